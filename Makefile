@@ -1,0 +1,61 @@
+# Everything needs only Python 3.11+ and make; the environment lives in .venv and is rebuilt when a lock changes.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TESTS ?= tests
+
+.PHONY: help setup demo test check bench schemas lock clean
+
+help:
+	@echo "make setup   create .venv with the console script eng5-runner"
+	@echo "make demo    run the bundled study on the embedded stack and verify the run"
+	@echo "make test    run all tests"
+	@echo "make check   style, types, import directions, laws"
+	@echo "make bench   measure (ratios in one run)"
+	@echo "make schemas write the generated JSON Schemas into schemas/"
+	@echo "make lock    resolve the dependencies anew (needs the package uv)"
+
+setup: $(VENV)/.runtime
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12 …")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements.lock pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements-dev.lock
+	@touch $@
+
+demo: setup
+	$(BIN)/eng5-runner --mode execute --assets examples/eng5_demo --batch-id demo --seed 2017 --yes
+	$(BIN)/eng5-runner verify runs/latest
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest $(TESTS)
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+	$(BIN)/python -m tests.laws
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m bench
+
+schemas: $(VENV)/.dev
+	$(BIN)/python -m eng5_runner.contracts.schemas schemas/events
+
+# The locks carry hashes and name neither an index nor a host.
+LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet
+lock:
+	$(LOCK) --group build --output-file requirements.lock
+	$(LOCK) --group build --group dev --constraints requirements.lock --output-file requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""The command line: options to a spec, events to lines, errors to exit codes."""

@@ -1,0 +1,1 @@
+"""Pure statistics of comparative judgement; knows neither Kafka nor runs."""

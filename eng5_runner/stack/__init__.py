@@ -1,0 +1,1 @@
+"""The embedded services, over real HTTP and the real Kafka protocol on loopback."""
