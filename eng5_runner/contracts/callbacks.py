@@ -1,0 +1,212 @@
+"""What comes back for a batch: comparison results, the thin completion, the failure, the rich result.
+
+Only what a run cannot do without is required; everything else that does not fit counts as absent.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, JsonValue, model_validator
+
+from eng5_runner.contracts.base import Instant, Lenient, WireModel
+from eng5_runner.contracts.events import BatchEvent, SystemMetadata
+
+Winner = Literal["Essay A", "Essay B"]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Tokens = Annotated[int, Field(ge=0)]
+Usd = Annotated[float, Field(ge=0)]
+
+
+class TokenUsage(WireModel):
+    """Tokens read and written by the model for one comparison."""
+
+    prompt_tokens: Tokens
+    completion_tokens: Tokens
+    total_tokens: Lenient[Tokens] = None
+
+
+class ErrorDetail(WireModel):
+    """Why a comparison failed. The set of codes is open; stack traces that come along are not read."""
+
+    error_code: str
+    message: Lenient[str] = None
+    correlation_id: Lenient[str] = None
+    timestamp: Lenient[Instant] = None
+    service: Lenient[str] = None
+    operation: Lenient[str] = None
+    details: Lenient[dict[str, JsonValue]] = None
+
+
+class ComparisonMetadata(WireModel):
+    """What the asker attached to a comparison, echoed.
+
+    Attributes:
+        essay_a_id: the essay shown first.
+        essay_b_id: the essay shown second.
+        prompt_sha256: of the exact prompt text; present on errors too.
+        bos_batch_id: the batch's UUID; older producers write `batch_id`.
+        cj_request_type: `cj_comparison` or `cj_retry`.
+    """
+
+    essay_a_id: str
+    essay_b_id: str
+    prompt_sha256: Lenient[Sha256] = None
+    bos_batch_id: Lenient[str] = None
+    batch_id: Lenient[str] = None
+    cj_batch_id: Lenient[str] = None
+    cj_source: Lenient[str] = None
+    cj_request_type: Lenient[str] = None
+    comparison_iteration: Lenient[int] = None
+    cj_llm_batching_mode: Lenient[str] = None
+
+    @property
+    def batch(self) -> str | None:
+        """The batch's UUID, from whichever field carries it."""
+        return self.bos_batch_id or self.batch_id
+
+
+class LLMComparisonResult(WireModel):
+    """One comparison by one judge: a winner or an error, never both, never neither.
+
+    Attributes:
+        request_id: the provider's queue id, the key for dedupe.
+        correlation_id: the pair's id.
+        confidence: 1 to 5, long fractions occur.
+        response_time_ms: of the model's answer.
+        cost_estimate: USD.
+    """
+
+    request_id: Annotated[str, Field(min_length=1)]
+    correlation_id: str
+    winner: Winner | None = None
+    justification: Lenient[str] = None
+    confidence: Lenient[float] = None
+    error_detail: ErrorDetail | None = None
+    provider: str
+    model: str
+    response_time_ms: Lenient[Annotated[int, Field(ge=0)]] = None
+    token_usage: TokenUsage
+    cost_estimate: Usd
+    requested_at: Instant
+    completed_at: Instant
+    trace_id: Lenient[str] = None
+    request_metadata: ComparisonMetadata
+
+    @model_validator(mode="after")
+    def _either_winner_or_error(self) -> Self:
+        if (self.winner is None) == (self.error_detail is None):
+            both = "both a winner and an error" if self.winner else "neither a winner nor an error"
+            raise ValueError(f"the result has {both}")
+        if self.winner is not None and self.request_metadata.prompt_sha256 is None:
+            raise ValueError("request_metadata.prompt_sha256: no usable hash of the prompt that was judged")
+        if self.request_metadata.essay_a_id == self.request_metadata.essay_b_id:
+            raise ValueError("request_metadata: an essay was compared with itself")
+        return self
+
+
+class ProcessingSummary(WireModel):
+    """How many essays of a batch got through."""
+
+    total_essays: Lenient[int] = None
+    successful: Lenient[int] = None
+    failed: Lenient[int] = None
+    successful_essay_ids: Lenient[tuple[str, ...]] = None
+    failed_essay_ids: Lenient[tuple[str, ...]] = None
+    processing_time_seconds: Lenient[float] = None
+
+
+class CJAssessmentCompleted(BatchEvent):
+    """The thin event: the batch is done; the figures come in the rich one."""
+
+    status: str
+    system_metadata: Lenient[SystemMetadata] = None
+    cj_assessment_job_id: Lenient[str] = None
+    processing_summary: Lenient[ProcessingSummary] = None
+
+
+class CJAssessmentFailed(BatchEvent):
+    """The batch is over without a result; `system_metadata.error_info` says why."""
+
+    status: str
+    system_metadata: Lenient[SystemMetadata] = None
+    cj_assessment_job_id: Lenient[str] = None
+
+    @property
+    def reason(self) -> str:
+        """Why, in the service's words, one line of at most 300 characters."""
+        info = (self.system_metadata and self.system_metadata.error_info) or {}
+        told = info.get("error_message") or info.get("reason") or "no reason given"
+        details = info.get("details")
+        if isinstance(details, dict) and "reason" in info:
+            counts = ", ".join(f"{k} {v}" for k, v in details.items() if isinstance(v, int | float))
+            told = f"{told} ({counts})"
+        line = " ".join(str(told).split())
+        return line if len(line) <= 300 else line[:299] + "…"  # noqa: PLR2004 - the length that the docstring promises
+
+
+class EssayResult(WireModel):
+    """The service's figures for one essay; what is missing is missing, not zero."""
+
+    essay_id: str
+    normalized_score: Lenient[float] = None
+    letter_grade: Lenient[str] = None
+    confidence_score: Lenient[float] = None
+    confidence_label: Lenient[str] = None
+    bt_score: Lenient[float] = None
+    rank: Lenient[Annotated[int, Field(ge=1)]] = None
+    is_anchor: Lenient[bool] = None
+    feedback_uri: Lenient[str] = None
+    metrics_uri: Lenient[str] = None
+    display_name: Lenient[str] = None
+
+
+class BTStats(WireModel):
+    """An essay's place on the logit scale, as the service sees it."""
+
+    bt_mean: Lenient[float] = None
+    bt_se: Lenient[float] = None
+
+
+class GradeProjectionSummary(WireModel):
+    """The service's projected grades; keys are essay ids."""
+
+    projections_available: Lenient[bool] = None
+    primary_grades: Lenient[dict[str, str]] = None
+    confidence_labels: Lenient[dict[str, str]] = None
+    confidence_scores: Lenient[dict[str, float]] = None
+    grade_probabilities: Lenient[dict[str, dict[str, float]]] = None
+    calibration_info: Lenient[dict[str, JsonValue]] = None
+    bt_stats: Lenient[dict[str, BTStats]] = None
+
+
+class AssessmentMetadata(WireModel):
+    """About the assessment as a whole. `comparison_count` of the real service is not what was done."""
+
+    anchor_essays_used: Lenient[int] = None
+    calibration_method: Lenient[str] = None
+    anchor_grade_distribution: Lenient[dict[str, int]] = None
+    comparison_count: Lenient[int] = None
+    processing_duration_seconds: Lenient[float] = None
+    llm_temperature: Lenient[float] = None
+    assignment_id: Lenient[str] = None
+    course_code: Lenient[str] = None
+    grade_projection_summary: Lenient[GradeProjectionSummary] = None
+
+
+class AssessmentResult(BatchEvent):
+    """The rich event: scores, ranks and grades, anchors included."""
+
+    batch_id: Lenient[str] = None
+    cj_assessment_job_id: Lenient[str] = None
+    assignment_id: Lenient[str] = None
+    assessment_method: Lenient[str] = None
+    model_used: Lenient[str] = None
+    model_provider: Lenient[str] = None
+    model_version: Lenient[str] = None
+    assessed_at: Lenient[Instant] = None
+    essay_results: tuple[EssayResult, ...]
+    assessment_metadata: Lenient[AssessmentMetadata] = None
+
+
+Callback = LLMComparisonResult | CJAssessmentCompleted | CJAssessmentFailed | AssessmentResult

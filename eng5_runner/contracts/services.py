@@ -1,0 +1,191 @@
+"""The bodies that the services take and give over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue
+
+from eng5_runner.contracts.base import Instant, Lenient, WireModel
+from eng5_runner.contracts.request import LLMConfigOverrides
+
+STORAGE_ID_PATTERN = r"^[0-9a-f]{32}$"
+# CJ refuses to register an anchor below this many characters.
+ANCHOR_TEXT_MINIMUM = 100
+INSTRUCTIONS_MINIMUM = 10
+
+
+class StoredContent(WireModel):
+    """Content Service: the answer to an upload."""
+
+    storage_id: Annotated[str, Field(pattern=STORAGE_ID_PATTERN)]
+    correlation_id: Lenient[str] = None
+
+
+class ErrorBody(WireModel):
+    """The services' common shape of a refusal, the value of `error`."""
+
+    error_code: str
+    message: str
+    correlation_id: Lenient[str] = None
+    service: Lenient[str] = None
+    details: Lenient[dict[str, JsonValue]] = None
+
+
+class ErrorAnswer(WireModel):
+    """A refusal."""
+
+    error: ErrorBody
+
+
+class Health(WireModel):
+    """The answer of `GET /healthz`."""
+
+    status: str
+    service: Lenient[str] = None
+
+
+class InstructionsBody(WireModel):
+    """CJ admin: new instructions for an assignment or a course, exactly one of the two."""
+
+    assignment_id: str | None = None
+    course_id: str | None = None
+    instructions_text: Annotated[str, Field(min_length=INSTRUCTIONS_MINIMUM)]
+    grade_scale: str
+    context_origin: Literal["research_experiment", "canonical_national"] = "research_experiment"
+    student_prompt_storage_id: str | None = None
+
+
+class Instructions(WireModel):
+    """CJ admin: the instructions on record."""
+
+    id: int
+    assignment_id: str | None = None
+    course_id: Lenient[str] = None
+    instructions_text: str
+    grade_scale: str
+    context_origin: Lenient[str] = None
+    student_prompt_storage_id: Lenient[str] = None
+    created_at: Lenient[Instant] = None
+
+
+class InstructionsPage(WireModel):
+    """CJ admin: one page of the instructions on record."""
+
+    items: tuple[Instructions, ...]
+    total: int
+    page: int
+    page_size: int
+
+
+class StudentPromptBody(WireModel):
+    """CJ admin: the students' task for an assignment."""
+
+    assignment_id: str
+    prompt_text: Annotated[str, Field(min_length=INSTRUCTIONS_MINIMUM)]
+
+
+class StudentPrompt(WireModel):
+    """CJ admin: the students' task on record."""
+
+    assignment_id: str
+    student_prompt_storage_id: str
+    prompt_text: str
+    instructions_text: Lenient[str] = None
+    grade_scale: Lenient[str] = None
+    created_at: Lenient[Instant] = None
+
+
+class AnchorBody(WireModel):
+    """CJ: register an anchor; the same label again updates it."""
+
+    assignment_id: str
+    grade: str
+    anchor_label: str
+    essay_text: Annotated[str, Field(min_length=ANCHOR_TEXT_MINIMUM)]
+
+
+class AnchorRegistered(WireModel):
+    """CJ: the answer to a registration."""
+
+    anchor_id: int
+    storage_id: str
+    grade_scale: str
+    status: str = "registered"
+
+
+class AnchorOnRecord(WireModel):
+    """CJ admin: one anchor of an assignment; `id` is the row id that the batch's anchor ids hold."""
+
+    id: int
+    anchor_label: str
+    grade: str
+    grade_scale: str
+    text_storage_id: str
+    created_at: Lenient[Instant] = None
+
+
+class AnchorListing(WireModel):
+    """CJ admin: all anchors of an assignment."""
+
+    assignment_id: str
+    grade_scale: Lenient[str] = None
+    anchor_count: Lenient[int] = None
+    anchors: tuple[AnchorOnRecord, ...]
+    anchor_count_total: Lenient[int] = None
+    anchor_count_by_scale: Lenient[dict[str, int]] = None
+
+
+class PromptBlock(WireModel):
+    """One part of a judge's prompt."""
+
+    target: str = "user_content"
+    content: str
+    cacheable: bool = False
+    ttl: str = "5m"
+    content_hash: str
+
+
+class ComparisonBody(WireModel):
+    """LLM provider: judge this prompt; the answer comes on `callback_topic` with `metadata` echoed."""
+
+    user_prompt: Annotated[str, Field(min_length=1)]
+    prompt_blocks: tuple[PromptBlock, ...] | None = None
+    callback_topic: str
+    llm_config_overrides: LLMConfigOverrides
+    correlation_id: str
+    user_id: str | None = None
+    metadata: dict[str, JsonValue]
+
+
+class ComparisonQueued(WireModel):
+    """LLM provider: the comparison waits; `queue_id` is the `request_id` of its result."""
+
+    queue_id: str
+    status: str = "queued"
+    message: Lenient[str] = None
+    estimated_wait_minutes: Lenient[float] = None
+
+
+class ModelEntry(WireModel):
+    """LLM provider: one model of the manifest. Prices in USD per 1,000 tokens."""
+
+    model_id: str
+    provider: str
+    display_name: Lenient[str] = None
+    model_family: Lenient[str] = None
+    max_tokens: Lenient[int] = None
+    context_window: Lenient[int] = None
+    capabilities: Lenient[dict[str, JsonValue]] = None
+    cost_per_1k_input_tokens: Lenient[float] = None
+    cost_per_1k_output_tokens: Lenient[float] = None
+    is_deprecated: Lenient[bool] = None
+    release_date: Lenient[str] = None
+    recommended_for: Lenient[tuple[str, ...]] = None
+
+
+class ModelManifest(WireModel):
+    """LLM provider: the models it can ask."""
+
+    providers: dict[str, tuple[ModelEntry, ...]]
+    total_models: int

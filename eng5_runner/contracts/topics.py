@@ -1,0 +1,63 @@
+"""The topics, and which event each carries."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from eng5_runner.contracts.callbacks import (
+    AssessmentResult,
+    Callback,
+    CJAssessmentCompleted,
+    CJAssessmentFailed,
+    LLMComparisonResult,
+)
+from eng5_runner.contracts.envelope import Envelope
+
+
+class Topic(StrEnum):
+    """Topic names without the prefix that a cluster may put before them."""
+
+    REQUEST = "huleedu.els.cj_assessment.requested.v1"
+    COMPARISON = "huleedu.llm_provider.comparison_result.v1"
+    COMPLETED = "huleedu.cj_assessment.completed.v1"
+    FAILED = "huleedu.cj_assessment.failed.v1"
+    RESULT = "huleedu.assessment.result.published.v1"
+
+
+CALLBACK_TOPICS = (Topic.COMPARISON, Topic.COMPLETED, Topic.FAILED, Topic.RESULT)
+
+
+def parse_callback(
+    topic: Topic, raw: bytes
+) -> (
+    Envelope[LLMComparisonResult]
+    | Envelope[CJAssessmentCompleted]
+    | Envelope[CJAssessmentFailed]
+    | Envelope[AssessmentResult]
+):
+    """The message as a typed event, in one pass.
+
+    Raises:
+        pydantic.ValidationError: the bytes are not such an event.
+        ValueError: nothing of ours comes on that topic.
+    """
+    match topic:
+        case Topic.COMPARISON:
+            return Envelope[LLMComparisonResult].model_validate_json(raw, extra="ignore")
+        case Topic.COMPLETED:
+            return Envelope[CJAssessmentCompleted].model_validate_json(raw, extra="ignore")
+        case Topic.FAILED:
+            return Envelope[CJAssessmentFailed].model_validate_json(raw, extra="ignore")
+        case Topic.RESULT:
+            return Envelope[AssessmentResult].model_validate_json(raw, extra="ignore")
+        case Topic.REQUEST:
+            raise ValueError(f"{topic} carries no callbacks")
+
+
+def batch_of(callback: Callback) -> str | None:
+    """The batch that a callback belongs to; never by key, order or event type, which cannot be trusted."""
+    if isinstance(callback, LLMComparisonResult):
+        return callback.request_metadata.batch
+    if isinstance(callback, AssessmentResult):
+        return callback.batch_id or callback.entity_id
+    return callback.entity_id
