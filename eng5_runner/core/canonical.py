@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import orjson
 
-Json: TypeAlias = "None | bool | int | float | str | Sequence[Json] | Mapping[str, Json]"
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 
 
 def canonical_json(value: Json) -> bytes:
@@ -17,9 +17,7 @@ def canonical_json(value: Json) -> bytes:
     Raises:
         TypeError: the value holds something that JSON cannot express.
     """
-    return orjson.dumps(
-        value, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-    )
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
 def sha256_hex(data: bytes) -> str:

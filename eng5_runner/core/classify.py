@@ -1,0 +1,131 @@
+"""What a record of a callback topic means for a run. Any bytes get a verdict; nothing raises.
+
+Most records are somebody else's. They are told apart by the batch's UUID in the raw bytes, before any parse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from eng5_runner.contracts.base import describe
+from eng5_runner.contracts.callbacks import (
+    AssessmentResult,
+    Callback,
+    CJAssessmentCompleted,
+    CJAssessmentFailed,
+    LLMComparisonResult,
+)
+from eng5_runner.contracts.topics import Topic, batch_of, parse_callback
+from eng5_runner.core.canonical import sha256_hex
+from eng5_runner.core.essay_names import EssayNames
+from eng5_runner.core.events import CallbackKind
+
+# Above this a record is hostile or broken; the services' own limit is lower.
+RECORD_LIMIT = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawRecord:
+    """A Kafka record as it came; `topic` without the cluster's prefix."""
+
+    topic: str
+    partition: int
+    offset: int
+    value: bytes
+
+
+class Foreign(NamedTuple):
+    """Somebody else's."""
+
+
+class Accepted(NamedTuple):
+    """Ours and new."""
+
+    kind: CallbackKind
+    key: str
+    fingerprint: str
+    judged: bool
+    cost_usd: float
+    note: str
+
+
+class Repeated(NamedTuple):
+    """Ours and known; `conflict` if it now claims something else."""
+
+    key: str
+    conflict: bool
+
+
+class Rejected(NamedTuple):
+    """Ours and unusable."""
+
+    reason: str
+
+
+Verdict = Foreign | Accepted | Repeated | Rejected
+
+
+def classify(record: RawRecord, *, run_id: UUID, names: EssayNames, known: Mapping[str, str]) -> Verdict:
+    """The verdict on a record.
+
+    Args:
+        record: as it came from the broker.
+        run_id: the batch's UUID.
+        names: the essays of the run under the names that the wire uses.
+        known: key → fingerprint of the callbacks accepted so far.
+    """
+    if str(run_id).encode() not in record.value:
+        return Foreign()
+    if len(record.value) > RECORD_LIMIT:
+        return Rejected(f"{len(record.value)} bytes, more than any callback can have ({RECORD_LIMIT})")
+    try:
+        callback = parse_callback(Topic(record.topic), record.value).data
+    except ValidationError as error:
+        return Rejected(describe(error))
+    except ValueError as error:
+        return Rejected(str(error))
+    if batch_of(callback) != str(run_id):
+        return Foreign()
+    accepted = _verdict_on(callback, names)
+    if isinstance(accepted, Rejected) or accepted.key not in known:
+        return accepted
+    return Repeated(key=accepted.key, conflict=known[accepted.key] != accepted.fingerprint)
+
+
+def _verdict_on(callback: Callback, names: EssayNames) -> Accepted | Rejected:
+    match callback:
+        case LLMComparisonResult():
+            return _comparison(callback, names)
+        case CJAssessmentCompleted():
+            return _single("completed", callback.status)
+        case CJAssessmentFailed():
+            return _single("failed", callback.reason)
+        case AssessmentResult():
+            return _single("result", "")
+
+
+def _single(kind: CallbackKind, note: str) -> Accepted:
+    """A batch has one of these; the services may send it again with another time stamp, which is no conflict."""
+    return Accepted(kind=kind, key=kind, fingerprint=kind, judged=False, cost_usd=0.0, note=note)
+
+
+def _comparison(result: LLMComparisonResult, names: EssayNames) -> Accepted | Rejected:
+    first, second = result.request_metadata.essay_a_id, result.request_metadata.essay_b_id
+    strangers = [name for name in (first, second) if names.ours(name) is None]
+    if strangers:
+        return Rejected(f"it compares {' and '.join(repr(s[:40]) for s in strangers)}, not among the run's essays")
+    code = result.error_detail.error_code if result.error_detail else ""
+    claim = f"{first}|{second}|{result.winner}|{code}|{result.cost_estimate!r}|{result.token_usage!r}"
+    return Accepted(
+        kind="comparison",
+        key=f"comparison:{result.request_id}",
+        fingerprint=sha256_hex(claim.encode())[:16],
+        judged=result.winner is not None,
+        cost_usd=result.cost_estimate,
+        note="",
+    )

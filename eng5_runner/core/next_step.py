@@ -1,0 +1,85 @@
+"""What a run does next, and how it ended: questions to the state, answered without any effect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from eng5_runner.core.events import Outcome
+from eng5_runner.core.inputs import Inputs
+from eng5_runner.core.state import RunState
+
+Step = Literal["preflight", "upload", "prepare", "publish", "gather", "close"]
+COMPLETED_STATUS = "completed_successfully"
+
+
+def texts_to_store(inputs: Inputs, *, with_anchors: bool) -> tuple[str, ...]:
+    """The sha256 of each text that the services must be able to fetch, once each, in a fixed order."""
+    wanted = {inputs.prompt.text_sha256, *(student.text_sha256 for student in inputs.students)}
+    if with_anchors:
+        wanted |= {anchor.text_sha256 for anchor in inputs.anchors}
+    return tuple(sorted(wanted))
+
+
+def missing_uploads(state: RunState, inputs: Inputs) -> tuple[str, ...]:
+    """The texts that are not with the Content Service yet."""
+    if not state.spec.uploads:
+        return ()
+    wanted = texts_to_store(inputs, with_anchors=state.spec.study.assignment_id is None)
+    return tuple(sha256 for sha256 in wanted if sha256 not in state.storage_ids)
+
+
+def next_step(state: RunState, inputs: Inputs) -> Step | None:
+    """The step that is due, or None if the session has ended."""
+    if state.closed is not None:
+        return None
+    spec = state.spec
+    if state.stage == "started":
+        return "preflight" if spec.send or spec.uploads else "prepare"
+    if state.stage == "cleared":
+        if missing_uploads(state, inputs):
+            return "upload"
+        return "publish" if spec.send else "prepare"
+    if state.stage == "gathering":
+        return "gather" if spec.patience.await_completion else "close"
+    return "publish" if spec.send else "close"
+
+
+def verdict(state: RunState) -> tuple[Outcome, tuple[str, ...]]:
+    """How a session ended that was not interrupted, and every reason why it is not complete."""
+    if not state.spec.send:
+        return "not-sent", ()
+    if not state.spec.patience.await_completion:
+        return "not-awaited", ()
+    reasons = tuple(_shortcomings(state))
+    if state.failure is not None:
+        return "failed", reasons
+    return ("partial", reasons) if reasons else ("complete", ())
+
+
+def _shortcomings(state: RunState) -> Iterable[str]:
+    if state.failure is not None:
+        yield f"the CJ service reported a failure: {state.failure}"
+    if state.completed not in (None, COMPLETED_STATUS):
+        yield f"the CJ service completed with the status {state.completed}"
+    for deadline in state.deadlines:
+        yield f"{deadline.kind} deadline after {deadline.waited:.0f} s"
+    for count, told in (
+        (state.rejected, "messages of this run could not be used"),
+        (state.conflicts, "messages contradict an earlier one with the same id"),
+        (state.lost, "records were dropped by the broker before they were read"),
+    ):
+        if count:
+            yield f"{count} {told}"
+
+
+def exit_code(state: RunState) -> int:
+    """The process exit code of a closed run, by the table in the README."""
+    closed = state.closed
+    if closed is None or closed.outcome == "interrupted":
+        return 75
+    if closed.outcome in ("complete", "not-sent", "not-awaited"):
+        return 0
+    if state.judged:
+        return 3
+    return 69 if closed.outcome == "failed" else 75

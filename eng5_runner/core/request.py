@@ -1,0 +1,100 @@
+"""The one message that a run sends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from pydantic import JsonValue
+
+from eng5_runner.contracts.envelope import Envelope
+from eng5_runner.contracts.events import ProcessingStage, SystemMetadata
+from eng5_runner.contracts.request import CJAssessmentRequest, EssayRef, LLMConfigOverrides, PromptReference
+from eng5_runner.contracts.topics import Topic
+from eng5_runner.core.inputs import Inputs
+from eng5_runner.core.spec import RunSpec
+
+SOURCE_SERVICE = "eng5_np_batch_runner"
+
+
+def essays_sent(spec: RunSpec, inputs: Inputs) -> dict[str, str]:
+    """Essay id → text sha256 of the essays in the request.
+
+    With an assignment the CJ service adds its anchors itself; in a guest run they go along as essays.
+    """
+    essays = {student.essay_id: student.text_sha256 for student in inputs.students}
+    if spec.study.assignment_id is None:
+        essays |= {anchor.anchor_id: anchor.text_sha256 for anchor in inputs.anchors}
+    return dict(sorted(essays.items()))
+
+
+def build_request(
+    spec: RunSpec, inputs: Inputs, *, storage_ids: Mapping[str, str], at: datetime
+) -> Envelope[CJAssessmentRequest]:
+    """The request as it goes on the wire.
+
+    Args:
+        spec: of the run.
+        inputs: of the run.
+        storage_ids: text sha256 → storage id. A text that was not uploaded is named by its content instead
+            (`sha256:…`), which says what it is and cannot be taken for a stored one.
+        at: when the request is made (UTC).
+    """
+    batch = str(spec.run_id)
+    assignment = None if spec.study.assignment_id is None else str(spec.study.assignment_id)
+    system = SystemMetadata(
+        entity_id=batch,
+        parent_id=assignment,
+        timestamp=at,
+        processing_stage=ProcessingStage.PENDING,
+        event="els.cj_assessment.requested",
+        error_info={},
+    )
+    return Envelope[CJAssessmentRequest](
+        event_id=spec.event_id,
+        event_type=Topic.REQUEST,
+        event_timestamp=at,
+        source_service=SOURCE_SERVICE,
+        correlation_id=spec.correlation_id,
+        metadata=_metadata(spec),
+        data=CJAssessmentRequest(
+            entity_id=batch,
+            parent_id=assignment,
+            timestamp=at,
+            system_metadata=system,
+            essays_for_cj=tuple(
+                EssayRef(essay_id=essay_id, text_storage_id=storage_ids.get(sha256, f"sha256:{sha256}"))
+                for essay_id, sha256 in essays_sent(spec, inputs).items()
+            ),
+            language=spec.study.language,
+            course_code=spec.study.course_code,
+            student_prompt_ref=_prompt(inputs, storage_ids),
+            llm_config_overrides=judge_overrides(spec, inputs),
+            assignment_id=assignment,
+            user_id=spec.study.user_id,
+            org_id=spec.study.org_id,
+        ),
+    )
+
+
+def judge_overrides(spec: RunSpec, inputs: Inputs) -> LLMConfigOverrides | None:
+    """What the judge shall do otherwise; a guest run has no instructions on record, so they go along as the rubric."""
+    judge = spec.judge or LLMConfigOverrides()
+    if spec.study.assignment_id is None and judge.judge_rubric_override is None:
+        judge = judge.model_copy(update={"judge_rubric_override": inputs.instructions.text})
+    return None if judge == LLMConfigOverrides() else judge
+
+
+def _prompt(inputs: Inputs, storage_ids: Mapping[str, str]) -> PromptReference:
+    sha256 = inputs.prompt.text_sha256
+    return PromptReference.to_student_prompt(storage_ids.get(sha256, f"sha256:{sha256}"))
+
+
+def _metadata(spec: RunSpec) -> dict[str, JsonValue]:
+    metadata: dict[str, JsonValue] = {"runner_mode": spec.mode.value, "batch_label": spec.label}
+    optional: dict[str, JsonValue] = {
+        "max_comparisons": spec.budget.max_comparisons,
+        "llm_batching_mode_hint": spec.budget.batching_mode,
+        "seed": spec.budget.seed,
+    }
+    return metadata | {key: value for key, value in optional.items() if value is not None}

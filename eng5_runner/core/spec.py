@@ -1,0 +1,150 @@
+"""What a run is asked to do: one frozen value, settled before the first effect and kept in the ledger."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+from uuid import UUID, uuid5
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from eng5_runner.contracts.request import CourseCode, Language, LLMConfigOverrides
+
+
+class Mode(StrEnum):
+    """How far a run goes: look only, all but the network, or everything."""
+
+    PLAN = "plan"
+    DRY_RUN = "dry-run"
+    EXECUTE = "execute"
+
+
+class Value(BaseModel):
+    """A frozen value with exactly its fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Study(Value):
+    """What is assessed, and for whom.
+
+    Attributes:
+        assignment_id: the assignment in the CJ service; None makes a guest run, whose anchors go as essays.
+        course_id: the course in the CJ service, for the record.
+        grade_scale: key of `contracts.grade_scales.GRADE_SCALES`.
+        expected_grade_scale: refuse to start if the assignment has another scale.
+    """
+
+    assignment_id: UUID | None = None
+    course_id: UUID | None = None
+    grade_scale: str = "eng5_np_legacy_9_step"
+    expected_grade_scale: str | None = None
+    course_code: CourseCode = CourseCode.ENG5
+    language: Language = Language.ENGLISH
+    user_id: str = "eng5_np_research_runner"
+    org_id: str | None = None
+
+
+class Budget(Value):
+    """How much is asked for.
+
+    Attributes:
+        max_comparisons: the exact total, or None for the service's own default.
+        seed: makes pairing repeatable where the service supports it.
+        batching_mode: hint to the service how to batch its calls.
+    """
+
+    max_comparisons: Annotated[int, Field(ge=1)] | None = None
+    seed: int | None = None
+    batching_mode: str | None = None
+
+
+class Target(Value):
+    """Where the services are; None where nothing is to be sent there.
+
+    Attributes:
+        stack: `embedded` if we brought the services ourselves, `remote` if they were given.
+    """
+
+    stack: Literal["embedded", "remote"]
+    kafka_bootstrap: str | None = None
+    kafka_client_id: str = "eng5-np-runner"
+    content_service_url: str | None = None
+    cj_service_url: str | None = None
+    llm_provider_service_url: str | None = None
+
+
+class Patience(Value):
+    """How long to wait, in seconds.
+
+    Attributes:
+        await_completion: gather callbacks after the request is out.
+        total: for the whole gathering.
+        idle: without any message of ours while the broker is alive. The CJ service may be silent for five minutes
+            between waves, so the default lies well above that.
+        result: for the rich event after the completion; on the national scale the real service never sends it.
+        publish: for the acknowledgement of the request.
+    """
+
+    await_completion: bool = True
+    total: Annotated[float, Field(gt=0)] = 1800.0
+    idle: Annotated[float, Field(gt=0)] = 900.0
+    result: Annotated[float, Field(gt=0)] = 60.0
+    publish: Annotated[float, Field(gt=0)] = 30.0
+
+
+class Uploading(Value):
+    """How essays go to the Content Service."""
+
+    concurrency: Annotated[int, Field(ge=1, le=512)] = 32
+    force: bool = False
+
+
+class RunSpec(Value):
+    """Everything that decides what a run does.
+
+    Attributes:
+        run_id: the batch's UUID on the wire; all other ids of the run derive from it.
+        label: the user's name for the run (`--batch-id`).
+        send: whether the request goes to Kafka (`--no-kafka` and dry runs do not send).
+        assets: the assets folder as it was given, to read the essays again on resume.
+    """
+
+    run_id: UUID
+    label: str
+    mode: Mode
+    send: bool
+    assets: str
+    encoding: str | None = None
+    study: Study = Study()
+    judge: LLMConfigOverrides | None = None
+    budget: Budget = Budget()
+    target: Target
+    patience: Patience = Patience()
+    uploading: Uploading = Uploading()
+
+    @property
+    def event_id(self) -> UUID:
+        """Of the request: the same however often it is sent, which is what lets services skip a repeat."""
+        return uuid5(self.run_id, "request")
+
+    @property
+    def correlation_id(self) -> UUID:
+        """For tracing through the services."""
+        return uuid5(self.run_id, "correlation")
+
+    @property
+    def uploads(self) -> bool:
+        """Whether texts go to a Content Service."""
+        return self.mode is Mode.EXECUTE and self.target.content_service_url is not None
+
+
+class Versions(Value):
+    """What the run was made with, for the record."""
+
+    runner: str
+    git_sha: str
+    python: str
+    os: str
+    pdm: str = "not used"
+    docker_compose: str = "not used"

@@ -1,0 +1,229 @@
+"""Where a run stands: the fold of its ledger, an object that only advances.
+
+    new ─RunStarted─► started ─PreflightPassed─► cleared ─ListeningFrom─► listening ─RequestPrepared─► prepared
+    prepared ─RequestPublished─► gathering ─Callback…, OffsetsLost, DeadlineReached─► gathering
+    cleared ─RequestPrepared─► prepared                     a run that does not send has nothing to listen to
+    started ─RequestPrepared─► prepared                     a dry run has nobody to ask beforehand
+    prepared, gathering ─ListeningFrom─► prepared           the broker forgot: the same request goes out again
+    any ─RunClosed─► closed ─RunResumed─► as before
+
+Whatever is not in the table cannot have happened: such a ledger is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from types import MappingProxyType
+from typing import Literal, assert_never
+
+from eng5_runner.core.events import (
+    CallbackAccepted,
+    CallbackRejected,
+    CallbackRepeated,
+    DeadlineReached,
+    EssayUploaded,
+    Event,
+    ListeningFrom,
+    OffsetsLost,
+    Position,
+    PreflightPassed,
+    RequestPrepared,
+    RequestPublished,
+    RunClosed,
+    RunResumed,
+    RunStarted,
+)
+from eng5_runner.core.spec import RunSpec
+
+Stage = Literal["new", "started", "cleared", "listening", "prepared", "gathering"]
+
+_TABLE: MappingProxyType[tuple[Stage, str], Stage] = MappingProxyType(
+    {
+        ("new", "RunStarted"): "started",
+        ("started", "PreflightPassed"): "cleared",
+        ("started", "RequestPrepared"): "prepared",
+        ("cleared", "PreflightPassed"): "cleared",
+        ("cleared", "EssayUploaded"): "cleared",
+        ("cleared", "ListeningFrom"): "listening",
+        ("cleared", "RequestPrepared"): "prepared",
+        ("listening", "ListeningFrom"): "listening",
+        ("listening", "RequestPrepared"): "prepared",
+        ("prepared", "ListeningFrom"): "prepared",
+        ("prepared", "RequestPublished"): "gathering",
+        ("gathering", "ListeningFrom"): "prepared",
+        ("gathering", "CallbackAccepted"): "gathering",
+        ("gathering", "CallbackRepeated"): "gathering",
+        ("gathering", "CallbackRejected"): "gathering",
+        ("gathering", "OffsetsLost"): "gathering",
+        ("gathering", "DeadlineReached"): "gathering",
+    }
+)
+
+
+class ImpossibleLedgerError(ValueError):
+    """The events contradict the transition table."""
+
+
+class RunState:
+    """What the events so far add up to. `advance` is the only way to change it.
+
+    Attributes:
+        stage: see the table at the head of this file.
+        closed: how the last session ended, or None while one is under way.
+        storage_ids: text sha256 → storage id.
+        positions: (topic, partition) → offset of the next callback to read.
+        fingerprints: key of each accepted callback → fingerprint.
+    """
+
+    def __init__(self) -> None:
+        self.stage: Stage = "new"
+        self.started: RunStarted | None = None
+        self.preflight: PreflightPassed | None = None
+        self.listening: ListeningFrom | None = None
+        self.prepared: RequestPrepared | None = None
+        self.published: RequestPublished | None = None
+        self.closed: RunClosed | None = None
+        self.storage_ids: dict[str, str] = {}
+        self.positions: dict[tuple[str, int], int] = {}
+        self.fingerprints: dict[str, str] = {}
+        self.completed: str | None = None
+        self.failure: str | None = None
+        self.has_result = False
+        self.judged = 0
+        self.unjudged = 0
+        self.repeated = 0
+        self.conflicts = 0
+        self.rejected = 0
+        self.lost = 0
+        self.deadlines: list[DeadlineReached] = []
+        self.sessions = 0
+        self.cost_usd = 0.0
+
+    @property
+    def spec(self) -> RunSpec:
+        """What the run is asked to do.
+
+        Raises:
+            ImpossibleLedgerError: the run has not started.
+        """
+        if self.started is None:
+            raise ImpossibleLedgerError("the ledger does not begin with RunStarted")
+        return self.started.spec
+
+    def advance(self, event: Event) -> None:
+        """Take one more fact in.
+
+        Raises:
+            ImpossibleLedgerError: it cannot follow what was before.
+        """
+        self._move(event)
+        match event:
+            case RunStarted() | RunResumed():
+                self._begin_session(event)
+            case PreflightPassed() | EssayUploaded():
+                self._equip(event)
+            case ListeningFrom() | RequestPrepared() | RequestPublished():
+                self._ask(event)
+            case CallbackAccepted() | CallbackRepeated() | CallbackRejected() | OffsetsLost():
+                self._read(event)
+            case DeadlineReached():
+                self.deadlines.append(event)
+            case RunClosed():
+                self._close(event)
+            case _:
+                assert_never(event)
+
+    def _move(self, event: Event) -> None:
+        """Look the transition up; opening and closing a session leaves the stage as it is."""
+        if isinstance(event, RunResumed | RunClosed):
+            legal = self.stage != "new" and (isinstance(event, RunResumed) or self.closed is None)
+        else:
+            legal = self.closed is None and (self.stage, event.type) in _TABLE
+        if not legal:
+            stage = "closed" if self.closed else self.stage
+            raise ImpossibleLedgerError(f"{event.type} cannot follow the stage “{stage}”")
+        self.stage = _TABLE.get((self.stage, event.type), self.stage)
+
+    def _begin_session(self, event: RunStarted | RunResumed) -> None:
+        if isinstance(event, RunStarted):
+            self.started = event
+        self.closed = None
+        self.deadlines.clear()  # patience begins anew with each session
+        self.sessions += 1
+
+    def _equip(self, event: PreflightPassed | EssayUploaded) -> None:
+        if isinstance(event, EssayUploaded):
+            self.storage_ids[event.text_sha256] = event.storage_id
+        else:
+            self.preflight = event
+
+    def _ask(self, event: ListeningFrom | RequestPrepared | RequestPublished) -> None:
+        match event:
+            case ListeningFrom():
+                self.listening = event
+                self.published = None
+                self.lost = 0  # all is answered anew from here on
+                self.positions = {(p.topic, p.partition): p.offset for p in event.callback_ends}
+            case RequestPrepared():
+                self.prepared = event
+            case RequestPublished():
+                self.published = event
+            case _:
+                assert_never(event)
+
+    def _read(self, event: CallbackAccepted | CallbackRepeated | CallbackRejected | OffsetsLost) -> None:
+        where = (event.position.topic, event.position.partition)
+        match event:
+            case OffsetsLost():
+                self.lost += event.count
+                self.positions[where] = event.resumed_at
+                return
+            case CallbackAccepted():
+                self._accept(event)
+            case CallbackRepeated():
+                self.repeated += 1
+                self.conflicts += event.conflict
+            case CallbackRejected():
+                self.rejected += 1
+            case _:
+                assert_never(event)
+        self.positions[where] = event.position.offset + 1
+
+    def _accept(self, event: CallbackAccepted) -> None:
+        self.fingerprints[event.key] = event.fingerprint
+        match event.kind:
+            case "comparison":
+                self.judged += event.judged
+                self.unjudged += not event.judged
+                self.cost_usd += event.cost_usd
+            case "completed":
+                self.completed = event.note
+            case "failed":
+                self.failure = event.note
+            case "result":
+                self.has_result = True
+            case _:
+                assert_never(event.kind)
+
+    def _close(self, event: RunClosed) -> None:
+        self.closed = event
+        # Records of other batches between our last one and where reading stopped need not be read again.
+        for position in event.read_to:
+            where = (position.topic, position.partition)
+            self.positions[where] = max(position.offset, self.positions.get(where, 0))
+
+    def read_to(self) -> tuple[Position, ...]:
+        """The next offset to read of each callback partition, in a fixed order."""
+        return tuple(Position(topic=t, partition=p, offset=o) for (t, p), o in sorted(self.positions.items()))
+
+
+def fold(events: Iterable[Event]) -> RunState:
+    """The state after all these events.
+
+    Raises:
+        ImpossibleLedgerError: they contradict the transition table.
+    """
+    state = RunState()
+    for event in events:
+        state.advance(event)
+    return state

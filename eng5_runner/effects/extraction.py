@@ -1,0 +1,162 @@
+"""Worker processes that take documents apart: a file can cost its worker's life, and nothing else.
+
+The workers are programs of their own, not forks: they inherit no lock, no socket, no environment with secrets, and
+no Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Self
+
+import orjson
+
+from eng5_runner.core.inputs import FileFormat
+from eng5_runner.effects.unreadable import Unreadable
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+SECONDS_PER_FILE = 30.0
+"""Wall-clock seconds that one file may take, the start of a worker included."""
+MAX_WORKERS = 4
+
+_ANSWER_BYTES = 64 * 1024 * 1024
+# -P: a module in the current folder, which may be the essays' folder, must not run.
+_COMMAND = (sys.executable, "-P", "-m", "eng5_runner.effects.extraction_worker")
+
+
+class Extraction:
+    """A few workers, started when first needed; a context manager. Its methods can be called from any thread.
+
+    Attributes:
+        workers: how many files can be taken apart at the same time.
+    """
+
+    def __init__(self, *, seconds: float = SECONDS_PER_FILE) -> None:
+        self.workers = min(MAX_WORKERS, os.cpu_count() or 1)
+        self._seconds = seconds
+        self._all = tuple(_Worker() for _ in range(self.workers))
+        self._idle: SimpleQueue[_Worker] = SimpleQueue()
+        for worker in self._all:
+            self._idle.put(worker)
+
+    def text(self, data: bytes, file_format: FileFormat) -> str:
+        """The normalised text of a docx or pdf.
+
+        Raises:
+            Unreadable: the document is refused, took too long, or was too much for the worker.
+        """
+        return str(self._ask(data, file_format)["text"])
+
+    def grid(self, data: bytes) -> list[list[str]]:
+        """The cells of the first sheet of an xlsx.
+
+        Raises:
+            Unreadable: the spreadsheet is refused, took too long, or was too much for the worker.
+        """
+        grid = self._ask(data, "xlsx")["grid"]
+        assert isinstance(grid, list)
+        return grid
+
+    def stop(self) -> None:
+        """End all workers at once; files in work end as unreadable."""
+        for worker in self._all:
+            worker.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _ask(self, data: bytes, file_format: FileFormat) -> dict[str, object]:
+        worker = self._idle.get()
+        try:
+            line = worker.ask(data, file_format, seconds=self._seconds)
+        finally:
+            self._idle.put(worker)
+        answer: dict[str, object] = orjson.loads(line)
+        if isinstance(refused := answer.get("refused"), list):
+            kind, message, remedy = refused
+            raise Unreadable(kind, message, remedy=remedy)
+        return answer
+
+
+class _Worker:
+    """One worker process, started anew when the last one is gone."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stopping = threading.Lock()
+
+    def ask(self, data: bytes, file_format: FileFormat, *, seconds: float) -> bytes:
+        process = self._running()
+        header = orjson.dumps({"format": file_format, "size": len(data), "seconds": seconds})
+        too_late = threading.Event()
+
+        def end() -> None:
+            too_late.set()
+            process.kill()
+
+        alarm = threading.Timer(seconds, end)
+        alarm.start()
+        try:
+            line = _exchange(process, header + b"\n" + data)
+        finally:
+            alarm.cancel()
+            alarm.join()  # so that it cannot go off on the next file
+        if too_late.is_set() or not line.endswith(b"\n"):
+            self.stop()
+            raise _stopped(f"took longer than {seconds:g} s" if too_late.is_set() else "broke its reader")
+        return line
+
+    def stop(self) -> None:
+        with self._stopping:
+            process, self._process = self._process, None
+        if process is not None:
+            # Closing flushes what the worker no longer takes.
+            with contextlib.suppress(OSError), process:
+                process.kill()
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None or self._process.poll() is not None:
+            self.stop()
+            self._process = subprocess.Popen(  # noqa: S603 - our own module by our own interpreter
+                _COMMAND,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OPENBLAS_NUM_THREADS": "1"},
+                process_group=0,
+            )
+        return self._process
+
+
+def _exchange(process: subprocess.Popen[bytes], request: bytes) -> bytes:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        process.stdin.write(request)
+        process.stdin.flush()
+        return process.stdout.readline(_ANSWER_BYTES)
+    except (OSError, ValueError):  # the worker is gone, or was stopped and its pipes closed
+        return b""
+
+
+def _stopped(how: str) -> Unreadable:
+    return Unreadable(
+        "extraction_stopped",
+        f"The document {how}: it is malformed, or needs more memory than it may have.",
+        remedy="Save it again, or save its text as .txt.",
+    )

@@ -1,0 +1,70 @@
+"""The process in which documents of unknown origin are taken apart: `python -m …extraction_worker`.
+
+It reads requests from standard input, a JSON line and then the file's bytes, and answers each with one JSON line. It
+lives for many files, and dies of a bad one; the runner then starts another.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import sys
+from typing import BinaryIO
+
+import orjson
+
+from eng5_runner.effects.docx import docx_text
+from eng5_runner.effects.pdf import pdf_text
+from eng5_runner.effects.text import normal
+from eng5_runner.effects.unreadable import Unreadable
+from eng5_runner.effects.xlsx import xlsx_grid
+
+_MEMORY_BYTES = 1536 * 1024 * 1024
+
+
+def main() -> None:
+    """Answer requests until standard input ends, which it also does when the runner is killed."""
+    answers = sys.stdout.buffer
+    sys.stdout = sys.stderr  # what a library prints must not become part of an answer
+    # Where the system cannot limit memory (macOS), the time limit remains.
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+    for line in sys.stdin.buffer:
+        request = orjson.loads(line)
+        _limit_time(request["seconds"])
+        answers.write(orjson.dumps(_answer(request["format"], _exactly(sys.stdin.buffer, request["size"]))))
+        answers.write(b"\n")
+        answers.flush()
+
+
+def _limit_time(seconds: float) -> None:
+    """End this process after so much work on the next file, even if the runner is gone."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    soft = int(usage.ru_utime + usage.ru_stime + seconds) + 2
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
+
+
+def _exactly(stream: BinaryIO, size: int) -> bytes:
+    data = stream.read(size)
+    if len(data) != size:
+        sys.exit("the runner went away")
+    return data
+
+
+def _answer(file_format: str, data: bytes) -> dict[str, object]:
+    try:
+        match file_format:
+            case "docx":
+                return {"text": normal(docx_text(data))}
+            case "pdf":
+                return {"text": normal(pdf_text(data))}
+            case _:
+                return {"grid": xlsx_grid(data)}
+    except Unreadable as refusal:
+        return {"refused": [refusal.kind, refusal.message, refusal.remedy]}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,211 @@
+"""HTTP as the runner uses it: bounded in time and size, no redirects, retries only where they can help."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TypeVar
+
+import aiohttp
+import stamina
+from pydantic import ValidationError
+
+from eng5_runner.contracts.base import WireModel, describe
+from eng5_runner.contracts.services import ErrorAnswer
+from eng5_runner.errors import ConfigurationError, NotAllowed, RunnerError, ServiceUnavailable
+
+WireModelT = TypeVar("WireModelT", bound=WireModel)
+
+ANSWER_LIMIT = 1 << 20
+ATTEMPTS = 5
+RETRY_SECONDS = 45.0
+RETRY_AFTER_LIMIT = 60.0
+_WORTH_RETRYING = frozenset((408, 425, 429, 500, 502, 503, 504))
+# Of one attempt, in seconds; `total` does not count waiting for a place, which the caller's own limit does.
+_TIMEOUT = aiohttp.ClientTimeout(total=60, connect=10, sock_read=30)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A service's answer, read to its end.
+
+    Attributes:
+        status: 200 to 299, or what the caller allowed.
+        body: at most `ANSWER_LIMIT` bytes, decompressed.
+    """
+
+    status: int
+    body: bytes
+    content_type: str
+
+
+class _TryAgain(Exception):
+    """An answer that another attempt may better."""
+
+    def __init__(self, told: str, retry_after: float | None) -> None:
+        super().__init__(told)
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One service over one session.
+
+    Attributes:
+        session: shared by a run's requests to it.
+        name: for people.
+        url: where it is.
+        setting: which option or variable holds `url`.
+        headers: sent each time; may hold a token, so it is never shown.
+    """
+
+    session: aiohttp.ClientSession
+    name: str
+    url: str
+    setting: str
+    headers: Mapping[str, str]
+
+    async def call(
+        self, method: str, url: str, *, body: bytes | None = None, allow: frozenset[int] = frozenset()
+    ) -> Answer:
+        """One request, tried up to five times within 45 s where that can help.
+
+        Args:
+            method: such as `POST`.
+            url: absolute.
+            body: raw bytes.
+            allow: statuses from 400 on that the caller deals with itself.
+
+        Raises:
+            ServiceUnavailable: it cannot be reached, is broken, or refuses.
+            NotAllowed: 401 or 403.
+            ConfigurationError: it redirects, so the URL is not the service's.
+        """
+        attempts = stamina.retry_context(
+            on=_worth_retrying, attempts=ATTEMPTS, timeout=RETRY_SECONDS, wait_initial=0.2, wait_max=10.0
+        )
+        try:
+            async for attempt in attempts:
+                with attempt:
+                    return await self._attempt(method, url, body=body, allow=allow)
+        except _TryAgain as error:
+            raise self.unavailable(str(error)) from None
+        except TimeoutError:
+            raise self.unavailable("no answer in time") from None
+        except aiohttp.ClientError as error:
+            raise self.unavailable(_plain(error)) from None
+        raise AssertionError("an attempt returns or raises")
+
+    async def _attempt(self, method: str, url: str, *, body: bytes | None, allow: frozenset[int]) -> Answer:
+        async with self.session.request(
+            method, url, data=body, headers=self.headers, timeout=_TIMEOUT, allow_redirects=False
+        ) as response:
+            content = await _read_bounded(response)
+            if content is None:
+                raise self.unavailable(f"its answer is longer than {ANSWER_LIMIT} bytes")
+            status = response.status
+            if status in _WORTH_RETRYING and status not in allow:
+                raise _TryAgain(f"{status} {_reason(content)}".strip(), _retry_after(response.headers))
+            if status < 300 or status in allow:  # noqa: PLR2004 - the end of the success range
+                return Answer(status=status, body=content, content_type=response.content_type)
+            raise self._refusal(status, content, response.headers.get("Location", ""))
+
+    def _refusal(self, status: int, content: bytes, location: str) -> RunnerError:
+        if status < 400:  # noqa: PLR2004 - redirects
+            return ConfigurationError(
+                f"The {self.name} at {self.url} redirects to {location or 'somewhere'}.",
+                remedy=f"Set {self.setting} to the service's own address.",
+            )
+        told = f"The {self.name} at {self.url} answered {status} {_reason(content)}".strip()
+        if status in (401, 403):
+            return NotAllowed(f"{told}.", remedy="Check HULEEDU_ADMIN_TOKEN or HULEEDU_SERVICE_ACCOUNT_TOKEN.")
+        return ServiceUnavailable(f"{told}.", remedy=f"Check {self.setting} and the service's log.")
+
+    def unavailable(self, cause: str) -> ServiceUnavailable:
+        """The error for a service that cannot be used."""
+        return ServiceUnavailable(
+            f"The {self.name} at {self.url} cannot be used: {cause}.",
+            remedy=f"Check that it is up and that {self.setting} is right, then resume.",
+        )
+
+    def parse(self, model: type[WireModelT], answer: Answer) -> WireModelT:
+        """The answer's body as a wire model.
+
+        Raises:
+            ServiceUnavailable: it is not one.
+        """
+        try:
+            return model.model_validate_json(answer.body, extra="ignore")
+        except ValidationError as error:
+            raise self.unavailable(f"its answer is not a {model.__name__} ({describe(error)})") from None
+
+
+async def _read_bounded(response: aiohttp.ClientResponse) -> bytes | None:
+    """The decompressed body, or None if it is too long."""
+    content = bytearray()
+    async for chunk in response.content.iter_chunked(1 << 16):
+        content += chunk
+        if len(content) > ANSWER_LIMIT:
+            return None
+    return bytes(content)
+
+
+def _worth_retrying(error: Exception) -> bool | float:
+    if isinstance(error, _TryAgain):
+        return error.retry_after or True
+    if isinstance(error, aiohttp.ClientSSLError):
+        return False
+    return isinstance(error, aiohttp.ClientConnectionError | aiohttp.ClientPayloadError | TimeoutError)
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait, from either form of the header, at most a minute."""
+    value = headers.get("Retry-After", "")
+    if value.isdigit():
+        return min(float(value), RETRY_AFTER_LIMIT)
+    try:
+        when = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    seconds = (when - datetime.now(UTC)).total_seconds() if when.tzinfo else 0.0
+    return min(max(seconds, 0.0), RETRY_AFTER_LIMIT)
+
+
+def _reason(content: bytes) -> str:
+    """What a refusal says, in one short printable line."""
+    try:
+        refusal = ErrorAnswer.model_validate_json(content, extra="ignore")
+        told = f"{refusal.error.error_code}: {refusal.error.message}"
+    except ValidationError:
+        told = _bare_error(content)
+    line = " ".join("".join(char if char.isprintable() else " " for char in told).split())
+    return f"({line[:200]})" if line else ""
+
+
+def _bare_error(content: bytes) -> str:
+    """CJ's anchor registration answers `{"error": "…"}`; anything else is not worth showing."""
+    try:
+        found = json.loads(content)
+    except ValueError:
+        return ""
+    told = found.get("error") if isinstance(found, dict) else None
+    return told if isinstance(told, str) else ""
+
+
+def _plain(error: aiohttp.ClientError) -> str:
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return error.os_error.strerror or str(error.os_error)
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+@asynccontextmanager
+async def http_session(*, connections: int) -> AsyncIterator[aiohttp.ClientSession]:
+    """A session with at most so many connections, for one run."""
+    # Servers close idle connections after 15 s or more; ours go first, so no request meets a closing one.
+    connector = aiohttp.TCPConnector(limit=connections, limit_per_host=connections, keepalive_timeout=10)
+    async with aiohttp.ClientSession(connector=connector, trust_env=False) as session:
+        yield session

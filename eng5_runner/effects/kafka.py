@@ -1,0 +1,294 @@
+"""One Kafka cluster: what topics it has, what is in them from where on, and putting one request in.
+
+Reading is group-less: the ledger remembers where we are, not the cluster. Nothing here creates a topic.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import (
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    OffsetOutOfRangeError,
+    TopicAuthorizationFailedError,
+)
+
+from eng5_runner.core.classify import RawRecord
+from eng5_runner.core.events import Position
+from eng5_runner.effects.kafka_client import (
+    REQUEST_TIMEOUT_MS,
+    RETRY_BACKOFF_MS,
+    KafkaSettings,
+    explain,
+    require_reachable,
+    started,
+)
+from eng5_runner.errors import ConfigurationError, InputsInvalid, NotAllowed, TemporaryFailure
+
+POLL_MS = 250
+POLL_RECORDS = 500
+PROBE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topology:
+    """A cluster's identity and the partition count of the topics that were asked for."""
+
+    cluster_id: str
+    partitions: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """Records that the broker dropped before they were read: from `position` up to `resumed_at`."""
+
+    position: Position
+    resumed_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Polled:
+    """What one poll brought."""
+
+    records: tuple[RawRecord, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+
+
+class _Admin(AIOKafkaAdminClient):  # type: ignore[misc] # - aiokafka ships no annotations
+    """The admin client with the name that the other clients have for their end."""
+
+    async def stop(self) -> None:
+        """Let go of everything."""
+        await self.close()
+
+
+class KafkaBroker:
+    """A connection to the cluster; made by `connected`."""
+
+    def __init__(self, settings: KafkaSettings, consumer: AIOKafkaConsumer) -> None:
+        self._settings = settings
+        self._consumer = consumer
+
+    async def topology(self, topics: Sequence[str]) -> Topology:
+        """Check that the topics are there.
+
+        Raises:
+            ConfigurationError: some are not; they are not created either.
+            ServiceUnavailable: the cluster does not answer.
+        """
+        try:
+            async with started(_Admin(**_common(self._settings)), doing="asking for the topics") as admin:
+                there = await admin.list_topics()
+                missing = [topic for topic in topics if topic not in there]
+                if missing:
+                    raise _missing_topics(missing, there)
+                cluster = await admin.describe_cluster()
+                described = await admin.describe_topics(list(topics))
+        except KafkaError as error:
+            raise explain(error, doing="asking for the topics") from None
+        counts = {one["topic"]: len(one["partitions"]) for one in described}
+        return Topology(cluster_id=str(cluster["cluster_id"]), partitions=counts)
+
+    async def ends(self, topology: Topology) -> tuple[Position, ...]:
+        """The offset that the next record of each partition will get.
+
+        Raises:
+            ServiceUnavailable: the cluster does not answer.
+        """
+        wanted = [TopicPartition(t, p) for t, count in sorted(topology.partitions.items()) for p in range(count)]
+        try:
+            found = await self._consumer.end_offsets(wanted)
+        except KafkaError as error:
+            raise explain(error, doing="asking for the topics' ends") from None
+        return tuple(Position(topic=tp.topic, partition=tp.partition, offset=found[tp]) for tp in wanted)
+
+    def listen(self, positions: Iterable[Position]) -> None:
+        """Read from these positions on."""
+        where = {TopicPartition(p.topic, p.partition): p.offset for p in positions}
+        self._consumer.assign(list(where))
+        for partition, offset in where.items():
+            self._consumer.seek(partition, offset)
+
+    async def poll(self) -> Polled:
+        """The next records, perhaps none; waits a quarter of a second at most.
+
+        Raises:
+            TemporaryFailure: a topic is shorter than what was already read of it.
+            ServiceUnavailable: the cluster refused.
+        """
+        try:
+            batches = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=POLL_RECORDS)
+        except OffsetOutOfRangeError as error:
+            return Polled(gaps=await self._skip_lost(error.args[0]))
+        except KafkaError as error:
+            raise explain(error, doing="reading the callbacks") from None
+        return Polled(
+            records=tuple(
+                RawRecord(topic=r.topic, partition=r.partition, offset=r.offset, value=r.value or b"")
+                for batch in batches.values()
+                for r in batch
+            )
+        )
+
+    async def positions(self) -> tuple[Position, ...]:
+        """The next offset to read of each assigned partition."""
+        return tuple(
+            [
+                Position(topic=tp.topic, partition=tp.partition, offset=await self._consumer.position(tp))
+                for tp in sorted(self._consumer.assignment())
+            ]
+        )
+
+    async def is_alive(self) -> bool:
+        """Whether the cluster answers now. A consumer alone cannot tell an outage from silence."""
+        try:
+            async with asyncio.timeout(PROBE_SECONDS):
+                await self._consumer.end_offsets(list(self._consumer.assignment())[:1])
+        except (TimeoutError, KafkaError):
+            return False
+        return True
+
+    def adopt_new_partitions(self) -> tuple[Position, ...]:
+        """Take up partitions that were added to the topics meanwhile, from their first record."""
+        assigned = self._consumer.assignment()
+        topics = {tp.topic for tp in assigned}
+        new = [
+            TopicPartition(topic, partition)
+            for topic in sorted(topics)
+            for partition in sorted(self._consumer.partitions_for_topic(topic) or ())
+            if TopicPartition(topic, partition) not in assigned
+        ]
+        return tuple(Position(topic=tp.topic, partition=tp.partition, offset=0) for tp in new)
+
+    async def publish(self, *, topic: str, key: str, value: bytes, patience: float) -> Position:
+        """Put one record in and wait for its acknowledgement, at most `patience` seconds.
+
+        Raises:
+            TemporaryFailure: no acknowledgement came; the record may be in the topic or may yet get there.
+            InputsInvalid: it is larger than the cluster takes.
+            NotAllowed: we may not write there.
+        """
+        producer = AIOKafkaProducer(
+            **_common(self._settings), acks="all", enable_idempotence=True, max_request_size=16 << 20
+        )
+        async with started(producer, doing="publishing the request"):
+            try:
+                async with asyncio.timeout(patience):
+                    sent = await producer.send_and_wait(topic, value=value, key=key.encode())
+            except MessageSizeTooLargeError:
+                raise _too_large(value, topic) from None
+            except TopicAuthorizationFailedError:
+                raise NotAllowed(f"Kafka does not let us write to {topic}.", remedy="Ask for the right.") from None
+            except (TimeoutError, KafkaTimeoutError, KafkaError) as error:
+                raise _outcome_unknown(topic, patience, error) from None
+        return Position(topic=topic, partition=sent.partition, offset=sent.offset)
+
+    async def find(self, origins: Iterable[Position], is_it: Callable[[bytes], bool]) -> Position | None:
+        """The first record from these positions up to the topics' present ends that `is_it` says yes to."""
+        start = {TopicPartition(p.topic, p.partition): p.offset for p in origins}
+        async with started(_consumer(self._settings), doing="looking for the request") as consumer:
+            try:
+                firsts = await consumer.beginning_offsets(list(start))
+                ends = await consumer.end_offsets(list(start))
+                left = {tp: max(at, firsts[tp]) for tp, at in start.items() if max(at, firsts[tp]) < ends[tp]}
+                consumer.assign(list(left))
+                for tp, offset in left.items():
+                    consumer.seek(tp, offset)
+                return await _scan(consumer, {tp: ends[tp] for tp in left}, is_it)
+            except KafkaError as error:
+                raise explain(error, doing="looking for the request") from None
+
+    async def _skip_lost(self, lost: dict[TopicPartition, int]) -> tuple[Gap, ...]:
+        firsts = await self._consumer.beginning_offsets(list(lost))
+        gaps = []
+        for tp, wanted in lost.items():
+            if firsts[tp] <= wanted:
+                raise TemporaryFailure(
+                    f"{tp.topic}, partition {tp.partition}: the broker no longer holds offset {wanted}, which it had given.",
+                    remedy="The cluster lost its data; `resume` sends the same request again.",
+                )
+            self._consumer.seek(tp, firsts[tp])
+            position = Position(topic=tp.topic, partition=tp.partition, offset=wanted)
+            gaps.append(Gap(position=position, resumed_at=firsts[tp]))
+        return tuple(gaps)
+
+
+async def _scan(
+    consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int], is_it: Callable[[bytes], bool]
+) -> Position | None:
+    while ends:
+        for tp, records in (await consumer.getmany(timeout_ms=POLL_MS)).items():
+            for record in records:
+                if is_it(record.value or b""):
+                    return Position(topic=tp.topic, partition=tp.partition, offset=record.offset)
+        ends = {tp: end for tp, end in ends.items() if await consumer.position(tp) < end}
+    return None
+
+
+def _common(settings: KafkaSettings) -> dict[str, object]:
+    return {
+        "bootstrap_servers": list(settings.addresses),
+        "client_id": settings.client_id,
+        "request_timeout_ms": REQUEST_TIMEOUT_MS,
+        "retry_backoff_ms": RETRY_BACKOFF_MS,
+    }
+
+
+def _consumer(settings: KafkaSettings) -> AIOKafkaConsumer:
+    return AIOKafkaConsumer(
+        **_common(settings),
+        group_id=None,
+        enable_auto_commit=False,
+        # "latest" would jump over readable records without a word when an offset has expired.
+        auto_offset_reset="none",
+        isolation_level="read_committed",
+        metadata_max_age_ms=30_000,
+    )
+
+
+@asynccontextmanager
+async def connected(settings: KafkaSettings) -> AsyncIterator[KafkaBroker]:
+    """A connection to the cluster.
+
+    Raises:
+        ServiceUnavailable: it cannot be reached.
+        NotAllowed: it does not let us in.
+    """
+    await require_reachable(settings)
+    async with AsyncExitStack() as stack:
+        consumer = await stack.enter_async_context(started(_consumer(settings), doing="connecting"))
+        yield KafkaBroker(settings, consumer)
+
+
+def _missing_topics(missing: Sequence[str], there: Sequence[str]) -> ConfigurationError:
+    told = []
+    for topic in missing:
+        near = get_close_matches(topic, there, n=2)
+        told.append(f"{topic} (near: {', '.join(near)})" if near else topic)
+    return ConfigurationError(
+        f"Topics are missing from the cluster: {'; '.join(told)}.",
+        remedy="Create them or check the bootstrap address; the runner never creates topics.",
+    )
+
+
+def _too_large(value: bytes, topic: str) -> InputsInvalid:
+    return InputsInvalid(
+        f"The request has {len(value)} bytes, more than the cluster takes in {topic}.",
+        remedy="Send fewer essays in a run or raise the topic's max.message.bytes.",
+    )
+
+
+def _outcome_unknown(topic: str, patience: float, error: Exception) -> TemporaryFailure:
+    cause = type(error).__name__
+    return TemporaryFailure(
+        f"No acknowledgement of the request from {topic} within {patience:.0f} s ({cause}): it may have arrived or not.",
+        remedy="`resume` looks for it in the topic first and sends the identical bytes only if it is not there.",
+    )

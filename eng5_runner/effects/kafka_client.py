@@ -1,0 +1,165 @@
+"""Starting and ending Kafka clients so that a failure has a cause, takes bounded time and leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from aiokafka.errors import (
+    AuthenticationFailedError,
+    ClusterAuthorizationFailedError,
+    KafkaConnectionError,
+    KafkaError,
+    SaslAuthenticationFailed,
+    TopicAuthorizationFailedError,
+    UnsupportedSaslMechanismError,
+)
+
+from eng5_runner.errors import NotAllowed, RunnerError, ServiceUnavailable
+
+PROBE_SECONDS = 3.0
+START_SECONDS = 15.0
+STOP_SECONDS = 5.0
+REQUEST_TIMEOUT_MS = 10_000
+RETRY_BACKOFF_MS = 500
+
+_DENIED = (
+    AuthenticationFailedError,
+    SaslAuthenticationFailed,
+    UnsupportedSaslMechanismError,
+    TopicAuthorizationFailedError,
+    ClusterAuthorizationFailedError,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KafkaSettings:
+    """How to reach the cluster.
+
+    Attributes:
+        bootstrap: `host:port`, comma separated.
+        client_id: our name in the cluster's logs.
+    """
+
+    bootstrap: str
+    client_id: str
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The bootstrap addresses one by one."""
+        return tuple(part.strip() for part in self.bootstrap.split(",") if part.strip())
+
+
+class Client(Protocol):
+    """What aiokafka's consumer and producer have in common."""
+
+    async def start(self) -> None:
+        """Connect."""
+
+    async def stop(self) -> None:
+        """Let go of everything."""
+
+
+ClientT = TypeVar("ClientT", bound=Client)
+
+
+class _LastWords(logging.Handler):
+    """aiokafka tells causes to its logger only, not in its exceptions: keep the last one."""
+
+    def __init__(self) -> None:
+        super().__init__(level=logging.WARNING)
+        self.text = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.text = " ".join(record.getMessage().split())[:200]
+
+
+async def _probe(address: str) -> str | None:
+    """Why a TCP connection to `host:port` cannot be made, or None if it can."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        return f"{address}: not of the form host:port"
+    try:
+        async with asyncio.timeout(PROBE_SECONDS):
+            _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+    except TimeoutError:
+        return f"{address}: no answer within {PROBE_SECONDS:.0f} s"
+    except OSError as error:
+        return f"{address}: {error.strerror or error}"
+    writer.close()
+    return None
+
+
+async def require_reachable(settings: KafkaSettings) -> None:
+    """Fail early and with the plain cause if no bootstrap address takes a connection.
+
+    Raises:
+        ServiceUnavailable: none does.
+    """
+    causes = await asyncio.gather(*map(_probe, settings.addresses))
+    if all(causes):
+        raise ServiceUnavailable(
+            f"Kafka cannot be reached: {'; '.join(filter(None, causes)) or 'no address given'}.",
+            remedy="Check --kafka-bootstrap (KAFKA_BOOTSTRAP_SERVERS) and that the cluster is up.",
+        )
+
+
+async def stop_client(client: Client) -> None:
+    """Stop a client within its time; a spurious cancellation from inside aiokafka (its issue 647) is not ours."""
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            await client.stop()
+    except (TimeoutError, KafkaError):
+        return
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+
+
+def explain(error: KafkaError, *, doing: str, cause: str = "") -> RunnerError:
+    """A client's error as one of ours."""
+    told = cause or " ".join(str(error).split())
+    if isinstance(error, _DENIED):
+        return NotAllowed(
+            f"Kafka refused while {doing}: {told}.", remedy="Check the Kafka user, its password and its rights."
+        )
+    return ServiceUnavailable(
+        f"Kafka failed while {doing}: {told}.",
+        remedy="Check that the cluster is up and is a Kafka cluster, then resume.",
+    )
+
+
+@asynccontextmanager
+async def started(client: ClientT, *, doing: str) -> AsyncIterator[ClientT]:
+    """The client between its start and its stop, both bounded in time.
+
+    Raises:
+        ServiceUnavailable: it could not be started.
+        NotAllowed: the cluster does not let us in.
+    """
+    words = _LastWords()
+    logger = logging.getLogger("aiokafka")
+    logger.addHandler(words)
+    try:
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                await client.start()
+        except TimeoutError:
+            raise ServiceUnavailable(
+                f"Kafka took the connection but did not answer within {START_SECONDS:.0f} s while {doing}.",
+                remedy="Check that the address is that of a Kafka broker and which security protocol it wants.",
+            ) from None
+        except KafkaConnectionError as error:
+            raise explain(error, doing=doing, cause=words.text) from None
+        except KafkaError as error:
+            raise explain(error, doing=doing) from None
+        finally:
+            logger.removeHandler(words)
+        yield client
+    finally:
+        await stop_client(client)

@@ -1,0 +1,236 @@
+"""The ledger file: one JSON object a line, each with a checksum over what stands before it.
+
+An event counts once it is on the disk (fdatasync), not before. A line that a kill cut short is the torn tail: it was
+never counted, so it is kept aside and cut off. A broken line with good lines after it is damage: nothing is touched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from pydantic import ValidationError
+
+from eng5_runner.core.events import Event, event_from_json, event_to_json
+from eng5_runner.errors import DiskError, InputsInvalid, InputsMissing, TemporaryFailure
+
+LEDGER_NAME = "ledger.jsonl"
+LOCK_NAME = "run.lock"
+_TAIL = re.compile(rb',"_crc":"([0-9a-f]{8})"\}$')
+
+
+def _line(event: Event) -> bytes:
+    body = event_to_json(event)[:-1]
+    return b'%s,"_crc":"%08x"}\n' % (body, zlib.crc32(body))
+
+
+def _is_whole(line: bytes) -> bool:
+    found = _TAIL.search(line)
+    return found is not None and int(found[1], 16) == zlib.crc32(line[: found.start()])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerContents:
+    """What a ledger file holds.
+
+    Attributes:
+        events: all whole events, in order.
+        whole_bytes: how far the file is whole.
+        torn_bytes: what stands after that, of an event that never counted.
+    """
+
+    events: tuple[Event, ...]
+    whole_bytes: int
+    torn_bytes: int
+
+
+def read_ledger(run_directory: Path) -> LedgerContents:
+    """Read a run's ledger without changing it.
+
+    Raises:
+        InputsMissing: there is none.
+        InputsInvalid: a line in its middle is damaged, or it holds an event that this version does not know.
+        DiskError: it cannot be read.
+    """
+    path = run_directory / LEDGER_NAME
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise InputsMissing(
+            f"{run_directory} holds no ledger ({LEDGER_NAME}).",
+            remedy="Name the directory of a run, such as runs/latest.",
+        ) from None
+    except OSError as error:
+        raise DiskError(
+            f"{path} cannot be read: {error.strerror}.", remedy="Check the disk and the permissions."
+        ) from None
+    whole = _whole_length(data, path)
+    return LedgerContents(events=tuple(_events(data[:whole], path)), whole_bytes=whole, torn_bytes=len(data) - whole)
+
+
+def _whole_length(data: bytes, path: Path) -> int:
+    """How many bytes from the start are whole lines.
+
+    Raises:
+        InputsInvalid: a whole line stands after a broken one.
+    """
+    whole, at, broken_line = 0, 0, 0
+    for number, line in enumerate(data.splitlines(keepends=True), start=1):
+        at += len(line)
+        if line.endswith(b"\n") and _is_whole(line[:-1]):
+            if broken_line:
+                raise InputsInvalid(
+                    f"{path}, line {broken_line}: the checksum does not fit, and whole lines follow it.",
+                    remedy="The file was changed or damaged; restore it from a copy. Nothing was altered.",
+                )
+            whole = at
+        elif not broken_line:
+            broken_line = number
+    return whole
+
+
+def _events(data: bytes, path: Path) -> Iterator[Event]:
+    for number, line in enumerate(data.split(b"\n")[:-1], start=1):
+        try:
+            yield event_from_json(line)
+        except ValidationError:
+            raise InputsInvalid(
+                f"{path}, line {number}: not an event that this version knows.",
+                remedy="Use the version of eng5-runner that the ledger's first line names.",
+            ) from None
+
+
+class Ledger:
+    """A ledger open for writing, by this process alone until it is closed.
+
+    Attributes:
+        events: what it held when it was opened.
+        repaired: bytes of a torn tail that were put aside.
+    """
+
+    def __init__(self, run_directory: Path) -> None:
+        """Take the run's lock and open the ledger, which may be new.
+
+        Raises:
+            TemporaryFailure: another process works on the run.
+            InputsInvalid: the ledger is damaged.
+            DiskError: it cannot be opened.
+        """
+        self._path = run_directory / LEDGER_NAME
+        self._lock = _take_lock(run_directory)
+        self.events: tuple[Event, ...] = ()
+        self.repaired = 0
+        try:
+            if self._path.exists():
+                contents = read_ledger(run_directory)
+                self.events = contents.events
+                self.repaired = contents.torn_bytes
+                if contents.torn_bytes:
+                    self._cut_torn_tail(contents.whole_bytes)
+            self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            sync_directory(run_directory)
+        except OSError as error:
+            os.close(self._lock)
+            raise _cannot_write(self._path, error) from None
+        except (InputsInvalid, DiskError):
+            os.close(self._lock)
+            raise
+
+    def __enter__(self) -> Self:
+        """Use as a context: it closes the file and gives the lock back."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the file and give the lock back."""
+        os.close(self._file)
+        os.close(self._lock)
+
+    async def append(self, events: Sequence[Event]) -> None:
+        """Write the events and return when they are on the disk.
+
+        Raises:
+            DiskError: they are not; what was written before is untouched.
+        """
+        if events:
+            await asyncio.to_thread(self.write, b"".join(map(_line, events)))
+
+    def write(self, data: bytes) -> None:
+        """Append bytes and sync them.
+
+        Raises:
+            DiskError: disk full, or the sync failed. A failed sync is never tried again: the kernel may have
+                dropped the pages and would then report a success that is none.
+        """
+        before = os.fstat(self._file).st_size
+        try:
+            view = memoryview(data)
+            while view:
+                # A disk that is nearly full takes a part without an error; the next call tells.
+                view = view[os.write(self._file, view) :]
+            os.fdatasync(self._file)
+        except OSError as error:
+            _shorten(self._file, before)
+            raise _cannot_write(self._path, error) from None
+
+    def _cut_torn_tail(self, whole_bytes: int) -> None:
+        with self._path.open("r+b") as file:
+            file.seek(whole_bytes)
+            torn = file.read()
+            aside = self._path.with_name(f"ledger.torn.{whole_bytes}")
+            aside.write_bytes(torn)
+            file.truncate(whole_bytes)
+            os.fsync(file.fileno())
+
+
+def _shorten(file: int, size: int) -> None:
+    """Back to the last whole line; if even that fails, reading finds the torn tail."""
+    try:
+        os.ftruncate(file, size)
+    except OSError:
+        return
+
+
+def _take_lock(run_directory: Path) -> int:
+    """`flock` on a file of its own: the kernel gives it back however the process ends."""
+    path = run_directory / LOCK_NAME
+    try:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise _cannot_write(path, error) from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(lock, 100, 0).decode(errors="replace").strip() or "another process"
+        os.close(lock)
+        raise TemporaryFailure(
+            f"{run_directory} is being worked on by {holder}.", remedy="Wait until that process has ended."
+        ) from None
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, f"process {os.getpid()} on {os.uname().nodename}\n".encode(), 0)
+    return lock
+
+
+def sync_directory(directory: Path) -> None:
+    """Make a new name in a directory as durable as the file behind it."""
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _cannot_write(path: Path, error: OSError) -> DiskError:
+    return DiskError(
+        f"{path} cannot be written: {error.strerror}.",
+        remedy="Make room or check the permissions; what was recorded before is safe, and `resume` goes on from there.",
+    )

@@ -1,0 +1,35 @@
+"""How the reading of one file ends when it gives no text."""
+
+from __future__ import annotations
+
+from eng5_runner.core.inputs import Finding, InvalidKind, shown
+
+
+class Unreadable(Exception):  # noqa: N818 - it names the file's state, as the finding made of it does
+    """One file cannot be used; the other files still can.
+
+    Attributes:
+        kind: what is wrong, for programs.
+        message: what is wrong, in one sentence that does not need the file's name.
+        remedy: what to do about it.
+    """
+
+    def __init__(self, kind: InvalidKind, message: str, *, remedy: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+        self.remedy = remedy
+
+    def finding(self, source_path: str) -> Finding:
+        """The same as an error of that file.
+
+        Args:
+            source_path: relative to the assets folder, with `/`.
+        """
+        return Finding(
+            severity="error",
+            kind=self.kind,
+            file=shown(source_path),
+            message=self.message,
+            remedy=self.remedy,
+        )

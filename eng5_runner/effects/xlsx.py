@@ -1,0 +1,58 @@
+"""The first sheet of an .xlsx; only ever called in a worker process, which bounds its time and memory."""
+
+from __future__ import annotations
+
+import warnings
+from io import BytesIO
+from zipfile import BadZipFile
+
+from openpyxl import load_workbook
+from openpyxl.utils.exceptions import InvalidFileException
+
+from eng5_runner.effects.unreadable import Unreadable
+from eng5_runner.effects.zip_parts import open_archive, parse_part
+
+MAX_ROWS = 20_000
+MAX_COLUMNS = 100
+
+
+def xlsx_grid(data: bytes) -> list[list[str]]:
+    """The cells of the first sheet as text; whole numbers without a decimal point.
+
+    Raises:
+        Unreadable: it is damaged, encrypted, too large, or declares entities.
+    """
+    with open_archive(data) as archive:
+        # openpyxl parses parts with the plain parser and reads as much of each as it declares.
+        for name in archive.namelist():
+            if name.endswith((".xml", ".rels")):
+                parse_part(archive, name, _Nothing())
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            workbook = load_workbook(BytesIO(data), read_only=True, data_only=True)
+            rows = workbook.worksheets[0].iter_rows(max_row=MAX_ROWS, max_col=MAX_COLUMNS, values_only=True)
+            return [[_cell(value) for value in row] for row in rows]
+    except (InvalidFileException, BadZipFile, ValueError, TypeError, LookupError, AttributeError) as error:
+        raise Unreadable(
+            "damaged_document", "The spreadsheet is damaged.", remedy="Save it again, or save it as .csv."
+        ) from error
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+class _Nothing:
+    """Parsing for the parser's own refusals."""
+
+    def start(self, tag: str, attributes: dict[str, str], /) -> None: ...
+
+    def end(self, tag: str, /) -> None: ...
+
+    def data(self, text: str, /) -> None: ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,57 @@
+"""The real outside of a session: one client for each service that the spec sends something to."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from eng5_runner.core.spec import RunSpec, Target
+from eng5_runner.effects.cj_admin import CJAdminClient, ModelsClient
+from eng5_runner.effects.clock import SystemClock
+from eng5_runner.effects.content import ContentClient
+from eng5_runner.effects.http import Service, http_session
+from eng5_runner.effects.kafka import connected
+from eng5_runner.effects.kafka_client import KafkaSettings
+from eng5_runner.effects.upload_cache import UploadCache
+from eng5_runner.run.ports import Ports
+
+
+@asynccontextmanager
+async def open_ports(spec: RunSpec, *, target: Target, cache_folder: Path, token: str | None) -> AsyncIterator[Ports]:
+    """The outside for one session of a run.
+
+    Args:
+        spec: of the run.
+        target: where the services are in this session; an embedded stack has new addresses each time.
+        cache_folder: of the upload cache.
+        token: for the CJ service's admin side, if there is one.
+
+    Raises:
+        ServiceUnavailable: Kafka cannot be reached.
+        NotAllowed: Kafka does not let us in.
+    """
+    if not (spec.send or spec.uploads):
+        yield Ports(clock=SystemClock())
+        return
+    headers = {"X-Correlation-ID": str(spec.correlation_id)}
+    admin = headers | ({"Authorization": f"Bearer {token}"} if token else {})
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(http_session(connections=spec.uploading.concurrency))
+
+        def service(name: str, url: str, setting: str, sent: Mapping[str, str] = headers) -> Service:
+            return Service(session=session, name=name, url=url.rstrip("/"), setting=setting, headers=sent)
+
+        content = cache = cj = models = broker = None
+        if target.content_service_url:
+            content = ContentClient(service("Content Service", target.content_service_url, "--content-service-url"))
+            cache = UploadCache(cache_folder, service_url=content.url)
+        if target.cj_service_url and spec.send:
+            cj = CJAdminClient(service("CJ service", target.cj_service_url, "--cj-service-url", admin))
+        if target.llm_provider_service_url and spec.send:
+            url = target.llm_provider_service_url
+            models = ModelsClient(service("LLM provider service", url, "LLM_PROVIDER_SERVICE_URL"))
+        if target.kafka_bootstrap and spec.send:
+            settings = KafkaSettings(bootstrap=target.kafka_bootstrap, client_id=target.kafka_client_id)
+            broker = await stack.enter_async_context(connected(settings))
+        yield Ports(clock=SystemClock(), cache=cache, content=content, broker=broker, cj=cj, models=models)

@@ -1,0 +1,125 @@
+"""The one loop: ask the state what is due, run that stage, make its events durable, take them in, tell them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TypeVar, assert_never
+
+from eng5_runner.core.essay_names import EssayNames
+from eng5_runner.core.events import RunClosed
+from eng5_runner.core.inputs import Inputs
+from eng5_runner.core.next_step import Step, missing_uploads, next_step, verdict
+from eng5_runner.core.request import essays_sent
+from eng5_runner.core.state import RunState
+from eng5_runner.effects.ledger import Ledger
+from eng5_runner.run.gather import gather
+from eng5_runner.run.ports import Notice, Ports, Told
+from eng5_runner.run.preflight import preflight
+from eng5_runner.run.publish import prepare, publish, rejoin
+from eng5_runner.run.upload import UploadJob, upload
+
+PortT = TypeVar("PortT")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One process's work on a run.
+
+    Attributes:
+        ledger: open for writing.
+        state: the fold of the ledger, advanced with each event.
+        inputs: of the run.
+        texts: sha256 → UTF-8 bytes; empty if nothing is left to upload.
+        observe: told of each event, after it is durable, and of each notice.
+        stop: set when a person wants the run to end.
+    """
+
+    ledger: Ledger
+    state: RunState
+    inputs: Inputs
+    texts: dict[str, bytes]
+    observe: Callable[[Told], None]
+    stop: asyncio.Event
+
+    async def record(self, told: Sequence[Told]) -> None:
+        """Make the events durable, take them in, tell them.
+
+        Raises:
+            DiskError: they could not be written; nothing was taken in.
+        """
+        events = [one for one in told if not isinstance(one, Notice)]
+        await self.ledger.append(events)
+        for event in events:
+            self.state.advance(event)
+        for one in told:
+            self.observe(one)
+
+
+async def drive(session: Session, ports: Ports) -> None:
+    """Work until the session is closed or stopped.
+
+    Raises:
+        RunnerError: whatever a stage could not go on after; the ledger holds all that was done before.
+    """
+    state = session.state
+    if state.listening is not None and ports.broker is not None and state.closed is None:
+        await _play(session, rejoin(state, broker=ports.broker, clock=ports.clock))
+    while not session.stop.is_set() and (step := next_step(state, session.inputs)) is not None:
+        await _play(session, _stage(step, session=session, ports=ports))
+    if session.stop.is_set() and state.closed is None:
+        at = ports.clock.now()
+        await session.record([RunClosed(at=at, outcome="interrupted", read_to=state.read_to())])
+
+
+async def _play(session: Session, stage: AsyncIterator[Sequence[Told]]) -> None:
+    async with aclosing(stage) as batches:  # type: ignore[type-var] # - every stage is an async generator
+        async for told in batches:
+            await session.record(told)
+
+
+def _stage(step: Step, *, session: Session, ports: Ports) -> AsyncIterator[Sequence[Told]]:
+    state, inputs, clock = session.state, session.inputs, ports.clock
+    match step:
+        case "preflight":
+            return preflight(state.spec, inputs=inputs, ports=ports)
+        case "upload":
+            return _uploads(session, ports)
+        case "prepare":
+            return prepare(state, inputs=inputs, clock=clock)
+        case "publish":
+            return publish(state, inputs=inputs, broker=_given(ports.broker), clock=clock)
+        case "gather":
+            rows = state.preflight.anchor_rows if state.preflight else ()
+            names = EssayNames.of(essays_sent(state.spec, inputs), rows=rows)
+            return gather(state, names=names, broker=_given(ports.broker), clock=clock, stop=session.stop)
+        case "close":
+            return _close(session, ports)
+        case _:
+            assert_never(step)
+
+
+def _uploads(session: Session, ports: Ports) -> AsyncIterator[Sequence[Told]]:
+    uploading = session.state.spec.uploading
+    job = UploadJob(
+        missing=missing_uploads(session.state, session.inputs),
+        texts=session.texts,
+        concurrency=uploading.concurrency,
+        force=uploading.force,
+        stop=session.stop,
+    )
+    return upload(job, content=_given(ports.content), cache=_given(ports.cache), clock=ports.clock)
+
+
+async def _close(session: Session, ports: Ports) -> AsyncIterator[Sequence[Told]]:
+    outcome, reasons = verdict(session.state)
+    yield [RunClosed(at=ports.clock.now(), outcome=outcome, reasons=reasons, read_to=session.state.read_to())]
+
+
+def _given(port: PortT | None) -> PortT:
+    """A port that the spec promised."""
+    if port is None:
+        raise AssertionError("next_step asks only for what the spec sends somewhere")
+    return port

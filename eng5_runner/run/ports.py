@@ -1,0 +1,132 @@
+"""What the stages need of the outside, and what they say to whoever watches.
+
+The ports are the places where tests put another world. A stage yields batches of ledger events and notices; what
+stands after a `yield` happens only once the yielded events are on the disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol, TypeAlias
+
+from eng5_runner.contracts.services import AnchorListing, Instructions, ModelManifest
+from eng5_runner.core.events import Event, Position
+from eng5_runner.effects.kafka import Polled, Topology
+
+
+class Clock(Protocol):
+    """Time."""
+
+    def now(self) -> datetime:
+        """The instant, in UTC."""
+
+    def monotonic(self) -> float:
+        """Seconds since some start."""
+
+
+class ContentStore(Protocol):
+    """Where texts are put for the services."""
+
+    async def check_health(self) -> None:
+        """Raise if it is not up."""
+
+    async def upload(self, text: bytes) -> str:
+        """Store a text and return its id."""
+
+    async def download(self, storage_id: str) -> bytes | None:
+        """The text, or None if it is not there."""
+
+
+class Cache(Protocol):
+    """What was uploaded before."""
+
+    def entries(self) -> Mapping[str, str]:
+        """Text sha256 → storage id."""
+
+    async def remember(self, uploads: Mapping[str, str]) -> None:
+        """Add entries, durably."""
+
+    async def forget(self) -> None:
+        """Drop all entries."""
+
+
+class Broker(Protocol):
+    """The cluster; see `effects.kafka.KafkaBroker` for what each may raise."""
+
+    async def topology(self, topics: Sequence[str]) -> Topology:
+        """Check that the topics are there."""
+
+    async def ends(self, topology: Topology) -> tuple[Position, ...]:
+        """The offset that the next record of each partition will get."""
+
+    def listen(self, positions: Iterable[Position]) -> None:
+        """Read from these positions on."""
+
+    async def poll(self) -> Polled:
+        """The next records, perhaps none."""
+
+    async def positions(self) -> tuple[Position, ...]:
+        """The next offset to read of each partition."""
+
+    async def is_alive(self) -> bool:
+        """Whether the cluster answers now."""
+
+    def adopt_new_partitions(self) -> tuple[Position, ...]:
+        """Partitions added meanwhile, from their first record."""
+
+    async def publish(self, *, topic: str, key: str, value: bytes, patience: float) -> Position:
+        """Put one record in."""
+
+    async def find(self, origins: Iterable[Position], is_it: Callable[[bytes], bool]) -> Position | None:
+        """The first record that `is_it` says yes to."""
+
+
+class CJService(Protocol):
+    """What the CJ service has on record."""
+
+    async def check_health(self) -> None:
+        """Raise if it is not up."""
+
+    async def instructions(self, assignment_id: str) -> Instructions | None:
+        """An assignment's instructions."""
+
+    async def anchors(self, assignment_id: str) -> AnchorListing:
+        """An assignment's anchors."""
+
+
+class Models(Protocol):
+    """What the LLM provider service can ask."""
+
+    async def models(self) -> ModelManifest:
+        """Its manifest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """The outside of one session; None where the run's spec sends nothing there."""
+
+    clock: Clock
+    cache: Cache | None = None
+    content: ContentStore | None = None
+    broker: Broker | None = None
+    cj: CJService | None = None
+    models: Models | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """Something worth telling that is no fact of the run.
+
+    Attributes:
+        kind: `trouble` when something is wrong, `relief` when it no longer is, `stage` when a step begins.
+        text: one sentence.
+    """
+
+    kind: Literal["trouble", "relief", "stage"]
+    text: str
+
+
+Told: TypeAlias = Event | Notice
+Telling: TypeAlias = AsyncIterator[Sequence[Told]]
