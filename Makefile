@@ -48,7 +48,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m bench
 
 schemas: $(VENV)/.dev
-	$(BIN)/python -m eng5_runner.contracts.schemas schemas/events
+	$(BIN)/python -m tests.contracts.golden schemas/events
 
 # The locks carry hashes and name neither an index nor a host.
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \

@@ -11,7 +11,15 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Annotated, TypeAlias, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, WrapValidator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    ValidationError,
+    ValidationInfo,
+    WrapValidator,
+)
 from pydantic.functional_validators import ModelWrapValidatorHandler
 
 T = TypeVar("T")
@@ -25,27 +33,38 @@ class WireModel(BaseModel):
 
 def _from_http_date(value: object) -> object:
     """CJ's admin answers carry dates like `Sun, 22 Nov 2026 10:35:56 GMT`, sometimes ISO 8601."""
-    if isinstance(value, str) and "," in value[:5]:
+    if not (isinstance(value, str) and "," in value[:5]):
+        return value
+    try:
         return parsedate_to_datetime(value)
-    return value
+    except (ValueError, OverflowError):
+        raise ValueError("not a date") from None  # the parser's own words hold the value
 
 
 def _in_utc(value: datetime) -> datetime:
     """CJ's failure event has instants without a zone; they are UTC."""
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    try:
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("in UTC outside the years 1 to 9999") from None
 
 
 Instant: TypeAlias = Annotated[datetime, BeforeValidator(_from_http_date), AfterValidator(_in_utc)]
 
 
-def _none_if_unusable(value: object, handler: ModelWrapValidatorHandler[T]) -> T | None:
+def _none_if_unusable(  # law: positional - pydantic calls it so
+    value: object, handler: ModelWrapValidatorHandler[T], info: ValidationInfo
+) -> T | None:
     try:
         return handler(value)
     except ValidationError:
-        return None
+        if info.mode == "json":
+            return None
+        raise
 
 
-# A field that the run can do without: what does not fit is taken as absent, and the raw message keeps it.
+# A field that the run can do without: what does not fit is taken as absent where JSON is received, and the raw message
+# keeps it. A model that is built in Python is about to be sent, and there it is an error.
 Lenient: TypeAlias = Annotated[T | None, WrapValidator(_none_if_unusable)]
 
 

@@ -36,7 +36,7 @@ class GradeScale:
         return self.grades.index(grade)
 
 
-def _uniform(scale_id: str, grades: str, below_lowest: str) -> GradeScale:
+def _uniform(scale_id: str, grades: str, *, below_lowest: str) -> GradeScale:
     names = tuple(grades.split())
     return GradeScale(
         scale_id=scale_id, grades=names, below_lowest=below_lowest, prior=(1.0 / len(names),) * len(names)
@@ -44,8 +44,8 @@ def _uniform(scale_id: str, grades: str, below_lowest: str) -> GradeScale:
 
 
 _SCALES = (
-    _uniform("eng5_np_legacy_9_step", "F+ E- E+ D- D+ C- C+ B A", "F"),
-    _uniform("eng5_np_national_9_step", "1 2 3 4 5 6 7 8 9", "0"),
+    _uniform("eng5_np_legacy_9_step", "F+ E- E+ D- D+ C- C+ B A", below_lowest="F"),
+    _uniform("eng5_np_national_9_step", "1 2 3 4 5 6 7 8 9", below_lowest="0"),
     GradeScale(
         scale_id="swedish_8_anchor",
         grades=("F", "E", "D", "D+", "C", "C+", "B", "A"),

@@ -112,3 +112,7 @@ class CJAssessmentRequest(BatchEvent):
     assignment_id: Annotated[str, Field(max_length=ASSIGNMENT_ID_LENGTH)] | None = None
     user_id: str
     org_id: str | None = None
+
+
+# Models of this family judge by measurable properties of the texts; they are no language models, and say so.
+BASELINE_MODEL_PREFIX = "offline-baseline"

@@ -6,6 +6,7 @@ essay's text: texts travel beside it, keyed by `text_sha256`.
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
@@ -93,7 +94,7 @@ class SourceFile(_Value):
     """A file of the assets folder as it was read.
 
     Attributes:
-        source_path: relative to the assets folder, with `/`.
+        source_path: relative to the assets folder, with `/`, in composed Unicode on every machine.
         file_name: its last part.
         sha256: of the file's bytes, 64 hexadecimal digits.
         size: of the file, in bytes.
@@ -108,6 +109,19 @@ class SourceFile(_Value):
     size: int
     encoding: str | None
     format: FileFormat
+
+    @classmethod
+    def of(cls, data: bytes, *, source_path: str, encoding: str | None, file_format: FileFormat) -> SourceFile:
+        """Describe a file by its bytes; the other parameters are the attributes of that name."""
+        path = unicodedata.normalize("NFC", source_path)
+        return cls(
+            source_path=path,
+            file_name=path.rpartition("/")[2],
+            sha256=sha256_hex(data),
+            size=len(data),
+            encoding=encoding,
+            format=file_format,
+        )
 
 
 class Document(_Value):
@@ -144,7 +158,7 @@ class Anchor(_Value):
         grade: a grade of the run's scale.
         text_sha256: of the extracted text's UTF-8 bytes.
         word_count: words as separated by white space.
-        label: the file name without its suffix, by which the CJ service registers it.
+        label: the file name without its suffix, in composed Unicode, by which the CJ service registers it.
     """
 
     anchor_id: str

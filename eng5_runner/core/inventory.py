@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
 from types import MappingProxyType
 
 from eng5_runner.contracts.grade_scales import GradeScale
@@ -31,7 +32,7 @@ def assemble(material: Material, scale: GradeScale) -> tuple[Inputs | None, tupl
     """
     grades, grade_findings = grade_anchors(material.anchors, material.anchor_table, scale)
     findings = sorted(
-        (
+        {  # a set, because anchors and students may be told to be in one folder
             *material.findings,
             *_missing(material),
             *_colliding(material),
@@ -39,7 +40,7 @@ def assemble(material: Material, scale: GradeScale) -> tuple[Inputs | None, tupl
             *_empty(material),
             *_short(material.anchors),
             *_identical(material),
-        ),
+        },
         key=lambda finding: (finding.severity, finding.file, finding.kind, finding.message),
     )
     if any(finding.severity == "error" for finding in findings):
@@ -56,7 +57,7 @@ def _inputs(material: Material, scale: GradeScale, grades: Mapping[str, str]) ->
             grade=grades[each.source_path],
             text_sha256=content.text_sha256,
             word_count=content.word_count,
-            label=each.stem,
+            label=PurePosixPath(content.file.file_name).stem,
         )
         for each, content in _read(material.anchors)
     ]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 from io import StringIO
-from pathlib import PurePosixPath
 
 from eng5_runner.core.anchor_grades import read_rows
 from eng5_runner.core.inputs import Finding, SourceFile
@@ -40,13 +38,11 @@ def read_anchor_table(
         unread = AnchorTable(source_path=found.source_path, file=None, rows=None)
         return unread, (refusal.finding(found.source_path),)
     rows, findings = read_rows(grid, source_path=found.source_path)
-    file = SourceFile(
+    file = SourceFile.of(
+        data,
         source_path=found.source_path,
-        file_name=PurePosixPath(found.source_path).name,
-        sha256=hashlib.sha256(data).hexdigest(),
-        size=len(data),
         encoding=decoded,
-        format="csv" if found.suffix == "csv" else "xlsx",
+        file_format="csv" if found.suffix == "csv" else "xlsx",
     )
     return AnchorTable(source_path=found.source_path, file=file, rows=rows), findings
 

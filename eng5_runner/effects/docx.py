@@ -26,9 +26,10 @@ _MATH = (
 )
 _COMPATIBILITY = "http://schemas.openxmlformats.org/markup-compatibility/2006"
 _WORD_NAMES = (
-    "document footnotes endnotes p pPr r rPr t tab ptab br cr noBreakHyphen tc tr vanish txbxContent"
-    " del moveFrom altChunk subDoc"
-).split()
+    *("document", "footnotes", "endnotes", "altChunk", "subDoc"),
+    *("p", "pPr", "r", "rPr", "t", "tab", "ptab", "br", "cr", "noBreakHyphen", "vanish"),
+    *("tc", "tr", "txbxContent", "del", "moveFrom"),
+)
 _NAMES = MappingProxyType(
     {f"{{{space}}}{name}": name for space in _WORD for name in _WORD_NAMES}
     | {f"{{{space}}}t": "t" for space in _MATH}

@@ -65,7 +65,7 @@ class Extraction:
         return grid
 
     def stop(self) -> None:
-        """End all workers at once; files in work end as unreadable."""
+        """End all workers at once and for good; files in work end as unreadable."""
         for worker in self._all:
             worker.stop()
 
@@ -98,11 +98,29 @@ class _Worker:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
-        self._stopping = threading.Lock()
+        self._stopped = False
+        self._changing = threading.Lock()
 
     def ask(self, data: bytes, file_format: FileFormat, *, seconds: float) -> bytes:
-        process = self._running()
         header = orjson.dumps({"format": file_format, "size": len(data), "seconds": seconds})
+        request = header + b"\n" + data
+        has_served = self._process is not None
+        answer = self._try(request, seconds)
+        if not answer and has_served:
+            # It may have died at rest, or of the memory that earlier files cost; this file may be innocent.
+            answer = self._try(request, seconds)
+        if not answer:
+            raise _stopped("broke its reader")
+        return answer
+
+    def stop(self) -> None:
+        with self._changing:
+            self._stopped = True
+        self._end()
+
+    def _try(self, request: bytes, seconds: float) -> bytes:
+        """The answer, or nothing where the worker died."""
+        process = self._running()
         too_late = threading.Event()
 
         def end() -> None:
@@ -112,35 +130,40 @@ class _Worker:
         alarm = threading.Timer(seconds, end)
         alarm.start()
         try:
-            line = _exchange(process, header + b"\n" + data)
+            answer = _exchange(process, request)
         finally:
             alarm.cancel()
             alarm.join()  # so that it cannot go off on the next file
-        if too_late.is_set() or not line.endswith(b"\n"):
-            self.stop()
-            raise _stopped(f"took longer than {seconds:g} s" if too_late.is_set() else "broke its reader")
-        return line
+        if too_late.is_set() or not answer.endswith(b"\n"):
+            self._end()
+        if too_late.is_set():
+            raise _stopped(f"took longer than {seconds:g} s")
+        return answer if answer.endswith(b"\n") else b""
 
-    def stop(self) -> None:
-        with self._stopping:
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is not None and self._process.poll() is not None:
+            self._end()
+        with self._changing:
+            if self._stopped:
+                raise _stopped("was left, because the reading was ended")
+            if self._process is None:
+                self._process = subprocess.Popen(  # noqa: S603 - our own module by our own interpreter
+                    _COMMAND,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OPENBLAS_NUM_THREADS": "1"},
+                    process_group=0,
+                )
+            return self._process
+
+    def _end(self) -> None:
+        with self._changing:
             process, self._process = self._process, None
         if process is not None:
             # Closing flushes what the worker no longer takes.
             with contextlib.suppress(OSError), process:
                 process.kill()
-
-    def _running(self) -> subprocess.Popen[bytes]:
-        if self._process is None or self._process.poll() is not None:
-            self.stop()
-            self._process = subprocess.Popen(  # noqa: S603 - our own module by our own interpreter
-                _COMMAND,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OPENBLAS_NUM_THREADS": "1"},
-                process_group=0,
-            )
-        return self._process
 
 
 def _exchange(process: subprocess.Popen[bytes], request: bytes) -> bytes:
@@ -157,6 +180,6 @@ def _exchange(process: subprocess.Popen[bytes], request: bytes) -> bytes:
 def _stopped(how: str) -> Unreadable:
     return Unreadable(
         "extraction_stopped",
-        f"The document {how}: it is malformed, or needs more memory than it may have.",
+        f"The document {how}; it may be malformed, or need more memory than it may have.",
         remedy="Save it again, or save its text as .txt.",
     )

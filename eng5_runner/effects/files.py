@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import MappingProxyType
 
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
 from eng5_runner.core.inputs import FileFormat, Finding, Inputs, SourceFile
 from eng5_runner.core.inventory import assemble
-from eng5_runner.core.material import Material, ReadText, ScannedFile
+from eng5_runner.core.material import AnchorTable, Material, ReadText, ScannedFile
 from eng5_runner.effects.anchor_table import read_anchor_table
 from eng5_runner.effects.docx import docx_text
 from eng5_runner.effects.extraction import Extraction
@@ -91,7 +90,8 @@ def _read(layout: Layout, on_progress: OnProgress) -> Material:
     documents = [each for each in (layout.instructions, layout.prompt) if each is not None]
     files = (*documents, *layout.anchors, *layout.students)
     with Extraction() as extraction:
-        table, table_findings = None, ()
+        table: AnchorTable | None = None
+        table_findings: tuple[Finding, ...] = ()
         if layout.anchor_table is not None:
             table, table_findings = read_anchor_table(
                 layout.anchor_table, encoding=layout.encoding, extraction=extraction
@@ -178,12 +178,5 @@ class _Scan:
             text = normal(docx_text(data))
         else:
             text = self._extraction.text(data, file_format)
-        file = SourceFile(
-            source_path=found.source_path,
-            file_name=PurePosixPath(found.source_path).name,
-            sha256=hashlib.sha256(data).hexdigest(),
-            size=len(data),
-            encoding=decoded,
-            format=file_format,
-        )
+        file = SourceFile.of(data, source_path=found.source_path, encoding=decoded, file_format=file_format)
         return ReadText.of(file, text)

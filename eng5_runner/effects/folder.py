@@ -128,28 +128,37 @@ def read_bytes(path: Path, *, limit: int = MAX_FILE_BYTES) -> bytes:
         Unreadable: it is too large, no longer a regular file, not allowed, or changed while it was read.
     """
     try:
-        with os.fdopen(os.open(path, _OPEN_FLAGS), "rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise Unreadable("not_a_regular_file", "This is not a regular file.", remedy="Put a file there.")
-            if status.st_size > limit:
-                raise Unreadable(
-                    "too_large",
-                    f"The file has {status.st_size:,} bytes; at most {limit:,} are read.",
-                    remedy="Save it without pictures, or as .txt.",
-                )
-            data = file.read(status.st_size + 1)
+        descriptor = os.open(path, _OPEN_FLAGS)
+        try:
+            size = _size(descriptor, limit)
+            with open(descriptor, "rb", closefd=False) as file:
+                data = file.read(size + 1)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise Unreadable(
             "unreadable_file",
             f"The file cannot be read ({error.strerror}).",
             remedy="Allow reading it, or remove it.",
         ) from error
-    if len(data) != status.st_size:
+    if len(data) != size:
         raise Unreadable(
             "unreadable_file", "The file changed while it was read.", remedy="Start again when it is at rest."
         )
     return data
+
+
+def _size(descriptor: int, limit: int) -> int:
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise Unreadable("not_a_regular_file", "This is not a file.", remedy="Put a file there.")
+    if status.st_size > limit:
+        raise Unreadable(
+            "too_large",
+            f"The file has {status.st_size:,} bytes; at most {limit:,} are read.",
+            remedy="Save it without pictures, or as .txt.",
+        )
+    return status.st_size
 
 
 def _names(folder: FoundFile, findings: list[Finding]) -> list[str]:

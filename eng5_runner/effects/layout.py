@@ -7,7 +7,7 @@ import os
 import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from eng5_runner.core.inputs import Finding, shown
 from eng5_runner.effects.folder import FoundFile, Listing, find_file, list_essays, read_bytes
@@ -105,7 +105,8 @@ class _Finder:
             self._layout.findings.append(_not_there(name, key))
             return FoundFile(source_path=name, path=None)
         try:
-            return find_file(self._root, name)
+            # "./essays/" and "essays" are one place.
+            return find_file(self._root, PurePosixPath(name).as_posix())
         except Unreadable as refusal:
             self._layout.findings.append(refusal.finding(name))
             return FoundFile(source_path=name, path=None)

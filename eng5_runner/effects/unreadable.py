@@ -5,7 +5,7 @@ from __future__ import annotations
 from eng5_runner.core.inputs import Finding, InvalidKind, shown
 
 
-class Unreadable(Exception):  # noqa: N818 - it names the file's state, as the finding made of it does
+class Unreadable(Exception):
     """One file cannot be used; the other files still can.
 
     Attributes:

@@ -1,0 +1,118 @@
+"""Settings to a run's spec."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from eng5_runner.cli.settings import Settings
+from eng5_runner.contracts.request import LLMConfigOverrides
+from eng5_runner.core.spec import Budget, Mode, Patience, RunSpec, Study, Target, Uploading
+from eng5_runner.errors import InputsMissing, UsageError
+
+# Where HuleEdu's services listen on a developer's machine.
+DEFAULT_KAFKA = "localhost:9093"
+DEFAULT_CONTENT = "http://localhost:8001/v1/content"
+DEFAULT_CJ = "http://localhost:9095"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """What is sent where."""
+
+    target: Target
+    send: bool
+
+
+def destination(settings: Settings) -> Destination:
+    """Which services a run talks to: those that were given, else the embedded ones, else none."""
+    send = settings.mode is Mode.EXECUTE and not settings.no_kafka
+    given = (settings.kafka_bootstrap, settings.content_service_url, settings.cj_service_url)
+    remote = settings.stack == "remote" or (settings.stack == "auto" and any(given))
+    if settings.mode is not Mode.EXECUTE or not remote:
+        # The embedded stack's addresses are known once it is up; without Kafka there is nobody to upload for.
+        content = "http://embedded/v1/content" if send else None
+        return Destination(target=Target(stack="embedded", content_service_url=content), send=send)
+    return Destination(
+        target=Target(
+            stack="remote",
+            kafka_bootstrap=settings.kafka_bootstrap or DEFAULT_KAFKA,
+            kafka_client_id=settings.kafka_client_id,
+            content_service_url=settings.content_service_url or DEFAULT_CONTENT,
+            cj_service_url=settings.cj_service_url or DEFAULT_CJ,
+            llm_provider_service_url=settings.llm_provider_service_url,
+        ),
+        send=send,
+    )
+
+
+def build_spec(settings: Settings, *, run_id: UUID, label: str) -> RunSpec:
+    """The spec of a new run.
+
+    Raises:
+        UsageError: an id is no UUID.
+        InputsMissing: a prompt or rubric file is not there.
+    """
+    where = destination(settings)
+    return RunSpec(
+        run_id=run_id,
+        label=label,
+        mode=settings.mode,
+        send=where.send,
+        assets=str(settings.assets.resolve()),
+        encoding=settings.encoding,
+        study=Study(
+            assignment_id=_uuid(settings.assignment_id, "--assignment-id"),
+            course_id=_uuid(settings.course_id, "--course-id"),
+            grade_scale=settings.grade_scale,
+            expected_grade_scale=settings.expected_grade_scale,
+            course_code=settings.course_code,
+            language=settings.language,
+            user_id=settings.user_id,
+            org_id=settings.org_id,
+        ),
+        judge=_judge(settings),
+        budget=Budget(
+            max_comparisons=settings.max_comparisons, seed=settings.seed, batching_mode=settings.llm_batching_mode
+        ),
+        target=where.target,
+        patience=Patience(
+            await_completion=settings.await_completion,
+            total=settings.completion_timeout,
+            idle=settings.idle_timeout,
+        ),
+        uploading=Uploading(concurrency=settings.upload_concurrency, force=settings.force_reupload),
+    )
+
+
+def _judge(settings: Settings) -> LLMConfigOverrides | None:
+    judge = LLMConfigOverrides(
+        provider_override=settings.llm_provider,
+        model_override=settings.llm_model,
+        temperature_override=settings.llm_temperature,
+        max_tokens_override=settings.llm_max_tokens,
+        system_prompt_override=_text(settings.system_prompt, "--system-prompt"),
+        judge_rubric_override=_text(settings.rubric, "--rubric"),
+        reasoning_effort=settings.reasoning_effort,
+        output_verbosity=settings.output_verbosity,
+    )
+    return None if judge == LLMConfigOverrides() else judge
+
+
+def _text(path: Path | None, option: str) -> str | None:
+    if path is None:
+        return None
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputsMissing(f"{option} {path} cannot be read: {error}.", remedy="Name a UTF-8 text file.") from None
+
+
+def _uuid(value: str | None, option: str) -> UUID | None:
+    if value is None:
+        return None
+    try:
+        return UUID(value)
+    except ValueError:
+        raise UsageError(f"{option} is not a UUID.", remedy="Copy it from the service, such as 1b4e28ba-….") from None

@@ -1,0 +1,78 @@
+"""hydrate, verify, status: questions to a run's directory, answered without any network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import structlog
+
+from eng5_runner.cli.narrate import people, write_json
+from eng5_runner.cli.summary import show_summary
+from eng5_runner.core.next_step import missing_uploads, next_step
+from eng5_runner.core.state import RunState, fold
+from eng5_runner.effects.ledger import read_ledger
+from eng5_runner.run.hydrate import hydrate, load_inputs, write
+from eng5_runner.run.verify import verify
+
+
+def hydrate_run(run_directory: Path, *, json_lines: bool) -> int:
+    """Write a run's outputs anew from its ledger."""
+    hydrated = hydrate(run_directory)
+    if hydrated.violations:
+        raise AssertionError(f"the artefact breaks its schema: {'; '.join(hydrated.violations)}")
+    write(run_directory, hydrated)
+    structlog.get_logger().debug("hydrated", files=len(hydrated.files))
+    if json_lines:
+        write_json({"event": "Hydrated", "files": sorted(hydrated.files)})
+    else:
+        show_summary(people(), hydrated.artefact, run_directory=run_directory)
+    return 0
+
+
+def verify_run(run_directory: Path, *, json_lines: bool) -> int:
+    """Check that a run's directory proves what it claims."""
+    verified = verify(run_directory)
+    if json_lines:
+        facts = {"files": verified.files, "comparisons": verified.comparisons, "outcome": verified.outcome}
+        write_json({"event": "Verified", "run_directory": str(run_directory)} | facts)
+    else:
+        people().print(
+            f"{run_directory} verifies: {verified.files} files as listed, all outputs recomputed from the ledger byte "
+            f"for byte, {verified.comparisons} comparisons, {verified.outcome}"
+        )
+    return 0
+
+
+def status_of(run_directory: Path, *, json_lines: bool) -> int:
+    """Tell where a run stands; works while another process is at it."""
+    state = fold(read_ledger(run_directory).events)
+    left = len(missing_uploads(state, load_inputs(run_directory)))
+    facts = _facts(state) | {"uploads_left": left, "next": next_step(state, load_inputs(run_directory))}
+    if json_lines:
+        write_json({"event": "Status", "run_directory": str(run_directory)} | facts)
+        return 0
+    console = people()
+    for key, value in facts.items():
+        console.print(f"{key.replace('_', ' ')}: {value}")
+    return 0
+
+
+def _facts(state: RunState) -> dict[str, object]:
+    spec = state.spec
+    return {
+        "run": str(spec.run_id),
+        "label": spec.label,
+        "mode": spec.mode.value,
+        "stage": state.stage,
+        "outcome": state.closed.outcome if state.closed else "open",
+        "reasons": list(state.closed.reasons) if state.closed else [],
+        "sessions": state.sessions,
+        "texts_stored": len(state.storage_ids),
+        "comparisons_judged": state.judged,
+        "comparisons_failed": state.unjudged,
+        "cost_usd": round(state.cost_usd, 6),
+        "duplicates": state.repeated,
+        "rejected": state.rejected,
+        "completed": state.completed,
+        "result": state.has_result,
+    }

@@ -1,0 +1,99 @@
+"""resume: go on where the last session of a run ended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from eng5_runner.cli.commands.run import conclude, logged
+from eng5_runner.cli.environment import versions
+from eng5_runner.cli.narrate import Narrator, people
+from eng5_runner.cli.session import Work
+from eng5_runner.cli.summary import show_summary
+from eng5_runner.core.events import RunResumed
+from eng5_runner.core.inputs import Inputs
+from eng5_runner.core.next_step import missing_uploads, texts_to_store
+from eng5_runner.core.plan import DEFAULT_PER_ESSAY
+from eng5_runner.core.state import RunState, fold
+from eng5_runner.effects.clock import SystemClock
+from eng5_runner.effects.files import read_assets
+from eng5_runner.effects.ledger import read_ledger
+from eng5_runner.errors import InputsInvalid, InputsMissing
+from eng5_runner.run.hydrate import MANIFEST_NAME, hydrate, load_inputs, write
+
+_ENDED = ("complete", "not-sent")
+
+
+def resume(run_directory: Path, *, json_lines: bool, verbose: bool) -> int:
+    """Go on with a run under the settings it began with.
+
+    Returns:
+        The process's exit code.
+
+    Raises:
+        RunnerError: what stood in the way.
+    """
+    state = fold(read_ledger(run_directory).events)
+    inputs = load_inputs(run_directory)
+    console = people()
+    if state.closed is not None and state.closed.outcome in _ENDED:
+        hydrated = hydrate(run_directory)
+        if not (run_directory / MANIFEST_NAME).is_file():
+            write(run_directory, hydrated)
+        if not json_lines:
+            console.print(f"{run_directory} is {state.closed.outcome}; there is nothing to resume")
+            show_summary(console, hydrated.artefact, run_directory=run_directory)
+        return 0
+    texts = _texts(state, inputs)
+    expected = state.spec.budget.max_comparisons or _default_total(inputs)
+    with logged(run_directory, spec=state.spec, verbose=verbose) as log:
+        guest = state.spec.study.assignment_id is None
+        narrator = Narrator(
+            console=console,
+            json_lines=json_lines,
+            expected=max(expected - state.judged, 0),
+            uploads=len(texts_to_store(inputs, with_anchors=guest)) - len(state.storage_ids),
+        )
+        opening = RunResumed(at=SystemClock().now(), versions=versions())
+        work = Work(run_directory=run_directory, opening=opening, inputs=inputs, texts=texts)
+        return conclude(work, narrator=narrator, console=console, log=log)
+
+
+def _default_total(inputs: Inputs) -> int:
+    return (len(inputs.students) + len(inputs.anchors)) * DEFAULT_PER_ESSAY // 2
+
+
+def _texts(state: RunState, inputs: Inputs) -> dict[str, bytes]:
+    """The essays' texts, read again if some are still to be uploaded.
+
+    Raises:
+        InputsMissing: the assets folder is gone.
+        InputsInvalid: it was changed since the run began.
+    """
+    if state.stage not in ("started", "cleared") or not missing_uploads(state, inputs):
+        return {}
+    folder = Path(state.spec.assets)
+    if not folder.is_dir():
+        raise InputsMissing(
+            f"The assets folder {folder} is not there, and uploads are left.", remedy="Put it back, then resume."
+        )
+    assets = read_assets(folder, grade_scale=inputs.grade_scale, encoding=state.spec.encoding)
+    if assets.inputs is None or assets.inputs.digest() != inputs.digest():
+        changed = _changed(inputs, assets.inputs)
+        raise InputsInvalid(
+            f"The assets in {folder} are not those that the run began with: {changed}.",
+            remedy="Restore them, or start a new run.",
+        )
+    return dict(assets.texts)
+
+
+def _changed(before: Inputs, now: Inputs | None) -> str:
+    if now is None:
+        return "they cannot be used any more"
+    old, new = _checksums(before), _checksums(now)
+    names = sorted({path for path in old.keys() | new.keys() if old.get(path) != new.get(path)})
+    return ", ".join(names[:5]) or "instructions, prompt or anchor table"
+
+
+def _checksums(inputs: Inputs) -> dict[str, str]:
+    files = [one.file for one in inputs.students] + [one.file for one in inputs.anchors]
+    return {file.source_path: file.sha256 for file in files}

@@ -1,0 +1,61 @@
+"""stack up: the embedded services in the foreground."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+from eng5_runner.cli.logs import logging_to
+from eng5_runner.cli.narrate import people, write_json
+from eng5_runner.errors import DiskError
+from eng5_runner.stack.launch import StackAddresses, serve
+
+
+def stack_up(data_dir: Path, *, json_lines: bool, until_stdin_closes: bool, verbose: bool) -> int:
+    """Serve until interrupted, or until standard input closes."""
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise DiskError(
+            f"{data_dir} cannot be created: {error.strerror}.", remedy="Choose another --data-dir."
+        ) from None
+    with logging_to(sys.stderr, identity={"service": "embedded-stack"}, verbose=verbose):
+        asyncio.run(_serve(data_dir, json_lines=json_lines, until_stdin_closes=until_stdin_closes))
+    return 0
+
+
+async def _serve(data_dir: Path, *, json_lines: bool, until_stdin_closes: bool) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    watching = asyncio.create_task(_watch_stdin(stop)) if until_stdin_closes else None
+    await serve(data_dir, ready=lambda addresses: _tell(addresses, json_lines=json_lines), stop=stop)
+    if watching is not None:
+        watching.cancel()
+
+
+async def _watch_stdin(stop: asyncio.Event) -> None:
+    """A pipe from our parent closes when the parent ends, however it ends."""
+    reader = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    try:
+        while await reader.read(1024):
+            pass
+    finally:
+        stop.set()
+        transport.close()
+
+
+def _tell(addresses: StackAddresses, *, json_lines: bool) -> None:
+    environment = addresses.environment()
+    if json_lines:
+        write_json(environment)
+        return
+    people().print("the embedded stack is up; Ctrl-C ends it. For the runner in another terminal:")
+    for name, value in environment.items():
+        sys.stdout.write(f"export {name}={value}\n")
+    sys.stdout.flush()

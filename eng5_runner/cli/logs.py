@@ -1,0 +1,92 @@
+"""The structured log: JSON lines in the run's directory, with the run's identity on each."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+import structlog
+
+# Keys whose values are never written; tokens in values are masked wherever they stand.
+_SECRET_KEY = re.compile(r"token|secret|password|authorization|api_key", re.IGNORECASE)
+_SECRET_VALUE = re.compile(r"eyJ[\w-]{8,}\.[\w-]+\.[\w-]*|Bearer\s+\S+|sk-[\w-]{8,}")
+
+
+def _redacted(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for key, value in event.items():
+        if _SECRET_KEY.search(key) and not isinstance(value, int | float):
+            event[key] = "[hidden]"
+        elif isinstance(value, str):
+            event[key] = _SECRET_VALUE.sub("[hidden]", value)
+    return event
+
+
+class _RateLimited(logging.Filter):
+    """aiokafka says the same forty times a second while a broker is away: once in ten seconds is enough."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether this record is said."""
+        key = f"{record.name}:{record.msg}"
+        if record.created - self._said.get(key, 0.0) < 10.0:  # noqa: PLR2004 - seconds, as the docstring says
+            return False
+        self._said[key] = record.created
+        return True
+
+
+class _ToStructlog(logging.Handler):
+    """Libraries' standard log records as lines of ours."""
+
+    def __init__(self) -> None:
+        super().__init__(level=logging.INFO)
+        self.addFilter(_RateLimited())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record."""
+        structlog.get_logger().log(record.levelno, record.getMessage()[:500], library=record.name)
+
+
+@contextmanager
+def logging_to(sink: Path | TextIO, *, identity: Mapping[str, str], verbose: bool) -> Iterator[None]:
+    """Write the log there while the context lasts.
+
+    Args:
+        sink: a file to append to, or an open stream.
+        identity: batch id, mode and correlation id, on each line.
+        verbose: debug lines as well.
+    """
+    stream = sink.open("a", encoding="utf-8") if isinstance(sink, Path) else sink
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            _redacted,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(file=stream),
+        cache_logger_on_first_use=False,
+    )
+    structlog.contextvars.bind_contextvars(**identity)
+    handler = _ToStructlog()
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG if verbose else logging.WARNING)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        structlog.contextvars.clear_contextvars()
+        structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=sys.stderr))
+        if isinstance(sink, Path):
+            stream.close()

@@ -1,0 +1,204 @@
+"""Events to words: the one place where a fact becomes a person's line, a log line and a JSON line."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import orjson
+import structlog
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from eng5_runner.core.events import (
+    CallbackAccepted,
+    CallbackRejected,
+    CallbackRepeated,
+    DeadlineReached,
+    EssayUploaded,
+    Event,
+    OffsetsLost,
+    PreflightPassed,
+    RequestPublished,
+    RunClosed,
+    RunResumed,
+    RunStarted,
+)
+from eng5_runner.run.ports import Notice, Told
+
+# Without a terminal a line at most this often for things that come by the hundred (seconds).
+PLAIN_EVERY = 5.0
+# Held back from logs and JSON lines: the ledger has it, and it can hold essays' words.
+_BULKY = {"raw", "raw_base64", "payload", "spec"}
+
+
+def people() -> Console:
+    """Where people read: standard error, never standard output."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+@dataclass(slots=True)
+class _Count:
+    """Progress of one thing that comes by the hundred."""
+
+    name: str
+    total: int | None
+    done: int = 0
+    cost_usd: float = 0.0
+    task: TaskID | None = None
+    told_at: float = 0.0
+    began_at: float = 0.0
+
+    def line(self) -> str:
+        """For a plain line."""
+        total = "" if self.total is None else f" of {self.total}"
+        rate = self.done / max(time.monotonic() - self.began_at, 1e-3)
+        left = "" if self.total is None or not rate else f", about {max(self.total - self.done, 0) / rate:.0f} s left"
+        cost = f", {self.cost_usd:.4f} USD so far" if self.name == "comparisons" else ""
+        return f"{self.name}: {self.done}{total} ({rate:.0f}/s{left}{cost})"
+
+
+class Narrator:
+    """Tells what happens, as it happens."""
+
+    def __init__(self, *, console: Console, json_lines: bool, expected: int | None, uploads: int) -> None:
+        self._console = console
+        self.json_lines = json_lines
+        self._log = structlog.get_logger()
+        self._uploads = _Count("texts stored", uploads)
+        self._comparisons = _Count("comparisons", expected)
+        self._progress: Progress | None = None
+
+    @contextmanager
+    def live(self) -> Iterator[None]:
+        """Show bars while the context lasts, if there is a terminal to show them on."""
+        if not self._console.is_terminal or self.json_lines:
+            yield
+            return
+        columns = (
+            TextColumn("{task.description:<14}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[extra]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=self._console, transient=False) as progress:
+            self._progress = progress
+            try:
+                yield
+            finally:
+                self._progress = None
+
+    def tell(self, told: Told) -> None:
+        """Tell one event or notice."""
+        if isinstance(told, Notice):
+            self._notice(told)
+            return
+        facts = told.model_dump(mode="json", exclude=_BULKY, exclude_none=True)
+        kind = facts.pop("type")
+        if self.json_lines:
+            write_json({"event": kind} | facts)
+        level = "debug" if isinstance(told, EssayUploaded | CallbackAccepted) else "info"
+        getattr(self._log, level)(_snake(kind), **{k: v for k, v in facts.items() if k != "v"})
+        self._human(told)
+
+    def _notice(self, notice: Notice) -> None:
+        if self.json_lines:
+            write_json({"event": "Notice", "kind": notice.kind, "text": notice.text})
+        (self._log.warning if notice.kind == "trouble" else self._log.info)(notice.kind, text=notice.text)
+        style = {"trouble": "yellow", "relief": "green", "stage": "dim"}[notice.kind]
+        self.say(notice.text, style=style)
+
+    def say(self, text: str, *, style: str = "") -> None:
+        """A line for people."""
+        if not self.json_lines:
+            self._console.print(escape(text), style=style or None)
+
+    def _human(self, event: Event) -> None:
+        match event:
+            case EssayUploaded():
+                self._advance(self._uploads)
+            case CallbackAccepted(kind="comparison"):
+                self._comparisons.cost_usd += event.cost_usd
+                self._advance(self._comparisons)
+            case CallbackAccepted():
+                said = {"completed": "the CJ service has completed", "result": "the result is in"}
+                self.say(said.get(event.kind, f"the CJ service failed: {event.note}"))
+            case CallbackRejected():
+                self.say(f"a message of this run cannot be used: {event.reason}", style="yellow")
+            case CallbackRepeated(conflict=True):
+                self.say(f"a message contradicts an earlier one: {event.key}", style="yellow")
+            case OffsetsLost():
+                self.say(f"{event.count} records were lost before they were read", style="red")
+            case _:
+                for line in _lines(event):
+                    self.say(line)
+
+    def _advance(self, count: _Count) -> None:
+        now = time.monotonic()
+        count.began_at = count.began_at or now
+        count.done += 1
+        if self._progress is not None:
+            if count.task is None:
+                count.task = self._progress.add_task(count.name, total=count.total, extra="")
+            extra = f"{count.cost_usd:.4f} USD" if count.cost_usd or count.name == "comparisons" else ""
+            self._progress.update(count.task, completed=count.done, extra=extra)
+        elif count.done == count.total or now - count.told_at >= PLAIN_EVERY:
+            count.told_at = now
+            self.say(count.line())
+
+
+def _lines(event: Event) -> Iterator[str]:
+    """What people hear of the events that come once."""
+    match event:
+        case RunStarted():
+            yield f"run {event.spec.run_id} ({event.spec.label}), mode {event.spec.mode.value}"
+        case RunResumed():
+            yield "going on where the last session ended"
+        case PreflightPassed():
+            yield from event.checks
+            yield from (f"warning: {warning}" for warning in event.warnings)
+        case RequestPublished():
+            where = f"{event.position.topic} [{event.position.partition}] @ {event.position.offset}"
+            yield f"the request {'was already' if event.found else 'is'} in {where}; waiting for comparisons"
+        case DeadlineReached():
+            yield f"the {event.kind} deadline is reached after {event.waited:.0f} s"
+        case RunClosed():
+            reasons = f": {'; '.join(event.reasons)}" if event.reasons else ""
+            yield f"closed, {event.outcome}{reasons}"
+        case _:
+            return
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{char.lower()}" if char.isupper() else char for char in name).lstrip("_")
+
+
+def write_json(value: object) -> None:
+    """One JSON line on standard output."""
+    sys.stdout.write(orjson.dumps(value).decode() + "\n")
+    sys.stdout.flush()
+
+
+def inventory_progress(console: Console) -> tuple[Progress | None, Callable[[int, int], None] | None]:
+    """A bar for reading the assets, where there is a terminal."""
+    if not console.is_terminal:
+        return None, None
+    progress = Progress(
+        TextColumn("reading assets"), BarColumn(), MofNCompleteColumn(), console=console, transient=True
+    )
+    task = progress.add_task("assets", total=None)
+    return progress, lambda done, total: progress.update(task, completed=done, total=total)

@@ -1,0 +1,172 @@
+"""One session of work on a run: ledger, stack, clients, signals, and the outputs at its end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from eng5_runner.cli.embedded import Child, embedded_stack
+from eng5_runner.cli.environment import admin_token, cache_folder
+from eng5_runner.cli.narrate import Narrator
+from eng5_runner.core.events import RunResumed, RunStarted
+from eng5_runner.core.inputs import Inputs
+from eng5_runner.core.state import fold
+from eng5_runner.effects.ledger import Ledger
+from eng5_runner.errors import RunnerError
+from eng5_runner.run.connect import open_ports
+from eng5_runner.run.hydrate import STACK_FOLDER, Hydrated, hydrate, write
+from eng5_runner.run.pipeline import Session, drive
+
+# After the first signal, so long for the stage under way to end by itself (seconds).
+DRAIN_SECONDS = 8.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What a session works on.
+
+    Attributes:
+        opening: RunStarted for a new run, RunResumed for one that goes on.
+        texts: sha256 → bytes of the essays, where uploads are left.
+    """
+
+    run_directory: Path
+    opening: RunStarted | RunResumed
+    inputs: Inputs
+    texts: dict[str, bytes]
+
+
+@dataclass(slots=True)
+class Interruption:
+    """What a person's signals asked for."""
+
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    signal_number: int | None = None
+
+    def heed(self, number: int) -> None:
+        """First signal: end in order. Second: end now; the ledger is durable as it is."""
+        if self.signal_number is not None:
+            os._exit(128 + number)
+        self.signal_number = number
+        self.stop.set()
+
+
+async def work_on(work: Work, *, narrator: Narrator) -> int | None:
+    """Work on a run until it is closed or interrupted.
+
+    Returns:
+        The number of the signal that interrupted it, or None.
+
+    Raises:
+        RunnerError: whatever the run could not go on after.
+    """
+    interruption = Interruption()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, interruption.heed, number)
+    with Ledger(work.run_directory) as ledger:
+        if ledger.repaired:
+            narrator.say(f"the ledger's last {ledger.repaired} bytes were torn; they had never counted", style="yellow")
+        session = Session(
+            ledger=ledger,
+            state=fold(ledger.events),
+            inputs=work.inputs,
+            texts=work.texts,
+            observe=narrator.tell,
+            stop=interruption.stop,
+        )
+        with narrator.live():
+            await session.record([work.opening])
+            await _drive(session, work=work, interruption=interruption, narrator=narrator)
+    return interruption.signal_number
+
+
+async def _drive(session: Session, *, work: Work, interruption: Interruption, narrator: Narrator) -> None:
+    async with _stack(session, work, narrator) as child:
+        spec = session.state.spec
+        target = child.target if child else spec.target
+        ports = open_ports(
+            spec, target=target, cache_folder=cache_folder(), token=child.token if child else admin_token()
+        )
+        async with ports as opened:
+            driving = asyncio.create_task(drive(session, opened))
+            await _first_of(driving, child=child, stop=interruption.stop)
+
+
+async def _first_of(driving: asyncio.Task[None], *, child: Child | None, stop: asyncio.Event) -> None:
+    """Wait for the run; less long if the stack dies under it or a person wants out."""
+    death = asyncio.create_task(child.died()) if child else None
+    wish = asyncio.create_task(stop.wait())
+    others = {task for task in (death, wish) if task is not None}
+    try:
+        await asyncio.wait({driving, *others}, return_when=asyncio.FIRST_COMPLETED)
+        if stop.is_set():
+            await asyncio.wait({driving}, timeout=DRAIN_SECONDS)
+        if driving.done():
+            driving.result()
+        elif death is not None and death.done():
+            raise death.result()
+    finally:
+        for task in (driving, *others):
+            task.cancel()
+        await asyncio.gather(driving, *others, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _stack(session: Session, work: Work, narrator: Narrator) -> AsyncIterator[Child | None]:
+    """The embedded stack, where the run has nobody else to talk to."""
+    spec = session.state.spec
+    if spec.target.stack == "remote" or not spec.send:
+        yield None
+        return
+    folder = work.run_directory / STACK_FOLDER
+    async with embedded_stack(folder, client_id=spec.target.kafka_client_id) as child:
+        narrator.say("no services were given: using the embedded stack, with an offline baseline as the judge")
+        yield child
+
+
+def finish(run_directory: Path, *, log_closed: Callable[[], None]) -> Hydrated:
+    """Compute and write a run's outputs. The log's last line says how; then it is closed, for the manifest lists it.
+
+    Raises:
+        RunnerError: ledger or inputs are damaged, or the disk refused.
+        AssertionError: the artefact breaks its schema, which is a bug.
+    """
+    hydrated = hydrate(run_directory)
+    log_validation_state(hydrated)
+    log_closed()
+    if hydrated.violations:
+        raise AssertionError(f"the artefact breaks its schema: {'; '.join(hydrated.violations)}")
+    write(run_directory, hydrated)
+    return hydrated
+
+
+def finish_if_possible(run_directory: Path, *, log_closed: Callable[[], None]) -> None:
+    """After a failure: keep what was gathered readable, and let the failure itself be what is told."""
+    try:
+        finish(run_directory, log_closed=log_closed)
+    except (RunnerError, OSError) as error:
+        structlog.get_logger().warning("not_hydrated", cause=str(error))
+
+
+def log_validation_state(hydrated: Hydrated) -> None:
+    """The record that says in one line what became of a run."""
+    closed = hydrated.state.closed
+    structlog.get_logger().info(
+        "runner_validation_state",
+        artefact=hydrated.artefact_name,
+        schema_violations=hydrated.violations,
+        outcome=closed.outcome if closed else "open",
+        partial_data=bool(closed and closed.reasons),
+        comparisons=hydrated.state.judged,
+        failed_comparisons=hydrated.state.unjudged,
+        duplicates=hydrated.state.repeated,
+        rejected=hydrated.state.rejected,
+    )

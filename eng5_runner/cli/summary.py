@@ -1,0 +1,122 @@
+"""A run's result as a person reads it at the end, from the artefact alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from eng5_runner.core.canonical import Json
+
+Object = Mapping[str, Json]
+
+
+def show_summary(console: Console, artefact: Object, *, run_directory: Path) -> None:
+    """Students, anchors, costs, what went wrong, where it is and how to verify it."""
+    essays = rows(artefact["bt_summary"])
+    if essays:
+        console.print(_students(essays, {str(g["essay_id"]): g for g in rows(artefact["grade_projections"])}))
+        console.print(_anchors(essays, _left_out(artefact)))
+        _reliability(console, artefact)
+    _judges(console, artefact)
+    if rows(table_of(artefact["costs"])["token_counts"]):
+        console.print(_costs(table_of(artefact["costs"])))
+    _status(console, table_of(artefact["runner_status"]))
+    console.print(f"run directory: {escape(str(run_directory))}")
+    console.print(f"to verify it:  eng5-runner verify {escape(str(run_directory))}")
+
+
+def rows(value: Json) -> list[Object]:
+    """An array of objects."""
+    return [row for row in value if isinstance(row, Mapping)] if isinstance(value, Sequence) else []
+
+
+def table_of(value: Json) -> Object:
+    """An object, or an empty one where there is none."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def _number(value: Json) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def _left_out(artefact: Object) -> dict[str, str]:
+    """Anchor id → the grade that the other anchors give it."""
+    found = rows(table_of(artefact["anchor_alignment"]).get("left_out"))
+    return {str(row["anchor_id"]): str(row.get("projected_grade", "refused")) for row in found}
+
+
+def _theta(row: Object) -> str:
+    return f"{_number(row['theta']):+.2f} ± {_number(row['standard_error']):.2f}"
+
+
+def _students(essays: Iterable[Object], grades: Mapping[str, Object]) -> Table:
+    table = Table("rank", "student", "θ ± SE", "judged", "grade", "P(grade)", "P(±1 step)", "claim", title="Students")
+    for row in essays:
+        if row["is_anchor"]:
+            continue
+        grade = grades.get(str(row["essay_id"]))
+        told = ("–", "", "", "") if grade is None else _grade_cells(grade)
+        table.add_row(str(row["rank"]), escape(str(row["essay_id"])), _theta(row), str(row["comparison_count"]), *told)
+    return table
+
+
+def _grade_cells(grade: Object) -> tuple[str, str, str, str]:
+    probability = _number(table_of(grade["probabilities"]).get(str(grade["grade"]), 0.0))
+    claim = str(grade["confidence"]) + (", outside the anchors" if grade["extrapolated"] else "")
+    return str(grade["grade"]), f"{probability:.2f}", f"{_number(grade['within_one_step']):.2f}", claim
+
+
+def _anchors(essays: Iterable[Object], left_out: Mapping[str, str]) -> Table:
+    table = Table("rank", "anchor", "θ ± SE", "judged", "known", "by the others", title="Anchors")
+    for row in essays:
+        if row["is_anchor"]:
+            name = str(row["essay_id"])
+            cells = (str(row["comparison_count"]), str(row["anchor_grade"]), left_out.get(name, "–"))
+            table.add_row(str(row["rank"]), escape(name), _theta(row), *cells)
+    return table
+
+
+def _reliability(console: Console, artefact: Object) -> None:
+    reliability = table_of(table_of(artefact["bt_model"]).get("reliability"))
+    interval = reliability.get("interval_90")
+    if isinstance(interval, Sequence):
+        low, high = (_number(end) for end in interval)
+        told = f"{_number(reliability['empirical_bayes']):.2f} (90% interval {low:.2f} to {high:.2f})"
+        console.print(f"reliability of the judge's order: {told}; it says nothing of agreement with teachers")
+    alignment = table_of(artefact["anchor_alignment"])
+    tau = alignment.get("kendall_tau_b")
+    if isinstance(tau, int | float):
+        console.print(
+            f"agreement with the anchors' known grades: Kendall tau-b {tau:.2f} over {alignment['anchors']} anchors"
+        )
+    grades = table_of(artefact["grade_model"])
+    if grades.get("available") is False:
+        console.print(f"no grades are projected: {escape(str(grades['reason']))}")
+
+
+def _judges(console: Console, artefact: Object) -> None:
+    for judge in rows(table_of(artefact["metadata"])["judges"]):
+        console.print(f"judge: {escape(str(judge['provider']))} {escape(str(judge['model']))} – {judge['kind']}")
+
+
+def _costs(costs: Object) -> Table:
+    table = Table("provider", "model", "comparisons", "prompt tokens", "completion tokens", "USD", title="Cost")
+    for row in rows(costs["token_counts"]):
+        counts = (str(row[key]) for key in ("comparisons", "prompt_tokens", "completion_tokens"))
+        table.add_row(escape(str(row["provider"])), escape(str(row["model"])), *counts, f"{_number(row['usd']):.4f}")
+    return table
+
+
+def _status(console: Console, status: Object) -> None:
+    counts = table_of(status["comparisons"])
+    rejected = rows(status["rejected"])
+    console.print(
+        f"{status['outcome']}: {counts['judged']} comparisons judged, {counts['failed']} failed, "
+        f"{status['duplicates']} duplicates, {len(rejected)} rejected, {status['offsets_lost']} lost"
+    )
+    for reason in status["reasons"] if isinstance(status["reasons"], Sequence) else ():
+        console.print(f"  {escape(str(reason))}", style="yellow")

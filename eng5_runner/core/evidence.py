@@ -1,0 +1,100 @@
+"""What came back for a run, read from the ledger once: every judgement with its raw message's figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from eng5_runner.contracts.callbacks import AssessmentResult, LLMComparisonResult
+from eng5_runner.contracts.topics import Topic, parse_callback
+from eng5_runner.core.essay_names import EssayNames
+from eng5_runner.core.events import AnchorRow, CallbackAccepted, Event, PreflightPassed, RunStarted
+from eng5_runner.core.inputs import Inputs
+from eng5_runner.core.request import essays_sent
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One comparison under our essay ids; `first` was shown first."""
+
+    first: str
+    second: str
+    result: LLMComparisonResult
+
+    @property
+    def first_won(self) -> bool:
+        """Whether the essay shown first won."""
+        return self.result.winner == "Essay A"
+
+    @property
+    def winner(self) -> str:
+        """The essay that won."""
+        return self.first if self.first_won else self.second
+
+    @property
+    def loser(self) -> str:
+        """The essay that lost."""
+        return self.second if self.first_won else self.first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """All that came back, in an order that does not depend on the order of arrival.
+
+    Attributes:
+        judged: comparisons with a winner.
+        failed: comparisons with an error instead.
+        result: the service's own figures, if they came.
+        names: wire name → our essay id.
+    """
+
+    judged: tuple[Judged, ...]
+    failed: tuple[Judged, ...]
+    result: AssessmentResult | None
+    names: EssayNames
+
+
+def gather_evidence(inputs: Inputs, events: Sequence[Event]) -> Evidence:
+    """Read the accepted callbacks.
+
+    Raises:
+        ValueError: the ledger has no RunStarted, or an accepted message is not what its event says.
+    """
+    names = _names(inputs, events)
+    comparisons: list[Judged] = []
+    result: AssessmentResult | None = None
+    for event in events:
+        if isinstance(event, CallbackAccepted) and event.kind in ("comparison", "result"):
+            callback = parse_callback(Topic(event.position.topic), event.raw.encode()).data
+            if isinstance(callback, LLMComparisonResult):
+                comparisons.append(_judged(callback, names))
+            elif isinstance(callback, AssessmentResult):
+                result = callback
+    comparisons.sort(key=lambda one: (one.result.requested_at, one.result.request_id))
+    return Evidence(
+        judged=tuple(one for one in comparisons if one.result.winner is not None),
+        failed=tuple(one for one in comparisons if one.result.winner is None),
+        result=result,
+        names=names,
+    )
+
+
+def _names(inputs: Inputs, events: Iterable[Event]) -> EssayNames:
+    rows: tuple[AnchorRow, ...] = ()
+    spec = None
+    for event in events:
+        if isinstance(event, RunStarted):
+            spec = event.spec
+        elif isinstance(event, PreflightPassed):
+            rows = event.anchor_rows
+    if spec is None:
+        raise ValueError("the ledger does not begin with RunStarted")
+    return EssayNames.of(essays_sent(spec, inputs), rows=rows)
+
+
+def _judged(result: LLMComparisonResult, names: EssayNames) -> Judged:
+    first = names.ours(result.request_metadata.essay_a_id)
+    second = names.ours(result.request_metadata.essay_b_id)
+    if first is None or second is None:
+        raise ValueError(f"the accepted comparison {result.request_id} names a stranger")
+    return Judged(first, second, result)

@@ -1,0 +1,114 @@
+"""How well positions and projected grades agree with experts' grades.
+
+Each measure is None where it is undefined: fewer than two essays, or one side without any variation.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import stats
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def kendall_tau_b(positions: Sequence[float], grades: Sequence[float]) -> float | None:
+    """Kendall's τ-b, which can reach 1 although several essays share a grade (τ-a cannot).
+
+    Raises:
+        ValueError: the two have different lengths.
+    """
+    return float(stats.kendalltau(positions, grades).statistic) if _varies(positions, grades) else None
+
+
+def spearman(positions: Sequence[float], grades: Sequence[float]) -> float | None:
+    """Spearman's rank correlation, ties by mean rank.
+
+    Raises:
+        ValueError: the two have different lengths.
+    """
+    return float(stats.spearmanr(positions, grades).statistic) if _varies(positions, grades) else None
+
+
+def quadratic_weighted_kappa(expert: Sequence[int], projected: Sequence[int], *, grades: int) -> float | None:
+    """Cohen's κ with squared-distance weights (Cohen 1968), over all grades of the scale, used or not.
+
+    1 is perfect agreement, 0 what independent graders with the same marginals reach. None where both gave every essay
+    one and the same grade.
+
+    Args:
+        expert: grade indices, 0 to grades − 1.
+        projected: the same essays' projected grade indices.
+        grades: the number of grades on the scale.
+
+    Raises:
+        ValueError: different lengths, no essays, or an index off the scale.
+    """
+    _check(expert, projected)
+    if not all(0 <= grade < grades for grade in (*expert, *projected)):
+        raise ValueError(f"a grade index lies outside 0 to {grades - 1}")
+    observed = np.zeros((grades, grades))
+    np.add.at(observed, (np.asarray(expert), np.asarray(projected)), 1.0)
+    expected = np.outer(observed.sum(axis=1), observed.sum(axis=0)) / len(expert)
+    steps = np.arange(grades)
+    cost = np.square(steps[:, None] - steps)
+    by_chance = float((cost * expected).sum())
+    return None if by_chance == 0.0 else 1.0 - float((cost * observed).sum()) / by_chance
+
+
+def exact_agreement(expert: Sequence[int], projected: Sequence[int]) -> float:
+    """The share of essays with the same grade index.
+
+    Raises:
+        ValueError: different lengths, or no essays.
+    """
+    return _share_within(expert, projected, steps=0)
+
+
+def adjacent_agreement(expert: Sequence[int], projected: Sequence[int]) -> float:
+    """The share of essays whose grade indices are at most one step apart.
+
+    Raises:
+        ValueError: different lengths, or no essays.
+    """
+    return _share_within(expert, projected, steps=1)
+
+
+def mean_absolute_error(expert: Sequence[int], projected: Sequence[int]) -> float:
+    """The mean distance in grade steps.
+
+    Raises:
+        ValueError: different lengths, or no essays.
+    """
+    _check(expert, projected)
+    return float(np.mean(np.abs(np.subtract(projected, expert))))
+
+
+def bias(expert: Sequence[int], projected: Sequence[int]) -> float:
+    """The mean of projected minus expert in grade steps; positive where the projection is more generous.
+
+    Raises:
+        ValueError: different lengths, or no essays.
+    """
+    _check(expert, projected)
+    return float(np.mean(np.subtract(projected, expert)))
+
+
+def _share_within(expert: Sequence[int], projected: Sequence[int], *, steps: int) -> float:
+    _check(expert, projected)
+    return float(np.mean(np.abs(np.subtract(projected, expert)) <= steps))
+
+
+def _check(expert: Sequence[int], projected: Sequence[int]) -> None:
+    if len(expert) != len(projected):
+        raise ValueError("both sides must grade the same essays")
+    if not expert:
+        raise ValueError("there are no essays")
+
+
+def _varies(positions: Sequence[float], grades: Sequence[float]) -> bool:
+    if len(positions) != len(grades):
+        raise ValueError("both sides must be of the same essays")
+    return min(len(set(positions)), len(set(grades))) > 1

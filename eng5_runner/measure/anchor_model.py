@@ -1,0 +1,237 @@
+"""Where the grades lie on the logit scale, learnt from anchors: the hierarchical linear-trend Gaussian model.
+
+Each grade g has a centre μ_g = α + β s_g + d_g: a line over the grades, s_g = −(G − 1)/2 … (G − 1)/2, with departures
+d_g. An anchor of grade g lies at μ_g + N(0, τ²) + its measurement error. Given τ and ω, the size of the departures, the
+posterior of the centres is Gaussian in closed form; both are averaged over a fixed grid, so nothing is drawn at random.
+
+The constants were set once, before any data, and not tuned to a scenario (the project's method study, section 4.2).
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from scipy import stats
+from scipy.linalg import cho_factor, cho_solve
+from scipy.optimize import isotonic_regression
+from scipy.special import ndtr, softmax
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from eng5_runner.measure.bradley_terry import Fit
+
+_Vector: TypeAlias = "NDArray[np.float64]"
+
+_FEWEST_ANCHORS = 3
+_FEWEST_GRADES = 2
+_SLOPE_CONFIDENCE = 0.9
+# In logits: the least step between grades that the model starts from, and how far the line's middle may lie from 0.
+_LEAST_STEP = 0.15
+_OFFSET_SD = 10.0
+# In steps between grades: the spread τ of work within a grade, its log-normal prior, and the departures ω.
+_SPREADS = (0.15, 0.25, 0.4, 0.6, 0.8, 1.0, 1.3, 1.7)
+_TYPICAL_SPREAD = 0.8
+_LOG_SPREAD_SD = 0.6
+_DEPARTURES = (0.1, 0.3, 0.6)
+# The least share of an essay's prior variance taken as resolved by its judgements, lest undoing shrinkage explode.
+_LEAST_RESOLVED = 0.3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """What the projection needs to know of a grade scale.
+
+    Attributes:
+        prior: how often each grade that an anchor can carry is expected, lowest first; any multiple of the shares.
+        has_below_lowest: whether students can also get a grade below all these. It is expected half as often as the
+            lowest of them.
+
+    Raises:
+        ValueError: there are fewer than two grades, or a share is not positive.
+    """
+
+    prior: tuple[float, ...]
+    has_below_lowest: bool
+
+    def __post_init__(self) -> None:
+        if len(self.prior) < _FEWEST_GRADES or not all(0.0 < share < math.inf for share in self.prior):
+            raise ValueError("a scale has at least two grades, each with a positive share")
+
+    @property
+    def outcome_prior(self) -> _Vector:
+        """The prior over all outcomes, lowest first, summing to 1."""
+        below = (self.prior[0] / 2.0,) if self.has_below_lowest else ()
+        whole = sum(below) + sum(self.prior)
+        return np.array([*below, *self.prior]) / whole
+
+    @property
+    def scores(self) -> _Vector:
+        """s_g of all outcomes: one apart, zero in the middle of the grades that anchors can carry."""
+        below = int(self.has_below_lowest)
+        return np.arange(-below, len(self.prior), dtype=np.float64) - (len(self.prior) - 1) / 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why no grade is projected, as a sentence for people."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Positions:
+    """All items on the likelihood scale: the prior's shrinkage towards the middle undone.
+
+    Attributes:
+        theta: shape (n,), in logits.
+        covariance: shape (n, n).
+    """
+
+    theta: _Vector
+    covariance: _Vector
+
+    @classmethod
+    def of(cls, fitted: Fit) -> Positions:
+        """The positions of a fit, with θ_i f_i and Σ_ij √(f_i f_j), f_i = 1/max(1 − Σ_ii/σ², .3)."""
+        resolved = 1.0 - np.diag(fitted.covariance) / fitted.prior_sd**2
+        stretch = 1.0 / np.maximum(resolved, _LEAST_RESOLVED)
+        root = np.sqrt(stretch)
+        return cls(theta=fitted.theta * stretch, covariance=fitted.covariance * np.outer(root, root))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _GridPoint:
+    """The posterior of the centres, shapes (G,) and (G, G), for one τ and one ω, and how well the two explain all."""
+
+    spread: float
+    log_weight: float
+    means: _Vector
+    covariance: _Vector
+
+    def risen(self) -> _Vector:
+        """The means made never to fall, each weighing by its precision (pool adjacent violators)."""
+        return np.asarray(isotonic_regression(self.means, weights=1.0 / np.diag(self.covariance)).x)
+
+    def inversions(self) -> _Vector:
+        """The probability that a centre lies above the next one's, shape (G − 1,)."""
+        variance, beside = np.diag(self.covariance), np.diag(self.covariance, 1)
+        width = np.sqrt(variance[1:] + variance[:-1] - 2.0 * beside)
+        return np.asarray(ndtr(-np.diff(self.means) / width))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Calibration:
+    """The posterior of the grades' centres, over q points of the grid and G outcomes.
+
+    Attributes:
+        weight: shape (q,), the posterior of the grid's points.
+        spread: shape (q,), τ in logits.
+        centres: shape (q, G), never falling from one grade to the next.
+        variances: shape (q, G), of the centres.
+        inversions: shape (q, G − 1), the probability that a centre in truth lies above the next one's.
+        log_prior: shape (G,).
+    """
+
+    weight: _Vector
+    spread: _Vector
+    centres: _Vector
+    variances: _Vector
+    inversions: _Vector
+    log_prior: _Vector
+
+    def probabilities(self, theta: _Vector, variance: _Vector) -> _Vector:
+        """The probability of each outcome for students at `theta` with error `variance`, shape (students, G)."""
+        total: _Vector = np.zeros((theta.size, self.log_prior.size))
+        for weight, spread, centre, doubt in zip(self.weight, self.spread, self.centres, self.variances, strict=True):
+            width = variance[:, None] + spread**2 + doubt
+            log_density = -(np.log(width) + np.square(theta[:, None] - centre) / width) / 2.0
+            total += weight * softmax(self.log_prior + log_density, axis=1)
+        shares: _Vector = total / total.sum(axis=1, keepdims=True)
+        return shares
+
+    def centre_ses(self) -> _Vector:
+        """The standard deviation of each centre over the whole grid, shape (G,)."""
+        mean = self.weight @ self.centres
+        return np.sqrt(self.weight @ (self.variances + np.square(self.centres - mean)))
+
+
+def calibrate(positions: Positions, *, anchors: Mapping[int, int], scale: Scale) -> Calibration | Refusal:
+    """Learns the centres from anchors, given as item index → index into `scale.prior`.
+
+    Returns:
+        A refusal with fewer than 3 anchors or 2 grades, or if the least-squares slope of positions on grades is not
+        positive, or its 90% interval (Student's t) includes 0: three anchors must lie close to a line, twelve may
+        scatter widely.
+    """
+    kinds = len(set(anchors.values()))
+    if len(anchors) < _FEWEST_ANCHORS or kinds < _FEWEST_GRADES:
+        return Refusal(
+            reason=f"too few anchors: {len(anchors)} of {kinds} different grades, "
+            f"where {_FEWEST_ANCHORS} of {_FEWEST_GRADES} are the least"
+        )
+    where, grades = list(anchors), np.array(list(anchors.values()), dtype=np.int64)
+    theta = positions.theta[where]
+    slope, margin = _slope(grades, theta)
+    if slope <= margin:
+        return Refusal(reason=f"the anchors do not order: {slope:.2f} ± {margin:.2f} logits from one grade to the next")
+    known = _Anchors(
+        theta=theta,
+        covariance=positions.covariance[np.ix_(where, where)],
+        outcomes=grades + int(scale.has_below_lowest),
+        line=max(slope, _LEAST_STEP) * scale.scores,
+        step=max(slope, _LEAST_STEP),
+    )
+    grid = [known.centres(spread, departure) for spread, departure in itertools.product(_SPREADS, _DEPARTURES)]
+    return Calibration(
+        weight=softmax(np.array([point.log_weight for point in grid])),
+        spread=np.array([point.spread for point in grid]),
+        centres=np.array([point.risen() for point in grid]),
+        variances=np.array([np.diag(point.covariance) for point in grid]),
+        inversions=np.array([point.inversions() for point in grid]),
+        log_prior=np.log(scale.outcome_prior),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Anchors:
+    """The anchors' positions, and the line that the centres are expected on.
+
+    `line` is b₀ s, the mean of the centres before any anchor is seen; `step` is b₀, in which τ and ω are measured.
+    """
+
+    theta: _Vector
+    covariance: _Vector
+    outcomes: NDArray[np.int64]
+    line: _Vector
+    step: float
+
+    def centres(self, spread: float, departure: float) -> _GridPoint:
+        """The posterior for τ and ω given in steps: α ~ N(0, 10²), β ~ N(b₀, b₀²), d_g ~ N(0, (ω b₀)²)."""
+        tau = spread * self.step
+        prior = _OFFSET_SD**2 + np.outer(self.line, self.line) + (departure * self.step) ** 2 * np.eye(self.line.size)
+        seen = prior[:, self.outcomes]
+        factor = cho_factor(seen[self.outcomes] + self.covariance + tau**2 * np.eye(self.theta.size), lower=True)
+        surprise = self.theta - self.line[self.outcomes]
+        explained = cho_solve(factor, surprise)
+        log_determinant = 2.0 * float(np.log(np.diag(factor[0])).sum())
+        log_prior = -((math.log(spread / _TYPICAL_SPREAD) / _LOG_SPREAD_SD) ** 2) / 2.0
+        return _GridPoint(
+            spread=tau,
+            log_weight=log_prior - (float(surprise @ explained) + log_determinant) / 2.0,
+            means=self.line + seen @ explained,
+            covariance=prior - seen @ cho_solve(factor, seen.T),
+        )
+
+
+def _slope(grades: NDArray[np.int64], theta: _Vector) -> tuple[float, float]:
+    """The least-squares slope in logits a grade, and the half-width of its 90% interval."""
+    line = stats.linregress(grades, theta)
+    quantile = float(stats.t.ppf((1.0 + _SLOPE_CONFIDENCE) / 2.0, len(grades) - 2))
+    return float(line.slope), quantile * float(line.stderr)

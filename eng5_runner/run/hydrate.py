@@ -1,0 +1,170 @@
+"""Hydrate: ledger and inputs to artefact, tables and manifest; and verify: the same again, compared byte for byte."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from eng5_runner.core.artefact import project_artefact
+from eng5_runner.core.canonical import Json, canonical_json, sha256_hex
+from eng5_runner.core.events import Event, RequestPrepared
+from eng5_runner.core.inputs import Inputs
+from eng5_runner.core.state import ImpossibleLedgerError, RunState, fold
+from eng5_runner.core.tables import tables
+from eng5_runner.effects.ledger import LEDGER_NAME, LOCK_NAME, read_ledger
+from eng5_runner.effects.outputs import read_file, write_atomically
+from eng5_runner.effects.schema import violations
+from eng5_runner.errors import InputsInvalid
+
+INPUTS_NAME = "inputs.json"
+CONFIG_NAME = "config.resolved.toml"
+LOG_NAME = "run.log.jsonl"
+MANIFEST_NAME = "manifest.json"
+SUMS_NAME = "manifest.sha256"
+STACK_FOLDER = "stack"
+# The services' own records, the lock and what a crash left are not the run's statement.
+_NOT_LISTED = (STACK_FOLDER, LOCK_NAME, MANIFEST_NAME, SUMS_NAME)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hydrated:
+    """A run's outputs, not yet written.
+
+    Attributes:
+        state: the fold of the ledger.
+        artefact: as an object.
+        files: path relative to the run directory → bytes, artefact and tables and request.
+        violations: where the artefact breaks its schema; empty unless there is a bug.
+    """
+
+    state: RunState
+    artefact: Mapping[str, Json]
+    artefact_name: str
+    files: Mapping[str, bytes]
+    violations: list[str]
+
+
+def load_inputs(run_directory: Path) -> Inputs:
+    """The run's inputs as they were saved when it began.
+
+    Raises:
+        DiskError: they cannot be read.
+        InputsInvalid: they were changed since.
+    """
+    path = run_directory / INPUTS_NAME
+    try:
+        return Inputs.model_validate_json(read_file(path))
+    except ValidationError:
+        raise InputsInvalid(
+            f"{path} is damaged.", remedy="Restore it from a copy of the run; nothing was altered."
+        ) from None
+
+
+def hydrate(run_directory: Path) -> Hydrated:
+    """Compute a run's outputs from its ledger. Nothing is written.
+
+    Raises:
+        InputsMissing: it is not a run's directory.
+        InputsInvalid: ledger or inputs are damaged, or do not belong together.
+        DiskError: a file cannot be read.
+    """
+    events = read_ledger(run_directory).events
+    inputs = load_inputs(run_directory)
+    try:
+        state = fold(events)
+        spec = state.spec
+    except ImpossibleLedgerError as error:
+        raise InputsInvalid(
+            f"{run_directory / LEDGER_NAME}: {error}.", remedy="The file was changed; restore it from a copy."
+        ) from None
+    if state.started is not None and state.started.inputs_sha256 != inputs.digest():
+        raise InputsInvalid(
+            f"{run_directory / INPUTS_NAME} is not what the run began with.",
+            remedy="Restore it from a copy of the run.",
+        )
+    requests = _requests(events)
+    artefact = project_artefact(inputs, events, manifest=list(_sources(run_directory, requests)))
+    name = f"assessment_run.{spec.mode.value}.json"
+    files = {name: canonical_json(artefact), **requests}
+    files |= {f"tables/{table}": data for table, data in tables(artefact).items()}
+    return Hydrated(state=state, artefact=artefact, artefact_name=name, files=files, violations=violations(artefact))
+
+
+def write(run_directory: Path, hydrated: Hydrated) -> None:
+    """Write the outputs, each atomically, the manifest last: a run with a manifest that fits is a whole one.
+
+    Raises:
+        DiskError: a file cannot be written; what stood there before still does.
+    """
+    for name, data in hydrated.files.items():
+        write_atomically(run_directory / name, data)
+    entries = [entry_of(run_directory, path) for path in listed_files(run_directory)]
+    for name, data in manifest_files(entries).items():
+        write_atomically(run_directory / name, data)
+
+
+def manifest_files(entries: list[dict[str, Json]]) -> dict[str, bytes]:
+    """The manifest in both forms; `sha256sum -c manifest.sha256` checks the second with stock tools."""
+    document = canonical_json({"files": entries})
+    listed = [*((str(e["sha256"]), str(e["path"])) for e in entries), (sha256_hex(document), MANIFEST_NAME)]
+    lines = "".join(f"{sha256}  {path}\n" for sha256, path in listed)
+    return {MANIFEST_NAME: document, SUMS_NAME: lines.encode()}
+
+
+def listed_files(run_directory: Path) -> list[str]:
+    """The files that the manifest vouches for, relative to the run directory, sorted."""
+    found = (
+        path.relative_to(run_directory) for path in run_directory.rglob("*") if path.is_file() and not path.is_symlink()
+    )
+    return sorted(path.as_posix() for path in found if not _is_private(path))
+
+
+def _is_private(path: Path) -> bool:
+    return path.parts[0] in _NOT_LISTED or path.parts[0].startswith(("ledger.torn.", "."))
+
+
+def entry_of(run_directory: Path, path: str) -> dict[str, Json]:
+    """A manifest entry of a file on disk.
+
+    Raises:
+        DiskError: it cannot be read.
+    """
+    return _entry(path, read_file(run_directory / path))
+
+
+def _entry(path: str, data: bytes) -> dict[str, Json]:
+    return {"path": path, "sha256": sha256_hex(data), "bytes": len(data)}
+
+
+def _sources(run_directory: Path, requests: Mapping[str, bytes]) -> Iterator[dict[str, Json]]:
+    """What the artefact rests on."""
+    for name in (CONFIG_NAME, INPUTS_NAME, LEDGER_NAME):
+        yield entry_of(run_directory, name)
+    for name, data in requests.items():
+        yield _entry(name, data)
+
+
+def _requests(events: tuple[Event, ...]) -> dict[str, bytes]:
+    """The request as it was sent, byte for byte."""
+    return {
+        f"requests/{event.event_id}.json": event.payload.encode()
+        for event in events
+        if isinstance(event, RequestPrepared)
+    }
+
+
+def read_manifest(run_directory: Path) -> list[dict[str, Json]]:
+    """The manifest's entries.
+
+    Raises:
+        ValueError: it is not a manifest.
+        DiskError: it cannot be read.
+    """
+    found = json.loads(read_file(run_directory / MANIFEST_NAME))
+    if not isinstance(found, dict) or not isinstance(found.get("files"), list):
+        raise ValueError("it has no list of files")  # noqa: TRY004 - the caller treats every damage alike
+    return [dict(entry) for entry in found["files"]]

@@ -1,0 +1,103 @@
+"""Verify: does a run's directory prove what it claims? Every doubt is named with its file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from eng5_runner.effects.outputs import read_file
+from eng5_runner.effects.schema import violations_by_reference
+from eng5_runner.errors import DiskError, InputsInvalid, RunnerError, VerificationFailed
+from eng5_runner.run.hydrate import (
+    MANIFEST_NAME,
+    SUMS_NAME,
+    Hydrated,
+    entry_of,
+    hydrate,
+    listed_files,
+    manifest_files,
+    read_manifest,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """What was checked and held."""
+
+    files: int
+    comparisons: int
+    outcome: str
+
+
+def verify(run_directory: Path) -> Verified:
+    """Check manifest and checksums, recompute all outputs from the ledger, validate the artefact once more.
+
+    Raises:
+        VerificationFailed: something does not hold; each doubt is named.
+        InputsMissing: it is not a run's directory.
+    """
+    doubts = list(_manifest_doubts(run_directory))
+    try:
+        again = hydrate(run_directory)
+    except (InputsInvalid, DiskError) as error:
+        raise _failed(run_directory, [*doubts, error.message]) from None
+    doubts += _output_doubts(run_directory, again)
+    if doubts:
+        raise _failed(run_directory, doubts)
+    return Verified(
+        files=len(read_manifest(run_directory)),
+        comparisons=again.state.judged,
+        outcome=again.state.closed.outcome if again.state.closed else "open",
+    )
+
+
+def _manifest_doubts(run_directory: Path) -> Iterator[str]:
+    try:
+        entries = read_manifest(run_directory)
+    except DiskError:
+        yield f"{MANIFEST_NAME} is not there: the run was not closed (resume it or hydrate it)"
+        return
+    except ValueError:
+        yield f"{MANIFEST_NAME} is damaged"
+        return
+    listed = {str(entry.get("path")): entry for entry in entries}
+    there = set(listed_files(run_directory))
+    for path in sorted(listed.keys() - there):
+        yield f"{path} is listed and not there"
+    for path in sorted(there - listed.keys()):
+        yield f"{path} is there and not listed"
+    for path in sorted(listed.keys() & there):
+        if entry_of(run_directory, path) != listed[path]:
+            yield f"{path} is not what the manifest says"
+    yield from _differing(run_directory, manifest_files(entries))
+
+
+def _differing(run_directory: Path, files: dict[str, bytes]) -> Iterator[str]:
+    for name, data in files.items():
+        try:
+            if read_file(run_directory / name) != data:
+                yield f"{name} is not what it should be"
+        except RunnerError:
+            yield f"{name} is not there" + (f" ({SUMS_NAME} belongs to each run)" if name == SUMS_NAME else "")
+
+
+def _output_doubts(run_directory: Path, again: Hydrated) -> Iterator[str]:
+    for name, data in again.files.items():
+        try:
+            same = read_file(run_directory / name) == data
+        except RunnerError:
+            same = False
+        if not same:
+            yield f"{name} is not what the ledger gives"
+    yield from (f"{again.artefact_name}{place}" for place in again.violations)
+    reference = json.loads(again.files[again.artefact_name])
+    yield from (f"{again.artefact_name}{place} (reference validator)" for place in violations_by_reference(reference))
+
+
+def _failed(run_directory: Path, doubts: list[str]) -> VerificationFailed:
+    return VerificationFailed(
+        f"{run_directory} does not verify:\n  " + "\n  ".join(doubts),
+        remedy="Compare with a copy of the run; `hydrate` writes the outputs anew if the ledger is whole.",
+    )

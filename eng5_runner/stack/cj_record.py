@@ -1,0 +1,120 @@
+"""The CJ service's record of batches: what was decided, what was asked, what came back, how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.engine import Row
+
+from eng5_runner.stack.cj_plan import Plan
+from eng5_runner.stack.store import Store, cj_batches, cj_closing_events, cj_comparisons
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """An accepted batch. `number` is the service's own id for it, the `cj_batch_id` and job id on the wire."""
+
+    number: int
+    request_sha256: str
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One asking of a pair.
+
+    Attributes:
+        wave: the pair's wave, from 0.
+        place: the pair's place in its wave, from 0.
+        attempt: 0 for the first asking, 1 and 2 for retries.
+        correlation_id: of this asking; the same after a restart, so that the provider knows it again.
+        raw: the callback as it came, None while there is none.
+    """
+
+    wave: int
+    place: int
+    attempt: int
+    essay_a_id: str
+    essay_b_id: str
+    correlation_id: str
+    raw: bytes | None = None
+
+
+class BatchRecord:
+    """The tables of batches."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def find(self, batch_id: str) -> Batch | None:
+        """A batch that was accepted before."""
+        row = await self._store.row(select(cj_batches).where(cj_batches.c.batch_id == batch_id))
+        if row is None:
+            return None
+        return Batch(number=row.id, request_sha256=row.request_sha256, plan=Plan.model_validate_json(row.plan))
+
+    async def accept(self, plan: Plan, request_sha256: str) -> Batch:
+        """Keep a new batch."""
+        values = {"batch_id": plan.batch_id, "request_sha256": request_sha256, "plan": plan.model_dump_json()}
+        async with self._store.begin() as connection:
+            inserted = await connection.execute(insert(cj_batches).values(**values).returning(cj_batches.c.id))
+            number = inserted.scalar_one()
+        return Batch(number=number, request_sha256=request_sha256, plan=plan)
+
+    async def asked(self, number: int) -> list[Asked]:
+        """Everything that was asked for a batch, in order, with what came back."""
+        query = select(cj_comparisons).where(cj_comparisons.c.cj_batch_id == number).order_by(cj_comparisons.c.id)
+        return [_asked(row) for row in await self._store.rows(query)]
+
+    async def add(self, number: int, asked: Sequence[Asked]) -> None:
+        """Keep what is about to be asked."""
+        rows = [
+            {
+                "cj_batch_id": number,
+                "wave": each.wave,
+                "place": each.place,
+                "attempt": each.attempt,
+                "essay_a_id": each.essay_a_id,
+                "essay_b_id": each.essay_b_id,
+                "correlation_id": each.correlation_id,
+            }
+            for each in asked
+        ]
+        async with self._store.begin() as connection:
+            await connection.execute(insert(cj_comparisons), rows)
+
+    async def answer(self, answers: Sequence[tuple[str, bytes]]) -> None:
+        """Keep callbacks by correlation id. The first one of an asking stays; what nobody asked leaves no trace."""
+        statement = (
+            update(cj_comparisons)
+            .where(cj_comparisons.c.correlation_id == bindparam("which"), cj_comparisons.c.raw.is_(None))
+            .values(raw=bindparam("what"))
+        )
+        async with self._store.begin() as connection:
+            await connection.execute(statement, [{"which": which, "what": raw} for which, raw in answers])
+
+    async def close(self, number: int, events: Sequence[tuple[str, bytes]]) -> None:
+        """Keep the events, (topic, message), that end a batch, before they are published."""
+        rows = [{"cj_batch_id": number, "topic": topic, "raw": raw} for topic, raw in events]
+        async with self._store.begin() as connection:
+            await connection.execute(insert(cj_closing_events), rows)
+
+    async def closing(self, number: int) -> list[tuple[str, bytes]]:
+        """The events that ended a batch, empty while it goes on."""
+        query = select(cj_closing_events).where(cj_closing_events.c.cj_batch_id == number)
+        return [(row.topic, row.raw) for row in await self._store.rows(query.order_by(cj_closing_events.c.id))]
+
+
+def _asked(row: Row[Any]) -> Asked:
+    return Asked(
+        wave=row.wave,
+        place=row.place,
+        attempt=row.attempt,
+        essay_a_id=row.essay_a_id,
+        essay_b_id=row.essay_b_id,
+        correlation_id=row.correlation_id,
+        raw=row.raw,
+    )

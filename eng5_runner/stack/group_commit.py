@@ -1,0 +1,42 @@
+"""One transaction for all that arrives while the last one was under way, instead of one for each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
+
+# Databases bound the number of values in a statement.
+_LARGEST_GROUP = 500
+
+
+class GroupCommit(Generic[ItemT, ResultT]):
+    """Collects items and writes them in groups; whoever added one goes on when it is in the store."""
+
+    def __init__(self, write: Callable[[Sequence[ItemT]], Awaitable[Sequence[ResultT]]]) -> None:
+        """Take what writes a group and gives one result for each item, in order."""
+        self._write = write
+        self._waiting: list[tuple[ItemT, asyncio.Future[ResultT]]] = []
+        self._arrived = asyncio.Event()
+
+    async def add(self, item: ItemT) -> ResultT:
+        """Write an item together with others; returns when it is committed."""
+        future: asyncio.Future[ResultT] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        self._arrived.set()
+        return await future
+
+    async def run(self) -> None:
+        """Write groups until cancelled. What the writing raises ends this task: nobody may go on without it."""
+        while True:
+            await self._arrived.wait()
+            group, self._waiting = self._waiting[:_LARGEST_GROUP], self._waiting[_LARGEST_GROUP:]
+            if not self._waiting:
+                self._arrived.clear()
+            results = await self._write([item for item, _ in group])
+            for (_, future), result in zip(group, results, strict=True):
+                if not future.done():
+                    future.set_result(result)

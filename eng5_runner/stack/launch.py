@@ -1,0 +1,160 @@
+"""Starts the whole stack in this process, says where it is, and ends it cleanly."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import structlog
+
+from eng5_runner.contracts.topics import Topic
+from eng5_runner.errors import ServiceUnavailable
+from eng5_runner.stack import content, llm_provider
+from eng5_runner.stack.broker import embedded_broker
+from eng5_runner.stack.cj_admin import CJAdmin
+from eng5_runner.stack.cj_service import CJService
+from eng5_runner.stack.clients import ContentClient, LLMProviderClient
+from eng5_runner.stack.content import ContentService
+from eng5_runner.stack.identity import ADMIN_ROLE, TokenAuthority
+from eng5_runner.stack.judges import JudgeEntry, offline_baseline
+from eng5_runner.stack.kafka import open_publisher, open_reader
+from eng5_runner.stack.llm_provider import LLMProvider
+from eng5_runner.stack.store import open_store
+from eng5_runner.stack.web import served
+
+log = structlog.get_logger(__name__)
+
+_TOKEN_VALID = timedelta(days=7)
+_HTTP = aiohttp.ClientTimeout(total=60, connect=10)
+_DRAIN_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackAddresses:
+    """Where a running stack is.
+
+    Attributes:
+        kafka_bootstrap: `host:port` of the broker.
+        content_service_url: with its path, `http://127.0.0.1:<port>/v1/content`.
+        cj_service_url: without a path.
+        llm_provider_service_url: with its path, `http://127.0.0.1:<port>/api/v1`.
+        admin_token: a bearer token with the role admin, valid for 7 days and for this stack only.
+    """
+
+    kafka_bootstrap: str
+    content_service_url: str
+    cj_service_url: str
+    llm_provider_service_url: str
+    admin_token: str = field(repr=False)
+
+    def environment(self) -> dict[str, str]:
+        """The same as the environment variables that the field uses."""
+        return {
+            "KAFKA_BOOTSTRAP_SERVERS": self.kafka_bootstrap,
+            "CONTENT_SERVICE_URL": self.content_service_url,
+            "CJ_SERVICE_URL": self.cj_service_url,
+            "LLM_PROVIDER_SERVICE_URL": self.llm_provider_service_url,
+            "HULEEDU_ADMIN_TOKEN": self.admin_token,
+        }
+
+
+async def serve(
+    data_dir: Path,
+    *,
+    ready: Callable[[StackAddresses], None],
+    stop: asyncio.Event,
+    judges: Sequence[JudgeEntry] | None = None,
+) -> None:
+    """Run the stack until it is told to stop.
+
+    Args:
+        data_dir: where the services keep what they know; the same directory again goes on from there.
+        ready: called once, when every service answers and the CJ service reads its topics.
+        stop: ends the stack when set; comparisons in a judge's hand are finished first, for at most 5 s.
+        judges: whom the LLM provider can ask; None for the offline baseline alone.
+
+    Raises:
+        ServiceUnavailable: a part of the stack did not start, or the broker is gone.
+        DiskError: the data directory cannot be used.
+        TemporaryFailure: another stack uses the data directory.
+        ConfigurationError: the data directory was made by another version.
+        ExceptionGroup: a service died of a bug.
+    """
+    async with AsyncExitStack() as opened:
+        bootstrap = await opened.enter_async_context(embedded_broker())
+        store = await opened.enter_async_context(open_store(data_dir))
+        publisher = await opened.enter_async_context(open_publisher(bootstrap))
+        reader = await opened.enter_async_context(open_reader(bootstrap, Topic.REQUEST, Topic.COMPARISON))
+        session = await opened.enter_async_context(aiohttp.ClientSession(timeout=_HTTP))
+        authority = TokenAuthority()
+        provider = LLMProvider(store=store, publisher=publisher, judges=judges or (offline_baseline(),))
+
+        content_url = await opened.enter_async_context(served(ContentService(store).application()))
+        llm_url = await opened.enter_async_context(served(provider.application()))
+        contents = ContentClient(session, content_url + content.PATH)
+        admin = CJAdmin(store=store, contents=contents, authority=authority)
+        cj_url = await opened.enter_async_context(served(admin.application()))
+        llm = LLMProviderClient(session, llm_url + llm_provider.PATH)
+        cj = CJService(store=store, publisher=publisher, contents=contents, provider=llm)
+
+        addresses = StackAddresses(
+            kafka_bootstrap=bootstrap,
+            content_service_url=content_url + content.PATH,
+            cj_service_url=cj_url,
+            llm_provider_service_url=llm_url + llm_provider.PATH,
+            admin_token=authority.issue(subject="stack", roles=(ADMIN_ROLE,), valid_for=_TOKEN_VALID),
+        )
+        async with _at_work(provider.run(), cj.run(reader), drain=provider.close) as working:
+            await _all_healthy(session, content_url, llm_url, cj_url)
+            log.info("stack ready", kafka=bootstrap, content=content_url, cj=cj_url, llm_provider=llm_url)
+            ready(addresses)
+            await _until(stop, working)
+
+
+async def _until(stop: asyncio.Event, working: Sequence[asyncio.Task[None]]) -> None:
+    """Wait for the stop or for a death; a service's death is raised here."""
+    stopped = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({stopped, *working}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopped.cancel()
+    for task in working:
+        if task.done():
+            task.result()
+
+
+@asynccontextmanager
+async def _at_work(
+    provider: Coroutine[Any, Any, None], cj: Coroutine[Any, Any, None], *, drain: Callable[[], None]
+) -> AsyncIterator[Sequence[asyncio.Task[None]]]:
+    """The services' tasks; at the end CJ stops asking, then the provider finishes what it has in hand."""
+    judging, batches = asyncio.create_task(provider, name="llm provider"), asyncio.create_task(cj, name="cj")
+    try:
+        yield judging, batches
+    finally:
+        batches.cancel()
+        await asyncio.wait({batches})
+        drain()
+        await asyncio.wait({judging}, timeout=_DRAIN_SECONDS)
+        judging.cancel()
+        await asyncio.wait({judging})
+        for task in (batches, judging):
+            if not task.cancelled():
+                task.result()
+
+
+async def _all_healthy(session: aiohttp.ClientSession, *urls: str) -> None:
+    for url in urls:
+        try:
+            async with session.get(f"{url}/healthz") as response:
+                response.raise_for_status()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise ServiceUnavailable(
+                f"the embedded service at {url} does not answer: {error!r}", remedy="Try again; see the log."
+            ) from error

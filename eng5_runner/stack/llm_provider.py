@@ -1,0 +1,203 @@
+"""The LLM Provider Service: takes comparisons over HTTP, has them judged, publishes the results.
+
+An outcome is stored before it is published, so that nothing is judged, and paid, twice: whoever asks again with the
+same correlation id and prompt gets the stored answer published again. What was accepted and not finished is taken up
+when the service starts again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from uuid import UUID
+
+import structlog
+from aiohttp import web
+from prometheus_client import Counter
+from pydantic import ValidationError
+
+from eng5_runner.contracts.base import describe
+from eng5_runner.contracts.request import Provider
+from eng5_runner.contracts.services import ComparisonBody, ComparisonQueued, ModelManifest
+from eng5_runner.contracts.topics import Topic
+from eng5_runner.stack.judges import Judge, JudgeEntry, JudgeFailed, Question, Verdict
+from eng5_runner.stack.kafka import Publisher
+from eng5_runner.stack.llm_queue import Entry, Known, QueueRecord, new_entry
+from eng5_runner.stack.llm_results import SERVICE, failure, readable_metadata, success
+from eng5_runner.stack.store import Store
+from eng5_runner.stack.web import Refusal, answer, invalid, parsed, service
+
+log = structlog.get_logger(__name__)
+
+PATH = "/api/v1"
+_LARGEST_BODY = 20 * 1024 * 1024
+_WORKERS = 16
+_QUEUE_LENGTH = 1000
+_RETRY_AFTER_SECONDS = 1
+
+
+class LLMProvider:
+    """The service: its handlers, its queue and its workers."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        publisher: Publisher,
+        judges: Sequence[JudgeEntry],
+        workers: int = _WORKERS,
+        queue_length: int = _QUEUE_LENGTH,
+    ) -> None:
+        """Set the service up.
+
+        Args:
+            store: where the queue is kept.
+            publisher: where results go.
+            judges: what it can ask; the first of a provider is its default model.
+            workers: comparisons judged at the same time.
+            queue_length: comparisons that may wait; more are refused with 503.
+        """
+        self._record = QueueRecord(store)
+        self._publisher = publisher
+        self._judges = tuple(judges)
+        self._workers = workers
+        self._queue: asyncio.Queue[Entry | None] = asyncio.Queue()
+        self._queue_length = queue_length
+        self._closing = False
+        self._app, registry = service(SERVICE, largest_body=_LARGEST_BODY)
+        self._judged = Counter("comparisons", "Judged comparisons.", ["provider", "outcome"], registry=registry)
+
+    def application(self) -> web.Application:
+        """The service's HTTP side."""
+        self._app.router.add_post(PATH + "/comparison", self.compare)
+        self._app.router.add_get(PATH + "/models", self.models)
+        return self._app
+
+    async def models(self, _: web.Request) -> web.StreamResponse:
+        """The manifest of the models that can be asked."""
+        by_provider = {
+            provider: tuple(entry.model for entry in self._judges if entry.model.provider == provider)
+            for provider in dict.fromkeys(entry.model.provider for entry in self._judges)
+        }
+        return answer(ModelManifest(providers=by_provider, total_models=len(self._judges)))
+
+    async def compare(self, request: web.Request) -> web.StreamResponse:
+        """Queue a comparison.
+
+        Raises:
+            Refusal: 400, the body is invalid, the correlation id belongs to another prompt, or nobody judges for
+                this provider and model; 503, the queue is full.
+        """
+        body = await parsed(request, ComparisonBody)
+        _check_answerable(body)
+        self._entry_for(body)
+        prompt_sha256 = hashlib.sha256(body.user_prompt.encode()).hexdigest()
+        if self._queue.qsize() >= self._queue_length:
+            headers = {"Retry-After": str(_RETRY_AFTER_SECONDS)}
+            message = f"{self._queue.qsize()} comparisons are waiting"
+            raise Refusal(503, error_code="LLM_QUEUE_FULL", message=message, headers=headers)
+        entry = new_entry(body, prompt_sha256)
+        known = await self._record.accepted.add(entry)
+        if known is None:
+            self._queue.put_nowait(entry)
+            return _queued(entry.queue_id, body.callback_topic)
+        if known.prompt_sha256 != prompt_sha256:
+            raise invalid("this correlation_id was used for another prompt")
+        await self._again(known, body.callback_topic)
+        return _queued(known.queue_id, body.callback_topic)
+
+    async def _again(self, known: Known, topic: str) -> None:
+        if known.outcome is not None:
+            await self._publisher.publish(topic, known.outcome)
+
+    def _entry_for(self, body: ComparisonBody) -> JudgeEntry:
+        """The judge for the wanted provider and model.
+
+        Raises:
+            Refusal: 400, no provider is named, or there is no such judge.
+        """
+        provider, model = body.llm_config_overrides.provider_override, body.llm_config_overrides.model_override
+        if provider is None:
+            raise invalid("llm_config_overrides.provider_override is required")
+        for entry in self._judges:
+            if entry.model.provider == provider.value and model in (None, entry.model.model_id):
+                return entry
+        offered = ", ".join(f"{entry.model.provider}/{entry.model.model_id}" for entry in self._judges)
+        wanted = f"{provider.value}/{model}" if model else provider.value
+        message = f"no judge for {wanted}; this service has {offered}"
+        raise Refusal(400, error_code="LLM_CONFIGURATION_ERROR", message=message)
+
+    async def run(self) -> None:
+        """Judge until cancelled or closed, beginning with what an earlier process left undone."""
+        async with asyncio.TaskGroup() as writers:
+            records = [
+                writers.create_task(self._record.accepted.run()),
+                writers.create_task(self._record.finished.run()),
+            ]
+            left = await self._record.unfinished()
+            if left:
+                log.info("unfinished comparisons are taken up again", comparisons=len(left))
+            for entry in left:
+                self._queue.put_nowait(entry)
+            async with asyncio.TaskGroup() as workers:
+                for _ in range(self._workers):
+                    workers.create_task(self._work())
+            for record in records:
+                record.cancel()
+
+    def close(self) -> None:
+        """Let the workers finish what they have in hand and end; the rest of the queue stays in the record."""
+        self._closing = True
+        for _ in range(self._workers):
+            self._queue.put_nowait(None)
+
+    async def _work(self) -> None:
+        while not self._closing:
+            entry = await self._queue.get()
+            if entry is None or self._closing:
+                return
+            raw = await self._judged_message(entry)
+            await self._record.finished.add((entry.queue_id, raw))
+            await self._publisher.publish(entry.body.callback_topic, raw)
+
+    async def _judged_message(self, entry: Entry) -> bytes:
+        """The result of a comparison, as it goes on the wire."""
+        provider = (entry.body.llm_config_overrides.provider_override or Provider.MOCK).value
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        try:
+            judge = self._entry_for(entry.body)
+            verdict = await _ask(judge.judge, entry.body)
+        except (JudgeFailed, Refusal) as error:  # refused: queued by an earlier process, whose judge this one lacks
+            self._judged.labels(provider, "failed").inc()
+            return failure(entry, error_code=error.error_code, message=error.message)
+        self._judged.labels(provider, "judged").inc()
+        return success(entry, model=judge.model, verdict=verdict, response_seconds=clock() - began)
+
+
+def _check_answerable(body: ComparisonBody) -> None:
+    """Refuse what no valid result could be written for.
+
+    Raises:
+        Refusal: 400, the topic is not ours, the correlation id is not a UUID, or the metadata does not name the essays.
+    """
+    if body.callback_topic != Topic.COMPARISON:
+        raise invalid(f"callback_topic: results go to {Topic.COMPARISON.value} only")
+    try:
+        UUID(body.correlation_id)
+        readable_metadata(body)
+    except ValidationError as error:
+        raise invalid(f"metadata: {describe(error)}") from error
+    except ValueError as error:
+        raise invalid("correlation_id must be a UUID") from error
+
+
+async def _ask(judge: Judge, body: ComparisonBody) -> Verdict:
+    blocks = tuple(block.content for block in body.prompt_blocks or ()) or (body.user_prompt,)
+    return await judge(Question(prompt=body.user_prompt, blocks=blocks, overrides=body.llm_config_overrides))
+
+
+def _queued(queue_id: str, topic: str) -> web.Response:
+    message = f"Queued; the result comes on {topic}."
+    return answer(ComparisonQueued(queue_id=queue_id, message=message), status=202)

@@ -1,0 +1,107 @@
+"""The provider's messages: one comparison's verdict or failure, as LLMComparisonResultV1 in its envelope."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import orjson
+from pydantic import JsonValue
+
+from eng5_runner.contracts.callbacks import ComparisonMetadata, ErrorDetail, LLMComparisonResult, TokenUsage
+from eng5_runner.contracts.envelope import Envelope
+from eng5_runner.contracts.request import Provider
+from eng5_runner.contracts.services import ComparisonBody, ModelEntry
+from eng5_runner.stack.judges import Verdict
+from eng5_runner.stack.llm_queue import Entry
+
+SERVICE = "llm_provider_service"
+_JUSTIFICATION_LENGTH = 500
+_NOTHING_USED = TokenUsage(prompt_tokens=0, completion_tokens=0, total_tokens=0)
+
+
+def readable_metadata(body: ComparisonBody) -> ComparisonMetadata:
+    """What a reader of the result will find in its metadata.
+
+    Raises:
+        pydantic.ValidationError: the asker's metadata does not name the two essays, or breaks the contract otherwise.
+    """
+    return ComparisonMetadata.model_validate(dict(body.metadata), extra="ignore")
+
+
+def success(entry: Entry, *, model: ModelEntry, verdict: Verdict, response_seconds: float) -> bytes:
+    """The message of a verdict."""
+    result = LLMComparisonResult(
+        request_id=entry.queue_id,
+        correlation_id=entry.body.correlation_id,
+        winner=verdict.winner,
+        justification=verdict.justification[:_JUSTIFICATION_LENGTH],
+        confidence=verdict.confidence,
+        provider=model.provider,
+        model=model.model_id,
+        response_time_ms=round(1000 * response_seconds),
+        token_usage=TokenUsage(
+            prompt_tokens=verdict.prompt_tokens,
+            completion_tokens=verdict.completion_tokens,
+            total_tokens=verdict.prompt_tokens + verdict.completion_tokens,
+        ),
+        cost_estimate=verdict.cost,
+        requested_at=entry.requested_at,
+        completed_at=datetime.now(UTC),
+        request_metadata=_hashed(entry),
+    )
+    return _message(entry, result)
+
+
+def failure(entry: Entry, *, error_code: str, message: str) -> bytes:
+    """The message of a comparison that could not be made."""
+    now = datetime.now(UTC)
+    overrides = entry.body.llm_config_overrides
+    detail = ErrorDetail(
+        error_code=error_code,
+        message=message,
+        correlation_id=entry.body.correlation_id,
+        timestamp=now,
+        service=SERVICE,
+        operation="comparison",
+        details={},
+    )
+    result = LLMComparisonResult(
+        request_id=entry.queue_id,
+        correlation_id=entry.body.correlation_id,
+        error_detail=detail,
+        provider=(overrides.provider_override or Provider.MOCK).value,
+        model=overrides.model_override or "unknown",
+        response_time_ms=round(1000 * (now - entry.requested_at).total_seconds()),
+        token_usage=_NOTHING_USED,
+        cost_estimate=0.0,
+        requested_at=entry.requested_at,
+        completed_at=now,
+        request_metadata=_hashed(entry),
+    )
+    return _message(entry, result)
+
+
+def _hashed(entry: Entry) -> ComparisonMetadata:
+    return readable_metadata(entry.body).model_copy(update={"prompt_sha256": entry.prompt_sha256})
+
+
+def _message(entry: Entry, result: LLMComparisonResult) -> bytes:
+    envelope = Envelope[LLMComparisonResult](
+        event_id=uuid4(),
+        event_type=entry.body.callback_topic,
+        event_timestamp=result.completed_at,
+        source_service=SERVICE,
+        correlation_id=UUID(entry.body.correlation_id),
+        data=result,
+    )
+    message = envelope.model_dump(mode="json")
+    # The metadata is the asker's: all of it is echoed, also what this service does not know.
+    echoed: dict[str, JsonValue] = {
+        **entry.body.metadata,
+        "prompt_sha256": entry.prompt_sha256,
+        "resolved_provider": result.provider,
+        "resolved_model": result.model,
+    }
+    message["data"]["request_metadata"] = echoed
+    return orjson.dumps(message)

@@ -1,0 +1,42 @@
+"""What a judge is shown. No essay id is in it: an id can hold a name or a grade."""
+
+from __future__ import annotations
+
+import hashlib
+
+from eng5_runner.contracts.services import PromptBlock
+
+_QUESTION = (
+    "Using the Student Assignment and the Assessment Criteria above, determine which essay better fulfils the "
+    "requirements. Respond with JSON indicating the `winner` ('Essay A' or 'Essay B'), a brief `justification`, and a "
+    "`confidence` rating from 1 to 5 (5 = very confident). Decide for one of them."
+)
+_DEFAULT_CRITERIA = "Judge the content, the structure and the language as a whole."
+
+
+def prompt_blocks(*, task: str | None, criteria: str | None, essay_a: str, essay_b: str) -> tuple[PromptBlock, ...]:
+    """The parts of the prompt for one pair, in their order.
+
+    Args:
+        task: the students' task, if it is known.
+        criteria: a rubric or assessment instructions; None takes a plain sentence.
+        essay_a: the text of the essay shown first.
+        essay_b: the text of the essay shown second.
+    """
+    context = [f"**Student Assignment:**\n{task.strip()}"] if task else []
+    context.append(f"**Assessment Criteria:**\n{(criteria or _DEFAULT_CRITERIA).strip()}")
+    return (
+        _block("\n\n".join(context), cacheable=True),
+        _block(f"**Essay A:**\n{essay_a.strip()}", cacheable=False),
+        _block(f"**Essay B:**\n{essay_b.strip()}", cacheable=False),
+        _block(_QUESTION, cacheable=True),
+    )
+
+
+def prompt_text(blocks: tuple[PromptBlock, ...]) -> str:
+    """The parts as one text: what is judged and hashed."""
+    return "\n\n".join(block.content for block in blocks)
+
+
+def _block(content: str, *, cacheable: bool) -> PromptBlock:
+    return PromptBlock(content=content, cacheable=cacheable, content_hash=hashlib.sha256(content.encode()).hexdigest())

@@ -1,0 +1,119 @@
+"""Documents made by hand, so that a test says exactly what is in them."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Mapping, Sequence
+
+from openpyxl import Workbook
+from pypdf import PdfReader, PdfWriter
+
+OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+NAMESPACES = (
+    'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main" '
+    f'xmlns:r="{OFFICE}" '
+    'xmlns:m="http://schemas.openxmlformats.org/officeDocument/2006/math" '
+    'xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006" '
+    'xmlns:wps="http://schemas.microsoft.com/office/word/2010/wordprocessingShape" '
+    'xmlns:v="urn:schemas-microsoft-com:vml"'
+)
+
+
+def run(text: str) -> str:
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return f'<w:r><w:t xml:space="preserve">{escaped}</w:t></w:r>'
+
+
+def paragraph(*contents: str) -> str:
+    return f"<w:p>{''.join(contents)}</w:p>"
+
+
+def relations(*targets: tuple[str, str], external: Sequence[tuple[str, str]] = ()) -> str:
+    lines = [
+        f'<Relationship Id="r{number}" Type="{OFFICE}/{kind}" Target="{target}"{mode}/>'
+        for number, (kind, target, mode) in enumerate(
+            [(*each, "") for each in targets] + [(*each, ' TargetMode="External"') for each in external]
+        )
+    ]
+    return (
+        '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+        f"{''.join(lines)}</Relationships>"
+    )
+
+
+def part(root: str, contents: str, prologue: str = "") -> str:
+    return f'<?xml version="1.0" encoding="UTF-8"?>{prologue}<w:{root} {NAMESPACES}>{contents}</w:{root}>'
+
+
+def archive(parts: Mapping[str, str | bytes], *, method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as file:
+        for name, content in parts.items():
+            file.writestr(name, content)
+    return buffer.getvalue()
+
+
+def docx(*body: str, **parts: str) -> bytes:
+    """A docx with these paragraphs; `parts` adds or replaces parts by name, `__` standing for `/`."""
+    contents = {
+        "_rels/.rels": relations(("officeDocument", "word/document.xml")),
+        "word/document.xml": part("document", f"<w:body>{''.join(body)}</w:body>"),
+    }
+    contents |= {name.replace("__", "/") + ".xml": content for name, content in parts.items()}
+    if "word/document.rels.xml" in contents:
+        contents["word/_rels/document.xml.rels"] = contents.pop("word/document.rels.xml")
+    return archive(contents)
+
+
+def pdf(*pages: str) -> bytes:
+    """A PDF with one line of text on each page."""
+    return pdf_of([f"BT /F1 12 Tf 72 720 Td ({page}) Tj ET".encode("latin-1") for page in pages])
+
+
+def pdf_of(streams: Sequence[bytes]) -> bytes:
+    numbers = [4 + 2 * index for index in range(len(streams))]
+    objects = {
+        1: b"<< /Type /Catalog /Pages 2 0 R >>",
+        2: b"<< /Type /Pages /Kids [%s] /Count %d >>"
+        % (b" ".join(b"%d 0 R" % number for number in numbers), len(streams)),
+        3: b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+    }
+    for number, stream in zip(numbers, streams, strict=True):
+        objects[number] = (
+            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents %d 0 R "
+            b"/Resources << /Font << /F1 3 0 R >> >> >>" % (number + 1)
+        )
+        objects[number + 1] = b"<< /Length %d >>\nstream\n%s\nendstream" % (len(stream), stream)
+    out = bytearray(b"%PDF-1.4\n")
+    offsets = []
+    for number, content in sorted(objects.items()):
+        offsets.append(len(out))
+        out += b"%d 0 obj\n%s\nendobj\n" % (number, content)
+    start = len(out)
+    out += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
+    out += b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
+    out += b"trailer << /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, start)
+    return bytes(out)
+
+
+def encrypted_pdf(text: str) -> bytes:
+    writer = PdfWriter(clone_from=PdfReader(io.BytesIO(pdf(text))))
+    writer.encrypt("secret", algorithm="RC4-128")
+    buffer = io.BytesIO()
+    writer.write(buffer)
+    return buffer.getvalue()
+
+
+def xlsx(*rows: Sequence[object]) -> bytes:
+    workbook = Workbook()
+    for row in rows:
+        workbook.worksheets[0].append(row)
+    buffer = io.BytesIO()
+    workbook.save(buffer)
+    return buffer.getvalue()
+
+
+def slow_pdf() -> bytes:
+    """A PDF that keeps its reader busy for seconds."""
+    return pdf_of([b"BT /F1 12 Tf " + b"1 0 0 1 5 5 Tm (a) Tj " * 300_000 + b"ET"] * 4)

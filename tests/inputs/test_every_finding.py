@@ -1,0 +1,139 @@
+"""Each kind of finding, made by spoiling a good folder in one way."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from eng5_runner.core.inputs import InvalidKind, MissingKind
+from tests.inputs import documents as doc
+from tests.inputs.folders import Folder, essay
+
+WARNINGS = {
+    "unsupported_format",
+    "ignored_folder",
+    "short_anchor",
+    "table_without_grades",
+    "row_without_file",
+    "file_without_row",
+    "grade_disagrees",
+    "identical_text",
+}
+STUDENT = "student_essays/essay_02"
+
+
+def as_docx(*body: str, **parts: str) -> Callable[[Folder], object]:
+    return lambda folder: folder.put(f"{STUDENT}.docx", doc.docx(*body, **parts))
+
+
+def clear(folder: Folder, name: str) -> None:
+    for path in (folder.root / name).iterdir():
+        path.unlink()
+
+
+def with_table(content: str) -> Callable[[Folder], object]:
+    return lambda folder: folder.put("anchors.csv", content)
+
+
+def undecodable(folder: Folder) -> None:
+    name = os.fsencode(folder.root / "student_essays") + b"/essay_\xff.txt"
+    Path(os.fsdecode(name)).write_text(essay("bytes"))
+
+
+def link_out(folder: Folder) -> None:
+    outside = folder.root.parent / "outside.txt"
+    outside.write_text(essay("elsewhere"))
+    (folder.root / f"{STUDENT}_link.txt").symlink_to(outside)
+
+
+def link_to_itself(folder: Folder) -> None:
+    (folder.root / f"{STUDENT}_loop.txt").symlink_to("essay_02_loop.txt")
+
+
+SPOILED: dict[str, Callable[[Folder], object]] = {
+    "missing_instructions": lambda folder: folder.remove("instructions.md"),
+    "missing_prompt": lambda folder: folder.remove("prompt.md"),
+    "missing_file": lambda folder: folder.put("eng5.toml", '[assets]\nprompt = "nowhere.md"'),
+    "no_anchors": lambda folder: clear(folder, "anchor_essays"),
+    "no_students": lambda folder: clear(folder, "student_essays"),
+    "invalid_settings": lambda folder: folder.put("eng5.toml", "[assets]\npromt = 'p.md'"),
+    "outside_folder": link_out,
+    "not_a_regular_file": lambda folder: os.mkfifo(folder.root / f"{STUDENT}b.txt"),
+    "undecodable_name": undecodable,
+    "unreadable_file": link_to_itself,
+    "unsupported_format": lambda folder: folder.put(f"{STUDENT}.rtf", "x"),
+    "ignored_folder": lambda folder: folder.put("student_essays/more/essay.txt", "x"),
+    "too_large": lambda folder: folder.put(f"{STUDENT}b.txt", "x" * 1_100_000),
+    "unknown_encoding": lambda folder: folder.put(f"{STUDENT}b.txt", "Björn".encode("cp1252")),
+    "control_characters": lambda folder: folder.put(f"{STUDENT}b.txt", "a\x00b"),
+    "damaged_document": lambda folder: folder.put(f"{STUDENT}b.docx", "not a zip file"),
+    "encrypted_document": lambda folder: folder.put(f"{STUDENT}b.pdf", doc.encrypted_pdf(essay("secrets"))),
+    "scanned_document": lambda folder: folder.put(f"{STUDENT}b.pdf", doc.pdf("")),
+    "forbidden_xml": as_docx(
+        word__document=doc.part("document", "<w:body/>", prologue='<!DOCTYPE w [<!ENTITY a "b">]>')
+    ),
+    "external_content": as_docx('<w:altChunk r:id="r1"/>'),
+    "empty_text": lambda folder: folder.put(f"{STUDENT}b.txt", " \n"),
+    "short_anchor": lambda folder: folder.put("anchor_essays/B1.txt", "Too short."),
+    "unreadable_table": with_table("name,value\n1,2\n"),
+    "table_without_grades": with_table("ANCHOR-ID,FILE-NAME,Anna,Bo\nJA24,A1.txt,A,B\n"),
+    "duplicate_row": with_table("anchor_id,grade\nA1,A\na1,A\n"),
+    "row_without_file": with_table("anchor_id,grade\nA1,A\nB1,B\n"),
+    "file_without_row": lambda folder: (
+        folder.put("anchors.csv", "anchor_id,grade\nB1,B\n"),
+        folder.put("anchor_essays/B1.txt", essay("birds")),
+    ),
+    "id_collision": lambda folder: folder.put("student_essays/Essay_01.md", essay("rivers")),
+    "reserved_id": lambda folder: folder.put("student_essays/ANCHOR_9.txt", essay("ropes")),
+    "anchor_without_grade": lambda folder: folder.put("anchor_essays/nameless.txt", essay("fog")),
+    "unknown_grade": lambda folder: folder.put("anchor_essays/essay_C.txt", essay("clay")),
+    "grade_disagrees": with_table("anchor_id,grade\nA1,B\n"),
+    "identical_text": lambda folder: folder.put("student_essays/essay_03.txt", essay("pears")),
+    "too_few_students": lambda folder: folder.remove("student_essays/essay_02.txt"),
+}
+# `extraction_stopped` needs a process to die: test_extraction.py.
+ELSEWHERE = {"extraction_stopped"}
+
+
+def test_the_table_above_has_every_kind() -> None:
+    """A new kind of finding needs a folder that shows it."""
+    assert set(SPOILED) | ELSEWHERE == {*get_args(MissingKind), *get_args(InvalidKind)}
+
+
+@pytest.mark.parametrize("kind", SPOILED)
+def test_kind(kind: str, folder: Folder) -> None:
+    """The finding says what is wrong, where, and what to do; an error leaves no inputs."""
+    SPOILED[kind](folder)
+    assets = folder.read()
+    findings = [finding for finding in assets.findings if finding.kind == kind]
+    assert findings, assets.findings
+    for finding in findings:
+        assert finding.severity == ("warning" if kind in WARNINGS else "error")
+        assert finding.is_missing == (kind in get_args(MissingKind))
+        assert finding.file.isprintable()
+        assert finding.message.endswith(".")
+        assert finding.remedy.endswith(".")
+    assert (assets.inputs is None) == any(finding.severity == "error" for finding in assets.findings)
+    if kind not in {"missing_file", "external_content", "forbidden_xml"}:
+        assert {finding.kind for finding in assets.findings} == {kind}
+
+
+def test_everything_is_found_at_once(folder: Folder) -> None:
+    """One reading of a thoroughly spoiled folder says all that is wrong with it."""
+    kinds = {
+        "missing_prompt",
+        "undecodable_name",
+        "outside_folder",
+        "unknown_encoding",
+        "external_content",
+        "id_collision",
+        "anchor_without_grade",
+        "unknown_grade",
+    }
+    for kind in sorted(kinds):
+        SPOILED[kind](folder)
+    assert kinds <= set(folder.kinds())

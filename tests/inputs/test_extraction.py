@@ -1,0 +1,123 @@
+"""PDFs and large documents are taken apart in processes that may die of it."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from eng5_runner.effects.extraction import Extraction
+from eng5_runner.effects.unreadable import Unreadable
+from tests.inputs import documents as doc
+from tests.inputs.folders import Folder, essay
+
+
+def children() -> set[str]:
+    pids = set()
+    for task in Path("/proc/self/task").iterdir():
+        pids.update((task / "children").read_text().split())
+    return pids
+
+
+def test_pages_of_a_pdf_follow_one_another(folder: Folder) -> None:
+    folder.put("student_essays/paper.pdf", doc.pdf("The first page of it.", "The second page."))
+    assert folder.text_of_student("paper.pdf") == "The first page of it.\nThe second page."
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (b"", "damaged_document"),
+        (b"%PDF-1.4 and nothing else", "damaged_document"),
+        (doc.pdf("A page that was cut in two.")[:200], "damaged_document"),
+        (doc.pdf(), "scanned_document"),
+        (doc.pdf("Page 1"), "scanned_document"),
+        (doc.pdf(*["A page."] * 201), "too_large"),
+        (doc.pdf_of([b"BT /F1 12 Tf (" + b"many letters " * 20_000 + b") Tj ET"] * 8), "too_large"),
+        (doc.encrypted_pdf("Secret, secret, secret."), "encrypted_document"),
+    ],
+    ids=["empty", "header only", "cut", "no pages", "few letters", "many pages", "much text", "encrypted"],
+)
+def test_bad_pdfs(data: bytes, kind: str) -> None:
+    """Each has its own name for what is wrong."""
+    with Extraction() as extraction, pytest.raises(Unreadable) as caught:
+        extraction.text(data, "pdf")
+    assert caught.value.kind == kind
+
+
+def test_one_bad_pdf_costs_only_itself(folder: Folder) -> None:
+    """The others are read, in the same workers."""
+    for number in range(6):
+        folder.put(f"student_essays/paper_{number}.pdf", doc.pdf(essay(f"paper {number}")))
+    folder.put("student_essays/paper_6.pdf", doc.pdf(essay("cut"))[:300])
+    assets = folder.read()
+    assert [(each.kind, each.file) for each in assets.findings] == [("damaged_document", "student_essays/paper_6.pdf")]
+    assert len(assets.texts) == 11
+
+
+def test_a_large_docx_is_read_in_a_worker(folder: Folder) -> None:
+    """The text is the same wherever it is taken out."""
+    picture = os.urandom(1_500_000)
+    data = doc.archive(
+        {
+            "_rels/.rels": doc.relations(("officeDocument", "d.xml")),
+            "d.xml": doc.part("document", doc.paragraph(doc.run("With a picture."))),
+            "picture.png": picture,
+        }
+    )
+    folder.put("student_essays/large.docx", data)
+    assert folder.text_of_student("large.docx") == "With a picture."
+
+
+def test_a_file_that_takes_too_long_is_given_up() -> None:
+    """Its worker is killed, and the next file gets a new one."""
+    with Extraction(seconds=0.01) as extraction:
+        for _ in range(2):
+            with pytest.raises(Unreadable) as caught:
+                extraction.text(doc.slow_pdf(), "pdf")
+            assert caught.value.kind == "extraction_stopped"
+            assert "0.01 s" in caught.value.message
+            assert caught.value.remedy
+
+
+def test_a_worker_that_dies_is_replaced() -> None:
+    """Killed at work, it costs its file; killed at rest, it costs nothing."""
+    refusals: list[Unreadable] = []
+    before = children()
+
+    def read_slowly() -> None:
+        try:
+            extraction.text(doc.slow_pdf(), "pdf")
+        except Unreadable as refusal:
+            refusals.append(refusal)
+
+    with Extraction() as extraction:
+        reader = threading.Thread(target=read_slowly)
+        reader.start()
+        while not children() - before:
+            time.sleep(0.01)
+        os.kill(int((children() - before).pop()), 9)
+        reader.join()
+        assert [refusal.kind for refusal in refusals] == ["extraction_stopped"]
+        for _ in range(extraction.workers):
+            assert extraction.text(doc.pdf(essay("life")), "pdf") == essay("life").rstrip()
+        for pid in children() - before:
+            os.kill(int(pid), 9)
+        for _ in range(extraction.workers):
+            assert extraction.text(doc.pdf(essay("life")), "pdf") == essay("life").rstrip()
+    assert children() <= before
+
+
+def test_a_worker_sees_none_of_our_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A document that took over its worker would find no token in the environment."""
+    monkeypatch.setenv("JWT_SECRET_KEY", "canary-5f1c")
+    before = children()
+    with Extraction() as extraction:
+        extraction.text(doc.pdf(essay("spies")), "pdf")
+        workers = children() - before
+        assert workers
+        for pid in workers:
+            assert b"canary-5f1c" not in Path(f"/proc/{pid}/environ").read_bytes()

@@ -1,0 +1,271 @@
+"""The laws of the house that ruff and import-linter do not measure: `python -m tests.laws`, one line per breach.
+
+A law on form may be broken with a reason on the line, `# law: <name> - <reason>`; sizes and directions know no
+exception. `# noqa`, `# type: ignore` and a broad `except` need a reason too.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import sys
+import tokenize
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from tests.module_state import Finding, Function, changeable_state, dotted, makers_of_frozen_values
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = "eng5_runner"
+
+LONGEST_FUNCTION = 40
+LONGEST_MODULE = 300
+MOST_POSITIONAL = 2
+MOST_PARAMETERS = 6
+
+PURE = frozenset({"core", "contracts", "measure"})
+IMPURE = frozenset({
+    "asyncio", "os", "aiohttp", "aiokafka", "typer", "structlog", "time", "random", "logging", "subprocess", "socket",
+    "sqlite3", "rich",
+})  # fmt: skip
+# Calls that give another answer another time, or that reach outside.
+UNREPEATABLE = frozenset({"now", "utcnow", "today", "uuid1", "uuid4", "token_hex", "urandom", "open", "print", "input"})
+# A floor may import those of its own rank and below.
+RANK = MappingProxyType({"errors": 0, "measure": 0, "contracts": 1, "core": 2, "effects": 3, "run": 4, "cli": 5})
+NOT_FOR_THE_STACK = frozenset({"core", "effects", "run", "cli"})
+
+PYTHON_S_OWN = re.compile(r"__(?!init__|new__|call__)\w+__")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One module.
+
+    Attributes:
+        path: where it lies in the package.
+        comments: by line.
+        frozen: the names in the package that make values that cannot be changed.
+    """
+
+    path: str
+    text: str
+    tree: ast.Module
+    comments: Mapping[int, str]
+    frozen: frozenset[str]
+
+    @property
+    def floor(self) -> str:
+        return self.path.split("/")[0].removesuffix(".py")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Breach:
+    """A law and the line that breaks it."""
+
+    path: str
+    line: int
+    law: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line} [{self.law}] {self.what}"
+
+
+def _functions(source: Source) -> Iterator[Function]:
+    return (node for node in ast.walk(source.tree) if isinstance(node, Function))
+
+
+def _imports(source: Source) -> Iterator[tuple[int, str]]:
+    """Each imported module or name, dotted from the top."""
+    here = [PACKAGE, *source.path.split("/")[:-1]]
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = here[: len(here) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            yield from ((node.lineno, f"{module}.{alias.name}") for alias in node.names)
+
+
+def function_length(source: Source) -> Iterator[Finding]:
+    for node in _functions(source):
+        size = (node.end_lineno or node.lineno) - node.lineno + 1 - len((ast.get_docstring(node) or "").splitlines())
+        if size > LONGEST_FUNCTION and source.floor != "cli":
+            yield node.lineno, f"{node.name} has {size} lines without its docstring"
+
+
+def module_length(source: Source) -> Iterator[Finding]:
+    if (lines := source.text.count("\n")) > LONGEST_MODULE:
+        yield lines, f"{lines} lines"
+
+
+def _counts(node: Function) -> tuple[int, int]:
+    """How many parameters can be given by position, and how many there are at all."""
+    plain = [*node.args.posonlyargs, *node.args.args]
+    plain = plain[1:] if plain and plain[0].arg in {"self", "cls", "mcs"} else plain
+    positional = len(plain) + (node.args.vararg is not None)
+    return positional, positional + len(node.args.kwonlyargs) + (node.args.kwarg is not None)
+
+
+def positional(source: Source) -> Iterator[Finding]:
+    for node in _functions(source):
+        count = _counts(node)[0]
+        if count > MOST_POSITIONAL and source.floor != "cli" and not PYTHON_S_OWN.fullmatch(node.name):
+            yield node.lineno, f"{node.name} takes {count} parameters by position"
+
+
+def parameters(source: Source) -> Iterator[Finding]:
+    for node in _functions(source):
+        count = _counts(node)[1]
+        if count > MOST_PARAMETERS and source.floor != "cli":
+            yield node.lineno, f"{node.name} has {count} parameters"
+
+
+def inner_import(source: Source) -> Iterator[Finding]:
+    if source.floor == "cli":
+        return
+    inside = {child for node in _functions(source) for child in ast.walk(node)}
+    for node in inside:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield node.lineno, "an import inside a function"
+
+
+def purity(source: Source) -> Iterator[Finding]:
+    for line, name in _imports(source):
+        if source.floor in PURE and name.split(".")[0] in IMPURE:
+            yield line, f"{source.floor} imports {name.split('.')[0]}"
+    for node in ast.walk(source.tree):
+        if source.floor in PURE and isinstance(node, ast.Call) and dotted(node.func).split(".")[-1] in UNREPEATABLE:
+            yield node.lineno, f"{source.floor} calls {dotted(node.func)}"
+
+
+def direction(source: Source) -> Iterator[Finding]:
+    for line, name in _imports(source):
+        parts = name.split(".")
+        if parts[0] != PACKAGE or len(parts) < 2:  # the package itself is no floor
+            continue
+        here, there = source.floor, parts[1]
+        upward = here in RANK and there in RANK and RANK[there] > RANK[here]
+        doubles = here == "stack" and there in NOT_FOR_THE_STACK
+        if upward or doubles or (there == "stack" and here not in {"stack", "cli"}):
+            yield line, f"{here} imports {there}"
+
+
+def any_type(source: Source) -> Iterator[Finding]:
+    if source.floor not in {"core", "contracts"}:
+        return
+    for line, name in _imports(source):
+        if name in {"typing.Any", "typing_extensions.Any"}:
+            yield line, "imports Any"
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Attribute) and node.attr == "Any":
+            yield node.lineno, "uses Any"
+
+
+def module_state(source: Source) -> Iterator[Finding]:
+    return changeable_state(source.tree, floor=source.floor, frozen=source.frozen)
+
+
+def reasons(source: Source) -> Iterator[Finding]:
+    for line, comment in source.comments.items():
+        marks = re.findall(r"#\s*(?:ruff:\s*)?noqa|type:\s*ignore|pragma:|#\s*law:", comment, re.IGNORECASE)
+        if marks and not re.search(r" - \S", comment):
+            yield line, f"{marks[0]} without a reason after ' - '"
+
+
+def broad_except(source: Source) -> Iterator[Finding]:
+    if source.path == "cli/app.py":
+        return
+    for node in ast.walk(source.tree):
+        kinds: list[ast.AST] = []
+        if isinstance(node, ast.ExceptHandler):
+            kinds = [*node.type.elts] if isinstance(node.type, ast.Tuple) else [node.type or ast.Name("BaseException")]
+        elif isinstance(node, ast.Call) and dotted(node.func).endswith("suppress"):
+            kinds = [*node.args]
+        broad = [name for name in map(dotted, kinds) if name.split(".")[-1] in {"Exception", "BaseException"}]
+        line = getattr(node, "lineno", 0)
+        if broad and not re.search(r"\w+ \w+", re.sub(r"noqa\S*( [A-Z]+\d+,?)*", "", source.comments.get(line, ""))):
+            yield line, f"catches {broad[0]} without a reason on the line"
+
+
+def unfinished(source: Source) -> Iterator[Finding]:
+    for number, line in enumerate(source.text.splitlines(), start=1):
+        if found := re.search(r"\b(TODO|FIXME|XXX|HACK)\b", line):
+            yield number, found[0]
+
+
+Law = Callable[[Source], Iterator[Finding]]
+WITHOUT_EXCEPTION: tuple[Law, ...] = (
+    function_length, module_length, parameters, purity, direction, reasons, broad_except, unfinished,
+)  # fmt: skip
+WITH_A_REASON: tuple[Law, ...] = (positional, inner_import, any_type, module_state)
+
+
+def breaches(package: Mapping[str, str]) -> list[Breach]:
+    """Every breach in the package, given as module path → text."""
+    trees = {path: ast.parse(text, path) for path, text in package.items()}
+    frozen = frozenset(name for tree in trees.values() for name in makers_of_frozen_values(tree))
+    found = list(_loops(trees))
+    for path, text in package.items():
+        source = Source(path=path, text=text, tree=trees[path], comments=_comments(text), frozen=frozen)
+        for law in (*WITHOUT_EXCEPTION, *WITH_A_REASON):
+            excused = f"law: {law.__name__} - "
+            found += [
+                Breach(path=path, line=line, law=law.__name__, what=what)
+                for line, what in law(source)
+                if law in WITHOUT_EXCEPTION or excused not in source.comments.get(line, "")
+            ]
+    return sorted(found)
+
+
+def _comments(text: str) -> dict[int, str]:
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    return {token.start[0]: token.string for token in tokens if token.type == tokenize.COMMENT}
+
+
+def _loops(trees: Mapping[str, ast.Module]) -> Iterator[Breach]:
+    """There is one event loop, so there is one place that starts it."""
+    places = sorted(
+        (path, node.lineno)
+        for path, tree in trees.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and _starts_a_loop(dotted(node.func))
+    )
+    if not places:
+        yield Breach(path=".", line=0, law="one_loop", what="nothing calls asyncio.run")
+    for path, line in places[1:]:
+        yield Breach(path=path, line=line, law="one_loop", what=f"a second asyncio.run beside {places[0][0]}")
+
+
+def _starts_a_loop(name: str) -> bool:
+    return name in {"asyncio.run", "asyncio.Runner"} or name.endswith(".run_until_complete")
+
+
+def patches(tests: Mapping[str, str]) -> list[Breach]:
+    """Where tests of core and run put something in another's place behind its back; they are to swap a port."""
+    found = []
+    for path in (path for path in tests if path.startswith(("core/", "run/"))):
+        for node in ast.walk(ast.parse(tests[path], path)):
+            name = dotted(node).split(".")[-1] if isinstance(node, ast.Attribute) else ""
+            module = getattr(node, "module", "") if isinstance(node, ast.ImportFrom) else ""
+            if name in {"setattr", "setitem", "patch"} or module == "unittest.mock":
+                found.append(Breach(path=f"tests/{path}", line=node.lineno, law="patches", what=name or module))
+    return found
+
+
+def read(folder: Path) -> dict[str, str]:
+    """The modules of a package on disk."""
+    return {path.relative_to(folder).as_posix(): path.read_text("utf-8") for path in sorted(folder.rglob("*.py"))}
+
+
+def main() -> int:
+    found = [*breaches(read(ROOT / PACKAGE)), *patches(read(ROOT / "tests"))]
+    sys.stdout.writelines(f"{breach}\n" for breach in found)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

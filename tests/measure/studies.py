@@ -1,0 +1,62 @@
+"""Simulated studies and the reference data, shared by the tests of the statistics."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from eng5_runner.measure.comparisons import comparisons_from
+from eng5_runner.measure.pairing import balanced_rounds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from eng5_runner.measure.comparisons import Comparisons
+
+DATA = Path(__file__).parent / "data"
+
+
+def reference(name: str) -> Any:
+    """Results computed by other programs, named in the file."""
+    return json.loads((DATA / f"{name}.json").read_text())
+
+
+def table_rows(table: Iterable[tuple[str, str, int, int]]) -> list[tuple[str, str, float]]:
+    """One row for each single win in a table of (first, second, wins of the first, wins of the second)."""
+    return [
+        (first, second, outcome)
+        for first, second, wins, losses in table
+        for outcome, times in ((1.0, wins), (0.0, losses))
+        for _ in range(times)
+    ]
+
+
+def judged(
+    pairs: Iterable[tuple[str, str]], *, truth: Mapping[str, float], seed: int, advantage: float = 0.0
+) -> list[tuple[str, str, float]]:
+    """What a judge says who obeys the model exactly."""
+    generator = np.random.default_rng([seed, 1])
+    return [(a, b, float(generator.random() < 1.0 / (1.0 + np.exp(truth[b] - truth[a] - advantage)))) for a, b in pairs]
+
+
+def balanced_study(truth: NDArray[np.float64], *, rounds: int, seed: int, advantage: float = 0.0) -> Comparisons:
+    """A balanced design of items "0", "1", … with these true positions."""
+    items = [str(index) for index in range(len(truth))]
+    pairs = [(pair.first, pair.second) for pairs in balanced_rounds(items, rounds=rounds, seed=seed) for pair in pairs]
+    by_item = dict(zip(items, truth.tolist(), strict=True))
+    return comparisons_from(items, judged(pairs, truth=by_item, seed=seed, advantage=advantage))
+
+
+def normal_truth(n: int, *, spread: float, seed: int) -> NDArray[np.float64]:
+    """True positions drawn from N(0, spread²)."""
+    return np.random.default_rng([seed, 2]).normal(0.0, spread, n)
+
+
+def by_names(values: Mapping[str, float], items: Sequence[str]) -> list[float]:
+    """Named values in the order of the items."""
+    return [values[item] for item in items]

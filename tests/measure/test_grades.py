@@ -1,0 +1,275 @@
+"""The projection equals a plain transcription of the model, recovers grades in simulation, and refuses when it must."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+
+from eng5_runner.measure.bradley_terry import comparisons_from, fit
+from eng5_runner.measure.grades import Projection, Refusal, Scale, leave_one_anchor_out, project
+from eng5_runner.measure.pairing import balanced_rounds
+from tests.measure.studies import judged
+
+NINE = Scale(prior=(1.0,) * 9, has_below_lowest=False)
+ANCHOR_GRADES = (0, 1, 2, 3, 4, 5, 6, 7, 8, 1, 4, 7)
+STEP, EXPERT_NOISE, JUDGE_NOISE, SPREAD = 0.75, 0.4, 0.5, 1.8
+
+
+def graded_by_experts(quality, generator):
+    seen = quality + generator.normal(0.0, EXPERT_NOISE, quality.shape)
+    return np.clip(np.floor(seen / STEP + 4.5), 0, 8).astype(int)
+
+
+def study(seed, *, students=50, rounds=20):
+    """The method study's simulation: 12 anchors over 9 grades; judge and experts each have noise of their own."""
+    generator = np.random.default_rng(seed)
+    pool = generator.normal(0.0, SPREAD, 4000)
+    pool_grades = graded_by_experts(pool, generator)
+    picked = [np.flatnonzero(pool_grades == grade)[nth] for nth, grade in enumerate(ANCHOR_GRADES)]
+    quality = generator.normal(0.0, SPREAD, students)
+    anchors = {f"anchor-{nth:02}": grade for nth, grade in enumerate(ANCHOR_GRADES)}
+    items = [*anchors, *(f"student-{nth:02}" for nth in range(students))]
+    position = np.concatenate([pool[picked], quality]) + generator.normal(0.0, JUDGE_NOISE, len(items))
+    truth = dict(zip(items, position.tolist(), strict=True))
+    pairs = [(pair.first, pair.second) for pairs in balanced_rounds(items, rounds=rounds, seed=seed) for pair in pairs]
+    fitted = fit(comparisons_from(items, judged(pairs, truth=truth, seed=seed, advantage=0.2)))
+    return fitted, anchors, graded_by_experts(quality, generator)
+
+
+def never_falling(means, weights):
+    """Pool adjacent violators, as in the textbooks."""
+    blocks = []
+    for mean, weight in zip(means, weights, strict=True):
+        blocks.append([mean, weight, 1])
+        while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
+            (m1, w1, n1), (m2, w2, n2) = blocks[-2:]
+            blocks[-2:] = [[(m1 * w1 + m2 * w2) / (w1 + w2), w1 + w2, n1 + n2]]
+    return np.repeat([block[0] for block in blocks], [block[2] for block in blocks])
+
+
+def transcribed(fitted, anchors, scale):
+    """The formulae of the method study, section 4.2, one by one, with explicit inverses."""
+    cov, sd, below = fitted.covariance, fitted.prior_sd, int(scale.has_below_lowest)
+    f = 1.0 / np.maximum(1.0 - np.diag(cov) / sd**2, 0.3)
+    theta, sigma = fitted.theta * f, cov * np.sqrt(f)[:, None] * np.sqrt(f)[None, :]
+    at = [fitted.items.index(item) for item in anchors]
+    grade = np.array(list(anchors.values()))
+    count = len(scale.prior)
+    s = np.arange(count) - (count - 1) / 2
+    pi = np.array(scale.prior) / sum(scale.prior)
+    if below:
+        s, pi = np.r_[s[0] - 1, s], np.r_[pi[0] / 2, pi]
+    b0 = max(np.polyfit(grade, theta[at], 1)[0], 0.15)
+    z = np.eye(count + below)[grade + below]
+    students = [index for index in range(len(theta)) if index not in at]
+    logs, outcomes = [], []
+    for tau, omega in itertools.product(b0 * np.array([0.15, 0.25, 0.4, 0.6, 0.8, 1.0, 1.3, 1.7]), [0.1, 0.3, 0.6]):
+        m0 = b0 * s
+        b = 100.0 + b0**2 * np.outer(s, s) + (omega * b0) ** 2 * np.eye(len(s))
+        v = z @ b @ z.T + sigma[np.ix_(at, at)] + tau**2 * np.eye(len(at))
+        inverse, off = np.linalg.inv(v), theta[at] - z @ m0
+        mu = m0 + b @ z.T @ inverse @ off
+        doubt = np.diag(b - b @ z.T @ inverse @ z @ b)
+        mu = never_falling(mu, 1.0 / doubt)
+        logs.append(
+            -0.5 * off @ inverse @ off - 0.5 * np.linalg.slogdet(v)[1] - 0.5 * (np.log(tau / b0 / 0.8) / 0.6) ** 2
+        )
+        rows = []
+        for i in students:
+            width = sigma[i, i] + tau**2 + doubt
+            p = pi * np.exp(-((theta[i] - mu) ** 2) / (2 * width)) / np.sqrt(width)
+            rows.append(p / p.sum())
+        outcomes.append(rows)
+    weight = np.exp(np.array(logs) - max(logs))
+    return np.tensordot(weight / weight.sum(), np.array(outcomes), axes=1)
+
+
+@pytest.mark.parametrize(
+    "scale",
+    [NINE, Scale(prior=(1, 2, 3, 4, 5, 4, 3, 2, 1), has_below_lowest=True)],
+    ids=["uniform", "own prior and below-lowest"],
+)
+@pytest.mark.parametrize(
+    "anchors",
+    [
+        {f"anchor-{nth:02}": grade for nth, grade in enumerate(ANCHOR_GRADES)},
+        {"anchor-00": 0, "anchor-09": 1, "anchor-03": 3, "anchor-07": 7, "anchor-08": 8},
+        {"anchor-00": 1, "anchor-01": 0, "anchor-03": 4, "anchor-04": 3, "anchor-06": 6, "anchor-08": 7},
+    ],
+    ids=["all grades", "with gaps", "misgraded"],
+)
+def test_the_probabilities_are_the_models(scale, anchors):
+    fitted, _, _ = study(11, students=12, rounds=12)
+    projection = project(fitted, anchors=anchors, scale=scale)
+    assert isinstance(projection, Projection)
+    assert_allclose(
+        [student.probabilities for student in projection.students], transcribed(fitted, anchors, scale), atol=1e-9
+    )
+
+
+def test_simulated_students_get_their_grades_and_no_more_is_claimed_than_holds():
+    near, exact, claimed, high = [], [], [], []
+    for seed in range(12):
+        fitted, anchors, expert = study(seed)
+        projection = project(fitted, anchors=anchors, scale=NINE)
+        assert isinstance(projection, Projection)
+        off = np.abs(np.array([student.median for student in projection.students]) - expert)
+        near.append(np.mean(off <= 1))
+        exact.append(np.mean(off == 0))
+        claimed.append(np.mean([student.within_one for student in projection.students]))
+        high.append(np.mean([student.label == "HIGH" for student in projection.students]))
+    assert np.mean(near) >= 0.75
+    assert np.mean(exact) >= 0.28
+    assert np.mean(claimed) == pytest.approx(np.mean(near), abs=0.1)
+    assert np.mean(high) < 0.1
+
+
+def test_anchors_graded_by_the_others_come_near_their_own_grade():
+    fitted, anchors, _ = study(3)
+    table = leave_one_anchor_out(fitted, anchors=anchors, scale=NINE)
+    assert [left.item for left in table] == list(anchors)
+    assert [left.expert for left in table] == list(ANCHOR_GRADES)
+    assert np.mean([abs(left.projected.median - left.expert) <= 1 for left in table]) >= 0.7
+
+
+def test_an_anchor_left_out_is_graded_as_a_student_would_be():
+    fitted, anchors, _ = study(3, students=5)
+    out = "anchor-04"
+    others = {item: grade for item, grade in anchors.items() if item != out}
+    as_student = {it.item: it for it in project(fitted, anchors=others, scale=NINE).students}[out]
+    (left,) = [left for left in leave_one_anchor_out(fitted, anchors=anchors, scale=NINE) if left.item == out]
+    assert left.projected == as_student
+
+
+def test_what_is_reported_of_each_student_hangs_together():
+    fitted, anchors, _ = study(5)
+    scale = Scale(prior=(1.0,) * 9, has_below_lowest=True)
+    projection = project(fitted, anchors=anchors, scale=scale)
+    assert [student.item for student in projection.students] == [it for it in fitted.items if it not in anchors]
+    assert len(projection.centres) == len(projection.centre_ses) == len(projection.inversions) + 1 == 10
+    assert list(projection.centres) == sorted(projection.centres)
+    for student in projection.students:
+        p = np.array(student.probabilities)
+        assert p.sum() == pytest.approx(1.0)
+        assert (p > 0).all()
+        assert p[: student.median].sum() < 0.5 <= p[: student.median + 1].sum() + 1e-9
+        assert p[student.mode] == p.max()
+        assert student.within_one == pytest.approx(p[max(0, student.median - 1) : student.median + 2].sum())
+        claim = "HIGH" if student.within_one >= 0.9 and p[student.median] >= 0.5 else "LOW"
+        claim = "MID" if claim == "LOW" and student.within_one >= 0.75 else claim
+        assert student.label == ("LOW" if student.extrapolated else claim)
+    assert {student.label for student in projection.students} >= {"MID", "LOW"}
+    assert any(student.extrapolated for student in projection.students)
+
+
+def test_the_order_in_which_anchors_are_named_leaves_no_trace():
+    fitted, anchors, _ = study(6, students=8)
+    backwards = dict(reversed(anchors.items()))
+    assert project(fitted, anchors=anchors, scale=NINE) == project(fitted, anchors=backwards, scale=NINE)
+
+
+@settings(deadline=None, max_examples=20, derandomize=True)
+@given(st.floats(0.1, 20.0))
+def test_only_the_proportions_of_the_prior_count(factor):
+    fitted, anchors, _ = study(6, students=4, rounds=8)
+    prior = (1.0, 2.0, 3.0, 4.0, 5.0, 4.0, 3.0, 2.0, 1.0)
+    one, other = (
+        project(fitted, anchors=anchors, scale=Scale(prior=tuple(some), has_below_lowest=True))
+        for some in (prior, [share * factor for share in prior])
+    )
+    for student, same in zip(one.students, other.students, strict=True):
+        assert_allclose(student.probabilities, same.probabilities, atol=1e-12)
+
+
+def test_a_student_whom_nothing_links_with_the_anchors_is_at_most_low():
+    fitted, anchors, _ = study(7, students=6)
+    alone = comparisons_from(
+        [*fitted.items, "x", "y"],
+        [*rows_of(fitted.comparisons), *([("x", "y", 1.0), ("y", "x", 1.0)] * 10)],
+    )
+    students = {it.item: it for it in project(fit(alone), anchors=anchors, scale=NINE).students}
+    assert not students["x"].connected
+    assert students["x"].label == "LOW"
+    assert students["student-00"].connected
+
+
+def test_fewer_than_eight_judgements_are_at_most_low():
+    fitted, anchors, _ = study(8, students=30, rounds=7)
+    assert {it.label for it in project(fitted, anchors=anchors, scale=NINE).students} == {"LOW"}
+
+
+def rows_of(comparisons):
+    return [
+        (comparisons.items[a], comparisons.items[b], y)
+        for a, b, y, times in zip(
+            comparisons.first, comparisons.second, comparisons.outcome, comparisons.weight, strict=True
+        )
+        for _ in range(int(times))
+    ]
+
+
+@pytest.mark.parametrize(
+    "anchors",
+    [{}, {"anchor-00": 0, "anchor-08": 8}, {"anchor-00": 4, "anchor-01": 4, "anchor-08": 4}],
+    ids=["none", "two", "one grade"],
+)
+def test_too_few_anchors_are_refused(anchors):
+    fitted, _, _ = study(9, students=4, rounds=8)
+    refusal = project(fitted, anchors=anchors, scale=NINE)
+    assert isinstance(refusal, Refusal)
+    assert "too few" in refusal.reason
+
+
+def test_three_anchors_are_enough_but_none_can_be_left_out():
+    """Three in a line; with one degree of freedom, three that stray from it are refused."""
+    fitted, _, _ = study(3, students=4)
+    anchors = {"anchor-00": 0, "anchor-04": 4, "anchor-08": 8}
+    assert isinstance(project(fitted, anchors=anchors, scale=NINE), Projection)
+    table = leave_one_anchor_out(fitted, anchors=anchors, scale=NINE)
+    assert all(isinstance(left.projected, Refusal) for left in table)
+
+
+def test_anchors_that_do_not_order_are_refused():
+    fitted, anchors, _ = study(10, students=4)
+    turned = {item: 8 - grade for item, grade in anchors.items()}
+    mixed = dict(zip(anchors, (4, 0, 8, 1, 7, 4, 2, 6, 3, 5, 4, 4), strict=True))
+    for wrong in (turned, mixed):
+        refusal = project(fitted, anchors=wrong, scale=NINE)
+        assert isinstance(refusal, Refusal)
+        assert "do not order" in refusal.reason
+
+
+def test_anchors_without_any_judgement_are_refused():
+    items = [*(f"anchor-{nth}" for nth in range(4)), "a", "b"]
+    fitted = fit(comparisons_from(items, [("a", "b", 1.0)] * 3))
+    refusal = project(fitted, anchors={f"anchor-{nth}": nth for nth in range(4)}, scale=NINE)
+    assert isinstance(refusal, Refusal)
+
+
+@pytest.mark.parametrize("anchors", [{"nobody": 1}, {"anchor-00": 9}, {"anchor-00": -1}])
+def test_anchors_that_are_unknown_or_off_the_scale_are_errors(anchors):
+    fitted, _, _ = study(9, students=4, rounds=8)
+    for call in (project, leave_one_anchor_out):
+        with pytest.raises(ValueError):
+            call(fitted, anchors=anchors, scale=NINE)
+
+
+@pytest.mark.parametrize("prior", [(), (1.0,), (1.0, 0.0), (1.0, -1.0), (1.0, float("inf"))])
+def test_a_senseless_scale_is_an_error(prior):
+    with pytest.raises(ValueError):
+        Scale(prior=prior, has_below_lowest=False)
+
+
+def test_two_grades_are_a_scale():
+    rows = [(f"a{hi}", f"a{lo}", 1.0) for hi in (3, 4, 5) for lo in (0, 1, 2)] * 3
+    rows += [("s", "a0", 1.0), ("s", "a1", 1.0), ("a4", "s", 1.0), ("s", "a2", 1.0), ("a5", "s", 1.0)] * 2
+    fitted = fit(comparisons_from([*(f"a{nth}" for nth in range(6)), "s"], rows))
+    scale = Scale(prior=(0.5, 0.5), has_below_lowest=False)
+    projection = project(fitted, anchors={f"a{nth}": nth // 3 for nth in range(6)}, scale=scale)
+    assert isinstance(projection, Projection)
+    assert len(projection.students[0].probabilities) == 2

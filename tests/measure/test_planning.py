@@ -1,0 +1,85 @@
+"""The closed forms give the method study's printed figures, invert each other, and agree with simulation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from eng5_runner.measure.bradley_terry import fit
+from eng5_runner.measure.planning import comparisons_for_reliability, comparisons_for_se, expected_precision
+from tests.measure.studies import balanced_study, normal_truth
+
+
+@pytest.mark.parametrize(
+    ("spread", "k", "reliability", "se"),
+    [
+        (1.8, 10, 0.793, 0.82),
+        (1.8, 20, 0.891, 0.595),
+        (1.8, 30, 0.926, None),
+        (1.0, 20, 0.780, None),
+        (3.0, 20, 0.938, None),
+    ],
+)
+def test_the_printed_predictions(spread, k, reliability, se):
+    expected = expected_precision(essays=60, comparisons=30 * k, spread=spread)
+    assert expected.per_essay == k
+    assert expected.reliability == pytest.approx(reliability, abs=6e-4)
+    assert se is None or expected.se == pytest.approx(se, abs=6e-3)
+
+
+@pytest.mark.parametrize(
+    ("spread", "per_essay"),
+    [(1.0, (14, 23, 50, 103)), (1.5, (9, 13, 28, 58)), (1.8, (7, 11, 22, 46)), (2.5, (5, 8, 16, 31))],
+)
+def test_the_printed_table_of_judgements_per_essay(spread, per_essay):
+    for reliability, k in zip((0.7, 0.8, 0.9, 0.95), per_essay, strict=True):
+        needed = comparisons_for_reliability(essays=1000, spread=spread, reliability=reliability)
+        assert 2 * needed / 1000 == pytest.approx(k, abs=1.0)
+
+
+@pytest.mark.parametrize("essays", [2, 31, 400])
+@pytest.mark.parametrize("reliability", [0.05, 0.5, 0.9, 0.99])
+def test_the_fewest_comparisons_reach_the_reliability_and_one_less_does_not(essays, reliability):
+    needed = comparisons_for_reliability(essays=essays, spread=1.5, reliability=reliability)
+    assert expected_precision(essays=essays, comparisons=needed, spread=1.5).reliability >= reliability
+    assert expected_precision(essays=essays, comparisons=needed - 1, spread=1.5).reliability < reliability
+
+
+def test_the_fewest_comparisons_reach_the_standard_error_and_one_less_does_not():
+    needed = comparisons_for_se(essays=60, spread=1.8, se=0.5)
+    assert expected_precision(essays=60, comparisons=needed, spread=1.8).se <= 0.5
+    assert expected_precision(essays=60, comparisons=needed - 1, spread=1.8).se > 0.5
+
+
+def test_two_judgements_an_essay_or_fewer_place_nothing():
+    for comparisons in (0, 10, 60):
+        expected = expected_precision(essays=60, comparisons=comparisons, spread=1.8)
+        assert (expected.se, expected.reliability) == (1.8, 0.0)
+
+
+@pytest.mark.parametrize(("spread", "k"), [(1.0, 20), (1.8, 10), (1.8, 20)])
+def test_the_prediction_agrees_with_simulated_studies(spread, k):
+    real = []
+    for seed in range(20):
+        truth = normal_truth(60, spread=spread, seed=100 + seed)
+        real.append(np.corrcoef(truth, fit(balanced_study(truth, rounds=k, seed=seed)).theta)[0, 1] ** 2)
+    expected = expected_precision(essays=60, comparisons=30 * k, spread=spread)
+    assert expected.reliability == pytest.approx(np.mean(real), abs=0.03)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: expected_precision(essays=1, comparisons=5, spread=1.0),
+        lambda: expected_precision(essays=5, comparisons=-1, spread=1.0),
+        lambda: expected_precision(essays=5, comparisons=5, spread=0.0),
+        lambda: expected_precision(essays=5, comparisons=5, spread=float("inf")),
+        lambda: comparisons_for_reliability(essays=5, spread=1.0, reliability=1.0),
+        lambda: comparisons_for_reliability(essays=5, spread=1.0, reliability=0.0),
+        lambda: comparisons_for_se(essays=5, spread=1.0, se=1.0),
+        lambda: comparisons_for_se(essays=5, spread=1.0, se=0.0),
+    ],
+)
+def test_senseless_plans_are_refused(call):
+    with pytest.raises(ValueError):
+        call()

@@ -1,0 +1,90 @@
+"""Reliability is near zero for noise and equal to the squared correlation with the truth otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from eng5_runner.measure.bradley_terry import comparisons_from, fit
+from eng5_runner.measure.reliability import empirical_bayes, reliability_interval, separation
+from tests.measure.studies import balanced_study, judged, normal_truth
+
+
+def swiss_coin_toss(n, *, rounds, seed):
+    """A judge without opinion, and pairs of those who have won equally often so far."""
+    items = [str(index) for index in range(n)]
+    generator = np.random.default_rng(seed)
+    won, rows = dict.fromkeys(items, 0.0), []
+    for number in range(rounds):
+        ranked = sorted(generator.permutation(items).tolist(), key=won.__getitem__)
+        pairs = list(zip(ranked[::2], ranked[1::2], strict=True))
+        for a, b, outcome in judged(pairs, truth=dict.fromkeys(items, 0.0), seed=1000 * seed + number):
+            rows.append((a, b, outcome))
+            won[a] += outcome
+            won[b] += 1.0 - outcome
+    return comparisons_from(items, rows)
+
+
+def test_a_coin_toss_judge_is_found_unreliable():
+    runs = [fit(balanced_study(np.zeros(40), rounds=10, seed=seed)) for seed in range(30)]
+    assert np.mean([empirical_bayes(run) for run in runs]) < 0.15
+    assert np.mean([separation(run) for run in runs]) < 0.15
+
+
+def test_a_coin_toss_judge_is_found_unreliable_under_adaptive_pairing_where_separation_is_deceived():
+    runs = [fit(swiss_coin_toss(40, rounds=10, seed=seed)) for seed in range(20)]
+    assert np.mean([empirical_bayes(run) for run in runs]) < 0.2
+    assert np.mean([separation(run) for run in runs]) > 0.7
+
+
+@pytest.mark.parametrize(("spread", "rounds"), [(1.0, 20), (1.8, 10), (1.8, 20)])
+def test_reliability_is_the_squared_correlation_with_the_truth(spread, rounds):
+    claimed, real = [], []
+    for seed in range(25):
+        truth = normal_truth(50, spread=spread, seed=seed)
+        fitted = fit(balanced_study(truth, rounds=rounds, seed=seed))
+        claimed.append(empirical_bayes(fitted))
+        real.append(np.corrcoef(truth, fitted.theta)[0, 1] ** 2)
+    assert np.mean(claimed) == pytest.approx(np.mean(real), abs=0.03)
+
+
+def test_reliability_does_not_depend_on_the_prior_of_the_fit():
+    comparisons = balanced_study(np.zeros(20), rounds=6, seed=3)
+    assert empirical_bayes(fit(comparisons, prior_sd=3.0)) == empirical_bayes(fit(comparisons))
+
+
+def test_the_interval_is_seeded_and_holds_the_estimate():
+    comparisons = balanced_study(normal_truth(24, spread=1.8, seed=7), rounds=12, seed=7)
+    fitted = fit(comparisons)
+    low, high = reliability_interval(fitted, comparisons, seed=5, draws=40)
+    assert 0.5 < low < empirical_bayes(fitted) < high < 1.0
+    assert reliability_interval(fitted, comparisons, seed=5, draws=40) == (low, high)
+    assert reliability_interval(fitted, comparisons, seed=6, draws=40) != (low, high)
+    narrow = reliability_interval(fitted, comparisons, seed=5, draws=40, level=0.5)
+    assert low < narrow[0] < narrow[1] < high
+
+
+def test_more_judgements_of_the_same_pairs_narrow_the_interval():
+    once = balanced_study(normal_truth(20, spread=1.5, seed=2), rounds=8, seed=2)
+    often = replace(once, weight=once.weight * 10.0)
+    fitted = fit(once)
+    spans = [high - low for low, high in (reliability_interval(fitted, it, seed=1, draws=40) for it in (once, often))]
+    assert spans[1] < spans[0]
+
+
+def test_an_interval_of_other_items_is_refused():
+    with pytest.raises(ValueError):
+        reliability_interval(fit(comparisons_from("ab", [])), comparisons_from("abc", []), seed=0)
+
+
+def test_fewer_than_two_items_have_no_reliability():
+    alone = fit(comparisons_from(["only"], []))
+    assert empirical_bayes(alone) == 0.0
+    assert separation(alone) is None
+
+
+def test_separation_is_undefined_across_components_and_without_variation():
+    assert separation(fit(comparisons_from("abcd", [("a", "b", 1.0), ("c", "d", 1.0)]))) is None
+    assert separation(fit(comparisons_from("ab", [("a", "b", 1.0), ("b", "a", 1.0)]))) is None
