@@ -6,13 +6,16 @@ import logging
 import re
 import sys
 from collections.abc import Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
 import structlog
 
+from eng5_runner.core.spec import RunSpec
+
 # Keys whose values are never written; tokens in values are masked wherever they stand.
+LOG_NAME = "run.log.jsonl"
 _SECRET_KEY = re.compile(r"token|secret|password|authorization|api_key", re.IGNORECASE)
 _SECRET_VALUE = re.compile(r"eyJ[\w-]{8,}\.[\w-]+\.[\w-]*|Bearer\s+\S+|sk-[\w-]{8,}")
 
@@ -90,3 +93,12 @@ def logging_to(sink: Path | TextIO, *, identity: Mapping[str, str], verbose: boo
         structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=sys.stderr))
         if isinstance(sink, Path):
             stream.close()
+
+
+@contextmanager
+def run_log(directory: Path, *, spec: RunSpec, verbose: bool) -> Iterator[ExitStack]:
+    """The run's log; closing the stack early ends it."""
+    identity = {"batch_id": spec.label, "mode": spec.mode.value, "correlation_id": str(spec.correlation_id)}
+    with ExitStack() as stack:
+        stack.enter_context(logging_to(directory / LOG_NAME, identity=identity, verbose=verbose))
+        yield stack

@@ -40,13 +40,18 @@ from eng5_runner.run.ports import Notice, Told
 
 # Without a terminal a line at most this often for things that come by the hundred (seconds).
 PLAIN_EVERY = 5.0
+# Columns of a table where there is no terminal to tell how many it has.
+PLAIN_WIDTH = 110
 # Held back from logs and JSON lines: the ledger has it, and it can hold essays' words.
 _BULKY = {"raw", "raw_base64", "payload", "spec"}
 
 
 def people() -> Console:
     """Where people read: standard error, never standard output."""
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = PLAIN_WIDTH
+    return console
 
 
 @dataclass(slots=True)
@@ -149,7 +154,8 @@ class Narrator:
 
     def _advance(self, count: _Count) -> None:
         now = time.monotonic()
-        count.began_at = count.began_at or now
+        if not count.began_at:
+            count.began_at = count.told_at = now
         count.done += 1
         if self._progress is not None:
             if count.task is None:

@@ -19,9 +19,10 @@ from eng5_runner.core.events import RunResumed, RunStarted
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.state import fold
 from eng5_runner.effects.ledger import Ledger
+from eng5_runner.effects.outputs import STACK_FOLDER
 from eng5_runner.errors import RunnerError
 from eng5_runner.run.connect import open_ports
-from eng5_runner.run.hydrate import STACK_FOLDER, Hydrated, hydrate, write
+from eng5_runner.run.hydrate import Hydrated, hydrate, write
 from eng5_runner.run.pipeline import Session, drive
 
 # After the first signal, so long for the stage under way to end by itself (seconds).

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -54,24 +55,26 @@ def _theta(row: Object) -> str:
 
 
 def _students(essays: Iterable[Object], grades: Mapping[str, Object]) -> Table:
-    table = Table("rank", "student", "θ ± SE", "judged", "grade", "P(grade)", "P(±1 step)", "claim", title="Students")
+    columns = ("rank", "student", "θ ± SE", "judged", "grade", "P(grade)", "P(±1 step)", "claim", "")
+    table = Table(*columns, title="Students", box=SIMPLE)
     for row in essays:
         if row["is_anchor"]:
             continue
         grade = grades.get(str(row["essay_id"]))
-        told = ("–", "", "", "") if grade is None else _grade_cells(grade)
+        told = ("–", "", "", "", "") if grade is None else _grade_cells(grade)
         table.add_row(str(row["rank"]), escape(str(row["essay_id"])), _theta(row), str(row["comparison_count"]), *told)
     return table
 
 
-def _grade_cells(grade: Object) -> tuple[str, str, str, str]:
+def _grade_cells(grade: Object) -> tuple[str, ...]:
     probability = _number(table_of(grade["probabilities"]).get(str(grade["grade"]), 0.0))
-    claim = str(grade["confidence"]) + (", outside the anchors" if grade["extrapolated"] else "")
-    return str(grade["grade"]), f"{probability:.2f}", f"{_number(grade['within_one_step']):.2f}", claim
+    outside = "beyond the anchors" if grade["extrapolated"] else ""
+    figures = (f"{probability:.2f}", f"{_number(grade['within_one_step']):.2f}")
+    return str(grade["grade"]), *figures, str(grade["confidence"]), outside
 
 
 def _anchors(essays: Iterable[Object], left_out: Mapping[str, str]) -> Table:
-    table = Table("rank", "anchor", "θ ± SE", "judged", "known", "by the others", title="Anchors")
+    table = Table("rank", "anchor", "θ ± SE", "judged", "known", "by the others", title="Anchors", box=SIMPLE)
     for row in essays:
         if row["is_anchor"]:
             name = str(row["essay_id"])
@@ -104,7 +107,9 @@ def _judges(console: Console, artefact: Object) -> None:
 
 
 def _costs(costs: Object) -> Table:
-    table = Table("provider", "model", "comparisons", "prompt tokens", "completion tokens", "USD", title="Cost")
+    table = Table(
+        "provider", "model", "comparisons", "prompt tokens", "completion tokens", "USD", title="Cost", box=SIMPLE
+    )
     for row in rows(costs["token_counts"]):
         counts = (str(row[key]) for key in ("comparisons", "prompt_tokens", "completion_tokens"))
         table.add_row(escape(str(row["provider"])), escape(str(row["model"])), *counts, f"{_number(row['usd']):.4f}")

@@ -212,7 +212,7 @@ class KafkaBroker:
         for tp, wanted in lost.items():
             if firsts[tp] <= wanted:
                 raise TemporaryFailure(
-                    f"{tp.topic}, partition {tp.partition}: the broker no longer holds offset {wanted}, which it had given.",
+                    f"{tp.topic}, partition {tp.partition}: the broker lost offset {wanted}, which it had given.",
                     remedy="The cluster lost its data; `resume` sends the same request again.",
                 )
             self._consumer.seek(tp, firsts[tp])
@@ -290,5 +290,5 @@ def _outcome_unknown(topic: str, patience: float, error: Exception) -> Temporary
     cause = type(error).__name__
     return TemporaryFailure(
         f"No acknowledgement of the request from {topic} within {patience:.0f} s ({cause}): it may have arrived or not.",
-        remedy="`resume` looks for it in the topic first and sends the identical bytes only if it is not there.",
+        remedy="`resume` looks for it in the topic and sends the identical bytes only if it is not there.",
     )

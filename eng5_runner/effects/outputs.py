@@ -8,6 +8,12 @@ from pathlib import Path
 from eng5_runner.effects.ledger import sync_directory
 from eng5_runner.errors import DiskError
 
+INPUTS_NAME = "inputs.json"
+CONFIG_NAME = "config.resolved.toml"
+MANIFEST_NAME = "manifest.json"
+SUMS_NAME = "manifest.sha256"
+STACK_FOLDER = "stack"
+
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Put the bytes under the name in one step, durable when this returns; readable by the owner only.

@@ -16,16 +16,18 @@ from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.state import ImpossibleLedgerError, RunState, fold
 from eng5_runner.core.tables import tables
 from eng5_runner.effects.ledger import LEDGER_NAME, LOCK_NAME, read_ledger
-from eng5_runner.effects.outputs import read_file, write_atomically
+from eng5_runner.effects.outputs import (
+    CONFIG_NAME,
+    INPUTS_NAME,
+    MANIFEST_NAME,
+    STACK_FOLDER,
+    SUMS_NAME,
+    read_file,
+    write_atomically,
+)
 from eng5_runner.effects.schema import violations
 from eng5_runner.errors import InputsInvalid
 
-INPUTS_NAME = "inputs.json"
-CONFIG_NAME = "config.resolved.toml"
-LOG_NAME = "run.log.jsonl"
-MANIFEST_NAME = "manifest.json"
-SUMS_NAME = "manifest.sha256"
-STACK_FOLDER = "stack"
 # The services' own records, the lock and what a crash left are not the run's statement.
 _NOT_LISTED = (STACK_FOLDER, LOCK_NAME, MANIFEST_NAME, SUMS_NAME)
 

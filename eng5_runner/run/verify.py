@@ -7,12 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from eng5_runner.effects.outputs import read_file
+from eng5_runner.effects.outputs import MANIFEST_NAME, SUMS_NAME, read_file
 from eng5_runner.effects.schema import violations_by_reference
 from eng5_runner.errors import DiskError, InputsInvalid, RunnerError, VerificationFailed
 from eng5_runner.run.hydrate import (
-    MANIFEST_NAME,
-    SUMS_NAME,
     Hydrated,
     entry_of,
     hydrate,

@@ -42,7 +42,6 @@ from eng5_runner.errors import ConfigurationError, DiskError, TemporaryFailure
 SCHEMA_VERSION = 1
 FILE_NAME = "stack.sqlite"
 LOCK_NAME = "stack.lock"
-_LOCK_ATTEMPTS = 50
 _LOCK_PAUSE_SECONDS = 0.1
 
 schema = MetaData()
@@ -174,15 +173,19 @@ def _sqlite_engine(path: Path) -> AsyncEngine:
 
 
 @asynccontextmanager
-async def open_store(data_dir: Path) -> AsyncIterator[Store]:
+async def open_store(data_dir: Path, *, patience: float = 5.0) -> AsyncIterator[Store]:
     """The store of a data directory, made when it is not there.
+
+    Args:
+        data_dir: the directory; one process at a time uses it.
+        patience: seconds to wait for another stack that is just ending.
 
     Raises:
         DiskError: the directory or the file cannot be used.
-        TemporaryFailure: another stack has used the directory for longer than 5 s.
+        TemporaryFailure: another stack has used the directory for longer than `patience`.
         ConfigurationError: the file was made by another version of the stack.
     """
-    lock = await asyncio.to_thread(_locked, data_dir)
+    lock = await asyncio.to_thread(_locked, data_dir, patience)
     path = data_dir / FILE_NAME
     engine = _sqlite_engine(path)
     try:
@@ -193,20 +196,23 @@ async def open_store(data_dir: Path) -> AsyncIterator[Store]:
         os.close(lock)
 
 
-def _locked(data_dir: Path) -> int:
+def _locked(data_dir: Path, patience: float) -> int:
     """The directory, made and held for this process alone; gives the lock's file descriptor.
 
-    The system lets go of it when the process ends, however that happens. A stack that is just ending is waited for.
+    The system lets go of it when the process ends, however that happens.
     """
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = os.open(data_dir / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise DiskError(f"{data_dir} cannot be used: {error.strerror}", remedy="Give another directory.") from error
-    for _ in range(_LOCK_ATTEMPTS):
+    deadline = time.monotonic() + patience
+    while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            if time.monotonic() >= deadline:
+                break
             time.sleep(_LOCK_PAUSE_SECONDS)
         else:
             return lock

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 
 from eng5_runner.contracts.base import describe
 from eng5_runner.contracts.callbacks import AssessmentResult, CJAssessmentFailed, LLMComparisonResult
+from eng5_runner.contracts.events import SystemMetadata
 from eng5_runner.contracts.schemas import wire_schemas
 from eng5_runner.contracts.services import AnchorListing, Instructions
 from eng5_runner.contracts.topics import CALLBACK_TOPICS, Topic, batch_of, parse_callback
@@ -135,6 +137,15 @@ def test_iso_instants_are_read_as_utc_with_or_without_a_zone(written):
     assert isinstance(found, LLMComparisonResult)
     assert found.requested_at == datetime(2027, 3, 2, 8, 16, 9, 500_000, tzinfo=UTC)
     assert found.requested_at.tzinfo is UTC
+
+
+def test_an_instant_without_a_zone_is_utc_on_a_machine_in_another_zone(monkeypatch):
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        found = SystemMetadata.model_validate_json(raw({"timestamp": "2027-03-02T08:16:09"}))
+    time.tzset()
+    assert found.timestamp == datetime(2027, 3, 2, 8, 16, 9, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(

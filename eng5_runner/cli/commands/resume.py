@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from eng5_runner.cli.commands.run import conclude, logged
+from eng5_runner.cli.commands.execute import conclude
 from eng5_runner.cli.environment import versions
+from eng5_runner.cli.logs import run_log
 from eng5_runner.cli.narrate import Narrator, people
 from eng5_runner.cli.session import Work
 from eng5_runner.cli.summary import show_summary
@@ -17,8 +18,9 @@ from eng5_runner.core.state import RunState, fold
 from eng5_runner.effects.clock import SystemClock
 from eng5_runner.effects.files import read_assets
 from eng5_runner.effects.ledger import read_ledger
+from eng5_runner.effects.outputs import MANIFEST_NAME
 from eng5_runner.errors import InputsInvalid, InputsMissing
-from eng5_runner.run.hydrate import MANIFEST_NAME, hydrate, load_inputs, write
+from eng5_runner.run.hydrate import hydrate, load_inputs, write
 
 _ENDED = ("complete", "not-sent")
 
@@ -45,7 +47,7 @@ def resume(run_directory: Path, *, json_lines: bool, verbose: bool) -> int:
         return 0
     texts = _texts(state, inputs)
     expected = state.spec.budget.max_comparisons or _default_total(inputs)
-    with logged(run_directory, spec=state.spec, verbose=verbose) as log:
+    with run_log(run_directory, spec=state.spec, verbose=verbose) as log:
         guest = state.spec.study.assignment_id is None
         narrator = Narrator(
             console=console,

@@ -2,52 +2,36 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 import structlog
 import typer
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from eng5_runner.cli.assemble import build_spec
-from eng5_runner.cli.environment import cache_folder, versions
-from eng5_runner.cli.logs import logging_to
-from eng5_runner.cli.narrate import Narrator, inventory_progress, people, write_json
-from eng5_runner.cli.session import Work, finish, finish_if_possible, work_on
+from eng5_runner.cli.environment import cache_folder
+from eng5_runner.cli.logs import run_log
+from eng5_runner.cli.narrate import inventory_progress, people, write_json
+from eng5_runner.cli.prepared import Prepared
 from eng5_runner.cli.settings import Resolved
 from eng5_runner.cli.show_plan import plan_facts, show_plan
-from eng5_runner.cli.summary import show_summary
 from eng5_runner.core.canonical import canonical_json
-from eng5_runner.core.events import RunStarted
 from eng5_runner.core.inputs import Finding, Inputs
-from eng5_runner.core.next_step import exit_code, texts_to_store
-from eng5_runner.core.plan import Plan, make_plan
+from eng5_runner.core.plan import make_plan
 from eng5_runner.core.spec import Mode, RunSpec
 from eng5_runner.effects.clock import SystemClock, new_run_id
 from eng5_runner.effects.files import Assets, read_assets
-from eng5_runner.effects.outputs import create_run_directory, point_latest, write_atomically
+from eng5_runner.effects.outputs import CONFIG_NAME, INPUTS_NAME, create_run_directory, point_latest, write_atomically
 from eng5_runner.effects.upload_cache import UploadCache
-from eng5_runner.errors import InputsInvalid, InputsMissing, RunnerError
-from eng5_runner.run.hydrate import CONFIG_NAME, INPUTS_NAME, LOG_NAME
+from eng5_runner.errors import InputsInvalid, InputsMissing
 
 _UNFIT_FOR_A_NAME = re.compile(r"[^A-Za-z0-9._-]+")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
-    """A new run before its first event."""
-
-    spec: RunSpec
-    inputs: Inputs
-    texts: Mapping[str, bytes]
-    plan: Plan
-    directory: Path
 
 
 def run(resolved: Resolved) -> int:
@@ -84,7 +68,10 @@ def run(resolved: Resolved) -> int:
         return _plan_only(prepared, assets.findings, resolved)
     _confirm(resolved, spec)
     point_latest(directory.parent, directory.name)
-    return _work(prepared, resolved, console)
+    # Loaded only now: plan shall not pay for statistics, Kafka and HTTP.
+    from eng5_runner.cli.commands.execute import execute
+
+    return execute(prepared, settings=settings, console=console)
 
 
 def _inventory(resolved: Resolved, console: Console) -> Assets:
@@ -118,7 +105,7 @@ def _require_usable(assets: Assets, console: Console, *, json_lines: bool) -> In
 
 
 def _findings(findings: tuple[Finding, ...]) -> Table:
-    table = Table("", "file", "what", "remedy", title="Findings")
+    table = Table("", "file", "what", "remedy", title="Findings", box=SIMPLE)
     for finding in findings:
         style = "red" if finding.severity == "error" else "yellow"
         table.add_row(
@@ -149,17 +136,8 @@ def _confirm(resolved: Resolved, spec: RunSpec) -> None:
         raise typer.Exit(0)
 
 
-@contextmanager
-def logged(directory: Path, *, spec: RunSpec, verbose: bool) -> Iterator[ExitStack]:
-    """The run's log; closing the stack early ends it."""
-    identity = {"batch_id": spec.label, "mode": spec.mode.value, "correlation_id": str(spec.correlation_id)}
-    with ExitStack() as stack:
-        stack.enter_context(logging_to(directory / LOG_NAME, identity=identity, verbose=verbose))
-        yield stack
-
-
 def _plan_only(prepared: Prepared, findings: tuple[Finding, ...], resolved: Resolved) -> int:
-    with logged(prepared.directory, spec=prepared.spec, verbose=resolved.settings.verbose):
+    with run_log(prepared.directory, spec=prepared.spec, verbose=resolved.settings.verbose):
         structlog.get_logger().info(
             "runner_validation_state",
             **plan_facts(prepared.plan),
@@ -167,52 +145,3 @@ def _plan_only(prepared: Prepared, findings: tuple[Finding, ...], resolved: Reso
             inputs_sha256=prepared.inputs.digest(),
         )
     return 0
-
-
-def _work(prepared: Prepared, resolved: Resolved, console: Console) -> int:
-    settings, spec = resolved.settings, prepared.spec
-    with logged(prepared.directory, spec=spec, verbose=settings.verbose) as log:
-        narrator = Narrator(
-            console=console,
-            json_lines=settings.json_lines,
-            expected=prepared.plan.comparisons,
-            uploads=len(texts_to_store(prepared.inputs, with_anchors=spec.study.assignment_id is None)),
-        )
-        opening = RunStarted(
-            at=SystemClock().now(), spec=spec, inputs_sha256=prepared.inputs.digest(), versions=versions()
-        )
-        work = Work(
-            run_directory=prepared.directory,
-            opening=opening,
-            inputs=prepared.inputs,
-            texts=dict(prepared.texts),
-        )
-        return conclude(work, narrator=narrator, console=console, log=log)
-
-
-def conclude(work: Work, *, narrator: Narrator, console: Console, log: ExitStack) -> int:
-    """Do the session's work, write the outputs, show the summary.
-
-    Returns:
-        The process's exit code.
-
-    Raises:
-        RunnerError: what the run could not go on after; its message names the resume command.
-    """
-    try:
-        signal_number = asyncio.run(work_on(work, narrator=narrator))
-    except RunnerError as error:
-        structlog.get_logger().error("stopped", cause=error.message)
-        finish_if_possible(work.run_directory, log_closed=log.close)
-        error.remedy += f"\nTo go on: eng5-runner resume {work.run_directory}"
-        raise
-    hydrated = finish(work.run_directory, log_closed=log.close)
-    code = exit_code(hydrated.state) if signal_number is None else 128 + signal_number
-    if narrator.json_lines:
-        status = hydrated.artefact["runner_status"]
-        write_json({"event": "Summary", "run_directory": str(work.run_directory), "exit": code, "status": status})
-    else:
-        show_summary(console, hydrated.artefact, run_directory=work.run_directory)
-    if signal_number is not None or code not in (0, 5):
-        narrator.say(f"to go on:      eng5-runner resume {work.run_directory}", style="bold")
-    return code
