@@ -174,8 +174,8 @@ class Inputs(_Value):
 
     Attributes:
         grade_scale: the scale's id, a key of `GRADE_SCALES`.
-        instructions: what the students were asked to do.
-        prompt: what the judges are told.
+        instructions: what the judges go by.
+        prompt: the task that the students were given.
         anchor_table: where the grades came from, or None where file names carry them.
         anchors: at least one, sorted by id.
         students: at least two, sorted by id.

@@ -117,8 +117,8 @@ def _missing(material: Material) -> list[Finding]:
 
 _ABSENT: Mapping[MissingKind, str] = MappingProxyType(
     {
-        "missing_instructions": "There are no instructions, which say what the students were asked to do.",
-        "missing_prompt": "There is no prompt, which says what the judges are to do.",
+        "missing_instructions": "There are no instructions, which say what the judges go by.",
+        "missing_prompt": "There is no prompt, the task that the students were given.",
         "no_anchors": "There are no anchors; a run needs at least one.",
         "no_students": "There are no student essays; a run needs at least two.",
     }

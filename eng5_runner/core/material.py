@@ -97,7 +97,7 @@ class Material:
 
     Attributes:
         instructions: None where there is no such file; likewise `prompt` and `anchor_table`.
-        prompt: what the judges are told.
+        prompt: the task that the students were given.
         anchor_table: where the grades stand.
         anchors: files of the anchors' folder.
         students: files of the students' folder.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 
 import aiohttp
 from pydantic import ValidationError
@@ -62,7 +63,7 @@ class ContentClient:
         headers = {"Content-Type": "text/plain; charset=utf-8"}
         try:
             async with self._session.post(
-                self.url, data=text.encode(), headers=headers, allow_redirects=False
+                self.url, data=io.BytesIO(text.encode()), headers=headers, allow_redirects=False
             ) as response:
                 body = await response.read()
                 if response.status != _CREATED:

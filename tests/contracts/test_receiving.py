@@ -118,6 +118,11 @@ def test_a_comparison_that_names_no_batch_belongs_to_none():
     assert batch_of(parse_callback(Topic.COMPARISON, value).data) is None
 
 
+def test_a_result_belongs_to_the_batch_that_it_names():
+    value = altered("result", {("data", "batch_id"): "the batch", ("data", "entity_id"): "the entity"})
+    assert batch_of(parse_callback(Topic.RESULT, value).data) == "the batch"
+
+
 def test_a_result_without_batch_id_belongs_to_its_entity():
     value = altered("result", {("data", "batch_id"): None, ("data", "entity_id"): "the entity"})
     assert batch_of(parse_callback(Topic.RESULT, value).data) == "the entity"

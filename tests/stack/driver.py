@@ -17,8 +17,15 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from eng5_runner.contracts.callbacks import AssessmentResult, CJAssessmentCompleted, CJAssessmentFailed
 from eng5_runner.contracts.callbacks import LLMComparisonResult as Result
 from eng5_runner.contracts.topics import CALLBACK_TOPICS, Topic, batch_of, parse_callback
-from eng5_runner.stack.judges import BASELINE_MODEL, BaselineJudge, JudgeEntry, JudgeFailed, Question, Verdict
-from eng5_runner.stack.judges import offline_baseline
+from eng5_runner.stack.judges import (
+    BASELINE_MODEL,
+    BaselineJudge,
+    JudgeEntry,
+    JudgeFailed,
+    Question,
+    Verdict,
+    offline_baseline,
+)
 from eng5_runner.stack.kafka import stop_client
 from eng5_runner.stack.launch import StackAddresses, serve
 from tests.stack.texts import essay
@@ -147,9 +154,10 @@ class Client:
         await self._producer.send_and_wait(Topic.REQUEST.value, raw)
 
     async def run(self, raw: bytes) -> Batch:
-        """Publish a request and take everything that comes for it."""
+        """Publish a request and take everything that comes for it from now on."""
+        self._batches.pop(batch_id_of(raw), None)
         await self.publish(raw)
-        return await self.outcome(json.loads(raw)["data"]["entity_id"])
+        return await self.outcome(batch_id_of(raw))
 
     async def outcome(self, batch_id: str) -> Batch:
         """Read until the batch is over and nothing more is in the topics."""

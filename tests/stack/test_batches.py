@@ -66,7 +66,7 @@ async def test_every_message_says_whose_it_is(stack: Client) -> None:
 
 
 @pytest.mark.parametrize(("given", "wanted"), [(7, 7), (1, 1), ("7", 40), (True, 40), (None, 40)])
-async def test_max_comparisons_is_the_exact_total_if_it_is_an_integer(stack: Client, given: object, wanted: int) -> None:
+async def test_max_comparisons_is_the_exact_total_if_an_integer(stack: Client, given: object, wanted: int) -> None:
     batch = await stack.run(request(await stack.essays(4), metadata={"max_comparisons": given}))
 
     assert len(batch.comparisons) == wanted
@@ -74,7 +74,9 @@ async def test_max_comparisons_is_the_exact_total_if_it_is_an_integer(stack: Cli
     assert batch.rich.assessment_metadata.comparison_count == wanted
 
 
-async def test_the_same_seed_gives_the_same_comparisons_on_another_stack_and_another_seed_others(tmp_path: Path) -> None:
+async def test_the_same_seed_gives_the_same_comparisons_on_another_stack(
+    tmp_path: Path,
+) -> None:
     found = []
     for number, seed in enumerate((17, 17, 18)):
         async with running(tmp_path / str(number)) as stack:

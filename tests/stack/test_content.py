@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +75,7 @@ async def test_an_empty_body_is_refused(site: Site) -> None:
 
 
 async def test_a_body_above_the_cap_is_refused(site: Site) -> None:
-    async with site.http.post(site.url + PATH, data=bytes(LARGEST_BODY + 1)) as response:
+    async with site.http.post(site.url + PATH, data=io.BytesIO(bytes(LARGEST_BODY + 1))) as response:
         await refused(response, 413, "VALIDATION_ERROR")
 
 

@@ -1,0 +1,139 @@
+"""Pulling the plug: a run that is killed or interrupted anywhere goes on and ends as if nothing had been."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import build_study
+from tests.cli.runner import artefact, judgements, ledger_types, newest, run, start, wait_for
+
+BUDGET = 400
+EXECUTE = ("--mode", "execute", "--seed", 3, "--max-comparisons", BUDGET)
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> set[tuple[str, str, str]]:
+    """The judgements of a run that nobody disturbed."""
+    folder = tmp_path_factory.mktemp("unbroken")
+    assert run(*EXECUTE, "--assets", build_study(folder / "study"), cwd=folder).code == 0
+    return judgements(newest(folder))
+
+
+def _reached(folder: Path, event: str, count: int) -> bool:
+    runs = folder / "runs"
+    latest = runs / "latest"
+    return latest.exists() and ledger_types(latest.resolve()).count(event) >= count
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("event", "count"),
+    [
+        ("RunStarted", 1),
+        ("PreflightPassed", 1),
+        ("EssayUploaded", 3),
+        ("ListeningFrom", 1),
+        ("RequestPrepared", 1),
+        ("RequestPublished", 1),
+        ("CallbackAccepted", 1),
+        ("CallbackAccepted", 150),
+        ("CallbackAccepted", 398),
+        ("RunClosed", 1),
+    ],
+)
+def test_killed_after_any_event_it_resumes_to_the_same_judgements(
+    event: str, count: int, study: Path, tmp_path: Path, unbroken: set[tuple[str, str, str]]
+) -> None:
+    process = start(*EXECUTE, "--assets", study, cwd=tmp_path)
+    wait_for(lambda: _reached(tmp_path, event, count) or process.poll() is not None, what=f"{count} {event}")
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    directory = newest(tmp_path)
+    resumed = run("resume", directory, cwd=tmp_path)
+    assert resumed.code == 0, resumed.err
+    assert judgements(directory) == unbroken
+    made = artefact(directory)
+    assert len(made["llm_comparisons"]) == BUDGET, "none is there twice"
+    requests = {path.read_bytes() for path in (directory / "requests").iterdir()}
+    assert len(requests) == 1, "the request that went out again is the same to the byte"
+    assert run("verify", directory, cwd=tmp_path).code == 0
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_in_order_and_names_the_resume_command(
+    number: signal.Signals, code: int, study: Path, tmp_path: Path
+) -> None:
+    process = start("--mode", "execute", "--assets", study, "--max-comparisons", 4000, cwd=tmp_path)
+    wait_for(lambda: _reached(tmp_path, "CallbackAccepted", 20), what="the first comparisons")
+    process.send_signal(number)
+    assert process.wait(timeout=60) == code
+    directory = newest(tmp_path)
+    said = (tmp_path / "err").read_text()
+    assert f"eng5-runner resume {directory.parent.name}/" in said or "eng5-runner resume" in said
+    assert "Traceback" not in said
+    made = artefact(directory)
+    assert made["runner_status"]["outcome"] == "interrupted"
+    assert made["runner_status"]["partial_data"] is True
+    assert run("verify", directory, cwd=tmp_path).code == 0
+
+
+def test_the_stack_ends_with_a_killed_runner(study: Path, tmp_path: Path) -> None:
+    process = start("--mode", "execute", "--assets", study, "--max-comparisons", 4000, cwd=tmp_path)
+    wait_for(lambda: _reached(tmp_path, "CallbackAccepted", 1), what="the first comparison")
+    process.kill()
+    process.wait()
+    stack = str(newest(tmp_path) / "stack")
+
+    def gone() -> bool:
+        listing = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+        return not any("stack up" in line and stack in line for line in listing.splitlines())
+
+    wait_for(gone, what="the stack to end")
+
+
+def test_a_second_process_on_one_run_is_refused_and_harms_nothing(study: Path, tmp_path: Path) -> None:
+    process = start("--mode", "execute", "--assets", study, "--max-comparisons", 1200, cwd=tmp_path)
+    wait_for(lambda: _reached(tmp_path, "CallbackAccepted", 1), what="the first comparison")
+    second = run("resume", newest(tmp_path), cwd=tmp_path)
+    assert second.code == 75, second.err
+    assert str(process.pid) in second.err
+    assert process.wait(timeout=60) == 0
+
+
+def test_changed_assets_stop_a_resume_that_still_needs_them(study: Path, tmp_path: Path) -> None:
+    process = start("--mode", "execute", "--assets", study, cwd=tmp_path)
+    wait_for(lambda: _reached(tmp_path, "PreflightPassed", 1), what="the preflight")
+    process.kill()
+    process.wait()
+    if "ListeningFrom" in ledger_types(newest(tmp_path)):
+        pytest.skip("the uploads were done before the kill")
+    changed = study / "student_essays" / "essay_01.txt"
+    changed.write_text(changed.read_text() + "\nOne more sentence that was not there.\n")
+    resumed = run("resume", newest(tmp_path), cwd=tmp_path)
+    assert resumed.code == 65
+    assert "essay_01.txt" in resumed.err
+
+
+def test_resuming_a_complete_run_changes_nothing(study: Path, tmp_path: Path) -> None:
+    assert run("--mode", "execute", "--assets", study, "--max-comparisons", 16, cwd=tmp_path).code == 0
+    directory = newest(tmp_path)
+    before = {path: path.read_bytes() for path in directory.rglob("*") if path.is_file() and "stack" not in path.parts}
+    assert run("resume", directory, cwd=tmp_path).code == 0
+    after = {path: path.read_bytes() for path in directory.rglob("*") if path.is_file() and "stack" not in path.parts}
+    assert before == after
+
+
+def test_status_tells_where_an_open_run_stands(study: Path, tmp_path: Path) -> None:
+    process = start("--mode", "execute", "--assets", study, "--max-comparisons", 4000, cwd=tmp_path)
+    wait_for(lambda: _reached(tmp_path, "CallbackAccepted", 10), what="the first comparisons")
+    told = run("status", newest(tmp_path), "--json", cwd=tmp_path)
+    process.kill()
+    process.wait()
+    assert told.code == 0, told.err
+    facts = json.loads(told.out)
+    assert facts["stage"] == "gathering" and facts["comparisons_judged"] >= 10 and facts["next"] == "gather"

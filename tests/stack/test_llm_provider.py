@@ -1,0 +1,228 @@
+"""The LLM Provider Service: HTTP in, Kafka out, and nothing judged twice."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+import pytest
+from aiokafka import AIOKafkaConsumer
+
+from eng5_runner.contracts.services import ComparisonQueued, ErrorAnswer, ModelManifest
+from eng5_runner.contracts.topics import Topic, parse_callback
+from eng5_runner.stack.broker import embedded_broker
+from eng5_runner.stack.judges import JudgeEntry, Question, Verdict, offline_baseline
+from eng5_runner.stack.kafka import open_publisher, open_reader
+from eng5_runner.stack.llm_provider import LLMProvider
+from eng5_runner.stack.prompts import prompt_blocks, prompt_text
+from eng5_runner.stack.store import open_store
+from eng5_runner.stack.web import served
+from tests.stack.driver import RecordingJudge
+from tests.stack.texts import essay
+
+
+class GatedJudge(RecordingJudge):
+    """Notes the question, then waits until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = asyncio.Event()
+        self.gate = asyncio.Event()
+
+    async def __call__(self, question: Question) -> Verdict:
+        self.asked.set()
+        await self.gate.wait()
+        return await super().__call__(question)
+
+
+def comparison(first: int = 0, second: int = 1, **change: Any) -> dict[str, Any]:
+    blocks = prompt_blocks(task=None, criteria=None, essay_a=essay(first), essay_b=essay(second))
+    return {
+        "user_prompt": prompt_text(blocks),
+        "prompt_blocks": [block.model_dump() for block in blocks],
+        "callback_topic": Topic.COMPARISON.value,
+        "llm_config_overrides": {"provider_override": "mock"},
+        "correlation_id": str(uuid4()),
+        "user_id": "tester",
+        "metadata": {"essay_a_id": "a", "essay_b_id": "b", "bos_batch_id": "batch", "of_tomorrow": [1]},
+    } | change
+
+
+class Site:
+    def __init__(self, url: str, http: aiohttp.ClientSession, reader: AIOKafkaConsumer) -> None:
+        self.url = url
+        self.http = http
+        self._reader = reader
+
+    async def ask(self, body: Any) -> tuple[int, bytes, Any]:
+        async with self.http.post(f"{self.url}/api/v1/comparison", json=body) as response:
+            return response.status, await response.read(), response.headers
+
+    async def queued(self, body: Any) -> str:
+        status, answered, _ = await self.ask(body)
+        assert status == 202, answered
+        return ComparisonQueued.model_validate_json(answered).queue_id
+
+    async def refused(self, body: Any, status: int) -> tuple[str, str]:
+        found, answered, _ = await self.ask(body)
+        assert found == status, answered
+        error = ErrorAnswer.model_validate_json(answered, extra="ignore").error
+        return error.error_code, error.message
+
+    async def messages(self, count: int) -> list[bytes]:
+        """The next messages of the callback topic."""
+        read: list[bytes] = []
+        while len(read) < count:
+            for records in (await self._reader.getmany(timeout_ms=50)).values():
+                read.extend(record.value for record in records)
+        return read
+
+
+@asynccontextmanager
+async def provider(data_dir: Path, *judges: JudgeEntry, **limits: int) -> AsyncIterator[Site]:
+    async with (
+        embedded_broker() as bootstrap,
+        open_store(data_dir) as store,
+        open_publisher(bootstrap) as publisher,
+        open_reader(bootstrap, Topic.COMPARISON) as reader,
+        aiohttp.ClientSession() as http,
+    ):
+        service = LLMProvider(store=store, publisher=publisher, judges=judges or (offline_baseline(),), **limits)
+        working = asyncio.create_task(service.run())
+        async with served(service.application()) as url:
+            yield Site(url, http, reader)
+        service.close()
+        await asyncio.wait({working}, timeout=0.5)
+        working.cancel()
+        await asyncio.wait({working})
+
+
+async def test_a_result_echoes_the_question_and_its_metadata(tmp_path: Path) -> None:
+    async with provider(tmp_path) as site:
+        body = comparison()
+        queue_id = await site.queued(body)
+        (raw,) = await site.messages(1)
+
+    envelope = json.loads(raw)
+    assert envelope["event_type"] == Topic.COMPARISON.value
+    assert envelope["correlation_id"] == envelope["data"]["correlation_id"] == body["correlation_id"]
+    assert envelope["data"]["request_id"] == queue_id
+    told = envelope["data"]["request_metadata"]
+    assert {key: told[key] for key in body["metadata"]} == body["metadata"]
+    assert parse_callback(Topic.COMPARISON, raw).data.winner == "Essay A"  # type: ignore[union-attr]
+
+
+async def test_asked_again_it_answers_again_and_does_not_judge_again(tmp_path: Path) -> None:
+    judge = RecordingJudge()
+    async with provider(tmp_path, judge.entry()) as site:
+        body = comparison()
+        first = await site.queued(body)
+        (raw,) = await site.messages(1)
+        assert await site.queued(body) == first
+        assert await site.messages(1) == [raw]
+        code, message = await site.refused(comparison(2, 3, correlation_id=body["correlation_id"]), 400)
+
+    assert (code, "another prompt" in message) == ("VALIDATION_ERROR", True)
+    assert len(judge.prompts) == 1
+
+
+async def test_many_at_once_under_one_correlation_id_are_one(tmp_path: Path) -> None:
+    judge = RecordingJudge()
+    async with provider(tmp_path, judge.entry()) as site:
+        body = comparison()
+        ids = await asyncio.gather(*(site.queued(body) for _ in range(20)))
+
+    assert len(set(ids)) == len(judge.prompts) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "told"),
+    [
+        ({"llm_config_overrides": {}}, "VALIDATION_ERROR", "provider_override is required"),
+        ({"llm_config_overrides": {"provider_override": "openai"}}, "LLM_CONFIGURATION_ERROR", "no judge for openai"),
+        (
+            {"llm_config_overrides": {"provider_override": "mock", "model_override": "gpt"}},
+            "LLM_CONFIGURATION_ERROR",
+            "no judge for mock/gpt",
+        ),
+        ({"user_prompt": ""}, "VALIDATION_ERROR", "user_prompt"),
+        ({"correlation_id": "7"}, "VALIDATION_ERROR", "UUID"),
+        ({"metadata": {}}, "VALIDATION_ERROR", "essay_a_id"),
+        ({"callback_topic": "elsewhere"}, "VALIDATION_ERROR", "callback_topic"),
+    ],
+)
+async def test_what_it_cannot_answer_it_refuses(tmp_path: Path, change: dict[str, Any], code: str, told: str) -> None:
+    async with provider(tmp_path) as site:
+        found, message = await site.refused(comparison(**change), 400)
+
+    assert found == code
+    assert told in message
+
+
+async def test_a_full_queue_says_when_to_come_again(tmp_path: Path) -> None:
+    judge = GatedJudge()
+    async with provider(tmp_path, judge.entry(), workers=1, queue_length=1) as site:
+        await site.queued(comparison(0, 1))
+        await judge.asked.wait()
+        await site.queued(comparison(0, 2))
+
+        status, answered, headers = await site.ask(comparison(0, 3))
+
+        assert (status, headers["Retry-After"]) == (503, "1")
+        assert b"LLM_QUEUE_FULL" in answered
+        judge.gate.set()
+        assert len(await site.messages(2)) == 2
+
+
+async def test_what_was_accepted_is_taken_up_after_a_restart(tmp_path: Path) -> None:
+    blocked, judge = GatedJudge(), RecordingJudge()
+    async with provider(tmp_path, blocked.entry(), workers=1) as site:
+        ids = [await site.queued(comparison(0, other)) for other in (1, 2, 3)]
+    assert blocked.prompts == []
+
+    async with provider(tmp_path, judge.entry()) as site:
+        raw = await site.messages(3)
+
+    assert {json.loads(one)["data"]["request_id"] for one in raw} == set(ids)
+    assert len(judge.prompts) == 3
+
+
+async def test_a_judge_that_is_gone_after_a_restart_is_an_error_callback(tmp_path: Path) -> None:
+    gone = GatedJudge()
+    entry = JudgeEntry(offline_baseline().model.model_copy(update={"model_id": "gone"}), gone)
+    body = comparison(llm_config_overrides={"provider_override": "mock", "model_override": "gone"})
+    async with provider(tmp_path, entry, workers=1) as site:
+        await site.queued(body)
+
+    async with provider(tmp_path) as site:
+        (raw,) = await site.messages(1)
+
+    data = json.loads(raw)["data"]
+    assert (data["winner"], data["error_detail"]["error_code"]) == (None, "LLM_CONFIGURATION_ERROR")
+    assert data["request_metadata"]["prompt_sha256"]
+
+
+async def test_a_prompt_without_two_essays_is_an_error_callback(tmp_path: Path) -> None:
+    async with provider(tmp_path) as site:
+        await site.queued(comparison(prompt_blocks=None, user_prompt="Which one is better?"))
+        (raw,) = await site.messages(1)
+
+    assert json.loads(raw)["data"]["error_detail"]["error_code"] == "LLM_INVALID_PROMPT"
+
+
+async def test_the_manifest_names_the_baseline_and_says_what_it_is(tmp_path: Path) -> None:
+    async with provider(tmp_path) as site, site.http.get(f"{site.url}/api/v1/models") as response:
+        manifest = ModelManifest.model_validate_json(await response.read())
+
+    assert manifest.total_models == 1
+    (model,) = manifest.providers["mock"]
+    assert model.model_id == "offline-baseline-1"
+    assert model.capabilities is not None
+    assert model.capabilities["language_model"] is False
+    assert model.cost_per_1k_input_tokens == 0

@@ -1,0 +1,181 @@
+"""What holds the stack together: the pace, the store, the launch and the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import aiohttp
+import pytest
+from sqlalchemy import update
+
+from eng5_runner.contracts.topics import Topic
+from eng5_runner.errors import ConfigurationError, DiskError, TemporaryFailure
+from eng5_runner.stack.broker import embedded_broker
+from eng5_runner.stack.group_commit import GroupCommit
+from eng5_runner.stack.judges import JudgeEntry, Question, Verdict, offline_baseline
+from eng5_runner.stack.kafka import Pacer, open_publisher, open_reader, stop_client
+from eng5_runner.stack.launch import StackAddresses, serve
+from eng5_runner.stack.store import open_store, stack_schema
+from tests.stack.driver import client, request, running
+
+
+def pacer(now: list[float]) -> Pacer:
+    return Pacer(rate=100.0, burst=200.0, clock=lambda: now[0])
+
+
+def test_the_pace_lets_a_burst_through_and_then_the_rate() -> None:
+    now = [0.0]
+    paced = pacer(now)
+
+    delays = [paced.delay(topic="t", partition=0, size=100) for _ in range(4)]
+
+    assert delays == [0, 0, 1, 2]
+    assert paced.delay(topic="t", partition=1, size=200) == 0
+    now[0] = 100.0
+    assert paced.delay(topic="t", partition=0, size=200) == 0
+
+
+async def test_messages_without_a_key_go_round_all_partitions() -> None:
+    async with (
+        embedded_broker() as bootstrap,
+        open_publisher(bootstrap) as publisher,
+        open_reader(bootstrap, Topic.COMPARISON) as reader,
+    ):
+        for number in range(40):
+            await publisher.publish(Topic.COMPARISON.value, str(number).encode())
+        ends = await reader.end_offsets(reader.assignment())
+
+    assert len(ends) >= 4
+    assert max(ends.values()) - min(ends.values()) <= 1
+
+
+async def test_all_topics_are_there_before_anybody_looks() -> None:
+    async with embedded_broker() as bootstrap, open_reader(bootstrap, Topic.REQUEST) as reader:
+        assert {str(topic) for topic in Topic} <= await reader.topics()
+
+
+async def test_a_spurious_cancellation_of_a_client_s_stop_goes_no_further() -> None:
+    class Client:
+        async def stop(self) -> None:
+            raise asyncio.CancelledError
+
+    await stop_client(Client())  # type: ignore[arg-type]
+
+
+async def test_a_real_cancellation_goes_on() -> None:
+    class Client:
+        async def stop(self) -> None:
+            await asyncio.sleep(60)
+
+    task = asyncio.create_task(stop_client(Client()))  # type: ignore[arg-type]
+    await asyncio.sleep(0)
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_group_commit_writes_what_came_meanwhile_together_and_in_order() -> None:
+    groups: list[list[int]] = []
+
+    async def write(group: object) -> list[int]:
+        assert isinstance(group, list)
+        groups.append(group)
+        await asyncio.sleep(0.01)
+        return [number * 10 for number in group]
+
+    commits: GroupCommit[int, int] = GroupCommit(write)
+    running_commits = asyncio.create_task(commits.run())
+    results = await asyncio.gather(*(commits.add(number) for number in range(1200)))
+    running_commits.cancel()
+
+    assert results == [number * 10 for number in range(1200)]
+    assert [len(group) for group in groups] == [500, 500, 200]
+
+
+async def test_a_store_of_another_schema_version_is_refused(tmp_path: Path) -> None:
+    async with open_store(tmp_path) as store, store.begin() as connection:
+        await connection.execute(update(stack_schema).values(version=99))
+
+    with pytest.raises(ConfigurationError, match="schema version 99"):
+        async with open_store(tmp_path):
+            pass
+
+
+async def test_a_directory_serves_one_stack_at_a_time(tmp_path: Path) -> None:
+    async with open_store(tmp_path):
+        with pytest.raises(TemporaryFailure, match="another stack"):
+            async with open_store(tmp_path, patience=0.0):
+                pass
+
+    async with open_store(tmp_path, patience=0.0):
+        pass
+
+
+def not_a_database(at: Path) -> None:
+    at.mkdir()
+    (at / "stack.sqlite").write_bytes(b"this is no database" * 100)
+
+
+@pytest.mark.parametrize("spoil", [lambda at: at.write_text("a file"), not_a_database])
+async def test_an_unusable_directory_is_told(tmp_path: Path, spoil: Callable[[Path], object]) -> None:
+    spoil(tmp_path / "data")
+
+    with pytest.raises(DiskError, match="cannot be used"):
+        async with open_store(tmp_path / "data"):
+            pass
+
+
+async def test_the_addresses_are_told_as_the_field_s_variables_and_hide_the_token(tmp_path: Path) -> None:
+    async with running(tmp_path) as stack:
+        environment = stack.at.environment()
+        assert set(environment) == {
+            "KAFKA_BOOTSTRAP_SERVERS",
+            "CONTENT_SERVICE_URL",
+            "CJ_SERVICE_URL",
+            "LLM_PROVIDER_SERVICE_URL",
+            "HULEEDU_ADMIN_TOKEN",
+        }
+        assert stack.at.content_service_url.endswith("/v1/content")
+        assert stack.at.llm_provider_service_url.endswith("/api/v1")
+        assert stack.at.admin_token not in repr(stack.at)
+
+
+async def test_the_end_leaves_nothing_behind(tmp_path: Path) -> None:
+    before = asyncio.all_tasks()
+    async with running(tmp_path) as stack:
+        await stack.run(request(await stack.essays(3), metadata={"max_comparisons": 3}))
+        at = stack.at
+
+    assert asyncio.all_tasks() == before
+    async with aiohttp.ClientSession() as http:
+        for url in (at.content_service_url, at.cj_service_url, at.llm_provider_service_url):
+            with pytest.raises(aiohttp.ClientConnectorError):
+                await http.get(url)
+
+
+async def test_two_stacks_live_side_by_side(tmp_path: Path) -> None:
+    async with running(tmp_path / "a") as one, running(tmp_path / "b") as other:
+        assert not set(one.at.environment().values()) & set(other.at.environment().values())
+        storage_id = await one.upload("only here")
+        async with other.http.get(f"{other.at.content_service_url}/{storage_id}") as response:
+            assert response.status == 404
+
+
+async def test_a_service_that_dies_ends_the_stack_loudly(tmp_path: Path) -> None:
+    async def broken(_: Question) -> Verdict:
+        raise ZeroDivisionError("a bug")
+
+    up: asyncio.Future[StackAddresses] = asyncio.get_running_loop().create_future()
+    judges = (JudgeEntry(offline_baseline().model, broken),)
+    task = asyncio.create_task(serve(tmp_path, ready=up.set_result, stop=asyncio.Event(), judges=judges))
+
+    async with client(await up) as stack:
+        await stack.publish(request(await stack.essays(2)))
+        await asyncio.wait({task}, timeout=30)
+
+    with pytest.raises(ExceptionGroup) as died:
+        task.result()
+    assert died.group_contains(ZeroDivisionError, match="a bug")
