@@ -43,7 +43,7 @@ PLAIN_EVERY = 5.0
 # Columns of a table where there is no terminal to tell how many it has.
 PLAIN_WIDTH = 110
 # Held back from logs and JSON lines: the ledger has it, and it can hold essays' words.
-_BULKY = {"raw", "raw_base64", "payload", "spec"}
+_BULKY = frozenset(("raw", "raw_base64", "payload", "spec"))
 
 
 def people() -> Console:
@@ -112,7 +112,7 @@ class Narrator:
         if isinstance(told, Notice):
             self._notice(told)
             return
-        facts = told.model_dump(mode="json", exclude=_BULKY, exclude_none=True)
+        facts = told.model_dump(mode="json", exclude=set(_BULKY), exclude_none=True)
         kind = facts.pop("type")
         if self.json_lines:
             write_json({"event": kind} | facts)

@@ -8,13 +8,14 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from eng5_runner.contracts.grade_scales import GradeScale
 from eng5_runner.core.ids import fold
 from eng5_runner.core.inputs import Finding, shown
 from eng5_runner.core.material import AnchorRow, AnchorTable, ScannedFile
 
-_DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"))
+_DASHES = MappingProxyType(str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-")))
 """Word processors turn the minus of `E-` into one of these."""
 _GRADE_LIKE = re.compile(r"[A-Za-z][+-]?")
 
@@ -54,10 +55,10 @@ def read_rows(
                 remedy="Add a column grade if the table should decide.",
             ),
         )
-    return tuple(_row(number, heading, row) for number, row in lines[1:]), ()
+    return tuple(_row(number, heading=heading, row=row) for number, row in lines[1:]), ()
 
 
-def _row(number: int, heading: Sequence[str], row: Sequence[str]) -> AnchorRow:
+def _row(number: int, *, heading: Sequence[str], row: Sequence[str]) -> AnchorRow:
     cells = dict(zip(reversed(heading), reversed([*row, *[""] * len(heading)][: len(heading)]), strict=True))
     return AnchorRow(
         line=number,
@@ -82,7 +83,7 @@ def grade_in_name(stem: str, scale: GradeScale) -> tuple[str | None, str | None]
 
 
 def grade_anchors(
-    anchors: Sequence[ScannedFile], table: AnchorTable | None, scale: GradeScale
+    anchors: Sequence[ScannedFile], *, table: AnchorTable | None, scale: GradeScale
 ) -> tuple[Mapping[str, str], tuple[Finding, ...]]:
     """Give every anchor its grade.
 
@@ -130,7 +131,9 @@ def _match(
         if not found:
             findings.append(_row_without_file(row, table_path))
     findings += [
-        _duplicate_row(path, several, table_path) for path, several in sorted(rows_of.items()) if len(several) > 1
+        _duplicate_row(path, rows=several, table_path=table_path)
+        for path, several in sorted(rows_of.items())
+        if len(several) > 1
     ]
     return {path: several[0] for path, several in rows_of.items()}, findings
 
@@ -140,14 +143,16 @@ def _judge(anchor: ScannedFile, row: AnchorRow | None, *, scale: GradeScale, has
     if row is not None and row.grade:
         written = _normal(row.grade)
         if written not in scale.grades:
-            return _Judged(None, (_unknown_grade(anchor, row.grade, scale, f"row {row.line} of the table"),))
+            return _Judged(
+                None, (_unknown_grade(anchor, grade=row.grade, scale=scale, where=f"row {row.line} of the table"),)
+            )
         if named is not None and named != written:
-            return _Judged(written, (_grade_disagrees(anchor, row, named),))
+            return _Judged(written, (_grade_disagrees(anchor, row=row, named=named),))
         return _Judged(written)
     if named is not None:
         return _Judged(named, (_file_without_row(anchor, named),) if has_table and row is None else ())
     if grade_like is not None:
-        return _Judged(None, (_unknown_grade(anchor, grade_like, scale, "the file name"),))
+        return _Judged(None, (_unknown_grade(anchor, grade=grade_like, scale=scale, where="the file name"),))
     return _Judged(None, (_anchor_without_grade(anchor, scale),))
 
 
@@ -166,7 +171,7 @@ def _row_without_file(row: AnchorRow, table_path: str) -> Finding:
     )
 
 
-def _duplicate_row(path: str, rows: Sequence[AnchorRow], table_path: str) -> Finding:
+def _duplicate_row(path: str, *, rows: Sequence[AnchorRow], table_path: str) -> Finding:
     lines = ", ".join(str(row.line) for row in rows)
     return Finding(
         severity="error",
@@ -187,7 +192,7 @@ def _file_without_row(anchor: ScannedFile, grade: str) -> Finding:
     )
 
 
-def _grade_disagrees(anchor: ScannedFile, row: AnchorRow, named: str) -> Finding:
+def _grade_disagrees(anchor: ScannedFile, *, row: AnchorRow, named: str) -> Finding:
     return Finding(
         severity="warning",
         kind="grade_disagrees",
@@ -197,7 +202,7 @@ def _grade_disagrees(anchor: ScannedFile, row: AnchorRow, named: str) -> Finding
     )
 
 
-def _unknown_grade(anchor: ScannedFile, grade: str, scale: GradeScale, where: str) -> Finding:
+def _unknown_grade(anchor: ScannedFile, *, grade: str, scale: GradeScale, where: str) -> Finding:
     near = difflib.get_close_matches(_normal(grade).upper(), scale.grades, n=1, cutoff=0.5)
     hint = f"Did you mean {near[0]}? " if near else ""
     return Finding(

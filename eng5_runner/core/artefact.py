@@ -128,7 +128,7 @@ def _judges(evidence: Evidence, spec: RunSpec) -> list[Json]:
 def _inputs(inputs: Inputs, state: RunState) -> Object:
     stored = state.storage_ids
 
-    def essay(file: SourceFile, text_sha256: str, words: int) -> Object:
+    def essay(file: SourceFile, *, text_sha256: str, words: int) -> Object:
         told: Object = {
             "file_name": file.file_name,
             "source_path": file.source_path,
@@ -143,10 +143,14 @@ def _inputs(inputs: Inputs, state: RunState) -> Object:
         "instructions": _document(inputs.instructions),
         "prompt_reference": _document(inputs.prompt),
         "anchors": [
-            essay(a.file, a.text_sha256, a.word_count) | {"anchor_id": a.anchor_id, "grade": a.grade, "label": a.label}
+            essay(a.file, text_sha256=a.text_sha256, words=a.word_count)
+            | {"anchor_id": a.anchor_id, "grade": a.grade, "label": a.label}
             for a in inputs.anchors
         ],
-        "students": [essay(s.file, s.text_sha256, s.word_count) | {"essay_id": s.essay_id} for s in inputs.students],
+        "students": [
+            essay(s.file, text_sha256=s.text_sha256, words=s.word_count) | {"essay_id": s.essay_id}
+            for s in inputs.students
+        ],
     }
 
 

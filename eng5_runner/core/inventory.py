@@ -30,7 +30,7 @@ def assemble(material: Material, scale: GradeScale) -> tuple[Inputs | None, tupl
         The inputs, or None where a finding is an error; and all findings, errors first, those of the material
         among them.
     """
-    grades, grade_findings = grade_anchors(material.anchors, material.anchor_table, scale)
+    grades, grade_findings = grade_anchors(material.anchors, table=material.anchor_table, scale=scale)
     findings = sorted(
         {  # a set, because anchors and students may be told to be in one folder
             *material.findings,
@@ -45,10 +45,10 @@ def assemble(material: Material, scale: GradeScale) -> tuple[Inputs | None, tupl
     )
     if any(finding.severity == "error" for finding in findings):
         return None, tuple(findings)
-    return _inputs(material, scale, grades), tuple(findings)
+    return _inputs(material, scale=scale, grades=grades), tuple(findings)
 
 
-def _inputs(material: Material, scale: GradeScale, grades: Mapping[str, str]) -> Inputs:
+def _inputs(material: Material, *, scale: GradeScale, grades: Mapping[str, str]) -> Inputs:
     instructions, prompt = _content(material.instructions), _content(material.prompt)
     anchors = [
         Anchor(
@@ -95,13 +95,13 @@ def _read(files: Iterable[ScannedFile]) -> list[tuple[ScannedFile, ReadText]]:
 def _missing(material: Material) -> list[Finding]:
     findings = []
     if material.instructions is None:
-        findings.append(_absent("missing_instructions", "instructions", "instructions.md"))
+        findings.append(_absent("missing_instructions", setting="instructions", usual="instructions.md"))
     if material.prompt is None:
-        findings.append(_absent("missing_prompt", "prompt", "prompt.md"))
+        findings.append(_absent("missing_prompt", setting="prompt", usual="prompt.md"))
     if not material.anchors:
-        findings.append(_absent("no_anchors", "anchor_essays", "anchor_essays/"))
+        findings.append(_absent("no_anchors", setting="anchor_essays", usual="anchor_essays/"))
     if not material.students:
-        findings.append(_absent("no_students", "student_essays", "student_essays/"))
+        findings.append(_absent("no_students", setting="student_essays", usual="student_essays/"))
     elif len(material.students) < MIN_STUDENTS:
         findings.append(
             Finding(
@@ -125,7 +125,7 @@ _ABSENT: Mapping[MissingKind, str] = MappingProxyType(
 )
 
 
-def _absent(kind: MissingKind, setting: str, usual: str) -> Finding:
+def _absent(kind: MissingKind, *, setting: str, usual: str) -> Finding:
     return Finding(
         severity="error",
         kind=kind,

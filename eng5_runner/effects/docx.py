@@ -39,7 +39,7 @@ _RELATIONSHIP = "{http://schemas.openxmlformats.org/package/2006/relationships}R
 _IN_RUN = MappingProxyType({"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"})
 _ROOTS = frozenset(("document", "footnotes", "endnotes"))
 _OFF = frozenset(("0", "false", "off"))
-_BLANKS = str.maketrans("\t\r\n", "   ")
+_BLANKS = MappingProxyType(str.maketrans("\t\r\n", "   "))
 _UNREAD_ELSEWHERE = frozenset(("hyperlink", "image", "video", "audio", "media"))
 """Relations to the outside that bring no text of their own; they are never followed."""
 
@@ -67,7 +67,7 @@ def _main_part(archive: ZipFile) -> str:
 
 def _part_text(archive: ZipFile, part: str) -> str:
     reader = _TextReader()
-    parse_part(archive, part, reader)
+    parse_part(archive, name=part, target=reader)
     return reader.text()
 
 
@@ -93,7 +93,7 @@ class _Relations:
         listed = posixpath.join(folder, "_rels", f"{name}.rels")
         # A main part without relations needs no list; a package without one has no main part.
         if not part or listed in archive.namelist():
-            parse_part(archive, listed, relations)
+            parse_part(archive, name=listed, target=relations)
         return relations
 
     def start(self, tag: str, attributes: dict[str, str], /) -> None:

@@ -112,9 +112,9 @@ class Service:
                 raise _TryAgain(f"{status} {_reason(content)}".strip(), _retry_after(response.headers))
             if status < 300 or status in allow:  # noqa: PLR2004 - the end of the success range
                 return Answer(status=status, body=content, content_type=response.content_type)
-            raise self._refusal(status, content, response.headers.get("Location", ""))
+            raise self._refusal(status, content=content, location=response.headers.get("Location", ""))
 
-    def _refusal(self, status: int, content: bytes, location: str) -> RunnerError:
+    def _refusal(self, status: int, *, content: bytes, location: str) -> RunnerError:
         if status < 400:  # noqa: PLR2004 - redirects
             return ConfigurationError(
                 f"The {self.name} at {self.url} redirects to {location or 'somewhere'}.",

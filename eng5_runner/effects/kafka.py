@@ -188,7 +188,7 @@ class KafkaBroker:
             except TopicAuthorizationFailedError:
                 raise NotAllowed(f"Kafka does not let us write to {topic}.", remedy="Ask for the right.") from None
             except (TimeoutError, KafkaTimeoutError, KafkaError) as error:
-                raise _outcome_unknown(topic, patience, error) from None
+                raise _outcome_unknown(topic, patience=patience, error=error) from None
         return Position(topic=topic, partition=sent.partition, offset=sent.offset)
 
     async def find(self, origins: Iterable[Position], is_it: Callable[[bytes], bool]) -> Position | None:
@@ -202,7 +202,7 @@ class KafkaBroker:
                 consumer.assign(list(left))
                 for tp, offset in left.items():
                     consumer.seek(tp, offset)
-                return await _scan(consumer, {tp: ends[tp] for tp in left}, is_it)
+                return await _scan(consumer, ends={tp: ends[tp] for tp in left}, is_it=is_it)
             except KafkaError as error:
                 raise explain(error, doing="looking for the request") from None
 
@@ -222,7 +222,7 @@ class KafkaBroker:
 
 
 async def _scan(
-    consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int], is_it: Callable[[bytes], bool]
+    consumer: AIOKafkaConsumer, *, ends: dict[TopicPartition, int], is_it: Callable[[bytes], bool]
 ) -> Position | None:
     while ends:
         for tp, records in (await consumer.getmany(timeout_ms=POLL_MS)).items():
@@ -286,7 +286,7 @@ def _too_large(value: bytes, topic: str) -> InputsInvalid:
     )
 
 
-def _outcome_unknown(topic: str, patience: float, error: Exception) -> TemporaryFailure:
+def _outcome_unknown(topic: str, *, patience: float, error: Exception) -> TemporaryFailure:
     cause = type(error).__name__
     return TemporaryFailure(
         f"No acknowledgement of the request from {topic} within {patience:.0f} s ({cause}): it may have arrived or not.",

@@ -59,7 +59,7 @@ def find_layout(root: Path, *, encoding: str | None) -> Layout:
     """
     layout = Layout()
     settings = _settings(root, layout.findings)
-    find = _Finder(root, settings, layout)
+    find = _Finder(root, settings=settings, layout=layout)
     layout.encoding = _encoding(encoding or settings.get("encoding"), layout.findings)
     layout.instructions = find.document("instructions", _names(_INSTRUCTIONS, ("md", "txt", "docx", "pdf")))
     layout.prompt = find.document("prompt", _names(_PROMPT, ("md", "txt", "docx", "pdf")))
@@ -73,7 +73,7 @@ def find_layout(root: Path, *, encoding: str | None) -> Layout:
 
 
 class _Finder:
-    def __init__(self, root: Path, settings: Mapping[str, str], layout: Layout) -> None:
+    def __init__(self, root: Path, *, settings: Mapping[str, str], layout: Layout) -> None:
         self._root = root
         self._settings = settings
         self._layout = layout
@@ -130,12 +130,12 @@ def _settings(root: Path, findings: list[Finding]) -> dict[str, str]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         findings.append(_wrong_setting(f"{SETTINGS_NAME} is not TOML: {error}.", "Correct it."))
         return {}
-    findings += _unknown_keys("", tables, ("assets",))
+    findings += _unknown_keys("", table=tables, known=("assets",))
     assets = tables.get("assets", {})
     if not isinstance(assets, dict):
         findings.append(_wrong_setting("assets is not a table.", "Write it as [assets]."))
         return {}
-    findings += _unknown_keys("[assets] ", assets, _KEYS)
+    findings += _unknown_keys("[assets] ", table=assets, known=_KEYS)
     known = {key: assets[key] for key in _KEYS if key in assets}
     findings += [
         _wrong_setting(f"[assets] {key} is not text.", f'Write {key} = "…".')
@@ -158,7 +158,7 @@ def _encoding(name: str | None, findings: list[Finding]) -> str | None:
     return None
 
 
-def _unknown_keys(where: str, table: Mapping[str, object], known: Collection[str]) -> list[Finding]:
+def _unknown_keys(where: str, *, table: Mapping[str, object], known: Collection[str]) -> list[Finding]:
     findings = []
     for key in sorted(set(table) - set(known)):
         near = difflib.get_close_matches(key, known, n=1)

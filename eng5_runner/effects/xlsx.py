@@ -26,7 +26,7 @@ def xlsx_grid(data: bytes) -> list[list[str]]:
         # openpyxl parses parts with the plain parser and reads as much of each as it declares.
         for name in archive.namelist():
             if name.endswith((".xml", ".rels")):
-                parse_part(archive, name, _Nothing())
+                parse_part(archive, name=name, target=_Nothing())
     try:
         with warnings.catch_warnings(action="ignore"):
             workbook = load_workbook(BytesIO(data), read_only=True, data_only=True)

@@ -64,7 +64,7 @@ def open_archive(data: bytes) -> ZipFile:
     return archive
 
 
-def parse_part(archive: ZipFile, name: str, target: PartTarget) -> None:
+def parse_part(archive: ZipFile, *, name: str, target: PartTarget) -> None:
     """Feed one part to the target.
 
     Raises:

@@ -39,18 +39,20 @@ async def open_ports(spec: RunSpec, *, target: Target, cache_folder: Path, token
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(http_session(connections=spec.uploading.concurrency))
 
-        def service(name: str, url: str, setting: str, sent: Mapping[str, str] = headers) -> Service:
+        def service(name: str, *, url: str, setting: str, sent: Mapping[str, str] = headers) -> Service:
             return Service(session=session, name=name, url=url.rstrip("/"), setting=setting, headers=sent)
 
         content = cache = cj = models = broker = None
         if target.content_service_url:
-            content = ContentClient(service("Content Service", target.content_service_url, "--content-service-url"))
+            content = ContentClient(
+                service("Content Service", url=target.content_service_url, setting="--content-service-url")
+            )
             cache = UploadCache(cache_folder, service_url=content.url)
         if target.cj_service_url and spec.send:
-            cj = CJAdminClient(service("CJ service", target.cj_service_url, "--cj-service-url", admin))
+            cj = CJAdminClient(service("CJ service", url=target.cj_service_url, setting="--cj-service-url", sent=admin))
         if target.llm_provider_service_url and spec.send:
             url = target.llm_provider_service_url
-            models = ModelsClient(service("LLM provider service", url, "LLM_PROVIDER_SERVICE_URL"))
+            models = ModelsClient(service("LLM provider service", url=url, setting="LLM_PROVIDER_SERVICE_URL"))
         if target.kafka_bootstrap and spec.send:
             settings = KafkaSettings(bootstrap=target.kafka_bootstrap, client_id=target.kafka_client_id)
             broker = await stack.enter_async_context(connected(settings))

@@ -51,7 +51,9 @@ async def upload(job: UploadJob, *, content: ContentStore, cache: Cache, clock: 
     if rest:
         yield [Notice(kind="stage", text=f"uploading {len(rest)} texts")]
     work = _Work(iter(rest))
-    workers = [asyncio.create_task(_worker(work, job, content)) for _ in range(min(job.concurrency, len(rest)))]
+    workers = [
+        asyncio.create_task(_worker(work, job=job, content=content)) for _ in range(min(job.concurrency, len(rest)))
+    ]
     try:
         while done := await work.collect(workers):
             await cache.remember(done)
@@ -96,7 +98,7 @@ class _Work:
         return collected
 
 
-async def _worker(work: _Work, job: UploadJob, content: ContentStore) -> None:
+async def _worker(work: _Work, *, job: UploadJob, content: ContentStore) -> None:
     try:
         for sha256 in work.to_do:
             if work.failure is not None or job.stop.is_set():

@@ -95,8 +95,14 @@ class BatchRun:
         self._last_news = 0.0
 
     def deliver(self, result: LLMComparisonResult) -> None:
-        """Take a callback that is in the record; the second one of the same asking changes nothing."""
-        self._results.setdefault(result.correlation_id, result)
+        """Take a callback that is in the record, if it answers an open question; any other changes nothing.
+
+        One that came before this run asked was perhaps published before the asker of the batch listened: it is asked
+        for once more, and the provider publishes it again.
+        """
+        if result.correlation_id not in self._open:
+            return
+        self._results[result.correlation_id] = result
         self._open.discard(result.correlation_id)
         self._last_news = asyncio.get_running_loop().time()
         if not self._open:

@@ -84,7 +84,7 @@ async def serve(
         DiskError: the data directory cannot be used.
         TemporaryFailure: another stack uses the data directory.
         ConfigurationError: the data directory was made by another version.
-        ExceptionGroup: a service died of a bug.
+        ExceptionGroup: a service died, of what is inside.
     """
     async with AsyncExitStack() as opened:
         bootstrap = await opened.enter_async_context(embedded_broker())

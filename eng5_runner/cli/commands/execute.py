@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import ExitStack
 
 import structlog
@@ -10,6 +9,7 @@ from rich.console import Console
 
 from eng5_runner.cli.environment import versions
 from eng5_runner.cli.logs import run_log
+from eng5_runner.cli.loop import run_loop
 from eng5_runner.cli.narrate import Narrator, write_json
 from eng5_runner.cli.prepared import Prepared
 from eng5_runner.cli.session import Work, finish, finish_if_possible, work_on
@@ -60,7 +60,7 @@ def conclude(work: Work, *, narrator: Narrator, console: Console, log: ExitStack
         RunnerError: what the run could not go on after; its message names the resume command.
     """
     try:
-        signal_number = asyncio.run(work_on(work, narrator=narrator))
+        signal_number = run_loop(work_on(work, narrator=narrator))
     except RunnerError as error:
         structlog.get_logger().error("stopped", cause=error.message)
         finish_if_possible(work.run_directory, log_closed=log.close)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from eng5_runner.cli.logs import logging_to
+from eng5_runner.cli.loop import run_loop
 from eng5_runner.cli.narrate import people, write_json
 from eng5_runner.errors import DiskError
 from eng5_runner.stack.launch import StackAddresses, serve
@@ -22,7 +23,7 @@ def stack_up(data_dir: Path, *, json_lines: bool, until_stdin_closes: bool, verb
             f"{data_dir} cannot be created: {error.strerror}.", remedy="Choose another --data-dir."
         ) from None
     with logging_to(sys.stderr, identity={"service": "embedded-stack"}, verbose=verbose):
-        asyncio.run(_serve(data_dir, json_lines=json_lines, until_stdin_closes=until_stdin_closes))
+        run_loop(_serve(data_dir, json_lines=json_lines, until_stdin_closes=until_stdin_closes))
     return 0
 
 
