@@ -35,7 +35,7 @@ demo: setup
 	$(BIN)/eng5-runner verify runs/latest
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest -n auto $(TESTS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

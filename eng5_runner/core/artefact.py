@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeAlias
 from uuid import NAMESPACE_URL, uuid5
 
 from eng5_runner.contracts.request import BASELINE_MODEL_PREFIX
 from eng5_runner.core.canonical import Json, canonical_json, sha256_hex
+from eng5_runner.core.classify import FIGURE_LIMIT
 from eng5_runner.core.estimates import Estimates, estimate
 from eng5_runner.core.events import Event
 from eng5_runner.core.evidence import Evidence, Judged, gather_evidence
@@ -72,8 +73,8 @@ def with_checksum(artefact: Object) -> Object:
 
 
 def instant(when: datetime) -> str:
-    """RFC 3339 in UTC with microseconds."""
-    return when.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    """RFC 3339 in UTC with microseconds; also before the year 1000, which `strftime` writes without zeros."""
+    return f"{when.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def _metadata(state: RunState, inputs: Inputs, *, evidence: Evidence, events: Sequence[Event]) -> Object:
@@ -175,8 +176,16 @@ def _comparison(sequence: int, one: Judged) -> Object:
         "prompt_hash": result.request_metadata.prompt_sha256,
         "status": "succeeded",
     }
-    optional = {"confidence": result.confidence, "justification": result.justification}
-    return record | {key: value for key, value in optional.items() if value is not None}
+    return record | _usable({"confidence": result.confidence, "justification": result.justification})
+
+
+def _usable(optional: Mapping[str, Json]) -> Object:
+    """What is there of the optional fields; an integer that JSON's readers cannot hold counts as absent."""
+    return {
+        key: value
+        for key, value in optional.items()
+        if value is not None and not (isinstance(value, int) and abs(value) > FIGURE_LIMIT)
+    }
 
 
 def _call(sequence: int, one: Judged) -> Object:
@@ -195,12 +204,13 @@ def _call(sequence: int, one: Judged) -> Object:
         "started_at": instant(result.requested_at),
         "completed_at": instant(result.completed_at),
     }
-    optional = {
-        "response_time_ms": result.response_time_ms,
-        "request_type": result.request_metadata.cj_request_type,
-        "iteration": result.request_metadata.comparison_iteration,
-    }
-    return record | {key: value for key, value in optional.items() if value is not None}
+    return record | _usable(
+        {
+            "response_time_ms": result.response_time_ms,
+            "request_type": result.request_metadata.cj_request_type,
+            "iteration": result.request_metadata.comparison_iteration,
+        }
+    )
 
 
 def _failed(sequence: int, one: Judged) -> Object:
@@ -233,12 +243,12 @@ def _service_result(evidence: Evidence) -> Object | None:
     result = evidence.result
     if result is None:
         return None
-    essays: list[Json] = []
-    for one in result.essay_results:
-        told = one.model_dump(
-            exclude_none=True, include={"bt_score", "rank", "letter_grade", "normalized_score", "confidence_label"}
-        )
-        essays.append({"essay_id": evidence.names.ours(one.essay_id) or one.essay_id} | told)
+    told = {"bt_score", "rank", "letter_grade", "normalized_score", "confidence_label"}
+    essays: list[Json] = [
+        {"essay_id": evidence.names.ours(one.essay_id) or one.essay_id} | _usable(one.model_dump(include=told))
+        for one in result.essay_results
+        if one.essay_id
+    ]
     return {"job_id": result.cj_assessment_job_id, "model": result.model_used, "essays": essays}
 
 

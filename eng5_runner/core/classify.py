@@ -27,6 +27,8 @@ from eng5_runner.core.events import CallbackKind
 
 # Above this a record is hostile or broken; the services' own limit is lower.
 RECORD_LIMIT = 1 << 20
+# No call takes so many tokens, milliseconds or USD; the sum of a million such figures still has 64 bits.
+FIGURE_LIMIT = 10**12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,11 +116,27 @@ def _single(kind: CallbackKind, note: str) -> Accepted:
     return Accepted(kind=kind, key=kind, fingerprint=kind, judged=False, cost_usd=0.0, note=note)
 
 
+def _unstatable(result: LLMComparisonResult) -> str:
+    """Why an artefact could not hold this comparison, or nothing."""
+    if not (result.provider and result.model):
+        return "it does not name its provider and model"
+    if result.error_detail is not None and not result.error_detail.error_code:
+        return "it has neither a winner nor the code of an error"
+    usage = result.token_usage
+    if max(usage.prompt_tokens, usage.completion_tokens, result.cost_estimate) > FIGURE_LIMIT:
+        return f"its tokens or cost are beyond anything that a call can take ({FIGURE_LIMIT:.0e})"
+    return ""
+
+
 def _comparison(result: LLMComparisonResult, names: EssayNames) -> Accepted | Rejected:
     first, second = result.request_metadata.essay_a_id, result.request_metadata.essay_b_id
     strangers = [name for name in (first, second) if names.ours(name) is None]
     if strangers:
         return Rejected(f"it compares {' and '.join(repr(s[:40]) for s in strangers)}, not among the run's essays")
+    if names.ours(first) == names.ours(second):
+        return Rejected(f"it compares {names.ours(first)} with itself, under two names")
+    if reason := _unstatable(result):
+        return Rejected(reason)
     code = result.error_detail.error_code if result.error_detail else ""
     claim = f"{first}|{second}|{result.winner}|{code}|{result.cost_estimate!r}|{result.token_usage!r}"
     return Accepted(

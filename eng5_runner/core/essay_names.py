@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from eng5_runner.core.events import AnchorRow
 
-_ANCHOR_OF_CJ = re.compile(r"^ANCHOR_(\d+)_[0-9A-Za-z]+$")
+_ANCHOR_OF_CJ = re.compile(r"ANCHOR_([0-9]{1,18})_[0-9A-Za-z]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,5 +33,5 @@ class EssayNames:
         """Our id for a name on the wire, or None for a stranger."""
         if wire_name in self.essay_ids:
             return wire_name
-        found = _ANCHOR_OF_CJ.match(wire_name)
+        found = _ANCHOR_OF_CJ.fullmatch(wire_name)
         return self.anchor_rows.get(int(found[1])) if found else None

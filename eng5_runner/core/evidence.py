@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
-from eng5_runner.contracts.callbacks import AssessmentResult, LLMComparisonResult
+from eng5_runner.contracts.callbacks import AssessmentResult, Callback, LLMComparisonResult
 from eng5_runner.contracts.topics import Topic, parse_callback
 from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.core.events import AnchorRow, CallbackAccepted, Event, PreflightPassed, RunStarted
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.request import essays_sent
+from eng5_runner.core.state import ImpossibleLedgerError
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +60,14 @@ def gather_evidence(inputs: Inputs, events: Sequence[Event]) -> Evidence:
     """Read the accepted callbacks.
 
     Raises:
-        ValueError: the ledger has no RunStarted, or an accepted message is not what its event says.
+        ImpossibleLedgerError: it has no RunStarted, or an accepted message is not what its event says.
     """
     names = _names(inputs, events)
     comparisons: list[Judged] = []
     result: AssessmentResult | None = None
     for event in events:
         if isinstance(event, CallbackAccepted) and event.kind in ("comparison", "result"):
-            callback = parse_callback(Topic(event.position.topic), event.raw.encode()).data
+            callback = _callback(event)
             if isinstance(callback, LLMComparisonResult):
                 comparisons.append(_judged(callback, names))
             elif isinstance(callback, AssessmentResult):
@@ -79,6 +81,24 @@ def gather_evidence(inputs: Inputs, events: Sequence[Event]) -> Evidence:
     )
 
 
+def _callback(event: CallbackAccepted) -> Callback:
+    try:
+        envelope = parse_callback(Topic(event.position.topic), event.raw.encode())
+    except ValueError:
+        raise ImpossibleLedgerError(f"the accepted message {event.key} is not one") from None
+    if not isinstance(envelope.data, LLMComparisonResult):
+        return envelope.data
+    return envelope.data.model_copy(update={"correlation_id": _trace(envelope.data, envelope.correlation_id)})
+
+
+def _trace(result: LLMComparisonResult, of_envelope: UUID) -> str:
+    """The pair's correlation id; where that is no UUID, the envelope's, which always is one."""
+    try:
+        return str(UUID(result.correlation_id))
+    except ValueError:
+        return str(of_envelope)
+
+
 def _names(inputs: Inputs, events: Iterable[Event]) -> EssayNames:
     rows: tuple[AnchorRow, ...] = ()
     spec = None
@@ -88,7 +108,7 @@ def _names(inputs: Inputs, events: Iterable[Event]) -> EssayNames:
         elif isinstance(event, PreflightPassed):
             rows = event.anchor_rows
     if spec is None:
-        raise ValueError("the ledger does not begin with RunStarted")
+        raise ImpossibleLedgerError("the ledger does not begin with RunStarted")
     return EssayNames.of(essays_sent(spec, inputs), rows=rows)
 
 
@@ -96,5 +116,5 @@ def _judged(result: LLMComparisonResult, names: EssayNames) -> Judged:
     first = names.ours(result.request_metadata.essay_a_id)
     second = names.ours(result.request_metadata.essay_b_id)
     if first is None or second is None:
-        raise ValueError(f"the accepted comparison {result.request_id} names a stranger")
+        raise ImpossibleLedgerError(f"the accepted comparison {result.request_id} names a stranger")
     return Judged(first, second, result)

@@ -41,15 +41,20 @@ def next_step(state: RunState, inputs: Inputs) -> Step | None:
             return "upload"
         return "publish" if spec.send else "prepare"
     if state.stage == "gathering":
-        return "gather" if spec.patience.await_completion else "close"
+        return "gather" if _awaits(state) else "close"
     return "publish" if spec.send else "close"
+
+
+def _awaits(state: RunState) -> bool:
+    """Whether the callbacks are gathered: as the run was asked to, and always when a person resumes it for them."""
+    return state.spec.patience.await_completion or state.left_unawaited
 
 
 def verdict(state: RunState) -> tuple[Outcome, tuple[str, ...]]:
     """How a session ended that was not interrupted, and every reason why it is not complete."""
     if not state.spec.send:
         return "not-sent", ()
-    if not state.spec.patience.await_completion:
+    if not _awaits(state):
         return "not-awaited", ()
     reasons = tuple(_shortcomings(state))
     if state.failure is not None:
@@ -62,8 +67,11 @@ def _shortcomings(state: RunState) -> Iterable[str]:
         yield f"the CJ service reported a failure: {state.failure}"
     if state.completed not in (None, COMPLETED_STATUS):
         yield f"the CJ service completed with the status {state.completed}"
+    if state.completed is not None and not state.judged:
+        yield "the CJ service completed, and no comparison with a winner came"
     for deadline in state.deadlines:
-        yield f"{deadline.kind} deadline after {deadline.waited:.0f} s"
+        if not (deadline.kind == "result" and state.has_result):  # it came after all
+            yield f"{deadline.kind} deadline after {deadline.waited:.0f} s"
     for count, told in (
         (state.rejected, "messages of this run could not be used"),
         (state.conflicts, "messages contradict an earlier one with the same id"),

@@ -20,9 +20,9 @@ class Mode(StrEnum):
 
 
 class Value(BaseModel):
-    """A frozen value with exactly its fields."""
+    """A frozen value with exactly its fields; no infinite number, which the ledger's JSON could not give back."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
 
 class Study(Value):

@@ -73,6 +73,7 @@ class RunState:
         storage_ids: text sha256 → storage id.
         positions: (topic, partition) → offset of the next callback to read.
         fingerprints: key of each accepted callback → fingerprint.
+        left_unawaited: an earlier session sent the request and, as it was asked to, did not wait for the answer.
     """
 
     def __init__(self) -> None:
@@ -97,6 +98,7 @@ class RunState:
         self.lost = 0
         self.deadlines: list[DeadlineReached] = []
         self.sessions = 0
+        self.left_unawaited = False
         self.cost_usd = 0.0
 
     @property
@@ -207,6 +209,7 @@ class RunState:
 
     def _close(self, event: RunClosed) -> None:
         self.closed = event
+        self.left_unawaited |= event.outcome == "not-awaited"
         # Records of other batches between our last one and where reading stopped need not be read again.
         for position in event.read_to:
             where = (position.topic, position.partition)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -24,10 +25,12 @@ from eng5_runner.errors import NotAllowed, RunnerError, ServiceUnavailable
 PROBE_SECONDS = 3.0
 START_SECONDS = 15.0
 STOP_SECONDS = 5.0
+_ROUNDS, _ROUND_SECONDS = 10, 0.5
+_LAST_PORT = 65_535
 REQUEST_TIMEOUT_MS = 10_000
 RETRY_BACKOFF_MS = 500
 
-_DENIED = (
+DENIED = (
     AuthenticationFailedError,
     SaslAuthenticationFailed,
     UnsupportedSaslMechanismError,
@@ -75,21 +78,26 @@ class _LastWords(logging.Handler):
         self.text = ""
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.text = " ".join(record.getMessage().split())[:200]
+        text = " ".join(record.getMessage().split())[:200]
+        # A timeout has no words of its own, so aiokafka's message then ends where the cause should stand.
+        self.text = f"{text} no answer in time" if text.endswith(":") else text
 
 
 async def _probe(address: str) -> str | None:
     """Why a TCP connection to `host:port` cannot be made, or None if it can."""
     host, _, port = address.rpartition(":")
-    if not host or not port.isdigit():
+    if not host or not (port.isascii() and port.isdigit() and int(port) <= _LAST_PORT):
         return f"{address}: not of the form host:port"
     try:
         async with asyncio.timeout(PROBE_SECONDS):
             _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
     except TimeoutError:
         return f"{address}: no answer within {PROBE_SECONDS:.0f} s"
+    except UnicodeError:  # of the codec for internationalised names
+        return f"{address}: not a host name"
     except OSError as error:
-        return f"{address}: {error.strerror or error}"
+        # asyncio puts its own words in the place of the system's; only the system's errors have positive numbers.
+        return f"{address}: {os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror or error}"
     writer.close()
     return None
 
@@ -119,12 +127,47 @@ async def stop_client(client: Client) -> None:
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             raise
+    finally:
+        await abandon(client)
+
+
+async def abandon(client: Client) -> None:
+    """End a client's tasks and connections without waiting for anything that it still wants to send.
+
+    Its own `stop` waits for a record until the cluster takes it, and when it is interrupted it leaves the rest of its
+    work undone. There is no public way to do that rest; aiokafka is pinned to the version whose parts are named here.
+    """
+    for _ in range(_ROUNDS):  # a task of aiokafka may swallow a cancellation while it waits for another task
+        tasks = _tasks_of(client)
+        for task in tasks:
+            task.cancel()
+        inner = getattr(client, "_client", None) or getattr(client, "client", None)
+        if inner is not None:
+            await inner.close()
+        if not tasks:
+            break
+        await asyncio.wait(tasks, timeout=_ROUND_SECONDS)
+    accumulator = getattr(client, "_message_accumulator", None)
+    if accumulator is not None:
+        accumulator.fail_all(KafkaError("given up"))
+
+
+def _tasks_of(client: Client) -> list[asyncio.Task[object]]:
+    """The tasks of a consumer or producer that have not ended."""
+    fetcher = getattr(client, "_fetcher", None)
+    found = (
+        getattr(getattr(client, "_sender", None), "sender_task", None),
+        getattr(getattr(client, "_coordinator", None), "_reset_committed_task", None),
+        getattr(fetcher, "_fetch_task", None),
+        *getattr(fetcher, "_pending_tasks", ()),
+    )
+    return [task for task in found if task is not None and not task.done()]
 
 
 def explain(error: KafkaError, *, doing: str, cause: str = "") -> RunnerError:
     """A client's error as one of ours."""
     told = cause or " ".join(str(error).split())
-    if isinstance(error, _DENIED):
+    if isinstance(error, DENIED):
         return NotAllowed(
             f"Kafka refused while {doing}: {told}.", remedy="Check the Kafka user, its password and its rights."
         )

@@ -44,7 +44,6 @@ async def gather(
         TemporaryFailure: the cluster lost its data.
         ServiceUnavailable: the cluster refused.
     """
-    topology = await broker.topology(CALLBACK_TOPICS)
     broker.listen(state.read_to())
     watch = _Watch(clock, patience=state.spec.patience)
     ends: dict[tuple[str, int], int] | None = None
@@ -61,7 +60,8 @@ async def gather(
         if deadline is not None and deadline.kind != "result":
             break
         if ends is None and _is_answered(state):
-            ends = _by_partition(await broker.ends(topology))
+            # The topics may have more partitions by now than when the request was sent.
+            ends = _by_partition(await broker.ends(await broker.topology(CALLBACK_TOPICS)))
         if ends is not None and _is_read(ends, await broker.positions()):
             break
     else:
@@ -81,7 +81,8 @@ def _by_partition(positions: Iterable[Position]) -> dict[tuple[str, int], int]:
 
 
 def _is_read(ends: dict[tuple[str, int], int], positions: Iterable[Position]) -> bool:
-    return all(p.offset >= ends.get((p.topic, p.partition), 0) for p in positions)
+    read = _by_partition(positions)
+    return all(read.get(where, 0) >= end for where, end in ends.items())
 
 
 async def _quiet(broker: Broker, watch: _Watch) -> Sequence[Told]:

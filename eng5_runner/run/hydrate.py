@@ -29,6 +29,7 @@ from eng5_runner.effects.schema import violations
 from eng5_runner.errors import InputsInvalid
 
 # The services' own records, the lock and what a crash left are not the run's statement.
+_ENTRY_KEYS = {"path", "sha256", "bytes"}
 _NOT_LISTED = (STACK_FOLDER, LOCK_NAME, MANIFEST_NAME, SUMS_NAME)
 
 
@@ -80,20 +81,27 @@ def hydrate(run_directory: Path) -> Hydrated:
         state = fold(events)
         spec = state.spec
     except ImpossibleLedgerError as error:
-        raise InputsInvalid(
-            f"{run_directory / LEDGER_NAME}: {error}.", remedy="The file was changed; restore it from a copy."
-        ) from None
+        raise _impossible(run_directory, error) from None
     if state.started is not None and state.started.inputs_sha256 != inputs.digest():
         raise InputsInvalid(
             f"{run_directory / INPUTS_NAME} is not what the run began with.",
             remedy="Restore it from a copy of the run.",
         )
     requests = _requests(events)
-    artefact = project_artefact(inputs, events, manifest=list(_sources(run_directory, requests)))
+    try:
+        artefact = project_artefact(inputs, events, manifest=list(_sources(run_directory, requests)))
+    except ImpossibleLedgerError as error:
+        raise _impossible(run_directory, error) from None
     name = f"assessment_run.{spec.mode.value}.json"
     files = {name: canonical_json(artefact), **requests}
     files |= {f"tables/{table}": data for table, data in tables(artefact).items()}
     return Hydrated(state=state, artefact=artefact, artefact_name=name, files=files, violations=violations(artefact))
+
+
+def _impossible(run_directory: Path, error: ImpossibleLedgerError) -> InputsInvalid:
+    return InputsInvalid(
+        f"{run_directory / LEDGER_NAME}: {error}.", remedy="The file was changed; restore it from a copy."
+    )
 
 
 def write(run_directory: Path, hydrated: Hydrated) -> None:
@@ -169,4 +177,6 @@ def read_manifest(run_directory: Path) -> list[dict[str, Json]]:
     found = json.loads(read_file(run_directory / MANIFEST_NAME))
     if not isinstance(found, dict) or not isinstance(found.get("files"), list):
         raise ValueError("it has no list of files")  # noqa: TRY004 - the caller treats every damage alike
+    if not all(isinstance(entry, dict) and entry.keys() == _ENTRY_KEYS for entry in found["files"]):
+        raise ValueError("an entry does not say path, sha256 and bytes")
     return [dict(entry) for entry in found["files"]]

@@ -109,12 +109,12 @@ async def _check_assignment(
 
 
 def _check_scale(spec: RunSpec, instructions: Instructions) -> None:
-    expected = spec.study.expected_grade_scale or spec.study.grade_scale
-    if instructions.grade_scale != expected:
-        raise ConfigurationError(
-            f"The assignment's grade scale is {instructions.grade_scale}, not {expected}.",
-            remedy="Choose it with --grade-scale, or another assignment.",
-        )
+    for expected in (spec.study.expected_grade_scale, spec.study.grade_scale):
+        if expected not in (None, instructions.grade_scale):
+            raise ConfigurationError(
+                f"The assignment's grade scale is {instructions.grade_scale}, not {expected}.",
+                remedy="Choose it with --grade-scale, or another assignment.",
+            )
 
 
 def _check_rubric(spec: RunSpec, instructions: Instructions) -> None:

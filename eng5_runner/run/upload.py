@@ -62,6 +62,8 @@ async def upload(job: UploadJob, *, content: ContentStore, cache: Cache, clock: 
         for worker in workers:
             worker.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
+    for worker in workers:
+        worker.result()  # an error that nobody foresaw is a bug, and must not look like an upload that is still due
     if work.failure is not None:
         raise work.failure
 

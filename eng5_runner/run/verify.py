@@ -9,7 +9,7 @@ from pathlib import Path
 
 from eng5_runner.effects.outputs import MANIFEST_NAME, SUMS_NAME, read_file
 from eng5_runner.effects.schema import violations_by_reference
-from eng5_runner.errors import DiskError, InputsInvalid, RunnerError, VerificationFailed
+from eng5_runner.errors import DiskError, InputsInvalid, InputsMissing, RunnerError, VerificationFailed
 from eng5_runner.run.hydrate import (
     Hydrated,
     entry_of,
@@ -39,6 +39,10 @@ def verify(run_directory: Path) -> Verified:
     doubts = list(_manifest_doubts(run_directory))
     try:
         again = hydrate(run_directory)
+    except InputsMissing as error:
+        if not (run_directory / MANIFEST_NAME).exists():
+            raise
+        raise _failed(run_directory, [*doubts, error.message]) from None
     except (InputsInvalid, DiskError) as error:
         raise _failed(run_directory, [*doubts, error.message]) from None
     doubts += _output_doubts(run_directory, again)

@@ -127,7 +127,11 @@ def test_a_request_outside_the_contract_cannot_be_built(field, broken):
     assert describe(caught.value).startswith(f"data.{field}")
 
 
-@pytest.mark.parametrize("metadata", [{"label": object()}, {1: "one"}, ["label"], {"budget": float("nan")}], ids=repr)
+@pytest.mark.parametrize(
+    "metadata",
+    [{"label": object()}, {1: "one"}, ["label"], {"budget": float("nan")}],
+    ids=["object", "key", "list", "nan"],
+)
 def test_metadata_that_json_cannot_hold_is_an_error_and_not_dropped_in_silence(metadata):
     """The budget of a run travels in the metadata: a request that lost it would cost money."""
     sound = Envelope[CJAssessmentRequest].model_validate_json(text("request"))

@@ -1,0 +1,25 @@
+"""Measurements with ratios taken in one run: `make bench`, or `python -m bench NAME …`.
+
+Times of a busy machine mean little; what one thing costs against another in the same run means more.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+
+import bench
+
+
+def main() -> None:
+    """Run the named benchmarks, or all."""
+    names = sys.argv[1:] or sorted(one.name for one in pkgutil.iter_modules(bench.__path__) if one.name != "__main__")
+    for name in names:
+        module = importlib.import_module(f"bench.{name}")
+        if hasattr(module, "main"):
+            print(f"\n{(module.__doc__ or name).splitlines()[0]}")
+            module.main()
+
+
+main()

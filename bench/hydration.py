@@ -1,0 +1,53 @@
+"""Hydration: artefact, tables and validation from the ledger, against the number of comparisons."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from pathlib import Path
+
+import jsonschema
+
+from bench.study import run_directory
+from eng5_runner.effects.schema import artefact_schema, violations
+from eng5_runner.run.hydrate import hydrate, write
+
+ESSAYS = 60
+SIZES = (1_000, 10_000)
+ROUNDS = 3
+
+
+def main() -> None:
+    """Print seconds a size and their ratio; twenty times for ten times as many is the limit."""
+    best: dict[int, float] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        runs = {n: run_directory(Path(folder) / str(n), essays=ESSAYS, comparisons=n) for n in SIZES}
+        for _ in range(ROUNDS):
+            for size, directory in runs.items():
+                began = time.perf_counter()
+                write(directory, hydrate(directory))
+                best[size] = min(best.get(size, 1e9), time.perf_counter() - began)
+        for size in SIZES:
+            print(
+                f"  {size:>6} comparisons, {ESSAYS} essays: {best[size]:.2f} s, {best[size] / size * 1e6:.0f} us each"
+            )
+        small, large = SIZES
+        print(
+            f"  ratio {best[large] / best[small]:.1f} for {large // small} times as many (limit {2 * large // small})"
+        )
+        _validation(runs[small])
+
+
+def _validation(directory: Path) -> None:
+    artefact = json.loads((directory / "assessment_run.execute.json").read_bytes())
+    began = time.perf_counter()
+    assert not violations(artefact)
+    fast = time.perf_counter() - began
+    began = time.perf_counter()
+    validator = jsonschema.Draft202012Validator(artefact_schema(), format_checker=jsonschema.FormatChecker())
+    assert not list(validator.iter_errors(artefact))
+    slow = time.perf_counter() - began
+    print(
+        f"  schema validation: {fast * 1e3:.0f} ms, the reference implementation {slow * 1e3:.0f} ms, {slow / fast:.0f} times"
+    )

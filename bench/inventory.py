@@ -1,0 +1,40 @@
+"""Inventory: reading, hashing and extracting 10,000 small files, against a bare read and hash of the same."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import time
+from pathlib import Path
+
+from eng5_runner.effects.files import read_assets
+
+FILES = 10_000
+TEXT = "My town has changed a lot since I was a child, and not everything has become better. " * 35
+
+
+def main() -> None:
+    """Print seconds and the ratio."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        _lay_out(folder)
+        began = time.perf_counter()
+        for path in (folder / "student_essays").iterdir():
+            hashlib.sha256(path.read_bytes()).hexdigest()
+        bare = time.perf_counter() - began
+        began = time.perf_counter()
+        assets = read_assets(folder, grade_scale="eng5_np_legacy_9_step")
+        took = time.perf_counter() - began
+        assert assets.inputs is not None
+        print(f"  {FILES} files: {took:.2f} s, a bare read and hash {bare:.2f} s, {took / bare:.1f} times")
+
+
+def _lay_out(folder: Path) -> None:
+    for part in ("student_essays", "anchor_essays"):
+        (folder / part).mkdir()
+    for name in ("instructions.md", "prompt.md"):
+        (folder / name).write_text("Compare the essays.")
+    for n in range(FILES):
+        (folder / "student_essays" / f"essay_{n:05}.txt").write_text(f"{TEXT}{n}")
+    for n, grade in enumerate(("E-", "D+", "B")):
+        (folder / "anchor_essays" / f"{grade}1.txt").write_text(f"{TEXT} anchor {n}")
