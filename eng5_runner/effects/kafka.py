@@ -18,15 +18,18 @@ from aiokafka.errors import (
     KafkaTimeoutError,
     MessageSizeTooLargeError,
     OffsetOutOfRangeError,
-    TopicAuthorizationFailedError,
+    RecordListTooLargeError,
+    for_code,
 )
 
 from eng5_runner.core.classify import RawRecord
 from eng5_runner.core.events import Position
 from eng5_runner.effects.kafka_client import (
+    DENIED,
     REQUEST_TIMEOUT_MS,
     RETRY_BACKOFF_MS,
     KafkaSettings,
+    abandon,
     explain,
     require_reachable,
     started,
@@ -35,6 +38,7 @@ from eng5_runner.errors import ConfigurationError, InputsInvalid, NotAllowed, Te
 
 POLL_MS = 250
 POLL_RECORDS = 500
+QUIET_POLLS = 40
 PROBE_SECONDS = 5.0
 
 
@@ -92,6 +96,8 @@ class KafkaBroker:
                     raise _missing_topics(missing, there)
                 cluster = await admin.describe_cluster()
                 described = await admin.describe_topics(list(topics))
+                if codes := [one["error_code"] for one in described if one["error_code"]]:
+                    raise for_code(codes[0])
         except KafkaError as error:
             raise explain(error, doing="asking for the topics") from None
         counts = {one["topic"]: len(one["partitions"]) for one in described}
@@ -183,11 +189,12 @@ class KafkaBroker:
             try:
                 async with asyncio.timeout(patience):
                     sent = await producer.send_and_wait(topic, value=value, key=key.encode())
-            except MessageSizeTooLargeError:
+            except (MessageSizeTooLargeError, RecordListTooLargeError):
                 raise _too_large(value, topic) from None
-            except TopicAuthorizationFailedError:
+            except DENIED:
                 raise NotAllowed(f"Kafka does not let us write to {topic}.", remedy="Ask for the right.") from None
-            except (TimeoutError, KafkaTimeoutError, KafkaError) as error:
+            except (TimeoutError, KafkaError) as error:
+                await abandon(producer)  # or it would go on trying behind the back of whoever heard of the failure
                 raise _outcome_unknown(topic, patience=patience, error=error) from None
         return Position(topic=topic, partition=sent.partition, offset=sent.offset)
 
@@ -207,7 +214,10 @@ class KafkaBroker:
                 raise explain(error, doing="looking for the request") from None
 
     async def _skip_lost(self, lost: dict[TopicPartition, int]) -> tuple[Gap, ...]:
-        firsts = await self._consumer.beginning_offsets(list(lost))
+        try:
+            firsts = await self._consumer.beginning_offsets(list(lost))
+        except KafkaError as error:
+            raise explain(error, doing="looking for the oldest callbacks") from None
         gaps = []
         for tp, wanted in lost.items():
             if firsts[tp] <= wanted:
@@ -224,8 +234,13 @@ class KafkaBroker:
 async def _scan(
     consumer: AIOKafkaConsumer, *, ends: dict[TopicPartition, int], is_it: Callable[[bytes], bool]
 ) -> Position | None:
+    quiet = 0
     while ends:
-        for tp, records in (await consumer.getmany(timeout_ms=POLL_MS)).items():
+        batches = await consumer.getmany(timeout_ms=POLL_MS)
+        quiet = 0 if batches else quiet + 1
+        if quiet > QUIET_POLLS:  # a consumer alone does not tell an outage from silence, and here is none to be
+            raise KafkaTimeoutError("no records although there are some")
+        for tp, records in batches.items():
             for record in records:
                 if is_it(record.value or b""):
                     return Position(topic=tp.topic, partition=tp.partition, offset=record.offset)
@@ -287,7 +302,7 @@ def _too_large(value: bytes, topic: str) -> InputsInvalid:
 
 
 def _outcome_unknown(topic: str, *, patience: float, error: Exception) -> TemporaryFailure:
-    cause = type(error).__name__
+    cause = f"none came within {patience:.0f} s" if isinstance(error, TimeoutError) else type(error).__name__
     return TemporaryFailure(
         f"No acknowledgement of the request from {topic} within {patience:.0f} s ({cause}): it may have arrived or not.",
         remedy="`resume` looks for it in the topic and sends the identical bytes only if it is not there.",

@@ -150,8 +150,8 @@ class Client:
             for number in range(count)
         ]
 
-    async def publish(self, raw: bytes) -> None:
-        await self._producer.send_and_wait(Topic.REQUEST.value, raw)
+    async def publish(self, raw: bytes, topic: Topic = Topic.REQUEST) -> None:
+        await self._producer.send_and_wait(topic.value, raw)
 
     async def run(self, raw: bytes) -> Batch:
         """Publish a request and take everything that comes for it from now on."""

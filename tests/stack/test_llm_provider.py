@@ -12,16 +12,17 @@ from uuid import uuid4
 
 import aiohttp
 import pytest
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from sqlalchemy import select
 
 from eng5_runner.contracts.services import ComparisonQueued, ErrorAnswer, ModelManifest
 from eng5_runner.contracts.topics import Topic, parse_callback
 from eng5_runner.stack.broker import embedded_broker
 from eng5_runner.stack.judges import JudgeEntry, Question, Verdict, offline_baseline
-from eng5_runner.stack.kafka import open_publisher, open_reader
+from eng5_runner.stack.kafka import Pacer, Publisher, open_publisher, open_reader
 from eng5_runner.stack.llm_provider import LLMProvider
 from eng5_runner.stack.prompts import prompt_blocks, prompt_text
-from eng5_runner.stack.store import open_store
+from eng5_runner.stack.store import llm_comparisons, open_store
 from eng5_runner.stack.web import served
 from tests.stack.driver import RecordingJudge
 from tests.stack.texts import essay
@@ -130,6 +131,31 @@ async def test_asked_again_it_answers_again_and_does_not_judge_again(tmp_path: P
 
     assert (code, "another prompt" in message) == ("VALIDATION_ERROR", True)
     assert len(judge.prompts) == 1
+
+
+async def test_an_outcome_is_in_the_record_before_anybody_is_told(tmp_path: Path) -> None:
+    async with open_store(tmp_path) as store:
+        told: list[tuple[bytes, bytes | None]] = []
+        last = asyncio.Event()
+
+        class Witness(Publisher):
+            async def publish(self, _: str, value: bytes, *, key: bytes | None = None) -> None:
+                row = await store.row(select(llm_comparisons.c.outcome))
+                told.append((value, row.outcome if row else None))
+                last.set()
+
+        witness = Witness(AIOKafkaProducer(), Pacer(rate=1.0, burst=1.0, clock=asyncio.get_running_loop().time))
+        service = LLMProvider(store=store, publisher=witness, judges=(offline_baseline(),))
+        working = asyncio.create_task(service.run())
+        async with served(service.application()) as url, aiohttp.ClientSession() as http:
+            async with http.post(f"{url}/api/v1/comparison", json=comparison()) as response:
+                assert response.status == 202
+            await last.wait()
+        service.close()
+        await working
+
+    ((published, recorded),) = told
+    assert published == recorded
 
 
 async def test_many_at_once_under_one_correlation_id_are_one(tmp_path: Path) -> None:

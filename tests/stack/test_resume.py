@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -58,6 +59,37 @@ async def test_a_finished_batch_is_answered_again_as_it_was(tmp_path: Path) -> N
     for topic in (Topic.COMPARISON, Topic.COMPLETED, Topic.RESULT):
         assert Counter(found[0].raw(topic)) == Counter(found[1].raw(topic))
     assert len(judge.prompts) == asked
+
+
+async def test_a_second_callback_of_the_same_asking_changes_nothing(tmp_path: Path) -> None:
+    async with running(tmp_path) as stack:
+        raw = request(await stack.essays(4), metadata={"max_comparisons": 6})
+        first = await stack.run(raw)
+        for message in first.raw(Topic.COMPARISON):
+            forged = message.replace(b'"Essay A","justification"', b'"Essay B","justification"')
+            await stack.publish(forged, Topic.COMPARISON)
+        # A request after them on another batch: when it is over, the forgeries have been read.
+        await stack.run(request(await stack.essays(2), metadata={"max_comparisons": 1}))
+
+    async with running(tmp_path) as stack:
+        again = await stack.run(raw)
+
+    assert "Essay A" in {one.winner for one in first.comparisons}
+    assert Counter(again.raw(Topic.COMPARISON)) == Counter(first.raw(Topic.COMPARISON))
+
+
+async def test_the_same_request_is_the_same_questions_to_the_provider_on_any_stack(tmp_path: Path) -> None:
+    asked = []
+    raw = b""
+    for number in range(2):
+        async with running(tmp_path / str(number)) as stack:
+            essays = await stack.essays(4)
+            event = json.loads(raw or request(essays, metadata={"max_comparisons": 6}))
+            event["data"]["essays_for_cj"] = essays
+            raw = json.dumps(event).encode()
+            asked.append({one.correlation_id for one in (await stack.run(raw)).comparisons})
+
+    assert asked[0] == asked[1]
 
 
 async def test_a_batch_that_failed_before_it_was_accepted_is_looked_at_anew(tmp_path: Path) -> None:
