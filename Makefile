@@ -4,14 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?= tests
 
-.PHONY: help setup demo test check bench schemas lock clean
+.PHONY: help setup demo test check lint-containers bench validate schemas lock clean
 
 help:
 	@echo "make setup   create .venv with the console script eng5-runner"
 	@echo "make demo    run the bundled study on the embedded stack and verify the run"
 	@echo "make test    run all tests"
-	@echo "make check   style, types, import directions, laws"
+	@echo "make check   style, types, import directions, laws, container files"
 	@echo "make bench   measure (ratios in one run)"
+	@echo "make validate  rerun the simulations behind docs/validation.md"
 	@echo "make schemas write the generated JSON Schemas into schemas/"
 	@echo "make lock    resolve the dependencies anew (needs the package uv)"
 
@@ -37,15 +38,22 @@ demo: setup
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto $(TESTS)
 
-check: $(VENV)/.dev
+check: $(VENV)/.dev lint-containers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/python -m tests.laws
 
+lint-containers: $(VENV)/.dev
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec $(wildcard docker-compose.*.yml)
+
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench
+
+validate: $(VENV)/.dev
+	$(BIN)/python -m tests.validation
 
 schemas: $(VENV)/.dev
 	$(BIN)/python -m tests.contracts.golden schemas/events

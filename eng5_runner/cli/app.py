@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from eng5_runner import __version__
+from eng5_runner.cli.commands.fit_options import fit_command
 from eng5_runner.errors import RunnerError
 
 app = typer.Typer(
@@ -253,6 +254,9 @@ def stack_up_command(
     from eng5_runner.cli.commands.stack import stack_up
 
     raise typer.Exit(stack_up(data_dir, json_lines=json, until_stdin_closes=until_stdin_closes, verbose=verbose))
+
+
+app.command("fit")(fit_command)
 
 
 def main() -> None:

@@ -66,10 +66,14 @@ class _Count:
     told_at: float = 0.0
     began_at: float = 0.0
 
+    def rate(self) -> float:
+        """So many a second on average."""
+        return self.done / max(time.monotonic() - self.began_at, 1e-3)
+
     def line(self) -> str:
         """For a plain line."""
         total = "" if self.total is None else f" of {self.total}"
-        rate = self.done / max(time.monotonic() - self.began_at, 1e-3)
+        rate = self.rate()
         left = "" if self.total is None or not rate else f", about {max(self.total - self.done, 0) / rate:.0f} s left"
         cost = f", {self.cost_usd:.4f} USD so far" if self.name == "comparisons" else ""
         return f"{self.name}: {self.done}{total} ({rate:.0f}/s{left}{cost})"
@@ -160,8 +164,8 @@ class Narrator:
         if self._progress is not None:
             if count.task is None:
                 count.task = self._progress.add_task(count.name, total=count.total, extra="")
-            extra = f"{count.cost_usd:.4f} USD" if count.cost_usd or count.name == "comparisons" else ""
-            self._progress.update(count.task, completed=count.done, extra=extra)
+            cost = f", {count.cost_usd:.4f} USD" if count.name == "comparisons" else ""
+            self._progress.update(count.task, completed=count.done, extra=f"{count.rate():.0f}/s{cost}")
         elif count.done == count.total or now - count.told_at >= PLAIN_EVERY:
             count.told_at = now
             self.say(count.line())

@@ -31,7 +31,10 @@ _SENT: tuple[tuple[str, type[WireModel]], ...] = (
     ("llm_config_overrides", LLMConfigOverrides),
     ("http.cj.instructions.request", services.InstructionsBody),
     ("http.cj.student_prompt.request", services.StudentPromptBody),
+    ("http.cj.judge_rubric.request", services.JudgeRubricBody),
     ("http.cj.anchor.request", services.AnchorBody),
+    ("http.identity.login.request", services.LoginBody),
+    ("http.identity.refresh.request", services.RefreshBody),
     ("http.llm_provider.comparison.request", services.ComparisonBody),
 )
 
@@ -46,8 +49,10 @@ _RECEIVED: tuple[tuple[str, type[WireModel]], ...] = (
     ("http.cj.instructions.response", services.Instructions),
     ("http.cj.instructions_page.response", services.InstructionsPage),
     ("http.cj.student_prompt.response", services.StudentPrompt),
+    ("http.cj.judge_rubric.response", services.JudgeRubric),
     ("http.cj.anchor.response", services.AnchorRegistered),
     ("http.cj.anchors.response", services.AnchorListing),
+    ("http.identity.tokens.response", services.TokenPair),
     ("http.llm_provider.comparison.response", services.ComparisonQueued),
     ("http.llm_provider.models.response", services.ModelManifest),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, JsonValue
 
@@ -189,3 +189,53 @@ class ModelManifest(WireModel):
 
     providers: dict[str, tuple[ModelEntry, ...]]
     total_models: int
+
+
+class JudgeRubricBody(WireModel):
+    """CJ admin: what the judge shall judge by, for an assignment."""
+
+    assignment_id: str
+    rubric_text: Annotated[str, Field(min_length=INSTRUCTIONS_MINIMUM)]
+
+
+class JudgeRubric(WireModel):
+    """CJ admin: the judge's rubric on record."""
+
+    assignment_id: str
+    judge_rubric_storage_id: str
+    rubric_text: str
+    instructions_text: Lenient[str] = None
+    grade_scale: Lenient[str] = None
+    created_at: Lenient[Instant] = None
+
+
+# Who makes the tokens of the services' admin sides, for whom, and the role that they ask for.
+TOKEN_ISSUER = "huleedu-identity-service"  # noqa: S105 - a name, no secret
+TOKEN_AUDIENCE = "huleedu-platform"  # noqa: S105 - a name, no secret
+ADMIN_ROLE = "admin"
+# What can stand in a header as it is.
+TokenText: TypeAlias = Annotated[str, Field(pattern=r"^[\x21-\x7e]+$")]
+
+
+class LoginBody(WireModel):
+    """Identity Service: who logs in."""
+
+    email: Annotated[str, Field(min_length=1, max_length=320)]
+    password: Annotated[str, Field(min_length=1, max_length=1024, repr=False)]
+
+
+class RefreshBody(WireModel):
+    """Identity Service: the refresh token that is exchanged for a new pair."""
+
+    refresh_token: Annotated[TokenText, Field(repr=False)]
+
+
+class TokenPair(WireModel):
+    """Identity Service: the answer to a login or a refresh; `expires_in` is the access token's, in seconds.
+
+    A service that does not rotate its refresh tokens may leave the refresh token out when it refreshes.
+    """
+
+    access_token: Annotated[TokenText, Field(repr=False)]
+    refresh_token: Annotated[Lenient[TokenText], Field(repr=False)] = None
+    expires_in: Annotated[float, Field(gt=0, le=10 * 365 * 86400)]

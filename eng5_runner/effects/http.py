@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
@@ -67,7 +68,7 @@ class Service:
     name: str
     url: str
     setting: str
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
 
     async def call(
         self, method: str, url: str, *, body: bytes | None = None, allow: frozenset[int] = frozenset()
@@ -98,6 +99,8 @@ class Service:
             raise self.unavailable("no answer in time") from None
         except aiohttp.ClientError as error:
             raise self.unavailable(_plain(error)) from None
+        except UnicodeError:  # of the codec for internationalised names
+            raise self.unavailable("its address holds no host name") from None
         raise AssertionError("an attempt returns or raises")
 
     async def _attempt(self, method: str, url: str, *, body: bytes | None, allow: frozenset[int]) -> Answer:
@@ -109,7 +112,7 @@ class Service:
                 raise self.unavailable(f"its answer is longer than {ANSWER_LIMIT} bytes")
             status = response.status
             if status in _WORTH_RETRYING and status not in allow:
-                raise _TryAgain(f"{status} {_reason(content)}".strip(), _retry_after(response.headers))
+                raise _TryAgain(f"{status} {self._reason(content)}".strip(), _retry_after(response.headers))
             if status < 300 or status in allow:  # noqa: PLR2004 - the end of the success range
                 return Answer(status=status, body=content, content_type=response.content_type)
             raise self._refusal(status, content=content, location=response.headers.get("Location", ""))
@@ -117,13 +120,28 @@ class Service:
     def _refusal(self, status: int, *, content: bytes, location: str) -> RunnerError:
         if status < 400:  # noqa: PLR2004 - redirects
             return ConfigurationError(
-                f"The {self.name} at {self.url} redirects to {location or 'somewhere'}.",
+                f"The {self.name} at {self.url} redirects to {self._line(location) or 'somewhere'}.",
                 remedy=f"Set {self.setting} to the service's own address.",
             )
-        told = f"The {self.name} at {self.url} answered {status} {_reason(content)}".strip()
+        told = f"The {self.name} at {self.url} answered {status} {self._reason(content)}".strip()
         if status in (401, 403):
             return NotAllowed(f"{told}.", remedy="Check HULEEDU_ADMIN_TOKEN or HULEEDU_SERVICE_ACCOUNT_TOKEN.")
         return ServiceUnavailable(f"{told}.", remedy=f"Check {self.setting} and the service's log.")
+
+    def _reason(self, content: bytes) -> str:
+        """What a refusal says, in brackets."""
+        line = self._line(_told(content))
+        return f"({line})" if line else ""
+
+    def _line(self, told: str) -> str:
+        """A stranger's words as one short printable line, without the token that they may repeat."""
+        token = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        safe = told.replace(token, "…") if token else told
+        return " ".join("".join(char if char.isprintable() else " " for char in safe).split())[:200]
+
+    def told(self, answer: Answer) -> str:
+        """What an answer that the caller has allowed says is wrong, in brackets."""
+        return self._reason(answer.body)
 
     def unavailable(self, cause: str) -> ServiceUnavailable:
         """The error for a service that cannot be used."""
@@ -165,32 +183,30 @@ def _worth_retrying(error: Exception) -> bool | float:
 def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds to wait, from either form of the header, at most a minute."""
     value = headers.get("Retry-After", "")
-    if value.isdigit():
+    if value.isascii() and value.isdigit():
         return min(float(value), RETRY_AFTER_LIMIT)
     try:
         when = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     seconds = (when - datetime.now(UTC)).total_seconds() if when.tzinfo else 0.0
     return min(max(seconds, 0.0), RETRY_AFTER_LIMIT)
 
 
-def _reason(content: bytes) -> str:
-    """What a refusal says, in one short printable line."""
+def _told(content: bytes) -> str:
+    """What a refusal says."""
     try:
         refusal = ErrorAnswer.model_validate_json(content, extra="ignore")
-        told = f"{refusal.error.error_code}: {refusal.error.message}"
     except ValidationError:
-        told = _bare_error(content)
-    line = " ".join("".join(char if char.isprintable() else " " for char in told).split())
-    return f"({line[:200]})" if line else ""
+        return _bare_error(content)
+    return f"{refusal.error.error_code}: {refusal.error.message}"
 
 
 def _bare_error(content: bytes) -> str:
     """CJ's anchor registration answers `{"error": "…"}`; anything else is not worth showing."""
     try:
         found = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     told = found.get("error") if isinstance(found, dict) else None
     return told if isinstance(told, str) else ""
@@ -198,7 +214,10 @@ def _bare_error(content: bytes) -> str:
 
 def _plain(error: aiohttp.ClientError) -> str:
     if isinstance(error, aiohttp.ClientConnectorError):
-        return error.os_error.strerror or str(error.os_error)
+        # asyncio puts its own words in the place of the system's; only the system's errors have positive numbers.
+        number = error.os_error.errno or 0
+        system_s_own = number > 0 and not isinstance(error, aiohttp.ClientSSLError)
+        return os.strerror(number) if system_s_own else error.os_error.strerror or str(error.os_error)
     return " ".join(str(error).split()) or type(error).__name__
 
 

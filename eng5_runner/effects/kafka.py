@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import (
     KafkaError,
     KafkaTimeoutError,
@@ -28,6 +27,7 @@ from eng5_runner.effects.kafka_client import (
     DENIED,
     REQUEST_TIMEOUT_MS,
     RETRY_BACKOFF_MS,
+    Admin,
     KafkaSettings,
     abandon,
     explain,
@@ -38,7 +38,7 @@ from eng5_runner.errors import ConfigurationError, InputsInvalid, NotAllowed, Te
 
 POLL_MS = 250
 POLL_RECORDS = 500
-QUIET_POLLS = 40
+QUIET_POLLS = 40  # in a row, where there must be records: an outage
 PROBE_SECONDS = 5.0
 
 
@@ -66,14 +66,6 @@ class Polled:
     gaps: tuple[Gap, ...] = ()
 
 
-class _Admin(AIOKafkaAdminClient):  # type: ignore[misc] # - aiokafka ships no annotations
-    """The admin client with the name that the other clients have for their end."""
-
-    async def stop(self) -> None:
-        """Let go of everything."""
-        await self.close()
-
-
 class KafkaBroker:
     """A connection to the cluster; made by `connected`."""
 
@@ -89,7 +81,7 @@ class KafkaBroker:
             ServiceUnavailable: the cluster does not answer.
         """
         try:
-            async with started(_Admin(**_common(self._settings)), doing="asking for the topics") as admin:
+            async with started(Admin(**_common(self._settings)), doing="asking for the topics") as admin:
                 there = await admin.list_topics()
                 missing = [topic for topic in topics if topic not in there]
                 if missing:
@@ -194,8 +186,9 @@ class KafkaBroker:
             except DENIED:
                 raise NotAllowed(f"Kafka does not let us write to {topic}.", remedy="Ask for the right.") from None
             except (TimeoutError, KafkaError) as error:
-                await abandon(producer)  # or it would go on trying behind the back of whoever heard of the failure
                 raise _outcome_unknown(topic, patience=patience, error=error) from None
+            finally:
+                await abandon(producer)  # else it would try for ever to send what we have given up
         return Position(topic=topic, partition=sent.partition, offset=sent.offset)
 
     async def find(self, origins: Iterable[Position], is_it: Callable[[bytes], bool]) -> Position | None:
@@ -237,9 +230,8 @@ async def _scan(
     quiet = 0
     while ends:
         batches = await consumer.getmany(timeout_ms=POLL_MS)
-        quiet = 0 if batches else quiet + 1
-        if quiet > QUIET_POLLS:  # a consumer alone does not tell an outage from silence, and here is none to be
-            raise KafkaTimeoutError("no records although there are some")
+        if (quiet := 0 if batches else quiet + 1) > QUIET_POLLS:
+            raise KafkaTimeoutError("the broker stopped answering")
         for tp, records in batches.items():
             for record in records:
                 if is_it(record.value or b""):
@@ -278,8 +270,7 @@ async def connected(settings: KafkaSettings) -> AsyncIterator[KafkaBroker]:
         NotAllowed: it does not let us in.
     """
     await require_reachable(settings)
-    async with AsyncExitStack() as stack:
-        consumer = await stack.enter_async_context(started(_consumer(settings), doing="connecting"))
+    async with started(_consumer(settings), doing="connecting") as consumer:
         yield KafkaBroker(settings, consumer)
 
 
@@ -304,6 +295,6 @@ def _too_large(value: bytes, topic: str) -> InputsInvalid:
 def _outcome_unknown(topic: str, *, patience: float, error: Exception) -> TemporaryFailure:
     cause = f"none came within {patience:.0f} s" if isinstance(error, TimeoutError) else type(error).__name__
     return TemporaryFailure(
-        f"No acknowledgement of the request from {topic} within {patience:.0f} s ({cause}): it may have arrived or not.",
+        f"No acknowledgement of the request from {topic} ({cause}): it may have arrived or not.",
         remedy="`resume` looks for it in the topic and sends the identical bytes only if it is not there.",
     )

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import (
     AuthenticationFailedError,
     ClusterAuthorizationFailedError,
@@ -58,13 +59,21 @@ class KafkaSettings:
 
 
 class Client(Protocol):
-    """What aiokafka's consumer and producer have in common."""
+    """What aiokafka's clients have in common."""
 
     async def start(self) -> None:
         """Connect."""
 
     async def stop(self) -> None:
         """Let go of everything."""
+
+
+class Admin(AIOKafkaAdminClient):  # type: ignore[misc] # - aiokafka ships no annotations
+    """The admin client with the name that the other clients have for their end."""
+
+    async def stop(self) -> None:
+        """Let go of everything."""
+        await self.close()
 
 
 ClientT = TypeVar("ClientT", bound=Client)
@@ -97,7 +106,8 @@ async def _probe(address: str) -> str | None:
         return f"{address}: not a host name"
     except OSError as error:
         # asyncio puts its own words in the place of the system's; only the system's errors have positive numbers.
-        return f"{address}: {os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror or error}"
+        number = error.errno or 0
+        return f"{address}: {os.strerror(number) if number > 0 else error.strerror or error}"
     writer.close()
     return None
 
@@ -149,7 +159,8 @@ async def abandon(client: Client) -> None:
         await asyncio.wait(tasks, timeout=_ROUND_SECONDS)
     accumulator = getattr(client, "_message_accumulator", None)
     if accumulator is not None:
-        accumulator.fail_all(KafkaError("given up"))
+        for unsent in (accumulator._batches, accumulator._pending_batches):  # noqa: SLF001 - `stop` would wait for them
+            unsent.clear()
 
 
 def _tasks_of(client: Client) -> list[asyncio.Task[object]]:

@@ -10,6 +10,7 @@ import asyncio
 import fcntl
 import os
 import re
+import threading
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -125,6 +126,9 @@ class Ledger:
             DiskError: it cannot be opened.
         """
         self._path = run_directory / LEDGER_NAME
+        # A cancelled `append` leaves its thread at work, and the file must not be closed under it.
+        self._one_at_a_time = threading.Lock()
+        self._refuses = ""
         self._lock = _take_lock(run_directory)
         self.events: tuple[Event, ...] = ()
         self.repaired = 0
@@ -139,7 +143,7 @@ class Ledger:
             sync_directory(run_directory)
         except OSError as error:
             os.close(self._lock)
-            raise _cannot_write(self._path, error) from None
+            raise _cannot_write(self._path, _cause(error)) from None
         except (InputsInvalid, DiskError):
             os.close(self._lock)
             raise
@@ -152,8 +156,10 @@ class Ledger:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the file and give the lock back."""
-        os.close(self._file)
-        os.close(self._lock)
+        with self._one_at_a_time:
+            self._refuses = "it is closed"
+            os.close(self._file)
+            os.close(self._lock)
 
     async def append(self, events: Sequence[Event]) -> None:
         """Write the events and return when they are on the disk.
@@ -171,33 +177,41 @@ class Ledger:
             DiskError: disk full, or the sync failed. A failed sync is never tried again: the kernel may have
                 dropped the pages and would then report a success that is none.
         """
-        before = os.fstat(self._file).st_size
-        try:
-            view = memoryview(data)
-            while view:
-                # A disk that is nearly full takes a part without an error; the next call tells.
-                view = view[os.write(self._file, view) :]
-            os.fdatasync(self._file)
-        except OSError as error:
-            _shorten(self._file, before)
-            raise _cannot_write(self._path, error) from None
+        with self._one_at_a_time:
+            if self._refuses:
+                raise _cannot_write(self._path, self._refuses)
+            before = os.fstat(self._file).st_size
+            try:
+                view = memoryview(data)
+                while view:
+                    # A disk that is nearly full takes a part without an error; the next call tells.
+                    view = view[os.write(self._file, view) :]
+            except OSError as error:
+                self._shorten(before)
+                raise _cannot_write(self._path, _cause(error)) from None
+            try:
+                os.fdatasync(self._file)
+            except OSError as error:
+                self._refuses = f"a sync failed before ({_cause(error)})"
+                self._shorten(before)
+                raise _cannot_write(self._path, _cause(error)) from None
 
     def _cut_torn_tail(self, whole_bytes: int) -> None:
         with self._path.open("r+b") as file:
             file.seek(whole_bytes)
             torn = file.read()
             aside = self._path.with_name(f"ledger.torn.{whole_bytes}")
+            aside.touch(mode=0o600)
             aside.write_bytes(torn)
             file.truncate(whole_bytes)
             os.fsync(file.fileno())
 
-
-def _shorten(file: int, size: int) -> None:
-    """Back to the last whole line; if even that fails, reading finds the torn tail."""
-    try:
-        os.ftruncate(file, size)
-    except OSError:
-        return
+    def _shorten(self, size: int) -> None:
+        """Back to the last whole line; if even that fails, reading finds the torn tail, so nothing may follow it."""
+        try:
+            os.ftruncate(self._file, size)
+        except OSError as error:
+            self._refuses = f"a torn line could not be cut off ({_cause(error)})"
 
 
 def _take_lock(run_directory: Path) -> int:
@@ -206,17 +220,20 @@ def _take_lock(run_directory: Path) -> int:
     try:
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise _cannot_write(path, error) from None
+        raise _cannot_write(path, _cause(error)) from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"process {os.getpid()} on {os.uname().nodename}\n".encode(), 0)
     except BlockingIOError:
         holder = os.pread(lock, 100, 0).decode(errors="replace").strip() or "another process"
         os.close(lock)
         raise TemporaryFailure(
             f"{run_directory} is being worked on by {holder}.", remedy="Wait until that process has ended."
         ) from None
-    os.ftruncate(lock, 0)
-    os.pwrite(lock, f"process {os.getpid()} on {os.uname().nodename}\n".encode(), 0)
+    except OSError as error:
+        os.close(lock)
+        raise _cannot_write(path, _cause(error)) from None
     return lock
 
 
@@ -229,8 +246,12 @@ def sync_directory(directory: Path) -> None:
         os.close(handle)
 
 
-def _cannot_write(path: Path, error: OSError) -> DiskError:
+def _cause(error: OSError) -> str:
+    return error.strerror or str(error)
+
+
+def _cannot_write(path: Path, cause: str) -> DiskError:
     return DiskError(
-        f"{path} cannot be written: {error.strerror}.",
+        f"{path} cannot be written: {cause}.",
         remedy="Make room or check the permissions; what was recorded before is safe, and `resume` goes on from there.",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from eng5_runner.effects.ledger import sync_directory
@@ -35,7 +36,8 @@ def write_atomically(path: Path, data: bytes) -> None:
         partial.replace(path)
         sync_directory(path.parent)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # what refuses to be written may refuse to be removed
+            partial.unlink()
         raise DiskError(
             f"{path} cannot be written: {error.strerror}.", remedy="Make room or check the permissions, then resume."
         ) from None

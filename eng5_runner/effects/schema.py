@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import jsonschema_rs
@@ -21,8 +21,13 @@ def artefact_schema() -> dict[str, JsonValue]:
     # An installed wheel carries the schemas inside; a checkout has them beside the package.
     inside = package / "_schemas" / _RELATIVE
     path = inside if inside.is_file() else package.parent / "schemas" / _RELATIVE
-    schema: dict[str, JsonValue] = json.loads(path.read_text())
+    schema: dict[str, JsonValue] = json.loads(path.read_bytes())
     return schema
+
+
+def _pointer(path: Iterable[str | int]) -> str:
+    """A JSON pointer (RFC 6901); `/` for the whole artefact, which its pointer, an empty text, would not show."""
+    return "/" + "/".join(str(step).replace("~", "~0").replace("/", "~1") for step in path)
 
 
 def violations(artefact: Mapping[str, object], *, most: int = 5) -> list[str]:
@@ -30,7 +35,7 @@ def violations(artefact: Mapping[str, object], *, most: int = 5) -> list[str]:
     validator = jsonschema_rs.Draft202012Validator(artefact_schema(), validate_formats=True)
     found = []
     for error in validator.iter_errors(artefact):
-        found.append(f"/{'/'.join(map(str, error.instance_path))}: {error.kind.name}")
+        found.append(f"{_pointer(error.instance_path)}: {error.kind.name}")
         if len(found) == most:
             break
     return found
@@ -41,7 +46,7 @@ def violations_by_reference(artefact: Mapping[str, object], *, most: int = 5) ->
     validator = Draft202012Validator(artefact_schema(), format_checker=FormatChecker())
     found = []
     for error in validator.iter_errors(artefact):
-        found.append(f"/{'/'.join(map(str, error.absolute_path))}: {error.validator}")
+        found.append(f"{_pointer(error.absolute_path)}: {error.validator}")
         if len(found) == most:
             break
     return found

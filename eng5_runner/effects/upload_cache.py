@@ -48,8 +48,15 @@ class UploadCache:
             await asyncio.to_thread(self._append, uploads)
 
     async def forget(self) -> None:
-        """Drop all entries: the service no longer has what it should."""
-        await asyncio.to_thread(self._path.unlink, missing_ok=True)
+        """Drop all entries: the service no longer has what it should.
+
+        Raises:
+            DiskError: they are still there.
+        """
+        try:
+            await asyncio.to_thread(self._path.unlink, missing_ok=True)
+        except OSError as error:
+            raise self._cannot("removed", error) from None
 
     def _append(self, uploads: Mapping[str, str]) -> None:
         lines = bytearray(b"\n")  # ends a line that a kill cut short
@@ -60,12 +67,17 @@ class UploadCache:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             try:
-                os.write(file, lines)
+                left = memoryview(lines)
+                while left:  # a disk that is nearly full takes a part without an error
+                    left = left[os.write(file, left) :]
                 os.fdatasync(file)
             finally:
                 os.close(file)
         except OSError as error:
-            raise DiskError(
-                f"The upload cache {self._path} cannot be written: {error.strerror}.",
-                remedy="Make room, or name another place with ENG5_CACHE_DIR.",
-            ) from None
+            raise self._cannot("written", error) from None
+
+    def _cannot(self, what: str, error: OSError) -> DiskError:
+        return DiskError(
+            f"The upload cache {self._path} cannot be {what}: {error.strerror}.",
+            remedy="Make room, or name another place with ENG5_CACHE_DIR.",
+        )

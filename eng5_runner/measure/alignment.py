@@ -1,17 +1,24 @@
 """How well positions and projected grades agree with experts' grades.
 
-Each measure is None where it is undefined: fewer than two essays, or one side without any variation.
+Each measure is None where it is undefined: fewer than two essays, or one side without any variation. With few essays
+all of them are coarse: quote them with the `bootstrap_interval`, and grade anchors by the others before scoring them.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from scipy import stats
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    Measure: TypeAlias = Callable[[Sequence[float], Sequence[float]], float | None]
+
+_FEWEST_FOR_INTERVAL = 6
 
 
 def kendall_tau_b(positions: Sequence[float], grades: Sequence[float]) -> float | None:
@@ -94,6 +101,51 @@ def bias(expert: Sequence[int], projected: Sequence[int]) -> float:
     """
     _check(expert, projected)
     return float(np.mean(np.subtract(projected, expert)))
+
+
+def bootstrap_interval(
+    measure: Measure,
+    sides: tuple[Sequence[float], Sequence[float]],
+    *,
+    seed: int,
+    covariance: NDArray[np.float64] | None = None,
+    draws: int = 2000,
+    level: float = 0.9,
+) -> tuple[float, float] | None:
+    """The percentile interval of a measure over essays drawn anew with replacement.
+
+    Args:
+        measure: of two sides, such as `kendall_tau_b`.
+        sides: what it is taken of.
+        seed: not negative; the same seed gives the same interval.
+        covariance: of the first side, shape (n, n), where that is estimated positions: their error is then drawn as
+            well.
+        draws: how many; those in which the measure is undefined are left out.
+        level: the share between the two ends.
+
+    Returns:
+        None with fewer than 6 essays, of which an interval would pretend to know something.
+
+    Raises:
+        ValueError: the sides are of different essays, or the seed is negative.
+    """
+    one, other = (np.asarray(side) for side in sides)
+    if one.size != other.size:
+        raise ValueError("both sides must be of the same essays")
+    generator = np.random.default_rng(seed)
+    if one.size < _FEWEST_FOR_INTERVAL:
+        return None
+    found = []
+    for _ in range(draws):
+        moved = one if covariance is None else generator.multivariate_normal(one, covariance, method="eigh")
+        some = generator.integers(0, one.size, one.size)
+        value = measure(moved[some].tolist(), other[some].tolist())
+        found += [] if value is None else [value]
+    if not found:
+        return None
+    tail = (1.0 - level) / 2.0
+    low, high = np.quantile(found, [tail, 1.0 - tail]).tolist()
+    return low, high
 
 
 def _share_within(expert: Sequence[int], projected: Sequence[int], *, steps: int) -> float:

@@ -21,7 +21,7 @@ from scipy.optimize import isotonic_regression
 from scipy.special import ndtr, softmax
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -87,23 +87,37 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Positions:
-    """All items on the likelihood scale: the prior's shrinkage towards the middle undone.
+    """All items, and their anchors, on the likelihood scale: the prior's shrinkage towards the middle undone.
 
     Attributes:
         theta: shape (n,), in logits.
-        covariance: shape (n, n).
+        variance: shape (n,).
+        known: the anchors' indices, m of them.
+        covariance: of the anchors, shape (m, m).
     """
 
     theta: _Vector
+    variance: _Vector
+    known: tuple[int, ...]
     covariance: _Vector
 
     @classmethod
-    def of(cls, fitted: Fit) -> Positions:
+    def of(cls, fitted: Fit, known: Sequence[int]) -> Positions:
         """The positions of a fit, with θ_i f_i and Σ_ij √(f_i f_j), f_i = 1/max(1 − Σ_ii/σ², .3)."""
-        resolved = 1.0 - np.diag(fitted.covariance) / fitted.prior_sd**2
-        stretch = 1.0 / np.maximum(resolved, _LEAST_RESOLVED)
-        root = np.sqrt(stretch)
-        return cls(theta=fitted.theta * stretch, covariance=fitted.covariance * np.outer(root, root))
+        variance = np.square(fitted.standard_errors)
+        stretch = 1.0 / np.maximum(1.0 - variance / fitted.prior_sd**2, _LEAST_RESOLVED)
+        root = np.sqrt(stretch[list(known)])
+        return cls(
+            theta=fitted.theta * stretch,
+            variance=variance * stretch,
+            known=tuple(known),
+            covariance=fitted.covariance_among(known) * np.outer(root, root),
+        )
+
+    def among(self, places: Sequence[int]) -> _Vector:
+        """The covariance of some of the anchors."""
+        rows = [self.known.index(place) for place in places]
+        return self.covariance[np.ix_(rows, rows)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -183,7 +197,7 @@ def calibrate(positions: Positions, *, anchors: Mapping[int, int], scale: Scale)
         return Refusal(reason=f"the anchors do not order: {slope:.2f} ± {margin:.2f} logits from one grade to the next")
     known = _Anchors(
         theta=theta,
-        covariance=positions.covariance[np.ix_(where, where)],
+        covariance=positions.among(where),
         outcomes=grades + int(scale.has_below_lowest),
         line=max(slope, _LEAST_STEP) * scale.scores,
         step=max(slope, _LEAST_STEP),

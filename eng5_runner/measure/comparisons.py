@@ -66,6 +66,28 @@ def comparisons_from(items: Sequence[str], rows: Iterable[tuple[str, str, float]
     return _from_counts(tuple(items), Counter(_checked(position, row) for row in rows))
 
 
+def comparisons_counted(items: Sequence[str], rows: Iterable[tuple[str, str, float, int]]) -> Comparisons:
+    """The judgements of a table that counts them as arrays; the order of the rows leaves no trace.
+
+    Args:
+        items: every item to be placed, also those never compared.
+        rows: as of `comparisons_from`, with how many judgements the row stands for; rows that stand for none are left
+            out.
+
+    Raises:
+        ValueError: as of `comparisons_from`, or a count is negative.
+    """
+    position = {item: index for index, item in enumerate(items)}
+    if len(position) != len(items):
+        raise ValueError("items are named twice")
+    counts: Counter[tuple[int, int, float]] = Counter()
+    for first, second, outcome, count in rows:
+        if count < 0:
+            raise ValueError(f"a count cannot be negative: {count}")
+        counts[_checked(position, (first, second, outcome))] += count
+    return _from_counts(tuple(items), +counts)
+
+
 def collapse_repeats(comparisons: Comparisons) -> Comparisons:
     """The same judgements with every repeat of a pair in the same order counted once, as a fractional outcome.
 

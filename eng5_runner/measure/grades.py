@@ -102,7 +102,7 @@ def project(fitted: Fit, *, anchors: Mapping[str, int], scale: Scale) -> Project
         ValueError: an anchor is not in the fit, or its grade not on the scale.
     """
     places = _places(fitted, anchors, scale=scale)
-    positions = Positions.of(fitted)
+    positions = Positions.of(fitted, list(places))
     calibration = calibrate(positions, anchors=places, scale=scale)
     if isinstance(calibration, Refusal):
         return calibration
@@ -124,7 +124,7 @@ def leave_one_anchor_out(fitted: Fit, *, anchors: Mapping[str, int], scale: Scal
         ValueError: an anchor is not in the fit, or its grade not on the scale.
     """
     places = _places(fitted, anchors, scale=scale)
-    positions = Positions.of(fitted)
+    positions = Positions.of(fitted, list(places))
     table = []
     for left_out, grade in places.items():
         others = {index: places[index] for index in places if index != left_out}
@@ -162,7 +162,7 @@ def _places(fitted: Fit, anchors: Mapping[str, int], *, scale: Scale) -> dict[in
 
 def _graded(study: _Study, calibration: Calibration, *, students: Sequence[int]) -> tuple[StudentGrade, ...]:
     theta, known = study.positions.theta, list(study.anchors)
-    variance = np.diag(study.positions.covariance)
+    variance = study.positions.variance
     outside = (theta < theta[known].min()) | (theta > theta[known].max())
     linked = np.isin(study.fitted.component, study.fitted.component[known])
     probabilities = calibration.probabilities(theta[list(students)], variance[list(students)])

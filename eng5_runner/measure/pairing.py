@@ -67,7 +67,7 @@ def next_round(items: Sequence[str], *, history: Iterable[Pair], seed: int) -> l
     """
     if len(set(items)) != len(items):
         raise ValueError("items are named twice")
-    if len(items) < 2:  # noqa: PLR2004  a pair is two
+    if len(items) < 2:  # noqa: PLR2004 - a pair is two
         return []
     draw = _Draw.of(len(items), seed)
     slot = {item: int(draw.slots[index]) for index, item in enumerate(items)}
@@ -134,12 +134,12 @@ class _Draw:
         # The last round of an odd number has no second to balance it; coupled with itself its places are random.
         odd = self.partners(self.order[min(2 * couple + 1, self.circle - 1)])
         starts = generator.permutation(self.circle + 1).tolist()
-        first_in_even = _alternating(even, odd, starts)
+        first_in_even = _alternating(even, odd, starts=starts)
         partner, leads = (even, True) if place % 2 == 0 else (odd, False)
         return [(slot, partner[slot]) for slot in starts if first_in_even[slot] is leads]
 
 
-def _alternating(even: Sequence[int], odd: Sequence[int], starts: Iterable[int]) -> list[bool]:
+def _alternating(even: Sequence[int], odd: Sequence[int], *, starts: Iterable[int]) -> list[bool]:
     """For each slot whether it is first in the even round, so that it is second in the odd one.
 
     Walks each cycle of the two matchings in one direction from the first of its slots in `starts`.

@@ -92,7 +92,7 @@ def _information(spread: float) -> float:
 
 
 def _check(*, essays: int, spread: float) -> None:
-    if essays < 2:  # noqa: PLR2004  a comparison takes two
+    if essays < 2:  # noqa: PLR2004 - a comparison takes two
         raise ValueError(f"at least two essays are needed, not {essays}")
     if not (math.isfinite(spread) and spread > 0.0):
         raise ValueError(f"the spread must be positive and finite, not {spread!r}")

@@ -1,6 +1,7 @@
-"""The log posterior of the Bradley-Terry model, its maximum for one σ, and the σ of greatest evidence.
+"""The log posterior of the Bradley-Terry model and its maximum for one σ, by Newton's method.
 
-Newton's method on dense matrices: some milliseconds for 100 items, a third of a second for 1,000.
+A step solves with the curvature of `curvature`: exactly for few items, by conjugate gradients in time linear in the
+comparisons for many.
 """
 
 from __future__ import annotations
@@ -10,40 +11,36 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
 from scipy.special import expit
 
 from eng5_runner.measure.comparisons import Comparisons, summed_at
+from eng5_runner.measure.curvature import Curvature, Information, curvature_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from eng5_runner.measure.links import Links
+
 _Vector: TypeAlias = "NDArray[np.float64]"
 
-# The hyperprior of σ: weak, but it keeps σ away from 0 and ∞ when the data say little.
-_TYPICAL_SD = 1.5
-_LOG_SD_SPREAD = 0.5
-_LOG_SD_REACH = 4.0
-_SEARCH_TOLERANCE = 1e-3
 _MAX_STEPS = 200
-_ROUNDING = 1e-10  # relative
+_STEEPEST_DESCENT = 0.5  # at the end of a step, as a share of its rise at the beginning
+# So weak (sd 1000 logits) that δ is unpenalised for every practical purpose, yet H never becomes singular.
+_FREE_PRECISION = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Peak:
-    """The mode for one σ. `x` is θ with δ behind it; `factor` the Cholesky factor of the shifted H (see `hessian`)."""
+    """The mode for one σ: `x` is θ with δ behind it, `curvature` the negative Hessian there."""
 
     x: _Vector
     log_sd: float
-    factor: tuple[_Vector, bool]
-    shift: float
-    log_evidence: float
+    curvature: Curvature
 
-    def foreseen(self, log_sd: float) -> _Vector:
-        """Where the mode for another σ should be, to first order: H dθ/d(log σ) = 2θ/σ²."""
-        force = 2.0 * math.exp(-2.0 * self.log_sd) * self.x
-        force[-1] = 0.0
-        return self.x + (log_sd - self.log_sd) * cho_solve(self.factor, force, check_finite=False)
+    @property
+    def precision(self) -> float:
+        """σ⁻²."""
+        return math.exp(-2.0 * self.log_sd)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -52,14 +49,14 @@ class Posterior:
 
     Attributes:
         data: the judgements.
+        links: their graph.
         position_precision: of δ's prior, in logits⁻². None where δ is not estimated; it keeps its place in x all the
             same, so that all shapes are.
-        hyperprior: whether the evidence counts log σ ~ N(log 1.5, .5²).
     """
 
     data: Comparisons
+    links: Links
     position_precision: float | None
-    hyperprior: bool
 
     def log_odds(self, x: _Vector) -> _Vector:
         """Of the first shown winning, for each row."""
@@ -71,88 +68,57 @@ class Posterior:
         eta = self.log_odds(x)
         return float((self.data.weight * (self.data.outcome * eta - np.logaddexp(0.0, eta))).sum())
 
-    def value(self, x: _Vector, precision: float) -> float:
-        """The log posterior for one σ⁻², up to a constant."""
-        penalty = precision * float(np.square(x[:-1]).sum()) + (self.position_precision or 0.0) * float(x[-1]) ** 2
-        return self.log_likelihood(x) - penalty / 2.0
-
     def gradient(self, x: _Vector, precision: float) -> _Vector:
-        """The slope of `value`, shape (n + 1,)."""
+        """The slope of the log posterior for one σ⁻², shape (n + 1,)."""
+        return self._gradient(x, expit(self.log_odds(x)), precision=precision)
+
+    def climb(self, x: _Vector, log_sd: float, *, tolerance: float) -> Peak:
+        """The mode for one σ, from a start; `tolerance` is in logits, and the error left is of its square."""
+        precision = math.exp(-2.0 * log_sd)
+        chance = expit(self.log_odds(x))
+        gradient = self._gradient(x, chance, precision=precision)
+        for _ in range(_MAX_STEPS):
+            curvature = curvature_of(self._information(chance, precision))
+            step = curvature.solve(gradient)
+            stride, rise = np.abs(step).max(), float((gradient * step).sum())
+            while True:
+                chance = expit(self.log_odds(x + step))
+                gradient = self._gradient(x + step, chance, precision=precision)
+                # Halved where the way goes down again steeply. The posterior is concave: that is beyond the top.
+                if stride < tolerance or float((gradient * step).sum()) >= -rise * _STEEPEST_DESCENT:
+                    break
+                step, stride, rise = step / 2.0, stride / 2.0, rise / 2.0
+            x = x + step
+            if stride < tolerance:
+                break
+        return Peak(x=x, log_sd=log_sd, curvature=curvature)
+
+    def _gradient(self, x: _Vector, chance: _Vector, *, precision: float) -> _Vector:
         data = self.data
-        surprise = data.weight * (data.outcome - expit(self.log_odds(x)))
+        surprise = data.weight * (data.outcome - chance)
         slope = summed_at(data.first, surprise, size=x.size) - summed_at(data.second, surprise, size=x.size)
         slope[:-1] -= precision * x[:-1]
         if self.position_precision is not None:
             slope[-1] = surprise.sum() - self.position_precision * x[-1]
         return slope
 
-    def hessian(self, x: _Vector, precision: float) -> tuple[_Vector, float]:
-        """The lower triangle of the negative Hessian plus shift·11ᵀ/n over θ, and the shift.
-
-        1 is an eigenvector of the true one (eigenvalue 1/σ²), and the gradient has no part along it, so the shift
-        changes no step; it keeps the matrix well conditioned however wide the prior is.
-        """
-        data, n = self.data, x.size - 1
-        chance = expit(self.log_odds(x))
-        information = data.weight * chance * (1.0 - chance)
-        as_first = summed_at(data.first, information, size=n)
-        as_second = summed_at(data.second, information, size=n)
-        shift = 2.0 * float(information.sum()) / n + precision
-        cell = np.minimum(data.first, data.second) * (n + 1) + np.maximum(data.first, data.second)
-        hessian = summed_at(cell, -information, size=(n + 1) ** 2).reshape(n + 1, n + 1).T
-        hessian += shift / n
-        hessian[np.diag_indices(n)] += as_first + as_second + precision
-        hessian[-1] = 0.0
-        hessian[-1, -1] = 1.0
-        if self.position_precision is not None:
-            hessian[-1, :-1] = as_first - as_second
-            hessian[-1, -1] = information.sum() + self.position_precision
-        return hessian, shift
-
-    def climb(self, x: _Vector, log_sd: float, *, tolerance: float = _SEARCH_TOLERANCE) -> Peak:
-        """The mode for one σ, from a start."""
-        precision = math.exp(-2.0 * log_sd)
-        height = self.value(x, precision)
-        for _ in range(_MAX_STEPS):
-            hessian, shift = self.hessian(x, precision)
-            factor = cho_factor(hessian, lower=True, overwrite_a=True, check_finite=False)
-            step = cho_solve(factor, self.gradient(x, precision), check_finite=False)
-            stride = np.abs(step).max()
-            # Halved until the posterior does not fall; rounding near the top is not a fall.
-            while (reached := self.value(x + step, precision)) < height - _ROUNDING * (1.0 + abs(height)):
-                step = step / 2.0
-            x, height = x + step, reached
-            if stride < tolerance:
-                break
-        log_determinant = 2.0 * float(np.log(np.diag(factor[0])).sum()) - math.log1p(shift / precision)
-        log_evidence = height - (x.size - 1) * log_sd - log_determinant / 2.0
-        if self.hyperprior:
-            log_evidence -= ((log_sd - math.log(_TYPICAL_SD)) / _LOG_SD_SPREAD) ** 2 / 2.0
-        return Peak(x=x, log_sd=log_sd, factor=factor, shift=shift, log_evidence=log_evidence)
-
-    def beside(self, peak: Peak, *, by: float) -> Peak:
-        """The mode for the σ that many log units away from another's."""
-        return self.climb(peak.foreseen(peak.log_sd + by), peak.log_sd + by)
+    def _information(self, chance: _Vector, precision: float) -> Information:
+        return Information(
+            data=self.data,
+            links=self.links,
+            by_row=self.data.weight * chance * (1.0 - chance),
+            precision=precision,
+            position_precision=self.position_precision,
+        )
 
 
-def likeliest_prior(posterior: Posterior) -> Peak:
-    """The peak at the σ of greatest evidence: a walk on a log grid to bracket it, then a parabola, twice."""
-    peak = posterior.climb(np.zeros(len(posterior.data.items) + 1), math.log(_TYPICAL_SD))
-    for width in (0.5, 0.1):
-        peak = _bracketed_top(posterior, peak, width=width)
-    return peak
+def position_precision(comparisons: Comparisons) -> float | None:
+    """The precision of δ's prior in logits⁻²: none in effect, or 1 where one position has always won.
 
-
-def _bracketed_top(posterior: Posterior, middle: Peak, *, width: float) -> Peak:
-    low, high = posterior.beside(middle, by=-width), posterior.beside(middle, by=width)
-    while max(low.log_evidence, high.log_evidence) > middle.log_evidence:
-        if abs(middle.log_sd - math.log(_TYPICAL_SD)) > _LOG_SD_REACH:
-            return middle
-        if high.log_evidence > low.log_evidence:
-            low, middle, high = middle, high, posterior.beside(high, by=width)
-        else:
-            low, middle, high = posterior.beside(low, by=-width), low, middle
-    bend = low.log_evidence - 2.0 * middle.log_evidence + high.log_evidence
-    if bend == 0.0:  # flat: there is nothing to learn about σ
-        return middle
-    return posterior.beside(middle, by=width / 2.0 * (low.log_evidence - high.log_evidence) / bend)
+    None when nothing was compared.
+    """
+    total = float(comparisons.weight.sum())
+    first_won = float((comparisons.weight * comparisons.outcome).sum())
+    if total == 0.0:
+        return None
+    return _FREE_PRECISION if 0.0 < first_won < total else 1.0

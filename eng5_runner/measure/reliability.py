@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import expit
 
-from eng5_runner.measure.bradley_terry import Comparisons, Fit, fit
+from eng5_runner.measure.bradley_terry import Comparisons, Fit, fit, posterior_of
+from eng5_runner.measure.evidence import TYPICAL_SD, Summit, likeliest_prior
+from eng5_runner.measure.links import Links
+from eng5_runner.measure.posterior import Posterior, position_precision
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,8 +20,11 @@ if TYPE_CHECKING:
 # Half a win short of nothing: the customary adjustment in comparative judgement (R package sirt, function btm).
 _EDGE = 0.3
 _FEWEST_ITEMS = 2  # one differs from nothing
-# So wide in logits that the estimate is the maximum of the likelihood.
-_NO_PRIOR_SD = 1000.0
+# So wide in logits that the estimate is the maximum of the likelihood, to a ten-thousandth of a judgement.
+_NO_PRIOR_SD = 100.0
+# Of log σ̂: of the study itself and of each study simulated after it.
+_TOLERANCE = 1e-6
+_DRAW_TOLERANCE = 1e-2
 
 
 def empirical_bayes(fitted: Fit) -> float:
@@ -25,10 +32,13 @@ def empirical_bayes(fitted: Fit) -> float:
 
     σ̂ maximises the marginal likelihood alone, whatever prior `fitted` was made with: a fixed prior, and to a lesser
     degree the hyperprior of `fit`, would find reliability in pure noise (.5 and .3 for 60 items judged 10 times by the
-    toss of a coin; this finds .05). So it costs one more fit. It stays honest when pairs were chosen by earlier
-    outcomes, because the likelihood takes no notice of such a choice.
+    toss of a coin; this finds .05). It stays honest when pairs were chosen by earlier outcomes, because the likelihood
+    takes no notice of such a choice.
     """
-    return _share_real(_by_evidence(fitted))
+    n = len(fitted.items)
+    if n < _FEWEST_ITEMS:
+        return 0.0
+    return _share_real(_by_evidence(fitted), n)
 
 
 def reliability_interval(
@@ -36,7 +46,8 @@ def reliability_interval(
 ) -> tuple[float, float]:
     """A parametric-bootstrap interval for ρ_EB: positions drawn from N(0, σ̂²), the pairs judged and fitted anew.
 
-    Each draw costs one fit. A row of weight w is judged round(w) times, at least once.
+    Each draw costs one search for σ̂, without any covariance, started at the drawn truth. A row of weight w is judged
+    round(w) times, at least once.
 
     Args:
         fitted: the study, from which σ̂ and δ̂ are taken.
@@ -51,11 +62,18 @@ def reliability_interval(
     if comparisons.items != fitted.items:
         raise ValueError("the comparisons are not of the fitted items")
     generator = np.random.default_rng(seed)
-    by_evidence = _by_evidence(fitted)
-    simulated = [
-        empirical_bayes(replace(fitted, comparisons=_judged_anew(by_evidence, comparisons, generator=generator)))
-        for _ in range(draws)
-    ]
+    n, estimated = len(fitted.items), fitted.position_effect_se is not None
+    if n < _FEWEST_ITEMS:
+        return 0.0, 0.0
+    truth = _by_evidence(fitted)
+    links, simulated = Links.of(comparisons), []
+    for _ in range(draws):
+        theta = generator.normal(0.0, math.exp(truth.log_sd), n)
+        start = np.append(theta - theta.mean(), fitted.position_effect if estimated else 0.0)
+        data = _judged_anew(comparisons, start, generator=generator)
+        anew = Posterior(data=data, links=links, position_precision=position_precision(data) if estimated else None)
+        summit = likeliest_prior(anew, hyperprior=False, start=start, log_sd=truth.log_sd, tolerance=_DRAW_TOLERANCE)
+        simulated.append(_share_real(summit, n))
     tail = (1.0 - level) / 2.0
     low, high = np.quantile(simulated, [tail, 1.0 - tail]).tolist()
     return low, high
@@ -81,25 +99,24 @@ def separation(fitted: Fit) -> float | None:
     spread = float(np.var(unshrunk.theta, ddof=1))
     if spread < np.finfo(float).eps:
         return None
-    return 1.0 - float(np.mean(np.diag(unshrunk.covariance))) / spread
+    return 1.0 - float(np.mean(np.square(unshrunk.standard_errors))) / spread
 
 
-def _by_evidence(fitted: Fit) -> Fit:
-    """The same study with the σ that its judgements alone speak for."""
-    return fit(fitted.comparisons, hyperprior=False, position_effect=fitted.position_effect_se is not None)
+def _by_evidence(fitted: Fit) -> Summit:
+    """The σ that the judgements alone speak for."""
+    posterior = posterior_of(fitted.comparisons, position_effect=fitted.position_effect_se is not None)
+    return likeliest_prior(posterior, hyperprior=False, log_sd=math.log(TYPICAL_SD), tolerance=_TOLERANCE)
 
 
-def _share_real(fitted: Fit) -> float:
-    n = len(fitted.items)
-    if n < _FEWEST_ITEMS:
-        return 0.0
-    left = float(np.trace(fitted.covariance)) / ((n - 1) * fitted.prior_sd**2)
-    return min(1.0, max(0.0, 1.0 - left))
+def _share_real(summit: Summit, n: int) -> float:
+    return min(1.0, max(0.0, 1.0 - summit.unexplained / (n - 1)))
 
 
-def _judged_anew(fitted: Fit, comparisons: Comparisons, *, generator: np.random.Generator) -> Comparisons:
-    theta = generator.normal(0.0, fitted.prior_sd, len(fitted.items))
-    eta = theta[comparisons.first] - theta[comparisons.second] + fitted.position_effect
+def _judged_anew(
+    comparisons: Comparisons, truth: NDArray[np.float64], *, generator: np.random.Generator
+) -> Comparisons:
+    """Judgements of the same pairs by a judge to whom `truth` is (θ, δ)."""
+    eta = truth[comparisons.first] - truth[comparisons.second] + truth[-1]
     times: NDArray[np.int64] = np.maximum(1, np.rint(comparisons.weight)).astype(np.int64)
     return replace(comparisons, outcome=generator.binomial(times, expit(eta)) / times)
 

@@ -30,6 +30,7 @@ from eng5_runner.core.next_step import verdict
 from eng5_runner.core.spec import Patience
 from eng5_runner.core.state import RunState
 from eng5_runner.effects.kafka import Polled
+from eng5_runner.errors import ServiceUnavailable
 from eng5_runner.run.ports import Broker, Clock, Notice, Told
 
 PROBE_SECONDS = 5.0
@@ -49,19 +50,14 @@ async def gather(
     ends: dict[tuple[str, int], int] | None = None
     while not stop.is_set():
         events = list(_facts(await broker.poll(), state=state, names=names, at=clock.now()))
-        watch.heard(bool(events))
-        if events:
-            yield events
-        else:
-            yield await _quiet(broker, watch)
+        yield [*events, *watch.heard()] if events else await _quiet(broker, watch)
         deadline = watch.deadline(state)
         if deadline is not None:
             yield [deadline]
         if deadline is not None and deadline.kind != "result":
             break
         if ends is None and _is_answered(state):
-            # The topics may have more partitions by now than when the request was sent.
-            ends = _by_partition(await broker.ends(await broker.topology(CALLBACK_TOPICS)))
+            ends = await _present_ends(broker)
         if ends is not None and _is_read(ends, await broker.positions()):
             break
     else:
@@ -74,6 +70,14 @@ def _is_answered(state: RunState) -> bool:
     """Nothing more will be said about the run than what the topics hold now."""
     result_overdue = any(deadline.kind == "result" for deadline in state.deadlines)
     return state.failure is not None or (state.completed is not None and (state.has_result or result_overdue))
+
+
+async def _present_ends(broker: Broker) -> dict[tuple[str, int], int] | None:
+    """The topics' ends, in all partitions that they have by now; None while the broker is away."""
+    try:
+        return _by_partition(await broker.ends(await broker.topology(CALLBACK_TOPICS)))
+    except ServiceUnavailable:
+        return None
 
 
 def _by_partition(positions: Iterable[Position]) -> dict[tuple[str, int], int]:
@@ -142,27 +146,31 @@ class _Watch:
         self._away_since: float | None = None
         self._completed_at: float | None = None
 
-    def heard(self, ours: bool) -> None:  # noqa: FBT001 - the one thing there is to say
-        """Something of ours came, or nothing did."""
-        if ours:
-            self._last_heard = self._last_probe = self._clock.monotonic()
+    def heard(self) -> Sequence[Notice]:
+        """Something of ours came; so the broker is there, if it was not."""
+        self._last_heard = self._last_probe = self._clock.monotonic()
+        return self._back()
 
     def probe_is_due(self) -> bool:
         """Whether it is time to ask the broker if it is there."""
         return self._clock.monotonic() - self._last_probe >= PROBE_SECONDS
 
-    def probed(self, *, alive: bool) -> Iterator[Notice]:
+    def probed(self, *, alive: bool) -> Sequence[Notice]:
         """Take the answer in; say so when it changes or an outage goes on."""
         now = self._clock.monotonic()
         if self._away_since is not None or not alive:
             self._last_heard += now - self._last_probe
         self._last_probe = now
-        if not alive:
-            self._away_since = now if self._away_since is None else self._away_since
-            yield Notice(kind="trouble", text=f"the broker has been unreachable for {now - self._away_since:.0f} s")
-        elif self._away_since is not None:
-            yield Notice(kind="relief", text=f"the broker is back after {now - self._away_since:.0f} s")
-            self._away_since = None
+        if alive:
+            return self._back()
+        self._away_since = now if self._away_since is None else self._away_since
+        return [Notice(kind="trouble", text=f"the broker has been unreachable for {now - self._away_since:.0f} s")]
+
+    def _back(self) -> Sequence[Notice]:
+        if self._away_since is None:
+            return []
+        away, self._away_since = self._clock.monotonic() - self._away_since, None
+        return [Notice(kind="relief", text=f"the broker is back after {away:.0f} s")]
 
     def deadline(self, state: RunState) -> DeadlineReached | None:
         """The deadline that is reached now and was not told before."""

@@ -29,7 +29,7 @@ from eng5_runner.effects.schema import violations
 from eng5_runner.errors import InputsInvalid
 
 # The services' own records, the lock and what a crash left are not the run's statement.
-_ENTRY_KEYS = {"path", "sha256", "bytes"}
+_ENTRY_KEYS = frozenset({"path", "sha256", "bytes"})
 _NOT_LISTED = (STACK_FOLDER, LOCK_NAME, MANIFEST_NAME, SUMS_NAME)
 
 

@@ -74,6 +74,15 @@ def _manifest_doubts(run_directory: Path) -> Iterator[str]:
         if entry_of(run_directory, path) != listed[path]:
             yield f"{path} is not what the manifest says"
     yield from _differing(run_directory, manifest_files(entries))
+    yield from _unsigned_manifest(run_directory)
+
+
+def _unsigned_manifest(run_directory: Path) -> Iterator[str]:
+    """A manifest that was altered and is still one blames the files; the sums tell which of them it is."""
+    line = f"{entry_of(run_directory, MANIFEST_NAME)['sha256']}  {MANIFEST_NAME}\n"
+    sums = run_directory / SUMS_NAME
+    if sums.is_file() and line.encode() not in read_file(sums):
+        yield f"{MANIFEST_NAME} is not what {SUMS_NAME} says"
 
 
 def _differing(run_directory: Path, files: dict[str, bytes]) -> Iterator[str]:

@@ -187,8 +187,7 @@ class CJService:
         answered = [each.raw for each in earlier if each.raw is not None]
         if answered:
             log.info("batch answered again", batch_id=plan.batch_id, callbacks=len(answered))
-        for raw in answered:
-            await self._publisher.publish(Topic.COMPARISON.value, raw)
+        await self._publisher.publish_all(Topic.COMPARISON.value, answered)
 
     async def _closing_events(self, batch: Batch, outcome: Outcome) -> list[tuple[str, bytes]]:
         if outcome.too_many_failed:

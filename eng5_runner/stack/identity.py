@@ -19,10 +19,10 @@ class TokenInvalid(Exception):
 
 
 class TokenAuthority:
-    """Makes and checks tokens; a new authority knows none of another one's."""
+    """Makes and checks tokens; a new authority knows none of another one's, unless they share a secret."""
 
-    def __init__(self) -> None:
-        self._secret = secrets.token_hex(_SECRET_BYTES)
+    def __init__(self, *, secret: str | None = None) -> None:
+        self._secret = secret or secrets.token_hex(_SECRET_BYTES)
 
     def issue(self, *, subject: str, roles: tuple[str, ...], valid_for: timedelta) -> str:
         """A signed token.

@@ -15,17 +15,19 @@ import structlog
 
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.errors import ServiceUnavailable
-from eng5_runner.stack import content, llm_provider
+from eng5_runner.stack import content, identity_service, llm_provider
+from eng5_runner.stack.accounts import Accounts, FirstAdmin
 from eng5_runner.stack.broker import embedded_broker
 from eng5_runner.stack.cj_admin import CJAdmin
 from eng5_runner.stack.cj_service import CJService
 from eng5_runner.stack.clients import ContentClient, LLMProviderClient
 from eng5_runner.stack.content import ContentService
 from eng5_runner.stack.identity import ADMIN_ROLE, TokenAuthority
+from eng5_runner.stack.identity_service import IdentityService
 from eng5_runner.stack.judges import JudgeEntry, offline_baseline
 from eng5_runner.stack.kafka import open_publisher, open_reader
 from eng5_runner.stack.llm_provider import LLMProvider
-from eng5_runner.stack.store import open_store
+from eng5_runner.stack.store import Store, open_store
 from eng5_runner.stack.web import served
 
 log = structlog.get_logger(__name__)
@@ -44,14 +46,18 @@ class StackAddresses:
         content_service_url: with its path, `http://127.0.0.1:<port>/v1/content`.
         cj_service_url: without a path.
         llm_provider_service_url: with its path, `http://127.0.0.1:<port>/api/v1`.
+        identity_service_url: with its path, `http://127.0.0.1:<port>/v1/auth`.
         admin_token: a bearer token with the role admin, valid for 7 days and for this stack only.
+        first_admin: the account that this start has made, or None where there was one; its password is kept nowhere.
     """
 
     kafka_bootstrap: str
     content_service_url: str
     cj_service_url: str
     llm_provider_service_url: str
+    identity_service_url: str
     admin_token: str = field(repr=False)
+    first_admin: FirstAdmin | None = None
 
     def environment(self) -> dict[str, str]:
         """The same as the environment variables that the field uses."""
@@ -60,6 +66,7 @@ class StackAddresses:
             "CONTENT_SERVICE_URL": self.content_service_url,
             "CJ_SERVICE_URL": self.cj_service_url,
             "LLM_PROVIDER_SERVICE_URL": self.llm_provider_service_url,
+            "IDENTITY_SERVICE_URL": self.identity_service_url,
             "HULEEDU_ADMIN_TOKEN": self.admin_token,
         }
 
@@ -102,19 +109,30 @@ async def serve(
         cj_url = await opened.enter_async_context(served(admin.application()))
         llm = LLMProviderClient(session, llm_url + llm_provider.PATH)
         cj = CJService(store=store, publisher=publisher, contents=contents, provider=llm)
+        identity_url, first_admin = await opened.enter_async_context(_identity_served(store, authority))
 
         addresses = StackAddresses(
             kafka_bootstrap=bootstrap,
             content_service_url=content_url + content.PATH,
             cj_service_url=cj_url,
             llm_provider_service_url=llm_url + llm_provider.PATH,
+            identity_service_url=identity_url + identity_service.PATH,
+            first_admin=first_admin,
             admin_token=authority.issue(subject="stack", roles=(ADMIN_ROLE,), valid_for=_TOKEN_VALID),
         )
         async with _at_work(provider.run(), cj.run(reader), drain=provider.close) as working:
-            await _all_healthy(session, content_url, llm_url, cj_url)
+            await _all_healthy(session, content_url, llm_url, cj_url, identity_url)
             log.info("stack ready", kafka=bootstrap, content=content_url, cj=cj_url, llm_provider=llm_url)
             ready(addresses)
             await _until(stop, working)
+
+
+@asynccontextmanager
+async def _identity_served(store: Store, authority: TokenAuthority) -> AsyncIterator[tuple[str, FirstAdmin | None]]:
+    """The Identity Service; gives its address without a path, and the account that this start has made."""
+    accounts = Accounts(store)
+    async with served(IdentityService(accounts=accounts, authority=authority).application()) as url:
+        yield url, await accounts.create_first_admin()
 
 
 async def _until(stop: asyncio.Event, working: Sequence[asyncio.Task[None]]) -> None:

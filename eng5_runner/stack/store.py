@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     Executable,
     ForeignKey,
@@ -132,6 +133,27 @@ cj_closing_events = Table(
     Column("cj_batch_id", Integer, ForeignKey("cj_batches.id"), nullable=False),
     Column("topic", String(255), nullable=False),
     Column("raw", LargeBinary, nullable=False),
+)
+
+identity_accounts = Table(
+    "identity_accounts",
+    schema,
+    Column("id", Integer, primary_key=True),
+    Column("email", String(320), nullable=False, unique=True),
+    Column("password_hash", String(255), nullable=False),
+    Column("roles", String(255), nullable=False),
+    Column("created_at", String(40), nullable=False),
+)
+
+# Refresh tokens, of which only the hash is kept. A login begins a family; each exchange adds a member to it.
+identity_refresh_tokens = Table(
+    "identity_refresh_tokens",
+    schema,
+    Column("token_sha256", String(64), primary_key=True),
+    Column("family", String(32), nullable=False, index=True),
+    Column("account_id", Integer, ForeignKey("identity_accounts.id"), nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("exchanged_at", BigInteger),
 )
 
 

@@ -61,6 +61,8 @@ _SIGNATURES: tuple[tuple[str, type | None, tuple[type, ...]], ...] = (
     ("rd_kafka_mock_broker_set_up", _INT, (_P, _I32)),
     ("rd_kafka_mock_broker_set_rtt", _INT, (_P, _I32, _INT)),
     ("rd_kafka_mock_push_request_errors_array", None, (_P, _I16, _SIZE, ctypes.POINTER(_INT))),
+    # Pairs of error and delay follow.
+    ("rd_kafka_mock_broker_push_request_error_rtts", _INT, (_P, _I32, _I16, _SIZE)),
     ("rd_kafka_mock_partition_delete_records", _INT, (_P, _STR, _I32, ctypes.c_int64)),
     ("rd_kafka_mock_start_request_tracking", None, (_P,)),
     ("rd_kafka_mock_get_requests", ctypes.POINTER(_P), (_P, ctypes.POINTER(_SIZE))),
@@ -132,6 +134,13 @@ class MockCluster:
     def answer_late(self, milliseconds: int) -> None:
         """Do what is asked at once, but answer only so much later. A request that waits keeps its delay."""
         self._checked("rd_kafka_mock_broker_set_rtt", _ONLY_BROKER, milliseconds)
+
+    def answer_once_late(self, request: int, *, milliseconds: int) -> None:
+        """The next request of that kind is carried out at once, its answer comes so much later."""
+        error = self._library.rd_kafka_mock_broker_push_request_error_rtts(
+            self._cluster, _ONLY_BROKER, request, 1, _INT(0), _INT(milliseconds)
+        )
+        assert error == 0
 
     def answer_with(self, request: int, errors: Sequence[int]) -> None:
         """The next requests of that kind are not carried out but answered with these errors, one each."""

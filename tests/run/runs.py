@@ -11,7 +11,9 @@ from uuid import UUID
 
 from eng5_runner.core.canonical import Json, sha256_hex
 from eng5_runner.core.events import Event, RunResumed, RunStarted
+from eng5_runner.core.evidence import gather_evidence
 from eng5_runner.core.inputs import Anchor, Document, Inputs, SourceFile, Student
+from eng5_runner.core.runner_status import runner_status
 from eng5_runner.core.spec import Mode, Patience, RunSpec, Study, Target, Uploading, Versions
 from eng5_runner.core.state import RunState, fold
 from eng5_runner.effects.ledger import Ledger, read_ledger
@@ -198,3 +200,22 @@ def without(artefact: dict[str, Json], paths: Sequence[str]) -> dict[str, Json]:
 def essence(artefact: dict[str, Json]) -> dict[str, Json]:
     """What a run states: the artefact without times and bookkeeping, exactly the fields named above."""
     return without(artefact, (*TIMES, *BOOKKEEPING))
+
+
+def claims(run: Run) -> tuple[object, ...]:
+    """What the artefact is computed from, besides the inputs: a cheap stand-in for it where many runs are compared.
+
+    The evidence in full, how the run ended and why, costs' and counts' sources, and what was uploaded under which id.
+    """
+    events = run.events
+    state = fold(events)
+    evidence = gather_evidence(run.inputs, events)
+    dropped = {path.removeprefix("runner_status.") for path in BOOKKEEPING}
+    status = {name: value for name, value in runner_status(state, events).items() if name not in dropped}
+    return evidence.judged, evidence.failed, evidence.result, status, state.storage_ids
+
+
+def write_ledger(directory: Path, events: Sequence[Event]) -> None:
+    """A ledger of these events, with checksums that fit."""
+    with Ledger(directory) as ledger:
+        asyncio.run(ledger.append(events))

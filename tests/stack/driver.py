@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -127,11 +127,13 @@ class Client:
         http: aiohttp.ClientSession,
         producer: AIOKafkaProducer,
         consumer: AIOKafkaConsumer,
+        alive: Callable[[], bool],
     ) -> None:
         self.at = at
         self.http = http
         self._producer = producer
         self._consumer = consumer
+        self._alive = alive
         self._batches: dict[str, Batch] = {}
 
     @property
@@ -174,6 +176,7 @@ class Client:
         return batch
 
     async def _poll(self) -> None:
+        assert self._alive(), "the stack has died"
         for partition, records in (await self._consumer.getmany(timeout_ms=50)).items():
             for record in records:
                 event = parse_callback(Topic(partition.topic), record.value).data
@@ -253,15 +256,17 @@ async def running(data_dir: Path, *, judge: RecordingJudge | None = None) -> Asy
     if task.done():
         task.result()
     try:
-        async with client(up.result()) as made:
-            yield made
+        async with client(up.result(), alive=lambda: not task.done()) as made:
+            try:
+                yield made
+            finally:
+                stop.set()
     finally:
-        stop.set()
         await task
 
 
 @asynccontextmanager
-async def client(at: StackAddresses) -> AsyncIterator[Client]:
+async def client(at: StackAddresses, *, alive: Callable[[], bool] = lambda: True) -> AsyncIterator[Client]:
     producer = AIOKafkaProducer(bootstrap_servers=at.kafka_bootstrap)
     consumer = AIOKafkaConsumer(
         *CALLBACK_TOPICS,
@@ -274,7 +279,7 @@ async def client(at: StackAddresses) -> AsyncIterator[Client]:
         try:
             await producer.start()
             await consumer.start()
-            yield Client(at=at, http=http, producer=producer, consumer=consumer)
+            yield Client(at=at, http=http, producer=producer, consumer=consumer, alive=alive)
         finally:
             await stop_client(producer)
             await stop_client(consumer)

@@ -7,6 +7,8 @@ import signal
 import sys
 from pathlib import Path
 
+from rich.markup import escape
+
 from eng5_runner.cli.logs import logging_to
 from eng5_runner.cli.loop import run_loop
 from eng5_runner.cli.narrate import people, write_json
@@ -52,10 +54,13 @@ async def _watch_stdin(stop: asyncio.Event) -> None:
 
 
 def _tell(addresses: StackAddresses, *, json_lines: bool) -> None:
-    environment = addresses.environment()
+    environment, first = addresses.environment(), addresses.first_admin
     if json_lines:
-        write_json(environment)
+        write_json(environment | ({"first_admin": {"email": first.email, "password": first.password}} if first else {}))
         return
+    if first is not None:
+        people().print(f"an administrator was created: {first.email}, password {escape(first.password)}")
+        people().print("the password is shown this once; `eng5-runner admin login` asks for it")
     people().print("the embedded stack is up; Ctrl-C ends it. For the runner in another terminal:")
     for name, value in environment.items():
         sys.stdout.write(f"export {name}={value}\n")

@@ -1,0 +1,36 @@
+"""fit's options; the statistics are loaded when it is called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def fit_command(  # noqa: PLR0917 - Typer reads the options from the signature
+    table: Annotated[Path, typer.Argument(help="CSV: item_a, item_b, winner, and count, judge.", metavar="TABLE.csv")],
+    prior_sd: Annotated[
+        str, typer.Option("--prior-sd", help="Spread of the prior in logits.", metavar="auto|NUMBER")
+    ] = "auto",
+    position_effect: Annotated[
+        bool,
+        typer.Option("--position-effect/--no-position-effect", help="Estimate the advantage of being shown first."),
+    ] = True,
+    anchors: Annotated[Path | None, typer.Option("--anchors", help="CSV of known grades: item, grade.")] = None,
+    grade_scale: Annotated[str | None, typer.Option("--grade-scale", help="The anchors' grade scale.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Write the items to this CSV.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """Place the items of any table of comparisons on one scale: item_a is the one shown first."""
+    from eng5_runner.cli.commands.fit import Options, fit_table, prior_from
+
+    options = Options(
+        prior_sd=prior_from(prior_sd),
+        position_effect=position_effect,
+        anchors=anchors,
+        grade_scale=grade_scale,
+        out=out,
+        json=json,
+    )
+    raise typer.Exit(fit_table(table, options))

@@ -1,0 +1,156 @@
+"""The logins of this user: one small file for each Identity Service, which only the user can read."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import stat
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from eng5_runner.contracts.services import TokenText
+from eng5_runner.core.canonical import sha256_hex
+from eng5_runner.effects.outputs import write_atomically
+from eng5_runner.errors import ConfigurationError, DiskError, TemporaryFailure
+
+LOCK_SECONDS = 90.0
+_LOCK_PAUSE_SECONDS = 0.05
+_OTHERS = 0o077
+_LARGEST = 1 << 16
+
+
+class Login(BaseModel):
+    """A login as it is kept.
+
+    Attributes:
+        identity_url: the service that gave the tokens.
+        access_token: what the services' admin sides want to see.
+        refresh_token: exchanged for new tokens before the access token expires; None where there is none.
+        obtained_at: by this machine's clock.
+        expires_at: the access token's end, by this machine's clock.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    identity_url: str
+    access_token: Annotated[TokenText, Field(repr=False)]
+    refresh_token: Annotated[TokenText | None, Field(repr=False)]
+    obtained_at: AwareDatetime
+    expires_at: AwareDatetime
+
+    def is_good_at(self, moment: datetime) -> bool:
+        """Whether the access token can be used. A clock that was set back tells nothing."""
+        return self.obtained_at <= moment < self.expires_at
+
+
+class LoginCache:
+    """The login at one Identity Service. Several processes may use it at the same time."""
+
+    def __init__(self, state_folder: Path, *, identity_url: str) -> None:
+        self._folder = state_folder / "logins"
+        self._path = self._folder / f"{sha256_hex(identity_url.encode())[:16]}.json"
+        self._identity_url = identity_url
+
+    def read(self) -> Login | None:
+        """The login, or None if there is none that can be used.
+
+        Raises:
+            ConfigurationError: others can read the file.
+            DiskError: it cannot be read.
+        """
+        try:
+            file = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self._cannot("read", error) from None
+        with os.fdopen(file, "rb") as opened:
+            about = os.fstat(opened.fileno())
+            if stat.S_IMODE(about.st_mode) & _OTHERS or about.st_uid != os.getuid():
+                raise ConfigurationError(
+                    f"The login cache {self._path} is open to others.",
+                    remedy=f"If nobody has used it: chmod 600 {self._path}. Else `eng5-runner admin logout`.",
+                )
+            try:
+                found = Login.model_validate_json(opened.read(_LARGEST))
+            except ValidationError:  # a cache may forget
+                return None
+        return found if found.identity_url == self._identity_url else None
+
+    def write(self, login: Login) -> None:
+        """Keep a login in the place of the one before.
+
+        Raises:
+            DiskError: it could not be written.
+        """
+        self._make_folder()
+        write_atomically(self._path, login.model_dump_json().encode() + b"\n")
+
+    def forget(self) -> bool:
+        """Drop the login; gives whether there was a file.
+
+        Raises:
+            DiskError: it is still there.
+        """
+        try:
+            self._path.unlink()
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise self._cannot("removed", error) from None
+        return True
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Keep other processes from changing the login meanwhile.
+
+        Raises:
+            TemporaryFailure: another process holds it for too long.
+            DiskError: the lock cannot be made.
+        """
+        lock = await asyncio.to_thread(self._locked)
+        try:
+            yield
+        finally:
+            os.close(lock)
+
+    def _locked(self) -> int:
+        self._make_folder()
+        try:
+            lock = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise self._cannot("locked", error) from None
+        deadline = time.monotonic() + LOCK_SECONDS
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    os.close(lock)
+                    raise TemporaryFailure(
+                        f"Another process has held the login cache {self._path} for {LOCK_SECONDS:.0f} s.",
+                        remedy="Wait for it to end, then try again.",
+                    ) from None
+                time.sleep(_LOCK_PAUSE_SECONDS)
+            else:
+                return lock
+
+    def _make_folder(self) -> None:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._folder.chmod(0o700)
+        except OSError as error:
+            raise self._cannot("written", error) from None
+
+    def _cannot(self, what: str, error: OSError) -> DiskError:
+        return DiskError(
+            f"The login cache {self._path} cannot be {what}: {error.strerror}.",
+            remedy="Check the folder's permissions, or name another place with ENG5_STATE_DIR.",
+        )

@@ -1,0 +1,60 @@
+"""The covariance of the positions where judgements are not independent: of one pair, or of one judge.
+
+H⁻¹ (Σ_g s_g s_gᵀ) H⁻¹ with s_g the summed score of cluster g (Liang and Zeger 1986; R package sandwich without the
+small-sample factor). The model's own covariance takes ten repeats of a pair as ten observations.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from eng5_runner.measure.links import Links
+from eng5_runner.measure.misfit import chances
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from eng5_runner.measure.bradley_terry import Fit
+    from eng5_runner.measure.comparisons import Comparisons
+
+
+def clustered_covariance(fitted: Fit, judges: Sequence[Comparisons] | None = None) -> NDArray[np.float64]:
+    """The covariance of the centred θ, shape (n, n), robust to dependence within clusters.
+
+    Args:
+        fitted: the study.
+        judges: the judgements of each judge, which are the clusters then. None clusters by pair, whatever the order
+            in which it was shown: right for a single judge that repeats itself.
+
+    Raises:
+        ValueError: a judge's comparisons are of other items.
+    """
+    n = len(fitted.items)
+    inverse = fitted.covariance_with_position
+    total = np.zeros((n + 1, n + 1))
+    if judges is None:
+        data = fitted.comparisons
+        scores = _scores(fitted, data, cluster=Links.of(data).pair)
+        total = (scores.T @ scores).toarray()
+    else:
+        for data in judges:
+            score = _scores(fitted, data, cluster=np.zeros(data.first.size, dtype=np.int64)).toarray().sum(axis=0)
+            total += np.outer(score, score)
+    robust: NDArray[np.float64] = inverse @ total @ inverse
+    return robust[:n, :n]
+
+
+def _scores(fitted: Fit, data: Comparisons, *, cluster: NDArray[np.int64]) -> csr_array[np.float64]:
+    """The summed scores of each cluster, shape (clusters, n + 1), δ last."""
+    n, surprise = len(fitted.items), data.weight * (data.outcome - chances(fitted, data))
+    last = np.full(data.first.size, n)
+    on_position = surprise if fitted.position_effect_se is not None else np.zeros_like(surprise)
+    amounts = np.concatenate([surprise, -surprise, on_position])
+    places = (np.tile(cluster, 3), np.concatenate([data.first, data.second, last]))
+    clusters = int(cluster.max(initial=-1)) + 1
+    return csr_array((amounts, places), shape=(clusters, n + 1))

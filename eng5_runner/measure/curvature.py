@@ -1,0 +1,223 @@
+"""The negative Hessian H of the log posterior, and what its inverse says: a dense and a sparse form of one matrix.
+
+Over θ, H = D − A: A holds the information of each compared pair, D its sums and σ⁻² on the diagonal. The indicator of
+each connected component is an eigenvector of value σ⁻², so H⁻¹ is known along it exactly, and the rest is computed
+without it. δ, the position effect, is joined by its Schur complement.
+
+The sparse form solves with conjugate gradients, preconditioned by D, in time linear in the comparisons; no sum of it is
+left to threads.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from scipy.linalg import lapack
+
+from eng5_runner.measure.comparisons import Comparisons, summed_at
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from scipy.sparse import csr_array
+
+    from eng5_runner.measure.links import Links
+
+_Floats: TypeAlias = "NDArray[np.float64]"
+
+# Up to this many items a dense factor is the quicker one.
+_DENSE_UP_TO = 250
+_STEP_TOLERANCE = 1e-3  # relative; Newton's method corrects the rest in its next step
+_FINE_TOLERANCE = 1e-10  # relative
+_MAX_ITERATIONS = 5_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Information:
+    """What the judgements and the priors say at one point.
+
+    Attributes:
+        data: the judgements.
+        links: their graph.
+        by_row: shape (rows,), w p (1 − p), the information of each row about its difference in logits⁻².
+        precision: σ⁻².
+        position_precision: of δ's prior; None where δ is not estimated.
+    """
+
+    data: Comparisons
+    links: Links
+    by_row: _Floats
+    precision: float
+    position_precision: float | None
+
+    def by_pair(self) -> _Floats:
+        """Shape (pairs,)."""
+        return summed_at(self.links.pair, self.by_row, size=self.links.low.size)
+
+    def by_place(self) -> tuple[_Floats, _Floats]:
+        """The information on each item as first and as second shown, both of shape (n,)."""
+        n = len(self.data.items)
+        return summed_at(self.data.first, self.by_row, size=n), summed_at(self.data.second, self.by_row, size=n)
+
+    def on_position(self) -> float:
+        """The entry of δ itself."""
+        return float(self.by_row.sum()) + (self.position_precision or 0.0)
+
+
+def curvature_of(information: Information) -> Curvature:
+    """H in the form that suits the number of items."""
+    return (Dense if len(information.data.items) <= _DENSE_UP_TO else Sparse).of(information)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Dense:
+    """H over (θ, δ) plus shift·11ᵀ/n over θ, as its Cholesky factor.
+
+    1 is an eigenvector of H over θ (eigenvalue σ⁻²), and no gradient has a part along it, so the shift changes no
+    step; it keeps the matrix well conditioned however wide the prior is.
+    """
+
+    factor: _Floats
+    along_one: float
+    has_position: bool
+
+    @classmethod
+    def of(cls, information: Information) -> Dense:
+        """The factor of H."""
+        links, n = information.links, len(information.data.items)
+        as_first, as_second = information.by_place()
+        shift = 2.0 * float(information.by_row.sum()) / n + information.precision
+        hessian = np.full((n + 1, n + 1), shift / n).T  # columns lie together, as LAPACK has it
+        hessian[links.high, links.low] -= information.by_pair()
+        hessian[np.diag_indices(n)] += as_first + as_second + information.precision
+        hessian[-1] = 0.0
+        hessian[-1, -1] = 1.0
+        if information.position_precision is not None:
+            hessian[-1, :-1] = as_first - as_second
+            hessian[-1, -1] = information.on_position()
+        factor = lapack.dpotrf(hessian, lower=1, clean=0, overwrite_a=1)[0]
+        return cls(
+            factor=factor,
+            along_one=information.precision + shift,
+            has_position=information.position_precision is not None,
+        )
+
+    def solve(self, gradient: _Floats) -> _Floats:
+        """H⁻¹ times a vector of shape (n + 1,) that sums to zero over θ."""
+        return np.asarray(lapack.dpotrs(self.factor, gradient, lower=1)[0])
+
+    def position_se(self) -> float:
+        """The standard error of δ."""
+        unit = np.zeros(len(self.factor))
+        unit[-1] = 1.0
+        return math.sqrt(self.solve(unit)[-1])
+
+    def variances(self) -> _Floats:
+        """The variances of the centred θ, shape (n,): the diagonal of `inverse` at two thirds of its price."""
+        root = np.tril(lapack.dtrtri(self.factor, lower=1)[0])
+        n = len(root) - 1
+        variances: _Floats = np.square(root[:, :n]).sum(axis=0) - 1.0 / (n * self.along_one)
+        return np.maximum(variances, 0.0)  # a lone item's 0 may round below
+
+    def inverse(self) -> _Floats:
+        """The covariance of the centred θ and of δ, shape (n + 1, n + 1)."""
+        n = len(self.factor) - 1
+        inverse = lapack.dpotri(self.factor, lower=1)[0]
+        lower = np.tril(inverse, -1)
+        whole: _Floats = lower + lower.T
+        whole[np.diag_indices(n + 1)] = np.diag(inverse)
+        whole[:n, :n] -= 1.0 / (n * self.along_one)
+        if not self.has_position:
+            whole[n] = whole[:, n] = 0.0
+        return whole
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Sparse:
+    """H as D and A over θ, with b beside them and c below for δ.
+
+    Attributes:
+        information: what it was made of.
+        diagonal: D, shape (n,).
+        adjacency: A, shape (n, n).
+        tilt: b, shape (n,): how much more the item's information is from first places than from second ones.
+        position: c; None where δ is not estimated.
+    """
+
+    information: Information
+    diagonal: _Floats
+    adjacency: csr_array[np.float64]
+    tilt: _Floats
+    position: float | None
+
+    @classmethod
+    def of(cls, information: Information) -> Sparse:
+        """H in parts."""
+        as_first, as_second = information.by_place()
+        estimated = information.position_precision is not None
+        return cls(
+            information=information,
+            diagonal=as_first + as_second + information.precision,
+            adjacency=information.links.matrix(information.by_pair()),
+            tilt=as_first - as_second,
+            position=information.on_position() if estimated else None,
+        )
+
+    def solve(self, gradient: _Floats) -> _Floats:
+        """H⁻¹ times a vector of shape (n + 1,), to a relative error of 1e-3."""
+        if self.position is None:
+            step = self.solved(gradient[:-1, None], tolerance=_STEP_TOLERANCE)[:, 0]
+            return np.append(step, 0.0)
+        both = np.stack([gradient[:-1], self.tilt], axis=-1)
+        plain, tilted = self.solved(both, tolerance=_STEP_TOLERANCE).T
+        advantage = (gradient[-1] - (self.tilt * plain).sum()) / self.position_information(tilted)
+        return np.append(plain - advantage * tilted, advantage)
+
+    def position_information(self, tilted: _Floats) -> float:
+        """The Schur complement of δ, c − bᵀH⁻¹b, given H⁻¹b."""
+        return (self.position or 0.0) - float((self.tilt * tilted).sum())
+
+    def solved(self, block: _Floats, *, tolerance: float, start: _Floats | None = None) -> _Floats:
+        """H⁻¹ over θ times each column of a block of shape (n, m), by conjugate gradients on all columns at once."""
+        weights = 1.0 / self.diagonal[:, None]
+        solution = np.zeros_like(block) if start is None else start
+        residual = block.copy() if start is None else block - self._times(start)
+        direction = residual * weights
+        size = (residual * direction).sum(axis=0)
+        enough = tolerance**2 * (block * block * weights).sum(axis=0)
+        for _ in range(_MAX_ITERATIONS):
+            if (size <= enough).all():
+                break
+            image = self._times(direction)
+            bend = (direction * image).sum(axis=0)
+            stride = np.divide(size, bend, out=np.zeros_like(size), where=bend > 0.0)
+            solution = solution + stride * direction
+            residual -= stride * image
+            preconditioned = residual * weights
+            before, size = size, (residual * preconditioned).sum(axis=0)
+            kept = np.divide(size, before, out=np.zeros_like(size), where=before > 0.0)
+            direction = preconditioned + direction * kept
+        return solution
+
+    def solved_with_position(self, block: _Floats, *, tolerance: float) -> _Floats:
+        """The θ part of H⁻¹ over (θ, δ) times each column of a block of shape (n, m) with 0 at δ."""
+        if self.position is None:
+            return self.solved(block, tolerance=tolerance)
+        both = self.solved(np.concatenate([block, self.tilt[:, None]], axis=1), tolerance=tolerance)
+        plain, tilted = both[:, :-1], both[:, -1]
+        share = (tilted[:, None] * block).sum(axis=0) / self.position_information(tilted)
+        joined: _Floats = plain + tilted[:, None] * share
+        return joined
+
+    def position_se(self) -> float:
+        """The standard error of δ."""
+        tilted = self.solved(self.tilt[:, None], tolerance=_FINE_TOLERANCE)[:, 0]
+        return 1.0 / math.sqrt(self.position_information(tilted))
+
+    def _times(self, block: _Floats) -> _Floats:
+        return self.diagonal[:, None] * block - self.adjacency @ block
+
+
+Curvature: TypeAlias = Dense | Sparse

@@ -1,0 +1,197 @@
+"""The σ of greatest evidence: where the slope of the Laplace-approximated marginal likelihood in log σ is zero.
+
+With x̂ the mode and s = log σ, log evidence = l(x̂) − θ̂ᵀθ̂/2σ² − n s − ½ log|H|, whose derivative is
+
+    θ̂ᵀθ̂/σ² − n + tr(H⁻¹)_θθ/σ² − ½ Σ_c v'_c (b_cᵀẋ)(b_cᵀH⁻¹b_c),    ẋ = dx̂/ds = H⁻¹ 2θ̂/σ²,
+
+with b_c = e_first − e_second + e_δ the row of a comparison and v' = w p (1 − p)(1 − 2p) the change of its information.
+No determinant is needed: with few items the inverse gives all of it, with many the sketch of it does.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from scipy.special import expit
+
+from eng5_runner.measure.comparisons import summed_at
+from eng5_runner.measure.curvature import Dense, Sparse
+from eng5_runner.measure.posterior import Peak, Posterior
+from eng5_runner.measure.sketch import Sketch, Walks, starting_signs
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_Floats: TypeAlias = "NDArray[np.float64]"
+
+TYPICAL_SD = 1.5
+_LOG_SD_SPREAD = 0.5
+_LOG_SD_REACH = 4.0
+_LONGEST_STEP = 1.0  # of log σ
+_CLIMB_TOLERANCE = 1e-3  # the mode's error is of its square
+_SOLVE_TOLERANCE = 1e-5  # relative
+_MOST_LOOKS = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Look:
+    """What was seen at one σ.
+
+    Attributes:
+        peak: the mode there.
+        trace: of the covariance of the centred θ.
+        slope: d(log evidence)/d(log σ).
+        bend: roughly its derivative, never positive.
+        ahead: dx̂/d(log σ), shape (n + 1,).
+        block: the solutions of the sparse form, from which the next look starts; None in the dense form.
+    """
+
+    peak: Peak
+    trace: float
+    slope: float
+    bend: float
+    ahead: _Floats
+    block: _Floats | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Summit:
+    """The σ of greatest evidence.
+
+    Attributes:
+        log_sd: log σ̂, its error of the square of the tolerance.
+        x: nearly the mode there, shape (n + 1,).
+        unexplained: tr(covariance of the centred θ)/σ̂², the error of the tolerance.
+    """
+
+    log_sd: float
+    x: _Floats
+    unexplained: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Inverse:
+    """What the slope needs of H⁻¹: its trace and the sum of its squares over θ, ẋ, and Σ κ_c b_cᵀH⁻¹b_c."""
+
+    trace: float
+    squares: float
+    ahead: _Floats
+    weighted: float
+    block: _Floats | None
+
+
+def likeliest_prior(
+    posterior: Posterior, *, hyperprior: bool, start: _Floats | None = None, log_sd: float, tolerance: float
+) -> Summit:
+    """Finds the σ of greatest evidence by Newton's method and secants within a closing bracket.
+
+    Args:
+        posterior: of the comparisons.
+        hyperprior: whether the evidence counts log σ ~ N(log 1.5, .5²).
+        start: a guess of the mode, shape (n + 1,).
+        log_sd: a guess of log σ. Where nothing holds σ it stops 4 beyond log 1.5.
+        tolerance: of log σ at the last look; the last step goes on from there.
+    """
+    least, most = math.log(TYPICAL_SD) - _LOG_SD_REACH, math.log(TYPICAL_SD) + _LOG_SD_REACH
+    low, high = least, most
+    x = np.zeros(len(posterior.data.items) + 1) if start is None else start
+    look = _look(posterior, posterior.climb(x, log_sd, tolerance=_CLIMB_TOLERANCE), hyperprior=hyperprior)
+    bend = look.bend
+    for _ in range(_MOST_LOOKS):
+        here = look.peak.log_sd
+        low, high = (here, high) if look.slope > 0.0 else (low, here)
+        there = min(max(here + _step(look.slope, bend), least), most)
+        if not (low <= there <= high):
+            there = (low + high) / 2.0
+        if abs(there - here) < tolerance:
+            break
+        foreseen = look.peak.x + (there - here) * look.ahead
+        peak = posterior.climb(foreseen, there, tolerance=_CLIMB_TOLERANCE)
+        before, look = look, _look(posterior, peak, hyperprior=hyperprior, block=look.block)
+        secant = (look.slope - before.slope) / (there - here)
+        bend = secant if secant < 0.0 else look.bend
+    return Summit(
+        log_sd=there,
+        x=look.peak.x + (there - look.peak.log_sd) * look.ahead,
+        unexplained=look.peak.precision * look.trace,
+    )
+
+
+def _step(slope: float, bend: float) -> float:
+    if slope == 0.0:
+        return 0.0
+    newton = slope / -bend if bend < 0.0 else math.copysign(_LONGEST_STEP, slope)
+    return max(-_LONGEST_STEP, min(_LONGEST_STEP, newton))
+
+
+def _look(posterior: Posterior, peak: Peak, *, hyperprior: bool, block: _Floats | None = None) -> _Look:
+    n, precision, theta = peak.x.size - 1, peak.precision, peak.x[:-1]
+    if isinstance(peak.curvature, Dense):
+        inverse = _by_inverse(posterior, peak, curvature=peak.curvature)
+    else:
+        inverse = _by_sketch(posterior, peak, curvature=peak.curvature, block=block)
+    explained = precision * float(np.square(theta).sum())
+    slope = explained - (n - 1) + precision * inverse.trace - inverse.weighted / 2.0
+    following = precision * float((theta * inverse.ahead[:-1]).sum())
+    bend = -2.0 * (explained - following + precision * inverse.trace - precision**2 * inverse.squares)
+    if hyperprior:
+        slope -= (peak.log_sd - math.log(TYPICAL_SD)) / _LOG_SD_SPREAD**2
+        bend -= 1.0 / _LOG_SD_SPREAD**2
+    return _Look(
+        peak=peak, trace=inverse.trace, slope=slope, bend=min(bend, 0.0), ahead=inverse.ahead, block=inverse.block
+    )
+
+
+def _force(peak: Peak) -> _Floats:
+    """2θ̂/σ², how the gradient changes with log σ."""
+    return 2.0 * peak.precision * np.append(peak.x[:-1], 0.0)
+
+
+def _changes(posterior: Posterior, x: _Floats, *, ahead: _Floats) -> _Floats:
+    """κ_c = w p (1 − p)(1 − 2p) b_cᵀẋ, how each row's information changes with log σ."""
+    chance = expit(posterior.log_odds(x))
+    turning: _Floats = posterior.data.weight * chance * (1.0 - chance) * (1.0 - 2.0 * chance)
+    return turning * posterior.log_odds(ahead)
+
+
+def _by_inverse(posterior: Posterior, peak: Peak, *, curvature: Dense) -> _Inverse:
+    inverse, n = curvature.inverse(), peak.x.size - 1
+    first, second = posterior.data.first, posterior.data.second
+    variance, with_position = np.diag(inverse), inverse[-1]
+    leverage = variance[first] + variance[second] - 2.0 * inverse[first, second]
+    leverage += 2.0 * (with_position[first] - with_position[second]) + variance[-1]
+    ahead = inverse @ _force(peak)
+    return _Inverse(
+        trace=float(variance[:n].sum()),
+        squares=float(np.square(inverse[:n, :n]).sum()),
+        ahead=ahead,
+        weighted=float((_changes(posterior, peak.x, ahead=ahead) * leverage).sum()),
+        block=None,
+    )
+
+
+def _by_sketch(posterior: Posterior, peak: Peak, *, curvature: Sparse, block: _Floats | None) -> _Inverse:
+    links, precision = posterior.links, peak.precision
+    seen = starting_signs(links)
+    wanted = np.concatenate([seen, curvature.tilt[:, None], _force(peak)[:-1, None]], axis=1)
+    block = curvature.solved(wanted, tolerance=_SOLVE_TOLERANCE, start=block)
+    solved, tilted, ahead = block[:, :-2], block[:, -2], np.append(block[:, -1], 0.0)
+    sketch = Sketch.of(Walks.of(curvature), seen=seen, solved=solved)
+    others = links.sizes.size - 1
+    trace = sketch.trace() + others / precision
+    squares = float(np.square(solved).sum()) / seen.shape[1] + others / precision**2
+    beyond = 0.0
+    if curvature.position is not None:
+        left = curvature.position_information(tilted)
+        advantage = -float((curvature.tilt * ahead[:-1]).sum()) / left
+        ahead = np.append(ahead[:-1] - advantage * tilted, advantage)
+        trace += float(np.square(tilted).sum()) / left
+        apart = 1.0 - (tilted[posterior.data.first] - tilted[posterior.data.second])
+        beyond = float((_changes(posterior, peak.x, ahead=ahead) * np.square(apart)).sum()) / left
+    changes = summed_at(links.pair, _changes(posterior, peak.x, ahead=ahead), size=links.low.size)
+    return _Inverse(
+        trace=trace, squares=squares, ahead=ahead, weighted=sketch.trace_with(changes) + beyond, block=block
+    )

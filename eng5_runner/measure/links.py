@@ -1,0 +1,85 @@
+"""Who was compared with whom, as a graph: what every fit of the same comparisons uses again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
+
+from eng5_runner.measure.comparisons import Comparisons, summed_at
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_Floats: TypeAlias = "NDArray[np.float64]"
+_Places: TypeAlias = "NDArray[np.int64]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Links:
+    """The pairs that were compared, each once whatever its order.
+
+    Attributes:
+        pair: shape (rows,), the number of each row's pair.
+        low: shape (pairs,), the pair's item of the lower index.
+        high: shape (pairs,), its other item.
+        component: shape (n,), the number of each item's weakly connected component.
+        sizes: shape (components,), how many items each has.
+        indptr: shape (n + 1,), of the symmetric adjacency matrix in compressed rows.
+        indices: shape (2 · pairs,), its columns.
+        entry: shape (2 · pairs,), which pair each of its entries belongs to.
+    """
+
+    pair: _Places
+    low: _Places
+    high: _Places
+    component: _Places
+    sizes: _Floats
+    indptr: NDArray[np.int32]
+    indices: NDArray[np.int32]
+    entry: _Places
+
+    @classmethod
+    def of(cls, comparisons: Comparisons) -> Links:
+        """The graph of some comparisons."""
+        n = len(comparisons.items)
+        low, high = (side(comparisons.first, comparisons.second).astype(np.int64) for side in (np.minimum, np.maximum))
+        cells, pair = np.unique(low * n + high, return_inverse=True)
+        low, high = np.divmod(cells, max(n, 1))
+        row = np.concatenate([low, high])
+        order = np.argsort(row, kind="stable")
+        indices = np.concatenate([high, low])[order].astype(np.int32)
+        indptr = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=n))]).astype(np.int32)
+        adjacency = csr_array((np.ones(indices.size), indices, indptr), shape=(n, n))
+        component = connected_components(adjacency, directed=False)[1].astype(np.int64)
+        return cls(
+            pair=pair.astype(np.int64),
+            low=low,
+            high=high,
+            component=component,
+            sizes=np.bincount(component).astype(np.float64),
+            indptr=indptr,
+            indices=indices,
+            entry=np.tile(np.arange(cells.size), 2)[order],
+        )
+
+    def matrix(self, amounts: _Floats) -> csr_array[np.float64]:
+        """The symmetric matrix, shape (n, n), with these amounts of the pairs at their two places."""
+        n = self.indptr.size - 1
+        return csr_array((amounts[self.entry], self.indices, self.indptr), shape=(n, n))
+
+    def sums(self, values: _Floats) -> _Floats:
+        """The sum over each component of one value an item."""
+        return summed_at(self.component, values, size=self.sizes.size)
+
+    def centred(self, block: _Floats) -> _Floats:
+        """Each column of a block of shape (n, m) less its mean over each component."""
+        if self.sizes.size == 1:
+            whole: _Floats = block - block.mean(axis=0)
+            return whole
+        means = np.stack([self.sums(column) / self.sizes for column in block.T], axis=-1)
+        parts: _Floats = block - means[self.component]
+        return parts

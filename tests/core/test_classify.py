@@ -1,0 +1,210 @@
+"""Any bytes get a verdict, and what is accepted can be stated."""
+
+from __future__ import annotations
+
+import copy
+import json
+from uuid import UUID
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from eng5_runner.contracts.topics import CALLBACK_TOPICS, Topic
+from eng5_runner.core.classify import (
+    FIGURE_LIMIT,
+    RECORD_LIMIT,
+    Accepted,
+    Foreign,
+    RawRecord,
+    Rejected,
+    Repeated,
+    Verdict,
+    classify,
+)
+from eng5_runner.core.essay_names import EssayNames
+from eng5_runner.core.events import AnchorRow
+from tests.run import messages
+
+RUN_ID = UUID("c0ffee00-1111-4222-8333-444455556666")
+OURS = str(RUN_ID).encode()
+NAMES = EssayNames.of(
+    ["birk", "cleo"],
+    rows=[AnchorRow(row_id=1, anchor_id="anchor-a1"), AnchorRow(row_id=2, anchor_id="anchor-a1")],
+)
+PAIR = ("birk", "cleo")
+STORY = [
+    messages.comparison(RUN_ID, 1, PAIR, winner="Essay A"),
+    messages.comparison(RUN_ID, 2, PAIR, winner=None),
+    messages.completed(RUN_ID),
+    messages.failed(RUN_ID),
+    messages.result(RUN_ID, ["birk", "cleo"]),
+]
+DEPTH = 10_000
+
+
+def verdict(value: bytes, *, topic: str = Topic.COMPARISON, known: dict[str, str] | None = None) -> Verdict:
+    record = RawRecord(topic=topic, partition=0, offset=0, value=value)
+    return classify(record, run_id=RUN_ID, names=NAMES, known=known or {})
+
+
+def altered(*path: str, value: object, winner: str | None = "Essay A") -> bytes:
+    """A comparison of ours with another value at a path below `data`."""
+    message = copy.deepcopy(messages.comparison_message(RUN_ID, 1, PAIR, winner=winner))
+    where = message["data"]
+    for step in path[:-1]:
+        where = where[step]
+    where[path[-1]] = value
+    return messages.raw(message)
+
+
+topics = st.sampled_from([*CALLBACK_TOPICS, Topic.REQUEST, "no.such.topic"])
+
+
+@settings(deadline=None)
+@given(before=st.binary(max_size=200), after=st.binary(max_size=200), topic=topics)
+@example(before=b"\xff\xfe", after=b"", topic=Topic.COMPARISON)
+@example(before=b"[" * DEPTH, after=b"]" * DEPTH, topic=Topic.RESULT)
+@example(before=b'{"data":' * DEPTH, after=b"}" * DEPTH, topic=Topic.COMPLETED)
+@example(before=b"9" * 10_000, after=b"", topic=Topic.FAILED)
+@example(before=b"NaN", after=b"-Infinity", topic=Topic.RESULT)
+def test_arbitrary_bytes_that_hold_our_id_are_rejected(before, after, topic):
+    assert isinstance(verdict(before + OURS + after, topic=topic), Rejected)
+
+
+@given(value=st.binary(max_size=500), topic=topics)
+def test_arbitrary_bytes_without_our_id_are_foreign(value, topic):
+    assert verdict(value, topic=topic) == Foreign()
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just(str(RUN_ID)),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=10,
+)
+
+
+@settings(deadline=None)
+@given(value=json_values, topic=topics)
+def test_arbitrary_json_with_our_id_is_classified(value, topic):
+    raw = json.dumps({"data": value, "batch": str(RUN_ID)}).encode()
+    assert isinstance(verdict(raw, topic=topic), Rejected)
+
+
+def places(value: object, here: tuple = ()) -> list[tuple]:
+    """The path of every value in a message."""
+    found = [here] if here else []
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, inner in items:
+        found += places(inner, (*here, step))
+    return found
+
+
+@settings(deadline=None, max_examples=300)
+@given(callback=st.sampled_from(STORY), data=st.data(), new=json_values)
+def test_a_message_of_ours_with_anything_in_any_field_is_classified(callback, data, new):
+    message = json.loads(callback.value)
+    path = data.draw(st.sampled_from(places(message)))
+    where = message
+    for step in path[:-1]:
+        where = where[step]
+    where[path[-1]] = new
+    raw = json.dumps(message).encode()
+    assert isinstance(verdict(raw, topic=callback.topic), Accepted | Rejected | Foreign)
+
+
+@settings(deadline=None, max_examples=300)
+@given(callback=st.sampled_from(STORY), data=st.data())
+def test_a_message_of_ours_with_any_byte_altered_is_classified(callback, data):
+    raw = bytearray(callback.value)
+    raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    found = verdict(bytes(raw), topic=callback.topic)
+    if isinstance(found, Accepted):
+        bytes(raw).decode()  # what is accepted goes into the ledger as text
+
+
+@pytest.mark.parametrize("callback", STORY, ids=lambda callback: callback.topic)
+def test_ours_is_accepted_once_and_then_repeated(callback):
+    first = verdict(callback.value, topic=callback.topic)
+    assert isinstance(first, Accepted)
+    again = verdict(callback.value, topic=callback.topic, known={first.key: first.fingerprint})
+    assert again == Repeated(key=first.key, conflict=False)
+
+
+CLAIMS = [
+    (("winner",), "Essay B"),
+    (("cost_estimate",), 0.5),
+    (("token_usage", "prompt_tokens"), 7),
+    (("request_metadata", "essay_a_id"), "ANCHOR_1_0badcafe"),
+]
+
+
+@pytest.mark.parametrize(("path", "value"), CLAIMS)
+def test_another_claim_under_a_known_id_is_a_conflict(path, value):
+    first = verdict(STORY[0].value)
+    again = verdict(altered(*path, value=value), known={first.key: first.fingerprint})
+    assert again == Repeated(key=first.key, conflict=True)
+
+
+def test_a_message_of_another_batch_that_mentions_ours_is_foreign():
+    other = "deadbeef-1111-4222-8333-444455556666"
+    message = json.loads(altered("request_metadata", "bos_batch_id", value=other))
+    message["data"]["justification"] = f"see {RUN_ID}"
+    assert verdict(messages.raw(message)) == Foreign()
+
+
+def test_the_older_name_of_the_batch_field_is_understood():
+    message = json.loads(STORY[0].value)
+    message["data"]["request_metadata"]["batch_id"] = message["data"]["request_metadata"].pop("bos_batch_id")
+    assert isinstance(verdict(messages.raw(message)), Accepted)
+
+
+def test_a_record_at_the_limit_is_read_and_one_above_it_is_not():
+    padding = b" " * (RECORD_LIMIT - len(STORY[0].value))
+    assert isinstance(verdict(STORY[0].value + padding), Accepted)
+    assert "more than any callback" in verdict(STORY[0].value + padding + b" ").reason
+
+
+UNUSABLE = [
+    (("request_metadata", "essay_a_id"), "stranger", "stranger"),
+    (("request_metadata", "essay_a_id"), "ANCHOR_3_0badcafe", "ANCHOR_3"),
+    (("request_metadata", "essay_a_id"), f"ANCHOR_{'9' * 5000}_ab", "not among"),
+    (("request_metadata", "essay_a_id"), "ANCHOR_1_ab\n", "not among"),
+    (("request_metadata", "essay_a_id"), "ANCHOR_١_ab", "not among"),  # a digit, though not ours
+    (("request_metadata", "essay_a_id"), "anchor-a1", "not among"),  # with an assignment anchors are CJ's
+    (("request_metadata", "essay_a_id"), "cleo", "itself"),
+    (("winner",), None, "neither"),
+    (("winner",), "Essay C", "winner"),
+    (("provider",), "", "provider and model"),
+    (("model",), "", "provider and model"),
+    (("cost_estimate",), 1e308, "beyond anything"),
+    (("cost_estimate",), -0.1, "cost_estimate"),
+    (("token_usage", "prompt_tokens"), 10**30, "beyond anything"),
+    (("token_usage", "completion_tokens"), FIGURE_LIMIT + 1, "beyond anything"),
+    (("requested_at",), "yesterday", "requested_at"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "reason"), UNUSABLE)
+def test_a_comparison_that_could_not_be_stated_is_rejected_with_its_reason(path, value, reason):
+    found = verdict(altered(*path, value=value))
+    assert isinstance(found, Rejected)
+    assert reason in found.reason
+
+
+def test_an_anchor_compared_with_itself_under_two_rows_is_rejected():
+    """The service may have one text registered twice."""
+    message = json.loads(STORY[0].value)
+    message["data"]["request_metadata"] |= {"essay_a_id": "ANCHOR_1_aa", "essay_b_id": "ANCHOR_2_bb"}
+    assert verdict(messages.raw(message)) == Rejected("it compares anchor-a1 with itself, under two names")
+
+
+def test_an_error_without_a_code_is_rejected():
+    raw = altered("error_detail", "error_code", value="", winner=None)
+    assert verdict(raw) == Rejected("it has neither a winner nor the code of an error")
+
+
+def test_a_rejection_never_shows_what_the_message_said():
+    """It can hold an essay."""
+    found = verdict(altered("winner", value="the secret text of an essay"))
+    assert "secret" not in found.reason

@@ -1,0 +1,108 @@
+"""What is due next, how a session ended, and what the process tells its caller."""
+
+from __future__ import annotations
+
+import pytest
+
+from eng5_runner.core.events import CallbackAccepted, DeadlineReached, Event, RunClosed
+from eng5_runner.core.next_step import exit_code, missing_uploads, next_step, texts_to_store, verdict
+from eng5_runner.core.spec import Mode, Patience, Target
+from eng5_runner.core.state import RunState, fold
+from tests.core.test_state import AT, ONE_OF_EACH, WAYS, place
+from tests.run.runs import ASSIGNED, DRY, REMOTE, make_inputs, make_spec
+
+INPUTS, _ = make_inputs()
+NO_KAFKA = {"mode": Mode.EXECUTE, "send": False, "target": REMOTE}
+NOWHERE = {"send": False, "target": Target(stack="embedded")}
+IMPATIENT = {"patience": Patience(await_completion=False)}
+
+
+def reached(stage: str, *more: Event, **spec: object) -> RunState:
+    """A state in this stage, of a run with this spec, after some more events."""
+    started = ONE_OF_EACH["RunStarted"].model_copy(update={"spec": make_spec(**spec)})
+    events = [started if name == "RunStarted" else ONE_OF_EACH[name] for name in WAYS[stage].split()]
+    return fold([*events, *more])
+
+
+def accepted(kind: str, *, judged: bool = False, note: str = "") -> CallbackAccepted:
+    return CallbackAccepted(
+        at=AT, position=place(9), raw="{}", kind=kind, key=kind, fingerprint="f", judged=judged, note=note
+    )
+
+
+DUE = [
+    ("started", {}, "preflight"),
+    ("started", NO_KAFKA, "preflight"),
+    ("started", DRY, "prepare"),
+    ("started", NOWHERE, "prepare"),
+    ("cleared", {}, "upload"),
+    ("cleared", NO_KAFKA, "upload"),
+    ("listening", {}, "publish"),
+    ("prepared", {}, "publish"),
+    ("prepared", NO_KAFKA, "close"),
+    ("gathering", {}, "gather"),
+    ("gathering", IMPATIENT, "close"),
+    ("closed", {}, None),
+]
+
+
+@pytest.mark.parametrize(("stage", "spec", "step"), DUE)
+def test_the_step_that_is_due(stage, spec, step):
+    assert next_step(reached(stage, **spec), INPUTS) == step
+
+
+@pytest.mark.parametrize(("spec", "step"), [({}, "publish"), (NO_KAFKA, "prepare")])
+def test_after_the_last_upload_the_request_is_due(spec, step):
+    state = reached("cleared", **spec)
+    state.storage_ids = dict.fromkeys(missing_uploads(state, INPUTS), "s")
+    assert next_step(state, INPUTS) == step
+
+
+def test_with_an_assignment_anchors_are_not_uploaded():
+    students_and_prompt = {one.text_sha256 for one in INPUTS.students} | {INPUTS.prompt.text_sha256}
+    assert set(missing_uploads(reached("cleared", **ASSIGNED), INPUTS)) == students_and_prompt
+    assert len(texts_to_store(INPUTS, with_anchors=True)) == 7
+
+
+ENDINGS = [
+    ("complete", ("completed", "result"), 1, 0),
+    ("failed", ("failed",), 1, 3),
+    ("failed", ("failed",), 0, 69),
+    ("partial", ("completed", "result"), 0, 75),
+]
+
+
+@pytest.mark.parametrize(("outcome", "kinds", "judgements", "code"), ENDINGS)
+def test_how_a_run_ended(outcome, kinds, judgements, code):
+    notes = {"completed": "completed_successfully", "failed": "why"}
+    events = [accepted("comparison", judged=True)] * judgements + [accepted(k, note=notes.get(k, "")) for k in kinds]
+    state = reached("gathering", *events)
+    found, reasons = verdict(state)
+    assert (found, bool(reasons)) == (outcome, outcome != "complete")
+    state.advance(RunClosed(at=AT, outcome=found, reasons=reasons))
+    assert exit_code(state) == code
+
+
+@pytest.mark.parametrize(("judgements", "code"), [(0, 75), (1, 3)])
+def test_a_deadline_is_temporary_without_judgements_and_partial_with_them(judgements, code):
+    told = [accepted("comparison", judged=True)] * judgements
+    state = reached("gathering", *told, DeadlineReached(at=AT, kind="idle", waited=61.4))
+    assert verdict(state) == ("partial", ("idle deadline after 61 s",))
+    state.advance(RunClosed(at=AT, outcome="partial"))
+    assert exit_code(state) == code
+
+
+@pytest.mark.parametrize(("outcome", "code"), [("not-sent", 0), ("not-awaited", 0), ("interrupted", 75)])
+def test_the_codes_of_the_other_outcomes(outcome, code):
+    assert exit_code(reached("gathering", RunClosed(at=AT, outcome=outcome))) == code
+
+
+def test_a_run_that_is_not_closed_is_temporary():
+    assert exit_code(reached("gathering")) == 75
+
+
+def test_a_run_that_was_left_unawaited_is_gathered_when_it_is_taken_up_again():
+    state = reached("gathering", RunClosed(at=AT, outcome="not-awaited"), ONE_OF_EACH["RunResumed"], **IMPATIENT)
+    assert next_step(state, INPUTS) == "gather"
+    state.advance(accepted("failed", note="why"))
+    assert verdict(state)[0] == "failed"

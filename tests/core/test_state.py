@@ -1,0 +1,180 @@
+"""The transition table: what it allows happens, whatever else is refused."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import product
+from typing import get_args
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eng5_runner.core.events import (
+    CallbackAccepted,
+    CallbackRejected,
+    CallbackRepeated,
+    DeadlineReached,
+    EssayUploaded,
+    Event,
+    ListeningFrom,
+    OffsetsLost,
+    Position,
+    PreflightPassed,
+    RequestPrepared,
+    RequestPublished,
+    RunClosed,
+    RunResumed,
+    RunStarted,
+    event_from_json,
+    event_to_json,
+)
+from eng5_runner.core.spec import Mode, RunSpec, Target, Versions
+from eng5_runner.core.state import ImpossibleLedgerError, RunState, fold
+
+AT = datetime(2027, 3, 2, tzinfo=UTC)
+RUN_ID = UUID("c0ffee00-1111-4222-8333-444455556666")
+VERSIONS = Versions(runner="0", git_sha="0123456", python="3", os="o")
+SPEC = RunSpec(run_id=RUN_ID, label="l", mode=Mode.EXECUTE, send=True, assets="/a", target=Target(stack="embedded"))
+
+
+def place(offset: int) -> Position:
+    return Position(topic="t", partition=0, offset=offset)
+
+
+ONE_OF_EACH: dict[str, Event] = {
+    event.type: event
+    for event in (
+        RunStarted(at=AT, spec=SPEC, inputs_sha256="0" * 64, versions=VERSIONS),
+        RunResumed(at=AT, versions=VERSIONS),
+        PreflightPassed(at=AT, checks=("c",)),
+        EssayUploaded(at=AT, text_sha256="0" * 64, storage_id="s"),
+        ListeningFrom(at=AT, cluster_id="c", request_ends=(place(0),), callback_ends=(place(5),)),
+        RequestPrepared(at=AT, event_id=RUN_ID, payload="{}"),
+        RequestPublished(at=AT, position=place(0)),
+        CallbackAccepted(at=AT, position=place(6), raw="{}", kind="completed", key="k", fingerprint="f"),
+        CallbackRepeated(at=AT, position=place(7), key="k"),
+        CallbackRejected(at=AT, position=place(8), reason="r", raw=""),
+        OffsetsLost(at=AT, position=place(5), resumed_at=9),
+        DeadlineReached(at=AT, kind="idle", waited=1.0),
+        RunClosed(at=AT, outcome="partial"),
+    )
+}
+# How each stage is reached, and what may follow: written here a second time, from the drawing and not from the table.
+WAYS = {
+    "new": "",
+    "started": "RunStarted",
+    "cleared": "RunStarted PreflightPassed",
+    "listening": "RunStarted PreflightPassed ListeningFrom",
+    "prepared": "RunStarted PreflightPassed ListeningFrom RequestPrepared",
+    "gathering": "RunStarted PreflightPassed ListeningFrom RequestPrepared RequestPublished",
+    "closed": "RunStarted RunClosed",
+}
+_SESSION = "RunResumed RunClosed"
+ALLOWED = {
+    "new": {"RunStarted": "started"},
+    "started": {"PreflightPassed": "cleared", "RequestPrepared": "prepared"},
+    "cleared": {
+        "PreflightPassed": "cleared",
+        "EssayUploaded": "cleared",
+        "ListeningFrom": "listening",
+        "RequestPrepared": "prepared",
+    },
+    "listening": {"ListeningFrom": "listening", "RequestPrepared": "prepared"},
+    "prepared": {"ListeningFrom": "prepared", "RequestPublished": "gathering"},
+    "gathering": {"ListeningFrom": "prepared"}
+    | dict.fromkeys(
+        ("CallbackAccepted", "CallbackRepeated", "CallbackRejected", "OffsetsLost", "DeadlineReached"), "gathering"
+    ),
+    "closed": {"RunResumed": "started"},
+}
+
+
+def reached(stage: str) -> RunState:
+    return fold(ONE_OF_EACH[name] for name in WAYS[stage].split())
+
+
+def test_there_is_one_of_each_event():
+    assert {event.__class__ for event in ONE_OF_EACH.values()} == set(get_args(Event))
+
+
+def legal_next(stage: str, event: str) -> str | None:
+    """The stage that follows, None where nothing may."""
+    if event in _SESSION.split() and stage not in ("new", "closed"):
+        return stage
+    return ALLOWED[stage].get(event)
+
+
+@pytest.mark.parametrize(("stage", "event"), list(product(WAYS, ONE_OF_EACH)))
+def test_every_pair_of_stage_and_event_is_in_the_table_or_refused(stage, event):
+    """A refused event leaves the state as it was."""
+    state = reached(stage)
+    after = legal_next(stage, event)
+    if after is not None:
+        state.advance(ONE_OF_EACH[event])
+        assert state.stage == after
+        return
+    before = vars(reached(stage))
+    with pytest.raises(ImpossibleLedgerError, match=event):
+        state.advance(ONE_OF_EACH[event])
+    assert vars(state) == before
+
+
+@pytest.mark.parametrize("stage", [stage for stage in WAYS if stage not in ("new", "closed")])
+def test_closing_and_resuming_leaves_a_run_where_it_was(stage):
+    state = reached(stage)
+    state.advance(ONE_OF_EACH["RunClosed"])
+    with pytest.raises(ImpossibleLedgerError, match="closed"):
+        state.advance(ONE_OF_EACH["RunClosed"])
+    state.advance(ONE_OF_EACH["RunResumed"])
+    assert (state.stage, state.closed, state.sessions) == (stage, None, 2)
+
+
+@given(st.lists(st.sampled_from(sorted(ONE_OF_EACH)), max_size=30))
+def test_any_sequence_of_events_is_folded_or_refused(names):
+    """Nothing else is ever raised, and positions never go back but to a new beginning."""
+    state = RunState()
+    for name in names:
+        before = state.positions.get(("t", 0), 0)
+        try:
+            state.advance(ONE_OF_EACH[name])
+        except ImpossibleLedgerError:
+            continue
+        if name == "RunClosed":
+            assert state.positions.get(("t", 0), 0) >= before
+
+
+@pytest.mark.parametrize("event", list(ONE_OF_EACH.values()), ids=lambda event: event.type)
+def test_every_event_comes_back_from_its_line(event):
+    assert event_from_json(event_to_json(event)) == event
+
+
+def test_a_new_broker_resets_positions_and_losses_but_not_what_is_known():
+    state = reached("gathering")
+    for name in ("CallbackAccepted", "OffsetsLost", "ListeningFrom"):
+        state.advance(ONE_OF_EACH[name])
+    assert (state.stage, state.published, state.lost) == ("prepared", None, 0)
+    assert state.read_to() == (place(5),)
+    assert state.fingerprints == {"k": "f"}
+
+
+def test_reading_goes_on_after_what_was_read():
+    state = reached("gathering")
+    state.advance(ONE_OF_EACH["CallbackRejected"])
+    assert state.read_to() == (place(9),)
+    state.advance(RunClosed(at=AT, outcome="partial", read_to=(place(40),)))
+    assert state.read_to() == (place(40),)
+
+
+def test_a_state_without_a_start_has_no_spec():
+    with pytest.raises(ImpossibleLedgerError):
+        _ = RunState().spec
+
+
+@pytest.mark.parametrize("field", ["total", "idle", "result", "publish"])
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), 0.0, -1.0])
+def test_patience_is_a_number_that_the_ledger_can_give_back(field, value):
+    """Infinity would be written as null and the ledger could never be read again."""
+    with pytest.raises(ValueError, match=field):
+        RunSpec.model_validate(SPEC.model_dump() | {"patience": {field: value}})

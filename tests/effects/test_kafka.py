@@ -1,0 +1,358 @@
+"""Kafka in use: nothing is missed, doubled or created, and what went wrong is called by its name."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from eng5_runner.core.events import Position
+from eng5_runner.effects.kafka import Gap, KafkaBroker, Polled, connected
+from eng5_runner.effects.kafka_client import KafkaSettings
+from eng5_runner.errors import (
+    ConfigurationError,
+    InputsInvalid,
+    NotAllowed,
+    RunnerError,
+    ServiceUnavailable,
+    TemporaryFailure,
+)
+from tests.effects.mock_cluster import (
+    CLUSTER_AUTHORIZATION_FAILED,
+    INIT_PRODUCER_ID,
+    LIST_OFFSETS,
+    MSG_SIZE_TOO_LARGE,
+    NOT_ENOUGH_REPLICAS,
+    PRODUCE,
+    RECORD_LIST_TOO_LARGE,
+    REQUEST_TIMED_OUT,
+    TOPIC_AUTHORIZATION_FAILED,
+    TRANSPORT,
+    MockCluster,
+)
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+REQUESTS, CALLBACKS = "els.requested.v1", "cj.completed.v1"
+
+
+@pytest.fixture
+def cluster() -> Iterator[MockCluster]:
+    with MockCluster() as made:
+        made.create_topic(REQUESTS)
+        made.create_topic(CALLBACKS, partitions=2)
+        yield made
+
+
+@pytest.fixture
+async def broker(cluster: MockCluster) -> AsyncIterator[KafkaBroker]:
+    async with connected(KafkaSettings(bootstrap=cluster.bootstrap, client_id="tests")) as made:
+        yield made
+
+
+async def put(cluster: MockCluster, values: Iterable[bytes], *, topic: str = CALLBACKS, partition: int = 0) -> None:
+    """Somebody else puts records into a topic."""
+    producer = AIOKafkaProducer(bootstrap_servers=cluster.bootstrap, max_request_size=16 << 20)
+    await producer.start()
+    try:
+        for value in values:
+            await producer.send_and_wait(topic, value, partition=partition)
+    finally:
+        await producer.stop()
+
+
+def numbered(*numbers: int) -> list[bytes]:
+    return [b"%d" % number for number in numbers]
+
+
+async def poll_until(broker: KafkaBroker, count: int) -> Polled:
+    """Poll until so many records came, and a last time to see if there are more."""
+    records, gaps = [], []
+    while True:
+        enough = len(records) >= count
+        polled = await broker.poll()
+        records += polled.records
+        gaps += polled.gaps
+        if enough and not polled.records:
+            return Polled(records=tuple(records), gaps=tuple(gaps))
+
+
+async def until(condition: Callable[[], object]) -> None:
+    while not condition():
+        await asyncio.sleep(0.01)
+
+
+def at(topic: str, partition: int, offset: int) -> Position:
+    return Position(topic=topic, partition=partition, offset=offset)
+
+
+def values(polled: Polled, partition: int = 0) -> list[bytes]:
+    return [record.value for record in polled.records if record.partition == partition]
+
+
+async def publish(broker: KafkaBroker, value: bytes = b"request", *, patience: float = 20) -> Position:
+    return await broker.publish(topic=REQUESTS, key="run", value=value, patience=patience)
+
+
+async def request_is(broker: KafkaBroker, value: bytes = b"request") -> Position | None:
+    return await broker.find([at(REQUESTS, 0, 0)], lambda found: found == value)
+
+
+async def test_the_topology_counts_partitions_and_names_the_cluster(broker: KafkaBroker) -> None:
+    topology = await broker.topology([CALLBACKS, REQUESTS])
+    assert topology.partitions == {CALLBACKS: 2, REQUESTS: 1}
+    assert topology.cluster_id == (await broker.topology([REQUESTS])).cluster_id != ""
+
+
+async def test_a_missing_topic_is_named_with_those_near_to_it_and_not_created(
+    cluster: MockCluster, broker: KafkaBroker
+) -> None:
+    before = cluster.topics()
+    with pytest.raises(ConfigurationError) as caught:
+        await broker.topology([REQUESTS, "els.request.v1", "something else"])
+    assert caught.value.message == (
+        f"Topics are missing from the cluster: els.request.v1 (near: {REQUESTS}); something else."
+    )
+    assert cluster.topics() == before == {REQUESTS, CALLBACKS}
+
+
+async def test_a_topic_that_we_may_not_see_is_not_allowed(cluster: MockCluster, broker: KafkaBroker) -> None:
+    cluster.deny_topic(CALLBACKS, TOPIC_AUTHORIZATION_FAILED)
+    with pytest.raises(NotAllowed, match="asking for the topics"):
+        await broker.topology([CALLBACKS])
+
+
+async def test_what_was_there_before_is_not_read_and_all_that_comes_after_is(
+    cluster: MockCluster, broker: KafkaBroker
+) -> None:
+    await put(cluster, numbered(*range(300)))
+    ends = await broker.ends(await broker.topology([CALLBACKS]))
+    assert ends == (at(CALLBACKS, 0, 300), at(CALLBACKS, 1, 0))
+    await put(cluster, numbered(*range(300, 900)))  # before we listen: what counts is when the ends were taken
+    broker.listen(ends)
+    await put(cluster, numbered(7), partition=1)
+    polled = await poll_until(broker, 601)
+    assert values(polled) == numbered(*range(300, 900))
+    assert [record.offset for record in polled.records if record.partition == 0] == list(range(300, 900))
+    assert values(polled, partition=1) == numbered(7)
+    assert await broker.positions() == (at(CALLBACKS, 0, 900), at(CALLBACKS, 1, 1))
+    assert polled.gaps == ()
+
+
+async def test_listening_again_from_where_reading_stands_doubles_nothing(
+    cluster: MockCluster, broker: KafkaBroker
+) -> None:
+    broker.listen([at(CALLBACKS, 0, 0)])
+    await put(cluster, numbered(*range(50)))
+    first = await poll_until(broker, 50)
+    added = broker.adopt_new_partitions()
+    assert added == (at(CALLBACKS, 1, 0),)
+    await put(cluster, numbered(*range(50, 60)))
+    await put(cluster, numbered(1, 2), partition=1)
+    broker.listen((*(await broker.positions()), *added))
+    assert broker.adopt_new_partitions() == ()
+    second = await poll_until(broker, 12)
+    assert values(first) + values(second) == numbered(*range(60))
+    assert values(second, partition=1) == numbered(1, 2)
+
+
+async def test_a_record_without_a_value_is_an_empty_one(cluster: MockCluster, broker: KafkaBroker) -> None:
+    broker.listen([at(CALLBACKS, 0, 0)])
+    await put(cluster, [None])  # type: ignore[list-item]
+    assert values(await poll_until(broker, 1)) == [b""]
+
+
+@pytest.mark.slow
+async def test_a_broker_that_comes_back_has_lost_and_doubled_nothing_and_was_seen_to_be_away(
+    cluster: MockCluster, broker: KafkaBroker
+) -> None:
+    broker.listen(await broker.ends(await broker.topology([CALLBACKS])))
+    await put(cluster, numbered(*range(10)))
+    first = await poll_until(broker, 10)
+    assert await broker.is_alive()
+    await put(cluster, numbered(*range(10, 20)))
+    cluster.down()
+    assert not await broker.is_alive()
+    meanwhile = await broker.poll()
+    cluster.up()
+    while not await broker.is_alive():
+        pass
+    await put(cluster, numbered(*range(20, 30)))
+    last = await poll_until(broker, 20 - len(meanwhile.records))
+    assert values(first) + values(meanwhile) + values(last) == numbered(*range(30))
+
+
+async def test_records_that_retention_took_are_counted_and_reading_goes_on(
+    cluster: MockCluster, broker: KafkaBroker
+) -> None:
+    await put(cluster, numbered(*range(130)))
+    await put(cluster, numbered(1, 2, 3), partition=1)
+    cluster.delete_records(CALLBACKS, partition=0, before=50)
+    broker.listen([at(CALLBACKS, 0, 20), at(CALLBACKS, 1, 0)])
+    polled = await poll_until(broker, 83)
+    assert polled.gaps == (Gap(position=at(CALLBACKS, 0, 20), resumed_at=50),)
+    assert values(polled) == numbered(*range(50, 130))
+    assert values(polled, partition=1) == numbered(1, 2, 3)
+    await put(cluster, numbered(130))
+    assert await poll_until(broker, 1) == Polled(
+        records=(polled.records[0].__class__(topic=CALLBACKS, partition=0, offset=130, value=b"130"),)
+    )
+
+
+async def test_records_that_the_broker_gave_out_and_no_longer_has_are_a_lost_cluster(
+    cluster: MockCluster, broker: KafkaBroker
+) -> None:
+    await put(cluster, numbered(1, 2, 3))
+    broker.listen([at(CALLBACKS, 0, 30)])
+    with pytest.raises(TemporaryFailure, match=f"{CALLBACKS}, partition 0: the broker lost offset 30"):
+        await poll_until(broker, 1)
+
+
+async def test_a_failure_while_a_gap_is_measured_is_told(cluster: MockCluster, broker: KafkaBroker) -> None:
+    await put(cluster, numbered(*range(10)))
+    cluster.delete_records(CALLBACKS, partition=0, before=5)
+    broker.listen([at(CALLBACKS, 0, 0)])
+    cluster.answer_with(LIST_OFFSETS, [TOPIC_AUTHORIZATION_FAILED] * 3)
+    with pytest.raises(NotAllowed, match="looking for the oldest callbacks"):
+        await poll_until(broker, 1)
+
+
+async def test_a_request_is_acknowledged_with_its_place(cluster: MockCluster, broker: KafkaBroker) -> None:
+    await put(cluster, [b"another"], topic=REQUESTS)
+    assert await publish(broker) == at(REQUESTS, 0, 1)
+    assert await request_is(broker) == at(REQUESTS, 0, 1)
+
+
+@pytest.mark.parametrize("passing", [REQUEST_TIMED_OUT, NOT_ENOUGH_REPLICAS, TRANSPORT])
+async def test_what_passes_is_tried_again_without_a_word(
+    cluster: MockCluster, broker: KafkaBroker, passing: int
+) -> None:
+    cluster.answer_with(PRODUCE, [passing])
+    assert await publish(broker) == at(REQUESTS, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("request_kind", "error", "expected"),
+    [
+        (PRODUCE, MSG_SIZE_TOO_LARGE, InputsInvalid),
+        (PRODUCE, RECORD_LIST_TOO_LARGE, InputsInvalid),
+        (PRODUCE, TOPIC_AUTHORIZATION_FAILED, NotAllowed),
+        (PRODUCE, CLUSTER_AUTHORIZATION_FAILED, NotAllowed),
+        (INIT_PRODUCER_ID, CLUSTER_AUTHORIZATION_FAILED, NotAllowed),
+    ],
+)
+async def test_a_request_that_the_cluster_refuses_is_called_by_the_reason(
+    cluster: MockCluster, broker: KafkaBroker, request_kind: int, error: int, expected: type[RunnerError]
+) -> None:
+    cluster.answer_with(request_kind, [error])
+    with pytest.raises(expected) as caught:
+        await publish(broker)
+    assert "may have arrived" not in caught.value.message
+    assert await request_is(broker) is None
+
+
+async def test_a_request_that_no_cluster_would_take_is_told_with_its_size(
+    cluster: MockCluster, broker: KafkaBroker
+) -> None:
+    cluster.track_requests()
+    with pytest.raises(InputsInvalid, match=f"The request has {17 << 20} bytes"):
+        await publish(broker, bytes(17 << 20))
+    assert cluster.requests()[PRODUCE] == 0
+
+
+async def test_with_the_broker_away_nothing_is_sent_and_that_is_said(cluster: MockCluster, broker: KafkaBroker) -> None:
+    cluster.down()
+    with pytest.raises(ServiceUnavailable, match="publishing the request"):
+        await publish(broker)
+    with pytest.raises(ServiceUnavailable, match="asking for the topics"):
+        await broker.topology([REQUESTS])
+    cluster.up()
+
+
+async def test_a_broker_that_goes_away_while_we_publish_leaves_the_outcome_unknown_and_no_ghost(
+    cluster: MockCluster, broker: KafkaBroker
+) -> None:
+    """An idempotent producer would try for ever; after we have given up, the record must not come by itself."""
+    before = asyncio.all_tasks()
+    cluster.track_requests()
+    cluster.answer_with(PRODUCE, [REQUEST_TIMED_OUT] * 100)
+    publishing = asyncio.create_task(publish(broker, patience=1))
+    await until(lambda: cluster.requests()[PRODUCE])
+    cluster.down()
+    with pytest.raises(TemporaryFailure, match=r"none came within 1 s\): it may have arrived or not"):
+        await publishing
+    own = {task.get_coro().__qualname__ for task in asyncio.all_tasks() - before}
+    assert not [name for name in own if "Sender" in name or "Accumulator" in name]
+    cluster.up()
+    asked = cluster.requests()[PRODUCE]
+    while not await broker.is_alive():
+        pass
+    assert await request_is(broker) is None
+    assert cluster.requests()[PRODUCE] == asked
+
+
+async def test_a_record_whose_acknowledgement_was_lost_is_found(cluster: MockCluster, broker: KafkaBroker) -> None:
+    origins = [one for one in await broker.ends(await broker.topology([REQUESTS]))]
+    cluster.answer_once_late(PRODUCE, milliseconds=60_000)
+    with pytest.raises(TemporaryFailure, match="it may have arrived or not"):
+        await publish(broker, b"ours", patience=1)
+    await put(cluster, [b"another"], topic=REQUESTS)
+    assert await broker.find(origins, lambda value: value == b"ours") == at(REQUESTS, 0, 0)
+
+
+async def test_a_publish_that_is_cancelled_ends_at_once_and_leaves_nothing(
+    cluster: MockCluster, broker: KafkaBroker
+) -> None:
+    cluster.track_requests()
+    cluster.answer_once_late(PRODUCE, milliseconds=60_000)
+    publishing = asyncio.create_task(publish(broker, patience=50))
+    await until(lambda: cluster.requests()[PRODUCE])
+    publishing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await publishing
+
+
+@pytest.mark.parametrize(
+    ("origins", "expected"),
+    [
+        ([], None),
+        ([at(CALLBACKS, 0, 0)], at(CALLBACKS, 0, 5)),  # from below what retention left
+        ([at(CALLBACKS, 0, 7)], at(CALLBACKS, 0, 7)),
+        ([at(CALLBACKS, 0, 10)], None),  # at the end: there is nothing to wait for
+        ([at(CALLBACKS, 0, 99)], None),
+        ([at(CALLBACKS, 0, 10), at(CALLBACKS, 1, 0)], at(CALLBACKS, 1, 2)),
+    ],
+)
+async def test_find_looks_from_the_origins_to_the_present_ends(
+    cluster: MockCluster, broker: KafkaBroker, origins: Sequence[Position], expected: Position | None
+) -> None:
+    await put(cluster, [b"yes"] * 10)
+    await put(cluster, [b"no", b"no", b"yes", b"yes"], partition=1)
+    cluster.delete_records(CALLBACKS, partition=0, before=5)
+    assert await broker.find(origins, lambda value: value == b"yes") == expected
+
+
+async def test_find_reads_many_records_to_the_last(cluster: MockCluster, broker: KafkaBroker) -> None:
+    """They do not fit into one answer of the broker."""
+    await put(cluster, [b"%d" % number + bytes(400_000) for number in range(9)])
+    assert await broker.find([at(CALLBACKS, 0, 0)], lambda value: value.startswith(b"8")) == at(CALLBACKS, 0, 8)
+    seen: list[bytes] = []
+    assert await broker.find([at(CALLBACKS, 0, 0)], lambda value: bool(seen.append(value[:1]))) is None
+    assert seen == numbered(*range(9))
+
+
+@pytest.mark.slow
+async def test_find_does_not_wait_for_ever_for_a_broker_that_goes_away(
+    cluster: MockCluster, broker: KafkaBroker
+) -> None:
+    await put(cluster, [bytes(900_000)] * 4)
+
+    def away(value: bytes) -> bool:
+        cluster.down()
+        return False
+
+    with pytest.raises(ServiceUnavailable, match="looking for the request: .*the broker stopped answering"):
+        await broker.find([at(CALLBACKS, 0, 0)], away)
+    cluster.up()

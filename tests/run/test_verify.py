@@ -1,0 +1,177 @@
+"""Whatever is changed in a finished run's directory is noticed and named."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from eng5_runner.effects.ledger import LEDGER_NAME
+from eng5_runner.effects.outputs import CONFIG_NAME, INPUTS_NAME, MANIFEST_NAME, SUMS_NAME
+from eng5_runner.errors import InputsMissing, VerificationFailed
+from eng5_runner.run.hydrate import hydrate, listed_files, read_manifest, write
+from eng5_runner.run.verify import verify
+from tests.run import outcomes
+from tests.run.runs import RUN_ID, Run
+
+REQUEST = "requests/{}.json"
+FILES = [
+    "assessment_run.execute.json",
+    CONFIG_NAME,
+    INPUTS_NAME,
+    LEDGER_NAME,
+    MANIFEST_NAME,
+    SUMS_NAME,
+    "tables/failed_comparisons.csv",
+    REQUEST,
+]
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory) -> Run:
+    """A finished run without judgements, whose outputs are computed in no time."""
+    run = outcomes.failed(tmp_path_factory.mktemp("original") / "run")
+    run.finish()
+    return run
+
+
+@pytest.fixture
+def copied(original, tmp_path) -> Path:
+    """A copy to be spoilt."""
+    return Path(shutil.copytree(original.directory, tmp_path / "run"))
+
+
+def place(run: Path, name: str) -> Path:
+    """A file of the run; the request's name holds its event id."""
+    if name == REQUEST:
+        (found,) = (run / "requests").iterdir()
+        return found
+    return run / name
+
+
+def told(run: Path) -> str:
+    with pytest.raises(VerificationFailed) as caught:
+        verify(run)
+    assert caught.value.exit_code == 5
+    return caught.value.message
+
+
+def test_the_files_that_are_spoilt_here_are_all_there_are(original):
+    there = {place(original.directory, name).relative_to(original.directory).as_posix() for name in FILES}
+    assert there == {*listed_files(original.directory), MANIFEST_NAME, SUMS_NAME}
+
+
+@pytest.mark.parametrize("outcome", outcomes.OUTCOMES)
+def test_a_finished_run_verifies_and_stock_tools_say_so_too(outcome, finished):
+    run = finished[outcome]
+    verified = verify(run.directory)
+    assert verified.files == len(read_manifest(run.directory))
+    done = subprocess.run(
+        ["sha256sum", "--check", "--strict", SUMS_NAME], cwd=run.directory, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.count(": OK") == verified.files + 1
+
+
+def test_writing_again_changes_nothing(original, copied):
+    before = {path: path.read_bytes() for path in copied.rglob("*") if path.is_file()}
+    write(copied, hydrate(copied))
+    assert {path: path.read_bytes() for path in copied.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.4, 0.6, 0.8, 1.0])
+def test_one_flipped_bit_in_any_file_is_named(name, share, copied):
+    """At sampled offsets, a different bit at each."""
+    path = place(copied, name)
+    data = bytearray(path.read_bytes())
+    data[int((len(data) - 1) * share)] ^= 1 << int(share * 5)
+    path.write_bytes(data)
+    assert path.name in told(copied)
+
+
+def test_any_flipped_bit_of_the_manifest_is_a_failed_verification(copied, original):
+    """Also those in a key, after which an entry no longer says what it must."""
+    path = copied / MANIFEST_NAME
+    data = path.read_bytes()
+    for at in range(0, min(len(data), 300), 3):
+        flipped = bytearray(data)
+        flipped[at] ^= 1 << at % 8
+        path.write_bytes(flipped)
+        assert MANIFEST_NAME in told(copied) or SUMS_NAME in told(copied)
+
+
+BROKEN_MANIFESTS = [
+    [],
+    {},
+    {"files": {}},
+    {"files": [5]},
+    {"files": ["ab"]},
+    {"files": [{"path": "a"}]},
+    {"files": [{"path": "a", "sha256": "0", "bytes": 1, "more": 1}]},
+    {"files": [{"path": ["a"], "sha256": None, "bytes": "x"}]},
+]
+
+
+@pytest.mark.parametrize("manifest", BROKEN_MANIFESTS)
+def test_a_manifest_that_is_none_is_a_failed_verification(manifest, copied):
+    (copied / MANIFEST_NAME).write_text(json.dumps(manifest))
+    told(copied)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_deleted_file_is_named(name, copied):
+    path = place(copied, name)
+    path.unlink()
+    assert path.name in told(copied)
+
+
+@pytest.mark.parametrize("name", ["more.txt", "tables/more.csv", "requests/more.json", "ledger.jsonl.bak"])
+def test_an_added_file_is_named(name, copied):
+    (copied / name).write_text("more")
+    assert f"{name} is there and not listed" in told(copied)
+
+
+def test_a_file_that_became_a_link_is_named(copied, tmp_path):
+    path = copied / CONFIG_NAME
+    path.rename(tmp_path / "elsewhere")
+    path.symlink_to(tmp_path / "elsewhere")
+    assert CONFIG_NAME in told(copied)
+
+
+def test_two_changes_are_both_named(copied):
+    (copied / "more.txt").write_text("more")
+    (copied / CONFIG_NAME).write_text("[other]\n")
+    message = told(copied)
+    assert "more.txt" in message
+    assert CONFIG_NAME in message
+
+
+def test_an_altered_output_with_a_manifest_that_fits_is_still_found(copied):
+    """The ledger says what the outputs must be, whatever the manifest vouches for."""
+    table = copied / "tables" / "failed_comparisons.csv"
+    table.write_bytes(table.read_bytes().replace(b"birk", b"bork"))
+    outputs = hydrate(copied)
+    altered = {name: data for name, data in outputs.files.items() if name != "tables/failed_comparisons.csv"}
+    write(copied, type(outputs)(**{**{f: getattr(outputs, f) for f in outputs.__slots__}, "files": altered}))
+    assert "failed_comparisons.csv is not what the ledger gives" in told(copied)
+
+
+def test_a_folder_that_is_no_run_is_missing_and_not_failed(tmp_path):
+    with pytest.raises(InputsMissing):
+        verify(tmp_path)
+
+
+def test_the_torn_tail_and_the_services_own_records_are_not_the_runs_statement(copied):
+    (copied / "ledger.torn.7").write_bytes(b"x")
+    (copied / "stack").mkdir()
+    (copied / "stack" / "cj.sqlite").write_bytes(b"x")
+    assert verify(copied).outcome == "failed"
+
+
+def test_a_run_that_was_not_closed_says_how_to_go_on(original, copied):
+    (copied / MANIFEST_NAME).unlink()
+    assert f"{MANIFEST_NAME} is not there: the run was not closed (resume it or hydrate it)" in told(copied)
+    assert str(RUN_ID) in (original.directory / INPUTS_NAME).read_text() or original.spec.run_id == RUN_ID

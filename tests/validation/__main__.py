@@ -1,0 +1,76 @@
+"""`make validate`: reruns the simulations and writes their figures into docs/validation.md.
+
+Ends with 1 if a claim does not hold. `--runs N` takes N studies a case instead of the usual number; the document is
+then left alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.validation import checks
+from tests.validation.simulated import ADVANTAGE, EXPERT_NOISE, JUDGE_NOISE, SEED, SPREAD, STEP
+
+if TYPE_CHECKING:
+    from tests.validation.checks import Table
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "validation.md"
+BEGIN, END = "<!-- written by make validate: begin -->", "<!-- end -->"
+RUNS = {checks.positions: 100, checks.coin_toss: 50, checks.intervals: 100, checks.grades: 120}
+
+
+def markdown(table: Table) -> str:
+    """A table with a column of what is claimed; what does not hold is in capitals."""
+    lines = [f"### {table.title}", "", f"| case | {' | '.join(table.columns)} | claimed |"]
+    lines.append("|---" * (len(table.columns) + 2) + "|")
+    for row in table.rows:
+        claims = "; ".join(f"{claim}: {'yes' if holds else 'NO'}" for claim, holds in row.claims)
+        lines.append(f"| {row.case} | {' | '.join(row.figures)} | {claims} |")
+    return "\n".join(lines)
+
+
+def measured(name: str, runs: int) -> Table:
+    """One check, in a process of its own."""
+    return getattr(checks, name)(runs)
+
+
+def written(tables: list[Table], *, took: float) -> str:
+    """The part of the document that the simulations fill."""
+    head = (
+        f"Written on {datetime.now(UTC):%Y-%m-%d} by `make validate` in {took / 60:.1f} minutes; seed {SEED}; "
+        f"{', '.join(f'{count} studies a case for {check.__name__}' for check, count in RUNS.items())}. "
+        f"Essays are {checks.ESSAYS} unless said; the judge's advantage of the first place is {ADVANTAGE} logits. "
+        f"Grades: steps of {STEP} logits, spread {SPREAD}, noise of the judge {JUDGE_NOISE}, of the experts {EXPERT_NOISE}."
+    )
+    return "\n\n".join([BEGIN, head, *(markdown(table) for table in tables), END])
+
+
+def main() -> int:
+    """Run everything, print it, and write it down."""
+    parser = argparse.ArgumentParser(prog="python -m tests.validation", description=__doc__)
+    parser.add_argument("--runs", type=int, help="studies a case")
+    runs = parser.parse_args().runs
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    began = time.monotonic()
+    with ProcessPoolExecutor() as pool:
+        jobs = [pool.submit(measured, check.__name__, runs or count) for check, count in RUNS.items()]
+        tables = [job.result() for job in jobs]
+    text = written(tables, took=time.monotonic() - began)
+    sys.stdout.write(f"{text}\n")
+    if runs is None:
+        document = DOCUMENT.read_text("utf-8")
+        before, rest = document.split(BEGIN)
+        DOCUMENT.write_text(before + text + rest.split(END)[1], "utf-8")
+    broken = [claim for table in tables for row in table.rows for claim, holds in row.claims if not holds]
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,205 @@
+"""The claims of `measure` against simulated truth, each as rows of a table and whether it holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.optimize import isotonic_regression
+
+from eng5_runner.measure.alignment import adjacent_agreement, exact_agreement, quadratic_weighted_kappa
+from eng5_runner.measure.claims import brier, ranked_probability_score
+from eng5_runner.measure.grades import Refusal, Scale, project
+from eng5_runner.measure.planning import expected_precision
+from eng5_runner.measure.reliability import empirical_bayes, reliability_interval, separation
+from tests.validation.simulated import GRADES, TWELVE, study
+from tests.validation.simulated import graded as graded_study
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.validation.simulated import Design, Graded, Study
+
+ESSAYS = 60
+NINE = Scale(prior=(1.0,) * GRADES, has_below_lowest=False)
+NINETY = 1.6448536269514722
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of a table: what was simulated, the figures, and what is claimed of them with whether it holds."""
+
+    case: str
+    figures: tuple[str, ...]
+    claims: tuple[tuple[str, bool], ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """What one check found."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+def positions(runs: int) -> Table:
+    """Coverage, reliability and plan in one pass over the same studies."""
+    cases: tuple[tuple[float, int, Design], ...] = (
+        (1.0, 10, "balanced"),
+        (1.0, 20, "balanced"),
+        (1.8, 10, "balanced"),
+        (1.8, 20, "balanced"),
+        (1.8, 30, "balanced"),
+        (3.0, 20, "balanced"),
+        (1.0, 20, "adaptive"),
+        (1.8, 12, "adaptive"),
+        (1.8, 20, "adaptive"),
+    )
+    rows = [_positions(spread, k, design=design, runs=runs) for spread, k, design in cases]
+    columns = ("true r²", "reliability", "SSR", "coverage of 90% intervals", "r² planned")
+    return Table(title="Positions, standard errors, reliability and plan", columns=columns, rows=tuple(rows))
+
+
+def _positions(spread: float, k: int, *, design: Design, runs: int) -> Row:
+    studies = [study(number, n=ESSAYS, k=k, spread=spread, design=design) for number in range(runs)]
+    real = float(np.mean([one.realised for one in studies]))
+    claimed = float(np.mean([empirical_bayes(one.fitted) for one in studies]))
+    apart = float(np.mean([separation(one.fitted) or 0.0 for one in studies]))
+    covered = float(np.mean([_covered(one) for one in studies]))
+    planned = expected_precision(essays=ESSAYS, comparisons=ESSAYS * k // 2, spread=spread).reliability
+    claims = [
+        ("reliability within .03 of r²", abs(claimed - real) <= 0.03),
+        ("coverage 85 to 95%", 0.85 <= covered <= 0.95),
+    ]
+    if design == "balanced":
+        claims.append(("plan within .03", abs(planned - real) <= 0.03))
+    figures = (f"{real:.3f}", f"{claimed:.3f}", f"{apart:.3f}", f"{covered:.3f}", f"{planned:.3f}")
+    return Row(case=f"spread {spread}, k = {k}, {design}", figures=figures, claims=tuple(claims))
+
+
+def _covered(one: Study) -> float:
+    off = np.abs(one.fitted.theta - (one.truth - one.truth.mean()))
+    return float(np.mean(off <= NINETY * one.fitted.standard_errors))
+
+
+def coin_toss(runs: int) -> Table:
+    """A judge without any opinion."""
+    rows = []
+    cases: tuple[tuple[int, Design], ...] = ((10, "balanced"), (20, "balanced"), (10, "adaptive"), (20, "adaptive"))
+    for k, design in cases:
+        fits = [study(1000 + number, n=ESSAYS, k=k, spread=0.0, design=design).fitted for number in range(runs)]
+        claimed = float(np.mean([empirical_bayes(fitted) for fitted in fits]))
+        apart = float(np.mean([separation(fitted) or 0.0 for fitted in fits]))
+        rows.append(
+            Row(
+                case=f"k = {k}, {design}",
+                figures=(f"{claimed:.3f}", f"{apart:.3f}"),
+                claims=(("reliability under .2", claimed < 0.2),),
+            )
+        )
+    columns = ("reliability", "SSR (inflated when adaptive)")
+    return Table(title="A judge who tosses a coin", columns=columns, rows=tuple(rows))
+
+
+def intervals(runs: int) -> Table:
+    """The reliability's own interval: how often it holds the realised r²."""
+    rows = []
+    for spread, k in ((1.0, 20), (1.8, 20)):
+        held, below = [], []
+        for number in range(runs):
+            one = study(2000 + number, n=ESSAYS, k=k, spread=spread, design="balanced")
+            low, high = reliability_interval(one.fitted, one.fitted.comparisons, seed=number, draws=100)
+            held.append(low <= one.realised <= high)
+            below.append(low <= one.realised)
+        figures = (f"{np.mean(held):.2f}", f"{np.mean(below):.2f}")
+        claims = (("lower end below r² in 85% or more", bool(np.mean(below) >= 0.85)),)
+        rows.append(Row(case=f"spread {spread}, k = {k}, balanced", figures=figures, claims=claims))
+    columns = ("90% interval holds r²", "lower end (nominal 95%) below r²")
+    return Table(title="The interval of the reliability", columns=columns, rows=tuple(rows))
+
+
+@dataclass(frozen=True)
+class _Grading:
+    """What one way to grade made of all students of all runs."""
+
+    expert: list[int]
+    given: list[int]
+    probabilities: list[tuple[float, ...]]
+    claimed: list[float]
+
+
+def grades(runs: int) -> Table:
+    """The projection against experts' grades, beside the nearest centre of the anchors' isotonic means."""
+    sixes = (0, 0, 2, 2, 4, 4, 5, 5, 7, 7, 8, 8)
+    threes = tuple(grade for grade in range(GRADES) for _ in range(3))
+    cases = (
+        ("12 anchors over 9 grades, k = 10", TWELVE, 10),
+        ("12 anchors over 9 grades, k = 20", TWELVE, 20),
+        ("12 anchors over 9 grades, k = 30", TWELVE, 30),
+        ("9 anchors, one a grade, k = 20", tuple(range(GRADES)), 20),
+        ("12 anchors over 6 grades, k = 20", sixes, 20),
+        ("27 anchors, three a grade, k = 20", threes, 20),
+    )
+    rows = []
+    for name, anchors, k in cases:
+        studies = [graded_study(3000 + number, k=k, anchor_grades=anchors) for number in range(runs)]
+        rows.append(_grade_row(name, _graded(studies, _projected), claims=(anchors, k) == (TWELVE, 20)))
+        rows.append(_grade_row(f"{name}: nearest centre", _graded(studies, _nearest), claims=False))
+    columns = ("exact", "adjacent", "QWK", "Brier", "RPS", "adjacent claimed", "P(grade) claimed")
+    return Table(title="Projected grades, 50 students", columns=columns, rows=tuple(rows))
+
+
+def _graded(
+    studies: list[Graded], way: Callable[[Graded], Iterator[tuple[int, tuple[float, ...], float]] | None]
+) -> _Grading:
+    all_of = _Grading([], [], [], [])
+    for one in studies:
+        found = way(one)
+        if found is None:
+            continue
+        for expert, (grade, probabilities, claimed) in zip(one.expert.tolist(), found, strict=True):
+            all_of.expert.append(expert)
+            all_of.given.append(grade)
+            all_of.probabilities.append(probabilities)
+            all_of.claimed.append(claimed)
+    return all_of
+
+
+def _projected(one: Graded) -> Iterator[tuple[int, tuple[float, ...], float]] | None:
+    projection = project(one.fitted, anchors=one.anchors, scale=NINE)
+    if isinstance(projection, Refusal):
+        return None
+    return ((student.median, student.probabilities, student.within_one) for student in projection.students)
+
+
+def _nearest(one: Graded) -> Iterator[tuple[int, tuple[float, ...], float]]:
+    by_grade: dict[int, list[float]] = {}
+    place = {item: index for index, item in enumerate(one.fitted.items)}
+    for item, grade in one.anchors.items():
+        by_grade.setdefault(grade, []).append(float(one.fitted.theta[place[item]]))
+    known = sorted(by_grade)
+    centres = isotonic_regression([np.mean(by_grade[g]) for g in known], weights=[len(by_grade[g]) for g in known]).x
+    for item in one.fitted.items:
+        if item not in one.anchors:
+            grade = known[int(np.argmin(np.abs(centres - one.fitted.theta[place[item]])))]
+            yield grade, tuple(float(g == grade) for g in range(GRADES)), float("nan")
+
+
+def _grade_row(name: str, found: _Grading, *, claims: bool) -> Row:
+    exact, near = exact_agreement(found.expert, found.given), adjacent_agreement(found.expert, found.given)
+    kappa = quadratic_weighted_kappa(found.expert, found.given, grades=GRADES) or 0.0
+    score, ranked = brier(found.probabilities, found.expert), ranked_probability_score(found.probabilities, found.expert)
+    claimed = float(np.mean(found.claimed))
+    own = float(np.mean([p[grade] for p, grade in zip(found.probabilities, found.given, strict=True)]))
+    wanted = (
+        ("exact ≥ .36", exact >= 0.36),
+        ("adjacent ≥ .81", near >= 0.81),
+        ("QWK ≥ .84", kappa >= 0.84),
+        ("Brier ≤ .75", score <= 0.75),
+        ("claims within .05", abs(claimed - near) <= 0.05 and abs(own - exact) <= 0.05),
+    )
+    words = [f"{value:.3f}" for value in (exact, near, kappa, score, ranked)]
+    told = ["–", "–"] if np.isnan(claimed) else [f"{claimed:.3f}", f"{own:.3f}"]
+    return Row(case=name, figures=(*words, *told), claims=wanted if claims else ())

@@ -1,0 +1,98 @@
+"""Studies whose truth is known: judges who obey the model, designs of every kind, anchors graded by noisy experts.
+
+All chance comes from one seed and the study's number; nothing depends on the order in which studies are run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from eng5_runner.measure.bradley_terry import comparisons_from, fit
+from eng5_runner.measure.designs import adaptive_round
+from eng5_runner.measure.pairing import next_round
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from eng5_runner.measure.bradley_terry import Fit
+
+SEED = 20261122
+ADVANTAGE = 0.2
+STEP, EXPERT_NOISE, JUDGE_NOISE, SPREAD, GRADES = 0.75, 0.4, 0.5, 1.8, 9
+TWELVE = (0, 1, 2, 3, 4, 5, 6, 7, 8, 1, 4, 7)
+
+Design = Literal["balanced", "adaptive"]
+
+
+@dataclass(frozen=True)
+class Study:
+    """A fit and the true positions in the fit's order."""
+
+    fitted: Fit
+    truth: NDArray[np.float64]
+
+    @property
+    def realised(self) -> float:
+        """r², the squared correlation of the estimated with the true positions; 0 for a judge who tosses a coin."""
+        if not self.truth.any():
+            return 0.0
+        return float(np.corrcoef(self.truth, self.fitted.theta)[0, 1] ** 2)
+
+
+def study(number: int, *, n: int, k: int, spread: float, design: Design) -> Study:
+    """One study of n essays in k rounds."""
+    generator = np.random.default_rng([SEED, number, n, k])
+    items = [f"essay-{index:03}" for index in range(n)]
+    truth = generator.normal(0.0, spread, n) if spread else np.zeros(n)
+    by_item = dict(zip(items, truth.tolist(), strict=True))
+    return Study(fitted=judged(by_item, k=k, number=number, design=design), truth=truth)
+
+
+def judged(truth: Mapping[str, float], *, k: int, number: int, design: Design = "balanced") -> Fit:
+    """What a judge says who obeys the model with these positions, in k rounds."""
+    generator = np.random.default_rng([SEED, number, len(truth), k, 1])
+    items, history, rows = list(truth), [], []
+    for _ in range(k):
+        if design == "balanced":
+            pairs = next_round(items, history=history, seed=number)
+        else:
+            fitted = fit(comparisons_from(items, rows))
+            pairs = adaptive_round(items, history=history, fitted=fitted, seed=number)
+        history += pairs
+        for pair in pairs:
+            chance = 1.0 / (1.0 + np.exp(truth[pair.second] - truth[pair.first] - ADVANTAGE))
+            rows.append((pair.first, pair.second, float(generator.random() < chance)))
+    return fit(comparisons_from(items, rows))
+
+
+@dataclass(frozen=True)
+class Graded:
+    """A study with anchors; the experts' grades of the students in the order of the fit."""
+
+    fitted: Fit
+    anchors: Mapping[str, int]
+    expert: NDArray[np.int64]
+
+
+def graded(number: int, *, k: int, anchor_grades: tuple[int, ...] = TWELVE, students: int = 50) -> Graded:
+    """The method study's simulation (its section 4.3): experts and the judge each see quality with their own noise."""
+    generator = np.random.default_rng([SEED, number, k, 2])
+    pool = generator.normal(0.0, SPREAD, 4000)
+    pool_grades = _by_experts(pool, generator)
+    picked = [np.flatnonzero(pool_grades == grade)[nth] for nth, grade in enumerate(anchor_grades)]
+    quality = generator.normal(0.0, SPREAD, students)
+    anchors = {f"anchor-{nth:02}": grade for nth, grade in enumerate(anchor_grades)}
+    items = [*anchors, *(f"student-{nth:02}" for nth in range(students))]
+    seen = np.concatenate([pool[picked], quality]) + generator.normal(0.0, JUDGE_NOISE, len(items))
+    fitted = judged(dict(zip(items, seen.tolist(), strict=True)), k=k, number=number)
+    return Graded(fitted=fitted, anchors=anchors, expert=_by_experts(quality, generator))
+
+
+def _by_experts(quality: NDArray[np.float64], generator: np.random.Generator) -> NDArray[np.int64]:
+    seen = quality + generator.normal(0.0, EXPERT_NOISE, quality.shape)
+    return np.clip(np.floor(seen / STEP + GRADES / 2.0), 0, GRADES - 1).astype(np.int64)
