@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, MutableMapping
@@ -93,6 +94,13 @@ def logging_to(sink: Path | TextIO, *, identity: Mapping[str, str], verbose: boo
         structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=sys.stderr))
         if isinstance(sink, Path):
             stream.close()
+
+
+@contextmanager
+def unlogged() -> Iterator[None]:
+    """No log: for commands that belong to no run. What matters they say themselves."""
+    with logging_to(Path(os.devnull), identity={}, verbose=False):
+        yield
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """The CJ service's admin side: instructions, tasks, rubrics and anchors of assignments.
 
-What it answers to a write proves nothing: it may say 200 and store nothing. Whoever writes reads back (run/administration).
+What it answers to a write proves nothing: it may say 200 and store nothing, so `run.administration` reads back.
 At its present state it also answers every refusal with one and the same 500, which therefore is not tried again.
 """
 
@@ -38,7 +38,7 @@ _REFUSED = frozenset((400, 409, 413, 422))
 _NOT_FOUND = 404
 _AMBIGUOUS = 500
 _NOT_ALLOWED = frozenset((401, 403))
-_DEALT_WITH = _REFUSED | _NOT_ALLOWED | {_NOT_FOUND, _AMBIGUOUS}
+_DEALT_WITH = _REFUSED | _NOT_ALLOWED | frozenset((_NOT_FOUND, _AMBIGUOUS))
 
 ModelT = TypeVar("ModelT", bound=WireModel)
 
@@ -119,6 +119,7 @@ class AdministrationClient:
         Raises:
             AnchorRefused: unknown assignment, a grade that is not on its scale, a text that is too short.
         """
+        _segment(body.assignment_id)  # what could not be read back is not written
         answer = await self._service.call(
             "POST",
             f"{self._service.url}/api/v1/anchors/register",
@@ -126,7 +127,7 @@ class AdministrationClient:
             allow=_DEALT_WITH,
         )
         if answer.status in _REFUSED:
-            raise AnchorRefused(self._service.told(answer).strip("()") or f"it answered {answer.status}")
+            raise AnchorRefused(self._service.told(answer)[1:-1] or f"it answered {answer.status}")
         self._raise_refusal(answer)
         return self._service.parse(AnchorRegistered, answer)
 
@@ -142,7 +143,9 @@ class AdministrationClient:
         self._raise_refusal(answer)
         return self._service.parse(model, answer)
 
-    async def _write(self, kind: str, body: WireModel) -> None:
+    async def _write(self, kind: str, body: InstructionsBody | StudentPromptBody | JudgeRubricBody) -> None:
+        if body.assignment_id is not None:
+            _segment(body.assignment_id)  # what could not be read back is not written
         content = body.model_dump_json(exclude_none=True).encode()
         url = f"{self._service.url}/admin/v1/{kind}"
         self._raise_refusal(await self._service.call("POST", url, body=content, allow=_DEALT_WITH))

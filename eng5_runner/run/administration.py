@@ -67,10 +67,11 @@ async def put_instructions(client: AdministrationClient, body: InstructionsBody)
         raise _unread("the instructions", error) from None
     if found is None or not _same(found.instructions_text, body.instructions_text):
         raise _not_stored("the instructions", older=found is not None)
-    if found.grade_scale != body.grade_scale:
-        raise ServiceUnavailable(
-            f"The CJ service has stored the instructions on the grade scale {found.grade_scale}.", remedy=_CHECK
-        )
+    for name in ("grade_scale", "context_origin", "student_prompt_storage_id"):
+        stored, sent = getattr(found, name), getattr(body, name)
+        if None not in (stored, sent) and stored != sent:
+            told = f"The CJ service accepted the instructions and stored them with another {name.replace('_', ' ')}"
+            raise ServiceUnavailable(f"{told}, {stored}.", remedy=_CHECK)
     return found
 
 
@@ -151,13 +152,13 @@ class AnchorFinding:
     Attributes:
         label: of the anchor.
         kind: `refused`, the service does not take it; `not_stored`, it said that it took it and did not;
-            `not_read_back`, nobody could look.
+            `not_allowed`, it does not let us look; `unreadable`, it cannot be looked for.
         message: what is wrong, in one sentence.
         remedy: what to do about it.
     """
 
     label: str
-    kind: Literal["refused", "not_stored", "not_read_back"]
+    kind: Literal["refused", "not_stored", "not_allowed", "unreadable"]
     message: str
     remedy: str
 
@@ -250,7 +251,7 @@ def _refused(body: AnchorBody, refused: AnchorRefused) -> AnchorFinding:
 def _not_read_back(body: AnchorBody, error: NotAllowed | ServiceUnavailable | ConfigurationError) -> AnchorFinding:
     return AnchorFinding(
         label=body.anchor_label,
-        kind="not_read_back",
+        kind="not_allowed" if isinstance(error, NotAllowed) else "unreadable",
         message=f"The anchor {body.anchor_label} was sent; whether it is on record nobody could see: {error.message}",
         remedy=error.remedy,
     )

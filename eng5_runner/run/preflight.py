@@ -6,9 +6,11 @@ yet, so a run finds out beforehand.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import partial
+from typing import TypeAlias
 
 from eng5_runner.contracts.services import AnchorListing, AnchorOnRecord, Instructions
 from eng5_runner.contracts.topics import Topic
@@ -16,17 +18,37 @@ from eng5_runner.core.canonical import sha256_hex
 from eng5_runner.core.events import AnchorRow, PreflightPassed
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.spec import RunSpec
-from eng5_runner.errors import ConfigurationError
-from eng5_runner.run.ports import CJService, Clock, ContentStore, Models, Notice, Ports, Told
+from eng5_runner.errors import ConfigurationError, RunnerError
+from eng5_runner.run.ports import Broker, CJService, Clock, ContentStore, Models, Notice, Ports, Told
 
 
 @dataclass(slots=True)
 class _Findings:
-    """What was found so far."""
+    """What one question found."""
 
     checks: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     rows: list[AnchorRow] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """One question and its answer.
+
+    Attributes:
+        about: what was asked, in two or three words.
+        facts: what is well.
+        warnings: what is well enough to go on.
+        error: what stands in the way, with its remedy.
+    """
+
+    about: str
+    facts: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    error: RunnerError | None = None
+
+
+Question: TypeAlias = Callable[[], Awaitable[_Findings]]
 
 
 async def preflight(spec: RunSpec, *, inputs: Inputs, ports: Ports) -> AsyncIterator[Sequence[Told]]:
@@ -39,19 +61,38 @@ async def preflight(spec: RunSpec, *, inputs: Inputs, ports: Ports) -> AsyncIter
     """
     yield [Notice(kind="stage", text="asking the services")]
     found = _Findings()
-    if ports.content is not None and spec.uploads:
-        await ports.content.check_health()
-        found.checks.append("the Content Service is up")
-    if ports.broker is not None:
-        topology = await ports.broker.topology(tuple(Topic))
-        found.checks.append(f"Kafka cluster {topology.cluster_id} has all {len(topology.partitions)} topics")
-    if ports.models is not None:
-        found.checks.append(await _check_model(spec, ports.models))
-    if ports.cj is not None:
-        await ports.cj.check_health()
-        found.checks.append("the CJ service is up")
-        await _check_assignment(spec, inputs=inputs, cj=ports.cj, content=ports.content, found=found)
+    for _, ask in _questions(spec, inputs=inputs, ports=ports):
+        answer = await ask()
+        found.checks += answer.checks
+        found.warnings += answer.warnings
+        found.rows += answer.rows
     yield [_passed(found, ports.clock)]
+
+
+async def examine(spec: RunSpec, *, inputs: Inputs, ports: Ports) -> list[Examined]:
+    """Ask all the same questions, whatever the answers."""
+    examined = []
+    for about, ask in _questions(spec, inputs=inputs, ports=ports):
+        try:
+            answer = await ask()
+        except RunnerError as error:
+            examined.append(Examined(about=about, error=error))
+        else:
+            examined.append(Examined(about=about, facts=tuple(answer.checks), warnings=tuple(answer.warnings)))
+    return examined
+
+
+def _questions(spec: RunSpec, *, inputs: Inputs, ports: Ports) -> Iterator[tuple[str, Question]]:
+    content, broker, models, cj = ports.content, ports.broker, ports.models, ports.cj
+    if content is not None and spec.uploads:
+        yield "Content Service", partial(_ask_content, content)
+    if broker is not None:
+        yield "Kafka topics", partial(_ask_broker, broker)
+    if models is not None:
+        yield "judge", partial(_ask_models, spec, models)
+    if cj is not None:
+        yield "CJ service", partial(_ask_cj, cj)
+        yield "assignment", partial(_ask_assignment, spec, inputs=inputs, cj=cj, content=content)
 
 
 def _passed(found: _Findings, clock: Clock) -> PreflightPassed:
@@ -61,6 +102,31 @@ def _passed(found: _Findings, clock: Clock) -> PreflightPassed:
         warnings=tuple(found.warnings),
         anchor_rows=tuple(found.rows),
     )
+
+
+async def _ask_content(content: ContentStore) -> _Findings:
+    await content.check_health()
+    return _Findings(checks=["the Content Service is up"])
+
+
+async def _ask_broker(broker: Broker) -> _Findings:
+    topology = await broker.topology(tuple(Topic))
+    return _Findings(checks=[f"Kafka cluster {topology.cluster_id} has all {len(topology.partitions)} topics"])
+
+
+async def _ask_models(spec: RunSpec, models: Models) -> _Findings:
+    return _Findings(checks=[await _check_model(spec, models)])
+
+
+async def _ask_cj(cj: CJService) -> _Findings:
+    await cj.check_health()
+    return _Findings(checks=["the CJ service is up"])
+
+
+async def _ask_assignment(spec: RunSpec, *, inputs: Inputs, cj: CJService, content: ContentStore | None) -> _Findings:
+    found = _Findings()
+    await _check_assignment(spec, inputs=inputs, cj=cj, content=content, found=found)
+    return found
 
 
 async def _check_model(spec: RunSpec, models: Models) -> str:

@@ -22,10 +22,10 @@ from argon2.exceptions import VerificationError
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.engine import Row
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eng5_runner.contracts.services import ADMIN_ROLE
 from eng5_runner.stack.store import Store, identity_accounts, identity_refresh_tokens
+from eng5_runner.stack.transactions import Transaction
 
 FIRST_ADMIN_EMAIL = "admin@eng5.localhost"
 REFRESH_TOKEN_SECONDS = 7 * 86400
@@ -137,7 +137,7 @@ class Accounts:
         async with self._store.begin() as connection:
             await connection.execute(delete(tokens).where(tokens.c.family == family))
 
-    async def _new_token(self, connection: AsyncConnection, *, account_id: int, family: str) -> str:
+    async def _new_token(self, connection: Transaction, *, account_id: int, family: str) -> str:
         token = secrets.token_urlsafe(_REFRESH_TOKEN_BYTES)
         row = {
             "token_sha256": _digest(token),

@@ -35,10 +35,11 @@ from sqlalchemy import (
 from sqlalchemy.engine import Row
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from eng5_runner.errors import ConfigurationError, DiskError, TemporaryFailure
+from eng5_runner.stack.transactions import Transaction, transaction
 
 SCHEMA_VERSION = 1
 FILE_NAME = "stack.sqlite"
@@ -163,18 +164,18 @@ class Store:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    def begin(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """A transaction: committed at the end of the block, rolled back when it raises."""
-        return self._engine.begin()
+    def begin(self) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction: committed at the end of the block, rolled back when it raises or is cancelled."""
+        return transaction(self._engine)
 
     async def rows(self, query: Executable) -> Sequence[Row[Any]]:
         """All rows of a query."""
-        async with self._engine.connect() as connection:
+        async with self.begin() as connection:
             return (await connection.execute(query)).all()
 
     async def row(self, query: Executable) -> Row[Any] | None:
         """The first row of a query, or None."""
-        async with self._engine.connect() as connection:
+        async with self.begin() as connection:
             return (await connection.execute(query)).first()
 
 

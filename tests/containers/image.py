@@ -102,7 +102,7 @@ class Builder:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._where = ["--root", str(folder / "storage"), "--runroot", str(folder / "run"), "--storage-driver", "vfs"]
+        self._where = ["--root", str(folder / "storage"), "--runroot", str(folder / "run")]
 
     def buildah(self, *arguments: str | Path) -> str:
         done = subprocess.run(

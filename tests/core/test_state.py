@@ -167,6 +167,19 @@ def test_reading_goes_on_after_what_was_read():
     assert state.read_to() == (place(40),)
 
 
+def test_reading_goes_on_after_what_was_lost():
+    state = reached("gathering")
+    state.advance(ONE_OF_EACH["OffsetsLost"])
+    assert (state.read_to(), state.lost) == ((place(9),), 4)
+
+
+def test_a_close_that_names_an_earlier_offset_does_not_take_reading_back():
+    state = reached("gathering")
+    state.advance(ONE_OF_EACH["CallbackRejected"])
+    state.advance(RunClosed(at=AT, outcome="interrupted", read_to=(place(2),)))
+    assert state.read_to() == (place(9),)
+
+
 def test_a_state_without_a_start_has_no_spec():
     with pytest.raises(ImpossibleLedgerError):
         _ = RunState().spec

@@ -19,6 +19,8 @@ The request kinds and error codes are those of the Kafka protocol.
 from __future__ import annotations
 
 import ctypes
+import socket
+import threading
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
@@ -112,7 +114,16 @@ class MockCluster:
         self._library.rd_kafka_destroy(self._owner)
 
     def create_topic(self, topic: str, *, partitions: int = 1) -> None:
-        self._checked("rd_kafka_mock_topic_create", topic.encode(), partitions, 1)
+        # The cluster's thread can oversee an order that comes while it goes to sleep, and then sleeps for a second;
+        # a connection wakes it.
+        ordering = threading.Thread(
+            target=self._checked, args=("rd_kafka_mock_topic_create", topic.encode(), partitions, 1)
+        )
+        ordering.start()
+        host, port = self.bootstrap.split(":")
+        while ordering.is_alive():
+            socket.create_connection((host, int(port))).close()
+            ordering.join(0.01)
 
     def topics(self) -> set[str]:
         """What there is. Asking for all topics creates none."""

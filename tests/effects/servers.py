@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from aiohttp import web
 
@@ -43,7 +43,8 @@ async def listening(on_connection: Connection) -> AsyncIterator[int]:
         task = asyncio.current_task()
         assert task is not None
         tasks.add(task)
-        await on_connection(reader, writer)
+        with suppress(asyncio.CancelledError):  # the server's end; asyncio reports a cancelled task as an error
+            await on_connection(reader, writer)
 
     server = await asyncio.start_server(take, "127.0.0.1", 0)
     try:

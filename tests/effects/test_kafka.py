@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequenc
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from eng5_runner.core.classify import RawRecord
 from eng5_runner.core.events import Position
 from eng5_runner.effects.kafka import Gap, KafkaBroker, Polled, connected
 from eng5_runner.effects.kafka_client import KafkaSettings
@@ -80,7 +81,7 @@ async def poll_until(broker: KafkaBroker, count: int) -> Polled:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    while not condition():
+    while not condition():  # noqa: ASYNC110 - the other side is a thread of C
         await asyncio.sleep(0.01)
 
 
@@ -158,12 +159,6 @@ async def test_listening_again_from_where_reading_stands_doubles_nothing(
     assert values(second, partition=1) == numbered(1, 2)
 
 
-async def test_a_record_without_a_value_is_an_empty_one(cluster: MockCluster, broker: KafkaBroker) -> None:
-    broker.listen([at(CALLBACKS, 0, 0)])
-    await put(cluster, [None])  # type: ignore[list-item]
-    assert values(await poll_until(broker, 1)) == [b""]
-
-
 @pytest.mark.slow
 async def test_a_broker_that_comes_back_has_lost_and_doubled_nothing_and_was_seen_to_be_away(
     cluster: MockCluster, broker: KafkaBroker
@@ -197,7 +192,7 @@ async def test_records_that_retention_took_are_counted_and_reading_goes_on(
     assert values(polled, partition=1) == numbered(1, 2, 3)
     await put(cluster, numbered(130))
     assert await poll_until(broker, 1) == Polled(
-        records=(polled.records[0].__class__(topic=CALLBACKS, partition=0, offset=130, value=b"130"),)
+        records=(RawRecord(topic=CALLBACKS, partition=0, offset=130, value=b"130"),)
     )
 
 
@@ -294,7 +289,7 @@ async def test_a_broker_that_goes_away_while_we_publish_leaves_the_outcome_unkno
 
 
 async def test_a_record_whose_acknowledgement_was_lost_is_found(cluster: MockCluster, broker: KafkaBroker) -> None:
-    origins = [one for one in await broker.ends(await broker.topology([REQUESTS]))]
+    origins = await broker.ends(await broker.topology([REQUESTS]))
     cluster.answer_once_late(PRODUCE, milliseconds=60_000)
     with pytest.raises(TemporaryFailure, match="it may have arrived or not"):
         await publish(broker, b"ours", patience=1)
@@ -353,6 +348,6 @@ async def test_find_does_not_wait_for_ever_for_a_broker_that_goes_away(
         cluster.down()
         return False
 
-    with pytest.raises(ServiceUnavailable, match="looking for the request: .*the broker stopped answering"):
+    with pytest.raises(ServiceUnavailable, match=r"looking for the request: .*the broker stopped answering"):
         await broker.find([at(CALLBACKS, 0, 0)], away)
     cluster.up()

@@ -1,11 +1,11 @@
-"""Kafka at its start: whatever stands at the address, there is one line with the cause, in time, and nothing is left."""
+"""Kafka at its start: whatever stands at the address, one line tells the cause, in time, and nothing is left."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -123,13 +123,6 @@ async def test_ports_that_swallow_everything_are_given_up_in_time() -> None:
     assert [type(error) for error in errors] == [ServiceUnavailable] * 2
     assert re.search(rf'Unable connect to "127.0.0.1:{black_hole}": no answer in time\.$', errors[0].message)
     assert errors[1].message == f"Kafka cannot be reached: 127.0.0.1:{deaf}: no answer within 3 s."
-
-
-async def _at_once(broker: object) -> None:
-    return None
-
-
-Doing = Callable[[MockCluster], Awaitable[None]]
 
 
 @pytest.mark.parametrize("down", [False, True])

@@ -137,12 +137,12 @@ async def test_every_kind_of_event_comes_back_as_it_was(tmp_path: Path) -> None:
         assert (ledger.events, ledger.repaired) == (events, 0)
 
 
-async def test_cut_at_any_byte_the_whole_lines_before_the_cut_are_left(tmp_path: Path) -> None:
+async def test_cut_at_any_byte_the_whole_lines_before_the_cut_are_left(memory_folder: Path) -> None:
     events = one_of_each()
-    data = await _written(tmp_path, *events)
+    data = await _written(memory_folder, *events)
     for cut in range(data.index(b"\n") + 1, len(data) + 1):
-        (tmp_path / LEDGER_NAME).write_bytes(data[:cut])
-        contents = read_ledger(tmp_path)
+        (memory_folder / LEDGER_NAME).write_bytes(data[:cut])
+        contents = read_ledger(memory_folder)
         whole = data[:cut].rfind(b"\n") + 1
         assert contents.events == events[: data[:cut].count(b"\n")]
         assert (contents.whole_bytes, contents.torn_bytes) == (whole, cut - whole)

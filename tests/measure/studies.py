@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eng5_runner.measure.comparisons import comparisons_from
+from eng5_runner.measure.comparisons import Comparisons, comparisons_from
 from eng5_runner.measure.pairing import balanced_rounds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
-
-    from eng5_runner.measure.comparisons import Comparisons
 
 DATA = Path(__file__).parent / "data"
 
@@ -60,3 +58,26 @@ def normal_truth(n: int, *, spread: float, seed: int) -> NDArray[np.float64]:
 def by_names(values: Mapping[str, float], items: Sequence[str]) -> list[float]:
     """Named values in the order of the items."""
     return [values[item] for item in items]
+
+
+def large_study(
+    *, essays: int, comparisons: int, seed: int, spread: float = 1.8
+) -> tuple[Comparisons, list[tuple[int, int]]]:
+    """A study in random matchings, quick to make at any size; and its rows as (winner, loser)."""
+    generator = np.random.default_rng([seed, 3])
+    truth = generator.normal(0.0, spread, essays)
+    half = essays // 2
+    matchings = [generator.permutation(essays) for _ in range(comparisons // half)]
+    first = np.concatenate([matching[:half] for matching in matchings])
+    second = np.concatenate([matching[half : 2 * half] for matching in matchings])
+    won = generator.random(first.size) < 1.0 / (1.0 + np.exp(truth[second] - truth[first] - 0.2))
+    order = np.lexsort((won, second, first))
+    study = Comparisons(
+        items=tuple(f"essay-{index:05}" for index in range(essays)),
+        first=first[order],
+        second=second[order],
+        outcome=won[order].astype(np.float64),
+        weight=np.ones(first.size),
+    )
+    rows = [(a, b) if a_won else (b, a) for a, b, a_won in zip(first.tolist(), second.tolist(), won, strict=True)]
+    return study, rows

@@ -167,6 +167,19 @@ def test_a_new_broker_right_after_the_request_was_prepared_or_published(kind, pl
     assert claims(run) == claims(plain)
 
 
+def test_another_cluster_is_known_by_its_id_though_its_topics_are_longer(plain, tmp_path):
+    """Other runs' records in it say nothing about ours."""
+    world = World(poll_records=1)
+    run = killed(tmp_path / "run", 5, CallbackAccepted, world=world)
+    world.cluster = Cluster("cluster-2")
+    for topic, partition in world.cluster.logs:
+        for _ in range(50):
+            world.cluster.append(topic, b"somebody else's", partition=partition)
+    assert exit_code(run.resume()) == 0
+    assert len(world.cluster.requests) == 51
+    assert claims(run) == claims(plain)
+
+
 def test_a_new_broker_twice(plain, tmp_path):
     world = World(poll_records=1)
     run = killed(tmp_path / "run", 5, CallbackAccepted, world=world)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from eng5_runner.stack.group_commit import GroupCommit
 from eng5_runner.stack.judges import JudgeEntry, Question, Verdict, offline_baseline
 from eng5_runner.stack.kafka import Pacer, open_publisher, open_reader, stop_client
 from eng5_runner.stack.launch import StackAddresses, serve
-from eng5_runner.stack.store import open_store, stack_schema
+from eng5_runner.stack.store import SCHEMA_VERSION, Store, open_store, stack_schema
+from eng5_runner.stack.transactions import undisturbed
 from tests.stack.driver import client, request, running
 
 
@@ -104,6 +106,40 @@ async def test_a_store_of_another_schema_version_is_refused(tmp_path: Path) -> N
             pass
 
 
+async def test_cancelled_transactions_leave_no_lock_behind(tmp_path: Path) -> None:
+    async def write(store: Store) -> None:
+        while True:
+            async with store.begin() as connection:
+                await connection.execute(update(stack_schema).values(version=SCHEMA_VERSION))
+
+    moments = random.Random(7)
+    for _ in range(40):
+        async with open_store(tmp_path) as store:
+            writers = [asyncio.create_task(write(store)) for _ in range(3)]
+            await asyncio.sleep(moments.random() / 100)
+            for writer in writers:
+                writer.cancel()
+            await asyncio.wait(writers)
+            assert all(writer.cancelled() for writer in writers)
+
+
+async def test_work_that_was_cancelled_is_done_all_the_same() -> None:
+    done = asyncio.Event()
+
+    async def work() -> None:
+        await asyncio.sleep(0.01)
+        done.set()
+
+    waiter = asyncio.create_task(undisturbed(work()))
+    for _ in range(2):
+        await asyncio.sleep(0)
+        waiter.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await waiter
+    assert done.is_set()
+
+
 async def test_a_directory_serves_one_stack_at_a_time(tmp_path: Path) -> None:
     async with open_store(tmp_path):
         with pytest.raises(TemporaryFailure, match="another stack"):
@@ -136,6 +172,7 @@ async def test_the_addresses_are_told_as_the_field_s_variables_and_hide_the_toke
             "CONTENT_SERVICE_URL",
             "CJ_SERVICE_URL",
             "LLM_PROVIDER_SERVICE_URL",
+            "IDENTITY_SERVICE_URL",
             "HULEEDU_ADMIN_TOKEN",
         }
         assert stack.at.content_service_url.endswith("/v1/content")

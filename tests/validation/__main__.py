@@ -7,6 +7,7 @@ then left alone.
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import sys
 import time
@@ -36,11 +37,6 @@ def markdown(table: Table) -> str:
     return "\n".join(lines)
 
 
-def measured(name: str, runs: int) -> Table:
-    """One check, in a process of its own."""
-    return getattr(checks, name)(runs)
-
-
 def written(tables: list[Table], *, took: float) -> str:
     """The part of the document that the simulations fill."""
     head = (
@@ -57,10 +53,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.validation", description=__doc__)
     parser.add_argument("--runs", type=int, help="studies a case")
     runs = parser.parse_args().runs
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # the processes that are started below read it
     began = time.monotonic()
-    with ProcessPoolExecutor() as pool:
-        jobs = [pool.submit(measured, check.__name__, runs or count) for check, count in RUNS.items()]
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
+        jobs = [pool.submit(check, runs or count) for check, count in RUNS.items()]
         tables = [job.result() for job in jobs]
     text = written(tables, took=time.monotonic() - began)
     sys.stdout.write(f"{text}\n")

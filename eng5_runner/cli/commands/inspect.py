@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import structlog
-
 from eng5_runner.cli.narrate import people, write_json
 from eng5_runner.cli.summary import show_summary
 from eng5_runner.core.next_step import missing_uploads, next_step
@@ -21,7 +19,6 @@ def hydrate_run(run_directory: Path, *, json_lines: bool) -> int:
     if hydrated.violations:
         raise AssertionError(f"the artefact breaks its schema: {'; '.join(hydrated.violations)}")
     write(run_directory, hydrated)
-    structlog.get_logger().debug("hydrated", files=len(hydrated.files))
     if json_lines:
         write_json({"event": "Hydrated", "files": sorted(hydrated.files)})
     else:

@@ -45,8 +45,8 @@ def run(resolved: Resolved) -> int:
     """
     settings = resolved.settings
     console = people()
-    assets = _inventory(resolved, console)
-    inputs = _require_usable(assets, console, json_lines=settings.json_lines)
+    assets = inventory(resolved, console)
+    inputs = require_usable(assets, console, json_lines=settings.json_lines)
     run_id = new_run_id()
     label = settings.batch_id or settings.assets.resolve().name or "run"
     spec = build_spec(settings, run_id=run_id, label=label)
@@ -74,7 +74,8 @@ def run(resolved: Resolved) -> int:
     return execute(prepared, settings=settings, console=console)
 
 
-def _inventory(resolved: Resolved, console: Console) -> Assets:
+def inventory(resolved: Resolved, console: Console) -> Assets:
+    """Read the assets folder, with a bar where there is a terminal."""
     settings = resolved.settings
     progress, on_progress = inventory_progress(console)
     with progress or nullcontext():
@@ -83,7 +84,7 @@ def _inventory(resolved: Resolved, console: Console) -> Assets:
         )
 
 
-def _require_usable(assets: Assets, console: Console, *, json_lines: bool) -> Inputs:
+def require_usable(assets: Assets, console: Console, *, json_lines: bool) -> Inputs:
     """Show every finding; stop if one is an error.
 
     Raises:

@@ -1,0 +1,125 @@
+"""The token for the CJ service's admin side: where it is looked for, in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal, TypeAlias
+
+import aiohttp
+import platformdirs
+from pydantic import TypeAdapter, ValidationError
+
+from eng5_runner.cli.admin_app import IDENTITY_DEFAULT
+from eng5_runner.contracts.services import TokenText
+from eng5_runner.effects.clock import SystemClock, new_run_id
+from eng5_runner.effects.http import Service, http_session
+from eng5_runner.effects.identity import IdentityClient, development_token
+from eng5_runner.effects.login_cache import LoginCache
+from eng5_runner.errors import ConfigurationError, NotAllowed
+from eng5_runner.run.login import current_login
+
+_SECRET = "JWT_SECRET_KEY"  # noqa: S105 - the variable's name
+
+Source: TypeAlias = Literal["HULEEDU_SERVICE_ACCOUNT_TOKEN", "HULEEDU_ADMIN_TOKEN", "login_cache", "development"]
+VARIABLES: tuple[Source, ...] = ("HULEEDU_SERVICE_ACCOUNT_TOKEN", "HULEEDU_ADMIN_TOKEN")
+SOURCES: Mapping[Source, str] = MappingProxyType({
+    "HULEEDU_SERVICE_ACCOUNT_TOKEN": "the variable HULEEDU_SERVICE_ACCOUNT_TOKEN",
+    "HULEEDU_ADMIN_TOKEN": "the variable HULEEDU_ADMIN_TOKEN",
+    "login_cache": "the login cache",
+    "development": "made here with JWT_SECRET_KEY, for development only",
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """A bearer token.
+
+    Attributes:
+        value: never shown.
+        source: where it comes from, a key of `SOURCES`.
+    """
+
+    value: str = field(repr=False)
+    source: Source
+
+
+async def admin_token(
+    environment: Mapping[str, str], *, identity_url: str | None = None, announce: Callable[[str], None]
+) -> Token | None:
+    """The first token of the contract's order: two variables, the login, and in development one made here.
+
+    Args:
+        environment: the process's variables.
+        identity_url: the Identity Service whose login is used; None for `IDENTITY_SERVICE_URL` or the default.
+        announce: is told when a token is made here.
+
+    Raises:
+        NotAllowed: there is a login, and it has expired and cannot be renewed.
+        ServiceUnavailable: it has expired and the Identity Service cannot be used.
+        ConfigurationError: a variable holds something that is no token, or the login cache is open to others.
+        RunnerError: the login cache cannot be used.
+    """
+    for name in VARIABLES:
+        if given := environment.get(name, "").strip():
+            return Token(value=_fit_for_a_header(given, name=name), source=name)
+    url = identity_url or environment.get("IDENTITY_SERVICE_URL") or IDENTITY_DEFAULT
+    if (login := await _login(environment, url.rstrip("/"))) is not None:
+        return Token(value=login, source="login_cache")
+    secret = environment.get(_SECRET)
+    if secret and is_development(environment):
+        announce("using a token made here with JWT_SECRET_KEY, because ENVIRONMENT is development")
+        return Token(value=development_token(secret, now=SystemClock().now()), source="development")
+    return None
+
+
+async def _login(environment: Mapping[str, str], url: str) -> str | None:
+    cache = LoginCache(state_folder(environment), identity_url=url)
+    if cache.read() is None:
+        return None
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(http_session(connections=1))
+        login = await current_login(cache, identity_client(session, url), clock=SystemClock())
+    return None if login is None else login.access_token
+
+
+def identity_client(session: aiohttp.ClientSession, url: str) -> IdentityClient:
+    """The Identity Service at a URL."""
+    headers = {"Content-Type": "application/json", "X-Correlation-ID": str(new_run_id())}
+    service = Service(
+        session=session, name="Identity Service", url=url, setting="--identity-service-url", headers=headers
+    )
+    return IdentityClient(service)
+
+
+def no_token(environment: Mapping[str, str]) -> NotAllowed:
+    """The error where there is no token and one is needed."""
+    unused = environment.get(_SECRET) and not is_development(environment)
+    return NotAllowed(
+        "There is no token for the CJ service's admin side.",
+        remedy="Log in (`eng5-runner admin login`), or set HULEEDU_ADMIN_TOKEN or HULEEDU_SERVICE_ACCOUNT_TOKEN."
+        + (" JWT_SECRET_KEY is used only where ENVIRONMENT is development." if unused else ""),
+    )
+
+
+def is_development(environment: Mapping[str, str]) -> bool:
+    """Whether tokens may be made here."""
+    return environment.get("ENVIRONMENT", "").strip().lower() == "development"
+
+
+def state_folder(environment: Mapping[str, str]) -> Path:
+    """Where the login cache lies."""
+    return Path(environment.get("ENG5_STATE_DIR") or platformdirs.user_state_path("eng5-runner"))
+
+
+def _fit_for_a_header(token: str, *, name: str) -> str:
+    try:
+        return TypeAdapter(TokenText).validate_python(token)
+    except ValidationError:
+        raise ConfigurationError(
+            f"{name} does not hold a token: it has spaces or other characters that no token has.",
+            remedy=f"Set {name} to the token alone, without `Bearer`.",
+        ) from None
