@@ -83,7 +83,7 @@ def tell_stored(event: str, record: WireModel, *, json_lines: bool, what: str) -
     if json_lines:
         write_record(event, record)
     else:
-        people().print(escape(f"{shown(what)} is stored; read back, it is what was sent"))
+        people().print(escape(f"stored, and read back as it was sent: {shown(what)}"))
 
 
 @contextmanager

@@ -76,6 +76,12 @@ def stack_up_command(
     data_dir: Annotated[Path, typer.Option("--data-dir", help="Where the services keep their records.")] = Path(
         "stack-data"
     ),
+    kafka_bootstrap: Annotated[
+        str | None,
+        typer.Option(
+            "--kafka-bootstrap", help="host:port of a Kafka with the five topics; without it an embedded broker."
+        ),
+    ] = None,
     json: JsonOption = False,
     until_stdin_closes: Annotated[
         bool, typer.Option("--until-stdin-closes", help="End when standard input closes.")
@@ -85,7 +91,15 @@ def stack_up_command(
     """Run the embedded services in the foreground and print their addresses."""
     from eng5_runner.cli.commands.stack import stack_up
 
-    raise typer.Exit(stack_up(data_dir, json_lines=json, until_stdin_closes=until_stdin_closes, verbose=verbose))
+    raise typer.Exit(
+        stack_up(
+            data_dir,
+            kafka_bootstrap=kafka_bootstrap,
+            json_lines=json,
+            until_stdin_closes=until_stdin_closes,
+            verbose=verbose,
+        )
+    )
 
 
 app.command("fit")(fit_command)

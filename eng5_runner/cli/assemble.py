@@ -8,7 +8,7 @@ from uuid import UUID
 
 from eng5_runner.cli.settings import Settings
 from eng5_runner.contracts.request import LLMConfigOverrides
-from eng5_runner.core.spec import Budget, Mode, Patience, RunSpec, Study, Target, Uploading
+from eng5_runner.core.spec import Budget, KafkaAccess, Mode, Patience, RunSpec, Study, Target, Uploading
 from eng5_runner.errors import InputsMissing, UsageError
 
 # Where HuleEdu's services listen on a developer's machine.
@@ -39,12 +39,30 @@ def destination(settings: Settings) -> Destination:
             stack="remote",
             kafka_bootstrap=settings.kafka_bootstrap or DEFAULT_KAFKA,
             kafka_client_id=settings.kafka_client_id,
+            kafka_access=_kafka_access(settings),
+            topic_prefix=settings.kafka_topic_prefix,
             content_service_url=settings.content_service_url or DEFAULT_CONTENT,
             cj_service_url=settings.cj_service_url or DEFAULT_CJ,
             llm_provider_service_url=settings.llm_provider_service_url,
         ),
         send=send,
     )
+
+
+def _kafka_access(settings: Settings) -> KafkaAccess:
+    return KafkaAccess(
+        protocol=settings.kafka_security_protocol,
+        mechanism=settings.kafka_sasl_mechanism,
+        user=settings.kafka_user,
+        ca=_absolute(settings.kafka_ca),
+        client_cert=_absolute(settings.kafka_client_cert),
+        client_key=_absolute(settings.kafka_client_key),
+    )
+
+
+def _absolute(path: Path | None) -> str | None:
+    """A run can be resumed from another folder."""
+    return None if path is None else str(path.resolve())
 
 
 def build_spec(settings: Settings, *, run_id: UUID, label: str) -> RunSpec:

@@ -8,9 +8,11 @@ import subprocess
 from pathlib import Path
 
 import platformdirs
+from pydantic import SecretStr
 
 import eng5_runner
 from eng5_runner.core.spec import Versions
+from eng5_runner.errors import ConfigurationError
 
 _SHA_LENGTHS = range(7, 41)
 
@@ -48,6 +50,30 @@ def git_sha() -> str:
 def cache_folder() -> Path:
     """Where the upload cache lies."""
     return Path(os.environ.get("ENG5_CACHE_DIR") or platformdirs.user_cache_path("eng5-runner"))
+
+
+def kafka_password() -> SecretStr | None:
+    """Of the Kafka user, from the environment or the file that it names; nowhere else, and kept nowhere.
+
+    Raises:
+        ConfigurationError: the file cannot be read.
+    """
+    if given := os.environ.get("KAFKA_SASL_PASSWORD"):
+        return SecretStr(given)
+    path = os.environ.get("KAFKA_SASL_PASSWORD_FILE")
+    if not path:
+        return None
+    try:
+        found = Path(path).read_text("utf-8")
+    except OSError as error:
+        cause = error.strerror or "it is no file"
+    except UnicodeDecodeError:
+        cause = "it is no UTF-8 text"
+    else:
+        return SecretStr(found.rstrip("\r\n")) if found.rstrip("\r\n") else None
+    raise ConfigurationError(
+        f"KAFKA_SASL_PASSWORD_FILE {path} cannot be read: {cause}.", remedy="Name a text file with the password alone."
+    )
 
 
 def admin_token() -> str | None:

@@ -9,7 +9,7 @@ import typer
 
 from eng5_runner import __version__
 
-_RUN, _STUDY, _JUDGE, _SERVICES, _OUTPUT = "Run", "Study", "Judge", "Services", "Output"
+_RUN, _STUDY, _JUDGE, _SERVICES, _KAFKA, _OUTPUT = "Run", "Study", "Judge", "Services", "Kafka's security", "Output"
 
 
 def _option(panel: str, text: str, *names: str, env: str) -> Any:
@@ -139,6 +139,47 @@ def main_command(
     kafka_client_id: Annotated[
         str | None, _option(_SERVICES, "Our name in the cluster's logs.", "--kafka-client-id", env="KAFKA_CLIENT_ID")
     ] = None,
+    kafka_security_protocol: Annotated[
+        str | None,
+        _option(
+            _KAFKA,
+            "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL. (default: PLAINTEXT)",
+            "--kafka-security-protocol",
+            env="KAFKA_SECURITY_PROTOCOL",
+        ),
+    ] = None,
+    kafka_sasl_mechanism: Annotated[
+        str | None,
+        _option(
+            _KAFKA,
+            "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512. (default: PLAIN)",
+            "--kafka-sasl-mechanism",
+            env="KAFKA_SASL_MECHANISM",
+        ),
+    ] = None,
+    kafka_user: Annotated[
+        str | None,
+        _option(
+            _KAFKA,
+            "The user; the password is KAFKA_SASL_PASSWORD, or in the file KAFKA_SASL_PASSWORD_FILE.",
+            "--kafka-user",
+            env="KAFKA_SASL_USERNAME",
+        ),
+    ] = None,
+    kafka_ca: Annotated[
+        Path | None,
+        _option(_KAFKA, "PEM file of the broker's authority. (default: the system's)", "--kafka-ca", env="KAFKA_CA"),
+    ] = None,
+    kafka_client_cert: Annotated[
+        Path | None, _option(_KAFKA, "PEM file of our certificate.", "--kafka-client-cert", env="KAFKA_CLIENT_CERT")
+    ] = None,
+    kafka_client_key: Annotated[
+        Path | None, _option(_KAFKA, "PEM file of its key.", "--kafka-client-key", env="KAFKA_CLIENT_KEY")
+    ] = None,
+    kafka_topic_prefix: Annotated[
+        str | None,
+        _option(_KAFKA, "Stands before the topics' names.", "--kafka-topic-prefix", env="KAFKA_TOPIC_PREFIX"),
+    ] = None,
     content_service_url: Annotated[
         str | None,
         _option(_SERVICES, "With its path, …/v1/content.", "--content-service-url", env="CONTENT_SERVICE_URL"),
@@ -162,6 +203,10 @@ def main_command(
     ] = None,
     output_dir: Annotated[
         Path | None, _option(_OUTPUT, "Where runs go. (default: runs)", "--output-dir", env="ENG5_OUTPUT_DIR")
+    ] = None,
+    metrics_port: Annotated[
+        int | None,
+        _option(_OUTPUT, "Prometheus metrics on this loopback port.", "--metrics-port", env="ENG5_METRICS_PORT"),
     ] = None,
     json: Annotated[bool | None, _option(_OUTPUT, "JSON lines on standard output.", "--json", env="ENG5_JSON")] = None,
     verbose: Annotated[

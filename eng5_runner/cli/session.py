@@ -13,7 +13,8 @@ from pathlib import Path
 import structlog
 
 from eng5_runner.cli.embedded import Child, embedded_stack
-from eng5_runner.cli.environment import admin_token, cache_folder
+from eng5_runner.cli.environment import admin_token, cache_folder, kafka_password
+from eng5_runner.cli.metrics import RunMetrics
 from eng5_runner.cli.narrate import Narrator
 from eng5_runner.core.events import RunResumed, RunStarted
 from eng5_runner.core.inputs import Inputs
@@ -24,6 +25,7 @@ from eng5_runner.errors import RunnerError
 from eng5_runner.run.connect import open_ports
 from eng5_runner.run.hydrate import Hydrated, hydrate, write
 from eng5_runner.run.pipeline import Session, drive
+from eng5_runner.run.ports import Told
 
 # After the first signal, so long for the stage under way to end by itself (seconds).
 DRAIN_SECONDS = 8.0
@@ -59,7 +61,7 @@ class Interruption:
         self.stop.set()
 
 
-async def work_on(work: Work, *, narrator: Narrator) -> int | None:
+async def work_on(work: Work, *, narrator: Narrator, metrics: RunMetrics) -> int | None:
     """Work on a run until it is closed or interrupted.
 
     Returns:
@@ -80,7 +82,7 @@ async def work_on(work: Work, *, narrator: Narrator) -> int | None:
             state=fold(ledger.events),
             inputs=work.inputs,
             texts=work.texts,
-            observe=narrator.tell,
+            observe=_both(narrator.tell, metrics.tell),
             stop=interruption.stop,
         )
         with narrator.live():
@@ -89,12 +91,24 @@ async def work_on(work: Work, *, narrator: Narrator) -> int | None:
     return interruption.signal_number
 
 
+def _both(first: Callable[[Told], None], second: Callable[[Told], None]) -> Callable[[Told], None]:
+    def tell(told: Told) -> None:
+        first(told)
+        second(told)
+
+    return tell
+
+
 async def _drive(session: Session, *, work: Work, interruption: Interruption, narrator: Narrator) -> None:
     async with _stack(session, work, narrator) as child:
         spec = session.state.spec
         target = child.target if child else spec.target
         ports = open_ports(
-            spec, target=target, cache_folder=cache_folder(), token=child.token if child else admin_token()
+            spec,
+            target=target,
+            cache_folder=cache_folder(),
+            token=child.token if child else admin_token(),
+            kafka_password=kafka_password(),
         )
         async with ports as opened:
             driving = asyncio.create_task(drive(session, opened))

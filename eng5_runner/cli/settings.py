@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from eng5_runner.contracts.base import describe
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
 from eng5_runner.contracts.request import CourseCode, Language, OutputVerbosity, Provider, ReasoningEffort
-from eng5_runner.core.spec import Mode
+from eng5_runner.core.spec import KafkaMechanism, KafkaProtocol, Mode
 from eng5_runner.errors import ConfigurationError, InputsMissing, UsageError
 
 Origin: TypeAlias = Literal["flag", "environment", "file", "default"]
@@ -42,7 +42,7 @@ Scale: TypeAlias = Annotated[str, AfterValidator(_known_scale)]
 class Settings(BaseModel):
     """Every setting of a run under its option's name with underscores. Times in seconds."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
     mode: Mode = Mode.PLAN
     assets: Path = Path()
@@ -71,6 +71,13 @@ class Settings(BaseModel):
     stack: Literal["auto", "embedded", "remote"] = "auto"
     kafka_bootstrap: str | None = None
     kafka_client_id: str = "eng5-np-runner"
+    kafka_security_protocol: KafkaProtocol = "PLAINTEXT"
+    kafka_sasl_mechanism: KafkaMechanism = "PLAIN"
+    kafka_user: str | None = None
+    kafka_ca: Path | None = None
+    kafka_client_cert: Path | None = None
+    kafka_client_key: Path | None = None
+    kafka_topic_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]*$", max_length=100)] = ""
     content_service_url: Url | None = None
     cj_service_url: Url | None = None
     llm_provider_service_url: Url | None = None
@@ -80,6 +87,7 @@ class Settings(BaseModel):
     idle_timeout: Annotated[float, Field(gt=0)] = 900.0
     upload_concurrency: Annotated[int, Field(ge=1, le=512)] = 32
     force_reupload: bool = False
+    metrics_port: Annotated[int, Field(ge=1, le=65535)] | None = None
     verbose: bool = False
     json_lines: bool = Field(default=False, alias="json")
     yes: bool = False

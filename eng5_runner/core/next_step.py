@@ -88,6 +88,6 @@ def exit_code(state: RunState) -> int:
         return 75
     if closed.outcome in ("complete", "not-sent", "not-awaited"):
         return 0
-    if state.judged:
+    if state.judged or (closed.outcome == "partial" and state.lost):  # what is lost no `resume` brings back
         return 3
     return 69 if closed.outcome == "failed" else 75

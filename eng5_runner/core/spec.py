@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 from uuid import UUID, uuid5
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -59,16 +59,41 @@ class Budget(Value):
     batching_mode: str | None = None
 
 
+KafkaProtocol: TypeAlias = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+KafkaMechanism: TypeAlias = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+
+
+class KafkaAccess(Value):
+    """How a Kafka cluster lets us in. The password is no part of a run: it comes anew with each session.
+
+    Attributes:
+        protocol: as Kafka calls it.
+        mechanism: how the password is shown, where the protocol is one of SASL.
+        ca: a PEM file with the authority that signed the broker's certificate; None for those of the system.
+        client_cert: our own certificate, with its key in `client_key`, where the cluster wants one.
+    """
+
+    protocol: KafkaProtocol = "PLAINTEXT"
+    mechanism: KafkaMechanism = "PLAIN"
+    user: str | None = None
+    ca: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
+
+
 class Target(Value):
     """Where the services are; None where nothing is to be sent there.
 
     Attributes:
         stack: `embedded` if we brought the services ourselves, `remote` if they were given.
+        topic_prefix: what the cluster has before the topics' names.
     """
 
     stack: Literal["embedded", "remote"]
     kafka_bootstrap: str | None = None
     kafka_client_id: str = "eng5-np-runner"
+    kafka_access: KafkaAccess = KafkaAccess()
+    topic_prefix: str = ""
     content_service_url: str | None = None
     cj_service_url: str | None = None
     llm_provider_service_url: str | None = None

@@ -25,15 +25,13 @@ from eng5_runner.core.classify import RawRecord
 from eng5_runner.core.events import Position
 from eng5_runner.effects.kafka_client import (
     DENIED,
-    REQUEST_TIMEOUT_MS,
-    RETRY_BACKOFF_MS,
     Admin,
-    KafkaSettings,
     abandon,
     explain,
     require_reachable,
     started,
 )
+from eng5_runner.effects.kafka_settings import KafkaSettings
 from eng5_runner.errors import ConfigurationError, InputsInvalid, NotAllowed, TemporaryFailure
 
 POLL_MS = 250
@@ -71,6 +69,7 @@ class KafkaBroker:
 
     def __init__(self, settings: KafkaSettings, consumer: AIOKafkaConsumer) -> None:
         self._settings = settings
+        self._prefix = settings.topic_prefix
         self._consumer = consumer
 
     async def topology(self, topics: Sequence[str]) -> Topology:
@@ -81,18 +80,19 @@ class KafkaBroker:
             ServiceUnavailable: the cluster does not answer.
         """
         try:
-            async with started(Admin(**_common(self._settings)), doing="asking for the topics") as admin:
+            async with started(Admin(**self._settings.arguments()), doing="asking for the topics") as admin:
+                wanted = [self._prefix + topic for topic in topics]
                 there = await admin.list_topics()
-                missing = [topic for topic in topics if topic not in there]
+                missing = [topic for topic in wanted if topic not in there]
                 if missing:
                     raise _missing_topics(missing, there)
                 cluster = await admin.describe_cluster()
-                described = await admin.describe_topics(list(topics))
+                described = await admin.describe_topics(wanted)
                 if codes := [one["error_code"] for one in described if one["error_code"]]:
                     raise for_code(codes[0])
         except KafkaError as error:
             raise explain(error, doing="asking for the topics") from None
-        counts = {one["topic"]: len(one["partitions"]) for one in described}
+        counts = {one["topic"].removeprefix(self._prefix): len(one["partitions"]) for one in described}
         return Topology(cluster_id=str(cluster["cluster_id"]), partitions=counts)
 
     async def ends(self, topology: Topology) -> tuple[Position, ...]:
@@ -101,16 +101,17 @@ class KafkaBroker:
         Raises:
             ServiceUnavailable: the cluster does not answer.
         """
-        wanted = [TopicPartition(t, p) for t, count in sorted(topology.partitions.items()) for p in range(count)]
+        counts = sorted(topology.partitions.items())
+        wanted = [TopicPartition(self._prefix + topic, p) for topic, count in counts for p in range(count)]
         try:
             found = await self._consumer.end_offsets(wanted)
         except KafkaError as error:
             raise explain(error, doing="asking for the topics' ends") from None
-        return tuple(Position(topic=tp.topic, partition=tp.partition, offset=found[tp]) for tp in wanted)
+        return tuple(self._position(tp, found[tp]) for tp in wanted)
 
     def listen(self, positions: Iterable[Position]) -> None:
         """Read from these positions on."""
-        where = {TopicPartition(p.topic, p.partition): p.offset for p in positions}
+        where = self._offsets(positions)
         self._consumer.assign(list(where))
         for partition, offset in where.items():
             self._consumer.seek(partition, offset)
@@ -130,8 +131,8 @@ class KafkaBroker:
             raise explain(error, doing="reading the callbacks") from None
         return Polled(
             records=tuple(
-                RawRecord(topic=r.topic, partition=r.partition, offset=r.offset, value=r.value or b"")
-                for batch in batches.values()
+                RawRecord(topic=topic, partition=r.partition, offset=r.offset, value=r.value or b"")
+                for topic, batch in ((tp.topic.removeprefix(self._prefix), batch) for tp, batch in batches.items())
                 for r in batch
             )
         )
@@ -139,10 +140,7 @@ class KafkaBroker:
     async def positions(self) -> tuple[Position, ...]:
         """The next offset to read of each assigned partition."""
         return tuple(
-            [
-                Position(topic=tp.topic, partition=tp.partition, offset=await self._consumer.position(tp))
-                for tp in sorted(self._consumer.assignment())
-            ]
+            [self._position(tp, await self._consumer.position(tp)) for tp in sorted(self._consumer.assignment())]
         )
 
     async def is_alive(self) -> bool:
@@ -164,7 +162,7 @@ class KafkaBroker:
             for partition in sorted(self._consumer.partitions_for_topic(topic) or ())
             if TopicPartition(topic, partition) not in assigned
         ]
-        return tuple(Position(topic=tp.topic, partition=tp.partition, offset=0) for tp in new)
+        return tuple(self._position(tp, 0) for tp in new)
 
     async def publish(self, *, topic: str, key: str, value: bytes, patience: float) -> Position:
         """Put one record in and wait for its acknowledgement, at most `patience` seconds.
@@ -175,25 +173,26 @@ class KafkaBroker:
             NotAllowed: we may not write there.
         """
         producer = AIOKafkaProducer(
-            **_common(self._settings), acks="all", enable_idempotence=True, max_request_size=16 << 20
+            **self._settings.arguments(), acks="all", enable_idempotence=True, max_request_size=16 << 20
         )
+        name = self._prefix + topic
         async with started(producer, doing="publishing the request"):
             try:
                 async with asyncio.timeout(patience):
-                    sent = await producer.send_and_wait(topic, value=value, key=key.encode())
+                    sent = await producer.send_and_wait(name, value=value, key=key.encode())
             except (MessageSizeTooLargeError, RecordListTooLargeError):
-                raise _too_large(value, topic) from None
+                raise _too_large(value, name) from None
             except DENIED:
-                raise NotAllowed(f"Kafka does not let us write to {topic}.", remedy="Ask for the right.") from None
+                raise NotAllowed(f"Kafka does not let us write to {name}.", remedy="Ask for the right.") from None
             except (TimeoutError, KafkaError) as error:
-                raise _outcome_unknown(topic, patience=patience, error=error) from None
+                raise _outcome_unknown(name, patience=patience, error=error) from None
             finally:
                 await abandon(producer)  # else it would try for ever to send what we have given up
         return Position(topic=topic, partition=sent.partition, offset=sent.offset)
 
     async def find(self, origins: Iterable[Position], is_it: Callable[[bytes], bool]) -> Position | None:
         """The first record from these positions up to the topics' present ends that `is_it` says yes to."""
-        start = {TopicPartition(p.topic, p.partition): p.offset for p in origins}
+        start = self._offsets(origins)
         async with started(_consumer(self._settings), doing="looking for the request") as consumer:
             try:
                 firsts = await consumer.beginning_offsets(list(start))
@@ -202,9 +201,10 @@ class KafkaBroker:
                 consumer.assign(list(left))
                 for tp, offset in left.items():
                     consumer.seek(tp, offset)
-                return await _scan(consumer, ends={tp: ends[tp] for tp in left}, is_it=is_it)
+                found = await _scan(consumer, ends={tp: ends[tp] for tp in left}, is_it=is_it)
             except KafkaError as error:
                 raise explain(error, doing="looking for the request") from None
+        return found and self._position(*found)
 
     async def _skip_lost(self, lost: dict[TopicPartition, int]) -> tuple[Gap, ...]:
         try:
@@ -219,14 +219,19 @@ class KafkaBroker:
                     remedy="The cluster lost its data; `resume` sends the same request again.",
                 )
             self._consumer.seek(tp, firsts[tp])
-            position = Position(topic=tp.topic, partition=tp.partition, offset=wanted)
-            gaps.append(Gap(position=position, resumed_at=firsts[tp]))
+            gaps.append(Gap(position=self._position(tp, wanted), resumed_at=firsts[tp]))
         return tuple(gaps)
+
+    def _offsets(self, positions: Iterable[Position]) -> dict[TopicPartition, int]:
+        return {TopicPartition(self._prefix + p.topic, p.partition): p.offset for p in positions}
+
+    def _position(self, where: TopicPartition, offset: int) -> Position:
+        return Position(topic=where.topic.removeprefix(self._prefix), partition=where.partition, offset=offset)
 
 
 async def _scan(
     consumer: AIOKafkaConsumer, *, ends: dict[TopicPartition, int], is_it: Callable[[bytes], bool]
-) -> Position | None:
+) -> tuple[TopicPartition, int] | None:
     quiet = 0
     while ends:
         batches = await consumer.getmany(timeout_ms=POLL_MS)
@@ -235,23 +240,14 @@ async def _scan(
         for tp, records in batches.items():
             for record in records:
                 if is_it(record.value or b""):
-                    return Position(topic=tp.topic, partition=tp.partition, offset=record.offset)
+                    return tp, record.offset
         ends = {tp: end for tp, end in ends.items() if await consumer.position(tp) < end}
     return None
 
 
-def _common(settings: KafkaSettings) -> dict[str, object]:
-    return {
-        "bootstrap_servers": list(settings.addresses),
-        "client_id": settings.client_id,
-        "request_timeout_ms": REQUEST_TIMEOUT_MS,
-        "retry_backoff_ms": RETRY_BACKOFF_MS,
-    }
-
-
 def _consumer(settings: KafkaSettings) -> AIOKafkaConsumer:
     return AIOKafkaConsumer(
-        **_common(settings),
+        **settings.arguments(),
         group_id=None,
         enable_auto_commit=False,
         # "latest" would jump over readable records without a word when an offset has expired.
@@ -268,6 +264,7 @@ async def connected(settings: KafkaSettings) -> AsyncIterator[KafkaBroker]:
     Raises:
         ServiceUnavailable: it cannot be reached.
         NotAllowed: it does not let us in.
+        ConfigurationError: the settings contradict each other.
     """
     await require_reachable(settings)
     async with started(_consumer(settings), doing="connecting") as consumer:

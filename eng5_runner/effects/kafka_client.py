@@ -7,7 +7,6 @@ import logging
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -18,18 +17,18 @@ from aiokafka.errors import (
     KafkaError,
     SaslAuthenticationFailed,
     TopicAuthorizationFailedError,
+    UnsupportedCodecError,
     UnsupportedSaslMechanismError,
 )
 
-from eng5_runner.errors import NotAllowed, RunnerError, ServiceUnavailable
+from eng5_runner.effects.kafka_settings import KafkaSettings
+from eng5_runner.errors import ConfigurationError, NotAllowed, RunnerError, ServiceUnavailable
 
 PROBE_SECONDS = 3.0
 START_SECONDS = 15.0
 STOP_SECONDS = 5.0
 _ROUNDS, _ROUND_SECONDS = 10, 0.5
 _LAST_PORT = 65_535
-REQUEST_TIMEOUT_MS = 10_000
-RETRY_BACKOFF_MS = 500
 
 DENIED = (
     AuthenticationFailedError,
@@ -38,24 +37,6 @@ DENIED = (
     TopicAuthorizationFailedError,
     ClusterAuthorizationFailedError,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KafkaSettings:
-    """How to reach the cluster.
-
-    Attributes:
-        bootstrap: `host:port`, comma separated.
-        client_id: our name in the cluster's logs.
-    """
-
-    bootstrap: str
-    client_id: str
-
-    @property
-    def addresses(self) -> tuple[str, ...]:
-        """The bootstrap addresses one by one."""
-        return tuple(part.strip() for part in self.bootstrap.split(",") if part.strip())
 
 
 class Client(Protocol):
@@ -80,16 +61,24 @@ ClientT = TypeVar("ClientT", bound=Client)
 
 
 class _LastWords(logging.Handler):
-    """aiokafka tells causes to its logger only, not in its exceptions: keep the last one."""
+    """aiokafka tells causes to its logger only, not in its exceptions: keep the last one.
+
+    Attributes:
+        text: the last message.
+        error: what it told of, if that was an error of Kafka's.
+    """
 
     def __init__(self) -> None:
         super().__init__(level=logging.WARNING)
         self.text = ""
+        self.error: KafkaError | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
         text = " ".join(record.getMessage().split())[:200]
         # A timeout has no words of its own, so aiokafka's message then ends where the cause should stand.
         self.text = f"{text} no answer in time" if text.endswith(":") else text
+        told = record.args if isinstance(record.args, tuple) else ()
+        self.error = next((one for one in told if isinstance(one, KafkaError)), None)
 
 
 async def _probe(address: str) -> str | None:
@@ -178,6 +167,11 @@ def _tasks_of(client: Client) -> list[asyncio.Task[object]]:
 def explain(error: KafkaError, *, doing: str, cause: str = "") -> RunnerError:
     """A client's error as one of ours."""
     told = cause or " ".join(str(error).split())
+    if isinstance(error, UnsupportedCodecError):
+        return ConfigurationError(
+            f"Kafka's records are compressed in a way that this installation cannot read: {told}.",
+            remedy="Install the extra: pip install 'eng5-runner[compression]', then resume.",
+        )
     if isinstance(error, DENIED):
         return NotAllowed(
             f"Kafka refused while {doing}: {told}.", remedy="Check the Kafka user, its password and its rights."
@@ -209,7 +203,7 @@ async def started(client: ClientT, *, doing: str) -> AsyncIterator[ClientT]:
                 remedy="Check that the address is that of a Kafka broker and which security protocol it wants.",
             ) from None
         except KafkaConnectionError as error:
-            raise explain(error, doing=doing, cause=words.text) from None
+            raise explain(words.error or error, doing=doing, cause=words.text) from None
         except KafkaError as error:
             raise explain(error, doing=doing) from None
         finally:

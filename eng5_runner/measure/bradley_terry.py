@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
+from scipy.special import ndtri
 
 from eng5_runner.measure.comparisons import Comparisons, collapse_repeats, comparisons_from
 from eng5_runner.measure.curvature import Dense, Sparse
@@ -21,6 +22,7 @@ from eng5_runner.measure.evidence import TYPICAL_SD, likeliest_prior
 from eng5_runner.measure.links import Links
 from eng5_runner.measure.posterior import Peak, Posterior, position_precision
 from eng5_runner.measure.sketch import centred_variances
+from eng5_runner.measure.skewness import leverages, mean_beyond_mode, near_leverages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,9 +105,39 @@ class Fit:
         Exact up to 1,500 items. Beyond, .25% off on average and about 1% at most (see `sketch`), in time linear in the
         comparisons.
         """
+        return _errors(self.curvature)
+
+    @cached_property
+    def posterior_mean(self) -> _Vector:
+        """The mean of each position's posterior, to second order (Lindley 1980), shape (n,), in logits.
+
+        The mode `theta` lies nearer to the middle, by up to a seventh at 10 judgements an item and a tenth at 20, in
+        nearly the same order. Kept within a standard error of it, beyond which the second order is no guide.
+        """
         if isinstance(self.curvature, Sparse) and len(self.items) > _EXACT_UP_TO:
-            return np.sqrt(centred_variances(self.curvature))
-        return np.sqrt(self._dense.variances())
+            leverage = near_leverages(self.comparisons, self.curvature)
+        else:
+            leverage = leverages(self.comparisons, self.covariance_with_position)
+        x = np.append(self.theta, self.position_effect)
+        beyond = mean_beyond_mode(x, comparisons=self.comparisons, curvature=self.curvature, leverage=leverage)
+        bounded = np.clip(beyond, -self.standard_errors, self.standard_errors)
+        mean: _Vector = self.theta + bounded - bounded.mean()
+        return mean
+
+    def intervals(self, *, level: float = 0.9) -> tuple[_Vector, _Vector]:
+        """The lower and upper ends of the positions' intervals, around the posterior mean.
+
+        In simulation 90% intervals hold the true position 85 to 90 times in a hundred (docs/validation.md); around the
+        mode it would be two to three times fewer.
+        """
+        margin = float(ndtri((1.0 + level) / 2.0)) * self._errors_at_mean
+        return self.posterior_mean - margin, self.posterior_mean + margin
+
+    @cached_property
+    def _errors_at_mean(self) -> _Vector:
+        """The standard errors by what the judgements tell at the posterior mean, which is less than at the mode."""
+        posterior = posterior_of(self.comparisons, position_effect=self.position_effect_se is not None)
+        return _errors(posterior.curvature(np.append(self.posterior_mean, self.position_effect), self.prior_sd**-2))
 
     def covariance_among(self, places: Sequence[int]) -> _Vector:
         """The covariance of m items given by their indices, shape (m, m), without that of all others."""
@@ -130,11 +162,7 @@ class Fit:
     @cached_property
     def covariance_with_position(self) -> _Vector:
         """The covariance of θ and δ, shape (n + 1, n + 1); the last row and column are 0 where δ was not estimated."""
-        return self._dense.inverse()
-
-    @property
-    def _dense(self) -> Dense:
-        return self.curvature if isinstance(self.curvature, Dense) else Dense.of(self.curvature.information)
+        return _dense(self.curvature).inverse()
 
 
 def fit(
@@ -196,6 +224,16 @@ def _described(posterior: Posterior, peak: Peak, *, given_sd: float | None) -> F
         converged=bool(np.abs(posterior.gradient(peak.x, peak.precision)).max() < _GRADIENT_TOLERANCE),
         curvature=peak.curvature,
     )
+
+
+def _errors(curvature: Curvature) -> _Vector:
+    if isinstance(curvature, Sparse) and curvature.diagonal.size > _EXACT_UP_TO:
+        return np.sqrt(centred_variances(curvature))
+    return np.sqrt(_dense(curvature).variances())
+
+
+def _dense(curvature: Curvature) -> Dense:
+    return curvature if isinstance(curvature, Dense) else Dense.of(curvature.information)
 
 
 def _extreme(*, wins: float, count: float) -> Extreme | None:

@@ -179,6 +179,11 @@ class Sparse:
         """The Schur complement of δ, c − bᵀH⁻¹b, given H⁻¹b."""
         return (self.position or 0.0) - float((self.tilt * tilted).sum())
 
+    @property
+    def has_position(self) -> bool:
+        """Whether δ is estimated."""
+        return self.position is not None
+
     def solved(self, block: _Floats, *, tolerance: float, start: _Floats | None = None) -> _Floats:
         """H⁻¹ over θ times each column of a block of shape (n, m), by conjugate gradients on all columns at once."""
         weights = 1.0 / self.diagonal[:, None]

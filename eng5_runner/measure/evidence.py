@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from scipy.special import expit
 
 from eng5_runner.measure.comparisons import summed_at
 from eng5_runner.measure.curvature import Dense, Sparse
 from eng5_runner.measure.posterior import Peak, Posterior
 from eng5_runner.measure.sketch import Sketch, Walks, starting_signs
+from eng5_runner.measure.skewness import leverages, turning
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -152,20 +152,15 @@ def _force(peak: Peak) -> _Floats:
 
 def _changes(posterior: Posterior, x: _Floats, *, ahead: _Floats) -> _Floats:
     """κ_c = w p (1 − p)(1 − 2p) b_cᵀẋ, how each row's information changes with log σ."""
-    chance = expit(posterior.log_odds(x))
-    turning: _Floats = posterior.data.weight * chance * (1.0 - chance) * (1.0 - 2.0 * chance)
-    return turning * posterior.log_odds(ahead)
+    return turning(posterior.data, x) * posterior.log_odds(ahead)
 
 
 def _by_inverse(posterior: Posterior, peak: Peak, *, curvature: Dense) -> _Inverse:
     inverse, n = curvature.inverse(), peak.x.size - 1
-    first, second = posterior.data.first, posterior.data.second
-    variance, with_position = np.diag(inverse), inverse[-1]
-    leverage = variance[first] + variance[second] - 2.0 * inverse[first, second]
-    leverage += 2.0 * (with_position[first] - with_position[second]) + variance[-1]
+    leverage = leverages(posterior.data, inverse)
     ahead = inverse @ _force(peak)
     return _Inverse(
-        trace=float(variance[:n].sum()),
+        trace=float(np.trace(inverse[:n, :n])),
         squares=float(np.square(inverse[:n, :n]).sum()),
         ahead=ahead,
         weighted=float((_changes(posterior, peak.x, ahead=ahead) * leverage).sum()),

@@ -72,6 +72,10 @@ class Posterior:
         """The slope of the log posterior for one σ⁻², shape (n + 1,)."""
         return self._gradient(x, expit(self.log_odds(x)), precision=precision)
 
+    def curvature(self, x: _Vector, precision: float) -> Curvature:
+        """The negative Hessian of the log posterior for one σ⁻²."""
+        return curvature_of(self._information(expit(self.log_odds(x)), precision))
+
     def climb(self, x: _Vector, log_sd: float, *, tolerance: float) -> Peak:
         """The mode for one σ, from a start; `tolerance` is in logits, and the error left is of its square."""
         precision = math.exp(-2.0 * log_sd)

@@ -6,19 +6,23 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from eng5_runner.core.spec import RunSpec, Target
 from eng5_runner.effects.cj_admin import CJAdminClient, ModelsClient
 from eng5_runner.effects.clock import SystemClock
 from eng5_runner.effects.content import ContentClient
 from eng5_runner.effects.http import Service, http_session
 from eng5_runner.effects.kafka import connected
-from eng5_runner.effects.kafka_client import KafkaSettings
+from eng5_runner.effects.kafka_settings import KafkaSettings
 from eng5_runner.effects.upload_cache import UploadCache
 from eng5_runner.run.ports import Ports
 
 
 @asynccontextmanager
-async def open_ports(spec: RunSpec, *, target: Target, cache_folder: Path, token: str | None) -> AsyncIterator[Ports]:
+async def open_ports(
+    spec: RunSpec, *, target: Target, cache_folder: Path, token: str | None, kafka_password: SecretStr | None = None
+) -> AsyncIterator[Ports]:
     """The outside for one session of a run.
 
     Args:
@@ -26,10 +30,12 @@ async def open_ports(spec: RunSpec, *, target: Target, cache_folder: Path, token
         target: where the services are in this session; an embedded stack has new addresses each time.
         cache_folder: of the upload cache.
         token: for the CJ service's admin side, if there is one.
+        kafka_password: of the target's Kafka user, if it has one.
 
     Raises:
         ServiceUnavailable: Kafka cannot be reached.
         NotAllowed: Kafka does not let us in.
+        ConfigurationError: the settings for Kafka do not fit together.
     """
     if not (spec.send or spec.uploads):
         yield Ports(clock=SystemClock())
@@ -54,6 +60,12 @@ async def open_ports(spec: RunSpec, *, target: Target, cache_folder: Path, token
             url = target.llm_provider_service_url
             models = ModelsClient(service("LLM provider service", url=url, setting="LLM_PROVIDER_SERVICE_URL"))
         if target.kafka_bootstrap and spec.send:
-            settings = KafkaSettings(bootstrap=target.kafka_bootstrap, client_id=target.kafka_client_id)
+            settings = KafkaSettings(
+                bootstrap=target.kafka_bootstrap,
+                client_id=target.kafka_client_id,
+                access=target.kafka_access,
+                password=kafka_password,
+                topic_prefix=target.topic_prefix,
+            )
             broker = await stack.enter_async_context(connected(settings))
         yield Ports(clock=SystemClock(), cache=cache, content=content, broker=broker, cj=cj, models=models)

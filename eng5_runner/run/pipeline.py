@@ -90,7 +90,7 @@ def _stage(step: Step, *, session: Session, ports: Ports) -> AsyncIterator[Seque
         case "prepare":
             return prepare(state, inputs=inputs, clock=clock)
         case "publish":
-            return publish(state, inputs=inputs, broker=_given(ports.broker), clock=clock)
+            return publish(state, inputs=inputs, broker=_given(ports.broker), clock=clock, stop=session.stop)
         case "gather":
             rows = state.preflight.anchor_rows if state.preflight else ()
             names = EssayNames.of(essays_sent(state.spec, inputs), rows=rows)

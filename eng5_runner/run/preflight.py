@@ -205,10 +205,11 @@ async def _match_anchors(
     rows = []
     for row in listing.anchors:
         text = None if content is None else await content.download(row.text_storage_id)
-        anchor = by_text.get(sha256_hex(text)) if text is not None else None
+        anchor = None if text is None else by_text.get(sha256_hex(text))
         if anchor is None:
             anchor = by_label.get(row.anchor_label.casefold())
-            found.warnings.append(f"the service's anchor {row.anchor_label} is known by its label, its text differs")
+            why = "its text could not be fetched" if text is None else "its text differs"
+            found.warnings.append(f"the service's anchor {row.anchor_label} is known by its label only: {why}")
         if anchor is None:
             raise _stranger(row)
         if anchor.grade != row.grade:
@@ -219,6 +220,9 @@ async def _match_anchors(
         rows.append(AnchorRow(row_id=row.id, anchor_id=anchor.anchor_id))
     if not rows:
         raise ConfigurationError("The assignment has no anchors in the CJ service.", remedy="Register them first.")
+    there = {row.anchor_id for row in rows}
+    if lacking := [anchor.label for anchor in inputs.anchors if anchor.anchor_id not in there]:
+        found.warnings.append(f"the service lacks {len(lacking)} of our anchors: {', '.join(lacking[:10])}")
     return rows
 
 

@@ -6,6 +6,7 @@ is a new one that forgot everything.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 from eng5_runner.contracts.topics import CALLBACK_TOPICS, Topic
@@ -27,8 +28,12 @@ async def prepare(state: RunState, *, inputs: Inputs, clock: Clock) -> AsyncIter
     yield [RequestPrepared(at=at, event_id=state.spec.event_id, payload=payload)]
 
 
-async def publish(state: RunState, *, inputs: Inputs, broker: Broker, clock: Clock) -> AsyncIterator[Sequence[Told]]:
+async def publish(
+    state: RunState, *, inputs: Inputs, broker: Broker, clock: Clock, stop: asyncio.Event
+) -> AsyncIterator[Sequence[Told]]:
     """Yield ListeningFrom, RequestPrepared and RequestPublished, as far as they are still to come.
+
+    Nothing is sent once `stop` is set.
 
     Raises:
         TemporaryFailure: whether the request arrived is unknown.
@@ -48,6 +53,8 @@ async def publish(state: RunState, *, inputs: Inputs, broker: Broker, clock: Clo
         if found is not None:
             yield [RequestPublished(at=clock.now(), position=found, found=True)]
             return
+    if stop.is_set():
+        return  # whoever pulled the plug before the request was out does not want to pay for it
     yield [Notice(kind="stage", text="sending the request")]
     position = await broker.publish(
         topic=Topic.REQUEST,

@@ -57,16 +57,19 @@ class FirstAdmin:
 class Accounts:
     """The tables of accounts and refresh tokens."""
 
-    def __init__(self, store: Store, *, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, store: Store, *, now: Callable[[], float] = time.time, hasher: PasswordHasher | None = None
+    ) -> None:
         """Set the record up.
 
         Args:
             store: where it is kept.
             now: seconds since 1970.
+            hasher: how much a guess shall cost; None for argon2's own choice, 64 MiB and three passes.
         """
         self._store = store
         self._now = now
-        self._hasher = PasswordHasher()
+        self._hasher = hasher or PasswordHasher()
         self._hashing = asyncio.Semaphore(_HASHINGS)
         # As costly to check as a real one, and the hash of nothing that is known.
         self._of_nobody = (

@@ -13,6 +13,10 @@ ResultT = TypeVar("ResultT")
 _LARGEST_GROUP = 500
 
 
+class Closed(Exception):
+    """Nobody writes any more: whether the item is in the store is not known."""
+
+
 class GroupCommit(Generic[ItemT, ResultT]):
     """Collects items and writes them in groups; whoever added one goes on when it is in the store."""
 
@@ -20,10 +24,18 @@ class GroupCommit(Generic[ItemT, ResultT]):
         """Take what writes a group and gives one result for each item, in order."""
         self._write = write
         self._waiting: list[tuple[ItemT, asyncio.Future[ResultT]]] = []
+        self._group: list[tuple[ItemT, asyncio.Future[ResultT]]] = []
         self._arrived = asyncio.Event()
+        self._closed = False
 
     async def add(self, item: ItemT) -> ResultT:
-        """Write an item together with others; returns when it is committed."""
+        """Write an item together with others; returns when it is committed.
+
+        Raises:
+            Closed: the writing has ended, or ends before this item's turn.
+        """
+        if self._closed:
+            raise Closed
         future: asyncio.Future[ResultT] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
         self._arrived.set()
@@ -31,12 +43,21 @@ class GroupCommit(Generic[ItemT, ResultT]):
 
     async def run(self) -> None:
         """Write groups until cancelled. What the writing raises ends this task: nobody may go on without it."""
-        while True:
-            await self._arrived.wait()
-            group, self._waiting = self._waiting[:_LARGEST_GROUP], self._waiting[_LARGEST_GROUP:]
-            if not self._waiting:
-                self._arrived.clear()
-            results = await self._write([item for item, _ in group])
-            for (_, future), result in zip(group, results, strict=True):
+        try:
+            while True:
+                await self._arrived.wait()
+                await self._write_group()
+        finally:
+            self._closed = True
+            for _, future in (*self._group, *self._waiting):
                 if not future.done():
-                    future.set_result(result)
+                    future.set_exception(Closed())
+
+    async def _write_group(self) -> None:
+        self._group, self._waiting = self._waiting[:_LARGEST_GROUP], self._waiting[_LARGEST_GROUP:]
+        if not self._waiting:
+            self._arrived.clear()
+        results = await self._write([item for item, _ in self._group])
+        for (_, future), result in zip(self._group, results, strict=True):
+            if not future.done():
+                future.set_result(result)

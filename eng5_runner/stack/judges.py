@@ -25,13 +25,29 @@ _TEXTS_REMEMBERED = 4096
 _HIGHEST_CONFIDENCE = 5.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """What an answer took, also one that could not be used.
+
+    Attributes:
+        prompt_tokens: read for it.
+        completion_tokens: written for it.
+        cost: USD; None where the price is not known.
+    """
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float | None = 0.0
+
+
 class JudgeFailed(Exception):
     """A judge could not judge; the code is one of the contract's `LLM_…` codes."""
 
-    def __init__(self, error_code: str, message: str) -> None:
+    def __init__(self, error_code: str, message: str, *, spent: Spent | None = None) -> None:
         super().__init__(message)
         self.error_code = error_code
         self.message = message
+        self.spent = spent or Spent()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +75,7 @@ class Verdict:
         confidence: 1 (a guess) to 5.
         prompt_tokens: read for this answer.
         completion_tokens: written for it.
-        cost: USD.
+        cost: USD; None where the price is not known.
     """
 
     winner: Winner
@@ -67,18 +83,35 @@ class Verdict:
     confidence: float
     prompt_tokens: int
     completion_tokens: int
-    cost: float = 0.0
+    cost: float | None = 0.0
 
 
 Judge: TypeAlias = Callable[[Question], Awaitable[Verdict]]
 
 
+def _takes_all(_: LLMConfigOverrides) -> None:
+    """Nothing is refused."""
+
+
+def _never_pauses() -> float:
+    return 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class JudgeEntry:
-    """A judge and how the model manifest tells of it."""
+    """A judge and how the model manifest tells of it.
+
+    Attributes:
+        model: what it is.
+        judge: itself.
+        refuses: why it does not take these overrides, naming the parameter; None if it takes them.
+        pauses: for how many seconds from now its provider is left alone, after it has failed too often.
+    """
 
     model: ModelEntry
     judge: Judge
+    refuses: Callable[[LLMConfigOverrides], str | None] = _takes_all
+    pauses: Callable[[], float] = _never_pauses
 
 
 def offline_baseline() -> JudgeEntry:

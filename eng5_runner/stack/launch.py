@@ -77,6 +77,7 @@ async def serve(
     ready: Callable[[StackAddresses], None],
     stop: asyncio.Event,
     judges: Sequence[JudgeEntry] | None = None,
+    kafka_bootstrap: str | None = None,
 ) -> None:
     """Run the stack until it is told to stop.
 
@@ -85,6 +86,7 @@ async def serve(
         ready: called once, when every service answers and the CJ service reads its topics.
         stop: ends the stack when set; comparisons in a judge's hand are finished first, for at most 5 s.
         judges: whom the LLM provider can ask; None for the offline baseline alone.
+        kafka_bootstrap: a Kafka that is there and has the contract's topics; None for an embedded broker.
 
     Raises:
         ServiceUnavailable: a part of the stack did not start, or the broker is gone.
@@ -94,14 +96,13 @@ async def serve(
         ExceptionGroup: a service died, of what is inside.
     """
     async with AsyncExitStack() as opened:
-        bootstrap = await opened.enter_async_context(embedded_broker())
+        bootstrap = await opened.enter_async_context(_broker(kafka_bootstrap))
         store = await opened.enter_async_context(open_store(data_dir))
         publisher = await opened.enter_async_context(open_publisher(bootstrap))
         reader = await opened.enter_async_context(open_reader(bootstrap, Topic.REQUEST, Topic.COMPARISON))
         session = await opened.enter_async_context(aiohttp.ClientSession(timeout=_HTTP))
         authority = TokenAuthority()
         provider = LLMProvider(store=store, publisher=publisher, judges=judges or (offline_baseline(),))
-
         content_url = await opened.enter_async_context(served(ContentService(store).application()))
         llm_url = await opened.enter_async_context(served(provider.application()))
         contents = ContentClient(session, content_url + content.PATH)
@@ -125,6 +126,16 @@ async def serve(
             log.info("stack ready", kafka=bootstrap, content=content_url, cj=cj_url, llm_provider=llm_url)
             ready(addresses)
             await _until(stop, working)
+
+
+@asynccontextmanager
+async def _broker(named: str | None) -> AsyncIterator[str]:
+    """The bootstrap addresses of the Kafka that was named, else of an embedded one."""
+    if named is not None:
+        yield named
+        return
+    async with embedded_broker() as bootstrap:
+        yield bootstrap
 
 
 @asynccontextmanager

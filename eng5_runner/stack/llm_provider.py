@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from eng5_runner.contracts.base import describe
 from eng5_runner.contracts.request import Provider
 from eng5_runner.contracts.services import ComparisonBody, ComparisonQueued, ModelManifest
 from eng5_runner.contracts.topics import Topic
+from eng5_runner.stack.group_commit import Closed
 from eng5_runner.stack.judges import Judge, JudgeEntry, JudgeFailed, Question, Verdict
 from eng5_runner.stack.kafka import Publisher
 from eng5_runner.stack.llm_queue import Entry, Known, QueueRecord, new_entry
@@ -86,19 +88,23 @@ class LLMProvider:
         """Queue a comparison.
 
         Raises:
-            Refusal: 400, the body is invalid, the correlation id belongs to another prompt, or nobody judges for
-                this provider and model; 503, the queue is full.
+            Refusal: 400, the body is invalid, the correlation id belongs to another prompt, nobody judges for
+                this provider and model, or the model does not take a parameter; 503, the queue is full, or the
+                provider is left alone for a while.
         """
         body = await parsed(request, ComparisonBody)
         _check_answerable(body)
-        self._entry_for(body)
+        _check_askable(self._entry_for(body), body)
         prompt_sha256 = hashlib.sha256(body.user_prompt.encode()).hexdigest()
         if self._queue.qsize() >= self._queue_length:
             headers = {"Retry-After": str(_RETRY_AFTER_SECONDS)}
             message = f"{self._queue.qsize()} comparisons are waiting"
             raise Refusal(503, error_code="LLM_QUEUE_FULL", message=message, headers=headers)
         entry = new_entry(body, prompt_sha256)
-        known = await self._record.accepted.add(entry)
+        try:
+            known = await self._record.accepted.add(entry)
+        except Closed as error:
+            raise Refusal(503, error_code="SERVICE_UNAVAILABLE", message="the service is ending") from error
         if known is None:
             self._queue.put_nowait(entry)
             return _queued(entry.queue_id, body.callback_topic)
@@ -169,9 +175,12 @@ class LLMProvider:
         try:
             judge = self._entry_for(entry.body)
             verdict = await _ask(judge.judge, entry.body)
-        except (JudgeFailed, Refusal) as error:  # refused: queued by an earlier process, whose judge this one lacks
+        except JudgeFailed as failed:
             self._judged.labels(provider, "failed").inc()
-            return failure(entry, error_code=error.error_code, message=error.message)
+            return failure(entry, failed)
+        except Refusal as refusal:  # queued by an earlier process, whose judge this one lacks
+            self._judged.labels(provider, "failed").inc()
+            return failure(entry, JudgeFailed(refusal.error_code, refusal.message))
         self._judged.labels(provider, "judged").inc()
         return success(entry, model=judge.model, verdict=verdict, response_seconds=clock() - began)
 
@@ -191,6 +200,23 @@ def _check_answerable(body: ComparisonBody) -> None:
         raise invalid(f"metadata: {describe(error)}") from error
     except ValueError as error:
         raise invalid("correlation_id must be a UUID") from error
+
+
+def _check_askable(entry: JudgeEntry, body: ComparisonBody) -> None:
+    """Refuse what its judge would not take.
+
+    Raises:
+        Refusal: 400, the model does not take a parameter; 503, its provider has failed too often to be asked now.
+    """
+    refused = entry.refuses(body.llm_config_overrides)
+    if refused is not None:
+        raise Refusal(400, error_code="LLM_CONFIGURATION_ERROR", message=refused)
+    pause = math.ceil(entry.pauses())
+    if pause > 0:
+        message = f"{entry.model.provider} has failed too often; it is asked again in {pause} s"
+        raise Refusal(
+            503, error_code="LLM_PROVIDER_UNAVAILABLE", message=message, headers={"Retry-After": str(pause)}
+        )
 
 
 async def _ask(judge: Judge, body: ComparisonBody) -> Verdict:

@@ -12,12 +12,11 @@ from eng5_runner.contracts.callbacks import ComparisonMetadata, ErrorDetail, LLM
 from eng5_runner.contracts.envelope import Envelope
 from eng5_runner.contracts.request import Provider
 from eng5_runner.contracts.services import ComparisonBody, ModelEntry
-from eng5_runner.stack.judges import Verdict
+from eng5_runner.stack.judges import JudgeFailed, Spent, Verdict
 from eng5_runner.stack.llm_queue import Entry
 
 SERVICE = "llm_provider_service"
 _JUSTIFICATION_LENGTH = 500
-_NOTHING_USED = TokenUsage(prompt_tokens=0, completion_tokens=0, total_tokens=0)
 
 
 def readable_metadata(body: ComparisonBody) -> ComparisonMetadata:
@@ -40,26 +39,22 @@ def success(entry: Entry, *, model: ModelEntry, verdict: Verdict, response_secon
         provider=model.provider,
         model=model.model_id,
         response_time_ms=round(1000 * response_seconds),
-        token_usage=TokenUsage(
-            prompt_tokens=verdict.prompt_tokens,
-            completion_tokens=verdict.completion_tokens,
-            total_tokens=verdict.prompt_tokens + verdict.completion_tokens,
-        ),
-        cost_estimate=verdict.cost,
+        token_usage=_usage(verdict),
+        cost_estimate=verdict.cost or 0.0,
         requested_at=entry.requested_at,
         completed_at=datetime.now(UTC),
         request_metadata=_hashed(entry),
     )
-    return _message(entry, result)
+    return _message(entry, result, cost_known=verdict.cost is not None)
 
 
-def failure(entry: Entry, *, error_code: str, message: str) -> bytes:
+def failure(entry: Entry, failed: JudgeFailed) -> bytes:
     """The message of a comparison that could not be made."""
     now = datetime.now(UTC)
     overrides = entry.body.llm_config_overrides
     detail = ErrorDetail(
-        error_code=error_code,
-        message=message,
+        error_code=failed.error_code,
+        message=failed.message,
         correlation_id=entry.body.correlation_id,
         timestamp=now,
         service=SERVICE,
@@ -73,20 +68,28 @@ def failure(entry: Entry, *, error_code: str, message: str) -> bytes:
         provider=(overrides.provider_override or Provider.MOCK).value,
         model=overrides.model_override or "unknown",
         response_time_ms=round(1000 * (now - entry.requested_at).total_seconds()),
-        token_usage=_NOTHING_USED,
-        cost_estimate=0.0,
+        token_usage=_usage(failed.spent),
+        cost_estimate=failed.spent.cost or 0.0,
         requested_at=entry.requested_at,
         completed_at=now,
         request_metadata=_hashed(entry),
     )
-    return _message(entry, result)
+    return _message(entry, result, cost_known=failed.spent.cost is not None)
+
+
+def _usage(spent: Verdict | Spent) -> TokenUsage:
+    return TokenUsage(
+        prompt_tokens=spent.prompt_tokens,
+        completion_tokens=spent.completion_tokens,
+        total_tokens=spent.prompt_tokens + spent.completion_tokens,
+    )
 
 
 def _hashed(entry: Entry) -> ComparisonMetadata:
     return readable_metadata(entry.body).model_copy(update={"prompt_sha256": entry.prompt_sha256})
 
 
-def _message(entry: Entry, result: LLMComparisonResult) -> bytes:
+def _message(entry: Entry, result: LLMComparisonResult, *, cost_known: bool) -> bytes:
     envelope = Envelope[LLMComparisonResult](
         event_id=uuid4(),
         event_type=entry.body.callback_topic,
@@ -103,5 +106,7 @@ def _message(entry: Entry, result: LLMComparisonResult) -> bytes:
         "resolved_provider": result.provider,
         "resolved_model": result.model,
     }
+    if not cost_known:  # the contract has no empty cost: 0 there, and here that it says nothing
+        echoed["cost_known"] = False
     message["data"]["request_metadata"] = echoed
     return orjson.dumps(message)

@@ -119,3 +119,51 @@ def test_settings_say_where_they_came_from(study: Path, tmp_path: Path) -> None:
     config = (newest(tmp_path) / "config.resolved.toml").read_text()
     assert 'batch_id = "from environment"' in config and "seed = 6" in config
     assert 'seed = "flag"' in config and 'batch_id = "environment"' in config and 'language = "default"' in config
+
+
+def test_the_metrics_agree_with_the_artefact(study: Path, tmp_path: Path) -> None:
+    assert run("--mode", "execute", "--assets", study, "--max-comparisons", 16, cwd=tmp_path).code == 0
+    told = (newest(tmp_path) / "metrics.prom").read_text()
+    assert 'eng5_callbacks_total{outcome="judged"} 16.0' in told
+    assert 'eng5_uploads_total{source="upload"} 17.0' in told
+    assert 'eng5_stage_seconds{stage="gather"}' in told
+
+
+def test_an_endless_patience_is_refused_before_anything_begins(study: Path, tmp_path: Path) -> None:
+    ran = run("--mode", "execute", "--assets", study, "--completion-timeout", "inf", cwd=tmp_path)
+    assert ran.code == 2
+    assert "completion_timeout" in ran.err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_preflight_asks_everything_and_leaves_nothing(study: Path, tmp_path: Path) -> None:
+    ran = run("preflight", "--assets", study, cwd=tmp_path)
+    assert ran.code == 0, ran.err
+    for about in ("Content Service", "Kafka topics", "judge", "CJ service", "assignment"):
+        assert about in ran.err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_preflight_names_all_that_stands_in_the_way_with_its_remedy(study: Path, tmp_path: Path) -> None:
+    services = {
+        "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
+        "CONTENT_SERVICE_URL": "http://127.0.0.1:1/v1/content",
+        "CJ_SERVICE_URL": "http://127.0.0.1:1",
+    }
+    ran = run("preflight", "--assets", study, "--json", cwd=tmp_path, env=services)
+    assert ran.code == 69
+    broken = {line["about"]: line["error"]["remedy"] for line in ran.lines if line["error"]}
+    assert broken.keys() == {"Kafka", "Content Service", "CJ service"}
+    assert all(broken.values())
+
+
+@pytest.mark.parametrize("service", ["KAFKA_BOOTSTRAP_SERVERS", "CONTENT_SERVICE_URL"])
+def test_a_service_that_is_not_there_is_named_and_the_run_can_go_on_later(
+    service: str, study: Path, tmp_path: Path
+) -> None:
+    address = "127.0.0.1:1" if service.startswith("KAFKA") else "http://127.0.0.1:1/v1/content"
+    ran = run("--mode", "execute", "--assets", study, cwd=tmp_path, env={service: address})
+    assert ran.code == 69
+    assert "Connection refused" in ran.err
+    assert "eng5-runner resume" in ran.err
+    assert "Traceback" not in ran.err

@@ -1,7 +1,8 @@
 """The image, built for real and run with a read-only root, as a user with no name, no home and no network.
 
-`ENG5_TEST_IMAGE=1 make test TESTS=tests/containers` runs these; they take some minutes, most of it for the base. With
-`ENG5_TEST_BASE_IMAGE` set, that image is the base (such as the Dockerfile's own, where a registry can be reached).
+`ENG5_TEST_IMAGE=1 .venv/bin/python -m pytest tests/containers/test_image.py` runs these, in about five minutes, most of
+it for the base; several workers would each build their own. `ENG5_TEST_BASE_IMAGE` names another base, such as the
+Dockerfile's own where a registry can be reached.
 """
 
 from __future__ import annotations
@@ -27,8 +28,6 @@ GIT_SHA = "0123456789abcdef0123456789abcdef01234567"
 pytestmark = [
     pytest.mark.container,
     pytest.mark.slow,
-    # One worker builds once for all of them.
-    pytest.mark.xdist_group("image"),
     pytest.mark.skipif(os.environ.get("ENG5_TEST_IMAGE") != "1", reason="only with ENG5_TEST_IMAGE=1"),
 ]
 

@@ -1,4 +1,4 @@
-"""One thread for linear algebra, as the runner has it: on matrices this small several threads only wait for each other."""
+"""One thread for linear algebra, as the runner has it: on small matrices several threads only wait for each other."""
 
 from __future__ import annotations
 

@@ -141,9 +141,36 @@ def test_ninety_per_cent_intervals_hold_the_truth_nine_times_in_ten():
     for seed in range(40):
         truth = normal_truth(30, spread=1.8, seed=seed)
         fitted = fit(balanced_study(truth, rounds=14, seed=seed))
-        off = np.abs(fitted.theta - (truth - truth.mean())) / fitted.standard_errors
-        inside.append(np.mean(off <= 1.645))
+        low, high = fitted.intervals(level=0.9)
+        inside.append(np.mean((low <= truth - truth.mean()) & (truth - truth.mean() <= high)))
     assert 0.86 <= np.mean(inside) <= 0.94
+
+
+@pytest.mark.parametrize("position_effect", [False, True])
+def test_the_posterior_mean_is_that_of_numerical_integration(position_effect):
+    rows = [("a", "b", 1.0)] * 7 + [("b", "a", 1.0), ("b", "c", 1.0), ("b", "c", 1.0), ("c", "b", 1.0), ("a", "c", 1.0)]
+    turned = [(b, a, 1.0 - y) for a, b, y in rows] if position_effect else []
+    comparisons = comparisons_from("abc", [*rows, *turned])
+    fitted = fit(comparisons, prior_sd=1.0, position_effect=position_effect)
+    axes = [np.linspace(-4.0, 4.0, 33)] * 3 + [np.linspace(-3.0, 3.0, 25) if position_effect else np.zeros(1)]
+    x = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+    eta = x[..., comparisons.first] - x[..., comparisons.second] + x[..., 3:]
+    height = ((comparisons.outcome * eta - np.logaddexp(0, eta)) * comparisons.weight).sum(axis=-1)
+    weight = np.exp(height - height.max() - np.square(x[..., :3]).sum(axis=-1) / 2.0)
+    mean = np.array([(weight * x[..., item]).sum() for item in range(3)]) / weight.sum()
+    error = np.abs(fitted.posterior_mean - (mean - mean.mean())).max()
+    assert error < 0.06
+    assert error < np.abs(fitted.theta - (mean - mean.mean())).max() / 2.0
+    low, high = fitted.intervals(level=0.9)
+    assert_allclose((low + high) / 2.0, fitted.posterior_mean)
+    assert (high - low >= 2 * 1.6448 * fitted.standard_errors).all()
+
+
+def test_the_posterior_mean_stays_within_a_standard_error_where_the_prior_says_next_to_nothing():
+    fitted = fit(comparisons_from("abc", [("a", "b", 1.0), ("b", "c", 1.0)]), prior_sd=1e3)
+    off = fitted.posterior_mean - fitted.theta
+    assert (np.abs(off) <= 1.5 * fitted.standard_errors).all()
+    assert off[0] > 0.0 > off[2]
 
 
 def test_a_large_study_is_fitted():

@@ -70,6 +70,20 @@ def test_standard_errors_of_many_are_near_the_exact_ones():
     assert np.mean(ratio) == pytest.approx(1.0, abs=0.001)
 
 
+def test_intervals_of_many_are_near_those_of_the_exact_inverse():
+    study, _ = large_study(essays=1_600, comparisons=16_000, seed=3)
+    few = list(zip(study.first.tolist(), study.second.tolist(), study.outcome.tolist(), strict=True))
+    names = study.items
+    fitted = fit(study, prior_sd=1.8)
+    padded = fit(
+        comparisons_from(names[:1500], [(names[a], names[b], y) for a, b, y in few if max(a, b) < 1500]), prior_sd=1.8
+    )
+    for some in (fitted, padded):
+        shift = some.posterior_mean - some.theta
+        assert np.corrcoef(shift, some.theta)[0, 1] > 0.8
+        assert 0.02 < np.polyfit(some.theta, shift, 1)[0] < 0.15
+
+
 def test_some_of_a_large_covariance_is_exact_without_the_rest():
     study, _ = large_study(**LARGE, seed=3)
     places = [1599, 3, 700]

@@ -273,13 +273,13 @@ def places(value: object, here: tuple = ()) -> list[tuple]:
 
 
 def test_both_validators_agree_on_mutants(artefacts):
-    """Every eleventh of all single changes; the fast validator and the reference one accept and reject the same."""
+    """Every seventeenth of all single changes; the fast validator and the reference one accept and reject the same."""
     small = shortened(artefacts["complete"])
     assert violations(small) == []
     fast = jsonschema_rs.Draft202012Validator(artefact_schema(), validate_formats=True)
     reference = Draft202012Validator(artefact_schema(), format_checker=FormatChecker())
     rejected = 0
-    for path, change, mutant in islice(mutants(small), 0, None, 11):
+    for path, change, mutant in islice(mutants(small), 0, None, 17):
         verdicts = (fast.is_valid(mutant), reference.is_valid(mutant))
         assert verdicts[0] == verdicts[1], (path, change, verdicts)
         rejected += not verdicts[0]
@@ -290,7 +290,7 @@ ESSAYS = sorted([*GRADES, *STUDENTS])
 verdicts = st.tuples(st.permutations(ESSAYS), st.sampled_from(["Essay A", "Essay B", None]))
 
 
-@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(told=st.lists(verdicts, max_size=12))
 @example(told=[(["birk", "cleo"], "Essay A")])
 @example(told=[(["birk", "cleo"], "Essay A"), (["anchor-a1", "anchor-b1"], "Essay B")])

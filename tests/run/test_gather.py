@@ -201,10 +201,13 @@ def test_an_outage_after_the_last_ending_only_delays_the_end(tmp_path):
     world = World()
     run = Run(tmp_path / "run", world)
 
+    def come_back() -> None:
+        world.broker_is_down = False
+
     def observe(told: object) -> None:
         if isinstance(told, CallbackAccepted) and told.kind == "result":
             world.broker_is_down = True
-            world.later([*[lambda: None] * 30, lambda: setattr(world, "broker_is_down", False)])
+            world.later([*[lambda: None] * 30, come_back])
 
     state = run.start(observe=observe)
     assert (state.closed.outcome, state.judged) == ("complete", 15)

@@ -14,7 +14,7 @@ from sqlalchemy import update
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.errors import ConfigurationError, DiskError, TemporaryFailure
 from eng5_runner.stack.broker import embedded_broker
-from eng5_runner.stack.group_commit import GroupCommit
+from eng5_runner.stack.group_commit import Closed, GroupCommit
 from eng5_runner.stack.judges import JudgeEntry, Question, Verdict, offline_baseline
 from eng5_runner.stack.kafka import Pacer, open_publisher, open_reader, stop_client
 from eng5_runner.stack.launch import StackAddresses, serve
@@ -95,6 +95,24 @@ async def test_a_group_commit_writes_what_came_meanwhile_together_and_in_order()
 
     assert results == [number * 10 for number in range(1200)]
     assert [len(group) for group in groups] == [500, 500, 200]
+
+
+async def test_nobody_waits_for_a_group_commit_that_has_ended() -> None:
+    async def write(_: object) -> list[None]:
+        await asyncio.sleep(60)
+        return []
+
+    commits: GroupCommit[int, None] = GroupCommit(write)
+    writing = asyncio.create_task(commits.run())
+    early = asyncio.create_task(commits.add(1))
+    await asyncio.sleep(0.01)
+    later = asyncio.create_task(commits.add(2))
+    await asyncio.sleep(0.01)
+    writing.cancel()
+
+    for waiter in (early, later, asyncio.create_task(commits.add(3))):
+        with pytest.raises(Closed):
+            await waiter
 
 
 async def test_a_store_of_another_schema_version_is_refused(tmp_path: Path) -> None:

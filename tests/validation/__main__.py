@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "validation.md"
 BEGIN, END = "<!-- written by make validate: begin -->", "<!-- end -->"
-RUNS = {checks.positions: 100, checks.coin_toss: 50, checks.intervals: 100, checks.grades: 120}
+RUNS = {checks.positions: 120, checks.coin_toss: 50, checks.intervals: 100, checks.grades: 150}
 
 
 def markdown(table: Table) -> str:
@@ -43,7 +43,8 @@ def written(tables: list[Table], *, took: float) -> str:
         f"Written on {datetime.now(UTC):%Y-%m-%d} by `make validate` in {took / 60:.1f} minutes; seed {SEED}; "
         f"{', '.join(f'{count} studies a case for {check.__name__}' for check, count in RUNS.items())}. "
         f"Essays are {checks.ESSAYS} unless said; the judge's advantage of the first place is {ADVANTAGE} logits. "
-        f"Grades: steps of {STEP} logits, spread {SPREAD}, noise of the judge {JUDGE_NOISE}, of the experts {EXPERT_NOISE}."
+        f"Grades: steps of {STEP} logits, spread {SPREAD}, noise of the judge {JUDGE_NOISE}, "
+        f"of the experts {EXPERT_NOISE}, of the panel that graded the anchors none unless said."
     )
     return "\n\n".join([BEGIN, head, *(markdown(table) for table in tables), END])
 

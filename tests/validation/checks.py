@@ -13,17 +13,18 @@ from eng5_runner.measure.claims import brier, ranked_probability_score
 from eng5_runner.measure.grades import Refusal, Scale, project
 from eng5_runner.measure.planning import expected_precision
 from eng5_runner.measure.reliability import empirical_bayes, reliability_interval, separation
-from tests.validation.simulated import GRADES, TWELVE, study
+from tests.validation.simulated import EXPERT_NOISE, GRADES, TWELVE, study
 from tests.validation.simulated import graded as graded_study
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from numpy.typing import NDArray
+
     from tests.validation.simulated import Design, Graded, Study
 
 ESSAYS = 60
 NINE = Scale(prior=(1.0,) * GRADES, has_below_lowest=False)
-NINETY = 1.6448536269514722
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def positions(runs: int) -> Table:
         (1.8, 20, "adaptive"),
     )
     rows = [_positions(spread, k, design=design, runs=runs) for spread, k, design in cases]
-    columns = ("true r²", "reliability", "SSR", "coverage of 90% intervals", "r² planned")
+    columns = ("true r²", "reliability", "SSR", "coverage of 90% intervals", "of θ ± 1.645 SE", "r² planned")
     return Table(title="Positions, standard errors, reliability and plan", columns=columns, rows=tuple(rows))
 
 
@@ -67,7 +68,8 @@ def _positions(spread: float, k: int, *, design: Design, runs: int) -> Row:
     real = float(np.mean([one.realised for one in studies]))
     claimed = float(np.mean([empirical_bayes(one.fitted) for one in studies]))
     apart = float(np.mean([separation(one.fitted) or 0.0 for one in studies]))
-    covered = float(np.mean([_covered(one) for one in studies]))
+    covered = float(np.mean([_covered(one, *one.fitted.intervals(level=0.9)) for one in studies]))
+    plain = float(np.mean([_covered(one, *_about_the_mode(one)) for one in studies]))
     planned = expected_precision(essays=ESSAYS, comparisons=ESSAYS * k // 2, spread=spread).reliability
     claims = [
         ("reliability within .03 of r²", abs(claimed - real) <= 0.03),
@@ -75,13 +77,18 @@ def _positions(spread: float, k: int, *, design: Design, runs: int) -> Row:
     ]
     if design == "balanced":
         claims.append(("plan within .03", abs(planned - real) <= 0.03))
-    figures = (f"{real:.3f}", f"{claimed:.3f}", f"{apart:.3f}", f"{covered:.3f}", f"{planned:.3f}")
+    figures = (f"{real:.3f}", f"{claimed:.3f}", f"{apart:.3f}", f"{covered:.3f}", f"{plain:.3f}", f"{planned:.3f}")
     return Row(case=f"spread {spread}, k = {k}, {design}", figures=figures, claims=tuple(claims))
 
 
-def _covered(one: Study) -> float:
-    off = np.abs(one.fitted.theta - (one.truth - one.truth.mean()))
-    return float(np.mean(off <= NINETY * one.fitted.standard_errors))
+def _about_the_mode(one: Study) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    margin = 1.6448536269514722 * one.fitted.standard_errors
+    return one.fitted.theta - margin, one.fitted.theta + margin
+
+
+def _covered(one: Study, low: NDArray[np.float64], high: NDArray[np.float64]) -> float:
+    truth = one.truth - one.truth.mean()
+    return float(np.mean((low <= truth) & (truth <= high)))
 
 
 def coin_toss(runs: int) -> Table:
@@ -141,11 +148,13 @@ def grades(runs: int) -> Table:
         ("9 anchors, one a grade, k = 20", tuple(range(GRADES)), 20),
         ("12 anchors over 6 grades, k = 20", sixes, 20),
         ("27 anchors, three a grade, k = 20", threes, 20),
+        ("12 anchors graded as unsurely as students, k = 20", TWELVE, 20),
     )
     rows = []
     for name, anchors, k in cases:
-        studies = [graded_study(3000 + number, k=k, anchor_grades=anchors) for number in range(runs)]
-        rows.append(_grade_row(name, _graded(studies, _projected), claims=(anchors, k) == (TWELVE, 20)))
+        noise = EXPERT_NOISE if "unsurely" in name else 0.0
+        studies = [graded_study(3000 + n, k=k, anchor_grades=anchors, anchor_noise=noise) for n in range(runs)]
+        rows.append(_grade_row(name, _graded(studies, _projected), claims=(anchors, k, noise) == (TWELVE, 20, 0.0)))
         rows.append(_grade_row(f"{name}: nearest centre", _graded(studies, _nearest), claims=False))
     columns = ("exact", "adjacent", "QWK", "Brier", "RPS", "adjacent claimed", "P(grade) claimed")
     return Table(title="Projected grades, 50 students", columns=columns, rows=tuple(rows))
@@ -190,7 +199,10 @@ def _nearest(one: Graded) -> Iterator[tuple[int, tuple[float, ...], float]]:
 def _grade_row(name: str, found: _Grading, *, claims: bool) -> Row:
     exact, near = exact_agreement(found.expert, found.given), adjacent_agreement(found.expert, found.given)
     kappa = quadratic_weighted_kappa(found.expert, found.given, grades=GRADES) or 0.0
-    score, ranked = brier(found.probabilities, found.expert), ranked_probability_score(found.probabilities, found.expert)
+    score, ranked = (
+        brier(found.probabilities, found.expert),
+        ranked_probability_score(found.probabilities, found.expert),
+    )
     claimed = float(np.mean(found.claimed))
     own = float(np.mean([p[grade] for p, grade in zip(found.probabilities, found.given, strict=True)]))
     wanted = (

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SEED = 20261122
 ADVANTAGE = 0.2
-STEP, EXPERT_NOISE, JUDGE_NOISE, SPREAD, GRADES = 0.75, 0.4, 0.5, 1.8, 9
+STEP, EXPERT_NOISE, JUDGE_NOISE, SPREAD, GRADES = 0.8, 0.4, 0.5, 1.8, 9
 TWELVE = (0, 1, 2, 3, 4, 5, 6, 7, 8, 1, 4, 7)
 
 Design = Literal["balanced", "adaptive"]
@@ -79,20 +79,25 @@ class Graded:
     expert: NDArray[np.int64]
 
 
-def graded(number: int, *, k: int, anchor_grades: tuple[int, ...] = TWELVE, students: int = 50) -> Graded:
-    """The method study's simulation (its section 4.3): experts and the judge each see quality with their own noise."""
+def graded(
+    number: int, *, k: int, anchor_grades: tuple[int, ...] = TWELVE, anchor_noise: float = 0.0, students: int = 50
+) -> Graded:
+    """The method study's simulation (its section 4.3): experts and the judge each see quality with their own noise.
+
+    The anchors are graded by a panel, which sees their quality as it is, unless it is given noise too.
+    """
     generator = np.random.default_rng([SEED, number, k, 2])
     pool = generator.normal(0.0, SPREAD, 4000)
-    pool_grades = _by_experts(pool, generator)
+    pool_grades = _by_experts(pool, generator, noise=anchor_noise)
     picked = [np.flatnonzero(pool_grades == grade)[nth] for nth, grade in enumerate(anchor_grades)]
     quality = generator.normal(0.0, SPREAD, students)
     anchors = {f"anchor-{nth:02}": grade for nth, grade in enumerate(anchor_grades)}
     items = [*anchors, *(f"student-{nth:02}" for nth in range(students))]
     seen = np.concatenate([pool[picked], quality]) + generator.normal(0.0, JUDGE_NOISE, len(items))
     fitted = judged(dict(zip(items, seen.tolist(), strict=True)), k=k, number=number)
-    return Graded(fitted=fitted, anchors=anchors, expert=_by_experts(quality, generator))
+    return Graded(fitted=fitted, anchors=anchors, expert=_by_experts(quality, generator, noise=EXPERT_NOISE))
 
 
-def _by_experts(quality: NDArray[np.float64], generator: np.random.Generator) -> NDArray[np.int64]:
-    seen = quality + generator.normal(0.0, EXPERT_NOISE, quality.shape)
+def _by_experts(quality: NDArray[np.float64], generator: np.random.Generator, *, noise: float) -> NDArray[np.int64]:
+    seen = quality + generator.normal(0.0, noise, quality.shape)
     return np.clip(np.floor(seen / STEP + GRADES / 2.0), 0, GRADES - 1).astype(np.int64)

@@ -10,6 +10,7 @@ from rich.console import Console
 from eng5_runner.cli.environment import versions
 from eng5_runner.cli.logs import run_log
 from eng5_runner.cli.loop import run_loop
+from eng5_runner.cli.metrics import METRICS_NAME, measured
 from eng5_runner.cli.narrate import Narrator, write_json
 from eng5_runner.cli.prepared import Prepared
 from eng5_runner.cli.session import Work, finish, finish_if_possible, work_on
@@ -18,6 +19,7 @@ from eng5_runner.cli.summary import show_summary
 from eng5_runner.core.events import RunStarted
 from eng5_runner.core.next_step import exit_code, texts_to_store
 from eng5_runner.effects.clock import SystemClock
+from eng5_runner.effects.outputs import write_atomically
 from eng5_runner.errors import RunnerError
 
 
@@ -47,10 +49,12 @@ def execute(prepared: Prepared, *, settings: Settings, console: Console) -> int:
             inputs=prepared.inputs,
             texts=dict(prepared.texts),
         )
-        return conclude(work, narrator=narrator, console=console, log=log)
+        return conclude(work, narrator=narrator, console=console, log=log, metrics_port=settings.metrics_port)
 
 
-def conclude(work: Work, *, narrator: Narrator, console: Console, log: ExitStack) -> int:
+def conclude(
+    work: Work, *, narrator: Narrator, console: Console, log: ExitStack, metrics_port: int | None = None
+) -> int:
     """Do the session's work, write the outputs, show the summary.
 
     Returns:
@@ -60,7 +64,9 @@ def conclude(work: Work, *, narrator: Narrator, console: Console, log: ExitStack
         RunnerError: what the run could not go on after; its message names the resume command.
     """
     try:
-        signal_number = run_loop(work_on(work, narrator=narrator))
+        with measured(port=metrics_port) as metrics:
+            signal_number = run_loop(work_on(work, narrator=narrator, metrics=metrics))
+            write_atomically(work.run_directory / METRICS_NAME, metrics.to_text())
     except RunnerError as error:
         structlog.get_logger().error("stopped", cause=error.message)
         finish_if_possible(work.run_directory, log_closed=log.close)
@@ -73,6 +79,7 @@ def conclude(work: Work, *, narrator: Narrator, console: Console, log: ExitStack
         write_json({"event": "Summary", "run_directory": str(work.run_directory), "exit": code, "status": status})
     else:
         show_summary(console, hydrated.artefact, run_directory=work.run_directory)
-    if signal_number is not None or code not in (0, 5):
+    closed = hydrated.state.closed
+    if closed is None or closed.outcome not in ("complete", "not-sent"):
         narrator.say(f"to go on:      eng5-runner resume {work.run_directory}", style="bold")
     return code

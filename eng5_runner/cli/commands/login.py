@@ -14,10 +14,11 @@ from eng5_runner.cli.admin_output import checked_url, telling_retries, when
 from eng5_runner.cli.loop import run_loop
 from eng5_runner.cli.narrate import people, write_json
 from eng5_runner.cli.tokens import SOURCES, VARIABLES, Token, admin_token, identity_client, no_token, state_folder
+from eng5_runner.contracts.services import ADMIN_ROLE, TOKEN_AUDIENCE, TOKEN_ISSUER
 from eng5_runner.core.inputs import shown
 from eng5_runner.effects.clock import SystemClock
 from eng5_runner.effects.http import http_session
-from eng5_runner.effects.identity import claims_of
+from eng5_runner.effects.identity import Claims, claims_of
 from eng5_runner.effects.login_cache import Login, LoginCache
 from eng5_runner.errors import UsageError
 from eng5_runner.run.login import log_in, log_out
@@ -119,15 +120,25 @@ def whoami(*, identity_url: str, json_lines: bool) -> int:
     token = run_loop(_token(url))
     if token is None:
         raise no_token(os.environ)
-    facts = _facts(token)
+    claims = claims_of(token.value)
     if json_lines:
-        write_json({"event": "WhoAmI", "source": token.source} | facts)
+        write_json({"event": "WhoAmI", "source": token.source} | _facts(claims))
         return 0
     console = people()
     console.print(f"source: {SOURCES[token.source]}")
-    for key, value in facts.items():
-        told = ", ".join(map(shown, value)) if isinstance(value, list) else shown(str(value))
-        console.print(escape(f"{key.replace('_', ' ')}: {told or 'none'}"))
+    if claims is None:
+        console.print("it is no JWT, so it tells nothing about itself")
+        return 0
+    for name, value in (
+        ("subject", claims.subject),
+        ("roles", ", ".join(claims.roles)),
+        ("issuer", claims.issuer),
+        ("audience", ", ".join(claims.audience)),
+        ("expires", when(claims.expires_at)),
+    ):
+        console.print(escape(f"{name}: {shown(value or 'not said')}"))
+    for doubt in _doubts(claims):
+        console.print(doubt, style="yellow")
     console.print("this is what the token says; whether it is true only the services can tell", style="dim")
     return 0
 
@@ -137,11 +148,9 @@ async def _token(url: str) -> Token | None:
         return await admin_token(os.environ, identity_url=url, announce=lambda text: people().print(text))
 
 
-def _facts(token: Token) -> dict[str, object]:
-    claims = claims_of(token.value)
+def _facts(claims: Claims | None) -> dict[str, object]:
     if claims is None:
         return {"is_jwt": False}
-    expired = claims.expires_at is not None and claims.expires_at <= datetime.now(UTC)
     return {
         "is_jwt": True,
         "subject": claims.subject,
@@ -149,5 +158,19 @@ def _facts(token: Token) -> dict[str, object]:
         "issuer": claims.issuer,
         "audience": list(claims.audience),
         "expires_at": None if claims.expires_at is None else claims.expires_at.isoformat(),
-        "expired": expired,
+        "doubts": _doubts(claims),
     }
+
+
+def _doubts(claims: Claims) -> list[str]:
+    """Why the CJ service's admin side will hardly take the token."""
+    found = []
+    if claims.expires_at is not None and claims.expires_at <= datetime.now(UTC):
+        found.append("it has expired")
+    if ADMIN_ROLE not in claims.roles:
+        found.append(f"it does not have the role {ADMIN_ROLE}")
+    if claims.issuer != TOKEN_ISSUER:
+        found.append(f"its issuer is not {TOKEN_ISSUER}")
+    if TOKEN_AUDIENCE not in claims.audience:
+        found.append(f"it is not for {TOKEN_AUDIENCE}")
+    return found

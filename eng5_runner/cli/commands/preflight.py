@@ -16,7 +16,7 @@ from rich.table import Table
 from eng5_runner.cli.assemble import build_spec
 from eng5_runner.cli.commands.run import inventory, require_usable
 from eng5_runner.cli.embedded import embedded_stack
-from eng5_runner.cli.environment import admin_token, cache_folder
+from eng5_runner.cli.environment import admin_token, cache_folder, kafka_password
 from eng5_runner.cli.logs import unlogged
 from eng5_runner.cli.loop import run_loop
 from eng5_runner.cli.narrate import people, write_json
@@ -71,7 +71,10 @@ async def _services(spec: RunSpec, inputs: Inputs) -> list[Examined]:
 async def _ask(spec: RunSpec, *, inputs: Inputs, target: Target, token: str | None) -> list[Examined]:
     """All questions; those to the other services even if Kafka cannot be reached."""
     try:
-        async with open_ports(spec, target=target, cache_folder=cache_folder(), token=token) as ports:
+        opening = open_ports(
+            spec, target=target, cache_folder=cache_folder(), token=token, kafka_password=kafka_password()
+        )
+        async with opening as ports:
             return await examine(spec, inputs=inputs, ports=ports)
     except RunnerError as error:
         without = target.model_copy(update={"kafka_bootstrap": None})

@@ -16,8 +16,10 @@ from eng5_runner.errors import DiskError
 from eng5_runner.stack.launch import StackAddresses, serve
 
 
-def stack_up(data_dir: Path, *, json_lines: bool, until_stdin_closes: bool, verbose: bool) -> int:
-    """Serve until interrupted, or until standard input closes."""
+def stack_up(
+    data_dir: Path, *, kafka_bootstrap: str | None, json_lines: bool, until_stdin_closes: bool, verbose: bool
+) -> int:
+    """Serve until interrupted, or until standard input closes; on a broker of our own if no Kafka is named."""
     try:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
@@ -25,17 +27,25 @@ def stack_up(data_dir: Path, *, json_lines: bool, until_stdin_closes: bool, verb
             f"{data_dir} cannot be created: {error.strerror}.", remedy="Choose another --data-dir."
         ) from None
     with logging_to(sys.stderr, identity={"service": "embedded-stack"}, verbose=verbose):
-        run_loop(_serve(data_dir, json_lines=json_lines, until_stdin_closes=until_stdin_closes))
+        serving = _serve(
+            data_dir, kafka_bootstrap=kafka_bootstrap, json_lines=json_lines, until_stdin_closes=until_stdin_closes
+        )
+        run_loop(serving)
     return 0
 
 
-async def _serve(data_dir: Path, *, json_lines: bool, until_stdin_closes: bool) -> None:
+async def _serve(data_dir: Path, *, kafka_bootstrap: str | None, json_lines: bool, until_stdin_closes: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     watching = asyncio.create_task(_watch_stdin(stop)) if until_stdin_closes else None
-    await serve(data_dir, ready=lambda addresses: _tell(addresses, json_lines=json_lines), stop=stop)
+    await serve(
+        data_dir,
+        ready=lambda addresses: _tell(addresses, json_lines=json_lines),
+        stop=stop,
+        kafka_bootstrap=kafka_bootstrap,
+    )
     if watching is not None:
         watching.cancel()
 

@@ -1,0 +1,135 @@
+"""A run's figures for Prometheus: live on a port while it runs, and as a text file at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+import stamina.instrumentation
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest, start_http_server
+
+from eng5_runner.contracts.callbacks import LLMComparisonResult
+from eng5_runner.contracts.topics import Topic, parse_callback
+from eng5_runner.core.events import (
+    CallbackAccepted,
+    CallbackRejected,
+    CallbackRepeated,
+    EssayUploaded,
+    Event,
+    ListeningFrom,
+    OffsetsLost,
+    PreflightPassed,
+    RequestPublished,
+    RunClosed,
+    RunResumed,
+    RunStarted,
+)
+from eng5_runner.errors import ConfigurationError
+from eng5_runner.run.ports import Notice, Told
+
+METRICS_NAME = "metrics.prom"
+# What has been done when an event comes: the time since the one before is that stage's.
+_ENDS: tuple[tuple[type, str], ...] = (
+    (PreflightPassed, "preflight"),
+    (ListeningFrom, "upload"),
+    (RequestPublished, "publish"),
+    (RunClosed, "gather"),
+)
+
+
+class RunMetrics:
+    """Counts what is told. Fed the same events as people and log, so the figures cannot disagree."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._uploads = self._counter("uploads", "Texts that the Content Service holds.", "source")
+        self._retries = self._counter("http_retries", "HTTP requests that were tried again.", "cause")
+        self._callbacks = self._counter("callbacks", "Callbacks of the run.", "outcome")
+        self._tokens = self._counter("tokens", "Tokens of the comparisons.", "provider", "model", "kind")
+        self._cost = self._counter("cost_usd", "USD spent on comparisons.", "provider", "model")
+        self._lost = self._counter("offsets_lost", "Records that the broker dropped before they were read.")
+        self._trouble = self._counter("broker_trouble", "Times that the broker was found away.")
+        self._stages = Gauge("eng5_stage_seconds", "Time of a stage.", ["stage"], registry=self.registry)
+        self._since: datetime | None = None
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"eng5_{name}", text, labels, registry=self.registry)
+
+    def tell(self, told: Told) -> None:
+        """Take one event or notice in."""
+        if isinstance(told, Notice):
+            if told.kind == "trouble":
+                self._trouble.inc()
+            return
+        self._time(told)
+        match told:
+            case EssayUploaded():
+                self._uploads.labels("cache" if told.cached else "upload").inc()
+            case CallbackAccepted():
+                self._accepted(told)
+            case CallbackRepeated():
+                self._callbacks.labels("conflict" if told.conflict else "duplicate").inc()
+            case CallbackRejected():
+                self._callbacks.labels("rejected").inc()
+            case OffsetsLost():
+                self._lost.inc(told.count)
+            case _:
+                return
+
+    def _accepted(self, event: CallbackAccepted) -> None:
+        if event.kind != "comparison":
+            self._callbacks.labels(event.kind).inc()
+            return
+        self._callbacks.labels("judged" if event.judged else "failed").inc()
+        result = parse_callback(Topic(event.position.topic), event.raw.encode()).data
+        if isinstance(result, LLMComparisonResult):
+            who = (result.provider, result.model)
+            self._cost.labels(*who).inc(result.cost_estimate)
+            self._tokens.labels(*who, "prompt").inc(result.token_usage.prompt_tokens)
+            self._tokens.labels(*who, "completion").inc(result.token_usage.completion_tokens)
+
+    def _time(self, event: Event) -> None:
+        if isinstance(event, RunStarted | RunResumed):
+            self._since = event.at
+        stage = next((name for kind, name in _ENDS if isinstance(event, kind)), None)
+        if stage is not None and self._since is not None:
+            self._stages.labels(stage).set((event.at - self._since).total_seconds())
+            self._since = event.at
+
+    def count_retry(self, details: stamina.instrumentation.RetryDetails) -> None:
+        """One HTTP request is about to be tried again."""
+        self._retries.labels(type(details.caused_by).__name__).inc()
+
+    def to_text(self) -> bytes:
+        """The text form, for a node exporter's textfile collector."""
+        return generate_latest(self.registry)
+
+
+@contextmanager
+def measured(*, port: int | None) -> Iterator[RunMetrics]:
+    """Metrics of one session, served on loopback while it lasts if a port is given.
+
+    Raises:
+        ConfigurationError: the port is taken.
+    """
+    metrics = RunMetrics()
+    hooks = stamina.instrumentation.get_on_retry_hooks()
+    stamina.instrumentation.set_on_retry_hooks((*hooks, metrics.count_retry))
+    server = thread = None
+    try:
+        if port is not None:
+            try:
+                server, thread = start_http_server(port, addr="127.0.0.1", registry=metrics.registry)
+            except OSError as error:
+                raise ConfigurationError(
+                    f"The metrics port {port} cannot be used: {error.strerror}.",
+                    remedy="Choose another --metrics-port.",
+                ) from None
+        yield metrics
+    finally:
+        stamina.instrumentation.set_on_retry_hooks(hooks)
+        if server is not None and thread is not None:
+            server.shutdown()
+            server.server_close()
+            thread.join()

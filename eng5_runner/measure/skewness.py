@@ -1,0 +1,62 @@
+"""How far the posterior's mean lies from its mode: that of an item that won nearly all is skewed outwards.
+
+To second order (Lindley 1980) the mean is x̂ − ½ H⁻¹ Σ_c v'_c (b_cᵀH⁻¹b_c) b_c, with b_c the row of a comparison and
+v' = w p (1 − p)(1 − 2p) the change of its information with its log odds.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from scipy.special import expit
+
+from eng5_runner.measure.comparisons import Comparisons, summed_at
+from eng5_runner.measure.curvature import Sparse
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from eng5_runner.measure.curvature import Curvature
+
+_Floats: TypeAlias = "NDArray[np.float64]"
+
+
+def leverages(comparisons: Comparisons, covariance: _Floats) -> _Floats:
+    """b_cᵀH⁻¹b_c, the posterior variance of each row's log odds, shape (rows,), from that of (θ, δ)."""
+    first, second = comparisons.first, comparisons.second
+    variance, with_position = np.diag(covariance), covariance[-1]
+    between: _Floats = variance[first] + variance[second] - 2.0 * covariance[first, second]
+    between += 2.0 * (with_position[first] - with_position[second]) + variance[-1]
+    return between
+
+
+def near_leverages(comparisons: Comparisons, curvature: Sparse) -> _Floats:
+    """The same from walks of up to one step in the graph of comparisons: most of it where items have many partners."""
+    information = curvature.information
+    first, second = 1.0 / curvature.diagonal[comparisons.first], 1.0 / curvature.diagonal[comparisons.second]
+    near: _Floats = first + second - 2.0 * information.by_pair()[information.links.pair] * first * second
+    return near
+
+
+def turning(comparisons: Comparisons, x: _Floats) -> _Floats:
+    """v', how each row's information changes with its log odds, shape (rows,), at x = (θ, δ)."""
+    chance = expit(x[comparisons.first] - x[comparisons.second] + x[-1])
+    change: _Floats = comparisons.weight * chance * (1.0 - chance) * (1.0 - 2.0 * chance)
+    return change
+
+
+def mean_beyond_mode(x: _Floats, *, comparisons: Comparisons, curvature: Curvature, leverage: _Floats) -> _Floats:
+    """The mean of θ less its mode, shape (n,).
+
+    Args:
+        x: the mode of (θ, δ).
+        comparisons: the judgements.
+        curvature: H at the mode.
+        leverage: of each row.
+    """
+    pull = turning(comparisons, x) * leverage
+    both = summed_at(comparisons.first, pull, size=x.size) - summed_at(comparisons.second, pull, size=x.size)
+    both[-1] = pull.sum() if curvature.has_position else 0.0
+    shift: _Floats = curvature.solve(both)[:-1] / -2.0
+    return shift

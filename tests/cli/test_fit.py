@@ -1,0 +1,228 @@
+"""`fit` reads any table of comparisons, tells people on standard error, and gives data as JSON or CSV."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from eng5_runner.measure.pairing import balanced_rounds
+from tests.cli.runner import Ran, run
+from tests.measure.studies import by_names, judged, reference
+
+NINE = ["F+", "E-", "E+", "D-", "D+", "C-", "C+", "B", "A"]
+KEYS = {"item", "theta", "se", "comparisons", "wins", "infit", "outfit", "flags", "grade", "grade_probabilities"}
+
+
+def table(path: Path, lines: list[str], *, heading: str = "item_a,item_b,winner") -> Path:
+    path.write_text("\n".join([heading, *lines, ""]), encoding="utf-8")
+    return path
+
+
+def reference_table(path: Path, name: str) -> Path:
+    rows = [line for a, b, won, lost in reference(name)["table"] for line in (f"{a},{b},a,{won}", f"{a},{b},b,{lost}")]
+    return table(path, rows, heading="item_a,item_b,winner,count")
+
+
+def fitted(ran: Ran) -> dict:
+    assert ran.code == 0, ran.err
+    (whole,) = ran.lines
+    return whole
+
+
+def by_item(whole: dict, key: str) -> dict:
+    return {entry["item"]: entry[key] for entry in whole["items"]}
+
+
+def graded_study(folder: Path) -> tuple[Path, Path]:
+    """Nine anchors in a line, five students, and one who met nobody of them."""
+    items = [*(f"anchor {grade}" for grade in NINE), *(f"student {n}" for n in range(5))]
+    truth = dict(zip(items, [*np.linspace(-3, 3, 9).tolist(), -2.0, -1.0, 0.0, 1.0, 5.5], strict=True))
+    pairs = [(pair.first, pair.second) for pairs in balanced_rounds(items, rounds=26, seed=1) for pair in pairs]
+    rows = [f"{a},{b},{'a' if y else 'b'}" for a, b, y in judged(pairs, truth=truth, seed=1)]
+    rows += ["x,y,a", "y,x,a"]
+    anchors = table(folder / "anchors.csv", [f"anchor {grade},{grade}" for grade in NINE], heading="item,grade")
+    return table(folder / "judged.csv", rows), anchors
+
+
+def test_citations_without_a_prior_are_those_of_r(tmp_path: Path) -> None:
+    path = reference_table(tmp_path / "t.csv", "citations")
+    whole = fitted(run("fit", path, "--prior-sd", "10000", "--no-position-effect", "--json", cwd=tmp_path))
+    case = reference("citations")
+    items = case["items"]
+    assert by_names(by_item(whole, "theta"), items) == pytest.approx(by_names(case["ml"]["theta"], items), abs=1e-6)
+    assert by_names(by_item(whole, "se"), items) == pytest.approx(by_names(case["ml"]["se"], items), abs=1e-6)
+    assert whole["position_effect"] is None
+
+
+def test_baseball_with_a_prior_and_the_first_place_is_that_of_the_study(tmp_path: Path) -> None:
+    path = reference_table(tmp_path / "t.csv", "baseball")
+    whole = fitted(run("fit", path, "--prior-sd", "2", "--json", cwd=tmp_path))
+    case = reference("baseball")
+    expected = case["map_sd2"]
+    assert by_names(by_item(whole, "theta"), case["items"]) == pytest.approx(
+        by_names(expected["theta"], case["items"]), abs=1e-6
+    )
+    assert whole["position_effect"]["estimate"] == pytest.approx(expected["order"], abs=1e-6)
+    assert whole["position_effect"]["se"] == pytest.approx(expected["order_se"], abs=1e-6)
+    assert whole["log_likelihood"] == pytest.approx(expected["loglik"], abs=1e-6)
+    assert whole["prior_sd"] == 2.0
+
+
+def test_the_json_object_has_its_keys_and_nothing_else_is_said(tmp_path: Path) -> None:
+    path = table(tmp_path / "t.csv", ["a,b,a", "b,c,tie", "c,a,", "A D,a,b", 'e,"f, g",b'])
+    ran = run("fit", path, "--json", cwd=tmp_path)
+    whole = fitted(ran)
+    assert ran.err == ""
+    assert set(whole) == {
+        *("items", "position_effect", "log_likelihood", "prior_sd", "reliability", "components", "converged")
+    }
+    assert set(whole["reliability"]) == {"eb", "interval", "ssr"}
+    assert all(set(entry) == KEYS for entry in whole["items"])
+    thetas = [entry["theta"] for entry in whole["items"]]
+    assert thetas == sorted(thetas, reverse=True)
+    assert sum(thetas) == pytest.approx(0.0, abs=1e-6)
+    assert whole["components"] == 2
+    assert by_item(whole, "wins") == {"a": 2.0, "b": 0.5, "c": 0.5, "A D": 0.0, "e": 0.0, "f, g": 1.0}
+    assert by_item(whole, "flags")["e"] == ["winless", "disconnected"]
+    assert by_item(whole, "grade")["a"] is None
+
+
+def test_an_item_whose_judgements_all_failed_is_placed_by_the_prior(tmp_path: Path) -> None:
+    whole = fitted(run("fit", table(tmp_path / "t.csv", ["a,b,a", "c,a,"]), "--json", cwd=tmp_path))
+    assert by_item(whole, "flags")["c"] == ["isolated"]
+    assert by_item(whole, "infit")["c"] is None
+    assert by_item(whole, "comparisons")["c"] == 0
+
+
+def test_the_order_of_the_rows_and_a_count_leave_no_trace(tmp_path: Path) -> None:
+    rows = ["a,b,a", "b,c,b", "a,c,a", "c,a,a", "a,b,a"]
+    one = run("fit", table(tmp_path / "1.csv", rows), "--json", cwd=tmp_path)
+    two = run("fit", table(tmp_path / "2.csv", rows[::-1]), "--json", cwd=tmp_path)
+    counted = ["a;b;A;2;", "b;c;b;;", "a;c;a;1;", "c;a;a;1;", ";;;;"]
+    three = run(
+        "fit", table(tmp_path / "3.csv", counted, heading="Item_A;item_b;Winner;count;judge"), "--json", cwd=tmp_path
+    )
+    assert fitted(one) == fitted(two) == fitted(three)
+
+
+def test_people_read_on_standard_error_how_far_to_trust_the_order(tmp_path: Path) -> None:
+    rows = [f"{a},{b},{'a' if a < b else 'b'},{judge}" for a in "pqrs" for b in "pqrs" if a != b for judge in "12"]
+    path = table(tmp_path / "t.csv", [*rows, "p,q,tie,1", "p,q,,2"], heading="item_a,item_b,winner,judge")
+    ran = run("fit", path, cwd=tmp_path)
+    assert (ran.code, ran.out) == (0, "")
+    for told in (
+        "25 comparisons of 4 items, 1 missing",
+        "1 ties",
+        "reliability:",
+        "inflated where pairing was adaptive",
+        "advantage of being shown first",
+        "same pair in the other order: 100%",
+        "circular triads: 0 of 4",
+        "judge 1: 13 comparisons",
+    ):
+        assert told in ran.err
+
+
+def test_anchors_give_grades_with_probabilities(tmp_path: Path) -> None:
+    path, anchors = graded_study(tmp_path)
+    out = tmp_path / "out.csv"
+    options = ("--anchors", anchors, "--grade-scale", "eng5_np_legacy_9_step", "--out", out, "--json")
+    whole = fitted(run("fit", path, *options, cwd=tmp_path))
+    shares = by_item(whole, "grade_probabilities")
+    assert list(shares["student 1"]) == ["F", *NINE]
+    assert sum(shares["student 1"].values()) == pytest.approx(1.0, abs=1e-6)
+    assert by_item(whole, "grade")["student 2"] in ("D-", "D+", "C-")
+    assert by_item(whole, "grade")["anchor B"] == "B" and shares["anchor B"] is None
+    flags = by_item(whole, "flags")
+    assert "anchor" in flags["anchor B"]
+    assert "extrapolated" in flags["student 4"]
+    assert "not_linked_to_anchors" in flags["x"] and "disconnected" in flags["x"]
+    with out.open(encoding="utf-8", newline="") as file:
+        written = {row["item"]: row for row in csv.DictReader(file)}
+    assert float(written["student 1"]["theta"]) == by_item(whole, "theta")["student 1"]
+    assert float(written["student 1"]["p_C-"]) == shares["student 1"]["C-"]
+    assert written["anchor B"]["p_C-"] == ""
+
+
+def test_anchors_that_cannot_carry_grades_are_refused_in_words(tmp_path: Path) -> None:
+    path, _ = graded_study(tmp_path)
+    anchors = table(tmp_path / "two.csv", ["anchor A,A", "anchor B,B"], heading="anchor_id,grade")
+    options = ("--anchors", anchors, "--grade-scale", "eng5_np_legacy_9_step")
+    whole = fitted(run("fit", path, *options, "--json", cwd=tmp_path))
+    assert "too few anchors" in whole["grades_refused"]
+    assert by_item(whole, "grade")["student 1"] is None
+    assert "no grades are projected: too few anchors" in run("fit", path, *options, cwd=tmp_path).err
+
+
+def test_names_that_a_spreadsheet_would_run_are_made_inert(tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    assert run("fit", table(tmp_path / "t.csv", ["=1+1,b,a"]), "--out", out, cwd=tmp_path).code == 0
+    assert '"\'=1+1"' in out.read_text()
+
+
+@pytest.mark.parametrize(
+    ("heading", "lines", "told"),
+    [
+        ("item_a,item_b", ["a,b"], "row 1: the column winner"),
+        ("", [], "row 1: the column item_a"),
+        ("item_a,item_b,winner", ["a,b,a", "a,b,c"], "row 3, column winner: 'c'"),
+        ("item_a,item_b,winner", ["a,b,a", ",b,a"], "row 3, column item_a"),
+        ("item_a,item_b,winner", ["a,,a"], "row 2, column item_b"),
+        ("item_a,item_b,winner", ["a,a,a"], "row 2, column item_b"),
+        ("item_a,item_b,winner", ["a,b,"], "no comparison with a winner"),
+        ("item_a,item_b,winner", [], "no comparison with a winner"),
+        ("item_a,item_b,winner", ["a,b,a,x"], "row 2: it has 4 cells"),
+        ("item_a,item_b,winner", ['a,"b,a'], "is not CSV"),
+        ("item_a,item_b,winner,count", ["a,b,a,1", "a,b,a,-1"], "row 3, column count: '-1'"),
+        ("item_a,item_b,winner,count", ["a,b,a,1.5"], "row 2, column count: '1.5'"),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_refused_with_row_and_column(
+    tmp_path: Path, heading: str, lines: list[str], told: str
+) -> None:
+    ran = run("fit", table(tmp_path / "t.csv", lines, heading=heading), cwd=tmp_path)
+    assert (ran.code, ran.out) == (65, "")
+    assert told in ran.err
+
+
+def test_a_table_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(b"item_a,item_b,winner\n\xff,b,a\n")
+    assert run("fit", "t.csv", cwd=tmp_path).code == 65
+    assert run("fit", tmp_path, cwd=tmp_path).code == 65
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (["nobody,A"], "row 2, column item: 'nobody'"),
+        (["anchor A,A", "anchor A,B"], "row 3, column item"),
+        (["anchor A,Z"], "row 2, column grade: 'Z'"),
+    ],
+)
+def test_anchors_that_cannot_be_used_are_refused_with_row_and_column(
+    tmp_path: Path, lines: list[str], told: str
+) -> None:
+    path, _ = graded_study(tmp_path)
+    anchors = table(tmp_path / "wrong.csv", lines, heading="item,grade")
+    ran = run("fit", path, "--anchors", anchors, "--grade-scale", "eng5_np_legacy_9_step", cwd=tmp_path)
+    assert ran.code == 65
+    assert told in ran.err
+
+
+def test_what_is_not_there_or_makes_no_sense_has_its_exit_code(tmp_path: Path) -> None:
+    path, anchors = graded_study(tmp_path)
+    assert run("fit", "nothing.csv", cwd=tmp_path).code == 66
+    for wrong in (
+        ("--prior-sd", "wide"),
+        ("--prior-sd", "0"),
+        ("--anchors", anchors),
+        ("--grade-scale", "eng5_np_legacy_9_step"),
+        ("--anchors", anchors, "--grade-scale", "unheard-of"),
+    ):
+        assert run("fit", path, *wrong, cwd=tmp_path).code == 2
+    ran = run("fit", "nothing.csv", "--json", cwd=tmp_path)
+    assert json.loads(ran.out)["exit"] == 66

@@ -1,0 +1,104 @@
+"""What is in a topic, read and written by another client library than the runner's."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from eng5_runner.contracts.topics import Topic
+from tests.cli.runner import clean_environment, wait_for
+from tests.kafka.cluster import PARTITIONS, admin
+
+
+def partitions(topic: str, offset: int) -> list[TopicPartition]:
+    return [TopicPartition(topic, partition, offset) for partition in range(PARTITIONS)]
+
+
+def values_in(bootstrap: str, topic: str) -> list[bytes]:
+    """Every record that is left, uncommitted ones too."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": "tests",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "isolation.level": "read_uncommitted",
+            "log_level": 0,
+        }
+    )
+    try:
+        consumer.assign(partitions(topic, OFFSET_BEGINNING))
+        found, ends = [], 0
+        while ends < PARTITIONS:
+            message = consumer.poll(30)
+            assert message is not None, "the broker stopped answering"
+            if message.error():
+                ends += 1  # the only error that is told here is a partition's end
+            else:
+                found.append(message.value())
+        return found
+    finally:
+        consumer.close()
+
+
+def forget(bootstrap: str, topics: Sequence[str]) -> None:
+    """What retention does: every record that is there now is gone; offsets go on."""
+    wanted = [one for topic in topics for one in partitions(topic, OFFSET_END)]
+    client = admin(bootstrap)  # without a name it would be gone before the answers come
+    wait_for(lambda: _deleted(client, wanted), what="the partitions' leaders")
+
+
+def _deleted(client: AdminClient, wanted: Sequence[TopicPartition]) -> bool:
+    """Right after a topic was made its partitions have no leader yet."""
+    errors = [future.exception(timeout=30) for future in client.delete_records(list(wanted)).values()]
+    return not any(errors)
+
+
+def put(bootstrap: str, topic: str, values: Sequence[bytes], **settings: object) -> None:
+    """Somebody else's records, spread over the partitions; settings have `_` for `.`."""
+    more = {name.replace("_", "."): value for name, value in settings.items()}
+    producer = Producer({"bootstrap.servers": bootstrap, "log_level": 0, "linger.ms": 50} | more)
+    for number, value in enumerate(values):
+        producer.produce(topic, value, partition=number % PARTITIONS)
+    assert producer.flush(30) == 0
+
+
+@contextmanager
+def stack_on(bootstrap: str, folder: Path) -> Iterator[Mapping[str, str]]:
+    """The embedded services on a Kafka that is there; gives the runner's environment for them."""
+    forget(bootstrap, tuple(Topic))  # else they would work off the requests of tests before
+    folder.mkdir(parents=True)
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "eng5_runner", "stack", "up", "--json", "--until-stdin-closes"),
+                *("--data-dir", str(folder / "data"), "--kafka-bootstrap", bootstrap),
+            ],
+            env=clean_environment(folder),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+        )
+    with process:
+        try:
+            assert process.stdout is not None
+            told = process.stdout.readline()
+            assert told, (folder / "log").read_text()[-3000:]
+            environment = json.loads(told)
+            del environment["first_admin"]
+            yield environment
+            assert process.poll() is None, (folder / "log").read_text()[-3000:]
+        finally:
+            assert process.stdin is not None
+            process.stdin.close()
+            try:
+                process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                process.kill()

@@ -1,0 +1,106 @@
+"""One connection to a real broker: whatever others have written there, and however they did it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from importlib.util import find_spec
+
+import pytest
+from confluent_kafka import Producer
+
+from eng5_runner.contracts.topics import Topic
+from eng5_runner.effects.kafka import KafkaBroker as Connection
+from eng5_runner.effects.kafka import connected
+from eng5_runner.effects.kafka_settings import KafkaSettings
+from eng5_runner.errors import ConfigurationError
+from tests.effects.conftest import nothing_left as nothing_left  # noqa: PLC0414 - pytest finds fixtures by their name
+from tests.kafka.cluster import Broker, KafkaBroker, create_topics
+from tests.kafka.detour import Detour
+from tests.kafka.records import put, values_in
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+
+@pytest.fixture
+async def connection(broker: Broker) -> AsyncIterator[Connection]:
+    """A connection that listens to the comparisons from now on."""
+    async with connected(KafkaSettings(bootstrap=broker.bootstrap, client_id="tests")) as made:
+        made.listen(await made.ends(await made.topology([Topic.COMPARISON])))
+        yield made
+
+
+async def read(connection: Connection, count: int) -> list[bytes]:
+    """So many records' values, and what came with them."""
+    found: list[bytes] = []
+    while len(found) < count:
+        found += [record.value for record in (await connection.poll()).records]
+    return sorted(found)
+
+
+def numbered(count: int) -> list[bytes]:
+    return sorted(b"%04d %s" % (number, b"essay " * 50) for number in range(count))
+
+
+async def test_gzipped_records_are_read(broker: Broker, connection: Connection) -> None:
+    put(broker.bootstrap, Topic.COMPARISON, numbered(200), compression_type="gzip")
+    assert await read(connection, 200) == numbered(200)
+
+
+@pytest.mark.parametrize("codec", ["zstd", "lz4", "snappy"])
+async def test_other_codecs_are_read_with_the_extra_and_named_without(
+    codec: str, broker: Broker, connection: Connection
+) -> None:
+    put(broker.bootstrap, Topic.COMPARISON, numbered(200), compression_type=codec)
+    if find_spec("cramjam"):
+        assert await read(connection, 200) == numbered(200)
+        return
+    with pytest.raises(ConfigurationError, match=codec) as caught:
+        await read(connection, 200)
+    assert "eng5-runner[compression]" in caught.value.remedy
+
+
+async def test_what_a_transaction_took_back_is_not_read(broker: Broker, connection: Connection) -> None:
+    producer = Producer({"bootstrap.servers": broker.bootstrap, "transactional.id": "tests", "log_level": 0})
+    producer.init_transactions(30)
+    for value, end in ((b"aborted", producer.abort_transaction), (b"committed", producer.commit_transaction)):
+        producer.begin_transaction()
+        for partition in range(3):
+            producer.produce(Topic.COMPARISON, value, partition=partition)
+        producer.flush(30)
+        end(30)
+    assert await read(connection, 3) == [b"committed"] * 3
+    assert (await connection.poll()).records == ()
+    ends = await connection.ends(await connection.topology([Topic.COMPARISON]))
+    while await connection.positions() != ends:  # the markers of a transaction's end count as read
+        assert (await connection.poll()).records == ()
+
+
+async def test_a_lost_acknowledgement_leaves_one_record(our_broker: KafkaBroker) -> None:
+    with Detour(our_broker.detour, broker=our_broker.at("DETOUR")) as detour:
+        async with connected(KafkaSettings(bootstrap=detour.bootstrap, client_id="tests")) as connection:
+            detour.to_lose = 2
+            sent = await connection.publish(topic=Topic.REQUEST, key="k", value=b"only once", patience=60)
+            origins = await connection.ends(await connection.topology([Topic.REQUEST]))
+    assert detour.lost.is_set() and detour.to_lose == 0
+    assert values_in(our_broker.bootstrap, Topic.REQUEST).count(b"only once") == 1
+    assert (sent.topic, sent.offset + 1) in {(one.topic, one.offset) for one in origins}
+
+
+async def test_a_prefix_stands_before_the_topics_and_nowhere_else(broker: Broker) -> None:
+    create_topics(broker.bootstrap, prefix="school.")
+    put(broker.bootstrap, f"school.{Topic.COMPARISON}", [b"before"])
+    settings = KafkaSettings(bootstrap=broker.bootstrap, client_id="tests", topic_prefix="school.")
+    async with connected(settings) as connection:
+        topology = await connection.topology([Topic.REQUEST, Topic.COMPARISON])
+        ends = await connection.ends(topology)
+        assert {one.topic for one in ends} == set(topology.partitions) == {Topic.REQUEST, Topic.COMPARISON}
+        connection.listen([one for one in ends if one.topic == Topic.COMPARISON])
+        put(broker.bootstrap, f"school.{Topic.COMPARISON}", [b"after"])
+        assert await read(connection, 1) == [b"after"]
+        sent = await connection.publish(topic=Topic.REQUEST, key="k", value=b"mine", patience=60)
+        found = await connection.find(
+            [one for one in ends if one.topic == Topic.REQUEST], lambda value: value == b"mine"
+        )
+        assert found == sent and sent.topic == Topic.REQUEST
+    assert b"mine" in values_in(broker.bootstrap, f"school.{Topic.REQUEST}")
+    assert b"mine" not in values_in(broker.bootstrap, Topic.REQUEST)

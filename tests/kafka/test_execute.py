@@ -1,0 +1,131 @@
+"""The whole way on a real Apache Kafka: one request out whatever happens, all comparisons in, or it is said."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from eng5_runner.contracts.topics import CALLBACK_TOPICS, Topic
+from tests.cli.runner import Ran, artefact, ledger_types, newest, run, start, wait_for
+from tests.kafka.cluster import Broker, KafkaBroker, admin
+from tests.kafka.detour import Detour
+from tests.kafka.records import forget, values_in
+
+BUDGET = 200
+EXECUTE = ("--mode", "execute", "--seed", 3, "--max-comparisons", BUDGET)
+
+
+def ledger(folder: Path, kind: str) -> list[dict[str, object]]:
+    """The events of one kind in the newest run."""
+    lines = (newest(folder) / "ledger.jsonl").read_text().splitlines()
+    return [event for event in map(json.loads, lines) if event["type"] == kind]
+
+
+def requests_of(folder: Path, broker: Broker) -> int:
+    """How often the newest run's request is in the topic."""
+    event_id = ledger(folder, "RequestPrepared")[0]["event_id"].encode()
+    return sum(event_id in value for value in values_in(broker.bootstrap, Topic.REQUEST))
+
+
+def reached(folder: Path, process: subprocess.Popen[str], kind: str, count: int = 1) -> Callable[[], bool]:
+    """Whether the run in the folder has got so far, or has ended."""
+    latest = folder / "runs" / "latest"
+    return lambda: (
+        process.poll() is not None or (latest.exists() and ledger_types(latest.resolve()).count(kind) >= count)
+    )
+
+
+def assert_complete(ran: Ran, folder: Path, broker: Broker, *, comparisons: int = BUDGET) -> None:
+    """Every comparison once, one request, and the files prove it."""
+    assert ran.code == 0, ran.err
+    made = artefact(newest(folder))
+    assert len(made["llm_comparisons"]) == comparisons
+    accepted = [event["key"] for event in ledger(folder, "CallbackAccepted")]
+    assert len(accepted) == len(set(accepted)), "a callback counted twice"
+    assert requests_of(folder, broker) == 1
+    assert run("verify", newest(folder), cwd=folder).code == 0
+
+
+def test_a_run_on_several_partitions_is_complete_and_verified(
+    study: Path, tmp_path: Path, broker: Broker, services: Mapping[str, str]
+) -> None:
+    ran = run(*EXECUTE, "--assets", study, cwd=tmp_path, env=services)
+    assert_complete(ran, tmp_path, broker)
+    came_from = {
+        (event["position"]["topic"], event["position"]["partition"]) for event in ledger(tmp_path, "CallbackAccepted")
+    }
+    assert len([where for where in came_from if where[0] == Topic.COMPARISON]) == 3
+
+
+def test_killed_in_mid_run_it_goes_on_and_asks_nothing_twice(
+    study: Path, tmp_path: Path, broker: Broker, services: Mapping[str, str]
+) -> None:
+    process = start(*EXECUTE, "--assets", study, cwd=tmp_path, env=services)
+    wait_for(reached(tmp_path, process, "CallbackAccepted", 20), what="the first comparisons")
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    resumed = run("resume", newest(tmp_path), cwd=tmp_path, env=services)
+    assert len(ledger(tmp_path, "ListeningFrom")) == 1, "the cluster is the same, so nothing is sent again"
+    assert_complete(resumed, tmp_path, broker)
+
+
+def test_killed_between_the_record_and_its_acknowledgement_it_finds_the_record(
+    study: Path, tmp_path: Path, our_broker: KafkaBroker, services: Mapping[str, str]
+) -> None:
+    with Detour(our_broker.detour, broker=our_broker.at("DETOUR")) as detour:
+        detour.to_lose = 1000
+        env = {**services, "KAFKA_BOOTSTRAP_SERVERS": detour.bootstrap}
+        process = start(*EXECUTE, "--assets", study, cwd=tmp_path, env=env)
+        wait_for(lambda: detour.lost.is_set() or process.poll() is not None, what="the request in the topic")
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert ledger_types(newest(tmp_path))[-1] == "RequestPrepared"
+        detour.to_lose = 0
+        resumed = run("resume", newest(tmp_path), cwd=tmp_path, env=env)
+        assert_complete(resumed, tmp_path, our_broker)
+    assert [event["found"] for event in ledger(tmp_path, "RequestPublished")] == [True]
+
+
+def test_callbacks_that_retention_removed_unread_are_counted_and_end_in_3(
+    study: Path, tmp_path: Path, broker: Broker, services: Mapping[str, str]
+) -> None:
+    process = start(*EXECUTE, "--assets", study, cwd=tmp_path, env=services)
+    wait_for(reached(tmp_path, process, "RequestPublished"), what="the request")
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    run_id = ledger(tmp_path, "RunStarted")[0]["spec"]["run_id"].encode()
+    wait_for(lambda: any(run_id in value for value in values_in(broker.bootstrap, Topic.COMPLETED)), what="the end")
+    read = len(ledger(tmp_path, "CallbackAccepted"))
+    forget(broker.bootstrap, [Topic.COMPARISON])
+    resumed = run("resume", newest(tmp_path), cwd=tmp_path, env=services)
+    assert resumed.code == 3, resumed.err
+    lost = sum(event["resumed_at"] - event["position"]["offset"] for event in ledger(tmp_path, "OffsetsLost"))
+    assert lost >= BUDGET - read
+    assert f"{lost} " in resumed.err and "dropped by the broker" in resumed.err
+    made = artefact(newest(tmp_path))
+    assert made["runner_status"]["partial_data"] is True
+    assert run("verify", newest(tmp_path), cwd=tmp_path).code == 0
+
+
+def test_missing_topics_are_named_and_not_created(
+    study: Path, tmp_path: Path, broker: Broker, services: Mapping[str, str]
+) -> None:
+    before = set(admin(broker.bootstrap).list_topics(timeout=10).topics)
+    refused = run(*EXECUTE, "--assets", study, cwd=tmp_path, env={**services, "KAFKA_TOPIC_PREFIX": "nowhere."})
+    assert refused.code == 78, refused.err
+    for topic in (Topic.REQUEST, *CALLBACK_TOPICS):
+        assert f"nowhere.{topic} (near: {topic}" in " ".join(refused.err.split())
+    assert set(admin(broker.bootstrap).list_topics(timeout=10).topics) == before
+
+
+def test_a_request_above_the_topics_limit_is_the_inputs_fault(
+    study: Path, tmp_path: Path, broker: Broker, services: Mapping[str, str]
+) -> None:
+    (tmp_path / "prompt.txt").write_text("Judge the essays with care. " * 5000)
+    refused = run(*EXECUTE, "--assets", study, "--system-prompt", "prompt.txt", cwd=tmp_path, env=services)
+    assert refused.code == 65, refused.err
+    assert "max.message.bytes" in refused.err
+    assert requests_of(tmp_path, broker) == 0

@@ -1,0 +1,26 @@
+"""The broker goes away in mid-run, in order and by a pulled plug: runner and services wait for it, nothing is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.cli.runner import Ran, start, wait_for
+from tests.kafka.cluster import KafkaBroker
+from tests.kafka.test_execute import assert_complete, ledger, reached
+
+LONG = 1500
+EXECUTE = ("--mode", "execute", "--seed", 3, "--max-comparisons", LONG)
+
+
+def test_a_broker_that_goes_and_comes_back_in_mid_run_costs_nothing(
+    study: Path, tmp_path: Path, our_broker: KafkaBroker, services: Mapping[str, str]
+) -> None:
+    process = start(*EXECUTE, "--assets", study, cwd=tmp_path, env=services)
+    for end, count in ((our_broker.stop, 10), (our_broker.kill, LONG // 2)):
+        wait_for(reached(tmp_path, process, "CallbackAccepted", count), what=f"{count} callbacks")
+        end()
+        assert len(ledger(tmp_path, "CallbackAccepted")) < LONG, "the outage came too late to show anything"
+        our_broker.start()
+    code = process.wait(timeout=120)
+    assert_complete(Ran(code, "", (tmp_path / "err").read_text()), tmp_path, our_broker, comparisons=LONG)

@@ -1,0 +1,139 @@
+"""A cluster that wants to know who comes: the right key opens, each wrong one is told apart, no secret is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from eng5_runner.contracts.topics import Topic
+from eng5_runner.core.spec import KafkaAccess
+from eng5_runner.effects.kafka import connected
+from eng5_runner.effects.kafka_settings import KafkaSettings
+from eng5_runner.errors import ConfigurationError, NotAllowed, RunnerError, ServiceUnavailable
+from tests.cli.runner import newest, run
+from tests.effects.conftest import nothing_left as nothing_left  # noqa: PLC0414 - pytest finds fixtures by their name
+from tests.kafka.certificates import Certificates
+from tests.kafka.cluster import PASSWORD, USER, KafkaBroker
+from tests.kafka.test_execute import EXECUTE, assert_complete
+
+
+def login(broker: KafkaBroker, certificates: Certificates) -> dict[str, str]:
+    """The environment of a runner that is let in."""
+    return {
+        "KAFKA_BOOTSTRAP_SERVERS": broker.at("SECURE"),
+        "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+        "KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
+        "KAFKA_SASL_USERNAME": USER,
+        "KAFKA_SASL_PASSWORD": PASSWORD,
+        "KAFKA_CA": str(certificates.ca),
+    }
+
+
+def test_a_run_over_scram_and_tls_is_complete_and_keeps_no_password(
+    study: Path, tmp_path: Path, our_broker: KafkaBroker, certificates: Certificates, services: Mapping[str, str]
+) -> None:
+    secret = tmp_path / "password"
+    secret.write_text(PASSWORD + "\n")
+    env = {**services, **login(our_broker, certificates), "KAFKA_SASL_PASSWORD_FILE": str(secret)}
+    del env["KAFKA_SASL_PASSWORD"]
+    ran = run(*EXECUTE, "--assets", study, "--verbose", cwd=tmp_path, env=env)
+    assert_complete(ran, tmp_path, our_broker)
+    assert "kafka_user" in (newest(tmp_path) / "config.resolved.toml").read_text()
+    assert PASSWORD not in ran.out + ran.err
+    for path in newest(tmp_path).rglob("*"):
+        assert path.is_dir() or not any(form in path.read_bytes() for form in (b"s3kret", PASSWORD.encode())), path
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        ({"KAFKA_SASL_PASSWORD": "wr0ng-canary"}, 77, "invalid credentials with SASL mechanism SCRAM-SHA-512"),
+        ({"KAFKA_CA": "other"}, 69, "certificate verify failed"),
+        ({"KAFKA_SASL_PASSWORD": "", "KAFKA_SASL_PASSWORD_FILE": "/nowhere"}, 78, "/nowhere cannot be read"),
+    ],
+)
+def test_what_is_wrong_with_the_login_is_told_and_the_password_is_not(
+    refusal: tuple[dict[str, str], int, str],
+    study: Path,
+    tmp_path: Path,
+    our_broker: KafkaBroker,
+    certificates: Certificates,
+) -> None:
+    change, code, told = refusal
+    env = login(our_broker, certificates) | change
+    if env["KAFKA_CA"] == "other":
+        env["KAFKA_CA"] = str(certificates.other_ca)
+    refused = run(*EXECUTE, "--assets", study, cwd=tmp_path, env=env)
+    assert refused.code == code, refused.err
+    assert told in " ".join(refused.err.split())
+    for path in (tmp_path / "runs").rglob("*"):
+        assert path.is_dir() or b"canary" not in path.read_bytes(), path
+    assert "canary" not in refused.out + refused.err
+
+
+def settings(broker: KafkaBroker, listener: str, **access: object) -> KafkaSettings:
+    return KafkaSettings(
+        bootstrap=broker.at(listener),
+        client_id="tests",
+        access=KafkaAccess(**access),
+        password=SecretStr(PASSWORD) if access.get("user") else None,
+    )
+
+
+async def outcome(made: KafkaSettings) -> int | RunnerError:
+    """The request topic's partitions, or why they cannot be had."""
+    try:
+        async with connected(made) as broker:
+            return (await broker.topology([Topic.REQUEST])).partitions[Topic.REQUEST]
+    except RunnerError as error:
+        return error
+
+
+@pytest.mark.usefixtures("nothing_left")
+@pytest.mark.parametrize("listener", ["SECURE", "OPEN"])
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
+async def test_every_mechanism_opens(
+    listener: str, mechanism: str, our_broker: KafkaBroker, certificates: Certificates
+) -> None:
+    secure = listener == "SECURE"
+    made = settings(
+        our_broker,
+        listener,
+        protocol="SASL_SSL" if secure else "SASL_PLAINTEXT",
+        mechanism=mechanism,
+        user=USER,
+        ca=str(certificates.ca) if secure else None,
+    )
+    assert await outcome(made) == 3
+    assert "s3kret" not in repr(made)
+
+
+@pytest.mark.usefixtures("nothing_left")
+async def test_a_clients_certificate_opens_where_one_is_wanted(
+    our_broker: KafkaBroker, certificates: Certificates
+) -> None:
+    ca, cert, key = (str(path) for path in (certificates.ca, certificates.client, certificates.client_key))
+    assert await outcome(settings(our_broker, "MUTUAL", protocol="SSL", ca=ca, client_cert=cert, client_key=key)) == 3
+    without = await outcome(settings(our_broker, "MUTUAL", protocol="SSL", ca=ca))
+    assert isinstance(without, ServiceUnavailable)
+    half = await outcome(settings(our_broker, "MUTUAL", protocol="SSL", ca=ca, client_cert=cert))
+    assert isinstance(half, ConfigurationError)
+    swapped = await outcome(settings(our_broker, "MUTUAL", protocol="SSL", ca=ca, client_cert=key, client_key=cert))
+    assert isinstance(swapped, ConfigurationError)
+
+
+@pytest.mark.usefixtures("nothing_left")
+async def test_a_user_that_is_not_there_and_settings_that_contradict_each_other(
+    our_broker: KafkaBroker, certificates: Certificates
+) -> None:
+    ca = str(certificates.ca)
+    stranger = settings(our_broker, "SECURE", protocol="SASL_SSL", mechanism="PLAIN", user="nobody", ca=ca)
+    assert isinstance(await outcome(stranger), NotAllowed)
+    nowhere = await outcome(settings(our_broker, "SECURE", protocol="SSL", ca="/nowhere.pem"))
+    assert isinstance(nowhere, ConfigurationError)
+    assert nowhere.message == "--kafka-ca /nowhere.pem cannot be used: No such file or directory."
+    for contradiction in ({"user": USER}, {"ca": ca}, {"protocol": "SASL_SSL"}, {"protocol": "SSL", "user": USER}):
+        assert isinstance(await outcome(settings(our_broker, "SECURE", **contradiction)), ConfigurationError)

@@ -1,0 +1,139 @@
+"""Adaptive rounds, the audit and boundary studies: each item once, seeded, restartable, and of use."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from eng5_runner.measure.bradley_terry import comparisons_from, fit
+from eng5_runner.measure.designs import BALANCED_ROUNDS, adaptive_round, audit, boundary_rounds
+from eng5_runner.measure.pairing import Pair, balanced_rounds
+from eng5_runner.measure.reliability import empirical_bayes, separation
+from tests.measure.studies import judged, normal_truth
+
+
+def adaptive_study(n, *, rounds, spread, seed):
+    items = [f"essay-{index:03}" for index in range(n)]
+    truth = normal_truth(n, spread=spread, seed=seed) if spread else np.zeros(n)
+    by_item = dict(zip(items, truth.tolist(), strict=True))
+    history, rows, planned = [], [], []
+    for number in range(rounds):
+        fitted = fit(comparisons_from(items, rows)) if number >= BALANCED_ROUNDS else None
+        planned.append(adaptive_round(items, history=history, fitted=fitted, seed=seed))
+        history += planned[-1]
+        rows += judged([(it.first, it.second) for it in planned[-1]], truth=by_item, seed=1000 * seed + number)
+    return planned, fit(comparisons_from(items, rows)), truth
+
+
+@pytest.mark.parametrize("n", [12, 13, 30])
+def test_each_item_has_one_partner_a_round_and_no_pair_repeats_while_others_are_left(n):
+    planned, _, _ = adaptive_study(n, rounds=9, spread=1.5, seed=1)
+    for pairs in planned:
+        assert len({item for pair in pairs for item in (pair.first, pair.second)}) == 2 * (n // 2)
+    met = Counter(frozenset((pair.first, pair.second)) for pairs in planned for pair in pairs)
+    assert sum(met.values()) - len(met) <= n // 6  # who is left over at a round's end may have met
+
+
+def test_places_stay_balanced_and_the_bye_goes_round():
+    planned, fitted, _ = adaptive_study(21, rounds=14, spread=1.5, seed=2)
+    lead = Counter()
+    for pairs in planned:
+        for pair in pairs:
+            lead.update({pair.first: 1, pair.second: -1})
+    assert max(map(abs, lead.values())) <= 3
+    assert fitted.counts.max() - fitted.counts.min() <= 1
+
+
+def test_the_first_six_rounds_are_the_balanced_ones():
+    planned, _, _ = adaptive_study(16, rounds=6, spread=1.0, seed=3)
+    assert planned == balanced_rounds([f"essay-{index:03}" for index in range(16)], rounds=6, seed=3)
+
+
+def test_the_same_history_gives_the_same_round_and_another_seed_may_not():
+    planned, _, _ = adaptive_study(20, rounds=9, spread=1.5, seed=4)
+    assert adaptive_study(20, rounds=9, spread=1.5, seed=4)[0] == planned
+
+
+def test_adaptive_pairs_are_worth_more_judgements_than_balanced_ones():
+    real = []
+    for adaptive in (False, True):
+        runs = []
+        for seed in range(8):
+            _, fitted, truth = adaptive_study(60, rounds=18 if adaptive else 6, spread=1.8, seed=seed)
+            if not adaptive:
+                items = fitted.items
+                pairs = [(p.first, p.second) for ps in balanced_rounds(items, rounds=18, seed=seed) for p in ps]
+                by_item = dict(zip(items, truth.tolist(), strict=True))
+                fitted = fit(comparisons_from(items, judged(pairs, truth=by_item, seed=seed)))
+            runs.append(np.corrcoef(fitted.theta, truth)[0, 1] ** 2)
+        real.append(np.mean(runs))
+    assert real[1] > real[0] + 0.01
+
+
+def test_the_reliability_is_not_deceived_by_adaptive_pairs_and_the_separation_is():
+    fits = [adaptive_study(40, rounds=12, spread=0.0, seed=seed)[1] for seed in range(15)]
+    assert np.mean([empirical_bayes(fitted) for fitted in fits]) < 0.2
+    assert np.mean([separation(fitted) for fitted in fits]) > 0.4
+
+
+def test_many_items_are_paired_with_near_ones():
+    items = [f"essay-{index:03}" for index in range(700)]
+    truth = dict(zip(items, normal_truth(700, spread=1.8, seed=5).tolist(), strict=True))
+    history = [pair for pairs in balanced_rounds(items, rounds=6, seed=5) for pair in pairs]
+    fitted = fit(comparisons_from(items, judged([(p.first, p.second) for p in history], truth=truth, seed=5)))
+    pairs = adaptive_round(items, history=history, fitted=fitted, seed=5)
+    assert len({item for pair in pairs for item in (pair.first, pair.second)}) == 700
+    place = dict(zip(items, fitted.theta.tolist(), strict=True))
+    assert np.median([abs(place[pair.first] - place[pair.second]) for pair in pairs]) < 0.5
+
+
+def test_adaptive_rounds_need_a_fit_of_the_same_items():
+    items = ["a", "b", "c", "d"]
+    history = [pair for pairs in balanced_rounds(items, rounds=6, seed=0) for pair in pairs]
+    for fitted in (None, fit(comparisons_from("abc", [])), fit(comparisons_from("abcde", []))):
+        with pytest.raises(ValueError):
+            adaptive_round(items, history=history, fitted=fitted, seed=0)
+
+
+PAIRS = [pair for pairs in balanced_rounds([f"{n:02}" for n in range(20)], rounds=5, seed=1) for pair in pairs]
+
+
+def test_the_audit_takes_its_shares_whatever_the_order_of_the_pairs():
+    found = audit(PAIRS, seed=1)
+    turned = [pair for pair in found if pair not in PAIRS]
+    assert len(turned) == 5 and len(found) == 8
+    assert all(Pair(first=pair.second, second=pair.first) in PAIRS for pair in turned)
+    assert audit(PAIRS[::-1], seed=1) == found
+    assert audit(PAIRS, seed=2) != found
+    assert audit([], seed=1) == []
+
+
+@pytest.mark.parametrize("shares", [(-0.1, 0.0), (0.0, -0.1), (0.6, 0.5)])
+def test_senseless_shares_are_refused(shares):
+    with pytest.raises(ValueError):
+        audit(PAIRS, seed=1, swapped=shares[0], repeated=shares[1])
+
+
+NAMED = [("a", "b"), ("c", "d"), ("a", "d"), ("e", "b")]
+
+
+def test_a_boundary_study_has_every_pair_in_both_orders_as_often_as_said():
+    rounds = boundary_rounds(NAMED, repeats=3, seed=1)
+    asked = Counter(pair for pairs in rounds for pair in pairs)
+    assert asked == Counter({Pair(first=x, second=y): 3 for a, b in NAMED for x, y in ((a, b), (b, a))})
+    assert all(len(pairs) == len(NAMED) for pairs in rounds)
+
+
+def test_a_boundary_study_goes_on_where_it_stopped():
+    rounds = boundary_rounds(NAMED, repeats=2, seed=1)
+    done = [*rounds[0], rounds[1][0]]
+    assert boundary_rounds(NAMED, repeats=2, seed=1, done=done) == [rounds[1][1:], *rounds[2:]]
+    assert boundary_rounds(NAMED, repeats=2, seed=1, done=[pair for pairs in rounds for pair in pairs]) == []
+
+
+@pytest.mark.parametrize(("pairs", "repeats"), [([("a", "a")], 1), ([("a", "b"), ("b", "a")], 1), (NAMED, -1)])
+def test_senseless_boundary_studies_are_refused(pairs, repeats):
+    with pytest.raises(ValueError):
+        boundary_rounds(pairs, repeats=repeats, seed=1)

@@ -1,0 +1,132 @@
+"""Misfit, position effect, consistency, triads and split halves against counting by hand and simulated truth."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from eng5_runner.measure.bradley_terry import comparisons_from, fit
+from eng5_runner.measure.misfit import misfit, position_effect, repeat_consistency, swap_consistency
+from eng5_runner.measure.split_half import split_half
+from eng5_runner.measure.triads import circular_triads
+from tests.measure.studies import balanced_study, judged, normal_truth
+
+
+def chance(fitted, a, b):
+    index = fitted.items.index
+    return 1.0 / (1.0 + np.exp(fitted.theta[index(b)] - fitted.theta[index(a)] - fitted.position_effect))
+
+
+def test_misfit_by_hand():
+    rows = [("a", "b", 1.0), ("a", "b", 0.0), ("c", "a", 0.5), ("b", "c", 1.0)]
+    fitted = fit(comparisons_from("abcd", rows), prior_sd=1.0)
+    own = [(y, chance(fitted, x, z)) for x, z, y in rows if "a" in (x, z)]
+    found = misfit(fitted)
+    assert found.infit[0] == pytest.approx(sum((y - p) ** 2 for y, p in own) / sum(p * (1 - p) for _, p in own))
+    assert found.outfit[0] == pytest.approx(np.mean([(y - p) ** 2 / (p * (1 - p)) for y, p in own]))
+    assert np.isnan(found.infit[3]) and np.isnan(found.outfit[3])
+
+
+def test_misfit_is_about_one_for_a_judge_of_the_model_and_more_for_one_who_is_not():
+    truth = normal_truth(40, spread=1.5, seed=1)
+    study = balanced_study(truth, rounds=30, seed=1)
+    fitted = fit(study)
+    assert 0.8 < misfit(fitted).infit_overall < 1.0  # the positions follow the judgements, and are shrunk
+    ends = [str(index) for index in np.argsort(truth)[[0, 1, -2, -1]]]
+    pairs = [(low, high) for low in ends[:2] for high in ends[2:]] * 50
+    toss = comparisons_from(study.items, judged(pairs, truth=dict.fromkeys(ends, 0.0), seed=1))
+    assert misfit(fitted, toss).infit_overall > 2.0
+
+
+def test_misfit_of_other_items_is_refused():
+    with pytest.raises(ValueError):
+        misfit(fit(comparisons_from("ab", [])), comparisons_from("abc", []))
+
+
+def test_the_position_effect_has_an_interval_and_a_probability():
+    fitted = fit(balanced_study(normal_truth(40, spread=1.5, seed=2), rounds=30, seed=2, advantage=0.5))
+    effect = position_effect(fitted)
+    low, high = effect.interval
+    assert low < effect.estimate < high
+    assert high - low == pytest.approx(2 * 1.6449 * fitted.position_effect_se, rel=1e-4)
+    assert effect.first_wins == pytest.approx(1 / (1 + np.exp(-effect.estimate)))
+    assert position_effect(fit(comparisons_from("ab", [("a", "b", 1.0)]), position_effect=False)) is None
+
+
+def test_repeats_and_swaps_are_counted_pair_by_pair():
+    rows = [("a", "b", 1.0), ("a", "b", 1.0), ("a", "b", 0.0), ("b", "a", 0.0), ("b", "a", 1.0), ("a", "c", 0.5)]
+    fitted = fit(comparisons_from("abc", rows), prior_sd=1.0)
+    repeats, swaps = repeat_consistency(fitted), swap_consistency(fitted)
+    p, q = chance(fitted, "a", "b"), chance(fitted, "b", "a")
+    assert (repeats.asked, repeats.agreed) == (3 + 1, 1)
+    assert repeats.expected == pytest.approx(3 * (p**2 + (1 - p) ** 2) + (q**2 + (1 - q) ** 2))
+    # Of a's three judgements first and two second: a won 2 and lost 1, and won 1 and lost 1.
+    assert (swaps.asked, swaps.agreed) == (6, 2 * 1 + 1 * 1)
+    assert swaps.expected == pytest.approx(6 * (p * (1 - q) + (1 - p) * q))
+
+
+def test_a_judge_of_the_model_is_as_consistent_as_expected():
+    fitted = fit(balanced_study(normal_truth(12, spread=1.5, seed=3), rounds=88, seed=3))
+    for found in (repeat_consistency(fitted), swap_consistency(fitted)):
+        assert found.asked > 100
+        assert found.agreed / found.asked == pytest.approx(found.expected / found.asked, abs=0.08)
+
+
+def every_pair_once(n, *, seed, spread):
+    names = [f"{index:02}" for index in range(n)]
+    truth = dict(zip(names, normal_truth(n, spread=spread, seed=seed).tolist(), strict=True))
+    return names, judged(itertools.combinations(names, 2), truth=truth, seed=seed)
+
+
+@pytest.mark.parametrize("n", [5, 6, 9])
+def test_circular_triads_are_those_of_kendalls_formula(n):
+    names, rows = every_pair_once(n, seed=n, spread=0.5)
+    found = circular_triads(fit(comparisons_from(names, rows)))
+    wins = [sum(y if a == name else 1 - y for a, b, y in rows if name in (a, b)) for name in names]
+    circular = n * (n - 1) * (2 * n - 1) / 12 - sum(won**2 for won in wins) / 2
+    most = (n**3 - n) / 24 if n % 2 else (n**3 - 4 * n) / 24
+    assert (found.complete, found.circular) == (n * (n - 1) * (n - 2) / 6, circular)
+    assert found.zeta == pytest.approx(1 - circular / most)
+
+
+def test_circular_triads_of_a_judge_of_the_model_are_about_as_many_as_expected():
+    counted, expected = 0, 0.0
+    for seed in range(10):
+        names, rows = every_pair_once(25, seed=seed, spread=1.5)
+        found = circular_triads(fit(comparisons_from(names, rows)))
+        counted, expected = counted + found.circular, expected + found.expected
+    assert 0.8 < counted / expected < 1.05  # the positions follow the judgements, and are shrunk
+
+
+def test_an_incomplete_design_has_no_coefficient_of_consistence():
+    found = circular_triads(fit(comparisons_from("abcd", [("a", "b", 1.0), ("b", "c", 1.0), ("c", "a", 1.0)])))
+    assert (found.complete, found.circular, found.zeta) == (1, 1, None)
+    assert circular_triads(fit(comparisons_from("ab", [("a", "b", 1.0)]))).zeta is None
+
+
+def test_split_halves_agree_as_much_as_the_reliability_says():
+    fitted = fit(balanced_study(normal_truth(60, spread=1.8, seed=4), rounds=20, seed=4))
+    found = split_half(fitted, seed=1, splits=30)
+    assert found.reliability == pytest.approx(0.88, abs=0.05)
+    assert found.correlation < found.interval[0] <= found.reliability <= found.interval[1]
+    assert split_half(fitted, seed=1, splits=30) == found
+
+
+def test_judges_are_split_whole():
+    study = balanced_study(normal_truth(30, spread=1.8, seed=5), rounds=40, seed=5)
+    fitted = fit(study)
+    judges = [
+        comparisons_from(study.items, [(study.items[a], study.items[b], y) for a, b, y in zip(*rows, strict=True)])
+        for rows in ((study.first[nth::4], study.second[nth::4], study.outcome[nth::4].tolist()) for nth in range(4))
+    ]
+    assert split_half(fitted, seed=1, judges=judges, splits=10).reliability > 0.8
+    assert split_half(fitted, seed=1, judges=judges[:1]) is None
+    with pytest.raises(ValueError):
+        split_half(fitted, seed=1, judges=[comparisons_from("ab", [])])
+
+
+def test_halves_without_variation_have_no_correlation():
+    assert split_half(fit(comparisons_from("ab", [("a", "b", 1.0)])), seed=0) is None
+    assert split_half(fit(comparisons_from("abcd", [("a", "b", 0.5), ("c", "d", 0.5)])), seed=0) is None

@@ -1,0 +1,68 @@
+"""A study ends when it is precise enough or its budget is spent, and every look can be recorded."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+
+from eng5_runner.measure.bradley_terry import comparisons_from, fit
+from eng5_runner.measure.stopping import Rule, look
+from tests.measure.studies import balanced_study, normal_truth
+
+RULE = Rule(reliability=0.8, se=0.9, budget=100_000, draws=40)
+
+
+def after(rounds, *, spread=1.8, seed=1):
+    truth = normal_truth(30, spread=spread, seed=seed) if spread else np.zeros(30)
+    return fit(balanced_study(truth, rounds=rounds, seed=seed))
+
+
+def test_a_precise_study_ends_and_says_why():
+    seen = look(after(26), rule=RULE, round_number=26, seed=1)
+    assert seen.verdict == "precise enough"
+    assert seen.interval[0] >= 0.8 and seen.se <= 0.9
+    assert (seen.round, seen.judgements, seen.fewest, seen.components) == (26, 390.0, 26.0, 1)
+    assert asdict(seen) == asdict(look(after(26), rule=RULE, round_number=26, seed=1))
+
+
+@pytest.mark.parametrize("change", [{"reliability": 0.97}, {"se": 0.3}, {"judgements": 27.0}])
+def test_each_condition_alone_keeps_it_going(change):
+    assert look(after(26), rule=replace(RULE, **change), round_number=26, seed=1).verdict == "go on"
+
+
+def test_the_interval_is_not_drawn_where_it_cannot_matter():
+    assert look(after(8), rule=RULE, round_number=8, seed=1).interval is None
+
+
+def test_it_is_the_lower_end_that_counts():
+    fitted = after(26)
+    seen = look(fitted, rule=RULE, round_number=26, seed=1)
+    between = replace(RULE, reliability=(seen.interval[0] + seen.reliability) / 2)
+    again = look(fitted, rule=between, round_number=26, seed=1)
+    assert again.interval is not None and again.verdict == "go on"
+
+
+def test_a_spent_budget_ends_it():
+    assert look(after(8), rule=replace(RULE, budget=120), round_number=8, seed=1).verdict == "budget spent"
+
+
+def test_parts_that_nothing_links_do_not_end_it():
+    rows = [(a, b, y) for a, b in ("ab", "cd") for y in (1.0, 1.0, 1.0, 0.0)] * 9
+    seen = look(
+        fit(comparisons_from("abcd", rows)), rule=replace(RULE, reliability=0.01, se=5.0), round_number=9, seed=1
+    )
+    assert (seen.components, seen.verdict) == (2, "go on")
+
+
+def test_a_coin_toss_is_never_precise_enough():
+    assert look(after(40, spread=0.0), rule=replace(RULE, se=2.0), round_number=40, seed=1).verdict == "go on"
+
+
+@pytest.mark.parametrize(
+    "change", [{"reliability": 1.0}, {"reliability": 0.0}, {"se": 0.0}, {"budget": 0}, {"level": 1.0}, {"draws": 0}]
+)
+def test_senseless_rules_are_refused(change):
+    with pytest.raises(ValueError):
+        replace(RULE, **change)
