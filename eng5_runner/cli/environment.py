@@ -74,8 +74,3 @@ def kafka_password() -> SecretStr | None:
     raise ConfigurationError(
         f"KAFKA_SASL_PASSWORD_FILE {path} cannot be read: {cause}.", remedy="Name a text file with the password alone."
     )
-
-
-def admin_token() -> str | None:
-    """The token for the CJ service's admin side, from the environment."""
-    return os.environ.get("HULEEDU_SERVICE_ACCOUNT_TOKEN") or os.environ.get("HULEEDU_ADMIN_TOKEN") or None

@@ -13,11 +13,14 @@ from pathlib import Path
 import structlog
 
 from eng5_runner.cli.embedded import Child, embedded_stack
-from eng5_runner.cli.environment import admin_token, cache_folder, kafka_password
+from eng5_runner.cli.environment import cache_folder, kafka_password
 from eng5_runner.cli.metrics import RunMetrics
 from eng5_runner.cli.narrate import Narrator
+from eng5_runner.cli.tokens import admin_token
+from eng5_runner.contracts.request import Provider
 from eng5_runner.core.events import RunResumed, RunStarted
 from eng5_runner.core.inputs import Inputs
+from eng5_runner.core.spec import RunSpec
 from eng5_runner.core.state import fold
 from eng5_runner.effects.ledger import Ledger
 from eng5_runner.effects.outputs import STACK_FOLDER
@@ -107,12 +110,20 @@ async def _drive(session: Session, *, work: Work, interruption: Interruption, na
             spec,
             target=target,
             cache_folder=cache_folder(),
-            token=child.token if child else admin_token(),
+            token=child.token if child else await _token(spec, narrator),
             kafka_password=kafka_password(),
         )
         async with ports as opened:
             driving = asyncio.create_task(drive(session, opened))
             await _first_of(driving, child=child, stop=interruption.stop)
+
+
+async def _token(spec: RunSpec, narrator: Narrator) -> str | None:
+    """The token for the CJ service's admin side; a guest run asks nothing there and needs none."""
+    if spec.study.assignment_id is None or not spec.send:
+        return None
+    found = await admin_token(os.environ, announce=narrator.say)
+    return found.value if found else None
 
 
 async def _first_of(driving: asyncio.Task[None], *, child: Child | None, stop: asyncio.Event) -> None:
@@ -143,7 +154,9 @@ async def _stack(session: Session, work: Work, narrator: Narrator) -> AsyncItera
         return
     folder = work.run_directory / STACK_FOLDER
     async with embedded_stack(folder, client_id=spec.target.kafka_client_id) as child:
-        narrator.say("no services were given: using the embedded stack, with an offline baseline as the judge")
+        provider = spec.judge.provider_override if spec.judge else None
+        judge = "an offline baseline" if provider in (None, Provider.MOCK) else provider.value
+        narrator.say(f"no services were given: using the embedded stack, with {judge} as the judge")
         yield child
 
 

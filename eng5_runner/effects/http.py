@@ -125,7 +125,10 @@ class Service:
             )
         told = f"The {self.name} at {self.url} answered {status} {self._reason(content)}".strip()
         if status in (401, 403):
-            return NotAllowed(f"{told}.", remedy="Check HULEEDU_ADMIN_TOKEN or HULEEDU_SERVICE_ACCOUNT_TOKEN.")
+            return NotAllowed(
+                f"{told}.",
+                remedy="`eng5-runner admin login`, or check HULEEDU_ADMIN_TOKEN; `admin whoami` tells which.",
+            )
         return ServiceUnavailable(f"{told}.", remedy=f"Check {self.setting} and the service's log.")
 
     def _reason(self, content: bytes) -> str:

@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from eng5_runner.contracts.services import AnchorListing, Instructions, ModelManifest
 from eng5_runner.core.events import Event, Position
-from eng5_runner.effects.kafka import Polled, Topology
+
+if TYPE_CHECKING:
+    # Whoever only tells of a run shall not pay for loading a Kafka client.
+    from eng5_runner.effects.kafka import Polled, Topology
 
 
 class Clock(Protocol):

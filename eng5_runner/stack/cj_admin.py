@@ -17,12 +17,13 @@ from eng5_runner.contracts.services import (
     Instructions,
     InstructionsBody,
     InstructionsPage,
+    JudgeRubric,
+    JudgeRubricBody,
     StudentPrompt,
     StudentPromptBody,
 )
 from eng5_runner.stack.cj_assignments import Anchor, Assignment, Assignments
 from eng5_runner.stack.cj_events import SERVICE
-from eng5_runner.stack.cj_rubrics import JudgeRubric, JudgeRubricBody
 from eng5_runner.stack.clients import ContentClient, NeighbourFailed
 from eng5_runner.stack.identity import ADMIN_ROLE, TokenAuthority, TokenInvalid
 from eng5_runner.stack.store import Store

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -24,9 +25,10 @@ from eng5_runner.stack.clients import ContentClient, LLMProviderClient
 from eng5_runner.stack.content import ContentService
 from eng5_runner.stack.identity import ADMIN_ROLE, TokenAuthority
 from eng5_runner.stack.identity_service import IdentityService
-from eng5_runner.stack.judges import JudgeEntry, offline_baseline
+from eng5_runner.stack.judges import JudgeEntry
 from eng5_runner.stack.kafka import open_publisher, open_reader
 from eng5_runner.stack.llm_provider import LLMProvider
+from eng5_runner.stack.providers.offered import open_judges
 from eng5_runner.stack.store import Store, open_store
 from eng5_runner.stack.web import served
 
@@ -85,14 +87,14 @@ async def serve(
         data_dir: where the services keep what they know; the same directory again goes on from there.
         ready: called once, when every service answers and the CJ service reads its topics.
         stop: ends the stack when set; comparisons in a judge's hand are finished first, for at most 5 s.
-        judges: whom the LLM provider can ask; None for the offline baseline alone.
+        judges: whom the LLM provider can ask; None for the offline baseline and whom the environment leads to.
         kafka_bootstrap: a Kafka that is there and has the contract's topics; None for an embedded broker.
 
     Raises:
         ServiceUnavailable: a part of the stack did not start, or the broker is gone.
         DiskError: the data directory cannot be used.
         TemporaryFailure: another stack uses the data directory.
-        ConfigurationError: the data directory was made by another version.
+        ConfigurationError: the data directory was made by another version, or the user's models cannot be read.
         ExceptionGroup: a service died, of what is inside.
     """
     async with AsyncExitStack() as opened:
@@ -102,7 +104,8 @@ async def serve(
         reader = await opened.enter_async_context(open_reader(bootstrap, Topic.REQUEST, Topic.COMPARISON))
         session = await opened.enter_async_context(aiohttp.ClientSession(timeout=_HTTP))
         authority = TokenAuthority()
-        provider = LLMProvider(store=store, publisher=publisher, judges=judges or (offline_baseline(),))
+        offered = await opened.enter_async_context(_offered(judges))
+        provider = LLMProvider(store=store, publisher=publisher, judges=offered)
         content_url = await opened.enter_async_context(served(ContentService(store).application()))
         llm_url = await opened.enter_async_context(served(provider.application()))
         contents = ContentClient(session, content_url + content.PATH)
@@ -111,7 +114,6 @@ async def serve(
         llm = LLMProviderClient(session, llm_url + llm_provider.PATH)
         cj = CJService(store=store, publisher=publisher, contents=contents, provider=llm)
         identity_url, first_admin = await opened.enter_async_context(_identity_served(store, authority))
-
         addresses = StackAddresses(
             kafka_bootstrap=bootstrap,
             content_service_url=content_url + content.PATH,
@@ -136,6 +138,16 @@ async def _broker(named: str | None) -> AsyncIterator[str]:
         return
     async with embedded_broker() as bootstrap:
         yield bootstrap
+
+
+@asynccontextmanager
+async def _offered(named: Sequence[JudgeEntry] | None) -> AsyncIterator[Sequence[JudgeEntry]]:
+    """The judges that were named, else those that the environment leads to."""
+    if named:
+        yield named
+        return
+    async with open_judges(os.environ) as judges:
+        yield judges
 
 
 @asynccontextmanager

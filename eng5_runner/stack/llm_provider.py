@@ -214,9 +214,7 @@ def _check_askable(entry: JudgeEntry, body: ComparisonBody) -> None:
     pause = math.ceil(entry.pauses())
     if pause > 0:
         message = f"{entry.model.provider} has failed too often; it is asked again in {pause} s"
-        raise Refusal(
-            503, error_code="LLM_PROVIDER_UNAVAILABLE", message=message, headers={"Retry-After": str(pause)}
-        )
+        raise Refusal(503, error_code="LLM_PROVIDER_UNAVAILABLE", message=message, headers={"Retry-After": str(pause)})
 
 
 async def _ask(judge: Judge, body: ComparisonBody) -> Verdict:

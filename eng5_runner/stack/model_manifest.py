@@ -122,9 +122,9 @@ class Model(WireModel):
         """Why it does not take these overrides, naming the parameter; None if it takes them."""
         effort, verbosity, most = overrides.reasoning_effort, overrides.output_verbosity, self.max_output
         if effort is not None and effort not in self.reasoning_efforts:
-            return self._does_not_take("reasoning_effort", effort, self.reasoning_efforts)
+            return self._takes("reasoning_effort", not_=effort, but=self.reasoning_efforts)
         if verbosity is not None and verbosity not in self.verbosities:
-            return self._does_not_take("output_verbosity", verbosity, self.verbosities)
+            return self._takes("output_verbosity", not_=verbosity, but=self.verbosities)
         if overrides.max_tokens_override is not None and most is not None and overrides.max_tokens_override > most:
             return f"max_tokens_override: {self.id} writes at most {most} tokens"
         if overrides.temperature_override is None or self.temperature == "always":
@@ -135,8 +135,8 @@ class Model(WireModel):
             return f"temperature_override: {self.id} takes a temperature only with the reasoning effort none"
         return None
 
-    def _does_not_take(self, parameter: str, value: str, taken: tuple[str, ...]) -> str:
-        return f"{parameter}: {self.id} takes {' '.join(taken) or 'none of its values'}, not {value}"
+    def _takes(self, parameter: str, *, not_: str, but: tuple[str, ...]) -> str:
+        return f"{parameter}: {self.id} takes {', '.join(but) or 'none of its values'}, not {not_}"
 
     def cost(self, usage: Usage) -> Decimal | None:
         """USD for one answer; None where the price is not known."""
@@ -199,7 +199,7 @@ class Manifest(WireModel):
     """All models, and how their providers may be asked."""
 
     models: tuple[Model, ...] = ()
-    limits: dict[Provider, Limits] = {}
+    limits: dict[Provider, Limits] = Field(default_factory=dict)
 
     def of(self, provider: Provider) -> tuple[Model, ...]:
         """A provider's models; the first one is its default."""

@@ -68,6 +68,19 @@ async def test_a_login_s_token_opens_the_admin_side_for_administrators_only(site
     assert [await anchors(site, token) for token in tokens] == [404, 403, 401, 401]
 
 
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "unknown", 404), ("DELETE", "judge-rubrics", 405)])
+async def test_roles_are_checked_before_anything_else_on_the_admin_side(
+    site: Site, method: str, path: str, status: int
+) -> None:
+    found = []
+    for token in ("", site.token("teacher"), site.token("admin")):
+        headers = {"Authorization": f"Bearer {token}"}
+        async with site.http.request(method, f"{site.cj_url}/admin/v1/{path}", headers=headers) as response:
+            found.append(response.status)
+            assert ErrorAnswer.model_validate_json(await response.read(), extra="ignore").error.service
+    assert found == [401, 403, status]
+
+
 async def test_the_address_may_be_written_otherwise(site: Site) -> None:
     assert await login(site, f"  {EMAIL.upper()} ")
 

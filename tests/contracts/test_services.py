@@ -20,6 +20,8 @@ MODELS = {
     "http.cj.instructions.response": services.Instructions,
     "http.cj.instructions_page.response": services.InstructionsPage,
     "http.cj.student_prompt.response": services.StudentPrompt,
+    "http.cj.judge_rubric.response": services.JudgeRubric,
+    "http.identity.tokens.response": services.TokenPair,
     "http.cj.anchor.response": services.AnchorRegistered,
     "http.cj.anchors.response": services.AnchorListing,
     "http.llm_provider.comparison.response": services.ComparisonQueued,

@@ -6,7 +6,8 @@
     OPEN        SASL without TLS
     MUTUAL      TLS that wants a client's certificate
 
-`ENG5_TEST_KAFKA` (host:port) names another broker instead; what needs to stop it or to log in is skipped then.
+`ENG5_TEST_KAFKA` (host:port) names another broker instead, one for tests: its records of the contract's topics are
+deleted. What needs to stop it or to log in is skipped then.
 """
 
 from __future__ import annotations

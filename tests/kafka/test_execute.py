@@ -122,10 +122,10 @@ def test_missing_topics_are_named_and_not_created(
 
 
 def test_a_request_above_the_topics_limit_is_the_inputs_fault(
-    study: Path, tmp_path: Path, broker: Broker, services: Mapping[str, str]
+    study: Path, tmp_path: Path, our_broker: KafkaBroker, services: Mapping[str, str]
 ) -> None:
     (tmp_path / "prompt.txt").write_text("Judge the essays with care. " * 5000)
     refused = run(*EXECUTE, "--assets", study, "--system-prompt", "prompt.txt", cwd=tmp_path, env=services)
     assert refused.code == 65, refused.err
     assert "max.message.bytes" in refused.err
-    assert requests_of(tmp_path, broker) == 0
+    assert requests_of(tmp_path, our_broker) == 0

@@ -17,11 +17,11 @@ from eng5_runner.contracts.services import (
     ErrorAnswer,
     Instructions,
     InstructionsPage,
+    JudgeRubric,
     StudentPrompt,
 )
 from eng5_runner.stack import content
 from eng5_runner.stack.cj_admin import CJAdmin
-from eng5_runner.stack.cj_rubrics import JudgeRubric
 from eng5_runner.stack.clients import ContentClient
 from eng5_runner.stack.content import ContentService
 from eng5_runner.stack.identity import TokenAuthority

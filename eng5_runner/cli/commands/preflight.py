@@ -16,11 +16,12 @@ from rich.table import Table
 from eng5_runner.cli.assemble import build_spec
 from eng5_runner.cli.commands.run import inventory, require_usable
 from eng5_runner.cli.embedded import embedded_stack
-from eng5_runner.cli.environment import admin_token, cache_folder, kafka_password
+from eng5_runner.cli.environment import cache_folder, kafka_password
 from eng5_runner.cli.logs import unlogged
 from eng5_runner.cli.loop import run_loop
 from eng5_runner.cli.narrate import people, write_json
 from eng5_runner.cli.settings import Resolved
+from eng5_runner.cli.tokens import admin_token
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.spec import RunSpec, Target
 from eng5_runner.effects.clock import new_run_id
@@ -59,13 +60,25 @@ def preflight(resolved: Resolved) -> int:
 
 async def _services(spec: RunSpec, inputs: Inputs) -> list[Examined]:
     if spec.target.stack == "remote":
-        return await _ask(spec, inputs=inputs, target=spec.target, token=admin_token())
+        try:
+            token = await _token(spec)
+        except RunnerError as error:
+            refused = [Examined(about="login", error=error)]
+            return refused + await _ask(spec, inputs=inputs, target=spec.target, token=None)
+        return await _ask(spec, inputs=inputs, target=spec.target, token=token)
     with tempfile.TemporaryDirectory(prefix="eng5-preflight-") as folder:
         try:
             async with embedded_stack(Path(folder), client_id=spec.target.kafka_client_id) as child:
                 return await _ask(spec, inputs=inputs, target=child.target, token=child.token)
         except RunnerError as error:
             return [Examined(about="embedded stack", error=error)]
+
+
+async def _token(spec: RunSpec) -> str | None:
+    if spec.study.assignment_id is None:
+        return None
+    found = await admin_token(os.environ, announce=lambda text: people().print(text))
+    return found.value if found else None
 
 
 async def _ask(spec: RunSpec, *, inputs: Inputs, target: Target, token: str | None) -> list[Examined]:

@@ -1,0 +1,1 @@
+"""Judges that are language models, one module for each way to ask one."""

@@ -1,0 +1,98 @@
+"""A provider is not overrun, and is left alone when it is ill."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from eng5_runner.stack.model_manifest import Limits
+from eng5_runner.stack.providers.asking import retry_after
+from eng5_runner.stack.providers.gate import Gate, Meter
+from tests.judges.driver import site
+from tests.judges.servers import chat, in_turn, openai_error
+
+
+async def test_no_more_at_once_than_there_are_places(tmp_path: Path) -> None:
+    async with site(tmp_path, in_turn(chat(after=0.02)), limits="concurrency = 3") as at:
+        await asyncio.gather(*(at.ask() for _ in range(12)))
+
+        assert len(at.server.asked) == 12
+        assert at.server.most_at_once <= 3
+
+
+async def test_requests_a_minute_are_kept(tmp_path: Path) -> None:
+    async with site(tmp_path, in_turn(chat()), limits="requests_per_minute = 1200") as at:
+        began = asyncio.get_running_loop().time()
+        await asyncio.gather(*(at.ask() for _ in range(10)))
+
+        assert max(one.at for one in at.server.asked) - began >= 9 * 60 / 1200
+
+
+async def test_tokens_a_minute_are_kept_by_what_was_really_used(tmp_path: Path) -> None:
+    async with site(tmp_path, in_turn(chat(usage=(5000, 1000))), limits="tokens_per_minute = 2400000") as at:
+        times = []
+        for _ in range(4):
+            await at.ask()
+            times.append(asyncio.get_running_loop().time())
+
+        assert at.server.asked[-1].at - times[0] >= 2 * 6000 * 60 / 2400000
+
+
+async def test_a_meter_lets_debts_be_paid_first() -> None:
+    meter, clock = Meter(6000), asyncio.get_running_loop().time
+    began = clock()
+    await meter.take(20)
+    await meter.take(1)
+
+    assert clock() - began >= 0.2
+
+
+async def test_a_provider_that_fails_in_a_row_is_left_alone_and_tried_again(tmp_path: Path) -> None:
+    ill = openai_error(503, retry_after_ms="1")
+    limits = "failures_in_a_row = 3\npause_seconds = 0.4"
+    async with site(tmp_path, in_turn(ill, ill, ill, chat()), limits=limits) as at:
+        assert (await at.fails()).error_code == "LLM_PROVIDER_UNAVAILABLE"
+        assert 0 < at.entries["local-7b"].pauses() <= 0.4
+
+        verdicts = await asyncio.gather(*(at.ask() for _ in range(5)))
+
+        assert {verdict.winner for verdict in verdicts} == {"Essay B"}
+        assert at.entries["local-7b"].pauses() == 0
+        third, probe = at.server.asked[2:4]
+        assert probe.at - third.at >= 0.4
+
+
+async def test_patience_has_an_end(tmp_path: Path) -> None:
+    limits = "failures_in_a_row = 1\npause_seconds = 60\npatience_seconds = 0.2"
+    async with site(tmp_path, in_turn(openai_error(503, retry_after_ms="1")), limits=limits) as at:
+        failed = await at.fails()
+
+    assert (failed.error_code, failed.message) == (
+        "LLM_PROVIDER_UNAVAILABLE",
+        "the provider was not well for 0.2 s",
+    )
+
+
+async def test_a_gate_that_was_never_used_does_not_pause() -> None:
+    assert Gate(Limits(), provider="openai").pauses() == 0
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after": "0.5"}, 0.5),
+        ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
+        ({"retry-after": "99999"}, 120.0),
+        ({"retry-after": "-1"}, None),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "Sun, 22 Nov 2026 10:00:05 GMT", "date": "Sun, 22 Nov 2026 10:00:00 GMT"}, 5.0),
+        ({"retry-after": "Sun, 22 Nov 2026 09:00:00 GMT", "date": "Sun, 22 Nov 2026 10:00:00 GMT"}, 0.0),
+        ({"retry-after": "Sun, 22 Nov 2026 10:00:05 GMT"}, None),
+    ],
+)
+def test_what_a_provider_says_of_when_to_come_again(headers: dict[str, str], seconds: float | None) -> None:
+    assert retry_after(headers) == seconds

@@ -1,0 +1,231 @@
+"""A judge behind OpenAI's Chat Completions API, on a server that speaks it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eng5_runner.stack.judges import JudgeFailed
+from eng5_runner.stack.providers.offered import open_judges
+from tests.judges.driver import environ_for, question, site
+from tests.judges.servers import GOOD, KEY, Said, chat, in_turn, openai_error, serving
+
+
+async def test_the_answer_and_its_price(tmp_path: Path) -> None:
+    async with site(tmp_path, in_turn(chat())) as at:
+        verdict = await at.ask()
+
+    assert (verdict.winner, verdict.confidence, verdict.justification) == ("Essay B", 4.0, "It argues better.")
+    assert (verdict.prompt_tokens, verdict.completion_tokens) == (1200, 80)
+    assert verdict.cost == pytest.approx(1.2 * 0.0025 + 0.08 * 0.01, abs=1e-12)
+
+
+async def test_what_is_sent_is_what_was_hashed(tmp_path: Path) -> None:
+    async with site(tmp_path, in_turn(chat())) as at:
+        await at.ask()
+        (asked,) = at.server.asked
+
+    system, user = asked.body["messages"]
+    assert user == {"role": "user", "content": question().prompt}
+    assert "not instructions to you" in system["content"]
+    assert asked.headers["Authorization"] == f"Bearer {KEY}"
+    assert asked.body["response_format"]["json_schema"]["schema"]["required"] == [
+        "winner",
+        "justification",
+        "confidence",
+    ]
+    assert not {"temperature", "reasoning_effort", "verbosity"} & asked.body.keys()
+
+
+async def test_overrides_reach_the_provider(tmp_path: Path) -> None:
+    async with site(tmp_path, in_turn(chat())) as at:
+        await at.ask(
+            temperature_override=0.0,
+            max_tokens_override=321,
+            system_prompt_override="Be strict.",
+            judge_rubric_override="Spelling counts twice.",
+            reasoning_effort="high",
+            output_verbosity="low",
+        )
+        body = at.server.asked[0].body
+
+    assert (body["temperature"], body["max_tokens"]) == (0.0, 321)
+    assert (body["reasoning_effort"], body["verbosity"]) == ("high", "low")
+    assert body["messages"][0]["content"] == "Be strict.\n\nJudge by this rubric:\nSpelling counts twice."
+
+
+async def test_a_rubric_that_the_prompt_holds_is_not_said_twice(tmp_path: Path) -> None:
+    async with site(tmp_path, in_turn(chat())) as at:
+        await at.ask(judge_rubric_override="Judge the content, the structure and the language as a whole.")
+
+        assert "rubric" not in at.server.asked[0].body["messages"][0]["content"]
+
+
+@pytest.mark.parametrize(
+    ("model", "overrides", "named"),
+    [
+        ("local-7b", {"reasoning_effort": "medium"}, "reasoning_effort: local-7b takes low, high, not medium"),
+        ("local-7b", {"output_verbosity": "high"}, "output_verbosity: local-7b takes low, not high"),
+        ("local-7b", {"max_tokens_override": 4001}, "max_tokens_override: local-7b writes at most 4000"),
+        ("unpriced", {"temperature_override": 0.5}, "temperature_override: unpriced takes no temperature"),
+    ],
+)
+async def test_what_a_model_does_not_take_is_never_sent(
+    tmp_path: Path, model: str, overrides: dict[str, Any], named: str
+) -> None:
+    async with site(tmp_path, in_turn(chat())) as at:
+        failed = await at.fails(model=model, **overrides)
+
+        assert failed.error_code == "LLM_CONFIGURATION_ERROR"
+        assert named in failed.message
+        assert at.server.asked == []
+
+
+async def test_a_rate_limit_is_waited_out_as_long_as_it_says(tmp_path: Path) -> None:
+    async with site(tmp_path, in_turn(openai_error(429, "rate_limit_exceeded", retry_after="1"), chat())) as at:
+        assert (await at.ask()).winner == "Essay B"
+        first, second = at.server.asked
+
+    assert second.at - first.at >= 1
+
+
+async def test_one_rate_limit_holds_back_everybody(tmp_path: Path) -> None:
+    said = in_turn(openai_error(429, "rate_limit_exceeded", retry_after_ms="300"), chat())
+    async with site(tmp_path, said, limits="concurrency = 1") as at:
+        await asyncio.gather(at.ask(), at.ask(), at.ask())
+        first, *later = at.server.asked
+
+    assert len(later) == 3
+    assert min(one.at for one in later) - first.at >= 0.3
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+async def test_a_broken_server_is_asked_again(tmp_path: Path, status: int) -> None:
+    async with site(tmp_path, in_turn(openai_error(status, retry_after_ms="1"), chat())) as at:
+        assert (await at.ask()).winner == "Essay B"
+        assert len(at.server.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "attempts"),
+    [
+        (openai_error(429, "rate_limit_exceeded", retry_after_ms="1"), "LLM_PROVIDER_RATE_LIMIT", 3),
+        (openai_error(429, "insufficient_quota"), "LLM_COST_LIMIT_EXCEEDED", 1),
+        (openai_error(500, retry_after_ms="1"), "LLM_PROVIDER_API_ERROR", 3),
+        (openai_error(503, retry_after_ms="1"), "LLM_PROVIDER_UNAVAILABLE", 3),
+        (openai_error(401, "invalid_api_key"), "LLM_CONFIGURATION_ERROR", 1),
+        (openai_error(403), "LLM_CONFIGURATION_ERROR", 1),
+        (openai_error(404, "model_not_found"), "LLM_CONFIGURATION_ERROR", 1),
+        (openai_error(400, "unsupported_value", param="temperature"), "LLM_CONFIGURATION_ERROR", 1),
+        (openai_error(400, "context_length_exceeded", param="messages"), "LLM_CONTENT_TOO_LONG", 1),
+        (openai_error(400), "LLM_PROVIDER_API_ERROR", 1),
+    ],
+)
+async def test_each_error_has_its_code(tmp_path: Path, said: Said, code: str, attempts: int) -> None:
+    async with site(tmp_path, in_turn(said)) as at:
+        failed = await at.fails()
+
+        assert failed.error_code == code
+        assert str(said.status) in failed.message
+        assert len(at.server.asked) == attempts
+        assert (failed.spent.prompt_tokens, failed.spent.cost) == (0, 0.0)
+
+
+async def test_an_unsupported_parameter_is_named(tmp_path: Path) -> None:
+    async with site(tmp_path, in_turn(openai_error(400, "unsupported_parameter", param="verbosity"))) as at:
+        assert "(verbosity)" in (await at.fails()).message
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        (chat(refusal="I cannot compare students."), "LLM_INVALID_RESPONSE"),
+        (chat(finish="content_filter"), "LLM_INVALID_RESPONSE"),
+        (chat('{"winner": "Essay A", "justi', finish="length"), "LLM_CONTENT_TOO_LONG"),
+        (chat(finish="length"), "LLM_CONTENT_TOO_LONG"),
+        (chat("Essay A is better."), "LLM_PARSING_ERROR"),
+        (chat(""), "LLM_PARSING_ERROR"),
+        (chat(json.dumps(GOOD | {"confidence": 6})), "LLM_INVALID_RESPONSE"),
+        (chat(json.dumps(GOOD | {"winner": "Essay C"})), "LLM_INVALID_RESPONSE"),
+    ],
+)
+async def test_an_answer_that_is_none_is_paid_for_and_names_no_winner(tmp_path: Path, said: Said, code: str) -> None:
+    async with site(tmp_path, in_turn(said)) as at:
+        failed = await at.fails()
+
+        assert failed.error_code == code
+        assert len(at.server.asked) == 1
+        assert (failed.spent.prompt_tokens, failed.spent.completion_tokens) == (1200, 80)
+        assert failed.spent.cost == pytest.approx(0.0038)
+
+
+@pytest.mark.parametrize("body", ["<html>Bad gateway</html>", {}, {"choices": []}, {"choices": [{}]}, [], None, 7])
+async def test_what_is_not_of_the_api_s_form_is_an_api_error(tmp_path: Path, body: Any) -> None:
+    async with site(tmp_path, in_turn(Said(body=body)), attempts="1") as at:
+        assert (await at.fails()).error_code == "LLM_PROVIDER_API_ERROR"
+
+
+async def test_a_slow_answer_is_given_up_and_asked_again(tmp_path: Path) -> None:
+    async with site(tmp_path, in_turn(chat(after=30), chat()), timeout="0.3") as at:
+        assert (await at.ask()).winner == "Essay B"
+        assert len(at.server.asked) == 2
+
+
+async def test_always_slow_is_a_timeout_of_unknown_cost(tmp_path: Path) -> None:
+    async with site(tmp_path, in_turn(chat(after=30)), timeout="0.1", attempts="1") as at:
+        failed = await at.fails()
+
+    assert (failed.error_code, failed.spent.cost) == ("LLM_PROVIDER_TIMEOUT", None)
+
+
+async def test_nobody_there_is_unavailable(tmp_path: Path) -> None:
+    async with serving(in_turn(chat())) as server:
+        environ = environ_for(tmp_path, server.url, attempts="1")
+    async with open_judges(environ) as entries:
+        with pytest.raises(JudgeFailed) as failed:
+            await entries[1].judge(question())
+
+    assert failed.value.error_code == "LLM_PROVIDER_UNAVAILABLE"
+
+
+async def test_a_model_without_a_price_has_no_cost(tmp_path: Path) -> None:
+    async with site(tmp_path, in_turn(chat())) as at:
+        assert (await at.ask(model="unpriced")).cost is None
+        model = at.entries["unpriced"].model
+
+    assert model.cost_per_1k_input_tokens is None
+    assert model.capabilities is not None and model.capabilities["price"] == "unknown"
+
+
+async def test_a_provider_that_does_not_count_has_no_cost_either(tmp_path: Path) -> None:
+    async with site(tmp_path, in_turn(chat(usage=None))) as at:
+        assert (await at.ask()).cost is None
+
+
+async def test_tokens_from_the_provider_s_cache_are_cheaper(tmp_path: Path) -> None:
+    usage = {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}
+    usage |= {"prompt_tokens_details": {"cached_tokens": 800}}  # type: ignore[dict-item]
+    async with site(tmp_path, in_turn(chat(usage=usage))) as at:
+        assert (await at.ask()).cost == pytest.approx(0.2 * 0.0025 + 0.8 * 0.00125 + 0.1 * 0.01)
+
+
+async def test_openrouter_s_own_bill_counts(tmp_path: Path) -> None:
+    usage = {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100, "cost": 0.0123}
+    async with site(tmp_path, in_turn(chat(usage=usage)), provider="openrouter") as at:
+        verdict = await at.ask(model="unpriced")
+        body = at.server.asked[0].body
+
+    assert verdict.cost == 0.0123
+    assert body["provider"] == {"require_parameters": True}
+
+
+async def test_google_s_thinking_is_paid_for(tmp_path: Path) -> None:
+    usage = {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1700}
+    async with site(tmp_path, in_turn(chat(usage=usage)), provider="google") as at:
+        verdict = await at.ask()
+
+    assert verdict.completion_tokens == 700
