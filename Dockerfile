@@ -34,11 +34,11 @@ RUN tools/bin/pip wheel --quiet --no-index --no-deps --no-build-isolation --whee
 # ---- what runs ---------------------------------------------------------------------------------------------------
 FROM ${BASE_IMAGE} AS runtime
 
-# /work/runs belongs to the user, so that a named volume mounted there does too. There is no home to write to.
+# /eng5/runs belongs to the user, so that a named volume mounted there does too. There is no home to write to.
 RUN groupadd --gid 10001 eng5 \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin eng5 \
-    && install --directory --mode 0755 /work /work/assets \
-    && install --directory --mode 0755 --owner 10001 --group 10001 /work/runs /work/stack-data
+    && install --directory --mode 0755 /eng5 /eng5/assets \
+    && install --directory --mode 0755 --owner 10001 --group 10001 /eng5/runs /eng5/stack-data
 COPY --from=builder /opt/eng5-runner /opt/eng5-runner
 
 ENV PATH=/opt/eng5-runner/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
@@ -56,7 +56,7 @@ LABEL org.opencontainers.image.title="eng5-runner" \
       org.opencontainers.image.revision="${ENG5_GIT_SHA}"
 
 USER 10001:10001
-WORKDIR /work
+WORKDIR /eng5
 # No HEALTHCHECK here: the runner ends by itself. The services' checks are in the compose file.
 ENTRYPOINT ["eng5-runner"]
 CMD ["--help"]

@@ -60,7 +60,7 @@ schemas: $(VENV)/.dev
 
 # The locks carry hashes and name neither an index nor a host.
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet
+	--no-header --no-annotate --quiet
 lock:
 	$(LOCK) --group build --output-file requirements.lock
 	$(LOCK) --group build --group dev --constraints requirements.lock --output-file requirements-dev.lock

@@ -37,8 +37,8 @@ done
 mkdir "$root/dev/shm"; mount -t tmpfs -o size=64m,mode=1777 tmpfs "$root/dev/shm"
 mount -o remount,ro "$root/dev"
 mount -t tmpfs -o size=64m,mode=1777,noexec,nosuid,nodev tmpfs "$root/tmp"
-mount --bind "$assets" "$root/work/assets"; mount -o remount,bind,ro "$root/work/assets"
-mount --bind "$runs" "$root/work/runs"
+mount --bind "$assets" "$root/eng5/assets"; mount -o remount,bind,ro "$root/eng5/assets"
+mount --bind "$runs" "$root/eng5/runs"
 ip link set lo up
 exec chroot "$root" "$@"
 """
@@ -168,7 +168,12 @@ class Builder:
         if certificates := os.environ.get("PIP_CERT") or os.environ.get("SSL_CERT_FILE"):
             found += ["--secret", f"id=ca.pem,src={certificates}"]
         settings = self._folder / "pip.conf"
-        names = ("index-url", "extra-index-url", "trusted-host", "timeout")
-        values = {name: os.environ.get("PIP_" + name.replace("-", "_").upper()) for name in names}
-        settings.write_text("[global]\n" + "".join(f"{name} = {value}\n" for name, value in values.items() if value))
+        # Whatever this machine's own pip is told by its environment, the build's pip is told too.
+        told = {name.removeprefix("PIP_"): value for name, value in os.environ.items() if name.startswith("PIP_")}
+        lines = [
+            f"{name.lower().replace('_', '-')} = {value}\n"
+            for name, value in told.items()
+            if name not in ("CERT", "FIND_LINKS")
+        ]
+        settings.write_text("[global]\n" + "".join(lines))
         return [*found, "--secret", f"id=pip.conf,src={settings}"]

@@ -114,7 +114,7 @@ def test_nothing_is_mounted_over_what_is_installed(name: str) -> None:
 
 def test_assets_are_read_only_and_runs_are_kept() -> None:
     found = {target: (source, read_only) for source, target, read_only in mounts(ours()[RUNNER])}
-    assert found == {"/work/assets": ("./examples/eng5_demo", True), "/work/runs": ("runs", False)}
+    assert found == {"/eng5/assets": ("./examples/eng5_demo", True), "/eng5/runs": ("runs", False)}
     assert "runs" in read(OWN_STACK)["volumes"]
     assert (ROOT / "examples/eng5_demo").is_dir()
 

@@ -81,14 +81,14 @@ def test_nobody_can_write_but_to_runs_and_tmp(image: Image, runs: Path) -> None:
         id -u; id -g
         grep -q '^CapBnd:.0*$' /proc/self/status && grep -q '^NoNewPrivs:.1$' /proc/self/status && echo bound
         awk '$5 == "/" {print substr($6, 1, 2)}' /proc/self/mountinfo
-        for place in / /work /work/assets /opt/eng5-runner "$HOME" /var/tmp /dev /work/runs /tmp "$ENG5_CACHE_DIR"; do
+        for place in / /eng5 /eng5/assets /opt/eng5-runner "$HOME" /var/tmp /dev /eng5/runs /tmp "$ENG5_CACHE_DIR"; do
           mkdir -p "$place" 2>/dev/null; touch "$place/x" 2>/dev/null && echo "$place"
         done
         exit 0
     """
     told = image.run(["-c", script], entrypoint=["sh"], assets=DEMO, runs=runs)
     assert told.returncode == 0, told.stderr
-    assert told.stdout.split() == ["10001", "10001", "bound", "ro", "/work/runs", "/tmp", "/tmp/eng5-cache"]
+    assert told.stdout.split() == ["10001", "10001", "bound", "ro", "/eng5/runs", "/tmp", "/tmp/eng5-cache"]
 
 
 def test_what_was_needed_to_build_it_is_not_in_it(image: Image) -> None:
