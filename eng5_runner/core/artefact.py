@@ -18,31 +18,30 @@ from eng5_runner.core.evidence import Evidence, Judged, gather_evidence
 from eng5_runner.core.inputs import Document, Inputs, SourceFile
 from eng5_runner.core.runner_status import runner_status
 from eng5_runner.core.spec import RunSpec
-from eng5_runner.core.state import RunState, fold
+from eng5_runner.core.state import RunState
 
 SCHEMA_VERSION = "1.0.1"
 ZERO_CHECKSUM = "0" * 64
 Object: TypeAlias = "dict[str, Json]"
-ManifestEntry: TypeAlias = "dict[str, Json]"
 
 
-def project_artefact(inputs: Inputs, events: Sequence[Event], *, manifest: Sequence[ManifestEntry]) -> Object:
+def project_artefact(inputs: Inputs, events: Iterable[Event], *, state: RunState, manifest: Sequence[Object]) -> Object:
     """The artefact of a run.
 
     Args:
         inputs: of the run.
-        events: its whole ledger.
+        events: its whole ledger; gone through twice.
+        state: their fold.
         manifest: path, sha256 and size of the files that it rests on.
 
     Raises:
         ImpossibleLedgerError: the events contradict each other.
     """
-    state = fold(events)
-    evidence = gather_evidence(inputs, events)
+    evidence = gather_evidence(inputs, events, state=state)
     estimates = estimate(inputs, evidence.judged)
     artefact: Object = {
         "schema_version": SCHEMA_VERSION,
-        "metadata": _metadata(state, inputs, evidence=evidence, events=events),
+        "metadata": _metadata(state, inputs, evidence=evidence),
         "inputs": _inputs(inputs, state),
         "llm_comparisons": [_comparison(n, one) for n, one in enumerate(evidence.judged, start=1)],
         "failed_comparisons": [_failed(n, one) for n, one in enumerate(evidence.failed, start=1)],
@@ -77,7 +76,7 @@ def instant(when: datetime) -> str:
     return f"{when.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
-def _metadata(state: RunState, inputs: Inputs, *, evidence: Evidence, events: Sequence[Event]) -> Object:
+def _metadata(state: RunState, inputs: Inputs, *, evidence: Evidence) -> Object:
     spec = state.spec
     if state.started is None:
         raise AssertionError("the fold has a spec, so it has started")
@@ -92,8 +91,8 @@ def _metadata(state: RunState, inputs: Inputs, *, evidence: Evidence, events: Se
         "language": study.language.value,
         "runner_version": state.started.versions.runner,
         "git_sha": state.started.versions.git_sha,
-        "started_at": instant(events[0].at),
-        "generated_at": instant(events[-1].at),
+        "started_at": instant(state.started.at),
+        "generated_at": instant(state.last_at or state.started.at),
         "runner_mode": spec.mode.value,
         "batch_label": spec.label,
         "batch_uuid": str(spec.run_id),

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
 from eng5_runner.contracts.callbacks import AssessmentResult, Callback, LLMComparisonResult
 from eng5_runner.contracts.topics import Topic, parse_callback
 from eng5_runner.core.essay_names import EssayNames
-from eng5_runner.core.events import AnchorRow, CallbackAccepted, Event, PreflightPassed, RunStarted
+from eng5_runner.core.events import CallbackAccepted, Event
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.request import essays_sent
-from eng5_runner.core.state import ImpossibleLedgerError
+from eng5_runner.core.state import ImpossibleLedgerError, RunState
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +56,14 @@ class Evidence:
     names: EssayNames
 
 
-def gather_evidence(inputs: Inputs, events: Sequence[Event]) -> Evidence:
+def gather_evidence(inputs: Inputs, events: Iterable[Event], *, state: RunState) -> Evidence:
     """Read the accepted callbacks.
 
     Raises:
-        ImpossibleLedgerError: it has no RunStarted, or an accepted message is not what its event says.
+        ImpossibleLedgerError: an accepted message is not what its event says.
     """
-    names = _names(inputs, events)
+    rows = state.preflight.anchor_rows if state.preflight else ()
+    names = EssayNames.of(essays_sent(state.spec, inputs), rows=rows)
     comparisons: list[Judged] = []
     result: AssessmentResult | None = None
     for event in events:
@@ -97,19 +98,6 @@ def _trace(result: LLMComparisonResult, of_envelope: UUID) -> str:
         return str(UUID(result.correlation_id))
     except ValueError:
         return str(of_envelope)
-
-
-def _names(inputs: Inputs, events: Iterable[Event]) -> EssayNames:
-    rows: tuple[AnchorRow, ...] = ()
-    spec = None
-    for event in events:
-        if isinstance(event, RunStarted):
-            spec = event.spec
-        elif isinstance(event, PreflightPassed):
-            rows = event.anchor_rows
-    if spec is None:
-        raise ImpossibleLedgerError("the ledger does not begin with RunStarted")
-    return EssayNames.of(essays_sent(spec, inputs), rows=rows)
 
 
 def _judged(result: LLMComparisonResult, names: EssayNames) -> Judged:

@@ -3,32 +3,39 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from eng5_runner.core.canonical import Json
 from eng5_runner.core.events import (
     CallbackRejected,
     DeadlineReached,
     Event,
-    ListeningFrom,
     PreflightPassed,
-    RunClosed,
 )
 from eng5_runner.core.state import RunState
 
 _NOTHING_MISSING = ("complete", "not-sent")
 
 
-def runner_status(state: RunState, events: Sequence[Event]) -> dict[str, Json]:
+def runner_status(state: RunState, events: Iterable[Event]) -> dict[str, Json]:
     """Partial or not and why, counts, and how far each topic was read."""
     closed = state.closed
     outcome = closed.outcome if closed else "open"
+    counts: Counter[str] = Counter()
+    rejected: list[Json] = []
+    deadlines: list[Json] = []
+    for event in events:
+        counts[event.type] += 1
+        if isinstance(event, CallbackRejected):
+            rejected.append({**event.position.model_dump(), "reason": event.reason})
+        elif isinstance(event, DeadlineReached):
+            deadlines.append({"kind": event.kind, "waited_seconds": round(event.waited, 1)})
     return {
         "outcome": outcome,
         "partial_data": outcome not in _NOTHING_MISSING,
         "reasons": list(closed.reasons) if closed else ["the run is not closed"],
         "sessions": state.sessions,
-        "event_counts": dict(sorted(Counter(event.type for event in events).items())),
+        "event_counts": dict(sorted(counts.items())),
         "comparisons": {"judged": state.judged, "failed": state.unjudged},
         "completion_status": state.completed,
         "failure": state.failure,
@@ -36,24 +43,12 @@ def runner_status(state: RunState, events: Sequence[Event]) -> dict[str, Json]:
         "duplicates": state.repeated,
         "conflicts": state.conflicts,
         "offsets_lost": state.lost,
-        "rejected": list(_rejected(events)),
-        "deadlines": list(_deadlines(events)),
+        "rejected": rejected,
+        "deadlines": deadlines,
         "preflight": _preflight(state.preflight),
         "request": _request(state),
-        "offsets": list(_offsets(state, events)),
+        "offsets": list(_offsets(state)),
     }
-
-
-def _rejected(events: Sequence[Event]) -> Iterator[Json]:
-    for event in events:
-        if isinstance(event, CallbackRejected):
-            yield {**event.position.model_dump(), "reason": event.reason}
-
-
-def _deadlines(events: Sequence[Event]) -> Iterator[Json]:
-    for event in events:
-        if isinstance(event, DeadlineReached):
-            yield {"kind": event.kind, "waited_seconds": round(event.waited, 1)}
 
 
 def _preflight(passed: PreflightPassed | None) -> dict[str, Json] | None:
@@ -69,14 +64,12 @@ def _request(state: RunState) -> dict[str, Json] | None:
     return told
 
 
-def _offsets(state: RunState, events: Sequence[Event]) -> Iterator[Json]:
+def _offsets(state: RunState) -> Iterator[Json]:
     """From where to where each partition was read, on the last cluster that was listened to."""
-    listening = next((event for event in reversed(events) if isinstance(event, ListeningFrom)), None)
-    closed = next((event for event in reversed(events) if isinstance(event, RunClosed)), None)
-    if listening is None:
+    if state.listening is None:
         return
-    read = {(p.topic, p.partition): p.offset for p in (closed.read_to if closed else state.read_to())}
-    for origin in listening.callback_ends:
+    read = {(p.topic, p.partition): p.offset for p in state.read_to()}
+    for origin in state.listening.callback_ends:
         yield {
             "topic": origin.topic,
             "partition": origin.partition,

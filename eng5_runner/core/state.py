@@ -13,6 +13,7 @@ Whatever is not in the table cannot have happened: such a ledger is refused.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from types import MappingProxyType
 from typing import Literal, assert_never
 
@@ -73,6 +74,7 @@ class RunState:
         storage_ids: text sha256 → storage id.
         positions: (topic, partition) → offset of the next callback to read.
         fingerprints: key of each accepted callback → fingerprint.
+        last_at: of the last event.
         left_unawaited: an earlier session sent the request and, as it was asked to, did not wait for the answer.
     """
 
@@ -100,6 +102,7 @@ class RunState:
         self.sessions = 0
         self.left_unawaited = False
         self.cost_usd = 0.0
+        self.last_at: datetime | None = None
 
     @property
     def spec(self) -> RunSpec:
@@ -119,6 +122,7 @@ class RunState:
             ImpossibleLedgerError: it cannot follow what was before.
         """
         self._move(event)
+        self.last_at = event.at
         match event:
             case RunStarted() | RunResumed():
                 self._begin_session(event)

@@ -12,7 +12,7 @@ import os
 import re
 import threading
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -53,38 +53,77 @@ class LedgerContents:
     torn_bytes: int
 
 
+class LedgerReading:
+    """A ledger read event by event, as often as wanted, and never held in memory as a whole.
+
+    Attributes:
+        whole_bytes: how far the file is whole.
+        torn_bytes: what stands after that, of an event that never counted.
+    """
+
+    def __init__(self, run_directory: Path) -> None:
+        """Check every line's checksum.
+
+        Raises:
+            InputsMissing: there is no ledger.
+            InputsInvalid: a line in its middle is damaged.
+            DiskError: it cannot be read.
+        """
+        self._path = run_directory / LEDGER_NAME
+        try:
+            with self._path.open("rb") as file:
+                self.whole_bytes, self.torn_bytes = _measured(file, self._path)
+        except FileNotFoundError:
+            raise InputsMissing(
+                f"{run_directory} holds no ledger ({LEDGER_NAME}).",
+                remedy="Name the directory of a run, such as runs/latest.",
+            ) from None
+        except OSError as error:
+            raise DiskError(
+                f"{self._path} cannot be read: {error.strerror}.", remedy="Check the disk and the permissions."
+            ) from None
+
+    def __iter__(self) -> Iterator[Event]:
+        """All whole events, in order.
+
+        Raises:
+            InputsInvalid: one that this version does not know.
+        """
+        at = 0
+        with self._path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                at += len(line)
+                if at > self.whole_bytes:
+                    return
+                try:
+                    yield event_from_json(line)
+                except ValidationError:
+                    raise InputsInvalid(
+                        f"{self._path}, line {number}: not an event that this version knows.",
+                        remedy="Use the version of eng5-runner that the ledger's first line names.",
+                    ) from None
+
+
 def read_ledger(run_directory: Path) -> LedgerContents:
-    """Read a run's ledger without changing it.
+    """Read a run's ledger as a whole, without changing it.
 
     Raises:
         InputsMissing: there is none.
         InputsInvalid: a line in its middle is damaged, or it holds an event that this version does not know.
         DiskError: it cannot be read.
     """
-    path = run_directory / LEDGER_NAME
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise InputsMissing(
-            f"{run_directory} holds no ledger ({LEDGER_NAME}).",
-            remedy="Name the directory of a run, such as runs/latest.",
-        ) from None
-    except OSError as error:
-        raise DiskError(
-            f"{path} cannot be read: {error.strerror}.", remedy="Check the disk and the permissions."
-        ) from None
-    whole = _whole_length(data, path)
-    return LedgerContents(events=tuple(_events(data[:whole], path)), whole_bytes=whole, torn_bytes=len(data) - whole)
+    reading = LedgerReading(run_directory)
+    return LedgerContents(events=tuple(reading), whole_bytes=reading.whole_bytes, torn_bytes=reading.torn_bytes)
 
 
-def _whole_length(data: bytes, path: Path) -> int:
-    """How many bytes from the start are whole lines.
+def _measured(lines: Iterable[bytes], path: Path) -> tuple[int, int]:
+    """How many bytes from the start are whole lines, and how many follow them.
 
     Raises:
         InputsInvalid: a whole line stands after a broken one.
     """
     whole, at, broken_line = 0, 0, 0
-    for number, line in enumerate(data.splitlines(keepends=True), start=1):
+    for number, line in enumerate(lines, start=1):
         at += len(line)
         if line.endswith(b"\n") and _is_whole(line[:-1]):
             if broken_line:
@@ -95,18 +134,7 @@ def _whole_length(data: bytes, path: Path) -> int:
             whole = at
         elif not broken_line:
             broken_line = number
-    return whole
-
-
-def _events(data: bytes, path: Path) -> Iterator[Event]:
-    for number, line in enumerate(data.split(b"\n")[:-1], start=1):
-        try:
-            yield event_from_json(line)
-        except ValidationError:
-            raise InputsInvalid(
-                f"{path}, line {number}: not an event that this version knows.",
-                remedy="Use the version of eng5-runner that the ledger's first line names.",
-            ) from None
+    return whole, at - whole
 
 
 class Ledger:

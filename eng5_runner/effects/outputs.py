@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -78,5 +79,18 @@ def read_file(path: Path) -> bytes:
     """
     try:
         return path.read_bytes()
+    except OSError as error:
+        raise DiskError(f"{path} cannot be read: {error.strerror}.", remedy="Check the run directory.") from None
+
+
+def file_digest(path: Path) -> tuple[str, int]:
+    """The file's SHA-256 and size, without holding it in memory.
+
+    Raises:
+        DiskError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
     except OSError as error:
         raise DiskError(f"{path} cannot be read: {error.strerror}.", remedy="Check the run directory.") from None

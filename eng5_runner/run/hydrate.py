@@ -11,17 +11,17 @@ from pydantic import ValidationError
 
 from eng5_runner.core.artefact import project_artefact
 from eng5_runner.core.canonical import Json, canonical_json, sha256_hex
-from eng5_runner.core.events import Event, RequestPrepared
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.state import ImpossibleLedgerError, RunState, fold
 from eng5_runner.core.tables import tables
-from eng5_runner.effects.ledger import LEDGER_NAME, LOCK_NAME, read_ledger
+from eng5_runner.effects.ledger import LEDGER_NAME, LOCK_NAME, LedgerReading
 from eng5_runner.effects.outputs import (
     CONFIG_NAME,
     INPUTS_NAME,
     MANIFEST_NAME,
     STACK_FOLDER,
     SUMS_NAME,
+    file_digest,
     read_file,
     write_atomically,
 )
@@ -75,7 +75,7 @@ def hydrate(run_directory: Path) -> Hydrated:
         InputsInvalid: ledger or inputs are damaged, or do not belong together.
         DiskError: a file cannot be read.
     """
-    events = read_ledger(run_directory).events
+    events = LedgerReading(run_directory)
     inputs = load_inputs(run_directory)
     try:
         state = fold(events)
@@ -87,9 +87,10 @@ def hydrate(run_directory: Path) -> Hydrated:
             f"{run_directory / INPUTS_NAME} is not what the run began with.",
             remedy="Restore it from a copy of the run.",
         )
-    requests = _requests(events)
+    requests = _requests(state)
+    sources = list(_sources(run_directory, requests))
     try:
-        artefact = project_artefact(inputs, events, manifest=list(_sources(run_directory, requests)))
+        artefact = project_artefact(inputs, events, state=state, manifest=sources)
     except ImpossibleLedgerError as error:
         raise _impossible(run_directory, error) from None
     name = f"assessment_run.{spec.mode.value}.json"
@@ -143,7 +144,8 @@ def entry_of(run_directory: Path, path: str) -> dict[str, Json]:
     Raises:
         DiskError: it cannot be read.
     """
-    return _entry(path, read_file(run_directory / path))
+    sha256, size = file_digest(run_directory / path)
+    return {"path": path, "sha256": sha256, "bytes": size}
 
 
 def _entry(path: str, data: bytes) -> dict[str, Json]:
@@ -158,13 +160,10 @@ def _sources(run_directory: Path, requests: Mapping[str, bytes]) -> Iterator[dic
         yield _entry(name, data)
 
 
-def _requests(events: tuple[Event, ...]) -> dict[str, bytes]:
+def _requests(state: RunState) -> dict[str, bytes]:
     """The request as it was sent, byte for byte."""
-    return {
-        f"requests/{event.event_id}.json": event.payload.encode()
-        for event in events
-        if isinstance(event, RequestPrepared)
-    }
+    prepared = state.prepared
+    return {} if prepared is None else {f"requests/{prepared.event_id}.json": prepared.payload.encode()}
 
 
 def read_manifest(run_directory: Path) -> list[dict[str, Json]]:

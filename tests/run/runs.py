@@ -209,7 +209,7 @@ def claims(run: Run) -> tuple[object, ...]:
     """
     events = run.events
     state = fold(events)
-    evidence = gather_evidence(run.inputs, events)
+    evidence = gather_evidence(run.inputs, events, state=state)
     dropped = {path.removeprefix("runner_status.") for path in BOOKKEEPING}
     status = {name: value for name, value in runner_status(state, events).items() if name not in dropped}
     return evidence.judged, evidence.failed, evidence.result, status, state.storage_ids
