@@ -91,9 +91,7 @@ def build_spec(settings: Settings, *, run_id: UUID, label: str) -> RunSpec:
             org_id=settings.org_id,
         ),
         judge=_judge(settings),
-        budget=Budget(
-            max_comparisons=settings.max_comparisons, seed=settings.seed, batching_mode=settings.llm_batching_mode
-        ),
+        budget=_budget(settings),
         target=where.target,
         patience=Patience(
             await_completion=settings.await_completion,
@@ -101,6 +99,21 @@ def build_spec(settings: Settings, *, run_id: UUID, label: str) -> RunSpec:
             idle=settings.idle_timeout,
         ),
         uploading=Uploading(concurrency=settings.upload_concurrency, force=settings.force_reupload),
+    )
+
+
+def _budget(settings: Settings) -> Budget:
+    return Budget(
+        max_comparisons=settings.max_comparisons,
+        comparisons_per_essay=settings.comparisons_per_essay,
+        max_cost_usd=settings.max_cost,
+        target_se=settings.target_se,
+        target_reliability=settings.target_reliability,
+        design=settings.design,
+        repeats=settings.repeats,
+        swap=settings.swap,
+        seed=settings.seed,
+        batching_mode=settings.llm_batching_mode,
     )
 
 

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from eng5_runner.contracts.base import describe
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
 from eng5_runner.contracts.request import CourseCode, Language, OutputVerbosity, Provider, ReasoningEffort
-from eng5_runner.core.spec import KafkaMechanism, KafkaProtocol, Mode
+from eng5_runner.core.spec import Design, KafkaMechanism, KafkaProtocol, Mode, Swap
 from eng5_runner.errors import ConfigurationError, InputsMissing, UsageError
 
 Origin: TypeAlias = Literal["flag", "environment", "file", "default"]
@@ -67,6 +67,14 @@ class Settings(BaseModel):
     output_verbosity: OutputVerbosity | None = None
     llm_batching_mode: str | None = None
     max_comparisons: Annotated[int, Field(ge=1)] | None = None
+    comparisons_per_essay: Annotated[float, Field(ge=1)] | None = None
+    max_cost: Annotated[float, Field(gt=0)] | None = None
+    target_se: Annotated[float, Field(gt=0)] | None = None
+    target_reliability: Annotated[float, Field(gt=0, lt=1)] | None = None
+    design: Design = "balanced"
+    pairs: Path | None = None
+    repeats: Annotated[int, Field(ge=1, le=100)] = 1
+    swap: Swap = "none"
     seed: int | None = None
     stack: Literal["auto", "embedded", "remote"] = "auto"
     kafka_bootstrap: str | None = None

@@ -45,16 +45,36 @@ class Study(Value):
     org_id: str | None = None
 
 
+Design: TypeAlias = Literal["balanced", "adaptive", "boundary"]
+Swap: TypeAlias = Literal["none", "audit", "all"]
+
+
 class Budget(Value):
-    """How much is asked for.
+    """How much is asked for, and how pairs are chosen.
 
     Attributes:
         max_comparisons: the exact total, or None for the service's own default.
+        comparisons_per_essay: judgements an essay, instead of a total.
+        max_cost_usd: what may be spent at most, comparisons under way included.
+        target_se: stop when 90% of the standard errors are below it (logits).
+        target_reliability: stop when the lower bound of the reliability is above it.
+        design: how pairs are chosen.
+        pairs: of a boundary design, our essay ids.
+        repeats: how often each pair is asked in the same order.
+        swap: which pairs are asked in the other order too: none, an audit share, or all.
         seed: makes pairing repeatable where the service supports it.
         batching_mode: hint to the service how to batch its calls.
     """
 
     max_comparisons: Annotated[int, Field(ge=1)] | None = None
+    comparisons_per_essay: Annotated[float, Field(ge=1)] | None = None
+    max_cost_usd: Annotated[float, Field(gt=0)] | None = None
+    target_se: Annotated[float, Field(gt=0)] | None = None
+    target_reliability: Annotated[float, Field(gt=0, lt=1)] | None = None
+    design: Design = "balanced"
+    pairs: tuple[tuple[str, str], ...] = ()
+    repeats: Annotated[int, Field(ge=1, le=100)] = 1
+    swap: Swap = "none"
     seed: int | None = None
     batching_mode: str | None = None
 
