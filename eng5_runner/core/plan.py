@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from eng5_runner.core.budget import SPREADS, comparisons_wanted
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.next_step import texts_to_store
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.measure.planning import Precision, expected_precision
 
-# Judgements an essay where no total is given: the embedded service's default and the method's recommendation.
-DEFAULT_PER_ESSAY = 20
-# σ in logits: a homogeneous class, a typical one, a wide range. Unknown beforehand, so all three are shown.
-SPREADS = (1.0, 1.8, 3.0)
 # English prose has about four tokens to three words; learners' spelling raises it a little.
 TOKENS_PER_WORD = 1.4
 TEMPLATE_TOKENS = 160
@@ -58,7 +55,7 @@ def make_plan(spec: RunSpec, inputs: Inputs, *, texts: Mapping[str, bytes], cach
         cached: sha256 → storage id of what was uploaded before.
     """
     essays = len(inputs.students) + len(inputs.anchors)
-    comparisons, chosen_by = _comparisons(spec, essays)
+    comparisons, chosen_by = comparisons_wanted(spec.budget, essays=essays)
     guest = spec.study.assignment_id is None
     wanted = texts_to_store(inputs, with_anchors=guest)
     left = [sha256 for sha256 in wanted if sha256 not in cached]
@@ -80,13 +77,3 @@ def make_plan(spec: RunSpec, inputs: Inputs, *, texts: Mapping[str, bytes], cach
         upload_bytes=sum(len(texts[sha256]) for sha256 in left),
         cached=len(wanted) - len(left),
     )
-
-
-def _comparisons(spec: RunSpec, essays: int) -> tuple[int, str]:
-    full = essays * DEFAULT_PER_ESSAY // 2
-    most = spec.budget.max_comparisons
-    if most is None:
-        return full, f"{DEFAULT_PER_ESSAY} judgements an essay, the default"
-    rounds, rest = divmod(most, essays // 2)
-    told = f"--max-comparisons: {rounds} whole rounds of {essays // 2} pairs"
-    return most, told + (f" and the first {rest} pairs of another" if rest else "")

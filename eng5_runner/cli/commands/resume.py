@@ -10,10 +10,10 @@ from eng5_runner.cli.logs import run_log
 from eng5_runner.cli.narrate import Narrator, people
 from eng5_runner.cli.session import Work
 from eng5_runner.cli.summary import show_summary
+from eng5_runner.core.budget import comparisons_wanted
 from eng5_runner.core.events import RunResumed
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.next_step import missing_uploads, texts_to_store
-from eng5_runner.core.plan import DEFAULT_PER_ESSAY
 from eng5_runner.core.state import RunState, fold
 from eng5_runner.effects.clock import SystemClock
 from eng5_runner.effects.files import read_assets
@@ -46,7 +46,7 @@ def resume(run_directory: Path, *, json_lines: bool, verbose: bool) -> int:
             show_summary(console, hydrated.artefact, run_directory=run_directory)
         return 0
     texts = _texts(state, inputs)
-    expected = state.spec.budget.max_comparisons or _default_total(inputs)
+    expected, _ = comparisons_wanted(state.spec.budget, essays=len(inputs.students) + len(inputs.anchors))
     with run_log(run_directory, spec=state.spec, verbose=verbose) as log:
         guest = state.spec.study.assignment_id is None
         narrator = Narrator(
@@ -58,10 +58,6 @@ def resume(run_directory: Path, *, json_lines: bool, verbose: bool) -> int:
         opening = RunResumed(at=SystemClock().now(), versions=versions())
         work = Work(run_directory=run_directory, opening=opening, inputs=inputs, texts=texts)
         return conclude(work, narrator=narrator, console=console, log=log)
-
-
-def _default_total(inputs: Inputs) -> int:
-    return (len(inputs.students) + len(inputs.anchors)) * DEFAULT_PER_ESSAY // 2
 
 
 def _texts(state: RunState, inputs: Inputs) -> dict[str, bytes]:
