@@ -25,6 +25,7 @@ from eng5_runner.core.events import (
     RunStarted,
 )
 from eng5_runner.core.inputs import Anchor, Document, Inputs, SourceFile, Student
+from eng5_runner.core.request import build_request
 from eng5_runner.core.spec import Mode, RunSpec, Target, Versions
 from eng5_runner.effects.ledger import Ledger
 from eng5_runner.effects.outputs import CONFIG_NAME, INPUTS_NAME
@@ -122,24 +123,25 @@ def run_directory(folder: Path, *, essays: int, comparisons: int) -> Path:
     )
     versions = Versions(runner="0", git_sha="0" * 40, python="3", os="any")
     ends = (Position(topic=Topic.COMPARISON, partition=0, offset=0),)
+    request = build_request(spec, made, storage_ids={}, at=NOON)
+    sent = [essay.essay_id for essay in request.data.essays_for_cj]
     before: list[Event] = [
         RunStarted(at=NOON, spec=spec, inputs_sha256=made.digest(), versions=versions),
         PreflightPassed(at=NOON, checks=("all there",)),
         ListeningFrom(at=NOON, cluster_id="c", request_ends=(), callback_ends=ends),
-        RequestPrepared(at=NOON, event_id=spec.event_id, payload="{}"),
+        RequestPrepared(at=NOON, event_id=spec.event_id, payload=request.to_bytes().decode()),
         RequestPublished(at=NOON, position=Position(topic=Topic.REQUEST, partition=0, offset=0)),
     ]
     with Ledger(folder) as ledger:
         asyncio.run(ledger.append(before))
-        asyncio.run(ledger.append([accepted(n, raw) for n, raw in enumerate(judgements(made, comparisons))]))
+        asyncio.run(ledger.append([accepted(n, raw) for n, raw in enumerate(judgements(sent, comparisons))]))
         asyncio.run(ledger.append([RunClosed(at=NOON, outcome="complete")]))
     return folder
 
 
-def judgements(made: Inputs, count: int) -> list[bytes]:
+def judgements(ids: list[str], count: int) -> list[bytes]:
     """Random pairs judged by position in the list with some noise."""
     chance = random.Random(5)
-    ids = [one.anchor_id for one in made.anchors] + [one.essay_id for one in made.students]
     raws = []
     for n in range(count):
         first, second = chance.sample(range(len(ids)), 2)

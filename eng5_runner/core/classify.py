@@ -106,7 +106,7 @@ def _verdict_on(callback: Callback, names: EssayNames) -> Accepted | Rejected:
         case CJAssessmentCompleted():
             return _single("completed", callback.status)
         case CJAssessmentFailed():
-            return _single("failed", callback.reason)
+            return _single("failed", names.retold(callback.reason))
         case AssessmentResult():
             return _single("result", "")
 

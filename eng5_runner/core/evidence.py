@@ -11,7 +11,7 @@ from eng5_runner.contracts.topics import Topic, parse_callback
 from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.core.events import CallbackAccepted, Event
 from eng5_runner.core.inputs import Inputs
-from eng5_runner.core.request import essays_sent
+from eng5_runner.core.request import essay_names
 from eng5_runner.core.state import ImpossibleLedgerError, RunState
 
 
@@ -62,8 +62,7 @@ def gather_evidence(inputs: Inputs, events: Iterable[Event], *, state: RunState)
     Raises:
         ImpossibleLedgerError: an accepted message is not what its event says.
     """
-    rows = state.preflight.anchor_rows if state.preflight else ()
-    names = EssayNames.of(essays_sent(state.spec, inputs), rows=rows)
+    names = essay_names(state, inputs)
     comparisons: list[Judged] = []
     result: AssessmentResult | None = None
     for event in events:

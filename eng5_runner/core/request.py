@@ -11,8 +11,10 @@ from eng5_runner.contracts.envelope import Envelope
 from eng5_runner.contracts.events import ProcessingStage, SystemMetadata
 from eng5_runner.contracts.request import CJAssessmentRequest, EssayRef, LLMConfigOverrides, PromptReference
 from eng5_runner.contracts.topics import Topic
+from eng5_runner.core.essay_names import EssayNames, wire_ids
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.spec import RunSpec
+from eng5_runner.core.state import ImpossibleLedgerError, RunState
 
 SOURCE_SERVICE = "eng5_np_batch_runner"
 
@@ -28,6 +30,32 @@ def essays_sent(spec: RunSpec, inputs: Inputs) -> dict[str, str]:
     return dict(sorted(essays.items()))
 
 
+def names_sent(spec: RunSpec, inputs: Inputs) -> dict[str, str]:
+    """Essay id → the name under which the request sends it, in the order of the ids."""
+    anchors = {anchor.anchor_id for anchor in inputs.anchors}
+    return wire_ids(essays_sent(spec, inputs), run_id=spec.run_id, unnamed=anchors)
+
+
+def essay_names(state: RunState, inputs: Inputs) -> EssayNames:
+    """The names that the services use for a run's essays: those of the request as it was sent.
+
+    They are read from it, not made again: older runs sent our ids as they are. Every request lists its essays in the
+    order of our ids.
+
+    Raises:
+        ImpossibleLedgerError: the request in the ledger is none of this run.
+    """
+    rows = state.preflight.anchor_rows if state.preflight else ()
+    if state.prepared is None:
+        return EssayNames.of({}, rows=rows)
+    try:
+        request = Envelope[CJAssessmentRequest].model_validate_json(state.prepared.payload, extra="ignore")
+        sent = [essay.essay_id for essay in request.data.essays_for_cj]
+        return EssayNames.of(dict(zip(sent, essays_sent(state.spec, inputs), strict=True)), rows=rows)
+    except ValueError:  # pydantic's is one
+        raise ImpossibleLedgerError("the request that was prepared is not one for this run's essays") from None
+
+
 def build_request(
     spec: RunSpec, inputs: Inputs, *, storage_ids: Mapping[str, str], at: datetime
 ) -> Envelope[CJAssessmentRequest]:
@@ -41,6 +69,7 @@ def build_request(
         at: when the request is made (UTC).
     """
     batch = str(spec.run_id)
+    names = names_sent(spec, inputs)
     assignment = None if spec.study.assignment_id is None else str(spec.study.assignment_id)
     system = SystemMetadata(
         entity_id=batch,
@@ -63,7 +92,7 @@ def build_request(
             timestamp=at,
             system_metadata=system,
             essays_for_cj=tuple(
-                EssayRef(essay_id=essay_id, text_storage_id=storage_ids.get(sha256, f"sha256:{sha256}"))
+                EssayRef(essay_id=names[essay_id], text_storage_id=storage_ids.get(sha256, f"sha256:{sha256}"))
                 for essay_id, sha256 in essays_sent(spec, inputs).items()
             ),
             language=spec.study.language,

@@ -8,11 +8,10 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TypeVar, assert_never
 
-from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.core.events import RunClosed
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.next_step import Step, missing_uploads, next_step, verdict
-from eng5_runner.core.request import essays_sent
+from eng5_runner.core.request import essay_names
 from eng5_runner.core.state import RunState
 from eng5_runner.effects.ledger import Ledger
 from eng5_runner.run.gather import gather
@@ -92,8 +91,7 @@ def _stage(step: Step, *, session: Session, ports: Ports) -> AsyncIterator[Seque
         case "publish":
             return publish(state, inputs=inputs, broker=_given(ports.broker), clock=clock, stop=session.stop)
         case "gather":
-            rows = state.preflight.anchor_rows if state.preflight else ()
-            names = EssayNames.of(essays_sent(state.spec, inputs), rows=rows)
+            names = essay_names(state, inputs)
             return gather(state, names=names, broker=_given(ports.broker), clock=clock, stop=session.stop)
         case "close":
             return _close(session, ports)

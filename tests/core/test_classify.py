@@ -29,7 +29,7 @@ from tests.run import messages
 RUN_ID = UUID("c0ffee00-1111-4222-8333-444455556666")
 OURS = str(RUN_ID).encode()
 NAMES = EssayNames.of(
-    ["birk", "cleo"],
+    {messages.SENT["birk"]: "birk", messages.SENT["cleo"]: "cleo"},
     rows=[AnchorRow(row_id=1, anchor_id="anchor-a1"), AnchorRow(row_id=2, anchor_id="anchor-a1")],
 )
 PAIR = ("birk", "cleo")
@@ -172,7 +172,7 @@ UNUSABLE = [
     (("request_metadata", "essay_a_id"), "ANCHOR_1_ab\n", "not among"),
     (("request_metadata", "essay_a_id"), "ANCHOR_١_ab", "not among"),  # a digit, though not ours
     (("request_metadata", "essay_a_id"), "anchor-a1", "not among"),  # with an assignment anchors are CJ's
-    (("request_metadata", "essay_a_id"), "cleo", "itself"),
+    (("request_metadata", "essay_a_id"), messages.SENT["cleo"], "itself"),
     (("winner",), None, "neither"),
     (("winner",), "Essay C", "winner"),
     (("provider",), "", "provider and model"),

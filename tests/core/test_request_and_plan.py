@@ -17,7 +17,8 @@ from eng5_runner.core.events import AnchorRow, text_or_base64
 from eng5_runner.core.plan import make_plan
 from eng5_runner.core.request import build_request
 from eng5_runner.core.spec import Budget
-from tests.run.runs import ASSIGNED, ASSIGNMENT, GRADES, RUN_ID, STUDENTS, make_inputs, make_spec
+from tests.run.messages import SENT
+from tests.run.runs import ASSIGNED, ASSIGNMENT, RUN_ID, make_inputs, make_spec
 
 AT = datetime(2027, 3, 2, tzinfo=UTC)
 INPUTS, TEXTS = make_inputs()
@@ -31,7 +32,7 @@ def sent(**spec: object) -> dict:
 
 def test_a_guest_run_sends_anchors_as_essays_and_the_instructions_as_rubric():
     data = sent()["data"]
-    assert [essay["essay_id"] for essay in data["essays_for_cj"]] == sorted([*GRADES, *STUDENTS])
+    assert [essay["essay_id"] for essay in data["essays_for_cj"]] == list(SENT.values())
     assert data["assignment_id"] is None
     assert data["llm_config_overrides"]["judge_rubric_override"] == INPUTS.instructions.text
 
@@ -43,14 +44,15 @@ def test_a_rubric_that_was_given_is_not_replaced():
 
 def test_with_an_assignment_the_service_has_anchors_and_instructions():
     data = sent(**ASSIGNED)["data"]
-    assert [essay["essay_id"] for essay in data["essays_for_cj"]] == list(STUDENTS)
+    names = [essay["essay_id"] for essay in data["essays_for_cj"]]
+    assert names == ["1-birk-c0ffee00", "2-cleo-c0ffee00", "3-dag-c0ffee00"]
     assert (data["assignment_id"], data["parent_id"]) == (str(ASSIGNMENT), str(ASSIGNMENT))
     assert data["llm_config_overrides"] is None
 
 
 def test_every_text_is_named_by_the_id_under_which_it_is_stored():
     data = sent()["data"]
-    by_id = {student.essay_id: student.text_sha256 for student in INPUTS.students}
+    by_id = {SENT[student.essay_id]: student.text_sha256 for student in INPUTS.students}
     stored = {essay["essay_id"]: essay["text_storage_id"] for essay in data["essays_for_cj"]}
     assert all(stored[essay_id] == STORED[sha256] for essay_id, sha256 in by_id.items())
     reference = data["student_prompt_ref"]["references"]["student_prompt_text"]
@@ -80,7 +82,7 @@ def test_a_plan_counts_what_it_would_upload_and_ask():
     assert plan.upload_bytes < sum(map(len, TEXTS.values()))
 
 
-NAMES = EssayNames.of(["birk"], rows=[AnchorRow(row_id=7, anchor_id="anchor-a1")])
+NAMES = EssayNames.of({"birk": "birk"}, rows=[AnchorRow(row_id=7, anchor_id="anchor-a1")])
 WIRE = [
     ("birk", "birk"),
     ("ANCHOR_7_0badcafe", "anchor-a1"),

@@ -10,6 +10,15 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 from eng5_runner.contracts.topics import Topic
 
 JUDGE = ("mock", "invented-judge-1")
+SENT = {
+    "anchor-a1": "1-essay-c0ffee00",
+    "anchor-b1": "2-essay-c0ffee00",
+    "anchor-e1": "3-essay-c0ffee00",
+    "birk": "4-birk-c0ffee00",
+    "cleo": "5-cleo-c0ffee00",
+    "dag": "6-dag-c0ffee00",
+}
+"""What the guest run of `tests.run.runs` calls its essays on the wire."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +50,11 @@ def raw(message: dict[str, object]) -> bytes:
 
 
 def comparison_message(run_id: UUID, number: int, pair: tuple[str, str], *, winner: str | None) -> dict[str, object]:
-    """A comparison's result: `winner` is "Essay A", "Essay B" or None for a failed one."""
+    """A comparison's result: `winner` is "Essay A", "Essay B" or None for a failed one.
+
+    An essay of the guest run may be given by our id.
+    """
+    pair = (SENT.get(pair[0], pair[0]), SENT.get(pair[1], pair[1]))
     queue_id = f"queue-{number:04d}"
     error = {"error_code": "LLM_PROVIDER_RATE_LIMIT", "message": "Slow down.", "stack_trace": "/srv/secret.py"}
     data: dict[str, object] = {
@@ -93,7 +106,13 @@ def failed(run_id: UUID, reason: str = "The task is unknown.") -> Callback:
 def result(run_id: UUID, essays: list[str]) -> Callback:
     """The rich event."""
     rows = [
-        {"essay_id": essay, "rank": rank, "bt_score": 1.0 - rank / 10, "letter_grade": "B", "normalized_score": 0.5}
+        {
+            "essay_id": SENT.get(essay, essay),
+            "rank": rank,
+            "bt_score": 1.0 - rank / 10,
+            "letter_grade": "B",
+            "normalized_score": 0.5,
+        }
         for rank, essay in enumerate(essays, start=1)
     ]
     data = _batch_event(run_id, "assessment.result.published", batch_id=str(run_id), essay_results=rows)

@@ -63,6 +63,9 @@ def test_the_checksum_is_of_the_artefact_with_zeros_in_its_place(outcome, artefa
     assert hashlib.sha256(canonical_json(blank)).hexdigest() == stated
 
 
+OURS = {name: essay_id for essay_id, name in messages.SENT.items()}
+
+
 def sent_comparisons(run: Run) -> list[dict]:
     """The raw comparisons of a run, read without any model of ours."""
     found = [json.loads(e.raw)["data"] for e in run.events if isinstance(e, CallbackAccepted)]
@@ -76,7 +79,7 @@ def test_each_judgement_is_stated_as_the_service_sent_it(finished, artefacts):
     for one in stated:
         data = raw[one["request_id"]]
         meta = data["request_metadata"]
-        sides = (meta["essay_a_id"], meta["essay_b_id"])
+        sides = (OURS[meta["essay_a_id"]], OURS[meta["essay_b_id"]])
         assert (one["essay_a_id"], one["essay_b_id"]) == sides
         winner, loser = sides if data["winner"] == "Essay A" else sides[::-1]
         assert (one["winner_id"], one["loser_id"]) == (winner, loser)

@@ -172,7 +172,7 @@ def outage(world: World, seconds: int) -> None:
 
     def come() -> None:
         world.broker_is_down = False
-        for one in whole_story(RUN_ID, ["anchor-a1", "anchor-b1", "anchor-e1", "birk", "cleo", "dag"]):
+        for one in whole_story(RUN_ID, list(messages.SENT.values())):
             world.say(one)
 
     world.later([go, *[lambda: None] * seconds, come])

@@ -63,7 +63,8 @@ def test_an_assignments_anchors_are_known_under_our_ids(tmp_path):
     assert exit_code(run.start()) == 0
     (prepared,) = [event for event in run.events if isinstance(event, RequestPrepared)]
     sent = json.loads(prepared.payload)["data"]
-    assert [essay["essay_id"] for essay in sent["essays_for_cj"]] == ["birk", "cleo", "dag"]
+    names = [essay["essay_id"] for essay in sent["essays_for_cj"]]
+    assert names == ["1-birk-c0ffee00", "2-cleo-c0ffee00", "3-dag-c0ffee00"]
     assert sent["assignment_id"] == str(ASSIGNMENT)
     artefact = run.artefact()
     assert {entry["essay_id"] for entry in artefact["bt_summary"]} == {*GRADES, "birk", "cleo", "dag"}
