@@ -82,6 +82,12 @@ def stack_up_command(
             "--kafka-bootstrap", help="host:port of a Kafka with the five topics; without it an embedded broker."
         ),
     ] = None,
+    no_cache: Annotated[
+        bool,
+        typer.Option(
+            "--no-cache", envvar="ENG5_NO_CACHE", help="Ask judges anew; neither read nor keep earlier judgements."
+        ),
+    ] = False,
     json: JsonOption = False,
     until_stdin_closes: Annotated[
         bool, typer.Option("--until-stdin-closes", help="End when standard input closes.")
@@ -95,6 +101,7 @@ def stack_up_command(
         stack_up(
             data_dir,
             kafka_bootstrap=kafka_bootstrap,
+            no_cache=no_cache,
             json_lines=json,
             until_stdin_closes=until_stdin_closes,
             verbose=verbose,

@@ -26,14 +26,24 @@ class Destination:
 
 
 def destination(settings: Settings) -> Destination:
-    """Which services a run talks to: those that were given, else the embedded ones, else none."""
+    """Which services a run talks to: those that were given, else the embedded ones, else none.
+
+    Raises:
+        UsageError: the given services are asked for what only the embedded ones can do.
+    """
     send = settings.mode is Mode.EXECUTE and not settings.no_kafka
     given = (settings.kafka_bootstrap, settings.content_service_url, settings.cj_service_url)
     remote = settings.stack == "remote" or (settings.stack == "auto" and any(given))
     if settings.mode is not Mode.EXECUTE or not remote:
         # The embedded stack's addresses are known once it is up; without Kafka there is nobody to upload for.
         content = "http://embedded/v1/content" if send else None
-        return Destination(target=Target(stack="embedded", content_service_url=content), send=send)
+        target = Target(stack="embedded", content_service_url=content, replays=not settings.no_cache)
+        return Destination(target=target, send=send)
+    if settings.no_cache:
+        raise UsageError(
+            "--no-cache is for the embedded stack; what the given services keep is theirs.",
+            remedy="Leave it out, or start the services with it: eng5-runner stack up --no-cache.",
+        )
     return Destination(
         target=Target(
             stack="remote",

@@ -36,8 +36,8 @@ class Child:
 
 
 @asynccontextmanager
-async def embedded_stack(data_folder: Path, *, client_id: str) -> AsyncIterator[Child]:
-    """A stack of our own, with its records in the folder.
+async def embedded_stack(data_folder: Path, *, client_id: str, replays: bool = True) -> AsyncIterator[Child]:
+    """A stack of our own, with its records in the folder; `replays` lets its judges use earlier judgements.
 
     Raises:
         ServiceUnavailable: it did not come up.
@@ -49,6 +49,7 @@ async def embedded_stack(data_folder: Path, *, client_id: str) -> AsyncIterator[
             *command,
             "--json",
             "--until-stdin-closes",
+            *(() if replays else ("--no-cache",)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=sink,

@@ -56,6 +56,7 @@ def main_command(
     reasoning_effort: study.ReasoningEffort = None,
     output_verbosity: study.OutputVerbosity = None,
     llm_batching_mode: study.LlmBatchingMode = None,
+    no_cache: study.NoCache = None,
     stack: services.Stack = None,
     kafka_bootstrap: services.KafkaBootstrap = None,
     kafka_client_id: services.KafkaClientId = None,

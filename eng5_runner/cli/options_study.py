@@ -110,6 +110,10 @@ OutputVerbosity: TypeAlias = Annotated[
 LlmBatchingMode: TypeAlias = Annotated[
     str | None, option(_JUDGE, "Hint how to batch calls.", "--llm-batching-mode", env="ENG5_LLM_BATCHING_MODE")
 ]
+NoCache: TypeAlias = Annotated[
+    bool | None,
+    option(_JUDGE, "Ask the judge anew; neither read nor keep earlier judgements.", "--no-cache", env="ENG5_NO_CACHE"),
+]
 
 ComparisonsPerEssay: TypeAlias = Annotated[
     float | None,

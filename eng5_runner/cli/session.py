@@ -153,7 +153,7 @@ async def _stack(session: Session, work: Work, narrator: Narrator) -> AsyncItera
         yield None
         return
     folder = work.run_directory / STACK_FOLDER
-    async with embedded_stack(folder, client_id=spec.target.kafka_client_id) as child:
+    async with embedded_stack(folder, client_id=spec.target.kafka_client_id, replays=spec.target.replays) as child:
         provider = spec.judge.provider_override if spec.judge else None
         judge = "an offline baseline" if provider in (None, Provider.MOCK) else provider.value
         narrator.say(f"no services were given: using the embedded stack, with {judge} as the judge")

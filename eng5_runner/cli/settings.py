@@ -66,6 +66,7 @@ class Settings(BaseModel):
     reasoning_effort: ReasoningEffort | None = None
     output_verbosity: OutputVerbosity | None = None
     llm_batching_mode: str | None = None
+    no_cache: bool = False
     max_comparisons: Annotated[int, Field(ge=1)] | None = None
     comparisons_per_essay: Annotated[float, Field(ge=1)] | None = None
     max_cost: Annotated[float, Field(gt=0)] | None = None

@@ -38,6 +38,20 @@ class ErrorDetail(WireModel):
     details: Lenient[dict[str, JsonValue]] = None
 
 
+class ReplayOf(WireModel):
+    """The judgement that a replay repeats: when it was asked under which id, and what it took then.
+
+    Attributes:
+        cost_usd: None where the price was not known.
+    """
+
+    request_id: str
+    recorded_at: Instant
+    cost_usd: Usd | None
+    prompt_tokens: Tokens
+    completion_tokens: Tokens
+
+
 class ComparisonMetadata(WireModel):
     """What the asker attached to a comparison, echoed.
 
@@ -47,6 +61,9 @@ class ComparisonMetadata(WireModel):
         prompt_sha256: of the exact prompt text; present on errors too.
         bos_batch_id: the batch's UUID; older producers write `batch_id`.
         cj_request_type: `cj_comparison` or `cj_retry`.
+        system_prompt_sha256: of the exact system prompt, where one went along.
+        prompt_templates: name → sha256 of the texts that were not the asker's own.
+        cassette: whether it was replayed and not asked; then `replay_of` tells what.
     """
 
     essay_a_id: str
@@ -59,6 +76,10 @@ class ComparisonMetadata(WireModel):
     cj_request_type: Lenient[str] = None
     comparison_iteration: Lenient[int] = None
     cj_llm_batching_mode: Lenient[str] = None
+    system_prompt_sha256: Lenient[Sha256] = None
+    prompt_templates: Lenient[dict[str, Sha256]] = None
+    cassette: Lenient[bool] = None
+    replay_of: Lenient[ReplayOf] = None
 
     @property
     def batch(self) -> str | None:

@@ -107,6 +107,7 @@ class Target(Value):
     Attributes:
         stack: `embedded` if we brought the services ourselves, `remote` if they were given.
         topic_prefix: what the cluster has before the topics' names.
+        replays: whether an embedded stack may answer with judgements that were paid for before.
     """
 
     stack: Literal["embedded", "remote"]
@@ -117,6 +118,7 @@ class Target(Value):
     content_service_url: str | None = None
     cj_service_url: str | None = None
     llm_provider_service_url: str | None = None
+    replays: bool = True
 
 
 class Patience(Value):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
 
-from eng5_runner.contracts.callbacks import Winner
+from eng5_runner.contracts.callbacks import ReplayOf, Winner
 from eng5_runner.contracts.request import LLMConfigOverrides, Provider
 from eng5_runner.contracts.services import ModelEntry
 from eng5_runner.stack.prose import PROPERTIES, Text
@@ -58,11 +58,15 @@ class Question:
         prompt: the exact prompt text.
         blocks: the same text in its parts, or the whole as one part.
         overrides: what the asker wants otherwise than the judge's defaults.
+        repeat_index: 0 for the first asking of a pair in this order; the next ones want answers of their own.
+        request_id: under which it is asked.
     """
 
     prompt: str
     blocks: tuple[str, ...]
     overrides: LLMConfigOverrides
+    repeat_index: int = 0
+    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +80,7 @@ class Verdict:
         prompt_tokens: read for this answer.
         completion_tokens: written for it.
         cost: USD; None where the price is not known.
+        replay_of: what this is a replay of, which itself took no tokens and cost nothing.
     """
 
     winner: Winner
@@ -84,6 +89,7 @@ class Verdict:
     prompt_tokens: int
     completion_tokens: int
     cost: float | None = 0.0
+    replay_of: ReplayOf | None = None
 
 
 Judge: TypeAlias = Callable[[Question], Awaitable[Verdict]]
@@ -97,6 +103,10 @@ def _never_pauses() -> float:
     return 0.0
 
 
+def _no_system_prompt(_: Question) -> None:
+    """It is shown the prompt alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class JudgeEntry:
     """A judge and how the model manifest tells of it.
@@ -106,12 +116,14 @@ class JudgeEntry:
         judge: itself.
         refuses: why it does not take these overrides, naming the parameter; None if it takes them.
         pauses: for how many seconds from now its provider is left alone, after it has failed too often.
+        system: the exact system prompt that goes with a question, None where there is none.
     """
 
     model: ModelEntry
     judge: Judge
     refuses: Callable[[LLMConfigOverrides], str | None] = _takes_all
     pauses: Callable[[], float] = _never_pauses
+    system: Callable[[Question], str | None] = _no_system_prompt
 
 
 def offline_baseline() -> JudgeEntry:

@@ -80,6 +80,7 @@ async def serve(
     stop: asyncio.Event,
     judges: Sequence[JudgeEntry] | None = None,
     kafka_bootstrap: str | None = None,
+    cassette_folder: Path | None = None,
 ) -> None:
     """Run the stack until it is told to stop.
 
@@ -89,6 +90,7 @@ async def serve(
         stop: ends the stack when set; comparisons in a judge's hand are finished first, for at most 5 s.
         judges: whom the LLM provider can ask; None for the offline baseline and whom the environment leads to.
         kafka_bootstrap: a Kafka that is there and has the contract's topics; None for an embedded broker.
+        cassette_folder: where earlier judgements are kept, shared with other stacks; None to ask anew each time.
 
     Raises:
         ServiceUnavailable: a part of the stack did not start, or the broker is gone.
@@ -104,7 +106,7 @@ async def serve(
         reader = await opened.enter_async_context(open_reader(bootstrap, Topic.REQUEST, Topic.COMPARISON))
         session = await opened.enter_async_context(aiohttp.ClientSession(timeout=_HTTP))
         authority = TokenAuthority()
-        offered = await opened.enter_async_context(_offered(judges))
+        offered = await opened.enter_async_context(_offered(judges, cassette_folder))
         provider = LLMProvider(store=store, publisher=publisher, judges=offered)
         content_url = await opened.enter_async_context(served(ContentService(store).application()))
         llm_url = await opened.enter_async_context(served(provider.application()))
@@ -125,7 +127,6 @@ async def serve(
         )
         async with _at_work(provider.run(), cj.run(reader), drain=provider.close) as working:
             await _all_healthy(session, content_url, llm_url, cj_url, identity_url)
-            log.info("stack ready", kafka=bootstrap, content=content_url, cj=cj_url, llm_provider=llm_url)
             ready(addresses)
             await _until(stop, working)
 
@@ -141,12 +142,14 @@ async def _broker(named: str | None) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def _offered(named: Sequence[JudgeEntry] | None) -> AsyncIterator[Sequence[JudgeEntry]]:
+async def _offered(
+    named: Sequence[JudgeEntry] | None, cassette_folder: Path | None
+) -> AsyncIterator[Sequence[JudgeEntry]]:
     """The judges that were named, else those that the environment leads to."""
     if named:
         yield named
         return
-    async with open_judges(os.environ) as judges:
+    async with open_judges(os.environ, cassette_folder=cassette_folder) as judges:
         yield judges
 
 
@@ -199,3 +202,4 @@ async def _all_healthy(session: aiohttp.ClientSession, *urls: str) -> None:
             raise ServiceUnavailable(
                 f"the embedded service at {url} does not answer: {error!r}", remedy="Try again; see the log."
             ) from error
+    log.info("every service answers", services=urls)

@@ -23,8 +23,9 @@ from eng5_runner.contracts.request import Provider
 from eng5_runner.contracts.services import ComparisonBody, ComparisonQueued, ModelManifest
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.stack.group_commit import Closed
-from eng5_runner.stack.judges import Judge, JudgeEntry, JudgeFailed, Question, Verdict
+from eng5_runner.stack.judges import JudgeEntry, JudgeFailed
 from eng5_runner.stack.kafka import Publisher
+from eng5_runner.stack.llm_question import question_of, repeat_index, told_of
 from eng5_runner.stack.llm_queue import Entry, Known, QueueRecord, new_entry
 from eng5_runner.stack.llm_results import SERVICE, failure, readable_metadata, success
 from eng5_runner.stack.store import Store
@@ -174,25 +175,29 @@ class LLMProvider:
         began = clock()
         try:
             judge = self._entry_for(entry.body)
-            verdict = await _ask(judge.judge, entry.body)
-        except JudgeFailed as failed:
-            self._judged.labels(provider, "failed").inc()
-            return failure(entry, failed)
         except Refusal as refusal:  # queued by an earlier process, whose judge this one lacks
             self._judged.labels(provider, "failed").inc()
-            return failure(entry, JudgeFailed(refusal.error_code, refusal.message))
-        self._judged.labels(provider, "judged").inc()
-        return success(entry, model=judge.model, verdict=verdict, response_seconds=clock() - began)
+            return failure(entry, JudgeFailed(refusal.error_code, refusal.message), told={})
+        question = question_of(entry)
+        told = told_of(judge, question)
+        try:
+            verdict = await judge.judge(question)
+        except JudgeFailed as failed:
+            self._judged.labels(provider, "failed").inc()
+            return failure(entry, failed, told=told)
+        self._judged.labels(provider, "replayed" if verdict.replay_of else "judged").inc()
+        return success(entry, model=judge.model, verdict=verdict, response_seconds=clock() - began, told=told)
 
 
 def _check_answerable(body: ComparisonBody) -> None:
     """Refuse what no valid result could be written for.
 
     Raises:
-        Refusal: 400, the topic is not ours, the correlation id is not a UUID, or the metadata does not name the essays.
+        Refusal: 400, the topic is not ours, the correlation id is not a UUID, or the metadata does not fit.
     """
     if body.callback_topic != Topic.COMPARISON:
         raise invalid(f"callback_topic: results go to {Topic.COMPARISON.value} only")
+    repeat_index(body)
     try:
         UUID(body.correlation_id)
         readable_metadata(body)
@@ -215,11 +220,6 @@ def _check_askable(entry: JudgeEntry, body: ComparisonBody) -> None:
     if pause > 0:
         message = f"{entry.model.provider} has failed too often; it is asked again in {pause} s"
         raise Refusal(503, error_code="LLM_PROVIDER_UNAVAILABLE", message=message, headers={"Retry-After": str(pause)})
-
-
-async def _ask(judge: Judge, body: ComparisonBody) -> Verdict:
-    blocks = tuple(block.content for block in body.prompt_blocks or ()) or (body.user_prompt,)
-    return await judge(Question(prompt=body.user_prompt, blocks=blocks, overrides=body.llm_config_overrides))
 
 
 def _queued(queue_id: str, topic: str) -> web.Response:

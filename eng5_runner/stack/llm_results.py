@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TypeAlias
 from uuid import UUID, uuid4
 
 import orjson
@@ -17,6 +18,9 @@ from eng5_runner.stack.llm_queue import Entry
 
 SERVICE = "llm_provider_service"
 _JUSTIFICATION_LENGTH = 500
+# What only this service can know.
+_OURS = frozenset({"system_prompt_sha256", "cassette", "replay_of", "cost_known"})
+Told: TypeAlias = "dict[str, JsonValue]"
 
 
 def readable_metadata(body: ComparisonBody) -> ComparisonMetadata:
@@ -28,7 +32,7 @@ def readable_metadata(body: ComparisonBody) -> ComparisonMetadata:
     return ComparisonMetadata.model_validate(dict(body.metadata), extra="ignore")
 
 
-def success(entry: Entry, *, model: ModelEntry, verdict: Verdict, response_seconds: float) -> bytes:
+def success(entry: Entry, *, model: ModelEntry, verdict: Verdict, response_seconds: float, told: Told) -> bytes:
     """The message of a verdict."""
     result = LLMComparisonResult(
         request_id=entry.queue_id,
@@ -45,10 +49,13 @@ def success(entry: Entry, *, model: ModelEntry, verdict: Verdict, response_secon
         completed_at=datetime.now(UTC),
         request_metadata=_hashed(entry),
     )
-    return _message(entry, result, cost_known=verdict.cost is not None)
+    replayed: Told = {}
+    if verdict.replay_of is not None:
+        replayed = {"cassette": True, "replay_of": verdict.replay_of.model_dump(mode="json")}
+    return _message(entry, result, told=_known(verdict.cost) | told | replayed)
 
 
-def failure(entry: Entry, failed: JudgeFailed) -> bytes:
+def failure(entry: Entry, failed: JudgeFailed, *, told: Told) -> bytes:
     """The message of a comparison that could not be made."""
     now = datetime.now(UTC)
     overrides = entry.body.llm_config_overrides
@@ -74,7 +81,7 @@ def failure(entry: Entry, failed: JudgeFailed) -> bytes:
         completed_at=now,
         request_metadata=_hashed(entry),
     )
-    return _message(entry, result, cost_known=failed.spent.cost is not None)
+    return _message(entry, result, told=_known(failed.spent.cost) | told)
 
 
 def _usage(spent: Verdict | Spent) -> TokenUsage:
@@ -89,7 +96,12 @@ def _hashed(entry: Entry) -> ComparisonMetadata:
     return readable_metadata(entry.body).model_copy(update={"prompt_sha256": entry.prompt_sha256})
 
 
-def _message(entry: Entry, result: LLMComparisonResult, *, cost_known: bool) -> bytes:
+def _known(cost: float | None) -> Told:
+    """The contract has no empty cost: 0 there, and here that it says nothing."""
+    return {} if cost is not None else {"cost_known": False}
+
+
+def _message(entry: Entry, result: LLMComparisonResult, *, told: Told) -> bytes:
     envelope = Envelope[LLMComparisonResult](
         event_id=uuid4(),
         event_type=entry.body.callback_topic,
@@ -100,13 +112,12 @@ def _message(entry: Entry, result: LLMComparisonResult, *, cost_known: bool) -> 
     )
     message = envelope.model_dump(mode="json")
     # The metadata is the asker's: all of it is echoed, also what this service does not know.
-    echoed: dict[str, JsonValue] = {
-        **entry.body.metadata,
+    echoed: Told = {
+        **{name: value for name, value in entry.body.metadata.items() if name not in _OURS},
         "prompt_sha256": entry.prompt_sha256,
         "resolved_provider": result.provider,
         "resolved_model": result.model,
+        **told,
     }
-    if not cost_known:  # the contract has no empty cost: 0 there, and here that it says nothing
-        echoed["cost_known"] = False
     message["data"]["request_metadata"] = echoed
     return orjson.dumps(message)

@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from eng5_runner.contracts.services import PromptBlock
-
-_QUESTION = (
-    "Using the Student Assignment and the Assessment Criteria above, determine which essay better fulfils the "
-    "requirements. Respond with JSON indicating the `winner` ('Essay A' or 'Essay B'), a brief `justification`, and a "
-    "`confidence` rating from 1 to 5 (5 = very confident). Decide for one of them."
-)
-_DEFAULT_CRITERIA = "Judge the content, the structure and the language as a whole."
+from eng5_runner.stack.templates import CRITERIA, QUESTION, text_sha256
 
 
 def prompt_blocks(*, task: str | None, criteria: str | None, essay_a: str, essay_b: str) -> tuple[PromptBlock, ...]:
@@ -24,12 +16,12 @@ def prompt_blocks(*, task: str | None, criteria: str | None, essay_a: str, essay
         essay_b: the text of the essay shown second.
     """
     context = [f"**Student Assignment:**\n{task.strip()}"] if task else []
-    context.append(f"**Assessment Criteria:**\n{(criteria or _DEFAULT_CRITERIA).strip()}")
+    context.append(f"**Assessment Criteria:**\n{(criteria or CRITERIA.text).strip()}")
     return (
         _block("\n\n".join(context), cacheable=True),
         _block(f"**Essay A:**\n{essay_a.strip()}", cacheable=False),
         _block(f"**Essay B:**\n{essay_b.strip()}", cacheable=False),
-        _block(_QUESTION, cacheable=True),
+        _block(QUESTION.text, cacheable=True),
     )
 
 
@@ -39,4 +31,4 @@ def prompt_text(blocks: tuple[PromptBlock, ...]) -> str:
 
 
 def _block(content: str, *, cacheable: bool) -> PromptBlock:
-    return PromptBlock(content=content, cacheable=cacheable, content_hash=hashlib.sha256(content.encode()).hexdigest())
+    return PromptBlock(content=content, cacheable=cacheable, content_hash=text_sha256(content))

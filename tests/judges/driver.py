@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,9 @@ class Site:
     async def ask(self, *, model: str = "local-7b", **overrides: Any) -> Verdict:
         return await self.entries[model].judge(question(**overrides))
 
+    async def ask_again(self, repeat_index: int, **overrides: Any) -> Verdict:
+        return await self.entries["local-7b"].judge(replace(question(**overrides), repeat_index=repeat_index))
+
     async def fails(self, *, model: str = "local-7b", **overrides: Any) -> JudgeFailed:
         with pytest.raises(JudgeFailed) as failed:
             await self.ask(model=model, **overrides)
@@ -80,8 +83,8 @@ def environ_for(path: Path, url: str, *, provider: str = "openai", **settings: s
 
 
 @asynccontextmanager
-async def site(path: Path, script: Script, **settings: str) -> AsyncIterator[Site]:
+async def site(path: Path, script: Script, *, cassette: Path | None = None, **settings: str) -> AsyncIterator[Site]:
     async with serving(script) as server:
         environ = environ_for(path, server.url, **settings)
-        async with open_judges(environ) as entries:
+        async with open_judges(environ, cassette_folder=cassette) as entries:
             yield Site(server, {entry.model.model_id: entry for entry in entries}, environ)

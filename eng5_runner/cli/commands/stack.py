@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.markup import escape
 
+from eng5_runner.cli.environment import cache_folder
 from eng5_runner.cli.logs import logging_to
 from eng5_runner.cli.loop import run_loop
 from eng5_runner.cli.narrate import people, write_json
@@ -17,7 +18,13 @@ from eng5_runner.stack.launch import StackAddresses, serve
 
 
 def stack_up(
-    data_dir: Path, *, kafka_bootstrap: str | None, json_lines: bool, until_stdin_closes: bool, verbose: bool
+    data_dir: Path,
+    *,
+    kafka_bootstrap: str | None,
+    no_cache: bool,
+    json_lines: bool,
+    until_stdin_closes: bool,
+    verbose: bool,
 ) -> int:
     """Serve until interrupted, or until standard input closes; on a broker of our own if no Kafka is named."""
     try:
@@ -28,13 +35,24 @@ def stack_up(
         ) from None
     with logging_to(sys.stderr, identity={"service": "embedded-stack"}, verbose=verbose):
         serving = _serve(
-            data_dir, kafka_bootstrap=kafka_bootstrap, json_lines=json_lines, until_stdin_closes=until_stdin_closes
+            data_dir,
+            kafka_bootstrap=kafka_bootstrap,
+            cassette_folder=None if no_cache else cache_folder(),
+            json_lines=json_lines,
+            until_stdin_closes=until_stdin_closes,
         )
         run_loop(serving)
     return 0
 
 
-async def _serve(data_dir: Path, *, kafka_bootstrap: str | None, json_lines: bool, until_stdin_closes: bool) -> None:
+async def _serve(
+    data_dir: Path,
+    *,
+    kafka_bootstrap: str | None,
+    cassette_folder: Path | None,
+    json_lines: bool,
+    until_stdin_closes: bool,
+) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -45,6 +63,7 @@ async def _serve(data_dir: Path, *, kafka_bootstrap: str | None, json_lines: boo
         ready=lambda addresses: _tell(addresses, json_lines=json_lines),
         stop=stop,
         kafka_bootstrap=kafka_bootstrap,
+        cassette_folder=cassette_folder,
     )
     if watching is not None:
         watching.cancel()

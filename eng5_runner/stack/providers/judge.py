@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import stamina
 
+from eng5_runner.contracts.callbacks import ReplayOf
 from eng5_runner.contracts.request import LLMConfigOverrides
+from eng5_runner.stack.cassette import Cassette
+from eng5_runner.stack.cassette_file import Recording
 from eng5_runner.stack.judges import JudgeEntry, JudgeFailed, Question, Spent, Verdict
 from eng5_runner.stack.model_manifest import Model, Usage
-from eng5_runner.stack.providers.answers import SYSTEM_PROMPT, Unreadable, read_answer
-from eng5_runner.stack.providers.asking import AttemptFailed, Call, Client, End, Reply
+from eng5_runner.stack.providers.answers import Unreadable, read_answer
+from eng5_runner.stack.providers.asking import AttemptFailed, Call, End, Reply
+from eng5_runner.stack.providers.connection import Connection
 from eng5_runner.stack.providers.gate import Gate
+from eng5_runner.stack.providers.replay import cassette_key
+from eng5_runner.stack.templates import RUBRIC, SYSTEM, text_sha256
 
 _CHARACTERS_PER_TOKEN = 4
 _USUAL_ANSWER_TOKENS = 300
@@ -24,24 +30,32 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0
 class ModelJudge:
     """One model of one provider."""
 
-    def __init__(self, model: Model, *, gate: Gate, client: Callable[[], Awaitable[Client]]) -> None:
+    def __init__(self, model: Model, *, gate: Gate, connection: Connection, cassette: Cassette | None) -> None:
         """Set the judge up.
 
         Args:
             model: who judges.
             gate: shared by all models of the provider.
-            client: gives the provider's client, made when it is first used.
+            connection: to the provider, shared likewise.
+            cassette: of earlier judgements; None to ask anew each time.
         """
         self.model = model
         self._gate = gate
-        self._client = client
+        self._connection = connection
+        self._cassette = cassette
 
     def entry(self) -> JudgeEntry:
         """The judge as the LLM provider service takes it."""
-        return JudgeEntry(self.model.entry(), self, refuses=self.model.refuses, pauses=self._gate.pauses)
+        return JudgeEntry(
+            self.model.entry(),
+            self,
+            refuses=self.model.refuses,
+            pauses=self._gate.pauses,
+            system=lambda question: self._call(question).system,
+        )
 
     async def __call__(self, question: Question) -> Verdict:
-        """The model's verdict on a pair.
+        """The model's verdict on a pair, or the one that it gave when it was asked the very same before.
 
         Raises:
             JudgeFailed: it gave none; the code says why.
@@ -49,7 +63,25 @@ class ModelJudge:
         refused = self.model.refuses(question.overrides)
         if refused is not None:
             raise JudgeFailed("LLM_CONFIGURATION_ERROR", refused)
-        reply = await self._reply(self._call(question))
+        call = self._call(question)
+        if self._cassette is None:
+            return await self._asked(call)
+        own_server = self._connection.access.own_server
+        key = cassette_key(call, own_server=own_server, repeat_index=question.repeat_index)
+        found = await self._cassette.find(key)
+        if found is not None:
+            return _replayed(found)
+        verdict = await self._asked(call)
+        await self._cassette.record(key, _recording(verdict, question, model=self.model))
+        return verdict
+
+    async def _asked(self, call: Call) -> Verdict:
+        """The verdict that the provider gives now.
+
+        Raises:
+            JudgeFailed: it gave none.
+        """
+        reply = await self._reply(call)
         spent = self._spent(reply.usage)
         if reply.end is End.REFUSED:
             raise JudgeFailed("LLM_INVALID_RESPONSE", "the model refused to judge", spent=spent)
@@ -83,7 +115,7 @@ class ModelJudge:
     async def _reply(self, call: Call) -> Reply:
         limits = self._gate.limits
         tokens = math.ceil(len(call.system + call.prompt) / _CHARACTERS_PER_TOKEN) + _USUAL_ANSWER_TOKENS
-        client = await self._client()
+        client = await self._connection.client()
         attempts = stamina.retry_context(
             on=_wait, attempts=limits.attempts, timeout=None, wait_initial=_FIRST_WAIT, wait_max=_LONGEST_WAIT
         )
@@ -119,8 +151,43 @@ def _wait(error: Exception) -> bool | float:
     return True if error.wait is None else error.wait
 
 
+def _recording(verdict: Verdict, question: Question, *, model: Model) -> Recording:
+    return Recording(
+        provider=model.provider.value,
+        model=model.id,
+        winner=verdict.winner,
+        justification=verdict.justification,
+        confidence=verdict.confidence,
+        prompt_tokens=verdict.prompt_tokens,
+        completion_tokens=verdict.completion_tokens,
+        cost_usd=verdict.cost,
+        request_id=question.request_id,
+        recorded_at=datetime.now(UTC),
+        prompt_sha256=text_sha256(question.prompt),
+    )
+
+
+def _replayed(found: Recording) -> Verdict:
+    """The same judgement; nothing is read, written or paid for it now."""
+    return Verdict(
+        winner=found.winner,
+        justification=found.justification,
+        confidence=found.confidence,
+        prompt_tokens=0,
+        completion_tokens=0,
+        cost=0.0,
+        replay_of=ReplayOf(
+            request_id=found.request_id,
+            recorded_at=found.recorded_at,
+            cost_usd=found.cost_usd,
+            prompt_tokens=found.prompt_tokens,
+            completion_tokens=found.completion_tokens,
+        ),
+    )
+
+
 def _system(overrides: LLMConfigOverrides, prompt: str) -> str:
     """The system prompt, with the rubric if the prompt does not hold it already."""
-    system = overrides.system_prompt_override or SYSTEM_PROMPT
+    system = overrides.system_prompt_override or SYSTEM.text
     rubric = (overrides.judge_rubric_override or "").strip()
-    return f"{system}\n\nJudge by this rubric:\n{rubric}" if rubric and rubric not in prompt else system
+    return f"{system}\n\n{RUBRIC.text}\n{rubric}" if rubric and rubric not in prompt else system

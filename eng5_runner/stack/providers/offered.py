@@ -2,62 +2,41 @@
 
 from __future__ import annotations
 
-import asyncio
-import importlib
 import importlib.util
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from pathlib import Path
 
 import structlog
 
 from eng5_runner.contracts.request import Provider
+from eng5_runner.stack.cassette import open_cassette
 from eng5_runner.stack.judges import JudgeEntry, offline_baseline
 from eng5_runner.stack.model_manifest import USERS_FILE, Manifest, Model, built_in, users_own
-from eng5_runner.stack.providers.asking import Client
+from eng5_runner.stack.providers.connection import Connection
 from eng5_runner.stack.providers.gate import Gate
 from eng5_runner.stack.providers.judge import ModelJudge
-from eng5_runner.stack.providers.keys import PLACES, Access, Place, access_to
+from eng5_runner.stack.providers.keys import PLACES, Place, access_to
 
 log = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True)
-class Connection:
-    """The client of one provider, made when it is first used; its library takes a second to import."""
-
-    place: Place
-    access: Access
-    _client: Client | None = None
-    _making: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    async def client(self) -> Client:
-        """The client."""
-        async with self._making:
-            if self._client is None:
-                module, name = self.place.client
-                made = getattr(await asyncio.to_thread(importlib.import_module, module), name)
-                self._client = made(self.access)
-            return self._client
-
-    async def close(self) -> None:
-        """Let go of its connections, if there are any."""
-        if self._client is not None:
-            await self._client.close()
-
-
 @asynccontextmanager
-async def open_judges(environ: Mapping[str, str]) -> AsyncIterator[tuple[JudgeEntry, ...]]:
+async def open_judges(
+    environ: Mapping[str, str], *, cassette_folder: Path | None = None
+) -> AsyncIterator[tuple[JudgeEntry, ...]]:
     """The judges; their connections end with the context.
 
     Args:
         environ: holds the keys and addresses of the providers, and the path of the user's own models.
+        cassette_folder: where earlier judgements are kept; None to ask anew each time.
 
     Raises:
         ConfigurationError: the user's own file of models cannot be used.
     """
     own = users_own(environ)
     async with AsyncExitStack() as opened:
+        cassette = await opened.enter_async_context(open_cassette(cassette_folder))
         entries = [offline_baseline()]
         for provider, place in PLACES.items():
             limits = own.before(built_in()).limits_of(provider)
@@ -70,7 +49,8 @@ async def open_judges(environ: Mapping[str, str]) -> AsyncIterator[tuple[JudgeEn
             models = tuple(_models(own, provider, own_server=access.own_server))
             if not models:
                 log.warning("a provider without models", provider=provider.value, remedy=f"name them in {USERS_FILE}")
-            entries += [ModelJudge(model, gate=gate, client=connection.client).entry() for model in models]
+            judges = (ModelJudge(model, gate=gate, connection=connection, cassette=cassette) for model in models)
+            entries += [judge.entry() for judge in judges]
         yield tuple(entries)
 
 
