@@ -25,6 +25,10 @@ def show_summary(console: Console, artefact: Object, *, run_directory: Path) -> 
     _judges(console, artefact)
     if rows(table_of(artefact["costs"])["token_counts"]):
         console.print(_costs(table_of(artefact["costs"])))
+    replayed = table_of(table_of(artefact["costs"]).get("replayed"))
+    if replayed:
+        told = f"{replayed['comparisons']} judgements were replayed from earlier runs"
+        console.print(f"{told}, where they cost {_number(replayed['saved_usd']):.4f} USD")
     _status(console, table_of(artefact["runner_status"]))
     console.print(f"run directory: {escape(str(run_directory))}")
     console.print(f"to verify it:  eng5-runner verify {escape(str(run_directory))}")

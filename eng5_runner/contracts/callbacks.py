@@ -16,6 +16,8 @@ Winner = Literal["Essay A", "Essay B"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Tokens = Annotated[int, Field(ge=0)]
 Usd = Annotated[float, Field(ge=0)]
+# No call takes so many tokens or USD.
+_MOST = 10**12
 
 
 class TokenUsage(WireModel):
@@ -45,11 +47,11 @@ class ReplayOf(WireModel):
         cost_usd: None where the price was not known.
     """
 
-    request_id: str
+    request_id: Annotated[str, Field(min_length=1)]
     recorded_at: Instant
-    cost_usd: Usd | None
-    prompt_tokens: Tokens
-    completion_tokens: Tokens
+    cost_usd: Annotated[Usd, Field(le=_MOST)] | None
+    prompt_tokens: Annotated[Tokens, Field(le=_MOST)]
+    completion_tokens: Annotated[Tokens, Field(le=_MOST)]
 
 
 class ComparisonMetadata(WireModel):

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import TypeAlias
 from uuid import NAMESPACE_URL, uuid5
 
 from eng5_runner.contracts.request import BASELINE_MODEL_PREFIX
+from eng5_runner.core.calls import costs_of, instant, prompt_hashes, replay_of
 from eng5_runner.core.canonical import Json, canonical_json, sha256_hex
 from eng5_runner.core.classify import FIGURE_LIMIT
 from eng5_runner.core.estimates import Estimates, estimate
@@ -47,8 +45,8 @@ def project_artefact(inputs: Inputs, events: Iterable[Event], *, state: RunState
         "failed_comparisons": [_failed(n, one) for n, one in enumerate(evidence.failed, start=1)],
         **_estimates(estimates),
         "service_result": _service_result(evidence),
-        "costs": _costs((*evidence.judged, *evidence.failed)),
-        "prompt_hashes": _prompt_hashes(evidence),
+        "costs": costs_of((*evidence.judged, *evidence.failed)),
+        "prompt_hashes": prompt_hashes(evidence),
         "runner_status": runner_status(state, events),
         "validation": {
             "artefact_checksum": ZERO_CHECKSUM,
@@ -69,11 +67,6 @@ def with_checksum(artefact: Object) -> Object:
         raise TypeError("validation is an object")
     blank: Object = artefact | {"validation": validation | {"artefact_checksum": ZERO_CHECKSUM}}
     return artefact | {"validation": validation | {"artefact_checksum": sha256_hex(canonical_json(blank))}}
-
-
-def instant(when: datetime) -> str:
-    """RFC 3339 in UTC with microseconds; also before the year 1000, which `strftime` writes without zeros."""
-    return f"{when.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def _metadata(state: RunState, inputs: Inputs, *, evidence: Evidence) -> Object:
@@ -202,6 +195,7 @@ def _call(sequence: int, one: Judged) -> Object:
         "cost_usd": result.cost_estimate,
         "started_at": instant(result.requested_at),
         "completed_at": instant(result.completed_at),
+        **replay_of(result),
     }
     return record | _usable(
         {
@@ -249,41 +243,6 @@ def _service_result(evidence: Evidence) -> Object | None:
         if one.essay_id
     ]
     return {"job_id": result.cj_assessment_job_id, "model": result.model_used, "essays": essays}
-
-
-def _costs(calls: Iterable[Judged]) -> Object:
-    spent: defaultdict[tuple[str, str], list[Judged]] = defaultdict(list)
-    for one in calls:
-        spent[one.result.provider, one.result.model].append(one)
-    everything = [one.result.cost_estimate for group in spent.values() for one in group]
-    return {
-        "total_usd": _usd(everything),
-        "token_counts": [
-            {
-                "provider": provider,
-                "model": model,
-                "comparisons": len(group),
-                "prompt_tokens": sum(one.result.token_usage.prompt_tokens for one in group),
-                "completion_tokens": sum(one.result.token_usage.completion_tokens for one in group),
-                "usd": _usd([one.result.cost_estimate for one in group]),
-            }
-            for (provider, model), group in sorted(spent.items())
-        ],
-    }
-
-
-def _usd(amounts: Sequence[float]) -> float:
-    """An exactly rounded sum: the same whatever the order."""
-    return round(math.fsum(amounts), 9)
-
-
-def _prompt_hashes(evidence: Evidence) -> Object:
-    hashes = Counter(one.result.request_metadata.prompt_sha256 or "" for one in evidence.judged)
-    return {
-        "distinct": len(hashes),
-        "asked_more_than_once": sum(count > 1 for count in hashes.values()),
-        "digest": sha256_hex("\n".join(sorted(hashes)).encode()),
-    }
 
 
 def _environment(state: RunState) -> Object:
