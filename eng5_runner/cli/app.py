@@ -13,6 +13,7 @@ import typer
 
 from eng5_runner import __version__
 from eng5_runner.cli.admin_app import admin_app
+from eng5_runner.cli.cache_app import cache_app
 from eng5_runner.cli.commands.fit_options import fit_command
 from eng5_runner.cli.options import main_command
 from eng5_runner.errors import RunnerError
@@ -26,6 +27,7 @@ app = typer.Typer(
 stack_app = typer.Typer(help="The embedded services.", no_args_is_help=True)
 app.add_typer(stack_app, name="stack")
 app.add_typer(admin_app, name="admin")
+app.add_typer(cache_app, name="cache")
 
 RunArgument = Annotated[Path, typer.Argument(help="A run's directory.", metavar="RUN")]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines on standard output.")]
@@ -112,11 +114,26 @@ def stack_up_command(
 app.command("fit")(fit_command)
 
 
+@app.command("models")
+def models_command(
+    provider: Annotated[str | None, typer.Option("--provider", help="Only this provider's.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """List the models that judge, with their prices, what they take and what they need."""
+    from eng5_runner.cli.commands.models import list_models
+
+    raise typer.Exit(list_models(provider=provider, json_lines=json))
+
+
 def main() -> None:
     """Run the command line; every foreseen failure is told in words, with its exit code."""
     # One thread for linear algebra: sums in one order on every machine, and the embedded stack has the other core.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
+        if Path(".env").is_file():
+            from eng5_runner.cli.dotenv import load_keys
+
+            load_keys()
         app()
     except RunnerError as error:
         _tell(error)

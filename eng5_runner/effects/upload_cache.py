@@ -17,13 +17,14 @@ from eng5_runner.core.canonical import sha256_hex
 from eng5_runner.errors import DiskError
 
 _LINE = re.compile(rb"^([0-9a-f]{64}) ([0-9a-f]{32}) ([0-9a-f]{8})$")
+UPLOADS = ".uploads"
 
 
 class UploadCache:
     """The entries of one service. Several runs may use it at the same time."""
 
     def __init__(self, folder: Path, *, service_url: str) -> None:
-        self._path = folder / f"{sha256_hex(service_url.encode())[:16]}.uploads"
+        self._path = folder / f"{sha256_hex(service_url.encode())[:16]}{UPLOADS}"
 
     def entries(self) -> Mapping[str, str]:
         """Text sha256 → storage id; empty if there is no usable file."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
@@ -118,8 +118,14 @@ class Model(WireModel):
     released: date | None = None
     recommended_for: tuple[str, ...] = ()
 
+    def is_retired(self, day: date) -> bool:
+        """Whether it does not answer any more on that day."""
+        return self.retires is not None and day > self.retires
+
     def refuses(self, overrides: LLMConfigOverrides) -> str | None:
-        """Why it does not take these overrides, naming the parameter; None if it takes them."""
+        """Why it cannot be asked with these overrides, naming the parameter; None if it can."""
+        if self.is_retired(datetime.now(UTC).date()):
+            return f"model_override: {self.id} was retired on {self.retires}"
         effort, verbosity, most = overrides.reasoning_effort, overrides.output_verbosity, self.max_output
         if effort is not None and effort not in self.reasoning_efforts:
             return self._takes("reasoning_effort", not_=effort, but=self.reasoning_efforts)
@@ -144,8 +150,11 @@ class Model(WireModel):
             return usage.billed
         return self.price.of(usage) if self.price else None
 
-    def entry(self) -> ModelEntry:
-        """How the service's manifest tells of it."""
+    def entry(self, *, attempts: int) -> ModelEntry:
+        """How the service's manifest tells of it; `attempts` is how often its provider is asked one question at most.
+
+        A model whose end is announced is deprecated.
+        """
         price = self.price
         return ModelEntry(
             model_id=self.id,
@@ -160,12 +169,14 @@ class Model(WireModel):
                 "reasoning_efforts": [effort.value for effort in self.reasoning_efforts],
                 "verbosities": [verbosity.value for verbosity in self.verbosities],
                 "answers": self.answers,
+                "attempts": attempts,
                 "price": f"looked up {price.looked_up}: {price.source}" if price else "unknown",
                 "retires": self.retires.isoformat() if self.retires else None,
+                "retired": self.is_retired(datetime.now(UTC).date()),
             },
             cost_per_1k_input_tokens=float(price.input) if price else None,
             cost_per_1k_output_tokens=float(price.output) if price else None,
-            is_deprecated=self.deprecated,
+            is_deprecated=self.deprecated or self.retires is not None,
             release_date=self.released.isoformat() if self.released else None,
             recommended_for=self.recommended_for or None,
         )

@@ -47,7 +47,7 @@ class ModelJudge:
     def entry(self) -> JudgeEntry:
         """The judge as the LLM provider service takes it."""
         return JudgeEntry(
-            self.model.entry(),
+            self.model.entry(attempts=self._gate.limits.attempts),
             self,
             refuses=self.model.refuses,
             pauses=self._gate.pauses,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from types import MappingProxyType
 
 from eng5_runner.contracts.request import Provider
@@ -68,6 +69,19 @@ class Access:
     url: str
     own_server: bool
     timeout_seconds: float
+
+
+def is_installed(place: Place) -> bool:
+    """Whether the client library of a provider is there."""
+    try:
+        return find_spec(place.library) is not None
+    except ModuleNotFoundError:  # of the package that it would be in
+        return False
+
+
+def install_command(place: Place) -> str:
+    """How to get the client library of a provider."""
+    return f"pip install 'eng5-runner[{place.extra}]'"
 
 
 def access_to(provider: Provider, environ: Mapping[str, str], *, timeout_seconds: float) -> Access | None:

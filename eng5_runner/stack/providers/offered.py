@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -12,11 +11,12 @@ import structlog
 from eng5_runner.contracts.request import Provider
 from eng5_runner.stack.cassette import open_cassette
 from eng5_runner.stack.judges import JudgeEntry, offline_baseline
-from eng5_runner.stack.model_manifest import USERS_FILE, Manifest, Model, built_in, users_own
+from eng5_runner.stack.model_manifest import USERS_FILE, built_in, users_own
 from eng5_runner.stack.providers.connection import Connection
 from eng5_runner.stack.providers.gate import Gate
 from eng5_runner.stack.providers.judge import ModelJudge
-from eng5_runner.stack.providers.keys import PLACES, Place, access_to
+from eng5_runner.stack.providers.keys import PLACES, Place, access_to, install_command, is_installed
+from eng5_runner.stack.providers.known import models_at
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +46,7 @@ async def open_judges(
             connection = Connection(place, access)
             opened.push_async_callback(connection.close)
             gate = Gate(limits, provider=provider.value)
-            models = tuple(_models(own, provider, own_server=access.own_server))
+            models = models_at(provider, own=own, own_server=access.own_server)
             if not models:
                 log.warning("a provider without models", provider=provider.value, remedy=f"name them in {USERS_FILE}")
             judges = (ModelJudge(model, gate=gate, connection=connection, cassette=cassette) for model in models)
@@ -54,20 +54,8 @@ async def open_judges(
         yield tuple(entries)
 
 
-def _models(own: Manifest, provider: Provider, *, own_server: bool) -> Iterator[Model]:
-    """An own server has its own models, and its own prices: only those that the user names."""
-    yield from (own if own_server else own.before(built_in())).of(provider)
-
-
 def _usable(provider: Provider, place: Place) -> bool:
-    try:
-        found = importlib.util.find_spec(place.library) is not None
-    except ModuleNotFoundError:  # of the package that it would be in
-        found = False
+    found = is_installed(place)
     if not found:
-        log.warning("a provider's client is not installed", provider=provider.value, remedy=_install(place))
+        log.warning("a provider's client is not installed", provider=provider.value, remedy=install_command(place))
     return found
-
-
-def _install(place: Place) -> str:
-    return f"pip install 'eng5-runner[{place.extra}]'"

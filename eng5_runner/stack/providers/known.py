@@ -1,0 +1,86 @@
+"""Every model that is known here, whether a stack would offer it, and if not, why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from eng5_runner.contracts.request import Provider
+from eng5_runner.contracts.services import ModelEntry
+from eng5_runner.stack.judges import offline_baseline
+from eng5_runner.stack.model_manifest import USERS_FILE, Manifest, Model, built_in, users_own
+from eng5_runner.stack.providers.keys import PLACES, Place, access_to, install_command, is_installed
+
+READY = "ready"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """A model and what it needs.
+
+    Attributes:
+        entry: as the service's manifest tells of it.
+        model: all that is known of it; None for the offline baseline, which is no language model.
+        own: whether the user's file tells of it.
+        place: its provider; None where it needs none.
+        key_set: whether the provider's key is in the environment.
+        installed: whether the provider's client library is there.
+        state: `ready`, or in a few words why a stack would not offer it.
+        remedy: what to do about that; None where nothing is to be done, or can be.
+    """
+
+    entry: ModelEntry
+    model: Model | None = None
+    own: bool = False
+    place: Place | None = None
+    key_set: bool = False
+    installed: bool = True
+    state: str = READY
+    remedy: str | None = None
+
+
+def models_at(provider: Provider, *, own: Manifest, own_server: bool) -> tuple[Model, ...]:
+    """What can be asked there: an own server has its own models and prices, only those that the user names."""
+    return (own if own_server else own.before(built_in())).of(provider)
+
+
+def known_models(environ: Mapping[str, str]) -> Iterator[Known]:
+    """The offline baseline, then each provider's models; the first one of a provider is its default.
+
+    Raises:
+        ConfigurationError: the user's own file of models cannot be used.
+    """
+    own = users_own(environ)
+    yield Known(entry=offline_baseline().model)
+    for provider, place in PLACES.items():
+        yield from _at(provider, place, own=own, environ=environ)
+
+
+def _at(provider: Provider, place: Place, *, own: Manifest, environ: Mapping[str, str]) -> Iterator[Known]:
+    both = own.before(built_in())
+    limits = both.limits_of(provider)
+    access = access_to(provider, environ, timeout_seconds=limits.timeout_seconds)
+    own_server = access is not None and access.own_server
+    offered, installed = models_at(provider, own=own, own_server=own_server), is_installed(place)
+    for model in both.of(provider):
+        state, remedy = READY, None
+        if model.is_retired(datetime.now(UTC).date()):
+            state = f"retired on {model.retires}"
+        elif access is None:
+            state, remedy = "needs a key", f"set {place.key}, or {place.base_url} for a server of your own"
+        elif model not in offered:
+            state = "not on your server"
+            remedy = f"{place.base_url} leads to a server of your own; {USERS_FILE} names its models"
+        elif not installed:
+            state, remedy = "not installed", install_command(place)
+        yield Known(
+            entry=model.entry(attempts=limits.attempts),
+            model=model,
+            own=model in own.models,
+            place=place,
+            key_set=bool(environ.get(place.key, "").strip()),
+            installed=installed,
+            state=state,
+            remedy=remedy,
+        )
