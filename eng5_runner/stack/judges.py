@@ -65,8 +65,8 @@ class Question:
     prompt: str
     blocks: tuple[str, ...]
     overrides: LLMConfigOverrides
-    repeat_index: int = 0
-    request_id: str = ""
+    repeat_index: int
+    request_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

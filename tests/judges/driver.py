@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -68,7 +69,13 @@ class Site:
 def question(**overrides: Any) -> Question:
     blocks = prompt_blocks(task="Write.", criteria=None, essay_a="One text.", essay_b="Another text.")
     contents = tuple(block.content for block in blocks)
-    return Question(prompt=prompt_text(blocks), blocks=contents, overrides=LLMConfigOverrides(**overrides))
+    return Question(
+        prompt=prompt_text(blocks),
+        blocks=contents,
+        overrides=LLMConfigOverrides(**overrides),
+        repeat_index=0,
+        request_id=str(uuid4()),
+    )
 
 
 def environ_for(path: Path, url: str, *, provider: str = "openai", **settings: str) -> dict[str, str]:

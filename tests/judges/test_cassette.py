@@ -252,3 +252,30 @@ async def test_several_processes_write_at_the_same_time_and_the_first_is_kept(tm
     kept = rows(tmp_path / "cache")
     assert len(kept) == 50
     assert {json.loads(entry)["request_id"] for _, entry, _ in kept} <= {"one", "two", "three"}
+
+
+ASKS_AND_DIES = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from eng5_runner.stack.providers.offered import open_judges
+from tests.judges.driver import question
+
+async def main() -> None:
+    async with open_judges(os.environ, cassette_folder=Path(sys.argv[1])) as judges:
+        await judges[1].judge(question())
+        os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main())
+"""
+
+
+async def test_an_answer_outlives_a_process_that_is_killed_before_it_tells_anybody(tmp_path: Path) -> None:
+    async with site(tmp_path, numbered(), cassette=tmp_path / "cache") as at:
+        environ = os.environ | dict(at.environ)
+        command = (sys.executable, "-c", ASKS_AND_DIES, str(tmp_path / "cache"))
+        died = await asyncio.create_subprocess_exec(*command, env=environ)
+        assert await died.wait() == -9
+        assert len(at.server.asked) == 1
+
+        assert (await at.ask()).justification == "Reason 1."
+        assert len(at.server.asked) == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -224,22 +223,44 @@ def test_a_model_that_is_about_to_retire_is_deprecated_and_one_that_did_is_not_o
     assert (gone["state"], gone["capabilities"]["retired"]) == ("retired on 2020-01-31", True)
 
 
-def test_a_run_with_a_retired_model_stops_before_anything_is_asked(study: Path, tmp_path: Path) -> None:
-    judge = ("--llm-provider", "openai", "--llm-model", "local-7b", "--json")
-    ran = run(
-        *("--mode", "execute", "--assets", study, "--max-comparisons", 8, *judge),
-        cwd=tmp_path,
-        env=retiring(tmp_path, "2020-01-31"),
-    )
+@pytest.mark.parametrize(
+    ("judge", "environ", "told"),
+    [
+        (("anthropic",), {}, "set ANTHROPIC_API_KEY"),
+        (("openrouter",), {"OPENROUTER_API_KEY": KEY}, "ENG5_MODELS_FILE"),
+        (("openai", "--llm-model", "gpt-6-lunar"), {"OPENAI_API_KEY": KEY}, "Near: gpt-6-luna"),
+        (("openai", "--llm-model", "claude-haiku-5-5"), {"OPENAI_API_KEY": KEY}, "a model of anthropic"),
+        (("mock", "--llm-model", "gpt-6-luna"), {"OPENAI_API_KEY": KEY}, "a model of openai"),
+        (("openai", "--llm-temperature", 0.5), {"OPENAI_API_KEY": KEY}, "temperature_override"),
+        (("google", "--output-verbosity", "low"), {"GEMINI_API_KEY": KEY}, "output_verbosity"),
+        (("anthropic", "--reasoning-effort", "none"), {"ANTHROPIC_API_KEY": KEY}, "reasoning_effort"),
+        (("anthropic", "--llm-max-tokens", 200_000), {"ANTHROPIC_API_KEY": KEY}, "max_tokens_override"),
+    ],
+)
+def test_a_judge_that_cannot_be_asked_so_stops_a_run_before_it_starts(
+    study: Path, tmp_path: Path, judge: tuple[object, ...], environ: dict[str, str], told: str
+) -> None:
+    ran = run(*("--mode", "execute", "--assets", study, "--llm-provider", *judge), cwd=tmp_path, env=NO_KEYS | environ)
+
+    assert ran.code == 78, ran.err
+    assert told.lower() in ran.err.lower()
+    assert not (tmp_path / "runs").exists()
+    assert KEY not in ran.err
+
+
+def test_a_run_with_a_retired_model_stops_before_it_starts(study: Path, tmp_path: Path) -> None:
+    judge = ("--llm-provider", "openai", "--llm-model", "local-7b")
+    environ = retiring(tmp_path, "2020-01-31")
+    ran = run("--mode", "execute", "--assets", study, *judge, cwd=tmp_path, env=environ)
 
     assert ran.code == 78, ran.err
     assert "retired on 2020-01-31" in ran.err
-    kinds = [json.dumps(line) for line in ran.lines]
-    assert not any("EssayUploaded" in line or "RequestPublished" in line for line in kinds)
+    assert not (tmp_path / "runs").exists()
 
 
-def test_a_run_whose_provider_has_no_key_names_the_variable(study: Path, tmp_path: Path) -> None:
-    ran = run("--mode", "execute", "--assets", study, "--llm-provider", "anthropic", cwd=tmp_path, env=NO_KEYS)
+def test_no_cache_is_for_the_embedded_stack(study: Path, tmp_path: Path) -> None:
+    given = {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}
+    ran = run("--mode", "execute", "--assets", study, "--no-cache", cwd=tmp_path, env=given)
 
-    assert ran.code == 78, ran.err
-    assert "ANTHROPIC_API_KEY" in ran.err
+    assert ran.code == 2
+    assert "stack up --no-cache" in ran.err

@@ -17,7 +17,9 @@ from tests.stack.texts import FAIR, GOOD, POOR, essay
 def question(essay_a: str, essay_b: str, *, task: str = "Write about a place.") -> Question:
     blocks = prompt_blocks(task=task, criteria=None, essay_a=essay_a, essay_b=essay_b)
     contents = tuple(block.content for block in blocks)
-    return Question(prompt=prompt_text(blocks), blocks=contents, overrides=LLMConfigOverrides())
+    return Question(
+        prompt=prompt_text(blocks), blocks=contents, overrides=LLMConfigOverrides(), repeat_index=0, request_id="asked"
+    )
 
 
 async def test_the_same_prompt_always_gets_the_same_verdict() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -16,6 +17,7 @@ from rich.table import Table
 
 from eng5_runner.cli.assemble import build_spec
 from eng5_runner.cli.environment import cache_folder
+from eng5_runner.cli.judge_check import check_judge
 from eng5_runner.cli.logs import run_log
 from eng5_runner.cli.narrate import inventory_progress, people, write_json
 from eng5_runner.cli.prepared import Prepared
@@ -50,6 +52,7 @@ def run(resolved: Resolved) -> int:
     run_id = new_run_id()
     label = settings.batch_id or settings.assets.resolve().name or "run"
     spec = build_spec(settings, run_id=run_id, label=label)
+    _tell_judge(spec, console, json_lines=settings.json_lines)
     directory = _directory(resolved, spec)
     prepared = Prepared(
         spec=spec,
@@ -72,6 +75,19 @@ def run(resolved: Resolved) -> int:
     from eng5_runner.cli.commands.execute import execute
 
     return execute(prepared, settings=settings, console=console)
+
+
+def _tell_judge(spec: RunSpec, console: Console, *, json_lines: bool) -> None:
+    """Say what is to be said of the judge.
+
+    Raises:
+        ConfigurationError: it cannot be asked.
+    """
+    for warning in check_judge(spec, os.environ):
+        if json_lines:
+            write_json({"event": "Warning", "about": "judge", "message": warning})
+        else:
+            console.print(warning, style="yellow", markup=False)
 
 
 def inventory(resolved: Resolved, console: Console) -> Assets:

@@ -1,0 +1,83 @@
+"""Whether an embedded stack could ask the judge that a run wants: known before anything is started or written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+
+from eng5_runner.contracts.request import LLMConfigOverrides, Provider
+from eng5_runner.core.spec import RunSpec
+from eng5_runner.errors import ConfigurationError
+from eng5_runner.stack.model_manifest import USERS_FILE
+from eng5_runner.stack.providers.keys import PLACES
+from eng5_runner.stack.providers.known import READY, Known, known_models
+
+_NEAR = 3
+
+
+def check_judge(spec: RunSpec, environ: Mapping[str, str]) -> Sequence[str]:
+    """What is to be said of the judge before a run; services that were given answer for theirs in preflight.
+
+    Returns:
+        Warnings.
+
+    Raises:
+        ConfigurationError: it cannot be asked so; what is missing is named.
+    """
+    if spec.target.stack != "embedded" or not spec.send:
+        return ()
+    judge = spec.judge or LLMConfigOverrides()
+    provider = judge.provider_override or Provider.MOCK
+    known = list(known_models(environ))
+    one = _chosen(known, provider=provider, model=judge.model_override)
+    if one.state != READY:
+        raise ConfigurationError(
+            f"The model {one.entry.model_id} of {provider.value} cannot be asked: {one.state}.",
+            remedy=_sentence(one.remedy) if one.remedy else "Choose another with --llm-model; see eng5-runner models.",
+        )
+    if one.model is None:
+        return ()
+    refused = one.model.refuses(judge)
+    if refused is not None:
+        raise ConfigurationError(
+            f"The judge does not take what it is given: {refused}.",
+            remedy="Leave that option out, change it, or choose another --llm-model; see eng5-runner models.",
+        )
+    return tuple(_warnings(one))
+
+
+def _chosen(known: Sequence[Known], *, provider: Provider, model: str | None) -> Known:
+    """The model that would be asked: the named one, else the provider's first that can be."""
+    there = [one for one in known if one.entry.provider == provider.value]
+    if model is None and there:
+        return next((one for one in there if one.state == READY), there[0])
+    for one in there:
+        if one.entry.model_id == model:
+            return one
+    if not there:
+        place = PLACES[provider]
+        raise ConfigurationError(
+            f"No model of {provider.value} is known.",
+            remedy=f"Name its models in a file, the file in {USERS_FILE}, and set {place.key}; see docs/judges.md.",
+        )
+    raise ConfigurationError(f"{provider.value} has no model {model}.", remedy=_near(known, there, model=model or ""))
+
+
+def _near(known: Sequence[Known], there: Sequence[Known], *, model: str) -> str:
+    ids = [one.entry.model_id for one in there]
+    elsewhere = [one.entry.provider for one in known if one.entry.model_id == model]
+    if elsewhere:
+        return f"It is a model of {elsewhere[0]}: choose that with --llm-provider."
+    near = get_close_matches(model, ids, n=_NEAR) or ids[:_NEAR]
+    return f"Near: {', '.join(near)}; `eng5-runner models` lists all."
+
+
+def _warnings(one: Known) -> Sequence[str]:
+    if one.model is None or not one.entry.is_deprecated:
+        return ()
+    until = f"; it answers until {one.model.retires}" if one.model.retires else ""
+    return (f"the model {one.entry.model_id} is deprecated{until}: choose another with --llm-model while it is time",)
+
+
+def _sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}."
