@@ -36,7 +36,7 @@ def check_judge(spec: RunSpec, environ: Mapping[str, str]) -> Sequence[str]:
             remedy=_sentence(one.remedy) if one.remedy else "Choose another with --llm-model; see eng5-runner models.",
         )
     if one.model is None:
-        return ()
+        return tuple(_ignored(judge))
     refused = one.model.refuses(judge)
     if refused is not None:
         raise ConfigurationError(
@@ -70,6 +70,13 @@ def _near(known: Sequence[Known], there: Sequence[Known], *, model: str) -> str:
         return f"It is a model of {elsewhere[0]}: choose that with --llm-provider."
     near = get_close_matches(model, ids, n=_NEAR) or ids[:_NEAR]
     return f"Near: {', '.join(near)}; `eng5-runner models` lists all."
+
+
+def _ignored(judge: LLMConfigOverrides) -> Sequence[str]:
+    """What the offline baseline, which only measures texts, does nothing with."""
+    told = judge.model_dump(exclude_none=True, exclude={"provider_override", "model_override", "judge_rubric_override"})
+    names = ", ".join(name.removesuffix("_override").replace("_", " ") for name in told)
+    return (f"the offline baseline only measures texts: it does nothing with {names}",) if told else ()
 
 
 def _warnings(one: Known) -> Sequence[str]:

@@ -258,6 +258,23 @@ def test_a_run_with_a_retired_model_stops_before_it_starts(study: Path, tmp_path
     assert not (tmp_path / "runs").exists()
 
 
+def test_what_the_baseline_does_nothing_with_is_said(study: Path, tmp_path: Path) -> None:
+    asked = ("--llm-temperature", 0.5, "--reasoning-effort", "high", "--output-dir", "study/prompt.md")
+    ran = run("--mode", "execute", "--assets", study, *asked, cwd=tmp_path)
+
+    assert ran.code == 74, "it stops at the output folder, so that no stack is needed"
+    assert "nothing with temperature, reasoning effort" in " ".join(ran.err.split())
+
+
+def test_a_deprecated_model_is_told_of(study: Path, tmp_path: Path) -> None:
+    asked = ("--llm-provider", "openai", "--output-dir", "study/prompt.md")
+    environ = retiring(tmp_path, "2999-12-31")
+    ran = run("--mode", "execute", "--assets", study, *asked, cwd=tmp_path, env=environ)
+
+    assert ran.code == 74
+    assert "answers until 2999-12-31" in " ".join(ran.err.split())
+
+
 def test_no_cache_is_for_the_embedded_stack(study: Path, tmp_path: Path) -> None:
     given = {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}
     ran = run("--mode", "execute", "--assets", study, "--no-cache", cwd=tmp_path, env=given)
