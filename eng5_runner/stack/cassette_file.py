@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from eng5_runner.errors import DiskError
 FILE_NAME = "judgements.sqlite"
 _BESIDE = ("", "-wal", "-shm")
 _PATIENCE_SECONDS = 30.0
+_PAUSE_SECONDS = 0.02
 _SHELVES = (
     "SELECT provider, model, count(*), sum(length(entry) + length(key) + length(checksum)), min(recorded_at),"
     " max(recorded_at) FROM judgements"
@@ -87,10 +89,12 @@ class CassetteFile:
         """
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.path = folder / FILE_NAME
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        # Only a new one: to close a database's file elsewhere in the process lets go of SQLite's locks on it.
+        with suppress(FileExistsError):
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         self._database = sqlite3.connect(self.path, timeout=_PATIENCE_SECONDS, isolation_level=None)
         try:
-            self._database.execute("PRAGMA journal_mode=WAL")
+            _write_ahead(self._database)
             # An answer that was paid for outlives a power cut, too.
             self._database.execute("PRAGMA synchronous=FULL")
             self._database.execute(_TABLE)
@@ -190,6 +194,23 @@ def remove_cassette(folder: Path) -> None:
             path.unlink(missing_ok=True)
         except OSError as error:
             raise DiskError(f"{path} cannot be removed: {error.strerror}.", remedy="Check its permissions.") from None
+
+
+def _write_ahead(database: sqlite3.Connection) -> None:
+    """Keep a log beside the file, so that readers and a writer do not wait for each other.
+
+    Where several processes open a new file at the same moment, SQLite does not wait by itself.
+    """
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            database.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                raise
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return
 
 
 def _values(*, model: str | None, before: datetime | None) -> dict[str, str | None]:
