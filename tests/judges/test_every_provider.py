@@ -39,7 +39,7 @@ def seen(provider: str, asked: Asked) -> dict[str, object]:
 async def test_every_override_reaches_the_provider(tmp_path: Path, provider: str) -> None:
     async with site(tmp_path, in_turn(good(provider)), provider=provider) as at:
         await at.ask(
-            temperature_override=0.25,
+            temperature_override=0.0,
             max_tokens_override=321,
             system_prompt_override="Be strict.",
             judge_rubric_override="Spelling counts twice.",
@@ -50,7 +50,7 @@ async def test_every_override_reaches_the_provider(tmp_path: Path, provider: str
     assert seen(provider, asked) == {
         "model": "local-7b",
         "max_tokens": 321,
-        "temperature": 0.25,
+        "temperature": 0.0,
         "effort": "high",
         "system": f"Be strict.\n\n{RUBRIC}",
         "prompt": question().prompt,
