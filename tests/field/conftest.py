@@ -2,4 +2,34 @@
 
 from __future__ import annotations
 
-from tests.run.conftest import plain as plain  # noqa: PLC0414 - pytest finds fixtures by their name here
+from collections.abc import Iterator
+
+import pytest
+
+from eng5_runner.contracts.topics import Topic
+from tests.effects.mock_cluster import MockCluster
+from tests.kafka.conftest import broker as broker  # noqa: PLC0414 - pytest finds fixtures by their name here
+from tests.kafka.conftest import certificates as certificates  # noqa: PLC0414 - likewise
+from tests.run.conftest import plain as plain  # noqa: PLC0414 - likewise
+
+# As many as the field's cluster had.
+_PARTITIONS = 4
+
+
+@pytest.fixture(scope="session")
+def embedded() -> Iterator[str]:
+    """The bootstrap addresses of librdkafka's mock cluster, with the five topics."""
+    with MockCluster() as cluster:
+        for topic in Topic:
+            cluster.create_topic(topic, partitions=_PARTITIONS)
+        yield cluster.bootstrap
+
+
+@pytest.fixture(
+    params=["embedded", pytest.param("kafka", marks=[pytest.mark.kafka, pytest.mark.xdist_group("kafka")])],
+)
+def bootstrap(request: pytest.FixtureRequest) -> str:
+    """A broker: the embedded one, and a real Apache Kafka."""
+    if request.param == "embedded":
+        return request.getfixturevalue("embedded")
+    return request.getfixturevalue("broker").bootstrap

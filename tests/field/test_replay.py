@@ -1,0 +1,122 @@
+"""The recorded run of the real services, replayed: the whole runner gives a valid, complete artefact of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator, FormatChecker
+
+from eng5_runner.core.ids import student_id
+from eng5_runner.effects.schema import violations_by_reference
+from tests.cli.runner import Ran, artefact, newest, run
+from tests.field import recorded
+from tests.field.services import FieldServices
+
+FIELDS_SCHEMA = Path(__file__).parent / "data" / "assessment_run.v1.0.schema.json"
+EXECUTE = ("--mode", "execute", "--batch-id", "replayed", "--assignment-id", recorded.ASSIGNMENT)
+
+
+async def execute(field: FieldServices, folder: Path, *more: object) -> Ran:
+    """The whole runner as a process of its own, against these services."""
+    assets = recorded.assets(folder / "assets")
+    command = (*EXECUTE, "--max-comparisons", 24, "--llm-provider", "openai", "--llm-model", "gpt-5.1", *more)
+    return await asyncio.to_thread(run, *command, "--assets", assets, cwd=folder, env=field.environment)
+
+
+async def test_the_recorded_run_is_complete_and_valid(bootstrap: str, tmp_path: Path) -> None:
+    async with FieldServices(bootstrap) as field:
+        ran = await execute(field, tmp_path)
+    assert ran.code == 0, ran.err
+    made = artefact(newest(tmp_path))
+    assert len(made["llm_comparisons"]) == 24
+    assert made["runner_status"]["outcome"] == "complete"
+    assert made["runner_status"]["partial_data"] is False
+    assert violations_by_reference(made) == []
+    schema = json.loads(FIELDS_SCHEMA.read_text())
+    known_sha = made | {"metadata": made["metadata"] | {"git_sha": "0123456"}}
+    Draft202012Validator(schema, format_checker=FormatChecker()).validate(known_sha)
+    assert run("verify", newest(tmp_path), cwd=tmp_path).code == 0
+
+
+@pytest.fixture(scope="module")
+def replayed(embedded: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[FieldServices, Path, Ran]:
+    """One such run, which several tests read."""
+    folder = tmp_path_factory.mktemp("replayed")
+
+    async def replay() -> tuple[FieldServices, Ran]:
+        async with FieldServices(embedded) as field:
+            return field, await execute(field, folder)
+
+    field, ran = asyncio.run(replay())
+    assert ran.code == 0, ran.err
+    return field, newest(folder), ran
+
+
+def test_students_alone_are_sent_and_uploaded(replayed) -> None:
+    """CJ owns the anchors; beside the students only the task is stored."""
+    field, _, _ = replayed
+    (sent,) = field.requests
+    essays = sent["data"]["essays_for_cj"]
+    recorded_essays = recorded.request()["essays_for_cj"]
+    assert [essay["text_storage_id"] for essay in essays] == [one["text_storage_id"] for one in recorded_essays]
+    assert field.asked["POST /v1/content"] == 5
+    assert not any(path.endswith("/content/") for path in field.asked)
+    assert sent["metadata"]["max_comparisons"] == 24
+    assert sent["data"]["assignment_id"] == recorded.ASSIGNMENT
+
+
+def test_every_essay_is_known_by_our_id_and_every_anchor_by_its_known_grade(replayed) -> None:
+    """The service says grade U of every anchor, and calls them by names that are new in every batch."""
+    _, directory, _ = replayed
+    made = artefact(directory)
+    labels = {one["anchor_id"]: one["label"] for one in made["inputs"]["anchors"]}
+    grades = {row["anchor_label"]: row["grade"] for row in recorded.anchors()}
+    entries = made["bt_summary"]
+    assert {labels[e["essay_id"]]: e["anchor_grade"] for e in entries if e["is_anchor"]} == grades
+    students = {student_id(name) for name in recorded.students()}
+    assert {e["essay_id"] for e in entries if not e["is_anchor"]} == students
+    assert {one["essay_id"] for one in made["service_result"]["essays"]} == students | set(labels)
+    # A mock judge has drawn lots: its order of the anchors allows no grades, and that is what is said.
+    assert (made["grade_model"]["available"], made["grade_projections"]) == (False, [])
+    assert "do not order" in made["grade_model"]["reason"]
+
+
+def test_each_judgement_is_the_recorded_one(replayed) -> None:
+    _, directory, _ = replayed
+    names = {name: student_id(name) for name in recorded.students()}
+    by_label = {one["label"]: one["anchor_id"] for one in artefact(directory)["inputs"]["anchors"]}
+    names |= {f"ANCHOR_{row['id']}": by_label[row["anchor_label"]] for row in recorded.anchors()}
+    expected = {}
+    for message in recorded.callbacks()[:-2]:
+        data = message.value["data"]
+        sides = [data["request_metadata"][f"essay_{side}_id"] for side in "ab"]
+        first, second = (names.get(side) or names[side.rpartition("_")[0]] for side in sides)
+        expected[data["request_id"]] = (first, second, first if data["winner"] == "Essay A" else second)
+    stated = {
+        one["request_id"]: (one["essay_a_id"], one["essay_b_id"], one["winner_id"])
+        for one in artefact(directory)["llm_comparisons"]
+    }
+    assert stated == expected
+
+
+def test_missing_figures_are_left_out_and_computed_from_the_comparisons(replayed) -> None:
+    """The recorded result has no standard errors and a wrong count of comparisons."""
+    _, directory, _ = replayed
+    made = artefact(directory)
+    assert all(entry["standard_error"] > 0 for entry in made["bt_summary"])
+    assert sum(entry["comparison_count"] for entry in made["bt_summary"]) == 48
+    assert "78" not in {str(value) for value in made["runner_status"]["comparisons"].values()}
+    for essay in made["service_result"]["essays"]:
+        assert not {"bt_se", "standard_error"} & essay.keys()
+
+
+def test_the_wires_names_are_in_no_output_but_the_request(replayed) -> None:
+    _, directory, ran = replayed
+    (sent,) = replayed[0].requests
+    names = [essay["essay_id"] for essay in sent["data"]["essays_for_cj"]]
+    outputs = [*directory.glob("tables/*.csv"), *directory.glob("assessment_run.*.json"), directory / "run.log.jsonl"]
+    told = [path.read_text() for path in outputs] + [ran.out, ran.err]
+    assert not [name for name in (*names, "ANCHOR_") for text in told if name in text]
