@@ -95,6 +95,7 @@ def build_spec(settings: Settings, *, run_id: UUID, label: str) -> RunSpec:
             course_id=_uuid(settings.course_id, "--course-id"),
             grade_scale=settings.grade_scale,
             expected_grade_scale=settings.expected_grade_scale,
+            register_anchors=settings.register_anchors,
             course_code=settings.course_code,
             language=settings.language,
             user_id=settings.user_id,

@@ -42,6 +42,7 @@ def main_command(
     course_id: study.CourseId = None,
     grade_scale: study.GradeScale = None,
     expected_grade_scale: study.ExpectedGradeScale = None,
+    register_anchors: study.RegisterAnchors = None,
     course_code: study.CourseCode = None,
     language: study.Language = None,
     encoding: study.Encoding = None,

@@ -71,6 +71,15 @@ ExpectedGradeScale: TypeAlias = Annotated[
         env="ENG5_EXPECTED_GRADE_SCALE",
     ),
 ]
+RegisterAnchors: TypeAlias = Annotated[
+    bool | None,
+    option(
+        _STUDY,
+        "First register the anchors that the assignment lacks.",
+        "--register-anchors",
+        env="ENG5_REGISTER_ANCHORS",
+    ),
+]
 CourseCode: TypeAlias = Annotated[
     str | None,
     option(_STUDY, "ENG5 to ENG7, SV1 to SV3. (default: ENG5)", "--course-code", env="ENG5_COURSE_CODE"),

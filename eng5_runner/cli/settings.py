@@ -53,6 +53,7 @@ class Settings(BaseModel):
     course_id: str | None = None
     grade_scale: Scale = "eng5_np_legacy_9_step"
     expected_grade_scale: Scale | None = None
+    register_anchors: bool = False
     course_code: CourseCode = CourseCode.ENG5
     language: Language = Language.ENGLISH
     user_id: str = "eng5_np_research_runner"

@@ -11,6 +11,10 @@ from eng5_runner.core.state import RunState
 
 Step = Literal["preflight", "upload", "prepare", "publish", "gather", "close"]
 COMPLETED_STATUS = "completed_successfully"
+SILENCE = (
+    "nothing at all came: the CJ service was not listening, could not read the essays, "
+    "or did not get through to its LLM provider; its log says which"
+)
 
 
 def texts_to_store(inputs: Inputs, *, with_anchors: bool) -> tuple[str, ...]:
@@ -69,9 +73,7 @@ def _shortcomings(state: RunState) -> Iterable[str]:
         yield f"the CJ service completed with the status {state.completed}"
     if state.completed is not None and not state.judged:
         yield "the CJ service completed, and no comparison with a winner came"
-    for deadline in state.deadlines:
-        if not (deadline.kind == "result" and state.has_result):  # it came after all
-            yield f"{deadline.kind} deadline after {deadline.waited:.0f} s"
+    yield from _waited(state)
     for count, told in (
         (state.rejected, "messages of this run could not be used"),
         (state.conflicts, "messages contradict an earlier one with the same id"),
@@ -79,6 +81,14 @@ def _shortcomings(state: RunState) -> Iterable[str]:
     ):
         if count:
             yield f"{count} {told}"
+
+
+def _waited(state: RunState) -> Iterable[str]:
+    for deadline in state.deadlines:
+        if not (deadline.kind == "result" and state.has_result):  # it came after all
+            yield f"{deadline.kind} deadline after {deadline.waited:.0f} s"
+    if state.deadlines and not (state.fingerprints or state.rejected or state.lost):
+        yield SILENCE
 
 
 def exit_code(state: RunState) -> int:

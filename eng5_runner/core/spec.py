@@ -33,12 +33,14 @@ class Study(Value):
         course_id: the course in the CJ service, for the record.
         grade_scale: key of `contracts.grade_scales.GRADE_SCALES`.
         expected_grade_scale: refuse to start if the assignment has another scale.
+        register_anchors: register those of our anchors that the assignment lacks before anything is sent.
     """
 
     assignment_id: UUID | None = None
     course_id: UUID | None = None
     grade_scale: str = "eng5_np_legacy_9_step"
     expected_grade_scale: str | None = None
+    register_anchors: bool = False
     course_code: CourseCode = CourseCode.ENG5
     language: Language = Language.ENGLISH
     user_id: str = "eng5_np_research_runner"

@@ -23,6 +23,7 @@ from eng5_runner.contracts.services import (
 )
 from eng5_runner.effects.administration import AdministrationClient, AnchorRefused
 from eng5_runner.errors import ConfigurationError, InputsInvalid, NotAllowed, ServiceUnavailable
+from eng5_runner.run.ports import AnchorRegistry
 
 # A page that brings nothing new ends the list earlier.
 _MOST_PAGES = 1000
@@ -65,7 +66,7 @@ async def put_instructions(client: AdministrationClient, body: InstructionsBody)
         found = await find_instructions(client, assignment_id=body.assignment_id, course_id=body.course_id)
     except ServiceUnavailable as error:
         raise _unread("the instructions", error) from None
-    if found is None or not _same(found.instructions_text, body.instructions_text):
+    if found is None or not same_text(found.instructions_text, body.instructions_text):
         raise _not_stored("the instructions", older=found is not None)
     for name in ("grade_scale", "context_origin", "student_prompt_storage_id"):
         stored, sent = getattr(found, name), getattr(body, name)
@@ -111,7 +112,7 @@ async def upload_prompt(client: AdministrationClient, body: StudentPromptBody) -
         found = await client.prompt(body.assignment_id)
     except ServiceUnavailable as error:
         raise _unread("the prompt", error) from None
-    if found is None or not _same(found.prompt_text, body.prompt_text):
+    if found is None or not same_text(found.prompt_text, body.prompt_text):
         raise _not_stored("the prompt", older=found is not None)
     return found
 
@@ -131,7 +132,7 @@ async def upload_rubric(client: AdministrationClient, body: JudgeRubricBody) -> 
         found = await client.rubric(body.assignment_id)
     except ServiceUnavailable as error:
         raise _unread("the rubric", error) from None
-    if found is None or not _same(found.rubric_text, body.rubric_text):
+    if found is None or not same_text(found.rubric_text, body.rubric_text):
         raise _not_stored("the rubric", older=found is not None)
     return found
 
@@ -177,7 +178,7 @@ class Registration:
 
 
 async def register_anchors(
-    client: AdministrationClient, assignment_id: str, *, anchors: Sequence[AnchorToRegister]
+    client: AnchorRegistry, assignment_id: str, *, anchors: Sequence[AnchorToRegister]
 ) -> Registration:
     """Register anchors and read them back.
 
@@ -257,7 +258,7 @@ def _not_read_back(body: AnchorBody, error: NotAllowed | ServiceUnavailable | Co
     )
 
 
-def _same(stored: str, sent: str) -> bool:
+def same_text(stored: str, sent: str) -> bool:
     """Whether a text came through; services differ in the white space at its ends and in line ends."""
     return " ".join(stored.split()) == " ".join(sent.split())
 

@@ -41,7 +41,7 @@ async def open_ports(
         yield Ports(clock=SystemClock())
         return
     headers = {"X-Correlation-ID": str(spec.correlation_id)}
-    admin = headers | ({"Authorization": f"Bearer {token}"} if token else {})
+    admin = headers | {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(http_session(connections=spec.uploading.concurrency))
 

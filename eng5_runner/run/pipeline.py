@@ -18,7 +18,7 @@ from eng5_runner.run.gather import gather
 from eng5_runner.run.ports import Notice, Ports, Told
 from eng5_runner.run.preflight import preflight
 from eng5_runner.run.publish import prepare, publish, rejoin
-from eng5_runner.run.upload import UploadJob, upload
+from eng5_runner.run.upload import UploadJob, check_readable, upload
 
 PortT = TypeVar("PortT")
 
@@ -83,13 +83,13 @@ def _stage(step: Step, *, session: Session, ports: Ports) -> AsyncIterator[Seque
     state, inputs, clock = session.state, session.inputs, ports.clock
     match step:
         case "preflight":
-            return preflight(state.spec, inputs=inputs, ports=ports)
+            return preflight(state.spec, inputs=inputs, texts=session.texts, ports=ports)
         case "upload":
             return _uploads(session, ports)
         case "prepare":
             return prepare(state, inputs=inputs, clock=clock)
         case "publish":
-            return publish(state, inputs=inputs, broker=_given(ports.broker), clock=clock, stop=session.stop)
+            return _publishes(session, ports)
         case "gather":
             names = essay_names(state, inputs)
             return gather(state, names=names, broker=_given(ports.broker), clock=clock, stop=session.stop)
@@ -109,6 +109,15 @@ def _uploads(session: Session, ports: Ports) -> AsyncIterator[Sequence[Told]]:
         stop=session.stop,
     )
     return upload(job, content=_given(ports.content), cache=_given(ports.cache), clock=ports.clock)
+
+
+async def _publishes(session: Session, ports: Ports) -> AsyncIterator[Sequence[Told]]:
+    state = session.state
+    if ports.content is not None and state.prepared is None:
+        await check_readable(state.storage_ids, content=ports.content)
+    stage = publish(state, inputs=session.inputs, broker=_given(ports.broker), clock=ports.clock, stop=session.stop)
+    async for told in stage:
+        yield told
 
 
 async def _close(session: Session, ports: Ports) -> AsyncIterator[Sequence[Told]]:

@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
-from eng5_runner.contracts.services import AnchorListing, Instructions, ModelManifest
+from eng5_runner.contracts.services import (
+    AnchorBody,
+    AnchorListing,
+    AnchorRegistered,
+    Instructions,
+    ModelManifest,
+    StudentPrompt,
+)
 from eng5_runner.core.events import Event, Position
 
 if TYPE_CHECKING:
@@ -86,7 +93,17 @@ class Broker(Protocol):
         """The first record that `is_it` says yes to."""
 
 
-class CJService(Protocol):
+class AnchorRegistry(Protocol):
+    """Where anchors are on record; see `effects.administration` for what each may raise."""
+
+    async def register_anchor(self, body: AnchorBody) -> AnchorRegistered:
+        """Write one."""
+
+    async def anchors(self, assignment_id: str) -> AnchorListing | None:
+        """An assignment's anchors, or None if it is unknown."""
+
+
+class CJService(AnchorRegistry, Protocol):
     """What the CJ service has on record."""
 
     async def check_health(self) -> None:
@@ -95,8 +112,8 @@ class CJService(Protocol):
     async def instructions(self, assignment_id: str) -> Instructions | None:
         """An assignment's instructions."""
 
-    async def anchors(self, assignment_id: str) -> AnchorListing:
-        """An assignment's anchors."""
+    async def prompt(self, assignment_id: str) -> StudentPrompt | None:
+        """The task that an assignment's students were given."""
 
 
 class Models(Protocol):

@@ -6,7 +6,7 @@ yet, so a run finds out beforehand.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
@@ -38,10 +38,15 @@ class Examined:
     error: RunnerError | None = None
 
 
+# The CJ service's monitor looks every five minutes for what goes on.
+SILENT_SECONDS = 300.0
+
 Question: TypeAlias = Callable[[], Awaitable[Findings]]
 
 
-async def preflight(spec: RunSpec, *, inputs: Inputs, ports: Ports) -> AsyncIterator[Sequence[Told]]:
+async def preflight(
+    spec: RunSpec, *, inputs: Inputs, texts: Mapping[str, bytes], ports: Ports
+) -> AsyncIterator[Sequence[Told]]:
     """Yield PreflightPassed, or raise the first thing that stands in the way.
 
     Raises:
@@ -51,7 +56,7 @@ async def preflight(spec: RunSpec, *, inputs: Inputs, ports: Ports) -> AsyncIter
     """
     yield [Notice(kind="stage", text="asking the services")]
     found = Findings()
-    for _, ask in _questions(spec, inputs=inputs, ports=ports):
+    for _, ask in _questions(spec, inputs=inputs, texts=texts, ports=ports):
         answer = await ask()
         found.checks += answer.checks
         found.warnings += answer.warnings
@@ -59,10 +64,10 @@ async def preflight(spec: RunSpec, *, inputs: Inputs, ports: Ports) -> AsyncIter
     yield [_passed(found, ports.clock)]
 
 
-async def examine(spec: RunSpec, *, inputs: Inputs, ports: Ports) -> list[Examined]:
+async def examine(spec: RunSpec, *, inputs: Inputs, texts: Mapping[str, bytes], ports: Ports) -> list[Examined]:
     """Ask all the same questions, whatever the answers."""
     examined = []
-    for about, ask in _questions(spec, inputs=inputs, ports=ports):
+    for about, ask in _questions(spec, inputs=inputs, texts=texts, ports=ports):
         try:
             answer = await ask()
         except RunnerError as error:
@@ -72,7 +77,9 @@ async def examine(spec: RunSpec, *, inputs: Inputs, ports: Ports) -> list[Examin
     return examined
 
 
-def _questions(spec: RunSpec, *, inputs: Inputs, ports: Ports) -> Iterator[tuple[str, Question]]:
+def _questions(
+    spec: RunSpec, *, inputs: Inputs, texts: Mapping[str, bytes], ports: Ports
+) -> Iterator[tuple[str, Question]]:
     content, broker, models, cj = ports.content, ports.broker, ports.models, ports.cj
     if content is not None and spec.uploads:
         yield "Content Service", partial(_ask_content, content)
@@ -80,9 +87,11 @@ def _questions(spec: RunSpec, *, inputs: Inputs, ports: Ports) -> Iterator[tuple
         yield "Kafka topics", partial(_ask_broker, broker)
     if models is not None:
         yield "judge", partial(_ask_models, spec, models)
+    elif broker is not None:
+        yield "judge", _ask_nobody_about_models
     if cj is not None:
-        yield "CJ service", partial(_ask_cj, cj)
-        yield "assignment", partial(ask_assignment, spec, inputs=inputs, cj=cj, content=content)
+        yield "CJ service", partial(_ask_cj, spec, cj)
+        yield "assignment", partial(ask_assignment, spec, inputs=inputs, texts=texts, cj=cj, content=content)
 
 
 def _passed(found: Findings, clock: Clock) -> PreflightPassed:
@@ -108,9 +117,18 @@ async def _ask_models(spec: RunSpec, models: Models) -> Findings:
     return Findings(checks=[await _check_model(spec, models)])
 
 
-async def _ask_cj(cj: CJService) -> Findings:
+async def _ask_nobody_about_models() -> Findings:
+    told = "provider and model were not checked, and the CJ service is silent about an unknown one"
+    return Findings(warnings=[f"{told}: give --llm-provider-service-url"])
+
+
+async def _ask_cj(spec: RunSpec, cj: CJService) -> Findings:
     await cj.check_health()
-    return Findings(checks=["the CJ service is up"])
+    found = Findings(checks=["the CJ service is up"])
+    if spec.patience.await_completion and spec.target.stack == "remote" and spec.patience.idle <= SILENT_SECONDS:
+        told = f"the CJ service may be silent for {SILENT_SECONDS:.0f} s between waves"
+        found.warnings.append(f"{told}, and --idle-timeout gives up after {spec.patience.idle:.0f} s")
+    return found
 
 
 async def _check_model(spec: RunSpec, models: Models) -> str:

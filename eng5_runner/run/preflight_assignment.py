@@ -1,16 +1,18 @@
-"""Preflight's questions about the assignment: its instructions, grade scale, rubric and anchors."""
+"""Preflight's questions about the assignment: its instructions, grade scale, rubric, prompt and anchors."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from eng5_runner.contracts.services import AnchorListing, AnchorOnRecord, Instructions
-from eng5_runner.core.canonical import sha256_hex
+from eng5_runner.contracts.services import AnchorListing, Instructions
 from eng5_runner.core.events import AnchorRow
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.spec import RunSpec
-from eng5_runner.errors import ConfigurationError
+from eng5_runner.errors import ConfigurationError, ServiceUnavailable
+from eng5_runner.run.administration import same_text
 from eng5_runner.run.ports import CJService, ContentStore
+from eng5_runner.run.preflight_anchors import anchor_rows, anchor_warnings, recognise, register_lacking
 
 
 @dataclass(slots=True)
@@ -22,13 +24,16 @@ class Findings:
     rows: list[AnchorRow] = field(default_factory=list)
 
 
-async def ask_assignment(spec: RunSpec, *, inputs: Inputs, cj: CJService, content: ContentStore | None) -> Findings:
+async def ask_assignment(
+    spec: RunSpec, *, inputs: Inputs, texts: Mapping[str, bytes], cj: CJService, content: ContentStore | None
+) -> Findings:
     """Whether the assignment's scale, rubric and anchors are what the run counts on.
 
     Raises:
         ConfigurationError: they are not.
         ServiceUnavailable: the CJ service does not say.
         NotAllowed: it does not let us look.
+        RunnerError: anchors were to be registered, and are not on record.
     """
     found = Findings()
     if spec.study.assignment_id is None:
@@ -42,13 +47,24 @@ async def ask_assignment(spec: RunSpec, *, inputs: Inputs, cj: CJService, conten
             remedy="Check --assignment-id, or leave it out for a guest run.",
         )
     _check_scale(spec, instructions)
-    listing = await cj.anchors(assignment)
-    found.rows.extend(await _match_anchors(listing, inputs=inputs, content=content, found=found))
+    _check_rubric(spec, instructions)
+    recognised = await recognise(await _listing(cj, assignment), inputs=inputs, content=content)
+    if spec.study.register_anchors:
+        found.checks.append(
+            await register_lacking(recognised, assignment=assignment, inputs=inputs, texts=texts, registry=cj)
+        )
+        recognised = await recognise(await _listing(cj, assignment), inputs=inputs, content=content)
+    found.rows += anchor_rows(recognised)
+    found.warnings += anchor_warnings(recognised, inputs)
     found.checks.append(f"assignment {assignment} is known with {len(found.rows)} anchors, all among ours")
+    found.warnings += await _prompt_warnings(instructions, assignment=assignment, inputs=inputs, cj=cj, content=content)
     if inputs.grade_scale == "eng5_np_national_9_step":
         found.warnings.append("on the national scale the present CJ service sends no result; estimates will be ours")
-    _check_rubric(spec, instructions)
     return found
+
+
+async def _listing(cj: CJService, assignment: str) -> AnchorListing:
+    return await cj.anchors(assignment) or AnchorListing(assignment_id=assignment, anchors=())
 
 
 def _check_scale(spec: RunSpec, instructions: Instructions) -> None:
@@ -69,42 +85,29 @@ def _check_rubric(spec: RunSpec, instructions: Instructions) -> None:
         )
 
 
-async def _match_anchors(
-    listing: AnchorListing, *, inputs: Inputs, content: ContentStore | None, found: Findings
-) -> list[AnchorRow]:
-    """Which of our anchors each of the service's rows is: by text, else by label.
-
-    Raises:
-        ConfigurationError: a row is none of ours, or carries another grade.
-    """
-    by_text = {anchor.text_sha256: anchor for anchor in inputs.anchors}
-    by_label = {anchor.label.casefold(): anchor for anchor in inputs.anchors}
-    rows = []
-    for row in listing.anchors:
-        text = None if content is None else await content.download(row.text_storage_id)
-        anchor = None if text is None else by_text.get(sha256_hex(text))
-        if anchor is None:
-            anchor = by_label.get(row.anchor_label.casefold())
-            why = "its text could not be fetched" if text is None else "its text differs"
-            found.warnings.append(f"the service's anchor {row.anchor_label} is known by its label only: {why}")
-        if anchor is None:
-            raise _stranger(row)
-        if anchor.grade != row.grade:
-            raise ConfigurationError(
-                f"The anchor {row.anchor_label} has the grade {row.grade} in the CJ service and {anchor.grade} here.",
-                remedy="Correct the anchor table or register the anchors anew.",
-            )
-        rows.append(AnchorRow(row_id=row.id, anchor_id=anchor.anchor_id))
-    if not rows:
-        raise ConfigurationError("The assignment has no anchors in the CJ service.", remedy="Register them first.")
-    there = {row.anchor_id for row in rows}
-    if lacking := [anchor.label for anchor in inputs.anchors if anchor.anchor_id not in there]:
-        found.warnings.append(f"the service lacks {len(lacking)} of our anchors: {', '.join(lacking[:10])}")
-    return rows
+async def _prompt_warnings(
+    instructions: Instructions, *, assignment: str, inputs: Inputs, cj: CJService, content: ContentStore | None
+) -> list[str]:
+    """Where the students' task on record is another than ours, which goes along with the request."""
+    theirs = await _prompt_on_record(instructions, assignment=assignment, cj=cj, content=content)
+    if theirs is None:
+        return ["the assignment's student prompt could not be read, so it was not compared; ours goes along"]
+    if not same_text(theirs, inputs.prompt.text):
+        told = f"the assignment's student prompt is another than {inputs.prompt.file.source_path}"
+        return [f"{told}; ours goes along with the request (`eng5-runner admin prompts get` shows theirs)"]
+    return []
 
 
-def _stranger(row: AnchorOnRecord) -> ConfigurationError:
-    return ConfigurationError(
-        f"The CJ service has an anchor {row.anchor_label} (row {row.id}) that is not among the local ones.",
-        remedy="Add it to the assets folder: without it the results cannot be read.",
-    )
+async def _prompt_on_record(
+    instructions: Instructions, *, assignment: str, cj: CJService, content: ContentStore | None
+) -> str | None:
+    """By the storage id that the instructions name, else from the service's own answer."""
+    if instructions.student_prompt_storage_id and content is not None:
+        text = await content.download(instructions.student_prompt_storage_id)
+        if text is not None:
+            return text.decode(errors="replace")
+    try:
+        prompt = await cj.prompt(assignment)
+    except ServiceUnavailable:  # the present service says 500 for what it does not have
+        return None
+    return None if prompt is None else prompt.prompt_text

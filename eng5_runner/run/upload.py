@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from eng5_runner.core.canonical import sha256_hex
 from eng5_runner.core.events import EssayUploaded
-from eng5_runner.errors import InputsInvalid, RunnerError
+from eng5_runner.errors import InputsInvalid, RunnerError, ServiceUnavailable
 from eng5_runner.run.ports import Cache, Clock, ContentStore, Notice, Told
 
 # So many of the cache's entries are checked against the service before any is believed.
@@ -68,11 +68,36 @@ async def upload(job: UploadJob, *, content: ContentStore, cache: Cache, clock: 
         raise work.failure
 
 
+async def check_readable(stored: Mapping[str, str], *, content: ContentStore) -> None:
+    """Read a few texts back: the CJ service says nothing at all to a batch whose texts are not there.
+
+    Args:
+        stored: text sha256 → storage id, of everything that the request will name.
+        content: where they were stored.
+
+    Raises:
+        ServiceUnavailable: one is not there, or another text is.
+    """
+    for sha256 in _sample(sorted(stored)):
+        held = await content.download(stored[sha256])
+        if held is None or sha256_hex(held) != sha256:
+            found = "has nothing" if held is None else "has another text"
+            raise ServiceUnavailable(
+                f"The Content Service took a text and {found} under the id that it gave, {stored[sha256]}.",
+                remedy="See its log; then start a new run with --force-reupload.",
+            )
+
+
+def _sample(known: Sequence[str]) -> Sequence[str]:
+    """A few, evenly spread."""
+    return known[:: max(1, len(known) // SAMPLE)][:SAMPLE]
+
+
 async def _believable(missing: Sequence[str], *, content: ContentStore, cache: Cache) -> dict[str, str]:
     """The cache's entries for these texts, or none of them if the service does not hold what it should."""
     entries = cache.entries()
     known = {sha256: entries[sha256] for sha256 in missing if sha256 in entries}
-    for sha256 in list(known)[:: max(1, len(known) // SAMPLE)][:SAMPLE]:
+    for sha256 in _sample(list(known)):
         held = await content.download(known[sha256])
         if held is None or sha256_hex(held) != sha256:
             await cache.forget()

@@ -509,8 +509,7 @@ async def test_what_the_cj_service_and_the_models_service_have_on_record(session
         assert instructions.grade_scale == "eng5_np_legacy_9_step"
         assert await cj.instructions("unknown") is None
         assert [anchor.id for anchor in (await cj.anchors("x")).anchors] == [4]
-        with pytest.raises(ServiceUnavailable, match="answered 404"):
-            await cj.anchors("unknown")
+        assert await cj.anchors("unknown") is None
         assert (await ModelsClient(service(session, url)).models()).total_models == 1
 
 
@@ -522,4 +521,4 @@ async def test_without_the_admin_role_the_records_are_not_allowed(session: aioht
             for asked in (cj.instructions("x"), cj.anchors("x")):
                 with pytest.raises(NotAllowed, match=f"answered {status}") as caught:
                     await asked
-                assert "HULEEDU_ADMIN_TOKEN" in caught.value.remedy
+                assert "admin whoami" in caught.value.remedy

@@ -15,7 +15,16 @@ from itertools import combinations
 from typing import Literal
 from uuid import UUID
 
-from eng5_runner.contracts.services import AnchorListing, Instructions, ModelEntry, ModelManifest
+from eng5_runner.contracts.services import (
+    AnchorBody,
+    AnchorListing,
+    AnchorOnRecord,
+    AnchorRegistered,
+    Instructions,
+    ModelEntry,
+    ModelManifest,
+    StudentPrompt,
+)
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.errors import ServiceUnavailable
 from eng5_runner.run.ports import Ports
@@ -121,6 +130,9 @@ class FakeCJ:
         self.asked: Counter[str] = Counter()
         self.record: Instructions | None = None
         self.listing: AnchorListing | None = None
+        self.task: StudentPrompt | None = None
+        self.registered: list[AnchorBody] = []
+        self.forgets_anchors = False
 
     def receive(self, request: bytes) -> None:
         envelope = json.loads(request)
@@ -142,8 +154,28 @@ class FakeCJ:
     async def instructions(self, assignment_id: str) -> Instructions | None:
         return self.record
 
-    async def anchors(self, assignment_id: str) -> AnchorListing:
-        return self.listing or AnchorListing(assignment_id=assignment_id, anchors=())
+    async def anchors(self, assignment_id: str) -> AnchorListing | None:
+        return self.listing
+
+    async def prompt(self, assignment_id: str) -> StudentPrompt | None:
+        return self.task
+
+    async def register_anchor(self, body: AnchorBody) -> AnchorRegistered:
+        """The same label again updates the row; like the real one, it may say so and do nothing."""
+        self.registered.append(body)
+        rows = {row.anchor_label: row for row in (self.listing.anchors if self.listing else ())}
+        number = rows[body.anchor_label].id if body.anchor_label in rows else 100 + len(self.registered)
+        storage_id = await self._world.content.upload(body.essay_text.encode())
+        if not self.forgets_anchors:
+            rows[body.anchor_label] = AnchorOnRecord(
+                id=number,
+                anchor_label=body.anchor_label,
+                grade=body.grade,
+                grade_scale="eng5_np_legacy_9_step",
+                text_storage_id=storage_id,
+            )
+        self.listing = AnchorListing(assignment_id=body.assignment_id, anchors=tuple(rows.values()))
+        return AnchorRegistered(anchor_id=number, storage_id=storage_id, grade_scale="eng5_np_legacy_9_step")
 
 
 class FakeModels:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from rich.markup import escape
@@ -12,8 +11,9 @@ from eng5_runner.cli.admin_session import Addresses, ask, known_scale, nothing_o
 from eng5_runner.cli.narrate import people, write_json
 from eng5_runner.core.inputs import shown
 from eng5_runner.effects.files import read_assets
-from eng5_runner.errors import InputsInvalid, InputsMissing, NotAllowed, RunnerError, ServiceUnavailable, UsageError
+from eng5_runner.errors import InputsInvalid, InputsMissing, UsageError
 from eng5_runner.run.administration import AnchorToRegister, Registration, register_anchors
+from eng5_runner.run.preflight_anchors import raise_findings
 
 
 def list_anchors(addresses: Addresses, *, assignment_id: str, json_lines: bool) -> int:
@@ -60,7 +60,7 @@ def register(
         addresses, lambda client: register_anchors(client, assignment_id, anchors=anchors), needs_token=False
     )
     _tell(registration, json_lines=json_lines)
-    _raise_findings(registration, sent=len(anchors))
+    raise_findings(registration, sent=len(anchors))
     return 0
 
 
@@ -103,20 +103,3 @@ def _tell(registration: Registration, *, json_lines: bool) -> None:
         people().print(escape(f"{shown(row.anchor_label)}: {shown(row.grade)}, row {row.id}, read back"))
     for finding in registration.findings:
         people().print(escape(shown(finding.message)), style="yellow")
-
-
-def _raise_findings(registration: Registration, *, sent: int) -> None:
-    """Raise an error for the worst of what was found."""
-    findings = registration.findings
-    if not findings:
-        return
-    kinds: Sequence[tuple[str, type[RunnerError], str]] = (
-        ("not_stored", ServiceUnavailable, "are not on record although the service said so"),
-        ("refused", InputsInvalid, "were refused"),
-        ("unreadable", ServiceUnavailable, "were sent and cannot be read back"),
-        ("not_allowed", NotAllowed, "were sent and may not be read back"),
-    )
-    for kind, error, told in kinds:
-        of_kind = [finding for finding in findings if finding.kind == kind]
-        if of_kind:
-            raise error(f"{len(of_kind)} of {sent} anchors {told} (listed above).", remedy=of_kind[0].remedy)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from rich.box import SIMPLE
@@ -44,12 +44,13 @@ def preflight(resolved: Resolved) -> int:
     """
     settings = resolved.settings
     console = people()
-    inputs = require_usable(inventory(resolved, console), console, json_lines=settings.json_lines)
+    assets = inventory(resolved, console)
+    inputs = require_usable(assets, console, json_lines=settings.json_lines)
     spec = build_spec(settings, run_id=new_run_id(), label="preflight")
     read = f"{len(inputs.students)} students, {len(inputs.anchors)} anchors"
     examined = [Examined(about="assets", facts=(read,)), *_disk(settings.output_dir)]
     with unlogged():
-        examined += run_loop(_services(spec, inputs))
+        examined += run_loop(_services(spec, inputs, texts=assets.texts))
     if settings.json_lines:
         for one in examined:
             write_json({"event": "Check"} | _facts(one))
@@ -58,18 +59,18 @@ def preflight(resolved: Resolved) -> int:
     return next((one.error.exit_code for one in examined if one.error is not None), 0)
 
 
-async def _services(spec: RunSpec, inputs: Inputs) -> list[Examined]:
+async def _services(spec: RunSpec, inputs: Inputs, *, texts: Mapping[str, bytes]) -> list[Examined]:
     if spec.target.stack == "remote":
         try:
             token = await _token(spec)
         except RunnerError as error:
             refused = [Examined(about="login", error=error)]
-            return refused + await _ask(spec, inputs=inputs, target=spec.target, token=None)
-        return await _ask(spec, inputs=inputs, target=spec.target, token=token)
+            return refused + await _ask(spec, inputs=inputs, texts=texts, target=spec.target, token=None)
+        return await _ask(spec, inputs=inputs, texts=texts, target=spec.target, token=token)
     with tempfile.TemporaryDirectory(prefix="eng5-preflight-") as folder:
         try:
             async with embedded_stack(Path(folder), client_id=spec.target.kafka_client_id) as child:
-                return await _ask(spec, inputs=inputs, target=child.target, token=child.token)
+                return await _ask(spec, inputs=inputs, texts=texts, target=child.target, token=child.token)
         except RunnerError as error:
             return [Examined(about="embedded stack", error=error)]
 
@@ -81,18 +82,20 @@ async def _token(spec: RunSpec) -> str | None:
     return found.value if found else None
 
 
-async def _ask(spec: RunSpec, *, inputs: Inputs, target: Target, token: str | None) -> list[Examined]:
+async def _ask(
+    spec: RunSpec, *, inputs: Inputs, texts: Mapping[str, bytes], target: Target, token: str | None
+) -> list[Examined]:
     """All questions; those to the other services even if Kafka cannot be reached."""
     try:
         opening = open_ports(
             spec, target=target, cache_folder=cache_folder(), token=token, kafka_password=kafka_password()
         )
         async with opening as ports:
-            return await examine(spec, inputs=inputs, ports=ports)
+            return await examine(spec, inputs=inputs, texts=texts, ports=ports)
     except RunnerError as error:
         without = target.model_copy(update={"kafka_bootstrap": None})
         async with open_ports(spec, target=without, cache_folder=cache_folder(), token=token) as ports:
-            others = await examine(spec, inputs=inputs, ports=ports)
+            others = await examine(spec, inputs=inputs, texts=texts, ports=ports)
         return [Examined(about="Kafka", error=error), *others]
 
 
