@@ -5,6 +5,7 @@ Only what a run cannot do without is required; everything else that does not fit
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
@@ -101,7 +102,7 @@ class LLMComparisonResult(WireModel):
     """
 
     request_id: Annotated[str, Field(min_length=1)]
-    correlation_id: str
+    correlation_id: Lenient[str] = None
     winner: Winner | None = None
     justification: Lenient[str] = None
     confidence: Lenient[float] = None
@@ -142,6 +143,7 @@ class ProcessingSummary(WireModel):
 class CJAssessmentCompleted(BatchEvent):
     """The thin event: the batch is done; the figures come in the rich one."""
 
+    entity_id: str
     status: str
     system_metadata: Lenient[SystemMetadata] = None
     cj_assessment_job_id: Lenient[str] = None
@@ -151,21 +153,29 @@ class CJAssessmentCompleted(BatchEvent):
 class CJAssessmentFailed(BatchEvent):
     """The batch is over without a result; `system_metadata.error_info` says why."""
 
-    status: str
+    entity_id: str
+    status: Lenient[str] = None
     system_metadata: Lenient[SystemMetadata] = None
     cj_assessment_job_id: Lenient[str] = None
 
     @property
     def reason(self) -> str:
-        """Why, in the service's words, one line of at most 300 characters."""
+        """Why, in the service's words, one line of at most 300 characters.
+
+        A database's error goes on with its statement and the values, which can be an essay: that is left out.
+        """
         info = (self.system_metadata and self.system_metadata.error_info) or {}
         told = info.get("error_message") or info.get("reason") or "no reason given"
         details = info.get("details")
         if isinstance(details, dict) and "reason" in info:
-            counts = ", ".join(f"{k} {v}" for k, v in details.items() if isinstance(v, int | float))
-            told = f"{told} ({counts})"
-        line = " ".join(str(told).split())
+            told = f"{told} ({_counts(details)})"
+        line = " ".join(re.split(r"\[SQL: |\[parameters: |\nTraceback ", str(told))[0].split())
         return line if len(line) <= 300 else line[:299] + "…"  # noqa: PLR2004 - the length that the docstring promises
+
+
+def _counts(details: dict[str, JsonValue]) -> str:
+    figures = {k: v for k, v in details.items() if isinstance(v, int | float) and not isinstance(v, bool)}
+    return ", ".join(f"{name} {round(value, 2)}" for name, value in figures.items())
 
 
 class EssayResult(WireModel):

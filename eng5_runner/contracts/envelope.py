@@ -41,3 +41,17 @@ class Envelope(WireModel, Generic[DataT]):
     def to_bytes(self) -> bytes:
         """The message as it goes on the wire."""
         return self.model_dump_json().encode()
+
+
+class Received(WireModel, Generic[DataT]):
+    """An event as it came: its envelope is good to have, and only what it is about is needed."""
+
+    event_id: Lenient[UUID] = None
+    event_type: Lenient[str] = None
+    event_timestamp: Lenient[Instant] = None
+    source_service: Lenient[str] = None
+    schema_version: Lenient[int] = None
+    correlation_id: Lenient[UUID] = None
+    data_schema_uri: Lenient[str] = None
+    data: DataT
+    metadata: Lenient[dict[str, JsonValue]] = None

@@ -35,7 +35,7 @@ class SystemMetadata(WireModel):
 
 
 class BatchEvent(WireModel):
-    """The fields of every event but the comparison result.
+    """The fields of every event but the comparison result; of those received only the batch is needed.
 
     Attributes:
         event_name: the event's short name, such as `cj_assessment.completed`.
@@ -44,8 +44,8 @@ class BatchEvent(WireModel):
         timestamp: when it happened (UTC).
     """
 
-    event_name: str
-    entity_id: str
-    entity_type: str = "batch"
+    event_name: Lenient[str] = None
+    entity_id: Lenient[str] = None
+    entity_type: Lenient[str] = "batch"
     parent_id: Lenient[str] = None
     timestamp: Lenient[Instant] = None

@@ -103,6 +103,8 @@ class CJAssessmentRequest(BatchEvent):
     """Compare these essays. `assignment_id` None makes it a guest run: no anchors and no grades from the service."""
 
     event_name: Literal["els.cj_assessment.requested"] = "els.cj_assessment.requested"
+    entity_id: str
+    entity_type: Literal["batch"] = "batch"
     system_metadata: SystemMetadata
     essays_for_cj: tuple[EssayRef, ...]
     language: Language

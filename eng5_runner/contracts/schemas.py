@@ -19,7 +19,7 @@ from eng5_runner.contracts.callbacks import (
     CJAssessmentFailed,
     LLMComparisonResult,
 )
-from eng5_runner.contracts.envelope import Envelope
+from eng5_runner.contracts.envelope import Envelope, Received
 from eng5_runner.contracts.request import CJAssessmentRequest, LLMConfigOverrides
 from eng5_runner.contracts.topics import Topic
 
@@ -39,10 +39,10 @@ _SENT: tuple[tuple[str, type[WireModel]], ...] = (
 )
 
 _RECEIVED: tuple[tuple[str, type[WireModel]], ...] = (
-    (Topic.COMPARISON, Envelope[LLMComparisonResult]),
-    (Topic.COMPLETED, Envelope[CJAssessmentCompleted]),
-    (Topic.FAILED, Envelope[CJAssessmentFailed]),
-    (Topic.RESULT, Envelope[AssessmentResult]),
+    (Topic.COMPARISON, Received[LLMComparisonResult]),
+    (Topic.COMPLETED, Received[CJAssessmentCompleted]),
+    (Topic.FAILED, Received[CJAssessmentFailed]),
+    (Topic.RESULT, Received[AssessmentResult]),
     ("http.error.response", services.ErrorAnswer),
     ("http.health.response", services.Health),
     ("http.content.upload.response", services.StoredContent),

@@ -11,7 +11,7 @@ from eng5_runner.contracts.callbacks import (
     CJAssessmentFailed,
     LLMComparisonResult,
 )
-from eng5_runner.contracts.envelope import Envelope
+from eng5_runner.contracts.envelope import Received
 
 
 class Topic(StrEnum):
@@ -30,10 +30,10 @@ CALLBACK_TOPICS = (Topic.COMPARISON, Topic.COMPLETED, Topic.FAILED, Topic.RESULT
 def parse_callback(
     topic: Topic, raw: bytes
 ) -> (
-    Envelope[LLMComparisonResult]
-    | Envelope[CJAssessmentCompleted]
-    | Envelope[CJAssessmentFailed]
-    | Envelope[AssessmentResult]
+    Received[LLMComparisonResult]
+    | Received[CJAssessmentCompleted]
+    | Received[CJAssessmentFailed]
+    | Received[AssessmentResult]
 ):
     """The message as a typed event, in one pass.
 
@@ -43,13 +43,13 @@ def parse_callback(
     """
     match topic:
         case Topic.COMPARISON:
-            return Envelope[LLMComparisonResult].model_validate_json(raw, extra="ignore")
+            return Received[LLMComparisonResult].model_validate_json(raw, extra="ignore")
         case Topic.COMPLETED:
-            return Envelope[CJAssessmentCompleted].model_validate_json(raw, extra="ignore")
+            return Received[CJAssessmentCompleted].model_validate_json(raw, extra="ignore")
         case Topic.FAILED:
-            return Envelope[CJAssessmentFailed].model_validate_json(raw, extra="ignore")
+            return Received[CJAssessmentFailed].model_validate_json(raw, extra="ignore")
         case Topic.RESULT:
-            return Envelope[AssessmentResult].model_validate_json(raw, extra="ignore")
+            return Received[AssessmentResult].model_validate_json(raw, extra="ignore")
         case Topic.REQUEST:
             raise ValueError(f"{topic} carries no callbacks")
 

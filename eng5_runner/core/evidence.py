@@ -67,7 +67,7 @@ def gather_evidence(inputs: Inputs, events: Iterable[Event], *, state: RunState)
     result: AssessmentResult | None = None
     for event in events:
         if isinstance(event, CallbackAccepted) and event.kind in ("comparison", "result"):
-            callback = _callback(event)
+            callback = _callback(event, run=state.spec.correlation_id)
             if isinstance(callback, LLMComparisonResult):
                 comparisons.append(_judged(callback, names))
             elif isinstance(callback, AssessmentResult):
@@ -81,22 +81,23 @@ def gather_evidence(inputs: Inputs, events: Iterable[Event], *, state: RunState)
     )
 
 
-def _callback(event: CallbackAccepted) -> Callback:
+def _callback(event: CallbackAccepted, *, run: UUID) -> Callback:
     try:
         envelope = parse_callback(Topic(event.position.topic), event.raw.encode())
     except ValueError:
         raise ImpossibleLedgerError(f"the accepted message {event.key} is not one") from None
     if not isinstance(envelope.data, LLMComparisonResult):
         return envelope.data
-    return envelope.data.model_copy(update={"correlation_id": _trace(envelope.data, envelope.correlation_id)})
+    trace = _trace(envelope.data, otherwise=envelope.correlation_id or run)
+    return envelope.data.model_copy(update={"correlation_id": trace})
 
 
-def _trace(result: LLMComparisonResult, of_envelope: UUID) -> str:
-    """The pair's correlation id; where that is no UUID, the envelope's, which always is one."""
+def _trace(result: LLMComparisonResult, *, otherwise: UUID) -> str:
+    """The pair's correlation id; where that is no UUID, the envelope's or the run's, which always are."""
     try:
-        return str(UUID(result.correlation_id))
+        return str(UUID(result.correlation_id or ""))
     except ValueError:
-        return str(of_envelope)
+        return str(otherwise)
 
 
 def _judged(result: LLMComparisonResult, names: EssayNames) -> Judged:

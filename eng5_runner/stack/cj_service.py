@@ -94,7 +94,7 @@ class CJService:
             log.warning("messages that are no comparison results", messages=len(read) - len(results))
         if not results:
             return
-        await self._record.answer([(result.correlation_id, raw) for raw, result in results])
+        await self._record.answer([(result.correlation_id, raw) for raw, result in results if result.correlation_id])
         for _, result in results:
             run = self._active.get(result.request_metadata.batch or "")
             if run is not None:

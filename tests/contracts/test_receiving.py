@@ -19,19 +19,9 @@ from tests.contracts.messages import BATCH, CALLBACKS, altered, at, message, pat
 
 CANARY = "canary-7f3a-do-not-show"
 
-ENVELOPE = (
-    ("event_id",),
-    ("event_type",),
-    ("event_timestamp",),
-    ("source_service",),
-    ("correlation_id",),
-    ("data",),
-)
-BATCH_EVENT = (*ENVELOPE, ("data", "event_name"), ("data", "entity_id"))
 COMPARISON = (
-    *ENVELOPE,
+    ("data",),
     ("data", "request_id"),
-    ("data", "correlation_id"),
     ("data", "provider"),
     ("data", "model"),
     ("data", "token_usage"),
@@ -47,9 +37,9 @@ COMPARISON = (
 NEEDED = {
     "comparison_won": COMPARISON,
     "comparison_failed": COMPARISON,
-    "completed": (*BATCH_EVENT, ("data", "status")),
-    "failed": (*BATCH_EVENT, ("data", "status")),
-    "result": (*BATCH_EVENT, ("data", "essay_results"), ("data", "essay_results", 0, "essay_id")),
+    "completed": (("data",), ("data", "entity_id"), ("data", "status")),
+    "failed": (("data",), ("data", "entity_id")),
+    "result": (("data",), ("data", "essay_results"), ("data", "essay_results", 0, "essay_id")),
 }
 TOPIC_OF = dict(CALLBACKS)
 EACH_NEEDED = [(name, path) for name, needed in NEEDED.items() for path in needed]
@@ -245,7 +235,6 @@ def _required(schema, node, here=()):
         ({("data", "cost_estimate"): float("nan")}, "data.cost_estimate: "),
         ({("data", "token_usage", "prompt_tokens"): -3}, "data.token_usage.prompt_tokens: "),
         ({("data", "token_usage", "prompt_tokens"): 1.5}, "data.token_usage.prompt_tokens: "),
-        ({("event_id",): CANARY}, "event_id: "),
     ],
     ids=lambda value: None if isinstance(value, dict) else value,
 )
@@ -264,7 +253,7 @@ def test_an_error_needs_no_hash_of_the_prompt():
 def test_each_field_that_is_not_needed_may_be_anything(name, topic):
     """A run is not lost for a field that it can do without; such a field counts as absent."""
     needed = set(NEEDED[name])
-    fixed = {("schema_version",), ("data", "entity_type"), ("data", "winner"), ("data", "error_detail")}
+    fixed = {("data", "winner"), ("data", "error_detail")}
     hashed = ("data", "request_metadata", "prompt_sha256")
     for path in paths(message(name)):
         parents = {path[:length] for length in range(1, len(path) + 1)}
@@ -316,8 +305,9 @@ def test_nothing_of_ours_comes_on_the_request_topic():
 
 def test_describe_tells_the_first_breaches_and_counts_the_rest():
     with pytest.raises(ValidationError) as caught:
-        parse_callback(Topic.COMPLETED, b"{}")
-    assert describe(caught.value, most=2) == "event_id: Field required; event_type: Field required; and 4 more"
+        parse_callback(Topic.COMPARISON, b'{"data": {}}')
+    told = "data.request_id: Field required; data.provider: Field required; and 6 more"
+    assert describe(caught.value, most=2) == told
 
 
 def test_describe_names_the_message_where_there_is_no_field():

@@ -22,7 +22,7 @@ COMMITTED = Path(__file__).parents[2] / "schemas" / "events"
 SCHEMAS = wire_schemas()
 BODIES = message("bodies")
 # The part that no schema holds: the generic frame, and the base of the events.
-ABSTRACT = {"Envelope", "BatchEvent", "WireModel"}
+ABSTRACT = {"Envelope", "Received", "BatchEvent", "WireModel"}
 
 
 def breaches(name: str, value: object) -> list[str]:

@@ -1,0 +1,93 @@
+"""A run against services of the field within this process: real ports, a real ledger, real outputs."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from eng5_runner.core.canonical import canonical_json
+from eng5_runner.core.events import Event, RunStarted
+from eng5_runner.core.next_step import exit_code
+from eng5_runner.core.spec import Budget, Mode, Patience, RunSpec, Study, Target
+from eng5_runner.core.state import RunState, fold
+from eng5_runner.effects.clock import SystemClock, new_run_id
+from eng5_runner.effects.files import read_assets
+from eng5_runner.effects.ledger import Ledger, read_ledger
+from eng5_runner.effects.outputs import CONFIG_NAME, INPUTS_NAME
+from eng5_runner.run.connect import open_ports
+from eng5_runner.run.hydrate import Hydrated, hydrate
+from eng5_runner.run.pipeline import Session, drive
+from tests.field import recorded
+from tests.field.services import FieldServices
+from tests.run.runs import VERSIONS, ignore
+
+PATIENCE = Patience(total=60, idle=30, result=1)
+# For a service that will say no more.
+SHORT = Patience(total=60, idle=6, result=1)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A run that is over."""
+
+    directory: Path
+    state: RunState
+
+    @property
+    def code(self) -> int:
+        return exit_code(self.state)
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        return read_ledger(self.directory).events
+
+    def hydrated(self) -> Hydrated:
+        """The outputs, which must fit their schema."""
+        found = hydrate(self.directory)
+        assert found.violations == []
+        return found
+
+
+async def run_against(field: FieldServices, folder: Path, *, patience: Patience = PATIENCE, **study: object) -> Ended:
+    """Execute the recorded study, or a guest run of it, against these services."""
+    assets = read_assets(recorded.assets(folder / "assets"), grade_scale=recorded.SCALE)
+    assert assets.inputs is not None, assets.findings
+    address = field.environment
+    target = Target(
+        stack="remote",
+        kafka_bootstrap=address["KAFKA_BOOTSTRAP_SERVERS"],
+        content_service_url=address["CONTENT_SERVICE_URL"],
+        cj_service_url=address["CJ_SERVICE_URL"],
+    )
+    spec = RunSpec(
+        run_id=new_run_id(),
+        label="field",
+        mode=Mode.EXECUTE,
+        send=True,
+        assets=str(folder / "assets"),
+        study=Study.model_validate({"assignment_id": UUID(recorded.ASSIGNMENT)} | study),
+        budget=Budget(max_comparisons=24),
+        target=target,
+        patience=patience,
+    )
+    directory = folder / "run"
+    directory.mkdir()
+    (directory / CONFIG_NAME).write_text("[settings]\n")
+    (directory / INPUTS_NAME).write_bytes(canonical_json(assets.inputs.model_dump(mode="json")))
+    opening = RunStarted(at=SystemClock().now(), spec=spec, inputs_sha256=assets.inputs.digest(), versions=VERSIONS)
+    with Ledger(directory) as ledger:
+        session = Session(
+            ledger=ledger,
+            state=fold(ledger.events),
+            inputs=assets.inputs,
+            texts=dict(assets.texts),
+            observe=ignore,
+            stop=asyncio.Event(),
+        )
+        await session.record([opening])
+        ports = open_ports(spec, target=target, cache_folder=folder / "cache", token="a-token")
+        async with ports as opened:
+            await drive(session, opened)
+        return Ended(directory, session.state)
