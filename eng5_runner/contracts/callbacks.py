@@ -170,7 +170,8 @@ class CJAssessmentFailed(BatchEvent):
         if isinstance(details, dict) and "reason" in info:
             told = f"{told} ({_counts(details)})"
         line = " ".join(re.split(r"\[SQL: |\[parameters: |\nTraceback ", str(told))[0].split())
-        return line if len(line) <= 300 else line[:299] + "…"  # noqa: PLR2004 - the length that the docstring promises
+        # The cause of a chain of errors stands at its end.
+        return line if len(line) <= 300 else f"{line[:99]}…{line[-200:]}"  # noqa: PLR2004 - as the docstring promises
 
 
 def _counts(details: dict[str, JsonValue]) -> str:

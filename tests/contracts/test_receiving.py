@@ -283,13 +283,15 @@ def test_a_failure_s_reason_is_one_line_in_the_service_s_words():
     ("info", "reason"),
     [
         ({"reason": "low_success_rate", "details": {"ok": 3, "of": 9, "note": "x"}}, "low_success_rate (ok 3, of 9)"),
-        ({"error_message": "x" * 301}, "x" * 299 + "…"),
+        ({"error_message": "x" * 150 + "the cause".rjust(200, "y")}, "x" * 99 + "…" + "y" * 191 + "the cause"),
+        ({"error_message": "No. [SQL: INSERT …] [parameters: ('an essay')]"}, "No."),
+        ({"error_message": "No.\nTraceback (most recent call last):"}, "No."),
         ({"error_message": "x" * 300}, "x" * 300),
         ({}, "no reason given"),
         (None, "no reason given"),
         ("odd", "no reason given"),
     ],
-    ids=["counts", "long", "just fits", "empty", "null", "no object"],
+    ids=["counts", "long", "a statement", "a trace", "just fits", "empty", "null", "no object"],
 )
 def test_a_failure_s_reason_is_short_and_never_absent(info, reason):
     found = parse_callback(Topic.FAILED, altered("failed", {("data", "system_metadata", "error_info"): info})).data

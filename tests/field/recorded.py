@@ -18,6 +18,8 @@ from eng5_runner.contracts.topics import Topic
 
 FOLDER = Path(__file__).parent / "data" / "recorded"
 ASSIGNMENT = "22222222-2222-4333-8444-555555555555"
+INSTRUCTIONS = f"/admin/v1/assessment-instructions/assignment/{ASSIGNMENT}"
+LISTING = f"/admin/v1/anchors/assignment/{ASSIGNMENT}"
 SCALE = "eng5_np_legacy_9_step"
 _ANCHOR = re.compile(r"ANCHOR_(\d+)_[0-9a-f]{8}")
 
@@ -78,6 +80,11 @@ def answer_to(path: str) -> object:
     return next(pair["body"] for pair in http_pairs() if pair["method"] == "GET" and pair["path"] == path)
 
 
+def listing() -> dict:
+    """The anchors' listing."""
+    return answer_to(LISTING)
+
+
 def students() -> dict[str, str]:
     """The students' ids of that run → text."""
     text_of = {pair["body"]["storage_id"]: pair["sent"] for pair in http_pairs() if pair["method"] == "POST"}
@@ -86,13 +93,12 @@ def students() -> dict[str, str]:
 
 def anchors() -> list[dict]:
     """The rows of the anchors' listing, each with its text."""
-    listing = answer_to(f"/admin/v1/anchors/assignment/{ASSIGNMENT}")
-    return [row | {"text": answer_to(f"/v1/content/{row['text_storage_id']}")} for row in listing["anchors"]]
+    return [row | {"text": answer_to(f"/v1/content/{row['text_storage_id']}")} for row in listing()["anchors"]]
 
 
 def assets(folder: Path) -> Path:
     """The assets folder of that run, as the recordings tell it."""
-    instructions = answer_to(f"/admin/v1/assessment-instructions/assignment/{ASSIGNMENT}")
+    instructions = answer_to(INSTRUCTIONS)
     files = {
         "instructions.md": instructions["instructions_text"],
         "prompt.md": answer_to(f"/v1/content/{instructions['student_prompt_storage_id']}"),
@@ -105,10 +111,15 @@ def assets(folder: Path) -> Path:
     return folder
 
 
-def as_of(sent: dict, messages: list[Message]) -> list[Message]:
+def as_of(sent: dict, messages: list[Message], *, names_of: dict[str, str] | None = None) -> list[Message]:
     """The recorded messages as the services would send them for another request.
 
-    Batch, correlation and essays are the request's; anchors have a new suffix, as in every batch.
+    Batch and essays are the request's; anchors have a new suffix, as in every batch.
+
+    Args:
+        sent: the request.
+        messages: as recorded.
+        names_of: recorded id → the request's, where they do not stand in the same order.
     """
     theirs, ours = request(), sent["data"]
     swaps = {theirs["entity_id"]: ours["entity_id"]}
@@ -119,7 +130,7 @@ def as_of(sent: dict, messages: list[Message]) -> list[Message]:
         if (meta := message.value["data"].get("request_metadata"))
     }
     names = [[essay["essay_id"] for essay in data["essays_for_cj"]] for data in (theirs, ours)]
-    swaps |= dict(zip(*names, strict=True))
+    swaps |= names_of or dict(zip(*names, strict=True))
     return [_swapped(message, swaps, suffix=ours["entity_id"][:8]) for message in messages]
 
 

@@ -40,7 +40,8 @@ class FieldServices:
         script: what a request is answered with.
         requests: the requests that came, as JSON.
         asked: how often each path was asked for, with its method.
-        answers: path → body and status, instead of the recorded ones.
+        answers: path → status and body, instead of the recorded ones.
+        anchors: the rows on record, label → row; the recorded ones unless a test empties it.
         needs_token: like the real service, whose admin side answers everything that it does not like with one 500.
     """
 
@@ -51,7 +52,8 @@ class FieldServices:
         self.asked: Counter[str] = Counter()
         self.answers: dict[str, tuple[int, object]] = {}
         self.needs_token = True
-        self._texts: dict[str, str] = {}
+        self.anchors = {row["anchor_label"]: row for row in recorded.listing()["anchors"]}
+        self.texts: dict[str, str] = {}
         self._recorded = {
             (one["method"], one["path"], one["sent"]): one for one in recorded.http_pairs() if one["status"] < 300
         }
@@ -116,20 +118,34 @@ class FieldServices:
             return web.json_response(told, status=status)
         if request.path.startswith("/admin/") and self.needs_token and "Authorization" not in request.headers:
             return web.json_response(_BROKEN, status=500)
+        if request.path == recorded.LISTING:
+            return web.json_response(recorded.listing() | {"anchors": list(self.anchors.values())})
+        if request.path == "/api/v1/anchors/register":
+            return self._register(json.loads(body or "{}"))
         found = self._recorded.get((request.method, request.path, body))
         if found is not None:
             text = found["body"] if isinstance(found["body"], str) else json.dumps(found["body"])
             return web.Response(status=found["status"], headers=found["headers"], text=None, body=text.encode())
         return self._not_recorded(request, body)
 
+    def _register(self, body: dict) -> web.Response:
+        """The same label again updates the row; in the recorded run it has the recorded number."""
+        known = {row["anchor_label"]: row for row in recorded.listing()["anchors"]}
+        storage_id = uuid4().hex
+        self.texts[storage_id] = body["essay_text"]
+        row = known[body["anchor_label"]] | {"grade": body["grade"], "text_storage_id": storage_id}
+        self.anchors[body["anchor_label"]] = row
+        answer = {"anchor_id": row["id"], "storage_id": storage_id, "grade_scale": row["grade_scale"]}
+        return web.json_response(answer | {"status": "registered"}, status=201)
+
     def _not_recorded(self, request: web.Request, body: str | None) -> web.Response:
         if request.path == "/healthz":
             return web.json_response({"status": "healthy", "service": "some_service"})
         if request.path == "/v1/content" and request.method == "POST" and body:
             storage_id = uuid4().hex
-            self._texts[storage_id] = body
+            self.texts[storage_id] = body
             return web.json_response({"storage_id": storage_id, "correlation_id": str(uuid4())}, status=201)
-        text = self._texts.get(request.path.removeprefix("/v1/content/"))
+        text = self.texts.get(request.path.removeprefix("/v1/content/"))
         if text is not None:
             return web.Response(body=text.encode(), content_type="application/octet-stream")
         if request.path.startswith("/v1/content/"):

@@ -50,7 +50,9 @@ class Ended:
         return found
 
 
-async def run_against(field: FieldServices, folder: Path, *, patience: Patience = PATIENCE, **study: object) -> Ended:
+async def run_against(
+    field: FieldServices, folder: Path, *, patience: Patience = PATIENCE, llm_url: str | None = None, **study: object
+) -> Ended:
     """Execute the recorded study, or a guest run of it, against these services."""
     assets = read_assets(recorded.assets(folder / "assets"), grade_scale=recorded.SCALE)
     assert assets.inputs is not None, assets.findings
@@ -58,8 +60,9 @@ async def run_against(field: FieldServices, folder: Path, *, patience: Patience 
     target = Target(
         stack="remote",
         kafka_bootstrap=address["KAFKA_BOOTSTRAP_SERVERS"],
-        content_service_url=address["CONTENT_SERVICE_URL"],
+        content_service_url=address["CONTENT_SERVICE_URL"] + "/",  # as people write it
         cj_service_url=address["CJ_SERVICE_URL"],
+        llm_provider_service_url=llm_url,
     )
     spec = RunSpec(
         run_id=new_run_id(),

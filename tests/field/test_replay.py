@@ -41,6 +41,21 @@ async def test_the_recorded_run_is_complete_and_valid(bootstrap: str, tmp_path: 
     assert run("verify", newest(tmp_path), cwd=tmp_path).code == 0
 
 
+async def test_anchors_are_registered_where_a_person_asks_for_it_and_the_run_says_so(
+    embedded: str, tmp_path: Path
+) -> None:
+    """By the option; a dry run with the same option asks nobody."""
+    async with FieldServices(embedded) as field:
+        field.anchors = {}
+        dry = await execute(field, tmp_path, "--register-anchors", "--mode", "dry-run")
+        assert (dry.code, field.asked.total()) == (0, 0), dry.err
+        ran = await execute(field, tmp_path, "--register-anchors", "--expected-grade-scale", recorded.SCALE)
+    assert ran.code == 0, ran.err
+    assert field.asked["POST /api/v1/anchors/register"] == 9
+    assert "9 anchors were registered and read back: anchor_essay_eng_5_test_A (A) is row 29" in ran.err
+    assert len(artefact(newest(tmp_path))["llm_comparisons"]) == 24
+
+
 @pytest.fixture(scope="module")
 def replayed(embedded: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[FieldServices, Path, Ran]:
     """One such run, which several tests read."""
