@@ -117,7 +117,7 @@ class AnchorRegistered(WireModel):
 class AnchorOnRecord(WireModel):
     """CJ admin: one anchor of an assignment; `id` is the row id that the batch's anchor ids hold."""
 
-    id: int
+    id: Annotated[int, Field(ge=0, lt=10**18)]
     anchor_label: str
     grade: str
     grade_scale: str

@@ -62,23 +62,8 @@ CLAIMS: dict[str, frozenset[str]] = {
 """What says the contrary of the message where it is there at all: any value but null is a contradiction."""
 
 NOT_TOO_LONG: frozenset[str] = frozenset(
-    (
-        "data.winner",
-        "data.token_usage",
-        "data.token_usage.prompt_tokens",
-        "data.token_usage.completion_tokens",
-        "data.cost_estimate",
-        "data.requested_at",
-        "data.completed_at",
-        "data.request_metadata",
-        "data.request_metadata.essay_a_id",
-        "data.request_metadata.essay_b_id",
-        "data.request_metadata.prompt_sha256",
-        "data",
-        "data.error_detail",
-        "data.essay_results.0",
-    )
-)
+    (*_COMPARISON, "data.winner", "data.request_metadata.prompt_sha256", "data.error_detail", "data.essay_results.0")
+) - {"data.request_id", "data.provider", "data.model"}
 """Needed fields in which a value that is too long is no value; a long name of a model is still a name."""
 
 
@@ -123,9 +108,8 @@ def fields(value: object, here: Path = ()) -> Iterator[Path]:
         yield from fields(value[0], (*here, 0))
 
 
-def every_damage(kind: str, message: Message | None = None) -> Iterator[Damaged]:
+def every_damage(kind: str, sound: Message) -> Iterator[Damaged]:
     """Each field of a message damaged in each way."""
-    sound = message or KINDS[kind]
     for path in fields(sound.value):
         for damage in DAMAGES:
             if isinstance(path[-1], int) and damage == "missing":

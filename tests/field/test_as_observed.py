@@ -17,15 +17,15 @@ from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.core.events import AnchorRow, PreflightPassed
 from eng5_runner.core.ids import student_id
 from eng5_runner.core.next_step import exit_code
-from eng5_runner.core.spec import Patience, Study
+from eng5_runner.core.spec import Patience
 from eng5_runner.errors import ConfigurationError, NotAllowed, ServiceUnavailable
 from tests.effects.servers import serving
 from tests.field import recorded
 from tests.field.recorded import Message
 from tests.field.services import FieldServices, as_recorded
 from tests.field.session import run_against
-from tests.run.runs import ASSIGNMENT, GRADES, RUN_ID, Run, make_spec
-from tests.run.test_preflight import assigned, instructions, listing, row
+from tests.run.runs import RUN_ID, Run, make_spec
+from tests.run.test_preflight import on_the_national_scale
 from tests.run.world import World, whole_story
 
 FIXED_BODY = {"error": "Internal server error", "message": "An unexpected error occurred"}
@@ -227,14 +227,7 @@ def test_waves_with_minutes_of_silence_between_them_are_waited_for(tmp_path):
 
 def test_on_the_national_scale_the_run_ends_partial_with_our_estimates(tmp_path: Path):
     """The completion comes, the result never does: warned of beforehand, exit 3."""
-    scale = "eng5_np_national_9_step"
-    run = assigned(tmp_path, study=Study(assignment_id=ASSIGNMENT, grade_scale=scale))
-    grades = dict(zip(GRADES, "963", strict=True))
-    anchors = tuple(a.model_copy(update={"grade": grades[a.anchor_id]}) for a in run.inputs.anchors)
-    run.inputs = run.inputs.model_copy(update={"grade_scale": scale, "anchors": anchors})
-    run.world.cj.record = instructions(grade_scale=scale)
-    rows = [row(11 + n, a.label, a.grade, f"{11 + n:032d}") for n, a in enumerate(anchors)]
-    run.world.cj.listing = listing(*rows)
+    run = on_the_national_scale(tmp_path)
     run.world.cj.script = lambda run_id, essays: whole_story(run_id, essays)[:-1]
     state = run.start()
     assert (exit_code(state), state.closed.reasons) == (3, ("result deadline after 20 s",))

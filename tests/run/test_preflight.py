@@ -216,16 +216,21 @@ def test_a_broker_that_does_not_answer_is_a_service_unavailable(tmp_path):
     assert caught.value.exit_code == 69
 
 
-def test_the_national_scale_is_warned_of(tmp_path):
-    """The present CJ service sends no result for it."""
+def on_the_national_scale(directory: Path) -> Run:
+    """A run with an assignment on that scale, anchors and all."""
     scale = "eng5_np_national_9_step"
-    run = assigned(tmp_path, study=Study(assignment_id=ASSIGNMENT, grade_scale=scale))
+    run = assigned(directory, study=Study(assignment_id=ASSIGNMENT, grade_scale=scale))
     grades = dict(zip(GRADES, "963", strict=True))
     anchors = tuple(a.model_copy(update={"grade": grades[a.anchor_id]}) for a in run.inputs.anchors)
     run.inputs = run.inputs.model_copy(update={"grade_scale": scale, "anchors": anchors})
     run.world.cj.record = instructions(grade_scale=scale)
-    rows = [row(11 + n, a.label, a.grade, f"{11 + n:032d}") for n, a in enumerate(anchors)]
-    run.world.cj.listing = listing(*rows)
+    run.world.cj.listing = listing(*(row(11 + n, a.label, a.grade, f"{11 + n:032d}") for n, a in enumerate(anchors)))
+    return run
+
+
+def test_the_national_scale_is_warned_of(tmp_path):
+    """The present CJ service sends no result for it."""
+    run = on_the_national_scale(tmp_path)
     run.start()
     (passed,) = [event for event in run.events if isinstance(event, PreflightPassed)]
     assert any("national scale" in warning for warning in passed.warnings)
