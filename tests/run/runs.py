@@ -41,7 +41,8 @@ def _document(path: str, text: str) -> Document:
 
 
 def text_of(essay_id: str) -> bytes:
-    return f"The essay of {essay_id}. It speaks of rain, at a length that is enough for an anchor on record.".encode()
+    """As long as an anchor has to be."""
+    return f"The essay of {essay_id}. It speaks of rain.".ljust(120, ".").encode()
 
 
 def make_inputs() -> tuple[Inputs, dict[str, bytes]]:
