@@ -24,7 +24,8 @@ from sqlalchemy.engine import Row
 from sqlalchemy.exc import IntegrityError
 
 from eng5_runner.contracts.services import ADMIN_ROLE
-from eng5_runner.stack.store import Store, identity_accounts, identity_refresh_tokens
+from eng5_runner.stack.store import Store
+from eng5_runner.stack.tables import identity_accounts, identity_refresh_tokens
 from eng5_runner.stack.transactions import Transaction
 
 FIRST_ADMIN_EMAIL = "admin@eng5.localhost"

@@ -11,7 +11,8 @@ from sqlalchemy import Select, Table, delete, func, insert, select, update
 from sqlalchemy.engine import Row
 
 from eng5_runner.contracts.services import InstructionsBody
-from eng5_runner.stack.store import Store, cj_anchors, cj_instructions
+from eng5_runner.stack.store import Store
+from eng5_runner.stack.tables import cj_anchors, cj_instructions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,8 @@ from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.engine import Row
 
 from eng5_runner.stack.cj_plan import Plan
-from eng5_runner.stack.store import Store, cj_batches, cj_closing_events, cj_comparisons
+from eng5_runner.stack.store import Store
+from eng5_runner.stack.tables import cj_batches, cj_closing_events, cj_comparisons
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

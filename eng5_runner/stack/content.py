@@ -10,7 +10,8 @@ from aiohttp import web
 from sqlalchemy import insert, select
 
 from eng5_runner.contracts.services import STORAGE_ID_PATTERN, StoredContent
-from eng5_runner.stack.store import Store, content
+from eng5_runner.stack.store import Store
+from eng5_runner.stack.tables import content
 from eng5_runner.stack.web import CORRELATION_ID, answer, invalid, not_found, service
 
 NAME = "content_service"

@@ -11,7 +11,8 @@ from sqlalchemy import bindparam, insert, select, update
 
 from eng5_runner.contracts.services import ComparisonBody
 from eng5_runner.stack.group_commit import GroupCommit
-from eng5_runner.stack.store import Store, llm_comparisons
+from eng5_runner.stack.store import Store
+from eng5_runner.stack.tables import llm_comparisons
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

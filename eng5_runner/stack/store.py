@@ -1,7 +1,7 @@
-"""What the services keep: one schema, in SQLite in the data directory.
+"""What the services keep: one schema, in SQLite in the data directory or in a PostgreSQL that several share.
 
 Everything above the engine's creation is SQLAlchemy Core without a dialect's own words, so that another database is
-another URL. A service reads only its own tables: what belongs to another one it asks for over HTTP.
+another URL.
 """
 
 from __future__ import annotations
@@ -10,152 +10,31 @@ import asyncio
 import fcntl
 import os
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Executable,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    String,
-    Table,
-    Text,
-    UniqueConstraint,
-    event,
-    insert,
-    select,
-)
-from sqlalchemy.engine import Row
+from sqlalchemy import Connection, Executable, event, text, update
+from sqlalchemy.engine import URL, Row
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from eng5_runner.errors import ConfigurationError, DiskError, TemporaryFailure
-from eng5_runner.stack.transactions import Transaction, transaction
+from eng5_runner.errors import ConfigurationError, DiskError, NotAllowed, TemporaryFailure
+from eng5_runner.stack.migrations import migrate
+from eng5_runner.stack.tables import cj_requests, llm_comparisons
+from eng5_runner.stack.transactions import FAILURES, Transaction, carried_out, sqlstate, transaction
 
-SCHEMA_VERSION = 1
+T = TypeVar("T")
+
 FILE_NAME = "stack.sqlite"
 LOCK_NAME = "stack.lock"
 _LOCK_PAUSE_SECONDS = 0.1
-
-schema = MetaData()
-
-stack_schema = Table("stack_schema", schema, Column("version", Integer, primary_key=True))
-
-content = Table(
-    "content",
-    schema,
-    Column("storage_id", String(32), primary_key=True),
-    Column("content_type", String(255), nullable=False),
-    Column("body", LargeBinary, nullable=False),
-    Column("created_at", String(40), nullable=False),
-)
-
-# The provider's queue. `body` goes when the outcome is there: a prompt holds two essays.
-llm_comparisons = Table(
-    "llm_comparisons",
-    schema,
-    Column("number", Integer, primary_key=True),
-    Column("queue_id", String(36), nullable=False, unique=True),
-    Column("correlation_id", String(64), nullable=False, unique=True),
-    Column("prompt_sha256", String(64), nullable=False),
-    Column("callback_topic", String(255), nullable=False),
-    Column("body", LargeBinary),
-    Column("requested_at", String(40), nullable=False),
-    Column("outcome", LargeBinary),
-)
-
-cj_instructions = Table(
-    "cj_instructions",
-    schema,
-    Column("id", Integer, primary_key=True),
-    Column("assignment_id", String(100), unique=True),
-    Column("course_id", String(100), unique=True),
-    Column("instructions_text", Text, nullable=False),
-    Column("grade_scale", String(50), nullable=False),
-    Column("context_origin", String(50), nullable=False),
-    Column("student_prompt_storage_id", String(32)),
-    Column("judge_rubric_storage_id", String(32)),
-    Column("created_at", String(40), nullable=False),
-)
-
-cj_anchors = Table(
-    "cj_anchors",
-    schema,
-    Column("id", Integer, primary_key=True),
-    Column("assignment_id", String(100), nullable=False),
-    Column("anchor_label", String(255), nullable=False),
-    Column("grade", String(10), nullable=False),
-    Column("grade_scale", String(50), nullable=False),
-    Column("text_storage_id", String(32), nullable=False),
-    Column("created_at", String(40), nullable=False),
-    UniqueConstraint("assignment_id", "anchor_label"),
-)
-
-# `plan` is all that was decided when the batch was accepted, `request_sha256` what makes a second request the same one.
-cj_batches = Table(
-    "cj_batches",
-    schema,
-    Column("id", Integer, primary_key=True),
-    Column("batch_id", String(36), nullable=False, unique=True),
-    Column("request_sha256", String(64), nullable=False),
-    Column("plan", Text, nullable=False),
-)
-
-# One row for each time that a pair is asked; `raw` is the callback as it came, byte for byte.
-cj_comparisons = Table(
-    "cj_comparisons",
-    schema,
-    Column("id", Integer, primary_key=True),
-    Column("cj_batch_id", Integer, ForeignKey("cj_batches.id"), nullable=False),
-    Column("wave", Integer, nullable=False),
-    Column("place", Integer, nullable=False),
-    Column("attempt", Integer, nullable=False),
-    Column("essay_a_id", String(36), nullable=False),
-    Column("essay_b_id", String(36), nullable=False),
-    Column("correlation_id", String(36), nullable=False, unique=True),
-    Column("raw", LargeBinary),
-    Index("ix_cj_comparisons_batch", "cj_batch_id", "wave"),
-)
-
-# The events that ended a batch, in the order in which they were published.
-cj_closing_events = Table(
-    "cj_closing_events",
-    schema,
-    Column("id", Integer, primary_key=True),
-    Column("cj_batch_id", Integer, ForeignKey("cj_batches.id"), nullable=False),
-    Column("topic", String(255), nullable=False),
-    Column("raw", LargeBinary, nullable=False),
-)
-
-identity_accounts = Table(
-    "identity_accounts",
-    schema,
-    Column("id", Integer, primary_key=True),
-    Column("email", String(320), nullable=False, unique=True),
-    Column("password_hash", String(255), nullable=False),
-    Column("roles", String(255), nullable=False),
-    Column("created_at", String(40), nullable=False),
-)
-
-# Refresh tokens, of which only the hash is kept. A login begins a family; each exchange adds a member to it.
-identity_refresh_tokens = Table(
-    "identity_refresh_tokens",
-    schema,
-    Column("token_sha256", String(64), primary_key=True),
-    Column("family", String(32), nullable=False, index=True),
-    Column("account_id", Integer, ForeignKey("identity_accounts.id"), nullable=False),
-    Column("expires_at", BigInteger, nullable=False),
-    Column("exchanged_at", BigInteger),
-)
+_CONNECTIONS = 10
+_CONNECT_SECONDS = 10
+_STATEMENT_SECONDS = 30
 
 
 class Store:
@@ -164,33 +43,63 @@ class Store:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
+    async def carry_out(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """The result of work in a transaction of its own; see `transactions.carried_out`, it may be begun again.
+
+        Raises:
+            ServiceUnavailable: the database stayed away.
+        """
+        return await carried_out(self._engine, work)
+
     def begin(self) -> AbstractAsyncContextManager[Transaction]:
-        """A transaction: committed at the end of the block, rolled back when it raises or is cancelled."""
+        """A transaction that is tried once: committed at the end of the block, rolled back when it raises."""
         return transaction(self._engine)
 
     async def rows(self, query: Executable) -> Sequence[Row[Any]]:
-        """All rows of a query."""
-        async with self.begin() as connection:
+        """All rows of a query, or of a statement that may be carried out twice."""
+
+        async def all_rows(connection: Transaction) -> Sequence[Row[Any]]:
             return (await connection.execute(query)).all()
+
+        return await self.carry_out(all_rows)
 
     async def row(self, query: Executable) -> Row[Any] | None:
         """The first row of a query, or None."""
-        async with self.begin() as connection:
+
+        async def first_row(connection: Transaction) -> Row[Any] | None:
             return (await connection.execute(query)).first()
+
+        return await self.carry_out(first_row)
+
+    async def answers(self) -> bool:
+        """Whether the database answers now."""
+        try:
+            async with self.begin() as connection:
+                await connection.execute(text("SELECT 1"))
+        except FAILURES:
+            return False
+        return True
 
 
 def _sqlite_engine(path: Path) -> AsyncEngine:
     # One connection: SQLite has one writer at a time anyway, and so nobody ever meets a locked database.
-    engine = create_async_engine(f"sqlite+aiosqlite:///{path}", pool_size=1, max_overflow=0, pool_timeout=60)
+    url = URL.create("sqlite+aiosqlite", database=str(path))
+    engine = create_async_engine(url, pool_size=1, max_overflow=0, pool_timeout=60)
 
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+        # Python's driver begins transactions late, after changes of the schema; we say BEGIN ourselves.
+        connection.isolation_level = None
         cursor = connection.cursor()
         # A killed process loses nothing this way, and a power cut at most the last moments, never the file.
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=NORMAL")
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
 
     return engine
 
@@ -246,14 +155,50 @@ def _locked(data_dir: Path, patience: float) -> int:
 async def _prepare(engine: AsyncEngine, path: Path) -> None:
     try:
         async with engine.begin() as connection:
-            await connection.run_sync(schema.create_all)
-            found = (await connection.execute(select(stack_schema.c.version))).scalar()
-            if found is None:
-                await connection.execute(insert(stack_schema).values(version=SCHEMA_VERSION))
+            await connection.run_sync(migrate, name=str(path))
+            # The lock is ours: whoever holds a lease here has ended.
+            for table in (llm_comparisons, cj_requests):
+                await connection.execute(update(table).values(worker=None, lease_until=None))
     except SQLAlchemyError as error:
         raise DiskError(f"{path} cannot be used: {error}", remedy="Give another directory.") from error
-    if found not in (None, SCHEMA_VERSION):
-        raise ConfigurationError(
-            f"{path} has schema version {found}, this stack knows {SCHEMA_VERSION}",
-            remedy="Use the version of the runner that made it, or another directory.",
-        )
+
+
+@asynccontextmanager
+async def open_database(url: URL) -> AsyncIterator[Store]:
+    """The store in a PostgreSQL database, which is there and may be empty; others may use it at the same time.
+
+    Raises:
+        ServiceUnavailable: it does not answer for as long as a restart may take.
+        NotAllowed: it does not let us in.
+        ConfigurationError: there is no such database, or it was made by a newer version of the stack.
+    """
+    engine = create_async_engine(
+        url,
+        pool_pre_ping=True,
+        pool_size=_CONNECTIONS,
+        max_overflow=0,
+        pool_timeout=60,
+        connect_args={"timeout": _CONNECT_SECONDS, "command_timeout": _STATEMENT_SECONDS},
+    )
+    name = url.render_as_string(hide_password=True)
+
+    async def prepare(connection: Transaction) -> None:
+        await connection.run(migrate, name=name)
+
+    try:
+        await carried_out(engine, prepare)
+    except FAILURES as error:
+        await engine.dispose()
+        raise _explained(error, name=name) from error
+    try:
+        yield Store(engine)
+    finally:
+        await engine.dispose()
+
+
+def _explained(error: Exception, *, name: str) -> NotAllowed | ConfigurationError:
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    state = sqlstate(error)
+    if state.startswith(("28", "42501")):
+        return NotAllowed(f"{name} does not let us in: {cause}", remedy="Check the user, the password and its rights.")
+    return ConfigurationError(f"{name} cannot be used: {cause}", remedy="Check the database's URL, and that it exists.")

@@ -3,20 +3,39 @@
 A statement that is cancelled while SQLite's thread works on it makes SQLAlchemy abandon the connection, and an
 abandoned connection can keep its lock on the file until it is garbage (seen in one of some hundred cancellations). So
 each step runs to its end, and only then does the cancellation go on; a step takes milliseconds.
+
+A database server can go away and come back, and it can end one of two transactions that wait for each other. Work that
+is given as a function is then begun again from its start.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Executable
+import asyncpg
+import structlog
+from sqlalchemy import Connection, Executable
 from sqlalchemy.engine import CursorResult
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from eng5_runner.errors import ServiceUnavailable
+
+log = structlog.get_logger(__name__)
+
 T = TypeVar("T")
+P = ParamSpec("P")
+
+# While a connection is made, asyncpg's errors and the system's come as they are.
+FAILURES = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+# A server that is restarted is back within this.
+PATIENCE_SECONDS = 40.0
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.02, 1.0
+# Of PostgreSQL: serialization failure, deadlock; the server ends, has crashed, is not up yet; has no place left.
+_PASSING_STATES = ("40001", "40P01", "57P01", "57P02", "57P03", "53300", "08")
 
 
 class Transaction:
@@ -31,6 +50,10 @@ class Transaction:
         """Carry out a statement, once for each of the parameters if there are any."""
         return await undisturbed(self._connection.execute(statement, parameters))
 
+    async def run(self, work: Callable[Concatenate[Connection, P], T], *arguments: P.args, **options: P.kwargs) -> T:
+        """The result of a function that uses the connection without waiting."""
+        return await undisturbed(self._connection.run_sync(work, *arguments, **options))
+
 
 @asynccontextmanager
 async def transaction(engine: AsyncEngine) -> AsyncIterator[Transaction]:
@@ -43,6 +66,47 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[Transaction]:
     finally:
         if connection.sync_connection is not None:
             await undisturbed(connection.close())
+
+
+async def carried_out(engine: AsyncEngine, work: Callable[[Transaction], Awaitable[T]]) -> T:
+    """The result of the work in one transaction.
+
+    It is begun again when the server could not carry it out this time. A connection that breaks while the transaction
+    is committed leaves open whether it was, so the work must be such that doing it twice comes to the same.
+
+    Raises:
+        ServiceUnavailable: the server stayed away for 40 s.
+    """
+    clock = asyncio.get_running_loop().time
+    until, pause = clock() + PATIENCE_SECONDS, _FIRST_PAUSE_SECONDS
+    while True:
+        try:
+            async with transaction(engine) as connection:
+                return await work(connection)
+        except FAILURES as error:
+            if not _passes(error):
+                raise
+            if clock() >= until:
+                raise ServiceUnavailable(
+                    f"the database has not answered for {PATIENCE_SECONDS:.0f} s: {error}",
+                    remedy="Start the database, then the service; nothing that was told to anybody is lost.",
+                ) from error
+            log.warning("the database did not carry this out; trying again", cause=type(error).__name__, seconds=pause)
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+
+def sqlstate(error: BaseException) -> str:
+    """PostgreSQL's code of an error, empty if it has none."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return str(getattr(cause, "sqlstate", None) or "")
+
+
+def _passes(error: Exception) -> bool:
+    """Whether the same work can succeed later."""
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or sqlstate(error).startswith(_PASSING_STATES)
+    return isinstance(error, OSError) or sqlstate(error).startswith(_PASSING_STATES)
 
 
 async def undisturbed(work: Coroutine[Any, Any, T]) -> T:

@@ -7,7 +7,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
+from tests.needs import cannot_be_had
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Certificates:
 
 def make_certificates(folder: Path) -> Certificates:
     if shutil.which("openssl") is None:
-        pytest.skip("certificates need openssl, which is not installed")
+        cannot_be_had("certificates need openssl, which is not installed")
     folder.mkdir(parents=True)
     for name in ("ca", "other"):
         _openssl(

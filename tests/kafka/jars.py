@@ -10,7 +10,8 @@ import subprocess
 from pathlib import Path
 
 import platformdirs
-import pytest
+
+from tests.needs import cannot_be_had
 
 POM = Path(__file__).with_name("pom.xml")
 _FETCH_SECONDS = 300
@@ -20,7 +21,7 @@ def server_jars() -> Path:
     """The folder with the server's jars; skips the test where Java, Maven or Maven Central cannot be had."""
     for tool in ("java", "mvn"):
         if shutil.which(tool) is None:
-            pytest.skip(f"a real Kafka needs {tool}, which is not installed")
+            cannot_be_had(f"a real Kafka needs {tool}, which is not installed")
     cache = Path(os.environ.get("ENG5_TEST_CACHE") or platformdirs.user_cache_path("eng5-runner-tests"))
     # Another list of jars is another folder.
     folder = cache / f"kafka-{hashlib.sha256(POM.read_bytes()).hexdigest()[:12]}"
@@ -39,7 +40,7 @@ def _fetch(folder: Path) -> None:
     try:
         fetched = subprocess.run(command, capture_output=True, text=True, timeout=_FETCH_SECONDS, check=False)
     except subprocess.TimeoutExpired:
-        pytest.skip(f"Maven Central did not give Kafka's jars within {_FETCH_SECONDS} s")
+        cannot_be_had(f"Maven Central did not give Kafka's jars within {_FETCH_SECONDS} s")
     if fetched.returncode:
-        pytest.skip(f"Kafka's jars cannot be had from Maven Central: {(fetched.stdout + fetched.stderr)[-300:]}")
+        cannot_be_had(f"Kafka's jars cannot be had from Maven Central: {(fetched.stdout + fetched.stderr)[-300:]}")
     unfinished.rename(folder)

@@ -22,7 +22,8 @@ from eng5_runner.stack.judges import JudgeEntry, Question, Verdict, offline_base
 from eng5_runner.stack.kafka import Pacer, Publisher, open_publisher, open_reader
 from eng5_runner.stack.llm_provider import LLMProvider
 from eng5_runner.stack.prompts import prompt_blocks, prompt_text
-from eng5_runner.stack.store import llm_comparisons, open_store
+from eng5_runner.stack.store import open_store
+from eng5_runner.stack.tables import llm_comparisons
 from eng5_runner.stack.web import served
 from tests.stack.driver import RecordingJudge
 from tests.stack.texts import essay

@@ -18,7 +18,9 @@ from eng5_runner.stack.group_commit import Closed, GroupCommit
 from eng5_runner.stack.judges import JudgeEntry, Question, Verdict, offline_baseline
 from eng5_runner.stack.kafka import Pacer, open_publisher, open_reader, stop_client
 from eng5_runner.stack.launch import StackAddresses, serve
-from eng5_runner.stack.store import SCHEMA_VERSION, Store, open_store, stack_schema
+from eng5_runner.stack.migrations import SCHEMA_VERSION
+from eng5_runner.stack.store import Store, open_store
+from eng5_runner.stack.tables import stack_schema
 from eng5_runner.stack.transactions import undisturbed
 from tests.stack.driver import client, request, running
 

@@ -1,0 +1,134 @@
+"""A real PostgreSQL: a difficult password, the schema's versions, a server that goes and comes back."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from sqlalchemy import insert, select, text, update
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from eng5_runner.errors import ConfigurationError, NotAllowed
+from eng5_runner.stack.database import SERVICES, database_url
+from eng5_runner.stack.migrations import SCHEMA_VERSION
+from eng5_runner.stack.store import open_database
+from eng5_runner.stack.tables import content, schema, stack_schema
+from eng5_runner.stack.transactions import Transaction
+from tests.postgres.conftest import PASSWORD, Database
+
+ROW = {"storage_id": "0" * 32, "content_type": "text/plain", "body": b"\0\xff", "created_at": "now"}
+
+
+@pytest.mark.parametrize("by", ["parts", "whole"])
+async def test_a_user_with_a_difficult_password_gets_in(database: Database, by: str) -> None:
+    parts = {
+        "ENVIRONMENT": "production",
+        "HULEEDU_DB_USER": database.user,
+        "HULEEDU_PROD_DB_PASSWORD": PASSWORD,
+        "HULEEDU_PROD_DB_HOST": "127.0.0.1",
+        "HULEEDU_PROD_DB_PORT": str(database.server.port),
+    }
+    url = database_url(SERVICES["cj"], parts)
+    assert url is not None
+    if by == "whole":
+        url = database_url(SERVICES["cj"], {"SERVICE_DATABASE_URL": url.render_as_string(hide_password=False)})
+        assert url is not None
+    async with open_database(url.set(database=database.name)) as store:
+        await store.carry_out(lambda connection: connection.execute(insert(content), [ROW]))
+        row = await store.row(select(content.c.body))
+    assert row is not None and row.body == b"\0\xff"
+
+
+async def test_a_wrong_password_is_not_allowed_and_shown_to_nobody(database: Database) -> None:
+    with pytest.raises(NotAllowed, match="does not let us in") as refused:
+        async with open_database(database.url.set(password="wr/ong#secret")):
+            pass
+    assert "wr/ong#secret" not in str(refused.value) and "wr%2Fong" not in str(refused.value)
+
+
+async def test_a_database_that_is_not_there_is_a_setting(database: Database) -> None:
+    with pytest.raises(ConfigurationError, match="does not exist"):
+        async with open_database(database.url.set(database="nowhere")):
+            pass
+
+
+async def test_services_that_start_at_the_same_time_make_one_schema(database: Database) -> None:
+    async def start() -> int:
+        async with open_database(database.url) as store:
+            row = await store.row(select(stack_schema.c.version))
+            assert row is not None
+            return int(row.version)
+
+    assert await asyncio.gather(*(start() for _ in range(8))) == [SCHEMA_VERSION] * 8
+    connection = await database.connect()
+    names = {row["tablename"] for row in await connection.fetch("SELECT * FROM pg_tables WHERE schemaname = 'public'")}
+    assert names == set(schema.tables)
+    assert await connection.fetchval("SELECT count(*) FROM stack_schema") == 1
+    await connection.close()
+
+
+async def test_a_newer_database_is_refused_and_left_alone(database: Database) -> None:
+    async with open_database(database.url) as store:
+        await store.carry_out(lambda connection: connection.execute(update(stack_schema).values(version=99)))
+    with pytest.raises(ConfigurationError, match=f"schema version 99, this stack knows {SCHEMA_VERSION}"):
+        async with open_database(database.url):
+            pass
+    connection = await database.connect()
+    assert await connection.fetchval("SELECT version FROM stack_schema") == 99
+    await connection.close()
+
+
+async def test_work_goes_on_when_the_server_has_been_restarted(database: Database) -> None:
+    async with open_database(database.url) as store:
+        await asyncio.gather(*(store.answers() for _ in range(5)))  # connections that will be dead
+        database.server.stop()
+        assert not await store.answers()
+        waiting = asyncio.create_task(store.carry_out(lambda connection: connection.execute(insert(content), [ROW])))
+        await asyncio.sleep(0.2)
+        assert not waiting.done()
+        database.server.start()
+        await waiting
+        rows = await store.rows(select(content.c.storage_id))
+    assert len(rows) == 1
+
+
+async def test_of_two_transactions_that_wait_for_each_other_both_are_carried_out(database: Database) -> None:
+    rows = [{**ROW, "storage_id": name * 32} for name in "ab"]
+    both_hold_one = asyncio.Barrier(2)
+
+    async with open_database(database.url) as store:
+        await store.carry_out(lambda connection: connection.execute(insert(content), rows))
+
+        async def touch(order: str) -> int:
+            begun = 0
+
+            async def work(connection: Transaction) -> None:
+                nonlocal begun
+                begun += 1
+                for place, name in enumerate(order):
+                    change = update(content).where(content.c.storage_id == name * 32).values(content_type=order)
+                    await connection.execute(change)
+                    if place == 0 and begun == 1:
+                        await both_hold_one.wait()
+
+            await store.carry_out(work)
+            return begun
+
+        assert sorted(await asyncio.gather(touch("ab"), touch("ba"))) == [1, 2]
+
+
+async def test_the_pool_knows_a_dead_connection_before_it_gives_it_out(database: Database) -> None:
+    async with open_database(database.url) as store:
+        assert await store.answers()
+        engine = create_async_engine(make_url(database.text))
+        async with engine.connect() as other:
+            await other.execute(
+                text(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE usename = current_user AND pid <> pg_backend_pid()"
+                )
+            )
+        await engine.dispose()
+        async with store.begin() as connection:  # which is tried once
+            assert (await connection.execute(text("SELECT 1"))).scalar_one() == 1
