@@ -1,8 +1,12 @@
 """The LLM Provider Service: takes comparisons over HTTP, has them judged, publishes the results.
 
 An outcome is stored before it is published, so that nothing is judged, and paid, twice: whoever asks again with the
-same correlation id and prompt gets the stored answer published again. What was accepted and not finished is taken up
-when the service starts again.
+same correlation id and prompt gets the stored answer published again.
+
+Several processes may share one database: each takes up to `workers` comparisons at a time under a lease and renews it
+while it lives, so a comparison is in one hand only. When a process dies, what it had in hand, that many at most, is
+taken by another after the lease, and may then be judged a second time; the first outcome that is stored is the only
+one that anybody is told.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ import asyncio
 import hashlib
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from uuid import UUID
 
 import structlog
@@ -22,13 +27,16 @@ from eng5_runner.contracts.base import describe
 from eng5_runner.contracts.request import Provider
 from eng5_runner.contracts.services import ComparisonBody, ComparisonQueued, ModelManifest
 from eng5_runner.contracts.topics import Topic
+from eng5_runner.errors import ServiceUnavailable
 from eng5_runner.stack.group_commit import Closed
 from eng5_runner.stack.judges import JudgeEntry, JudgeFailed
 from eng5_runner.stack.kafka import Publisher
+from eng5_runner.stack.leases import RENEWED_EVERY_SECONDS
 from eng5_runner.stack.llm_question import question_of, repeat_index, told_of
-from eng5_runner.stack.llm_queue import Entry, Known, QueueRecord, new_entry
+from eng5_runner.stack.llm_queue import Entry, Full, Known, QueueRecord, new_entry
 from eng5_runner.stack.llm_results import SERVICE, failure, readable_metadata, success
 from eng5_runner.stack.store import Store
+from eng5_runner.stack.transactions import FAILURES
 from eng5_runner.stack.web import Refusal, answer, invalid, parsed, service
 
 log = structlog.get_logger(__name__)
@@ -38,6 +46,8 @@ _LARGEST_BODY = 20 * 1024 * 1024
 _WORKERS = 16
 _QUEUE_LENGTH = 1000
 _RETRY_AFTER_SECONDS = 1
+_LOOK_EVERY_SECONDS = 0.5
+_LET_GO_SECONDS = 2.0
 
 
 class LLMProvider:
@@ -61,12 +71,12 @@ class LLMProvider:
             workers: comparisons judged at the same time.
             queue_length: comparisons that may wait; more are refused with 503.
         """
-        self._record = QueueRecord(store)
+        self._record = QueueRecord(store, length=queue_length)
         self._publisher = publisher
         self._judges = tuple(judges)
         self._workers = workers
-        self._queue: asyncio.Queue[Entry | None] = asyncio.Queue()
-        self._queue_length = queue_length
+        self._in_hand: set[str] = set()
+        self._woken = asyncio.Event()
         self._closing = False
         self._app, registry = service(SERVICE, largest_body=_LARGEST_BODY)
         self._judged = Counter("comparisons", "Judged comparisons.", ["provider", "outcome"], registry=registry)
@@ -97,21 +107,20 @@ class LLMProvider:
         _check_answerable(body)
         _check_askable(self._entry_for(body), body)
         prompt_sha256 = hashlib.sha256(body.user_prompt.encode()).hexdigest()
-        if self._queue.qsize() >= self._queue_length:
-            headers = {"Retry-After": str(_RETRY_AFTER_SECONDS)}
-            message = f"{self._queue.qsize()} comparisons are waiting"
-            raise Refusal(503, error_code="LLM_QUEUE_FULL", message=message, headers=headers)
         entry = new_entry(body, prompt_sha256)
         try:
             known = await self._record.accepted.add(entry)
         except Closed as error:
             raise Refusal(503, error_code="SERVICE_UNAVAILABLE", message="the service is ending") from error
-        if known is None:
-            self._queue.put_nowait(entry)
-            return _queued(entry.queue_id, body.callback_topic)
+        if isinstance(known, Full):
+            headers = {"Retry-After": str(_RETRY_AFTER_SECONDS)}
+            raise Refusal(503, error_code="LLM_QUEUE_FULL", message="too many comparisons wait", headers=headers)
         if known.prompt_sha256 != prompt_sha256:
             raise invalid("this correlation_id was used for another prompt")
-        await self._again(known, body.callback_topic)
+        if known.queue_id == entry.queue_id:
+            self._woken.set()
+        else:
+            await self._again(known, body.callback_topic)
         return _queued(known.queue_id, body.callback_topic)
 
     async def _again(self, known: Known, topic: str) -> None:
@@ -136,37 +145,63 @@ class LLMProvider:
         raise Refusal(400, error_code="LLM_CONFIGURATION_ERROR", message=message)
 
     async def run(self) -> None:
-        """Judge until cancelled or closed, beginning with what an earlier process left undone."""
-        async with asyncio.TaskGroup() as writers:
-            records = [
-                writers.create_task(self._record.accepted.run()),
-                writers.create_task(self._record.finished.run()),
-            ]
-            left = await self._record.unfinished()
-            if left:
-                log.info("unfinished comparisons are taken up again", comparisons=len(left))
-            for entry in left:
-                self._queue.put_nowait(entry)
-            async with asyncio.TaskGroup() as workers:
-                for _ in range(self._workers):
-                    workers.create_task(self._work())
-            for record in records:
-                record.cancel()
+        """Judge until cancelled or closed, beginning with what was left undone."""
+        try:
+            async with asyncio.TaskGroup() as helpers:
+                helping = [
+                    helpers.create_task(work)
+                    for work in (self._record.accepted.run(), self._record.finished.run(), self._keep_leases())
+                ]
+                async with asyncio.TaskGroup() as judging:
+                    await self._take(judging)
+                for task in helping:
+                    task.cancel()
+        finally:
+            await self._let_go()
 
     def close(self) -> None:
-        """Let the workers finish what they have in hand and end; the rest of the queue stays in the record."""
+        """Finish what is in hand and end; the rest of the queue stays in the record."""
         self._closing = True
-        for _ in range(self._workers):
-            self._queue.put_nowait(None)
+        self._woken.set()
 
-    async def _work(self) -> None:
+    async def _take(self, judging: asyncio.TaskGroup) -> None:
+        """Take what waits as places get free. Other processes' comparisons are looked for now and then."""
         while not self._closing:
-            entry = await self._queue.get()
-            if entry is None or self._closing:
-                return
+            self._woken.clear()
+            places = self._workers - len(self._in_hand)
+            taken = await self._record.take(places) if places else []
+            for entry in taken:
+                self._in_hand.add(entry.queue_id)
+                judging.create_task(self._judge(entry))
+            if len(taken) == places > 0:
+                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_EVERY_SECONDS):
+                    await self._woken.wait()
+
+    async def _judge(self, entry: Entry) -> None:
+        try:
             raw = await self._judged_message(entry)
-            await self._record.finished.add((entry.queue_id, raw))
-            await self._publisher.publish(entry.body.callback_topic, raw)
+            if await self._record.finished.add((entry.queue_id, raw)):
+                await self._publisher.publish(entry.body.callback_topic, raw)
+            else:
+                log.warning("judged by another worker meanwhile", queue_id=entry.queue_id)
+        finally:
+            self._in_hand.discard(entry.queue_id)
+            self._woken.set()
+
+    async def _keep_leases(self) -> None:
+        while True:
+            await asyncio.sleep(RENEWED_EVERY_SECONDS)
+            await self._record.renew()
+
+    async def _let_go(self) -> None:
+        """What was not judged need not wait for the end of the lease."""
+        try:
+            async with asyncio.timeout(_LET_GO_SECONDS):
+                await self._record.release()
+        except (*FAILURES, ServiceUnavailable, TimeoutError) as error:
+            log.warning("the comparisons in hand stay taken until their lease ends", cause=type(error).__name__)
 
     async def _judged_message(self, entry: Entry) -> bytes:
         """The result of a comparison, as it goes on the wire."""

@@ -1,18 +1,28 @@
-"""The provider's record: what is queued, and what came out, kept before anybody is told."""
+"""The provider's record: what is queued, who judges it, and what came out, kept before anybody is told.
+
+Several processes share it. Whoever accepts a comparison only writes it down; each worker takes what nobody holds.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import Enum
+from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, func, select, update
+from sqlalchemy.engine import Row
 
 from eng5_runner.contracts.services import ComparisonBody
 from eng5_runner.stack.group_commit import GroupCommit
+from eng5_runner.stack.leases import releasing, renewing, taking
 from eng5_runner.stack.store import Store
 from eng5_runner.stack.tables import llm_comparisons
+from eng5_runner.stack.transactions import Transaction
+
+_OPEN = llm_comparisons.c.outcome.is_(None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +44,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """A comparison that was asked before under the same correlation id.
+    """A comparison that is in the record under its correlation id, perhaps from before.
 
     Attributes:
-        queue_id: the id that it got then.
+        queue_id: the id that it got when it came first.
         prompt_sha256: of the prompt that was asked then.
         outcome: the result's message, None while it waits.
     """
@@ -47,55 +57,90 @@ class Known:
     outcome: bytes | None
 
 
+class Full(Enum):
+    """The answer where as many wait as may."""
+
+    FULL = "full"
+
+
 class QueueRecord:
-    """The queue's table; writes of concurrent requests and workers go in groups."""
+    """The queue's table, as one worker uses it; writes of concurrent requests and judgements go in groups.
 
-    def __init__(self, store: Store) -> None:
+    Attributes:
+        worker: this worker's own name in it.
+    """
+
+    def __init__(self, store: Store, *, length: int) -> None:
+        """Set the record up.
+
+        Args:
+            store: where it is kept.
+            length: comparisons that may wait for a worker.
+        """
+        self.worker = str(uuid4())
         self._store = store
-        self.accepted: GroupCommit[Entry, Known | None] = GroupCommit(self._accept)
-        self.finished: GroupCommit[tuple[str, bytes], None] = GroupCommit(self._finish)
+        self._length = length
+        self.accepted: GroupCommit[Entry, Known | Full] = GroupCommit(self._accept)
+        self.finished: GroupCommit[tuple[str, bytes], bool] = GroupCommit(self._finish)
 
-    async def _accept(self, entries: Sequence[Entry]) -> Sequence[Known | None]:
-        """Keep what is new; gives for each entry what was known of its correlation id, None for a new one."""
-        table = llm_comparisons
-        asked = [entry.body.correlation_id for entry in entries]
-        query = select(table.c.correlation_id, table.c.queue_id, table.c.prompt_sha256, table.c.outcome)
-        async with self._store.begin() as connection:
-            found = (await connection.execute(query.where(table.c.correlation_id.in_(asked)))).all()
-            known = {row.correlation_id: _known(row.queue_id, row.prompt_sha256, outcome=row.outcome) for row in found}
-            results, new = [], []
-            for entry in entries:
-                results.append(known.get(entry.body.correlation_id))
-                if results[-1] is None:
-                    known[entry.body.correlation_id] = _known(entry.queue_id, entry.prompt_sha256, outcome=None)
-                    new.append(_as_row(entry))
+    async def _accept(self, entries: Sequence[Entry]) -> Sequence[Known | Full]:
+        """Keep what is new, as long as there is room; gives for each entry what is known of its correlation id."""
+        by_id: dict[str, Entry] = {}
+        for entry in entries:
+            by_id.setdefault(entry.body.correlation_id, entry)
+
+        async def accept(connection: Transaction) -> dict[str, Known]:
+            known = await _known(connection, list(by_id))
+            new = [entry for name, entry in by_id.items() if name not in known]
             if new:
-                await connection.execute(insert(table), new)
-        return results
+                waiting = select(func.count()).where(_OPEN, llm_comparisons.c.worker.is_(None))
+                room = max(0, self._length - (await connection.execute(waiting)).scalar_one())
+                new = new[:room]
+                await connection.insert_new(llm_comparisons, [_as_row(entry) for entry in new])
+                # Read back: another process can have been quicker.
+                known |= await _known(connection, [entry.body.correlation_id for entry in new])
+            return known
 
-    async def _finish(self, outcomes: Sequence[tuple[str, bytes]]) -> Sequence[None]:
+        known = await self._store.carry_out(accept)
+        return [known.get(entry.body.correlation_id, Full.FULL) for entry in entries]
+
+    async def _finish(self, outcomes: Sequence[tuple[str, bytes]]) -> Sequence[bool]:
+        """Keep outcomes by queue id; gives for each whether it is the one that stands in the record."""
         table = llm_comparisons
         statement = (
-            update(table).where(table.c.queue_id == bindparam("which")).values(outcome=bindparam("what"), body=None)
+            update(table)
+            .where(table.c.queue_id == bindparam("which"), _OPEN)
+            .values(outcome=bindparam("what"), body=None, worker=self.worker, lease_until=None)
         )
-        async with self._store.begin() as connection:
-            await connection.execute(statement, [{"which": queue_id, "what": raw} for queue_id, raw in outcomes])
-        return [None] * len(outcomes)
+        # In one order, so that two processes do not wait for each other.
+        rows = [{"which": queue_id, "what": raw} for queue_id, raw in sorted(outcomes)]
 
-    async def unfinished(self) -> list[Entry]:
-        """What was accepted and has no outcome yet, in the order of its acceptance."""
-        table = llm_comparisons
-        query = select(table.c.queue_id, table.c.body, table.c.prompt_sha256, table.c.requested_at)
-        rows = await self._store.rows(query.where(table.c.outcome.is_(None)).order_by(table.c.number))
-        return [
-            Entry(
-                queue_id=row.queue_id,
-                body=ComparisonBody.model_validate_json(row.body, extra="ignore"),
-                prompt_sha256=row.prompt_sha256,
-                requested_at=datetime.fromisoformat(row.requested_at),
+        async def finish(connection: Transaction) -> set[str]:
+            await connection.execute(statement, rows)
+            ours = select(table.c.queue_id).where(
+                table.c.queue_id.in_([queue_id for queue_id, _ in outcomes]), table.c.worker == self.worker
             )
-            for row in rows
-        ]
+            return {row.queue_id for row in (await connection.execute(ours)).all()}
+
+        kept = await self._store.carry_out(finish)
+        return [queue_id in kept for queue_id, _ in outcomes]
+
+    async def take(self, at_most: int) -> list[Entry]:
+        """The oldest comparisons that nobody judges, which are this worker's from now on."""
+        table = llm_comparisons
+        rows = await self._store.rows(
+            taking(table, key=table.c.number, where=_OPEN, worker=self.worker, at_most=at_most)
+        )
+        return [_entry(row) for row in sorted(rows, key=lambda row: row.number)]
+
+    async def renew(self) -> None:
+        """Keep what this worker has taken for another while."""
+        await self._store.rows(renewing(llm_comparisons, key=llm_comparisons.c.number, where=_OPEN, worker=self.worker))
+
+    async def release(self) -> None:
+        """Leave what this worker has taken and not judged to others."""
+        statement = releasing(llm_comparisons, where=_OPEN, worker=self.worker)
+        await self._store.carry_out(lambda connection: connection.execute(statement))
 
 
 def new_entry(body: ComparisonBody, prompt_sha256: str) -> Entry:
@@ -103,8 +148,24 @@ def new_entry(body: ComparisonBody, prompt_sha256: str) -> Entry:
     return Entry(queue_id=str(uuid4()), body=body, prompt_sha256=prompt_sha256, requested_at=datetime.now(UTC))
 
 
-def _known(queue_id: str, prompt_sha256: str, *, outcome: bytes | None) -> Known:
-    return Known(queue_id=queue_id, prompt_sha256=prompt_sha256, outcome=outcome)
+async def _known(connection: Transaction, asked: Sequence[str]) -> dict[str, Known]:
+    """What stands under these correlation ids."""
+    table = llm_comparisons
+    query = select(table.c.correlation_id, table.c.queue_id, table.c.prompt_sha256, table.c.outcome)
+    found = (await connection.execute(query.where(table.c.correlation_id.in_(asked)))).all()
+    return {
+        row.correlation_id: Known(queue_id=row.queue_id, prompt_sha256=row.prompt_sha256, outcome=row.outcome)
+        for row in found
+    }
+
+
+def _entry(row: Row[Any]) -> Entry:
+    return Entry(
+        queue_id=row.queue_id,
+        body=ComparisonBody.model_validate_json(row.body, extra="ignore"),
+        prompt_sha256=row.prompt_sha256,
+        requested_at=datetime.fromisoformat(row.requested_at),
+    )
 
 
 def _as_row(entry: Entry) -> dict[str, object]:

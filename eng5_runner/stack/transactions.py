@@ -17,7 +17,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import asyncpg
 import structlog
-from sqlalchemy import Connection, Executable
+from sqlalchemy import Connection, Executable, Table
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -49,6 +50,13 @@ class Transaction:
     ) -> CursorResult[Any]:
         """Carry out a statement, once for each of the parameters if there are any."""
         return await undisturbed(self._connection.execute(statement, parameters))
+
+    async def insert_new(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert the rows whose unique values are not there yet; the others leave everything as it is."""
+        if not rows:
+            return
+        insert = sqlite.insert if self._connection.dialect.name == "sqlite" else postgresql.insert
+        await self.execute(insert(table).on_conflict_do_nothing(), rows)
 
     async def run(self, work: Callable[Concatenate[Connection, P], T], *arguments: P.args, **options: P.kwargs) -> T:
         """The result of a function that uses the connection without waiting."""
