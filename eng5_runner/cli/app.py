@@ -7,7 +7,7 @@ import sys
 import tempfile
 import traceback
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -109,6 +109,37 @@ def stack_up_command(
             verbose=verbose,
         )
     )
+
+
+@stack_app.command("serve")
+def stack_serve_command(
+    service: Annotated[
+        Literal["content", "cj", "llm", "identity"], typer.Argument(help="Which one.", metavar="SERVICE")
+    ],
+    data_dir: Annotated[
+        Path, typer.Option("--data-dir", help="For SQLite, where the environment names no database.")
+    ] = Path("stack-data"),
+    json: JsonOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Run one service in the foreground: content, cj, llm or identity; its settings come from the environment.
+
+    HOST (127.0.0.1), PORT, SERVICE_DATABASE_URL (or HULEEDU_DB_USER, HULEEDU_DB_PASSWORD …), KAFKA_BOOTSTRAP_SERVERS,
+    CONTENT_SERVICE_URL, LLM_PROVIDER_SERVICE_URL (several, comma separated), JWT_SECRET_KEY.
+    """
+    from eng5_runner.cli.commands.serve import stack_serve
+
+    raise typer.Exit(stack_serve(service, data_dir, json_lines=json, verbose=verbose))
+
+
+@stack_app.command("healthcheck")
+def healthcheck_command(
+    url: Annotated[str, typer.Argument(help="Of a service, such as http://127.0.0.1:9095/healthz.", metavar="URL")],
+) -> None:
+    """Exit with 0 if a service says that it is healthy, else with 1."""
+    from eng5_runner.cli.commands.healthcheck import healthcheck
+
+    raise typer.Exit(healthcheck(url))
 
 
 app.command("fit")(fit_command)

@@ -1,4 +1,8 @@
-"""The CJ service's record of batches: what was decided, what was asked, what came back, how it ended."""
+"""The CJ service's record of batches: what was decided, what was asked, what came back, how it ended.
+
+What a worker decides it writes only while it holds the batch's request, checked in the same transaction: one that was
+given up for dead decides nothing any more.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +14,10 @@ from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.engine import Row
 
 from eng5_runner.stack.cj_plan import Plan
+from eng5_runner.stack.cj_requests import Held
 from eng5_runner.stack.store import Store
 from eng5_runner.stack.tables import cj_batches, cj_closing_events, cj_comparisons
+from eng5_runner.stack.transactions import Transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +51,11 @@ class Asked:
 
 
 class BatchRecord:
-    """The tables of batches."""
+    """The tables of batches, for whoever holds the request."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, held: Held) -> None:
         self._store = store
+        self._held = held
 
     async def find(self, batch_id: str) -> Batch | None:
         """A batch that was accepted before."""
@@ -58,11 +65,20 @@ class BatchRecord:
         return Batch(number=row.id, request_sha256=row.request_sha256, plan=Plan.model_validate_json(row.plan))
 
     async def accept(self, plan: Plan, request_sha256: str) -> Batch:
-        """Keep a new batch."""
-        values = {"batch_id": plan.batch_id, "request_sha256": request_sha256, "plan": plan.model_dump_json()}
-        async with self._store.begin() as connection:
-            inserted = await connection.execute(insert(cj_batches).values(**values).returning(cj_batches.c.id))
-            number = inserted.scalar_one()
+        """Keep a new batch.
+
+        Raises:
+            LeaseLost: another worker has it.
+        """
+        row = {"batch_id": plan.batch_id, "request_sha256": request_sha256, "plan": plan.model_dump_json()}
+
+        async def accept(connection: Transaction) -> int:
+            await self._held.check(connection)
+            await connection.insert_new(cj_batches, [row])
+            found = await connection.execute(select(cj_batches.c.id).where(cj_batches.c.batch_id == plan.batch_id))
+            return int(found.scalar_one())
+
+        number = await self._store.carry_out(accept)
         return Batch(number=number, request_sha256=request_sha256, plan=plan)
 
     async def asked(self, number: int) -> list[Asked]:
@@ -71,7 +87,11 @@ class BatchRecord:
         return [_asked(row) for row in await self._store.rows(query)]
 
     async def add(self, number: int, asked: Sequence[Asked]) -> None:
-        """Keep what is about to be asked."""
+        """Keep what is about to be asked.
+
+        Raises:
+            LeaseLost: another worker has the batch.
+        """
         rows = [
             {
                 "cj_batch_id": number,
@@ -84,29 +104,44 @@ class BatchRecord:
             }
             for each in asked
         ]
-        async with self._store.begin() as connection:
-            await connection.execute(insert(cj_comparisons), rows)
 
-    async def answer(self, answers: Sequence[tuple[str, bytes]]) -> None:
-        """Keep callbacks by correlation id. The first one of an asking stays; what nobody asked leaves no trace."""
-        statement = (
-            update(cj_comparisons)
-            .where(cj_comparisons.c.correlation_id == bindparam("which"), cj_comparisons.c.raw.is_(None))
-            .values(raw=bindparam("what"))
-        )
-        async with self._store.begin() as connection:
-            await connection.execute(statement, [{"which": which, "what": raw} for which, raw in answers])
+        async def add(connection: Transaction) -> None:
+            await self._held.check(connection)
+            await connection.insert_new(cj_comparisons, rows)
+
+        await self._store.carry_out(add)
 
     async def close(self, number: int, events: Sequence[tuple[str, bytes]]) -> None:
-        """Keep the events, (topic, message), that end a batch, before they are published."""
+        """Keep the events, (topic, message), that end a batch, before they are published; the first ones stay.
+
+        Raises:
+            LeaseLost: another worker has the batch.
+        """
         rows = [{"cj_batch_id": number, "topic": topic, "raw": raw} for topic, raw in events]
-        async with self._store.begin() as connection:
-            await connection.execute(insert(cj_closing_events), rows)
+        there = select(cj_closing_events.c.id).where(cj_closing_events.c.cj_batch_id == number)
+
+        async def close(connection: Transaction) -> None:
+            await self._held.check(connection)
+            if (await connection.execute(there)).first() is None:
+                await connection.execute(insert(cj_closing_events), rows)
+
+        await self._store.carry_out(close)
 
     async def closing(self, number: int) -> list[tuple[str, bytes]]:
         """The events that ended a batch, empty while it goes on."""
         query = select(cj_closing_events).where(cj_closing_events.c.cj_batch_id == number)
         return [(row.topic, row.raw) for row in await self._store.rows(query.order_by(cj_closing_events.c.id))]
+
+
+async def keep_answers(store: Store, answers: Sequence[tuple[str, bytes]]) -> None:
+    """Keep callbacks by correlation id. The first one of an asking stays; what nobody asked leaves no trace."""
+    statement = (
+        update(cj_comparisons)
+        .where(cj_comparisons.c.correlation_id == bindparam("which"), cj_comparisons.c.raw.is_(None))
+        .values(raw=bindparam("what"))
+    )
+    rows = [{"which": which, "what": raw} for which, raw in sorted(answers)]
+    await store.carry_out(lambda connection: connection.execute(statement, rows))
 
 
 def _asked(row: Row[Any]) -> Asked:

@@ -1,55 +1,51 @@
 """The CJ Assessment Service: requests come by Kafka, several batches run at the same time, answers go by Kafka.
 
-The same request again (event id and data) for a batch on record is answered again: everything that was answered, byte
-for byte, then the rest. A broker that has forgotten everything is caught up that way; a batch on record that nobody
-asks for again is left alone.
+A request is kept in the database before Kafka is told that it was read, and its batch is worked off by one process at
+a time, which holds it under a lease. Every process hears all results and keeps those of its own batches. When a process
+dies, another takes its batches after the lease and goes on from the record; a result that nobody kept meanwhile is
+asked for again, and the provider answers it from its own record.
+
+The same request again (event id and data) for a batch that is over is answered again: everything that was answered,
+byte for byte, then the rest. A broker that has forgotten everything is caught up that way.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from uuid import UUID, uuid4
+from contextlib import suppress
 
 import structlog
 from aiokafka import AIOKafkaConsumer
-from pydantic import BaseModel, ConfigDict, ValidationError
 
-from eng5_runner.contracts.base import Lenient, describe
 from eng5_runner.contracts.callbacks import LLMComparisonResult
 from eng5_runner.contracts.envelope import Envelope
 from eng5_runner.contracts.request import CJAssessmentRequest
 from eng5_runner.contracts.topics import Topic
+from eng5_runner.errors import ServiceUnavailable
 from eng5_runner.stack import cj_events
 from eng5_runner.stack.cj_assignments import Assignments
+from eng5_runner.stack.cj_intake import Intake, polled
 from eng5_runner.stack.cj_plan import Plan, RequestRejected, plan_batch, request_digest
-from eng5_runner.stack.cj_record import Asked, Batch, BatchRecord
+from eng5_runner.stack.cj_record import Asked, Batch, BatchRecord, keep_answers
+from eng5_runner.stack.cj_requests import Held, LeaseLost, Requests
 from eng5_runner.stack.cj_rounds import BatchRun, Outcome, read_result
 from eng5_runner.stack.cj_scores import score
 from eng5_runner.stack.cj_texts import fetch_texts
 from eng5_runner.stack.clients import ContentClient, LLMProviderClient, NeighbourFailed
 from eng5_runner.stack.kafka import Publisher
+from eng5_runner.stack.leases import RENEWED_EVERY_SECONDS
 from eng5_runner.stack.store import Store
+from eng5_runner.stack.transactions import FAILURES
 
 log = structlog.get_logger(__name__)
 
 _POLL_MILLISECONDS = 200
 _POLL_RECORDS = 1000
-
-
-class _Readable(BaseModel):
-    """What can be told of a request that breaks the contract, so that its failure can be told to somebody."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    class Data(BaseModel):
-        """The one field that says who asked."""
-
-        model_config = ConfigDict(extra="ignore")
-        entity_id: str
-
-    data: Data
-    correlation_id: Lenient[UUID] = None
+_LOOK_EVERY_SECONDS = 0.5
+_LET_GO_SECONDS = 2.0
+# More than these wait, or go to other workers.
+_BATCHES_AT_ONCE = 32
 
 
 class CJService:
@@ -66,73 +62,100 @@ class CJService:
             contents: where texts come from.
             provider: who judges.
         """
+        self._store = store
         self._assignments = Assignments(store)
-        self._record = BatchRecord(store)
+        self._requests = Requests(store)
         self._publisher = publisher
         self._contents = contents
         self._provider = provider
-        # None while a batch is on its way from a request to a run.
+        self._woken = asyncio.Event()
+        # By the request's number.
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        # By batch id; None while a batch is on its way from a request to a run.
         self._active: dict[str, BatchRun | None] = {}
 
-    async def run(self, reader: AIOKafkaConsumer) -> None:
-        """Serve what the reader brings until cancelled. A bug in one batch ends the service, loudly."""
-        async with asyncio.TaskGroup() as batches:
-            while True:
-                polled = await reader.getmany(timeout_ms=_POLL_MILLISECONDS, max_records=_POLL_RECORDS)
-                by_topic: dict[str, list[bytes]] = {}
-                for partition, messages in polled.items():
-                    by_topic.setdefault(partition.topic, []).extend(message.value or b"" for message in messages)
-                await self._take_results(by_topic.get(Topic.COMPARISON, []))
-                for raw in by_topic.get(Topic.REQUEST, []):
-                    await self._take_request(raw, batches)
+    async def forget_requests(self) -> None:
+        """Leave batches that were not finished alone until they are asked for again: the broker is a new one."""
+        await self._requests.forget()
+
+    async def run(self, requests: AIOKafkaConsumer, results: AIOKafkaConsumer, *, commit: bool = False) -> None:
+        """Serve until cancelled. A bug in one batch ends the service, loudly.
+
+        Args:
+            requests: reads the requests.
+            results: reads all comparison results, from now on at the latest.
+            commit: whether Kafka is told what was read of the requests.
+        """
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                intake = Intake(self._requests, publisher=self._publisher, arrived=self._woken)
+                tasks.create_task(intake.run(requests, commit=commit))
+                tasks.create_task(self._listen(results))
+                tasks.create_task(self._keep_leases())
+                await self._work_off(tasks)
+        finally:
+            await self._let_go()
+
+    async def _listen(self, reader: AIOKafkaConsumer) -> None:
+        while True:
+            await self._take_results(await polled(reader))
 
     async def _take_results(self, messages: Sequence[bytes]) -> None:
-        """Keep callbacks, then tell the batches."""
+        """Keep callbacks of our batches, then tell the batches."""
         read = [(raw, read_result(raw)) for raw in messages]
         results: list[tuple[bytes, LLMComparisonResult]] = [(raw, result) for raw, result in read if result is not None]
         if len(results) < len(read):
             log.warning("messages that are no comparison results", messages=len(read) - len(results))
-        if not results:
+        ours = [(raw, result) for raw, result in results if (result.request_metadata.batch or "") in self._active]
+        if not ours:
             return
-        await self._record.answer([(result.correlation_id, raw) for raw, result in results if result.correlation_id])
-        for _, result in results:
+        answers = [(result.correlation_id, raw) for raw, result in ours if result.correlation_id]
+        await keep_answers(self._store, answers)
+        for _, result in ours:
             run = self._active.get(result.request_metadata.batch or "")
             if run is not None:
                 run.deliver(result)
 
-    async def _take_request(self, raw: bytes, batches: asyncio.TaskGroup) -> None:
-        try:
-            envelope = Envelope[CJAssessmentRequest].model_validate_json(raw, extra="ignore")
-        except ValidationError as error:
-            await self._refuse_unreadable(raw, error)
-            return
-        batch_id = envelope.data.entity_id
-        if batch_id in self._active:
-            log.info("request skipped: the batch is at work", batch_id=batch_id)
-            return
-        self._active[batch_id] = None
-        batches.create_task(self._serve(envelope), name=f"batch {batch_id}")
+    async def _work_off(self, tasks: asyncio.TaskGroup) -> None:
+        """Take requests as there is room for their batches; those that others left are looked for now and then."""
+        while True:
+            self._woken.clear()
+            places = _BATCHES_AT_ONCE - len(self._tasks)
+            for held in await self._requests.take(places) if places else []:
+                self._tasks[held.number] = tasks.create_task(self._serve(held), name=f"request {held.number}")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_EVERY_SECONDS):
+                    await self._woken.wait()
 
-    async def _refuse_unreadable(self, raw: bytes, error: ValidationError) -> None:
-        try:
-            told = _Readable.model_validate_json(raw)
-        except ValidationError:
-            log.warning("a request without a readable batch id", reason=describe(error))
-            return
-        correlation_id = told.correlation_id or uuid4()
-        info = cj_events.processing_error(f"the request breaks the contract: {describe(error)}", correlation_id)
-        message = cj_events.failed(
-            batch_id=told.data.entity_id, parent_id=None, correlation_id=correlation_id, error_info=info
-        )
-        await self._publish(Topic.FAILED, message, batch_id=told.data.entity_id)
+    async def _keep_leases(self) -> None:
+        while True:
+            await asyncio.sleep(RENEWED_EVERY_SECONDS)
+            ours = dict(self._tasks)
+            held = await self._requests.renew()
+            for number, task in ours.items():
+                if number not in held and not task.done():
+                    log.warning("a batch was taken by another worker", request=number)
+                    task.cancel()
 
-    async def _serve(self, envelope: Envelope[CJAssessmentRequest]) -> None:
+    async def _let_go(self) -> None:
+        """What is not finished need not wait for the end of the lease."""
+        try:
+            async with asyncio.timeout(_LET_GO_SECONDS):
+                await self._requests.release()
+        except (*FAILURES, ServiceUnavailable, TimeoutError) as error:
+            log.warning("the batches at work stay taken until their lease ends", cause=type(error).__name__)
+
+    async def _serve(self, held: Held) -> None:
         """One request from beginning to end; whatever can be foreseen to go wrong ends in a failure event."""
+        envelope = Envelope[CJAssessmentRequest].model_validate_json(held.raw, extra="ignore")
         batch_id, number = envelope.data.entity_id, None
+        self._active[batch_id] = None
         try:
-            batch = await self._batch_of(envelope)
+            record = BatchRecord(self._store, held)
+            batch = await self._batch_of(envelope, record)
             number = batch.number
-            await self._finish(batch)
+            await self._finish(batch, record=record, held=held)
+            await self._requests.note(held, done=True)
         except (RequestRejected, NeighbourFailed) as error:
             log.warning("batch failed", batch_id=batch_id, reason=str(error))
             message = cj_events.failed(
@@ -143,42 +166,51 @@ class CJService:
                 job=number,
             )
             await self._publish(Topic.FAILED, message, batch_id=batch_id)
+            await self._requests.note(held, done=True)
+        except LeaseLost:
+            log.warning("a batch was taken by another worker", batch_id=batch_id)
         finally:
             del self._active[batch_id]
+            del self._tasks[held.number]
+            self._woken.set()
 
-    async def _batch_of(self, envelope: Envelope[CJAssessmentRequest]) -> Batch:
+    async def _batch_of(self, envelope: Envelope[CJAssessmentRequest], record: BatchRecord) -> Batch:
         """The batch of a request: the one on record, or a new one.
 
         Raises:
             RequestRejected: the request cannot be served, or its batch id belongs to another request.
             NeighbourFailed: the Content Service does not give what the plan needs.
+            LeaseLost: another worker has taken it.
         """
         digest = request_digest(envelope)
-        batch = await self._record.find(envelope.data.entity_id)
+        batch = await record.find(envelope.data.entity_id)
         if batch is None:
             plan = await plan_batch(envelope, assignments=self._assignments, contents=self._contents)
             log.info("batch accepted", batch_id=plan.batch_id, essays=len(plan.essays), comparisons=plan.budget)
-            return await self._record.accept(plan, digest)
+            return await record.accept(plan, digest)
         if batch.request_sha256 != digest:
             raise RequestRejected("this batch id belongs to another request (other event id or data)")
         return batch
 
-    async def _finish(self, batch: Batch) -> None:
+    async def _finish(self, batch: Batch, *, record: BatchRecord, held: Held) -> None:
         """Answer again what was answered, do the rest, and publish how it ended.
 
         Raises:
             NeighbourFailed: the Content Service or the LLM provider failed.
+            LeaseLost: another worker has taken it.
         """
         plan = batch.plan
-        run = BatchRun(batch=batch, record=self._record, provider=self._provider)
+        run = BatchRun(batch=batch, record=record, provider=self._provider)
         self._active[plan.batch_id] = run
-        earlier = await self._record.asked(batch.number)
-        await self._answer_again(plan, earlier)
-        events = await self._record.closing(batch.number)
+        earlier = await record.asked(batch.number)
+        if not held.answered:
+            await self._answer_again(plan, earlier)
+            await self._requests.note(held)
+        events = await record.closing(batch.number)
         if not events:
             outcome = await run.run(earlier, await fetch_texts(plan, self._contents))
-            events = await self._closing_events(batch, outcome)
-            await self._record.close(batch.number, events)
+            await record.close(batch.number, await self._closing_events(batch, outcome))
+            events = await record.closing(batch.number)
         for topic, message in events:
             await self._publish(Topic(topic), message, batch_id=plan.batch_id)
         log.info("batch finished", batch_id=plan.batch_id, events=[topic for topic, _ in events])

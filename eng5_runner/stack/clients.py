@@ -13,6 +13,9 @@ from eng5_runner.contracts.services import ComparisonBody, ComparisonQueued, Err
 # The provider's queue is bounded: it says when to come again, and a judge that works at all makes room within this.
 _FULL_QUEUE_ATTEMPTS = 600
 _LONGEST_RETRY_AFTER_SECONDS = 5.0
+# A worker that is started anew is back within this.
+_AWAY_SECONDS = 30.0
+_AWAY_PAUSE_SECONDS = 0.5
 _CREATED, _OK, _ACCEPTED, _NOT_FOUND, _BAD_REQUEST, _UNAVAILABLE = 201, 200, 202, 404, 400, 503
 
 
@@ -74,40 +77,58 @@ class ContentClient:
 
 
 class LLMProviderClient:
-    """Comparisons by the LLM Provider Service.
+    """Comparisons by the LLM Provider Service, which may have several workers at addresses of their own.
 
     Attributes:
-        url: of the service, with its path `/api/v1`.
+        urls: of the workers, with their path `/api/v1`.
     """
 
-    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+    def __init__(self, session: aiohttp.ClientSession, *urls: str) -> None:
         self._session = session
-        self.url = url
+        self.urls = urls
+        self._asked = 0
 
     async def ask(self, comparison: ComparisonBody) -> str:
         """Have a pair judged; gives the queue id. A full queue is waited for.
 
+        One that cannot be reached is given time to come back, and the other workers are asked meanwhile: asking again
+        with the same correlation id changes nothing.
+
         Raises:
-            NeighbourFailed: the service refused, in its words, or could not be reached.
+            NeighbourFailed: the service refused, in its words, or could not be reached for half a minute.
         """
+        clock = asyncio.get_running_loop().time
+        reached = clock()
         for _ in range(_FULL_QUEUE_ATTEMPTS):
+            url = self.urls[self._asked % len(self.urls)]
+            self._asked += 1
             try:
-                async with self._session.post(
-                    f"{self.url}/comparison",
-                    data=comparison.model_dump_json().encode(),
-                    headers={"Content-Type": "application/json", "X-Correlation-ID": comparison.correlation_id},
-                    allow_redirects=False,
-                ) as response:
-                    body = await response.read()
-                    if response.status == _ACCEPTED:
-                        return ComparisonQueued.model_validate_json(body, extra="ignore").queue_id
-                    if response.status != _UNAVAILABLE:
-                        raise NeighbourFailed(f"LLM provider refused: {_told(response.status, body)}")
-                    pause = _seconds(response.headers.get("Retry-After"))
+                answered = await self._ask_one(url, comparison)
             except (aiohttp.ClientError, TimeoutError, ValidationError) as error:
-                raise NeighbourFailed(f"LLM provider: {error!r}") from error
-            await asyncio.sleep(pause)
+                if clock() - reached > _AWAY_SECONDS:
+                    raise NeighbourFailed(f"LLM provider: {error!r}") from error
+                answered = _AWAY_PAUSE_SECONDS
+            else:
+                reached = clock()
+            if isinstance(answered, str):
+                return answered
+            await asyncio.sleep(answered)
         raise NeighbourFailed("LLM provider: its queue stayed full")
+
+    async def _ask_one(self, url: str, comparison: ComparisonBody) -> str | float:
+        """The queue id, or in how many seconds it may be asked again."""
+        async with self._session.post(
+            f"{url}/comparison",
+            data=comparison.model_dump_json().encode(),
+            headers={"Content-Type": "application/json", "X-Correlation-ID": comparison.correlation_id},
+            allow_redirects=False,
+        ) as response:
+            body = await response.read()
+            if response.status == _ACCEPTED:
+                return ComparisonQueued.model_validate_json(body, extra="ignore").queue_id
+            if response.status != _UNAVAILABLE:
+                raise NeighbourFailed(f"LLM provider refused: {_told(response.status, body)}")
+            return _seconds(response.headers.get("Retry-After"))
 
 
 def _seconds(retry_after: str | None) -> float:

@@ -35,28 +35,46 @@ class ServiceDatabase:
         name: of the database.
         container: its host name among containers.
         local_port: on a developer's machine.
+        http_port: where the service itself listens in the field.
     """
 
     prefix: str
     name: str
     container: str
-    local_port: int = DEFAULT_PORT
+    local_port: int
+    http_port: int
 
 
 # Names and ports in development are the field's habit: one database and one port for each service.
 SERVICES: Mapping[str, ServiceDatabase] = MappingProxyType(
     {
         "content": ServiceDatabase(
-            prefix="CONTENT_SERVICE", name="huleedu_content", container="content_service_db", local_port=5445
+            prefix="CONTENT_SERVICE",
+            name="huleedu_content",
+            container="content_service_db",
+            local_port=5445,
+            http_port=8001,
         ),
         "cj": ServiceDatabase(
-            prefix="CJ_ASSESSMENT_SERVICE", name="huleedu_cj_assessment", container="cj_assessment_db", local_port=5434
+            prefix="CJ_ASSESSMENT_SERVICE",
+            name="huleedu_cj_assessment",
+            container="cj_assessment_db",
+            local_port=5434,
+            http_port=9095,
         ),
         "llm": ServiceDatabase(
-            prefix="LLM_PROVIDER_SERVICE", name="huleedu_llm_provider", container="llm_provider_db", local_port=5446
+            prefix="LLM_PROVIDER_SERVICE",
+            name="huleedu_llm_provider",
+            container="llm_provider_db",
+            local_port=5446,
+            http_port=8090,
         ),
         "identity": ServiceDatabase(
-            prefix="IDENTITY_SERVICE", name="huleedu_identity", container="identity_db", local_port=5442
+            prefix="IDENTITY_SERVICE",
+            name="huleedu_identity",
+            container="identity_db",
+            local_port=5442,
+            http_port=7005,
         ),
     }
 )

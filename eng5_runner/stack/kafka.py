@@ -1,4 +1,4 @@
-"""The services' side of Kafka: one paced publisher for all of them, and a reader of whole topics without a group.
+"""The services' side of Kafka: one publisher for all of them, and readers of whole topics or as members of a group.
 
 Measured traps (aiokafka 0.14) that shape this module: `stop()` of a group-less consumer can raise a CancelledError that
 nobody asked for; `start()` waits 40 s an address unless it is bounded; the mock broker drops the oldest records above
@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Literal
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -22,6 +24,10 @@ from eng5_runner.errors import ServiceUnavailable
 log = structlog.get_logger(__name__)
 
 _START_SECONDS = 15.0
+# A group waits for a member that died without a word.
+_JOIN_SECONDS = 40.0
+_SESSION_MILLISECONDS = 10_000
+_ANSWER_SECONDS = 3.0
 _STOP_SECONDS = 5.0
 _SENT_AT_ONCE = 64
 # The mock broker gives one record batch of a partition per fetch: batches of one record make every reader slow.
@@ -34,6 +40,23 @@ PACE_BURST_BYTES = 2 * 1024 * 1024
 _FETCH_MILLISECONDS = 25
 # The rich result of some thousand essays is above the client's default of 1 MiB.
 _LARGEST_MESSAGE_BYTES = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """A Kafka that is there.
+
+    Attributes:
+        bootstrap: `host:port`, comma separated.
+        access: what its clients need beyond that, by aiokafka's names.
+        topic_prefix: stands before each topic's name.
+        is_embedded: whether it is our own mock broker, which has to be spared.
+    """
+
+    bootstrap: str
+    access: Mapping[str, object] = field(default_factory=dict, repr=False)
+    topic_prefix: str = ""
+    is_embedded: bool = False
 
 
 class Pacer:
@@ -62,9 +85,10 @@ class Pacer:
 class Publisher:
     """What all services of the stack write through."""
 
-    def __init__(self, producer: AIOKafkaProducer, pacer: Pacer) -> None:
+    def __init__(self, producer: AIOKafkaProducer, pacer: Pacer | None, *, topic_prefix: str = "") -> None:
         self._producer = producer
         self._pacer = pacer
+        self._prefix = topic_prefix
         self._sent = 0
         self._waited = 0.0
 
@@ -76,6 +100,7 @@ class Publisher:
         Raises:
             ServiceUnavailable: the broker did not take it.
         """
+        topic = self._prefix + topic
         try:
             partitions = sorted(await self._producer.partitions_for(topic))
             place = self._sent // _RUN_LENGTH if key is None else zlib.crc32(key)
@@ -105,13 +130,22 @@ class Publisher:
             await self.publish(topic, value)
 
     async def _keep_pace(self, *, topic: str, partition: int, size: int) -> None:
-        delay = self._pacer.delay(topic=topic, partition=partition, size=size)
+        delay = self._pacer.delay(topic=topic, partition=partition, size=size) if self._pacer else 0.0
         if delay <= 0:
             return
-        if self._waited == 0:
+        if self._waited == 0 and self._pacer:
             log.info("publishing is paced", topic=topic, partition=partition, bytes_per_second=self._pacer.rate)
         self._waited += delay
         await asyncio.sleep(delay)
+
+    async def answers(self) -> bool:
+        """Whether the broker answers now."""
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                await self._producer.client.fetch_all_metadata()
+        except (KafkaError, TimeoutError):
+            return False
+        return True
 
     @property
     def seconds_paced(self) -> float:
@@ -120,24 +154,26 @@ class Publisher:
 
 
 @asynccontextmanager
-async def open_publisher(bootstrap: str) -> AsyncIterator[Publisher]:
+async def open_publisher(cluster: Cluster) -> AsyncIterator[Publisher]:
     """A started publisher, flushed and closed at the end.
 
     Raises:
         ServiceUnavailable: the broker does not answer within 15 s.
     """
-    producer = AIOKafkaProducer(
-        bootstrap_servers=bootstrap,
-        acks="all",
-        linger_ms=_LINGER_MILLISECONDS,
-        enable_idempotence=False,  # the mock broker does not dedupe, and without it a send cannot hang for ever
-        max_request_size=_LARGEST_MESSAGE_BYTES,
-        request_timeout_ms=10_000,
-    )
-    pacer = Pacer(rate=PACE_BYTES_PER_SECOND, burst=PACE_BURST_BYTES, clock=asyncio.get_running_loop().time)
-    publisher = Publisher(producer, pacer)
+    settings: dict[str, object] = {
+        "bootstrap_servers": cluster.bootstrap,
+        "acks": "all",
+        "linger_ms": _LINGER_MILLISECONDS,
+        "enable_idempotence": False,  # the mock broker does not dedupe, and without it a send cannot hang for ever
+        "max_request_size": _LARGEST_MESSAGE_BYTES,
+        "request_timeout_ms": 10_000,
+    }
+    producer = AIOKafkaProducer(**(settings | dict(cluster.access)))
+    clock = asyncio.get_running_loop().time
+    pacer = Pacer(rate=PACE_BYTES_PER_SECOND, burst=PACE_BURST_BYTES, clock=clock) if cluster.is_embedded else None
+    publisher = Publisher(producer, pacer, topic_prefix=cluster.topic_prefix)
     try:
-        await _started(producer, bootstrap)
+        await _started(producer, cluster.bootstrap, seconds=_START_SECONDS)
         yield publisher
     finally:
         await stop_client(producer)
@@ -146,25 +182,19 @@ async def open_publisher(bootstrap: str) -> AsyncIterator[Publisher]:
 
 
 @asynccontextmanager
-async def open_reader(bootstrap: str, *topics: Topic) -> AsyncIterator[AIOKafkaConsumer]:
-    """A group-less consumer of all partitions, positioned at their beginning.
+async def open_reader(
+    cluster: Cluster, *topics: Topic, beginning_at: Literal["earliest", "latest"] = "earliest"
+) -> AsyncIterator[AIOKafkaConsumer]:
+    """A group-less consumer of all partitions, positioned at their beginning or their end.
 
     A log that has lost its beginning is read from the oldest record that is left: whoever misses an answer asks again.
 
     Raises:
         ServiceUnavailable: the broker does not answer within 15 s.
     """
-    consumer = AIOKafkaConsumer(
-        *topics,
-        bootstrap_servers=bootstrap,
-        group_id=None,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        request_timeout_ms=10_000,
-        fetch_max_wait_ms=_FETCH_MILLISECONDS,
-    )
+    consumer = AIOKafkaConsumer(*_names(cluster, topics), **_reading(cluster, group=None, beginning_at=beginning_at))
     try:
-        await _started(consumer, bootstrap)
+        await _started(consumer, cluster.bootstrap, seconds=_START_SECONDS)
         async with asyncio.timeout(_START_SECONDS):
             for partition in consumer.assignment():
                 await consumer.position(partition)
@@ -173,9 +203,43 @@ async def open_reader(bootstrap: str, *topics: Topic) -> AsyncIterator[AIOKafkaC
         await stop_client(consumer)
 
 
-async def _started(client: AIOKafkaProducer | AIOKafkaConsumer, bootstrap: str) -> None:
+@asynccontextmanager
+async def open_member(cluster: Cluster, *topics: Topic, group: str) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer that shares the topics with the other members of its group, from where the group has committed.
+
+    It has joined when this returns; whoever reads commits.
+
+    Raises:
+        ServiceUnavailable: the broker does not answer, or does not let it join, within 40 s.
+    """
+    consumer = AIOKafkaConsumer(*_names(cluster, topics), **_reading(cluster, group=group, beginning_at="earliest"))
     try:
-        await asyncio.wait_for(client.start(), _START_SECONDS)
+        await _started(consumer, cluster.bootstrap, seconds=_JOIN_SECONDS)
+        yield consumer
+    finally:
+        await stop_client(consumer)
+
+
+def _names(cluster: Cluster, topics: Iterable[Topic]) -> list[str]:
+    return [cluster.topic_prefix + topic for topic in topics]
+
+
+def _reading(cluster: Cluster, *, group: str | None, beginning_at: str) -> dict[str, object]:
+    settings: dict[str, object] = {
+        "bootstrap_servers": cluster.bootstrap,
+        "group_id": group,
+        "enable_auto_commit": False,
+        "auto_offset_reset": beginning_at,
+        "session_timeout_ms": _SESSION_MILLISECONDS,
+        "request_timeout_ms": 10_000,
+        "fetch_max_wait_ms": _FETCH_MILLISECONDS if cluster.is_embedded else 500,
+    }
+    return settings | dict(cluster.access)
+
+
+async def _started(client: AIOKafkaProducer | AIOKafkaConsumer, bootstrap: str, *, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(client.start(), seconds)
     except (KafkaError, TimeoutError) as error:
         raise ServiceUnavailable(
             f"no Kafka answers at {bootstrap}: {error!r}", remedy="Check the address, and that the broker runs."

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import structlog
@@ -26,17 +25,17 @@ from eng5_runner.stack.content import ContentService
 from eng5_runner.stack.identity import ADMIN_ROLE, TokenAuthority
 from eng5_runner.stack.identity_service import IdentityService
 from eng5_runner.stack.judges import JudgeEntry
-from eng5_runner.stack.kafka import open_publisher, open_reader
+from eng5_runner.stack.kafka import Cluster, open_publisher, open_reader
 from eng5_runner.stack.llm_provider import LLMProvider
 from eng5_runner.stack.providers.offered import open_judges
 from eng5_runner.stack.store import Store, open_store
 from eng5_runner.stack.web import served
+from eng5_runner.stack.working import at_work, until
 
 log = structlog.get_logger(__name__)
 
 _TOKEN_VALID = timedelta(days=7)
-_HTTP = aiohttp.ClientTimeout(total=60, connect=10)
-_DRAIN_SECONDS = 5.0
+HTTP_TIMES = aiohttp.ClientTimeout(total=60, connect=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,11 +99,12 @@ async def serve(
         ExceptionGroup: a service died, of what is inside.
     """
     async with AsyncExitStack() as opened:
-        bootstrap = await opened.enter_async_context(_broker(kafka_bootstrap))
+        cluster = await opened.enter_async_context(_cluster(kafka_bootstrap))
         store = await opened.enter_async_context(open_store(data_dir))
-        publisher = await opened.enter_async_context(open_publisher(bootstrap))
-        reader = await opened.enter_async_context(open_reader(bootstrap, Topic.REQUEST, Topic.COMPARISON))
-        session = await opened.enter_async_context(aiohttp.ClientSession(timeout=_HTTP))
+        publisher = await opened.enter_async_context(open_publisher(cluster))
+        results = await opened.enter_async_context(open_reader(cluster, Topic.COMPARISON, beginning_at="latest"))
+        requests = await opened.enter_async_context(open_reader(cluster, Topic.REQUEST))
+        session = await opened.enter_async_context(aiohttp.ClientSession(timeout=HTTP_TIMES))
         authority = TokenAuthority()
         offered = await opened.enter_async_context(_offered(judges, cassette_folder))
         provider = LLMProvider(store=store, publisher=publisher, judges=offered)
@@ -117,7 +117,7 @@ async def serve(
         cj = CJService(store=store, publisher=publisher, contents=contents, provider=llm)
         identity_url, first_admin = await opened.enter_async_context(_identity_served(store, authority))
         addresses = StackAddresses(
-            kafka_bootstrap=bootstrap,
+            kafka_bootstrap=cluster.bootstrap,
             content_service_url=content_url + content.PATH,
             cj_service_url=cj_url,
             llm_provider_service_url=llm_url + llm_provider.PATH,
@@ -125,20 +125,24 @@ async def serve(
             first_admin=first_admin,
             admin_token=authority.issue(subject="stack", roles=(ADMIN_ROLE,), valid_for=_TOKEN_VALID),
         )
-        async with _at_work(provider.run(), cj.run(reader), drain=provider.close) as working:
+        await cj.forget_requests()
+        async with (
+            at_work(provider.run(), name="llm provider", drain=provider.close) as judging,
+            at_work(cj.run(requests, results), name="cj") as batches,
+        ):
             await _all_healthy(session, content_url, llm_url, cj_url, identity_url)
             ready(addresses)
-            await _until(stop, working)
+            await until(stop, judging, batches)
 
 
 @asynccontextmanager
-async def _broker(named: str | None) -> AsyncIterator[str]:
-    """The bootstrap addresses of the Kafka that was named, else of an embedded one."""
+async def _cluster(named: str | None) -> AsyncIterator[Cluster]:
+    """The Kafka that was named, else an embedded one."""
     if named is not None:
-        yield named
+        yield Cluster(bootstrap=named)
         return
     async with embedded_broker() as bootstrap:
-        yield bootstrap
+        yield Cluster(bootstrap=bootstrap, is_embedded=True)
 
 
 @asynccontextmanager
@@ -159,38 +163,6 @@ async def _identity_served(store: Store, authority: TokenAuthority) -> AsyncIter
     accounts = Accounts(store)
     async with served(IdentityService(accounts=accounts, authority=authority).application()) as url:
         yield url, await accounts.create_first_admin()
-
-
-async def _until(stop: asyncio.Event, working: Sequence[asyncio.Task[None]]) -> None:
-    """Wait for the stop or for a death; a service's death is raised here."""
-    stopped = asyncio.create_task(stop.wait())
-    try:
-        await asyncio.wait({stopped, *working}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        stopped.cancel()
-    for task in working:
-        if task.done():
-            task.result()
-
-
-@asynccontextmanager
-async def _at_work(
-    provider: Coroutine[Any, Any, None], cj: Coroutine[Any, Any, None], *, drain: Callable[[], None]
-) -> AsyncIterator[Sequence[asyncio.Task[None]]]:
-    """The services' tasks; at the end CJ stops asking, then the provider finishes what it has in hand."""
-    judging, batches = asyncio.create_task(provider, name="llm provider"), asyncio.create_task(cj, name="cj")
-    try:
-        yield judging, batches
-    finally:
-        batches.cancel()
-        await asyncio.wait({batches})
-        drain()
-        await asyncio.wait({judging}, timeout=_DRAIN_SECONDS)
-        judging.cancel()
-        await asyncio.wait({judging})
-        for task in (batches, judging):
-            if not task.cancelled():
-                task.result()
 
 
 async def _all_healthy(session: aiohttp.ClientSession, *urls: str) -> None:

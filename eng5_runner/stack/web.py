@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TypeVar
 from uuid import uuid4
 
@@ -16,6 +17,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 
 from eng5_runner.contracts.base import describe
 from eng5_runner.contracts.services import ErrorAnswer, ErrorBody, Health
+from eng5_runner.errors import ConfigurationError, ServiceUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -25,8 +27,22 @@ BodyT = TypeVar("BodyT", bound=BaseModel)
 CORRELATION_HEADER = "X-Correlation-ID"
 CORRELATION_ID: web.RequestKey[str] = web.RequestKey("correlation_id", str)
 _CORRELATION_LENGTH = 128
-_HOST = "127.0.0.1"
+LOOPBACK = "127.0.0.1"
 _SHUTDOWN_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Checkup:
+    """What `/healthz` asks before it says that a service is healthy.
+
+    Attributes:
+        problem: why it does not work just now, None if it does.
+    """
+
+    problem: Callable[[], Awaitable[str | None]]
+
+
+CHECKUP: web.AppKey[Checkup] = web.AppKey("checkup", Checkup)
 
 
 class Refusal(Exception):
@@ -85,7 +101,11 @@ def service(name: str, *, largest_body: int) -> tuple[web.Application, Collector
     registry = CollectorRegistry()
     requests = Counter("http_requests", "Answered requests.", ["method", "route", "status"], registry=registry)
 
-    async def healthz(_: web.Request) -> web.StreamResponse:
+    async def healthz(request: web.Request) -> web.StreamResponse:
+        checkup = request.app.get(CHECKUP)
+        problem = await checkup.problem() if checkup else None
+        if problem is not None:
+            return answer({"status": "unhealthy", "service": name, "reason": problem}, status=503)
         return answer(Health(status="healthy", service=name))
 
     async def metrics(_: web.Request) -> web.StreamResponse:
@@ -110,6 +130,9 @@ def _in_the_contracts_shape(name: str, requests: Counter) -> Middleware:
             response = _refused(refusal, name=name, correlation_id=correlation_id)
         except web.HTTPException as error:
             response = _refused(_as_refusal(error), name=name, correlation_id=correlation_id)
+        except ServiceUnavailable as error:
+            unavailable = Refusal(503, error_code="SERVICE_UNAVAILABLE", message=error.message)
+            response = _refused(unavailable, name=name, correlation_id=correlation_id)
         except Exception:  # the one boundary of a service: a bug is a 500 in the contract's shape
             log.exception("request failed", service=name, method=request.method, path=request.path)
             response = _refused(
@@ -140,14 +163,23 @@ def _refused(refusal: Refusal, *, name: str, correlation_id: str) -> web.Respons
 
 
 @asynccontextmanager
-async def served(app: web.Application) -> AsyncIterator[str]:
-    """The application on a free loopback port; gives its address, `http://127.0.0.1:<port>`."""
+async def served(app: web.Application, *, host: str = LOOPBACK, port: int = 0) -> AsyncIterator[str]:
+    """The application on a port, 0 for a free one; gives its address, `http://<host>:<port>`.
+
+    Raises:
+        ConfigurationError: the address cannot be listened on.
+    """
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
     try:
         await runner.setup()
-        site = web.TCPSite(runner, _HOST, 0)
-        await site.start()
-        host, port = runner.addresses[0][:2]
-        yield f"http://{host}:{port}"
+        site = web.TCPSite(runner, host, port)
+        try:
+            await site.start()
+        except OSError as error:
+            raise ConfigurationError(
+                f"{host}:{port} cannot be listened on: {error.strerror}", remedy="Give another HOST or PORT."
+            ) from error
+        taken = runner.addresses[0][1]
+        yield f"http://[{host}]:{taken}" if ":" in host else f"http://{host}:{taken}"
     finally:
         await runner.cleanup()

@@ -26,7 +26,7 @@ from eng5_runner.stack.judges import (
     Verdict,
     offline_baseline,
 )
-from eng5_runner.stack.kafka import stop_client
+from eng5_runner.stack.kafka import Cluster, stop_client
 from eng5_runner.stack.launch import StackAddresses, serve
 from tests.stack.texts import essay
 
@@ -243,6 +243,10 @@ def request(
 
 def batch_id_of(raw: bytes) -> str:
     return json.loads(raw)["data"]["entity_id"]
+
+
+def embedded(bootstrap: str) -> Cluster:
+    return Cluster(bootstrap=bootstrap, is_embedded=True)
 
 
 @asynccontextmanager

@@ -25,7 +25,7 @@ from eng5_runner.stack.prompts import prompt_blocks, prompt_text
 from eng5_runner.stack.store import open_store
 from eng5_runner.stack.tables import llm_comparisons
 from eng5_runner.stack.web import served
-from tests.stack.driver import RecordingJudge
+from tests.stack.driver import RecordingJudge, embedded
 from tests.stack.texts import essay
 
 
@@ -91,8 +91,8 @@ async def provider(data_dir: Path, *judges: JudgeEntry, **limits: int) -> AsyncI
     async with (
         embedded_broker() as bootstrap,
         open_store(data_dir) as store,
-        open_publisher(bootstrap) as publisher,
-        open_reader(bootstrap, Topic.COMPARISON) as reader,
+        open_publisher(embedded(bootstrap)) as publisher,
+        open_reader(embedded(bootstrap), Topic.COMPARISON) as reader,
         aiohttp.ClientSession() as http,
     ):
         service = LLMProvider(store=store, publisher=publisher, judges=judges or (offline_baseline(),), **limits)

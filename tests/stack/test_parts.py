@@ -22,7 +22,7 @@ from eng5_runner.stack.migrations import SCHEMA_VERSION
 from eng5_runner.stack.store import Store, open_store
 from eng5_runner.stack.tables import stack_schema
 from eng5_runner.stack.transactions import undisturbed
-from tests.stack.driver import client, request, running
+from tests.stack.driver import client, embedded, request, running
 
 
 def pacer(now: list[float]) -> Pacer:
@@ -44,8 +44,8 @@ def test_the_pace_lets_a_burst_through_and_then_the_rate() -> None:
 async def test_messages_without_a_key_go_round_all_partitions() -> None:
     async with (
         embedded_broker() as bootstrap,
-        open_publisher(bootstrap) as publisher,
-        open_reader(bootstrap, Topic.COMPARISON) as reader,
+        open_publisher(embedded(bootstrap)) as publisher,
+        open_reader(embedded(bootstrap), Topic.COMPARISON) as reader,
     ):
         await publisher.publish_all(Topic.COMPARISON.value, (str(number).encode() for number in range(320)))
         ends = await reader.end_offsets(reader.assignment())
@@ -56,7 +56,10 @@ async def test_messages_without_a_key_go_round_all_partitions() -> None:
 
 
 async def test_all_topics_are_there_before_anybody_looks() -> None:
-    async with embedded_broker() as bootstrap, open_reader(bootstrap, Topic.REQUEST) as reader:
+    async with (
+        embedded_broker() as bootstrap,
+        open_reader(embedded(bootstrap), Topic.REQUEST) as reader,
+    ):
         assert {str(topic) for topic in Topic} <= await reader.topics()
 
 

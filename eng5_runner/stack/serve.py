@@ -1,0 +1,165 @@
+"""One service of the stack in a process of its own, for a cluster and a database that are there.
+
+The services are those of `launch`; here each is opened alone, with its neighbours' addresses given. Workers of one kind
+share a PostgreSQL database and, on Kafka, a consumer group.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+import structlog
+from aiohttp import web
+from sqlalchemy.engine import URL
+
+from eng5_runner.contracts.topics import Topic
+from eng5_runner.stack.accounts import Accounts, FirstAdmin
+from eng5_runner.stack.cj_admin import CJAdmin
+from eng5_runner.stack.cj_service import CJService
+from eng5_runner.stack.clients import ContentClient, LLMProviderClient
+from eng5_runner.stack.content import ContentService
+from eng5_runner.stack.identity import TokenAuthority
+from eng5_runner.stack.identity_service import IdentityService
+from eng5_runner.stack.kafka import Cluster, Publisher, open_member, open_publisher, open_reader
+from eng5_runner.stack.launch import HTTP_TIMES
+from eng5_runner.stack.llm_provider import LLMProvider
+from eng5_runner.stack.providers.offered import open_judges
+from eng5_runner.stack.store import Store, open_database, open_store
+from eng5_runner.stack.web import CHECKUP, Checkup, served
+from eng5_runner.stack.working import at_work, until
+
+log = structlog.get_logger(__name__)
+
+GROUP = "cj_assessment_service"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """What is told when a service answers.
+
+    Attributes:
+        url: without a path.
+        first_admin: the account that this start of the Identity Service has made, if it has.
+    """
+
+    url: str
+    first_admin: FirstAdmin | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Where a service runs, and for how long.
+
+    Attributes:
+        database: a PostgreSQL; None for SQLite in `folder`, which one process at a time uses.
+        folder: for SQLite.
+        host: where it listens.
+        port: 0 for a free one.
+        ready: called once, when it answers and, if it reads Kafka, does that.
+        stop: ends it when set: it takes nothing new, finishes what is in hand, and lets go of the rest.
+    """
+
+    database: URL | None = field(repr=False)
+    folder: Path
+    host: str
+    port: int
+    ready: Callable[[Serving], None]
+    stop: asyncio.Event
+
+
+async def serve_content(site: Site) -> None:
+    """The Content Service until it is told to stop; for what all of these raise see `_store`."""
+    async with _store(site) as store:
+        await _serve(site, ContentService(store).application(), problem=_problem_of(store))
+
+
+async def serve_identity(site: Site, *, secret: str) -> None:
+    """The Identity Service until it is told to stop; `secret` is what it signs tokens with."""
+    async with _store(site) as store:
+        accounts = Accounts(store)
+        first_admin = await accounts.create_first_admin()
+        app = IdentityService(accounts=accounts, authority=TokenAuthority(secret=secret)).application()
+        await _serve(site, app, problem=_problem_of(store), first_admin=first_admin)
+
+
+async def serve_llm(site: Site, *, cluster: Cluster) -> None:
+    """The LLM Provider Service until it is told to stop; its judges are those that the environment leads to."""
+    async with _store(site) as store, open_publisher(cluster) as publisher, open_judges(os.environ) as judges:
+        provider = LLMProvider(store=store, publisher=publisher, judges=judges)
+        async with at_work(provider.run(), name="llm provider", drain=provider.close) as judging:
+            await _serve(site, provider.application(), problem=_problem_of(store, publisher), working=judging)
+
+
+async def serve_cj(site: Site, *, cluster: Cluster, content_url: str, llm_urls: tuple[str, ...], secret: str) -> None:
+    """The CJ service until it is told to stop.
+
+    Args:
+        site: where it runs.
+        cluster: where requests come from and events go.
+        content_url: of the Content Service, with its path.
+        llm_urls: of the LLM Provider's workers, with their path.
+        secret: what administrators' tokens are signed with.
+    """
+    async with AsyncExitStack() as opened:
+        store = await opened.enter_async_context(_store(site))
+        publisher = await opened.enter_async_context(open_publisher(cluster))
+        # Before any request: whatever is asked from now on is heard.
+        results = await opened.enter_async_context(open_reader(cluster, Topic.COMPARISON, beginning_at="latest"))
+        requests = await opened.enter_async_context(open_member(cluster, Topic.REQUEST, group=GROUP))
+        session = await opened.enter_async_context(aiohttp.ClientSession(timeout=HTTP_TIMES))
+        contents = ContentClient(session, content_url)
+        cj = CJService(
+            store=store, publisher=publisher, contents=contents, provider=LLMProviderClient(session, *llm_urls)
+        )
+        app = CJAdmin(store=store, contents=contents, authority=TokenAuthority(secret=secret)).application()
+        working = await opened.enter_async_context(at_work(cj.run(requests, results, commit=True), name="cj"))
+        await _serve(site, app, problem=_problem_of(store, publisher), working=working)
+
+
+@asynccontextmanager
+async def _store(site: Site) -> AsyncIterator[Store]:
+    """Where the service keeps its tables.
+
+    Raises:
+        ServiceUnavailable: the database does not answer.
+        NotAllowed: it does not let us in.
+        ConfigurationError: there is none, or it was made by a newer version.
+        DiskError: the folder cannot be used.
+        TemporaryFailure: another process uses the folder.
+    """
+    async with open_database(site.database) if site.database is not None else open_store(site.folder) as store:
+        yield store
+
+
+async def _serve(
+    site: Site,
+    app: web.Application,
+    *,
+    problem: Callable[[], Awaitable[str | None]],
+    working: asyncio.Task[None] | None = None,
+    first_admin: FirstAdmin | None = None,
+) -> None:
+    """Answer requests until the stop, or until the service's work dies, which is raised here."""
+    app[CHECKUP] = Checkup(problem)
+    async with served(app, host=site.host, port=site.port) as url:
+        log.info("serving", url=url)
+        site.ready(Serving(url=url, first_admin=first_admin))
+        await until(site.stop, *([working] if working else ()))
+    log.info("ending")
+
+
+def _problem_of(store: Store, publisher: Publisher | None = None) -> Callable[[], Awaitable[str | None]]:
+    async def problem() -> str | None:
+        if not await store.answers():
+            return "the database does not answer"
+        if publisher is not None and not await publisher.answers():
+            return "Kafka does not answer"
+        return None
+
+    return problem
