@@ -10,12 +10,14 @@ from pydantic import ValidationError
 
 from eng5_runner.contracts.services import ComparisonBody, ComparisonQueued, ErrorAnswer, StoredContent
 
+HTTP_TIMES = aiohttp.ClientTimeout(total=60, connect=10)
 # The provider's queue is bounded: it says when to come again, and a judge that works at all makes room within this.
 _FULL_QUEUE_ATTEMPTS = 600
 _LONGEST_RETRY_AFTER_SECONDS = 5.0
 # A worker that is started anew is back within this.
 _AWAY_SECONDS = 30.0
 _AWAY_PAUSE_SECONDS = 0.5
+_LEFT_ALONE_SECONDS = 2.0
 _CREATED, _OK, _ACCEPTED, _NOT_FOUND, _BAD_REQUEST, _UNAVAILABLE = 201, 200, 202, 404, 400, 503
 
 
@@ -87,33 +89,43 @@ class LLMProviderClient:
         self._session = session
         self.urls = urls
         self._asked = 0
+        self._left_alone_until = dict.fromkeys(urls, 0.0)
 
     async def ask(self, comparison: ComparisonBody) -> str:
         """Have a pair judged; gives the queue id. A full queue is waited for.
 
-        One that cannot be reached is given time to come back, and the other workers are asked meanwhile: asking again
-        with the same correlation id changes nothing.
+        A worker that cannot be reached is left alone for a moment and the others are asked: asking again with the same
+        correlation id changes nothing.
 
         Raises:
-            NeighbourFailed: the service refused, in its words, or could not be reached for half a minute.
+            NeighbourFailed: the service refused, in its words, or no worker could be reached for half a minute.
         """
         clock = asyncio.get_running_loop().time
         reached = clock()
         for _ in range(_FULL_QUEUE_ATTEMPTS):
-            url = self.urls[self._asked % len(self.urls)]
-            self._asked += 1
+            url = self._next(clock())
             try:
                 answered = await self._ask_one(url, comparison)
             except (aiohttp.ClientError, TimeoutError, ValidationError) as error:
                 if clock() - reached > _AWAY_SECONDS:
                     raise NeighbourFailed(f"LLM provider: {error!r}") from error
-                answered = _AWAY_PAUSE_SECONDS
+                self._left_alone_until[url] = clock() + _LEFT_ALONE_SECONDS
+                answered = 0.0 if self._reachable(clock()) else _AWAY_PAUSE_SECONDS
             else:
                 reached = clock()
             if isinstance(answered, str):
                 return answered
             await asyncio.sleep(answered)
         raise NeighbourFailed("LLM provider: its queue stayed full")
+
+    def _next(self, now: float) -> str:
+        """The workers in turn."""
+        self._asked += 1
+        urls = self._reachable(now) or self.urls
+        return urls[self._asked % len(urls)]
+
+    def _reachable(self, now: float) -> tuple[str, ...]:
+        return tuple(url for url in self.urls if self._left_alone_until[url] <= now)
 
     async def _ask_one(self, url: str, comparison: ComparisonBody) -> str | float:
         """The queue id, or in how many seconds it may be asked again."""

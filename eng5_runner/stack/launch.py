@@ -20,7 +20,7 @@ from eng5_runner.stack.accounts import Accounts, FirstAdmin
 from eng5_runner.stack.broker import embedded_broker
 from eng5_runner.stack.cj_admin import CJAdmin
 from eng5_runner.stack.cj_service import CJService
-from eng5_runner.stack.clients import ContentClient, LLMProviderClient
+from eng5_runner.stack.clients import HTTP_TIMES, ContentClient, LLMProviderClient
 from eng5_runner.stack.content import ContentService
 from eng5_runner.stack.identity import ADMIN_ROLE, TokenAuthority
 from eng5_runner.stack.identity_service import IdentityService
@@ -35,7 +35,6 @@ from eng5_runner.stack.working import at_work, until
 log = structlog.get_logger(__name__)
 
 _TOKEN_VALID = timedelta(days=7)
-HTTP_TIMES = aiohttp.ClientTimeout(total=60, connect=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

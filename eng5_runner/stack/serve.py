@@ -1,7 +1,8 @@
 """One service of the stack in a process of its own, for a cluster and a database that are there.
 
 The services are those of `launch`; here each is opened alone, with its neighbours' addresses given. Workers of one kind
-share a PostgreSQL database and, on Kafka, a consumer group.
+share a PostgreSQL database and, on Kafka, a consumer group. The CJ service is in `serve_cj`: the statistics that it
+loads take seconds.
 """
 
 from __future__ import annotations
@@ -9,25 +10,19 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import aiohttp
 import structlog
 from aiohttp import web
 from sqlalchemy.engine import URL
 
-from eng5_runner.contracts.topics import Topic
 from eng5_runner.stack.accounts import Accounts, FirstAdmin
-from eng5_runner.stack.cj_admin import CJAdmin
-from eng5_runner.stack.cj_service import CJService
-from eng5_runner.stack.clients import ContentClient, LLMProviderClient
 from eng5_runner.stack.content import ContentService
 from eng5_runner.stack.identity import TokenAuthority
 from eng5_runner.stack.identity_service import IdentityService
-from eng5_runner.stack.kafka import Cluster, Publisher, open_member, open_publisher, open_reader
-from eng5_runner.stack.launch import HTTP_TIMES
+from eng5_runner.stack.kafka import Cluster, Publisher, open_publisher
 from eng5_runner.stack.llm_provider import LLMProvider
 from eng5_runner.stack.providers.offered import open_judges
 from eng5_runner.stack.store import Store, open_database, open_store
@@ -35,8 +30,6 @@ from eng5_runner.stack.web import CHECKUP, Checkup, served
 from eng5_runner.stack.working import at_work, until
 
 log = structlog.get_logger(__name__)
-
-GROUP = "cj_assessment_service"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,56 +67,30 @@ class Site:
 
 
 async def serve_content(site: Site) -> None:
-    """The Content Service until it is told to stop; for what all of these raise see `_store`."""
-    async with _store(site) as store:
-        await _serve(site, ContentService(store).application(), problem=_problem_of(store))
+    """The Content Service until it is told to stop; for what all of these raise see `open_storage`."""
+    async with open_storage(site) as store:
+        await serve_http(site, ContentService(store).application(), problem=problem_of(store))
 
 
 async def serve_identity(site: Site, *, secret: str) -> None:
     """The Identity Service until it is told to stop; `secret` is what it signs tokens with."""
-    async with _store(site) as store:
+    async with open_storage(site) as store:
         accounts = Accounts(store)
         first_admin = await accounts.create_first_admin()
         app = IdentityService(accounts=accounts, authority=TokenAuthority(secret=secret)).application()
-        await _serve(site, app, problem=_problem_of(store), first_admin=first_admin)
+        await serve_http(site, app, problem=problem_of(store), first_admin=first_admin)
 
 
 async def serve_llm(site: Site, *, cluster: Cluster) -> None:
     """The LLM Provider Service until it is told to stop; its judges are those that the environment leads to."""
-    async with _store(site) as store, open_publisher(cluster) as publisher, open_judges(os.environ) as judges:
+    async with open_storage(site) as store, open_publisher(cluster) as publisher, open_judges(os.environ) as judges:
         provider = LLMProvider(store=store, publisher=publisher, judges=judges)
         async with at_work(provider.run(), name="llm provider", drain=provider.close) as judging:
-            await _serve(site, provider.application(), problem=_problem_of(store, publisher), working=judging)
-
-
-async def serve_cj(site: Site, *, cluster: Cluster, content_url: str, llm_urls: tuple[str, ...], secret: str) -> None:
-    """The CJ service until it is told to stop.
-
-    Args:
-        site: where it runs.
-        cluster: where requests come from and events go.
-        content_url: of the Content Service, with its path.
-        llm_urls: of the LLM Provider's workers, with their path.
-        secret: what administrators' tokens are signed with.
-    """
-    async with AsyncExitStack() as opened:
-        store = await opened.enter_async_context(_store(site))
-        publisher = await opened.enter_async_context(open_publisher(cluster))
-        # Before any request: whatever is asked from now on is heard.
-        results = await opened.enter_async_context(open_reader(cluster, Topic.COMPARISON, beginning_at="latest"))
-        requests = await opened.enter_async_context(open_member(cluster, Topic.REQUEST, group=GROUP))
-        session = await opened.enter_async_context(aiohttp.ClientSession(timeout=HTTP_TIMES))
-        contents = ContentClient(session, content_url)
-        cj = CJService(
-            store=store, publisher=publisher, contents=contents, provider=LLMProviderClient(session, *llm_urls)
-        )
-        app = CJAdmin(store=store, contents=contents, authority=TokenAuthority(secret=secret)).application()
-        working = await opened.enter_async_context(at_work(cj.run(requests, results, commit=True), name="cj"))
-        await _serve(site, app, problem=_problem_of(store, publisher), working=working)
+            await serve_http(site, provider.application(), problem=problem_of(store, publisher), working=judging)
 
 
 @asynccontextmanager
-async def _store(site: Site) -> AsyncIterator[Store]:
+async def open_storage(site: Site) -> AsyncIterator[Store]:
     """Where the service keeps its tables.
 
     Raises:
@@ -137,7 +104,7 @@ async def _store(site: Site) -> AsyncIterator[Store]:
         yield store
 
 
-async def _serve(
+async def serve_http(
     site: Site,
     app: web.Application,
     *,
@@ -154,7 +121,9 @@ async def _serve(
     log.info("ending")
 
 
-def _problem_of(store: Store, publisher: Publisher | None = None) -> Callable[[], Awaitable[str | None]]:
+def problem_of(store: Store, publisher: Publisher | None = None) -> Callable[[], Awaitable[str | None]]:
+    """Why a service cannot work just now, asked of its database and its broker."""
+
     async def problem() -> str | None:
         if not await store.answers():
             return "the database does not answer"

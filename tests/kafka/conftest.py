@@ -13,6 +13,8 @@ from tests.kafka.certificates import Certificates, make_certificates
 from tests.kafka.cluster import Broker, KafkaBroker, NamedBroker, create_topics, create_user
 from tests.kafka.jars import server_jars
 from tests.kafka.records import stack_on
+from tests.postgres.conftest import database as database  # noqa: PLC0414 - pytest finds fixtures by their name here
+from tests.postgres.conftest import postgres_server as postgres_server  # noqa: PLC0414
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -24,7 +24,7 @@ from eng5_runner.effects.kafka_settings import KafkaSettings
 from eng5_runner.errors import ConfigurationError
 from eng5_runner.stack.database import SERVICES, database_url
 from eng5_runner.stack.kafka import Cluster
-from eng5_runner.stack.serve import Serving, Site, serve_cj, serve_content, serve_identity, serve_llm
+from eng5_runner.stack.serve import Serving, Site, serve_content, serve_identity, serve_llm
 
 ServiceName: TypeAlias = Literal["content", "cj", "llm", "identity"]
 _SHORTEST_SECRET = 32
@@ -60,6 +60,8 @@ async def _serve(name: ServiceName, site: Site) -> None:
         case "llm":
             await serve_llm(site, cluster=await _cluster(name))
         case "cj":
+            from eng5_runner.stack.serve_cj import serve_cj  # seconds of statistics, for this service alone
+
             await serve_cj(
                 site,
                 content_url=_needed("CONTENT_SERVICE_URL").rstrip("/"),

@@ -1,0 +1,94 @@
+"""Services of the stack in processes of their own, as `stack serve` starts them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cli.runner import clean_environment
+
+SECRET = "a secret of the tests, long enough for HS256"
+
+
+@dataclass
+class Worker:
+    """One process.
+
+    Attributes:
+        url: without a path.
+        told: the line that it told its address in.
+    """
+
+    name: str
+    process: subprocess.Popen[str]
+    log: Path
+    url: str = ""
+    told: Mapping[str, object] | None = None
+
+    def wait_until_ready(self) -> None:
+        """Until it answers."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, self.last_words()
+        self.told = json.loads(line)
+        self.url = str(self.told["url"])
+
+    def kill(self) -> None:
+        """End it without a warning."""
+        self.process.kill()
+        self.process.wait()
+
+    def last_words(self) -> str:
+        return f"{self.name}\n{self.log.read_text()[-3000:]}"
+
+
+class Starter:
+    """What starts them."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.settings = {"PORT": "0", "JWT_SECRET_KEY": SECRET, **settings}
+        self.workers: list[Worker] = []
+
+    def start(self, service: str, **settings: str) -> Worker:
+        """Start one; it is ready when `wait_until_ready` returns."""
+        log = self.folder / f"{service}-{len(self.workers)}.log"
+        with log.open("wb") as sink:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "eng5_runner", "stack", "serve", service, "--json"],
+                cwd=self.folder,
+                env=clean_environment(self.folder, {**self.settings, **settings}),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=sink,
+                text=True,
+            )
+        worker = Worker(service, process, log)
+        self.workers.append(worker)
+        return worker
+
+
+@asynccontextmanager
+async def serving(folder: Path, settings: Mapping[str, str]) -> AsyncIterator[Starter]:
+    """Starts workers with these variables in their environment, and ends them in order at the end."""
+    starter = Starter(folder, settings)
+    try:
+        yield starter
+        alive = [worker for worker in starter.workers if worker.process.poll() is None]
+        for worker in alive:
+            worker.process.send_signal(signal.SIGTERM)
+        for worker in alive:
+            code = await asyncio.to_thread(worker.process.wait, 60)
+            assert code == 0, worker.last_words()
+    finally:
+        for worker in starter.workers:
+            worker.process.kill()
+            worker.process.communicate()
