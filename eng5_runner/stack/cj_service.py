@@ -206,6 +206,8 @@ class CJService:
         if not held.answered:
             await self._answer_again(plan, earlier)
             await self._requests.note(held)
+        elif earlier:
+            log.info("batch taken over", batch_id=plan.batch_id, asked=len(earlier))
         events = await record.closing(batch.number)
         if not events:
             outcome = await run.run(earlier, await fetch_texts(plan, self._contents))

@@ -1,4 +1,4 @@
-"""Two CJ and two LLM workers on one Kafka and one PostgreSQL; one of each is killed on the way."""
+"""Two CJ and two LLM workers on one Kafka and one PostgreSQL; one of each is killed on the way, then the database."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from tests.stack.texts import essay
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
 ESSAYS, COMPARISONS = 250, 5000
+QUARTER = COMPARISONS // 4
 CONCURRENCY = 16
 PREFIX = "workers."
 
@@ -31,7 +32,7 @@ class Judge:
 
     def __init__(self) -> None:
         self.prompts: Counter[str] = Counter()
-        self.reached = {count: asyncio.Event() for count in (COMPARISONS // 4, COMPARISONS // 2)}
+        self.reached = {count: asyncio.Event() for count in (QUARTER, 2 * QUARTER, 3 * QUARTER)}
 
     def __call__(self, asked: Asked) -> Said:
         prompt = asked.body["messages"][1]["content"]
@@ -69,7 +70,7 @@ async def workers(services: Starter) -> tuple[list[Worker], list[Worker], dict[s
     return cj, llm, neighbours | ours | kafka
 
 
-async def test_five_thousand_comparisons_with_a_worker_of_each_kind_killed(
+async def test_five_thousand_comparisons_with_a_worker_of_each_kind_and_the_database_killed(
     tmp_path: Path, broker: Broker, database: Database
 ) -> None:
     create_topics(broker.bootstrap, prefix=PREFIX)
@@ -92,11 +93,14 @@ async def test_five_thousand_comparisons_with_a_worker_of_each_kind_killed(
                 env=environment,
             )
             ended = asyncio.create_task(asyncio.to_thread(runner.wait))
-            await until(judge.reached[COMPARISONS // 4], ended, tmp_path)
+            await until(judge.reached[QUARTER], ended, tmp_path)
             llm[1].kill()
-            await until(judge.reached[COMPARISONS // 2], ended, tmp_path)
+            await until(judge.reached[2 * QUARTER], ended, tmp_path)
             (owner,) = [worker for worker in cj if "batch accepted" in worker.log.read_text()]
             owner.kill()
+            await until(judge.reached[3 * QUARTER], ended, tmp_path)
+            database.server.stop()
+            await asyncio.to_thread(database.server.start)
             code = await ended
 
     assert code == 0, (tmp_path / "err").read_text()

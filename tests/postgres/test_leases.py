@@ -1,0 +1,189 @@
+"""Workers that share a database: each piece of work in one hand, and in another when that one is dead."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Table, select, update
+
+from eng5_runner.contracts.request import LLMConfigOverrides
+from eng5_runner.contracts.services import ComparisonBody
+from eng5_runner.stack.cj_plan import Plan
+from eng5_runner.stack.cj_record import Asked, BatchRecord
+from eng5_runner.stack.cj_requests import LeaseLost, Requests
+from eng5_runner.stack.llm_queue import Entry, Full, Known, QueueRecord, new_entry
+from eng5_runner.stack.store import Store, open_database, open_store
+from eng5_runner.stack.tables import cj_comparisons, cj_requests, llm_comparisons
+from tests.postgres.conftest import Database
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | Database:
+    return tmp_path if request.param == "sqlite" else request.getfixturevalue("database")
+
+
+@pytest.fixture
+async def store(place: Path | Database) -> AsyncIterator[Store]:
+    async with open_store(place) if isinstance(place, Path) else open_database(place.url) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def worker(store: Store, *, length: int = 1000) -> AsyncIterator[QueueRecord]:
+    record = QueueRecord(store, length=length)
+    writing = [asyncio.create_task(group.run()) for group in (record.accepted, record.finished)]
+    try:
+        yield record
+    finally:
+        for task in writing:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+def entry(correlation_id: str | None = None) -> Entry:
+    body = ComparisonBody(
+        user_prompt="Which one?",
+        callback_topic="topic",
+        llm_config_overrides=LLMConfigOverrides(),
+        correlation_id=correlation_id or str(uuid4()),
+        metadata={},
+    )
+    return new_entry(body, "0" * 64)
+
+
+async def die(store: Store, table: Table) -> None:
+    """Let all leases end, as if their holders had not been heard of for long."""
+    await store.carry_out(lambda connection: connection.execute(update(table).values(lease_until=1.0)))
+
+
+async def test_each_comparison_is_accepted_once_and_taken_by_one_worker(store: Store) -> None:
+    ids = [str(uuid4()) for _ in range(300)]
+    async with worker(store) as one, worker(store) as other:
+        known = await asyncio.gather(*(record.accepted.add(entry(name)) for name in ids for record in (one, other)))
+        queue_ids = {answer.queue_id for answer in known if isinstance(answer, Known)}
+        assert len(queue_ids) == len(ids)
+
+        async def take_all(record: QueueRecord) -> list[str]:
+            taken: list[str] = []
+            while found := await record.take(7):
+                taken += [each.queue_id for each in found]
+            return taken
+
+        shares = await asyncio.gather(take_all(one), take_all(other))
+    assert all(shares)
+    assert sorted([*shares[0], *shares[1]]) == sorted(queue_ids)
+
+
+async def test_a_living_worker_keeps_what_it_has_and_a_dead_one_s_goes_to_the_next(store: Store) -> None:
+    async with worker(store) as dead, worker(store) as alive:
+        await asyncio.gather(*(dead.accepted.add(entry()) for _ in range(5)))
+        held = {each.queue_id for each in await dead.take(5)}
+        assert await alive.take(5) == []
+        await die(store, llm_comparisons)
+        await dead.renew()  # it was not dead
+        assert await alive.take(5) == []
+        await die(store, llm_comparisons)
+        taken: list[Entry] = []
+        async with asyncio.timeout(60):
+            while not taken:  # a server that has only just started lets everybody renew first
+                taken = await alive.take(5)
+                await asyncio.sleep(0.1)
+        assert {each.queue_id for each in taken} == held
+
+
+async def test_what_is_given_back_need_not_wait(store: Store) -> None:
+    async with worker(store) as ending, worker(store) as other:
+        await ending.accepted.add(entry())
+        assert len(await ending.take(5)) == 1
+        await ending.release()
+        assert len(await other.take(5)) == 1
+
+
+async def test_of_two_outcomes_the_first_stands_and_is_the_only_one_told(store: Store) -> None:
+    async with worker(store) as one, worker(store) as other:
+        known = await one.accepted.add(entry())
+        assert isinstance(known, Known)
+        assert await other.finished.add((known.queue_id, b"first"))
+        assert not await one.finished.add((known.queue_id, b"second"))
+        row = await store.row(select(llm_comparisons.c.outcome))
+    assert row is not None and row.outcome == b"first"
+
+
+async def test_a_full_queue_takes_nothing_new_and_still_knows_the_old(store: Store) -> None:
+    old = entry()
+    async with worker(store, length=2) as record:
+        answers = [await record.accepted.add(each) for each in (old, entry(), entry(), old)]
+        assert [isinstance(answer, Full) for answer in answers] == [False, False, True, False]
+        await record.take(1)
+        assert isinstance(await record.accepted.add(entry()), Known)
+
+
+PLAN = Plan(
+    batch_id=str(uuid4()),
+    correlation_id=uuid4(),
+    assignment_id=None,
+    course_code="ENG5",
+    user_id="tester",
+    grade_scale=None,
+    essays=(),
+    seed=1,
+    budget=1,
+    task=None,
+    criteria=None,
+    overrides=LLMConfigOverrides(),
+    accepted_at=datetime.now(UTC),
+)
+
+
+def question(name: str) -> Asked:
+    return Asked(wave=0, place=0, attempt=0, essay_a_id=name, essay_b_id="b", correlation_id=str(uuid4()))
+
+
+async def test_whoever_was_given_up_for_dead_decides_nothing_any_more(store: Store) -> None:
+    ghost, heir = Requests(store), Requests(store)
+    await ghost.put([("batch", b"request")])
+    (held,) = await ghost.take(9)
+    record = BatchRecord(store, held)
+    batch = await record.accept(PLAN, "0" * 64)
+    await record.add(batch.number, [question("before")])
+    await die(store, cj_requests)
+    found = []
+    async with asyncio.timeout(60):
+        while not found:
+            found = await heir.take(9)
+            await asyncio.sleep(0.1)
+
+    for late in (
+        record.add(batch.number, [question("after")]),
+        record.close(batch.number, [("topic", b"event")]),
+        record.accept(PLAN, "1" * 64),
+        ghost.note(held, done=True),
+    ):
+        with pytest.raises(LeaseLost):
+            await late
+    assert await ghost.renew() == set()
+    assert await heir.renew() == {held.number}
+    (asked,) = await store.rows(select(cj_comparisons.c.essay_a_id))
+    assert asked.essay_a_id == "before"
+    assert await BatchRecord(store, found[0]).closing(batch.number) == []
+
+
+async def test_a_request_that_comes_again_waits_for_its_batch_to_be_over(store: Store) -> None:
+    requests = Requests(store)
+    await requests.put([("batch", b"first"), ("batch", b"first")])
+    (held,) = await requests.take(9)
+    await requests.note(held)
+    await requests.put([("batch", b"again")])
+    assert await requests.take(9) == []
+    await requests.note(held, done=True)
+    assert await requests.take(9) == []
+    await requests.put([("batch", b"again")])
+    (fresh,) = await requests.take(9)
+    assert (fresh.raw, fresh.answered) == (b"again", False)

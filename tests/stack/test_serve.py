@@ -1,0 +1,79 @@
+"""One service in a process of its own, as a container starts it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.cli.runner import run
+from tests.kafka.cluster import free_ports
+from tests.kafka.services import SECRET, serving
+
+
+async def test_a_service_without_a_database_url_keeps_its_tables_in_the_data_folder(tmp_path: Path) -> None:
+    for begun in ("first", "again"):
+        async with serving(tmp_path, {}) as services:
+            content = services.start("content")
+            content.wait_until_ready()
+            assert run("stack", "healthcheck", f"{content.url}/healthz", cwd=tmp_path).code == 0
+            async with aiohttp.ClientSession() as http:
+                if begun == "first":
+                    async with http.post(f"{content.url}/v1/content", data=b"kept") as response:
+                        storage_id = (await response.json())["storage_id"]
+                else:
+                    async with http.get(f"{content.url}/v1/content/{storage_id}") as response:
+                        assert await response.read() == b"kept"
+    assert (tmp_path / "stack-data" / "content" / "stack.sqlite").is_file()
+
+
+async def test_it_ends_in_order_when_it_is_told_to(tmp_path: Path) -> None:
+    async with serving(tmp_path, {}) as services:
+        identity = services.start("identity")
+        identity.wait_until_ready()
+        assert identity.told is not None and "first_admin" in identity.told
+        identity.process.send_signal(signal.SIGTERM)
+        assert identity.process.wait(30) == 0
+    assert '"event": "ending"' in identity.log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("service", "settings", "told"),
+    [
+        ("identity", {"JWT_SECRET_KEY": ""}, "JWT_SECRET_KEY is not set"),
+        ("content", {"PORT": "http"}, "PORT is no port"),
+        ("content", {"HOST": "203.0.113.1"}, "203.0.113.1:0 cannot be listened on"),
+        ("content", {"HULEEDU_DB_USER": "u"}, "not set are HULEEDU_DB_PASSWORD"),
+        ("llm", {}, "KAFKA_BOOTSTRAP_SERVERS is not set"),
+        ("llm", {"KAFKA_BOOTSTRAP_SERVERS": "h:1", "KAFKA_SECURITY_PROTOCOL": "TLS"}, "KAFKA_SECURITY_PROTOCOL"),
+        ("cj", {}, "CONTENT_SERVICE_URL is not set"),
+    ],
+)
+def test_a_setting_that_is_missing_or_wrong_is_named(
+    tmp_path: Path, service: str, settings: dict[str, str], told: str
+) -> None:
+    ended = run("stack", "serve", service, cwd=tmp_path, env={"JWT_SECRET_KEY": SECRET, "PORT": "0"} | settings)
+    assert ended.code == 78, ended.err
+    assert told in ended.err
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:{port}/healthz", "localhost:{port}/healthz"])
+def test_a_health_check_of_nobody_fails_and_says_why(tmp_path: Path, url: str) -> None:
+    address = url.format(port=free_ports(1)[0])
+    ended = run("stack", "healthcheck", address, cwd=tmp_path)
+    assert ended.code == 1
+    assert ended.err.startswith(f"{address}: ")
+
+
+def test_a_health_check_loads_nothing_heavy(tmp_path: Path) -> None:
+    script = (
+        "import sys; from eng5_runner.cli.app import app\n"
+        "try: app(['stack', 'healthcheck', 'http://127.0.0.1:1/healthz'])\n"
+        "except SystemExit: print(sorted({'aiohttp', 'aiokafka', 'numpy', 'sqlalchemy'} & set(sys.modules)))"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (ended.stdout, "refused" in ended.stderr) == ("[]\n", True)
