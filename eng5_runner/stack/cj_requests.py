@@ -13,13 +13,17 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from sqlalchemy import Update, and_, delete, update
+from sqlalchemy.sql import ColumnElement
 
 from eng5_runner.stack.leases import lease, releasing, renewing, taking
 from eng5_runner.stack.store import Store
 from eng5_runner.stack.tables import cj_requests
 from eng5_runner.stack.transactions import Transaction
 
-_OPEN = cj_requests.c.done_at.is_(None)
+
+def _open() -> ColumnElement[bool]:
+    """Whether a request is still to be worked off."""
+    return cj_requests.c.done_at.is_(None)
 
 
 class LeaseLost(Exception):
@@ -53,7 +57,7 @@ class Held:
             raise LeaseLost(f"request {self.number} was taken by another worker")
 
     def _update(self) -> Update:
-        return update(cj_requests).where(cj_requests.c.id == self.number, cj_requests.c.worker == self.worker, _OPEN)
+        return update(cj_requests).where(cj_requests.c.id == self.number, cj_requests.c.worker == self.worker, _open())
 
 
 class Requests:
@@ -79,7 +83,7 @@ class Requests:
     async def take(self, at_most: int) -> list[Held]:
         """The oldest requests that nobody works off, which are this worker's from now on."""
         rows = await self._store.rows(
-            taking(cj_requests, key=cj_requests.c.id, where=_OPEN, worker=self._worker, at_most=at_most)
+            taking(cj_requests, key=cj_requests.c.id, where=_open(), worker=self._worker, at_most=at_most)
         )
         return [
             Held(number=row.id, raw=row.raw, answered=row.answered_at is not None, worker=self._worker)
@@ -88,7 +92,7 @@ class Requests:
 
     async def renew(self) -> set[int]:
         """Keep all that this worker has for another while; gives the numbers of what it still has."""
-        rows = await self._store.rows(renewing(cj_requests, key=cj_requests.c.id, where=_OPEN, worker=self._worker))
+        rows = await self._store.rows(renewing(cj_requests, key=cj_requests.c.id, where=_open(), worker=self._worker))
         return {row.id for row in rows}
 
     async def note(self, held: Held, *, done: bool = False) -> None:
@@ -108,7 +112,7 @@ class Requests:
 
     async def release(self) -> None:
         """Leave what this worker has not finished to others."""
-        statement = releasing(cj_requests, where=_OPEN, worker=self._worker)
+        statement = releasing(cj_requests, where=_open(), worker=self._worker)
         await self._store.carry_out(lambda connection: connection.execute(statement))
 
     async def forget(self) -> None:

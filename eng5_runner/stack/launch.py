@@ -12,6 +12,7 @@ from pathlib import Path
 
 import aiohttp
 import structlog
+from aiokafka import AIOKafkaConsumer
 
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.errors import ServiceUnavailable
@@ -25,7 +26,7 @@ from eng5_runner.stack.content import ContentService
 from eng5_runner.stack.identity import ADMIN_ROLE, TokenAuthority
 from eng5_runner.stack.identity_service import IdentityService
 from eng5_runner.stack.judges import JudgeEntry
-from eng5_runner.stack.kafka import Cluster, open_publisher, open_reader
+from eng5_runner.stack.kafka import Cluster, Publisher, open_publisher, open_reader
 from eng5_runner.stack.llm_provider import LLMProvider
 from eng5_runner.stack.providers.offered import open_judges
 from eng5_runner.stack.store import Store, open_store
@@ -100,9 +101,7 @@ async def serve(
     async with AsyncExitStack() as opened:
         cluster = await opened.enter_async_context(_cluster(kafka_bootstrap))
         store = await opened.enter_async_context(open_store(data_dir))
-        publisher = await opened.enter_async_context(open_publisher(cluster))
-        results = await opened.enter_async_context(open_reader(cluster, Topic.COMPARISON, beginning_at="latest"))
-        requests = await opened.enter_async_context(open_reader(cluster, Topic.REQUEST))
+        publisher, requests, results = await opened.enter_async_context(_clients(cluster))
         session = await opened.enter_async_context(aiohttp.ClientSession(timeout=HTTP_TIMES))
         authority = TokenAuthority()
         offered = await opened.enter_async_context(_offered(judges, cassette_folder))
@@ -125,13 +124,11 @@ async def serve(
             admin_token=authority.issue(subject="stack", roles=(ADMIN_ROLE,), valid_for=_TOKEN_VALID),
         )
         await cj.forget_requests()
-        async with (
-            at_work(provider.run(), name="llm provider", drain=provider.close) as judging,
-            at_work(cj.run(requests, results), name="cj") as batches,
-        ):
-            await _all_healthy(session, content_url, llm_url, cj_url, identity_url)
-            ready(addresses)
-            await until(stop, judging, batches)
+        judging = await opened.enter_async_context(at_work(provider.run(), name="llm", drain=provider.close))
+        batches = await opened.enter_async_context(at_work(cj.run(requests, results), name="cj"))
+        await _all_healthy(session, content_url, llm_url, cj_url, identity_url)
+        ready(addresses)
+        await until(stop, judging, batches)
 
 
 @asynccontextmanager
@@ -142,6 +139,17 @@ async def _cluster(named: str | None) -> AsyncIterator[Cluster]:
         return
     async with embedded_broker() as bootstrap:
         yield Cluster(bootstrap=bootstrap, is_embedded=True)
+
+
+@asynccontextmanager
+async def _clients(cluster: Cluster) -> AsyncIterator[tuple[Publisher, AIOKafkaConsumer, AIOKafkaConsumer]]:
+    """What writes, what reads all requests that there are, and what reads the results from now on."""
+    async with (
+        open_publisher(cluster) as publisher,
+        open_reader(cluster, Topic.REQUEST) as requests,
+        open_reader(cluster, Topic.COMPARISON, beginning_at="latest") as results,
+    ):
+        yield publisher, requests, results
 
 
 @asynccontextmanager

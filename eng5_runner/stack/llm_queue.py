@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.engine import Row
+from sqlalchemy.sql import ColumnElement
 
 from eng5_runner.contracts.services import ComparisonBody
 from eng5_runner.stack.group_commit import GroupCommit
@@ -22,7 +23,10 @@ from eng5_runner.stack.store import Store
 from eng5_runner.stack.tables import llm_comparisons
 from eng5_runner.stack.transactions import Transaction
 
-_OPEN = llm_comparisons.c.outcome.is_(None)
+
+def _open() -> ColumnElement[bool]:
+    """Whether a comparison has no outcome yet."""
+    return llm_comparisons.c.outcome.is_(None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +97,7 @@ class QueueRecord:
             known = await _known(connection, list(by_id))
             new = [entry for name, entry in by_id.items() if name not in known]
             if new:
-                waiting = select(func.count()).where(_OPEN, llm_comparisons.c.worker.is_(None))
+                waiting = select(func.count()).where(_open(), llm_comparisons.c.worker.is_(None))
                 room = max(0, self._length - (await connection.execute(waiting)).scalar_one())
                 new = new[:room]
                 await connection.insert_new(llm_comparisons, [_as_row(entry) for entry in new])
@@ -109,7 +113,7 @@ class QueueRecord:
         table = llm_comparisons
         statement = (
             update(table)
-            .where(table.c.queue_id == bindparam("which"), _OPEN)
+            .where(table.c.queue_id == bindparam("which"), _open())
             .values(outcome=bindparam("what"), body=None, worker=self.worker, lease_until=None)
         )
         # In one order, so that two processes do not wait for each other.
@@ -129,17 +133,19 @@ class QueueRecord:
         """The oldest comparisons that nobody judges, which are this worker's from now on."""
         table = llm_comparisons
         rows = await self._store.rows(
-            taking(table, key=table.c.number, where=_OPEN, worker=self.worker, at_most=at_most)
+            taking(table, key=table.c.number, where=_open(), worker=self.worker, at_most=at_most)
         )
         return [_entry(row) for row in sorted(rows, key=lambda row: row.number)]
 
     async def renew(self) -> None:
         """Keep what this worker has taken for another while."""
-        await self._store.rows(renewing(llm_comparisons, key=llm_comparisons.c.number, where=_OPEN, worker=self.worker))
+        await self._store.rows(
+            renewing(llm_comparisons, key=llm_comparisons.c.number, where=_open(), worker=self.worker)
+        )
 
     async def release(self) -> None:
         """Leave what this worker has taken and not judged to others."""
-        statement = releasing(llm_comparisons, where=_OPEN, worker=self.worker)
+        statement = releasing(llm_comparisons, where=_open(), worker=self.worker)
         await self._store.carry_out(lambda connection: connection.execute(statement))
 
 

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 schema = MetaData()
@@ -56,12 +57,12 @@ llm_comparisons = Table(
     Column("requested_at", String(40), nullable=False),
     Column("outcome", LargeBinary),
     *_lease(),
-)
-Index(
-    "ix_llm_comparisons_open",
-    llm_comparisons.c.number,
-    sqlite_where=llm_comparisons.c.outcome.is_(None),
-    postgresql_where=llm_comparisons.c.outcome.is_(None),
+    Index(
+        "ix_llm_comparisons_open",
+        "number",
+        sqlite_where=text("outcome IS NULL"),
+        postgresql_where=text("outcome IS NULL"),
+    ),
 )
 
 cj_instructions = Table(
