@@ -109,8 +109,8 @@ async def serve(
         content_url = await opened.enter_async_context(served(ContentService(store).application()))
         llm_url = await opened.enter_async_context(served(provider.application()))
         contents = ContentClient(session, content_url + content.PATH)
-        admin = CJAdmin(store=store, contents=contents, authority=authority)
-        cj_url = await opened.enter_async_context(served(admin.application()))
+        admin = CJAdmin(store=store, contents=contents, authority=authority).application()
+        cj_url = await opened.enter_async_context(served(admin))
         llm = LLMProviderClient(session, llm_url + llm_provider.PATH)
         cj = CJService(store=store, publisher=publisher, contents=contents, provider=llm)
         identity_url, first_admin = await opened.enter_async_context(_identity_served(store, authority))
@@ -123,9 +123,8 @@ async def serve(
             first_admin=first_admin,
             admin_token=authority.issue(subject="stack", roles=(ADMIN_ROLE,), valid_for=_TOKEN_VALID),
         )
-        await cj.forget_requests()
         judging = await opened.enter_async_context(at_work(provider.run(), name="llm", drain=provider.close))
-        batches = await opened.enter_async_context(at_work(cj.run(requests, results), name="cj"))
+        batches = await opened.enter_async_context(at_work(_anew(cj, requests, results), name="cj"))
         await _all_healthy(session, content_url, llm_url, cj_url, identity_url)
         ready(addresses)
         await until(stop, judging, batches)
@@ -150,6 +149,12 @@ async def _clients(cluster: Cluster) -> AsyncIterator[tuple[Publisher, AIOKafkaC
         open_reader(cluster, Topic.COMPARISON, beginning_at="latest") as results,
     ):
         yield publisher, requests, results
+
+
+async def _anew(cj: CJService, requests: AIOKafkaConsumer, results: AIOKafkaConsumer) -> None:
+    """The service on a broker that it reads from the beginning: what was asked before counts when it comes again."""
+    await cj.forget_requests()
+    await cj.run(requests, results)
 
 
 @asynccontextmanager
