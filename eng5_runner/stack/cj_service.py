@@ -36,7 +36,7 @@ from eng5_runner.stack.clients import ContentClient, LLMProviderClient, Neighbou
 from eng5_runner.stack.kafka import Publisher
 from eng5_runner.stack.leases import RENEWED_EVERY_SECONDS
 from eng5_runner.stack.store import Store
-from eng5_runner.stack.transactions import FAILURES
+from eng5_runner.stack.transactions import FAILURES, ValueRefused
 
 log = structlog.get_logger(__name__)
 
@@ -156,7 +156,7 @@ class CJService:
             number = batch.number
             await self._finish(batch, record=record, held=held)
             await self._requests.note(held, done=True)
-        except (RequestRejected, NeighbourFailed) as error:
+        except (RequestRejected, NeighbourFailed, ValueRefused) as error:
             log.warning("batch failed", batch_id=batch_id, reason=str(error))
             message = cj_events.failed(
                 batch_id=batch_id,

@@ -124,7 +124,7 @@ async def serve(
             admin_token=authority.issue(subject="stack", roles=(ADMIN_ROLE,), valid_for=_TOKEN_VALID),
         )
         judging = await opened.enter_async_context(at_work(provider.run(), name="llm", drain=provider.close))
-        batches = await opened.enter_async_context(at_work(_anew(cj, requests, results), name="cj"))
+        batches = await opened.enter_async_context(at_work(_anew(cj, requests=requests, results=results), name="cj"))
         await _all_healthy(session, content_url, llm_url, cj_url, identity_url)
         ready(addresses)
         await until(stop, judging, batches)
@@ -151,7 +151,7 @@ async def _clients(cluster: Cluster) -> AsyncIterator[tuple[Publisher, AIOKafkaC
         yield publisher, requests, results
 
 
-async def _anew(cj: CJService, requests: AIOKafkaConsumer, results: AIOKafkaConsumer) -> None:
+async def _anew(cj: CJService, *, requests: AIOKafkaConsumer, results: AIOKafkaConsumer) -> None:
     """The service on a broker that it reads from the beginning: what was asked before counts when it comes again."""
     await cj.forget_requests()
     await cj.run(requests, results)

@@ -35,8 +35,13 @@ FAILURES = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSEr
 # A server that is restarted is back within this.
 PATIENCE_SECONDS = 40.0
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.02, 1.0
+_OF_VALUES = "22"
 # Of PostgreSQL: serialization failure, deadlock; the server ends, has crashed, is not up yet; has no place left.
 _PASSING_STATES = ("40001", "40P01", "57P01", "57P02", "57P03", "53300", "08")
+
+
+class ValueRefused(Exception):
+    """PostgreSQL takes no text with a NUL in it, and none that is longer than its column; SQLite takes both."""
 
 
 class Transaction:
@@ -65,12 +70,22 @@ class Transaction:
 
 @asynccontextmanager
 async def transaction(engine: AsyncEngine) -> AsyncIterator[Transaction]:
-    """A transaction: committed at the end of the block, rolled back when it raises or is cancelled."""
+    """A transaction: committed at the end of the block, rolled back when it raises or is cancelled.
+
+    Raises:
+        ValueRefused: what was to be written or looked for cannot stand in the database.
+    """
     connection = engine.connect()
     try:
         await undisturbed(connection.start())
         yield Transaction(connection)
         await undisturbed(connection.commit())
+    except DBAPIError as error:
+        if sqlstate(error).startswith(_OF_VALUES):
+            raise ValueRefused(
+                "a value is too long for the database, or holds a character that it does not take"
+            ) from error
+        raise
     finally:
         if connection.sync_connection is not None:
             await undisturbed(connection.close())

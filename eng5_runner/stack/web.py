@@ -18,6 +18,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 from eng5_runner.contracts.base import describe
 from eng5_runner.contracts.services import ErrorAnswer, ErrorBody, Health
 from eng5_runner.errors import ConfigurationError, ServiceUnavailable
+from eng5_runner.stack.transactions import ValueRefused
 
 log = structlog.get_logger(__name__)
 
@@ -130,6 +131,8 @@ def _in_the_contracts_shape(name: str, requests: Counter) -> Middleware:
             response = _refused(refusal, name=name, correlation_id=correlation_id)
         except web.HTTPException as error:
             response = _refused(_as_refusal(error), name=name, correlation_id=correlation_id)
+        except ValueRefused as error:
+            response = _refused(invalid(str(error)), name=name, correlation_id=correlation_id)
         except ServiceUnavailable as error:
             unavailable = Refusal(503, error_code="SERVICE_UNAVAILABLE", message=error.message)
             response = _refused(unavailable, name=name, correlation_id=correlation_id)
