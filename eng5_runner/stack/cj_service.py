@@ -107,9 +107,9 @@ class CJService:
         if len(results) < len(read):
             log.warning("messages that are no comparison results", messages=len(read) - len(results))
         ours = [(raw, result) for raw, result in results if (result.request_metadata.batch or "") in self._active]
-        if not ours:
-            return
         answers = [(result.correlation_id, raw) for raw, result in ours if result.correlation_id]
+        if not answers:
+            return
         await keep_answers(self._store, answers)
         for _, result in ours:
             run = self._active.get(result.request_metadata.batch or "")
