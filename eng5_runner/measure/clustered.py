@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from eng5_runner.measure.bradley_terry import Fit
     from eng5_runner.measure.comparisons import Comparisons
 
+# The robust covariance is dense.
+_MOST_ITEMS = 1_500
+# With fewer clusters it is too small.
+_PAIRS_PER_ITEM = 3
+
 
 def clustered_covariance(fitted: Fit, judges: Sequence[Comparisons] | None = None) -> NDArray[np.float64]:
     """The covariance of the centred θ, shape (n, n), robust to dependence within clusters.
@@ -47,6 +52,25 @@ def clustered_covariance(fitted: Fit, judges: Sequence[Comparisons] | None = Non
             total += np.outer(score, score)
     robust: NDArray[np.float64] = inverse @ total @ inverse
     return robust[:n, :n]
+
+
+def errors_by_pair(fitted: Fit, comparisons: Comparisons | None = None) -> NDArray[np.float64] | None:
+    """The standard errors of the centred θ clustered by pair, shape (n,).
+
+    Args:
+        fitted: the study.
+        comparisons: all judgements, where those that were fitted have their repeats collapsed.
+
+    Returns:
+        None where no pair was judged twice, and the model's errors stand; with at most 3 pairs an item, of which the
+        robust errors come out too small; and beyond 1,500 items, where they take too long.
+    """
+    n, pairs = len(fitted.items), Links.of(fitted.comparisons).low.size
+    data = fitted.comparisons if comparisons is None else comparisons
+    if n > _MOST_ITEMS or not float(data.weight.sum()) > pairs > _PAIRS_PER_ITEM * n:
+        return None
+    errors: NDArray[np.float64] = np.sqrt(np.maximum(np.diag(clustered_covariance(fitted)), 0.0))
+    return errors
 
 
 def _scores(fitted: Fit, data: Comparisons, *, cluster: NDArray[np.int64]) -> csr_array[np.float64]:

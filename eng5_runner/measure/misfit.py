@@ -108,19 +108,28 @@ class Consistency:
         asked: the pairs of judgements that could agree.
         agreed: how many did. Judgements that ended in a tie are left out.
         expected: how many would, by the fitted probabilities: close pairs differ by chance.
+        pairs: how many pairs of items they are of. Judgements of one pair are not independent of each other.
     """
 
     asked: float
     agreed: float
     expected: float
+    pairs: int
 
 
-def repeat_consistency(fitted: Fit) -> Consistency:
+def repeat_consistency(fitted: Fit, comparisons: Comparisons | None = None) -> Consistency:
     """Judgements of the same pair in the same order, each with each other: at best a judge's memory of itself.
 
     A judge without randomness agrees with itself in all; that says nothing of how right it is.
+
+    Args:
+        fitted: the study.
+        comparisons: all judgements, where those that were fitted have their repeats collapsed.
+
+    Raises:
+        ValueError: the comparisons are of other items.
     """
-    data = fitted.comparisons
+    data = fitted.comparisons if comparisons is None else comparisons
     cell = data.first * len(data.items) + data.second
     keys, place = np.unique(cell, return_inverse=True)
     won, lost = _decided(data, place, size=keys.size)
@@ -130,15 +139,25 @@ def repeat_consistency(fitted: Fit) -> Consistency:
         asked=float(asked.sum()),
         agreed=float((won * (won - 1.0) + lost * (lost - 1.0)).sum()) / 2.0,
         expected=float((asked * (chance**2 + (1.0 - chance) ** 2)).sum()),
+        pairs=int(np.count_nonzero(asked)),
     )
 
 
-def swap_consistency(fitted: Fit) -> Consistency:
+def swap_consistency(fitted: Fit, comparisons: Comparisons | None = None) -> Consistency:
     """Judgements of the same pair in the two orders: every one in one order with every one in the other.
 
     They agree where the same item won. One minus the share that agreed is the flip rate.
+
+    Args:
+        fitted: the study.
+        comparisons: all judgements, where those that were fitted have their repeats collapsed.
+
+    Raises:
+        ValueError: the comparisons are of other items.
     """
-    data = fitted.comparisons
+    data = fitted.comparisons if comparisons is None else comparisons
+    if data.items != fitted.items:
+        raise ValueError("the comparisons are not of the fitted items")
     low, high = np.minimum(data.first, data.second), np.maximum(data.first, data.second)
     keys, place = np.unique(low * len(data.items) + high, return_inverse=True)
     forward = data.first < data.second
@@ -152,6 +171,7 @@ def swap_consistency(fitted: Fit) -> Consistency:
         asked=float(asked.sum()),
         agreed=float((ahead[0] * behind[1] + ahead[1] * behind[0]).sum()),
         expected=float((asked * alike).sum()),
+        pairs=int(np.count_nonzero(asked)),
     )
 
 

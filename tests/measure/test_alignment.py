@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from scipy.stats import kendalltau, spearmanr
 
 from eng5_runner.measure.alignment import (
     adjacent_agreement,
     bias,
+    bootstrap_interval,
     exact_agreement,
     kendall_tau_b,
     mean_absolute_error,
@@ -66,3 +69,25 @@ def test_no_essays_and_grades_off_the_scale_are_refused():
     for grade in (-1, 9):
         with pytest.raises(ValueError):
             quadratic_weighted_kappa([grade], [0], grades=9)
+
+
+@pytest.mark.parametrize("essays", [2, 7, 30, 250])
+def test_correlations_are_those_of_scipy_with_ties_on_both_sides(essays):
+    generator = np.random.default_rng(essays)
+    for _ in range(20):
+        one = np.round(generator.normal(size=essays), 1).tolist()
+        other = generator.integers(0, 4, essays).astype(float).tolist()
+        if min(len(set(one)), len(set(other))) < 2:
+            continue
+        assert kendall_tau_b(one, other) == pytest.approx(kendalltau(one, other).statistic)
+        assert spearman(one, other) == pytest.approx(spearmanr(one, other).statistic)
+
+
+def test_positions_that_sum_to_zero_are_moved_by_their_own_covariance():
+    """Two essays' worth of certainty: with a covariance of nearly nothing the interval is that without any."""
+    theta, grades = [-2.0, -1.0, -0.5, 0.5, 1.0, 2.0], [0.0, 1.0, 1.0, 2.0, 2.0, 3.0]
+    centring = np.eye(6) - np.ones((6, 6)) / 6
+    still = bootstrap_interval(kendall_tau_b, (theta, grades), seed=4, covariance=1e-12 * centring)
+    assert still is not None and still[1] == 1.0
+    wide = bootstrap_interval(kendall_tau_b, (theta, grades), seed=4, covariance=4.0 * centring)
+    assert wide is not None and wide[0] < still[0] - 0.3

@@ -7,7 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
-from eng5_runner.measure.bradley_terry import comparisons_from, fit
+from eng5_runner.measure.bradley_terry import collapse_repeats, comparisons_from, fit
+from eng5_runner.measure.clustered import clustered_covariance, errors_by_pair
 from eng5_runner.measure.misfit import misfit, position_effect, repeat_consistency, swap_consistency
 from eng5_runner.measure.split_half import split_half
 from eng5_runner.measure.triads import circular_triads
@@ -130,3 +131,27 @@ def test_judges_are_split_whole():
 def test_halves_without_variation_have_no_correlation():
     assert split_half(fit(comparisons_from("ab", [("a", "b", 1.0)])), seed=0) is None
     assert split_half(fit(comparisons_from("abcd", [("a", "b", 0.5), ("c", "d", 0.5)])), seed=0) is None
+
+
+def test_repeats_that_were_collapsed_are_still_counted_from_all_judgements():
+    rows = [("a", "b", 1.0), ("a", "b", 1.0), ("a", "b", 0.0), ("b", "a", 0.0), ("b", "c", 1.0)]
+    asked = comparisons_from("abc", rows)
+    fitted = fit(collapse_repeats(asked), prior_sd=1.0)
+    assert repeat_consistency(fitted).asked == 0.0
+    found = repeat_consistency(fitted, asked)
+    assert (found.asked, found.agreed, found.pairs) == (3.0, 1.0, 1)
+    swapped = swap_consistency(fitted, asked)
+    assert (swapped.asked, swapped.agreed, swapped.pairs) == (3.0, 2.0, 1)
+    for call in (repeat_consistency, swap_consistency):
+        with pytest.raises(ValueError):
+            call(fitted, comparisons_from("abcd", []))
+
+
+def test_errors_by_pair_are_there_where_pairs_repeat_and_are_many():
+    truth = normal_truth(12, spread=1.0, seed=3)
+    once = fit(balanced_study(truth, rounds=11, seed=3))
+    assert errors_by_pair(once) is None, "no pair was judged twice"
+    assert errors_by_pair(fit(balanced_study(truth, rounds=6, seed=3))) is None, "too few pairs"
+    twice = fit(balanced_study(truth, rounds=22, seed=3))
+    expected = np.sqrt(np.diag(clustered_covariance(twice)))
+    assert errors_by_pair(twice) == pytest.approx(expected)
