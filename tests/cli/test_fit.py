@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from eng5_runner.measure.comparisons import comparisons_from
+from eng5_runner.measure.davidson import fit_ties
 from eng5_runner.measure.pairing import balanced_rounds
 from tests.cli.runner import Ran, run
 from tests.measure.studies import by_names, judged, reference
@@ -226,3 +228,22 @@ def test_what_is_not_there_or_makes_no_sense_has_its_exit_code(tmp_path: Path) -
         assert run("fit", path, *wrong, cwd=tmp_path).code == 2
     ran = run("fit", "nothing.csv", "--json", cwd=tmp_path)
     assert json.loads(ran.out)["exit"] == 66
+
+
+def test_ties_are_flagged_and_fitted_as_answers_of_their_own(tmp_path: Path) -> None:
+    told = [(a, b, winner) for a, b in ("xy", "yz", "xz", "wx") for winner in ("a", "a", "tie", "b", "tie")]
+    path = table(tmp_path / "t.csv", [",".join(row) for row in told])
+    ran = run("fit", path, cwd=tmp_path)
+    assert ran.code == 0, ran.err
+    assert "8 ties count half a win for each side; the standard errors above are then quasi-likelihood" in ran.err
+    assert "with ties as answers of their own (Davidson): two equals tie" in ran.err
+    out = tmp_path / "out.csv"
+    whole = json.loads(run("fit", path, "--json", "--out", out, cwd=tmp_path).out)
+    assert all("quasi_likelihood_se" in flags for flags in by_item(whole, "flags").values())
+    rows = {row["item"]: row for row in csv.DictReader(out.read_text().splitlines())}
+    expected = fit_ties(comparisons_from("wxyz", [(a, b, {"a": 1.0, "b": 0.0, "tie": 0.5}[y]) for a, b, y in told]))
+    for item, theta, error in zip("wxyz", expected.theta, expected.standard_errors, strict=True):
+        assert float(rows[item]["davidson_theta"]) == pytest.approx(theta, abs=1e-6)
+        assert float(rows[item]["davidson_se"]) == pytest.approx(error, abs=1e-6)
+    untied = json.loads(run("fit", table(tmp_path / "u.csv", ["a,b,a", "b,a,a"]), "--json", cwd=tmp_path).out)
+    assert not any("quasi_likelihood_se" in flags for flags in by_item(untied, "flags").values())

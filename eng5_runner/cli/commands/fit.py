@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
-from eng5_runner.cli.commands.fit_table import read_anchors, read_comparisons
+from eng5_runner.cli.commands.fit_table import Judged, read_anchors, read_comparisons
+from eng5_runner.cli.commands.fit_ties import in_ties, ties_columns, ties_words
 from eng5_runner.cli.commands.fit_words import Entry, Value, show
 from eng5_runner.cli.narrate import people, write_json
 from eng5_runner.contracts.grade_scales import GRADE_SCALES, GradeScale
 from eng5_runner.effects.outputs import write_atomically
 from eng5_runner.errors import UsageError
 from eng5_runner.measure.bradley_terry import Fit, fit
+from eng5_runner.measure.davidson import TiedFit, fit_ties
 from eng5_runner.measure.grades import Refusal, Scale, StudentGrade, project
 from eng5_runner.measure.misfit import misfit
 from eng5_runner.measure.reliability import empirical_bayes, reliability_interval, separation
@@ -67,16 +69,26 @@ def fit_table(path: Path, options: Options) -> int:
     fitted = fit(judged.comparisons, prior_sd=options.prior_sd, position_effect=options.position_effect)
     grades = _Grades.of(fitted, anchors=anchors, scale=scale)
     items = _items(fitted, grades)
+    tied = _with_ties(judged, options)
     if options.out is not None:
-        write_atomically(options.out, _csv(items, grades.outcomes))
+        write_atomically(options.out, _csv(items, grades.outcomes, tied=tied))
     reliability = _reliability(fitted)
     if options.json:
         write_json(_whole(fitted, items=items, reliability=reliability, grades=grades))
     else:
         show(people(), fitted, items=items, judged=judged, reliability=reliability, refusal=grades.refusal)
+        for line in ties_words(judged, tied) if judged.ties else ():
+            people().print(line, markup=False)
         if options.out is not None:
             people().print(f"written: {options.out}", markup=False)
     return 0
+
+
+def _with_ties(judged: Judged, options: Options) -> TiedFit | None:
+    """The fit with ties as answers of their own, where there are any."""
+    if not judged.ties:
+        return None
+    return fit_ties(judged.comparisons, prior_sd=options.prior_sd, position_effect=options.position_effect)
 
 
 def prior_from(text: str) -> float | None:
@@ -161,7 +173,7 @@ def _or_none(value: float | None) -> float | None:
 
 def _items(fitted: Fit, grades: _Grades) -> list[dict[str, Value]]:
     """One entry an item, the highest first."""
-    surprise, errors, flags = misfit(fitted), fitted.standard_errors, fitted.flags
+    surprise, errors, flags, tied = misfit(fitted), fitted.standard_errors, fitted.flags, in_ties(fitted.comparisons)
     largest = int(max(set(fitted.component.tolist()), key=fitted.component.tolist().count))
     theta = [_rounded(value) for value in fitted.theta.tolist()]
     order = sorted(range(len(fitted.items)), key=lambda index: (-theta[index], fitted.items[index]))
@@ -169,6 +181,7 @@ def _items(fitted: Fit, grades: _Grades) -> list[dict[str, Value]]:
     for index in order:
         item, flag = fitted.items[index], flags[index]
         apart = ["disconnected"] if fitted.component[index] != largest and flag != "isolated" else []
+        apart += ["quasi_likelihood_se"] if item in tied else []
         grade, shares = grades.of_item(item)
         entry: dict[str, Value] = {
             "item": item,
@@ -214,15 +227,16 @@ def _whole(
     return whole | ({"grades_refused": grades.refusal} if grades.refusal else {})
 
 
-def _csv(items: Sequence[Entry], outcomes: Sequence[str]) -> bytes:
-    """The items as a table; with grades one column of probability for each outcome."""
-    text = StringIO()
+def _csv(items: Sequence[Entry], outcomes: Sequence[str], *, tied: TiedFit | None) -> bytes:
+    """The items as a table; with grades one column of probability for each outcome, with ties Davidson's figures."""
+    text, davidson = StringIO(), ties_columns(tied)
     writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
-    writer.writerow((*_COLUMNS, *(f"p_{outcome}" for outcome in outcomes)))
+    writer.writerow((*_COLUMNS, *(f"p_{outcome}" for outcome in outcomes), *davidson))
     for entry in items:
         shares = entry["grade_probabilities"]
         row = [_cell(entry[column]) for column in _COLUMNS]
-        writer.writerow(row + [shares[outcome] if isinstance(shares, dict) else "" for outcome in outcomes])
+        row += [shares[outcome] if isinstance(shares, dict) else "" for outcome in outcomes]
+        writer.writerow(row + [column[str(entry["item"])] for column in davidson.values()])
     return text.getvalue().encode()
 
 

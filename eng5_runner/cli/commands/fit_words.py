@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
-import numpy as np
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
@@ -13,15 +12,12 @@ from rich.table import Table
 
 from eng5_runner.cli.commands.fit_table import Judged
 from eng5_runner.measure.bradley_terry import Fit
-from eng5_runner.measure.clustered import clustered_covariance
-from eng5_runner.measure.links import Links
+from eng5_runner.measure.clustered import errors_by_pair
 from eng5_runner.measure.misfit import Consistency, misfit, position_effect, repeat_consistency, swap_consistency
 from eng5_runner.measure.triads import circular_triads
 
-# The robust covariance is dense, and the number of triads grows with the cube of an item's comparisons.
+# The number of triads grows with the cube of an item's comparisons.
 _CLOSE_LOOK_UP_TO = 1_500
-# With fewer clusters the robust covariance is too small.
-_PAIRS_PER_ITEM = 3
 
 Value: TypeAlias = int | float | str | list[str] | dict[str, float] | None
 Entry: TypeAlias = Mapping[str, Value]
@@ -69,8 +65,6 @@ def _whole(fitted: Fit, judged: Judged) -> Iterator[str]:
         f"{judged.comparisons.weight.sum():.0f} comparisons of {len(fitted.items)} items, {judged.missing} missing; "
         f"prior sd {fitted.prior_sd:.2f} logits ({known})"
     )
-    if judged.ties:
-        yield f"{judged.ties} ties count half a win for each side; with many of them the standard errors are too large"
     if fitted.components > 1:
         yield (
             f"the comparisons fall into {fitted.components} parts that nothing links; "
@@ -104,10 +98,10 @@ def _consistency(fitted: Fit) -> Iterator[str]:
             yield f"{name}: {_share(found)} of {found.asked:.0f} agree"
     if len(fitted.items) > _CLOSE_LOOK_UP_TO:
         return
-    pairs = Links.of(fitted.comparisons).low.size
-    if fitted.comparisons.weight.sum() > pairs > _PAIRS_PER_ITEM * len(fitted.items):
-        robust = np.sqrt(np.maximum(np.diag(clustered_covariance(fitted)), 0.0)).mean()
-        yield f"clustered by pair, the standard errors are {robust / fitted.standard_errors.mean():.2f} times as large"
+    robust = errors_by_pair(fitted)
+    if robust is not None:
+        ratio = robust.mean() / fitted.standard_errors.mean()
+        yield f"clustered by pair, the standard errors are {ratio:.2f} times as large"
     triads = circular_triads(fitted)
     if triads.complete:
         yield (
