@@ -8,7 +8,7 @@ from uuid import UUID
 
 from eng5_runner.cli.settings import Settings
 from eng5_runner.contracts.request import LLMConfigOverrides
-from eng5_runner.core.spec import Budget, KafkaAccess, Mode, Patience, RunSpec, Study, Target, Uploading
+from eng5_runner.core.spec import Budget, KafkaAccess, Patience, RunSpec, Study, Target, Uploading
 from eng5_runner.errors import InputsMissing, UsageError
 
 # Where HuleEdu's services listen on a developer's machine.
@@ -31,10 +31,10 @@ def destination(settings: Settings) -> Destination:
     Raises:
         UsageError: the given services are asked for what only the embedded ones can do.
     """
-    send = settings.mode is Mode.EXECUTE and not settings.no_kafka
+    send = settings.mode.executes and not settings.no_kafka
     given = (settings.kafka_bootstrap, settings.content_service_url, settings.cj_service_url)
     remote = settings.stack == "remote" or (settings.stack == "auto" and any(given))
-    if settings.mode is not Mode.EXECUTE or not remote:
+    if not settings.mode.executes or not remote:
         # The embedded stack's addresses are known once it is up; without Kafka there is nobody to upload for.
         content = "http://embedded/v1/content" if send else None
         target = Target(stack="embedded", content_service_url=content, replays=not settings.no_cache)
@@ -91,7 +91,7 @@ def build_spec(settings: Settings, *, run_id: UUID, label: str) -> RunSpec:
         assets=str(settings.assets.resolve()),
         encoding=settings.encoding,
         study=Study(
-            assignment_id=_uuid(settings.assignment_id, "--assignment-id"),
+            assignment_id=None if settings.mode.anchors_only else _uuid(settings.assignment_id, "--assignment-id"),
             course_id=_uuid(settings.course_id, "--course-id"),
             grade_scale=settings.grade_scale,
             expected_grade_scale=settings.expected_grade_scale,

@@ -98,7 +98,7 @@ def main_command(
     if context.info_name == "preflight":
         from eng5_runner.cli.commands.preflight import preflight
 
-        given["mode"] = ("execute", "default")
+        given["mode"] = ("anchor-align" if mode == "anchor-align" else "execute", "default")
         raise typer.Exit(preflight(resolve(given, config=config)))
     from eng5_runner.cli.commands.run import run
 

@@ -10,7 +10,7 @@ from eng5_runner.cli.option import option
 _RUN, _STUDY, _DESIGN, _JUDGE = "Run", "Study", "Design and budget", "Judge"
 
 Mode: TypeAlias = Annotated[
-    Literal["plan", "dry-run", "execute"] | None,
+    Literal["plan", "dry-run", "execute", "anchor-align"] | None,
     option(_RUN, "How far to go. (default: plan)", "--mode", env="ENG5_MODE"),
 ]
 Assets: TypeAlias = Annotated[

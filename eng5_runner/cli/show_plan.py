@@ -26,10 +26,7 @@ def show_plan(console: Console, plan: Plan, *, inputs: Inputs, spec: RunSpec) ->
     console.print(f"{plan.students} students and {plan.anchors} anchors on the scale {inputs.grade_scale}")
     for note in inputs.notes:
         console.print(f"note: {escape(note)}", style="dim")
-    kind = (
-        "guest run: anchors go along as essays" if spec.study.assignment_id is None else "the service adds its anchors"
-    )
-    console.print(kind)
+    console.print(_kind(spec))
     cached = f"; {plan.cached} are there already" if plan.cached else ""
     console.print(f"to upload: {plan.to_upload} texts, {plan.upload_bytes} bytes{cached}")
     console.print(f"comparisons: {plan.comparisons} ({plan.chosen_by})")
@@ -43,6 +40,14 @@ def show_plan(console: Console, plan: Plan, *, inputs: Inputs, spec: RunSpec) ->
     low, high = plan.completion_tokens
     console.print(f"tokens: about {plan.prompt_tokens} to read, {low} to {high} to write")
     console.print(_price(spec))
+
+
+def _kind(spec: RunSpec) -> str:
+    if spec.mode.anchors_only:
+        return "anchors only, as a guest run without an assignment"
+    return (
+        "guest run: anchors go along as essays" if spec.study.assignment_id is None else "the service adds its anchors"
+    )
 
 
 def _price(spec: RunSpec) -> str:

@@ -10,7 +10,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from eng5_runner.core.anchor_report import REPORT_NAME
 from eng5_runner.core.canonical import Json
+from eng5_runner.core.service_words import agreement, disagreements
 
 Object = Mapping[str, Json]
 
@@ -19,9 +21,11 @@ def show_summary(console: Console, artefact: Object, *, run_directory: Path) -> 
     """Students, anchors, costs, what went wrong, where it is and how to verify it."""
     essays = rows(artefact["bt_summary"])
     if essays:
-        console.print(_students(essays, {str(g["essay_id"]): g for g in rows(artefact["grade_projections"])}))
+        if not all(row["is_anchor"] for row in essays):
+            console.print(_students(essays, {str(g["essay_id"]): g for g in rows(artefact["grade_projections"])}))
         console.print(_anchors(essays, _left_out(artefact)))
         _reliability(console, artefact)
+    _service(console, artefact["comparison_with_service"])
     _judges(console, artefact)
     if rows(table_of(artefact["costs"])["token_counts"]):
         console.print(_costs(table_of(artefact["costs"])))
@@ -31,6 +35,8 @@ def show_summary(console: Console, artefact: Object, *, run_directory: Path) -> 
         console.print(f"{told}, where they cost {_number(replayed['saved_usd']):.4f} USD")
     _status(console, table_of(artefact["runner_status"]))
     console.print(f"run directory: {escape(str(run_directory))}")
+    if table_of(artefact["metadata"])["runner_mode"] == "anchor-align":
+        console.print(f"report:        {escape(str(run_directory / REPORT_NAME))}")
     console.print(f"to verify it:  eng5-runner verify {escape(str(run_directory))}")
 
 
@@ -97,12 +103,38 @@ def _reliability(console: Console, artefact: Object) -> None:
     alignment = table_of(artefact["anchor_alignment"])
     tau = alignment.get("kendall_tau_b")
     if isinstance(tau, int | float):
-        console.print(
-            f"agreement with the anchors' known grades: Kendall tau-b {tau:.2f} over {alignment['anchors']} anchors"
-        )
+        ends = table_of(alignment["intervals_90"])["kendall_tau_b"]
+        told = f"Kendall tau-b {tau:.2f}"
+        if isinstance(ends, Sequence):
+            told += f" (90% interval {_number(ends[0]):.2f} to {_number(ends[1]):.2f})"
+        console.print(f"agreement with the anchors' known grades: {told} over {alignment['anchors']} anchors")
+    if table_of(artefact["metadata"])["runner_mode"] == "anchor-align":
+        _targets(console, alignment)
+        return
     grades = table_of(artefact["grade_model"])
     if grades.get("available") is False:
         console.print(f"no grades are projected: {escape(str(grades['reason']))}")
+
+
+def _targets(console: Console, alignment: Object) -> None:
+    """A run of the anchors alone against what the field works with."""
+    found, targets = table_of(alignment["inversions"]), table_of(alignment["targets"])
+    for told, key in (
+        ("tau-b of at least .90", "kendall_tau_b"),
+        (f"at most one inversion ({_number(found['inverted']):g} of {found['pairs']} pairs)", "inversions"),
+        (f"no anchor without a win ({len(rows(alignment['without_win']))})", "without_win"),
+    ):
+        met = table_of(targets[key])["met"]
+        console.print(f"target {told}: {'met' if met else 'missed'}", style="" if met else "yellow")
+
+
+def _service(console: Console, compared: Json) -> None:
+    """Whether the service's figures are ours."""
+    agrees = agreement(compared)
+    if agrees is not None:
+        console.print(agrees, markup=False)
+    for disagreement in disagreements(compared):
+        console.print(disagreement, style="yellow", markup=False)
 
 
 def _judges(console: Console, artefact: Object) -> None:

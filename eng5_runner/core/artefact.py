@@ -9,12 +9,15 @@ from uuid import NAMESPACE_URL, uuid5
 from eng5_runner.contracts.request import BASELINE_MODEL_PREFIX
 from eng5_runner.core.calls import costs_of, instant, prompt_hashes, replay_of
 from eng5_runner.core.canonical import Json, canonical_json, sha256_hex
-from eng5_runner.core.classify import FIGURE_LIMIT
 from eng5_runner.core.estimates import Estimates, estimate
 from eng5_runner.core.events import Event
 from eng5_runner.core.evidence import Evidence, Judged, gather_evidence
+from eng5_runner.core.figures import usable
 from eng5_runner.core.inputs import Document, Inputs, SourceFile
+from eng5_runner.core.judge_request import judge_request
 from eng5_runner.core.runner_status import runner_status
+from eng5_runner.core.service_figures import Own, comparison_with_service
+from eng5_runner.core.service_result import service_figures, service_result
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.core.state import RunState
 
@@ -36,7 +39,8 @@ def project_artefact(inputs: Inputs, events: Iterable[Event], *, state: RunState
         ImpossibleLedgerError: the events contradict each other.
     """
     evidence = gather_evidence(inputs, events, state=state)
-    estimates = estimate(inputs, evidence.judged)
+    adaptive = state.spec.budget.design == "adaptive"
+    estimates = estimate(inputs, evidence.judged, failed=evidence.failed, adaptive=adaptive)
     artefact: Object = {
         "schema_version": SCHEMA_VERSION,
         "metadata": _metadata(state, inputs, evidence=evidence),
@@ -44,7 +48,8 @@ def project_artefact(inputs: Inputs, events: Iterable[Event], *, state: RunState
         "llm_comparisons": [_comparison(n, one) for n, one in enumerate(evidence.judged, start=1)],
         "failed_comparisons": [_failed(n, one) for n, one in enumerate(evidence.failed, start=1)],
         **_estimates(estimates),
-        "service_result": _service_result(evidence),
+        **_service(evidence, estimates.own),
+        "judge_request": judge_request(state.spec, inputs),
         "costs": costs_of((*evidence.judged, *evidence.failed)),
         "prompt_hashes": prompt_hashes(evidence),
         "runner_status": runner_status(state, events),
@@ -168,16 +173,7 @@ def _comparison(sequence: int, one: Judged) -> Object:
         "prompt_hash": result.request_metadata.prompt_sha256,
         "status": "succeeded",
     }
-    return record | _usable({"confidence": result.confidence, "justification": result.justification})
-
-
-def _usable(optional: Mapping[str, Json]) -> Object:
-    """What is there of the optional fields; an integer that JSON's readers cannot hold counts as absent."""
-    return {
-        key: value
-        for key, value in optional.items()
-        if value is not None and not (isinstance(value, int) and abs(value) > FIGURE_LIMIT)
-    }
+    return record | usable({"confidence": result.confidence, "justification": result.justification})
 
 
 def _call(sequence: int, one: Judged) -> Object:
@@ -197,7 +193,7 @@ def _call(sequence: int, one: Judged) -> Object:
         "completed_at": instant(result.completed_at),
         **replay_of(result),
     }
-    return record | _usable(
+    return record | usable(
         {
             "response_time_ms": result.response_time_ms,
             "request_type": result.request_metadata.cj_request_type,
@@ -228,21 +224,19 @@ def _estimates(estimates: Estimates) -> Object:
         "grade_projections": list(estimates.grade_projections),
         "grade_model": estimates.grade_model,
         "anchor_alignment": estimates.anchor_alignment,
+        "judge_quality": estimates.judge_quality,
     }
 
 
-def _service_result(evidence: Evidence) -> Object | None:
-    """The service's own figures, beside ours; what it left out is left out."""
-    result = evidence.result
-    if result is None:
-        return None
-    told = {"bt_score", "rank", "letter_grade", "normalized_score", "confidence_label"}
-    essays: list[Json] = [
-        {"essay_id": evidence.names.ours(one.essay_id) or one.essay_id} | _usable(one.model_dump(include=told))
-        for one in result.essay_results
-        if one.essay_id
-    ]
-    return {"job_id": result.cj_assessment_job_id, "model": result.model_used, "essays": essays}
+def _service(evidence: Evidence, own: Mapping[str, Own]) -> Object:
+    """The service's own figures, and how far they lie from ours."""
+    if evidence.result is None:
+        return {"service_result": None, "comparison_with_service": None}
+    figures = service_figures(evidence.result, evidence.names)
+    return {
+        "service_result": service_result(evidence.result, figures),
+        "comparison_with_service": comparison_with_service(own, figures),
+    }
 
 
 def _environment(state: RunState) -> Object:

@@ -24,11 +24,10 @@ from eng5_runner.contracts.topics import Topic, batch_of, parse_callback
 from eng5_runner.core.canonical import sha256_hex
 from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.core.events import CallbackKind
+from eng5_runner.core.figures import FIGURE_LIMIT
 
 # Above this a record is hostile or broken; the services' own limit is lower.
 RECORD_LIMIT = 1 << 20
-# No call takes so many tokens, milliseconds or USD; the sum of a million such figures still has 64 bits.
-FIGURE_LIMIT = 10**12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

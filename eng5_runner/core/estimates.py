@@ -1,88 +1,106 @@
-"""What the judgements say: positions with standard errors, reliability, grades with probabilities.
-
-Figures are rounded to six decimals: the same ledger shall give the same bytes on every machine, and no judge is
-known to a millionth of a logit.
-"""
+"""What the judgements say: positions with standard errors, reliability, grades with probabilities."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from eng5_runner.contracts.grade_scales import GRADE_SCALES, GradeScale
+import numpy as np
+from numpy.typing import NDArray
+
+from eng5_runner.contracts.grade_scales import GradeScale
+from eng5_runner.core.anchor_alignment import anchor_alignment
 from eng5_runner.core.canonical import Json
 from eng5_runner.core.evidence import Judged
+from eng5_runner.core.figures import ends, figure, rounded
 from eng5_runner.core.inputs import Inputs
-from eng5_runner.measure.alignment import adjacent_agreement, exact_agreement, kendall_tau_b
-from eng5_runner.measure.bradley_terry import Fit, fit
-from eng5_runner.measure.comparisons import Comparisons, collapse_repeats, comparisons_from
-from eng5_runner.measure.grades import LeftOut, Projection, Refusal, Scale, StudentGrade, leave_one_anchor_out, project
-from eng5_runner.measure.reliability import empirical_bayes, reliability_interval
+from eng5_runner.core.judge_quality import judge_quality
+from eng5_runner.core.service_figures import Own
+from eng5_runner.core.study import JudgedStudy
+from eng5_runner.measure.clustered import errors_by_pair
+from eng5_runner.measure.grades import Projection, Refusal, StudentGrade, project
+from eng5_runner.measure.misfit import misfit
+from eng5_runner.measure.reliability import empirical_bayes, reliability_interval, separation
+from eng5_runner.measure.split_half import split_half
 
-DECIMALS = 6
-# The bootstrap behind the reliability's interval is seeded by this, so that it is part of no run's chance.
-BOOTSTRAP_SEED = 1
+# The draws behind the intervals are seeded by this, so that they are part of no run's chance.
+SEED = 1
 # Each draw is a fit, whose cost grows with the essays: 200 up to 100 essays, fewer where each says more by itself.
 MOST_DRAWS = 200
 FEWEST_DRAWS = 40
 DRAWS_TIMES_ESSAYS = 20_000
+MOST_SPLITS = 50
+FEWEST_SPLITS = 20
+SPLITS_TIMES_ESSAYS = 10_000
+SPLIT_UP_TO = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimates:
-    """The parts of the artefact that are computed from the judgements."""
+    """The parts of the artefact that are computed from the judgements; `own` are the figures to set others against."""
 
-    bt_summary: tuple[Json, ...]
-    bt_model: dict[str, Json] | None
-    grade_projections: tuple[Json, ...]
+    bt_summary: tuple[Json, ...] = ()
+    bt_model: dict[str, Json] | None = None
+    grade_projections: tuple[Json, ...] = ()
     grade_model: dict[str, Json]
-    anchor_alignment: dict[str, Json] | None
+    anchor_alignment: dict[str, Json] | None = None
+    judge_quality: dict[str, Json] | None = None
+    own: Mapping[str, Own]
 
 
-def rounded(value: float) -> float:
-    """To six decimals, and never a negative zero."""
-    return round(float(value), DECIMALS) + 0.0
+def estimate(
+    inputs: Inputs, judged: Sequence[Judged], *, failed: Sequence[Judged] = (), adaptive: bool = False
+) -> Estimates:
+    """Fit the judgements; without any, nothing is claimed.
 
-
-def estimate(inputs: Inputs, judged: Sequence[Judged]) -> Estimates:
-    """Fit the judgements; without any, nothing is claimed."""
+    Args:
+        inputs: of the run.
+        judged: the comparisons with a winner.
+        failed: those without.
+        adaptive: whether pairs were chosen by earlier outcomes, under which some figures mean nothing.
+    """
     if not judged:
-        refused: dict[str, Json] = {"available": False, "reason": "there are no judgements"}
-        return Estimates(bt_summary=(), bt_model=None, grade_projections=(), grade_model=refused, anchor_alignment=None)
-    ids = sorted([a.anchor_id for a in inputs.anchors] + [s.essay_id for s in inputs.students])
-    rows = [(one.first, one.second, 1.0 if one.first_won else 0.0) for one in judged]
-    # The same call repeated is one observation, not several: see the method's section on standard errors.
-    comparisons = collapse_repeats(comparisons_from(ids, rows))
-    fitted = fit(comparisons)
-    scale = GRADE_SCALES[inputs.grade_scale]
-    grades = {anchor.anchor_id: scale.index(anchor.grade) for anchor in inputs.anchors}
-    measured = Scale(prior=scale.prior, has_below_lowest=scale.below_lowest is not None)
-    projection = project(fitted, anchors=grades, scale=measured)
-    left_out = leave_one_anchor_out(fitted, anchors=grades, scale=measured)
+        return Estimates(grade_model={"available": False, "reason": "there are no judgements"}, own={})
+    study = JudgedStudy.of(inputs, judged=judged, failed=failed)
+    projection = project(study.fitted, anchors=study.grades, scale=study.measured_scale)
+    by_pair = errors_by_pair(study.fitted, study.asked)
     return Estimates(
-        bt_summary=_bt_summary(inputs, fitted, judged=judged, projection=projection, scale=scale),
-        bt_model=_bt_model(fitted, comparisons),
-        grade_projections=_grade_projections(projection, inputs=inputs, scale=scale),
-        grade_model=_grade_model(projection, scale),
-        anchor_alignment=_alignment(fitted, grades=grades, left_out=left_out, scale=scale),
+        bt_summary=_bt_summary(study, projection, by_pair=by_pair),
+        bt_model=_bt_model(study, by_pair=by_pair, adaptive=adaptive),
+        grade_projections=_grade_projections(projection, inputs=inputs, scale=study.scale),
+        grade_model=_grade_model(projection, study.scale),
+        anchor_alignment=anchor_alignment(study),
+        judge_quality=judge_quality(study),
+        own=_own(study, projection),
     )
 
 
+def _own(study: JudgedStudy, projection: Projection | Refusal) -> dict[str, Own]:
+    graded = {} if isinstance(projection, Refusal) else {one.item: one for one in projection.students}
+    outcomes, errors = study.scale.outcomes, study.fitted.standard_errors
+    return {
+        item: Own(
+            theta=float(study.fitted.theta[index]),
+            standard_error=float(errors[index]),
+            grade=outcomes[graded[item].median] if item in graded else None,
+            probabilities=dict(zip(outcomes, graded[item].probabilities, strict=True)) if item in graded else {},
+        )
+        for index, item in enumerate(study.fitted.items)
+    }
+
+
 def _bt_summary(
-    inputs: Inputs,
-    fitted: Fit,
-    *,
-    judged: Sequence[Judged],
-    projection: Projection | Refusal,
-    scale: GradeScale,
+    study: JudgedStudy, projection: Projection | Refusal, *, by_pair: NDArray[np.float64] | None
 ) -> tuple[Json, ...]:
-    counts = Counter(name for one in judged for name in (one.first, one.second))
-    wins = Counter(one.winner for one in judged)
-    known = {anchor.anchor_id: anchor.grade for anchor in inputs.anchors}
+    fitted, surprise = study.fitted, misfit(study.fitted)
+    counts = Counter(name for one in study.judged for name in (one.first, one.second))
+    wins = Counter(one.winner for one in study.judged)
     projected = {} if isinstance(projection, Refusal) else {s.item: s for s in projection.students}
     theta = [rounded(value) for value in fitted.theta]
     errors = [rounded(value) for value in fitted.standard_errors]
+    # Around the posterior mean: in simulation these hold the true position as often as they say (docs/validation.md).
+    low, high = fitted.intervals(level=0.9)
     order = sorted(range(len(fitted.items)), key=lambda index: (-theta[index], fitted.items[index]))
     entries: list[Json] = []
     for rank, index in enumerate(order, start=1):
@@ -91,22 +109,26 @@ def _bt_summary(
             "essay_id": item,
             "theta": theta[index],
             "standard_error": errors[index],
+            "interval_90": ends((float(low[index]), float(high[index]))),
             "rank": rank,
             "comparison_count": counts[item],
             "wins": wins[item],
-            "is_anchor": item in known,
+            "is_anchor": item in study.grades,
         }
-        flag = fitted.flags[index]
-        entry |= {"flag": flag} if flag else {}
-        entry |= {"anchor_grade": known[item]} if item in known else {}
-        entry |= {"grade_projection": scale.outcomes[projected[item].median]} if item in projected else {}
-        entries.append(entry)
+        optional: dict[str, Json] = {
+            "standard_error_by_pair": None if by_pair is None else rounded(by_pair[index]),
+            "infit": figure(surprise.infit[index]),
+            "outfit": figure(surprise.outfit[index]),
+            "flag": fitted.flags[index],
+            "anchor_grade": study.scale.grades[study.grades[item]] if item in study.grades else None,
+            "grade_projection": study.scale.outcomes[projected[item].median] if item in projected else None,
+        }
+        entries.append(entry | {key: value for key, value in optional.items() if value is not None})
     return tuple(entries)
 
 
-def _bt_model(fitted: Fit, comparisons: Comparisons) -> dict[str, Json]:
-    draws = max(FEWEST_DRAWS, min(MOST_DRAWS, DRAWS_TIMES_ESSAYS // len(fitted.items)))
-    low, high = reliability_interval(fitted, comparisons, seed=BOOTSTRAP_SEED, draws=draws)
+def _bt_model(study: JudgedStudy, *, by_pair: NDArray[np.float64] | None, adaptive: bool) -> dict[str, Json]:
+    fitted = study.fitted
     effect_se = fitted.position_effect_se
     return {
         "method": "Bradley-Terry, maximum a posteriori with a normal prior and a first-position effect",
@@ -118,11 +140,36 @@ def _bt_model(fitted: Fit, comparisons: Comparisons) -> dict[str, Json]:
         "position_effect": None
         if effect_se is None
         else {"estimate": rounded(fitted.position_effect), "standard_error": rounded(effect_se)},
-        "reliability": {
-            "empirical_bayes": rounded(empirical_bayes(fitted)),
-            "interval_90": [rounded(low), rounded(high)],
-            "bootstrap_draws": draws,
-        },
+        "se_ratio_by_pair": None
+        if by_pair is None
+        else rounded(float(np.mean(by_pair)) / float(np.mean(fitted.standard_errors))),
+        "reliability": _reliability(study, adaptive=adaptive),
+    }
+
+
+def _reliability(study: JudgedStudy, *, adaptive: bool) -> dict[str, Json]:
+    """The empirical-Bayes reliability is the headline; the others stand beside it for other studies' sake."""
+    fitted, n = study.fitted, len(study.fitted.items)
+    draws = max(FEWEST_DRAWS, min(MOST_DRAWS, DRAWS_TIMES_ESSAYS // n))
+    low, high = reliability_interval(fitted, fitted.comparisons, seed=SEED, draws=draws)
+    told: dict[str, Json] = {
+        "empirical_bayes": rounded(empirical_bayes(fitted)),
+        "interval_90": ends((low, high)),
+        "bootstrap_draws": draws,
+        "separation": figure(separation(fitted)),
+        "separation_inflated": adaptive,
+    }
+    splits = max(FEWEST_SPLITS, min(MOST_SPLITS, SPLITS_TIMES_ESSAYS // n))
+    halves = None if adaptive or n > SPLIT_UP_TO else split_half(fitted, seed=SEED, splits=splits)
+    if halves is None:
+        return told | {"split_half": None}
+    return told | {
+        "split_half": {
+            "correlation": rounded(halves.correlation),
+            "spearman_brown": rounded(halves.reliability),
+            "spread_90": ends(halves.interval),
+            "splits": splits,
+        }
     }
 
 
@@ -161,32 +208,4 @@ def _grade_model(projection: Projection | Refusal, scale: GradeScale) -> dict[st
             for grade, centre, sd in zip(scale.outcomes, projection.centres, projection.centre_ses, strict=True)
         },
         "inversion_probabilities": [rounded(p) for p in projection.inversions],
-    }
-
-
-def _alignment(
-    fitted: Fit, *, grades: dict[str, int], left_out: Sequence[LeftOut], scale: GradeScale
-) -> dict[str, Json]:
-    """How the judge's order of the anchors agrees with the experts'; grades are from the other anchors."""
-    theta = dict(zip(fitted.items, fitted.theta.tolist(), strict=True))
-    tau = kendall_tau_b([theta[item] for item in grades], [float(grade) for grade in grades.values()])
-    usable = [(one.expert, one.projected) for one in left_out]
-    pairs = [(expert, grade.median) for expert, grade in usable if isinstance(grade, StudentGrade)]
-    expert, projected = [p[0] for p in pairs], [p[1] for p in pairs]
-    return {
-        "anchors": len(grades),
-        "kendall_tau_b": None if tau is None else rounded(tau),
-        "left_out_exact": rounded(exact_agreement(expert, projected)) if pairs else None,
-        "left_out_within_one": rounded(adjacent_agreement(expert, projected)) if pairs else None,
-        "left_out": [_left_out(one, scale) for one in left_out],
-    }
-
-
-def _left_out(one: LeftOut, scale: GradeScale) -> Json:
-    told: dict[str, Json] = {"anchor_id": one.item, "grade": scale.outcomes[one.expert]}
-    if isinstance(one.projected, Refusal):
-        return told | {"refused": one.projected.reason}
-    return told | {
-        "projected_grade": scale.outcomes[one.projected.median],
-        "probabilities": _probabilities(one.projected, scale),
     }

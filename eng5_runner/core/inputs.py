@@ -57,6 +57,7 @@ InvalidKind = Literal[
     "grade_disagrees",
     "identical_text",
     "too_few_students",
+    "too_few_anchors",
 ]
 FindingKind = MissingKind | InvalidKind
 
@@ -178,7 +179,7 @@ class Inputs(_Value):
         prompt: the task that the students were given.
         anchor_table: where the grades came from, or None where file names carry them.
         anchors: at least one, sorted by id.
-        students: at least two, sorted by id.
+        students: at least two, sorted by id; none where the anchors are compared alone.
         notes: facts about the reading that are no findings, such as the number of junk files passed over.
     """
 

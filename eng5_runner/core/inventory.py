@@ -19,12 +19,15 @@ MIN_STUDENTS = 2
 """With one student and anchors the CJ service never answers."""
 
 
-def assemble(material: Material, scale: GradeScale) -> tuple[Inputs | None, tuple[Finding, ...]]:
+def assemble(
+    material: Material, scale: GradeScale, *, anchors_only: bool = False
+) -> tuple[Inputs | None, tuple[Finding, ...]]:
     """Make inputs of the material, or say everything that prevents it.
 
     Args:
         material: what was found in the folder.
         scale: the run's grade scale.
+        anchors_only: the anchors are compared alone, without any student.
 
     Returns:
         The inputs, or None where a finding is an error; and all findings, errors first, those of the material
@@ -35,6 +38,7 @@ def assemble(material: Material, scale: GradeScale) -> tuple[Inputs | None, tupl
         {  # a set, because anchors and students may be told to be in one folder
             *material.findings,
             *_missing(material),
+            *(_lone_anchor(material) if anchors_only else _too_few_students(material)),
             *_colliding(material),
             *grade_findings,
             *_empty(material),
@@ -100,19 +104,37 @@ def _missing(material: Material) -> list[Finding]:
         findings.append(_absent("missing_prompt", setting="prompt", usual="prompt.md"))
     if not material.anchors:
         findings.append(_absent("no_anchors", setting="anchor_essays", usual="anchor_essays/"))
-    if not material.students:
-        findings.append(_absent("no_students", setting="student_essays", usual="student_essays/"))
-    elif len(material.students) < MIN_STUDENTS:
-        findings.append(
-            Finding(
-                severity="error",
-                kind="too_few_students",
-                file=shown(material.students[0].source_path),
-                message="There is one student essay only; the CJ service answers nothing to that.",
-                remedy="Put at least two student essays into the folder.",
-            )
-        )
     return findings
+
+
+def _too_few_students(material: Material) -> list[Finding]:
+    if not material.students:
+        return [_absent("no_students", setting="student_essays", usual="student_essays/")]
+    if len(material.students) >= MIN_STUDENTS:
+        return []
+    return [
+        Finding(
+            severity="error",
+            kind="too_few_students",
+            file=shown(material.students[0].source_path),
+            message="There is one student essay only; the CJ service answers nothing to that.",
+            remedy="Put at least two student essays into the folder.",
+        )
+    ]
+
+
+def _lone_anchor(material: Material) -> list[Finding]:
+    if len(material.anchors) != 1:
+        return []
+    return [
+        Finding(
+            severity="error",
+            kind="too_few_anchors",
+            file=shown(material.anchors[0].source_path),
+            message="There is one anchor only, and nothing to compare it with.",
+            remedy="Put more anchors into the folder; six or more let the agreement have an interval.",
+        )
+    ]
 
 
 _ABSENT: Mapping[MissingKind, str] = MappingProxyType(

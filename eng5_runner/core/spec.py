@@ -12,11 +12,22 @@ from eng5_runner.contracts.request import CourseCode, Language, LLMConfigOverrid
 
 
 class Mode(StrEnum):
-    """How far a run goes: look only, all but the network, or everything."""
+    """How far a run goes: look only, all but the network, everything, or everything with the anchors alone."""
 
     PLAN = "plan"
     DRY_RUN = "dry-run"
     EXECUTE = "execute"
+    ANCHOR_ALIGN = "anchor-align"
+
+    @property
+    def executes(self) -> bool:
+        """Whether the judges are asked."""
+        return self in {Mode.EXECUTE, Mode.ANCHOR_ALIGN}
+
+    @property
+    def anchors_only(self) -> bool:
+        """Whether the students' essays are left out, to see how a judge agrees with the experts first."""
+        return self is Mode.ANCHOR_ALIGN
 
 
 class Value(BaseModel):
@@ -185,7 +196,7 @@ class RunSpec(Value):
     @property
     def uploads(self) -> bool:
         """Whether texts go to a Content Service."""
-        return self.mode is Mode.EXECUTE and self.target.content_service_url is not None
+        return self.mode.executes and self.target.content_service_url is not None
 
 
 class Versions(Value):

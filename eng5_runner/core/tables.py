@@ -19,6 +19,10 @@ _CALLS = (
 )
 _COMPARISONS = (*_CALLS, "winner_id", "loser_id", "winner_position", "confidence", "prompt_hash", "justification")
 _FAILED = (*_CALLS, "failure_code", "failure_reason")
+_SERVICE = (
+    *("essay_id", "theta", "service_theta", "theta_difference", "theta_difference_in_se", "standard_error"),
+    *("service_standard_error", "se_ratio", "grade", "service_grade", "beyond_precision"),
+)
 _ANCHORS = ("anchor_id", "grade", "projected_grade", "refused")
 
 
@@ -30,11 +34,13 @@ def tables(artefact: Mapping[str, Json]) -> dict[str, bytes]:
     ]
     alignment = artefact["anchor_alignment"]
     anchors = _objects(alignment["left_out"]) if isinstance(alignment, Mapping) else []
+    compared = artefact["comparison_with_service"]
     made = {
         "essays.csv": _csv((*_ESSAYS, *_GRADES), essays),
         "comparisons.csv": _csv(_COMPARISONS, _objects(artefact["llm_comparisons"])),
         "failed_comparisons.csv": _csv(_FAILED, _objects(artefact["failed_comparisons"])),
         "anchors.csv": _csv(_ANCHORS, anchors),
+        "service.csv": _csv(_SERVICE, _objects(compared["essays"]) if isinstance(compared, Mapping) else []),
     }
     return {name: data for name, data in made.items() if data is not None}
 

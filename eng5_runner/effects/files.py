@@ -47,7 +47,12 @@ class Assets:
 
 
 def read_assets(
-    folder: Path, *, grade_scale: str, encoding: str | None = None, on_progress: OnProgress | None = None
+    folder: Path,
+    *,
+    grade_scale: str,
+    encoding: str | None = None,
+    anchors_only: bool = False,
+    on_progress: OnProgress | None = None,
 ) -> Assets:
     """Read an assets folder. Blocks for as long as that takes: call it in a thread.
 
@@ -55,6 +60,7 @@ def read_assets(
         folder: the assets folder.
         grade_scale: a key of `GRADE_SCALES`.
         encoding: of text files that are neither marked nor UTF-8; goes before the one in `eng5.toml`.
+        anchors_only: leave the students' essays out, whether there are any or not.
         on_progress: is told how many files are done, of how many, at most 20 times a second. What it raises ends
             the reading.
 
@@ -65,9 +71,9 @@ def read_assets(
     scale = GRADE_SCALES.get(grade_scale)
     if scale is None:
         raise UsageError(f"There is no grade scale {grade_scale}.", remedy=f"Use one of {', '.join(GRADE_SCALES)}.")
-    layout = find_layout(_root(folder), encoding=encoding)
+    layout = find_layout(_root(folder), encoding=encoding, anchors_only=anchors_only)
     material = _read(layout, on_progress or (lambda _done, _total: None))
-    inputs, findings = assemble(material, scale)
+    inputs, findings = assemble(material, scale, anchors_only=anchors_only)
     texts = {
         each.content.text_sha256: each.content.text.encode()
         for each in (material.instructions, material.prompt, *material.anchors, *material.students)

@@ -50,12 +50,13 @@ class Layout:
     notes: list[str] = field(default_factory=list)
 
 
-def find_layout(root: Path, *, encoding: str | None) -> Layout:
+def find_layout(root: Path, *, encoding: str | None, anchors_only: bool = False) -> Layout:
     """Find the parts of the assets folder.
 
     Args:
         root: the assets folder, resolved.
         encoding: goes before the one in `eng5.toml`.
+        anchors_only: pass the students' essays over.
     """
     layout = Layout()
     settings = _settings(root, layout.findings)
@@ -64,9 +65,12 @@ def find_layout(root: Path, *, encoding: str | None) -> Layout:
     layout.instructions = find.document("instructions", _names(_INSTRUCTIONS, ("md", "txt", "docx", "pdf")))
     layout.prompt = find.document("prompt", _names(_PROMPT, ("md", "txt", "docx", "pdf")))
     layout.anchor_table = find.document("anchor_table", _names(_TABLE, ("csv", "xlsx")))
-    anchors, students = find.essays("anchor_essays"), find.essays("student_essays")
+    anchors = find.essays("anchor_essays")
+    students = Listing() if anchors_only else find.essays("student_essays")
     layout.anchors, layout.students = anchors.files, students.files
     layout.findings += (*anchors.findings, *students.findings)
+    if anchors_only:
+        layout.notes.append("The students' essays, if there are any, are left out: the anchors are compared alone.")
     if junk := anchors.junk + students.junk:
         layout.notes.append(f"{junk} lock files, hidden files and the like were passed over.")
     return layout

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from eng5_runner.core.service_words import agreement, disagreements
 from eng5_runner.effects.outputs import MANIFEST_NAME, SUMS_NAME, read_file
 from eng5_runner.effects.schema import violations_by_reference
 from eng5_runner.errors import DiskError, InputsInvalid, InputsMissing, RunnerError, VerificationFailed
@@ -22,11 +23,19 @@ from eng5_runner.run.hydrate import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """What was checked and held."""
+    """What was checked and held.
+
+    Attributes:
+        disagreements: where the CJ service's figures differ from the runner's by more than their precision. They are no
+            doubt about the run: both are stated in it.
+        agreement: what of them agrees, None where there is nothing to compare or something differs.
+    """
 
     files: int
     comparisons: int
     outcome: str
+    disagreements: tuple[str, ...]
+    agreement: str | None
 
 
 def verify(run_directory: Path) -> Verified:
@@ -48,10 +57,13 @@ def verify(run_directory: Path) -> Verified:
     doubts += _output_doubts(run_directory, again)
     if doubts:
         raise _failed(run_directory, doubts)
+    compared = again.artefact["comparison_with_service"]
     return Verified(
         files=len(read_manifest(run_directory)),
         comparisons=again.state.judged,
         outcome=again.state.closed.outcome if again.state.closed else "open",
+        disagreements=disagreements(compared),
+        agreement=agreement(compared),
     )
 
 

@@ -41,7 +41,7 @@ ACTIVE = tuple("=+-@\t\r\n\0＝＋－＠")
 def artefact(**changes: object) -> dict[str, object]:
     """The parts of an artefact that the tables show."""
     empty = {"llm_comparisons": [], "failed_comparisons": [], "bt_summary": [], "grade_projections": []}
-    return empty | {"anchor_alignment": None} | changes
+    return empty | {"anchor_alignment": None, "comparison_with_service": None} | changes
 
 
 def rows(data: bytes) -> list[dict[str, object]]:

@@ -10,8 +10,9 @@ from typing import get_args
 import pytest
 
 from eng5_runner.core.inputs import InvalidKind, MissingKind
+from eng5_runner.effects.files import read_assets
 from tests.inputs import documents as doc
-from tests.inputs.folders import Folder, essay
+from tests.inputs.folders import SCALE, Folder, essay
 
 WARNINGS = {
     "unsupported_format",
@@ -95,8 +96,8 @@ SPOILED: dict[str, Callable[[Folder], object]] = {
     "identical_text": lambda folder: folder.put("student_essays/essay_03.txt", essay("pears")),
     "too_few_students": lambda folder: folder.remove("student_essays/essay_02.txt"),
 }
-# `extraction_stopped` needs a process to die: test_extraction.py.
-ELSEWHERE = {"extraction_stopped"}
+# `extraction_stopped` needs a process to die: test_extraction.py. `too_few_anchors` is of another mode: below.
+ELSEWHERE = {"extraction_stopped", "too_few_anchors"}
 
 
 def test_the_table_above_has_every_kind() -> None:
@@ -137,3 +138,14 @@ def test_everything_is_found_at_once(folder: Folder) -> None:
     for kind in sorted(kinds):
         SPOILED[kind](folder)
     assert kinds <= set(folder.kinds())
+
+
+def test_one_anchor_alone_is_too_few_to_be_compared(folder: Folder) -> None:
+    """Anchors alone: the students' essays are neither read nor needed, but two anchors are."""
+    folder.put("student_essays/essay_01.txt", b"\x00\x01 not a text")
+    alone = read_assets(folder.root, grade_scale=SCALE, anchors_only=True)
+    assert [(finding.kind, finding.severity) for finding in alone.findings] == [("too_few_anchors", "error")]
+    folder.put("anchor_essays/B1.txt", essay("birds"))
+    both = read_assets(folder.root, grade_scale=SCALE, anchors_only=True)
+    assert both.findings == () and both.inputs is not None
+    assert both.inputs.students == () and len(both.inputs.anchors) == 2

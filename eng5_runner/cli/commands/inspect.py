@@ -30,13 +30,22 @@ def verify_run(run_directory: Path, *, json_lines: bool) -> int:
     """Check that a run's directory proves what it claims."""
     verified = verify(run_directory)
     if json_lines:
-        facts = {"files": verified.files, "comparisons": verified.comparisons, "outcome": verified.outcome}
+        facts = {
+            "files": verified.files,
+            "comparisons": verified.comparisons,
+            "outcome": verified.outcome,
+            "service_differs": list(verified.disagreements),
+        }
         write_json({"event": "Verified", "run_directory": str(run_directory)} | facts)
     else:
         people().print(
             f"{run_directory} verifies: {verified.files} files as listed, all outputs recomputed from the ledger byte "
             f"for byte, {verified.comparisons} comparisons, {verified.outcome}"
         )
+        if verified.agreement is not None:
+            people().print(verified.agreement, markup=False)
+        for disagreement in verified.disagreements:
+            people().print(disagreement, style="yellow", markup=False)
     return 0
 
 

@@ -74,7 +74,12 @@ def _texts(state: RunState, inputs: Inputs) -> dict[str, bytes]:
         raise InputsMissing(
             f"The assets folder {folder} is not there, and uploads are left.", remedy="Put it back, then resume."
         )
-    assets = read_assets(folder, grade_scale=inputs.grade_scale, encoding=state.spec.encoding)
+    assets = read_assets(
+        folder,
+        grade_scale=inputs.grade_scale,
+        encoding=state.spec.encoding,
+        anchors_only=state.spec.mode.anchors_only,
+    )
     if assets.inputs is None or assets.inputs.digest() != inputs.digest():
         changed = _changed(inputs, assets.inputs)
         raise InputsInvalid(

@@ -53,6 +53,8 @@ def run(resolved: Resolved) -> int:
     label = settings.batch_id or settings.assets.resolve().name or "run"
     spec = build_spec(settings, run_id=run_id, label=label)
     _tell_judge(spec, console, json_lines=settings.json_lines)
+    if spec.mode.anchors_only and settings.assignment_id is not None and not settings.json_lines:
+        console.print("the assignment is left out: anchors are compared as a guest run", style="yellow")
     directory = _directory(resolved, spec)
     prepared = Prepared(
         spec=spec,
@@ -96,7 +98,11 @@ def inventory(resolved: Resolved, console: Console) -> Assets:
     progress, on_progress = inventory_progress(console)
     with progress or nullcontext():
         return read_assets(
-            settings.assets, grade_scale=settings.grade_scale, encoding=settings.encoding, on_progress=on_progress
+            settings.assets,
+            grade_scale=settings.grade_scale,
+            encoding=settings.encoding,
+            anchors_only=settings.mode.anchors_only,
+            on_progress=on_progress,
         )
 
 
