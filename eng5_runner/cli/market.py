@@ -20,8 +20,9 @@ from eng5_runner.errors import InputsInvalid, InputsMissing
 from eng5_runner.stack.judges import BASELINE_MODEL
 from eng5_runner.stack.model_manifest import Limits, Manifest, Model, Rates, built_in, users_own
 from eng5_runner.stack.prompts import prompt_blocks, prompt_text
-from eng5_runner.stack.providers.answers import SYSTEM_PROMPT, answer_schema
+from eng5_runner.stack.providers.answers import answer_schema
 from eng5_runner.stack.providers.keys import PLACES, access_to
+from eng5_runner.stack.templates import SYSTEM
 
 ARTEFACT_NAME = "assessment_run.execute.json"
 # A plan stays short: the cheapest of those that could be asked.
@@ -42,7 +43,7 @@ def market_of(spec: RunSpec, inputs: Inputs, *, texts: Mapping[str, bytes], sett
         users_own(os.environ).before(built_in()), most=spec.judge.max_tokens_override if spec.judge else None
     )
     chosen = shelf.judge_of(spec)
-    undecided = spec.mode is Mode.PLAN and (chosen is None or chosen.offline)
+    undecided = spec.mode is Mode.PLAN and (spec.judge is None or spec.judge.provider_override is None)
     return Market(
         chosen=chosen,
         others=tuple(shelf.candidates()) if undecided else (),
@@ -123,7 +124,7 @@ def _float(amount: Decimal | None) -> float | None:
 def _size(spec: RunSpec, inputs: Inputs, *, texts: Mapping[str, bytes]) -> PromptSize:
     """How long the prompts are that the embedded CJ service sends, with these texts and overrides."""
     judge = spec.judge or LLMConfigOverrides()
-    system = judge.system_prompt_override or SYSTEM_PROMPT
+    system = judge.system_prompt_override or SYSTEM.text
     criteria = judge.judge_rubric_override or inputs.instructions.text
     blocks = prompt_blocks(task=inputs.prompt.text, criteria=criteria, essay_a="", essay_b="")
     whole, first = len(prompt_text(blocks)), len(blocks[0].content)
