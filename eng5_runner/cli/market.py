@@ -6,17 +6,15 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from pathlib import Path
 
+from eng5_runner.cli.artefacts import read_artefact
 from eng5_runner.cli.settings import Settings
 from eng5_runner.contracts.request import LLMConfigOverrides, Provider
-from eng5_runner.core.canonical import Json
 from eng5_runner.core.inputs import Inputs
-from eng5_runner.core.pilot import Pilot, read_pilot
+from eng5_runner.core.pilot import read_pilot
 from eng5_runner.core.plan import Market
 from eng5_runner.core.price import PromptSize, Tariff, TokenPrices
 from eng5_runner.core.spec import Mode, RunSpec
-from eng5_runner.errors import InputsInvalid, InputsMissing
 from eng5_runner.stack.judges import BASELINE_MODEL
 from eng5_runner.stack.model_manifest import Limits, Manifest, Model, Rates, built_in, users_own
 from eng5_runner.stack.prompts import prompt_blocks, prompt_text
@@ -24,7 +22,6 @@ from eng5_runner.stack.providers.answers import answer_schema
 from eng5_runner.stack.providers.keys import PLACES, access_to
 from eng5_runner.stack.templates import SYSTEM
 
-ARTEFACT_NAME = "assessment_run.execute.json"
 # A plan stays short: the cheapest of those that could be asked.
 MOST_CANDIDATES = 5
 # What the embedded CJ service gives a comparison that fails (`stack.cj_rounds.ATTEMPTS`, whose module is slow to load).
@@ -49,7 +46,7 @@ def market_of(spec: RunSpec, inputs: Inputs, *, texts: Mapping[str, bytes], sett
         others=tuple(shelf.candidates()) if undecided else (),
         size=_size(spec, inputs, texts=texts),
         own_prompt=spec.target.stack == "embedded",
-        pilot=None if settings.pilot is None else _pilot(settings.pilot),
+        pilot=None if settings.pilot is None else read_pilot(read_artefact(settings.pilot)),
         within_one=settings.aim_within_one,
     )
 
@@ -138,18 +135,3 @@ def _size(spec: RunSpec, inputs: Inputs, *, texts: Mapping[str, bytes]) -> Promp
         shortest=sum(lengths[:2]),
         longest=sum(lengths[-2:]),
     )
-
-
-def _pilot(run_directory: Path) -> Pilot:
-    path = run_directory / ARTEFACT_NAME
-    try:
-        artefact: Json = json.loads(path.read_bytes())
-    except OSError as error:
-        raise InputsMissing(
-            f"--pilot: {path} cannot be read: {error.strerror}.", remedy="Name the directory of a run that is closed."
-        ) from None
-    except ValueError:
-        raise InputsInvalid(f"--pilot: {path} is damaged.", remedy="`hydrate` writes it anew.") from None
-    if not isinstance(artefact, dict):
-        raise InputsInvalid(f"--pilot: {path} is no artefact.", remedy="`hydrate` writes it anew.")
-    return read_pilot(artefact)

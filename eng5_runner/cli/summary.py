@@ -10,9 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from eng5_runner.core.canonical import Json
-
-Object = Mapping[str, Json]
+from eng5_runner.core.reading import Object, number, rows, table_of
 
 
 def show_summary(console: Console, artefact: Object, *, run_directory: Path) -> None:
@@ -34,20 +32,6 @@ def show_summary(console: Console, artefact: Object, *, run_directory: Path) -> 
     console.print(f"to verify it:  eng5-runner verify {escape(str(run_directory))}")
 
 
-def rows(value: Json) -> list[Object]:
-    """An array of objects."""
-    return [row for row in value if isinstance(row, Mapping)] if isinstance(value, Sequence) else []
-
-
-def table_of(value: Json) -> Object:
-    """An object, or an empty one where there is none."""
-    return value if isinstance(value, Mapping) else {}
-
-
-def _number(value: Json) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0
-
-
 def _left_out(artefact: Object) -> dict[str, str]:
     """Anchor id → the grade that the other anchors give it."""
     found = rows(table_of(artefact["anchor_alignment"]).get("left_out"))
@@ -55,7 +39,7 @@ def _left_out(artefact: Object) -> dict[str, str]:
 
 
 def _theta(row: Object) -> str:
-    return f"{_number(row['theta']):+.2f} ± {_number(row['standard_error']):.2f}"
+    return f"{number(row['theta']):+.2f} ± {number(row['standard_error']):.2f}"
 
 
 def _students(essays: Iterable[Object], grades: Mapping[str, Object]) -> Table:
@@ -71,9 +55,9 @@ def _students(essays: Iterable[Object], grades: Mapping[str, Object]) -> Table:
 
 
 def _grade_cells(grade: Object) -> tuple[str, ...]:
-    probability = _number(table_of(grade["probabilities"]).get(str(grade["grade"]), 0.0))
+    probability = number(table_of(grade["probabilities"]).get(str(grade["grade"]), 0.0))
     outside = "beyond the anchors" if grade["extrapolated"] else ""
-    figures = (f"{probability:.2f}", f"{_number(grade['within_one_step']):.2f}")
+    figures = (f"{probability:.2f}", f"{number(grade['within_one_step']):.2f}")
     return str(grade["grade"]), *figures, str(grade["confidence"]), outside
 
 
@@ -91,8 +75,8 @@ def _reliability(console: Console, artefact: Object) -> None:
     reliability = table_of(table_of(artefact["bt_model"]).get("reliability"))
     interval = reliability.get("interval_90")
     if isinstance(interval, Sequence):
-        low, high = (_number(end) for end in interval)
-        told = f"{_number(reliability['empirical_bayes']):.2f} (90% interval {low:.2f} to {high:.2f})"
+        low, high = (number(end) for end in interval)
+        told = f"{number(reliability['empirical_bayes']):.2f} (90% interval {low:.2f} to {high:.2f})"
         console.print(f"reliability of the judge's order: {told}; it says nothing of agreement with teachers")
     alignment = table_of(artefact["anchor_alignment"])
     tau = alignment.get("kendall_tau_b")
@@ -116,7 +100,7 @@ def _costs(costs: Object) -> Table:
     )
     for row in rows(costs["token_counts"]):
         counts = (str(row[key]) for key in ("comparisons", "prompt_tokens", "completion_tokens"))
-        table.add_row(escape(str(row["provider"])), escape(str(row["model"])), *counts, f"{_number(row['usd']):.4f}")
+        table.add_row(escape(str(row["provider"])), escape(str(row["model"])), *counts, f"{number(row['usd']):.4f}")
     return table
 
 

@@ -103,7 +103,7 @@ def test_a_pilot_run_gives_the_spread_and_what_a_comparison_takes(study: Path, t
 
 def test_a_pilot_that_is_none_is_named(study: Path, tmp_path: Path) -> None:
     missing = run("--mode", "plan", "--assets", study, "--pilot", tmp_path, cwd=tmp_path)
-    assert missing.code == 66 and "--pilot" in missing.err
+    assert missing.code == 66 and "assessment_run.execute.json" in missing.err
     (tmp_path / "assessment_run.execute.json").write_text("{}")
     assert run("--mode", "plan", "--assets", study, "--pilot", tmp_path, cwd=tmp_path).code == 65
 
