@@ -128,7 +128,7 @@ def _anchors(found: Object) -> Iterator[tuple[str, str, str]]:
 def _same_prompts(found: Object) -> Iterator[str]:
     same = number(table_of(found["verdicts"])["same_prompts"])
     if same:
-        yield f"{same:.0f} comparisons of B asked the very prompt that A asked: by the same judge they are no new evidence"
+        yield f"{same:.0f} comparisons of B asked the very prompt of A's: by the same judge they are no new evidence"
 
 
 def _moves(found: Object) -> Iterator[str]:
