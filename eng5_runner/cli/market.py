@@ -36,9 +36,7 @@ def market_of(spec: RunSpec, inputs: Inputs, *, texts: Mapping[str, bytes], sett
         InputsMissing: there is no artefact in the pilot's directory.
         InputsInvalid: the pilot's artefact does not tell what is needed.
     """
-    shelf = _Shelf(
-        users_own(os.environ).before(built_in()), most=spec.judge.max_tokens_override if spec.judge else None
-    )
+    shelf = _Shelf(_manifest(os.environ), most=spec.judge.max_tokens_override if spec.judge else None)
     chosen = shelf.judge_of(spec)
     undecided = spec.mode is Mode.PLAN and (spec.judge is None or spec.judge.provider_override is None)
     return Market(
@@ -49,6 +47,14 @@ def market_of(spec: RunSpec, inputs: Inputs, *, texts: Mapping[str, bytes], sett
         pilot=None if settings.pilot is None else read_pilot(read_artefact(settings.pilot)),
         within_one=settings.aim_within_one,
     )
+
+
+def _manifest(environ: Mapping[str, str]) -> Manifest:
+    """The models that can be asked: an address of one's own has those alone that the user's file names."""
+    theirs = built_in()
+    elsewhere = [provider for provider, place in PLACES.items() if environ.get(place.base_url, "").strip()]
+    there = tuple(model for model in theirs.models if model.provider not in elsewhere)
+    return users_own(environ).before(theirs.model_copy(update={"models": there}))
 
 
 class _Shelf:

@@ -83,7 +83,8 @@ def _design(plan: Plan, spec: RunSpec) -> Iterator[str]:
             "is, and counts once below"
         )
     if budget.design == "boundary":
-        yield "a boundary design compares the named pairs only: it places no essay on a scale"
+        margin = "" if plan.pair_margin is None else f"; how often one wins is found to ± {plan.pair_margin:.2f} (90%)"
+        yield f"a boundary design judges the named pairs only, {2 * budget.repeats} times each{margin}"
     if budget.design == "adaptive":
         worths = ", ".join(f"{one.adaptive_worth:.2f} at σ {one.spread:.1f}" for one in plan.precision)
         yield f"after six balanced rounds an adaptive judgement counts for more than a balanced one: {worths}"
@@ -166,7 +167,8 @@ def _caveats(plan: Plan, shown: list[Estimate]) -> Iterator[str]:
         f"its {attempts} attempts."
     )
     if plan.candidates:
-        yield "To choose: --llm-provider, --llm-model and a key (docs/judges.md). A small run measures: --pilot RUN."
+        keys = ", ".join(sorted({one.tariff.provider for one in shown if one.tariff.ready})) or "none of them"
+        yield f"To choose: --llm-provider, --llm-model and a key (docs/judges.md); now there is one for {keys}."
     if not plan.own_prompt:
         yield "Prices and prompt are those that come with this program; the given service may have its own."
     for one in shown:

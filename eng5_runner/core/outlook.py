@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ from eng5_runner.measure.planning import (
 # and the share of grades right within a step that the method reaches at 20 judgements an essay.
 USUAL_RELIABILITIES = (0.8, 0.9)
 USUAL_WITHIN_ONE = 0.8
+_NINETY = 1.645  # standard errors of a 90% interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,3 +159,8 @@ class _Wishes:
         """Repeats and swaps come on top."""
         asked = None if needed is None else round(needed * asked_per_pair(self.budget))
         return Goal(of=of, value=value, comparisons=asked)
+
+
+def pair_margin(judgements: int) -> float:
+    """Half of Wilson's 90% interval of a share of about a half."""
+    return 0.5 * _NINETY / math.sqrt(judgements + _NINETY**2)

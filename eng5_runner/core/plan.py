@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from eng5_runner.core.budget import asked_per_pair, comparisons_wanted
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.next_step import texts_to_store
-from eng5_runner.core.outlook import Outlook, outlooks
+from eng5_runner.core.outlook import Outlook, outlooks, pair_margin
 from eng5_runner.core.pilot import Pilot
 from eng5_runner.core.price import Estimate, PromptSize, Tariff, Work, estimate, measured_estimate
 from eng5_runner.core.spec import Budget, RunSpec
@@ -67,6 +67,8 @@ class Plan:
         per_pair: how often each pair is asked on average, repeats and swaps together.
         waves: in which the pairs are asked.
         precision: what the comparisons buy, for each of several spreads; none in a boundary design.
+        pair_margin: of a boundary design: half the 90% interval of how often one essay of a pair wins, if they are
+            about equal and each judgement is a new one.
         judge: what they take with the run's judge; None where only the service knows it.
         candidates: what they would take with other judges.
         within_max_cost: what the cost limit is enough for; None without one, and where the price is not known.
@@ -82,6 +84,7 @@ class Plan:
     per_pair: float
     waves: int
     precision: tuple[Outlook, ...]
+    pair_margin: float | None
     judge: Estimate | None
     candidates: tuple[Estimate, ...]
     max_cost_usd: float | None
@@ -123,6 +126,7 @@ def make_plan(
         per_pair=asked_per_pair(spec.budget),
         waves=work.waves,
         precision=precision,
+        pair_margin=pair_margin(2 * spec.budget.repeats) if spec.budget.design == "boundary" else None,
         judge=judge,
         candidates=tuple(_priced(one, market=market, spec=spec, work=work) for one in market.others),
         max_cost_usd=spec.budget.max_cost_usd,

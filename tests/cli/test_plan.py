@@ -72,6 +72,8 @@ def test_the_chosen_model_is_priced_from_the_texts_and_its_limits(
     assert judge["tariff"]["ready"] is True
     assert judge["seconds"]["low"] >= 160, "160 questions, 60 a minute"
     assert plan["within_max_cost"]["surely"] < plan["within_max_cost"]["likely"][1]
+    offered = {one["tariff"]["model"] for one in planned(study=study, cwd=tmp_path, env=own_models)["candidates"]}
+    assert "own-model" in offered and not any(name.startswith("gpt-") for name in offered), "an address of one's own"
     longer = tmp_path / "rubric.md"
     longer.write_text("Judge by the content. " * 400)
     more = planned(*model, "--rubric", longer, study=study, cwd=tmp_path, env=own_models)["judge"]

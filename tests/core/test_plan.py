@@ -19,6 +19,7 @@ from eng5_runner.core.spec import Budget
 from eng5_runner.errors import InputsInvalid
 from eng5_runner.measure.bradley_terry import fit
 from eng5_runner.measure.designs import audit
+from eng5_runner.measure.inversions import wilson
 from eng5_runner.stack import cj_rounds
 from eng5_runner.stack.model_manifest import Usage, built_in
 from tests.measure.studies import balanced_study, normal_truth
@@ -152,6 +153,8 @@ def test_a_target_is_reached_with_the_comparisons_that_its_goal_names():
 def test_a_boundary_design_claims_no_positions():
     plan = plan_of(design="boundary", pairs=(("birk", "cleo"), ("birk", "dag")), repeats=3)
     assert (plan.precision, plan.comparisons, plan.waves) == ((), 12, 6)
+    low, high = wilson(3, 6)
+    assert plan.pair_margin == pytest.approx((high - low) / 2, rel=1e-3)
 
 
 def test_a_cost_limit_says_how_far_it_goes_and_what_that_buys():
