@@ -101,7 +101,7 @@ def _precision(plan: Plan) -> Table:
     table.add_row("grade right", *(_chance(one.exact) for one in plan.precision))
     table.add_row("grade within one step", *(_chance(one.within_one) for one in plan.precision), end_section=True)
     for rows in zip(*(one.goals for one in plan.precision), strict=True):
-        table.add_row(f"for {_goal(rows[0])}", *(_needed(goal) for goal in rows))
+        table.add_row(f"comparisons for {_goal(rows[0])}", *(_needed(goal) for goal in rows))
     return table
 
 
@@ -162,13 +162,15 @@ def _caveats(plan: Plan, shown: list[Estimate]) -> Iterator[str]:
     of = f"Prices of {' to '.join(dict.fromkeys((dates[0], dates[-1])))}. " if dates else ""
     attempts = max(one.tariff.attempts for one in shown)
     guess = " and thinking as guessed" if any(one.tariff.thinks and not one.measured for one in shown) else ""
+    likely = "as the pilot run measured" if all(one.measured for one in shown) else f"one attempt each{guess}"
     yield (
-        f"{of}Likely: one attempt each{guess}. At most: each answer takes all the tokens that it may, each comparison "
+        f"{of}Likely: {likely}. At most: each answer takes all the tokens that it may, each comparison "
         f"its {attempts} attempts."
     )
     if plan.candidates:
-        keys = ", ".join(sorted({one.tariff.provider for one in shown if one.tariff.ready})) or "none of them"
-        yield f"To choose: --llm-provider, --llm-model and a key (docs/judges.md); now there is one for {keys}."
+        keys = ", ".join(sorted({one.tariff.provider for one in shown if one.tariff.ready}))
+        there = f"there is one for {keys}" if keys else "none of them has one now"
+        yield f"To choose: --llm-provider, --llm-model and a key (docs/judges.md); {there}."
     if not plan.own_prompt:
         yield "Prices and prompt are those that come with this program; the given service may have its own."
     for one in shown:

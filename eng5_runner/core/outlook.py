@@ -157,7 +157,7 @@ class _Wishes:
 
     def _goal(self, of: str, value: float, *, needed: int | None) -> Goal:
         """Repeats and swaps come on top."""
-        asked = None if needed is None else round(needed * asked_per_pair(self.budget))
+        asked = None if needed is None else math.ceil(needed * asked_per_pair(self.budget))
         return Goal(of=of, value=value, comparisons=asked)
 
 

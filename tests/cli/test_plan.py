@@ -57,7 +57,14 @@ def test_a_plan_holds_precision_price_and_time_in_one_object(study: Path, tmp_pa
 
 def test_a_person_reads_what_it_buys_and_takes(study: Path, tmp_path: Path) -> None:
     ran = run("--mode", "plan", "--assets", study, cwd=tmp_path)
-    for told in ("σ 1.8", "reliability", "grade within one step", "for reliability 0.9", "USD, likely", "price: 0 USD"):
+    for told in (
+        "σ 1.8",
+        "reliability",
+        "grade within one step",
+        "comparisons for reliability 0.9",
+        "USD, likely",
+        "price: 0 USD",
+    ):
         assert told in ran.err
     assert max(map(len, ran.err.splitlines())) <= 120
 
