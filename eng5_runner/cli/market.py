@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from eng5_runner.cli.artefacts import read_artefact
+from eng5_runner.cli.assemble import executes_remotely
 from eng5_runner.cli.settings import Settings
 from eng5_runner.contracts.request import LLMConfigOverrides, Provider
 from eng5_runner.core.inputs import Inputs
@@ -37,13 +38,14 @@ def market_of(spec: RunSpec, inputs: Inputs, *, texts: Mapping[str, bytes], sett
         InputsInvalid: the pilot's artefact does not tell what is needed.
     """
     shelf = _Shelf(_manifest(os.environ), most=spec.judge.max_tokens_override if spec.judge else None)
-    chosen = shelf.judge_of(spec)
+    remote = executes_remotely(settings)
+    chosen = shelf.judge_of(spec, remote=remote)
     undecided = spec.mode is Mode.PLAN and (spec.judge is None or spec.judge.provider_override is None)
     return Market(
         chosen=chosen,
         others=tuple(shelf.candidates()) if undecided else (),
         size=_size(spec, inputs, texts=texts),
-        own_prompt=spec.target.stack == "embedded",
+        own_prompt=not remote,
         pilot=None if settings.pilot is None else read_pilot(read_artefact(settings.pilot)),
         within_one=settings.aim_within_one,
     )
@@ -64,11 +66,11 @@ class _Shelf:
         self._manifest = manifest
         self._most = most
 
-    def judge_of(self, spec: RunSpec) -> Tariff | None:
+    def judge_of(self, spec: RunSpec, *, remote: bool) -> Tariff | None:
         """The run's judge; None where a given service decides."""
         judge = spec.judge or LLMConfigOverrides()
         provider, model = judge.provider_override, judge.model_override
-        if provider is Provider.MOCK or (provider is None and spec.target.stack == "embedded"):
+        if provider is Provider.MOCK or (provider is None and not remote):
             free = TokenPrices(input=0.0, output=0.0)
             return Tariff(provider=Provider.MOCK.value, model=model or BASELINE_MODEL, offline=True, prices=free)
         if provider is None:

@@ -43,7 +43,7 @@ class Market:
         chosen: the run's judge; None where only the service knows it.
         others: candidates to compare, where none was chosen.
         size: of the prompts.
-        own_prompt: whether the prompts are ours; a given service has its own.
+        own_prompt: whether the services, and so the prompts and prices, are ours; given ones have their own.
         pilot: an earlier run.
         within_one: the share of grades within one step that is asked about.
     """
@@ -89,6 +89,7 @@ class Plan:
     candidates: tuple[Estimate, ...]
     max_cost_usd: float | None
     within_max_cost: Bought | None
+    prompt_characters: PromptSize
     own_prompt: bool
     pilot: Pilot | None
     to_upload: int
@@ -112,7 +113,7 @@ def make_plan(
     comparisons, chosen_by = comparisons_wanted(spec.budget, essays=essays)
     wanted = texts_to_store(inputs, with_anchors=spec.study.assignment_id is None)
     left = [sha256 for sha256 in wanted if sha256 not in cached]
-    work = _work(spec, comparisons=comparisons, essays=essays)
+    work = _work(spec, comparisons=comparisons, essays=essays, own_prompt=market.own_prompt)
     precision = tuple(
         outlooks(spec.budget, inputs, comparisons=comparisons, pilot=market.pilot, within_one=market.within_one)
     )
@@ -131,6 +132,7 @@ def make_plan(
         candidates=tuple(_priced(one, market=market, spec=spec, work=work) for one in market.others),
         max_cost_usd=spec.budget.max_cost_usd,
         within_max_cost=_bought(judge, budget=spec.budget, essays=essays, comparisons=comparisons, precision=precision),
+        prompt_characters=market.size,
         own_prompt=market.own_prompt,
         pilot=market.pilot,
         to_upload=len(left),
@@ -160,12 +162,12 @@ def _bought(
     )
 
 
-def _work(spec: RunSpec, *, comparisons: int, essays: int) -> Work:
+def _work(spec: RunSpec, *, comparisons: int, essays: int, own_prompt: bool) -> Work:
     boundary = spec.budget.design == "boundary"
     return Work(
         comparisons=comparisons,
         at_once=max(len(spec.budget.pairs) if boundary else essays // 2, 1),
-        pause=MONITOR_ROUND if spec.target.stack == "remote" else 0.0,
+        pause=0.0 if own_prompt else MONITOR_ROUND,
         effort=spec.judge.reasoning_effort if spec.judge else None,
         limit=spec.budget.max_cost_usd,
     )

@@ -156,3 +156,12 @@ def test_at_a_terminal_a_judge_that_costs_money_is_asked_about_first(
     told = seen.decode()
     assert "160 comparisons for" in told and "at most" in told
     assert not list((tmp_path / "runs").glob("*/ledger.jsonl"))
+
+
+def test_a_plan_for_given_services_does_not_take_their_judge_for_ours(study: Path, tmp_path: Path) -> None:
+    """Nothing is asked of them, so whom they ask and at what price is not known."""
+    services = {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", "CJ_SERVICE_URL": "http://127.0.0.1:1"}
+    plan = planned(study=study, cwd=tmp_path, env=services)
+    assert plan["judge"] is None and plan["own_prompt"] is False
+    told = run("--mode", "plan", "--assets", study, cwd=tmp_path, env=services).err
+    assert "its price is not known here" in told and "may have its own" in told

@@ -151,7 +151,7 @@ def _confirm(prepared: Prepared, *, settings: Settings) -> None:
     """Before money may be spent a person at a terminal is asked; scripts have said so by running."""
     spec, judge = prepared.spec, prepared.plan.judge
     free = judge is not None and judge.tariff.offline
-    asks = spec.send and not (free and spec.target.stack == "embedded") and not settings.yes and not settings.json_lines
+    asks = spec.send and not (free and prepared.plan.own_prompt) and not settings.yes and not settings.json_lines
     question = f"Send this request: {price_in_words(prepared.plan)}?"
     if asks and people().is_terminal and not typer.confirm(question, err=True):
         raise typer.Exit(0)
