@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from eng5_runner.cli.artefacts import read_artefact
@@ -83,10 +84,10 @@ class _Shelf:
 
     def candidates(self) -> Iterator[Tariff]:
         """The cheapest models with a price, cheapest first by what reading and writing a thousand tokens costs."""
-        priced = [(one.price.input + one.price.output, one) for one in self._manifest.models if one.price]
-        offered = sorted(
-            ((price, one) for price, one in priced if not one.deprecated), key=lambda each: (each[0], each[1].id)
-        )
+        today = datetime.now(UTC).date()
+        there = [one for one in self._manifest.models if not one.deprecated and not one.is_retired(today)]
+        priced = [(one.price.input + one.price.output, one) for one in there if one.price]
+        offered = sorted(priced, key=lambda each: (each[0], each[1].id))
         for _, one in offered[:MOST_CANDIDATES]:
             yield self._tariff(one)
 

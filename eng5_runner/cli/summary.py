@@ -26,7 +26,7 @@ def show_summary(console: Console, artefact: Object, *, run_directory: Path) -> 
     replayed = table_of(table_of(artefact["costs"]).get("replayed"))
     if replayed:
         told = f"{replayed['comparisons']} judgements were replayed from earlier runs"
-        console.print(f"{told}, where they cost {_number(replayed['saved_usd']):.4f} USD")
+        console.print(f"{told}, where they cost {number(replayed['saved_usd']):.4f} USD")
     _status(console, table_of(artefact["runner_status"]))
     console.print(f"run directory: {escape(str(run_directory))}")
     console.print(f"to verify it:  eng5-runner verify {escape(str(run_directory))}")

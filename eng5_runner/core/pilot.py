@@ -27,7 +27,8 @@ class Pilot:
         spread: σ̂ of the judge's positions, in logits.
         spread_90: its 90% interval.
         step: between two grades, in logits; None where no grades were projected.
-        judge: provider and model, None where there were several.
+        judge: provider and model; None where there were several, or where nearly all was a replay, so that the figures
+            tell nothing.
         usd: None where a language model cost nothing, which means that its price was not known.
         seconds: of the whole run's pace.
     """
@@ -68,8 +69,11 @@ def _read(artefact: Mapping[str, Json]) -> Pilot:
         raise ValueError(f"{len(judged)} judgements of {len(positions)} essays")
     spread, interval = _spread(_object(artefact["bt_model"]), positions)
     models = sorted({(str(one["provider"]), str(one["model"])) for one in judged})
-    calls = [*judged, *failed]
-    each = len(calls) / len(judged)
+    asked = [one for one in judged if "replayed" not in one]  # a replay takes nothing: it would make the next run cheap
+    new = len(asked) >= _FEWEST
+    paid = asked if new else judged
+    calls = [*paid, *failed]
+    each = len(calls) / len(paid)
     usd = _mean([_figure(one["cost_usd"]) for one in calls]).times(each)
     baseline = any("not a language model" in str(one["kind"]) for one in _rows(_object(artefact["metadata"])["judges"]))
     return Pilot(
@@ -80,11 +84,11 @@ def _read(artefact: Mapping[str, Json]) -> Pilot:
         spread=spread,
         spread_90=interval,
         step=_step(_object(artefact["grade_model"])),
-        judge=models[0] if len(models) == 1 else None,
+        judge=models[0] if len(models) == 1 and new else None,
         prompt_tokens=_mean([_figure(one["tokens_prompt"]) for one in calls]).times(each),
         completion_tokens=_mean([_figure(one["tokens_completion"]) for one in calls]).times(each),
         usd=usd if usd.high > 0.0 or baseline else None,
-        seconds=_pace(calls, judged=len(judged)),
+        seconds=_pace(calls, judged=len(paid)),
     )
 
 

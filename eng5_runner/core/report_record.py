@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from eng5_runner.core.canonical import Json
 from eng5_runner.core.html import Child, element, table
-from eng5_runner.core.reading import Object, number, rows, table_of
+from eng5_runner.core.reading import Object, number, rows, table_of, words
 
 _SHORT_HASH = 16
 
@@ -73,6 +73,14 @@ def costs(artefact: Object) -> Iterator[Child]:
             caption=f"In all {number(spent.get('total_usd')):.4f} USD, failed comparisons included.",
             figures=4,
         )
+        yield from _replays(spent)
+
+
+def _replays(spent: Object) -> Iterator[Child]:
+    replayed = table_of(spent.get("replayed"))
+    if replayed:
+        saved = f"{number(replayed.get('saved_usd')):.4f} USD"
+        yield element("p", f"{replayed.get('comparisons')} judgements were replayed, where they had cost {saved}.")
 
 
 def failures(artefact: Object) -> Iterator[Child]:
@@ -140,6 +148,8 @@ def provenance(artefact: Object) -> Iterator[Child]:
             f"{hashes.get('distinct')} different ones, {hashes.get('asked_more_than_once')} asked more than once",
         ),
         ("digest of the prompts", str(hashes.get("digest"))),
+        *((f"template {one.get('name')}", str(one.get("sha256"))) for one in rows(hashes.get("templates"))),
+        *(("system prompt", sha256) for sha256 in words(hashes.get("system_prompts"))),
         ("checksum of the artefact", str(validation.get("artefact_checksum"))),
     ]
     yield element("h2", "How it was made")

@@ -210,6 +210,14 @@ def test_a_pilot_whose_language_model_cost_nothing_had_no_price():
     assert read_pilot(baseline).usd is not None
 
 
+def test_a_replay_makes_no_comparison_cheap():
+    again = judged_artefact()
+    replay = again["llm_comparisons"][0] | {"cost_usd": 0.0, "tokens_prompt": 0, "tokens_completion": 0, "replayed": {}}
+    again["llm_comparisons"] += [dict(replay) for _ in range(40)]
+    assert read_pilot(again).usd == read_pilot(judged_artefact()).usd
+    assert read_pilot(judged_artefact(llm_comparisons=[dict(replay) for _ in range(40)])).judge is None
+
+
 @pytest.mark.parametrize(
     "broken",
     [{"llm_comparisons": []}, {"bt_model": None}, {"bt_summary": "no"}, {"metadata": {}}, {"grade_model": None}],
