@@ -73,6 +73,32 @@ def status(
     raise typer.Exit(status_of(run, json_lines=json))
 
 
+@app.command()
+def report(
+    run: RunArgument,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write it there, and leave the run's directory as it is.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Write a run's report, one self-contained page, from its ledger."""
+    from eng5_runner.cli.commands.report import report_of
+
+    raise typer.Exit(report_of(run, out=out, json_lines=json))
+
+
+@app.command()
+def compare(
+    a: Annotated[Path, typer.Argument(help="A run's directory.", metavar="A")],
+    b: Annotated[Path, typer.Argument(help="Another run's directory.", metavar="B")],
+    json: JsonOption = False,
+) -> None:
+    """Compare two runs of the same essays: positions, grades, verdicts, cost."""
+    from eng5_runner.cli.commands.compare import compare_runs
+
+    raise typer.Exit(compare_runs(a, b, json_lines=json))
+
+
 @stack_app.command("up")
 def stack_up_command(
     data_dir: Annotated[Path, typer.Option("--data-dir", help="Where the services keep their records.")] = Path(

@@ -32,9 +32,7 @@ def destination(settings: Settings) -> Destination:
         UsageError: the given services are asked for what only the embedded ones can do.
     """
     send = settings.mode.executes and not settings.no_kafka
-    given = (settings.kafka_bootstrap, settings.content_service_url, settings.cj_service_url)
-    remote = settings.stack == "remote" or (settings.stack == "auto" and any(given))
-    if not settings.mode.executes or not remote:
+    if not settings.mode.executes or not executes_remotely(settings):
         # The embedded stack's addresses are known once it is up; without Kafka there is nobody to upload for.
         content = "http://embedded/v1/content" if send else None
         target = Target(stack="embedded", content_service_url=content, replays=not settings.no_cache)
@@ -57,6 +55,12 @@ def destination(settings: Settings) -> Destination:
         ),
         send=send,
     )
+
+
+def executes_remotely(settings: Settings) -> bool:
+    """Whether an execution with these settings goes to services that were given, also where this is only a plan."""
+    given = (settings.kafka_bootstrap, settings.content_service_url, settings.cj_service_url)
+    return settings.stack == "remote" or (settings.stack == "auto" and any(given))
 
 
 def _kafka_access(settings: Settings) -> KafkaAccess:

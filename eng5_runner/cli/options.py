@@ -31,6 +31,8 @@ def main_command(
     pairs: study.Pairs = None,
     repeats: study.Repeats = None,
     swap: study.Swap = None,
+    pilot: study.Pilot = None,
+    aim_within_one: study.AimWithinOne = None,
     seed: study.Seed = None,
     await_completion: study.AwaitCompletion = None,
     completion_timeout: study.CompletionTimeout = None,

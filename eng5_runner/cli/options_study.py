@@ -166,3 +166,21 @@ Swap: TypeAlias = Annotated[
     Literal["none", "audit", "all"] | None,
     option(_DESIGN, "Which pairs are asked in the other order too. (default: none)", "--swap", env="ENG5_SWAP"),
 ]
+Pilot: TypeAlias = Annotated[
+    Path | None,
+    option(
+        _DESIGN,
+        "A run whose spread, tokens, prices and pace the plan takes instead of assumptions.",
+        "--pilot",
+        env="ENG5_PILOT",
+    ),
+]
+AimWithinOne: TypeAlias = Annotated[
+    float | None,
+    option(
+        _DESIGN,
+        "Plan: the share of grades right within one step to tell the comparisons for. (default: 0.8)",
+        "--aim-within-one",
+        env="ENG5_AIM_WITHIN_ONE",
+    ),
+]

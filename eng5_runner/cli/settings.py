@@ -77,6 +77,8 @@ class Settings(BaseModel):
     pairs: Path | None = None
     repeats: Annotated[int, Field(ge=1, le=100)] = 1
     swap: Swap = "none"
+    pilot: Path | None = None
+    aim_within_one: Annotated[float, Field(gt=0, lt=1)] | None = None
     seed: int | None = None
     stack: Literal["auto", "embedded", "remote"] = "auto"
     kafka_bootstrap: str | None = None

@@ -2,44 +2,135 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
+from types import MappingProxyType
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from eng5_runner.contracts.request import BASELINE_MODEL_PREFIX
 from eng5_runner.core.inputs import Inputs
+from eng5_runner.core.outlook import Goal
 from eng5_runner.core.plan import Plan
+from eng5_runner.core.price import Estimate, Interval
 from eng5_runner.core.spec import RunSpec
+
+_THOUSAND, _MILLION = 1_000, 1_000_000
+_MINUTE, _HOUR = 60, 3600
+_DIME = 0.1
+_ORIGINS: Mapping[str, str] = MappingProxyType(
+    {"assumed": "", "estimate": " (pilot)", "low": " (low)", "high": " (high)"}
+)
 
 
 def plan_facts(plan: Plan) -> dict[str, object]:
-    """The plan for programs."""
-    facts = asdict(plan)
-    facts["precision"] = [{"spread": spread} | asdict(precision) for spread, precision in plan.precision]
-    return facts
+    """The plan for programs: all of it, nothing rounded."""
+    return asdict(plan)
 
 
 def show_plan(console: Console, plan: Plan, *, inputs: Inputs, spec: RunSpec) -> None:
-    """What would be done, what it buys and costs."""
-    console.print(f"{plan.students} students and {plan.anchors} anchors on the scale {inputs.grade_scale}")
+    """What would be done, what it buys, what it takes."""
+    students = "" if spec.mode.anchors_only else f"{plan.students} students and "
+    console.print(f"{students}{plan.anchors} anchors on the scale {inputs.grade_scale}; {_kind(spec)}")
     for note in inputs.notes:
         console.print(f"note: {escape(note)}", style="dim")
-    console.print(_kind(spec))
     cached = f"; {plan.cached} are there already" if plan.cached else ""
     console.print(f"to upload: {plan.to_upload} texts, {plan.upload_bytes} bytes{cached}")
-    console.print(f"comparisons: {plan.comparisons} ({plan.chosen_by})")
-    table = Table(
-        "spread σ of the essays", "judgements an essay", "standard error of θ", "reliability", title="Expected"
+    console.print(f"comparisons: {plan.comparisons} in {plan.waves} waves ({plan.chosen_by})", style="bold")
+    for line in _design(plan, spec):
+        console.print(line)
+    if plan.precision:
+        console.print(_precision(plan))
+        console.print(_assumptions(plan), style="dim", soft_wrap=False)
+    _judge(console, plan)
+    shown = [*([plan.judge] if plan.judge and not plan.judge.tariff.offline else []), *plan.candidates]
+    if shown:
+        console.print(_prices(plan, shown))
+        for line in _caveats(plan, shown):
+            console.print(line, style="dim", soft_wrap=False)
+    for line in _limit(plan):
+        console.print(line, style="bold")
+
+
+def _judge(console: Console, plan: Plan) -> None:
+    judge = plan.judge
+    if judge is None:
+        console.print("judge: the service's own; its price is not known here")
+    elif judge.tariff.offline:
+        name = escape(judge.tariff.model)
+        console.print(f"judge: {name}, not a language model; price: 0 USD, time: {_range(judge.seconds, _time)}")
+
+
+def price_in_words(plan: Plan) -> str:
+    """For the question before the money is spent."""
+    judge = plan.judge
+    if judge is None or judge.usd is None:
+        return f"{plan.comparisons} comparisons at an unknown price"
+    if judge.tariff.offline:
+        return f"{plan.comparisons} comparisons for 0 USD"
+    most = "" if judge.usd_at_most is None else f", at most {_usd(judge.usd_at_most)}"
+    return f"{plan.comparisons} comparisons for {_range(judge.usd, _usd)} USD{most}"
+
+
+def _design(plan: Plan, spec: RunSpec) -> Iterator[str]:
+    budget = spec.budget
+    if plan.per_pair > 1.0 and budget.design != "boundary":
+        yield (
+            f"each pair is asked {plan.per_pair:g} times (repeats, other order): that shows how consistent the judge "
+            "is, and counts once below"
+        )
+    if budget.design == "boundary":
+        margin = "" if plan.pair_margin is None else f"; how often one wins is found to ± {plan.pair_margin:.2f} (90%)"
+        yield f"a boundary design judges the named pairs only, {2 * budget.repeats} times each{margin}"
+    if budget.design == "adaptive":
+        worths = ", ".join(f"{one.adaptive_worth:.2f} at σ {one.spread:.1f}" for one in plan.precision)
+        yield f"after six balanced rounds an adaptive judgement counts for more than a balanced one: {worths}"
+
+
+def _precision(plan: Plan) -> Table:
+    heads = [f"σ {one.spread:.1f}{_ORIGINS[one.origin]}" for one in plan.precision]
+    table = Table("spread of the essays", *heads, box=SIMPLE, title=f"What {plan.comparisons} comparisons buy")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    table.add_row("judgements an essay", *(f"{one.per_essay:.1f}" for one in plan.precision))
+    table.add_row("standard error of θ", *(f"± {one.se:.2f}" for one in plan.precision))
+    table.add_row("reliability", *(f"{one.reliability:.2f}" for one in plan.precision))
+    table.add_row("grade right", *(_chance(one.exact) for one in plan.precision))
+    table.add_row("grade within one step", *(_chance(one.within_one) for one in plan.precision), end_section=True)
+    for rows in zip(*(one.goals for one in plan.precision), strict=True):
+        table.add_row(f"comparisons for {_goal(rows[0])}", *(_needed(goal) for goal in rows))
+    return table
+
+
+def _goal(goal: Goal) -> str:
+    if goal.of == "standard error":
+        return f"a standard error of {goal.value:g}"
+    return f"reliability {goal.value:g}" if goal.of == "reliability" else f"{goal.value:.0%} within one step"
+
+
+def _needed(goal: Goal) -> str:
+    return "out of reach" if goal.comparisons is None else f"{goal.comparisons:,}"
+
+
+def _chance(share: float | None) -> str:
+    return "–" if share is None else f"{share:.0%}"
+
+
+def _assumptions(plan: Plan) -> str:
+    pilot = plan.pilot
+    if pilot is None:
+        return (
+            "σ (in logits) is not known before a run: 1 is a homogeneous class, 3 a wide range. A small run tells: "
+            "--pilot RUN. Grades: if students spread over the whole scale, and judge and teachers differ as in the "
+            "simulations of docs/validation.md."
+        )
+    step = "" if pilot.step is None else f" and the step between grades ({pilot.step:.2f} logits)"
+    return (
+        f"σ{step} as measured in the run {escape(pilot.label)}: {pilot.comparisons} comparisons of {pilot.essays} "
+        f"essays; the ends are those of a 90% interval."
     )
-    for spread, precision in plan.precision:
-        cells = (f"{precision.per_essay:.1f}", f"{precision.se:.2f}", f"{precision.reliability:.2f}")
-        table.add_row(f"{spread:.1f}", *cells)
-    console.print(table)
-    low, high = plan.completion_tokens
-    console.print(f"tokens: about {plan.prompt_tokens} to read, {low} to {high} to write")
-    console.print(_price(spec))
 
 
 def _kind(spec: RunSpec) -> str:
@@ -50,9 +141,86 @@ def _kind(spec: RunSpec) -> str:
     )
 
 
-def _price(spec: RunSpec) -> str:
-    judge = spec.judge
-    provider = judge.provider_override if judge else None
-    if spec.target.stack == "embedded" and provider in (None, "mock"):
-        return f"price: 0 USD with the embedded judge ({BASELINE_MODEL_PREFIX}, not a language model)"
-    return "price: the tokens above times the provider's prices; this version has no price list"
+def _prices(plan: Plan, shown: list[Estimate]) -> Table:
+    would = "would take" if plan.candidates else "take"
+    table = Table("judge", "tokens read", "written", "USD, likely", "at most", "time", box=SIMPLE)
+    table.pad_edge, table.collapse_padding, table.columns[0].no_wrap = False, True, True
+    table.title = f"What {plan.comparisons} comparisons {would}"
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for one in shown:
+        table.add_row(*_price_cells(one, plan.comparisons))
+    return table
+
+
+def _price_cells(one: Estimate, comparisons: int) -> tuple[str, ...]:
+    return (
+        escape(one.tariff.model) + (" (pilot)" if one.measured else ""),
+        _range(one.prompt_tokens.times(comparisons), _count),
+        _range(one.completion_tokens.times(comparisons), _count),
+        "unknown" if one.usd is None else _range(one.usd, _usd),
+        "unknown" if one.usd_at_most is None else _usd(one.usd_at_most),
+        _range(one.seconds, _time),
+    )
+
+
+def _caveats(plan: Plan, shown: list[Estimate]) -> Iterator[str]:
+    dates = sorted({one.tariff.looked_up for one in shown if one.tariff.looked_up})
+    of = f"Prices of {' to '.join(dict.fromkeys((dates[0], dates[-1])))}. " if dates else ""
+    attempts = max(one.tariff.attempts for one in shown)
+    guess = " and thinking as guessed" if any(one.tariff.thinks and not one.measured for one in shown) else ""
+    likely = "as the pilot run measured" if all(one.measured for one in shown) else f"one attempt each{guess}"
+    yield (
+        f"{of}Likely: {likely}. At most: each answer takes all the tokens that it may, each comparison "
+        f"its {attempts} attempts."
+    )
+    if plan.candidates:
+        keys = ", ".join(sorted({one.tariff.provider for one in shown if one.tariff.ready}))
+        there = f"there is one for {keys}" if keys else "none of them has one now"
+        yield f"To choose: --llm-provider, --llm-model and a key (docs/judges.md); {there}."
+    if not plan.own_prompt:
+        yield "Prices and prompt are those that come with this program; the given service may have its own."
+    for one in shown:
+        if one.too_long:
+            yield f"{escape(one.tariff.model)}: the longest pair may not fit into its context."
+
+
+def _limit(plan: Plan) -> Iterator[str]:
+    limit, judge, bought = plan.max_cost_usd, plan.judge, plan.within_max_cost
+    if limit is None or (judge is not None and judge.tariff.offline):
+        return
+    if bought is None:
+        yield f"--max-cost {limit:g}: how far it goes is not known, as the price is not"
+        return
+    low, high = bought.likely
+    surely = "" if bought.surely is None else f"at least {bought.surely:,}, "
+    many = f"{low:,} to {high:,}" if low < high else f"all {high:,}"
+    yield f"--max-cost {limit:g} is enough for {surely}likely {many} of the {plan.comparisons:,} comparisons"
+    if low < plan.comparisons and bought.reliability:
+        each = zip(plan.precision, bought.reliability, strict=True)
+        told = ", ".join(f"{least:.2f}–{most:.2f} at σ {one.spread:.1f}" for one, (least, most) in each)
+        yield f"  these buy a reliability of {told}"
+
+
+def _range(interval: Interval, told: Callable[[float], str]) -> str:
+    low, high = told(interval.low), told(interval.high)
+    if low == high:
+        return low
+    unit = low.partition(" ")[2]
+    return f"{low.partition(' ')[0] if unit and high.endswith(f' {unit}') else low}–{high}"
+
+
+def _usd(amount: float) -> str:
+    return f"{amount:.2f}" if amount >= _DIME or amount == 0.0 else f"{amount:.2g}"
+
+
+def _count(tokens: float) -> str:
+    if tokens >= _MILLION:
+        return f"{tokens / _MILLION:.1f} M"
+    return f"{tokens / _THOUSAND:.0f} k" if tokens >= _THOUSAND else f"{tokens:.0f}"
+
+
+def _time(seconds: float) -> str:
+    if seconds < _MINUTE:
+        return f"{seconds:.0f} s"
+    return f"{seconds / _MINUTE:.0f} min" if seconds < 2 * _HOUR else f"{seconds / _HOUR:.1f} h"

@@ -10,11 +10,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from eng5_runner.core.anchor_report import REPORT_NAME
+from eng5_runner.core.anchor_report import ANCHOR_REPORT_NAME
 from eng5_runner.core.canonical import Json
+from eng5_runner.core.reading import Object, number, rows, table_of
 from eng5_runner.core.service_words import agreement, disagreements
-
-Object = Mapping[str, Json]
 
 
 def show_summary(console: Console, artefact: Object, *, run_directory: Path) -> None:
@@ -32,26 +31,12 @@ def show_summary(console: Console, artefact: Object, *, run_directory: Path) -> 
     replayed = table_of(table_of(artefact["costs"]).get("replayed"))
     if replayed:
         told = f"{replayed['comparisons']} judgements were replayed from earlier runs"
-        console.print(f"{told}, where they cost {_number(replayed['saved_usd']):.4f} USD")
+        console.print(f"{told}, where they cost {number(replayed['saved_usd']):.4f} USD")
     _status(console, table_of(artefact["runner_status"]))
     console.print(f"run directory: {escape(str(run_directory))}")
     if table_of(artefact["metadata"])["runner_mode"] == "anchor-align":
-        console.print(f"report:        {escape(str(run_directory / REPORT_NAME))}")
+        console.print(f"report:        {escape(str(run_directory / ANCHOR_REPORT_NAME))}")
     console.print(f"to verify it:  eng5-runner verify {escape(str(run_directory))}")
-
-
-def rows(value: Json) -> list[Object]:
-    """An array of objects."""
-    return [row for row in value if isinstance(row, Mapping)] if isinstance(value, Sequence) else []
-
-
-def table_of(value: Json) -> Object:
-    """An object, or an empty one where there is none."""
-    return value if isinstance(value, Mapping) else {}
-
-
-def _number(value: Json) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0
 
 
 def _left_out(artefact: Object) -> dict[str, str]:
@@ -61,7 +46,7 @@ def _left_out(artefact: Object) -> dict[str, str]:
 
 
 def _theta(row: Object) -> str:
-    return f"{_number(row['theta']):+.2f} ± {_number(row['standard_error']):.2f}"
+    return f"{number(row['theta']):+.2f} ± {number(row['standard_error']):.2f}"
 
 
 def _students(essays: Iterable[Object], grades: Mapping[str, Object]) -> Table:
@@ -77,9 +62,9 @@ def _students(essays: Iterable[Object], grades: Mapping[str, Object]) -> Table:
 
 
 def _grade_cells(grade: Object) -> tuple[str, ...]:
-    probability = _number(table_of(grade["probabilities"]).get(str(grade["grade"]), 0.0))
+    probability = number(table_of(grade["probabilities"]).get(str(grade["grade"]), 0.0))
     outside = "beyond the anchors" if grade["extrapolated"] else ""
-    figures = (f"{probability:.2f}", f"{_number(grade['within_one_step']):.2f}")
+    figures = (f"{probability:.2f}", f"{number(grade['within_one_step']):.2f}")
     return str(grade["grade"]), *figures, str(grade["confidence"]), outside
 
 
@@ -97,8 +82,8 @@ def _reliability(console: Console, artefact: Object) -> None:
     reliability = table_of(table_of(artefact["bt_model"]).get("reliability"))
     interval = reliability.get("interval_90")
     if isinstance(interval, Sequence):
-        low, high = (_number(end) for end in interval)
-        told = f"{_number(reliability['empirical_bayes']):.2f} (90% interval {low:.2f} to {high:.2f})"
+        low, high = (number(end) for end in interval)
+        told = f"{number(reliability['empirical_bayes']):.2f} (90% interval {low:.2f} to {high:.2f})"
         console.print(f"reliability of the judge's order: {told}; it says nothing of agreement with teachers")
     alignment = table_of(artefact["anchor_alignment"])
     tau = alignment.get("kendall_tau_b")
@@ -106,7 +91,7 @@ def _reliability(console: Console, artefact: Object) -> None:
         ends = table_of(alignment["intervals_90"])["kendall_tau_b"]
         told = f"Kendall tau-b {tau:.2f}"
         if isinstance(ends, Sequence):
-            told += f" (90% interval {_number(ends[0]):.2f} to {_number(ends[1]):.2f})"
+            told += f" (90% interval {number(ends[0]):.2f} to {number(ends[1]):.2f})"
         console.print(f"agreement with the anchors' known grades: {told} over {alignment['anchors']} anchors")
     if table_of(artefact["metadata"])["runner_mode"] == "anchor-align":
         _targets(console, alignment)
@@ -121,7 +106,7 @@ def _targets(console: Console, alignment: Object) -> None:
     found, targets = table_of(alignment["inversions"]), table_of(alignment["targets"])
     for told, key in (
         ("tau-b of at least .90", "kendall_tau_b"),
-        (f"at most one inversion ({_number(found['inverted']):g} of {found['pairs']} pairs)", "inversions"),
+        (f"at most one inversion ({number(found['inverted']):g} of {found['pairs']} pairs)", "inversions"),
         (f"no anchor without a win ({len(rows(alignment['without_win']))})", "without_win"),
     ):
         met = table_of(targets[key])["met"]
@@ -148,7 +133,7 @@ def _costs(costs: Object) -> Table:
     )
     for row in rows(costs["token_counts"]):
         counts = (str(row[key]) for key in ("comparisons", "prompt_tokens", "completion_tokens"))
-        table.add_row(escape(str(row["provider"])), escape(str(row["model"])), *counts, f"{_number(row['usd']):.4f}")
+        table.add_row(escape(str(row["provider"])), escape(str(row["model"])), *counts, f"{number(row['usd']):.4f}")
     return table
 
 

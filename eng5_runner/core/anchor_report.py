@@ -8,7 +8,7 @@ from eng5_runner.core.anchor_report_judge import judge_card
 from eng5_runner.core.canonical import Json
 from eng5_runner.core.markdown import Object, between, block, inline, items_of, number, object_of, table
 
-REPORT_NAME = "anchor_alignment.md"
+ANCHOR_REPORT_NAME = "anchor_alignment.md"
 
 
 def anchor_report(artefact: Object) -> bytes:

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 
-from eng5_runner.core.spec import Budget
+from eng5_runner.core.spec import Budget, Swap
 from eng5_runner.measure.planning import comparisons_for_reliability, comparisons_for_se
 
 # Judgements an essay where no total is given: the embedded service's default and the method's recommendation.
 DEFAULT_PER_ESSAY = 20
 # σ in logits: a homogeneous class, a typical one, a wide range. Unknown beforehand, so all three are shown.
 SPREADS = (1.0, 1.8, 3.0)
+# Of the pairs, as many are asked in the other order too; the audit's share is `measure.designs.audit`'s.
+_SWAPPED: Mapping[Swap, float] = MappingProxyType({"none": 0.0, "audit": 0.1, "all": 1.0})
+
+
+def asked_per_pair(budget: Budget) -> float:
+    """How often each pair is asked on average.
+
+    Asking again in the same order, or in the other one, tells how consistent the judge is; of the essays' positions it
+    tells little that is new, so a plan counts each pair once.
+    """
+    return budget.repeats * (1.0 + _SWAPPED[budget.swap])
 
 
 def comparisons_wanted(budget: Budget, *, essays: int) -> tuple[int, str]:
@@ -34,7 +47,9 @@ def comparisons_wanted(budget: Budget, *, essays: int) -> tuple[int, str]:
         return math.ceil(essays * each / 2), f"--comparisons-per-essay: {each:g} judgements an essay"
     ceilings = _ceilings(budget, essays)
     if ceilings:
-        return max(ceilings), "the most that the target may take; it ends earlier where it is reached earlier"
+        return math.ceil(
+            max(ceilings) * asked_per_pair(budget)
+        ), "the most that the target may take; it ends earlier where it is reached earlier"
     return essays * DEFAULT_PER_ESSAY // 2, f"{DEFAULT_PER_ESSAY} judgements an essay, the default"
 
 
@@ -45,7 +60,10 @@ def _rounds(comparisons: int, essays: int) -> str:
 
 
 def _ceilings(budget: Budget, essays: int) -> list[int]:
-    """What each target takes; a standard error that is no smaller than a spread is reached without any comparison."""
+    """What each target takes, in balanced pairs that are asked once.
+
+    A standard error that is no smaller than a spread is reached without any comparison.
+    """
     found: list[int] = []
     if budget.target_reliability is not None:
         wanted = budget.target_reliability

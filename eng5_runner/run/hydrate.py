@@ -9,10 +9,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from eng5_runner.core.anchor_report import REPORT_NAME, anchor_report
+from eng5_runner.core.anchor_report import ANCHOR_REPORT_NAME, anchor_report
 from eng5_runner.core.artefact import project_artefact
 from eng5_runner.core.canonical import Json, canonical_json, sha256_hex
 from eng5_runner.core.inputs import Inputs
+from eng5_runner.core.report import REPORT_NAME, report
 from eng5_runner.core.state import ImpossibleLedgerError, RunState, fold
 from eng5_runner.core.tables import tables
 from eng5_runner.effects.ledger import LEDGER_NAME, LOCK_NAME, LedgerReading
@@ -97,7 +98,8 @@ def hydrate(run_directory: Path) -> Hydrated:
     name = f"assessment_run.{spec.mode.value}.json"
     files = {name: canonical_json(artefact), **requests}
     files |= {f"tables/{table}": data for table, data in tables(artefact).items()}
-    files |= {REPORT_NAME: anchor_report(artefact)} if spec.mode.anchors_only else {}
+    files |= {ANCHOR_REPORT_NAME: anchor_report(artefact)} if spec.mode.anchors_only else {}
+    files[REPORT_NAME] = report(artefact)
     return Hydrated(state=state, artefact=artefact, artefact_name=name, files=files, violations=violations(artefact))
 
 

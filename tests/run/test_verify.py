@@ -25,6 +25,7 @@ FILES = [
     LEDGER_NAME,
     MANIFEST_NAME,
     SUMS_NAME,
+    "report.html",
     "tables/failed_comparisons.csv",
     REQUEST,
 ]

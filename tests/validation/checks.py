@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,10 +11,11 @@ from scipy.optimize import isotonic_regression
 
 from eng5_runner.measure.alignment import adjacent_agreement, exact_agreement, quadratic_weighted_kappa
 from eng5_runner.measure.claims import brier, ranked_probability_score
+from eng5_runner.measure.grade_planning import GradeChances, Grading, grade_chances
 from eng5_runner.measure.grades import Refusal, Scale, project
 from eng5_runner.measure.planning import expected_precision
 from eng5_runner.measure.reliability import empirical_bayes, reliability_interval, separation
-from tests.validation.simulated import EXPERT_NOISE, GRADES, TWELVE, study
+from tests.validation.simulated import EXPERT_NOISE, GRADES, JUDGE_NOISE, SPREAD, TWELVE, study
 from tests.validation.simulated import graded as graded_study
 
 if TYPE_CHECKING:
@@ -70,13 +72,14 @@ def _positions(spread: float, k: int, *, design: Design, runs: int) -> Row:
     apart = float(np.mean([separation(one.fitted) or 0.0 for one in studies]))
     covered = float(np.mean([_covered(one, *one.fitted.intervals(level=0.9)) for one in studies]))
     plain = float(np.mean([_covered(one, *_about_the_mode(one)) for one in studies]))
-    planned = expected_precision(essays=ESSAYS, comparisons=ESSAYS * k // 2, spread=spread).reliability
+    planned = expected_precision(
+        essays=ESSAYS, comparisons=ESSAYS * k // 2, spread=spread, adaptive=design == "adaptive"
+    ).reliability
     claims = [
         ("reliability within .03 of r²", abs(claimed - real) <= 0.03),
         ("coverage 85 to 95%", 0.85 <= covered <= 0.95),
+        ("plan within .03", abs(planned - real) <= 0.03),
     ]
-    if design == "balanced":
-        claims.append(("plan within .03", abs(planned - real) <= 0.03))
     figures = (f"{real:.3f}", f"{claimed:.3f}", f"{apart:.3f}", f"{covered:.3f}", f"{plain:.3f}", f"{planned:.3f}")
     return Row(case=f"spread {spread}, k = {k}, {design}", figures=figures, claims=tuple(claims))
 
@@ -154,10 +157,23 @@ def grades(runs: int) -> Table:
     for name, anchors, k in cases:
         noise = EXPERT_NOISE if "unsurely" in name else 0.0
         studies = [graded_study(3000 + n, k=k, anchor_grades=anchors, anchor_noise=noise) for n in range(runs)]
-        rows.append(_grade_row(name, _graded(studies, _projected), claims=(anchors, k, noise) == (TWELVE, 20, 0.0)))
+        projected, is_main = _graded(studies, _projected), (anchors, k, noise) == (TWELVE, 20, 0.0)
+        rows.append(_grade_row(name, projected, claims=is_main, planned=_planned(k, anchors=len(anchors))))
         rows.append(_grade_row(f"{name}: nearest centre", _graded(studies, _nearest), claims=False))
-    columns = ("exact", "adjacent", "QWK", "Brier", "RPS", "adjacent claimed", "P(grade) claimed")
+    columns = (
+        *("exact", "adjacent", "QWK", "Brier", "RPS", "adjacent claimed", "P(grade) claimed"),
+        *("exact planned", "adjacent planned"),
+    )
     return Table(title="Projected grades, 50 students", columns=columns, rows=tuple(rows))
+
+
+def _planned(k: int, *, anchors: int) -> GradeChances:
+    """What `plan` foretells: it knows the spread of the judge's positions, and nothing of these studies."""
+    spread = math.hypot(SPREAD, JUDGE_NOISE)
+    chances = grade_chances(k, spread=spread, grading=Grading(grades=GRADES, anchors=anchors))
+    if chances is None:
+        raise ValueError("there are anchors enough to plan grades")
+    return chances
 
 
 def _graded(
@@ -196,7 +212,7 @@ def _nearest(one: Graded) -> Iterator[tuple[int, tuple[float, ...], float]]:
             yield grade, tuple(float(g == grade) for g in range(GRADES)), float("nan")
 
 
-def _grade_row(name: str, found: _Grading, *, claims: bool) -> Row:
+def _grade_row(name: str, found: _Grading, *, claims: bool, planned: GradeChances | None = None) -> Row:
     exact, near = exact_agreement(found.expert, found.given), adjacent_agreement(found.expert, found.given)
     kappa = quadratic_weighted_kappa(found.expert, found.given, grades=GRADES) or 0.0
     score, ranked = (
@@ -214,4 +230,9 @@ def _grade_row(name: str, found: _Grading, *, claims: bool) -> Row:
     )
     words = [f"{value:.3f}" for value in (exact, near, kappa, score, ranked)]
     told = ["–", "–"] if np.isnan(claimed) else [f"{claimed:.3f}", f"{own:.3f}"]
-    return Row(case=name, figures=(*words, *told), claims=wanted if claims else ())
+    if planned is None:
+        return Row(case=name, figures=(*words, *told, "–", "–"), claims=())
+    both = abs(planned.exact - exact) <= 0.03 and abs(planned.within_one - near) <= 0.03
+    foretold = (f"{planned.exact:.3f}", f"{planned.within_one:.3f}")
+    plan_claim = ("plan within .03", both)
+    return Row(case=name, figures=(*words, *told, *foretold), claims=(*(wanted if claims else ()), plan_claim))

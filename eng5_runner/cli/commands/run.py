@@ -19,10 +19,11 @@ from eng5_runner.cli.assemble import build_spec
 from eng5_runner.cli.environment import cache_folder
 from eng5_runner.cli.judge_check import check_judge
 from eng5_runner.cli.logs import run_log
+from eng5_runner.cli.market import market_of
 from eng5_runner.cli.narrate import inventory_progress, people, write_json
 from eng5_runner.cli.prepared import Prepared
-from eng5_runner.cli.settings import Resolved
-from eng5_runner.cli.show_plan import plan_facts, show_plan
+from eng5_runner.cli.settings import Resolved, Settings
+from eng5_runner.cli.show_plan import plan_facts, price_in_words, show_plan
 from eng5_runner.core.canonical import canonical_json
 from eng5_runner.core.inputs import Finding, Inputs
 from eng5_runner.core.plan import make_plan
@@ -55,12 +56,13 @@ def run(resolved: Resolved) -> int:
     _tell_judge(spec, console, json_lines=settings.json_lines)
     if spec.mode.anchors_only and settings.assignment_id is not None and not settings.json_lines:
         console.print("the assignment is left out: anchors are compared as a guest run", style="yellow")
+    market = market_of(spec, inputs, texts=assets.texts, settings=settings)
     directory = _directory(resolved, spec)
     prepared = Prepared(
         spec=spec,
         inputs=inputs,
         texts=assets.texts,
-        plan=make_plan(spec, inputs, texts=assets.texts, cached=_cached(spec)),
+        plan=make_plan(spec, inputs, texts=assets.texts, cached=_cached(spec), market=market),
         directory=directory,
     )
     write_atomically(directory / CONFIG_NAME, resolved.to_toml())
@@ -71,7 +73,7 @@ def run(resolved: Resolved) -> int:
         show_plan(console, prepared.plan, inputs=inputs, spec=spec)
     if spec.mode is Mode.PLAN:
         return _plan_only(prepared, assets.findings, resolved)
-    _confirm(resolved, spec)
+    _confirm(prepared, settings=settings)
     point_latest(directory.parent, directory.name)
     # Loaded only now: plan shall not pay for statistics, Kafka and HTTP.
     from eng5_runner.cli.commands.execute import execute
@@ -151,11 +153,13 @@ def _directory(resolved: Resolved, spec: RunSpec) -> Path:
     return create_run_directory(resolved.settings.output_dir, f"{stamp}-{label}-{str(spec.run_id)[:8]}")
 
 
-def _confirm(resolved: Resolved, spec: RunSpec) -> None:
-    """Before money is spent a person at a terminal is asked; scripts have said so by running."""
-    settings = resolved.settings
-    asks = spec.send and spec.target.stack == "remote" and not settings.yes and not settings.json_lines
-    if asks and people().is_terminal and not typer.confirm("Send this request?", err=True):
+def _confirm(prepared: Prepared, *, settings: Settings) -> None:
+    """Before money may be spent a person at a terminal is asked; scripts have said so by running."""
+    spec, judge = prepared.spec, prepared.plan.judge
+    free = judge is not None and judge.tariff.offline
+    asks = spec.send and not (free and prepared.plan.own_prompt) and not settings.yes and not settings.json_lines
+    question = f"Send this request: {price_in_words(prepared.plan)}?"
+    if asks and people().is_terminal and not typer.confirm(question, err=True):
         raise typer.Exit(0)
 
 

@@ -1,0 +1,121 @@
+"""The positions of all essays as a picture: one line each, θ with its 90% interval, grades as bands behind them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from xml.etree.ElementTree import Element
+
+from eng5_runner.core.html import element
+from eng5_runner.core.reading import Object, number
+
+_WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 900.0, 210.0, 60.0, 44.0, 40.0
+_ROW, _NARROW_ROW, _MOST_NAMED = 17.0, 5.0, 200
+_NINETY = 1.645
+_LONGEST_NAME = 26
+
+
+def caterpillar(essays: Sequence[Object], centres: Mapping[str, float]) -> Element:
+    """The picture, as SVG; names are left out where there are more than 200 essays.
+
+    Args:
+        essays: of the artefact's `bt_summary`, best first.
+        centres: grade → where it lies, lowest first; empty where there are no grades.
+    """
+    named = len(essays) <= _MOST_NAMED
+    row = _ROW if named else _NARROW_ROW
+    height = _TOP + row * len(essays) + _BOTTOM
+    scale = _Scale.of(essays)
+    told = (
+        f"Positions of {len(essays)} essays with 90% intervals, best first; the same figures are in the tables below."
+    )
+    return element(
+        "svg",
+        element("title", told),
+        *_grades(centres, scale=scale, bottom=height - _BOTTOM),
+        *_axis(scale, bottom=height - _BOTTOM),
+        *(_essay(one, scale=scale, y=_TOP + row * (index + 0.5), named=named) for index, one in enumerate(essays)),
+        viewBox=f"0 0 {_WIDTH:g} {height:g}",
+        role="img",
+        class_="caterpillar",
+    )
+
+
+class _Scale:
+    """Logits to the picture's units."""
+
+    def __init__(self, low: float, high: float) -> None:
+        self.low, self.high = low, high
+
+    @classmethod
+    def of(cls, essays: Sequence[Object]) -> _Scale:
+        ends = [
+            number(one["theta"]) + sign * _NINETY * number(one["standard_error"]) for one in essays for sign in (-1, 1)
+        ]
+        return cls(math.floor(min(ends)), max(math.ceil(max(ends)), math.floor(min(ends)) + 1))
+
+    def x(self, theta: float) -> float:
+        share = (theta - self.low) / (self.high - self.low)
+        return _LEFT + share * (_WIDTH - _LEFT - _RIGHT)
+
+
+def _essay(one: Object, *, scale: _Scale, y: float, named: bool) -> Element:
+    theta, error = number(one["theta"]), number(one["standard_error"])
+    anchor = one.get("is_anchor") is True
+    grade = one.get("anchor_grade") if anchor else one.get("grade_projection")
+    low, high = scale.x(theta - _NINETY * error), scale.x(theta + _NINETY * error)
+    x = scale.x(theta)
+    told = f"{one['essay_id']}: θ {theta:+.2f} ± {error:.2f}" + ("" if grade is None else f", {grade}")
+    mark = (
+        element("rect", x=f"{x - 4:.1f}", y=f"{y - 4:.1f}", width="8", height="8")
+        if anchor
+        else element("circle", cx=f"{x:.1f}", cy=f"{y:.1f}", r="4" if named else "2")
+    )
+    parts = [element("title", told), _line((low, y), (high, y)), mark]
+    if named:
+        parts += [
+            _text(_short(str(one["essay_id"])), x=_LEFT - 10, y=y + 4, anchor="end"),
+            _text("" if grade is None else str(grade), x=_WIDTH - _RIGHT + 12, y=y + 4, anchor="start"),
+        ]
+    return element("g", *parts, class_="anchor" if anchor else "student")
+
+
+def _grades(centres: Mapping[str, float], *, scale: _Scale, bottom: float) -> Iterator[Element]:
+    """Where each grade lies; a name is moved down where the next one would cover it."""
+    level, last = 0, -math.inf
+    for grade, theta in sorted(centres.items(), key=lambda each: each[1]):
+        if scale.low <= theta <= scale.high:
+            x = scale.x(theta)
+            level = 1 - level if x - last < 26.0 else 0  # noqa: PLR2004 - about the width of a name
+            last = x
+            yield element(
+                "g", _line((x, _TOP), (x, bottom)), _text(grade, x=x, y=_TOP - 8 - 14 * level), class_="grade"
+            )
+
+
+def _axis(scale: _Scale, *, bottom: float) -> Iterator[Element]:
+    step = max(round((scale.high - scale.low) / 12), 1)
+    yield element("g", _line((_LEFT, bottom), (_WIDTH - _RIGHT, bottom)), class_="axis")
+    for tick in range(math.ceil(scale.low), math.floor(scale.high) + 1, step):
+        x = scale.x(tick)
+        yield element(
+            "g", _line((x, bottom), (x, bottom + 5)), _text(f"{tick:+d}" if tick else "0", x=x, y=bottom + 18)
+        )
+    yield _text(
+        "position θ in logits: one logit more wins 73 of 100 comparisons",
+        x=(_LEFT + _WIDTH - _RIGHT) / 2,
+        y=bottom + 34,
+    )
+
+
+def _line(start: tuple[float, float], end: tuple[float, float]) -> Element:
+    (x1, y1), (x2, y2) = start, end
+    return element("line", x1=f"{x1:.1f}", y1=f"{y1:.1f}", x2=f"{x2:.1f}", y2=f"{y2:.1f}")
+
+
+def _text(text: str, *, x: float, y: float, anchor: str = "middle") -> Element:
+    return element("text", text, x=f"{x:.1f}", y=f"{y:.1f}", text_anchor=anchor)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"

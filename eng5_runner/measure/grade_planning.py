@@ -1,0 +1,164 @@
+"""How often projected grades will be right, before a study is run.
+
+True quality is N(0, σ_q²); the judge's positions, with spread σ, and the experts' grades see it with their own noise. A
+study estimates the judge's position with the standard error of `planning`; what the expert's position then is, is
+Normal around the estimate with
+
+    variance = (σ_q²/σ²)² SE² + (σ_q²/σ²) judge² + expert² + centre²,
+
+where centre² is the error of the grades' centres: a line through m anchors, 2 (SE² + judge² + h²/12)/m with steps of
+h. The chance that it falls into the estimate's grade, or a neighbouring one, is integrated over all estimates, with the
+lowest and the highest grade open to their side. Against simulation both chances are within .03 (`make validate`).
+
+What nobody knows before a study is taken from the method study's simulation, in units of the spread σ: the noise of
+judge and experts, and how much of the scale the essays take. A pilot run measures the scale's width.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from eng5_runner.measure.planning import error_variance
+
+FEWEST_ANCHORS = 3
+# In units of σ: .5 and .4 logits where quality has 1.8, and nine steps of .8 (method study, section 4.3).
+JUDGE_NOISE = 0.27
+EXPERT_NOISE = 0.21
+SCALE_WIDTH = 3.85
+_PIECES = 16  # of each grade's band, for Simpson's rule; even
+_FARTHEST = 6.0  # standard deviations of the estimates
+_MOST_PER_ESSAY = 2000.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grading:
+    """What grades are projected with.
+
+    Attributes:
+        grades: that the scale has.
+        anchors: of known grade.
+        width: of the whole scale in units of the essays' spread.
+
+    Raises:
+        ValueError: there are fewer than two grades, or the scale has no width.
+    """
+
+    grades: int
+    anchors: int
+    width: float = SCALE_WIDTH
+
+    def __post_init__(self) -> None:
+        if self.grades < 2 or not 0.0 < self.width < math.inf:  # noqa: PLR2004 - as told
+            raise ValueError("a scale has two grades or more, a positive step apart")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GradeChances:
+    """How often a projected grade is the experts' one.
+
+    Attributes:
+        exact: the same grade.
+        within_one: the same or a neighbouring one.
+    """
+
+    exact: float
+    within_one: float
+
+
+def grade_chances(per_essay: float, *, spread: float, grading: Grading, adaptive: bool = False) -> GradeChances | None:
+    """How often grades will be right after k judgements an essay.
+
+    Args:
+        per_essay: k.
+        spread: σ, the standard deviation of the judge's positions in logits.
+        grading: with what grades are projected.
+        adaptive: whether the pairs are chosen by what they tell.
+
+    Returns:
+        None where no grade would be projected: too few anchors, or judgements that place nothing.
+    """
+    error = error_variance(per_essay, spread=spread, adaptive=adaptive)
+    if error is None or grading.anchors < FEWEST_ANCHORS:
+        return None
+    step = grading.width * spread / grading.grades
+    total = spread * spread
+    judge, expert = total * JUDGE_NOISE**2, total * EXPERT_NOISE**2
+    quality = 1.0 - JUDGE_NOISE**2  # of the spread's variance
+    posterior = 1.0 / (1.0 / error + 1.0 / total)
+    doubt = quality * quality * posterior + quality * judge + expert
+    centre = 2.0 * (error + judge + step * step / 12.0) / grading.anchors
+    estimates = math.sqrt(max(quality * total + expert - doubt, 0.0))
+    cuts = [step * (index - grading.grades / 2.0) for index in range(1, grading.grades)]
+    bands = _Bands(cuts=(-math.inf, *cuts, math.inf), estimates=estimates, doubt=math.sqrt(doubt + centre))
+    return GradeChances(exact=bands.chance(0), within_one=bands.chance(1))
+
+
+def comparisons_for_grades(
+    *, essays: int, spread: float, grading: Grading, within_one: float, adaptive: bool = False
+) -> int | None:
+    """The fewest comparisons after which so many grades are right within one step; None if no number is enough.
+
+    Raises:
+        ValueError: the share is not between 0 and 1.
+    """
+    if not 0.0 < within_one < 1.0:
+        raise ValueError(f"a share lies between 0 and 1, not {within_one!r}")
+
+    def reached(comparisons: int) -> bool:
+        found = grade_chances(2.0 * comparisons / essays, spread=spread, grading=grading, adaptive=adaptive)
+        return found is not None and found.within_one >= within_one
+
+    low, high = essays, math.ceil(essays * _MOST_PER_ESSAY / 2.0)
+    if not reached(high):
+        return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if reached(middle) else (middle, high)
+    return high
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bands:
+    """Grades as intervals of positions, and estimates of which each is wrong by some doubt (standard deviations)."""
+
+    cuts: tuple[float, ...]
+    estimates: float
+    doubt: float
+
+    def chance(self, steps: int) -> float:
+        """How often the truth is at most so many grades from the estimate's."""
+        last = len(self.cuts) - 1
+        shares = (
+            self._share(band, low=self.cuts[max(band - steps, 0)], high=self.cuts[min(band + 1 + steps, last)])
+            for band in range(last)
+        )
+        return min(math.fsum(shares), 1.0)
+
+    def _share(self, band: int, *, low: float, high: float) -> float:
+        """How often the estimate is in this band and the truth between low and high."""
+        if self.estimates == 0.0:
+            return self._between(0.0, low=low, high=high) if self.cuts[band] <= 0.0 < self.cuts[band + 1] else 0.0
+        reach = _FARTHEST * self.estimates
+        start, end = max(self.cuts[band], -reach), min(self.cuts[band + 1], reach)
+
+        def density(estimate: float) -> float:
+            z = estimate / self.estimates
+            weight = math.exp(-0.5 * z * z) / (self.estimates * math.sqrt(2.0 * math.pi))
+            return weight * self._between(estimate, low=low, high=high)
+
+        return _simpson(density, start=start, end=end) if start < end else 0.0
+
+    def _between(self, estimate: float, *, low: float, high: float) -> float:
+        return _normal((high - estimate) / self.doubt) - _normal((low - estimate) / self.doubt)
+
+
+def _simpson(function: Callable[[float], float], *, start: float, end: float) -> float:
+    width = (end - start) / _PIECES
+    weights = (1.0, *(4.0 if index % 2 else 2.0 for index in range(1, _PIECES)), 1.0)
+    return width / 3.0 * math.fsum(weight * function(start + index * width) for index, weight in enumerate(weights))
+
+
+def _normal(z: float) -> float:
+    return 0.5 * math.erfc(-z / math.sqrt(2.0))

@@ -1,0 +1,167 @@
+"""A plan as a person and a program read it, and the question before money is spent."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.runner import clean_environment, newest, run
+
+MODELS = """
+[limits.openai]
+requests_per_minute = 60
+
+[[models]]
+id = "own-model"
+provider = "openai"
+max_tokens = 500
+[models.price]
+input = 0.001
+output = 0.002
+looked_up = 2026-11-22
+source = "a test"
+
+[[models]]
+id = "free-of-price"
+provider = "openai"
+"""
+
+
+@pytest.fixture
+def own_models(tmp_path: Path) -> dict[str, str]:
+    """An environment with models of one's own, at an address where nobody listens."""
+    (tmp_path / "models.toml").write_text(MODELS)
+    return {"ENG5_MODELS_FILE": str(tmp_path / "models.toml"), "ENG5_OPENAI_BASE_URL": "http://127.0.0.1:1/v1"}
+
+
+def planned(*more: object, study: Path, cwd: Path, env: dict[str, str] | None = None) -> dict:
+    ran = run("--mode", "plan", "--assets", study, "--json", *more, cwd=cwd, env=env)
+    assert ran.code == 0, ran.err
+    return next(line for line in ran.lines if line["event"] == "Plan")
+
+
+def test_a_plan_holds_precision_price_and_time_in_one_object(study: Path, tmp_path: Path) -> None:
+    plan = planned(study=study, cwd=tmp_path)
+    assert [one["spread"] for one in plan["precision"]] == [1.0, 1.8, 3.0]
+    assert all(0 < one["exact"] < one["within_one"] < 1 for one in plan["precision"])
+    assert plan["judge"]["usd"] == {"low": 0.0, "high": 0.0}
+    prices = [one["usd"]["high"] for one in plan["candidates"]]
+    assert len(prices) >= 3 and prices == sorted(prices) and prices[0] > 0
+    assert all(one["tariff"]["looked_up"] and one["tariff"]["source"] for one in plan["candidates"])
+
+
+def test_a_person_reads_what_it_buys_and_takes(study: Path, tmp_path: Path) -> None:
+    ran = run("--mode", "plan", "--assets", study, cwd=tmp_path)
+    for told in (
+        "σ 1.8",
+        "reliability",
+        "grade within one step",
+        "comparisons for reliability 0.9",
+        "USD, likely",
+        "price: 0 USD",
+    ):
+        assert told in ran.err
+    assert max(map(len, ran.err.splitlines())) <= 120
+
+
+def test_the_chosen_model_is_priced_from_the_texts_and_its_limits(
+    study: Path, tmp_path: Path, own_models: dict[str, str]
+) -> None:
+    model = ("--llm-provider", "openai", "--llm-model", "own-model", "--max-cost", 0.5)
+    plan = planned(*model, study=study, cwd=tmp_path, env=own_models)
+    judge = plan["judge"]
+    assert judge["tariff"]["model"] == "own-model" and plan["candidates"] == []
+    assert judge["tariff"]["ready"] is True
+    assert judge["seconds"]["low"] >= 160, "160 questions, 60 a minute"
+    assert plan["within_max_cost"]["surely"] < plan["within_max_cost"]["likely"][1]
+    offered = {one["tariff"]["model"] for one in planned(study=study, cwd=tmp_path, env=own_models)["candidates"]}
+    assert "own-model" in offered and not any(name.startswith("gpt-") for name in offered), "an address of one's own"
+    longer = tmp_path / "rubric.md"
+    longer.write_text("Judge by the content. " * 400)
+    more = planned(*model, "--rubric", longer, study=study, cwd=tmp_path, env=own_models)["judge"]
+    assert more["prompt_tokens"]["low"] > judge["prompt_tokens"]["low"] + 800
+    assert more["usd"]["low"] > judge["usd"]["low"]
+
+
+@pytest.mark.parametrize("model", ["free-of-price", "nobody-knows-it"])
+def test_a_model_without_a_price_is_said_to_have_none(
+    model: str, study: Path, tmp_path: Path, own_models: dict[str, str]
+) -> None:
+    ran = run(
+        *("--mode", "plan", "--assets", study, "--llm-provider", "openai", "--llm-model", model, "--max-cost", 3),
+        cwd=tmp_path,
+        env=own_models,
+    )
+    assert "unknown" in ran.err and "how far it goes is not known" in ran.err
+
+
+def test_a_pilot_run_gives_the_spread_and_what_a_comparison_takes(study: Path, tmp_path: Path) -> None:
+    assert run("--mode", "execute", "--assets", study, "--max-comparisons", 48, cwd=tmp_path).code == 0
+    plan = planned("--pilot", newest(tmp_path), study=study, cwd=tmp_path)
+    assert [one["origin"] for one in plan["precision"]] == ["low", "estimate", "high"]
+    assert plan["judge"]["measured"] is True
+    assert plan["pilot"]["comparisons"] == 48
+    told = run("--mode", "plan", "--assets", study, "--pilot", newest(tmp_path), cwd=tmp_path).err
+    assert "(pilot)" in told and "48 comparisons of 16" in " ".join(told.split())
+
+
+def test_a_pilot_that_is_none_is_named(study: Path, tmp_path: Path) -> None:
+    missing = run("--mode", "plan", "--assets", study, "--pilot", tmp_path, cwd=tmp_path)
+    assert missing.code == 66 and "assessment_run.execute.json" in missing.err
+    (tmp_path / "assessment_run.execute.json").write_text("{}")
+    assert run("--mode", "plan", "--assets", study, "--pilot", tmp_path, cwd=tmp_path).code == 65
+
+
+def test_a_plan_loads_no_statistics_no_kafka_and_no_http(study: Path, tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "eng5_runner", "--mode", "plan", "--assets", study],
+        cwd=tmp_path,
+        env=clean_environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines() if line.startswith("import time")}
+    assert "eng5_runner.core.plan" in loaded
+    assert not loaded & {"numpy", "scipy", "aiohttp", "aiokafka", "confluent_kafka", "sqlalchemy"}
+
+
+def test_at_a_terminal_a_judge_that_costs_money_is_asked_about_first(
+    study: Path, tmp_path: Path, own_models: dict[str, str]
+) -> None:
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "eng5_runner", "--mode", "execute", "--assets", str(study)),
+            *("--llm-provider", "openai", "--llm-model", "own-model"),
+        ],
+        cwd=tmp_path,
+        env=clean_environment(tmp_path, own_models),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    seen = b""
+    while b"[y/N]" not in seen:
+        seen += os.read(ours, 4096)
+    os.write(ours, b"n\n")
+    assert process.wait(60) == 0
+    os.close(ours)
+    told = seen.decode()
+    assert "160 comparisons for" in told and "at most" in told
+    assert not list((tmp_path / "runs").glob("*/ledger.jsonl"))
+
+
+def test_a_plan_for_given_services_does_not_take_their_judge_for_ours(study: Path, tmp_path: Path) -> None:
+    """Nothing is asked of them, so whom they ask and at what price is not known."""
+    services = {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", "CJ_SERVICE_URL": "http://127.0.0.1:1"}
+    plan = planned(study=study, cwd=tmp_path, env=services)
+    assert plan["judge"] is None and plan["own_prompt"] is False
+    told = run("--mode", "plan", "--assets", study, cwd=tmp_path, env=services).err
+    assert "its price is not known here" in told and "may have its own" in told

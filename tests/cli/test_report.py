@@ -1,0 +1,45 @@
+"""report and compare, as a person and a program use them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.cli.runner import newest, run
+
+
+def test_a_run_has_a_report_that_is_written_again_alike_and_proved(study: Path, tmp_path: Path) -> None:
+    assert run("--mode", "dry-run", "--assets", study, cwd=tmp_path).code == 0
+    directory = next((tmp_path / "runs").glob("[0-9]*"))
+    page = (directory / "report.html").read_bytes()
+    assert page.startswith(b"<!doctype html>") and b"Outcome: not-sent." in page
+    elsewhere = run("report", directory, "--out", tmp_path / "page.html", "--json", cwd=tmp_path)
+    assert elsewhere.lines == [
+        {"event": "Report", "run_directory": str(directory), "report": str(tmp_path / "page.html")}
+    ]
+    assert (tmp_path / "page.html").read_bytes() == page
+    (directory / "report.html").write_bytes(page.replace(b"not-sent", b"complete"))
+    spoilt = run("verify", directory, cwd=tmp_path)
+    assert spoilt.code == 5 and "report.html" in spoilt.err
+    again = run("report", directory, cwd=tmp_path)
+    assert again.code == 0 and (directory / "report.html").as_uri() in again.err
+    assert run("verify", directory, cwd=tmp_path).code == 0
+
+
+def test_two_runs_are_set_side_by_side(study: Path, tmp_path: Path) -> None:
+    directories = []
+    for comparisons in (32, 48):
+        assert run("--mode", "execute", "--assets", study, "--max-comparisons", comparisons, cwd=tmp_path).code == 0
+        directories.append(newest(tmp_path))
+    told = run("compare", *directories, cwd=tmp_path)
+    assert told.code == 0, told.err
+    for words in ("16 essays in both", "32 judged", "48 judged", "Spearman", "grades: the same", "experts' grades"):
+        assert words in told.err
+    (found,) = run("compare", *directories, "--json", cwd=tmp_path).lines
+    assert found["event"] == "Comparison" and found["essays"]["shared"] == 16
+    low, high = found["positions"]["spearman"]["interval_90"]
+    assert low <= found["positions"]["spearman"]["estimate"] <= high
+
+
+def test_what_cannot_be_compared_is_named(study: Path, tmp_path: Path) -> None:
+    missing = run("compare", study, study, cwd=tmp_path)
+    assert missing.code == 66 and "assessment_run.execute.json" in missing.err

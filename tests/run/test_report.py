@@ -1,0 +1,114 @@
+"""The report: one page that needs nothing, says what the artefact says, and lets no text become markup."""
+
+from __future__ import annotations
+
+import re
+from copy import deepcopy
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from eng5_runner.core.report import report
+from tests.run.outcomes import OUTCOMES
+from tests.run.runs import GRADES, STUDENTS
+
+VOID = {"meta"}
+# Whatever would fetch, run or lead away.
+ACTIVE_TAGS = {"script", "link", "img", "iframe", "object", "embed", "form", "a", "base", "audio", "video"}
+ACTIVE_ATTRIBUTES = re.compile(r"^(on|src|href|xlink|style|action|data)")
+
+
+class Page(HTMLParser):
+    """The page as a browser would take it apart."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: list[str] = []
+        self.words = ""
+        self.feed(data.decode())
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [name for name, _ in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.words += f"{data}\n"
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_a_report_of_every_outcome_is_whole_and_needs_nothing(outcome, artefacts):
+    data = report(artefacts[outcome])
+    page = Page(data)
+    assert page.open == []
+    assert not ACTIVE_TAGS & set(page.tags)
+    assert not [name for name in page.attributes if ACTIVE_ATTRIBUTES.match(name)]
+    assert b"url(" not in data and b"@import" not in data and b"//" not in data
+    assert f"Outcome: {artefacts[outcome]['runner_status']['outcome']}." in page.words
+    for reason in artefacts[outcome]["runner_status"]["reasons"]:
+        assert reason in page.words
+
+
+def test_what_the_artefact_says_stands_in_the_report(artefacts):
+    artefact = artefacts["complete"]
+    words = Page(report(artefact)).words
+    for entry in artefact["bt_summary"]:
+        assert f"{entry['theta']:+.2f}" in words and entry["essay_id"] in words
+    for projection in artefact["grade_projections"]:
+        assert f"{projection['within_one_step']:.2f}" in words
+    for told in (
+        artefact["metadata"]["inputs_sha256"],
+        artefact["metadata"]["git_sha"],
+        artefact["prompt_hashes"]["digest"],
+        artefact["validation"]["artefact_checksum"],
+        f"{artefact['costs']['total_usd']:.4f} USD",
+        "sha256sum -c manifest.sha256",
+    ):
+        assert told in words
+    assert all(name in words for name in (*GRADES, *STUDENTS))
+
+
+def test_every_essay_is_in_the_picture_with_its_figures_in_words(artefacts):
+    """For those who cannot see it, and on hovering for those who can."""
+    artefact = artefacts["complete"]
+    data = report(artefact).decode()
+    picture = data[data.index("<svg") : data.index("</svg>")]
+    assert picture.count("<circle") == len(STUDENTS) and picture.count("<rect") == len(GRADES)
+    for entry in artefact["bt_summary"]:
+        assert f"{entry['essay_id']}: θ {entry['theta']:+.2f} ± {entry['standard_error']:.2f}" in picture
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@given(
+    text=st.text(min_size=1)
+    | st.sampled_from(["<script>alert(1)</script>", '"><img src=x>', "</style>", "&amp;", "\0", "\ud800"])
+)
+def test_no_text_becomes_markup(text, artefacts):
+    """Names, files, labels and messages come from outside."""
+    plain = Page(report(artefacts["complete"]))
+    artefact = deepcopy(artefacts["complete"])
+    artefact["metadata"]["batch_label"] = text
+    artefact["runner_status"]["reasons"] = [text]
+    artefact["inputs"]["students"][0]["source_path"] = text
+    artefact["bt_summary"][0]["essay_id"] = text
+    page = Page(report(artefact))
+    assert sorted(page.tags) == sorted(plain.tags)
+    assert page.open == []
+
+
+def test_the_baseline_is_never_taken_for_a_language_model(artefacts):
+    artefact = deepcopy(artefacts["complete"])
+    artefact["metadata"]["judges"] = [{"provider": "mock", "model": "m", "kind": "language model"}]
+    assert "It is no language model" not in Page(report(artefact)).words
+    artefact["metadata"]["judges"][0]["kind"] = "offline baseline, not a language model"
+    assert "It is no language model" in Page(report(artefact)).words
