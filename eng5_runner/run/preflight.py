@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from types import MappingProxyType
 
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.core.events import PreflightPassed
@@ -19,6 +20,11 @@ from eng5_runner.run.ports import Broker, CJService, Clock, ContentStore, Models
 from eng5_runner.run.preflight_assignment import Findings, ask_assignment
 from eng5_runner.run.preflight_clock import compare_clocks
 from eng5_runner.run.preflight_judge import ask_judge
+
+_NEEDS = MappingProxyType({
+    "judge": frozenset(("LLM provider",)),
+    "assignment": frozenset(("CJ service", "Content Service", "login")),
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +72,12 @@ async def preflight(
 
 
 async def examine(spec: RunSpec, *, inputs: Inputs, texts: Mapping[str, bytes], ports: Ports) -> list[Examined]:
-    """Ask all the same questions, whatever the answers."""
-    examined = []
+    """Ask all the same questions, whatever the answers; but nothing of a service that is not there."""
+    examined: list[Examined] = []
     for about, ask in _questions(spec, inputs=inputs, texts=texts, ports=ports):
+        broken = {one.about for one in examined if one.error is not None}
+        if broken & _NEEDS.get(about, frozenset()):
+            continue
         try:
             answer = await ask()
         except RunnerError as error:
@@ -102,9 +111,13 @@ def _passed(found: Findings, clock: Clock) -> PreflightPassed:
     return PreflightPassed(
         at=clock.now(),
         checks=tuple(found.checks),
-        warnings=tuple(f"{told}. {found.remedies.get(told, '')}".strip() for told in found.warnings),
+        warnings=tuple(_with_remedy(told, found.remedies) for told in found.warnings),
         anchor_rows=tuple(found.rows),
     )
+
+
+def _with_remedy(told: str, remedies: Mapping[str, str]) -> str:
+    return f"{told}. {remedies[told]}" if told in remedies else told
 
 
 async def _ask_content(content: ContentStore, *, clock: Clock) -> Findings:
