@@ -48,7 +48,7 @@ async def _ask_room(folder: Path) -> Findings:
             f"{folder} has {free >> 20} MiB free; a large run keeps up to {ROOM_WANTED >> 20} MiB.",
             remedy="Make room, or name another folder with --output-dir.",
         )
-    return Findings(checks=[f"{folder}: {free >> 20} MiB free"])
+    return Findings(checks=[f"the output folder has {free >> 20} MiB free"])
 
 
 async def _ask_keys(spec: RunSpec, environ: Mapping[str, str]) -> Findings:

@@ -74,6 +74,13 @@ def put(bootstrap: str, topic: str, values: Sequence[bytes], **settings: object)
 def stack_on(bootstrap: str, folder: Path) -> Iterator[Mapping[str, str]]:
     """The embedded services on a Kafka that is there; gives the runner's environment for them."""
     forget(bootstrap, tuple(Topic))  # else they would work off the requests of tests before
+    with stack_on_a_fresh(bootstrap, folder) as environment:
+        yield environment
+
+
+@contextmanager
+def stack_on_a_fresh(bootstrap: str, folder: Path) -> Iterator[Mapping[str, str]]:
+    """The same on a Kafka that no test has used before."""
     folder.mkdir(parents=True)
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
