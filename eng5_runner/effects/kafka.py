@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -27,12 +27,13 @@ from eng5_runner.effects.kafka_client import (
     Admin,
     abandon,
     explain,
+    require_no_certificate,
     require_reachable,
     started,
 )
 from eng5_runner.effects.kafka_refusals import missing_topics, outcome_unknown, too_large
 from eng5_runner.effects.kafka_settings import KafkaSettings
-from eng5_runner.errors import NotAllowed, TemporaryFailure
+from eng5_runner.errors import NotAllowed, ServiceUnavailable, TemporaryFailure
 
 POLL_MS = 250
 POLL_RECORDS = 500
@@ -276,5 +277,10 @@ async def connected(settings: KafkaSettings) -> AsyncIterator[KafkaBroker]:
         ConfigurationError: the settings contradict each other.
     """
     await require_reachable(settings)
-    async with started(_consumer(settings), doing="connecting") as consumer:
+    async with AsyncExitStack() as stack:
+        try:
+            consumer = await stack.enter_async_context(started(_consumer(settings), doing="connecting"))
+        except ServiceUnavailable:
+            await require_no_certificate(settings)
+            raise
         yield KafkaBroker(settings, consumer)

@@ -25,6 +25,7 @@ from typing import Protocol
 
 from confluent_kafka.admin import (
     AdminClient,
+    NewPartitions,
     NewTopic,
     ScramCredentialInfo,
     ScramMechanism,
@@ -221,6 +222,13 @@ def create_user(bootstrap: str) -> None:
         login = UserScramCredentialUpsertion(USER, ScramCredentialInfo(mechanism, 4096), password=PASSWORD.encode())
         for altered in client.alter_user_scram_credentials([login]).values():
             altered.result(timeout=30)
+
+
+def add_partitions(bootstrap: str, topic: str, total: int) -> None:
+    """Give a topic more partitions than it has."""
+    client = admin(bootstrap)  # without a name it would be gone before the answer comes
+    for grown in client.create_partitions([NewPartitions(topic, total)]).values():
+        grown.result(timeout=30)
 
 
 def create_topics(bootstrap: str, *, prefix: str = "") -> None:

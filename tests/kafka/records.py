@@ -61,12 +61,14 @@ def _deleted(client: AdminClient, wanted: Sequence[TopicPartition]) -> bool:
     return not any(errors)
 
 
-def put(bootstrap: str, topic: str, values: Sequence[bytes], **settings: object) -> None:
+def put(
+    bootstrap: str, topic: str, values: Sequence[bytes], *, partitions: int = PARTITIONS, **settings: object
+) -> None:
     """Somebody else's records, spread over the partitions; settings have `_` for `.`."""
     more = {name.replace("_", "."): value for name, value in settings.items()}
     producer = Producer({"bootstrap.servers": bootstrap, "log_level": 0, "linger.ms": 50} | more)
     for number, value in enumerate(values):
-        producer.produce(topic, value, partition=number % PARTITIONS)
+        producer.produce(topic, value, partition=number % partitions)
     assert producer.flush(30) == 0
 
 
