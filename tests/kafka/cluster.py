@@ -74,7 +74,8 @@ class KafkaBroker:
         (self.folder / "server.properties").write_text(self._properties())
         command = [
             *self._java("kafka.tools.StorageTool"),
-            *("format", "-t", base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")),
+            # In one word: an id can begin with a hyphen.
+            *("format", f"--cluster-id={base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip('=')}"),
             *("-c", str(self.folder / "server.properties")),
         ]
         formatted = subprocess.run(command, capture_output=True, text=True, check=False)
