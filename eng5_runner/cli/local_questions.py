@@ -8,15 +8,15 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from eng5_runner.cli.judge_check import check_judge
 from eng5_runner.cli.tokens import SOURCES, Token, doubts, no_token
-from eng5_runner.contracts.request import Provider
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.effects.identity import claims_of
 from eng5_runner.effects.room import free_bytes
-from eng5_runner.errors import ConfigurationError, DiskError, NotAllowed
+from eng5_runner.errors import DiskError, NotAllowed
 from eng5_runner.run.ports import Question
 from eng5_runner.run.preflight_assignment import Findings
-from eng5_runner.stack.providers.keys import PLACES, Place, access_to, install_command, is_installed
+from eng5_runner.stack.providers.keys import PLACES, install_command, is_installed
 
 # A run of ten thousand comparisons keeps about this much (bytes).
 ROOM_WANTED = 100 << 20
@@ -53,10 +53,9 @@ async def _ask_room(folder: Path) -> Findings:
 
 async def _ask_keys(spec: RunSpec, environ: Mapping[str, str]) -> Findings:
     """Of the judges that an embedded stack can ask; names only."""
-    wanted = spec.judge.provider_override if spec.judge else None
-    if wanted is not None and wanted in PLACES:
-        _require_access(wanted, PLACES[wanted], environ)
     found = Findings()
+    for warning in check_judge(spec, environ):
+        found.warn(warning, remedy="Leave it out, or choose another judge.")
     for provider, place in PLACES.items():
         named = [name for name in (place.key, place.base_url) if environ.get(name, "").strip()]
         if not named:
@@ -69,19 +68,6 @@ async def _ask_keys(spec: RunSpec, environ: Mapping[str, str]) -> Findings:
     if not (found.checks or found.warnings):
         found.checks.append("no key of a judge is set: the offline baseline alone can judge")
     return found
-
-
-def _require_access(provider: Provider, place: Place, environ: Mapping[str, str]) -> None:
-    if access_to(provider, environ, timeout_seconds=1.0) is None:
-        raise ConfigurationError(
-            f"The judge {provider.value} needs a key, and {place.key} is not set.",
-            remedy=f"Set {place.key}, or {place.base_url} for a server of your own; docs/judges.md tells more.",
-        )
-    if not is_installed(place):
-        raise ConfigurationError(
-            f"The judge {provider.value} needs the package {place.library}, which is not installed.",
-            remedy=f"{install_command(place)}.",
-        )
 
 
 async def _ask_login(token: Token | None) -> Findings:
