@@ -8,6 +8,7 @@ from eng5_runner.effects.http import Alive, Service
 
 _NOT_WELL = frozenset((503,))
 
+
 class CJAdminClient(AdministrationClient):
     """What a run asks the CJ service: whether it is up, and what it has on record for an assignment."""
 

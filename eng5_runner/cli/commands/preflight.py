@@ -114,8 +114,8 @@ async def _ask_at(asked: _Asked, *, target: Target, token: str | None) -> list[E
         trace=trace,
     )
     async with opening as ports:
-        ports = replace(ports, here=asked.here)
-        return await examine(asked.spec, inputs=asked.inputs, texts=asked.texts, ports=ports)
+        with_ours = replace(ports, here=asked.here)
+        return await examine(asked.spec, inputs=asked.inputs, texts=asked.texts, ports=with_ours)
 
 
 def _facts(one: Examined) -> dict[str, object]:
