@@ -27,7 +27,7 @@ async def open_ports(
     cache_folder: Path,
     token: str | None,
     kafka_password: SecretStr | None = None,
-    trace: Mapping[str, str],
+    trace: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Ports]:
     """The outside for one session of a run.
 
@@ -47,7 +47,7 @@ async def open_ports(
     if not (spec.send or spec.uploads):
         yield Ports(clock=SystemClock())
         return
-    headers = {"X-Correlation-ID": str(spec.correlation_id)} | dict(trace)
+    headers = {"X-Correlation-ID": str(spec.correlation_id)} | dict(trace or {})
     admin = headers | {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(http_session(connections=spec.uploading.concurrency))
@@ -67,7 +67,7 @@ async def open_ports(
             url = target.llm_provider_service_url
             models = ModelsClient(service("LLM provider service", url=url, setting="LLM_PROVIDER_SERVICE_URL"))
         if target.kafka_bootstrap and spec.send:
-            settings = _kafka_settings(target, password=kafka_password, record_headers=trace)
+            settings = _kafka_settings(target, password=kafka_password, record_headers=trace or {})
             broker = await stack.enter_async_context(connected(settings))
         yield Ports(clock=SystemClock(), cache=cache, content=content, broker=broker, cj=cj, models=models)
 
