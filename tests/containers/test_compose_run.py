@@ -8,24 +8,22 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from tests.cli.conftest import study as study  # noqa: PLC0414 - pytest finds fixtures by their name here
 from tests.cli.runner import wait_for
 from tests.containers.composed import OWN_STACK, RUNNER, by_default, services
+from tests.containers.composition import Composition
 from tests.kafka.certificates import make_certificates
 from tests.kafka.cluster import KafkaBroker
 from tests.kafka.jars import server_jars
-
-# With what starts a PostgreSQL for tests come the services that can be started one by one.
-postgresql = pytest.importorskip("tests.postgres.server")
-asyncpg = pytest.importorskip("asyncpg")
-composing = pytest.importorskip("tests.containers.composition")
+from tests.postgres.server import ADMIN, ADMIN_PASSWORD, PostgresServer, programs, scratch_folder
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.slow, pytest.mark.xdist_group("kafka")]
 
 
-class Database(postgresql.PostgresServer):
+class Database(PostgresServer):
     """A server that makes the user and the database of the file when it starts, as its image does."""
 
     def start(self) -> None:
@@ -37,8 +35,8 @@ class Database(postgresql.PostgresServer):
         admin = await asyncpg.connect(
             host="127.0.0.1",
             port=self.port,
-            user=postgresql.ADMIN,
-            password=postgresql.ADMIN_PASSWORD,
+            user=ADMIN,
+            password=ADMIN_PASSWORD,
             database="postgres",
         )
         await admin.execute(f"CREATE ROLE {told['POSTGRES_USER']} LOGIN PASSWORD '{told['POSTGRES_PASSWORD']}'")
@@ -47,15 +45,13 @@ class Database(postgresql.PostgresServer):
 
 
 @pytest.fixture
-def composition(tmp_path: Path) -> Iterator[composing.Composition]:
-    found, jars, scratch = postgresql.programs(), server_jars(), postgresql.scratch_folder()
+def composition(tmp_path: Path) -> Iterator[Composition]:
+    found, jars, scratch = programs(), server_jars(), scratch_folder()
     kafka = KafkaBroker(
         folder=tmp_path / "kafka", jars=jars, certificates=make_certificates(tmp_path / "tls" / "certificates")
     )
     postgres = Database(programs=found, folder=scratch)
-    made = composing.Composition(
-        services=services(OWN_STACK), folder=tmp_path / "compose", kafka=kafka, postgres=postgres
-    )
+    made = Composition(services=services(OWN_STACK), folder=tmp_path / "compose", kafka=kafka, postgres=postgres)
     try:
         yield made
     finally:
@@ -65,7 +61,7 @@ def composition(tmp_path: Path) -> Iterator[composing.Composition]:
         shutil.rmtree(scratch)
 
 
-def test_on_a_cold_machine_the_runner_works_the_first_time(composition: composing.Composition, study: Path) -> None:
+def test_on_a_cold_machine_the_runner_works_the_first_time(composition: Composition, study: Path) -> None:
     composition.up_to(RUNNER)
     assert set(composition.began) == set(composition.services) - {RUNNER}
     (composition.folder / "assets").symlink_to(study)
@@ -83,7 +79,7 @@ def test_on_a_cold_machine_the_runner_works_the_first_time(composition: composin
         assert done.returncode == 0, done.stderr
 
 
-def test_a_service_that_does_not_work_is_not_healthy(composition: composing.Composition) -> None:
+def test_a_service_that_does_not_work_is_not_healthy(composition: Composition) -> None:
     """Or the waiting above would prove nothing."""
     composition.up_to("content")
     assert composition.healthcheck("content").returncode != 0
