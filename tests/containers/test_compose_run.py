@@ -20,7 +20,7 @@ from tests.kafka.cluster import KafkaBroker
 from tests.kafka.jars import server_jars
 from tests.postgres.server import ADMIN, ADMIN_PASSWORD, PostgresServer, programs, scratch_folder
 
-pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.slow, pytest.mark.xdist_group("kafka")]
+pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.slow, pytest.mark.xdist_group("compose")]
 
 
 class Database(PostgresServer):
