@@ -36,7 +36,7 @@ demo: setup
 	$(BIN)/eng5-runner verify runs/latest
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n auto $(TESTS)
+	$(BIN)/python -m pytest -n auto --dist loadgroup $(TESTS)
 
 check: $(VENV)/.dev lint-containers
 	$(BIN)/ruff check .

@@ -7,9 +7,11 @@ from typing import NoReturn
 
 import pytest
 
+REQUIRE = "ENG5_REQUIRE_PARTS"
+
 
 def cannot_be_had(reason: str) -> NoReturn:
-    """Skip the test; where `ENG5_TEST_ALL` is set, as in CI, everything must be there and the test fails."""
-    if os.environ.get("ENG5_TEST_ALL"):
-        pytest.fail(f"{reason} (and ENG5_TEST_ALL is set)")
+    """Skip the test; where `ENG5_REQUIRE_PARTS` is set, as in CI, everything must be there and the test fails."""
+    if os.environ.get(REQUIRE):
+        pytest.fail(f"{reason} (and {REQUIRE} is set)")
     pytest.skip(reason)

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import typer
 
 from eng5_runner import __version__
+from eng5_runner.cli import options_services as services
 from eng5_runner.cli.admin_app import admin_app
 from eng5_runner.cli.cache_app import cache_app
 from eng5_runner.cli.commands.fit_options import fit_command
@@ -39,11 +40,16 @@ app.command("preflight", help="Ask every service what execute would ask, and sen
 
 
 @app.command()
-def resume(run: RunArgument, json: JsonOption = False, verbose: VerboseOption = False) -> None:
+def resume(
+    run: RunArgument,
+    json: JsonOption = False,
+    verbose: VerboseOption = False,
+    metrics_port: services.MetricsPort = None,
+) -> None:
     """Go on where the last session of a run ended."""
     from eng5_runner.cli.commands.resume import resume as resume_run
 
-    raise typer.Exit(resume_run(run, json_lines=json, verbose=verbose))
+    raise typer.Exit(resume_run(run, json_lines=json, verbose=verbose, metrics_port=metrics_port))
 
 
 @app.command()

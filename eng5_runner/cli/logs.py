@@ -13,6 +13,7 @@ from typing import Any, TextIO
 
 import structlog
 
+from eng5_runner.cli.trace import trace_of
 from eng5_runner.core.spec import RunSpec
 
 # Keys whose values are never written; tokens in values are masked wherever they stand.
@@ -107,6 +108,11 @@ def unlogged() -> Iterator[None]:
 def run_log(directory: Path, *, spec: RunSpec, verbose: bool) -> Iterator[ExitStack]:
     """The run's log; closing the stack early ends it."""
     identity = {"batch_id": spec.label, "mode": spec.mode.value, "correlation_id": str(spec.correlation_id)}
+    trace = trace_of(os.environ)
+    if trace.trace_id is not None:
+        identity["trace_id"] = trace.trace_id
     with ExitStack() as stack:
         stack.enter_context(logging_to(directory / LOG_NAME, identity=identity, verbose=verbose))
+        for name in trace.ignored:
+            structlog.get_logger().warning("trace_context_ignored", variable=name, cause="malformed")
         yield stack

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 
 import stamina.instrumentation
+import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest, start_http_server
 
 from eng5_runner.contracts.callbacks import LLMComparisonResult
@@ -25,10 +27,14 @@ from eng5_runner.core.events import (
     RunResumed,
     RunStarted,
 )
-from eng5_runner.errors import ConfigurationError
-from eng5_runner.run.ports import Notice, Told
+from eng5_runner.effects.outputs import write_atomically
+from eng5_runner.errors import ConfigurationError, DiskError
+from eng5_runner.run.ports import Lag, Notice, Told
 
 METRICS_NAME = "metrics.prom"
+# Of callbacks; each is there from the beginning, so that 0 can be told from unknown. A comparison is judged or failed;
+# `cj_failed` is the CJ service's word that the batch has.
+OUTCOMES = ("judged", "failed", "completed", "cj_failed", "result", "duplicate", "conflict", "rejected")
 # What has been done when an event comes: the time since the one before is that stage's.
 _ENDS: tuple[tuple[type, str], ...] = (
     (PreflightPassed, "preflight"),
@@ -44,12 +50,20 @@ class RunMetrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._uploads = self._counter("uploads", "Texts that the Content Service holds.", "source")
-        self._retries = self._counter("http_retries", "HTTP requests that were tried again.", "cause")
+        self._retries = self._counter("http_retries", "HTTP requests tried again, by status or error.", "cause")
         self._callbacks = self._counter("callbacks", "Callbacks of the run.", "outcome")
+        for outcome in OUTCOMES:
+            self._callbacks.labels(outcome)
         self._tokens = self._counter("tokens", "Tokens of the comparisons.", "provider", "model", "kind")
         self._cost = self._counter("cost_usd", "USD spent on comparisons.", "provider", "model")
         self._lost = self._counter("offsets_lost", "Records that the broker dropped before they were read.")
         self._trouble = self._counter("broker_trouble", "Times that the broker was found away.")
+        self._lag = Gauge(
+            "eng5_lag_records",
+            "Records of a callback topic that are there and not read.",
+            ["topic"],
+            registry=self.registry,
+        )
         self._stages = Gauge("eng5_stage_seconds", "Time of a stage.", ["stage"], registry=self.registry)
         self._since: datetime | None = None
 
@@ -58,10 +72,16 @@ class RunMetrics:
 
     def tell(self, told: Told) -> None:
         """Take one event or notice in."""
-        if isinstance(told, Notice):
-            if told.kind == "trouble":
-                self._trouble.inc()
-            return
+        match told:
+            case Lag():
+                for topic, records in told.behind.items():
+                    self._lag.labels(topic).set(records)
+            case Notice():
+                self._trouble.inc(told.kind == "trouble")
+            case _:
+                self._event(told)
+
+    def _event(self, told: Event) -> None:
         self._time(told)
         match told:
             case EssayUploaded():
@@ -79,7 +99,7 @@ class RunMetrics:
 
     def _accepted(self, event: CallbackAccepted) -> None:
         if event.kind != "comparison":
-            self._callbacks.labels(event.kind).inc()
+            self._callbacks.labels("cj_failed" if event.kind == "failed" else event.kind).inc()
             return
         self._callbacks.labels("judged" if event.judged else "failed").inc()
         result = parse_callback(Topic(event.position.topic), event.raw.encode()).data
@@ -99,7 +119,8 @@ class RunMetrics:
 
     def count_retry(self, details: stamina.instrumentation.RetryDetails) -> None:
         """One HTTP request is about to be tried again."""
-        self._retries.labels(type(details.caused_by).__name__).inc()
+        cause = details.caused_by
+        self._retries.labels(str(getattr(cause, "status", type(cause).__name__))).inc()
 
     def to_text(self) -> bytes:
         """The text form, for a node exporter's textfile collector."""
@@ -133,3 +154,15 @@ def measured(*, port: int | None) -> Iterator[RunMetrics]:
             server.shutdown()
             server.server_close()
             thread.join()
+
+
+@contextmanager
+def kept(metrics: RunMetrics, run_directory: Path) -> Iterator[None]:
+    """Leave the figures in the run's directory at the end, also of a session that failed."""
+    try:
+        yield
+    finally:
+        try:
+            write_atomically(run_directory / METRICS_NAME, metrics.to_text())
+        except DiskError as error:  # whoever is on the way out has something more important to tell
+            structlog.get_logger().warning("metrics_not_written", cause=error.message)

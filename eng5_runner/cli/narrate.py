@@ -36,7 +36,7 @@ from eng5_runner.core.events import (
     RunResumed,
     RunStarted,
 )
-from eng5_runner.run.ports import Notice, Told
+from eng5_runner.run.ports import Lag, Notice, Told
 
 # Without a terminal a line at most this often for things that come by the hundred (seconds).
 PLAIN_EVERY = 5.0
@@ -112,7 +112,9 @@ class Narrator:
                 self._progress = None
 
     def tell(self, told: Told) -> None:
-        """Tell one event or notice."""
+        """Tell one event or notice; how far reading is behind is for the metrics."""
+        if isinstance(told, Lag):
+            return
         if isinstance(told, Notice):
             self._notice(told)
             return

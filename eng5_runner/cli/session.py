@@ -7,16 +7,18 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import structlog
 
 from eng5_runner.cli.embedded import Child, embedded_stack
 from eng5_runner.cli.environment import cache_folder, kafka_password
+from eng5_runner.cli.local_questions import local_questions, login_question
 from eng5_runner.cli.metrics import RunMetrics
 from eng5_runner.cli.narrate import Narrator
-from eng5_runner.cli.tokens import admin_token
+from eng5_runner.cli.tokens import Token, admin_token
+from eng5_runner.cli.trace import trace_of
 from eng5_runner.contracts.request import Provider
 from eng5_runner.core.events import RunResumed, RunStarted
 from eng5_runner.core.inputs import Inputs
@@ -106,24 +108,30 @@ async def _drive(session: Session, *, work: Work, interruption: Interruption, na
     async with _stack(session, work, narrator) as child:
         spec = session.state.spec
         target = child.target if child else spec.target
+        token = None if child else await _token(spec, narrator)
         ports = open_ports(
             spec,
             target=target,
             cache_folder=cache_folder(),
-            token=child.token if child else await _token(spec, narrator),
+            token=child.token if child else _bearer(token),
             kafka_password=kafka_password(),
+            trace=trace_of(os.environ).headers,
         )
         async with ports as opened:
-            driving = asyncio.create_task(drive(session, opened))
+            here = (*local_questions(spec, folder=work.run_directory), *login_question(spec, token))
+            driving = asyncio.create_task(drive(session, replace(opened, here=here)))
             await _first_of(driving, child=child, stop=interruption.stop)
 
 
-async def _token(spec: RunSpec, narrator: Narrator) -> str | None:
+async def _token(spec: RunSpec, narrator: Narrator) -> Token | None:
     """The token for the CJ service's admin side; a guest run asks nothing there and needs none."""
     if spec.study.assignment_id is None or not spec.send:
         return None
-    found = await admin_token(os.environ, announce=narrator.say)
-    return found.value if found else None
+    return await admin_token(os.environ, announce=narrator.say)
+
+
+def _bearer(token: Token | None) -> str | None:
+    return None if token is None else token.value
 
 
 async def _first_of(driving: asyncio.Task[None], *, child: Child | None, stop: asyncio.Event) -> None:

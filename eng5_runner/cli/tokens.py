@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, TypeAlias
@@ -14,10 +15,10 @@ import platformdirs
 from pydantic import TypeAdapter, ValidationError
 
 from eng5_runner.cli.admin_app import IDENTITY_DEFAULT
-from eng5_runner.contracts.services import TokenText
+from eng5_runner.contracts.services import ADMIN_ROLE, TOKEN_AUDIENCE, TOKEN_ISSUER, TokenText
 from eng5_runner.effects.clock import SystemClock, new_run_id
 from eng5_runner.effects.http import Service, http_session
-from eng5_runner.effects.identity import IdentityClient, development_token
+from eng5_runner.effects.identity import Claims, IdentityClient, development_token
 from eng5_runner.effects.login_cache import LoginCache
 from eng5_runner.errors import ConfigurationError, NotAllowed
 from eng5_runner.run.login import current_login
@@ -123,3 +124,17 @@ def _fit_for_a_header(token: str, *, name: str) -> str:
             f"{name} does not hold a token: it has spaces or other characters that no token has.",
             remedy=f"Set {name} to the token alone, without `Bearer`.",
         ) from None
+
+
+def doubts(claims: Claims) -> list[str]:
+    """Why the CJ service's admin side will hardly take the token."""
+    found = []
+    if claims.expires_at is not None and claims.expires_at <= datetime.now(UTC):
+        found.append("it has expired")
+    if ADMIN_ROLE not in claims.roles:
+        found.append(f"it does not have the role {ADMIN_ROLE}")
+    if claims.issuer != TOKEN_ISSUER:
+        found.append(f"its issuer is not {TOKEN_ISSUER}")
+    if TOKEN_AUDIENCE not in claims.audience:
+        found.append(f"it is not for {TOKEN_AUDIENCE}")
+    return found

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from eng5_runner.contracts.services import Health, ModelManifest
+from eng5_runner.contracts.services import ModelManifest
 from eng5_runner.effects.administration import AdministrationClient
-from eng5_runner.effects.http import Service
+from eng5_runner.effects.http import Alive, Service
+
+_NOT_WELL = frozenset((503,))
 
 
 class CJAdminClient(AdministrationClient):
     """What a run asks the CJ service: whether it is up, and what it has on record for an assignment."""
 
-    async def check_health(self) -> None:
+    async def check_health(self) -> Alive:
         """Ask whether it is up: a request that is published before it listens is lost.
 
         Raises:
             ServiceUnavailable: it is not.
         """
-        self._service.parse(Health, await self._service.call("GET", f"{self._service.url}/healthz"))
+        return await self._service.alive(at=self._service.url)
 
 
 class ModelsClient:
@@ -24,6 +26,14 @@ class ModelsClient:
 
     def __init__(self, service: Service) -> None:
         self._service = service
+
+    async def check_health(self) -> Alive:
+        """Ask whether it is up. With a mock judge the present one answers 503 there, though it works.
+
+        Raises:
+            ServiceUnavailable: it is not.
+        """
+        return await self._service.alive(at=self._service.url.split("/api/", 1)[0], though=_NOT_WELL)
 
     async def models(self) -> ModelManifest:
         """The models that it can ask.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from eng5_runner.contracts.services import Health, StoredContent
-from eng5_runner.effects.http import Service
+from eng5_runner.contracts.services import StoredContent
+from eng5_runner.effects.http import Alive, Service
+from eng5_runner.errors import ConfigurationError
 
 _NOT_THERE = frozenset((400, 404))
+_NO_SUCH_PATH = frozenset((404, 405))
+_EVERY_REFUSAL = frozenset(range(400, 600))
 
 
 class ContentClient:
@@ -19,14 +22,21 @@ class ContentClient:
         """Where texts are posted to; part of the upload cache's key."""
         return self._service.url
 
-    async def check_health(self) -> None:
-        """Ask whether it is up.
+    async def check_health(self) -> Alive:
+        """Ask whether it is up, and whether texts are posted to the right path.
 
         Raises:
-            ServiceUnavailable: it is not.
+            ServiceUnavailable: it is not up.
+            ConfigurationError: there is nothing at the path. An id that cannot be is told apart from it by a 400.
         """
-        root = self._service.url.split("/v1/", 1)[0]
-        self._service.parse(Health, await self._service.call("GET", f"{root}/healthz"))
+        alive = await self._service.alive(at=self._service.url.split("/v1/", 1)[0])
+        answer = await self._service.call("GET", f"{self._service.url}/no-id", allow=_EVERY_REFUSAL)
+        if answer.status in _NO_SUCH_PATH:
+            raise ConfigurationError(
+                f"The Content Service is up, but it has nothing at {self._service.url} (it answered {answer.status}).",
+                remedy=f"Give {self._service.setting} with its path, …/v1/content.",
+            )
+        return alive
 
     async def upload(self, text: bytes) -> str:
         """Store a text; each call makes a new id, so only the cache keeps doubles away.

@@ -16,7 +16,7 @@ import stamina
 from pydantic import ValidationError
 
 from eng5_runner.contracts.base import WireModel, describe
-from eng5_runner.contracts.services import ErrorAnswer
+from eng5_runner.contracts.services import ErrorAnswer, Health
 from eng5_runner.errors import ConfigurationError, NotAllowed, RunnerError, ServiceUnavailable
 
 WireModelT = TypeVar("WireModelT", bound=WireModel)
@@ -37,18 +37,34 @@ class Answer:
     Attributes:
         status: 200 to 299, or what the caller allowed.
         body: at most `ANSWER_LIMIT` bytes, decompressed.
+        date: the service's clock, in whole seconds; None if it does not tell.
     """
 
     status: int
     body: bytes
     content_type: str
+    date: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alive:
+    """A service that answers.
+
+    Attributes:
+        health: what it says of itself; None where it says that it is not well.
+        date: its clock, in whole seconds; None if it does not tell.
+    """
+
+    health: Health | None
+    date: datetime | None = None
 
 
 class _TryAgain(Exception):
     """An answer that another attempt may better."""
 
-    def __init__(self, told: str, retry_after: float | None) -> None:
+    def __init__(self, told: str, *, status: int, retry_after: float | None) -> None:
         super().__init__(told)
+        self.status = status
         self.retry_after = retry_after
 
 
@@ -112,9 +128,11 @@ class Service:
                 raise self.unavailable(f"its answer is longer than {ANSWER_LIMIT} bytes")
             status = response.status
             if status in _WORTH_RETRYING and status not in allow:
-                raise _TryAgain(f"{status} {self._reason(content)}".strip(), _retry_after(response.headers))
+                told = f"{status} {self._reason(content)}".strip()
+                raise _TryAgain(told, status=status, retry_after=_retry_after(response.headers))
             if status < 300 or status in allow:  # noqa: PLR2004 - the end of the success range
-                return Answer(status=status, body=content, content_type=response.content_type)
+                date = _instant(response.headers.get("Date", ""))
+                return Answer(status=status, body=content, content_type=response.content_type, date=date)
             raise self._refusal(status, content=content, location=response.headers.get("Location", ""))
 
     def _refusal(self, status: int, *, content: bytes, location: str) -> RunnerError:
@@ -153,6 +171,20 @@ class Service:
             remedy=f"Check that it is up and that {self.setting} is right, then resume.",
         )
 
+    async def alive(self, *, at: str, though: frozenset[int] = frozenset()) -> Alive:
+        """Ask whether it is up.
+
+        Args:
+            at: the address without the API's path.
+            though: statuses from 400 on with which it counts as up.
+
+        Raises:
+            ServiceUnavailable: it is not.
+        """
+        answer = await self.call("GET", f"{at}/healthz", allow=though)
+        health = None if answer.status in though else self.parse(Health, answer)
+        return Alive(health=health, date=answer.date)
+
     def parse(self, model: type[WireModelT], answer: Answer) -> WireModelT:
         """The answer's body as a wire model.
 
@@ -188,12 +220,19 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     value = headers.get("Retry-After", "")
     if value.isascii() and value.isdigit():
         return min(float(value), RETRY_AFTER_LIMIT)
+    when = _instant(value)
+    if when is None:
+        return None
+    return min(max((when - datetime.now(UTC)).total_seconds(), 0.0), RETRY_AFTER_LIMIT)
+
+
+def _instant(value: str) -> datetime | None:
+    """What an HTTP date means; None for anything else."""
     try:
         when = parsedate_to_datetime(value)
     except (ValueError, OverflowError):
         return None
-    seconds = (when - datetime.now(UTC)).total_seconds() if when.tzinfo else 0.0
-    return min(max(seconds, 0.0), RETRY_AFTER_LIMIT)
+    return when if when.tzinfo else when.replace(tzinfo=UTC)
 
 
 def _told(content: bytes) -> str:

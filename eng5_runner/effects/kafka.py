@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import (
@@ -28,11 +27,13 @@ from eng5_runner.effects.kafka_client import (
     Admin,
     abandon,
     explain,
+    require_no_certificate,
     require_reachable,
     started,
 )
+from eng5_runner.effects.kafka_refusals import missing_topics, outcome_unknown, too_large
 from eng5_runner.effects.kafka_settings import KafkaSettings
-from eng5_runner.errors import ConfigurationError, InputsInvalid, NotAllowed, TemporaryFailure
+from eng5_runner.errors import NotAllowed, ServiceUnavailable, TemporaryFailure
 
 POLL_MS = 250
 POLL_RECORDS = 500
@@ -85,7 +86,7 @@ class KafkaBroker:
                 there = await admin.list_topics()
                 missing = [topic for topic in wanted if topic not in there]
                 if missing:
-                    raise _missing_topics(missing, there)
+                    raise missing_topics(missing, there)
                 cluster = await admin.describe_cluster()
                 described = await admin.describe_topics(wanted)
                 if codes := [one["error_code"] for one in described if one["error_code"]]:
@@ -143,6 +144,14 @@ class KafkaBroker:
             [self._position(tp, await self._consumer.position(tp)) for tp in sorted(self._consumer.assignment())]
         )
 
+    async def behind(self) -> dict[str, int]:
+        """How many records of each topic are there and not read, as of the last answer; 0 where none came yet."""
+        found: dict[str, int] = {}
+        for position in await self.positions():
+            end = self._consumer.highwater(TopicPartition(self._prefix + position.topic, position.partition))
+            found[position.topic] = found.get(position.topic, 0) + max((end or 0) - position.offset, 0)
+        return found
+
     async def is_alive(self) -> bool:
         """Whether the cluster answers now. A consumer alone cannot tell an outage from silence."""
         try:
@@ -176,16 +185,17 @@ class KafkaBroker:
             **self._settings.arguments(), acks="all", enable_idempotence=True, max_request_size=16 << 20
         )
         name = self._prefix + topic
+        headers = [(title, text.encode()) for title, text in self._settings.record_headers.items()]
         async with started(producer, doing="publishing the request"):
             try:
                 async with asyncio.timeout(patience):
-                    sent = await producer.send_and_wait(name, value=value, key=key.encode())
+                    sent = await producer.send_and_wait(name, value=value, key=key.encode(), headers=headers)
             except (MessageSizeTooLargeError, RecordListTooLargeError):
-                raise _too_large(value, name) from None
+                raise too_large(value, name) from None
             except DENIED:
                 raise NotAllowed(f"Kafka does not let us write to {name}.", remedy="Ask for the right.") from None
             except (TimeoutError, KafkaError) as error:
-                raise _outcome_unknown(name, patience=patience, error=error) from None
+                raise outcome_unknown(name, patience=patience, error=error) from None
             finally:
                 await abandon(producer)  # else it would try for ever to send what we have given up
         return Position(topic=topic, partition=sent.partition, offset=sent.offset)
@@ -267,31 +277,10 @@ async def connected(settings: KafkaSettings) -> AsyncIterator[KafkaBroker]:
         ConfigurationError: the settings contradict each other.
     """
     await require_reachable(settings)
-    async with started(_consumer(settings), doing="connecting") as consumer:
+    async with AsyncExitStack() as stack:
+        try:
+            consumer = await stack.enter_async_context(started(_consumer(settings), doing="connecting"))
+        except ServiceUnavailable:
+            await require_no_certificate(settings)
+            raise
         yield KafkaBroker(settings, consumer)
-
-
-def _missing_topics(missing: Sequence[str], there: Sequence[str]) -> ConfigurationError:
-    told = []
-    for topic in missing:
-        near = get_close_matches(topic, there, n=2)
-        told.append(f"{topic} (near: {', '.join(near)})" if near else topic)
-    return ConfigurationError(
-        f"Topics are missing from the cluster: {'; '.join(told)}.",
-        remedy="Create them or check the bootstrap address; the runner never creates topics.",
-    )
-
-
-def _too_large(value: bytes, topic: str) -> InputsInvalid:
-    return InputsInvalid(
-        f"The request has {len(value)} bytes, more than the cluster takes in {topic}.",
-        remedy="Send fewer essays in a run or raise the topic's max.message.bytes.",
-    )
-
-
-def _outcome_unknown(topic: str, *, patience: float, error: Exception) -> TemporaryFailure:
-    cause = f"none came within {patience:.0f} s" if isinstance(error, TimeoutError) else type(error).__name__
-    return TemporaryFailure(
-        f"No acknowledgement of the request from {topic} ({cause}): it may have arrived or not.",
-        remedy="`resume` looks for it in the topic and sends the identical bytes only if it is not there.",
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Protocol, TypeVar
@@ -29,6 +30,9 @@ START_SECONDS = 15.0
 STOP_SECONDS = 5.0
 _ROUNDS, _ROUND_SECONDS = 10, 0.5
 _LAST_PORT = 65_535
+
+# What a broker says to a client without a certificate, by TLS 1.3 and 1.2.
+_CERTIFICATE_WANTED = frozenset(("TLSV13_ALERT_CERTIFICATE_REQUIRED", "SSLV3_ALERT_BAD_CERTIFICATE"))
 
 DENIED = (
     AuthenticationFailedError,
@@ -113,6 +117,34 @@ async def require_reachable(settings: KafkaSettings) -> None:
             f"Kafka cannot be reached: {'; '.join(filter(None, causes)) or 'no address given'}.",
             remedy="Check --kafka-bootstrap (KAFKA_BOOTSTRAP_SERVERS) and that the cluster is up.",
         )
+
+
+async def require_no_certificate(settings: KafkaSettings) -> None:
+    """After a failure: was it that we showed no certificate? aiokafka only tells of a connection that was closed.
+
+    Raises:
+        NotAllowed: it was.
+    """
+    context = settings.arguments().get("ssl_context")
+    if not isinstance(context, ssl.SSLContext) or settings.access.client_cert is not None:
+        return
+    for address in settings.addresses:
+        host, _, port = address.rpartition(":")
+        try:
+            async with asyncio.timeout(PROBE_SECONDS):
+                reader, writer = await asyncio.open_connection(host.strip("[]"), int(port), ssl=context)
+                try:
+                    await reader.read(1)  # a broker does not speak first, unless to complain
+                finally:
+                    writer.close()
+        except ssl.SSLError as error:
+            if error.reason in _CERTIFICATE_WANTED:
+                raise NotAllowed(
+                    f"Kafka at {address} wants to see a client's certificate, and none is given.",
+                    remedy="Name one with --kafka-client-cert and its key with --kafka-client-key.",
+                ) from None
+        except OSError:  # whatever it is, it is told already; a timeout is one too
+            continue
 
 
 async def stop_client(client: Client) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pydantic import SecretStr
@@ -24,6 +25,7 @@ class KafkaSettings:
         access: how it lets us in.
         password: of `access.user`.
         topic_prefix: stands before each topic's name in this cluster; outside of the Kafka clients nobody knows of it.
+        record_headers: sent with each record, such as a trace's.
     """
 
     bootstrap: str
@@ -31,6 +33,7 @@ class KafkaSettings:
     access: KafkaAccess = field(default_factory=KafkaAccess)
     password: SecretStr | None = field(default=None, repr=False)
     topic_prefix: str = ""
+    record_headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def addresses(self) -> tuple[str, ...]:

@@ -21,7 +21,13 @@ from eng5_runner.run.ports import Ports
 
 @asynccontextmanager
 async def open_ports(
-    spec: RunSpec, *, target: Target, cache_folder: Path, token: str | None, kafka_password: SecretStr | None = None
+    spec: RunSpec,
+    *,
+    target: Target,
+    cache_folder: Path,
+    token: str | None,
+    kafka_password: SecretStr | None = None,
+    trace: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Ports]:
     """The outside for one session of a run.
 
@@ -31,6 +37,7 @@ async def open_ports(
         cache_folder: of the upload cache.
         token: for the CJ service's admin side, if there is one.
         kafka_password: of the target's Kafka user, if it has one.
+        trace: headers that tell the services which trace their work belongs to.
 
     Raises:
         ServiceUnavailable: Kafka cannot be reached.
@@ -40,7 +47,7 @@ async def open_ports(
     if not (spec.send or spec.uploads):
         yield Ports(clock=SystemClock())
         return
-    headers = {"X-Correlation-ID": str(spec.correlation_id)}
+    headers = {"X-Correlation-ID": str(spec.correlation_id)} | dict(trace or {})
     admin = headers | {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(http_session(connections=spec.uploading.concurrency))
@@ -60,12 +67,17 @@ async def open_ports(
             url = target.llm_provider_service_url
             models = ModelsClient(service("LLM provider service", url=url, setting="LLM_PROVIDER_SERVICE_URL"))
         if target.kafka_bootstrap and spec.send:
-            settings = KafkaSettings(
-                bootstrap=target.kafka_bootstrap,
-                client_id=target.kafka_client_id,
-                access=target.kafka_access,
-                password=kafka_password,
-                topic_prefix=target.topic_prefix,
-            )
+            settings = _kafka_settings(target, password=kafka_password, record_headers=trace or {})
             broker = await stack.enter_async_context(connected(settings))
         yield Ports(clock=SystemClock(), cache=cache, content=content, broker=broker, cj=cj, models=models)
+
+
+def _kafka_settings(target: Target, *, password: SecretStr | None, record_headers: Mapping[str, str]) -> KafkaSettings:
+    return KafkaSettings(
+        bootstrap=target.kafka_bootstrap or "",
+        client_id=target.kafka_client_id,
+        access=target.kafka_access,
+        password=password,
+        topic_prefix=target.topic_prefix,
+        record_headers=record_headers,
+    )

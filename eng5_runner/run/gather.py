@@ -31,7 +31,7 @@ from eng5_runner.core.spec import Patience
 from eng5_runner.core.state import RunState
 from eng5_runner.effects.kafka import Polled
 from eng5_runner.errors import ServiceUnavailable
-from eng5_runner.run.ports import Broker, Clock, Notice, Told
+from eng5_runner.run.ports import Broker, Clock, Lag, Notice, Told
 
 PROBE_SECONDS = 5.0
 
@@ -48,9 +48,12 @@ async def gather(
     broker.listen(state.read_to())
     watch = _Watch(clock, patience=state.spec.patience)
     ends: dict[tuple[str, int], int] | None = None
+    lag = None
     while not stop.is_set():
         events = list(_facts(await broker.poll(), state=state, names=names, at=clock.now()))
         yield [*events, *watch.heard()] if events else await _quiet(broker, watch)
+        if lag != (lag := Lag(behind=await broker.behind())):
+            yield [lag]
         deadline = watch.deadline(state)
         if deadline is not None:
             yield [deadline]

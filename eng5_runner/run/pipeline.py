@@ -15,7 +15,7 @@ from eng5_runner.core.request import essay_names
 from eng5_runner.core.state import RunState
 from eng5_runner.effects.ledger import Ledger
 from eng5_runner.run.gather import gather
-from eng5_runner.run.ports import Notice, Ports, Told
+from eng5_runner.run.ports import Lag, Notice, Ports, Told
 from eng5_runner.run.preflight import preflight
 from eng5_runner.run.publish import prepare, publish, rejoin
 from eng5_runner.run.upload import UploadJob, check_readable, upload
@@ -32,7 +32,7 @@ class Session:
         state: the fold of the ledger, advanced with each event.
         inputs: of the run.
         texts: sha256 → UTF-8 bytes; empty if nothing is left to upload.
-        observe: told of each event, after it is durable, and of each notice.
+        observe: told of each event, after it is durable, and of what is no event.
         stop: set when a person wants the run to end.
     """
 
@@ -49,7 +49,7 @@ class Session:
         Raises:
             DiskError: they could not be written; nothing was taken in.
         """
-        events = [one for one in told if not isinstance(one, Notice)]
+        events = [one for one in told if not isinstance(one, Notice | Lag)]
         await self.ledger.append(events)
         for event in events:
             self.state.advance(event)

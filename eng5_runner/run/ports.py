@@ -6,7 +6,7 @@ stands after a `yield` happens only once the yielded events are on the disk.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
@@ -23,7 +23,9 @@ from eng5_runner.core.events import Event, Position
 
 if TYPE_CHECKING:
     # Whoever only tells of a run shall not pay for loading a Kafka client.
+    from eng5_runner.effects.http import Alive
     from eng5_runner.effects.kafka import Polled, Topology
+    from eng5_runner.run.preflight_assignment import Findings
 
 
 class Clock(Protocol):
@@ -39,8 +41,8 @@ class Clock(Protocol):
 class ContentStore(Protocol):
     """Where texts are put for the services."""
 
-    async def check_health(self) -> None:
-        """Raise if it is not up."""
+    async def check_health(self) -> Alive:
+        """What it says of itself; raise if it is not up."""
 
     async def upload(self, text: bytes) -> str:
         """Store a text and return its id."""
@@ -80,6 +82,9 @@ class Broker(Protocol):
     async def positions(self) -> tuple[Position, ...]:
         """The next offset to read of each partition."""
 
+    async def behind(self) -> Mapping[str, int]:
+        """How many records of each topic are there and not read."""
+
     async def is_alive(self) -> bool:
         """Whether the cluster answers now."""
 
@@ -106,8 +111,8 @@ class AnchorRegistry(Protocol):
 class CJService(AnchorRegistry, Protocol):
     """What the CJ service has on record."""
 
-    async def check_health(self) -> None:
-        """Raise if it is not up."""
+    async def check_health(self) -> Alive:
+        """What it says of itself; raise if it is not up."""
 
     async def instructions(self, assignment_id: str) -> Instructions | None:
         """An assignment's instructions."""
@@ -119,13 +124,24 @@ class CJService(AnchorRegistry, Protocol):
 class Models(Protocol):
     """What the LLM provider service can ask."""
 
+    async def check_health(self) -> Alive:
+        """What it says of itself; raise if it is not up."""
+
     async def models(self) -> ModelManifest:
         """Its manifest."""
 
 
+# One of preflight's; raises a RunnerError where something stands in the way.
+Question: TypeAlias = "Callable[[], Awaitable[Findings]]"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """The outside of one session; None where the run's spec sends nothing there."""
+    """The outside of one session; None where the run's spec sends nothing there.
+
+    Attributes:
+        here: what preflight asks about this machine, and what each question is about.
+    """
 
     clock: Clock
     cache: Cache | None = None
@@ -133,6 +149,7 @@ class Ports:
     broker: Broker | None = None
     cj: CJService | None = None
     models: Models | None = None
+    here: tuple[tuple[str, Question], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,5 +165,16 @@ class Notice:
     text: str
 
 
-Told: TypeAlias = Event | Notice
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lag:
+    """How far reading is behind, which is no fact of the run either.
+
+    Attributes:
+        behind: records of each callback topic that are there and not read, everybody's.
+    """
+
+    behind: Mapping[str, int]
+
+
+Told: TypeAlias = Event | Notice | Lag
 Telling: TypeAlias = AsyncIterator[Sequence[Told]]

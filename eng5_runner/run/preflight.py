@@ -6,19 +6,25 @@ yet, so a run finds out beforehand.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from difflib import get_close_matches
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeAlias
+from types import MappingProxyType
 
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.core.events import PreflightPassed
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.spec import RunSpec
-from eng5_runner.errors import ConfigurationError, RunnerError
-from eng5_runner.run.ports import Broker, CJService, Clock, ContentStore, Models, Notice, Ports, Told
+from eng5_runner.errors import RunnerError
+from eng5_runner.run.ports import Broker, CJService, Clock, ContentStore, Models, Notice, Ports, Question, Told
 from eng5_runner.run.preflight_assignment import Findings, ask_assignment
+from eng5_runner.run.preflight_clock import compare_clocks
+from eng5_runner.run.preflight_judge import ask_judge
+
+_NEEDS = MappingProxyType({
+    "judge": frozenset(("LLM provider",)),
+    "assignment": frozenset(("CJ service", "Content Service", "login")),
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,19 +35,19 @@ class Examined:
         about: what was asked, in two or three words.
         facts: what is well.
         warnings: what is well enough to go on.
+        remedies: what to do about a warning, by its text.
         error: what stands in the way, with its remedy.
     """
 
     about: str
     facts: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    remedies: Mapping[str, str] = field(default_factory=dict)
     error: RunnerError | None = None
 
 
 # The CJ service's monitor looks every five minutes for what goes on.
 SILENT_SECONDS = 300.0
-
-Question: TypeAlias = Callable[[], Awaitable[Findings]]
 
 
 async def preflight(
@@ -60,20 +66,25 @@ async def preflight(
         answer = await ask()
         found.checks += answer.checks
         found.warnings += answer.warnings
+        found.remedies |= answer.remedies
         found.rows += answer.rows
     yield [_passed(found, ports.clock)]
 
 
 async def examine(spec: RunSpec, *, inputs: Inputs, texts: Mapping[str, bytes], ports: Ports) -> list[Examined]:
-    """Ask all the same questions, whatever the answers."""
-    examined = []
+    """Ask all the same questions, whatever the answers; but nothing of a service that is not there."""
+    examined: list[Examined] = []
     for about, ask in _questions(spec, inputs=inputs, texts=texts, ports=ports):
+        broken = {one.about for one in examined if one.error is not None}
+        if broken & _NEEDS.get(about, frozenset()):
+            continue
         try:
             answer = await ask()
         except RunnerError as error:
             examined.append(Examined(about=about, error=error))
         else:
-            examined.append(Examined(about=about, facts=tuple(answer.checks), warnings=tuple(answer.warnings)))
+            facts, warnings = tuple(answer.checks), tuple(answer.warnings)
+            examined.append(Examined(about=about, facts=facts, warnings=warnings, remedies=answer.remedies))
     return examined
 
 
@@ -81,16 +92,18 @@ def _questions(
     spec: RunSpec, *, inputs: Inputs, texts: Mapping[str, bytes], ports: Ports
 ) -> Iterator[tuple[str, Question]]:
     content, broker, models, cj = ports.content, ports.broker, ports.models, ports.cj
+    yield from ports.here
     if content is not None and spec.uploads:
-        yield "Content Service", partial(_ask_content, content)
+        yield "Content Service", partial(_ask_content, content, clock=ports.clock)
     if broker is not None:
         yield "Kafka topics", partial(_ask_broker, broker)
     if models is not None:
-        yield "judge", partial(_ask_models, spec, models)
+        yield "LLM provider", partial(_ask_llm_provider, models, clock=ports.clock)
+        yield "judge", partial(ask_judge, spec, models=models)
     elif broker is not None:
         yield "judge", _ask_nobody_about_models
     if cj is not None:
-        yield "CJ service", partial(_ask_cj, spec, cj)
+        yield "CJ service", partial(_ask_cj, spec, cj=cj, clock=ports.clock)
         yield "assignment", partial(ask_assignment, spec, inputs=inputs, texts=texts, cj=cj, content=content)
 
 
@@ -98,57 +111,53 @@ def _passed(found: Findings, clock: Clock) -> PreflightPassed:
     return PreflightPassed(
         at=clock.now(),
         checks=tuple(found.checks),
-        warnings=tuple(found.warnings),
+        warnings=tuple(_with_remedy(told, found.remedies) for told in found.warnings),
         anchor_rows=tuple(found.rows),
     )
 
 
-async def _ask_content(content: ContentStore) -> Findings:
-    await content.check_health()
-    return Findings(checks=["the Content Service is up"])
+def _with_remedy(told: str, remedies: Mapping[str, str]) -> str:
+    return f"{told}. {remedies[told]}" if told in remedies else told
+
+
+async def _ask_content(content: ContentStore, *, clock: Clock) -> Findings:
+    found = Findings(checks=["the Content Service is up"])
+    compare_clocks(found, name="Content Service", alive=await content.check_health(), clock=clock, has_token=False)
+    return found
 
 
 async def _ask_broker(broker: Broker) -> Findings:
     topology = await broker.topology(tuple(Topic))
-    return Findings(checks=[f"Kafka cluster {topology.cluster_id} has all {len(topology.partitions)} topics"])
+    partitions = ", ".join(f"{topic} {count}" for topic, count in topology.partitions.items())
+    told = f"Kafka cluster {topology.cluster_id} has all {len(topology.partitions)} topics; partitions: {partitions}"
+    return Findings(checks=[told])
 
 
-async def _ask_models(spec: RunSpec, models: Models) -> Findings:
-    return Findings(checks=[await _check_model(spec, models)])
-
-
-async def _ask_nobody_about_models() -> Findings:
-    told = "provider and model were not checked, and the CJ service is silent about an unknown one"
-    return Findings(warnings=[f"{told}: give --llm-provider-service-url"])
-
-
-async def _ask_cj(spec: RunSpec, cj: CJService) -> Findings:
-    await cj.check_health()
-    found = Findings(checks=["the CJ service is up"])
-    if spec.patience.await_completion and spec.target.stack == "remote" and spec.patience.idle <= SILENT_SECONDS:
-        told = f"the CJ service may be silent for {SILENT_SECONDS:.0f} s between waves"
-        found.warnings.append(f"{told}, and --idle-timeout gives up after {spec.patience.idle:.0f} s")
+async def _ask_llm_provider(models: Models, *, clock: Clock) -> Findings:
+    alive = await models.check_health()
+    found = Findings()
+    if alive.health is None:
+        told = "the LLM provider service answers 503 on its health check"
+        found.warn(told, remedy="With a mock judge it does so though it works; otherwise see its log.")
+    else:
+        found.checks.append("the LLM provider service is up")
+    compare_clocks(found, name="LLM provider service", alive=alive, clock=clock, has_token=False)
     return found
 
 
-async def _check_model(spec: RunSpec, models: Models) -> str:
-    """An unknown provider or model ends a batch without a word."""
-    manifest = await models.models()
-    judge = spec.judge
-    if judge is None or judge.provider_override is None:
-        return f"the LLM provider service knows {manifest.total_models} models; its default judges"
-    provider = judge.provider_override.value
-    entries = manifest.providers.get(provider)
-    if entries is None:
-        raise ConfigurationError(
-            f"The LLM provider service does not know the provider {provider}.",
-            remedy=f"It knows {', '.join(sorted(manifest.providers)) or 'none'}; choose with --llm-provider.",
-        )
-    ids = [entry.model_id for entry in entries]
-    if judge.model_override is not None and judge.model_override not in ids:
-        near = get_close_matches(judge.model_override, ids, n=3) or ids[:5]
-        raise ConfigurationError(
-            f"The provider {provider} has no model {judge.model_override}.",
-            remedy=f"Near: {', '.join(near)}; choose with --llm-model.",
-        )
-    return f"the provider {provider} and its model are known"
+async def _ask_nobody_about_models() -> Findings:
+    found = Findings()
+    told = "provider and model were not checked, and the CJ service is silent about an unknown one"
+    found.warn(told, remedy="Give --llm-provider-service-url.")
+    return found
+
+
+async def _ask_cj(spec: RunSpec, *, cj: CJService, clock: Clock) -> Findings:
+    found = Findings(checks=["the CJ service is up"])
+    has_token = spec.study.assignment_id is not None
+    compare_clocks(found, name="CJ service", alive=await cj.check_health(), clock=clock, has_token=has_token)
+    if spec.patience.await_completion and spec.target.stack == "remote" and spec.patience.idle <= SILENT_SECONDS:
+        told = f"the CJ service may be silent for {SILENT_SECONDS:.0f} s between waves"
+        gives_up = f"and --idle-timeout gives up after {spec.patience.idle:.0f} s"
+        found.warn(f"{told}, {gives_up}", remedy=f"Give more than {SILENT_SECONDS:.0f}.")
+    return found

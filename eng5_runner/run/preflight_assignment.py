@@ -17,11 +17,24 @@ from eng5_runner.run.preflight_anchors import anchor_rows, anchor_warnings, reco
 
 @dataclass(slots=True)
 class Findings:
-    """What one question found."""
+    """What one question found.
+
+    Attributes:
+        checks: what is well.
+        warnings: what is well enough to go on.
+        remedies: what to do about a warning, by its text.
+        rows: the anchors that the CJ service has.
+    """
 
     checks: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    remedies: dict[str, str] = field(default_factory=dict)
     rows: list[AnchorRow] = field(default_factory=list)
+
+    def warn(self, text: str, *, remedy: str) -> None:
+        """Add a warning and what to do about it."""
+        self.warnings.append(text)
+        self.remedies[text] = remedy
 
 
 async def ask_assignment(

@@ -1,7 +1,7 @@
 """The image, built for real and run with a read-only root, as a user with no name, no home and no network.
 
 `ENG5_TEST_IMAGE=1 .venv/bin/python -m pytest tests/containers/test_image.py` runs these, in about five minutes, most of
-it for the base; several workers would each build their own. `ENG5_TEST_BASE_IMAGE` names another base, such as the
+it for the base; of several workers one does it. `ENG5_TEST_BASE_IMAGE` names another base, such as the
 Dockerfile's own where a registry can be reached.
 """
 
@@ -21,6 +21,7 @@ import pytest
 
 from tests.containers.composed import ROOT
 from tests.containers.image import USER, Builder, Image, missing
+from tests.needs import cannot_be_had
 
 DEMO = ROOT / "examples" / "eng5_demo"
 GIT_SHA = "0123456789abcdef0123456789abcdef01234567"
@@ -28,6 +29,7 @@ GIT_SHA = "0123456789abcdef0123456789abcdef01234567"
 pytestmark = [
     pytest.mark.container,
     pytest.mark.slow,
+    pytest.mark.xdist_group("image"),
     pytest.mark.skipif(os.environ.get("ENG5_TEST_IMAGE") != "1", reason="only with ENG5_TEST_IMAGE=1"),
 ]
 
@@ -35,7 +37,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
     if why := missing():
-        pytest.skip(why)
+        cannot_be_had(why)
     folder = tmp_path_factory.mktemp("image")
     made = Builder(folder)
     try:

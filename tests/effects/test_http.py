@@ -470,17 +470,19 @@ async def test_a_text_that_the_service_does_not_have_is_none_and_one_it_has_is_i
             await ContentClient(service(session, url)).download(ID)
 
 
-async def test_health_is_asked_at_the_service_s_root(session: aiohttp.ClientSession) -> None:
+async def test_health_is_asked_at_the_services_root_and_content_at_its_path(session: aiohttp.ClientSession) -> None:
     paths = []
 
     async def healthy(request: web.Request) -> web.StreamResponse:
         paths.append(request.path)
+        if request.path.endswith("/no-id"):
+            return answer(400)
         return answer(200, b'{"status": "healthy", "a_field_of_tomorrow": 1}')
 
     async with serving(healthy) as url:
         await ContentClient(service(session, url)).check_health()
         await CJAdminClient(service(session, url)).check_health()
-    assert paths == ["/healthz", "/v1/content/healthz"]
+    assert paths == ["/healthz", "/v1/content/no-id", "/v1/content/healthz"]
     async with serving(Script(answer(200, b"OK"))) as url:
         with pytest.raises(ServiceUnavailable, match=f"not a {Health.__name__}"):
             await ContentClient(service(session, url)).check_health()

@@ -148,6 +148,8 @@ class FieldServices:
         text = self.texts.get(request.path.removeprefix("/v1/content/"))
         if text is not None:
             return web.Response(body=text.encode(), content_type="application/octet-stream")
+        if request.path == "/v1/content/no-id":
+            return web.json_response({"error": {"error_code": "VALIDATION_ERROR", "message": "no id"}}, status=400)
         if request.path.startswith("/v1/content/"):
             refused = {"error_code": "RESOURCE_NOT_FOUND", "message": "Content not found", "service": "content_service"}
             return web.json_response({"error": refused}, status=404)

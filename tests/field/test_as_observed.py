@@ -57,7 +57,7 @@ async def test_a_corrected_admin_side_is_taken_at_its_word(status, error, embedd
 
 
 async def test_a_judge_service_in_mock_mode_works_though_its_health_check_says_503(embedded, tmp_path):
-    """It is asked for its models, which it knows, and never for its health."""
+    """That is a warning; what counts is that it knows its models."""
     asked = []
 
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -68,7 +68,8 @@ async def test_a_judge_service_in_mock_mode_works_though_its_health_check_says_5
 
     async with serving(answer) as url, FieldServices(embedded) as field:
         ended = await run_against(field, tmp_path, llm_url=f"{url}/api/v1")
-    assert (ended.code, asked) == (0, ["/api/v1/models"])
+    assert (ended.code, asked) == (0, ["/healthz", "/api/v1/models"])
+    assert any("503" in warning for warning in ended.state.preflight.warnings)
 
 
 async def test_anchors_that_the_service_lacks_are_registered_over_the_wire(embedded, tmp_path):

@@ -25,6 +25,7 @@ from typing import Protocol
 
 from confluent_kafka.admin import (
     AdminClient,
+    NewPartitions,
     NewTopic,
     ScramCredentialInfo,
     ScramMechanism,
@@ -73,7 +74,8 @@ class KafkaBroker:
         (self.folder / "server.properties").write_text(self._properties())
         command = [
             *self._java("kafka.tools.StorageTool"),
-            *("format", "-t", base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")),
+            # In one word: an id can begin with a hyphen.
+            *("format", f"--cluster-id={base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip('=')}"),
             *("-c", str(self.folder / "server.properties")),
         ]
         formatted = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -221,6 +223,13 @@ def create_user(bootstrap: str) -> None:
         login = UserScramCredentialUpsertion(USER, ScramCredentialInfo(mechanism, 4096), password=PASSWORD.encode())
         for altered in client.alter_user_scram_credentials([login]).values():
             altered.result(timeout=30)
+
+
+def add_partitions(bootstrap: str, topic: str, total: int) -> None:
+    """Give a topic more partitions than it has."""
+    client = admin(bootstrap)  # without a name it would be gone before the answer comes
+    for grown in client.create_partitions([NewPartitions(topic, total)]).values():
+        grown.result(timeout=30)
 
 
 def create_topics(bootstrap: str, *, prefix: str = "") -> None:

@@ -61,12 +61,14 @@ def _deleted(client: AdminClient, wanted: Sequence[TopicPartition]) -> bool:
     return not any(errors)
 
 
-def put(bootstrap: str, topic: str, values: Sequence[bytes], **settings: object) -> None:
+def put(
+    bootstrap: str, topic: str, values: Sequence[bytes], *, partitions: int = PARTITIONS, **settings: object
+) -> None:
     """Somebody else's records, spread over the partitions; settings have `_` for `.`."""
     more = {name.replace("_", "."): value for name, value in settings.items()}
     producer = Producer({"bootstrap.servers": bootstrap, "log_level": 0, "linger.ms": 50} | more)
     for number, value in enumerate(values):
-        producer.produce(topic, value, partition=number % PARTITIONS)
+        producer.produce(topic, value, partition=number % partitions)
     assert producer.flush(30) == 0
 
 
@@ -74,6 +76,13 @@ def put(bootstrap: str, topic: str, values: Sequence[bytes], **settings: object)
 def stack_on(bootstrap: str, folder: Path) -> Iterator[Mapping[str, str]]:
     """The embedded services on a Kafka that is there; gives the runner's environment for them."""
     forget(bootstrap, tuple(Topic))  # else they would work off the requests of tests before
+    with stack_on_a_fresh(bootstrap, folder) as environment:
+        yield environment
+
+
+@contextmanager
+def stack_on_a_fresh(bootstrap: str, folder: Path) -> Iterator[Mapping[str, str]]:
+    """The same on a Kafka that no test has used before."""
     folder.mkdir(parents=True)
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(

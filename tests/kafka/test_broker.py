@@ -14,7 +14,7 @@ from eng5_runner.effects.kafka import connected
 from eng5_runner.effects.kafka_settings import KafkaSettings
 from eng5_runner.errors import ConfigurationError
 from tests.effects.conftest import nothing_left as nothing_left  # noqa: PLC0414 - pytest finds fixtures by their name
-from tests.kafka.cluster import Broker, KafkaBroker, create_topics
+from tests.kafka.cluster import PARTITIONS, Broker, KafkaBroker, add_partitions, create_topics
 from tests.kafka.detour import Detour
 from tests.kafka.records import put, values_in
 
@@ -104,3 +104,24 @@ async def test_a_prefix_stands_before_the_topics_and_nowhere_else(broker: Broker
         assert found == sent and sent.topic == Topic.REQUEST
     assert b"mine" in values_in(broker.bootstrap, f"school.{Topic.REQUEST}")
     assert b"mine" not in values_in(broker.bootstrap, Topic.REQUEST)
+
+
+async def test_partitions_that_are_added_meanwhile_are_read_from_their_first_record(our_broker: KafkaBroker) -> None:
+    create_topics(our_broker.bootstrap, prefix="growing.")
+    topic = f"growing.{Topic.COMPARISON}"
+    put(our_broker.bootstrap, topic, [b"before"])
+    settings = KafkaSettings(bootstrap=our_broker.bootstrap, client_id="tests", topic_prefix="growing.")
+    async with connected(settings) as connection:
+        connection.listen(await connection.ends(await connection.topology([Topic.COMPARISON])))
+        assert (await connection.poll()).records == ()
+        add_partitions(our_broker.bootstrap, topic, PARTITIONS + 2)
+        put(our_broker.bootstrap, topic, numbered(PARTITIONS + 2), partitions=PARTITIONS + 2)
+        ends = await connection.ends(await connection.topology([Topic.COMPARISON]))
+        assert len(ends) == PARTITIONS + 2, "the ends are those of all partitions, so the run is not over before"
+        found: list[bytes] = []
+        while len(found) < PARTITIONS + 2:
+            found += [record.value for record in (await connection.poll()).records]
+            if added := connection.adopt_new_partitions():
+                connection.listen((*(await connection.positions()), *added))
+        assert sorted(found) == numbered(PARTITIONS + 2)
+        assert await connection.positions() == ends

@@ -12,7 +12,7 @@ from eng5_runner.contracts.topics import Topic
 from eng5_runner.core.spec import KafkaAccess
 from eng5_runner.effects.kafka import connected
 from eng5_runner.effects.kafka_settings import KafkaSettings
-from eng5_runner.errors import ConfigurationError, NotAllowed, RunnerError, ServiceUnavailable
+from eng5_runner.errors import ConfigurationError, NotAllowed, RunnerError
 from tests.cli.runner import newest, run
 from tests.effects.conftest import nothing_left as nothing_left  # noqa: PLC0414 - pytest finds fixtures by their name
 from tests.kafka.certificates import Certificates
@@ -74,6 +74,37 @@ def test_what_is_wrong_with_the_login_is_told_and_the_password_is_not(
     assert "canary" not in refused.out + refused.err
 
 
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        ({"KAFKA_SASL_PASSWORD": "wr0ng-canary"}, 77, "Kafka", "invalid credentials", "password"),
+        ({"KAFKA_CA": "other"}, 69, "Kafka", "certificate verify failed", "cluster"),
+        ({"KAFKA_SECURITY_PROTOCOL": "SSL", "KAFKA_SASL_USERNAME": ""}, 77, "Kafka", "certificate", "--kafka-client-"),
+        ({"KAFKA_TOPIC_PREFIX": "nowhere."}, 78, "Kafka topics", f"nowhere.{Topic.REQUEST}", "Create them"),
+    ],
+    ids=["password", "authority", "no certificate", "topics"],
+)
+def test_preflight_names_what_keeps_us_from_a_real_cluster(
+    refusal: tuple[dict[str, str], int, str, str, str],
+    study: Path,
+    our_broker: KafkaBroker,
+    certificates: Certificates,
+    services: Mapping[str, str],
+) -> None:
+    change, code, about, cause, remedy = refusal
+    env = {**services, **login(our_broker, certificates), **change}
+    if env["KAFKA_CA"] == "other":
+        env["KAFKA_CA"] = str(certificates.other_ca)
+    if env["KAFKA_SECURITY_PROTOCOL"] == "SSL":
+        env["KAFKA_BOOTSTRAP_SERVERS"] = our_broker.at("MUTUAL")
+    ran = run("preflight", "--assets", study, "--json", cwd=study.parent, env=env)
+    assert ran.code == code, ran.out + ran.err
+    (broken,) = [line for line in ran.lines if line["error"]]
+    assert broken["about"] == about
+    assert cause in broken["error"]["message"] and remedy in broken["error"]["remedy"]
+    assert "canary" not in ran.out + ran.err
+
+
 def settings(broker: KafkaBroker, listener: str, **access: object) -> KafkaSettings:
     return KafkaSettings(
         bootstrap=broker.at(listener),
@@ -118,7 +149,8 @@ async def test_a_clients_certificate_opens_where_one_is_wanted(
     ca, cert, key = (str(path) for path in (certificates.ca, certificates.client, certificates.client_key))
     assert await outcome(settings(our_broker, "MUTUAL", protocol="SSL", ca=ca, client_cert=cert, client_key=key)) == 3
     without = await outcome(settings(our_broker, "MUTUAL", protocol="SSL", ca=ca))
-    assert isinstance(without, ServiceUnavailable)
+    assert isinstance(without, NotAllowed)
+    assert "client's certificate" in without.message and "--kafka-client-cert" in without.remedy
     half = await outcome(settings(our_broker, "MUTUAL", protocol="SSL", ca=ca, client_cert=cert))
     assert isinstance(half, ConfigurationError)
     swapped = await outcome(settings(our_broker, "MUTUAL", protocol="SSL", ca=ca, client_cert=key, client_key=cert))

@@ -112,6 +112,12 @@ class FakeBroker:
     async def positions(self) -> tuple[Position, ...]:
         return tuple(Position(topic=t, partition=p, offset=o) for (t, p), o in sorted(self._at.items()))
 
+    async def behind(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for where, offset in self._at.items():
+            found[where[0]] = found.get(where[0], 0) + self._cluster.end(where) - offset
+        return found
+
     async def is_alive(self) -> bool:
         return not self._world.broker_is_down
 

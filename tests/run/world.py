@@ -20,18 +20,21 @@ from eng5_runner.contracts.services import (
     AnchorListing,
     AnchorOnRecord,
     AnchorRegistered,
+    Health,
     Instructions,
     ModelEntry,
     ModelManifest,
     StudentPrompt,
 )
 from eng5_runner.core.spec import RunSpec
+from eng5_runner.effects.http import Alive
 from eng5_runner.errors import ServiceUnavailable
 from eng5_runner.run.ports import Ports
 from tests.run import messages
 from tests.run.cluster import Cluster, FakeBroker, Where
 from tests.run.messages import Callback
 
+WELL = Alive(health=Health(status="healthy"))
 Script = Callable[[UUID, list[str]], list[Callback]]
 
 
@@ -63,9 +66,10 @@ class FakeContent:
         self.fails_at: int | None = None
         self.breaks_with: Exception | None = None
         self.after_upload: Callable[[], None] = lambda: None
+        self.alive = WELL
 
-    async def check_health(self) -> None:
-        return
+    async def check_health(self) -> Alive:
+        return self.alive
 
     async def upload(self, text: bytes) -> str:
         self.requests += 1
@@ -130,6 +134,7 @@ class FakeCJ:
         self.asked: Counter[str] = Counter()
         self.record: Instructions | None = None
         self.listing: AnchorListing | None = None
+        self.alive = WELL
         self.task: StudentPrompt | None = None
         self.registered: list[AnchorBody] = []
         self.forgets_anchors = False
@@ -148,8 +153,8 @@ class FakeCJ:
             else:
                 self._world.say(callback)
 
-    async def check_health(self) -> None:
-        return
+    async def check_health(self) -> Alive:
+        return self.alive
 
     async def instructions(self, assignment_id: str) -> Instructions | None:
         return self.record
@@ -180,6 +185,12 @@ class FakeCJ:
 
 class FakeModels:
     """The LLM provider's manifest: one provider, two models."""
+
+    def __init__(self) -> None:
+        self.alive = WELL
+
+    async def check_health(self) -> Alive:
+        return self.alive
 
     async def models(self) -> ModelManifest:
         entries = tuple(ModelEntry(model_id=f"invented-judge-{n}", provider="mock") for n in (1, 2))

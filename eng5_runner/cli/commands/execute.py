@@ -10,7 +10,7 @@ from rich.console import Console
 from eng5_runner.cli.environment import versions
 from eng5_runner.cli.logs import run_log
 from eng5_runner.cli.loop import run_loop
-from eng5_runner.cli.metrics import METRICS_NAME, measured
+from eng5_runner.cli.metrics import kept, measured
 from eng5_runner.cli.narrate import Narrator, write_json
 from eng5_runner.cli.prepared import Prepared
 from eng5_runner.cli.session import Work, finish, finish_if_possible, work_on
@@ -19,7 +19,6 @@ from eng5_runner.cli.summary import show_summary
 from eng5_runner.core.events import RunStarted
 from eng5_runner.core.next_step import exit_code, texts_to_store
 from eng5_runner.effects.clock import SystemClock
-from eng5_runner.effects.outputs import write_atomically
 from eng5_runner.errors import RunnerError
 
 
@@ -64,9 +63,8 @@ def conclude(
         RunnerError: what the run could not go on after; its message names the resume command.
     """
     try:
-        with measured(port=metrics_port) as metrics:
+        with measured(port=metrics_port) as metrics, kept(metrics, work.run_directory):
             signal_number = run_loop(work_on(work, narrator=narrator, metrics=metrics))
-            write_atomically(work.run_directory / METRICS_NAME, metrics.to_text())
     except RunnerError as error:
         structlog.get_logger().error("stopped", cause=error.message)
         finish_if_possible(work.run_directory, log_closed=log.close)

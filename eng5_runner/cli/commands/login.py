@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import typer
@@ -13,8 +12,16 @@ from rich.markup import escape
 from eng5_runner.cli.admin_output import checked_url, telling_retries, when
 from eng5_runner.cli.loop import run_loop
 from eng5_runner.cli.narrate import people, write_json
-from eng5_runner.cli.tokens import SOURCES, VARIABLES, Token, admin_token, identity_client, no_token, state_folder
-from eng5_runner.contracts.services import ADMIN_ROLE, TOKEN_AUDIENCE, TOKEN_ISSUER
+from eng5_runner.cli.tokens import (
+    SOURCES,
+    VARIABLES,
+    Token,
+    admin_token,
+    doubts,
+    identity_client,
+    no_token,
+    state_folder,
+)
 from eng5_runner.core.inputs import shown
 from eng5_runner.effects.clock import SystemClock
 from eng5_runner.effects.http import http_session
@@ -137,7 +144,7 @@ def whoami(*, identity_url: str, json_lines: bool) -> int:
         ("expires", when(claims.expires_at)),
     ):
         console.print(escape(f"{name}: {shown(value or 'not said')}"))
-    for doubt in _doubts(claims):
+    for doubt in doubts(claims):
         console.print(doubt, style="yellow")
     console.print("this is what the token says; whether it is true only the services can tell", style="dim")
     return 0
@@ -158,19 +165,5 @@ def _facts(claims: Claims | None) -> dict[str, object]:
         "issuer": claims.issuer,
         "audience": list(claims.audience),
         "expires_at": None if claims.expires_at is None else claims.expires_at.isoformat(),
-        "doubts": _doubts(claims),
+        "doubts": doubts(claims),
     }
-
-
-def _doubts(claims: Claims) -> list[str]:
-    """Why the CJ service's admin side will hardly take the token."""
-    found = []
-    if claims.expires_at is not None and claims.expires_at <= datetime.now(UTC):
-        found.append("it has expired")
-    if ADMIN_ROLE not in claims.roles:
-        found.append(f"it does not have the role {ADMIN_ROLE}")
-    if claims.issuer != TOKEN_ISSUER:
-        found.append(f"its issuer is not {TOKEN_ISSUER}")
-    if TOKEN_AUDIENCE not in claims.audience:
-        found.append(f"it is not for {TOKEN_AUDIENCE}")
-    return found

@@ -25,7 +25,7 @@ from eng5_runner.run.hydrate import hydrate, load_inputs, write
 _ENDED = ("complete", "not-sent")
 
 
-def resume(run_directory: Path, *, json_lines: bool, verbose: bool) -> int:
+def resume(run_directory: Path, *, json_lines: bool, verbose: bool, metrics_port: int | None = None) -> int:
     """Go on with a run under the settings it began with.
 
     Returns:
@@ -57,7 +57,7 @@ def resume(run_directory: Path, *, json_lines: bool, verbose: bool) -> int:
         )
         opening = RunResumed(at=SystemClock().now(), versions=versions())
         work = Work(run_directory=run_directory, opening=opening, inputs=inputs, texts=texts)
-        return conclude(work, narrator=narrator, console=console, log=log)
+        return conclude(work, narrator=narrator, console=console, log=log, metrics_port=metrics_port)
 
 
 def _texts(state: RunState, inputs: Inputs) -> dict[str, bytes]:

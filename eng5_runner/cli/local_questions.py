@@ -1,0 +1,85 @@
+"""Preflight's questions about this machine: output folder, token, and the keys of an embedded stack's judges."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from eng5_runner.cli.judge_check import check_judge
+from eng5_runner.cli.tokens import SOURCES, Token, doubts, no_token
+from eng5_runner.core.spec import RunSpec
+from eng5_runner.effects.identity import claims_of
+from eng5_runner.effects.room import free_bytes
+from eng5_runner.errors import DiskError, NotAllowed
+from eng5_runner.run.ports import Question
+from eng5_runner.run.preflight_assignment import Findings
+from eng5_runner.stack.providers.keys import PLACES, install_command, is_installed
+
+# A run of ten thousand comparisons keeps about this much (bytes).
+ROOM_WANTED = 100 << 20
+_LOG_IN = "`eng5-runner admin login`, or set HULEEDU_ADMIN_TOKEN; `admin whoami` tells which token is used."
+
+
+def local_questions(spec: RunSpec, *, folder: Path) -> Iterator[tuple[str, Question]]:
+    """What execute needs of this machine.
+
+    Args:
+        spec: of the run.
+        folder: where it writes.
+    """
+    yield "output folder", partial(_ask_room, folder)
+    if spec.send and spec.target.stack == "embedded":
+        yield "keys", partial(_ask_keys, spec, os.environ)
+
+
+def login_question(spec: RunSpec, token: Token | None) -> Iterator[tuple[str, Question]]:
+    """Whether the token is one that the CJ service's admin side can take; a guest run needs none."""
+    if spec.send and spec.target.stack == "remote" and spec.study.assignment_id is not None:
+        yield "login", partial(_ask_login, token)
+
+
+async def _ask_room(folder: Path) -> Findings:
+    free = free_bytes(folder)
+    if free < ROOM_WANTED:
+        raise DiskError(
+            f"{folder} has {free >> 20} MiB free; a large run keeps up to {ROOM_WANTED >> 20} MiB.",
+            remedy="Make room, or name another folder with --output-dir.",
+        )
+    return Findings(checks=[f"the output folder has {free >> 20} MiB free"])
+
+
+async def _ask_keys(spec: RunSpec, environ: Mapping[str, str]) -> Findings:
+    """Of the judges that an embedded stack can ask; names only."""
+    found = Findings()
+    for warning in check_judge(spec, environ):
+        found.warn(warning, remedy="Leave it out, or choose another judge.")
+    for provider, place in PLACES.items():
+        named = [name for name in (place.key, place.base_url) if environ.get(name, "").strip()]
+        if not named:
+            continue
+        if is_installed(place):
+            found.checks.append(f"{provider.value}: {' and '.join(named)} set")
+        else:
+            told = f"{provider.value}: {' and '.join(named)} set, but the client library {place.library} is missing"
+            found.warn(told, remedy=f"{install_command(place)}.")
+    if not (found.checks or found.warnings):
+        found.checks.append("no key of a judge is set: the offline baseline alone can judge")
+    return found
+
+
+async def _ask_login(token: Token | None) -> Findings:
+    if token is None:
+        raise no_token(os.environ)
+    claims = claims_of(token.value)
+    found = Findings(checks=[f"there is a token: {SOURCES[token.source]}"])
+    if claims is None:
+        found.warn("the token is no JWT, so it does not tell how long it is valid", remedy=_LOG_IN)
+        return found
+    if claims.expires_at is not None and claims.expires_at <= datetime.now(UTC):
+        raise NotAllowed(f"The token expired at {claims.expires_at:%Y-%m-%d %H:%M} UTC.", remedy=_LOG_IN)
+    for doubt in doubts(claims):
+        found.warn(f"the token will hardly do: {doubt}", remedy=_LOG_IN)
+    return found
