@@ -39,11 +39,16 @@ app.command("preflight", help="Ask every service what execute would ask, and sen
 
 
 @app.command()
-def resume(run: RunArgument, json: JsonOption = False, verbose: VerboseOption = False) -> None:
+def resume(
+    run: RunArgument,
+    max_cost: Annotated[float | None, typer.Option("--max-cost", help="A higher cost limit in USD.")] = None,
+    json: JsonOption = False,
+    verbose: VerboseOption = False,
+) -> None:
     """Go on where the last session of a run ended."""
     from eng5_runner.cli.commands.resume import resume as resume_run
 
-    raise typer.Exit(resume_run(run, json_lines=json, verbose=verbose))
+    raise typer.Exit(resume_run(run, json_lines=json, verbose=verbose, max_cost=max_cost))
 
 
 @app.command()

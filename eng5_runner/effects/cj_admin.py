@@ -18,6 +18,15 @@ class CJAdminClient(AdministrationClient):
         """
         self._service.parse(Health, await self._service.call("GET", f"{self._service.url}/healthz"))
 
+    async def honours(self) -> frozenset[str]:
+        """What it heeds of a request beyond the contract; nothing where it does not say.
+
+        Raises:
+            ServiceUnavailable: it does not answer.
+        """
+        answer = await self._service.call("GET", f"{self._service.url}/healthz")
+        return frozenset(self._service.parse(Health, answer).honours or ())
+
 
 class ModelsClient:
     """Reads the LLM provider's manifest."""

@@ -19,6 +19,7 @@ from eng5_runner.core.spec import RunSpec
 from eng5_runner.errors import ConfigurationError, RunnerError
 from eng5_runner.run.ports import Broker, CJService, Clock, ContentStore, Models, Notice, Ports, Told
 from eng5_runner.run.preflight_assignment import Findings, ask_assignment
+from eng5_runner.run.preflight_honours import ask_honours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +62,7 @@ async def preflight(
         found.checks += answer.checks
         found.warnings += answer.warnings
         found.rows += answer.rows
+        found.comparison_at_most_usd = found.comparison_at_most_usd or answer.comparison_at_most_usd
     yield [_passed(found, ports.clock)]
 
 
@@ -91,6 +93,7 @@ def _questions(
         yield "judge", _ask_nobody_about_models
     if cj is not None:
         yield "CJ service", partial(_ask_cj, spec, cj)
+        yield "design and budget", partial(ask_honours, spec, inputs=inputs, cj=cj, models=models)
         yield "assignment", partial(ask_assignment, spec, inputs=inputs, texts=texts, cj=cj, content=content)
 
 
@@ -100,6 +103,7 @@ def _passed(found: Findings, clock: Clock) -> PreflightPassed:
         checks=tuple(found.checks),
         warnings=tuple(found.warnings),
         anchor_rows=tuple(found.rows),
+        comparison_at_most_usd=found.comparison_at_most_usd,
     )
 
 

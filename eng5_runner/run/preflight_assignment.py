@@ -17,11 +17,12 @@ from eng5_runner.run.preflight_anchors import anchor_rows, anchor_warnings, reco
 
 @dataclass(slots=True)
 class Findings:
-    """What one question found."""
+    """What one question found; `comparison_at_most_usd` only where a cost limit is kept by it."""
 
     checks: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     rows: list[AnchorRow] = field(default_factory=list)
+    comparison_at_most_usd: float | None = None
 
 
 async def ask_assignment(

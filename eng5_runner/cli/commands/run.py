@@ -51,7 +51,7 @@ def run(resolved: Resolved) -> int:
     inputs = require_usable(assets, console, json_lines=settings.json_lines)
     run_id = new_run_id()
     label = settings.batch_id or settings.assets.resolve().name or "run"
-    spec = build_spec(settings, run_id=run_id, label=label)
+    spec = build_spec(settings, inputs, run_id=run_id, label=label)
     _tell_judge(spec, console, json_lines=settings.json_lines)
     directory = _directory(resolved, spec)
     prepared = Prepared(
