@@ -42,6 +42,7 @@ app.command("preflight", help="Ask every service what execute would ask, and sen
 @app.command()
 def resume(
     run: RunArgument,
+    max_cost: Annotated[float | None, typer.Option("--max-cost", help="A higher cost limit in USD.")] = None,
     json: JsonOption = False,
     verbose: VerboseOption = False,
     metrics_port: services.MetricsPort = None,
@@ -49,7 +50,7 @@ def resume(
     """Go on where the last session of a run ended."""
     from eng5_runner.cli.commands.resume import resume as resume_run
 
-    raise typer.Exit(resume_run(run, json_lines=json, verbose=verbose, metrics_port=metrics_port))
+    raise typer.Exit(resume_run(run, json_lines=json, verbose=verbose, max_cost=max_cost, metrics_port=metrics_port))
 
 
 @app.command()

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
+from eng5_runner.cli.design import check_design, read_pairs
 from eng5_runner.cli.settings import Settings
 from eng5_runner.contracts.request import LLMConfigOverrides
+from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.spec import Budget, KafkaAccess, Patience, RunSpec, Study, Target, Uploading
 from eng5_runner.errors import InputsMissing, UsageError
 
@@ -79,13 +81,15 @@ def _absolute(path: Path | None) -> str | None:
     return None if path is None else str(path.resolve())
 
 
-def build_spec(settings: Settings, *, run_id: UUID, label: str) -> RunSpec:
+def build_spec(settings: Settings, inputs: Inputs, *, run_id: UUID, label: str) -> RunSpec:
     """The spec of a new run.
 
     Raises:
-        UsageError: an id is no UUID.
+        UsageError: an id is no UUID, or two settings contradict each other.
+        InputsInvalid: the table of pairs cannot be used.
         InputsMissing: a prompt or rubric file is not there.
     """
+    check_design(settings)
     where = destination(settings)
     return RunSpec(
         run_id=run_id,
@@ -106,7 +110,7 @@ def build_spec(settings: Settings, *, run_id: UUID, label: str) -> RunSpec:
             org_id=settings.org_id,
         ),
         judge=_judge(settings),
-        budget=_budget(settings),
+        budget=_budget(settings, read_pairs(settings.pairs, inputs)),
         target=where.target,
         patience=Patience(
             await_completion=settings.await_completion,
@@ -117,7 +121,7 @@ def build_spec(settings: Settings, *, run_id: UUID, label: str) -> RunSpec:
     )
 
 
-def _budget(settings: Settings) -> Budget:
+def _budget(settings: Settings, pairs: tuple[tuple[str, str], ...]) -> Budget:
     return Budget(
         max_comparisons=settings.max_comparisons,
         comparisons_per_essay=settings.comparisons_per_essay,
@@ -125,6 +129,7 @@ def _budget(settings: Settings) -> Budget:
         target_se=settings.target_se,
         target_reliability=settings.target_reliability,
         design=settings.design,
+        pairs=pairs,
         repeats=settings.repeats,
         swap=settings.swap,
         seed=settings.seed,

@@ -13,7 +13,7 @@ from pathlib import Path
 from eng5_runner.core.spec import Target
 from eng5_runner.errors import ServiceUnavailable
 
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 STOP_SECONDS = 10.0
 
 

@@ -23,6 +23,7 @@ from rich.progress import (
 )
 
 from eng5_runner.core.events import (
+    BudgetRaised,
     CallbackAccepted,
     CallbackRejected,
     CallbackRepeated,
@@ -146,8 +147,7 @@ class Narrator:
                 self._comparisons.cost_usd += event.cost_usd
                 self._advance(self._comparisons)
             case CallbackAccepted():
-                said = {"completed": "the CJ service has completed", "result": "the result is in"}
-                self.say(said.get(event.kind, f"the CJ service failed: {event.note}"))
+                self.say(_ending(event))
             case CallbackRejected():
                 self.say(f"a message of this run cannot be used: {event.reason}", style="yellow")
             case CallbackRepeated(conflict=True):
@@ -173,6 +173,17 @@ class Narrator:
             self.say(count.line())
 
 
+def _ending(event: CallbackAccepted) -> str:
+    """What people hear of a message about the whole batch."""
+    if event.kind == "failed":
+        return f"the CJ service failed: {event.note}"
+    if event.kind == "result":
+        return "the result is in"
+    if event.limit_usd is not None:
+        return f"the CJ service has stopped at the cost limit of {event.limit_usd} USD"
+    return "the CJ service has completed"
+
+
 def _lines(event: Event) -> Iterator[str]:
     """What people hear of the events that come once."""
     match event:
@@ -180,6 +191,8 @@ def _lines(event: Event) -> Iterator[str]:
             yield f"run {event.spec.run_id} ({event.spec.label}), mode {event.spec.mode.value}"
         case RunResumed():
             yield "going on where the last session ended"
+        case BudgetRaised():
+            yield f"the cost limit is now {event.max_cost_usd} USD"
         case PreflightPassed():
             yield from event.checks
             yield from (f"warning: {warning}" for warning in event.warnings)

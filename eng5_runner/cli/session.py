@@ -20,7 +20,7 @@ from eng5_runner.cli.narrate import Narrator
 from eng5_runner.cli.tokens import Token, admin_token
 from eng5_runner.cli.trace import trace_of
 from eng5_runner.contracts.request import Provider
-from eng5_runner.core.events import RunResumed, RunStarted
+from eng5_runner.core.events import BudgetRaised, RunResumed, RunStarted
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.core.state import fold
@@ -43,12 +43,14 @@ class Work:
     Attributes:
         opening: RunStarted for a new run, RunResumed for one that goes on.
         texts: sha256 → bytes of the essays, where uploads are left.
+        raised: the new cost limit, if a person has given one.
     """
 
     run_directory: Path
     opening: RunStarted | RunResumed
     inputs: Inputs
     texts: dict[str, bytes]
+    raised: BudgetRaised | None = None
 
 
 @dataclass(slots=True)
@@ -91,7 +93,7 @@ async def work_on(work: Work, *, narrator: Narrator, metrics: RunMetrics) -> int
             stop=interruption.stop,
         )
         with narrator.live():
-            await session.record([work.opening])
+            await session.record([work.opening, *([work.raised] if work.raised else [])])
             await _drive(session, work=work, interruption=interruption, narrator=narrator)
     return interruption.signal_number
 

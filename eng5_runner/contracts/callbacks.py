@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, ValidationError, model_validator
 
 from eng5_runner.contracts.base import Instant, Lenient, WireModel
 from eng5_runner.contracts.events import BatchEvent, SystemMetadata
+from eng5_runner.contracts.stopping import COST_LIMIT, CostStop, Look
 
 Winner = Literal["Essay A", "Essay B"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -67,6 +68,8 @@ class ComparisonMetadata(WireModel):
         system_prompt_sha256: of the exact system prompt, where one went along.
         prompt_templates: name → sha256 of the texts that were not the asker's own.
         cassette: whether it was replayed and not asked; then `replay_of` tells what.
+        repeat_index: an extension of ours: how often the pair was asked before in this order, retries apart.
+        cost_known: an extension of ours: False where `cost_estimate` says nothing.
     """
 
     essay_a_id: str
@@ -83,6 +86,8 @@ class ComparisonMetadata(WireModel):
     prompt_templates: Lenient[dict[str, Sha256]] = None
     cassette: Lenient[bool] = None
     replay_of: Lenient[ReplayOf] = None
+    repeat_index: Lenient[Annotated[int, Field(ge=0)]] = None
+    cost_known: Lenient[bool] = None
 
     @property
     def batch(self) -> str | None:
@@ -148,6 +153,17 @@ class CJAssessmentCompleted(BatchEvent):
     system_metadata: Lenient[SystemMetadata] = None
     cj_assessment_job_id: Lenient[str] = None
     processing_summary: Lenient[ProcessingSummary] = None
+
+    @property
+    def cost_stop(self) -> CostStop | None:
+        """Where it ended, if it ended at its cost limit: `error_info` has the reason `cost_limit` and the figures."""
+        info = (self.system_metadata and self.system_metadata.error_info) or {}
+        if info.get("reason") != COST_LIMIT:
+            return None
+        try:
+            return CostStop.model_validate(info.get("details"), extra="ignore")
+        except ValidationError:
+            return None
 
 
 class CJAssessmentFailed(BatchEvent):
@@ -215,7 +231,12 @@ class GradeProjectionSummary(WireModel):
 
 
 class AssessmentMetadata(WireModel):
-    """About the assessment as a whole. `comparison_count` of the real service is not what was done."""
+    """About the assessment as a whole. `comparison_count` of the real service is not what was done.
+
+    Attributes:
+        stopping_looks: an extension of ours: every look at whether the study may end.
+        cost_stop: an extension of ours: where the batch ended, if that was its cost limit.
+    """
 
     anchor_essays_used: Lenient[int] = None
     calibration_method: Lenient[str] = None
@@ -226,6 +247,8 @@ class AssessmentMetadata(WireModel):
     assignment_id: Lenient[str] = None
     course_code: Lenient[str] = None
     grade_projection_summary: Lenient[GradeProjectionSummary] = None
+    stopping_looks: Lenient[tuple[Look, ...]] = None
+    cost_stop: Lenient[CostStop] = None
 
 
 class AssessmentResult(BatchEvent):

@@ -39,10 +39,11 @@ class ErrorAnswer(WireModel):
 
 
 class Health(WireModel):
-    """The answer of `GET /healthz`."""
+    """The answer of `GET /healthz`; `honours` names what a CJ service heeds of `contracts.wishes`."""
 
     status: str
     service: Lenient[str] = None
+    honours: Lenient[tuple[str, ...]] = None
 
 
 class InstructionsBody(WireModel):

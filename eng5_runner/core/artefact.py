@@ -20,6 +20,7 @@ from eng5_runner.core.service_figures import Own, comparison_with_service
 from eng5_runner.core.service_result import service_figures, service_result
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.core.state import RunState
+from eng5_runner.core.study_course import stopping
 
 SCHEMA_VERSION = "1.0.1"
 ZERO_CHECKSUM = "0" * 64
@@ -53,6 +54,7 @@ def project_artefact(inputs: Inputs, events: Iterable[Event], *, state: RunState
         "costs": costs_of((*evidence.judged, *evidence.failed)),
         "prompt_hashes": prompt_hashes(evidence),
         "runner_status": runner_status(state, events),
+        "stopping": stopping(state.spec, evidence),
         "validation": {
             "artefact_checksum": ZERO_CHECKSUM,
             "manifest": list(manifest),
@@ -124,8 +126,6 @@ def _judges(evidence: Evidence, spec: RunSpec) -> list[Json]:
 
 
 def _inputs(inputs: Inputs, state: RunState) -> Object:
-    stored = state.storage_ids
-
     def essay(file: SourceFile, *, text_sha256: str, words: int) -> Object:
         told: Object = {
             "file_name": file.file_name,
@@ -135,7 +135,8 @@ def _inputs(inputs: Inputs, state: RunState) -> Object:
             "text_sha256": text_sha256,
             "word_count": words,
         }
-        return told | ({"storage_id": stored[text_sha256]} if text_sha256 in stored else {})
+        stored = state.storage_ids.get(text_sha256)
+        return told | ({"storage_id": stored} if stored else {})
 
     return {
         "instructions": _document(inputs.instructions),
@@ -198,6 +199,7 @@ def _call(sequence: int, one: Judged) -> Object:
             "response_time_ms": result.response_time_ms,
             "request_type": result.request_metadata.cj_request_type,
             "iteration": result.request_metadata.comparison_iteration,
+            "repeat_index": result.request_metadata.repeat_index,
         }
     )
 

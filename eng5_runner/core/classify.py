@@ -20,6 +20,7 @@ from eng5_runner.contracts.callbacks import (
     CJAssessmentFailed,
     LLMComparisonResult,
 )
+from eng5_runner.contracts.stopping import CostStop
 from eng5_runner.contracts.topics import Topic, batch_of, parse_callback
 from eng5_runner.core.canonical import sha256_hex
 from eng5_runner.core.essay_names import EssayNames
@@ -53,6 +54,7 @@ class Accepted(NamedTuple):
     judged: bool
     cost_usd: float
     note: str
+    limit_usd: float | None = None
 
 
 class Repeated(NamedTuple):
@@ -103,16 +105,22 @@ def _verdict_on(callback: Callback, names: EssayNames) -> Accepted | Rejected:
         case LLMComparisonResult():
             return _comparison(callback, names)
         case CJAssessmentCompleted():
-            return _single("completed", callback.status)
+            return _single("completed", callback.status, stop=callback.cost_stop)
         case CJAssessmentFailed():
             return _single("failed", names.retold(callback.reason))
         case AssessmentResult():
-            return _single("result", "")
+            about = callback.assessment_metadata
+            return _single("result", "", stop=about.cost_stop if about else None)
 
 
-def _single(kind: CallbackKind, note: str) -> Accepted:
-    """A batch has one of these; the services may send it again with another time stamp, which is no conflict."""
-    return Accepted(kind=kind, key=kind, fingerprint=kind, judged=False, cost_usd=0.0, note=note)
+def _single(kind: CallbackKind, note: str, *, stop: CostStop | None = None) -> Accepted:
+    """A batch has one of these, and one for each cost limit that it stopped at.
+
+    The services may send it again with another time stamp, which is no conflict.
+    """
+    limit = stop.max_cost_usd if stop else None
+    key = kind if limit is None else f"{kind}@{limit!r}"
+    return Accepted(kind=kind, key=key, fingerprint=kind, judged=False, cost_usd=0.0, note=note, limit_usd=limit)
 
 
 def _unstatable(result: LLMComparisonResult) -> str:

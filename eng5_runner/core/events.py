@@ -16,7 +16,7 @@ from pydantic import Field, TypeAdapter
 from eng5_runner.core.spec import RunSpec, Value, Versions
 
 CallbackKind = Literal["comparison", "completed", "failed", "result"]
-Outcome = Literal["complete", "partial", "failed", "interrupted", "not-sent", "not-awaited"]
+Outcome = Literal["complete", "partial", "budget", "failed", "interrupted", "not-sent", "not-awaited"]
 DeadlineKind = Literal["total", "idle", "result"]
 
 
@@ -59,12 +59,21 @@ class RunResumed(LedgerEvent):
 
 
 class PreflightPassed(LedgerEvent):
-    """The services were there and knew what the run needs."""
+    """The services were there and knew what the run needs.
+
+    Attributes:
+        checks: what is well.
+        warnings: what is well enough to go on.
+        anchor_rows: the anchors that the service adds itself.
+        comparison_at_most_usd: what one comparison can cost, where the CJ service keeps to no cost limit: so many are
+            asked for as cannot exceed the run's.
+    """
 
     type: Literal["PreflightPassed"] = "PreflightPassed"
     checks: tuple[str, ...]
     warnings: tuple[str, ...] = ()
     anchor_rows: tuple[AnchorRow, ...] = ()
+    comparison_at_most_usd: float | None = None
 
 
 class EssayUploaded(LedgerEvent):
@@ -110,6 +119,7 @@ class CallbackAccepted(LedgerEvent):
         judged: a comparison with a winner.
         cost_usd: of a comparison.
         note: a completion's status, a failure's reason.
+        limit_usd: of a completion or a result: the cost limit at which the batch stopped, to go on with a higher one.
     """
 
     type: Literal["CallbackAccepted"] = "CallbackAccepted"
@@ -121,6 +131,7 @@ class CallbackAccepted(LedgerEvent):
     judged: bool = False
     cost_usd: float = 0.0
     note: str = ""
+    limit_usd: float | None = None
 
 
 class CallbackRepeated(LedgerEvent):
@@ -164,6 +175,13 @@ class DeadlineReached(LedgerEvent):
     waited: float
 
 
+class BudgetRaised(LedgerEvent):
+    """A person gave the run more money. The request goes out once more: same id, same data, the new limit beside."""
+
+    type: Literal["BudgetRaised"] = "BudgetRaised"
+    max_cost_usd: Annotated[float, Field(gt=0)]
+
+
 class RunClosed(LedgerEvent):
     """A session's end: how it ended, why it is not complete, and up to where the topics were read."""
 
@@ -186,6 +204,7 @@ Event = (
     | CallbackRejected
     | OffsetsLost
     | DeadlineReached
+    | BudgetRaised
     | RunClosed
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import inf
 from uuid import UUID
 
 from eng5_runner.contracts.callbacks import AssessmentResult, Callback, LLMComparisonResult
@@ -65,13 +66,14 @@ def gather_evidence(inputs: Inputs, events: Iterable[Event], *, state: RunState)
     names = essay_names(state, inputs)
     comparisons: list[Judged] = []
     result: AssessmentResult | None = None
+    reach = 0.0  # the last result is the one without a cost limit, or with the highest
     for event in events:
         if isinstance(event, CallbackAccepted) and event.kind in ("comparison", "result"):
             callback = _callback(event, run=state.spec.correlation_id)
             if isinstance(callback, LLMComparisonResult):
                 comparisons.append(_judged(callback, names))
-            elif isinstance(callback, AssessmentResult):
-                result = callback
+            elif isinstance(callback, AssessmentResult) and (event.limit_usd or inf) >= reach:
+                result, reach = callback, event.limit_usd or inf
     comparisons.sort(key=lambda one: (one.result.requested_at, one.result.request_id))
     return Evidence(
         judged=tuple(one for one in comparisons if one.result.winner is not None),

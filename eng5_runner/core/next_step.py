@@ -15,6 +15,8 @@ SILENCE = (
     "nothing at all came: the CJ service was not listening, could not read the essays, "
     "or did not get through to its LLM provider; its log says which"
 )
+# A sum of a million floats is off by less.
+_ROUNDING = 1.0 + 1e-9
 
 
 def texts_to_store(inputs: Inputs, *, with_anchors: bool) -> tuple[str, ...]:
@@ -63,12 +65,15 @@ def verdict(state: RunState) -> tuple[Outcome, tuple[str, ...]]:
     reasons = tuple(_shortcomings(state))
     if state.failure is not None:
         return "failed", reasons
+    if state.at_limit and state.completed is None:
+        return "budget", reasons
     return ("partial", reasons) if reasons else ("complete", ())
 
 
 def _shortcomings(state: RunState) -> Iterable[str]:
     if state.failure is not None:
         yield f"the CJ service reported a failure: {state.failure}"
+    yield from _about_money(state)
     if state.completed not in (None, COMPLETED_STATUS):
         yield f"the CJ service completed with the status {state.completed}"
     if state.completed is not None and not state.judged:
@@ -91,6 +96,20 @@ def _waited(state: RunState) -> Iterable[str]:
         yield SILENCE
 
 
+def _about_money(state: RunState) -> Iterable[str]:
+    limit = state.spec.budget.max_cost_usd
+    if state.at_limit and state.completed is None:
+        yield f"the cost limit of {limit} USD is reached: the next comparison may cost more than is left"
+    if is_overspent(state):
+        yield f"{state.cost_usd:.6f} USD were spent, more than the cost limit of {limit} USD"
+
+
+def is_overspent(state: RunState) -> bool:
+    """Whether more was spent than the run allows; a service that keeps to the limit never lets it come to that."""
+    limit = state.spec.budget.max_cost_usd
+    return limit is not None and state.cost_usd > limit * _ROUNDING
+
+
 def exit_code(state: RunState) -> int:
     """The process exit code of a closed run, by the table in the README."""
     closed = state.closed
@@ -98,6 +117,8 @@ def exit_code(state: RunState) -> int:
         return 75
     if closed.outcome in ("complete", "not-sent", "not-awaited"):
         return 0
+    if closed.outcome == "budget":
+        return 4
     if state.judged or (closed.outcome == "partial" and state.lost):  # what is lost no `resume` brings back
         return 3
     return 69 if closed.outcome == "failed" else 75

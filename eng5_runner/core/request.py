@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from pydantic import JsonValue
-
 from eng5_runner.contracts.envelope import Envelope
 from eng5_runner.contracts.events import ProcessingStage, SystemMetadata
 from eng5_runner.contracts.request import CJAssessmentRequest, EssayRef, LLMConfigOverrides, PromptReference
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.core.essay_names import EssayNames, wire_ids
+from eng5_runner.core.events import PreflightPassed
 from eng5_runner.core.inputs import Inputs
+from eng5_runner.core.request_metadata import request_metadata
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.core.state import ImpossibleLedgerError, RunState
 
@@ -57,7 +57,12 @@ def essay_names(state: RunState, inputs: Inputs) -> EssayNames:
 
 
 def build_request(
-    spec: RunSpec, inputs: Inputs, *, storage_ids: Mapping[str, str], at: datetime
+    spec: RunSpec,
+    inputs: Inputs,
+    *,
+    storage_ids: Mapping[str, str],
+    at: datetime,
+    passed: PreflightPassed | None = None,
 ) -> Envelope[CJAssessmentRequest]:
     """The request as it goes on the wire.
 
@@ -67,30 +72,23 @@ def build_request(
         storage_ids: text sha256 → storage id. A text that was not uploaded is named by its content instead
             (`sha256:…`), which says what it is and cannot be taken for a stored one.
         at: when the request is made (UTC).
+        passed: what the services said beforehand, if they were asked.
     """
     batch = str(spec.run_id)
     names = names_sent(spec, inputs)
     assignment = None if spec.study.assignment_id is None else str(spec.study.assignment_id)
-    system = SystemMetadata(
-        entity_id=batch,
-        parent_id=assignment,
-        timestamp=at,
-        processing_stage=ProcessingStage.PENDING,
-        event="els.cj_assessment.requested",
-        error_info={},
-    )
     return Envelope[CJAssessmentRequest](
         event_id=spec.event_id,
         event_type=Topic.REQUEST,
         event_timestamp=at,
         source_service=SOURCE_SERVICE,
         correlation_id=spec.correlation_id,
-        metadata=_metadata(spec),
+        metadata=request_metadata(spec, inputs, names=names, passed=passed),
         data=CJAssessmentRequest(
             entity_id=batch,
             parent_id=assignment,
             timestamp=at,
-            system_metadata=system,
+            system_metadata=_system_metadata(batch, assignment=assignment, at=at),
             essays_for_cj=tuple(
                 EssayRef(essay_id=names[essay_id], text_storage_id=storage_ids.get(sha256, f"sha256:{sha256}"))
                 for essay_id, sha256 in essays_sent(spec, inputs).items()
@@ -106,6 +104,17 @@ def build_request(
     )
 
 
+def _system_metadata(batch: str, *, assignment: str | None, at: datetime) -> SystemMetadata:
+    return SystemMetadata(
+        entity_id=batch,
+        parent_id=assignment,
+        timestamp=at,
+        processing_stage=ProcessingStage.PENDING,
+        event="els.cj_assessment.requested",
+        error_info={},
+    )
+
+
 def judge_overrides(spec: RunSpec, inputs: Inputs) -> LLMConfigOverrides | None:
     """What the judge shall do otherwise; a guest run has no instructions on record, so they go along as the rubric."""
     judge = spec.judge or LLMConfigOverrides()
@@ -117,13 +126,3 @@ def judge_overrides(spec: RunSpec, inputs: Inputs) -> LLMConfigOverrides | None:
 def _prompt(inputs: Inputs, storage_ids: Mapping[str, str]) -> PromptReference:
     sha256 = inputs.prompt.text_sha256
     return PromptReference.to_student_prompt(storage_ids.get(sha256, f"sha256:{sha256}"))
-
-
-def _metadata(spec: RunSpec) -> dict[str, JsonValue]:
-    metadata: dict[str, JsonValue] = {"runner_mode": spec.mode.value, "batch_label": spec.label}
-    optional: dict[str, JsonValue] = {
-        "max_comparisons": spec.budget.max_comparisons,
-        "llm_batching_mode_hint": spec.budget.batching_mode,
-        "seed": spec.budget.seed,
-    }
-    return metadata | {key: value for key, value in optional.items() if value is not None}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from eng5_runner.contracts.stopping import COST_LIMIT
 from eng5_runner.core.canonical import Json
 from eng5_runner.core.events import (
     CallbackRejected,
@@ -37,7 +38,7 @@ def runner_status(state: RunState, events: Iterable[Event]) -> dict[str, Json]:
         "sessions": state.sessions,
         "event_counts": dict(sorted(counts.items())),
         "comparisons": {"judged": state.judged, "failed": state.unjudged},
-        "completion_status": state.completed,
+        "completion_status": COST_LIMIT if state.at_limit and state.completed is None else state.completed,
         "failure": state.failure,
         "has_service_result": state.has_result,
         "duplicates": state.repeated,

@@ -5,6 +5,7 @@
     cleared ─RequestPrepared─► prepared                     a run that does not send has nothing to listen to
     started ─RequestPrepared─► prepared                     a dry run has nobody to ask beforehand
     prepared, gathering ─ListeningFrom─► prepared           the broker forgot: the same request goes out again
+    prepared, gathering ─BudgetRaised─► raised ─RequestPrepared─► prepared     the same with a higher cost limit
     any ─RunClosed─► closed ─RunResumed─► as before
 
 Whatever is not in the table cannot have happened: such a ledger is refused.
@@ -18,6 +19,7 @@ from types import MappingProxyType
 from typing import Literal, assert_never
 
 from eng5_runner.core.events import (
+    BudgetRaised,
     CallbackAccepted,
     CallbackRejected,
     CallbackRepeated,
@@ -36,7 +38,7 @@ from eng5_runner.core.events import (
 )
 from eng5_runner.core.spec import RunSpec
 
-Stage = Literal["new", "started", "cleared", "listening", "prepared", "gathering"]
+Stage = Literal["new", "started", "cleared", "listening", "prepared", "gathering", "raised"]
 
 _TABLE: MappingProxyType[tuple[Stage, str], Stage] = MappingProxyType(
     {
@@ -57,6 +59,14 @@ _TABLE: MappingProxyType[tuple[Stage, str], Stage] = MappingProxyType(
         ("gathering", "CallbackRejected"): "gathering",
         ("gathering", "OffsetsLost"): "gathering",
         ("gathering", "DeadlineReached"): "gathering",
+        ("started", "BudgetRaised"): "started",
+        ("cleared", "BudgetRaised"): "cleared",
+        ("listening", "BudgetRaised"): "listening",
+        ("prepared", "BudgetRaised"): "raised",
+        ("gathering", "BudgetRaised"): "raised",
+        ("raised", "BudgetRaised"): "raised",
+        ("raised", "ListeningFrom"): "raised",
+        ("raised", "RequestPrepared"): "prepared",
     }
 )
 
@@ -75,6 +85,7 @@ class RunState:
         positions: (topic, partition) → offset of the next callback to read.
         fingerprints: key of each accepted callback → fingerprint.
         last_at: of the last event.
+        at_limit: the service stopped at the present cost limit, with nothing more to come unless it is raised.
         left_unawaited: an earlier session sent the request and, as it was asked to, did not wait for the answer.
     """
 
@@ -91,6 +102,7 @@ class RunState:
         self.fingerprints: dict[str, str] = {}
         self.completed: str | None = None
         self.failure: str | None = None
+        self.at_limit = False
         self.has_result = False
         self.judged = 0
         self.unjudged = 0
@@ -103,17 +115,23 @@ class RunState:
         self.left_unawaited = False
         self.cost_usd = 0.0
         self.last_at: datetime | None = None
+        self._spec: RunSpec | None = None
 
     @property
     def spec(self) -> RunSpec:
-        """What the run is asked to do.
+        """What the run is asked to do, with the cost limit as it is now.
 
         Raises:
             ImpossibleLedgerError: the run has not started.
         """
-        if self.started is None:
+        if self._spec is None:
             raise ImpossibleLedgerError("the ledger does not begin with RunStarted")
-        return self.started.spec
+        return self._spec
+
+    @property
+    def is_over(self) -> bool:
+        """The service has said that it does no more."""
+        return self.completed is not None or self.at_limit
 
     def advance(self, event: Event) -> None:
         """Take one more fact in.
@@ -134,6 +152,8 @@ class RunState:
                 self._read(event)
             case DeadlineReached():
                 self.deadlines.append(event)
+            case BudgetRaised():
+                self._raise(event)
             case RunClosed():
                 self._close(event)
             case _:
@@ -153,9 +173,17 @@ class RunState:
     def _begin_session(self, event: RunStarted | RunResumed) -> None:
         if isinstance(event, RunStarted):
             self.started = event
+            self._spec = event.spec
         self.closed = None
         self.deadlines.clear()  # patience begins anew with each session
         self.sessions += 1
+
+    def _raise(self, event: BudgetRaised) -> None:
+        budget = self.spec.budget.model_copy(update={"max_cost_usd": event.max_cost_usd})
+        self._spec = self.spec.model_copy(update={"budget": budget})
+        self.at_limit = False
+        self.has_result = self.has_result and self.completed is not None
+        self.published = None
 
     def _equip(self, event: PreflightPassed | EssayUploaded) -> None:
         if isinstance(event, EssayUploaded):
@@ -202,14 +230,20 @@ class RunState:
                 self.judged += event.judged
                 self.unjudged += not event.judged
                 self.cost_usd += event.cost_usd
-            case "completed":
+            case "completed" if event.limit_usd is None:
                 self.completed = event.note
             case "failed":
                 self.failure = event.note
+            case "completed":
+                self.at_limit = self.at_limit or self._is_present(event.limit_usd)
             case "result":
-                self.has_result = True
+                self.has_result = self.has_result or self._is_present(event.limit_usd)
             case _:
                 assert_never(event.kind)
+
+    def _is_present(self, limit_usd: float | None) -> bool:
+        """Whether what stopped at this limit, or at none, is the last word; a lower one is an old story."""
+        return limit_usd is None or limit_usd >= (self.spec.budget.max_cost_usd or 0.0)
 
     def _close(self, event: RunClosed) -> None:
         self.closed = event

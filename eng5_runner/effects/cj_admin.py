@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from eng5_runner.contracts.services import ModelManifest
+from eng5_runner.contracts.services import Health, ModelManifest
 from eng5_runner.effects.administration import AdministrationClient
 from eng5_runner.effects.http import Alive, Service
 
@@ -19,6 +19,15 @@ class CJAdminClient(AdministrationClient):
             ServiceUnavailable: it is not.
         """
         return await self._service.alive(at=self._service.url)
+
+    async def honours(self) -> frozenset[str]:
+        """What it heeds of a request beyond the contract; nothing where it does not say.
+
+        Raises:
+            ServiceUnavailable: it does not answer.
+        """
+        answer = await self._service.call("GET", f"{self._service.url}/healthz")
+        return frozenset(self._service.parse(Health, answer).honours or ())
 
 
 class ModelsClient:

@@ -31,6 +31,8 @@ _Floats: TypeAlias = "NDArray[np.float64]"
 _Places: TypeAlias = "NDArray[np.int64]"
 
 BALANCED_ROUNDS = 6
+# The audit's shares: enough to tell flips from noise, little enough to leave the precision where it was.
+_SWAPPED_EVERY, _REPEATED_EVERY = 10, 20
 _NODES = 12  # of the Gauss-Hermite rule
 # With more items than this only the nearest in position are thought of as partners, and the two positions' errors are
 # taken as independent, which they nearly are then.
@@ -87,12 +89,33 @@ def audit(pairs: Iterable[Pair], *, seed: int, swapped: float = 0.1, repeated: f
     """
     if min(swapped, repeated) < 0.0 or swapped + repeated > 1.0:
         raise ValueError(f"the audit's shares must be positive and not exceed 1: {swapped!r}, {repeated!r}")
+    known = list(pairs)
+    turn, again = math.ceil(swapped * len(known)), math.ceil(repeated * len(known))
+    return _judged_again(known, draw=(seed, len(known)), swapped=turn, repeated=again)
+
+
+def audit_round(pairs: Sequence[Pair], *, before: int, seed: int) -> list[Pair]:
+    """What to judge again after one round.
+
+    Of all rounds together every tenth pair is turned round and every twentieth repeated, rounded up once.
+
+    Args:
+        pairs: of the round.
+        before: how many pairs the rounds before had.
+        seed: not negative.
+    """
+    after = before + len(pairs)
+    swapped = -(-after // _SWAPPED_EVERY) + (-before // _SWAPPED_EVERY)
+    repeated = -(-after // _REPEATED_EVERY) + (-before // _REPEATED_EVERY)
+    return _judged_again(pairs, draw=(seed, before, len(pairs)), swapped=swapped, repeated=repeated)
+
+
+def _judged_again(pairs: Iterable[Pair], *, draw: Sequence[int], swapped: int, repeated: int) -> list[Pair]:
+    """So many of the pairs turned round, then so many of the others as they were, as far as there are others."""
     known = sorted(pairs, key=lambda pair: (pair.first, pair.second))
-    order = np.random.default_rng([seed, len(known)]).permutation(len(known)).tolist()
-    turn = math.ceil(swapped * len(known))
-    again = math.ceil(repeated * len(known))
-    turned = [Pair(first=known[index].second, second=known[index].first) for index in order[:turn]]
-    return turned + [known[index] for index in order[turn : turn + again]]
+    order = np.random.default_rng(draw).permutation(len(known)).tolist()
+    turned = [Pair(first=known[index].second, second=known[index].first) for index in order[:swapped]]
+    return turned + [known[index] for index in order[swapped : swapped + repeated]]
 
 
 def boundary_rounds(

@@ -26,7 +26,7 @@ from eng5_runner.core.events import (
     RunClosed,
     text_or_base64,
 )
-from eng5_runner.core.next_step import verdict
+from eng5_runner.core.next_step import is_overspent, verdict
 from eng5_runner.core.spec import Patience
 from eng5_runner.core.state import RunState
 from eng5_runner.effects.kafka import Polled
@@ -54,6 +54,7 @@ async def gather(
         yield [*events, *watch.heard()] if events else await _quiet(broker, watch)
         if lag != (lag := Lag(behind=await broker.behind())):
             yield [lag]
+        yield watch.spending(state)
         deadline = watch.deadline(state)
         if deadline is not None:
             yield [deadline]
@@ -72,7 +73,7 @@ async def gather(
 def _is_answered(state: RunState) -> bool:
     """Nothing more will be said about the run than what the topics hold now."""
     result_overdue = any(deadline.kind == "result" for deadline in state.deadlines)
-    return state.failure is not None or (state.completed is not None and (state.has_result or result_overdue))
+    return state.failure is not None or (state.is_over and (state.has_result or result_overdue))
 
 
 async def _present_ends(broker: Broker) -> dict[tuple[str, int], int] | None:
@@ -148,6 +149,7 @@ class _Watch:
         self._last_probe = now
         self._away_since: float | None = None
         self._completed_at: float | None = None
+        self._overspent = False
 
     def heard(self) -> Sequence[Notice]:
         """Something of ours came; so the broker is there, if it was not."""
@@ -169,6 +171,17 @@ class _Watch:
         self._away_since = now if self._away_since is None else self._away_since
         return [Notice(kind="trouble", text=f"the broker has been unreachable for {now - self._away_since:.0f} s")]
 
+    def spending(self, state: RunState) -> Sequence[Notice]:
+        """Say once that a service spends more than the run allows."""
+        if self._overspent or not is_overspent(state):
+            return []
+        self._overspent = True
+        limit = state.spec.budget.max_cost_usd
+        told = (
+            f"{state.cost_usd:.4f} USD are spent, more than the limit of {limit} USD: the service does not keep to it"
+        )
+        return [Notice(kind="trouble", text=told)]
+
     def _back(self) -> Sequence[Notice]:
         if self._away_since is None:
             return []
@@ -178,7 +191,7 @@ class _Watch:
     def deadline(self, state: RunState) -> DeadlineReached | None:
         """The deadline that is reached now and was not told before."""
         now = self._clock.monotonic()
-        if state.completed is not None and self._completed_at is None:
+        if state.is_over and self._completed_at is None:
             self._completed_at = now
         waited = now - self._began
         if waited >= self._patience.total:

@@ -114,6 +114,9 @@ class CJService(AnchorRegistry, Protocol):
     async def check_health(self) -> Alive:
         """What it says of itself; raise if it is not up."""
 
+    async def honours(self) -> frozenset[str]:
+        """What it heeds of a request beyond the contract."""
+
     async def instructions(self, assignment_id: str) -> Instructions | None:
         """An assignment's instructions."""
 

@@ -19,6 +19,7 @@ from eng5_runner.errors import RunnerError
 from eng5_runner.run.ports import Broker, CJService, Clock, ContentStore, Models, Notice, Ports, Question, Told
 from eng5_runner.run.preflight_assignment import Findings, ask_assignment
 from eng5_runner.run.preflight_clock import compare_clocks
+from eng5_runner.run.preflight_honours import ask_honours
 from eng5_runner.run.preflight_judge import ask_judge
 
 _NEEDS = MappingProxyType({
@@ -68,6 +69,7 @@ async def preflight(
         found.warnings += answer.warnings
         found.remedies |= answer.remedies
         found.rows += answer.rows
+        found.comparison_at_most_usd = found.comparison_at_most_usd or answer.comparison_at_most_usd
     yield [_passed(found, ports.clock)]
 
 
@@ -104,6 +106,7 @@ def _questions(
         yield "judge", _ask_nobody_about_models
     if cj is not None:
         yield "CJ service", partial(_ask_cj, spec, cj=cj, clock=ports.clock)
+        yield "design and budget", partial(ask_honours, spec, inputs=inputs, cj=cj, models=models)
         yield "assignment", partial(ask_assignment, spec, inputs=inputs, texts=texts, cj=cj, content=content)
 
 
@@ -113,6 +116,7 @@ def _passed(found: Findings, clock: Clock) -> PreflightPassed:
         checks=tuple(found.checks),
         warnings=tuple(_with_remedy(told, found.remedies) for told in found.warnings),
         anchor_rows=tuple(found.rows),
+        comparison_at_most_usd=found.comparison_at_most_usd,
     )
 
 

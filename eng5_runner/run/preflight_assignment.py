@@ -24,12 +24,14 @@ class Findings:
         warnings: what is well enough to go on.
         remedies: what to do about a warning, by its text.
         rows: the anchors that the CJ service has.
+        comparison_at_most_usd: only where a cost limit is kept by it.
     """
 
     checks: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     remedies: dict[str, str] = field(default_factory=dict)
     rows: list[AnchorRow] = field(default_factory=list)
+    comparison_at_most_usd: float | None = None
 
     def warn(self, text: str, *, remedy: str) -> None:
         """Add a warning and what to do about it."""

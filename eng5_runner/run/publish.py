@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 
+from eng5_runner.contracts.envelope import Envelope
+from eng5_runner.contracts.request import CJAssessmentRequest
 from eng5_runner.contracts.topics import CALLBACK_TOPICS, Topic
 from eng5_runner.core.events import ListeningFrom, Position, RequestPrepared, RequestPublished
 from eng5_runner.core.inputs import Inputs
@@ -21,9 +23,13 @@ ALL_TOPICS = tuple(Topic)
 
 
 async def prepare(state: RunState, *, inputs: Inputs, clock: Clock) -> AsyncIterator[Sequence[Told]]:
-    """Yield the request's exact bytes."""
+    """Yield the request's exact bytes; those of a request that was prepared before differ in the metadata alone."""
     at = clock.now()
-    request = build_request(state.spec, inputs, storage_ids=state.storage_ids, at=at)
+    request = build_request(state.spec, inputs, storage_ids=state.storage_ids, at=at, passed=state.preflight)
+    if state.prepared is not None:
+        metadata = request.metadata
+        request = Envelope[CJAssessmentRequest].model_validate_json(state.prepared.payload)
+        request = request.model_copy(update={"metadata": metadata})
     payload = request.to_bytes().decode()
     yield [RequestPrepared(at=at, event_id=state.spec.event_id, payload=payload)]
 
@@ -42,14 +48,15 @@ async def publish(
     """
     in_doubt = state.stage == "prepared"
     if not in_doubt:
-        yield [await _listening(await broker.topology(ALL_TOPICS), broker=broker, clock=clock)]
+        if state.stage != "raised":  # there reading goes on where it was
+            yield [await _listening(await broker.topology(ALL_TOPICS), broker=broker, clock=clock)]
         async for batch in prepare(state, inputs=inputs, clock=clock):
             yield batch
     if state.prepared is None or state.listening is None:
         raise AssertionError("the request was prepared and the ends were taken above")
     if in_doubt:
-        event_id = str(state.prepared.event_id).encode()
-        found = await broker.find(state.listening.request_ends, lambda value: event_id in value)
+        payload = state.prepared.payload.encode()  # with the same event id it may be there with a lower cost limit
+        found = await broker.find(state.listening.request_ends, lambda value: value == payload)
         if found is not None:
             yield [RequestPublished(at=clock.now(), position=found, found=True)]
             return

@@ -22,6 +22,7 @@ from eng5_runner.contracts.services import (
     StudentPrompt,
     StudentPromptBody,
 )
+from eng5_runner.contracts.wishes import WISHES
 from eng5_runner.stack.cj_assignments import Anchor, Assignment, Assignments
 from eng5_runner.stack.cj_events import SERVICE
 from eng5_runner.stack.clients import ContentClient, NeighbourFailed
@@ -52,7 +53,7 @@ class CJAdmin:
 
     def application(self) -> web.Application:
         """The service's HTTP side."""
-        app, _ = service(SERVICE, largest_body=_LARGEST_BODY)
+        app, _ = service(SERVICE, largest_body=_LARGEST_BODY, honours=WISHES)
         app.middlewares.append(self._admins_only())
         instructions, prompts, rubrics = (
             f"{PATH}/{name}" for name in ("assessment-instructions", "student-prompts", "judge-rubrics")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 from uuid import UUID, uuid4
@@ -18,10 +19,11 @@ from eng5_runner.contracts.callbacks import (
 )
 from eng5_runner.contracts.envelope import Envelope
 from eng5_runner.contracts.events import ProcessingStage, SystemMetadata
+from eng5_runner.contracts.stopping import COST_LIMIT, CostStop
 from eng5_runner.contracts.topics import Topic
+from eng5_runner.stack.cj_outcome import SUCCESS_RATE_THRESHOLD, Outcome
 from eng5_runner.stack.cj_plan import Plan
 from eng5_runner.stack.cj_record import Batch
-from eng5_runner.stack.cj_rounds import SUCCESS_RATE_THRESHOLD, Outcome
 from eng5_runner.stack.cj_scores import Scores
 
 SERVICE = "cj_assessment_service"
@@ -32,19 +34,19 @@ EventT = TypeVar("EventT", bound=WireModel)
 
 
 def completed(batch: Batch, *, outcome: Outcome, scores: Scores) -> bytes:
-    """The thin event: the batch is done."""
-    plan, now = batch.plan, datetime.now(UTC)
-    students = [essay.essay_id for essay in plan.essays if not essay.is_anchor]
+    """The thin event: the batch is done, or its cost limit lets it do no more, which `error_info` says then."""
+    plan, now, stop = batch.plan, datetime.now(UTC), outcome.cost_stop
+    students = [e.essay_id for e in plan.essays if not e.is_anchor and plan.compares(e.essay_id)]
     failed = tuple(essay_id for essay_id in students if essay_id in scores.uncompared)
     event = CJAssessmentCompleted(
         event_name=_COMPLETED,
         entity_id=plan.batch_id,
         parent_id=plan.assignment_id,
         timestamp=now,
-        status="completed_with_failures" if outcome.failed else "completed_successfully",
+        status="completed_with_failures" if outcome.failed or stop else "completed_successfully",
         system_metadata=_system_metadata(
             batch_id=plan.batch_id, parent_id=plan.assignment_id, event=_COMPLETED, started_at=plan.accepted_at
-        ),
+        ).model_copy(update={"error_info": _cost_limit(stop) if stop else {}}),
         cj_assessment_job_id=str(batch.number),
         processing_summary=ProcessingSummary(
             total_essays=len(students),
@@ -92,7 +94,26 @@ def _assessment_metadata(plan: Plan, *, outcome: Outcome, scores: Scores) -> Ass
         assignment_id=plan.assignment_id,
         course_code=plan.course_code,
         grade_projection_summary=scores.summary,
+        stopping_looks=outcome.looks or None,
+        cost_stop=outcome.cost_stop,
     )
+
+
+def _cost_limit(stop: CostStop) -> dict[str, JsonValue]:
+    """Why a batch ended before it had all its comparisons, with the figures; a higher limit lets it go on."""
+    return {
+        "error_message": f"the next comparison may cost {stop.next_at_most_usd} USD and no longer fits the limit",
+        "reason": COST_LIMIT,
+        "details": stop.model_dump(mode="json"),
+    }
+
+
+def ended_at_cost_limit(closing: Sequence[tuple[str, bytes]]) -> bool:
+    """Whether these are the events, (topic, message), of a batch that a higher limit lets go on."""
+    thin = next((raw for topic, raw in closing if topic == Topic.COMPLETED.value), None)
+    if thin is None:
+        return False
+    return Envelope[CJAssessmentCompleted].model_validate_json(thin, extra="ignore").data.cost_stop is not None
 
 
 def failed(

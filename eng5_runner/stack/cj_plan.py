@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TypeGuard
 from uuid import UUID
 
 import orjson
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
+from eng5_runner.contracts.base import describe
 from eng5_runner.contracts.envelope import Envelope
 from eng5_runner.contracts.grade_scales import GRADE_SCALES, GradeScale
 from eng5_runner.contracts.request import CJAssessmentRequest, LLMConfigOverrides, Provider
-from eng5_runner.measure.pairing import Pair, balanced_rounds
+from eng5_runner.contracts.wishes import Wishes
 from eng5_runner.stack.cj_assignments import Anchor, Assignments
 from eng5_runner.stack.clients import ContentClient
 
@@ -51,6 +52,7 @@ class Plan(BaseModel):
         essays: in the order that the pairing knows them by: students by id, then anchors by label.
         seed: of the pairing.
         budget: comparisons wanted, each of which may be asked up to three times.
+        wishes: how pairs are chosen and when the study ends, the pairs under the batch's own ids.
         task: the students' task.
         criteria: what the judge shall judge by.
         accepted_at: when the request was accepted (UTC).
@@ -67,6 +69,7 @@ class Plan(BaseModel):
     essays: tuple[PlannedEssay, ...]
     seed: int
     budget: int
+    wishes: Wishes = Wishes()
     task: str | None
     criteria: str | None
     overrides: LLMConfigOverrides
@@ -77,12 +80,19 @@ class Plan(BaseModel):
         """The assignment's grade scale, None in a guest run."""
         return GRADE_SCALES[self.grade_scale] if self.grade_scale else None
 
-    def waves(self) -> list[list[Pair]]:
-        """The pairs, wave by wave; they depend on the number and order of the essays, the seed and the budget alone."""
-        ids = [essay.essay_id for essay in self.essays]
-        size = len(ids) // 2
-        waves = balanced_rounds(ids, rounds=-(-self.budget // size), seed=self.seed)
-        return [wave[: self.budget - size * number] for number, wave in enumerate(waves)]
+    @property
+    def has_target(self) -> bool:
+        """Whether the study may end before it has all its comparisons, because it is precise enough."""
+        return self.wishes.target_se is not None or self.wishes.target_reliability is not None
+
+    def compares(self, essay_id: str) -> bool:
+        """Whether the study means to compare this essay; a boundary study compares the named ones only."""
+        named = self.wishes.pairs
+        return not named or any(essay_id in pair for pair in named)
+
+    def with_limit(self, max_cost_usd: float) -> Plan:
+        """The same with another cost limit."""
+        return self.model_copy(update={"wishes": self.wishes.model_copy(update={"max_cost_usd": max_cost_usd})})
 
 
 def request_digest(envelope: Envelope[CJAssessmentRequest]) -> str:
@@ -112,6 +122,7 @@ async def plan_batch(
         raise RequestRejected("a judge rubric override is not allowed on a canonical_national assignment")
     anchors = await assignments.anchors(assignment.assignment_id, assignment.grade_scale) if assignment else []
     essays = _checked_essays(request, anchors, batch_id=batch_id)
+    wishes = _among(essays, wishes_of(metadata))
     reference = request.student_prompt_ref and request.student_prompt_ref.references.get(_PROMPT_REFERENCE)
     task_id = reference.storage_id if reference else assignment and assignment.student_prompt_storage_id
     if rubric is None and assignment and assignment.judge_rubric_storage_id:
@@ -125,7 +136,8 @@ async def plan_batch(
         grade_scale=assignment.grade_scale if assignment else None,
         essays=essays,
         seed=_seed(metadata, batch_id),
-        budget=_budget(metadata, len(essays)),
+        budget=_budget(metadata, wishes, essays=len(essays)),
+        wishes=wishes,
         task=await contents.text(task_id) if task_id else None,
         criteria=rubric or (assignment.instructions_text if assignment else None),
         overrides=_with_defaults(overrides),
@@ -176,7 +188,7 @@ def _checked_essays(
     )
 
 
-def _seed(metadata: dict[str, JsonValue], batch_id: str) -> int:
+def _seed(metadata: Mapping[str, JsonValue], batch_id: str) -> int:
     seed = metadata.get("seed")
     if not _is_int(seed):
         return UUID(batch_id).int % 2**32
@@ -185,13 +197,55 @@ def _seed(metadata: dict[str, JsonValue], batch_id: str) -> int:
     return seed
 
 
-def _budget(metadata: dict[str, JsonValue], essays: int) -> int:
+def _budget(metadata: Mapping[str, JsonValue], wishes: Wishes, *, essays: int) -> int:
     wanted = metadata.get("max_comparisons")
     if not _is_int(wanted):
+        if wishes.design == "boundary":
+            return 2 * wishes.repeats * len(wishes.pairs)
         return essays * DEFAULT_COMPARISONS_PER_ESSAY // 2
     if wanted < 1:
         raise RequestRejected("metadata.max_comparisons is not positive")
     return wanted
+
+
+def wishes_of(metadata: Mapping[str, JsonValue]) -> Wishes:
+    """What the request asks for beyond the contract.
+
+    Raises:
+        RequestRejected: a wish is none that can be.
+    """
+    try:
+        return Wishes.of(metadata)
+    except ValidationError as error:
+        raise RequestRejected(f"metadata.{describe(error)}") from error
+
+
+def is_raised(raw: bytes, *, than: bytes) -> bool:
+    """Whether a message is the same request as another, with a higher cost limit."""
+    later, before = (Envelope[CJAssessmentRequest].model_validate_json(each, extra="ignore") for each in (raw, than))
+    try:
+        limits = [wishes_of(each.metadata or {}).max_cost_usd for each in (later, before)]
+    except RequestRejected:
+        return False
+    higher = limits[0] is not None and limits[1] is not None and limits[0] > limits[1]
+    return higher and request_digest(later) == request_digest(before)
+
+
+def _among(essays: Sequence[PlannedEssay], wishes: Wishes) -> Wishes:
+    """The wishes with their pairs under the ids of this batch, whose anchors have a batch's part behind the row id.
+
+    Raises:
+        RequestRejected: pairs without a boundary design or the other way round, of unknown essays, or twice.
+    """
+    if (wishes.design == "boundary") != bool(wishes.pairs):
+        raise RequestRejected("a boundary design has pairs, and no other design has")
+    ids = {essay.essay_id.rpartition("_")[0] if essay.is_anchor else essay.essay_id: essay.essay_id for essay in essays}
+    unknown = sorted({name for pair in wishes.pairs for name in pair if name not in ids})
+    if unknown:
+        raise RequestRejected(f"pairs of essays that the batch does not have: {', '.join(unknown[:5])}")
+    if any(a == b for a, b in wishes.pairs) or len({frozenset(pair) for pair in wishes.pairs}) != len(wishes.pairs):
+        raise RequestRejected("a pair is of one essay, or named twice")
+    return wishes.model_copy(update={"pairs": tuple((ids[a], ids[b]) for a, b in wishes.pairs)})
 
 
 def _is_int(value: JsonValue) -> TypeGuard[int]:

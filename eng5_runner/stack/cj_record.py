@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.engine import Row
 
 from eng5_runner.stack.cj_plan import Plan
@@ -80,6 +80,22 @@ class BatchRecord:
 
         number = await self._store.carry_out(accept)
         return Batch(number=number, request_sha256=request_sha256, plan=plan)
+
+    async def go_on(self, batch: Batch, plan: Plan) -> Batch:
+        """Keep a batch's new plan and forget the events that ended it.
+
+        Raises:
+            LeaseLost: another worker has the batch.
+        """
+
+        async def go_on(connection: Transaction) -> None:
+            await self._held.check(connection)
+            changed = update(cj_batches).where(cj_batches.c.id == batch.number).values(plan=plan.model_dump_json())
+            await connection.execute(changed)
+            await connection.execute(delete(cj_closing_events).where(cj_closing_events.c.cj_batch_id == batch.number))
+
+        await self._store.carry_out(go_on)
+        return Batch(number=batch.number, request_sha256=batch.request_sha256, plan=plan)
 
     async def asked(self, number: int) -> list[Asked]:
         """Everything that was asked for a batch, in order, with what came back."""

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from sqlalchemy import Update, and_, delete, update
+from sqlalchemy import Update, and_, delete, select, update
 from sqlalchemy.sql import ColumnElement
 
+from eng5_runner.stack.cj_plan import is_raised
 from eng5_runner.stack.leases import lease, releasing, renewing, taking
 from eng5_runner.stack.store import Store
 from eng5_runner.stack.tables import cj_requests
@@ -68,15 +69,21 @@ class Requests:
         self._worker = str(uuid4())
 
     async def put(self, requests: Sequence[tuple[str, bytes]]) -> None:
-        """Keep messages by batch id; for a batch that is waiting or at work, the message changes nothing."""
-        rows = [{"batch_sha256": _digest(batch_id), "raw": raw} for batch_id, raw in requests]
+        """Keep messages by batch id.
+
+        For a batch that is waiting or at work, a message changes nothing, but for the same request with a higher cost
+        limit: it takes the other's place, and whoever works the other off leaves it open.
+        """
+        arrived = [(_digest(batch_id), raw) for batch_id, raw in requests]
+        rows = [{"batch_sha256": digest, "raw": raw} for digest, raw in arrived]
 
         async def put(connection: Transaction) -> None:
             await connection.insert_new(cj_requests, rows)
-            for row in sorted(rows, key=lambda row: str(row["batch_sha256"])):
-                again = and_(cj_requests.c.batch_sha256 == row["batch_sha256"], cj_requests.c.done_at.is_not(None))
-                fresh = {"raw": row["raw"], "answered_at": None, "done_at": None, "worker": None, "lease_until": None}
+            for digest, raw in sorted(arrived):
+                again = and_(cj_requests.c.batch_sha256 == digest, cj_requests.c.done_at.is_not(None))
+                fresh = {"raw": raw, "answered_at": None, "done_at": None, "worker": None, "lease_until": None}
                 await connection.execute(update(cj_requests).where(again).values(fresh))
+                await _raise(connection, batch_sha256=digest, raw=raw)
 
         await self._store.carry_out(put)
 
@@ -106,7 +113,11 @@ class Requests:
         async def note(connection: Transaction) -> None:
             await held.check(connection)
             statement = update(cj_requests).where(cj_requests.c.id == held.number)
-            await connection.execute(statement.values({column: datetime.now(UTC).isoformat()}))
+            same = cj_requests.c.raw == held.raw
+            noted = await connection.execute(statement.where(same).values({column: datetime.now(UTC).isoformat()}))
+            if noted.rowcount == 0 and done:  # it came again with a higher cost limit, and is worked off anew
+                afresh = {"answered_at": None, "worker": None, "lease_until": None}
+                await connection.execute(statement.values(afresh))
 
         await self._store.carry_out(note)
 
@@ -118,6 +129,14 @@ class Requests:
     async def forget(self) -> None:
         """Forget all requests: for a broker that has forgotten them too, and whose clients send them again."""
         await self._store.carry_out(lambda connection: connection.execute(delete(cj_requests)))
+
+
+async def _raise(connection: Transaction, *, batch_sha256: str, raw: bytes) -> None:
+    """Put a request in the place of the same one with a lower cost limit, if that is open."""
+    waiting = and_(cj_requests.c.batch_sha256 == batch_sha256, _open())
+    there = (await connection.execute(select(cj_requests.c.raw).where(waiting))).scalar()
+    if there is not None and is_raised(raw, than=there):
+        await connection.execute(update(cj_requests).where(waiting, cj_requests.c.raw == there).values(raw=raw))
 
 
 def _digest(batch_id: str) -> str:

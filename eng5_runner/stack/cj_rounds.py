@@ -1,15 +1,17 @@
 """The course of one batch: waves of pairs, each asked when all callbacks of the last are there.
 
 Whatever is about to be asked stands in the record first, under a correlation id that follows from the batch and the
-pair. So a batch that was cut off goes on by the same code: what is on record is not decided again, what has an answer
-is not asked again, and what is asked again is the same question to the provider.
+pair. So a batch that was cut off, or that ended at its cost limit and got a higher one, goes on by the same code: what
+is on record is not decided again, what has an answer is not asked again, and what is asked again is the same question
+to the provider.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 from uuid import UUID, uuid5
 
 import structlog
@@ -17,80 +19,50 @@ from pydantic import ValidationError
 
 from eng5_runner.contracts.callbacks import LLMComparisonResult
 from eng5_runner.contracts.envelope import Envelope
-from eng5_runner.contracts.services import ComparisonBody
-from eng5_runner.contracts.topics import Topic
+from eng5_runner.contracts.services import ModelEntry
+from eng5_runner.contracts.stopping import CostStop, Look
 from eng5_runner.measure.pairing import Pair
+from eng5_runner.stack.cj_course import look_at, next_wave
+from eng5_runner.stack.cj_outcome import Outcome, beyond_hope
+from eng5_runner.stack.cj_purse import Purse
+from eng5_runner.stack.cj_questions import Questions
 from eng5_runner.stack.cj_record import Asked, Batch, BatchRecord
 from eng5_runner.stack.clients import LLMProviderClient, NeighbourFailed
-from eng5_runner.stack.prompts import prompt_blocks, prompt_text
 
 log = structlog.get_logger(__name__)
 
 ATTEMPTS = 3
-SUCCESS_RATE_THRESHOLD = 0.8
 _ASKED_AT_ONCE = 16
 # After so long without any answer the open questions are asked again: a callback can be lost, the answer is not.
 _PATIENCE_SECONDS = 30.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What the comparisons of a batch came to.
-
-    Attributes:
-        results: each pair's last result, in the order of the pairs.
-        callbacks: results in all, retried ones included.
-        wanted: the pairs of the plan.
-    """
-
-    results: tuple[LLMComparisonResult, ...]
-    callbacks: int
-    wanted: int
-
-    @property
-    def judged(self) -> tuple[LLMComparisonResult, ...]:
-        """The results with a winner."""
-        return tuple(result for result in self.results if result.winner is not None)
-
-    @property
-    def failed(self) -> tuple[LLMComparisonResult, ...]:
-        """The last errors of the pairs that failed every time."""
-        return tuple(result for result in self.results if result.winner is None)
-
-    @property
-    def success_rate(self) -> float:
-        """The share of the pairs answered so far that have a winner."""
-        return len(self.judged) / max(len(self.results), 1)
-
-    @property
-    def too_many_failed(self) -> bool:
-        """Whether the batch has no result for its failures' sake."""
-        return beyond_hope(len(self.failed), wanted=self.wanted)
-
-
-def beyond_hope(failed: int, *, wanted: int) -> bool:
-    """Whether so many of the wanted comparisons failed for good that the success rate cannot reach 0.8 any more."""
-    return (wanted - failed) / wanted < SUCCESS_RATE_THRESHOLD
-
-
 class BatchRun:
     """One batch at work."""
 
-    def __init__(self, *, batch: Batch, record: BatchRecord, provider: LLMProviderClient) -> None:
+    def __init__(
+        self, *, batch: Batch, record: BatchRecord, provider: LLMProviderClient, model: ModelEntry | None = None
+    ) -> None:
         """Set the run up.
 
         Args:
             batch: what was decided.
             record: where it is kept.
             provider: who is asked.
+            model: whose prices bound what a comparison costs; needed where the batch has a cost limit.
         """
         self._batch = batch
+        self._model = model
+        self._purse = Purse(batch.plan.wishes.max_cost_usd)
+        self._recorded: dict[int, list[Pair]] = {}
+        self._repeat: dict[tuple[int, int], int] = {}
+        self._times: Counter[Pair] = Counter()
         self._record = record
         self._provider = provider
-        self._texts: Mapping[str, str] = {}
+        self._questions = Questions(batch, {}, model=model)
         self._asked: dict[tuple[int, int, int], Asked] = {}
         self._results: dict[str, LLMComparisonResult] = {}
-        self._open: set[str] = set()
+        self._open: dict[str, Asked] = {}
         self._complete = asyncio.Event()
         self._last_news = 0.0
 
@@ -100,10 +72,10 @@ class BatchRun:
         One that came before this run asked was perhaps published before the asker of the batch listened: it is asked
         for once more, and the provider publishes it again.
         """
-        if result.correlation_id not in self._open:
+        asked = self._open.pop(result.correlation_id or "", None)
+        if asked is None:
             return
-        self._results[result.correlation_id] = result
-        self._open.discard(result.correlation_id)
+        self._take(result, asked)
         self._last_news = asyncio.get_running_loop().time()
         if not self._open:
             self._complete.set()
@@ -121,21 +93,59 @@ class BatchRun:
         Raises:
             NeighbourFailed: the LLM provider refused, or could not be reached.
         """
-        for each in earlier:
+        self._questions = Questions(self._batch, texts, model=self._model)
+        self._recall(earlier)
+        waves: list[Sequence[Pair]] = []
+        looks: list[Look] = []
+        failed, wanted = 0, self._batch.plan.budget
+        while pairs := await self._pairs(waves):
+            waves.append(pairs)
+            if not await self._wave(len(waves) - 1, pairs):
+                break
+            failed += sum(self._needs(len(waves) - 1, place, attempt=ATTEMPTS) for place in range(len(pairs)))
+            if beyond_hope(failed, wanted=wanted):
+                break
+            seen = await self._look(waves)
+            looks += [seen] if seen else []
+            if seen and seen.verdict == "precise enough" and len(waves) not in self._recorded:
+                wanted = sum(map(len, waves))
+                break
+        return self._outcome(looks, wanted=wanted)
+
+    def _recall(self, earlier: Sequence[Asked]) -> None:
+        for each in sorted(earlier, key=lambda asked: (asked.wave, asked.place)):
             self._asked[each.wave, each.place, each.attempt] = each
+            if each.attempt == 0:
+                self._recorded.setdefault(each.wave, []).append(Pair(first=each.essay_a_id, second=each.essay_b_id))
             result = read_result(each.raw) if each.raw else None
             if result is not None:
-                self._results.setdefault(each.correlation_id, result)
-        self._texts = texts
-        failed = 0
-        for number, pairs in enumerate(await asyncio.to_thread(self._batch.plan.waves)):
-            await self._wave(number, pairs)
-            failed += sum(self._needs(number, place, attempt=ATTEMPTS) for place in range(len(pairs)))
-            if beyond_hope(failed, wanted=self._batch.plan.budget):
-                break
-        return self._outcome()
+                self._take(result, each)
 
-    async def _wave(self, number: int, pairs: Sequence[Pair]) -> None:
+    def _take(self, result: LLMComparisonResult, asked: Asked) -> None:
+        self._results[asked.correlation_id] = result
+        self._purse.settle(asked.correlation_id, result, most=partial(self._questions.most, asked))
+
+    async def _pairs(self, waves: Sequence[Sequence[Pair]]) -> Sequence[Pair]:
+        """The next wave: as it stands in the record, else decided now."""
+        number, plan = len(waves), self._batch.plan
+        pairs: Sequence[Pair] = self._recorded.get(number, ())
+        if not pairs:
+            results = tuple(self._last().values()) if plan.wishes.design == "adaptive" else ()
+            pairs = await asyncio.to_thread(next_wave, plan, waves, results=results)
+        for place, pair in enumerate(pairs):
+            self._repeat[number, place] = self._times[pair]
+            self._times[pair] += 1
+        return pairs
+
+    async def _look(self, waves: Sequence[Sequence[Pair]]) -> Look | None:
+        plan, asked = self._batch.plan, sum(map(len, waves))
+        if not plan.has_target:
+            return None
+        results = tuple(self._last().values())
+        return await asyncio.to_thread(look_at, plan, results, wave=len(waves) - 1, asked=asked)
+
+    async def _wave(self, number: int, pairs: Sequence[Pair]) -> bool:
+        """Ask a wave's pairs, and those that failed again; gives whether there was money for all of it."""
         for attempt in range(ATTEMPTS):
             keys = [
                 (number, place, attempt) for place in range(len(pairs)) if self._needs(number, place, attempt=attempt)
@@ -145,6 +155,9 @@ class BatchRun:
                 await self._record.add(self._batch.number, new)
                 self._asked.update({(each.wave, each.place, each.attempt): each for each in new})
             await self._until_answered([self._asked[key] for key in keys])
+            if self._purse.refused:
+                return False
+        return True
 
     def _needs(self, wave: int, place: int, *, attempt: int) -> bool:
         """Whether a pair is to be asked: the first time always, then while it fails."""
@@ -165,28 +178,42 @@ class BatchRun:
         )
 
     async def _until_answered(self, asked: Sequence[Asked]) -> None:
+        """Ask until all is answered, or until the next question could cost more than there is."""
         while missing := [each for each in asked if each.correlation_id not in self._results]:
-            self._open = {each.correlation_id for each in missing}
+            self._open = {each.correlation_id: each for each in missing}
             self._complete.clear()
             self._last_news = asyncio.get_running_loop().time()
             await self._ask(missing)
+            if self._purse.refused:
+                return
             await self._complete_or_quiet()
             if self._open:
                 log.warning("no answers: asking again", batch_id=self._batch.plan.batch_id, open=len(self._open))
 
     async def _ask(self, asked: Sequence[Asked]) -> None:
-        queue = iter(asked)
+        queue, turn = iter(asked), asyncio.Lock()
         try:
             async with asyncio.TaskGroup() as tasks:
                 for _ in range(min(_ASKED_AT_ONCE, len(asked))):
-                    tasks.create_task(self._ask_each(queue))
+                    tasks.create_task(self._ask_each(queue, turn))
         except* NeighbourFailed as group:
             raise NeighbourFailed(str(group.exceptions[0])) from group
 
-    async def _ask_each(self, queue: Iterator[Asked]) -> None:
-        """Work off a queue that several share."""
-        for each in queue:
-            await self._provider.ask(self._comparison(each))
+    async def _ask_each(self, queue: Iterator[Asked], turn: asyncio.Lock) -> None:
+        """Work off a queue that several share, as far as there is money; what is asked is asked in its order."""
+        while True:
+            async with turn:
+                each = next((one for one in queue if one.correlation_id not in self._results), None)
+                if each is None:
+                    return
+                most = partial(self._questions.most, each)
+                admission = await self._purse.admit(each.correlation_id, most, patience=_PATIENCE_SECONDS)
+                if admission != "ask":
+                    for _ in queue:  # whoever waits for a turn finds nothing left
+                        pass
+                    return
+            repeat = self._repeat[each.wave, each.place]
+            await self._provider.ask(self._questions.body(each, repeat=repeat))
 
     async def _complete_or_quiet(self) -> None:
         clock = asyncio.get_running_loop().time
@@ -200,38 +227,27 @@ class BatchRun:
             except TimeoutError:
                 continue
 
-    def _comparison(self, asked: Asked) -> ComparisonBody:
-        plan = self._batch.plan
-        blocks = prompt_blocks(
-            task=plan.task,
-            criteria=plan.criteria,
-            essay_a=self._texts[asked.essay_a_id],
-            essay_b=self._texts[asked.essay_b_id],
-        )
-        return ComparisonBody(
-            user_prompt=prompt_text(blocks),
-            prompt_blocks=blocks,
-            callback_topic=Topic.COMPARISON.value,
-            llm_config_overrides=plan.overrides,
-            correlation_id=asked.correlation_id,
-            user_id=plan.user_id,
-            metadata={
-                "essay_a_id": asked.essay_a_id,
-                "essay_b_id": asked.essay_b_id,
-                "bos_batch_id": plan.batch_id,
-                "cj_batch_id": str(self._batch.number),
-                "cj_source": "els",
-                "cj_request_type": "cj_retry" if asked.attempt else "cj_comparison",
-                "comparison_iteration": asked.wave + 1,
-            },
-        )
-
-    def _outcome(self) -> Outcome:
+    def _last(self) -> dict[tuple[int, int], LLMComparisonResult]:
+        """Each pair's last result, by wave and place."""
         last: dict[tuple[int, int], LLMComparisonResult] = {}
         for (wave, place, _), each in sorted(self._asked.items()):
             if each.correlation_id in self._results:
                 last[wave, place] = self._results[each.correlation_id]
-        return Outcome(results=tuple(last.values()), callbacks=len(self._results), wanted=self._batch.plan.budget)
+        return last
+
+    def _outcome(self, looks: Sequence[Look], *, wanted: int) -> Outcome:
+        results = tuple(self._last().values())
+        refused, limit = self._purse.refused, self._batch.plan.wishes.max_cost_usd
+        stop = None
+        if refused is not None and limit is not None:
+            stop = CostStop(
+                max_cost_usd=limit,
+                spent_usd=float(refused.spent),
+                next_at_most_usd=float(refused.most),
+                comparisons=len(results),
+                comparisons_wanted=wanted,
+            )
+        return Outcome(results=results, callbacks=len(self._results), wanted=wanted, looks=tuple(looks), cost_stop=stop)
 
 
 def read_result(raw: bytes) -> LLMComparisonResult | None:

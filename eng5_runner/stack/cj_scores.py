@@ -9,10 +9,11 @@ from pydantic import JsonValue
 
 from eng5_runner.contracts.callbacks import BTStats, EssayResult, GradeProjectionSummary
 from eng5_runner.contracts.grade_scales import GradeScale
-from eng5_runner.measure.bradley_terry import Fit, collapse_repeats, comparisons_from, fit
+from eng5_runner.measure.bradley_terry import Fit
 from eng5_runner.measure.grades import Projection, Refusal, Scale, StudentGrade, project
+from eng5_runner.stack.cj_course import fitted_to
+from eng5_runner.stack.cj_outcome import Outcome
 from eng5_runner.stack.cj_plan import Plan
-from eng5_runner.stack.cj_rounds import Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,16 +33,7 @@ class Scores:
 
 def score(plan: Plan, outcome: Outcome) -> Scores:
     """The figures of a batch. Takes about half a second for 1,000 essays: call it in a thread."""
-    rows = [
-        (
-            result.request_metadata.essay_a_id,
-            result.request_metadata.essay_b_id,
-            1.0 if result.winner == "Essay A" else 0.0,
-        )
-        for result in outcome.judged
-    ]
-    # A judge that answers the same prompt again has said nothing new.
-    fitted = fit(collapse_repeats(comparisons_from([essay.essay_id for essay in plan.essays], rows)))
+    fitted = fitted_to(plan, outcome.judged)
     projected = _project(plan, fitted)
     return Scores(
         essays=_essays(plan, fitted, projected=projected),

@@ -20,16 +20,20 @@ from aiokafka import AIOKafkaConsumer
 
 from eng5_runner.contracts.callbacks import LLMComparisonResult
 from eng5_runner.contracts.envelope import Envelope
+from eng5_runner.contracts.prices import judging_model, most_usd
 from eng5_runner.contracts.request import CJAssessmentRequest
+from eng5_runner.contracts.services import ModelEntry
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.errors import ServiceUnavailable
 from eng5_runner.stack import cj_events
 from eng5_runner.stack.cj_assignments import Assignments
+from eng5_runner.stack.cj_events import ended_at_cost_limit
 from eng5_runner.stack.cj_intake import Intake, polled
-from eng5_runner.stack.cj_plan import Plan, RequestRejected, plan_batch, request_digest
+from eng5_runner.stack.cj_outcome import Outcome
+from eng5_runner.stack.cj_plan import Plan, RequestRejected, plan_batch, request_digest, wishes_of
 from eng5_runner.stack.cj_record import Asked, Batch, BatchRecord, keep_answers
 from eng5_runner.stack.cj_requests import Held, LeaseLost, Requests
-from eng5_runner.stack.cj_rounds import BatchRun, Outcome, read_result
+from eng5_runner.stack.cj_rounds import BatchRun, read_result
 from eng5_runner.stack.cj_scores import score
 from eng5_runner.stack.cj_texts import fetch_texts
 from eng5_runner.stack.clients import ContentClient, LLMProviderClient, NeighbourFailed
@@ -190,17 +194,19 @@ class CJService:
             return await record.accept(plan, digest)
         if batch.request_sha256 != digest:
             raise RequestRejected("this batch id belongs to another request (other event id or data)")
-        return batch
+        return await _with_the_limit_of(envelope, batch, record=record)
 
     async def _finish(self, batch: Batch, *, record: BatchRecord, held: Held) -> None:
         """Answer again what was answered, do the rest, and publish how it ended.
 
         Raises:
+            RequestRejected: it has a cost limit, and nobody knows what a comparison costs.
             NeighbourFailed: the Content Service or the LLM provider failed.
             LeaseLost: another worker has taken it.
         """
         plan = batch.plan
-        run = BatchRun(batch=batch, record=record, provider=self._provider)
+        model = await _priced_model(plan, self._provider)
+        run = BatchRun(batch=batch, record=record, provider=self._provider, model=model)
         self._active[plan.batch_id] = run
         earlier = await record.asked(batch.number)
         if not held.answered:
@@ -242,3 +248,34 @@ class CJService:
 
     async def _publish(self, topic: Topic, message: bytes, *, batch_id: str) -> None:
         await self._publisher.publish(topic.value, message, key=batch_id.encode())
+
+
+async def _with_the_limit_of(envelope: Envelope[CJAssessmentRequest], batch: Batch, *, record: BatchRecord) -> Batch:
+    """The batch on record; a higher cost limit lets it go on where it had ended for the lower one's sake.
+
+    Raises:
+        RequestRejected: the limit is none that can be.
+        LeaseLost: another worker has taken the batch.
+    """
+    limit, before = wishes_of(envelope.metadata or {}).max_cost_usd, batch.plan.wishes.max_cost_usd
+    closing = await record.closing(batch.number)
+    if limit is None or before is None or limit <= before or (closing and not ended_at_cost_limit(closing)):
+        return batch
+    log.info("cost limit raised", batch_id=batch.plan.batch_id, before=before, now=limit)
+    return await record.go_on(batch, batch.plan.with_limit(limit))
+
+
+async def _priced_model(plan: Plan, provider: LLMProviderClient) -> ModelEntry | None:
+    """The model whose prices bound the costs of a batch; None for one without a cost limit.
+
+    Raises:
+        RequestRejected: there is no such model, or its price is not known.
+        NeighbourFailed: the LLM provider does not say.
+    """
+    if plan.wishes.max_cost_usd is None:
+        return None
+    model = judging_model(await provider.models(), plan.overrides)
+    if model is None or most_usd(model, prompt_tokens=0, overrides=plan.overrides) is None:
+        told = model.model_id if model else plan.overrides.model_override or plan.overrides.provider_override
+        raise RequestRejected(f"a cost limit needs a model whose price is known, which {told} is not")
+    return model

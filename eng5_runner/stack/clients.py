@@ -8,7 +8,7 @@ import io
 import aiohttp
 from pydantic import ValidationError
 
-from eng5_runner.contracts.services import ComparisonBody, ComparisonQueued, ErrorAnswer, StoredContent
+from eng5_runner.contracts.services import ComparisonBody, ComparisonQueued, ErrorAnswer, ModelManifest, StoredContent
 
 HTTP_TIMES = aiohttp.ClientTimeout(total=60, connect=10)
 # The provider's queue is bounded: it says when to come again, and a judge that works at all makes room within this.
@@ -117,6 +117,23 @@ class LLMProviderClient:
                 return answered
             await asyncio.sleep(answered)
         raise NeighbourFailed("LLM provider: its queue stayed full")
+
+    async def models(self) -> ModelManifest:
+        """The models that it can ask, with their prices.
+
+        Raises:
+            NeighbourFailed: the service does not say.
+        """
+        now = asyncio.get_running_loop().time()
+        url = self._next(now)
+        try:
+            async with self._session.get(f"{url}/models", allow_redirects=False) as response:
+                body = await response.read()
+                if response.status != _OK:
+                    raise NeighbourFailed(f"LLM provider: {_told(response.status, body)}")
+                return ModelManifest.model_validate_json(body, extra="ignore")
+        except (aiohttp.ClientError, TimeoutError, ValidationError) as error:
+            raise NeighbourFailed(f"LLM provider: {error!r}") from error
 
     def _next(self, now: float) -> str:
         """The workers in turn."""

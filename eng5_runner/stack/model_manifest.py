@@ -15,7 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, JsonValue, ValidationError
 
 from eng5_runner.contracts.base import WireModel, describe
 from eng5_runner.contracts.request import LLMConfigOverrides, OutputVerbosity, Provider, ReasoningEffort
@@ -84,6 +84,14 @@ class Price(Rates):
         if self.long_prompt and self.long_prompt_above and usage.prompt > self.long_prompt_above:
             return self.long_prompt.cost(usage)
         return self.cost(usage)
+
+    def highest(self) -> dict[str, JsonValue]:
+        """USD per 1,000 tokens that nothing costs more than, read and written."""
+        rates = [self, *([self.long_prompt] if self.long_prompt else [])]
+        read = [
+            rate for each in rates for rate in (each.input, each.cached_input, each.cache_write) if rate is not None
+        ]
+        return {"input": float(max(read)), "output": float(max(each.output for each in rates))}
 
 
 class Model(WireModel):
@@ -170,6 +178,8 @@ class Model(WireModel):
                 "verbosities": [verbosity.value for verbosity in self.verbosities],
                 "answers": self.answers,
                 "attempts": attempts,
+                "answer_tokens": self.max_tokens,
+                "highest_cost_per_1k": price.highest() if price else None,
                 "price": f"looked up {price.looked_up}: {price.source}" if price else "unknown",
                 "retires": self.retires.isoformat() if self.retires else None,
                 "retired": self.is_retired(datetime.now(UTC).date()),

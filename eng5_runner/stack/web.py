@@ -92,12 +92,15 @@ async def parsed(request: web.Request, model: type[BodyT]) -> BodyT:
         raise invalid(describe(error)) from error
 
 
-def service(name: str, *, largest_body: int) -> tuple[web.Application, CollectorRegistry]:
+def service(
+    name: str, *, largest_body: int, honours: tuple[str, ...] | None = None
+) -> tuple[web.Application, CollectorRegistry]:
     """An application with `/healthz`, `/metrics` and the contract's error shape, and its metrics.
 
     Args:
         name: the service's name in the field.
         largest_body: bytes that a request's body may have.
+        honours: what it heeds of a request beyond the contract, where that is anything.
     """
     registry = CollectorRegistry()
     requests = Counter("http_requests", "Answered requests.", ["method", "route", "status"], registry=registry)
@@ -107,7 +110,7 @@ def service(name: str, *, largest_body: int) -> tuple[web.Application, Collector
         problem = await checkup.problem() if checkup else None
         if problem is not None:
             return answer({"status": "unhealthy", "service": name, "reason": problem}, status=503)
-        return answer(Health(status="healthy", service=name))
+        return answer(Health(status="healthy", service=name, honours=honours))
 
     async def metrics(_: web.Request) -> web.StreamResponse:
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -42,6 +42,7 @@ DUE = [
     ("prepared", NO_KAFKA, "close"),
     ("gathering", {}, "gather"),
     ("gathering", IMPATIENT, "close"),
+    ("raised", {}, "publish"),
     ("closed", {}, None),
 ]
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eng5_runner.core.events import (
+    BudgetRaised,
     CallbackAccepted,
     CallbackRejected,
     CallbackRepeated,
@@ -58,6 +59,7 @@ ONE_OF_EACH: dict[str, Event] = {
         CallbackRejected(at=AT, position=place(8), reason="r", raw=""),
         OffsetsLost(at=AT, position=place(5), resumed_at=9),
         DeadlineReached(at=AT, kind="idle", waited=1.0),
+        BudgetRaised(at=AT, max_cost_usd=2.0),
         RunClosed(at=AT, outcome="partial"),
     )
 }
@@ -69,21 +71,24 @@ WAYS = {
     "listening": "RunStarted PreflightPassed ListeningFrom",
     "prepared": "RunStarted PreflightPassed ListeningFrom RequestPrepared",
     "gathering": "RunStarted PreflightPassed ListeningFrom RequestPrepared RequestPublished",
+    "raised": "RunStarted PreflightPassed ListeningFrom RequestPrepared BudgetRaised",
     "closed": "RunStarted RunClosed",
 }
 _SESSION = "RunResumed RunClosed"
 ALLOWED = {
     "new": {"RunStarted": "started"},
-    "started": {"PreflightPassed": "cleared", "RequestPrepared": "prepared"},
+    "started": {"PreflightPassed": "cleared", "RequestPrepared": "prepared", "BudgetRaised": "started"},
     "cleared": {
         "PreflightPassed": "cleared",
         "EssayUploaded": "cleared",
         "ListeningFrom": "listening",
         "RequestPrepared": "prepared",
+        "BudgetRaised": "cleared",
     },
-    "listening": {"ListeningFrom": "listening", "RequestPrepared": "prepared"},
-    "prepared": {"ListeningFrom": "prepared", "RequestPublished": "gathering"},
-    "gathering": {"ListeningFrom": "prepared"}
+    "listening": {"ListeningFrom": "listening", "RequestPrepared": "prepared", "BudgetRaised": "listening"},
+    "prepared": {"ListeningFrom": "prepared", "RequestPublished": "gathering", "BudgetRaised": "raised"},
+    "raised": {"ListeningFrom": "raised", "RequestPrepared": "prepared", "BudgetRaised": "raised"},
+    "gathering": {"ListeningFrom": "prepared", "BudgetRaised": "raised"}
     | dict.fromkeys(
         ("CallbackAccepted", "CallbackRepeated", "CallbackRejected", "OffsetsLost", "DeadlineReached"), "gathering"
     ),
@@ -191,3 +196,25 @@ def test_patience_is_a_number_that_the_ledger_can_give_back(field, value):
     """Infinity would be written as null and the ledger could never be read again."""
     with pytest.raises(ValueError, match=field):
         RunSpec.model_validate(SPEC.model_dump() | {"patience": {field: value}})
+
+
+def stopped(kind: str, limit: float | None, *, offset: int) -> CallbackAccepted:
+    key = f"{kind}@{limit}"
+    return CallbackAccepted(
+        at=AT, position=place(offset), raw="{}", kind=kind, key=key, fingerprint=kind, limit_usd=limit
+    )
+
+
+def test_a_stop_at_the_present_limit_counts_and_one_at_a_lower_limit_does_not():
+    state = reached("gathering")
+    for name in ("BudgetRaised", "RequestPrepared", "RequestPublished"):
+        state.advance(ONE_OF_EACH[name])
+    assert state.spec.budget.max_cost_usd == 2.0
+    for event in (stopped("completed", 1.0, offset=10), stopped("result", 1.0, offset=11)):
+        state.advance(event)
+    assert (state.at_limit, state.has_result, state.is_over) == (False, False, False)
+    for event in (stopped("completed", 2.0, offset=12), stopped("result", 2.0, offset=13)):
+        state.advance(event)
+    assert (state.at_limit, state.has_result, state.is_over, state.completed) == (True, True, True, None)
+    state.advance(BudgetRaised(at=AT, max_cost_usd=3.0))
+    assert (state.at_limit, state.has_result, state.is_over) == (False, False, False)

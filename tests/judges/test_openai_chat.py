@@ -144,9 +144,10 @@ async def test_what_is_not_of_the_api_s_form_is_an_api_error(tmp_path: Path, bod
         assert (await at.fails()).error_code == "LLM_PROVIDER_API_ERROR"
 
 
-async def test_always_slow_is_a_timeout_of_unknown_cost(tmp_path: Path) -> None:
-    async with site(tmp_path, in_turn(chat(after=30)), timeout="0.1", attempts="1") as at:
+async def test_a_slow_answer_is_a_timeout_of_unknown_cost_and_not_paid_again_unasked(tmp_path: Path) -> None:
+    async with site(tmp_path, in_turn(chat(after=30), chat()), timeout="0.3") as at:
         failed = await at.fails()
+        assert len(at.server.asked) == 1
 
     assert (failed.error_code, failed.spent.cost) == ("LLM_PROVIDER_TIMEOUT", None)
 

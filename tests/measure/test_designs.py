@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 
 import numpy as np
 import pytest
 
 from eng5_runner.measure.bradley_terry import comparisons_from, fit
-from eng5_runner.measure.designs import BALANCED_ROUNDS, adaptive_round, audit, boundary_rounds
+from eng5_runner.measure.designs import BALANCED_ROUNDS, adaptive_round, audit, audit_round, boundary_rounds
 from eng5_runner.measure.pairing import Pair, balanced_rounds
 from eng5_runner.measure.reliability import empirical_bayes, separation
 from tests.measure.studies import judged, normal_truth
@@ -108,6 +109,25 @@ def test_the_audit_takes_its_shares_whatever_the_order_of_the_pairs():
     assert audit(PAIRS[::-1], seed=1) == found
     assert audit(PAIRS, seed=2) != found
     assert audit([], seed=1) == []
+
+
+@pytest.mark.parametrize("size", [1, 4, 7, 22])
+def test_an_audit_round_by_round_has_the_shares_of_the_whole(size):
+    rounds = balanced_rounds([f"{n:02}" for n in range(2 * size)], rounds=12, seed=1)
+    turned = repeated = 0
+    for number, pairs in enumerate(rounds):
+        for pair in audit_round(pairs, before=number * size, seed=1):
+            assert (pair in pairs) != (Pair(first=pair.second, second=pair.first) in pairs)
+            repeated += pair in pairs
+            turned += pair not in pairs
+    assert turned == math.ceil(12 * size / 10)
+    assert math.ceil(12 * size / 20) - repeated in ((0, 1) if size == 1 else (0,))  # one pair cannot be both
+
+
+def test_an_audit_does_not_look_at_the_same_items_each_round():
+    rounds = balanced_rounds([f"{n:02}" for n in range(20)], rounds=20, seed=1)
+    looked = {p.first for n, pairs in enumerate(rounds) for p in audit_round(pairs, before=10 * n, seed=1)}
+    assert len(looked) > 10
 
 
 @pytest.mark.parametrize("shares", [(-0.1, 0.0), (0.0, -0.1), (0.6, 0.5)])

@@ -32,6 +32,20 @@ def test_each_condition_alone_keeps_it_going(change):
     assert look(after(26), rule=replace(RULE, **change), round_number=26, seed=1).verdict == "go on"
 
 
+def test_what_is_not_asked_for_does_not_keep_it_going():
+    """And a rule without any target ends at its budget alone."""
+    tight = replace(RULE, reliability=0.97)
+    assert look(after(26), rule=replace(tight, reliability=None), round_number=26, seed=1).verdict == "precise enough"
+    assert look(after(26), rule=replace(RULE, se=None), round_number=26, seed=1).verdict == "precise enough"
+    neither = replace(RULE, reliability=None, se=None)
+    assert look(after(26), rule=neither, round_number=26, seed=1).verdict == "go on"
+
+
+def test_the_budget_counts_what_was_asked_and_not_what_was_learned():
+    assert look(after(8), rule=replace(RULE, budget=130), round_number=8, seed=1, asked=130).verdict == "budget spent"
+    assert look(after(8), rule=replace(RULE, budget=130), round_number=8, seed=1, asked=129).verdict == "go on"
+
+
 def test_the_interval_is_not_drawn_where_it_cannot_matter():
     assert look(after(8), rule=RULE, round_number=8, seed=1).interval is None
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from uuid import UUID
 
 from eng5_runner.core.canonical import Json, sha256_hex
-from eng5_runner.core.events import Event, RunResumed, RunStarted
+from eng5_runner.core.events import BudgetRaised, Event, RunResumed, RunStarted
 from eng5_runner.core.evidence import gather_evidence
 from eng5_runner.core.inputs import Anchor, Document, Inputs, SourceFile, Student
 from eng5_runner.core.runner_status import runner_status
@@ -124,14 +124,20 @@ class Run:
         opening = RunStarted(at=at, spec=self.spec, inputs_sha256=self.inputs.digest(), versions=VERSIONS)
         return asyncio.run(self._session(opening, observe=observe, stop=stop))
 
-    def resume(self, *, observe: Callable[[Told], None] = ignore, stop: asyncio.Event | None = None) -> RunState:
-        """A later session."""
-        opening = RunResumed(at=self.world.clock.now(), versions=VERSIONS)
-        return asyncio.run(self._session(opening, observe=observe, stop=stop))
-
-    async def _session(
-        self, opening: RunStarted | RunResumed, *, observe: Callable[[Told], None], stop: asyncio.Event | None
+    def resume(
+        self,
+        *,
+        observe: Callable[[Told], None] = ignore,
+        stop: asyncio.Event | None = None,
+        max_cost: float | None = None,
     ) -> RunState:
+        """A later session, perhaps with a higher cost limit."""
+        at = self.world.clock.now()
+        raised = [] if max_cost is None else [BudgetRaised(at=at, max_cost_usd=max_cost)]
+        opening = RunResumed(at=at, versions=VERSIONS)
+        return asyncio.run(self._session(opening, *raised, observe=observe, stop=stop))
+
+    async def _session(self, *opening: Event, observe: Callable[[Told], None], stop: asyncio.Event | None) -> RunState:
         def watch(told: Told) -> None:
             self.told.append(told)
             observe(told)
@@ -145,7 +151,7 @@ class Run:
                 observe=watch,
                 stop=stop or asyncio.Event(),
             )
-            await session.record([opening])
+            await session.record(opening)
             await drive(session, self.world.ports(self.spec))
             return session.state
 

@@ -120,6 +120,7 @@ class FakeCJ:
 
     Attributes:
         skips_repeats: like the real one, it does not answer the same event id twice on one cluster.
+        heeds: what it says that it honours beyond the contract.
         extra_essays: the anchors that it adds itself where the request names an assignment.
         asked: how often each pair was put to the judge.
     """
@@ -132,6 +133,7 @@ class FakeCJ:
         self.skips_repeats = False
         self.extra_essays: list[str] = []
         self.asked: Counter[str] = Counter()
+        self.heeds: frozenset[str] = frozenset()
         self.record: Instructions | None = None
         self.listing: AnchorListing | None = None
         self.alive = WELL
@@ -155,6 +157,9 @@ class FakeCJ:
 
     async def check_health(self) -> Alive:
         return self.alive
+
+    async def honours(self) -> frozenset[str]:
+        return self.heeds
 
     async def instructions(self, assignment_id: str) -> Instructions | None:
         return self.record
@@ -183,8 +188,11 @@ class FakeCJ:
         return AnchorRegistered(anchor_id=number, storage_id=storage_id, grade_scale="eng5_np_legacy_9_step")
 
 
+PRICE = {"max_tokens": 1000, "cost_per_1k_input_tokens": 0.001, "cost_per_1k_output_tokens": 0.002}
+
+
 class FakeModels:
-    """The LLM provider's manifest: one provider, two models."""
+    """The LLM provider's manifest: one provider, two models, the first of which has a price."""
 
     def __init__(self) -> None:
         self.alive = WELL
@@ -193,7 +201,9 @@ class FakeModels:
         return self.alive
 
     async def models(self) -> ModelManifest:
-        entries = tuple(ModelEntry(model_id=f"invented-judge-{n}", provider="mock") for n in (1, 2))
+        entries = tuple(
+            ModelEntry(model_id=f"invented-judge-{n}", provider="mock", **told) for n, told in ((1, PRICE), (2, {}))
+        )
         return ModelManifest(providers={"mock": entries}, total_models=2)
 
 

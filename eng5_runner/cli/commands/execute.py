@@ -79,5 +79,6 @@ def conclude(
         show_summary(console, hydrated.artefact, run_directory=work.run_directory)
     closed = hydrated.state.closed
     if closed is None or closed.outcome not in ("complete", "not-sent"):
-        narrator.say(f"to go on:      eng5-runner resume {work.run_directory}", style="bold")
+        more = " --max-cost USD" if closed is not None and closed.outcome == "budget" else ""
+        narrator.say(f"to go on:      eng5-runner resume {work.run_directory}{more}", style="bold")
     return code

@@ -77,6 +77,7 @@ def _facts(state: RunState) -> dict[str, object]:
         "comparisons_judged": state.judged,
         "comparisons_failed": state.unjudged,
         "cost_usd": round(state.cost_usd, 6),
+        "max_cost_usd": spec.budget.max_cost_usd,
         "duplicates": state.repeated,
         "rejected": state.rejected,
         "completed": state.completed,

@@ -46,7 +46,7 @@ def preflight(resolved: Resolved) -> int:
     console = people()
     assets = inventory(resolved, console)
     inputs = require_usable(assets, console, json_lines=settings.json_lines)
-    spec = build_spec(settings, run_id=new_run_id(), label="preflight")
+    spec = build_spec(settings, inputs, run_id=new_run_id(), label="preflight")
     read = f"{len(inputs.students)} students, {len(inputs.anchors)} anchors"
     examined = [Examined(about="assets", facts=(read,))]
     here = tuple(local_questions(spec, folder=settings.output_dir))

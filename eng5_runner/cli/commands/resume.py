@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rich.console import Console
+
 from eng5_runner.cli.commands.execute import conclude
 from eng5_runner.cli.environment import versions
 from eng5_runner.cli.logs import run_log
-from eng5_runner.cli.narrate import Narrator, people
+from eng5_runner.cli.money import new_limit
+from eng5_runner.cli.narrate import Narrator, people, write_json
 from eng5_runner.cli.session import Work
 from eng5_runner.cli.summary import show_summary
 from eng5_runner.core.budget import comparisons_wanted
-from eng5_runner.core.events import RunResumed
+from eng5_runner.core.events import BudgetRaised, RunResumed
 from eng5_runner.core.inputs import Inputs
-from eng5_runner.core.next_step import missing_uploads, texts_to_store
+from eng5_runner.core.next_step import exit_code, missing_uploads, texts_to_store
 from eng5_runner.core.state import RunState, fold
 from eng5_runner.effects.clock import SystemClock
 from eng5_runner.effects.files import read_assets
@@ -22,11 +25,18 @@ from eng5_runner.effects.outputs import MANIFEST_NAME
 from eng5_runner.errors import InputsInvalid, InputsMissing
 from eng5_runner.run.hydrate import hydrate, load_inputs, write
 
-_ENDED = ("complete", "not-sent")
+_ENDED = ("complete", "not-sent", "budget")
 
 
-def resume(run_directory: Path, *, json_lines: bool, verbose: bool, metrics_port: int | None = None) -> int:
-    """Go on with a run under the settings it began with.
+def resume(
+    run_directory: Path,
+    *,
+    json_lines: bool,
+    verbose: bool,
+    max_cost: float | None = None,
+    metrics_port: int | None = None,
+) -> int:
+    """Go on with a run under the settings it began with, but for a higher cost limit where one is given.
 
     Returns:
         The process's exit code.
@@ -37,14 +47,10 @@ def resume(run_directory: Path, *, json_lines: bool, verbose: bool, metrics_port
     state = fold(read_ledger(run_directory).events)
     inputs = load_inputs(run_directory)
     console = people()
-    if state.closed is not None and state.closed.outcome in _ENDED:
-        hydrated = hydrate(run_directory)
-        if not (run_directory / MANIFEST_NAME).is_file():
-            write(run_directory, hydrated)
-        if not json_lines:
-            console.print(f"{run_directory} is {state.closed.outcome}; there is nothing to resume")
-            show_summary(console, hydrated.artefact, run_directory=run_directory)
-        return 0
+    raised = new_limit(state, max_cost)
+    if raised is None and state.closed is not None and state.closed.outcome in _ENDED:
+        _show_again(run_directory, state=state, console=console, json_lines=json_lines)
+        return exit_code(state)
     texts = _texts(state, inputs)
     expected, _ = comparisons_wanted(state.spec.budget, essays=len(inputs.students) + len(inputs.anchors))
     with run_log(run_directory, spec=state.spec, verbose=verbose) as log:
@@ -56,8 +62,30 @@ def resume(run_directory: Path, *, json_lines: bool, verbose: bool, metrics_port
             uploads=len(texts_to_store(inputs, with_anchors=guest)) - len(state.storage_ids),
         )
         opening = RunResumed(at=SystemClock().now(), versions=versions())
-        work = Work(run_directory=run_directory, opening=opening, inputs=inputs, texts=texts)
+        event = None if raised is None else BudgetRaised(at=SystemClock().now(), max_cost_usd=raised)
+        work = Work(run_directory=run_directory, opening=opening, inputs=inputs, texts=texts, raised=event)
         return conclude(work, narrator=narrator, console=console, log=log, metrics_port=metrics_port)
+
+
+def _show_again(run_directory: Path, *, state: RunState, console: Console, json_lines: bool) -> None:
+    """Tell how a run ended that nothing is left to do for."""
+    hydrated = hydrate(run_directory)
+    if not (run_directory / MANIFEST_NAME).is_file():
+        write(run_directory, hydrated)
+    if json_lines:
+        status = hydrated.artefact["runner_status"]
+        code = exit_code(state)
+        write_json({"event": "Summary", "run_directory": str(run_directory), "exit": code, "status": status})
+        return
+    if state.at_limit:
+        limit = state.spec.budget.max_cost_usd
+        console.print(f"the budget of {run_directory} is spent: {state.cost_usd:.4f} of {limit} USD;")
+        console.print("the next comparison may cost more than is left")
+    else:
+        console.print(f"{run_directory} is {state.closed and state.closed.outcome}; there is nothing to resume")
+    show_summary(console, hydrated.artefact, run_directory=run_directory)
+    if state.at_limit:
+        console.print(f"to go on:      eng5-runner resume {run_directory} --max-cost USD", style="bold")
 
 
 def _texts(state: RunState, inputs: Inputs) -> dict[str, bytes]:

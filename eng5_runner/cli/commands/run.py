@@ -52,7 +52,7 @@ def run(resolved: Resolved) -> int:
     inputs = require_usable(assets, console, json_lines=settings.json_lines)
     run_id = new_run_id()
     label = settings.batch_id or settings.assets.resolve().name or "run"
-    spec = build_spec(settings, run_id=run_id, label=label)
+    spec = build_spec(settings, inputs, run_id=run_id, label=label)
     _tell_judge(spec, console, json_lines=settings.json_lines)
     if spec.mode.anchors_only and settings.assignment_id is not None and not settings.json_lines:
         console.print("the assignment is left out: anchors are compared as a guest run", style="yellow")

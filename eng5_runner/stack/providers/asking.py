@@ -101,8 +101,8 @@ def unreachable() -> AttemptFailed:
 
 
 def too_slow() -> AttemptFailed:
-    """The attempt's time was up."""
-    return AttemptFailed("LLM_PROVIDER_TIMEOUT", "the provider did not answer in time", again=True, ill=True)
+    """The attempt's time was up. It may be charged, so whoever keeps the money decides about another one."""
+    return AttemptFailed("LLM_PROVIDER_TIMEOUT", "the provider did not answer in time", ill=True)
 
 
 def nonsense() -> AttemptFailed:

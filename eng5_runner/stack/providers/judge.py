@@ -130,7 +130,8 @@ class ModelJudge:
             raise JudgeFailed(failed.error_code, failed.message, spent=spent) from None
         except TimeoutError:
             message = f"the provider was not well for {limits.patience_seconds:g} s"
-            raise JudgeFailed("LLM_PROVIDER_UNAVAILABLE", message) from None
+            # An attempt was perhaps under way, and may be charged.
+            raise JudgeFailed("LLM_PROVIDER_UNAVAILABLE", message, spent=Spent(cost=None)) from None
         raise AssertionError("an attempt returns or raises")
 
     def _spent(self, usage: Usage | None) -> Spent:

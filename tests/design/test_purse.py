@@ -1,0 +1,60 @@
+"""Whatever answers cost and whenever they come: the limit holds, and the same questions are asked."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from decimal import Decimal
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from eng5_runner.contracts.callbacks import LLMComparisonResult
+from eng5_runner.stack.cj_purse import Purse
+from tests.run.messages import comparison_message
+from tests.run.runs import RUN_ID
+
+CENTS = st.integers(1, 50)
+# Of each question: what it can cost at most, which part of that it costs, and whether its provider says so.
+QUESTIONS = st.lists(st.tuples(CENTS, st.integers(0, 10), st.booleans()), min_size=1, max_size=25)
+
+
+def result(number: int, cost: Decimal, *, known: bool) -> LLMComparisonResult:
+    told = comparison_message(RUN_ID, number, ("a", "b"), winner="Essay A")["data"]
+    assert isinstance(told, dict)
+    told |= {"correlation_id": str(number), "cost_estimate": float(cost) if known else 0.0}
+    told["request_metadata"] |= {} if known else {"cost_known": False}
+    return LLMComparisonResult.model_validate(told, extra="ignore")
+
+
+async def asked(questions: list[tuple[int, int, bool]], limit: int, *, chance: random.Random) -> tuple[int, Decimal]:
+    """How many are asked and what is spent at most, with answers in an order that chance decides."""
+    purse, answering = Purse(limit / 100), []
+
+    async def answer(number: int) -> None:
+        for _ in range(chance.randrange(12)):
+            await asyncio.sleep(0)
+        bound, tenths, known = questions[number]
+        cost = Decimal(bound) * tenths / 1000
+        purse.settle(str(number), result(number, cost, known=known), most=lambda: Decimal(bound) / 100)
+
+    spent = Decimal(0)
+    for number, (bound, tenths, known) in enumerate(questions):
+        admission = await purse.admit(str(number), lambda bound=bound: Decimal(bound) / 100, patience=5)
+        if admission == "over the limit":
+            return number, spent
+        assert admission == "ask"
+        spent += Decimal(bound) * (tenths if known else 10) / 1000
+        answering.append(asyncio.create_task(answer(number)))
+    await asyncio.gather(*answering)
+    return len(questions), spent
+
+
+@settings(deadline=None, max_examples=150)
+@given(questions=QUESTIONS, limit=st.integers(1, 300), seed=st.integers(0, 2**16))
+def test_the_limit_holds_and_who_is_asked_does_not_depend_on_when_answers_come(questions, limit, seed):
+    found = {asyncio.run(asked(questions, limit, chance=random.Random(seed + turn))) for turn in range(3)}
+    ((number, spent),) = found
+    assert spent <= Decimal(limit) / 100
+    if number < len(questions):
+        assert spent + Decimal(questions[number][0]) / 100 > Decimal(limit) / 100, "the next one did not fit"
