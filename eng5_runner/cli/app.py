@@ -32,6 +32,12 @@ app.add_typer(cache_app, name="cache")
 
 RunArgument = Annotated[Path, typer.Argument(help="A run's directory.", metavar="RUN")]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines on standard output.")]
+NoCacheOption = Annotated[
+    bool,
+    typer.Option(
+        "--no-cache", envvar="ENG5_NO_CACHE", help="Ask judges anew; neither read nor keep earlier judgements."
+    ),
+]
 VerboseOption = Annotated[bool, typer.Option("--verbose", help="Debug lines in the log as well.")]
 
 
@@ -117,12 +123,7 @@ def stack_up_command(
             "--kafka-bootstrap", help="host:port of a Kafka with the five topics; without it an embedded broker."
         ),
     ] = None,
-    no_cache: Annotated[
-        bool,
-        typer.Option(
-            "--no-cache", envvar="ENG5_NO_CACHE", help="Ask judges anew; neither read nor keep earlier judgements."
-        ),
-    ] = False,
+    no_cache: NoCacheOption = False,
     json: JsonOption = False,
     until_stdin_closes: Annotated[
         bool, typer.Option("--until-stdin-closes", help="End when standard input closes.")
@@ -152,6 +153,7 @@ def stack_serve_command(
     data_dir: Annotated[
         Path, typer.Option("--data-dir", help="For SQLite, where the environment names no database.")
     ] = Path("stack-data"),
+    no_cache: NoCacheOption = False,
     json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
@@ -162,7 +164,7 @@ def stack_serve_command(
     """
     from eng5_runner.cli.commands.serve import stack_serve
 
-    raise typer.Exit(stack_serve(service, data_dir, json_lines=json, verbose=verbose))
+    raise typer.Exit(stack_serve(service, data_dir, no_cache=no_cache, json_lines=json, verbose=verbose))
 
 
 @stack_app.command("healthcheck")

@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 from pydantic import ValidationError
 from rich.markup import escape
 
-from eng5_runner.cli.environment import kafka_password
+from eng5_runner.cli.environment import cache_folder, kafka_password
 from eng5_runner.cli.logs import logging_to
 from eng5_runner.cli.loop import run_loop
 from eng5_runner.cli.narrate import people, write_json
@@ -31,7 +31,7 @@ _SHORTEST_SECRET = 32
 _LAST_PORT = 65_535
 
 
-def stack_serve(name: ServiceName, data_dir: Path, *, json_lines: bool, verbose: bool) -> int:
+def stack_serve(name: ServiceName, data_dir: Path, *, no_cache: bool, json_lines: bool, verbose: bool) -> int:
     """Serve until SIGTERM or Ctrl-C."""
     database = database_url(SERVICES[name], os.environ)
     with logging_to(sys.stderr, identity={"service": SERVICES[name].prefix.lower()}, verbose=verbose):
@@ -44,11 +44,11 @@ def stack_serve(name: ServiceName, data_dir: Path, *, json_lines: bool, verbose:
             ready=lambda serving: _tell(name, serving, json_lines=json_lines),
             stop=stop,
         )
-        run_loop(_serve(name, site))
+        run_loop(_serve(name, site, no_cache=no_cache))
     return 0
 
 
-async def _serve(name: ServiceName, site: Site) -> None:
+async def _serve(name: ServiceName, site: Site, *, no_cache: bool) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, site.stop.set)
@@ -58,7 +58,8 @@ async def _serve(name: ServiceName, site: Site) -> None:
         case "identity":
             await serve_identity(site, secret=_secret())
         case "llm":
-            await serve_llm(site, cluster=await _cluster(name))
+            folder = None if no_cache else cache_folder()
+            await serve_llm(site, cluster=await _cluster(name), cassette_folder=folder)
         case "cj":
             from eng5_runner.stack.serve_cj import serve_cj  # seconds of statistics, for this service alone
 
