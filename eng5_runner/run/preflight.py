@@ -19,7 +19,7 @@ from eng5_runner.errors import RunnerError
 from eng5_runner.run.ports import Broker, CJService, Clock, ContentStore, Models, Notice, Ports, Question, Told
 from eng5_runner.run.preflight_assignment import Findings, ask_assignment
 from eng5_runner.run.preflight_clock import compare_clocks
-from eng5_runner.run.preflight_honours import ask_honours
+from eng5_runner.run.preflight_honours import ask_honours, goes_beyond
 from eng5_runner.run.preflight_judge import ask_judge
 
 _NEEDS = MappingProxyType({
@@ -106,7 +106,8 @@ def _questions(
         yield "judge", _ask_nobody_about_models
     if cj is not None:
         yield "CJ service", partial(_ask_cj, spec, cj=cj, clock=ports.clock)
-        yield "design and budget", partial(ask_honours, spec, inputs=inputs, cj=cj, models=models)
+        if goes_beyond(spec):
+            yield "design and budget", partial(ask_honours, spec, inputs=inputs, cj=cj, models=models)
         yield "assignment", partial(ask_assignment, spec, inputs=inputs, texts=texts, cj=cj, content=content)
 
 

@@ -21,6 +21,11 @@ _COST = "max_cost_usd"
 _TOKENS_PER_WORD_AT_MOST = 4
 
 
+def goes_beyond(spec: RunSpec) -> bool:
+    """Whether the run asks for anything that the contract does not have."""
+    return bool(wishes(spec, {}).told())
+
+
 async def ask_honours(spec: RunSpec, *, inputs: Inputs, cj: CJService, models: Models | None) -> Findings:
     """Whether the service does what the run asks for, and what a comparison costs where there is a cost limit.
 
@@ -30,8 +35,6 @@ async def ask_honours(spec: RunSpec, *, inputs: Inputs, cj: CJService, models: M
         NotAllowed: a service does not let us ask.
     """
     asked = tuple(wishes(spec, {}).told())
-    if not asked:
-        return Findings()
     honoured = await cj.honours()
     refused = [wish for wish in asked if wish not in honoured and wish != _COST]
     if refused:

@@ -105,8 +105,9 @@ def spoil(bootstrap: str, raw: str) -> None:
 
 def headers_of_the_request(bootstrap: str) -> list[tuple[str, bytes]]:
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "tests", "log_level": 0})
-    consumer.assign([TopicPartition(Topic.REQUEST, 0, OFFSET_BEGINNING)])
     try:
+        partitions = consumer.list_topics(Topic.REQUEST, timeout=30).topics[Topic.REQUEST].partitions
+        consumer.assign([TopicPartition(Topic.REQUEST, number, OFFSET_BEGINNING) for number in partitions])
         message = consumer.poll(30)
         assert message is not None and not message.error()
         return message.headers() or []
