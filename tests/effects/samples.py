@@ -7,6 +7,7 @@ from uuid import UUID
 
 from eng5_runner.core.events import (
     AnchorRow,
+    BudgetRaised,
     CallbackAccepted,
     CallbackRejected,
     CallbackRepeated,
@@ -46,7 +47,11 @@ def one_of_each() -> tuple[Event, ...]:
         RunStarted(at=AT, spec=spec, inputs_sha256="0" * 64, versions=versions),
         RunResumed(at=AT, versions=versions),
         PreflightPassed(
-            at=AT, checks=("up",), warnings=(AWKWARD,), anchor_rows=(AnchorRow(row_id=1, anchor_id="anchor-a"),)
+            at=AT,
+            checks=("up",),
+            warnings=(AWKWARD,),
+            anchor_rows=(AnchorRow(row_id=1, anchor_id="anchor-a"),),
+            comparison_at_most_usd=0.1,
         ),
         EssayUploaded(at=AT, text_sha256="a" * 64, storage_id="b" * 32, cached=True),
         ListeningFrom(at=AT, cluster_id="c", request_ends=(place,), callback_ends=(place, place)),
@@ -67,5 +72,6 @@ def one_of_each() -> tuple[Event, ...]:
         CallbackRejected(at=AT, position=place, reason=AWKWARD, raw_base64="/w=="),
         OffsetsLost(at=AT, position=place, resumed_at=50),
         DeadlineReached(at=AT, kind="idle", waited=900.25),
+        BudgetRaised(at=AT, max_cost_usd=0.1 + 0.7),
         RunClosed(at=AT, outcome="partial", reasons=(AWKWARD,), read_to=(place,)),
     )

@@ -92,11 +92,13 @@ async def test_a_rate_limit_is_waited_out_as_long_as_it_says(tmp_path: Path, pro
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-async def test_a_slow_answer_is_given_up_and_asked_again(tmp_path: Path, provider: str) -> None:
+async def test_a_slow_answer_is_given_up_and_not_paid_again_unasked(tmp_path: Path, provider: str) -> None:
     said = in_turn(good(provider, after=60), good(provider))
     async with site(tmp_path, said, provider=provider, timeout="1") as at:
-        assert (await at.ask()).winner == "Essay B"
-        assert len(at.server.asked) == 2
+        failed = await at.fails()
+        assert (failed.error_code, failed.spent.cost) == ("LLM_PROVIDER_TIMEOUT", None)
+        assert len(at.server.asked) == 1
+        assert (await at.ask()).winner == "Essay B", "the next question is asked as ever"
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
