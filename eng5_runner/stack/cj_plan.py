@@ -221,11 +221,14 @@ def wishes_of(metadata: Mapping[str, JsonValue]) -> Wishes:
 
 
 def is_raised(raw: bytes, *, than: bytes) -> bool:
-    """Whether a message is the same request as another, with a higher cost limit."""
-    later, before = (Envelope[CJAssessmentRequest].model_validate_json(each, extra="ignore") for each in (raw, than))
+    """Whether a message is the same request as another, with a higher cost limit; what is no request is not."""
+    if raw == than:
+        return False
+    read = Envelope[CJAssessmentRequest].model_validate_json
     try:
+        later, before = read(raw, extra="ignore"), read(than, extra="ignore")
         limits = [wishes_of(each.metadata or {}).max_cost_usd for each in (later, before)]
-    except RequestRejected:
+    except (ValidationError, RequestRejected):
         return False
     higher = limits[0] is not None and limits[1] is not None and limits[0] > limits[1]
     return higher and request_digest(later) == request_digest(before)
