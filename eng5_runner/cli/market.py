@@ -17,6 +17,7 @@ from eng5_runner.core.pilot import read_pilot
 from eng5_runner.core.plan import Market
 from eng5_runner.core.price import PromptSize, Tariff, TokenPrices
 from eng5_runner.core.spec import Mode, RunSpec
+from eng5_runner.stack.attempts import ATTEMPTS
 from eng5_runner.stack.judges import BASELINE_MODEL
 from eng5_runner.stack.model_manifest import Limits, Manifest, Model, Rates, built_in, users_own
 from eng5_runner.stack.prompts import prompt_blocks, prompt_text
@@ -26,8 +27,6 @@ from eng5_runner.stack.templates import SYSTEM
 
 # A plan stays short: the cheapest of those that could be asked.
 MOST_CANDIDATES = 5
-# What the embedded CJ service gives a comparison that fails (`stack.cj_rounds.ATTEMPTS`, whose module is slow to load).
-ATTEMPTS = 3
 
 
 def market_of(spec: RunSpec, inputs: Inputs, *, texts: Mapping[str, bytes], settings: Settings) -> Market:

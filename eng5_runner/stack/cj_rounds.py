@@ -22,6 +22,7 @@ from eng5_runner.contracts.envelope import Envelope
 from eng5_runner.contracts.services import ModelEntry
 from eng5_runner.contracts.stopping import CostStop, Look
 from eng5_runner.measure.pairing import Pair
+from eng5_runner.stack.attempts import ATTEMPTS
 from eng5_runner.stack.cj_course import look_at, next_wave
 from eng5_runner.stack.cj_outcome import Outcome, beyond_hope
 from eng5_runner.stack.cj_purse import Purse
@@ -31,7 +32,6 @@ from eng5_runner.stack.clients import LLMProviderClient, NeighbourFailed
 
 log = structlog.get_logger(__name__)
 
-ATTEMPTS = 3
 _ASKED_AT_ONCE = 16
 # After so long without any answer the open questions are asked again: a callback can be lost, the answer is not.
 _PATIENCE_SECONDS = 30.0
