@@ -10,7 +10,6 @@ import math
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from scipy import stats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,7 +35,10 @@ def kendall_tau_b(positions: Sequence[float], grades: Sequence[float]) -> float 
     if not _varies(positions, grades):
         return None
     if len(positions) > _ALL_PAIRS_UP_TO:
-        return float(stats.kendalltau(positions, grades).statistic)
+        # Loading it takes longer than estimating a whole study, which seldom has so many anchors.
+        from scipy.stats import kendalltau  # noqa: PLC0415 - seldom needed  # law: inner_import - seldom needed
+
+        return float(kendalltau(positions, grades).statistic)
     one, other = _signs(positions), _signs(grades)
     return float((one * other).sum() / math.sqrt(np.abs(one).sum() * np.abs(other).sum()))
 
@@ -49,11 +51,8 @@ def spearman(positions: Sequence[float], grades: Sequence[float]) -> float | Non
     """
     if not _varies(positions, grades):
         return None
-    if len(positions) > _ALL_PAIRS_UP_TO:
-        return float(stats.spearmanr(positions, grades).statistic)
-    # An essay's sum of signs is twice its mean rank, centred.
-    one, other = _signs(positions).sum(axis=1), _signs(grades).sum(axis=1)
-    return float((one * other).sum() / math.sqrt(np.square(one).sum() * np.square(other).sum()))
+    one, other = _centred_ranks(positions), _centred_ranks(grades)
+    return float(one @ other / math.sqrt((one @ one) * (other @ other)))
 
 
 def quadratic_weighted_kappa(expert: Sequence[int], projected: Sequence[int], *, grades: int) -> float | None:
@@ -183,6 +182,13 @@ def _signs(values: Sequence[float]) -> NDArray[np.float64]:
     """Of every difference, shape (n, n)."""
     column = np.asarray(values, dtype=np.float64)
     return np.sign(column[:, None] - column)
+
+
+def _centred_ranks(values: Sequence[float]) -> NDArray[np.float64]:
+    """Each value's mean rank less the mean of all, shape (n,)."""
+    _, place, members = np.unique(np.asarray(values, dtype=np.float64), return_inverse=True, return_counts=True)
+    middle: NDArray[np.float64] = members.cumsum() - (members + len(values)) / 2.0
+    return middle[place]
 
 
 def _share_within(expert: Sequence[int], projected: Sequence[int], *, steps: int) -> float:

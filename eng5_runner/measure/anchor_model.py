@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from scipy import stats
 from scipy.linalg import cho_factor, cho_solve
-from scipy.optimize import isotonic_regression
-from scipy.special import ndtr, softmax
+from scipy.special import ndtr, softmax, stdtrit
+
+from eng5_runner.measure.isotonic import never_falling
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -131,7 +131,7 @@ class _GridPoint:
 
     def risen(self) -> _Vector:
         """The means made never to fall, each weighing by its precision (pool adjacent violators)."""
-        return np.asarray(isotonic_regression(self.means, weights=1.0 / np.diag(self.covariance)).x)
+        return never_falling(self.means, weights=1.0 / np.diag(self.covariance))
 
     def inversions(self) -> _Vector:
         """The probability that a centre lies above the next one's, shape (G − 1,)."""
@@ -246,6 +246,9 @@ class _Anchors:
 
 def _slope(grades: NDArray[np.int64], theta: _Vector) -> tuple[float, float]:
     """The least-squares slope in logits a grade, and the half-width of its 90% interval."""
-    line = stats.linregress(grades, theta)
-    quantile = float(stats.t.ppf((1.0 + _SLOPE_CONFIDENCE) / 2.0, len(grades) - 2))
-    return float(line.slope), quantile * float(line.stderr)
+    from_mean, freedom = grades - grades.mean(), len(grades) - 2
+    spread = float(from_mean @ from_mean)
+    slope = float(from_mean @ theta) / spread
+    left = theta - theta.mean() - slope * from_mean
+    standard_error = math.sqrt(float(left @ left) / freedom / spread)
+    return slope, float(stdtrit(freedom, (1.0 + _SLOPE_CONFIDENCE) / 2.0)) * standard_error

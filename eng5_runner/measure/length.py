@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,7 +76,7 @@ def length_effect(
     found = inverse @ (design.T @ theta)
     freedom = len(items) - _COEFFICIENTS
     variance = float(np.square(theta - design @ found).sum()) / freedom
-    margin = float(stats.t.ppf((1.0 + level) / 2.0, freedom)) * float(np.sqrt(variance * inverse[-1, -1]))
+    margin = float(stdtrit(freedom, (1.0 + level) / 2.0)) * float(np.sqrt(variance * inverse[-1, -1]))
     estimate = float(found[-1])
     return LengthEffect(estimate=estimate, interval=(estimate - margin, estimate + margin), essays=len(items))
 
