@@ -36,6 +36,8 @@ from eng5_runner.effects.kafka_settings import KafkaSettings
 from eng5_runner.errors import NotAllowed, ServiceUnavailable, TemporaryFailure
 
 POLL_MS = 250
+# Partitions that somebody adds to a topic are noticed after so long.
+_METADATA_MS = 10_000
 POLL_RECORDS = 500
 QUIET_POLLS = 40  # in a row, where there must be records: an outage
 PROBE_SECONDS = 5.0
@@ -263,7 +265,7 @@ def _consumer(settings: KafkaSettings) -> AIOKafkaConsumer:
         # "latest" would jump over readable records without a word when an offset has expired.
         auto_offset_reset="none",
         isolation_level="read_committed",
-        metadata_max_age_ms=30_000,
+        metadata_max_age_ms=_METADATA_MS,
     )
 
 

@@ -27,6 +27,8 @@ _START_SECONDS = 15.0
 # A group waits for a member that died without a word.
 _JOIN_SECONDS = 40.0
 _SESSION_MILLISECONDS = 10_000
+# Partitions that somebody adds to a topic are noticed after so long.
+_METADATA_MILLISECONDS = 10_000
 _ANSWER_SECONDS = 3.0
 _STOP_SECONDS = 5.0
 _SENT_AT_ONCE = 64
@@ -167,6 +169,7 @@ async def open_publisher(cluster: Cluster) -> AsyncIterator[Publisher]:
         "enable_idempotence": False,  # the mock broker does not dedupe, and without it a send cannot hang for ever
         "max_request_size": _LARGEST_MESSAGE_BYTES,
         "request_timeout_ms": 10_000,
+        "metadata_max_age_ms": _METADATA_MILLISECONDS,
     }
     producer = AIOKafkaProducer(**(settings | dict(cluster.access)))
     clock = asyncio.get_running_loop().time
@@ -232,6 +235,7 @@ def _reading(cluster: Cluster, *, group: str | None, beginning_at: str) -> dict[
         "auto_offset_reset": beginning_at,
         "session_timeout_ms": _SESSION_MILLISECONDS,
         "request_timeout_ms": 10_000,
+        "metadata_max_age_ms": _METADATA_MILLISECONDS,
         "fetch_max_wait_ms": _FETCH_MILLISECONDS if cluster.is_embedded else 500,
     }
     return settings | dict(cluster.access)

@@ -8,8 +8,9 @@ import pytest
 
 from eng5_runner.contracts.topics import Topic
 from tests.effects.mock_cluster import MockCluster
-from tests.kafka.conftest import broker as broker  # noqa: PLC0414 - pytest finds fixtures by their name here
-from tests.kafka.conftest import certificates as certificates  # noqa: PLC0414 - likewise
+from tests.kafka.cluster import REAL_KAFKA
+from tests.kafka.conftest import certificates as certificates  # noqa: PLC0414 - pytest finds fixtures by their name
+from tests.kafka.conftest import real_broker as real_broker  # noqa: PLC0414 - likewise
 from tests.run.conftest import plain as plain  # noqa: PLC0414 - likewise
 
 # As many as the field's cluster had.
@@ -25,11 +26,9 @@ def embedded() -> Iterator[str]:
         yield cluster.bootstrap
 
 
-@pytest.fixture(
-    params=["embedded", pytest.param("kafka", marks=[pytest.mark.kafka, pytest.mark.xdist_group("kafka")])],
-)
+@pytest.fixture(params=["embedded", REAL_KAFKA])
 def bootstrap(request: pytest.FixtureRequest) -> str:
     """A broker: the embedded one, and a real Apache Kafka."""
     if request.param == "embedded":
         return request.getfixturevalue("embedded")
-    return request.getfixturevalue("broker").bootstrap
+    return request.getfixturevalue("real_broker").bootstrap

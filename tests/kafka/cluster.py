@@ -19,10 +19,14 @@ import socket
 import subprocess
 import time
 import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+import pytest
+from confluent_kafka import OFFSET_END, TopicPartition
 from confluent_kafka.admin import (
     AdminClient,
     NewPartitions,
@@ -33,7 +37,9 @@ from confluent_kafka.admin import (
 )
 
 from eng5_runner.contracts.topics import Topic
+from tests.cli.runner import wait_for
 from tests.kafka.certificates import Certificates
+from tests.kafka.detour import Detour
 
 USER, PASSWORD = "anna", 's3kret #@%: "pass\\word'
 PARTITIONS = 3
@@ -42,11 +48,51 @@ _UP_SECONDS = 60
 _NAMES = ("PLAINTEXT", "DETOUR", "SECURE", "OPEN", "MUTUAL", "CONTROLLER")
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
+REAL_KAFKA = pytest.param("kafka", marks=(pytest.mark.kafka, pytest.mark.xdist_group("kafka")))
+# For what the embedded broker cannot do: TLS, logins, transactions, size limits, producers' memory, more partitions.
+on_real_kafka = pytest.mark.parametrize("broker", [REAL_KAFKA], indirect=True)
+
 
 class Broker(Protocol):
-    """A cluster that tests can use."""
+    """A cluster that tests can use, each topic with three partitions."""
 
-    bootstrap: str
+    @property
+    def bootstrap(self) -> str: ...
+
+    def add_topics(self, prefix: str = "") -> None:
+        """The five topics, unless they are there."""
+
+    def forget(self, topics: Sequence[str]) -> None:
+        """What retention does: every record that is there now is gone; offsets go on."""
+
+
+class Deaf(Protocol):
+    """A way to the broker on which acknowledgements of produced records get lost."""
+
+    @property
+    def bootstrap(self) -> str: ...
+
+    def has_lost_one(self) -> bool:
+        """Whether a record is in the broker whose producer does not know it."""
+
+    def mend(self) -> None:
+        """None is lost from now on."""
+
+
+class OwnBroker(Broker, Protocol):
+    """One that belongs to the tests, so they may break it."""
+
+    def stop(self) -> None:
+        """End in order."""
+
+    def kill(self) -> None:
+        """End as if the power had gone."""
+
+    def start(self) -> None:
+        """The same ports and data after each start."""
+
+    def deaf(self) -> AbstractContextManager[Deaf]:
+        """A way on which acknowledgements get lost."""
 
 
 @dataclass
@@ -54,6 +100,12 @@ class NamedBroker:
     """Somebody else's."""
 
     bootstrap: str
+
+    def add_topics(self, prefix: str = "") -> None:
+        create_topics(self.bootstrap, prefix=prefix)
+
+    def forget(self, topics: Sequence[str]) -> None:
+        delete_records(self.bootstrap, topics)
 
 
 @dataclass
@@ -114,6 +166,29 @@ class KafkaBroker:
     def kill(self) -> None:
         """End as if the power had gone."""
         self._end(signal.SIGKILL)
+
+    def login(self) -> dict[str, str]:
+        """The environment of a client that is let in by SCRAM over TLS."""
+        return {
+            "KAFKA_BOOTSTRAP_SERVERS": self.at("SECURE"),
+            "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+            "KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
+            "KAFKA_SASL_USERNAME": USER,
+            "KAFKA_SASL_PASSWORD": PASSWORD,
+            "KAFKA_CA": str(self.certificates.ca),
+        }
+
+    def add_topics(self, prefix: str = "") -> None:
+        create_topics(self.bootstrap, prefix=prefix)
+
+    def forget(self, topics: Sequence[str]) -> None:
+        delete_records(self.bootstrap, topics)
+
+    @contextmanager
+    def deaf(self) -> Iterator[Detour]:
+        with Detour(self.detour, broker=self.at("DETOUR")) as detour:
+            detour.to_lose = 1000
+            yield detour
 
     def _end(self, number: signal.Signals) -> None:
         if self._process is not None:
@@ -244,3 +319,16 @@ def create_topics(bootstrap: str, *, prefix: str = "") -> None:
     ]
     for created in (client.create_topics(wanted) if wanted else {}).values():
         created.result(timeout=30)
+
+
+def delete_records(bootstrap: str, topics: Sequence[str]) -> None:
+    """All that are there now."""
+    wanted = [TopicPartition(topic, partition, OFFSET_END) for topic in topics for partition in range(PARTITIONS)]
+    client = admin(bootstrap)  # without a name it would be gone before the answers come
+    wait_for(lambda: _deleted(client, wanted), what="the partitions' leaders")
+
+
+def _deleted(client: AdminClient, wanted: Sequence[TopicPartition]) -> bool:
+    """Right after a topic was made its partitions have no leader yet."""
+    errors = [future.exception(timeout=30) for future in client.delete_records(list(wanted)).values()]
+    return not any(errors)

@@ -39,6 +39,14 @@ class Detour:
         for one in (self._server, *self._open):
             _close(one)
 
+    def has_lost_one(self) -> bool:
+        """Whether the broker has a record whose producer does not know it."""
+        return self.lost.is_set()
+
+    def mend(self) -> None:
+        """Lose nothing from now on."""
+        self.to_lose = 0
+
     def _accept(self) -> None:
         with suppress(OSError):
             while True:

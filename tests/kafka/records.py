@@ -9,16 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
 from eng5_runner.contracts.topics import Topic
-from tests.cli.runner import clean_environment, wait_for
-from tests.kafka.cluster import PARTITIONS, admin
-
-
-def partitions(topic: str, offset: int) -> list[TopicPartition]:
-    return [TopicPartition(topic, partition, offset) for partition in range(PARTITIONS)]
+from tests.cli.runner import clean_environment
+from tests.kafka.cluster import PARTITIONS, Broker
 
 
 def values_in(bootstrap: str, topic: str) -> list[bytes]:
@@ -34,7 +29,7 @@ def values_in(bootstrap: str, topic: str) -> list[bytes]:
         }
     )
     try:
-        consumer.assign(partitions(topic, OFFSET_BEGINNING))
+        consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in range(PARTITIONS)])
         found, ends = [], 0
         while ends < PARTITIONS:
             message = consumer.poll(30)
@@ -46,19 +41,6 @@ def values_in(bootstrap: str, topic: str) -> list[bytes]:
         return found
     finally:
         consumer.close()
-
-
-def forget(bootstrap: str, topics: Sequence[str]) -> None:
-    """What retention does: every record that is there now is gone; offsets go on."""
-    wanted = [one for topic in topics for one in partitions(topic, OFFSET_END)]
-    client = admin(bootstrap)  # without a name it would be gone before the answers come
-    wait_for(lambda: _deleted(client, wanted), what="the partitions' leaders")
-
-
-def _deleted(client: AdminClient, wanted: Sequence[TopicPartition]) -> bool:
-    """Right after a topic was made its partitions have no leader yet."""
-    errors = [future.exception(timeout=30) for future in client.delete_records(list(wanted)).values()]
-    return not any(errors)
 
 
 def put(
@@ -73,10 +55,10 @@ def put(
 
 
 @contextmanager
-def stack_on(bootstrap: str, folder: Path) -> Iterator[Mapping[str, str]]:
+def stack_on(broker: Broker, folder: Path) -> Iterator[Mapping[str, str]]:
     """The embedded services on a Kafka that is there; gives the runner's environment for them."""
-    forget(bootstrap, tuple(Topic))  # else they would work off the requests of tests before
-    with stack_on_a_fresh(bootstrap, folder) as environment:
+    broker.forget(tuple(Topic))  # else they would work off the requests of tests before
+    with stack_on_a_fresh(broker.bootstrap, folder) as environment:
         yield environment
 
 

@@ -1,4 +1,4 @@
-"""One connection to a real broker: whatever others have written there, and however they did it."""
+"""One connection to a broker of each kind: whatever others have written there, and however they did it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from eng5_runner.effects.kafka import connected
 from eng5_runner.effects.kafka_settings import KafkaSettings
 from eng5_runner.errors import ConfigurationError
 from tests.effects.conftest import nothing_left as nothing_left  # noqa: PLC0414 - pytest finds fixtures by their name
-from tests.kafka.cluster import PARTITIONS, Broker, KafkaBroker, add_partitions, create_topics
+from tests.kafka.cluster import PARTITIONS, Broker, KafkaBroker, add_partitions, on_real_kafka
 from tests.kafka.detour import Detour
 from tests.kafka.records import put, values_in
 
@@ -59,6 +59,7 @@ async def test_other_codecs_are_read_with_the_extra_and_named_without(
     assert "eng5-runner[compression]" in caught.value.remedy
 
 
+@on_real_kafka
 async def test_what_a_transaction_took_back_is_not_read(broker: Broker, connection: Connection) -> None:
     producer = Producer({"bootstrap.servers": broker.bootstrap, "transactional.id": "tests", "log_level": 0})
     producer.init_transactions(30)
@@ -75,19 +76,20 @@ async def test_what_a_transaction_took_back_is_not_read(broker: Broker, connecti
         assert (await connection.poll()).records == ()
 
 
-async def test_a_lost_acknowledgement_leaves_one_record(our_broker: KafkaBroker) -> None:
-    with Detour(our_broker.detour, broker=our_broker.at("DETOUR")) as detour:
+@on_real_kafka
+async def test_a_lost_acknowledgement_leaves_one_record(our_kafka: KafkaBroker) -> None:
+    with Detour(our_kafka.detour, broker=our_kafka.at("DETOUR")) as detour:
         async with connected(KafkaSettings(bootstrap=detour.bootstrap, client_id="tests")) as connection:
             detour.to_lose = 2
             sent = await connection.publish(topic=Topic.REQUEST, key="k", value=b"only once", patience=60)
             origins = await connection.ends(await connection.topology([Topic.REQUEST]))
     assert detour.lost.is_set() and detour.to_lose == 0
-    assert values_in(our_broker.bootstrap, Topic.REQUEST).count(b"only once") == 1
+    assert values_in(our_kafka.bootstrap, Topic.REQUEST).count(b"only once") == 1
     assert (sent.topic, sent.offset + 1) in {(one.topic, one.offset) for one in origins}
 
 
 async def test_a_prefix_stands_before_the_topics_and_nowhere_else(broker: Broker) -> None:
-    create_topics(broker.bootstrap, prefix="school.")
+    broker.add_topics("school.")
     put(broker.bootstrap, f"school.{Topic.COMPARISON}", [b"before"])
     settings = KafkaSettings(bootstrap=broker.bootstrap, client_id="tests", topic_prefix="school.")
     async with connected(settings) as connection:
@@ -106,16 +108,17 @@ async def test_a_prefix_stands_before_the_topics_and_nowhere_else(broker: Broker
     assert b"mine" not in values_in(broker.bootstrap, Topic.REQUEST)
 
 
-async def test_partitions_that_are_added_meanwhile_are_read_from_their_first_record(our_broker: KafkaBroker) -> None:
-    create_topics(our_broker.bootstrap, prefix="growing.")
+@on_real_kafka
+async def test_partitions_that_are_added_meanwhile_are_read_from_their_first_record(our_kafka: KafkaBroker) -> None:
+    our_kafka.add_topics("growing.")
     topic = f"growing.{Topic.COMPARISON}"
-    put(our_broker.bootstrap, topic, [b"before"])
-    settings = KafkaSettings(bootstrap=our_broker.bootstrap, client_id="tests", topic_prefix="growing.")
+    put(our_kafka.bootstrap, topic, [b"before"])
+    settings = KafkaSettings(bootstrap=our_kafka.bootstrap, client_id="tests", topic_prefix="growing.")
     async with connected(settings) as connection:
         connection.listen(await connection.ends(await connection.topology([Topic.COMPARISON])))
         assert (await connection.poll()).records == ()
-        add_partitions(our_broker.bootstrap, topic, PARTITIONS + 2)
-        put(our_broker.bootstrap, topic, numbered(PARTITIONS + 2), partitions=PARTITIONS + 2)
+        add_partitions(our_kafka.bootstrap, topic, PARTITIONS + 2)
+        put(our_kafka.bootstrap, topic, numbered(PARTITIONS + 2), partitions=PARTITIONS + 2)
         ends = await connection.ends(await connection.topology([Topic.COMPARISON]))
         assert len(ends) == PARTITIONS + 2, "the ends are those of all partitions, so the run is not over before"
         found: list[bytes] = []

@@ -1,4 +1,4 @@
-"""The whole way on a real Apache Kafka: one request out whatever happens, all comparisons in, or it is said."""
+"""The whole way on each broker: one request out whatever happens, all comparisons in, or it is said."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from pathlib import Path
 
 from eng5_runner.contracts.topics import CALLBACK_TOPICS, Topic
 from tests.cli.runner import Ran, artefact, ledger_types, newest, run, start, wait_for
-from tests.kafka.cluster import Broker, KafkaBroker, admin
-from tests.kafka.detour import Detour
-from tests.kafka.records import forget, values_in
+from tests.kafka.cluster import PARTITIONS, Broker, OwnBroker, admin, on_real_kafka
+from tests.kafka.records import values_in
 
 BUDGET = 200
 EXECUTE = ("--mode", "execute", "--seed", 3, "--max-comparisons", BUDGET)
@@ -57,7 +56,7 @@ def test_a_run_on_several_partitions_is_complete_and_verified(
     came_from = {
         (event["position"]["topic"], event["position"]["partition"]) for event in ledger(tmp_path, "CallbackAccepted")
     }
-    assert len([where for where in came_from if where[0] == Topic.COMPARISON]) == 3
+    assert len([where for where in came_from if where[0] == Topic.COMPARISON]) == PARTITIONS
 
 
 def test_killed_in_mid_run_it_goes_on_and_asks_nothing_twice(
@@ -73,19 +72,18 @@ def test_killed_in_mid_run_it_goes_on_and_asks_nothing_twice(
 
 
 def test_killed_between_the_record_and_its_acknowledgement_it_finds_the_record(
-    study: Path, tmp_path: Path, our_broker: KafkaBroker, services: Mapping[str, str]
+    study: Path, tmp_path: Path, own_broker: OwnBroker, services: Mapping[str, str]
 ) -> None:
-    with Detour(our_broker.detour, broker=our_broker.at("DETOUR")) as detour:
-        detour.to_lose = 1000
-        env = {**services, "KAFKA_BOOTSTRAP_SERVERS": detour.bootstrap}
+    with own_broker.deaf() as deaf:
+        env = {**services, "KAFKA_BOOTSTRAP_SERVERS": deaf.bootstrap}
         process = start(*EXECUTE, "--assets", study, cwd=tmp_path, env=env)
-        wait_for(lambda: detour.lost.is_set() or process.poll() is not None, what="the request in the topic")
+        wait_for(lambda: deaf.has_lost_one() or process.poll() is not None, what="the request in the topic")
         process.send_signal(signal.SIGKILL)
         process.wait()
         assert ledger_types(newest(tmp_path))[-1] == "RequestPrepared"
-        detour.to_lose = 0
+        deaf.mend()
         resumed = run("resume", newest(tmp_path), cwd=tmp_path, env=env)
-        assert_complete(resumed, tmp_path, our_broker)
+        assert_complete(resumed, tmp_path, own_broker)
     assert [event["found"] for event in ledger(tmp_path, "RequestPublished")] == [True]
 
 
@@ -99,7 +97,7 @@ def test_callbacks_that_retention_removed_unread_are_counted_and_end_in_3(
     run_id = ledger(tmp_path, "RunStarted")[0]["spec"]["run_id"].encode()
     wait_for(lambda: any(run_id in value for value in values_in(broker.bootstrap, Topic.COMPLETED)), what="the end")
     read = len(ledger(tmp_path, "CallbackAccepted"))
-    forget(broker.bootstrap, [Topic.COMPARISON])
+    broker.forget([Topic.COMPARISON])
     resumed = run("resume", newest(tmp_path), cwd=tmp_path, env=services)
     assert resumed.code == 3, resumed.err
     lost = sum(event["resumed_at"] - event["position"]["offset"] for event in ledger(tmp_path, "OffsetsLost"))
@@ -121,11 +119,12 @@ def test_missing_topics_are_named_and_not_created(
     assert set(admin(broker.bootstrap).list_topics(timeout=10).topics) == before
 
 
+@on_real_kafka
 def test_a_request_above_the_topics_limit_is_the_inputs_fault(
-    study: Path, tmp_path: Path, our_broker: KafkaBroker, services: Mapping[str, str]
+    study: Path, tmp_path: Path, broker: Broker, services: Mapping[str, str]
 ) -> None:
     (tmp_path / "prompt.txt").write_text("Judge the essays with care. " * 5000)
     refused = run(*EXECUTE, "--assets", study, "--system-prompt", "prompt.txt", cwd=tmp_path, env=services)
     assert refused.code == 65, refused.err
     assert "max.message.bytes" in refused.err
-    assert requests_of(tmp_path, our_broker) == 0
+    assert requests_of(tmp_path, broker) == 0

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.cli.runner import Ran, start, wait_for
-from tests.kafka.cluster import KafkaBroker
+from tests.kafka.cluster import OwnBroker
 from tests.kafka.test_execute import assert_complete, ledger, reached
 
 LONG = 1500
@@ -14,13 +14,13 @@ EXECUTE = ("--mode", "execute", "--seed", 3, "--max-comparisons", LONG)
 
 
 def test_a_broker_that_goes_and_comes_back_in_mid_run_costs_nothing(
-    study: Path, tmp_path: Path, our_broker: KafkaBroker, services: Mapping[str, str]
+    study: Path, tmp_path: Path, own_broker: OwnBroker, services: Mapping[str, str]
 ) -> None:
     process = start(*EXECUTE, "--assets", study, cwd=tmp_path, env=services)
-    for end, count in ((our_broker.stop, 10), (our_broker.kill, LONG // 2)):
+    for end, count in ((own_broker.stop, 10), (own_broker.kill, LONG // 2)):
         wait_for(reached(tmp_path, process, "CallbackAccepted", count), what=f"{count} callbacks")
         end()
         assert len(ledger(tmp_path, "CallbackAccepted")) < LONG, "the outage came too late to show anything"
-        our_broker.start()
+        own_broker.start()
     code = process.wait(timeout=120)
-    assert_complete(Ran(code, "", (tmp_path / "err").read_text()), tmp_path, our_broker, comparisons=LONG)
+    assert_complete(Ran(code, "", (tmp_path / "err").read_text()), tmp_path, own_broker, comparisons=LONG)

@@ -16,31 +16,21 @@ from eng5_runner.errors import ConfigurationError, NotAllowed, RunnerError
 from tests.cli.runner import newest, run
 from tests.effects.conftest import nothing_left as nothing_left  # noqa: PLC0414 - pytest finds fixtures by their name
 from tests.kafka.certificates import Certificates
-from tests.kafka.cluster import PASSWORD, USER, KafkaBroker
+from tests.kafka.cluster import PASSWORD, USER, KafkaBroker, on_real_kafka
 from tests.kafka.test_execute import EXECUTE, assert_complete
 
-
-def login(broker: KafkaBroker, certificates: Certificates) -> dict[str, str]:
-    """The environment of a runner that is let in."""
-    return {
-        "KAFKA_BOOTSTRAP_SERVERS": broker.at("SECURE"),
-        "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
-        "KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
-        "KAFKA_SASL_USERNAME": USER,
-        "KAFKA_SASL_PASSWORD": PASSWORD,
-        "KAFKA_CA": str(certificates.ca),
-    }
+pytestmark = on_real_kafka
 
 
 def test_a_run_over_scram_and_tls_is_complete_and_keeps_no_password(
-    study: Path, tmp_path: Path, our_broker: KafkaBroker, certificates: Certificates, services: Mapping[str, str]
+    study: Path, tmp_path: Path, our_kafka: KafkaBroker, certificates: Certificates, services: Mapping[str, str]
 ) -> None:
     secret = tmp_path / "password"
     secret.write_text(PASSWORD + "\n")
-    env = {**services, **login(our_broker, certificates), "KAFKA_SASL_PASSWORD_FILE": str(secret)}
+    env = {**services, **our_kafka.login(), "KAFKA_SASL_PASSWORD_FILE": str(secret)}
     del env["KAFKA_SASL_PASSWORD"]
     ran = run(*EXECUTE, "--assets", study, "--verbose", cwd=tmp_path, env=env)
-    assert_complete(ran, tmp_path, our_broker)
+    assert_complete(ran, tmp_path, our_kafka)
     assert "kafka_user" in (newest(tmp_path) / "config.resolved.toml").read_text()
     assert PASSWORD not in ran.out + ran.err
     for path in newest(tmp_path).rglob("*"):
@@ -59,11 +49,11 @@ def test_what_is_wrong_with_the_login_is_told_and_the_password_is_not(
     refusal: tuple[dict[str, str], int, str],
     study: Path,
     tmp_path: Path,
-    our_broker: KafkaBroker,
+    our_kafka: KafkaBroker,
     certificates: Certificates,
 ) -> None:
     change, code, told = refusal
-    env = login(our_broker, certificates) | change
+    env = our_kafka.login() | change
     if env["KAFKA_CA"] == "other":
         env["KAFKA_CA"] = str(certificates.other_ca)
     refused = run(*EXECUTE, "--assets", study, cwd=tmp_path, env=env)
@@ -87,16 +77,16 @@ def test_what_is_wrong_with_the_login_is_told_and_the_password_is_not(
 def test_preflight_names_what_keeps_us_from_a_real_cluster(
     refusal: tuple[dict[str, str], int, str, str, str],
     study: Path,
-    our_broker: KafkaBroker,
+    our_kafka: KafkaBroker,
     certificates: Certificates,
     services: Mapping[str, str],
 ) -> None:
     change, code, about, cause, remedy = refusal
-    env = {**services, **login(our_broker, certificates), **change}
+    env = {**services, **our_kafka.login(), **change}
     if env["KAFKA_CA"] == "other":
         env["KAFKA_CA"] = str(certificates.other_ca)
     if env["KAFKA_SECURITY_PROTOCOL"] == "SSL":
-        env["KAFKA_BOOTSTRAP_SERVERS"] = our_broker.at("MUTUAL")
+        env["KAFKA_BOOTSTRAP_SERVERS"] = our_kafka.at("MUTUAL")
     ran = run("preflight", "--assets", study, "--json", cwd=study.parent, env=env)
     assert ran.code == code, ran.out + ran.err
     (broken,) = [line for line in ran.lines if line["error"]]
@@ -127,11 +117,11 @@ async def outcome(made: KafkaSettings) -> int | RunnerError:
 @pytest.mark.parametrize("listener", ["SECURE", "OPEN"])
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
 async def test_every_mechanism_opens(
-    listener: str, mechanism: str, our_broker: KafkaBroker, certificates: Certificates
+    listener: str, mechanism: str, our_kafka: KafkaBroker, certificates: Certificates
 ) -> None:
     secure = listener == "SECURE"
     made = settings(
-        our_broker,
+        our_kafka,
         listener,
         protocol="SASL_SSL" if secure else "SASL_PLAINTEXT",
         mechanism=mechanism,
@@ -144,28 +134,28 @@ async def test_every_mechanism_opens(
 
 @pytest.mark.usefixtures("nothing_left")
 async def test_a_clients_certificate_opens_where_one_is_wanted(
-    our_broker: KafkaBroker, certificates: Certificates
+    our_kafka: KafkaBroker, certificates: Certificates
 ) -> None:
     ca, cert, key = (str(path) for path in (certificates.ca, certificates.client, certificates.client_key))
-    assert await outcome(settings(our_broker, "MUTUAL", protocol="SSL", ca=ca, client_cert=cert, client_key=key)) == 3
-    without = await outcome(settings(our_broker, "MUTUAL", protocol="SSL", ca=ca))
+    assert await outcome(settings(our_kafka, "MUTUAL", protocol="SSL", ca=ca, client_cert=cert, client_key=key)) == 3
+    without = await outcome(settings(our_kafka, "MUTUAL", protocol="SSL", ca=ca))
     assert isinstance(without, NotAllowed)
     assert "client's certificate" in without.message and "--kafka-client-cert" in without.remedy
-    half = await outcome(settings(our_broker, "MUTUAL", protocol="SSL", ca=ca, client_cert=cert))
+    half = await outcome(settings(our_kafka, "MUTUAL", protocol="SSL", ca=ca, client_cert=cert))
     assert isinstance(half, ConfigurationError)
-    swapped = await outcome(settings(our_broker, "MUTUAL", protocol="SSL", ca=ca, client_cert=key, client_key=cert))
+    swapped = await outcome(settings(our_kafka, "MUTUAL", protocol="SSL", ca=ca, client_cert=key, client_key=cert))
     assert isinstance(swapped, ConfigurationError)
 
 
 @pytest.mark.usefixtures("nothing_left")
 async def test_a_user_that_is_not_there_and_settings_that_contradict_each_other(
-    our_broker: KafkaBroker, certificates: Certificates
+    our_kafka: KafkaBroker, certificates: Certificates
 ) -> None:
     ca = str(certificates.ca)
-    stranger = settings(our_broker, "SECURE", protocol="SASL_SSL", mechanism="PLAIN", user="nobody", ca=ca)
+    stranger = settings(our_kafka, "SECURE", protocol="SASL_SSL", mechanism="PLAIN", user="nobody", ca=ca)
     assert isinstance(await outcome(stranger), NotAllowed)
-    nowhere = await outcome(settings(our_broker, "SECURE", protocol="SSL", ca="/nowhere.pem"))
+    nowhere = await outcome(settings(our_kafka, "SECURE", protocol="SSL", ca="/nowhere.pem"))
     assert isinstance(nowhere, ConfigurationError)
     assert nowhere.message == "--kafka-ca /nowhere.pem cannot be used: No such file or directory."
     for contradiction in ({"user": USER}, {"ca": ca}, {"protocol": "SASL_SSL"}, {"protocol": "SSL", "user": USER}):
-        assert isinstance(await outcome(settings(our_broker, "SECURE", **contradiction)), ConfigurationError)
+        assert isinstance(await outcome(settings(our_kafka, "SECURE", **contradiction)), ConfigurationError)

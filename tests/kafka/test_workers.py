@@ -14,12 +14,12 @@ from tests.cli.runner import artefact, newest, run, start
 from tests.judges.driver import environ_for
 from tests.judges.servers import Asked, Said, chat
 from tests.judges.servers import serving as serving_judge
-from tests.kafka.cluster import Broker, create_topics
+from tests.kafka.cluster import Broker, on_real_kafka
 from tests.kafka.services import Starter, Worker, serving
 from tests.postgres.conftest import Database
 from tests.stack.texts import essay
 
-pytestmark = [pytest.mark.postgres, pytest.mark.slow]
+pytestmark = [on_real_kafka, pytest.mark.postgres, pytest.mark.slow]
 
 ESSAYS, COMPARISONS = 250, 5000
 QUARTER = COMPARISONS // 4
@@ -73,7 +73,7 @@ async def workers(services: Starter) -> tuple[list[Worker], list[Worker], dict[s
 async def test_five_thousand_comparisons_with_a_worker_of_each_kind_and_the_database_killed(
     tmp_path: Path, broker: Broker, database: Database
 ) -> None:
-    create_topics(broker.bootstrap, prefix=PREFIX)
+    broker.add_topics(PREFIX)
     study = large_study(tmp_path / "study")
     judge = Judge()
     async with serving_judge(judge) as models:
