@@ -11,7 +11,7 @@ from eng5_runner.contracts.callbacks import (
     CJAssessmentFailed,
     LLMComparisonResult,
 )
-from eng5_runner.contracts.envelope import Received
+from eng5_runner.contracts.envelope import Envelope, Received
 
 
 class Topic(StrEnum):
@@ -26,15 +26,15 @@ class Topic(StrEnum):
 
 CALLBACK_TOPICS = (Topic.COMPARISON, Topic.COMPLETED, Topic.FAILED, Topic.RESULT)
 
+# Held by name: pydantic makes such a class anew, in milliseconds, whenever nobody has held on to it.
+ComparisonEnvelope = Envelope[LLMComparisonResult]
+_Comparison = Received[LLMComparisonResult]
+_Completed = Received[CJAssessmentCompleted]
+_Failed = Received[CJAssessmentFailed]
+_Result = Received[AssessmentResult]
 
-def parse_callback(
-    topic: Topic, raw: bytes
-) -> (
-    Received[LLMComparisonResult]
-    | Received[CJAssessmentCompleted]
-    | Received[CJAssessmentFailed]
-    | Received[AssessmentResult]
-):
+
+def parse_callback(topic: Topic, raw: bytes) -> _Comparison | _Completed | _Failed | _Result:
     """The message as a typed event, in one pass.
 
     Raises:
@@ -43,13 +43,13 @@ def parse_callback(
     """
     match topic:
         case Topic.COMPARISON:
-            return Received[LLMComparisonResult].model_validate_json(raw, extra="ignore")
+            return _Comparison.model_validate_json(raw, extra="ignore")
         case Topic.COMPLETED:
-            return Received[CJAssessmentCompleted].model_validate_json(raw, extra="ignore")
+            return _Completed.model_validate_json(raw, extra="ignore")
         case Topic.FAILED:
-            return Received[CJAssessmentFailed].model_validate_json(raw, extra="ignore")
+            return _Failed.model_validate_json(raw, extra="ignore")
         case Topic.RESULT:
-            return Received[AssessmentResult].model_validate_json(raw, extra="ignore")
+            return _Result.model_validate_json(raw, extra="ignore")
         case Topic.REQUEST:
             raise ValueError(f"{topic} carries no callbacks")
 

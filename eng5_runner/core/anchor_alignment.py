@@ -7,26 +7,27 @@ by their error as well; below six anchors there are none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 
 from eng5_runner.core.canonical import Json
 from eng5_runner.core.figures import ends, figure, rounded
 from eng5_runner.core.study import JudgedStudy
-from eng5_runner.measure.alignment import (
-    adjacent_agreement,
-    bias,
-    bootstrap_interval,
-    exact_agreement,
-    kendall_tau_b,
-    mean_absolute_error,
-    quadratic_weighted_kappa,
-    spearman,
-)
+from eng5_runner.measure.alignment import kendall_tau_b, spearman
 from eng5_runner.measure.claims import brier, calibration, log_loss, ranked_probability_score
 from eng5_runner.measure.grades import LeftOut, Refusal, StudentGrade, leave_one_anchor_out
 from eng5_runner.measure.inversions import Inversions, InvertedPair, inversions, wilson, without_win
+from eng5_runner.measure.resampling import (
+    Measure,
+    adjacent_agreement_of_each,
+    bias_of_each,
+    bootstrap_interval,
+    exact_agreement_of_each,
+    kendall_tau_b_of_each,
+    mean_absolute_error_of_each,
+    of_one,
+    spearman_of_each,
+    weighted_kappa_of_each,
+)
 
 # Seeds of the draws, so that they are part of no run's chance.
 SEED = 1
@@ -42,7 +43,7 @@ def anchor_alignment(study: JudgedStudy) -> dict[str, Json]:
     left_out = leave_one_anchor_out(study.fitted, anchors=study.grades, scale=study.measured_scale)
     by_distance = inversions(study.fitted, anchors=study.grades)
     winless = without_win(study.fitted, anchors=study.grades)
-    correlations, agreement = dict(_correlations(study)), dict(_agreement(study, left_out))
+    correlations, agreement = dict(_correlations(study)), dict(_agreement(left_out))
     inverted = sum(one.inverted for one in by_distance)
     tau = correlations["kendall_tau_b"][0]
     return {
@@ -85,40 +86,28 @@ def _correlations(study: JudgedStudy) -> Iterator[tuple[str, _Figure]]:
     theta = [float(study.fitted.theta[place]) for place in places]
     grades = [float(study.grades[items[place]]) for place in places]
     covariance = study.fitted.covariance_among(places) if places else None
-    for name, measure in (("kendall_tau_b", kendall_tau_b), ("spearman", spearman)):
-        interval = bootstrap_interval(measure, (theta, grades), seed=SEED, covariance=covariance, draws=DRAWS)
+    for name, measure, of_each in (
+        ("kendall_tau_b", kendall_tau_b, kendall_tau_b_of_each),
+        ("spearman", spearman, spearman_of_each),
+    ):
+        interval = bootstrap_interval(of_each, (theta, grades), seed=SEED, covariance=covariance, draws=DRAWS)
         yield name, (figure(measure(theta, grades)), ends(interval))
 
 
-_Agreement = Callable[[Sequence[int], Sequence[int]], float | None]
-
-
-@dataclass(frozen=True, slots=True)
-class _OfGrades:
-    """A measure of grades for whoever draws numbers."""
-
-    measure: _Agreement
-
-    def __call__(self, one: Sequence[float], other: Sequence[float]) -> float | None:
-        """The measure of the two sides."""
-        return self.measure([int(grade) for grade in one], [int(grade) for grade in other])
-
-
-def _agreement(study: JudgedStudy, left_out: Sequence[LeftOut]) -> Iterator[tuple[str, _Figure]]:
+def _agreement(left_out: Sequence[LeftOut]) -> Iterator[tuple[str, _Figure]]:
     """Of the grades that the other anchors give; undefined where none of them could."""
     graded = _graded(left_out)
     expert, projected = [e for e, _ in graded], [grade.median for _, grade in graded]
-    measures: Mapping[str, _Agreement] = {
-        "left_out_exact": exact_agreement,
-        "left_out_within_one": adjacent_agreement,
-        "left_out_qwk": partial(quadratic_weighted_kappa, grades=len(study.scale.outcomes)),
-        "left_out_bias": bias,
-        "left_out_mean_absolute_error": mean_absolute_error,
+    measures: Mapping[str, Measure] = {
+        "left_out_exact": exact_agreement_of_each,
+        "left_out_within_one": adjacent_agreement_of_each,
+        "left_out_qwk": weighted_kappa_of_each,
+        "left_out_bias": bias_of_each,
+        "left_out_mean_absolute_error": mean_absolute_error_of_each,
     }
     for name, measure in measures.items():
-        value = figure(measure(expert, projected)) if graded else None
-        interval = bootstrap_interval(_OfGrades(measure), (expert, projected), seed=SEED, draws=DRAWS)
-        yield name, (value, ends(interval))
+        value = figure(of_one(measure, (expert, projected))) if graded else None
+        yield name, (value, ends(bootstrap_interval(measure, (expert, projected), seed=SEED, draws=DRAWS)))
 
 
 def _graded(left_out: Sequence[LeftOut]) -> list[tuple[int, StudentGrade]]:

@@ -8,33 +8,33 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
 from eng5_runner.core.canonical import Json
 from eng5_runner.core.reading import Object, number, rows, table_of
-from eng5_runner.measure.alignment import (
-    adjacent_agreement,
-    bias,
-    bootstrap_interval,
-    exact_agreement,
-    kendall_tau_b,
-    quadratic_weighted_kappa,
-    spearman,
-)
+from eng5_runner.measure.alignment import adjacent_agreement, bias, exact_agreement
 from eng5_runner.measure.inversions import wilson
+from eng5_runner.measure.resampling import (
+    Measure,
+    bootstrap_interval,
+    kendall_tau_b_of_each,
+    of_one,
+    pearson_of_each,
+    spearman_of_each,
+    weighted_kappa_of_each,
+)
 
 SEED = 1
 DRAWS = 1000
 _FEWEST = 3
 _DECIMALS = 6
 Found: TypeAlias = "dict[str, Json]"
-Measure: TypeAlias = Callable[[Sequence[float], Sequence[float]], float | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +97,7 @@ def _positions(a: Object, b: Object, *, pairs: Sequence[_Pair]) -> Found | None:
     if len(both) < _FEWEST:
         return None
     sides = ([number(one[p.a]["theta"]) for p in both], [number(other[p.b]["theta"]) for p in both])
-    r = _pearson(*sides)
+    r = of_one(pearson_of_each, sides)
     # What two judges would agree if each were asked without end: r over the root of both reliabilities. Only where
     # their errors are independent: the same judge errs alike when it is asked the same.
     reliable = [number(_run(each)["reliability"]) for each in (a, b)]
@@ -105,10 +105,10 @@ def _positions(a: Object, b: Object, *, pairs: Sequence[_Pair]) -> Found | None:
     moves = sorted(both, key=lambda p: -abs(number(one[p.a]["rank"]) - number(other[p.b]["rank"])))
     return {
         "essays": len(both),
-        "pearson": _with_interval(_pearson, sides),
+        "pearson": _with_interval(pearson_of_each, sides),
         "pearson_disattenuated": _rounded(r / math.sqrt(reliable[0] * reliable[1])) if apart and r else None,
-        "spearman": _with_interval(spearman, sides),
-        "kendall_tau_b": _with_interval(kendall_tau_b, sides),
+        "spearman": _with_interval(spearman_of_each, sides),
+        "kendall_tau_b": _with_interval(kendall_tau_b_of_each, sides),
         "moves": [
             {"essay_a": p.a, "essay_b": p.b, "rank_a": one[p.a]["rank"], "rank_b": other[p.b]["rank"]} for p in moves
         ],
@@ -129,12 +129,6 @@ def _by_essay(entries: Json) -> dict[str, Object]:
     return {str(entry["essay_id"]): entry for entry in rows(entries)}
 
 
-def _pearson(one: Sequence[float], other: Sequence[float]) -> float | None:
-    if min(len(set(one)), len(set(other))) < 2:  # noqa: PLR2004 - without variation there is no correlation
-        return None
-    return float(np.corrcoef(one, other)[0, 1])
-
-
 def _grades(a: Object, b: Object, *, pairs: Sequence[_Pair]) -> Found | None:
     scales = [str(table_of(each["metadata"]).get("grade_scale")) for each in (a, b)]
     one, other = (_by_essay(each["grade_projections"]) for each in (a, b))
@@ -144,18 +138,13 @@ def _grades(a: Object, b: Object, *, pairs: Sequence[_Pair]) -> Found | None:
     outcomes = GRADE_SCALES[scales[0]].outcomes
     first = [outcomes.index(str(one[p.a]["grade"])) for p in both]
     second = [outcomes.index(str(other[p.b]["grade"])) for p in both]
-    kappa = partial(quadratic_weighted_kappa, grades=len(outcomes))
     return {
         "students": len(both),
         "exact": _rounded(exact_agreement(first, second)),
         "within_one": _rounded(adjacent_agreement(first, second)),
-        "quadratic_weighted_kappa": _with_interval(lambda x, y: kappa(_whole(x), _whole(y)), (first, second)),
+        "quadratic_weighted_kappa": _with_interval(weighted_kappa_of_each, (first, second)),
         "b_higher_by_steps": _rounded(bias(first, second)),
     }
-
-
-def _whole(values: Sequence[float]) -> list[int]:
-    return [int(value) for value in values]
 
 
 def _verdicts(a: Object, b: Object, *, pairs: Sequence[_Pair]) -> Found:
@@ -226,15 +215,15 @@ def _anchors(a: Object, b: Object, *, pairs: Sequence[_Pair]) -> Found | None:
     places = [float(place) for place in range(len(both))]
     thetas = ([number(one[p.a]["theta"]) for p in both], [number(other[p.b]["theta"]) for p in both])
 
-    def difference(drawn: Sequence[float], known: Sequence[float]) -> float | None:
-        taus = [kendall_tau_b([theta[int(place)] for place in drawn], known) for theta in thetas]
-        return None if taus[0] is None or taus[1] is None else taus[1] - taus[0]
+    def difference(drawn: NDArray[np.float64], known: NDArray[np.float64]) -> NDArray[np.float64]:
+        taus = [kendall_tau_b_of_each(np.asarray(theta)[drawn.astype(np.int64)], known) for theta in thetas]
+        return taus[1] - taus[0]
 
     found = _with_interval(difference, (places, grades))
     return {
         "anchors": len(both),
-        "tau_b_a": _with_interval(kendall_tau_b, (thetas[0], grades)),
-        "tau_b_b": _with_interval(kendall_tau_b, (thetas[1], grades)),
+        "tau_b_a": _with_interval(kendall_tau_b_of_each, (thetas[0], grades)),
+        "tau_b_b": _with_interval(kendall_tau_b_of_each, (thetas[1], grades)),
         "b_minus_a": found,
         "verdict": _better(found),
     }
@@ -262,7 +251,7 @@ def _cost(artefact: Object) -> Found:
 
 
 def _with_interval(measure: Measure, sides: tuple[Sequence[float], Sequence[float]]) -> Found:
-    value = measure(*sides)
+    value = of_one(measure, sides)
     interval = bootstrap_interval(measure, sides, seed=SEED, draws=DRAWS)
     return {
         "estimate": None if value is None else _rounded(value),

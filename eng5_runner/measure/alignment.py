@@ -6,24 +6,23 @@ all of them are coarse: quote them with the `bootstrap_interval`, and grade anch
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
-import numpy as np
+from eng5_runner.measure.resampling import (
+    adjacent_agreement_of_each,
+    bias_of_each,
+    exact_agreement_of_each,
+    kendall_tau_b_of_each,
+    mean_absolute_error_of_each,
+    of_one,
+    spearman_of_each,
+    weighted_kappa_of_each,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
-    Measure: TypeAlias = Callable[[Sequence[float], Sequence[float]], float | None]
-
-_FEWEST_FOR_INTERVAL = 6
-# Up to so many essays every pair is looked at: twenty times as fast as scipy, which counts for a bootstrap.
-_ALL_PAIRS_UP_TO = 200
-# Of the mean variance: positions that sum to zero have a singular covariance, and a Cholesky factor wants none. It is
-# taken because it is unique; eigenvectors may change their signs with the machine, and with them every draw.
-_RIDGE = 1e-9
+    from eng5_runner.measure.resampling import Measure
 
 
 def kendall_tau_b(positions: Sequence[float], grades: Sequence[float]) -> float | None:
@@ -32,15 +31,7 @@ def kendall_tau_b(positions: Sequence[float], grades: Sequence[float]) -> float 
     Raises:
         ValueError: the two have different lengths.
     """
-    if not _varies(positions, grades):
-        return None
-    if len(positions) > _ALL_PAIRS_UP_TO:
-        # Loading it takes longer than estimating a whole study, which seldom has so many anchors.
-        from scipy.stats import kendalltau  # noqa: PLC0415 - seldom needed  # law: inner_import - seldom needed
-
-        return float(kendalltau(positions, grades).statistic)
-    one, other = _signs(positions), _signs(grades)
-    return float((one * other).sum() / math.sqrt(np.abs(one).sum() * np.abs(other).sum()))
+    return _correlation(kendall_tau_b_of_each, (positions, grades))
 
 
 def spearman(positions: Sequence[float], grades: Sequence[float]) -> float | None:
@@ -49,10 +40,7 @@ def spearman(positions: Sequence[float], grades: Sequence[float]) -> float | Non
     Raises:
         ValueError: the two have different lengths.
     """
-    if not _varies(positions, grades):
-        return None
-    one, other = _centred_ranks(positions), _centred_ranks(grades)
-    return float(one @ other / math.sqrt((one @ one) * (other @ other)))
+    return _correlation(spearman_of_each, (positions, grades))
 
 
 def quadratic_weighted_kappa(expert: Sequence[int], projected: Sequence[int], *, grades: int) -> float | None:
@@ -72,13 +60,7 @@ def quadratic_weighted_kappa(expert: Sequence[int], projected: Sequence[int], *,
     _check(expert, projected)
     if not all(0 <= grade < grades for grade in (*expert, *projected)):
         raise ValueError(f"a grade index lies outside 0 to {grades - 1}")
-    observed = np.zeros((grades, grades))
-    np.add.at(observed, (np.asarray(expert), np.asarray(projected)), 1.0)
-    expected = np.outer(observed.sum(axis=1), observed.sum(axis=0)) / len(expert)
-    steps = np.arange(grades)
-    cost = np.square(steps[:, None] - steps)
-    by_chance = float((cost * expected).sum())
-    return None if by_chance == 0.0 else 1.0 - float((cost * observed).sum()) / by_chance
+    return of_one(weighted_kappa_of_each, (expert, projected))
 
 
 def exact_agreement(expert: Sequence[int], projected: Sequence[int]) -> float:
@@ -87,7 +69,7 @@ def exact_agreement(expert: Sequence[int], projected: Sequence[int]) -> float:
     Raises:
         ValueError: different lengths, or no essays.
     """
-    return _share_within(expert, projected, steps=0)
+    return _agreement(exact_agreement_of_each, (expert, projected))
 
 
 def adjacent_agreement(expert: Sequence[int], projected: Sequence[int]) -> float:
@@ -96,7 +78,7 @@ def adjacent_agreement(expert: Sequence[int], projected: Sequence[int]) -> float
     Raises:
         ValueError: different lengths, or no essays.
     """
-    return _share_within(expert, projected, steps=1)
+    return _agreement(adjacent_agreement_of_each, (expert, projected))
 
 
 def mean_absolute_error(expert: Sequence[int], projected: Sequence[int]) -> float:
@@ -105,8 +87,7 @@ def mean_absolute_error(expert: Sequence[int], projected: Sequence[int]) -> floa
     Raises:
         ValueError: different lengths, or no essays.
     """
-    _check(expert, projected)
-    return float(np.mean(np.abs(np.subtract(projected, expert))))
+    return _agreement(mean_absolute_error_of_each, (expert, projected))
 
 
 def bias(expert: Sequence[int], projected: Sequence[int]) -> float:
@@ -115,85 +96,21 @@ def bias(expert: Sequence[int], projected: Sequence[int]) -> float:
     Raises:
         ValueError: different lengths, or no essays.
     """
-    _check(expert, projected)
-    return float(np.mean(np.subtract(projected, expert)))
+    return _agreement(bias_of_each, (expert, projected))
 
 
-def bootstrap_interval(
-    measure: Measure,
-    sides: tuple[Sequence[float], Sequence[float]],
-    *,
-    seed: int,
-    covariance: NDArray[np.float64] | None = None,
-    draws: int = 2000,
-    level: float = 0.9,
-) -> tuple[float, float] | None:
-    """The percentile interval of a measure over essays drawn anew with replacement.
-
-    Args:
-        measure: of two sides, such as `kendall_tau_b`.
-        sides: what it is taken of.
-        seed: not negative; the same seed gives the same interval.
-        covariance: of the first side, shape (n, n), where that is estimated positions: their error is then drawn as
-            well.
-        draws: how many; those in which the measure is undefined are left out.
-        level: the share between the two ends.
-
-    Returns:
-        None with fewer than 6 essays, of which an interval would pretend to know something.
-
-    Raises:
-        ValueError: the sides are of different essays, or the seed is negative.
-    """
-    one, other = (np.asarray(side) for side in sides)
-    if one.size != other.size:
+def _correlation(measure: Measure, sides: tuple[Sequence[float], Sequence[float]]) -> float | None:
+    if len(sides[0]) != len(sides[1]):
         raise ValueError("both sides must be of the same essays")
-    generator = np.random.default_rng(seed)
-    if one.size < _FEWEST_FOR_INTERVAL:
-        return None
-    moved = (
-        np.broadcast_to(one, (draws, one.size))
-        if covariance is None
-        else _moved(one, covariance=covariance, noise=generator.standard_normal((draws, one.size)))
-    )
-    found = []
-    for some, here in zip(generator.integers(0, one.size, (draws, one.size)), moved, strict=True):
-        value = measure(here[some].tolist(), other[some].tolist())
-        found += [] if value is None else [value]
-    if not found:
-        return None
-    tail = (1.0 - level) / 2.0
-    low, high = np.quantile(found, [tail, 1.0 - tail]).tolist()
-    return low, high
+    return of_one(measure, sides) if len(sides[0]) > 1 else None
 
 
-def _moved(
-    positions: NDArray[np.float64], *, covariance: NDArray[np.float64], noise: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Draws around the positions, shape (draws, n)."""
-    n = positions.size
-    ridge = _RIDGE * float(np.trace(covariance)) / n
-    root = np.linalg.cholesky(covariance + ridge * np.eye(n))
-    moved: NDArray[np.float64] = positions + noise @ root.T
-    return moved
-
-
-def _signs(values: Sequence[float]) -> NDArray[np.float64]:
-    """Of every difference, shape (n, n)."""
-    column = np.asarray(values, dtype=np.float64)
-    return np.sign(column[:, None] - column)
-
-
-def _centred_ranks(values: Sequence[float]) -> NDArray[np.float64]:
-    """Each value's mean rank less the mean of all, shape (n,)."""
-    _, place, members = np.unique(np.asarray(values, dtype=np.float64), return_inverse=True, return_counts=True)
-    middle: NDArray[np.float64] = members.cumsum() - (members + len(values)) / 2.0
-    return middle[place]
-
-
-def _share_within(expert: Sequence[int], projected: Sequence[int], *, steps: int) -> float:
-    _check(expert, projected)
-    return float(np.mean(np.abs(np.subtract(projected, expert)) <= steps))
+def _agreement(measure: Measure, sides: tuple[Sequence[int], Sequence[int]]) -> float:
+    _check(*sides)
+    value = of_one(measure, sides)
+    if value is None:
+        raise AssertionError("a mean of something is a number")
+    return value
 
 
 def _check(expert: Sequence[int], projected: Sequence[int]) -> None:
@@ -201,9 +118,3 @@ def _check(expert: Sequence[int], projected: Sequence[int]) -> None:
         raise ValueError("both sides must grade the same essays")
     if not expert:
         raise ValueError("there are no essays")
-
-
-def _varies(positions: Sequence[float], grades: Sequence[float]) -> bool:
-    if len(positions) != len(grades):
-        raise ValueError("both sides must be of the same essays")
-    return min(len(set(positions)), len(set(grades))) > 1

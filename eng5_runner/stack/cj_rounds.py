@@ -18,9 +18,9 @@ import structlog
 from pydantic import ValidationError
 
 from eng5_runner.contracts.callbacks import LLMComparisonResult
-from eng5_runner.contracts.envelope import Envelope
 from eng5_runner.contracts.services import ModelEntry
 from eng5_runner.contracts.stopping import CostStop, Look
+from eng5_runner.contracts.topics import ComparisonEnvelope
 from eng5_runner.measure.pairing import Pair
 from eng5_runner.stack.attempts import ATTEMPTS
 from eng5_runner.stack.cj_course import look_at, next_wave
@@ -253,6 +253,6 @@ class BatchRun:
 def read_result(raw: bytes) -> LLMComparisonResult | None:
     """A message of the comparison topic, None if it is not one."""
     try:
-        return Envelope[LLMComparisonResult].model_validate_json(raw, extra="ignore").data
+        return ComparisonEnvelope.model_validate_json(raw, extra="ignore").data
     except ValidationError:
         return None

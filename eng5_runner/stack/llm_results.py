@@ -9,10 +9,15 @@ from uuid import UUID, uuid4
 import orjson
 from pydantic import JsonValue
 
-from eng5_runner.contracts.callbacks import ComparisonMetadata, ErrorDetail, LLMComparisonResult, TokenUsage
-from eng5_runner.contracts.envelope import Envelope
+from eng5_runner.contracts.callbacks import (
+    ComparisonMetadata,
+    ErrorDetail,
+    LLMComparisonResult,
+    TokenUsage,
+)
 from eng5_runner.contracts.request import Provider
 from eng5_runner.contracts.services import ComparisonBody, ModelEntry
+from eng5_runner.contracts.topics import ComparisonEnvelope
 from eng5_runner.stack.judges import JudgeFailed, Spent, Verdict
 from eng5_runner.stack.llm_queue import Entry
 
@@ -102,7 +107,7 @@ def _known(cost: float | None) -> Told:
 
 
 def _message(entry: Entry, result: LLMComparisonResult, *, told: Told) -> bytes:
-    envelope = Envelope[LLMComparisonResult](
+    envelope = ComparisonEnvelope(
         event_id=uuid4(),
         event_type=entry.body.callback_topic,
         event_timestamp=result.completed_at,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -25,7 +24,7 @@ from eng5_runner.stack.identity import TokenAuthority
 from eng5_runner.stack.identity_service import IdentityService
 from eng5_runner.stack.store import open_store
 from eng5_runner.stack.web import served
-from tests.cli.runner import Ran, clean_environment
+from tests.cli.runner import Ran, run
 
 EMAIL = "ada@school.example"
 PASSWORD = "canary pässword #@%: 9f31"
@@ -92,17 +91,8 @@ def administration_at(http: aiohttp.ClientSession, url: str, *, token: str = "")
 async def cli(*arguments: object, cwd: Path, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> Ran:
     """Run the command line to its end while this process goes on serving."""
     ours = {"ENG5_STATE_DIR": str(cwd / "state"), "ENVIRONMENT": "", "JWT_SECRET_KEY": ""}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "eng5_runner", "admin", *map(str, arguments)),
-        cwd=cwd,
-        env=clean_environment(cwd, ours | dict(env or {})),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await asyncio.wait_for(process.communicate(stdin), 60)
-    return Ran(process.returncode or 0, out.decode(), err.decode())
+    env = ours | dict(env or {})
+    return await asyncio.to_thread(run, "admin", *arguments, cwd=cwd, env=env, stdin=stdin)
 
 
 @asynccontextmanager

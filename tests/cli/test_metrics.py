@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -20,7 +18,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
 from eng5_runner.contracts.topics import CALLBACK_TOPICS, Topic
-from tests.cli.runner import artefact, clean_environment, ledger_types, newest, start, wait_for
+from tests.cli.runner import artefact, ledger_types, newest, stack_up, start, wait_for
 from tests.effects.servers import serving
 
 COMPARISONS = 400
@@ -33,21 +31,9 @@ Figures = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
 @pytest.fixture
 def services(tmp_path: Path) -> Iterator[Mapping[str, str]]:
     """An embedded stack, as the runner's environment."""
-    command = (sys.executable, "-m", "eng5_runner", "stack", "up", "--json", "--until-stdin-closes")
-    with (tmp_path / "stack.log").open("wb") as log:
-        process = subprocess.Popen(
-            [*command, "--data-dir", tmp_path / "stack"],
-            env=clean_environment(tmp_path),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-        )
-    with process:
-        assert process.stdin is not None and process.stdout is not None
-        told = json.loads(process.stdout.readline())
+    with stack_up(tmp_path / "stack") as told:
         del told["first_admin"]
         yield told
-        process.stdin.close()
 
 
 @asynccontextmanager

@@ -10,9 +10,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from subprocess import Popen
 
 from tests.cli.conftest import build_study
+from tests.cli.prefork import Process
 from tests.cli.runner import Ran, newest, run, start
 from tests.judges.driver import environ_for
 from tests.judges.servers import Asked, Said, chat, openai_error, serving
@@ -70,19 +70,19 @@ class Desk:
     async def run(self, *arguments: object) -> Ran:
         return await asyncio.to_thread(run, *arguments, cwd=self.folder, env=self.environ)
 
-    def start(self, *options: object) -> Popen[str]:
+    def start(self, *options: object) -> Process:
         study = self.folder / "study"
         arguments = ("--mode", "execute", "--assets", study, "--seed", 5, *JUDGE, *options)
         return start(*arguments, cwd=self.folder, env=self.environ)
 
-    def resuming(self, *options: object) -> Popen[str]:
+    def resuming(self, *options: object) -> Process:
         return start("resume", self.directory, *options, cwd=self.folder, env=self.environ)
 
-    def serving(self) -> Popen[str]:
+    def serving(self) -> Process:
         """A stack that outlives runs; its addresses go to `out`."""
         return start("stack", "up", "--json", cwd=self.folder, env=self.environ)
 
-    def on(self, stack: Popen[str]) -> Desk:
+    def on(self, stack: Process) -> Desk:
         """The same, talking to that stack."""
         addresses = json.loads((self.folder / "out").read_text())
         assert stack.poll() is None

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +9,7 @@ from pathlib import Path
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
 from eng5_runner.contracts.topics import Topic
-from tests.cli.runner import clean_environment
+from tests.cli.runner import stack_up
 from tests.kafka.cluster import PARTITIONS, Broker
 
 
@@ -65,31 +62,6 @@ def stack_on(broker: Broker, folder: Path) -> Iterator[Mapping[str, str]]:
 @contextmanager
 def stack_on_a_fresh(bootstrap: str, folder: Path) -> Iterator[Mapping[str, str]]:
     """The same on a Kafka that no test has used before."""
-    folder.mkdir(parents=True)
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "eng5_runner", "stack", "up", "--json", "--until-stdin-closes"),
-                *("--data-dir", str(folder / "data"), "--kafka-bootstrap", bootstrap),
-            ],
-            env=clean_environment(folder),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-        )
-    with process:
-        try:
-            assert process.stdout is not None
-            told = process.stdout.readline()
-            assert told, (folder / "log").read_text()[-3000:]
-            environment = json.loads(told)
-            del environment["first_admin"]
-            yield environment
-            assert process.poll() is None, (folder / "log").read_text()[-3000:]
-        finally:
-            assert process.stdin is not None
-            process.stdin.close()
-            try:
-                process.wait(timeout=30)
-            except subprocess.TimeoutExpired:
-                process.kill()
+    with stack_up(folder, "--kafka-bootstrap", bootstrap) as environment:
+        del environment["first_admin"]
+        yield environment

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
-from tests.cli.runner import clean_environment
+from tests.cli.prefork import Process
+from tests.cli.runner import serve
 
 SECRET = "a secret of the tests, long enough for HS256"
 
@@ -27,15 +27,15 @@ class Worker:
     """
 
     name: str
-    process: subprocess.Popen[str]
+    process: Process
+    out: IO[str]
     log: Path
     url: str = ""
     told: Mapping[str, object] | None = None
 
     def wait_until_ready(self) -> None:
         """Until it answers."""
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
+        line = self.out.readline()
         assert line, self.last_words()
         self.told = json.loads(line)
         self.url = str(self.told["url"])
@@ -61,17 +61,10 @@ class Starter:
     def start(self, service: str, **settings: str) -> Worker:
         """Start one; it is ready when `wait_until_ready` returns."""
         log = self.folder / f"{service}-{len(self.workers)}.log"
-        with log.open("wb") as sink:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "eng5_runner", "stack", "serve", service, "--json"],
-                cwd=self.folder,
-                env=clean_environment(self.folder, {**self.settings, **settings}),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=sink,
-                text=True,
-            )
-        worker = Worker(service, process, log)
+        env = {**self.settings, **settings}
+        process, into, out_of = serve("stack", "serve", service, "--json", cwd=self.folder, env=env, log=log)
+        into.close()
+        worker = Worker(service, process, out_of, log)
         self.workers.append(worker)
         return worker
 
@@ -91,4 +84,5 @@ async def serving(folder: Path, settings: Mapping[str, str]) -> AsyncIterator[St
     finally:
         for worker in starter.workers:
             worker.process.kill()
-            worker.process.communicate()
+            worker.process.wait()
+            worker.out.close()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from eng5_runner.contracts.topics import CALLBACK_TOPICS, Topic
+from tests.cli.prefork import Process
 from tests.cli.runner import Ran, artefact, ledger_types, newest, run, start, wait_for
 from tests.kafka.cluster import PARTITIONS, Broker, OwnBroker, admin, on_real_kafka
 from tests.kafka.records import values_in
@@ -29,7 +29,7 @@ def requests_of(folder: Path, broker: Broker) -> int:
     return sum(event_id in value for value in values_in(broker.bootstrap, Topic.REQUEST))
 
 
-def reached(folder: Path, process: subprocess.Popen[str], kind: str, count: int = 1) -> Callable[[], bool]:
+def reached(folder: Path, process: Process, kind: str, count: int = 1) -> Callable[[], bool]:
     """Whether the run in the folder has got so far, or has ended."""
     latest = folder / "runs" / "latest"
     return lambda: (

@@ -9,13 +9,13 @@ from scipy.stats import kendalltau, spearmanr
 from eng5_runner.measure.alignment import (
     adjacent_agreement,
     bias,
-    bootstrap_interval,
     exact_agreement,
     kendall_tau_b,
     mean_absolute_error,
     quadratic_weighted_kappa,
     spearman,
 )
+from eng5_runner.measure.resampling import bootstrap_interval, kendall_tau_b_of_each
 from tests.measure.studies import reference
 
 CASE = reference("metrics")
@@ -87,7 +87,7 @@ def test_positions_that_sum_to_zero_are_moved_by_their_own_covariance():
     """Two essays' worth of certainty: with a covariance of nearly nothing the interval is that without any."""
     theta, grades = [-2.0, -1.0, -0.5, 0.5, 1.0, 2.0], [0.0, 1.0, 1.0, 2.0, 2.0, 3.0]
     centring = np.eye(6) - np.ones((6, 6)) / 6
-    still = bootstrap_interval(kendall_tau_b, (theta, grades), seed=4, covariance=1e-12 * centring)
+    still = bootstrap_interval(kendall_tau_b_of_each, (theta, grades), seed=4, covariance=1e-12 * centring)
     assert still is not None and still[1] == 1.0
-    wide = bootstrap_interval(kendall_tau_b, (theta, grades), seed=4, covariance=4.0 * centring)
+    wide = bootstrap_interval(kendall_tau_b_of_each, (theta, grades), seed=4, covariance=4.0 * centring)
     assert wide is not None and wide[0] < still[0] - 0.3

@@ -10,11 +10,12 @@ from sklearn.metrics import brier_score_loss
 from sklearn.metrics import log_loss as log_loss_of_sklearn
 from statsmodels.stats.proportion import proportion_confint
 
-from eng5_runner.measure.alignment import bootstrap_interval, kendall_tau_b
+from eng5_runner.measure.alignment import kendall_tau_b
 from eng5_runner.measure.bradley_terry import comparisons_from, fit
 from eng5_runner.measure.claims import brier, calibration, log_loss, ranked_probability_score
 from eng5_runner.measure.comparisons import comparisons_counted
 from eng5_runner.measure.inversions import inversions, wilson, without_win
+from eng5_runner.measure.resampling import bootstrap_interval, kendall_tau_b_of_each
 
 GRADES = {"a": 0, "b": 1, "c": 2, "d": 5}
 ROWS = [
@@ -114,18 +115,18 @@ def test_bootstrap_intervals_hold_the_value_and_widen_with_the_positions_errors(
     grades = np.repeat(np.arange(8.0), 4)
     theta = grades + generator.normal(0.0, 1.0, 32)
     sides = (theta.tolist(), grades.tolist())
-    low, high = bootstrap_interval(kendall_tau_b, sides, seed=1, draws=400)
+    low, high = bootstrap_interval(kendall_tau_b_of_each, sides, seed=1, draws=400)
     assert low < kendall_tau_b(*sides) < high
-    assert bootstrap_interval(kendall_tau_b, sides, seed=1, draws=400) == (low, high)
-    wider = bootstrap_interval(kendall_tau_b, sides, seed=1, draws=400, covariance=np.eye(32) * 4.0)
+    assert bootstrap_interval(kendall_tau_b_of_each, sides, seed=1, draws=400) == (low, high)
+    wider = bootstrap_interval(kendall_tau_b_of_each, sides, seed=1, draws=400, covariance=np.eye(32) * 4.0)
     assert wider[0] < low
 
 
 def test_few_essays_or_an_undefined_measure_have_no_interval():
-    assert bootstrap_interval(kendall_tau_b, ([1, 2, 3, 4, 5], [1, 2, 3, 4, 5]), seed=1) is None
-    assert bootstrap_interval(kendall_tau_b, ([1.0] * 6, [2] * 6), seed=1, draws=5) is None
+    assert bootstrap_interval(kendall_tau_b_of_each, ([1, 2, 3, 4, 5], [1, 2, 3, 4, 5]), seed=1) is None
+    assert bootstrap_interval(kendall_tau_b_of_each, ([1.0] * 6, [2] * 6), seed=1, draws=5) is None
     with pytest.raises(ValueError):
-        bootstrap_interval(kendall_tau_b, ([1, 2], [1]), seed=1)
+        bootstrap_interval(kendall_tau_b_of_each, ([1, 2], [1]), seed=1)
 
 
 def test_counted_rows_are_rows_so_many_times():
