@@ -34,14 +34,19 @@ from typing import Any, NoReturn
 _ROOT = Path(__file__).parents[2]
 _STREAMS = 3
 _LARGEST_ORDER = 200_000  # more than arguments and environment take
+_CONSOLE_SCRIPT = "eng5-runner"
 _PACKAGES = ("eng5_runner.cli", "eng5_runner.stack")
 # Put in the place of the interpreter: `-m eng5_runner` becomes a fork, anything else is for the interpreter.
-_INTERPRETER = """#!{python} -IS
-import os, sys
+_AS_INTERPRETER = """
 if sys.argv[1:3] != ["-m", "eng5_runner"]:
     os.execv("{python}", ["{python}", *sys.argv[1:]])
+del sys.argv[1:3]
+"""
+_SCRIPT = """#!{python} -IS
+import os, sys
+{first}
 import json, signal, socket
-order = {{"arguments": sys.argv[3:], "cwd": os.getcwd(), "env": dict(os.environ)}}
+order = {{"arguments": sys.argv[1:], "cwd": os.getcwd(), "env": dict(os.environ)}}
 line = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 line.connect("{path}")
 socket.send_fds(line, [json.dumps(order).encode()], [0, 1, 2])
@@ -110,13 +115,19 @@ class Process:
         self.send_signal(signal.SIGKILL)
 
 
+def console_script() -> Path:
+    """A stand-in for the one that is installed, for whoever starts it by its name."""
+    return Path(_loaded()).with_name(_CONSOLE_SCRIPT)
+
+
 @cache
 def _loaded() -> str:
     """Where the process listens that has everything loaded; it ends with this one."""
     folder = Path(tempfile.mkdtemp(prefix="prefork-"))
     path = str(folder / "line")
-    (folder / "python").write_text(_INTERPRETER.format(python=sys.executable, path=path))
-    (folder / "python").chmod(0o700)
+    for name, first in (("python", _AS_INTERPRETER.format(python=sys.executable)), (_CONSOLE_SCRIPT, "")):
+        (folder / name).write_text(_SCRIPT.format(python=sys.executable, path=path, first=first))
+        (folder / name).chmod(0o700)
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
         listening.bind(path)
         listening.listen(64)

@@ -12,7 +12,7 @@ import pytest
 from tests.cli.conftest import build_study
 from tests.cli.runner import artefact, judgements, ledger_types, newest, run, start, wait_for
 
-BUDGET = 400
+BUDGET = 160
 EXECUTE = ("--mode", "execute", "--seed", 3, "--max-comparisons", BUDGET)
 
 
@@ -41,8 +41,8 @@ def _reached(folder: Path, event: str, count: int) -> bool:
         ("RequestPrepared", 1),
         ("RequestPublished", 1),
         ("CallbackAccepted", 1),
-        ("CallbackAccepted", 150),
-        ("CallbackAccepted", 398),
+        ("CallbackAccepted", 60),
+        ("CallbackAccepted", 158),
         ("RunClosed", 1),
     ],
 )
@@ -97,7 +97,7 @@ def test_the_stack_ends_with_a_killed_runner(study: Path, tmp_path: Path) -> Non
 
 
 def test_a_second_process_on_one_run_is_refused_and_harms_nothing(study: Path, tmp_path: Path) -> None:
-    process = start("--mode", "execute", "--assets", study, "--max-comparisons", 1200, cwd=tmp_path)
+    process = start("--mode", "execute", "--assets", study, "--max-comparisons", 400, cwd=tmp_path)
     wait_for(lambda: _reached(tmp_path, "CallbackAccepted", 1), what="the first comparison")
     second = run("resume", newest(tmp_path), cwd=tmp_path)
     assert second.code == 75, second.err

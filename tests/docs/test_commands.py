@@ -11,10 +11,12 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.cli.prefork import console_script
 from tests.cli.runner import clean_environment
 from tests.containers.composed import ROOT, RUNNER, services
 from tests.containers.test_dockerfile import instructions
@@ -43,18 +45,28 @@ def for_docker(document: str) -> list[list[str]]:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """With the tool where `make setup` puts it, and a study where a container has it."""
+    """With the folder where `make setup` puts the tool, and a study where a container has it."""
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     (tmp_path / "assets").symlink_to(ROOT / "examples" / "eng5_demo")
-    binaries = tmp_path / ".venv" / "bin"
-    binaries.mkdir(parents=True)
-    (binaries / "eng5-runner").symlink_to(Path(sys.executable).parent / "eng5-runner")
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
     return tmp_path
 
 
+def install(checkout: Path, script: Path) -> Path:
+    installed = checkout / ".venv" / "bin" / "eng5-runner"
+    installed.symlink_to(script)
+    return installed
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("document", DOCUMENTS)
-def test_every_command_of_the_document_works(document: str, checkout: Path) -> None:
+@pytest.mark.parametrize(
+    ("document", "script"),
+    # A new user's first commands start the tool from nothing.
+    [("README.md", lambda: Path(sys.executable).with_name("eng5-runner")), ("RUNBOOK.md", console_script)],
+    ids=DOCUMENTS,
+)
+def test_every_command_of_the_document_works(document: str, script: Callable[[], Path], checkout: Path) -> None:
+    install(checkout, script())
     if shutil.which("jq") is None:
         cannot_be_had("the documents read artefacts with jq, which is not installed")
     told = [command for command in commands(document) if not command.startswith("docker ")]
@@ -78,9 +90,10 @@ def test_what_a_container_of_the_runner_is_given_works_with_the_tool_itself(chec
     """The image's own settings, and the services of the embedded stack in the place of the compose file's."""
     given = [line[line.index(RUNNER) + 1 :] for line in for_docker("RUNBOOK.md") if RUNNER in line]
     assert len(given) >= 4
+    tool = install(checkout, console_script())
     for arguments in given:
         ended = subprocess.run(
-            [checkout / ".venv" / "bin" / "eng5-runner", *arguments],
+            [tool, *arguments],
             cwd=checkout,
             env=clean_environment(checkout, {"ENG5_ASSETS": "assets"}),
             capture_output=True,
