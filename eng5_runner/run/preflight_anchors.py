@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from eng5_runner.contracts.services import AnchorListing, AnchorOnRecord
@@ -78,17 +78,20 @@ def anchor_rows(recognised: Sequence[Recognised]) -> list[AnchorRow]:
     return [AnchorRow(row_id=one.row.id, anchor_id=one.anchor.anchor_id) for one in recognised]
 
 
-def anchor_warnings(recognised: Sequence[Recognised], inputs: Inputs) -> list[str]:
-    """What is well enough to go on."""
-    warnings = [
-        f"the service's anchor {one.row.anchor_label} is known by its label only: {one.doubt}"
-        for one in recognised
-        if one.doubt
-    ]
+def anchor_warnings(recognised: Sequence[Recognised], inputs: Inputs) -> Iterator[tuple[str, str]]:
+    """What is well enough to go on, each with what to do about it."""
+    for one in recognised:
+        if one.doubt:
+            yield (
+                f"the service's anchor {one.row.anchor_label} is known by its label only: {one.doubt}",
+                "Compare it with ours (`eng5-runner admin anchors list`), or register ours (--register-anchors).",
+            )
     there = {one.anchor.anchor_id for one in recognised}
     if lacking := [anchor.label for anchor in inputs.anchors if anchor.anchor_id not in there]:
-        warnings.append(f"the service lacks {len(lacking)} of our anchors: {', '.join(lacking[:10])}")
-    return warnings
+        yield (
+            f"the service lacks {len(lacking)} of our anchors: {', '.join(lacking[:10])}",
+            "Register them (--register-anchors), or go on with those that it has.",
+        )
 
 
 async def register_lacking(

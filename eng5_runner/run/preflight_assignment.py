@@ -70,11 +70,16 @@ async def ask_assignment(
         )
         recognised = await recognise(await _listing(cj, assignment), inputs=inputs, content=content)
     found.rows += anchor_rows(recognised)
-    found.warnings += anchor_warnings(recognised, inputs)
+    for told, remedy in anchor_warnings(recognised, inputs):
+        found.warn(told, remedy=remedy)
     found.checks.append(f"assignment {assignment} is known with {len(found.rows)} anchors, all among ours")
-    found.warnings += await _prompt_warnings(instructions, assignment=assignment, inputs=inputs, cj=cj, content=content)
+    theirs = await _prompt_on_record(instructions, assignment=assignment, cj=cj, content=content)
+    _compare_prompts(found, theirs=theirs, inputs=inputs)
     if inputs.grade_scale == "eng5_np_national_9_step":
-        found.warnings.append("on the national scale the present CJ service sends no result; estimates will be ours")
+        found.warn(
+            "on the national scale the present CJ service sends no result",
+            remedy="Nothing: the estimates will be the runner's own.",
+        )
     return found
 
 
@@ -100,17 +105,18 @@ def _check_rubric(spec: RunSpec, instructions: Instructions) -> None:
         )
 
 
-async def _prompt_warnings(
-    instructions: Instructions, *, assignment: str, inputs: Inputs, cj: CJService, content: ContentStore | None
-) -> list[str]:
-    """Where the students' task on record is another than ours, which goes along with the request."""
-    theirs = await _prompt_on_record(instructions, assignment=assignment, cj=cj, content=content)
+def _compare_prompts(found: Findings, *, theirs: str | None, inputs: Inputs) -> None:
+    """The students' task on record may be another than ours, which goes along with the request."""
     if theirs is None:
-        return ["the assignment's student prompt could not be read, so it was not compared; ours goes along"]
-    if not same_text(theirs, inputs.prompt.text):
-        told = f"the assignment's student prompt is another than {inputs.prompt.file.source_path}"
-        return [f"{told}; ours goes along with the request (`eng5-runner admin prompts get` shows theirs)"]
-    return []
+        found.warn(
+            "the assignment's student prompt could not be read, so it was not compared; ours goes along",
+            remedy="Upload it (`eng5-runner admin prompts upload`) to have it compared.",
+        )
+    elif not same_text(theirs, inputs.prompt.text):
+        found.warn(
+            f"the assignment's student prompt is another than {inputs.prompt.file.source_path}; ours goes along",
+            remedy="Look at theirs with `eng5-runner admin prompts get`, and upload ours if it is the right one.",
+        )
 
 
 async def _prompt_on_record(

@@ -48,7 +48,10 @@ async def ask_honours(spec: RunSpec, *, inputs: Inputs, cj: CJService, models: M
     at_most = await _comparison_at_most(spec, inputs=inputs, models=models, needed=_COST not in honoured)
     if _COST not in honoured and at_most:
         found.checks.clear()
-        found.warnings.append(_capped(spec, inputs, at_most=at_most))
+        found.warn(
+            _capped(spec, inputs, at_most=at_most),
+            remedy="Go on, or have more of them by a smaller --llm-max-tokens or a higher --max-cost.",
+        )
         found.comparison_at_most_usd = at_most
     return found
 

@@ -163,6 +163,9 @@ WARNED: list[tuple[str, Spoil, str, str]] = [
     ("old model", told("--llm-provider", "openai", "--llm-model", "old-1"), "judge", "deprecated"),
     ("model of nobody", told("--llm-model", "small-1"), "judge", "cannot be told"),
     ("opaque token", env(HULEEDU_ADMIN_TOKEN="opaque"), "login", "no JWT"),
+    ("no prompt", says(), "assignment", "student prompt could not be read"),
+    ("anchors by label", says(), "assignment", "by its label only"),
+    ("few anchors", says(anchors={"A1": "A", "D+1": "D+"}), "assignment", "the service lacks 6 of our anchors"),
 ]
 
 
