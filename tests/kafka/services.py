@@ -69,6 +69,21 @@ class Starter:
         return worker
 
 
+async def started(services: Starter, *, cj_workers: int = 1) -> tuple[list[Worker], dict[str, str]]:
+    """A Content Service, an LLM provider and CJ workers, ready: the CJ workers, and the runner's environment."""
+    content, llm = services.start("content"), services.start("llm")
+    for worker in (content, llm):
+        await asyncio.to_thread(worker.wait_until_ready)
+    neighbours = {
+        "CONTENT_SERVICE_URL": f"{content.url}/v1/content",
+        "LLM_PROVIDER_SERVICE_URL": f"{llm.url}/api/v1",
+    }
+    cj = [services.start("cj", **neighbours) for _ in range(cj_workers)]
+    for worker in cj:
+        await asyncio.to_thread(worker.wait_until_ready)
+    return cj, neighbours | {"CJ_SERVICE_URL": cj[0].url}
+
+
 @asynccontextmanager
 async def serving(folder: Path, settings: Mapping[str, str]) -> AsyncIterator[Starter]:
     """Starts workers with these variables in their environment, and ends them in order at the end."""

@@ -12,7 +12,7 @@ from tests.judges.driver import environ_for
 from tests.judges.servers import Asked, Said, chat
 from tests.judges.servers import serving as serving_judge
 from tests.kafka.cluster import PARTITIONS, PASSWORD, KafkaBroker, add_partitions, on_real_kafka
-from tests.kafka.services import Starter, serving
+from tests.kafka.services import serving, started
 from tests.kafka.test_execute import ledger, reached
 
 pytestmark = on_real_kafka
@@ -30,20 +30,6 @@ def judge(asked: Asked) -> Said:
     return chat(json.dumps(answer), after=ANSWER_SECONDS)
 
 
-async def started(services: Starter) -> dict[str, str]:
-    """A worker of each kind, ready; gives the runner's environment."""
-    content, llm = services.start("content"), services.start("llm")
-    for worker in (content, llm):
-        await asyncio.to_thread(worker.wait_until_ready)
-    found = {
-        "CONTENT_SERVICE_URL": f"{content.url}/v1/content",
-        "LLM_PROVIDER_SERVICE_URL": f"{llm.url}/api/v1",
-    }
-    cj = services.start("cj", **found)
-    await asyncio.to_thread(cj.wait_until_ready)
-    return found | {"CJ_SERVICE_URL": cj.url}
-
-
 async def test_partitions_that_are_added_in_mid_run_are_used_and_read(
     study: Path, tmp_path: Path, our_kafka: KafkaBroker
 ) -> None:
@@ -52,7 +38,8 @@ async def test_partitions_that_are_added_in_mid_run_are_used_and_read(
     async with serving_judge(judge) as models:
         settings = environ_for(tmp_path, models.url, limits=f"concurrency = {CONCURRENCY}") | access
         async with serving(tmp_path / "services", settings) as services:
-            environment = access | await started(services)
+            _, addresses = await started(services)
+            environment = access | addresses
             process = start(
                 *("--mode", "execute", "--yes", "--assets", study, "--max-comparisons", COMPARISONS, "--seed", 5),
                 *("--llm-provider", "openai", "--llm-model", "local-7b"),
