@@ -86,9 +86,9 @@ def logged(study: Path, tmp_path: Path) -> Mapping[str, set[str]]:
     """The fields of each event in the log of a run that meets trouble: a damaged callback, a broker that goes."""
     with MockCluster() as cluster:
         for topic in Topic:
-            cluster.create_topic(topic)
+            cluster.create_topic(topic, partitions=4)
         with stack_on_a_fresh(cluster.bootstrap, tmp_path / "services") as environment:
-            arguments = ("--mode", "execute", "--assets", study, "--verbose", "--max-comparisons", 1500)
+            arguments = ("--mode", "execute", "--assets", study, "--verbose", "--max-comparisons", 300)
             process = start(*arguments, cwd=tmp_path, env={**environment, **TRACE})
             wait_for(lambda: process.poll() is not None or _has_accepted(tmp_path), what="the first comparison")
             _damage(tmp_path, cluster.bootstrap)

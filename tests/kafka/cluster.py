@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import base64
 import ctypes
+import itertools
+import os
 import signal
 import socket
 import subprocess
@@ -275,15 +277,27 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
 
 
+# Below those that the kernel gives to outgoing connections: such a port may be taken before its server starts. Each
+# worker of the tests has its own, and none is given twice.
+_FIRST_PORT, _PORTS_A_WORKER = 12_000, 1_000
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 16
+_PORTS = itertools.count(_FIRST_PORT + _WORKER * _PORTS_A_WORKER)
+
+
 def free_ports(count: int) -> list[int]:
-    """Ports of loopback that were free just now, each another."""
-    held = [socket.socket() for _ in range(count)]
-    for one in held:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
+    """Ports of loopback on which nobody listens, each another."""
+    return list(itertools.islice(filter(_is_free, _PORTS), count))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as one:
+        # A connection that has ended here keeps no server away.
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            one.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def admin(bootstrap: str) -> AdminClient:

@@ -73,7 +73,7 @@ def our_kafka(own_broker: OwnBroker) -> KafkaBroker:
     return own_broker
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def services(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
     """The services on the broker, as the runner's environment."""
     with stack_on(broker, tmp_path_factory.mktemp("services") / "stack") as environment:

@@ -9,7 +9,7 @@ from tests.cli.runner import Ran, start, wait_for
 from tests.kafka.cluster import OwnBroker
 from tests.kafka.test_execute import assert_complete, ledger, reached
 
-LONG = 700
+LONG = 400
 EXECUTE = ("--mode", "execute", "--seed", 3, "--max-comparisons", LONG)
 
 
