@@ -13,7 +13,7 @@ from tests.cli.runner import Ran, artefact, ledger_types, newest, run, start, wa
 from tests.kafka.cluster import PARTITIONS, Broker, OwnBroker, admin, on_real_kafka
 from tests.kafka.records import values_in
 
-BUDGET = 200
+BUDGET = 96
 EXECUTE = ("--mode", "execute", "--seed", 3, "--max-comparisons", BUDGET)
 
 
