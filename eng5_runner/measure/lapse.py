@@ -73,41 +73,53 @@ def _vertex(profile: Sequence[float], best: int) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Model:
-    """The judgements with x = (θ, δ): one row of `design` a row of comparisons."""
+    """The judgements with x = (θ, δ), one entry a row of comparisons in each array.
 
-    design: _Floats
+    Attributes:
+        places: where a row counts in the information, as indices of the flattened matrix, shape (8, rows).
+    """
+
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
     outcome: _Floats
     weight: _Floats
+    places: NDArray[np.int64]
     prior_sd: float
     has_position: bool
 
     @classmethod
     def of(cls, fitted: Fit) -> _Model:
         """The model of a plain fit's judgements."""
-        data = fitted.comparisons
-        rows = np.arange(data.first.size)
-        design = np.zeros((rows.size, len(fitted.items) + 1))
-        design[rows, data.first], design[rows, data.second], design[:, -1] = 1.0, -1.0, 1.0
+        data, last = fitted.comparisons, len(fitted.items)
+        one, other, position = data.first, data.second, np.full(data.first.size, last)
+        pairs = ((one, one), (other, other), (one, position), (position, one))
+        against = ((one, other), (other, one), (other, position), (position, other))
         return cls(
-            design=design,
+            first=one,
+            second=other,
             outcome=data.outcome,
             weight=data.weight,
+            places=np.array([row * (last + 1) + column for row, column in (*pairs, *against)]),
             prior_sd=fitted.prior_sd,
             has_position=fitted.position_effect_se is not None,
         )
 
     def at(self, x: _Floats, *, lapse: float, prior: _Floats) -> tuple[float, _Floats, _Floats]:
         """The log posterior, its gradient and the expected information."""
-        p = expit(self.design @ x)
-        won = lapse / 2.0 + (1.0 - lapse) * p
-        log_won = np.log(np.maximum(won, 1e-300))
-        log_lost = np.log(np.maximum(lapse / 2.0 + (1.0 - lapse) * expit(-(self.design @ x)), 1e-300))
-        value = float((self.weight * (self.outcome * log_won + (1.0 - self.outcome) * log_lost)).sum())
-        lost = np.exp(log_lost)
-        slope = (1.0 - lapse) * p * expit(-(self.design @ x)) / np.maximum(won * lost, 1e-300)
-        gradient = self.design.T @ (self.weight * slope * (self.outcome - won)) - prior * x
-        information = self.design.T @ ((self.weight * slope**2 * won * lost)[:, None] * self.design)
-        return value - 0.5 * float((prior * x * x).sum()), gradient, information + np.diag(prior)
+        eta = x[self.first] - x[self.second] + x[-1]
+        p, q = expit(eta), expit(-eta)
+        won, lost = (np.maximum(lapse / 2.0 + (1.0 - lapse) * share, 1e-300) for share in (p, q))
+        value = float(self.weight @ (self.outcome * np.log(won) + (1.0 - self.outcome) * np.log(lost)))
+        slope = (1.0 - lapse) * p * q / np.maximum(won * lost, 1e-300)
+        pull = self.weight * slope * (self.outcome - won)
+        gradient = np.bincount(self.first, pull, x.size) - np.bincount(self.second, pull, x.size) - prior * x
+        gradient[-1] += pull.sum()
+        known = self.weight * slope**2 * won * lost
+        signed = np.concatenate([known] * 4 + [-known] * 4)
+        summed: _Floats = np.bincount(self.places.ravel(), signed, x.size**2).astype(np.float64)
+        information = summed.reshape(x.size, x.size) + np.diag(prior)
+        information[-1, -1] += known.sum()
+        return value - 0.5 * float((prior * x * x).sum()), gradient, information
 
 
 def _best_over_spreads(model: _Model, lapse: float, *, start: _Floats) -> tuple[float, _Floats]:
