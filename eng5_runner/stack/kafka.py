@@ -30,6 +30,9 @@ _SESSION_MILLISECONDS = 10_000
 # Partitions that somebody adds to a topic are noticed after so long.
 _METADATA_MILLISECONDS = 10_000
 _ANSWER_SECONDS = 3.0
+# A broker that is started anew, on a busy machine too, is back before; its client gives a message up after 10 s.
+_OUTAGE_SECONDS = 120.0
+_SENT_AGAIN_SECONDS = 0.5
 _STOP_SECONDS = 5.0
 _SENT_AT_ONCE = 64
 # The mock broker gives one record batch of a partition per fetch: batches of one record make every reader slow.
@@ -98,22 +101,36 @@ class Publisher:
         """Append one message and return when the broker has it.
 
         Messages without a key go round all partitions, 32 to each, so that none of them fills up before the others.
+        A broker that is away is waited for; what it had taken before its acknowledgement was lost is there twice then,
+        which every reader of the contract's topics has to bear with.
 
         Raises:
-            ServiceUnavailable: the broker did not take it.
+            ServiceUnavailable: the broker refused it, or did not take it for 2 minutes.
         """
         topic = self._prefix + topic
-        try:
-            partitions = sorted(await self._producer.partitions_for(topic))
-            place = self._sent // _RUN_LENGTH if key is None else zlib.crc32(key)
-            self._sent += 1
-            partition = partitions[place % len(partitions)]
-            await self._keep_pace(topic=topic, partition=partition, size=len(value))
-            await self._producer.send_and_wait(topic, value, key=key, partition=partition)
-        except KafkaError as error:
-            raise ServiceUnavailable(
-                f"the broker did not take a message for {topic}: {error!r}", remedy="Start the stack again and resume."
-            ) from error
+        clock = asyncio.get_running_loop().time
+        patience_ends = clock() + _OUTAGE_SECONDS
+        while True:
+            try:
+                await self._send(topic, value, key=key)
+            except KafkaError as error:
+                if not error.retriable or clock() > patience_ends:
+                    raise ServiceUnavailable(
+                        f"the broker did not take a message for {topic}: {error!r}",
+                        remedy="See to the broker, start the service again, and resume the run.",
+                    ) from error
+                log.warning("the broker is away: sending again", topic=topic, cause=type(error).__name__)
+                await asyncio.sleep(_SENT_AGAIN_SECONDS)
+            else:
+                return
+
+    async def _send(self, topic: str, value: bytes, *, key: bytes | None) -> None:
+        partitions = sorted(await self._producer.partitions_for(topic))
+        place = self._sent // _RUN_LENGTH if key is None else zlib.crc32(key)
+        self._sent += 1
+        partition = partitions[place % len(partitions)]
+        await self._keep_pace(topic=topic, partition=partition, size=len(value))
+        await self._producer.send_and_wait(topic, value, key=key, partition=partition)
 
     async def publish_all(self, topic: str, values: Iterable[bytes]) -> None:
         """Append many messages, several at a time, so that they may come in another order.

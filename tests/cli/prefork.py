@@ -81,6 +81,10 @@ class Process:
         socket.send_fds(self._line, [order], streams)
         self.pid = int(self._line.recv(64))
 
+    def __del__(self) -> None:
+        """Whom nobody waits for is killed."""
+        self._line.close()
+
     def poll(self) -> int | None:
         """The exit code, None while it runs."""
         with contextlib.suppress(subprocess.TimeoutExpired):
