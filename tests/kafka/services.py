@@ -13,6 +13,7 @@ from typing import IO
 
 from tests.cli.prefork import Process
 from tests.cli.runner import serve
+from tests.kafka.cluster import free_ports
 
 SECRET = "a secret of the tests, long enough for HS256"
 
@@ -55,13 +56,14 @@ class Starter:
     def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self.settings = {"PORT": "0", "JWT_SECRET_KEY": SECRET, **settings}
+        self.settings = {"JWT_SECRET_KEY": SECRET, **settings}
         self.workers: list[Worker] = []
 
     def start(self, service: str, **settings: str) -> Worker:
         """Start one; it is ready when `wait_until_ready` returns."""
         log = self.folder / f"{service}-{len(self.workers)}.log"
-        env = {**self.settings, **settings}
+        # Not one that the kernel picks: a killed worker's could be another test's a moment later, whom its callers ask.
+        env = {"PORT": str(free_ports(1)[0]), **self.settings, **settings}
         process, into, out_of = serve("stack", "serve", service, "--json", cwd=self.folder, env=env, log=log)
         into.close()
         worker = Worker(service, process, out_of, log)
