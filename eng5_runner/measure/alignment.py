@@ -13,10 +13,8 @@ from eng5_runner.measure.resampling import (
     bias_of_each,
     exact_agreement_of_each,
     kendall_tau_b_of_each,
-    mean_absolute_error_of_each,
     of_one,
     spearman_of_each,
-    weighted_kappa_of_each,
 )
 
 if TYPE_CHECKING:
@@ -43,26 +41,6 @@ def spearman(positions: Sequence[float], grades: Sequence[float]) -> float | Non
     return _correlation(spearman_of_each, (positions, grades))
 
 
-def quadratic_weighted_kappa(expert: Sequence[int], projected: Sequence[int], *, grades: int) -> float | None:
-    """Cohen's κ with squared-distance weights (Cohen 1968), over all grades of the scale, used or not.
-
-    1 is perfect agreement, 0 what independent graders with the same marginals reach. None where both gave every essay
-    one and the same grade.
-
-    Args:
-        expert: grade indices, 0 to grades − 1.
-        projected: the same essays' projected grade indices.
-        grades: the number of grades on the scale.
-
-    Raises:
-        ValueError: different lengths, no essays, or an index off the scale.
-    """
-    _check(expert, projected)
-    if not all(0 <= grade < grades for grade in (*expert, *projected)):
-        raise ValueError(f"a grade index lies outside 0 to {grades - 1}")
-    return of_one(weighted_kappa_of_each, (expert, projected))
-
-
 def exact_agreement(expert: Sequence[int], projected: Sequence[int]) -> float:
     """The share of essays with the same grade index.
 
@@ -79,15 +57,6 @@ def adjacent_agreement(expert: Sequence[int], projected: Sequence[int]) -> float
         ValueError: different lengths, or no essays.
     """
     return _agreement(adjacent_agreement_of_each, (expert, projected))
-
-
-def mean_absolute_error(expert: Sequence[int], projected: Sequence[int]) -> float:
-    """The mean distance in grade steps.
-
-    Raises:
-        ValueError: different lengths, or no essays.
-    """
-    return _agreement(mean_absolute_error_of_each, (expert, projected))
 
 
 def bias(expert: Sequence[int], projected: Sequence[int]) -> float:

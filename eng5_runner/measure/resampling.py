@@ -1,7 +1,7 @@
 """How uncertain a measure of agreement is: the same measure of essays drawn anew, thousands at once.
 
 A measure here is of each row of two arrays of shape (…, n), one value a row, nan where it is undefined; `alignment` has
-the same measures for two plain sequences, with what they mean.
+those for two plain sequences that are wanted without an interval.
 """
 
 from __future__ import annotations
@@ -53,7 +53,11 @@ def pearson_of_each(one: _Floats, other: _Floats) -> _Floats:
 
 
 def weighted_kappa_of_each(expert: _Floats, projected: _Floats) -> _Floats:
-    """Cohen's κ with squared-distance weights of each row of grade indices."""
+    """Cohen's κ with squared-distance weights (Cohen 1968) of each row of grade indices.
+
+    1 is perfect agreement, 0 what independent graders with the same marginals reach; undefined where both gave every
+    essay one and the same grade. With such weights it does not matter how many grades the scale has beyond those used.
+    """
     n = expert.shape[-1]
     # The squared distances of all pairs, each as often as independent graders with these marginals would make it.
     by_chance = (

@@ -11,11 +11,15 @@ from eng5_runner.measure.alignment import (
     bias,
     exact_agreement,
     kendall_tau_b,
-    mean_absolute_error,
-    quadratic_weighted_kappa,
     spearman,
 )
-from eng5_runner.measure.resampling import bootstrap_interval, kendall_tau_b_of_each
+from eng5_runner.measure.resampling import (
+    bootstrap_interval,
+    kendall_tau_b_of_each,
+    mean_absolute_error_of_each,
+    of_one,
+    weighted_kappa_of_each,
+)
 from tests.measure.studies import reference
 
 CASE = reference("metrics")
@@ -25,10 +29,10 @@ def test_the_worked_example():
     expert, projected, theta = CASE["expert"], CASE["projected"], CASE["theta"]
     assert kendall_tau_b(theta, expert) == pytest.approx(CASE["tau_b"], abs=1e-9)
     assert spearman(theta, expert) == pytest.approx(CASE["spearman"], abs=1e-9)
-    assert quadratic_weighted_kappa(expert, projected, grades=9) == pytest.approx(CASE["qwk_labels_0_8"], abs=1e-9)
+    assert of_one(weighted_kappa_of_each, (expert, projected)) == pytest.approx(CASE["qwk_labels_0_8"], abs=1e-9)
     assert exact_agreement(expert, projected) == CASE["exact"]
     assert adjacent_agreement(expert, projected) == CASE["adjacent"]
-    assert mean_absolute_error(expert, projected) == CASE["mae"]
+    assert of_one(mean_absolute_error_of_each, (expert, projected)) == CASE["mae"]
     assert bias(expert, projected) == CASE["bias"]
 
 
@@ -40,9 +44,9 @@ def test_tau_b_reaches_one_with_tied_grades_when_positions_tie_alike():
     assert kendall_tau_b([0.0, 1.0, 1.0, 2.0], [0, 1, 1, 2]) == pytest.approx(1.0)
 
 
-def test_kappa_counts_every_grade_of_the_scale_and_not_only_those_used():
-    assert quadratic_weighted_kappa([0, 1, 1], [1, 0, 1], grades=9) == pytest.approx(-0.5)
-    assert quadratic_weighted_kappa([8, 0], [8, 0], grades=9) == 1.0
+def test_kappa_is_below_zero_where_graders_agree_less_than_by_chance():
+    assert of_one(weighted_kappa_of_each, ([0, 1, 1], [1, 0, 1])) == pytest.approx(-0.5)
+    assert of_one(weighted_kappa_of_each, ([8, 0], [8, 0])) == 1.0
 
 
 @pytest.mark.parametrize("pair", [([], []), ([1.0], [1]), ([1.0, 1.0], [0, 1]), ([0.0, 1.0], [2, 2])])
@@ -52,23 +56,18 @@ def test_correlations_without_variation_are_undefined(pair):
 
 
 def test_kappa_of_one_grade_for_all_is_undefined():
-    assert quadratic_weighted_kappa([3, 3], [3, 3], grades=9) is None
+    assert of_one(weighted_kappa_of_each, ([3, 3], [3, 3])) is None
 
 
 def test_sides_of_different_length_are_refused():
-    for measure in (kendall_tau_b, spearman, exact_agreement, adjacent_agreement, mean_absolute_error, bias):
+    for measure in (kendall_tau_b, spearman, exact_agreement, adjacent_agreement, bias):
         with pytest.raises(ValueError):
             measure([1, 2], [1])
-    with pytest.raises(ValueError):
-        quadratic_weighted_kappa([1, 2], [1], grades=9)
 
 
-def test_no_essays_and_grades_off_the_scale_are_refused():
+def test_an_agreement_about_no_essays_is_refused():
     with pytest.raises(ValueError):
         exact_agreement([], [])
-    for grade in (-1, 9):
-        with pytest.raises(ValueError):
-            quadratic_weighted_kappa([grade], [0], grades=9)
 
 
 @pytest.mark.parametrize("essays", [2, 7, 30, 250])

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.optimize import isotonic_regression
 
-from eng5_runner.measure.alignment import adjacent_agreement, exact_agreement, quadratic_weighted_kappa
+from eng5_runner.measure.alignment import adjacent_agreement, exact_agreement
 from eng5_runner.measure.claims import brier, ranked_probability_score
 from eng5_runner.measure.grade_planning import GradeChances, Grading, grade_chances
 from eng5_runner.measure.grades import Refusal, Scale, project
 from eng5_runner.measure.planning import expected_precision
 from eng5_runner.measure.reliability import empirical_bayes, reliability_interval, separation
+from eng5_runner.measure.resampling import of_one, weighted_kappa_of_each
 from tests.validation.simulated import EXPERT_NOISE, GRADES, JUDGE_NOISE, SPREAD, TWELVE, study
 from tests.validation.simulated import graded as graded_study
 
@@ -214,7 +215,7 @@ def _nearest(one: Graded) -> Iterator[tuple[int, tuple[float, ...], float]]:
 
 def _grade_row(name: str, found: _Grading, *, claims: bool, planned: GradeChances | None = None) -> Row:
     exact, near = exact_agreement(found.expert, found.given), adjacent_agreement(found.expert, found.given)
-    kappa = quadratic_weighted_kappa(found.expert, found.given, grades=GRADES) or 0.0
+    kappa = of_one(weighted_kappa_of_each, (found.expert, found.given)) or 0.0
     score, ranked = (
         brier(found.probabilities, found.expert),
         ranked_probability_score(found.probabilities, found.expert),
