@@ -101,7 +101,8 @@ def test_a_model_without_a_price_is_said_to_have_none(
 
 
 def test_a_pilot_run_gives_the_spread_and_what_a_comparison_takes(study: Path, tmp_path: Path) -> None:
-    assert run("--mode", "execute", "--assets", study, "--max-comparisons", 48, cwd=tmp_path).code == 0
+    ran = run("--mode", "execute", "--assets", study, "--seed", 4, "--max-comparisons", 48, cwd=tmp_path)
+    assert ran.code == 0, ran.err
     plan = planned("--pilot", newest(tmp_path), study=study, cwd=tmp_path)
     assert [one["origin"] for one in plan["precision"]] == ["low", "estimate", "high"]
     assert plan["judge"]["measured"] is True
