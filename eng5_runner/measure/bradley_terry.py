@@ -197,7 +197,7 @@ def fit(
         summit = likeliest_prior(
             posterior, hyperprior=hyperprior, log_sd=math.log(TYPICAL_SD), tolerance=_PRIOR_TOLERANCE
         )
-        start, log_sd = summit.x, summit.log_sd
+        start, log_sd = summit.x, float(summit.log_sd)
     else:
         start, log_sd = np.zeros(len(comparisons.items) + 1), math.log(prior_sd)
     top = posterior.climb(start, log_sd, tolerance=_STEP_TOLERANCE)
@@ -215,7 +215,7 @@ def _described(posterior: Posterior, peak: Peak, *, given_sd: float | None) -> F
     return Fit(
         comparisons=posterior.data,
         theta=theta - theta.mean(),
-        prior_sd=math.exp(peak.log_sd) if given_sd is None else given_sd,
+        prior_sd=math.exp(float(peak.log_sd)) if given_sd is None else given_sd,
         prior_sd_estimated=given_sd is None,
         position_effect=float(peak.x[-1]),
         position_effect_se=None if posterior.position_precision is None else peak.curvature.position_se(),

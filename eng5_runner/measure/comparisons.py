@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -13,12 +14,19 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+# One number a study: a float for one, an array for a stack of them.
+Values: TypeAlias = "float | NDArray[np.float64]"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Comparisons:
     """Judgements of pairs of items, one row for each (first, second, outcome) that occurred.
 
     Made by `comparisons_from`, which sorts the rows, so that the same judgements in any order give the same bytes.
+
+    A stack of studies has the same pairs judged otherwise: `outcome` or `weight` of shape (…, rows), one study for each
+    index of the leading axes. What is computed of it has these leading axes, too, and a study's share of it is what it
+    would be alone. With few items calling numpy takes most of the time, and two hundred studies little more than one.
 
     Attributes:
         items: the n items' identifiers; the other fields mean them by position.
@@ -106,8 +114,15 @@ def collapse_repeats(comparisons: Comparisons) -> Comparisons:
 
 
 def summed_at(index: NDArray[np.int64], amounts: NDArray[np.float64], *, size: int) -> NDArray[np.float64]:
-    """The sum of the amounts at each index, shape (size,); floats even where numpy's bincount has nothing to sum."""
-    return np.bincount(index, amounts, size).astype(np.float64, copy=False)
+    """The sum of the amounts, shape (…, rows), at each index, shape (…, size).
+
+    Floats even where numpy's bincount has nothing to sum.
+    """
+    studies = amounts.shape[:-1]
+    if studies:
+        index = (np.arange(math.prod(studies))[:, None] * size + index).ravel()
+    summed = np.bincount(index, amounts.ravel(), math.prod(studies) * size).astype(np.float64, copy=False)
+    return summed.reshape(*studies, size)
 
 
 def _checked(position: dict[str, int], row: tuple[str, str, float]) -> tuple[int, int, float]:

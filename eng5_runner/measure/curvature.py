@@ -4,6 +4,8 @@ Over θ, H = D − A: A holds the information of each compared pair, D its sums 
 each connected component is an eigenvector of value σ⁻², so H⁻¹ is known along it exactly, and the rest is computed
 without it. δ, the position effect, is joined by its Schur complement.
 
+The dense form is that of a stack of studies (see `Comparisons`) as well as of one.
+
 The sparse form solves with conjugate gradients, preconditioned by D, in time linear in the comparisons; no sum of it is
 left to threads.
 """
@@ -17,9 +19,11 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from scipy.linalg import lapack
 
-from eng5_runner.measure.comparisons import Comparisons, summed_at
+from eng5_runner.measure.comparisons import Comparisons, Values, summed_at
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
     from scipy.sparse import csr_array
 
@@ -27,8 +31,9 @@ if TYPE_CHECKING:
 
 _Floats: TypeAlias = "NDArray[np.float64]"
 
-# Up to this many items a dense factor is the quicker one.
+# Up to this many items a dense factor is the quicker one, and studies can be stacked.
 _DENSE_UP_TO = 250
+_MOST_ENTRIES = 1 << 17  # of the matrices of a stack: they should stay in the processor's cache
 _STEP_TOLERANCE = 1e-3  # relative; Newton's method corrects the rest in its next step
 _FINE_TOLERANCE = 1e-10  # relative
 _MAX_ITERATIONS = 5_000
@@ -41,29 +46,30 @@ class Information:
     Attributes:
         data: the judgements.
         links: their graph.
-        by_row: shape (rows,), w p (1 − p), the information of each row about its difference in logits⁻².
-        precision: σ⁻².
-        position_precision: of δ's prior; None where δ is not estimated.
+        by_row: shape (…, rows), w p (1 − p), the information of each row about its difference in logits⁻².
+        precision: σ⁻², of all studies or of each.
+        position_precision: of δ's prior, of all studies or of each; None where δ is not estimated.
     """
 
     data: Comparisons
     links: Links
     by_row: _Floats
-    precision: float
-    position_precision: float | None
+    precision: Values
+    position_precision: Values | None
 
     def by_pair(self) -> _Floats:
-        """Shape (pairs,)."""
+        """Shape (…, pairs)."""
         return summed_at(self.links.pair, self.by_row, size=self.links.low.size)
 
     def by_place(self) -> tuple[_Floats, _Floats]:
-        """The information on each item as first and as second shown, both of shape (n,)."""
+        """The information on each item as first and as second shown, both of shape (…, n)."""
         n = len(self.data.items)
         return summed_at(self.data.first, self.by_row, size=n), summed_at(self.data.second, self.by_row, size=n)
 
-    def on_position(self) -> float:
+    def on_position(self) -> Values:
         """The entry of δ itself."""
-        return float(self.by_row.sum()) + (self.position_precision or 0.0)
+        by_judgements: Values = self.by_row.sum(axis=-1)
+        return by_judgements if self.position_precision is None else by_judgements + self.position_precision
 
 
 def curvature_of(information: Information) -> Curvature:
@@ -73,14 +79,22 @@ def curvature_of(information: Information) -> Curvature:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Dense:
-    """H over (θ, δ) plus shift·11ᵀ/n over θ, as its Cholesky factor.
+    """H over (θ, δ) plus shift·11ᵀ/n over θ, as its Cholesky factor L.
 
     1 is an eigenvector of H over θ (eigenvalue σ⁻²), and no gradient has a part along it, so the shift changes no
     step; it keeps the matrix well conditioned however wide the prior is.
+
+    Attributes:
+        factor: shape (…, n + 1, n + 1), the columns of L as rows, as LAPACK has them; below the diagonal is nothing
+            of meaning.
+        precision: σ⁻², the eigenvalue of 1 without the shift.
+        along_one: that with it.
+        has_position: whether δ is estimated.
     """
 
     factor: _Floats
-    along_one: float
+    precision: Values
+    along_one: Values
     has_position: bool
 
     @classmethod
@@ -88,49 +102,65 @@ class Dense:
         """The factor of H."""
         links, n = information.links, len(information.data.items)
         as_first, as_second = information.by_place()
-        shift = 2.0 * float(information.by_row.sum()) / n + information.precision
-        hessian = np.full((n + 1, n + 1), shift / n).T  # columns lie together, as LAPACK has it
-        hessian[links.high, links.low] -= information.by_pair()
-        hessian[np.diag_indices(n)] += as_first + as_second + information.precision
-        hessian[-1] = 0.0
-        hessian[-1, -1] = 1.0
+        precision = np.asarray(information.precision)[..., None]
+        shift = 2.0 * information.by_row.sum(axis=-1)[..., None] / n + precision
+        columns = np.empty((*shift.shape[:-1], n + 1, n + 1))
+        columns[...] = (shift / n)[..., None]
+        columns[..., links.low, links.high] -= information.by_pair()
+        columns[..., np.arange(n), np.arange(n)] += as_first + as_second + precision
+        columns[..., -1] = 0.0
+        columns[..., -1, -1] = 1.0
         if information.position_precision is not None:
-            hessian[-1, :-1] = as_first - as_second
-            hessian[-1, -1] = information.on_position()
-        factor = lapack.dpotrf(hessian, lower=1, clean=0, overwrite_a=1)[0]
+            columns[..., :-1, -1] = as_first - as_second
+            columns[..., -1, -1] = information.on_position()
+        for one in _each(columns):
+            one[...] = lapack.dpotrf(one.T, lower=1, clean=0, overwrite_a=1)[0].T
         return cls(
-            factor=factor,
-            along_one=information.precision + shift,
+            factor=columns,
+            precision=information.precision,
+            along_one=information.precision + shift[..., 0],
             has_position=information.position_precision is not None,
         )
 
     def solve(self, gradient: _Floats) -> _Floats:
-        """H⁻¹ times a vector of shape (n + 1,) that sums to zero over θ."""
-        return np.asarray(lapack.dpotrs(self.factor, gradient, lower=1)[0])
+        """H⁻¹ times a vector of shape (…, n + 1) that sums to zero over θ."""
+        solved = gradient.copy()
+        for one, vector in zip(_each(self.factor), solved.reshape(-1, gradient.shape[-1]), strict=True):
+            vector[...] = lapack.dpotrs(one.T, vector, lower=1)[0]
+        return solved
+
+    def log_determinant(self) -> Values:
+        """log|H|, without the shift."""
+        diagonal = np.diagonal(self.factor, axis1=-2, axis2=-1)
+        whole: Values = 2.0 * np.log(diagonal).sum(axis=-1) - np.log(self.along_one / self.precision)
+        return whole
 
     def position_se(self) -> float:
-        """The standard error of δ."""
+        """The standard error of one study's δ."""
         unit = np.zeros(len(self.factor))
         unit[-1] = 1.0
         return math.sqrt(self.solve(unit)[-1])
 
     def variances(self) -> _Floats:
-        """The variances of the centred θ, shape (n,): the diagonal of `inverse` at two thirds of its price."""
-        root = np.tril(lapack.dtrtri(self.factor, lower=1)[0])
+        """The variances of one study's centred θ, shape (n,): the diagonal of `inverse` at two thirds of its price."""
+        root = np.tril(lapack.dtrtri(self.factor.T, lower=1)[0])
         n = len(root) - 1
         variances: _Floats = np.square(root[:, :n]).sum(axis=0) - 1.0 / (n * self.along_one)
         return np.maximum(variances, 0.0)  # a lone item's 0 may round below
 
     def inverse(self) -> _Floats:
-        """The covariance of the centred θ and of δ, shape (n + 1, n + 1)."""
-        n = len(self.factor) - 1
-        inverse = lapack.dpotri(self.factor, lower=1)[0]
-        lower = np.tril(inverse, -1)
-        whole: _Floats = lower + lower.T
-        whole[np.diag_indices(n + 1)] = np.diag(inverse)
-        whole[:n, :n] -= 1.0 / (n * self.along_one)
+        """The covariance of the centred θ and of δ, shape (…, n + 1, n + 1)."""
+        n = self.factor.shape[-1] - 1
+        columns = self.factor.copy()
+        for one in _each(columns):
+            one[...] = lapack.dpotri(one.T, lower=1, overwrite_c=1)[0].T
+        lower = np.triu(columns, 1)
+        whole: _Floats = lower + np.swapaxes(lower, -2, -1)
+        places = np.arange(n + 1)
+        whole[..., places, places] = columns[..., places, places]
+        whole[..., :n, :n] -= 1.0 / (n * np.asarray(self.along_one)[..., None, None])
         if not self.has_position:
-            whole[n] = whole[:, n] = 0.0
+            whole[..., n, :] = whole[..., n] = 0.0
         return whole
 
 
@@ -162,7 +192,7 @@ class Sparse:
             diagonal=as_first + as_second + information.precision,
             adjacency=information.links.matrix(information.by_pair()),
             tilt=as_first - as_second,
-            position=information.on_position() if estimated else None,
+            position=float(information.on_position()) if estimated else None,
         )
 
     def solve(self, gradient: _Floats) -> _Floats:
@@ -223,6 +253,21 @@ class Sparse:
 
     def _times(self, block: _Floats) -> _Floats:
         return self.diagonal[:, None] * block - self.adjacency @ block
+
+
+def stack_shapes(studies: int, *, items: int) -> Iterator[tuple[int, ...]]:
+    """The leading axes of stacks that hold so many studies together: of few items many, of many one by one."""
+    if items > _DENSE_UP_TO:
+        yield from [()] * studies
+        return
+    most = max(1, _MOST_ENTRIES // (items + 1) ** 2)
+    for begin in range(0, studies, most):
+        yield (min(most, studies - begin),)
+
+
+def _each(matrices: _Floats) -> Iterator[_Floats]:
+    """Every matrix of a stack, to be written to; LAPACK knows no stacks."""
+    return iter(matrices.reshape(-1, *matrices.shape[-2:]))
 
 
 Curvature: TypeAlias = Dense | Sparse

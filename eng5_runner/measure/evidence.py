@@ -6,6 +6,8 @@ With x̂ the mode and s = log σ, log evidence = l(x̂) − θ̂ᵀθ̂/2σ² �
 
 with b_c = e_first − e_second + e_δ the row of a comparison and v' = w p (1 − p)(1 − 2p) the change of its information.
 No determinant is needed: with few items the inverse gives all of it, with many the sketch of it does.
+
+Of a stack of studies (see `Comparisons`) each finds its own σ.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from eng5_runner.measure.comparisons import summed_at
+from eng5_runner.measure.comparisons import Values, summed_at
 from eng5_runner.measure.curvature import Dense, Sparse
 from eng5_runner.measure.posterior import Peak, Posterior
 from eng5_runner.measure.sketch import Sketch, Walks, starting_signs
@@ -45,16 +47,21 @@ class _Look:
         trace: of the covariance of the centred θ.
         slope: d(log evidence)/d(log σ).
         bend: roughly its derivative, never positive.
-        ahead: dx̂/d(log σ), shape (n + 1,).
+        ahead: dx̂/d(log σ), shape (…, n + 1).
         block: the solutions of the sparse form, from which the next look starts; None in the dense form.
     """
 
     peak: Peak
-    trace: float
-    slope: float
-    bend: float
+    trace: Values
+    slope: Values
+    bend: Values
     ahead: _Floats
     block: _Floats | None
+
+    def foreseen(self, log_sd: Values) -> _Floats:
+        """Nearly the mode at another σ not far away."""
+        further: _Floats = np.asarray(log_sd - self.peak.log_sd)[..., None] * self.ahead
+        return self.peak.x + further
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -63,91 +70,98 @@ class Summit:
 
     Attributes:
         log_sd: log σ̂, its error of the square of the tolerance.
-        x: nearly the mode there, shape (n + 1,).
+        x: nearly the mode there, shape (…, n + 1).
         unexplained: tr(covariance of the centred θ)/σ̂², the error of the tolerance.
     """
 
-    log_sd: float
+    log_sd: Values
     x: _Floats
-    unexplained: float
+    unexplained: Values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Inverse:
     """What the slope needs of H⁻¹: its trace and the sum of its squares over θ, ẋ, and Σ κ_c b_cᵀH⁻¹b_c."""
 
-    trace: float
-    squares: float
+    trace: Values
+    squares: Values
     ahead: _Floats
-    weighted: float
+    weighted: Values
     block: _Floats | None
 
 
 def likeliest_prior(
-    posterior: Posterior, *, hyperprior: bool, start: _Floats | None = None, log_sd: float, tolerance: float
+    posterior: Posterior, *, hyperprior: bool, start: _Floats | None = None, log_sd: Values, tolerance: float
 ) -> Summit:
     """Finds the σ of greatest evidence by Newton's method and secants within a closing bracket.
 
     Args:
         posterior: of the comparisons.
         hyperprior: whether the evidence counts log σ ~ N(log 1.5, .5²).
-        start: a guess of the mode, shape (n + 1,).
+        start: a guess of the mode, shape (…, n + 1); of a stack it has to be given.
         log_sd: a guess of log σ. Where nothing holds σ it stops 4 beyond log 1.5.
         tolerance: of log σ at the last look; the last step goes on from there.
     """
     least, most = math.log(TYPICAL_SD) - _LOG_SD_REACH, math.log(TYPICAL_SD) + _LOG_SD_REACH
-    low, high = least, most
+    low: Values = least
+    high: Values = most
     x = np.zeros(len(posterior.data.items) + 1) if start is None else start
     look = _look(posterior, posterior.climb(x, log_sd, tolerance=_CLIMB_TOLERANCE), hyperprior=hyperprior)
     bend = look.bend
     for _ in range(_MOST_LOOKS):
         here = look.peak.log_sd
-        low, high = (here, high) if look.slope > 0.0 else (low, here)
-        there = min(max(here + _step(look.slope, bend), least), most)
-        if not (low <= there <= high):
-            there = (low + high) / 2.0
-        if abs(there - here) < tolerance:
+        rising = np.asarray(look.slope) > 0.0
+        low, high = np.where(rising, here, low), np.where(rising, high, here)
+        there = np.clip(here + _step(look.slope, bend), least, most)
+        there = np.where((low <= there) & (there <= high), there, (low + high) / 2.0)
+        if (np.abs(there - here) < tolerance).all():
             break
-        foreseen = look.peak.x + (there - here) * look.ahead
-        peak = posterior.climb(foreseen, there, tolerance=_CLIMB_TOLERANCE)
+        peak = posterior.climb(look.foreseen(there), there, tolerance=_CLIMB_TOLERANCE)
         before, look = look, _look(posterior, peak, hyperprior=hyperprior, block=look.block)
-        secant = (look.slope - before.slope) / (there - here)
-        bend = secant if secant < 0.0 else look.bend
-    return Summit(
-        log_sd=there,
-        x=look.peak.x + (there - look.peak.log_sd) * look.ahead,
-        unexplained=look.peak.precision * look.trace,
-    )
+        secant = _quotient(look.slope - before.slope, there - here, otherwise=0.0)
+        bend = np.where(secant < 0.0, secant, look.bend)
+    return Summit(log_sd=there, x=look.foreseen(there), unexplained=look.peak.precision * look.trace)
 
 
-def _step(slope: float, bend: float) -> float:
-    if slope == 0.0:
-        return 0.0
-    newton = slope / -bend if bend < 0.0 else math.copysign(_LONGEST_STEP, slope)
-    return max(-_LONGEST_STEP, min(_LONGEST_STEP, newton))
+def _step(slope: Values, bend: Values) -> _Floats:
+    newton = _quotient(slope, -np.minimum(bend, 0.0), otherwise=np.sign(slope) * _LONGEST_STEP)
+    return np.clip(newton, -_LONGEST_STEP, _LONGEST_STEP)
+
+
+def _quotient(over: Values, under: Values, *, otherwise: Values) -> _Floats:
+    """Where there is nothing to divide by, something else."""
+    over, under = np.asarray(over), np.asarray(under)
+    return np.asarray(np.where(under != 0.0, over / np.where(under != 0.0, under, 1.0), otherwise))
 
 
 def _look(posterior: Posterior, peak: Peak, *, hyperprior: bool, block: _Floats | None = None) -> _Look:
-    n, precision, theta = peak.x.size - 1, peak.precision, peak.x[:-1]
+    n, precision, theta = peak.x.shape[-1] - 1, peak.precision, peak.x[..., :-1]
     if isinstance(peak.curvature, Dense):
         inverse = _by_inverse(posterior, peak, curvature=peak.curvature)
     else:
         inverse = _by_sketch(posterior, peak, curvature=peak.curvature, block=block)
-    explained = precision * float(np.square(theta).sum())
+    explained = precision * np.square(theta).sum(axis=-1)
     slope = explained - (n - 1) + precision * inverse.trace - inverse.weighted / 2.0
-    following = precision * float((theta * inverse.ahead[:-1]).sum())
+    following = precision * (theta * inverse.ahead[..., :-1]).sum(axis=-1)
     bend = -2.0 * (explained - following + precision * inverse.trace - precision**2 * inverse.squares)
     if hyperprior:
         slope -= (peak.log_sd - math.log(TYPICAL_SD)) / _LOG_SD_SPREAD**2
         bend -= 1.0 / _LOG_SD_SPREAD**2
     return _Look(
-        peak=peak, trace=inverse.trace, slope=slope, bend=min(bend, 0.0), ahead=inverse.ahead, block=inverse.block
+        peak=peak,
+        trace=inverse.trace,
+        slope=slope,
+        bend=np.minimum(bend, 0.0),
+        ahead=inverse.ahead,
+        block=inverse.block,
     )
 
 
 def _force(peak: Peak) -> _Floats:
     """2θ̂/σ², how the gradient changes with log σ."""
-    return 2.0 * peak.precision * np.append(peak.x[:-1], 0.0)
+    force: _Floats = 2.0 * np.asarray(peak.precision)[..., None] * peak.x
+    force[..., -1] = 0.0
+    return force
 
 
 def _changes(posterior: Posterior, x: _Floats, *, ahead: _Floats) -> _Floats:
@@ -156,14 +170,15 @@ def _changes(posterior: Posterior, x: _Floats, *, ahead: _Floats) -> _Floats:
 
 
 def _by_inverse(posterior: Posterior, peak: Peak, *, curvature: Dense) -> _Inverse:
-    inverse, n = curvature.inverse(), peak.x.size - 1
+    inverse = curvature.inverse()
     leverage = leverages(posterior.data, inverse)
-    ahead = inverse @ _force(peak)
+    ahead = (inverse @ _force(peak)[..., None])[..., 0]
+    over_items = inverse[..., :-1, :-1]
     return _Inverse(
-        trace=float(np.trace(inverse[:n, :n])),
-        squares=float(np.square(inverse[:n, :n]).sum()),
+        trace=np.trace(over_items, axis1=-2, axis2=-1),
+        squares=np.square(over_items).sum(axis=(-2, -1)),
         ahead=ahead,
-        weighted=float((_changes(posterior, peak.x, ahead=ahead) * leverage).sum()),
+        weighted=(_changes(posterior, peak.x, ahead=ahead) * leverage).sum(axis=-1),
         block=None,
     )
 

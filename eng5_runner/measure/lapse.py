@@ -14,6 +14,10 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from scipy.special import expit
 
+from eng5_runner.measure.comparisons import Comparisons, summed_at
+from eng5_runner.measure.curvature import Dense, Information
+from eng5_runner.measure.links import Links
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -28,10 +32,10 @@ MOST_ITEMS = 60
 _LAPSES = (0.0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.13, 0.16, 0.2, 0.24, 0.28, 0.32, 0.36, 0.4, 0.45, 0.5)
 _LOG_SPREADS = (-0.2, 0.05, 0.3, 0.55, 0.8)  # about that of the plain fit, which lapses make too narrow
 _TYPICAL_LOG_SD, _LOG_SD_SPREAD = math.log(1.5), 0.5  # the same hyperprior as the fit's
-_FREE_PRECISION, _FIXED_PRECISION = 1e-6, 1e12
+_FREE_PRECISION = 1e-6
 _MOST_STEPS = 40
-# In logits; the value at the top is then off by its square.
-_STEP_TOLERANCE = 2e-3
+# Of the log posterior: what a step foresees to gain, which is about what is left to be gained.
+_RISE_TOLERANCE = 1e-6
 _DROP_90 = 1.353  # half the 90% point of chi-squared with one degree of freedom
 
 
@@ -52,11 +56,16 @@ def lapse_rate(fitted: Fit) -> Lapse | None:
     """The lapse rate of the fitted judgements; None beyond 60 items, or without any judgement."""
     if len(fitted.items) > MOST_ITEMS or not fitted.comparisons.first.size:
         return None
-    model, x = _Model.of(fitted), np.append(fitted.theta, fitted.position_effect)
-    profile = []
-    for lapse in _LAPSES:
-        value, x = _best_over_spreads(model, lapse, start=x)
-        profile.append(value)
+    lapses, log_sds = np.meshgrid(_LAPSES, math.log(fitted.prior_sd) + np.array(_LOG_SPREADS), indexing="ij")
+    model = _Model(
+        data=fitted.comparisons,
+        links=Links.of(fitted.comparisons),
+        lapse=lapses.reshape(-1, 1),
+        precision=np.exp(-2.0 * log_sds.ravel()),
+        position_precision=None if fitted.position_effect_se is None else _FREE_PRECISION,
+    )
+    found = model.marginals(np.append(fitted.theta, fitted.position_effect)).reshape(lapses.shape)
+    profile = (found - 0.5 * ((log_sds - _TYPICAL_LOG_SD) / _LOG_SD_SPREAD) ** 2).max(axis=1).tolist()
     best = int(np.argmax(profile))
     inside = [lapse for lapse, value in zip(_LAPSES, profile, strict=True) if value >= profile[best] - _DROP_90]
     return Lapse(rate=_vertex(profile, best), interval=(inside[0], inside[-1]))
@@ -72,83 +81,91 @@ def _vertex(profile: Sequence[float], best: int) -> float:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Model:
-    """The judgements with x = (θ, δ), one entry a row of comparisons in each array.
+class _View:
+    """What is seen from x = (θ, δ).
 
     Attributes:
-        places: where a row counts in the information, as indices of the flattened matrix, shape (8, rows).
+        value: of the log posterior, shape (looks,).
+        gradient: shape (looks, n + 1).
+        expected: the information of each row about its log odds, shape (looks, rows).
+        steep: the observed one where that is larger. Upsets make it negative elsewhere; without it the way up at
+            λ = .3 and more is a zigzag of forty steps.
     """
 
-    first: NDArray[np.int64]
-    second: NDArray[np.int64]
-    outcome: _Floats
-    weight: _Floats
-    places: NDArray[np.int64]
-    prior_sd: float
-    has_position: bool
+    value: _Floats
+    gradient: _Floats
+    expected: _Floats
+    steep: _Floats
 
-    @classmethod
-    def of(cls, fitted: Fit) -> _Model:
-        """The model of a plain fit's judgements."""
-        data, last = fitted.comparisons, len(fitted.items)
-        one, other, position = data.first, data.second, np.full(data.first.size, last)
-        pairs = ((one, one), (other, other), (one, position), (position, one))
-        against = ((one, other), (other, one), (other, position), (position, other))
-        return cls(
-            first=one,
-            second=other,
-            outcome=data.outcome,
-            weight=data.weight,
-            places=np.array([row * (last + 1) + column for row, column in (*pairs, *against)]),
-            prior_sd=fitted.prior_sd,
-            has_position=fitted.position_effect_se is not None,
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Model:
+    """The judgements at several looks, each with its λ and σ.
+
+    Attributes:
+        data: the judgements.
+        links: their graph.
+        lapse: λ, shape (looks, 1).
+        precision: σ⁻², shape (looks,).
+        position_precision: of δ's prior; None where δ is not estimated.
+    """
+
+    data: Comparisons
+    links: Links
+    lapse: _Floats
+    precision: _Floats
+    position_precision: float | None
+
+    def marginals(self, start: _Floats) -> _Floats:
+        """The log marginal likelihood of each look, shape (looks,); the modes are climbed side by side."""
+        x = np.tile(start, (self.precision.size, 1))
+        here = self._at(x)
+        for _ in range(_MOST_STEPS):
+            step = self._curvature(here.steep).solve(here.gradient)
+            rise = (here.gradient * step).sum(axis=-1)
+            while True:
+                ahead = self._at(x + step)
+                beyond = (ahead.value < here.value) & (rise >= _RISE_TOLERANCE)
+                if not beyond.any():
+                    break
+                share = np.where(beyond, 0.5, 1.0)
+                step, rise = step * share[:, None], rise * share
+            x, here = x + step, ahead
+            if float(rise.max()) < _RISE_TOLERANCE:
+                break
+        prior = len(self.data.items) * np.log(self.precision)
+        return here.value + 0.5 * (prior - self._curvature(here.expected).log_determinant())
+
+    def _at(self, x: _Floats) -> _View:
+        data, size = self.data, x.shape[1]
+        eta = x[:, data.first] - x[:, data.second] + x[:, -1:]
+        p, q = expit(eta), expit(-eta)
+        won, lost = (np.maximum(self.lapse / 2.0 + (1.0 - self.lapse) * share, 1e-300) for share in (p, q))
+        likely = (data.weight * (data.outcome * np.log(won) + (1.0 - data.outcome) * np.log(lost))).sum(axis=-1)
+        slope = (1.0 - self.lapse) * p * q / np.maximum(won * lost, 1e-300)
+        pull = data.weight * slope * (data.outcome - won)
+        prior = np.zeros_like(x)
+        prior[:, :-1] = self.precision[:, None]
+        gradient = summed_at(data.first, pull, size=size) - summed_at(data.second, pull, size=size) - prior * x
+        if self.position_precision is not None:
+            gradient[:, -1] = pull.sum(axis=-1) - self.position_precision * x[:, -1]
+        expected = data.weight * slope**2 * won * lost
+        squares = data.outcome * lost**2 + (1.0 - data.outcome) * won**2
+        observed = data.weight * slope**2 * squares - pull * (q - p)
+        return _View(
+            value=likely - 0.5 * (prior * x * x).sum(axis=-1),
+            gradient=gradient,
+            expected=expected,
+            steep=np.maximum(observed, expected),
         )
 
-    def at(self, x: _Floats, *, lapse: float, prior: _Floats) -> tuple[float, _Floats, _Floats]:
-        """The log posterior, its gradient and the expected information."""
-        eta = x[self.first] - x[self.second] + x[-1]
-        p, q = expit(eta), expit(-eta)
-        won, lost = (np.maximum(lapse / 2.0 + (1.0 - lapse) * share, 1e-300) for share in (p, q))
-        value = float(self.weight @ (self.outcome * np.log(won) + (1.0 - self.outcome) * np.log(lost)))
-        slope = (1.0 - lapse) * p * q / np.maximum(won * lost, 1e-300)
-        pull = self.weight * slope * (self.outcome - won)
-        gradient = np.bincount(self.first, pull, x.size) - np.bincount(self.second, pull, x.size) - prior * x
-        gradient[-1] += pull.sum()
-        known = self.weight * slope**2 * won * lost
-        signed = np.concatenate([known] * 4 + [-known] * 4)
-        summed: _Floats = np.bincount(self.places.ravel(), signed, x.size**2).astype(np.float64)
-        information = summed.reshape(x.size, x.size) + np.diag(prior)
-        information[-1, -1] += known.sum()
-        return value - 0.5 * float((prior * x * x).sum()), gradient, information
-
-
-def _best_over_spreads(model: _Model, lapse: float, *, start: _Floats) -> tuple[float, _Floats]:
-    """The highest log marginal likelihood over the spreads, and the mode there."""
-    best, top, x = -math.inf, start, start
-    for step in _LOG_SPREADS:
-        log_sd = math.log(model.prior_sd) + step
-        value, x = _marginal(model, lapse, log_sd=log_sd, start=x)
-        value -= 0.5 * ((log_sd - _TYPICAL_LOG_SD) / _LOG_SD_SPREAD) ** 2
-        if value > best:
-            best, top = value, x
-    return best, top
-
-
-def _marginal(model: _Model, lapse: float, *, log_sd: float, start: _Floats) -> tuple[float, _Floats]:
-    """The log marginal likelihood at one λ and σ, and the mode, by Fisher's scoring."""
-    prior = np.full(start.size, math.exp(-2.0 * log_sd))
-    prior[-1] = _FREE_PRECISION if model.has_position else _FIXED_PRECISION
-    x = start
-    value, gradient, information = model.at(x, lapse=lapse, prior=prior)
-    for _ in range(_MOST_STEPS):
-        step = np.linalg.solve(information, gradient)
-        while True:
-            ahead, gradient, information = model.at(x + step, lapse=lapse, prior=prior)
-            if ahead >= value or float(np.abs(step).max()) < _STEP_TOLERANCE:
-                break
-            step = step / 2.0
-        x, value = x + step, ahead
-        if float(np.abs(step).max()) < _STEP_TOLERANCE:
-            break
-    _, log_determinant = np.linalg.slogdet(information)
-    return value - (x.size - 1) * log_sd - 0.5 * float(log_determinant), x
+    def _curvature(self, by_row: _Floats) -> Dense:
+        return Dense.of(
+            Information(
+                data=self.data,
+                links=self.links,
+                by_row=by_row,
+                precision=self.precision,
+                position_precision=self.position_precision,
+            )
+        )

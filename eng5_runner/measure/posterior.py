@@ -1,19 +1,18 @@
 """The log posterior of the Bradley-Terry model and its maximum for one σ, by Newton's method.
 
 A step solves with the curvature of `curvature`: exactly for few items, by conjugate gradients in time linear in the
-comparisons for many.
+comparisons for many. A stack of studies (see `Comparisons`) is climbed side by side, for few items only.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from scipy.special import expit
 
-from eng5_runner.measure.comparisons import Comparisons, summed_at
+from eng5_runner.measure.comparisons import Comparisons, Values, summed_at
 from eng5_runner.measure.curvature import Curvature, Information, curvature_of
 
 if TYPE_CHECKING:
@@ -31,16 +30,16 @@ _FREE_PRECISION = 1e-6
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Peak:
-    """The mode for one σ: `x` is θ with δ behind it, `curvature` the negative Hessian there."""
+    """The mode for one σ: `x` is θ with δ behind it, shape (…, n + 1), `curvature` the negative Hessian there."""
 
     x: _Vector
-    log_sd: float
+    log_sd: Values
     curvature: Curvature
 
     @property
-    def precision(self) -> float:
+    def precision(self) -> Values:
         """σ⁻²."""
-        return math.exp(-2.0 * self.log_sd)
+        return _precision(self.log_sd)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -56,57 +55,63 @@ class Posterior:
 
     data: Comparisons
     links: Links
-    position_precision: float | None
+    position_precision: Values | None
 
     def log_odds(self, x: _Vector) -> _Vector:
         """Of the first shown winning, for each row."""
-        advantage: float = x[-1]
-        return x[self.data.first] - x[self.data.second] + advantage
+        advantage: _Vector = x[..., -1:]
+        return x[..., self.data.first] - x[..., self.data.second] + advantage
 
     def log_likelihood(self, x: _Vector) -> float:
-        """Without the priors."""
+        """Of one study, without the priors."""
         eta = self.log_odds(x)
         return float((self.data.weight * (self.data.outcome * eta - np.logaddexp(0.0, eta))).sum())
 
-    def gradient(self, x: _Vector, precision: float) -> _Vector:
-        """The slope of the log posterior for one σ⁻², shape (n + 1,)."""
+    def gradient(self, x: _Vector, precision: Values) -> _Vector:
+        """The slope of the log posterior for one σ⁻², shape (…, n + 1)."""
         return self._gradient(x, expit(self.log_odds(x)), precision=precision)
 
-    def curvature(self, x: _Vector, precision: float) -> Curvature:
+    def curvature(self, x: _Vector, precision: Values) -> Curvature:
         """The negative Hessian of the log posterior for one σ⁻²."""
         return curvature_of(self._information(expit(self.log_odds(x)), precision))
 
-    def climb(self, x: _Vector, log_sd: float, *, tolerance: float) -> Peak:
-        """The mode for one σ, from a start; `tolerance` is in logits, and the error left is of its square."""
-        precision = math.exp(-2.0 * log_sd)
+    def climb(self, x: _Vector, log_sd: Values, *, tolerance: float) -> Peak:
+        """The mode for one σ, from a start; `tolerance` is in logits, and the error left is of its square.
+
+        Of a stack all go on until the last has arrived.
+        """
+        precision = _precision(log_sd)
         chance = expit(self.log_odds(x))
         gradient = self._gradient(x, chance, precision=precision)
         for _ in range(_MAX_STEPS):
             curvature = curvature_of(self._information(chance, precision))
             step = curvature.solve(gradient)
-            stride, rise = np.abs(step).max(), float((gradient * step).sum())
+            stride, rise = np.abs(step).max(axis=-1), (gradient * step).sum(axis=-1)
             while True:
                 chance = expit(self.log_odds(x + step))
                 gradient = self._gradient(x + step, chance, precision=precision)
                 # Halved where the way goes down again steeply. The posterior is concave: that is beyond the top.
-                if stride < tolerance or float((gradient * step).sum()) >= -rise * _STEEPEST_DESCENT:
+                descent = -(gradient * step).sum(axis=-1)
+                beyond = (stride >= tolerance) & (descent > rise * _STEEPEST_DESCENT)
+                if not beyond.any():
                     break
-                step, stride, rise = step / 2.0, stride / 2.0, rise / 2.0
+                share = np.where(beyond, 0.5, 1.0)
+                step, stride, rise = step * share[..., None], stride * share, rise * share
             x = x + step
-            if stride < tolerance:
+            if (stride < tolerance).all():
                 break
         return Peak(x=x, log_sd=log_sd, curvature=curvature)
 
-    def _gradient(self, x: _Vector, chance: _Vector, *, precision: float) -> _Vector:
-        data = self.data
+    def _gradient(self, x: _Vector, chance: _Vector, *, precision: Values) -> _Vector:
+        data, size = self.data, x.shape[-1]
         surprise = data.weight * (data.outcome - chance)
-        slope = summed_at(data.first, surprise, size=x.size) - summed_at(data.second, surprise, size=x.size)
-        slope[:-1] -= precision * x[:-1]
+        slope = summed_at(data.first, surprise, size=size) - summed_at(data.second, surprise, size=size)
+        slope[..., :-1] -= np.asarray(precision)[..., None] * x[..., :-1]
         if self.position_precision is not None:
-            slope[-1] = surprise.sum() - self.position_precision * x[-1]
+            slope[..., -1] = surprise.sum(axis=-1) - self.position_precision * x[..., -1]
         return slope
 
-    def _information(self, chance: _Vector, precision: float) -> Information:
+    def _information(self, chance: _Vector, precision: Values) -> Information:
         return Information(
             data=self.data,
             links=self.links,
@@ -116,13 +121,17 @@ class Posterior:
         )
 
 
-def position_precision(comparisons: Comparisons) -> float | None:
+def position_precision(comparisons: Comparisons) -> Values | None:
     """The precision of δ's prior in logits⁻²: none in effect, or 1 where one position has always won.
 
     None when nothing was compared.
     """
-    total = float(comparisons.weight.sum())
-    first_won = float((comparisons.weight * comparisons.outcome).sum())
-    if total == 0.0:
+    if not comparisons.weight.any():
         return None
-    return _FREE_PRECISION if 0.0 < first_won < total else 1.0
+    total, first_won = comparisons.weight.sum(axis=-1), (comparisons.weight * comparisons.outcome).sum(axis=-1)
+    return np.where((first_won > 0.0) & (first_won < total), _FREE_PRECISION, 1.0)
+
+
+def _precision(log_sd: Values) -> Values:
+    precision: Values = np.exp(-2.0 * np.asarray(log_sd))
+    return precision

@@ -10,6 +10,8 @@ import numpy as np
 from scipy.special import expit
 
 from eng5_runner.measure.bradley_terry import Comparisons, Fit, fit, posterior_of
+from eng5_runner.measure.comparisons import Values
+from eng5_runner.measure.curvature import stack_shapes
 from eng5_runner.measure.evidence import TYPICAL_SD, Summit, likeliest_prior
 from eng5_runner.measure.links import Links
 from eng5_runner.measure.posterior import Posterior, position_precision
@@ -38,7 +40,7 @@ def empirical_bayes(fitted: Fit) -> float:
     n = len(fitted.items)
     if n < _FEWEST_ITEMS:
         return 0.0
-    return _share_real(_by_evidence(fitted), n)
+    return float(_share_real(_by_evidence(fitted), n))
 
 
 def reliability_interval(
@@ -46,8 +48,8 @@ def reliability_interval(
 ) -> tuple[float, float]:
     """A parametric-bootstrap interval for ρ_EB: positions drawn from N(0, σ̂²), the pairs judged and fitted anew.
 
-    Each draw costs one search for σ̂, without any covariance, started at the drawn truth. A row of weight w is judged
-    round(w) times, at least once.
+    Each draw costs one search for σ̂, started at the drawn truth; with few items all draws search side by side. A row
+    of weight w is judged round(w) times, at least once.
 
     Args:
         fitted: the study, from which σ̂ and δ̂ are taken.
@@ -67,15 +69,18 @@ def reliability_interval(
         return 0.0, 0.0
     truth = _by_evidence(fitted)
     links, simulated = Links.of(comparisons), []
-    for _ in range(draws):
-        theta = generator.normal(0.0, math.exp(truth.log_sd), n)
-        start = np.append(theta - theta.mean(), fitted.position_effect if estimated else 0.0)
-        data = _judged_anew(comparisons, start, generator=generator)
+    sd, effect = math.exp(float(truth.log_sd)), fitted.position_effect if estimated else 0.0
+    for shape in stack_shapes(draws, items=n):
+        drawn = [
+            _drawn(comparisons, sd=sd, position_effect=effect, generator=generator) for _ in range(math.prod(shape))
+        ]
+        start, outcome = (np.reshape(one, (*shape, -1)) for one in zip(*drawn, strict=True))
+        data = replace(comparisons, outcome=outcome)
         anew = Posterior(data=data, links=links, position_precision=position_precision(data) if estimated else None)
         summit = likeliest_prior(anew, hyperprior=False, start=start, log_sd=truth.log_sd, tolerance=_DRAW_TOLERANCE)
-        simulated.append(_share_real(summit, n))
+        simulated.append(np.ravel(_share_real(summit, n)))
     tail = (1.0 - level) / 2.0
-    low, high = np.quantile(simulated, [tail, 1.0 - tail]).tolist()
+    low, high = np.quantile(np.concatenate(simulated), [tail, 1.0 - tail]).tolist()
     return low, high
 
 
@@ -108,17 +113,20 @@ def _by_evidence(fitted: Fit) -> Summit:
     return likeliest_prior(posterior, hyperprior=False, log_sd=math.log(TYPICAL_SD), tolerance=_TOLERANCE)
 
 
-def _share_real(summit: Summit, n: int) -> float:
-    return min(1.0, max(0.0, 1.0 - summit.unexplained / (n - 1)))
+def _share_real(summit: Summit, n: int) -> Values:
+    share: Values = np.clip(1.0 - summit.unexplained / (n - 1), 0.0, 1.0)
+    return share
 
 
-def _judged_anew(
-    comparisons: Comparisons, truth: NDArray[np.float64], *, generator: np.random.Generator
-) -> Comparisons:
-    """Judgements of the same pairs by a judge to whom `truth` is (θ, δ)."""
+def _drawn(
+    comparisons: Comparisons, *, sd: float, position_effect: float, generator: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Some (θ, δ), and the outcomes of the same pairs before a judge to whom they are the truth."""
+    theta = generator.normal(0.0, sd, len(comparisons.items))
+    truth = np.append(theta - theta.mean(), position_effect)
     eta = truth[comparisons.first] - truth[comparisons.second] + truth[-1]
     times: NDArray[np.int64] = np.maximum(1, np.rint(comparisons.weight)).astype(np.int64)
-    return replace(comparisons, outcome=generator.binomial(times, expit(eta)) / times)
+    return truth, generator.binomial(times, expit(eta)) / times
 
 
 def _towards_the_middle(comparisons: Comparisons) -> Comparisons:

@@ -23,11 +23,11 @@ _Floats: TypeAlias = "NDArray[np.float64]"
 
 
 def leverages(comparisons: Comparisons, covariance: _Floats) -> _Floats:
-    """b_cᵀH⁻¹b_c, the posterior variance of each row's log odds, shape (rows,), from that of (θ, δ)."""
+    """b_cᵀH⁻¹b_c, the posterior variance of each row's log odds, shape (…, rows), from that of (θ, δ)."""
     first, second = comparisons.first, comparisons.second
-    variance, with_position = np.diag(covariance), covariance[-1]
-    between: _Floats = variance[first] + variance[second] - 2.0 * covariance[first, second]
-    between += 2.0 * (with_position[first] - with_position[second]) + variance[-1]
+    variance, with_position = np.diagonal(covariance, axis1=-2, axis2=-1), covariance[..., -1, :]
+    between: _Floats = variance[..., first] + variance[..., second] - 2.0 * covariance[..., first, second]
+    between += 2.0 * (with_position[..., first] - with_position[..., second]) + variance[..., -1:]
     return between
 
 
@@ -40,8 +40,8 @@ def near_leverages(comparisons: Comparisons, curvature: Sparse) -> _Floats:
 
 
 def turning(comparisons: Comparisons, x: _Floats) -> _Floats:
-    """v', how each row's information changes with its log odds, shape (rows,), at x = (θ, δ)."""
-    chance = expit(x[comparisons.first] - x[comparisons.second] + x[-1])
+    """v', how each row's information changes with its log odds, shape (…, rows), at x = (θ, δ)."""
+    chance = expit(x[..., comparisons.first] - x[..., comparisons.second] + x[..., -1:])
     change: _Floats = comparisons.weight * chance * (1.0 - chance) * (1.0 - 2.0 * chance)
     return change
 

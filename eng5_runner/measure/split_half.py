@@ -6,13 +6,17 @@ the other, and pure noise is given .6. Quote ρ_EB (`reliability.empirical_bayes
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eng5_runner.measure.bradley_terry import Comparisons, Fit, fit
+from eng5_runner.measure.bradley_terry import Comparisons, Fit
+from eng5_runner.measure.curvature import stack_shapes
 from eng5_runner.measure.links import Links
+from eng5_runner.measure.posterior import Posterior, position_precision
+from eng5_runner.measure.resampling import pearson_of_each
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _FEWEST = 2  # a half is one of two
+_STEP_TOLERANCE = 1e-6  # in logits; the error left is of its square
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,14 +67,17 @@ def split_half(
     parts = int(part.max(initial=-1)) + 1
     if parts < _FEWEST:
         return None
-    known = []
-    for _ in range(splits):
-        mine = (generator.permutation(parts) < parts // 2)[part]
-        value = _agreement(fitted, [_some(data, mine), _some(data, ~mine)])
-        known += [] if value is None else [value]
-    if not known:
+    links, agreements = Links.of(data), []
+    for shape in stack_shapes(splits, items=len(data.items)):
+        halves = [(generator.permutation(parts) < parts // 2)[part] for _ in range(math.prod(shape))]
+        mine = np.reshape(halves, (*shape, part.size))
+        one, other = (_positions(fitted, data, links=links, half=half) for half in (mine, ~mine))
+        agreements.append(np.ravel(_agreement(one, other)))
+    found = np.concatenate(agreements)
+    known = found[~np.isnan(found)]
+    if not known.size:
         return None
-    whole = [2.0 * value / (1.0 + value) if value > 0.0 else value for value in known]
+    whole = np.where(known > 0.0, 2.0 * known / (1.0 + known), known)
     low, high = np.quantile(whole, [0.05, 0.95]).tolist()
     return SplitHalf(correlation=float(np.median(known)), reliability=float(np.median(whole)), interval=(low, high))
 
@@ -90,15 +98,15 @@ def _in_parts(fitted: Fit, judges: Sequence[Comparisons] | None) -> tuple[Compar
     return data, np.repeat(np.arange(len(judges)), [judge.first.size for judge in judges])
 
 
-def _some(data: Comparisons, rows: NDArray[np.bool_]) -> Comparisons:
-    return replace(
-        data, first=data.first[rows], second=data.second[rows], outcome=data.outcome[rows], weight=data.weight[rows]
-    )
+def _positions(fitted: Fit, data: Comparisons, *, links: Links, half: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """θ by some of the rows, shape (…, n), for `half` of shape (…, rows)."""
+    some = replace(data, weight=np.where(half, data.weight, 0.0))
+    precision = None if fitted.position_effect_se is None else position_precision(some)
+    posterior = Posterior(data=some, links=links, position_precision=precision)
+    start = np.zeros((*half.shape[:-1], len(data.items) + 1))
+    return posterior.climb(start, math.log(fitted.prior_sd), tolerance=_STEP_TOLERANCE).x[..., :-1]
 
 
-def _agreement(fitted: Fit, halves: Sequence[Comparisons]) -> float | None:
-    estimated = fitted.position_effect_se is not None
-    one, other = (fit(half, prior_sd=fitted.prior_sd, position_effect=estimated).theta for half in halves)
-    if min(float(np.ptp(one)), float(np.ptp(other))) < np.finfo(float).eps:
-        return None
-    return float(np.corrcoef(one, other)[0, 1])
+def _agreement(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    varies = np.minimum(np.ptp(one, axis=-1), np.ptp(other, axis=-1)) >= np.finfo(float).eps
+    return np.where(varies, pearson_of_each(one, other), np.nan)
