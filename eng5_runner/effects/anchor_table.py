@@ -9,6 +9,7 @@ from eng5_runner.core.anchor_grades import read_rows
 from eng5_runner.core.inputs import Finding, SourceFile
 from eng5_runner.core.material import AnchorTable
 from eng5_runner.effects.extraction import Extraction
+from eng5_runner.effects.findings import finding_of
 from eng5_runner.effects.folder import FoundFile, read_bytes
 from eng5_runner.effects.text import plain_text
 from eng5_runner.effects.unreadable import Unreadable
@@ -36,7 +37,7 @@ def read_anchor_table(
             grid, decoded = extraction.grid(data), None
     except Unreadable as refusal:
         unread = AnchorTable(source_path=found.source_path, file=None, rows=None)
-        return unread, (refusal.finding(found.source_path),)
+        return unread, (finding_of(refusal, found.source_path),)
     rows, findings = read_rows(grid, source_path=found.source_path)
     file = SourceFile.of(
         data,

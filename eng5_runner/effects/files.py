@@ -16,6 +16,7 @@ from eng5_runner.core.material import AnchorTable, Material, ReadText, ScannedFi
 from eng5_runner.effects.anchor_table import read_anchor_table
 from eng5_runner.effects.docx import docx_text
 from eng5_runner.effects.extraction import Extraction
+from eng5_runner.effects.findings import finding_of
 from eng5_runner.effects.folder import FoundFile, read_bytes
 from eng5_runner.effects.layout import Layout, find_layout
 from eng5_runner.effects.text import normal, plain_text
@@ -172,7 +173,7 @@ class _Scan:
             if found.path is not None:
                 content = self._content(found, read_bytes(found.path))
         except Unreadable as refusal:
-            self.findings.append(refusal.finding(found.source_path))
+            self.findings.append(finding_of(refusal, found.source_path))
         return ScannedFile(source_path=found.source_path, content=content)
 
     def _content(self, found: FoundFile, data: bytes) -> ReadText:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from eng5_runner.core.inputs import Finding, shown
+from eng5_runner.effects.findings import finding_of
 from eng5_runner.effects.unreadable import Unreadable
 
 MAX_FILE_BYTES = 20 * 1024 * 1024
@@ -73,7 +74,7 @@ def list_essays(root: Path, folder: FoundFile, *, suffixes: Collection[str]) -> 
             _check_name(name)
             found = find_file(root, source_path)
         except Unreadable as refusal:
-            findings.append(refusal.finding(source_path))
+            findings.append(finding_of(refusal, source_path))
             continue
         unused = _unused(found, suffixes)
         if unused is None:
@@ -172,7 +173,7 @@ def _names(folder: FoundFile, findings: list[Finding]) -> list[str]:
             f"The folder cannot be listed ({error.strerror}).",
             remedy="Make it a folder that can be read.",
         )
-        findings.append(refusal.finding(folder.source_path))
+        findings.append(finding_of(refusal, folder.source_path))
         return []
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from eng5_runner.core.inputs import Finding, shown
+from eng5_runner.effects.findings import finding_of
 from eng5_runner.effects.folder import FoundFile, Listing, find_file, list_essays, read_bytes
 from eng5_runner.effects.text import is_text_encoding
 from eng5_runner.effects.unreadable import Unreadable
@@ -112,7 +113,7 @@ class _Finder:
             # "./essays/" and "essays" are one place.
             return find_file(self._root, PurePosixPath(name).as_posix())
         except Unreadable as refusal:
-            self._layout.findings.append(refusal.finding(name))
+            self._layout.findings.append(finding_of(refusal, name))
             return FoundFile(source_path=name, path=None)
 
 
@@ -129,7 +130,7 @@ def _settings(root: Path, findings: list[Finding]) -> dict[str, str]:
         assert found.path is not None
         tables = tomllib.loads(read_bytes(found.path, limit=_MAX_SETTINGS_BYTES).decode("utf-8-sig"))
     except Unreadable as refusal:
-        findings.append(refusal.finding(SETTINGS_NAME))
+        findings.append(finding_of(refusal, SETTINGS_NAME))
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         findings.append(_wrong_setting(f"{SETTINGS_NAME} is not TOML: {error}.", "Correct it."))

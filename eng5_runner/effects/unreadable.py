@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from eng5_runner.core.inputs import Finding, InvalidKind, shown
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from eng5_runner.core.inputs import InvalidKind
 
 
 class Unreadable(Exception):
@@ -19,17 +22,3 @@ class Unreadable(Exception):
         self.kind = kind
         self.message = message
         self.remedy = remedy
-
-    def finding(self, source_path: str) -> Finding:
-        """The same as an error of that file.
-
-        Args:
-            source_path: relative to the assets folder, with `/`.
-        """
-        return Finding(
-            severity="error",
-            kind=self.kind,
-            file=shown(source_path),
-            message=self.message,
-            remedy=self.remedy,
-        )
