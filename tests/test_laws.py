@@ -135,10 +135,6 @@ SOUND = [
 ]
 
 
-def test_the_package_obeys_every_law():
-    assert [str(breach) for breach in laws.breaches(laws.read(laws.ROOT / laws.PACKAGE))] == []
-
-
 def test_the_tests_of_core_and_run_patch_nothing():
     assert laws.patches(laws.read(laws.ROOT / "tests")) == []
 
@@ -199,11 +195,8 @@ def test_a_breach_is_told_in_one_line_with_its_place():
     assert str(breach) == "run/a.py:2 [unfinished] TODO"
 
 
-def test_the_command_s_exit_says_whether_a_law_is_broken():
+def test_the_package_and_the_tests_obey_every_law():
     result = subprocess.run(
         [sys.executable, "-m", "tests.laws"], cwd=laws.ROOT, capture_output=True, text=True, check=False
     )
-    lines = result.stdout.splitlines()
-    assert result.stderr == ""
-    assert result.returncode == (1 if lines else 0)
-    assert all(" [" in line for line in lines)
+    assert (result.stdout, result.stderr, result.returncode) == ("", "", 0)

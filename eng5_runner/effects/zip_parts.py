@@ -70,9 +70,11 @@ def parse_part(archive: ZipFile, *, name: str, target: PartTarget) -> None:
     Raises:
         Unreadable: the part is missing, damaged, too large, or has a DOCTYPE or entities.
     """
+    # All of it before any is parsed, which takes a hundred times as long: a bomb is found out sooner.
+    chunks = list(_chunks(archive, name))
     parser = DefusedXMLParser(target=target, forbid_dtd=True)
     try:
-        for chunk in _chunks(archive, name):
+        for chunk in chunks:
             parser.feed(chunk)
         parser.close()
     except DefusedXmlException as error:
@@ -103,7 +105,7 @@ def _chunks(archive: ZipFile, name: str) -> Iterator[bytes]:
                 total += len(chunk)
                 _check_size(info, total)
                 yield chunk
-    except (BadZipFile, EOFError, zlib.error, OSError, NotImplementedError, RuntimeError) as error:
+    except (BadZipFile, EOFError, zlib.error, OSError, ValueError, NotImplementedError, RuntimeError) as error:
         raise damaged(f"its part {name} cannot be decompressed") from error
 
 
