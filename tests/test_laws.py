@@ -135,10 +135,6 @@ SOUND = [
 ]
 
 
-def test_the_tests_of_core_and_run_patch_nothing():
-    assert laws.patches(laws.read(laws.ROOT / "tests")) == []
-
-
 @pytest.mark.parametrize(("law", "path", "text"), BROKEN)
 def test_a_breach_is_found_under_its_law(law, path, text):
     assert set(found(path, text)) == {law}
@@ -200,3 +196,16 @@ def test_the_package_and_the_tests_obey_every_law():
         [sys.executable, "-m", "tests.laws"], cwd=laws.ROOT, capture_output=True, text=True, check=False
     )
     assert (result.stdout, result.stderr, result.returncode) == ("", "", 0)
+
+
+def test_the_command_tells_each_breach_and_fails(tmp_path, monkeypatch, capsys):
+    broken = {f"{laws.PACKAGE}/run/a.py": "SEEN = []\n", "tests/run/test_a.py": "mock.patch('a')\n"}
+    for name, text in {f"{laws.PACKAGE}/cli/app.py": LOOP["cli/app.py"], **broken}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(laws, "ROOT", tmp_path)
+    assert laws.main() == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "run/a.py:1 [module_state] SEEN holds a List that can be changed",
+        "tests/run/test_a.py:1 [patches] patch",
+    ]
