@@ -51,6 +51,9 @@ ENV PATH=/opt/eng5-runner/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:
 
 # Last, since it changes with every commit: nothing above is built anew for it.
 ARG ENG5_GIT_SHA=UNKNOWN
+# buildah 1.28 takes the next line from its cache whatever the argument's value: the commit of an earlier image. A step
+# that runs, it makes anew for another value, and all that follow.
+RUN : "${ENG5_GIT_SHA}"
 ENV ENG5_GIT_SHA=${ENG5_GIT_SHA}
 LABEL org.opencontainers.image.title="eng5-runner" \
       org.opencontainers.image.revision="${ENG5_GIT_SHA}"

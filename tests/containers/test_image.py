@@ -145,10 +145,14 @@ def test_without_a_known_commit_it_says_so_and_works(image: Image, runs: Path, b
     assert _git_sha(runs) == "UNKNOWN"
 
 
-def test_without_the_build_argument_the_commit_is_unknown(builder: Builder, image: Image) -> None:
-    without = builder.build(git_sha=None)
-    assert "ENG5_GIT_SHA=UNKNOWN" in without.config["Env"]
+@pytest.mark.parametrize(("given", "baked"), [(None, "UNKNOWN"), ("b" * 40, "b" * 40)])
+def test_an_image_has_its_own_commit_whatever_was_built_before(
+    builder: Builder, image: Image, given: str | None, baked: str
+) -> None:
     assert f"ENG5_GIT_SHA={GIT_SHA}" in image.config["Env"]
+    built = builder.build(git_sha=given)
+    assert f"ENG5_GIT_SHA={baked}" in built.config["Env"]
+    assert built.config["Labels"]["org.opencontainers.image.revision"] == baked
 
 
 def test_stopped_as_an_engine_stops_it_it_ends_in_order(image: Image, runs: Path) -> None:
