@@ -186,13 +186,12 @@ async def open_database(url: URL) -> AsyncIterator[Store]:
         await connection.run(migrate, name=name)
 
     try:
-        await carried_out(engine, prepare)
-    except FAILURES as error:
-        await engine.dispose()
-        raise _explained(error, name=name) from error
-    try:
+        try:
+            await carried_out(engine, prepare)
+        except FAILURES as error:
+            raise _explained(error, name=name) from error
         yield Store(engine)
-    finally:
+    finally:  # also when the migration refuses: a connection that is left open holds a place on the server
         await engine.dispose()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import asyncpg
 import pytest
 from sqlalchemy import insert, select, text, update
 from sqlalchemy.engine import make_url
@@ -76,7 +77,17 @@ async def test_a_newer_database_is_refused_and_left_alone(database: Database) ->
             pass
     connection = await database.connect()
     assert await connection.fetchval("SELECT version FROM stack_schema") == 99
+    await others_gone(connection)
     await connection.close()
+
+
+async def others_gone(connection: asyncpg.Connection) -> None:
+    """Return when the server knows no other connection of this user: it notices a closed one a moment later."""
+    async with asyncio.timeout(10):
+        while await connection.fetchval(  # noqa: ASYNC110 - the server does it
+            "SELECT count(*) FROM pg_stat_activity WHERE usename = current_user AND pid <> pg_backend_pid()"
+        ):
+            await asyncio.sleep(0.02)
 
 
 async def test_work_goes_on_when_the_server_has_been_restarted(database: Database) -> None:
