@@ -17,6 +17,7 @@ from eng5_runner.cli.admin_app import admin_app
 from eng5_runner.cli.cache_app import cache_app
 from eng5_runner.cli.commands.fit_options import fit_command
 from eng5_runner.cli.options import main_command
+from eng5_runner.cli.standard_error import StandardError
 from eng5_runner.errors import RunnerError
 
 app = typer.Typer(
@@ -30,6 +31,8 @@ app.add_typer(stack_app, name="stack")
 app.add_typer(admin_app, name="admin")
 app.add_typer(cache_app, name="cache")
 
+# What an environment variable of a flag may say.
+_TRUE = frozenset(("1", "true", "t", "yes", "y", "on"))
 RunArgument = Annotated[Path, typer.Argument(help="A run's directory.", metavar="RUN")]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines on standard output.")]
 NoCacheOption = Annotated[
@@ -209,13 +212,13 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     except Exception:  # noqa: BLE001 - the one boundary: whatever was not foreseen is a bug
-        sys.stderr.write(f"This is a bug of eng5-runner; please report it with {_keep_traceback()}\n")
+        StandardError().write(f"This is a bug of eng5-runner; please report it with {_keep_traceback()}\n")
         sys.exit(70)
 
 
 def _tell(error: RunnerError) -> None:
-    sys.stderr.write(f"{error.message}\n{error.remedy}\n")
-    if "--json" in sys.argv:
+    StandardError().write(f"{error.message}\n{error.remedy}\n")
+    if "--json" in sys.argv or os.environ.get("ENG5_JSON", "").lower() in _TRUE:
         from eng5_runner.cli.narrate import write_json
 
         write_json({"event": "Error", "exit": error.exit_code, "message": error.message, "remedy": error.remedy})

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import IO, cast
 
 import orjson
 import structlog
@@ -22,6 +23,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from eng5_runner.cli.standard_error import StandardError
 from eng5_runner.core.events import (
     BudgetRaised,
     CallbackAccepted,
@@ -49,7 +51,7 @@ _BULKY = frozenset(("raw", "raw_base64", "payload", "spec"))
 
 def people() -> Console:
     """Where people read: standard error, never standard output."""
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = Console(file=cast(IO[str], StandardError()), highlight=False, soft_wrap=True)
     if not console.is_terminal:
         console.width = PLAIN_WIDTH
     return console
@@ -130,8 +132,9 @@ class Narrator:
     def _notice(self, notice: Notice) -> None:
         if self.json_lines:
             write_json({"event": "Notice", "kind": notice.kind, "text": notice.text})
-        (self._log.warning if notice.kind == "trouble" else self._log.info)(notice.kind, text=notice.text)
-        style = {"trouble": "yellow", "relief": "green", "stage": "dim"}[notice.kind]
+        is_bad = notice.kind in ("trouble", "overspent")
+        (self._log.warning if is_bad else self._log.info)(notice.kind, text=notice.text)
+        style = {"trouble": "yellow", "overspent": "yellow", "relief": "green", "stage": "dim"}[notice.kind]
         self.say(notice.text, style=style)
 
     def say(self, text: str, *, style: str = "") -> None:

@@ -22,8 +22,7 @@ from eng5_runner.cli.trace import trace_of
 from eng5_runner.contracts.request import Provider
 from eng5_runner.core.events import BudgetRaised, RunResumed, RunStarted
 from eng5_runner.core.inputs import Inputs
-from eng5_runner.core.spec import RunSpec
-from eng5_runner.core.state import fold
+from eng5_runner.core.state import RunState, fold
 from eng5_runner.effects.ledger import Ledger
 from eng5_runner.effects.outputs import STACK_FOLDER
 from eng5_runner.errors import RunnerError
@@ -80,6 +79,8 @@ async def work_on(work: Work, *, narrator: Narrator, metrics: RunMetrics) -> int
     interruption = Interruption()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+            continue  # it was begun with nohup: the terminal may go, and the run goes on
         loop.add_signal_handler(number, interruption.heed, number)
     with Ledger(work.run_directory) as ledger:
         if ledger.repaired:
@@ -110,7 +111,7 @@ async def _drive(session: Session, *, work: Work, interruption: Interruption, na
     async with _stack(session, work, narrator) as child:
         spec = session.state.spec
         target = child.target if child else spec.target
-        token = None if child else await _token(spec, narrator)
+        token = None if child else await _token(session.state, narrator)
         ports = open_ports(
             spec,
             target=target,
@@ -125,9 +126,12 @@ async def _drive(session: Session, *, work: Work, interruption: Interruption, na
             await _first_of(driving, child=child, stop=interruption.stop)
 
 
-async def _token(spec: RunSpec, narrator: Narrator) -> Token | None:
-    """The token for the CJ service's admin side; a guest run asks nothing there and needs none."""
-    if spec.study.assignment_id is None or not spec.send:
+async def _token(state: RunState, narrator: Narrator) -> Token | None:
+    """The token for the CJ service's admin side, which preflight alone asks, and of a guest run nothing.
+
+    Whoever resumes later may have none any more: what is paid for is gathered all the same.
+    """
+    if state.stage != "started" or state.spec.study.assignment_id is None or not state.spec.send:
         return None
     return await admin_token(os.environ, announce=narrator.say)
 

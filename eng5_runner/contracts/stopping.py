@@ -11,6 +11,8 @@ from eng5_runner.contracts.base import Lenient, WireModel
 # The reason in `error_info` of a completion that a higher cost limit lets go on.
 COST_LIMIT = "cost_limit"
 Usd = Annotated[float, Field(ge=0)]
+# Within what JSON's readers take as a whole number.
+Count = Annotated[int, Field(ge=0, le=2**53)]
 
 
 class CostStop(WireModel):
@@ -27,8 +29,8 @@ class CostStop(WireModel):
     max_cost_usd: Usd
     spent_usd: Usd
     next_at_most_usd: Usd
-    comparisons: int
-    comparisons_wanted: int
+    comparisons: Count
+    comparisons_wanted: Count
 
 
 class Look(WireModel):
@@ -47,11 +49,11 @@ class Look(WireModel):
         verdict: `go on`, `precise enough` or `budget spent`.
     """
 
-    round: int
-    comparisons: int
+    round: Count
+    comparisons: Count
     judgements: float
     fewest: float
-    components: int
+    components: Count
     reliability: float
     reliability_low: Lenient[float] = None
     reliability_high: Lenient[float] = None

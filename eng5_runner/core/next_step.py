@@ -92,7 +92,7 @@ def _waited(state: RunState) -> Iterable[str]:
     for deadline in state.deadlines:
         if not (deadline.kind == "result" and state.has_result):  # it came after all
             yield f"{deadline.kind} deadline after {deadline.waited:.0f} s"
-    if state.deadlines and not (state.fingerprints or state.rejected or state.lost):
+    if state.deadlines and state.heard_nothing:
         yield SILENCE
 
 

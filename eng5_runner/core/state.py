@@ -4,7 +4,7 @@
     prepared ─RequestPublished─► gathering ─Callback…, OffsetsLost, DeadlineReached─► gathering
     cleared ─RequestPrepared─► prepared                     a run that does not send has nothing to listen to
     started ─RequestPrepared─► prepared                     a dry run has nobody to ask beforehand
-    prepared, gathering ─ListeningFrom─► prepared           the broker forgot: the same request goes out again
+    prepared, gathering ─ListeningFrom─► prepared           forgotten or never heard: the same request goes out again
     prepared, gathering ─BudgetRaised─► raised ─RequestPrepared─► prepared     the same with a higher cost limit
     any ─RunClosed─► closed ─RunResumed─► as before
 
@@ -86,6 +86,8 @@ class RunState:
         fingerprints: key of each accepted callback → fingerprint.
         last_at: of the last event.
         at_limit: the service stopped at the present cost limit, with nothing more to come unless it is raised.
+        first_sent_at: when the request went out for the first time, or None.
+        left_in_silence: the last session waited for answers in vain, and none had come before either.
         left_unawaited: an earlier session sent the request and, as it was asked to, did not wait for the answer.
     """
 
@@ -113,6 +115,8 @@ class RunState:
         self.deadlines: list[DeadlineReached] = []
         self.sessions = 0
         self.left_unawaited = False
+        self.left_in_silence = False
+        self.first_sent_at: datetime | None = None
         self.cost_usd = 0.0
         self.last_at: datetime | None = None
         self._spec: RunSpec | None = None
@@ -132,6 +136,11 @@ class RunState:
     def is_over(self) -> bool:
         """The service has said that it does no more."""
         return self.completed is not None or self.at_limit
+
+    @property
+    def heard_nothing(self) -> bool:
+        """No callback of the run has come, usable or not, as far as anybody can tell."""
+        return not (self.fingerprints or self.rejected or self.lost)
 
     def advance(self, event: Event) -> None:
         """Take one more fact in.
@@ -196,12 +205,14 @@ class RunState:
             case ListeningFrom():
                 self.listening = event
                 self.published = None
+                self.left_in_silence = False
                 self.lost = 0  # all is answered anew from here on
                 self.positions = {(p.topic, p.partition): p.offset for p in event.callback_ends}
             case RequestPrepared():
                 self.prepared = event
             case RequestPublished():
                 self.published = event
+                self.first_sent_at = self.first_sent_at or event.at
             case _:
                 assert_never(event)
 
@@ -248,6 +259,7 @@ class RunState:
     def _close(self, event: RunClosed) -> None:
         self.closed = event
         self.left_unawaited |= event.outcome == "not-awaited"
+        self.left_in_silence = bool(self.deadlines) and self.heard_nothing
         # Records of other batches between our last one and where reading stopped need not be read again.
         for position in event.read_to:
             where = (position.topic, position.partition)

@@ -85,11 +85,15 @@ class _LastWords(logging.Handler):
         self.error = next((one for one in told if isinstance(one, KafkaError)), None)
 
 
+def _is_address(address: str) -> bool:
+    """Whether it is of the form host:port."""
+    host, _, port = address.rpartition(":")
+    return bool(host) and port.isascii() and port.isdigit() and int(port) <= _LAST_PORT
+
+
 async def _probe(address: str) -> str | None:
     """Why a TCP connection to `host:port` cannot be made, or None if it can."""
     host, _, port = address.rpartition(":")
-    if not host or not (port.isascii() and port.isdigit() and int(port) <= _LAST_PORT):
-        return f"{address}: not of the form host:port"
     try:
         async with asyncio.timeout(PROBE_SECONDS):
             _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
@@ -109,12 +113,19 @@ async def require_reachable(settings: KafkaSettings) -> None:
     """Fail early and with the plain cause if no bootstrap address takes a connection.
 
     Raises:
+        ConfigurationError: one is no address; aiokafka would stumble over it, whatever the others are.
         ServiceUnavailable: none does.
     """
+    malformed = [address for address in settings.addresses if not _is_address(address)]
+    if malformed or not settings.addresses:
+        raise ConfigurationError(
+            f"Kafka's address {', '.join(malformed) or '(none)'} is not of the form host:port.",
+            remedy="Check --kafka-bootstrap (KAFKA_BOOTSTRAP_SERVERS).",
+        )
     causes = await asyncio.gather(*map(_probe, settings.addresses))
     if all(causes):
         raise ServiceUnavailable(
-            f"Kafka cannot be reached: {'; '.join(filter(None, causes)) or 'no address given'}.",
+            f"Kafka cannot be reached: {'; '.join(filter(None, causes))}.",
             remedy="Check --kafka-bootstrap (KAFKA_BOOTSTRAP_SERVERS) and that the cluster is up.",
         )
 

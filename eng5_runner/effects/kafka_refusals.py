@@ -16,7 +16,7 @@ def missing_topics(missing: Sequence[str], there: Sequence[str]) -> Configuratio
         told.append(f"{topic} (near: {', '.join(near)})" if near else topic)
     return ConfigurationError(
         f"Topics are missing from the cluster: {'; '.join(told)}.",
-        remedy="Create them or check the bootstrap address; the runner never creates topics.",
+        remedy="Create them, let this user see them (DESCRIBE), or check the bootstrap address; none is created here.",
     )
 
 

@@ -7,7 +7,6 @@ never counted, so it is kept aside and cut off. A broken line with good lines af
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import re
 import threading
@@ -21,10 +20,9 @@ from typing import Self
 from pydantic import ValidationError
 
 from eng5_runner.core.events import Event, event_from_json, event_to_json
-from eng5_runner.errors import DiskError, InputsInvalid, InputsMissing, TemporaryFailure
+from eng5_runner.errors import DiskError, InputsInvalid, InputsMissing
 
 LEDGER_NAME = "ledger.jsonl"
-LOCK_NAME = "run.lock"
 _TAIL = re.compile(rb',"_crc":"([0-9a-f]{8})"\}$')
 
 
@@ -74,10 +72,7 @@ class LedgerReading:
             with self._path.open("rb") as file:
                 self.whole_bytes, self.torn_bytes = _measured(file, self._path)
         except FileNotFoundError:
-            raise InputsMissing(
-                f"{run_directory} holds no ledger ({LEDGER_NAME}).",
-                remedy="Name the directory of a run, such as runs/latest.",
-            ) from None
+            raise _no_ledger(run_directory) from None
         except OSError as error:
             raise DiskError(
                 f"{self._path} cannot be read: {error.strerror}.", remedy="Check the disk and the permissions."
@@ -102,6 +97,22 @@ class LedgerReading:
                         f"{self._path}, line {number}: not an event that this version knows.",
                         remedy="Use the version of eng5-runner that the ledger's first line names.",
                     ) from None
+
+
+def require_ledger(run_directory: Path) -> None:
+    """Refuse what is no run's directory, before anything is put there.
+
+    Raises:
+        InputsMissing: there is no ledger.
+    """
+    if not (run_directory / LEDGER_NAME).exists():
+        raise _no_ledger(run_directory)
+
+
+def _no_ledger(run_directory: Path) -> InputsMissing:
+    return InputsMissing(
+        f"{run_directory} holds no ledger ({LEDGER_NAME}).", remedy="Name the directory of a run, such as runs/latest."
+    )
 
 
 def read_ledger(run_directory: Path) -> LedgerContents:
@@ -138,7 +149,7 @@ def _measured(lines: Iterable[bytes], path: Path) -> tuple[int, int]:
 
 
 class Ledger:
-    """A ledger open for writing, by this process alone until it is closed.
+    """A ledger open for writing; whoever opens it holds the run's lock (`run_lock.held`).
 
     Attributes:
         events: what it held when it was opened.
@@ -146,10 +157,9 @@ class Ledger:
     """
 
     def __init__(self, run_directory: Path) -> None:
-        """Take the run's lock and open the ledger, which may be new.
+        """Open the ledger, which may be new.
 
         Raises:
-            TemporaryFailure: another process works on the run.
             InputsInvalid: the ledger is damaged.
             DiskError: it cannot be opened.
         """
@@ -157,7 +167,6 @@ class Ledger:
         # A cancelled `append` leaves its thread at work, and the file must not be closed under it.
         self._one_at_a_time = threading.Lock()
         self._refuses = ""
-        self._lock = _take_lock(run_directory)
         self.events: tuple[Event, ...] = ()
         self.repaired = 0
         try:
@@ -170,24 +179,19 @@ class Ledger:
             self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             sync_directory(run_directory)
         except OSError as error:
-            os.close(self._lock)
             raise _cannot_write(self._path, _cause(error)) from None
-        except (InputsInvalid, DiskError):
-            os.close(self._lock)
-            raise
 
     def __enter__(self) -> Self:
-        """Use as a context: it closes the file and gives the lock back."""
+        """Use as a context: it closes the file."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the file and give the lock back."""
+        """Close the file."""
         with self._one_at_a_time:
             self._refuses = "it is closed"
             os.close(self._file)
-            os.close(self._lock)
 
     async def append(self, events: Sequence[Event]) -> None:
         """Write the events and return when they are on the disk.
@@ -240,29 +244,6 @@ class Ledger:
             os.ftruncate(self._file, size)
         except OSError as error:
             self._refuses = f"a torn line could not be cut off ({_cause(error)})"
-
-
-def _take_lock(run_directory: Path) -> int:
-    """`flock` on a file of its own: the kernel gives it back however the process ends."""
-    path = run_directory / LOCK_NAME
-    try:
-        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise _cannot_write(path, _cause(error)) from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"process {os.getpid()} on {os.uname().nodename}\n".encode(), 0)
-    except BlockingIOError:
-        holder = os.pread(lock, 100, 0).decode(errors="replace").strip() or "another process"
-        os.close(lock)
-        raise TemporaryFailure(
-            f"{run_directory} is being worked on by {holder}.", remedy="Wait until that process has ended."
-        ) from None
-    except OSError as error:
-        os.close(lock)
-        raise _cannot_write(path, _cause(error)) from None
-    return lock
 
 
 def sync_directory(directory: Path) -> None:

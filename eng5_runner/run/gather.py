@@ -180,7 +180,7 @@ class _Watch:
         told = (
             f"{state.cost_usd:.4f} USD are spent, more than the limit of {limit} USD: the service does not keep to it"
         )
-        return [Notice(kind="trouble", text=told)]
+        return [Notice(kind="overspent", text=told)]
 
     def _back(self) -> Sequence[Notice]:
         if self._away_since is None:

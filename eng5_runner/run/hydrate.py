@@ -7,16 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from eng5_runner.core.anchor_report import ANCHOR_REPORT_NAME, anchor_report
 from eng5_runner.core.artefact import project_artefact
 from eng5_runner.core.canonical import Json, canonical_json, sha256_hex
-from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.report import REPORT_NAME, report
-from eng5_runner.core.state import ImpossibleLedgerError, RunState, fold
+from eng5_runner.core.state import ImpossibleLedgerError, RunState
 from eng5_runner.core.tables import tables
-from eng5_runner.effects.ledger import LEDGER_NAME, LOCK_NAME, LedgerReading
+from eng5_runner.effects.ledger import LEDGER_NAME
 from eng5_runner.effects.outputs import (
     CONFIG_NAME,
     INPUTS_NAME,
@@ -27,8 +24,10 @@ from eng5_runner.effects.outputs import (
     read_file,
     write_atomically,
 )
+from eng5_runner.effects.run_lock import LOCK_NAME
 from eng5_runner.effects.schema import violations
-from eng5_runner.errors import InputsInvalid
+from eng5_runner.errors import DiskError
+from eng5_runner.run.saved import impossible, saved_run
 
 # The services' own records, the lock and what a crash left are not the run's statement.
 _ENTRY_KEYS = frozenset({"path", "sha256", "bytes"})
@@ -53,22 +52,6 @@ class Hydrated:
     violations: list[str]
 
 
-def load_inputs(run_directory: Path) -> Inputs:
-    """The run's inputs as they were saved when it began.
-
-    Raises:
-        DiskError: they cannot be read.
-        InputsInvalid: they were changed since.
-    """
-    path = run_directory / INPUTS_NAME
-    try:
-        return Inputs.model_validate_json(read_file(path))
-    except ValidationError:
-        raise InputsInvalid(
-            f"{path} is damaged.", remedy="Restore it from a copy of the run; nothing was altered."
-        ) from None
-
-
 def hydrate(run_directory: Path) -> Hydrated:
     """Compute a run's outputs from its ledger. Nothing is written.
 
@@ -77,36 +60,20 @@ def hydrate(run_directory: Path) -> Hydrated:
         InputsInvalid: ledger or inputs are damaged, or do not belong together.
         DiskError: a file cannot be read.
     """
-    events = LedgerReading(run_directory)
-    inputs = load_inputs(run_directory)
-    try:
-        state = fold(events)
-        spec = state.spec
-    except ImpossibleLedgerError as error:
-        raise _impossible(run_directory, error) from None
-    if state.started is not None and state.started.inputs_sha256 != inputs.digest():
-        raise InputsInvalid(
-            f"{run_directory / INPUTS_NAME} is not what the run began with.",
-            remedy="Restore it from a copy of the run.",
-        )
+    saved = saved_run(run_directory)
+    state, spec = saved.state, saved.state.spec
     requests = _requests(state)
     sources = list(_sources(run_directory, requests))
     try:
-        artefact = project_artefact(inputs, events, state=state, manifest=sources)
+        artefact = project_artefact(saved.inputs, saved.events, state=state, manifest=sources)
     except ImpossibleLedgerError as error:
-        raise _impossible(run_directory, error) from None
+        raise impossible(run_directory, error) from None
     name = f"assessment_run.{spec.mode.value}.json"
     files = {name: canonical_json(artefact), **requests}
     files |= {f"tables/{table}": data for table, data in tables(artefact).items()}
     files |= {ANCHOR_REPORT_NAME: anchor_report(artefact)} if spec.mode.anchors_only else {}
     files[REPORT_NAME] = report(artefact)
     return Hydrated(state=state, artefact=artefact, artefact_name=name, files=files, violations=violations(artefact))
-
-
-def _impossible(run_directory: Path, error: ImpossibleLedgerError) -> InputsInvalid:
-    return InputsInvalid(
-        f"{run_directory / LEDGER_NAME}: {error}.", remedy="The file was changed; restore it from a copy."
-    )
 
 
 def write(run_directory: Path, hydrated: Hydrated) -> None:
@@ -120,6 +87,18 @@ def write(run_directory: Path, hydrated: Hydrated) -> None:
     entries = [entry_of(run_directory, path) for path in listed_files(run_directory)]
     for name, data in manifest_files(entries).items():
         write_atomically(run_directory / name, data)
+
+
+def is_written(run_directory: Path, hydrated: Hydrated) -> bool:
+    """Whether these outputs are on the disk, with a manifest that vouches for them and for the ledger as it is."""
+    try:
+        entries = read_manifest(run_directory)
+        on_disk = [*(entry_of(run_directory, path) for path in (LEDGER_NAME, *hydrated.files))]
+        manifest = all(read_file(run_directory / name) == data for name, data in manifest_files(entries).items())
+    except (ValueError, DiskError):
+        return False
+    ours = [_entry(path, data) for path, data in hydrated.files.items()]
+    return manifest and on_disk[1:] == ours and all(entry in entries for entry in on_disk)
 
 
 def manifest_files(entries: list[dict[str, Json]]) -> dict[str, bytes]:

@@ -160,11 +160,12 @@ class Notice:
     """Something worth telling that is no fact of the run.
 
     Attributes:
-        kind: `trouble` when something is wrong, `relief` when it no longer is, `stage` when a step begins.
+        kind: `trouble` when the broker is away, `relief` when it is back, `overspent` when a service does not keep to
+            the cost limit, `stage` when a step begins.
         text: one sentence.
     """
 
-    kind: Literal["trouble", "relief", "stage"]
+    kind: Literal["trouble", "relief", "overspent", "stage"]
     text: str
 
 

@@ -24,6 +24,7 @@ from eng5_runner.run.preflight_judge import ask_judge
 
 _NEEDS = MappingProxyType({
     "judge": frozenset(("LLM provider",)),
+    "design and budget": frozenset(("CJ service",)),
     "assignment": frozenset(("CJ service", "Content Service", "login")),
 })  # fmt: skip
 

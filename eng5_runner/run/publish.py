@@ -1,13 +1,15 @@
 """Publish: take the topics' ends, keep the exact bytes, send them once.
 
 After a crash it depends on what the topic holds: our record is there, or the identical bytes are sent, or the broker
-is a new one that forgot everything.
+is a new one that forgot everything. After silence the identical bytes are sent as well: the CJ service reads only what
+comes while it listens, and skips for 24 hours what it knows (contract, “As observed”).
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 
 from eng5_runner.contracts.envelope import Envelope
 from eng5_runner.contracts.request import CJAssessmentRequest
@@ -20,6 +22,8 @@ from eng5_runner.effects.kafka import Topology
 from eng5_runner.run.ports import Broker, Clock, Notice, Told
 
 ALL_TOPICS = tuple(Topic)
+# The service skips a request that it knows for 24 hours; its clock and ours need not agree.
+SAFE_TO_REPEAT = timedelta(hours=23)
 
 
 async def prepare(state: RunState, *, inputs: Inputs, clock: Clock) -> AsyncIterator[Sequence[Told]]:
@@ -73,7 +77,7 @@ async def publish(
 
 
 async def rejoin(state: RunState, *, broker: Broker, clock: Clock) -> AsyncIterator[Sequence[Told]]:
-    """In a later session: if the broker no longer knows of the run, listen anew, and the request goes out again."""
+    """In a later session: if broker or service know nothing of the run, listen anew, and the request goes out again."""
     if state.listening is None:
         return
     topology = await broker.topology(ALL_TOPICS)
@@ -83,6 +87,14 @@ async def rejoin(state: RunState, *, broker: Broker, clock: Clock) -> AsyncItera
             Notice(kind="stage", text="the broker is a new one: sending the identical request again"),
             fresh,
         ]
+    elif state.left_in_silence and state.first_sent_at is not None:
+        if clock.now() - state.first_sent_at < SAFE_TO_REPEAT:
+            told = "nothing came of the request: sending the identical one again, which a service that knows it skips"
+            # Reading goes on where it was: an answer may have come since.
+            yield [Notice(kind="stage", text=told), fresh.model_copy(update={"callback_ends": state.read_to()})]
+        else:
+            told = "nothing came of the request, and it is too old to be sent again without being paid twice"
+            yield [Notice(kind="stage", text=f"{told}; if nothing comes now, start a new run")]
 
 
 def _has_forgotten(state: RunState, now: ListeningFrom) -> bool:

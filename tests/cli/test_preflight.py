@@ -47,7 +47,7 @@ def judge(*more: str) -> Spoil:
 # What is broken, which line tells, the exit code, and a part of the cause and of the remedy.
 BROKEN: list[tuple[str, Spoil, str, int, str, str]] = [
     ("kafka down", env(KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1"), "Kafka", 69, "Connection refused", "KAFKA_BOOTSTRAP"),
-    ("kafka is no host", env(KAFKA_BOOTSTRAP_SERVERS="kafka"), "Kafka", 69, "not of the form", "--kafka-bootstrap"),
+    ("kafka is no host", env(KAFKA_BOOTSTRAP_SERVERS="kafka"), "Kafka", 78, "not of the form", "--kafka-bootstrap"),
     ("kafka wants no tls", env(KAFKA_SECURITY_PROTOCOL="SSL"), "Kafka", 69, "Kafka", "cluster"),
     (
         "kafka password",

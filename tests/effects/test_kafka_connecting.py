@@ -13,7 +13,7 @@ from aiohttp import web
 
 from eng5_runner.effects.kafka import connected
 from eng5_runner.effects.kafka_client import START_SECONDS, KafkaSettings
-from eng5_runner.errors import RunnerError, ServiceUnavailable
+from eng5_runner.errors import ConfigurationError, RunnerError, ServiceUnavailable
 from tests.effects.mock_cluster import MockCluster
 from tests.effects.servers import closed_port, listening, serving
 
@@ -66,26 +66,39 @@ async def test_a_server_that_hangs_up_is_told() -> None:
         ("no-such-host.invalid:9092", "no-such-host.invalid:9092: .+"),
         ("kafka..example:9092", "kafka..example:9092: not a host name"),
         (f"{'a' * 70}.example:9092", "not a host name"),
-        ("localhost", "localhost: not of the form host:port"),
-        ("localhost:", "not of the form host:port"),
-        (":9092", "not of the form host:port"),
-        ("localhost:99999", "not of the form host:port"),
-        ("localhost:²", "not of the form host:port"),
-        ("http://localhost:9092/", "not of the form host:port"),
-        ("", "no address given"),
-        (" , ", "no address given"),
     ],
 )
-async def test_an_address_that_cannot_be_is_told(bootstrap: str, cause: str) -> None:
+async def test_an_address_that_cannot_be_found_is_told(bootstrap: str, cause: str) -> None:
     error = await refusal(bootstrap)
     assert isinstance(error, ServiceUnavailable)
     assert re.search(rf"Kafka cannot be reached: .*{cause}\.$", error.message)
 
 
-async def test_of_several_bad_addresses_each_cause_is_told() -> None:
-    port = await closed_port()
-    error = await refusal(f"127.0.0.1:{port}, localhost")
-    assert f"127.0.0.1:{port}: Connection refused; localhost: not of the form host:port." in error.message
+@pytest.mark.parametrize("bootstrap", ["localhost", "localhost:", ":9092", "localhost:99999", "localhost:²"])
+async def test_what_is_no_address_is_a_setting_to_mend(bootstrap: str) -> None:
+    error = await refusal(bootstrap)
+    assert isinstance(error, ConfigurationError)
+    assert f"{bootstrap} is not of the form host:port" in error.message
+
+
+@pytest.mark.parametrize("bootstrap", ["", " , "])
+async def test_no_address_at_all_is_a_setting_to_mend(bootstrap: str) -> None:
+    error = await refusal(bootstrap)
+    assert isinstance(error, ConfigurationError)
+    assert "(none) is not of the form host:port" in error.message
+
+
+async def test_of_several_addresses_that_do_not_answer_each_cause_is_told() -> None:
+    one, other = await closed_port(), await closed_port()
+    error = await refusal(f"127.0.0.1:{one}, 127.0.0.1:{other}")
+    assert f"127.0.0.1:{one}: Connection refused; 127.0.0.1:{other}: Connection refused." in error.message
+
+
+async def test_a_good_address_does_not_excuse_one_that_is_none() -> None:
+    with MockCluster() as cluster:
+        error = await refusal(f"{cluster.bootstrap},http://kafka2:9092/")
+    assert isinstance(error, ConfigurationError)
+    assert "http://kafka2:9092/ is not of the form host:port" in error.message
 
 
 async def test_one_good_address_among_bad_ones_is_enough() -> None:

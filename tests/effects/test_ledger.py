@@ -18,23 +18,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eng5_runner.core.events import Event
-from eng5_runner.effects.ledger import LEDGER_NAME, LOCK_NAME, Ledger, read_ledger
-from eng5_runner.errors import DiskError, InputsInvalid, InputsMissing, TemporaryFailure
-from tests.effects.processes import in_memory, line, python, tell
+from eng5_runner.effects.ledger import LEDGER_NAME, Ledger, read_ledger
+from eng5_runner.errors import DiskError, InputsInvalid, InputsMissing
+from tests.effects.processes import in_memory, line, python
 from tests.effects.samples import one_of_each, uploaded
 from tests.effects.small_disk import SmallDisk
-
-HOLDER = """
-import asyncio, sys
-from pathlib import Path
-from eng5_runner.effects.ledger import Ledger
-from tests.effects.samples import uploaded
-with Ledger(Path(sys.argv[1])) as ledger:
-    print("held", flush=True)
-    sys.stdin.readline()
-    asyncio.run(ledger.append([uploaded(1)]))
-print("done", flush=True)
-"""
 
 WRITER = """
 import asyncio, sys
@@ -201,8 +189,8 @@ async def test_a_bad_line_in_the_middle_is_refused_and_nothing_is_altered(tmp_pa
     with pytest.raises(InputsInvalid, match="line 2: the checksum"):
         Ledger(tmp_path)
     assert (tmp_path / LEDGER_NAME).read_bytes() == damaged
-    assert _names(tmp_path) == {LEDGER_NAME, LOCK_NAME}
-    (tmp_path / LEDGER_NAME).write_bytes(b"".join(lines))  # restored from a copy; the refusal kept no lock
+    assert _names(tmp_path) == {LEDGER_NAME}
+    (tmp_path / LEDGER_NAME).write_bytes(b"".join(lines))  # restored from a copy
     with Ledger(tmp_path) as ledger:
         assert ledger.events == (uploaded(0), uploaded(1))
 
@@ -224,31 +212,6 @@ def test_a_folder_without_a_ledger_is_told_from_one_that_cannot_be_read(tmp_path
         read_ledger(tmp_path)
     with pytest.raises(DiskError, match="No such file"):
         Ledger(tmp_path / "nowhere")
-
-
-def test_a_second_process_is_told_who_holds_the_run_and_the_first_is_unharmed(tmp_path: Path) -> None:
-    with python(HOLDER, tmp_path) as holder:
-        assert line(holder) == "held"
-        with pytest.raises(TemporaryFailure, match=rf"process {holder.pid} on {os.uname().nodename}\."):
-            Ledger(tmp_path)
-        tell(holder, "go on")
-        assert line(holder) == "done"
-    with Ledger(tmp_path) as ledger:
-        assert ledger.events == (uploaded(1),)
-
-
-def test_the_lock_of_a_killed_process_is_free_at_once(tmp_path: Path) -> None:
-    with python(HOLDER, tmp_path) as holder:
-        assert line(holder) == "held"
-        holder.kill()
-        holder.wait()
-        with Ledger(tmp_path) as ledger:
-            assert ledger.events == ()
-
-
-async def test_the_same_process_cannot_open_a_run_twice(tmp_path: Path) -> None:
-    with Ledger(tmp_path), pytest.raises(TemporaryFailure, match=f"process {os.getpid()} "):
-        Ledger(tmp_path)
 
 
 @pytest.mark.parametrize("acknowledged", [1, 7, 40])
@@ -315,19 +278,6 @@ async def test_a_full_disk_keeps_what_was_acknowledged_and_room_lets_it_go_on(
         small_disk.free()
         await ledger.append([uploaded(acknowledged)])
     assert read_ledger(run).events == tuple(map(uploaded, range(acknowledged + 1)))
-
-
-async def test_opening_a_run_on_a_full_disk_is_a_disk_error_and_keeps_no_lock(small_disk: SmallDisk) -> None:
-    run = small_disk.root / "run"
-    run.mkdir()
-    await _written(run, uploaded(0))
-    (run / LOCK_NAME).unlink()  # as in a copy of the run
-    small_disk.fill()
-    with pytest.raises(DiskError, match="No space left on device"):
-        Ledger(run)
-    small_disk.free()
-    with Ledger(run) as ledger:
-        assert ledger.events == (uploaded(0),)
 
 
 @pytest.mark.parametrize("limit", [1000, 1001, 5000, 20_000])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import structlog
 from rich.console import Console
@@ -11,15 +13,19 @@ from eng5_runner.cli.environment import versions
 from eng5_runner.cli.logs import run_log
 from eng5_runner.cli.loop import run_loop
 from eng5_runner.cli.metrics import kept, measured
-from eng5_runner.cli.narrate import Narrator, write_json
+from eng5_runner.cli.narrate import Narrator, people, write_json
 from eng5_runner.cli.prepared import Prepared
 from eng5_runner.cli.session import Work, finish, finish_if_possible, work_on
 from eng5_runner.cli.settings import Settings
 from eng5_runner.cli.summary import show_summary
 from eng5_runner.core.events import RunStarted
 from eng5_runner.core.next_step import exit_code, texts_to_store
+from eng5_runner.core.state import RunState
 from eng5_runner.effects.clock import SystemClock
+from eng5_runner.effects.run_lock import held
 from eng5_runner.errors import RunnerError
+from eng5_runner.run.hydrate import Hydrated
+from eng5_runner.run.saved import has_begun
 
 
 def execute(prepared: Prepared, *, settings: Settings, console: Console) -> int:
@@ -32,7 +38,10 @@ def execute(prepared: Prepared, *, settings: Settings, console: Console) -> int:
         RunnerError: what the run could not go on after.
     """
     spec = prepared.spec
-    with run_log(prepared.directory, spec=spec, verbose=settings.verbose) as log:
+    with (
+        held(prepared.directory),
+        run_log(prepared.directory, spec=spec, verbose=settings.verbose) as log,
+    ):
         narrator = Narrator(
             console=console,
             json_lines=settings.json_lines,
@@ -48,13 +57,11 @@ def execute(prepared: Prepared, *, settings: Settings, console: Console) -> int:
             inputs=prepared.inputs,
             texts=dict(prepared.texts),
         )
-        return conclude(work, narrator=narrator, console=console, log=log, metrics_port=settings.metrics_port)
+        return conclude(work, narrator=narrator, log=log, metrics_port=settings.metrics_port)
 
 
-def conclude(
-    work: Work, *, narrator: Narrator, console: Console, log: ExitStack, metrics_port: int | None = None
-) -> int:
-    """Do the session's work, write the outputs, show the summary.
+def conclude(work: Work, *, narrator: Narrator, log: ExitStack, metrics_port: int | None = None) -> int:
+    """Do the session's work, write the outputs, show the summary; whoever calls holds the run's lock.
 
     Returns:
         The process's exit code.
@@ -63,22 +70,38 @@ def conclude(
         RunnerError: what the run could not go on after; its message names the resume command.
     """
     try:
-        with measured(port=metrics_port) as metrics, kept(metrics, work.run_directory):
-            signal_number = run_loop(work_on(work, narrator=narrator, metrics=metrics))
+        signal_number, hydrated = _worked(work, narrator=narrator, log=log, metrics_port=metrics_port)
     except RunnerError as error:
-        structlog.get_logger().error("stopped", cause=error.message)
-        finish_if_possible(work.run_directory, log_closed=log.close)
-        error.remedy += f"\nTo go on: eng5-runner resume {work.run_directory}"
+        if has_begun(work.run_directory):
+            error.remedy += f"\nTo go on: eng5-runner resume {work.run_directory}"
         raise
-    hydrated = finish(work.run_directory, log_closed=log.close)
     code = exit_code(hydrated.state) if signal_number is None else 128 + signal_number
     if narrator.json_lines:
         status = hydrated.artefact["runner_status"]
         write_json({"event": "Summary", "run_directory": str(work.run_directory), "exit": code, "status": status})
     else:
-        show_summary(console, hydrated.artefact, run_directory=work.run_directory)
-    closed = hydrated.state.closed
-    if closed is None or closed.outcome not in ("complete", "not-sent"):
-        more = " --max-cost USD" if closed is not None and closed.outcome == "budget" else ""
-        narrator.say(f"to go on:      eng5-runner resume {work.run_directory}{more}", style="bold")
+        show_summary(people(), hydrated.artefact, run_directory=work.run_directory)
+    for line in _way_on(hydrated.state, work.run_directory):
+        narrator.say(f"to go on:      {line}", style="bold")
     return code
+
+
+def _worked(work: Work, *, narrator: Narrator, log: ExitStack, metrics_port: int | None) -> tuple[int | None, Hydrated]:
+    """The signal that interrupted the session, if one did, and the outputs, which are written."""
+    try:
+        with measured(port=metrics_port) as metrics, kept(metrics, work.run_directory):
+            signal_number = run_loop(work_on(work, narrator=narrator, metrics=metrics))
+    except RunnerError as error:
+        structlog.get_logger().error("stopped", cause=error.message)
+        finish_if_possible(work.run_directory, log_closed=log.close)
+        raise
+    return signal_number, finish(work.run_directory, log_closed=log.close)
+
+
+def _way_on(state: RunState, run_directory: Path) -> Iterator[str]:
+    """What a person does next about a run that is not complete."""
+    outcome = state.closed.outcome if state.closed else "open"
+    if outcome == "failed":
+        yield f"mend what the CJ service names, then start a new run; {run_directory} keeps what came"
+    elif outcome not in ("complete", "not-sent"):
+        yield f"eng5-runner resume {run_directory}" + (" --max-cost USD" if outcome == "budget" else "")

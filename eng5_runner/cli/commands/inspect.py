@@ -7,18 +7,22 @@ from pathlib import Path
 from eng5_runner.cli.narrate import people, write_json
 from eng5_runner.cli.summary import show_summary
 from eng5_runner.core.next_step import missing_uploads, next_step
-from eng5_runner.core.state import RunState, fold
-from eng5_runner.effects.ledger import read_ledger
-from eng5_runner.run.hydrate import hydrate, load_inputs, write
+from eng5_runner.core.state import RunState
+from eng5_runner.effects.ledger import require_ledger
+from eng5_runner.effects.run_lock import held
+from eng5_runner.run.hydrate import hydrate, write
+from eng5_runner.run.saved import saved_run
 from eng5_runner.run.verify import verify
 
 
 def hydrate_run(run_directory: Path, *, json_lines: bool) -> int:
     """Write a run's outputs anew from its ledger."""
-    hydrated = hydrate(run_directory)
-    if hydrated.violations:
-        raise AssertionError(f"the artefact breaks its schema: {'; '.join(hydrated.violations)}")
-    write(run_directory, hydrated)
+    require_ledger(run_directory)
+    with held(run_directory):
+        hydrated = hydrate(run_directory)
+        if hydrated.violations:
+            raise AssertionError(f"the artefact breaks its schema: {'; '.join(hydrated.violations)}")
+        write(run_directory, hydrated)
     if json_lines:
         write_json({"event": "Hydrated", "files": sorted(hydrated.files)})
     else:
@@ -51,9 +55,9 @@ def verify_run(run_directory: Path, *, json_lines: bool) -> int:
 
 def status_of(run_directory: Path, *, json_lines: bool) -> int:
     """Tell where a run stands; works while another process is at it."""
-    state = fold(read_ledger(run_directory).events)
-    left = len(missing_uploads(state, load_inputs(run_directory)))
-    facts = _facts(state) | {"uploads_left": left, "next": next_step(state, load_inputs(run_directory))}
+    saved = saved_run(run_directory)
+    left = len(missing_uploads(saved.state, saved.inputs))
+    facts = _facts(saved.state) | {"uploads_left": left, "next": next_step(saved.state, saved.inputs)}
     if json_lines:
         write_json({"event": "Status", "run_directory": str(run_directory)} | facts)
         return 0

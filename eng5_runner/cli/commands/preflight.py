@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from rich.box import SIMPLE
@@ -31,6 +32,7 @@ from eng5_runner.errors import RunnerError
 from eng5_runner.run.connect import open_ports
 from eng5_runner.run.ports import Question
 from eng5_runner.run.preflight import Examined, examine
+from eng5_runner.run.preflight_assignment import Findings
 
 
 def preflight(resolved: Resolved) -> int:
@@ -76,8 +78,8 @@ async def _services(asked: _Asked) -> list[Examined]:
         try:
             token = await _token(spec)
         except RunnerError as error:
-            refused = [Examined(about="login", error=error)]
-            return refused + await _ask(asked, target=spec.target, token=None)
+            refused = replace(asked, here=(*asked.here, ("login", partial(_refuse, error))))
+            return await _ask(refused, target=spec.target, token=None)
         asked = replace(asked, here=(*asked.here, *login_question(spec, token)))
         return await _ask(asked, target=spec.target, token=None if token is None else token.value)
     with tempfile.TemporaryDirectory(prefix="eng5-preflight-") as folder:
@@ -86,6 +88,10 @@ async def _services(asked: _Asked) -> list[Examined]:
                 return await _ask(asked, target=child.target, token=child.token)
         except RunnerError as error:
             return [Examined(about="embedded stack", error=error)]
+
+
+async def _refuse(error: RunnerError) -> Findings:
+    raise error
 
 
 async def _token(spec: RunSpec) -> Token | None:

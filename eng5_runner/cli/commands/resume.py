@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rich.console import Console
-
 from eng5_runner.cli.commands.execute import conclude
 from eng5_runner.cli.environment import versions
 from eng5_runner.cli.logs import run_log
@@ -17,13 +15,14 @@ from eng5_runner.core.budget import comparisons_wanted
 from eng5_runner.core.events import BudgetRaised, RunResumed
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.next_step import exit_code, missing_uploads, texts_to_store
-from eng5_runner.core.state import RunState, fold
+from eng5_runner.core.state import RunState
 from eng5_runner.effects.clock import SystemClock
 from eng5_runner.effects.files import read_assets
-from eng5_runner.effects.ledger import read_ledger
-from eng5_runner.effects.outputs import MANIFEST_NAME
+from eng5_runner.effects.ledger import require_ledger
+from eng5_runner.effects.run_lock import held
 from eng5_runner.errors import InputsInvalid, InputsMissing
-from eng5_runner.run.hydrate import hydrate, load_inputs, write
+from eng5_runner.run.hydrate import hydrate, is_written, write
+from eng5_runner.run.saved import SavedRun, saved_run
 
 _ENDED = ("complete", "not-sent", "budget")
 
@@ -44,39 +43,49 @@ def resume(
     Raises:
         RunnerError: what stood in the way.
     """
-    state = fold(read_ledger(run_directory).events)
-    inputs = load_inputs(run_directory)
-    console = people()
-    raised = new_limit(state, max_cost)
-    if raised is None and state.closed is not None and state.closed.outcome in _ENDED:
-        _show_again(run_directory, state=state, console=console, json_lines=json_lines)
-        return exit_code(state)
-    texts = _texts(state, inputs)
-    expected, _ = comparisons_wanted(state.spec.budget, essays=len(inputs.students) + len(inputs.anchors))
-    with run_log(run_directory, spec=state.spec, verbose=verbose) as log:
-        guest = state.spec.study.assignment_id is None
-        narrator = Narrator(
-            console=console,
-            json_lines=json_lines,
-            expected=max(expected - state.judged, 0),
-            uploads=len(texts_to_store(inputs, with_anchors=guest)) - len(state.storage_ids),
+    require_ledger(run_directory)
+    with held(run_directory):
+        saved = saved_run(run_directory)
+        raised = new_limit(saved.state, max_cost)
+        if raised is None and saved.state.closed is not None and saved.state.closed.outcome in _ENDED:
+            _show_again(run_directory, state=saved.state, json_lines=json_lines)
+            return exit_code(saved.state)
+        work = Work(
+            run_directory=run_directory,
+            opening=RunResumed(at=SystemClock().now(), versions=versions()),
+            inputs=saved.inputs,
+            texts=_texts(saved.state, saved.inputs),
+            raised=None if raised is None else BudgetRaised(at=SystemClock().now(), max_cost_usd=raised),
         )
-        opening = RunResumed(at=SystemClock().now(), versions=versions())
-        event = None if raised is None else BudgetRaised(at=SystemClock().now(), max_cost_usd=raised)
-        work = Work(run_directory=run_directory, opening=opening, inputs=inputs, texts=texts, raised=event)
-        return conclude(work, narrator=narrator, console=console, log=log, metrics_port=metrics_port)
+        with run_log(run_directory, spec=saved.state.spec, verbose=verbose) as log:
+            narrator = _narrator(saved, json_lines=json_lines)
+            return conclude(work, narrator=narrator, log=log, metrics_port=metrics_port)
 
 
-def _show_again(run_directory: Path, *, state: RunState, console: Console, json_lines: bool) -> None:
-    """Tell how a run ended that nothing is left to do for."""
+def _narrator(saved: SavedRun, *, json_lines: bool) -> Narrator:
+    """One that knows what is still to come."""
+    state, inputs = saved.state, saved.inputs
+    expected, _ = comparisons_wanted(state.spec.budget, essays=len(inputs.students) + len(inputs.anchors))
+    texts = texts_to_store(inputs, with_anchors=state.spec.study.assignment_id is None)
+    return Narrator(
+        console=people(),
+        json_lines=json_lines,
+        expected=max(expected - state.judged, 0),
+        uploads=len(texts) - len(state.storage_ids),
+    )
+
+
+def _show_again(run_directory: Path, *, state: RunState, json_lines: bool) -> None:
+    """Tell how a run ended that nothing is left to do for; its outputs are those of an earlier end if a kill came."""
     hydrated = hydrate(run_directory)
-    if not (run_directory / MANIFEST_NAME).is_file():
+    if not is_written(run_directory, hydrated):
         write(run_directory, hydrated)
     if json_lines:
         status = hydrated.artefact["runner_status"]
         code = exit_code(state)
         write_json({"event": "Summary", "run_directory": str(run_directory), "exit": code, "status": status})
         return
+    console = people()
     if state.at_limit:
         limit = state.spec.budget.max_cost_usd
         console.print(f"the budget of {run_directory} is spent: {state.cost_usd:.4f} of {limit} USD;")
