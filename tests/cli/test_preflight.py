@@ -44,6 +44,11 @@ def judge(*more: str) -> Spoil:
     return told("--llm-provider", "openai", "--llm-model", "small-1", *more)
 
 
+def no_token_where_one_is_wanted(at: Site) -> None:
+    at.env["HULEEDU_ADMIN_TOKEN"] = "Bearer x y"
+    at.refuses = 500
+
+
 # What is broken, which line tells, the exit code, and a part of the cause and of the remedy.
 BROKEN: list[tuple[str, Spoil, str, int, str, str]] = [
     ("kafka down", env(KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1"), "Kafka", 69, "Connection refused", "KAFKA_BOOTSTRAP"),
@@ -96,6 +101,14 @@ BROKEN: list[tuple[str, Spoil, str, int, str, str]] = [
         "admin login",
     ),
     ("token is none", env(HULEEDU_ADMIN_TOKEN="Bearer x y"), "login", 78, "does not hold a token", "without `Bearer`"),
+    (
+        "token is none, and one is wanted",
+        no_token_where_one_is_wanted,
+        "login",
+        78,
+        "does not hold",
+        "without `Bearer`",
+    ),
     ("token refused", says(refuses=401), "assignment", 77, "401", "admin whoami"),
     ("role is missing", says(refuses=403), "assignment", 77, "403", "admin whoami"),
     ("assignment", says(instructions=None), "assignment", 78, "no instructions", "--assignment-id"),

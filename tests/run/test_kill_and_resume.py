@@ -236,3 +236,50 @@ def test_the_ledger_of_a_resumed_run_says_how_it_ended_each_time(tmp_path):
     assert exit_code(run.resume()) == 0
     outcomes = [event.outcome for event in run.events if isinstance(event, RunClosed)]
     assert outcomes == ["partial", "complete"]
+
+
+def deaf(directory: Path) -> Run:
+    """A run whose request the CJ service never read: it was not listening yet."""
+    run = Run(directory, World())
+    run.world.cj.skips_repeats = True
+    hears, run.world.cj.receive = run.world.cj.receive, lambda _request: None
+    assert exit_code(run.start()) == 75
+    run.world.cj.receive = hears
+    return run
+
+
+# The status behind the judgements names the first session's deadline.
+def test_a_request_that_nobody_heard_is_sent_again_with_identical_bytes(plain, tmp_path):
+    run = deaf(tmp_path / "run")
+    assert exit_code(run.resume()) == 0
+    first, second = run.world.cluster.requests
+    assert first == second
+    assert claims(run)[:3] == claims(plain)[:3]
+
+
+def test_answers_that_came_after_the_patience_was_over_are_not_skipped_by_sending_again(plain, tmp_path):
+    run = deaf(tmp_path / "run")
+    run.world.cj.receive(run.world.cluster.requests[0])
+    assert exit_code(run.resume()) == 0
+    assert claims(run)[:3] == claims(plain)[:3]
+    assert set(run.world.cj.asked.values()) == {1}
+
+
+def test_what_might_be_paid_twice_by_now_is_not_sent_again(tmp_path):
+    """The service remembers a request for a day from the first time that it hears it, not from the last."""
+    run = deaf(tmp_path / "run")
+    run.world.clock.advance(12 * 3600)
+    run.world.cj.script = lambda _run_id, _essays: []
+    assert exit_code(run.resume()) == 75
+    run.world.clock.advance(12 * 3600)
+    assert exit_code(run.resume()) == 75
+    assert len(run.world.cluster.requests) == 2
+    assert any("start a new run" in one.text for one in run.told if isinstance(one, Notice))
+
+
+def test_a_session_that_heard_something_does_not_ask_again(tmp_path):
+    run = Run(tmp_path / "run", World())
+    run.world.cj.script = lambda run_id, essays: World().cj.script(run_id, essays)[:3]
+    assert exit_code(run.start()) == 3
+    assert exit_code(run.resume()) == 3
+    assert len(run.world.cluster.requests) == 1

@@ -1,0 +1,111 @@
+"""What resume finds: outputs of an earlier end, a run in other hands, a run that never began, inputs that changed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from eng5_runner.effects.run_lock import held
+from tests.cli.conftest import build_study
+from tests.cli.runner import artefact, newest, run
+
+
+@pytest.fixture(scope="module")
+def complete(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small complete run, which nobody alters."""
+    folder = tmp_path_factory.mktemp("complete")
+    study = build_study(folder / "study")
+    assert run("--mode", "execute", "--assets", study, "--seed", 3, "--max-comparisons", 16, cwd=folder).code == 0
+    return newest(folder)
+
+
+@pytest.fixture
+def copied(complete: Path, tmp_path: Path) -> Path:
+    """A copy of it that a test may alter."""
+    return Path(shutil.copytree(complete, tmp_path / "run", ignore=shutil.ignore_patterns("stack", "run.lock")))
+
+
+def files(directory: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(directory)): p.read_bytes() for p in directory.rglob("*") if p.is_file()}
+
+
+def lines(directory: Path, event: str) -> Iterator[int]:
+    """Where the ledger has these events."""
+    for number, line in enumerate((directory / "ledger.jsonl").read_bytes().splitlines()):
+        if json.loads(line)["type"] == event:
+            yield number
+
+
+def cut(directory: Path, *, after: int) -> None:
+    """Leave the ledger's lines up to this one."""
+    ledger = directory / "ledger.jsonl"
+    ledger.write_bytes(b"".join(ledger.read_bytes().splitlines(keepends=True)[: after + 1]))
+
+
+def test_a_kill_between_the_last_event_and_the_outputs_leaves_nothing_of_the_session_before(
+    copied: Path, tmp_path: Path
+) -> None:
+    wanted, ledger = files(copied), (copied / "ledger.jsonl").read_bytes()
+    cut(copied, after=next(lines(copied, "CallbackAccepted")))
+    assert run("hydrate", copied, cwd=tmp_path).code == 0
+    assert artefact(copied)["runner_status"]["outcome"] != "complete"
+    (copied / "ledger.jsonl").write_bytes(ledger)
+    resumed = run("resume", copied, cwd=tmp_path)
+    assert resumed.code == 0 and "complete" in resumed.err
+    assert run("verify", copied, cwd=tmp_path).code == 0
+    found = files(copied)
+    found.pop("run.lock")
+    assert found == wanted
+
+
+def test_a_kill_between_the_outputs_and_the_manifest_is_mended(copied: Path, tmp_path: Path) -> None:
+    stale = files(copied)["manifest.json"].replace(b'"bytes":', b'"bytes":1', 1)
+    (copied / "manifest.json").write_bytes(stale)
+    assert run("resume", copied, cwd=tmp_path).code == 0
+    assert run("verify", copied, cwd=tmp_path).code == 0
+
+
+@pytest.mark.parametrize("command", ["resume", "hydrate", "report"])
+def test_a_run_in_other_hands_is_left_as_it_is(command: str, copied: Path, tmp_path: Path) -> None:
+    cut(copied, after=next(lines(copied, "CallbackAccepted")))
+    with held(copied):
+        before = files(copied)
+        refused = run(command, copied, cwd=tmp_path)
+        assert refused.code == 75 and "is being worked on by" in refused.err
+        assert files(copied) == before
+
+
+@pytest.mark.parametrize("torn", [b"", b'{"type":"RunStarted","v":1'])
+@pytest.mark.parametrize("command", ["resume", "status", "hydrate", "verify"])
+def test_a_run_that_never_began_is_told_so(torn: bytes, command: str, copied: Path, tmp_path: Path) -> None:
+    for path in copied.glob("manifest*"):
+        path.unlink()
+    (copied / "ledger.jsonl").write_bytes(torn)
+    told = run(command, copied, cwd=tmp_path)
+    assert told.code == 66
+    assert "nothing paid" in told.err and "Start a new run" in told.err and "eng5-runner resume" not in told.err
+
+
+def test_a_session_that_recorded_nothing_offers_no_resume(tmp_path: Path) -> None:
+    study = build_study(tmp_path / "study")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        refused = run("--mode", "execute", "--assets", study, "--metrics-port", port, cwd=tmp_path)
+    assert refused.code == 78 and f"The metrics port {port} cannot be used" in refused.err
+    assert "resume" not in refused.err
+
+
+def test_changed_inputs_are_refused_before_anything_is_sent(copied: Path, tmp_path: Path) -> None:
+    cut(copied, after=next(lines(copied, "ListeningFrom")) - 1)
+    inputs = json.loads((copied / "inputs.json").read_bytes())
+    inputs["students"].pop()
+    (copied / "inputs.json").write_text(json.dumps(inputs))
+    before = (copied / "ledger.jsonl").read_bytes()
+    refused = run("resume", copied, cwd=tmp_path)
+    assert refused.code == 65 and "inputs.json is not what the run began with" in refused.err
+    assert (copied / "ledger.jsonl").read_bytes() == before
