@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sqlite3
 import time
 from datetime import timedelta
@@ -196,21 +197,18 @@ def test_the_watch_over_accounts_forgets_the_oldest_of_too_many_and_the_successf
 
 
 async def test_an_unknown_account_takes_as_long_as_a_wrong_password(tmp_path: Path) -> None:
-    """Measured at the place that decides; the best of some, because other processes only ever add."""
+    """Measured at the place that decides, in turn and as this process's own time: others are at work as well."""
     hasher = PasswordHasher(time_cost=3, memory_cost=16 * 1024, parallelism=1)
     async with open_store(tmp_path) as store:
         accounts = Accounts(store, hasher=hasher)
         await accounts.create(EMAIL, password=PASSWORD, roles=())
 
-        async def least(email: str) -> float:
-            taken = []
-            for _ in range(6):
-                began = time.perf_counter()
-                assert await accounts.authenticate(email, password="wrong") is None
-                taken.append(time.perf_counter() - began)
-            return min(taken)
-
-        known, unknown = await least(EMAIL), await least("nobody@school.example")
+        least = {EMAIL: math.inf, "nobody@school.example": math.inf}
+        for email in 6 * list(least):
+            began = time.process_time()
+            assert await accounts.authenticate(email, password="wrong") is None
+            least[email] = min(least[email], time.process_time() - began)
+    known, unknown = least.values()
     assert 0.4 < unknown / known < 2.5
 
 

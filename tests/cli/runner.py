@@ -128,10 +128,10 @@ def newest(cwd: Path) -> Path:
 def ledger_types(run_directory: Path) -> list[str]:
     """The events of a ledger, whole lines only."""
     try:
-        lines = (run_directory / "ledger.jsonl").read_text().splitlines()
+        lines = (run_directory / "ledger.jsonl").read_text().splitlines(keepends=True)
     except OSError:
         return []
-    return [json.loads(line)["type"] for line in lines if line.endswith('"}')]
+    return [json.loads(line)["type"] for line in lines if line.endswith('"}\n')]
 
 
 def artefact(run_directory: Path, mode: str = "execute") -> dict[str, object]:

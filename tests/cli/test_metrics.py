@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -20,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from eng5_runner.contracts.topics import CALLBACK_TOPICS, Topic
 from tests.cli.runner import artefact, ledger_types, newest, stack_up, start, wait_for
 from tests.effects.servers import serving
+from tests.kafka.cluster import free_ports
 
 COMPARISONS = 400
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -73,12 +73,6 @@ def scraped(port: int) -> str:
         return ""
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
 def spoil(bootstrap: str, raw: str) -> None:
     """Say one comparison again, and once more with a winner that cannot be."""
     broken = json.loads(raw)
@@ -111,7 +105,7 @@ def accepted(run_directory: Path) -> list[str]:
 async def test_every_figure_is_there_while_it_runs_and_at_its_end(
     study: Path, tmp_path: Path, services: Mapping[str, str]
 ) -> None:
-    port = free_port()
+    (port,) = free_ports(1)
     content = services["CONTENT_SERVICE_URL"]
     async with refusing_once(content.removesuffix("/v1/content")) as door:
         env = {**services, **TRACE, "CONTENT_SERVICE_URL": f"{door}/v1/content"}

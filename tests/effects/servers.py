@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager, suppress
 
 from aiohttp import web
 
+from tests.kafka.cluster import free_ports
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Connection = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -68,8 +70,4 @@ async def read_request(reader: asyncio.StreamReader) -> bytes:
 
 async def closed_port() -> int:
     """A port where nobody listens."""
-    server = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
-    port: int = server.sockets[0].getsockname()[1]
-    server.close()
-    await server.wait_closed()
-    return port
+    return free_ports(1)[0]

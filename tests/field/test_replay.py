@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -135,3 +136,16 @@ def test_the_wires_names_are_in_no_output_but_the_request(replayed) -> None:
     outputs = [*directory.glob("tables/*.csv"), *directory.glob("assessment_run.*.json"), directory / "run.log.jsonl"]
     told = [path.read_text() for path in outputs] + [ran.out, ran.err]
     assert not [name for name in (*names, "ANCHOR_") for text in told if name in text]
+
+
+def test_what_is_paid_for_is_gathered_without_a_login(replayed, tmp_path: Path) -> None:
+    """The admin side is asked before the request is sent; who resumes later may have no token any more."""
+    field, directory, _ = replayed
+    copy = Path(shutil.copytree(directory, tmp_path / "run", ignore=shutil.ignore_patterns("run.lock")))
+    lines = (copy / "ledger.jsonl").read_bytes().splitlines(keepends=True)
+    sent = next(number for number, line in enumerate(lines) if json.loads(line)["type"] == "RequestPublished")
+    (copy / "ledger.jsonl").write_bytes(b"".join(lines[: sent + 1]))
+    resumed = run("resume", copy, cwd=tmp_path, env=field.environment | {"HULEEDU_ADMIN_TOKEN": "Bearer x y"})
+    assert resumed.code == 0, resumed.err
+    assert len(artefact(copy)["llm_comparisons"]) == 24
+    assert run("verify", copy, cwd=tmp_path).code == 0

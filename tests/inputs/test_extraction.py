@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,11 @@ from tests.inputs.folders import Folder, essay
 
 
 def children() -> set[str]:
-    pids = set()
-    for task in Path("/proc/self/task").iterdir():
-        pids.update((task / "children").read_text().split())
-    return pids
+    """Our child processes; read as a whole again when a thread ends meanwhile, for its children go to another one."""
+    while True:
+        with suppress(FileNotFoundError, ProcessLookupError):
+            tasks = Path("/proc/self/task").iterdir()
+            return {pid for task in tasks for pid in (task / "children").read_text().split()}
 
 
 def test_pages_of_a_pdf_follow_one_another(folder: Folder) -> None:

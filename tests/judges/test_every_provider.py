@@ -94,7 +94,7 @@ async def test_a_rate_limit_is_waited_out_as_long_as_it_says(tmp_path: Path, pro
 @pytest.mark.parametrize("provider", PROVIDERS)
 async def test_a_slow_answer_is_given_up_and_not_paid_again_unasked(tmp_path: Path, provider: str) -> None:
     said = in_turn(good(provider, after=60), good(provider))
-    async with site(tmp_path, said, provider=provider, timeout="1") as at:
+    async with site(tmp_path, said, provider=provider, timeout="2") as at:
         failed = await at.fails()
         assert (failed.error_code, failed.spent.cost) == ("LLM_PROVIDER_TIMEOUT", None)
         assert len(at.server.asked) == 1

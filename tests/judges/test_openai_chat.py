@@ -145,7 +145,7 @@ async def test_what_is_not_of_the_api_s_form_is_an_api_error(tmp_path: Path, bod
 
 
 async def test_a_slow_answer_is_a_timeout_of_unknown_cost_and_not_paid_again_unasked(tmp_path: Path) -> None:
-    async with site(tmp_path, in_turn(chat(after=30), chat()), timeout="0.3") as at:
+    async with site(tmp_path, in_turn(chat(after=30), chat()), timeout="2") as at:
         failed = await at.fails()
         assert len(at.server.asked) == 1
 

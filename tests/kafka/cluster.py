@@ -319,6 +319,8 @@ def add_partitions(bootstrap: str, topic: str, total: int) -> None:
     client = admin(bootstrap)  # without a name it would be gone before the answer comes
     for grown in client.create_partitions([NewPartitions(topic, total)]).values():
         grown.result(timeout=30)
+    # It is answered before each of the broker's parts knows; a record for a partition that is not known is dropped.
+    wait_for(lambda: len(client.list_topics(topic, timeout=10).topics[topic].partitions) == total, what="partitions")
 
 
 def create_topics(bootstrap: str, *, prefix: str = "") -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Producer, TopicPartition
 
 from eng5_runner.contracts.topics import Topic
 from tests.cli.runner import stack_up
@@ -47,8 +47,13 @@ def put(
     more = {name.replace("_", "."): value for name, value in settings.items()}
     producer = Producer({"bootstrap.servers": bootstrap, "log_level": 0, "linger.ms": 50} | more)
     for number, value in enumerate(values):
-        producer.produce(topic, value, partition=number % partitions)
+        producer.produce(topic, value, partition=number % partitions, on_delivery=_arrived)
     assert producer.flush(30) == 0
+
+
+def _arrived(error: KafkaError | None, _: Message) -> None:
+    """What it raises is raised by `flush`."""
+    assert error is None, error
 
 
 @contextmanager

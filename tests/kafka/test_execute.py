@@ -19,9 +19,10 @@ EXECUTE = ("--mode", "execute", "--seed", 3, "--max-comparisons", BUDGET)
 
 
 def ledger(folder: Path, kind: str) -> list[dict[str, object]]:
-    """The events of one kind in the newest run."""
-    lines = (newest(folder) / "ledger.jsonl").read_text().splitlines()
-    return [event for event in map(json.loads, lines) if event["type"] == kind]
+    """The events of one kind in the newest run, whole lines only."""
+    lines = (newest(folder) / "ledger.jsonl").read_text().splitlines(keepends=True)
+    events = [json.loads(line) for line in lines if line.endswith('"}\n')]
+    return [event for event in events if event["type"] == kind]
 
 
 def requests_of(folder: Path, broker: Broker) -> int:

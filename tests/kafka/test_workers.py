@@ -100,7 +100,8 @@ async def test_five_thousand_comparisons_with_a_worker_of_each_kind_and_the_data
             owner.kill()
             await until(judge.reached[3 * QUARTER], ended, tmp_path)
             database.server.stop()
-            await asyncio.to_thread(database.server.start)
+            database.server.spawn()
+            await asyncio.to_thread(database.server.wait_until_up)
             code = await ended
 
     assert code == 0, (tmp_path / "err").read_text()

@@ -69,6 +69,11 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start, and wait until it takes connections."""
+        self.spawn()
+        self.wait_until_up()
+
+    def spawn(self) -> None:
+        """Start it; in the main thread, for it ends with the thread that started it."""
         settings = {
             "listen_addresses": "127.0.0.1",
             "port": str(self.port),
@@ -90,6 +95,10 @@ class PostgresServer:
                 preexec_fn=_die_with_parent,  # noqa: PLW1509 - one call into libc, then exec
                 **self._runs_as,
             )
+
+    def wait_until_up(self) -> None:
+        """Wait until it takes connections."""
+        assert self._process is not None
         until = time.monotonic() + _UP_SECONDS
         while not self._answers():
             assert self._process.poll() is None, self._last_words()

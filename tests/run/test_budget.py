@@ -170,3 +170,27 @@ def test_a_service_that_spends_more_than_it_said_is_told_loudly(tmp_path):
     assert any("does not keep to it" in notice for notice in run.notices)
     assert (state.closed.outcome, exit_code(state)) == ("partial", 3)
     assert "more than the cost limit" in " ".join(state.closed.reasons)
+
+
+@pytest.mark.parametrize("figure", [10**30, -1, 2.5, None])
+def test_figures_of_a_stop_that_cannot_be_are_left_out_and_break_nothing(figure, tmp_path):
+    run = limited(tmp_path / "run", limit=None)
+
+    def story(run_id: UUID, essays: list[str]) -> list[Callback]:
+        *others, last = World().cj.script(run_id, essays)
+        told = json.loads(last.value)
+        stop = {"max_cost_usd": 1.0, "spent_usd": 0.5, "next_at_most_usd": 0.6, "comparisons": figure}
+        look = {"round": figure, "comparisons": 15, "judgements": 15, "fewest": 5, "components": 1}
+        look |= {"reliability": 0.8, "standard_error_90": 0.5, "verdict": "go on"}
+        told["data"]["assessment_metadata"] = {
+            "cost_stop": stop | {"comparisons_wanted": 15},
+            "stopping_looks": [look],
+        }
+        return [*others, Callback(last.topic, messages.raw(told), last.partition)]
+
+    run.world.cj = FakeCJ(run.world)
+    run.world.cj.script = story
+    assert exit_code(run.start()) == 0
+    stopping = run.artefact()["stopping"]
+    assert stopping["cost_stop"] is None and not stopping["looks"]
+    assert run.hydrate().violations == []
