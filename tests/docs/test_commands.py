@@ -142,4 +142,21 @@ def test_the_exit_codes_are_told_alike_everywhere() -> None:
 def test_the_runbook_tells_of_everything_that_an_operator_needs() -> None:
     text = (ROOT / "RUNBOOK.md").read_text()
     asked = [codes.split(", ") for codes in re.findall(r"^\| ([\d, ]+) \|", text, re.MULTILINE)]
-    assert {int(code) for codes in asked for code in codes} == {0, 2, 3, 4, 5, 65, 66, 69, 70, 74, 75, 77, 78, 129, 130, 143}
+    assert {int(code) for codes in asked for code in codes} == {
+        0,
+        2,
+        3,
+        4,
+        5,
+        65,
+        66,
+        69,
+        70,
+        74,
+        75,
+        77,
+        78,
+        129,
+        130,
+        143,
+    }
