@@ -80,7 +80,10 @@ class Accounts:
         )
 
     async def create_first_admin(self) -> FirstAdmin | None:
-        """An administrator with a password made up here, if there is no account yet."""
+        """An administrator with a password made up here, if there is no account yet.
+
+        The last thing before it is told: a start that fails in between leaves an account whose password nobody knows.
+        """
         found = await self._store.row(select(func.count()).select_from(identity_accounts))
         if found is not None and found[0]:
             return None

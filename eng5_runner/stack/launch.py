@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -113,19 +113,19 @@ async def serve(
         cj_url = await opened.enter_async_context(served(admin))
         llm = LLMProviderClient(session, llm_url + llm_provider.PATH)
         cj = CJService(store=store, publisher=publisher, contents=contents, provider=llm)
-        identity_url, first_admin = await opened.enter_async_context(_identity_served(store, authority))
+        identity_url = await opened.enter_async_context(_identity_served(store, authority))
+        judging = await opened.enter_async_context(at_work(provider.run(), name="llm", drain=provider.close))
+        batches = await opened.enter_async_context(at_work(_anew(cj, requests=requests, results=results), name="cj"))
+        await _all_healthy(session, content_url, llm_url, cj_url, identity_url)
         addresses = StackAddresses(
             kafka_bootstrap=cluster.bootstrap,
             content_service_url=content_url + content.PATH,
             cj_service_url=cj_url,
             llm_provider_service_url=llm_url + llm_provider.PATH,
             identity_service_url=identity_url + identity_service.PATH,
-            first_admin=first_admin,
+            first_admin=await Accounts(store).create_first_admin(),
             admin_token=authority.issue(subject="stack", roles=(ADMIN_ROLE,), valid_for=_TOKEN_VALID),
         )
-        judging = await opened.enter_async_context(at_work(provider.run(), name="llm", drain=provider.close))
-        batches = await opened.enter_async_context(at_work(_anew(cj, requests=requests, results=results), name="cj"))
-        await _all_healthy(session, content_url, llm_url, cj_url, identity_url)
         ready(addresses)
         await until(stop, judging, batches)
 
@@ -169,12 +169,9 @@ async def _offered(
         yield judges
 
 
-@asynccontextmanager
-async def _identity_served(store: Store, authority: TokenAuthority) -> AsyncIterator[tuple[str, FirstAdmin | None]]:
-    """The Identity Service; gives its address without a path, and the account that this start has made."""
-    accounts = Accounts(store)
-    async with served(IdentityService(accounts=accounts, authority=authority).application()) as url:
-        yield url, await accounts.create_first_admin()
+def _identity_served(store: Store, authority: TokenAuthority) -> AbstractAsyncContextManager[str]:
+    """The Identity Service; gives its address without a path."""
+    return served(IdentityService(accounts=Accounts(store), authority=authority).application())
 
 
 async def _all_healthy(session: aiohttp.ClientSession, *urls: str) -> None:

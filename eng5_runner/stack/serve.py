@@ -76,9 +76,8 @@ async def serve_identity(site: Site, *, secret: str) -> None:
     """The Identity Service until it is told to stop; `secret` is what it signs tokens with."""
     async with open_storage(site) as store:
         accounts = Accounts(store)
-        first_admin = await accounts.create_first_admin()
         app = IdentityService(accounts=accounts, authority=TokenAuthority(secret=secret)).application()
-        await serve_http(site, app, problem=problem_of(store), first_admin=first_admin)
+        await serve_http(site, app, problem=problem_of(store), accounts=accounts)
 
 
 async def serve_llm(site: Site, *, cluster: Cluster, cassette_folder: Path | None) -> None:
@@ -117,11 +116,20 @@ async def serve_http(
     *,
     problem: Callable[[], Awaitable[str | None]],
     working: asyncio.Task[None] | None = None,
-    first_admin: FirstAdmin | None = None,
+    accounts: Accounts | None = None,
 ) -> None:
-    """Answer requests until the stop, or until the service's work dies, which is raised here."""
+    """Answer requests until the stop, or until the service's work dies, which is raised here.
+
+    Args:
+        site: where.
+        app: what answers.
+        problem: why the service cannot work just now, None if it can.
+        working: the service's work beside answering, if it has any.
+        accounts: where the first administrator is made, if there is no account yet.
+    """
     app[CHECKUP] = Checkup(problem)
     async with served(app, host=site.host, port=site.port) as url:
+        first_admin = await accounts.create_first_admin() if accounts is not None else None
         log.info("serving", url=url)
         site.ready(Serving(url=url, first_admin=first_admin))
         await until(site.stop, *([working] if working else ()))

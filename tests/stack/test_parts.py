@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import update
 
 from eng5_runner.contracts.topics import Topic
-from eng5_runner.errors import ConfigurationError, DiskError, TemporaryFailure
+from eng5_runner.errors import ConfigurationError, DiskError, ServiceUnavailable, TemporaryFailure
+from eng5_runner.stack import launch
 from eng5_runner.stack.broker import embedded_broker
 from eng5_runner.stack.group_commit import Closed, GroupCommit
 from eng5_runner.stack.judges import JudgeEntry, Question, Verdict, offline_baseline
@@ -201,6 +202,20 @@ async def test_the_addresses_are_told_as_the_field_s_variables_and_hide_the_toke
         assert stack.at.content_service_url.endswith("/v1/content")
         assert stack.at.llm_provider_service_url.endswith("/api/v1")
         assert stack.at.admin_token not in repr(stack.at)
+
+
+async def test_a_start_that_fails_makes_no_administrator_whose_password_nobody_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def not_healthy(*_: object) -> None:
+        raise ServiceUnavailable("one does not answer", remedy="Try again.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(launch, "_all_healthy", not_healthy)
+        with pytest.raises(ServiceUnavailable):
+            await serve(tmp_path, ready=lambda _: None, stop=asyncio.Event())
+    async with running(tmp_path) as stack:
+        assert stack.at.first_admin is not None
 
 
 async def test_the_end_leaves_nothing_behind(tmp_path: Path) -> None:

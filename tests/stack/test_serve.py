@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,16 @@ async def test_it_ends_in_order_when_it_is_told_to(tmp_path: Path) -> None:
         identity.process.send_signal(signal.SIGTERM)
         assert identity.process.wait(30) == 0
     assert '"event": "ending"' in identity.log.read_text()
+
+
+async def test_an_administrator_is_made_by_a_start_that_can_tell_the_password(tmp_path: Path) -> None:
+    async with serving(tmp_path, {"PORT": str(free_ports(1)[0])}) as services:
+        with socket.create_server(("127.0.0.1", int(services.settings["PORT"]))):
+            refused = services.start("identity")
+            assert refused.process.wait(60) == 78, refused.last_words()
+        identity = services.start("identity")
+        identity.wait_until_ready()
+    assert identity.told is not None and "first_admin" in identity.told
 
 
 @pytest.mark.parametrize(
