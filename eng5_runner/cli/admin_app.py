@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from eng5_runner.errors import UsageError
+
 if TYPE_CHECKING:
     from eng5_runner.cli.admin_session import Addresses
 
@@ -22,15 +24,27 @@ admin_app.add_typer(anchors_app, name="anchors")
 
 _SCALE = "eng5_np_legacy_9_step"
 
+
+def _not_empty(option: typer.CallbackParam, value: str | None) -> str | None:
+    """An option may be left out; one that is given names something."""
+    if value == "":
+        raise UsageError(f"{option.opts[0]} is empty.", remedy="Name one; a script's variable may be unset.")
+    return value
+
+
 CJ = Annotated[str, typer.Option("--cj-service-url", envvar="CJ_SERVICE_URL", help="The CJ service.")]
 Identity = Annotated[
     str,
     typer.Option("--identity-service-url", envvar="IDENTITY_SERVICE_URL", help="With its path, …/v1/auth."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="JSON lines on standard output.")]
-Assignment = Annotated[str, typer.Option("--assignment-id", help="The assignment.")]
-AnAssignment = Annotated[str | None, typer.Option("--assignment-id", help="The assignment.", show_default=False)]
-ACourse = Annotated[str | None, typer.Option("--course-id", help="The course.", show_default=False)]
+Assignment = Annotated[str, typer.Option("--assignment-id", help="The assignment.", callback=_not_empty)]
+AnAssignment = Annotated[
+    str | None, typer.Option("--assignment-id", help="The assignment.", callback=_not_empty, show_default=False)
+]
+ACourse = Annotated[
+    str | None, typer.Option("--course-id", help="The course.", callback=_not_empty, show_default=False)
+]
 TextFile = Annotated[Path, typer.Option("--file", help="The text: .txt, .md or .docx.")]
 AScale = Annotated[str | None, typer.Option("--grade-scale", help="Only those on this scale.", show_default=False)]
 Scale = Annotated[str, typer.Option("--grade-scale", envvar="ENG5_GRADE_SCALE", help="See `admin scales`.")]

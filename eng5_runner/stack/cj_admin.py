@@ -95,6 +95,8 @@ class CJAdmin:
         body = await parsed(request, InstructionsBody)
         if (body.assignment_id is None) == (body.course_id is None):
             raise invalid("exactly one of assignment_id and course_id is needed")
+        if "" in (body.assignment_id, body.course_id, body.student_prompt_storage_id):
+            raise invalid("an id is empty")
         if body.grade_scale not in GRADE_SCALES:
             raise invalid(f"grade_scale: unknown; known are {', '.join(GRADE_SCALES)}")
         return answer(_instructions(await self._assignments.put(body)))
@@ -175,6 +177,8 @@ class CJAdmin:
             body = await parsed(request, AnchorBody)
         except Refusal as refusal:
             return answer({"error": refusal.message}, status=400)
+        if not body.anchor_label:
+            return answer({"error": "anchor_label is empty"}, status=400)
         assignment = await self._assignments.find(body.assignment_id)
         if assignment is None:
             return answer({"error": f"Unknown assignment_id '{body.assignment_id}'"}, status=400)

@@ -75,7 +75,8 @@ class Assignments:
 
     async def put(self, body: InstructionsBody) -> Assignment:
         """Keep instructions; those of the same assignment or course are replaced, its task and rubric stay."""
-        key = {"assignment_id": body.assignment_id} if body.assignment_id else {"course_id": body.course_id}
+        by_assignment = body.assignment_id is not None
+        key = {"assignment_id": body.assignment_id} if by_assignment else {"course_id": body.course_id}
         values = {
             "instructions_text": body.instructions_text,
             "grade_scale": body.grade_scale,

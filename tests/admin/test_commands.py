@@ -244,6 +244,31 @@ def test_what_is_said_wrongly_is_told_before_anything_is_asked(tmp_path: Path) -
             work()
 
 
+async def test_an_id_that_a_script_left_empty_is_told_before_anybody_is_asked(tmp_path: Path, text_file: Path) -> None:
+    """Without a login, which the first question to a service would want."""
+    empty, file = ("--assignment-id", ""), ("--file", text_file)
+    ended = await asyncio.gather(
+        *(
+            cli(*arguments, cwd=tmp_path)
+            for arguments in (
+                ("instructions", "put", *empty, *file),
+                ("instructions", "put", "--course-id", "", *file),
+                ("instructions", "put", *empty, "--course-id", "c1", *file),
+                ("instructions", "get", *empty),
+                ("instructions", "get", "--course-id", ""),
+                ("instructions", "delete", *empty, "--yes"),
+                ("prompts", "upload", *empty, *file),
+                ("prompts", "get", *empty),
+                ("rubrics", "upload", *empty, *file),
+                ("rubrics", "get", *empty),
+                ("anchors", "register", *empty, *file, "--grade", "B"),
+                ("anchors", "list", *empty),
+            )
+        )
+    )
+    assert [(ran.code, "-id is empty" in ran.err) for ran in ended] == [(2, True)] * len(ended)
+
+
 @pytest.mark.parametrize(
     ("env", "source", "code"),
     [

@@ -99,6 +99,26 @@ async def test_every_admin_route_wants_an_admin_s_token(site: Site, method: str,
     assert (status, code(body)) == (403, "AUTHORIZATION_ERROR")
 
 
+async def test_an_empty_id_is_refused_and_touches_no_other_s_instructions(site: Site) -> None:
+    _, kept = await site.call("POST", "/admin/v1/assessment-instructions", INSTRUCTIONS)
+    change = {key: value for key, value in INSTRUCTIONS.items() if key != "assignment_id"}
+    for ids in ({"assignment_id": ""}, {"course_id": ""}, {"assignment_id": "a1", "student_prompt_storage_id": ""}):
+        body = change | {"instructions_text": "Judge nothing at all."} | ids
+        status, answered = await site.call("POST", "/admin/v1/assessment-instructions", body)
+        assert (status, code(answered)) == (400, "VALIDATION_ERROR")
+    assert await site.call("GET", "/admin/v1/assessment-instructions/assignment/a1") == (200, kept)
+    _, listed = await site.call("GET", "/admin/v1/assessment-instructions")
+    assert InstructionsPage.model_validate_json(listed).total == 1
+
+    for name, text in (("student-prompts", "prompt_text"), ("judge-rubrics", "rubric_text")):
+        status, answered = await site.call("POST", f"/admin/v1/{name}", {"assignment_id": "", text: ESSAY})
+        assert (status, code(answered)) == (404, "RESOURCE_NOT_FOUND")
+    anchor = {"assignment_id": "a1", "grade": "B", "anchor_label": "one", "essay_text": ESSAY}
+    for nameless in ({"assignment_id": ""}, {"anchor_label": ""}):
+        status, _ = await site.call("POST", "/api/v1/anchors/register", anchor | nameless)
+        assert status == 400
+
+
 async def test_instructions_are_kept_replaced_and_forgotten(site: Site) -> None:
     status, body = await site.call("POST", "/admin/v1/assessment-instructions", INSTRUCTIONS)
     assert status == 200
@@ -152,7 +172,11 @@ async def test_the_list_has_pages_and_a_filter(site: Site) -> None:
     filtered = await page(grade_scale="swedish_8_anchor")
     assert (filtered.total, {item.assignment_id for item in filtered.items}) == (2, {"a1", "a3"})
     assert (await page(page="9")).items == ()
-    for params in ({"page": "0"}, {"page": "x"}, {"page_size": "1000"}):
+    for params in (
+        {"page": "0"},
+        {"page": "x"},
+        {"page_size": "1000"},
+    ):
         status, body = await site.call("GET", "/admin/v1/assessment-instructions", params=params)
         assert (status, code(body)) == (400, "VALIDATION_ERROR")
 
