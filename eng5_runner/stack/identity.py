@@ -49,6 +49,8 @@ class TokenAuthority:
         Raises:
             TokenInvalid: the signature, issuer, audience or time does not fit.
         """
+        if not token.isascii():  # as a header's bytes that are no text come
+            raise TokenInvalid("no token has such characters")
         try:
             claims = jwt.decode(
                 token,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -99,6 +100,17 @@ async def test_every_admin_route_wants_an_admin_s_token(site: Site, method: str,
     assert (status, code(body)) == (403, "AUTHORIZATION_ERROR")
 
 
+async def test_a_token_that_is_no_text_is_none(site: Site) -> None:
+    host, port = site.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    head = b"GET /admin/v1/assessment-instructions HTTP/1.1\r\nHost: here\r\nConnection: close\r\n"
+    writer.write(head + b"Authorization: Bearer \xe9\xff\r\n\r\n")
+    answered = await reader.read()
+    writer.close()
+    assert answered.startswith(b"HTTP/1.1 401 ")
+    assert b"AUTHENTICATION_ERROR" in answered
+
+
 async def test_an_empty_id_is_refused_and_touches_no_other_s_instructions(site: Site) -> None:
     _, kept = await site.call("POST", "/admin/v1/assessment-instructions", INSTRUCTIONS)
     change = {key: value for key, value in INSTRUCTIONS.items() if key != "assignment_id"}
@@ -175,6 +187,8 @@ async def test_the_list_has_pages_and_a_filter(site: Site) -> None:
     for params in (
         {"page": "0"},
         {"page": "x"},
+        {"page": "9" * 25},
+        {"page": "9" * 5000},
         {"page_size": "1000"},
     ):
         status, body = await site.call("GET", "/admin/v1/assessment-instructions", params=params)
