@@ -82,9 +82,10 @@ class Store:
 
 
 def _sqlite_engine(path: Path) -> AsyncEngine:
-    # One connection: SQLite has one writer at a time anyway, and so nobody ever meets a locked database.
+    # One connection: SQLite has one writer at a time anyway, and so nobody ever meets a locked database. Parameters are
+    # hidden from errors here and below: errors get into logs, and parameters are students' texts.
     url = URL.create("sqlite+aiosqlite", database=str(path))
-    engine = create_async_engine(url, pool_size=1, max_overflow=0, pool_timeout=60)
+    engine = create_async_engine(url, pool_size=1, max_overflow=0, pool_timeout=60, hide_parameters=True)
 
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
@@ -178,6 +179,7 @@ async def open_database(url: URL) -> AsyncIterator[Store]:
         pool_size=_CONNECTIONS,
         max_overflow=0,
         pool_timeout=60,
+        hide_parameters=True,
         connect_args={"timeout": _CONNECT_SECONDS, "command_timeout": _STATEMENT_SECONDS},
     )
     name = url.render_as_string(hide_password=True)

@@ -110,8 +110,9 @@ async def carried_out(engine: AsyncEngine, work: Callable[[Transaction], Awaitab
             if not _passes(error):
                 raise
             if clock() >= until:
+                cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
                 raise ServiceUnavailable(
-                    f"the database has not answered for {PATIENCE_SECONDS:.0f} s: {error}",
+                    f"the database has not answered for {PATIENCE_SECONDS:.0f} s: {cause}",
                     remedy="Start the database, then the service; nothing that was told to anybody is lost.",
                 ) from error
             log.warning("the database did not carry this out; trying again", cause=type(error).__name__, seconds=pause)

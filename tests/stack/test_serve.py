@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import aiohttp
@@ -30,6 +32,24 @@ async def test_a_service_without_a_database_url_keeps_its_tables_in_the_data_fol
                     async with http.get(f"{content.url}/v1/content/{storage_id}") as response:
                         assert await response.read() == b"kept"
     assert (tmp_path / "stack-data" / "content" / "stack.sqlite").is_file()
+
+
+async def test_what_the_database_does_not_take_is_in_neither_the_log_nor_the_answer(tmp_path: Path) -> None:
+    async with serving(tmp_path, {}) as services:
+        identity = services.start("identity")
+        identity.wait_until_ready()
+        with closing(sqlite3.connect(tmp_path / "stack-data" / "identity" / "stack.sqlite")) as database:
+            database.execute("DROP TABLE identity_accounts")
+        login = {"email": "canary@school.example", "password": "canary"}
+        async with (
+            aiohttp.ClientSession() as http,
+            http.post(f"{identity.url}/v1/auth/login", json=login) as response,
+        ):
+            assert response.status == 500
+            assert b"canary" not in await response.read()
+    logged = identity.log.read_text()
+    assert "no such table: identity_accounts" in logged
+    assert "canary" not in logged
 
 
 async def test_it_ends_in_order_when_it_is_told_to(tmp_path: Path) -> None:
