@@ -44,7 +44,7 @@ PACE_BURST_BYTES = 2 * 1024 * 1024
 # The mock broker answers an empty fetch only when its time is up, also when something has come in meanwhile.
 _FETCH_MILLISECONDS = 25
 # The rich result of some thousand essays is above the client's default of 1 MiB.
-_LARGEST_MESSAGE_BYTES = 4 * 1024 * 1024
+LARGEST_MESSAGE_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +184,8 @@ async def open_publisher(cluster: Cluster) -> AsyncIterator[Publisher]:
         "acks": "all",
         "linger_ms": _LINGER_MILLISECONDS,
         "enable_idempotence": False,  # the mock broker does not dedupe, and without it a send cannot hang for ever
-        "max_request_size": _LARGEST_MESSAGE_BYTES,
+        "max_request_size": LARGEST_MESSAGE_BYTES,
+        "compression_type": "gzip",  # every reader has it; a broker's own limit, often 1 MiB, is one of what it is sent
         "request_timeout_ms": 10_000,
         "metadata_max_age_ms": _METADATA_MILLISECONDS,
     }

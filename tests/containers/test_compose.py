@@ -15,6 +15,7 @@ import typer
 
 from eng5_runner.cli.app import app, stack_app
 from eng5_runner.contracts.topics import Topic
+from eng5_runner.stack.kafka import LARGEST_MESSAGE_BYTES
 from tests.containers.composed import (
     HULEEDU,
     OWN_STACK,
@@ -188,6 +189,15 @@ def test_the_topics_are_made_that_the_contract_names(tmp_path: Path) -> None:
     asked = [line.split() for line in made.stdout.splitlines()]
     assert [line[line.index("--topic") + 1] for line in asked] == [topic.value for topic in Topic]
     assert all("--create" in line and "--if-not-exists" in line for line in asked)
+
+
+def test_the_broker_takes_what_the_services_write(tmp_path: Path) -> None:
+    """Also into topics of an earlier version, which has set no limit of theirs."""
+    made = _make_topics('echo "$@"', tmp_path).stdout.splitlines()
+    assert len(made) == len(Topic)
+    assert all(f"--config max.message.bytes={LARGEST_MESSAGE_BYTES}" in line for line in made)
+    kafka = services(OWN_STACK)["kafka"]["environment"]
+    assert int(kafka["KAFKA_MESSAGE_MAX_BYTES"]) == LARGEST_MESSAGE_BYTES
 
 
 @pytest.mark.parametrize("nth", range(1, len(Topic) + 1))

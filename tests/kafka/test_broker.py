@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from importlib.util import find_spec
 
@@ -13,8 +14,9 @@ from eng5_runner.effects.kafka import KafkaBroker as Connection
 from eng5_runner.effects.kafka import connected
 from eng5_runner.effects.kafka_settings import KafkaSettings
 from eng5_runner.errors import ConfigurationError
+from eng5_runner.stack.kafka import Cluster, open_publisher, open_reader
 from tests.effects.conftest import nothing_left as nothing_left  # noqa: PLC0414 - pytest finds fixtures by their name
-from tests.kafka.cluster import PARTITIONS, Broker, KafkaBroker, add_partitions, on_real_kafka
+from tests.kafka.cluster import LARGEST_REQUEST_BYTES, PARTITIONS, Broker, KafkaBroker, add_partitions, on_real_kafka
 from tests.kafka.detour import Detour
 from tests.kafka.records import put, values_in
 
@@ -44,6 +46,19 @@ def numbered(count: int) -> list[bytes]:
 async def test_gzipped_records_are_read(broker: Broker, connection: Connection) -> None:
     put(broker.bootstrap, Topic.COMPARISON, numbered(200), compression_type="gzip")
     assert await read(connection, 200) == numbered(200)
+
+
+async def test_a_large_result_of_the_stack_fits_where_the_limit_is_lower(broker: Broker) -> None:
+    """A broker's limit is one of bytes on the way; every kind of reader gets what was written."""
+    value = json.dumps([{"essay_id": f"student_{number:04}", "rank": number} for number in range(4000)]).encode()
+    assert len(value) > 2 * LARGEST_REQUEST_BYTES
+    cluster = Cluster(bootstrap=broker.bootstrap)
+    async with open_publisher(cluster) as publisher, open_reader(cluster, Topic.REQUEST, beginning_at="latest") as ours:
+        await publisher.publish(Topic.REQUEST.value, value)
+        while not (found := [one.value for read in (await ours.getmany(timeout_ms=200)).values() for one in read]):
+            pass
+    assert found == [value]
+    assert value in values_in(broker.bootstrap, Topic.REQUEST)
 
 
 @pytest.mark.parametrize("codec", ["zstd", "lz4", "snappy"])
