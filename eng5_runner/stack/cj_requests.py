@@ -7,7 +7,7 @@ stands in the batch's record.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -87,19 +87,26 @@ class Requests:
 
         await self._store.carry_out(put)
 
-    async def take(self, at_most: int) -> list[Held]:
-        """The oldest requests that nobody works off, which are this worker's from now on."""
+    async def take(self, at_most: int, *, hand: Collection[int]) -> list[Held]:
+        """The oldest requests that nobody works off, which are this worker's from now on.
+
+        Args:
+            at_most: requests.
+            hand: the numbers of those that the worker is at already.
+        """
+        key = cj_requests.c.id
         rows = await self._store.rows(
-            taking(cj_requests, key=cj_requests.c.id, where=_open(), worker=self._worker, at_most=at_most)
+            taking(cj_requests, key=key, where=_open(), hand=hand, worker=self._worker, at_most=at_most)
         )
         return [
             Held(number=row.id, raw=row.raw, answered=row.answered_at is not None, worker=self._worker)
             for row in sorted(rows, key=lambda row: row.id)
         ]
 
-    async def renew(self) -> set[int]:
-        """Keep all that this worker has for another while; gives the numbers of what it still has."""
-        rows = await self._store.rows(renewing(cj_requests, key=cj_requests.c.id, where=_open(), worker=self._worker))
+    async def renew(self, hand: Collection[int]) -> set[int]:
+        """Keep those of these numbers that this worker still has for another while; gives them."""
+        key = cj_requests.c.id
+        rows = await self._store.rows(renewing(cj_requests, key=key, where=_open(), hand=hand, worker=self._worker))
         return {row.id for row in rows}
 
     async def note(self, held: Held, *, done: bool = False) -> None:

@@ -125,7 +125,7 @@ class CJService:
         while True:
             self._woken.clear()
             places = _BATCHES_AT_ONCE - len(self._tasks)
-            for held in await self._requests.take(places) if places else []:
+            for held in await self._requests.take(places, hand=tuple(self._tasks)) if places else []:
                 self._tasks[held.number] = tasks.create_task(self._serve(held), name=f"request {held.number}")
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_EVERY_SECONDS):
@@ -135,7 +135,7 @@ class CJService:
         while True:
             await asyncio.sleep(RENEWED_EVERY_SECONDS)
             ours = dict(self._tasks)
-            held = await self._requests.renew()
+            held = await self._requests.renew(tuple(ours))
             for number, task in ours.items():
                 if number not in held and not task.done():
                     log.warning("a batch was taken by another worker", request=number)

@@ -3,11 +3,16 @@
 Leases are told in the database's clock, so the workers' own clocks may differ. A lease counts as over when it was not
 renewed in time and the database itself has been up for as long as a lease: after an outage of the database everybody
 gets to renew before anybody takes.
+
+What a worker has in hand it knows itself, and says with every statement: a lease that has lapsed in its own hand, while
+the machine slept, it does not take again but renews, if nobody was quicker; and what stands under its name without its
+knowledge, because the connection broke between the commit and the answer, it takes as if it were free.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection
+from typing import Any, TypeVar
 
 from sqlalchemy import Column, Double, Executable, Table, and_, or_, select, update
 from sqlalchemy.ext.compiler import compiles
@@ -17,6 +22,8 @@ from sqlalchemy.sql.expression import FunctionElement
 
 LEASE_SECONDS = 10.0
 RENEWED_EVERY_SECONDS = 2.5
+
+KeyT = TypeVar("KeyT", int, str)
 
 
 class _Now(FunctionElement[float]):
@@ -65,20 +72,34 @@ def lease() -> ColumnElement[float]:
     return _Now() + LEASE_SECONDS
 
 
-def taking(table: Table, *, key: Column[Any], where: ColumnElement[bool], worker: str, at_most: int) -> Executable:
-    """The statement that takes the oldest free rows of those that are wanted and gives them.
+def taking(
+    table: Table, *, key: Column[KeyT], where: ColumnElement[bool], hand: Collection[KeyT], worker: str, at_most: int
+) -> Executable:
+    """The statement that takes the oldest free rows of those that are wanted and gives them; it may be done twice.
 
     Two workers that take at the same time pass over each other's rows; SQLite has one writer at a time anyway.
+
+    Args:
+        table: where the work stands.
+        key: a unique column.
+        where: what is wanted.
+        hand: the keys of what the worker has taken and not finished, some dozens: databases bound the number of values.
+        worker: who takes.
+        at_most: rows.
     """
-    wanted = select(key).where(where, free(table)).order_by(key).limit(at_most).with_for_update(skip_locked=True)
-    picked = wanted.cte("picked")  # evaluated once; a subquery might be evaluated for each row
+    to_be_had = and_(or_(free(table), table.c.worker == worker), key.not_in(hand))
+    wanted = select(key).where(where, to_be_had).order_by(*table.primary_key).limit(at_most)
+    # Evaluated once; a subquery might be evaluated for each row.
+    picked = wanted.with_for_update(skip_locked=True).cte("picked")
     taken = update(table).where(key.in_(select(picked.c[key.name])))
     return taken.values(worker=worker, lease_until=lease()).returning(table)
 
 
-def renewing(table: Table, *, key: Column[Any], where: ColumnElement[bool], worker: str) -> Executable:
-    """The statement that renews all leases of a worker and gives the keys of what it still holds."""
-    held = and_(table.c.worker == worker, where)
+def renewing(
+    table: Table, *, key: Column[KeyT], where: ColumnElement[bool], hand: Collection[KeyT], worker: str
+) -> Executable:
+    """The statement that renews the leases of what a worker has in hand and gives the keys of what it still holds."""
+    held = and_(table.c.worker == worker, key.in_(hand), where)
     return update(table).where(held).values(lease_until=lease()).returning(key)
 
 

@@ -169,7 +169,7 @@ class LLMProvider:
         while not self._closing:
             self._woken.clear()
             places = self._workers - len(self._in_hand)
-            taken = await self._record.take(places) if places else []
+            taken = await self._record.take(places, hand=tuple(self._in_hand)) if places else []
             for entry in taken:
                 self._in_hand.add(entry.queue_id)
                 judging.create_task(self._judge(entry))
@@ -193,7 +193,7 @@ class LLMProvider:
     async def _keep_leases(self) -> None:
         while True:
             await asyncio.sleep(RENEWED_EVERY_SECONDS)
-            await self._record.renew()
+            await self._record.renew(tuple(self._in_hand))
 
     async def _let_go(self) -> None:
         """What was not judged need not wait for the end of the lease."""

@@ -5,7 +5,7 @@ Several processes share it. Whoever accepts a comparison only writes it down; ea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -119,29 +119,34 @@ class QueueRecord:
         # In one order, so that two processes do not wait for each other.
         rows = [{"which": queue_id, "what": raw} for queue_id, raw in sorted(outcomes)]
 
-        async def finish(connection: Transaction) -> set[str]:
+        async def finish(connection: Transaction) -> set[tuple[str, bytes]]:
             await connection.execute(statement, rows)
-            ours = select(table.c.queue_id).where(
-                table.c.queue_id.in_([queue_id for queue_id, _ in outcomes]), table.c.worker == self.worker
+            # By what stands there: our own name can stand by an outcome of ours that came earlier.
+            stored = select(table.c.queue_id, table.c.outcome).where(
+                table.c.queue_id.in_([queue_id for queue_id, _ in outcomes])
             )
-            return {row.queue_id for row in (await connection.execute(ours)).all()}
+            return {(row.queue_id, row.outcome) for row in (await connection.execute(stored)).all()}
 
         kept = await self._store.carry_out(finish)
-        return [queue_id in kept for queue_id, _ in outcomes]
+        return [outcome in kept for outcome in outcomes]
 
-    async def take(self, at_most: int) -> list[Entry]:
-        """The oldest comparisons that nobody judges, which are this worker's from now on."""
+    async def take(self, at_most: int, *, hand: Collection[str]) -> list[Entry]:
+        """The oldest comparisons that nobody judges, which are this worker's from now on.
+
+        Args:
+            at_most: comparisons.
+            hand: the queue ids of those that the worker judges already.
+        """
         table = llm_comparisons
         rows = await self._store.rows(
-            taking(table, key=table.c.number, where=_open(), worker=self.worker, at_most=at_most)
+            taking(table, key=table.c.queue_id, where=_open(), hand=hand, worker=self.worker, at_most=at_most)
         )
         return [_entry(row) for row in sorted(rows, key=lambda row: row.number)]
 
-    async def renew(self) -> None:
-        """Keep what this worker has taken for another while."""
-        await self._store.rows(
-            renewing(llm_comparisons, key=llm_comparisons.c.number, where=_open(), worker=self.worker)
-        )
+    async def renew(self, hand: Collection[str]) -> None:
+        """Keep those of these queue ids that this worker still has for another while."""
+        key = llm_comparisons.c.queue_id
+        await self._store.rows(renewing(llm_comparisons, key=key, where=_open(), hand=hand, worker=self.worker))
 
     async def release(self) -> None:
         """Leave what this worker has taken and not judged to others."""

@@ -21,6 +21,7 @@ from eng5_runner.stack.llm_queue import Entry, Full, Known, QueueRecord, new_ent
 from eng5_runner.stack.store import Store, open_database, open_store
 from eng5_runner.stack.tables import cj_comparisons, cj_requests, llm_comparisons
 from tests.postgres.conftest import Database
+from tests.postgres.detour import detour
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -72,7 +73,7 @@ async def test_each_comparison_is_accepted_once_and_taken_by_one_worker(store: S
 
         async def take_all(record: QueueRecord) -> list[str]:
             taken: list[str] = []
-            while found := await record.take(7):
+            while found := await record.take(7, hand=taken):
                 taken += [each.queue_id for each in found]
             return taken
 
@@ -84,26 +85,58 @@ async def test_each_comparison_is_accepted_once_and_taken_by_one_worker(store: S
 async def test_a_living_worker_keeps_what_it_has_and_a_dead_one_s_goes_to_the_next(store: Store) -> None:
     async with worker(store) as dead, worker(store) as alive:
         await asyncio.gather(*(dead.accepted.add(entry()) for _ in range(5)))
-        held = {each.queue_id for each in await dead.take(5)}
-        assert await alive.take(5) == []
+        held = {each.queue_id for each in await dead.take(5, hand=())}
+        assert await alive.take(5, hand=()) == []
         await die(store, llm_comparisons)
-        await dead.renew()  # it was not dead
-        assert await alive.take(5) == []
+        await dead.renew(held)  # it was not dead
+        assert await alive.take(5, hand=()) == []
         await die(store, llm_comparisons)
         taken: list[Entry] = []
         async with asyncio.timeout(60):
             while not taken:  # a server that has only just started lets everybody renew first
-                taken = await alive.take(5)
+                taken = await alive.take(5, hand=())
                 await asyncio.sleep(0.1)
         assert {each.queue_id for each in taken} == held
+
+
+async def test_a_worker_does_not_take_what_it_has_in_hand_though_the_lease_has_lapsed(store: Store) -> None:
+    async with worker(store) as sleeper:
+        await sleeper.accepted.add(entry())
+        (held,) = await sleeper.take(5, hand=())
+        await die(store, llm_comparisons)
+        known = await sleeper.accepted.add(entry())
+        assert isinstance(known, Known)
+        assert [each.queue_id for each in await sleeper.take(5, hand={held.queue_id})] == [known.queue_id]
+
+
+async def test_what_a_worker_has_without_knowing_it_is_not_renewed_and_is_taken(store: Store) -> None:
+    async with worker(store) as record:
+        await record.accepted.add(entry())
+        (lost,) = await record.take(5, hand=())  # and its answer never came
+        before = await store.row(select(llm_comparisons.c.lease_until))
+        await record.renew(())
+        assert await store.row(select(llm_comparisons.c.lease_until)) == before
+        assert await record.take(5, hand=()) == [lost]
+
+
+async def test_a_commit_whose_answer_is_lost_is_found_done(database: Database) -> None:
+    async with detour(database.url) as way, open_database(way.url) as store, worker(store) as record:
+        known = await record.accepted.add(entry())
+        assert isinstance(known, Known)
+        way.to_lose = 1
+        (taken,) = await record.take(5, hand=())
+        assert taken.queue_id == known.queue_id
+        way.to_lose = 1
+        assert await record.finished.add((taken.queue_id, b"outcome"))
+        assert way.to_lose == 0
 
 
 async def test_what_is_given_back_need_not_wait(store: Store) -> None:
     async with worker(store) as ending, worker(store) as other:
         await ending.accepted.add(entry())
-        assert len(await ending.take(5)) == 1
+        assert len(await ending.take(5, hand=())) == 1
         await ending.release()
-        assert len(await other.take(5)) == 1
+        assert len(await other.take(5, hand=())) == 1
 
 
 async def test_of_two_outcomes_the_first_stands_and_is_the_only_one_told(store: Store) -> None:
@@ -112,6 +145,8 @@ async def test_of_two_outcomes_the_first_stands_and_is_the_only_one_told(store: 
         assert isinstance(known, Known)
         assert await other.finished.add((known.queue_id, b"first"))
         assert not await one.finished.add((known.queue_id, b"second"))
+        assert not await other.finished.add((known.queue_id, b"third"))  # its own, but not what was told
+        assert await other.finished.add((known.queue_id, b"first"))  # as when the answer to a commit was lost
         row = await store.row(select(llm_comparisons.c.outcome))
     assert row is not None and row.outcome == b"first"
 
@@ -121,7 +156,7 @@ async def test_a_full_queue_takes_nothing_new_and_still_knows_the_old(store: Sto
     async with worker(store, length=2) as record:
         answers = [await record.accepted.add(each) for each in (old, entry(), entry(), old)]
         assert [isinstance(answer, Full) for answer in answers] == [False, False, True, False]
-        await record.take(1)
+        await record.take(1, hand=())
         assert isinstance(await record.accepted.add(entry()), Known)
 
 
@@ -149,7 +184,7 @@ def question(name: str) -> Asked:
 async def test_whoever_was_given_up_for_dead_decides_nothing_any_more(store: Store) -> None:
     ghost, heir = Requests(store), Requests(store)
     await ghost.put([("batch", b"request")])
-    (held,) = await ghost.take(9)
+    (held,) = await ghost.take(9, hand=())
     record = BatchRecord(store, held)
     batch = await record.accept(PLAN, "0" * 64)
     await record.add(batch.number, [question("before")])
@@ -157,7 +192,7 @@ async def test_whoever_was_given_up_for_dead_decides_nothing_any_more(store: Sto
     found = []
     async with asyncio.timeout(60):
         while not found:
-            found = await heir.take(9)
+            found = await heir.take(9, hand=())
             await asyncio.sleep(0.1)
 
     for late in (
@@ -168,8 +203,8 @@ async def test_whoever_was_given_up_for_dead_decides_nothing_any_more(store: Sto
     ):
         with pytest.raises(LeaseLost):
             await late
-    assert await ghost.renew() == set()
-    assert await heir.renew() == {held.number}
+    assert await ghost.renew({held.number}) == set()
+    assert await heir.renew({held.number}) == {held.number}
     (asked,) = await store.rows(select(cj_comparisons.c.essay_a_id))
     assert asked.essay_a_id == "before"
     assert await BatchRecord(store, found[0]).closing(batch.number) == []
@@ -178,12 +213,12 @@ async def test_whoever_was_given_up_for_dead_decides_nothing_any_more(store: Sto
 async def test_a_request_that_comes_again_waits_for_its_batch_to_be_over(store: Store) -> None:
     requests = Requests(store)
     await requests.put([("batch", b"first"), ("batch", b"first")])
-    (held,) = await requests.take(9)
+    (held,) = await requests.take(9, hand=())
     await requests.note(held)
     await requests.put([("batch", b"again")])
-    assert await requests.take(9) == []
+    assert await requests.take(9, hand={held.number}) == []
     await requests.note(held, done=True)
-    assert await requests.take(9) == []
+    assert await requests.take(9, hand=()) == []
     await requests.put([("batch", b"again")])
-    (fresh,) = await requests.take(9)
+    (fresh,) = await requests.take(9, hand=())
     assert (fresh.raw, fresh.answered) == (b"again", False)
