@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from eng5_runner.contracts.base import describe
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
-from eng5_runner.contracts.request import CourseCode, Language, OutputVerbosity, Provider, ReasoningEffort
+from eng5_runner.contracts.request import CourseCode, Language, MaxTokens, OutputVerbosity, Provider, ReasoningEffort
 from eng5_runner.core.spec import Design, KafkaMechanism, KafkaProtocol, Mode, Swap
 from eng5_runner.errors import ConfigurationError, InputsMissing, UsageError
 
@@ -61,7 +61,7 @@ class Settings(BaseModel):
     llm_provider: Provider | None = None
     llm_model: str | None = None
     llm_temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    llm_max_tokens: Annotated[int, Field(gt=0)] | None = None
+    llm_max_tokens: MaxTokens | None = None
     system_prompt: Path | None = None
     rubric: Path | None = None
     reasoning_effort: ReasoningEffort | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field
 
@@ -13,6 +13,9 @@ from eng5_runner.contracts.events import BatchEvent, SystemMetadata
 # The width of the CJ service's column; a longer id ends the batch with a database error.
 ESSAY_ID_LENGTH = 36
 ASSIGNMENT_ID_LENGTH = 100
+# No model writes so much; what is larger than 64 bits no JSON writer of the services takes.
+MOST_TOKENS = 2**31 - 1
+MaxTokens: TypeAlias = Annotated[int, Field(gt=0, le=MOST_TOKENS)]
 
 
 class Provider(StrEnum):
@@ -92,7 +95,7 @@ class LLMConfigOverrides(WireModel):
     provider_override: Provider | None = None
     model_override: str | None = None
     temperature_override: Annotated[float, Field(ge=0, le=2)] | None = None
-    max_tokens_override: Annotated[int, Field(gt=0)] | None = None
+    max_tokens_override: MaxTokens | None = None
     system_prompt_override: str | None = None
     judge_rubric_override: str | None = None
     reasoning_effort: ReasoningEffort | None = None

@@ -96,9 +96,16 @@ class Plan(BaseModel):
 
 
 def request_digest(envelope: Envelope[CJAssessmentRequest]) -> str:
-    """What two sendings of one request have in common: the event's id and data."""
+    """What two sendings of one request have in common: the event's id and data.
+
+    Raises:
+        RequestRejected: the data holds what cannot be written as JSON again.
+    """
     data = envelope.data.model_dump(mode="json")
-    told = orjson.dumps([str(envelope.event_id), data], option=orjson.OPT_SORT_KEYS)
+    try:
+        told = orjson.dumps([str(envelope.event_id), data], option=orjson.OPT_SORT_KEYS)
+    except TypeError as error:  # in `error_info` anything can stand
+        raise RequestRejected(f"data: {error}") from error
     return hashlib.sha256(told).hexdigest()
 
 
@@ -228,10 +235,10 @@ def is_raised(raw: bytes, *, than: bytes) -> bool:
     try:
         later, before = read(raw, extra="ignore"), read(than, extra="ignore")
         limits = [wishes_of(each.metadata or {}).max_cost_usd for each in (later, before)]
+        higher = limits[0] is not None and limits[1] is not None and limits[0] > limits[1]
+        return higher and request_digest(later) == request_digest(before)
     except (ValidationError, RequestRejected):
         return False
-    higher = limits[0] is not None and limits[1] is not None and limits[0] > limits[1]
-    return higher and request_digest(later) == request_digest(before)
 
 
 def _among(essays: Sequence[PlannedEssay], wishes: Wishes) -> Wishes:

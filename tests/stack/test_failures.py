@@ -65,6 +65,8 @@ async def test_essays_that_cannot_be_compared_are_refused(stack: Client, ids: li
         ({"llm_config_overrides": {"provider_override": "nobody"}}, "provider_override"),
         ({"llm_config_overrides": {"provider_override": "openai"}}, "no judge for openai; this service has mock/"),
         ({"llm_config_overrides": {"model_override": "gpt"}}, "no judge for mock/gpt; this service has mock/"),
+        ({"llm_config_overrides": {"max_tokens_override": 10**20}}, "max_tokens_override"),
+        ({"system_metadata": {"error_info": {"n": 10**20}}}, "data: Integer exceeds 64-bit range"),
         ({"entity_id": "not-a-uuid"}, "entity_id is not a UUID"),
         ({"student_prompt_ref": {"references": {"student_prompt_text": {"storage_id": UNKNOWN}}}}, UNKNOWN),
     ],
