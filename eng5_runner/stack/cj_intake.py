@@ -66,7 +66,7 @@ class Intake:
                 try:
                     envelope = Envelope[CJAssessmentRequest].model_validate_json(raw, extra="ignore")
                 except ValidationError as error:
-                    await self._refuse_unreadable(raw, error)
+                    await refuse_unreadable(self._publisher, raw, error=error)
                 else:
                     readable.append((envelope.data.entity_id, raw))
             await self._requests.put(readable)
@@ -74,18 +74,20 @@ class Intake:
             if commit:
                 await _commit(reader)
 
-    async def _refuse_unreadable(self, raw: bytes, error: ValidationError) -> None:
-        try:
-            told = _Readable.model_validate_json(raw)
-        except ValidationError:
-            log.warning("a request without a readable batch id", reason=describe(error))
-            return
-        correlation_id = told.correlation_id or uuid4()
-        info = cj_events.processing_error(f"the request breaks the contract: {describe(error)}", correlation_id)
-        message = cj_events.failed(
-            batch_id=told.data.entity_id, parent_id=None, correlation_id=correlation_id, error_info=info
-        )
-        await self._publisher.publish(Topic.FAILED.value, message, key=told.data.entity_id.encode())
+
+async def refuse_unreadable(publisher: Publisher, raw: bytes, *, error: ValidationError) -> None:
+    """Tell whoever sent a request how it breaks the contract, if the batch can be read in it."""
+    try:
+        told = _Readable.model_validate_json(raw)
+    except ValidationError:
+        log.warning("a request without a readable batch id", reason=describe(error))
+        return
+    correlation_id = told.correlation_id or uuid4()
+    info = cj_events.processing_error(f"the request breaks the contract: {describe(error)}", correlation_id)
+    message = cj_events.failed(
+        batch_id=told.data.entity_id, parent_id=None, correlation_id=correlation_id, error_info=info
+    )
+    await publisher.publish(Topic.FAILED.value, message, key=told.data.entity_id.encode())
 
 
 async def polled(reader: AIOKafkaConsumer) -> list[bytes]:

@@ -17,6 +17,10 @@ from typing import Literal, TypeAlias
 import structlog
 
 from eng5_runner.contracts.callbacks import LLMComparisonResult
+from eng5_runner.contracts.prices import judging_model, most_usd
+from eng5_runner.contracts.services import ModelEntry
+from eng5_runner.stack.cj_plan import Plan, RequestRejected
+from eng5_runner.stack.clients import LLMProviderClient
 
 log = structlog.get_logger(__name__)
 
@@ -82,3 +86,19 @@ class Purse:
             log.warning("an answer cost more than it should be able to", bound=str(bound), cost=str(cost))
         self._spent += cost
         self._news.set()
+
+
+async def priced_model(plan: Plan, provider: LLMProviderClient) -> ModelEntry | None:
+    """The model whose prices bound the costs of a batch; None for one without a cost limit.
+
+    Raises:
+        RequestRejected: there is no such model, or its price is not known.
+        NeighbourFailed: the LLM provider does not say.
+    """
+    if plan.wishes.max_cost_usd is None:
+        return None
+    model = judging_model(await provider.models(), plan.overrides)
+    if model is None or most_usd(model, prompt_tokens=0, overrides=plan.overrides) is None:
+        told = model.model_id if model else plan.overrides.model_override or plan.overrides.provider_override
+        raise RequestRejected(f"a cost limit needs a model whose price is known, which {told} is not")
+    return model

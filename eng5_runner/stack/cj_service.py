@@ -17,20 +17,20 @@ from contextlib import suppress
 
 import structlog
 from aiokafka import AIOKafkaConsumer
+from pydantic import ValidationError
 
 from eng5_runner.contracts.callbacks import LLMComparisonResult
 from eng5_runner.contracts.envelope import Envelope
-from eng5_runner.contracts.prices import judging_model, most_usd
 from eng5_runner.contracts.request import CJAssessmentRequest
-from eng5_runner.contracts.services import ModelEntry
 from eng5_runner.contracts.topics import Topic
-from eng5_runner.errors import ServiceUnavailable
+from eng5_runner.errors import RunnerError, ServiceUnavailable
 from eng5_runner.stack import cj_events
 from eng5_runner.stack.cj_assignments import Assignments
 from eng5_runner.stack.cj_events import ended_at_cost_limit
-from eng5_runner.stack.cj_intake import Intake, polled
+from eng5_runner.stack.cj_intake import Intake, polled, refuse_unreadable
 from eng5_runner.stack.cj_outcome import Outcome
 from eng5_runner.stack.cj_plan import Plan, RequestRejected, plan_batch, request_digest, wishes_of
+from eng5_runner.stack.cj_purse import priced_model
 from eng5_runner.stack.cj_record import Asked, Batch, BatchRecord, keep_answers
 from eng5_runner.stack.cj_requests import Held, LeaseLost, Requests
 from eng5_runner.stack.cj_rounds import BatchRun, read_result
@@ -44,8 +44,6 @@ from eng5_runner.stack.transactions import FAILURES, ValueRefused
 
 log = structlog.get_logger(__name__)
 
-_POLL_MILLISECONDS = 200
-_POLL_RECORDS = 1000
 _LOOK_EVERY_SECONDS = 0.5
 _LET_GO_SECONDS = 2.0
 # More than these wait, or go to other workers.
@@ -83,7 +81,7 @@ class CJService:
         await self._requests.forget()
 
     async def run(self, requests: AIOKafkaConsumer, results: AIOKafkaConsumer, *, commit: bool = False) -> None:
-        """Serve until cancelled. A bug in one batch ends the service, loudly.
+        """Serve until cancelled. A bug in one batch ends that batch, and is logged.
 
         Args:
             requests: reads the requests.
@@ -150,33 +148,59 @@ class CJService:
             log.warning("the batches at work stay taken until their lease ends", cause=type(error).__name__)
 
     async def _serve(self, held: Held) -> None:
-        """One request from beginning to end; whatever can be foreseen to go wrong ends in a failure event."""
-        envelope = Envelope[CJAssessmentRequest].model_validate_json(held.raw, extra="ignore")
-        batch_id, number = envelope.data.entity_id, None
-        self._active[batch_id] = None
+        """One request from beginning to end."""
         try:
-            record = BatchRecord(self._store, held)
-            batch = await self._batch_of(envelope, record)
-            number = batch.number
-            await self._finish(batch, record=record, held=held)
-            await self._requests.note(held, done=True)
-        except (RequestRejected, NeighbourFailed, ValueRefused) as error:
-            log.warning("batch failed", batch_id=batch_id, reason=str(error))
-            message = cj_events.failed(
-                batch_id=batch_id,
-                parent_id=envelope.data.assignment_id,
-                correlation_id=envelope.correlation_id,
-                error_info=cj_events.processing_error(str(error), envelope.correlation_id),
-                job=number,
-            )
-            await self._publish(Topic.FAILED, message, batch_id=batch_id)
+            await self._worked_off(held)
             await self._requests.note(held, done=True)
         except LeaseLost:
-            log.warning("a batch was taken by another worker", batch_id=batch_id)
+            log.warning("a batch was taken by another worker", request=held.number)
         finally:
-            del self._active[batch_id]
             del self._tasks[held.number]
             self._woken.set()
+
+    async def _worked_off(self, held: Held) -> None:
+        """What a request asks for; whatever goes wrong with this one alone ends in a failure event.
+
+        Raises:
+            LeaseLost: another worker has taken it.
+        """
+        try:
+            envelope = Envelope[CJAssessmentRequest].model_validate_json(held.raw, extra="ignore")
+        except ValidationError as error:  # an earlier version took it in, whose contract was wider
+            await refuse_unreadable(self._publisher, held.raw, error=error)
+            return
+        batch_id, record, job = envelope.data.entity_id, BatchRecord(self._store, held), None
+        self._active[batch_id] = None
+        try:
+            batch = await self._batch_of(envelope, record)
+            job = batch.number
+            await self._finish(batch, record=record, held=held)
+        except (RequestRejected, NeighbourFailed, ValueRefused) as error:
+            log.warning("batch failed", batch_id=batch_id, reason=str(error))
+            await self._fail(envelope, held=held, job=job, reason=str(error))
+        except (LeaseLost, RunnerError, *FAILURES):  # the database or the broker is away, which is no batch's own
+            raise
+        except Exception:  # one batch's boundary: a bug in it must not end the others
+            log.exception("batch failed", batch_id=batch_id)
+            await self._fail(envelope, held=held, job=job, reason="internal error; see the log")
+        finally:
+            del self._active[batch_id]
+
+    async def _fail(self, envelope: Envelope[CJAssessmentRequest], *, held: Held, job: int | None, reason: str) -> None:
+        """Tell that a batch has failed.
+
+        Raises:
+            LeaseLost: another worker has taken it, and it has not failed there.
+        """
+        await self._store.carry_out(held.check)
+        message = cj_events.failed(
+            batch_id=envelope.data.entity_id,
+            parent_id=envelope.data.assignment_id,
+            correlation_id=envelope.correlation_id,
+            error_info=cj_events.processing_error(reason, envelope.correlation_id),
+            job=job,
+        )
+        await self._publish(Topic.FAILED, message, batch_id=envelope.data.entity_id)
 
     async def _batch_of(self, envelope: Envelope[CJAssessmentRequest], record: BatchRecord) -> Batch:
         """The batch of a request: the one on record, or a new one.
@@ -205,7 +229,7 @@ class CJService:
             LeaseLost: another worker has taken it.
         """
         plan = batch.plan
-        model = await _priced_model(plan, self._provider)
+        model = await priced_model(plan, self._provider)
         run = BatchRun(batch=batch, record=record, provider=self._provider, model=model)
         self._active[plan.batch_id] = run
         earlier = await record.asked(batch.number)
@@ -227,7 +251,10 @@ class CJService:
         answered = [each.raw for each in earlier if each.raw is not None]
         if answered:
             log.info("batch answered again", batch_id=plan.batch_id, callbacks=len(answered))
-        await self._publisher.publish_all(Topic.COMPARISON.value, answered)
+        try:
+            await self._publisher.publish_all(Topic.COMPARISON.value, answered)
+        except* ServiceUnavailable as several:
+            raise several.exceptions[0] from None
 
     async def _closing_events(self, batch: Batch, outcome: Outcome) -> list[tuple[str, bytes]]:
         if outcome.too_many_failed:
@@ -263,19 +290,3 @@ async def _with_the_limit_of(envelope: Envelope[CJAssessmentRequest], batch: Bat
         return batch
     log.info("cost limit raised", batch_id=batch.plan.batch_id, before=before, now=limit)
     return await record.go_on(batch, batch.plan.with_limit(limit))
-
-
-async def _priced_model(plan: Plan, provider: LLMProviderClient) -> ModelEntry | None:
-    """The model whose prices bound the costs of a batch; None for one without a cost limit.
-
-    Raises:
-        RequestRejected: there is no such model, or its price is not known.
-        NeighbourFailed: the LLM provider does not say.
-    """
-    if plan.wishes.max_cost_usd is None:
-        return None
-    model = judging_model(await provider.models(), plan.overrides)
-    if model is None or most_usd(model, prompt_tokens=0, overrides=plan.overrides) is None:
-        told = model.model_id if model else plan.overrides.model_override or plan.overrides.provider_override
-        raise RequestRejected(f"a cost limit needs a model whose price is known, which {told} is not")
-    return model

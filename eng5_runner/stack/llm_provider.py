@@ -21,20 +21,18 @@ from uuid import UUID
 import structlog
 from aiohttp import web
 from prometheus_client import Counter
-from pydantic import ValidationError
 
-from eng5_runner.contracts.base import describe
 from eng5_runner.contracts.request import Provider
 from eng5_runner.contracts.services import ComparisonBody, ComparisonQueued, ModelManifest
 from eng5_runner.contracts.topics import Topic
-from eng5_runner.errors import ServiceUnavailable
+from eng5_runner.errors import RunnerError, ServiceUnavailable
 from eng5_runner.stack.group_commit import Closed
-from eng5_runner.stack.judges import JudgeEntry, JudgeFailed
+from eng5_runner.stack.judges import JudgeEntry, JudgeFailed, Spent
 from eng5_runner.stack.kafka import Publisher
 from eng5_runner.stack.leases import RENEWED_EVERY_SECONDS
 from eng5_runner.stack.llm_question import question_of, repeat_index, told_of
-from eng5_runner.stack.llm_queue import Entry, Full, Known, QueueRecord, new_entry
-from eng5_runner.stack.llm_results import SERVICE, failure, readable_metadata, success
+from eng5_runner.stack.llm_queue import UNANSWERABLE, Entry, Full, Known, QueueRecord, new_entry
+from eng5_runner.stack.llm_results import SERVICE, failure, success, unanswerable
 from eng5_runner.stack.store import Store
 from eng5_runner.stack.transactions import FAILURES
 from eng5_runner.stack.web import Refusal, answer, invalid, parsed, service
@@ -104,10 +102,10 @@ class LLMProvider:
                 provider is left alone for a while.
         """
         body = await parsed(request, ComparisonBody)
-        _check_answerable(body)
-        _check_askable(self._entry_for(body), body)
         prompt_sha256 = hashlib.sha256(body.user_prompt.encode()).hexdigest()
         entry = new_entry(body, prompt_sha256)
+        _check_answerable(entry)
+        _check_askable(self._entry_for(body), body)
         try:
             known = await self._record.accepted.add(entry)
         except Closed as error:
@@ -124,7 +122,7 @@ class LLMProvider:
         return _queued(known.queue_id, body.callback_topic)
 
     async def _again(self, known: Known, topic: str) -> None:
-        if known.outcome is not None:
+        if known.outcome is not None and known.outcome != UNANSWERABLE:
             await self._publisher.publish(topic, known.outcome)
 
     def _entry_for(self, body: ComparisonBody) -> JudgeEntry:
@@ -181,11 +179,11 @@ class LLMProvider:
 
     async def _judge(self, entry: Entry) -> None:
         try:
-            raw = await self._judged_message(entry)
-            if await self._record.finished.add((entry.queue_id, raw)):
-                await self._publisher.publish(entry.body.callback_topic, raw)
-            else:
+            raw = await self._outcome(entry)
+            if not await self._record.finished.add((entry.queue_id, raw)):
                 log.warning("judged by another worker meanwhile", queue_id=entry.queue_id)
+            elif raw != UNANSWERABLE:
+                await self._publisher.publish(entry.body.callback_topic, raw)
         finally:
             self._in_hand.discard(entry.queue_id)
             self._woken.set()
@@ -203,9 +201,25 @@ class LLMProvider:
         except (*FAILURES, ServiceUnavailable, TimeoutError) as error:
             log.warning("the comparisons in hand stay taken until their lease ends", cause=type(error).__name__)
 
+    async def _outcome(self, entry: Entry) -> bytes:
+        """The result of a comparison as it goes on the wire, also where a bug kept it from being judged."""
+        problem = unanswerable(entry)
+        if problem is not None:  # an earlier version accepted it
+            log.error("no valid result can be written for a comparison", queue_id=entry.queue_id, reason=problem)
+            return UNANSWERABLE
+        try:
+            return await self._judged_message(entry)
+        except RunnerError:  # foreseen, and no comparison's own: the disk is full, say
+            raise
+        except Exception:  # one comparison's boundary: a bug in it must not end the others
+            log.exception("a comparison failed", queue_id=entry.queue_id)
+            self._judged.labels(_provider_of(entry.body), "failed").inc()
+            failed = JudgeFailed("INTERNAL_ERROR", "internal error; see the log", spent=Spent(cost=None))
+            return failure(entry, failed, told={})
+
     async def _judged_message(self, entry: Entry) -> bytes:
         """The result of a comparison, as it goes on the wire."""
-        provider = (entry.body.llm_config_overrides.provider_override or Provider.MOCK).value
+        provider = _provider_of(entry.body)
         clock = asyncio.get_running_loop().time
         began = clock()
         try:
@@ -224,22 +238,30 @@ class LLMProvider:
         return success(entry, model=judge.model, verdict=verdict, response_seconds=clock() - began, told=told)
 
 
-def _check_answerable(body: ComparisonBody) -> None:
+def _provider_of(body: ComparisonBody) -> str:
+    return (body.llm_config_overrides.provider_override or Provider.MOCK).value
+
+
+def _check_answerable(entry: Entry) -> None:
     """Refuse what no valid result could be written for.
 
     Raises:
-        Refusal: 400, the topic is not ours, the correlation id is not a UUID, or the metadata does not fit.
+        Refusal: 400, the topic is not ours, the correlation id is not a UUID in its usual form, or the metadata does
+            not fit: it does not name two essays, or holds what cannot be echoed.
     """
+    body = entry.body
     if body.callback_topic != Topic.COMPARISON:
         raise invalid(f"callback_topic: results go to {Topic.COMPARISON.value} only")
     repeat_index(body)
     try:
-        UUID(body.correlation_id)
-        readable_metadata(body)
-    except ValidationError as error:
-        raise invalid(f"metadata: {describe(error)}") from error
+        written = str(UUID(body.correlation_id))
     except ValueError as error:
         raise invalid("correlation_id must be a UUID") from error
+    if written != body.correlation_id.lower():  # which is longer than its column, perhaps
+        raise invalid("correlation_id must be a UUID in its usual form")
+    problem = unanswerable(entry)
+    if problem is not None:
+        raise invalid(problem)
 
 
 def _check_askable(entry: JudgeEntry, body: ComparisonBody) -> None:

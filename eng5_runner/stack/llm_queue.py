@@ -12,6 +12,8 @@ from enum import Enum
 from typing import Any
 from uuid import uuid4
 
+import structlog
+from pydantic import ValidationError
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.engine import Row
 from sqlalchemy.sql import ColumnElement
@@ -22,6 +24,11 @@ from eng5_runner.stack.leases import releasing, renewing, taking
 from eng5_runner.stack.store import Store
 from eng5_runner.stack.tables import llm_comparisons
 from eng5_runner.stack.transactions import Transaction
+
+log = structlog.get_logger(__name__)
+
+# The outcome of what an earlier version accepted and no valid result can be written for: there is no message.
+UNANSWERABLE = b""
 
 
 def _open() -> ColumnElement[bool]:
@@ -53,7 +60,7 @@ class Known:
     Attributes:
         queue_id: the id that it got when it came first.
         prompt_sha256: of the prompt that was asked then.
-        outcome: the result's message, None while it waits.
+        outcome: the result's message, None while it waits, `UNANSWERABLE` where there is none.
     """
 
     queue_id: str
@@ -141,7 +148,14 @@ class QueueRecord:
         rows = await self._store.rows(
             taking(table, key=table.c.queue_id, where=_open(), hand=hand, worker=self.worker, at_most=at_most)
         )
-        return [_entry(row) for row in sorted(rows, key=lambda row: row.number)]
+        entries = []
+        for row in sorted(rows, key=lambda row: row.number):
+            try:
+                entries.append(_entry(row))
+            except ValidationError:  # an earlier version accepted it, whose contract was wider
+                log.exception("a comparison in the record breaks the contract", queue_id=row.queue_id)
+                await self.finished.add((row.queue_id, UNANSWERABLE))
+        return entries
 
     async def renew(self, hand: Collection[str]) -> None:
         """Keep those of these queue ids that this worker still has for another while."""

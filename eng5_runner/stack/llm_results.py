@@ -7,8 +7,9 @@ from typing import TypeAlias
 from uuid import UUID, uuid4
 
 import orjson
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
+from eng5_runner.contracts.base import describe
 from eng5_runner.contracts.callbacks import (
     ComparisonMetadata,
     ErrorDetail,
@@ -16,29 +17,40 @@ from eng5_runner.contracts.callbacks import (
     TokenUsage,
 )
 from eng5_runner.contracts.request import Provider
-from eng5_runner.contracts.services import ComparisonBody, ModelEntry
+from eng5_runner.contracts.services import ModelEntry
 from eng5_runner.contracts.topics import ComparisonEnvelope
 from eng5_runner.stack.judges import JudgeFailed, Spent, Verdict
 from eng5_runner.stack.llm_queue import Entry
 
 SERVICE = "llm_provider_service"
 _JUSTIFICATION_LENGTH = 500
+# A broker takes 1 MiB in a message where nobody has told it otherwise.
+_LONGEST_ERROR_BYTES = 512 * 1024
 # What only this service can know.
 _OURS = frozenset({"system_prompt_sha256", "cassette", "replay_of", "cost_known"})
 Told: TypeAlias = "dict[str, JsonValue]"
 
 
-def readable_metadata(body: ComparisonBody) -> ComparisonMetadata:
-    """What a reader of the result will find in its metadata.
+def unanswerable(entry: Entry) -> str | None:
+    """Why no result that keeps the contract can be written for a comparison, None if one can: it is tried.
 
-    Raises:
-        pydantic.ValidationError: the asker's metadata does not name the two essays, or breaks the contract otherwise.
+    The correlation id has to be a UUID already.
     """
-    return ComparisonMetadata.model_validate(dict(body.metadata), extra="ignore")
+    try:
+        written = failure(entry, JudgeFailed("", ""), told={})
+    except ValidationError as error:
+        return f"metadata: {describe(error)}"
+    except TypeError as error:  # orjson's: an integer that has more than 64 bits
+        return f"metadata: {error}"
+    return "metadata: too long to be echoed" if len(written) > _LONGEST_ERROR_BYTES else None
 
 
 def success(entry: Entry, *, model: ModelEntry, verdict: Verdict, response_seconds: float, told: Told) -> bytes:
-    """The message of a verdict."""
+    """The message of a verdict.
+
+    Raises:
+        pydantic.ValidationError, TypeError: the comparison is unanswerable.
+    """
     result = LLMComparisonResult(
         request_id=entry.queue_id,
         correlation_id=entry.body.correlation_id,
@@ -61,7 +73,11 @@ def success(entry: Entry, *, model: ModelEntry, verdict: Verdict, response_secon
 
 
 def failure(entry: Entry, failed: JudgeFailed, *, told: Told) -> bytes:
-    """The message of a comparison that could not be made."""
+    """The message of a comparison that could not be made.
+
+    Raises:
+        pydantic.ValidationError, TypeError: the comparison is unanswerable.
+    """
     now = datetime.now(UTC)
     overrides = entry.body.llm_config_overrides
     detail = ErrorDetail(
@@ -98,7 +114,8 @@ def _usage(spent: Verdict | Spent) -> TokenUsage:
 
 
 def _hashed(entry: Entry) -> ComparisonMetadata:
-    return readable_metadata(entry.body).model_copy(update={"prompt_sha256": entry.prompt_sha256})
+    about = ComparisonMetadata.model_validate(dict(entry.body.metadata), extra="ignore")
+    return about.model_copy(update={"prompt_sha256": entry.prompt_sha256})
 
 
 def _known(cost: float | None) -> Told:

@@ -15,18 +15,22 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from sqlalchemy import select
 
-from eng5_runner.contracts.services import ComparisonQueued, ErrorAnswer, ModelManifest
+from eng5_runner.contracts.services import ComparisonBody, ComparisonQueued, ErrorAnswer, ModelManifest
 from eng5_runner.contracts.topics import Topic, parse_callback
 from eng5_runner.stack.broker import embedded_broker
 from eng5_runner.stack.judges import JudgeEntry, Question, Verdict, offline_baseline
 from eng5_runner.stack.kafka import Pacer, Publisher, open_publisher, open_reader
 from eng5_runner.stack.llm_provider import LLMProvider
+from eng5_runner.stack.llm_queue import UNANSWERABLE, QueueRecord, new_entry
 from eng5_runner.stack.prompts import prompt_blocks, prompt_text
 from eng5_runner.stack.store import open_store
 from eng5_runner.stack.tables import llm_comparisons
 from eng5_runner.stack.web import served
 from tests.stack.driver import RecordingJudge, embedded
 from tests.stack.texts import essay
+
+ESSAYS = {"essay_a_id": "a", "essay_b_id": "b"}
+SAME = {"essay_a_id": "a", "essay_b_id": "a"}
 
 
 class GatedJudge(RecordingJudge):
@@ -180,7 +184,17 @@ async def test_many_at_once_under_one_correlation_id_are_one(tmp_path: Path) -> 
         ),
         ({"user_prompt": ""}, "VALIDATION_ERROR", "user_prompt"),
         ({"correlation_id": "7"}, "VALIDATION_ERROR", "UUID"),
+        ({"correlation_id": "-" * 40 + str(uuid4())}, "VALIDATION_ERROR", "UUID in its usual form"),
+        ({"correlation_id": uuid4().hex}, "VALIDATION_ERROR", "UUID in its usual form"),
         ({"metadata": {}}, "VALIDATION_ERROR", "essay_a_id"),
+        ({"metadata": SAME}, "VALIDATION_ERROR", "compared with itself"),
+        ({"metadata": ESSAYS | {"n": 10**20}}, "VALIDATION_ERROR", "metadata: Integer exceeds 64-bit range"),
+        ({"metadata": ESSAYS | {"n": "x" * 10**6}}, "VALIDATION_ERROR", "metadata: too long"),
+        (
+            {"llm_config_overrides": {"provider_override": "mock", "max_tokens_override": 10**20}},
+            "VALIDATION_ERROR",
+            "max_tokens_override",
+        ),
         ({"callback_topic": "elsewhere"}, "VALIDATION_ERROR", "callback_topic"),
     ],
 )
@@ -233,6 +247,54 @@ async def test_a_judge_that_is_gone_after_a_restart_is_an_error_callback(tmp_pat
     data = json.loads(raw)["data"]
     assert (data["winner"], data["error_detail"]["error_code"]) == (None, "LLM_CONFIGURATION_ERROR")
     assert data["request_metadata"]["prompt_sha256"]
+
+
+async def test_a_bug_in_a_judgement_is_that_comparison_s_error_and_the_others_are_judged(tmp_path: Path) -> None:
+    judge = RecordingJudge()
+    spoilt = comparison(0, 1)
+
+    async def buggy(question: Question) -> Verdict:
+        if question.prompt == spoilt["user_prompt"]:
+            raise ZeroDivisionError("SECRET ESSAY")
+        return await judge(question)
+
+    async with provider(tmp_path, JudgeEntry(offline_baseline().model, buggy)) as site:
+        await site.queued(spoilt)
+        (failed,) = await site.messages(1)
+        await site.queued(comparison(0, 2))
+        (judged,) = await site.messages(1)
+
+    data = json.loads(failed)["data"]
+    assert (data["winner"], data["error_detail"]["error_code"]) == (None, "INTERNAL_ERROR")
+    assert data["request_metadata"]["cost_known"] is False
+    assert b"SECRET" not in failed
+    assert json.loads(judged)["data"]["winner"]
+
+
+async def test_what_an_earlier_version_accepted_and_nobody_can_answer_is_neither_judged_nor_in_the_way(
+    tmp_path: Path,
+) -> None:
+    judge = RecordingJudge()
+    good = ComparisonBody.model_validate(comparison())
+    unreadable = good.llm_config_overrides.model_copy(update={"max_tokens_override": 10**20})
+    changes = [{"metadata": SAME}, {"metadata": ESSAYS | {"n": 10**20}}, {"llm_config_overrides": unreadable}, {}]
+    async with open_store(tmp_path) as store:
+        record = QueueRecord(store, length=9)
+        writing = asyncio.create_task(record.accepted.run())
+        for change in changes:
+            body = good.model_copy(update={"correlation_id": str(uuid4()), **change})
+            await record.accepted.add(new_entry(body, "0" * 64))
+        writing.cancel()
+        await asyncio.wait({writing})
+
+    async with provider(tmp_path, judge.entry()) as site:
+        (raw,) = await site.messages(1)
+        assert json.loads(raw)["data"]["winner"]
+    async with open_store(tmp_path) as store:
+        outcomes = [row.outcome for row in await store.rows(select(llm_comparisons.c.outcome))]
+
+    assert sorted(outcomes, key=len) == [UNANSWERABLE] * 3 + [raw]
+    assert len(judge.prompts) == 1
 
 
 async def test_a_prompt_without_two_essays_is_an_error_callback(tmp_path: Path) -> None:

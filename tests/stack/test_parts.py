@@ -241,7 +241,7 @@ async def test_two_stacks_live_side_by_side(tmp_path: Path) -> None:
 
 async def test_a_service_that_dies_ends_the_stack_loudly(tmp_path: Path) -> None:
     async def broken(_: Question) -> Verdict:
-        raise ZeroDivisionError("a bug")
+        raise DiskError("the disk is full", remedy="Make room.")
 
     up: asyncio.Future[StackAddresses] = asyncio.get_running_loop().create_future()
     judges = (JudgeEntry(offline_baseline().model, broken),)
@@ -253,4 +253,4 @@ async def test_a_service_that_dies_ends_the_stack_loudly(tmp_path: Path) -> None
 
     with pytest.raises(ExceptionGroup) as died:
         task.result()
-    assert died.group_contains(ZeroDivisionError, match="a bug")
+    assert died.group_contains(DiskError, match="the disk is full")
