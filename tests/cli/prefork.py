@@ -196,6 +196,7 @@ def _forked(listening: socket.socket, lines: dict[socket.socket, int]) -> list[s
         return None
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # as from a terminal, though the tests themselves may run without one
     for one in (line, *lines):
         one.close()
     return _placed(json.loads(order), streams)
