@@ -109,3 +109,10 @@ def test_changed_inputs_are_refused_before_anything_is_sent(copied: Path, tmp_pa
     refused = run("resume", copied, cwd=tmp_path)
     assert refused.code == 65 and "inputs.json is not what the run began with" in refused.err
     assert (copied / "ledger.jsonl").read_bytes() == before
+
+
+def test_a_failure_is_a_json_line_also_where_the_environment_asks_for_json(tmp_path: Path) -> None:
+    told = run("resume", tmp_path, cwd=tmp_path, env={"ENG5_JSON": "1"})
+    (error,) = told.lines
+    assert (error["event"], error["exit"], told.code) == ("Error", 66, 66)
+    assert run("resume", tmp_path, cwd=tmp_path, env={"ENG5_JSON": "0"}).out == ""

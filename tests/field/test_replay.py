@@ -149,3 +149,11 @@ def test_what_is_paid_for_is_gathered_without_a_login(replayed, tmp_path: Path) 
     assert resumed.code == 0, resumed.err
     assert len(artefact(copy)["llm_comparisons"]) == 24
     assert run("verify", copy, cwd=tmp_path).code == 0
+
+
+async def test_after_a_failed_batch_a_person_is_sent_to_a_new_run(embedded: str, tmp_path: Path) -> None:
+    """Resuming would only read the failure once more."""
+    async with FieldServices(embedded, script=lambda sent: recorded.as_of(sent, recorded.failures()[:1])) as field:
+        ran = await execute(field, tmp_path)
+    assert ran.code == 69, ran.err
+    assert "then start a new run" in ran.err and "eng5-runner resume" not in ran.err

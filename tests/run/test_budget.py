@@ -12,6 +12,7 @@ from eng5_runner.core.events import BudgetRaised, RequestPrepared
 from eng5_runner.core.next_step import exit_code
 from eng5_runner.core.spec import Budget
 from eng5_runner.errors import TemporaryFailure
+from eng5_runner.run.ports import Notice
 from tests.run import messages
 from tests.run.cluster import Cluster
 from tests.run.messages import Callback
@@ -167,7 +168,8 @@ def test_an_unknown_outcome_of_the_second_sending_is_looked_up_by_its_bytes(tmp_
 def test_a_service_that_spends_more_than_it_said_is_told_loudly(tmp_path):
     run = limited(tmp_path / "run", keeps=False)
     state = run.start()
-    assert any("does not keep to it" in notice for notice in run.notices)
+    told = [one for one in run.told if isinstance(one, Notice) and "does not keep to it" in one.text]
+    assert [one.kind for one in told] == ["overspent"], "the broker is not to blame"
     assert (state.closed.outcome, exit_code(state)) == ("partial", 3)
     assert "more than the cost limit" in " ".join(state.closed.reasons)
 
