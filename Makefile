@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?= tests
 
-.PHONY: help setup demo test check lint-containers bench validate schemas lock clean
+.PHONY: help setup demo test guard check lint-containers bench validate schemas lock clean
 
 help:
 	@echo "make setup   create .venv with the console script eng5-runner"
 	@echo "make demo    run the bundled study on the embedded stack and verify the run"
 	@echo "make test    run all tests"
+	@echo "make guard   test that old runs stay readable and give the same files, byte for byte"
 	@echo "make check   style, types, import directions, laws, container files"
 	@echo "make bench   measure (ratios in one run)"
 	@echo "make validate  rerun the simulations behind docs/validation.md"
@@ -41,6 +42,9 @@ demo: setup
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto --dist loadgroup $(TESTS)
+
+guard: $(VENV)/.dev
+	$(BIN)/python -m pytest -n auto --dist loadgroup tests/guard
 
 check: $(VENV)/.dev lint-containers
 	$(BIN)/ruff check .
