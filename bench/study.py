@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid5
 
+from eng5_runner.canonical import canonical_json, sha256_hex
 from eng5_runner.contracts.callbacks import ComparisonMetadata, LLMComparisonResult, TokenUsage
 from eng5_runner.contracts.envelope import Envelope
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
 from eng5_runner.contracts.topics import Topic
-from eng5_runner.core.canonical import canonical_json, sha256_hex
 from eng5_runner.core.events import (
     CallbackAccepted,
     Event,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from eng5_runner.core.canonical import Json
+from eng5_runner.canonical import Json
 from eng5_runner.errors import InputsInvalid, InputsMissing
 
 ARTEFACT_NAME = "assessment_run.execute.json"

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from eng5_runner.canonical import Json
 from eng5_runner.core.anchor_report import ANCHOR_REPORT_NAME
-from eng5_runner.core.canonical import Json
 from eng5_runner.core.reading import Object, number, rows, table_of
 from eng5_runner.core.service_words import agreement, disagreements
 

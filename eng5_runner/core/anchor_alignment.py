@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from eng5_runner.core.canonical import Json
+from eng5_runner.canonical import Json
 from eng5_runner.core.figures import ends, figure, rounded
 from eng5_runner.core.study import JudgedStudy
 from eng5_runner.measure.alignment import kendall_tau_b, spearman

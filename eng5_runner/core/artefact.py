@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 from uuid import NAMESPACE_URL, uuid5
 
+from eng5_runner.canonical import Json, canonical_json, sha256_hex
 from eng5_runner.contracts.request import BASELINE_MODEL_PREFIX
 from eng5_runner.core.calls import costs_of, instant, prompt_hashes, replay_of
-from eng5_runner.core.canonical import Json, canonical_json, sha256_hex
 from eng5_runner.core.estimates import Estimates, estimate
 from eng5_runner.core.events import Event
 from eng5_runner.core.evidence import Evidence, Judged, gather_evidence

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TypeAlias
 
+from eng5_runner.canonical import Json, sha256_hex
 from eng5_runner.contracts.callbacks import LLMComparisonResult
-from eng5_runner.core.canonical import Json, sha256_hex
 from eng5_runner.core.evidence import Evidence, Judged
 
 Object: TypeAlias = "dict[str, Json]"

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
+from eng5_runner.canonical import sha256_hex
 from eng5_runner.contracts.base import describe
 from eng5_runner.contracts.callbacks import (
     AssessmentResult,
@@ -22,7 +23,6 @@ from eng5_runner.contracts.callbacks import (
 )
 from eng5_runner.contracts.stopping import CostStop
 from eng5_runner.contracts.topics import Topic, batch_of, parse_callback
-from eng5_runner.core.canonical import sha256_hex
 from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.core.events import CallbackKind
 from eng5_runner.core.figures import FIGURE_LIMIT

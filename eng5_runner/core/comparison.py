@@ -15,8 +15,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from eng5_runner.canonical import Json
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
-from eng5_runner.core.canonical import Json
 from eng5_runner.core.reading import Object, number, rows, table_of
 from eng5_runner.measure.alignment import adjacent_agreement, bias, exact_agreement
 from eng5_runner.measure.inversions import wilson

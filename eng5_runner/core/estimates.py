@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from eng5_runner.canonical import Json
 from eng5_runner.contracts.grade_scales import GradeScale
 from eng5_runner.core.anchor_alignment import anchor_alignment
-from eng5_runner.core.canonical import Json
 from eng5_runner.core.evidence import Judged
 from eng5_runner.core.figures import ends, figure, rounded
 from eng5_runner.core.inputs import Inputs

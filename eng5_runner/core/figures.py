@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from eng5_runner.core.canonical import Json
+from eng5_runner.canonical import Json
 
 DECIMALS = 6
 # No call takes so many tokens, milliseconds or USD; the sum of a million such figures still has 64 bits.

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
 
-from eng5_runner.core.canonical import canonical_json, sha256_hex
+from eng5_runner.canonical import canonical_json, sha256_hex
 
 FileFormat = Literal["txt", "md", "docx", "pdf", "csv", "xlsx"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from eng5_runner.core.canonical import Json
+from eng5_runner.canonical import Json
 from eng5_runner.core.evidence import Judged
 from eng5_runner.core.figures import ends, figure, rounded
 from eng5_runner.core.study import JudgedStudy

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from eng5_runner.canonical import Json, sha256_hex
 from eng5_runner.contracts.request import LLMConfigOverrides
-from eng5_runner.core.canonical import Json, sha256_hex
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.request import judge_overrides
 from eng5_runner.core.spec import RunSpec

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
-from eng5_runner.core.canonical import Json
+from eng5_runner.canonical import Json
 
 Object: TypeAlias = "Mapping[str, Json]"
 

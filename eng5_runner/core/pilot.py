@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from eng5_runner.core.canonical import Json
+from eng5_runner.canonical import Json
 from eng5_runner.core.price import Interval
 from eng5_runner.errors import InputsInvalid
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-from eng5_runner.core.canonical import Json
+from eng5_runner.canonical import Json
 
 Object: TypeAlias = Mapping[str, Json]
 

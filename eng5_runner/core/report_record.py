@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from eng5_runner.core.canonical import Json
+from eng5_runner.canonical import Json
 from eng5_runner.core.html import Child, element, table
 from eng5_runner.core.reading import Object, number, rows, table_of, words
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from eng5_runner.canonical import Json
 from eng5_runner.contracts.stopping import COST_LIMIT
-from eng5_runner.core.canonical import Json
 from eng5_runner.core.events import (
     CallbackRejected,
     DeadlineReached,

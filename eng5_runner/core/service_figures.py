@@ -21,7 +21,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median, pstdev
 
-from eng5_runner.core.canonical import Json
+from eng5_runner.canonical import Json
 from eng5_runner.core.figures import figure, rounded
 from eng5_runner.core.service_result import Theirs
 from eng5_runner.measure.alignment import spearman

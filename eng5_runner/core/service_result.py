@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from eng5_runner.canonical import Json
 from eng5_runner.contracts.callbacks import AssessmentResult, BTStats, EssayResult, GradeProjectionSummary
-from eng5_runner.core.canonical import Json
 from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.core.figures import FIGURE_LIMIT, usable, without_excess
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from eng5_runner.core.canonical import Json
+from eng5_runner.canonical import Json
 
 
 def disagreements(compared: Json) -> tuple[str, ...]:

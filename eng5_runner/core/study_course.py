@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from eng5_runner.canonical import Json
 from eng5_runner.contracts.stopping import CostStop, Look
-from eng5_runner.core.canonical import Json
 from eng5_runner.core.evidence import Evidence
 from eng5_runner.core.spec import RunSpec
 

@@ -15,8 +15,8 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from eng5_runner.canonical import sha256_hex
 from eng5_runner.contracts.services import TokenText
-from eng5_runner.core.canonical import sha256_hex
 from eng5_runner.effects.outputs import write_atomically
 from eng5_runner.errors import ConfigurationError, DiskError, TemporaryFailure
 

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from eng5_runner.core.canonical import sha256_hex
+from eng5_runner.canonical import sha256_hex
 from eng5_runner.errors import DiskError
 
 _LINE = re.compile(rb"^([0-9a-f]{64}) ([0-9a-f]{32}) ([0-9a-f]{8})$")

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from eng5_runner.canonical import Json, canonical_json, sha256_hex
 from eng5_runner.core.anchor_report import ANCHOR_REPORT_NAME, anchor_report
 from eng5_runner.core.artefact import project_artefact
-from eng5_runner.core.canonical import Json, canonical_json, sha256_hex
 from eng5_runner.core.report import REPORT_NAME, report
 from eng5_runner.core.state import ImpossibleLedgerError, RunState
 from eng5_runner.core.tables import tables

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from eng5_runner.canonical import sha256_hex
 from eng5_runner.contracts.services import AnchorListing, AnchorOnRecord
-from eng5_runner.core.canonical import sha256_hex
 from eng5_runner.core.events import AnchorRow
 from eng5_runner.core.inputs import Anchor, Inputs
 from eng5_runner.errors import ConfigurationError, InputsInvalid, NotAllowed, RunnerError, ServiceUnavailable

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from eng5_runner.core.canonical import sha256_hex
+from eng5_runner.canonical import sha256_hex
 from eng5_runner.core.events import EssayUploaded
 from eng5_runner.errors import InputsInvalid, RunnerError, ServiceUnavailable
 from eng5_runner.run.ports import Cache, Clock, ContentStore, Notice, Told

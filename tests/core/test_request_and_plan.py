@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eng5_runner.canonical import canonical_json
 from eng5_runner.contracts.request import LLMConfigOverrides
 from eng5_runner.core.calls import instant
-from eng5_runner.core.canonical import canonical_json
 from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.core.events import AnchorRow, text_or_base64
 from eng5_runner.core.plan import Market, make_plan

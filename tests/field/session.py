@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from eng5_runner.core.canonical import canonical_json
+from eng5_runner.canonical import canonical_json
 from eng5_runner.core.events import Event, RunStarted
 from eng5_runner.core.next_step import exit_code
 from eng5_runner.core.spec import Budget, Mode, Patience, RunSpec, Study, Target

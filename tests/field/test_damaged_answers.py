@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from eng5_runner.core.canonical import sha256_hex
+from eng5_runner.canonical import sha256_hex
 from eng5_runner.core.spec import Study
 from eng5_runner.effects.cj_admin import CJAdminClient
 from eng5_runner.effects.content import ContentClient

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
-from eng5_runner.core.canonical import Json, sha256_hex
+from eng5_runner.canonical import Json, sha256_hex
 from eng5_runner.core.events import BudgetRaised, Event, RunResumed, RunStarted
 from eng5_runner.core.evidence import gather_evidence
 from eng5_runner.core.inputs import Anchor, Document, Inputs, SourceFile, Student

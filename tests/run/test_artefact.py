@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 
-from eng5_runner.core.canonical import canonical_json
+from eng5_runner.canonical import canonical_json
 from eng5_runner.core.events import CallbackAccepted
 from eng5_runner.effects.ledger import LEDGER_NAME
 from eng5_runner.effects.schema import artefact_schema, violations, violations_by_reference

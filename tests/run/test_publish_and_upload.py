@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from eng5_runner.core.canonical import sha256_hex
+from eng5_runner.canonical import sha256_hex
 from eng5_runner.core.events import EssayUploaded, RequestPrepared, RequestPublished
 from eng5_runner.core.next_step import exit_code
 from eng5_runner.core.spec import Target, Uploading

@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from eng5_runner.canonical import Json
 from eng5_runner.cli.artefacts import read_artefact
 from eng5_runner.cli.narrate import people, write_json
-from eng5_runner.core.canonical import Json
 from eng5_runner.core.comparison import compare_artefacts
 from eng5_runner.core.reading import Object, number, rows, table_of
 from eng5_runner.errors import InputsInvalid

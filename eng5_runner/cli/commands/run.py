@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from eng5_runner.canonical import canonical_json
 from eng5_runner.cli.assemble import build_spec
 from eng5_runner.cli.environment import cache_folder
 from eng5_runner.cli.judge_check import check_judge
@@ -24,7 +25,6 @@ from eng5_runner.cli.narrate import inventory_progress, people, write_json
 from eng5_runner.cli.prepared import Prepared
 from eng5_runner.cli.settings import Resolved, Settings
 from eng5_runner.cli.show_plan import plan_facts, price_in_words, show_plan
-from eng5_runner.core.canonical import canonical_json
 from eng5_runner.core.inputs import Finding, Inputs
 from eng5_runner.core.plan import make_plan
 from eng5_runner.core.spec import Mode, RunSpec
