@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from pydantic import JsonValue
 
-from eng5_runner.contracts.wishes import Wishes
+from eng5_runner.contracts.study_options import Wishes
 from eng5_runner.core.budget import comparisons_wanted
 from eng5_runner.core.events import PreflightPassed
 from eng5_runner.core.inputs import Inputs

@@ -22,7 +22,7 @@ from eng5_runner.contracts.services import (
     StudentPrompt,
     StudentPromptBody,
 )
-from eng5_runner.contracts.wishes import WISHES
+from eng5_runner.contracts.study_options import WISHES
 from eng5_runner.stack.cj_assignments import Anchor, Assignment, Assignments
 from eng5_runner.stack.cj_events import SERVICE
 from eng5_runner.stack.clients import ContentClient, NeighbourFailed

@@ -16,7 +16,7 @@ from eng5_runner.contracts.base import describe
 from eng5_runner.contracts.envelope import Envelope
 from eng5_runner.contracts.grade_scales import GRADE_SCALES, GradeScale
 from eng5_runner.contracts.request import CJAssessmentRequest, LLMConfigOverrides, Provider
-from eng5_runner.contracts.wishes import Wishes
+from eng5_runner.contracts.study_options import Wishes
 from eng5_runner.stack.cj_assignments import Anchor, Assignments
 from eng5_runner.stack.clients import ContentClient
 

@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from eng5_runner.contracts.schemas import wire_schemas
+from tests.contracts.wire_schemas import wire_schemas
 
 
 def golden_texts() -> dict[str, str]:

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from eng5_runner.contracts.callbacks import AssessmentResult, CJAssessmentFailed, LLMComparisonResult
 from eng5_runner.contracts.envelope import Envelope
 from eng5_runner.contracts.request import CJAssessmentRequest
-from eng5_runner.contracts.schemas import wire_schemas
+from tests.contracts.wire_schemas import wire_schemas
 from eng5_runner.contracts.services import AnchorListing, ComparisonBody, ComparisonQueued, Instructions, StoredContent
 from eng5_runner.contracts.topics import Topic, batch_of, parse_callback
 
