@@ -12,7 +12,7 @@ import time
 import choix
 import numpy as np
 
-from eng5_runner.measure.bradley_terry import fit
+from eng5_runner.measure.model.bradley_terry import fit
 from tests.measure.studies import large_study
 
 SIZES = ((100, 2_000), (1_000, 20_000), (10_000, 200_000))

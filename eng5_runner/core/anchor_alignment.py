@@ -12,11 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from eng5_runner.canonical import Json
 from eng5_runner.core.figures import ends, figure, rounded
 from eng5_runner.core.study import JudgedStudy
-from eng5_runner.measure.alignment import kendall_tau_b, spearman
-from eng5_runner.measure.claims import brier, calibration, log_loss, ranked_probability_score
-from eng5_runner.measure.grades import LeftOut, Refusal, StudentGrade, leave_one_anchor_out
-from eng5_runner.measure.inversions import Inversions, InvertedPair, inversions, wilson, without_win
-from eng5_runner.measure.resampling import (
+from eng5_runner.measure.grading.grades import LeftOut, Refusal, StudentGrade, leave_one_anchor_out
+from eng5_runner.measure.quality.alignment import kendall_tau_b, spearman
+from eng5_runner.measure.quality.claims import brier, calibration, log_loss, ranked_probability_score
+from eng5_runner.measure.quality.inversions import Inversions, InvertedPair, inversions, wilson, without_win
+from eng5_runner.measure.quality.resampling import (
     Measure,
     adjacent_agreement_of_each,
     bias_of_each,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from eng5_runner.core.spec import Budget, Swap
-from eng5_runner.measure.planning import comparisons_for_reliability, comparisons_for_se
+from eng5_runner.measure.design.planning import comparisons_for_reliability, comparisons_for_se
 
 # Judgements an essay where no total is given: the embedded service's default and the method's recommendation.
 DEFAULT_PER_ESSAY = 20

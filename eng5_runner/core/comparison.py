@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from eng5_runner.canonical import Json
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
 from eng5_runner.core.reading import Object, number, rows, table_of
-from eng5_runner.measure.alignment import adjacent_agreement, bias, exact_agreement
-from eng5_runner.measure.inversions import wilson
-from eng5_runner.measure.resampling import (
+from eng5_runner.measure.quality.alignment import adjacent_agreement, bias, exact_agreement
+from eng5_runner.measure.quality.inversions import wilson
+from eng5_runner.measure.quality.resampling import (
     Measure,
     bootstrap_interval,
     kendall_tau_b_of_each,

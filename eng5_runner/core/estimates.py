@@ -18,11 +18,11 @@ from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.judge_quality import judge_quality
 from eng5_runner.core.service_figures import Own
 from eng5_runner.core.study import JudgedStudy
-from eng5_runner.measure.clustered import errors_by_pair
-from eng5_runner.measure.grades import Projection, Refusal, StudentGrade, project
-from eng5_runner.measure.misfit import misfit
-from eng5_runner.measure.reliability import empirical_bayes, reliability_interval, separation
-from eng5_runner.measure.split_half import split_half
+from eng5_runner.measure.grading.grades import Projection, Refusal, StudentGrade, project
+from eng5_runner.measure.quality.clustered import errors_by_pair
+from eng5_runner.measure.quality.misfit import misfit
+from eng5_runner.measure.quality.reliability import empirical_bayes, reliability_interval, separation
+from eng5_runner.measure.quality.split_half import split_half
 
 # The draws behind the intervals are seeded by this, so that they are part of no run's chance.
 SEED = 1

@@ -13,12 +13,18 @@ from eng5_runner.canonical import Json
 from eng5_runner.core.evidence import Judged
 from eng5_runner.core.figures import ends, figure, rounded
 from eng5_runner.core.study import JudgedStudy
-from eng5_runner.measure.comparisons import comparisons_from
-from eng5_runner.measure.inversions import wilson
-from eng5_runner.measure.lapse import MOST_ITEMS, lapse_rate
-from eng5_runner.measure.length import length_effect, longer_wins
-from eng5_runner.measure.misfit import Consistency, misfit, position_effect, repeat_consistency, swap_consistency
-from eng5_runner.measure.triads import circular_triads
+from eng5_runner.measure.model.comparisons import comparisons_from
+from eng5_runner.measure.quality.inversions import wilson
+from eng5_runner.measure.quality.lapse import MOST_ITEMS, lapse_rate
+from eng5_runner.measure.quality.length import length_effect, longer_wins
+from eng5_runner.measure.quality.misfit import (
+    Consistency,
+    misfit,
+    position_effect,
+    repeat_consistency,
+    swap_consistency,
+)
+from eng5_runner.measure.quality.triads import circular_triads
 
 # The number of triads grows with the cube of an essay's judgements.
 _TRIADS_UP_TO = 1_500

@@ -11,8 +11,8 @@ from eng5_runner.core.budget import SPREADS, asked_per_pair
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.pilot import Pilot
 from eng5_runner.core.spec import Budget
-from eng5_runner.measure.grade_planning import Grading, comparisons_for_grades, grade_chances
-from eng5_runner.measure.planning import (
+from eng5_runner.measure.design.grade_planning import Grading, comparisons_for_grades, grade_chances
+from eng5_runner.measure.design.planning import (
     adaptive_worth,
     comparisons_for_reliability,
     comparisons_for_se,

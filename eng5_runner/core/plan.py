@@ -13,7 +13,7 @@ from eng5_runner.core.outlook import Outlook, outlooks, pair_margin
 from eng5_runner.core.pilot import Pilot
 from eng5_runner.core.price import Estimate, PromptSize, Tariff, Work, estimate, measured_estimate
 from eng5_runner.core.spec import Budget, RunSpec
-from eng5_runner.measure.planning import expected_precision
+from eng5_runner.measure.design.planning import expected_precision
 
 # Seconds that a given CJ service may be silent when a wave is done: its monitor's rounds.
 MONITOR_ROUND = 300.0

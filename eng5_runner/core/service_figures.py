@@ -24,7 +24,7 @@ from statistics import median, pstdev
 from eng5_runner.canonical import Json
 from eng5_runner.core.figures import figure, rounded
 from eng5_runner.core.service_result import Theirs
-from eng5_runner.measure.alignment import spearman
+from eng5_runner.measure.quality.alignment import spearman
 
 BEYOND_SE = 1.0
 BEYOND_ROOT_MEAN_SQUARE = 0.5

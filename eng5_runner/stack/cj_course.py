@@ -13,11 +13,11 @@ from collections.abc import Iterable, Sequence
 
 from eng5_runner.contracts.callbacks import LLMComparisonResult
 from eng5_runner.contracts.stopping import Look
-from eng5_runner.measure.bradley_terry import Fit, fit
-from eng5_runner.measure.comparisons import collapse_repeats, comparisons_from
-from eng5_runner.measure.designs import BALANCED_ROUNDS, adaptive_round, audit_round, boundary_rounds
-from eng5_runner.measure.pairing import Pair, next_round
-from eng5_runner.measure.stopping import Rule, look
+from eng5_runner.measure.design.designs import BALANCED_ROUNDS, adaptive_round, audit_round, boundary_rounds
+from eng5_runner.measure.design.pairing import Pair, next_round
+from eng5_runner.measure.design.stopping import Rule, look
+from eng5_runner.measure.model.bradley_terry import Fit, fit
+from eng5_runner.measure.model.comparisons import collapse_repeats, comparisons_from
 from eng5_runner.stack.cj_plan import Plan
 
 # Each draw behind a look's interval is a fit: 200 up to 100 essays, fewer where each says more by itself.

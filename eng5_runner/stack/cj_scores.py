@@ -9,8 +9,8 @@ from pydantic import JsonValue
 
 from eng5_runner.contracts.callbacks import BTStats, EssayResult, GradeProjectionSummary
 from eng5_runner.contracts.grade_scales import GradeScale
-from eng5_runner.measure.bradley_terry import Fit
-from eng5_runner.measure.grades import Projection, Refusal, Scale, StudentGrade, project
+from eng5_runner.measure.grading.grades import Projection, Refusal, Scale, StudentGrade, project
+from eng5_runner.measure.model.bradley_terry import Fit
 from eng5_runner.stack.cj_course import fitted_to
 from eng5_runner.stack.cj_outcome import Outcome
 from eng5_runner.stack.cj_plan import Plan

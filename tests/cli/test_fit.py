@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eng5_runner.measure.comparisons import comparisons_from
-from eng5_runner.measure.davidson import fit_ties
-from eng5_runner.measure.pairing import balanced_rounds
+from eng5_runner.measure.design.pairing import balanced_rounds
+from eng5_runner.measure.model.comparisons import comparisons_from
+from eng5_runner.measure.model.davidson import fit_ties
 from tests.cli.runner import Ran, run
 from tests.measure.studies import by_names, judged, reference
 

@@ -12,10 +12,10 @@ from pydantic import ValidationError
 from eng5_runner.contracts.base import describe
 from eng5_runner.contracts.callbacks import AssessmentResult, CJAssessmentFailed, LLMComparisonResult
 from eng5_runner.contracts.events import SystemMetadata
-from tests.contracts.wire_schemas import wire_schemas
 from eng5_runner.contracts.services import AnchorListing, Instructions
 from eng5_runner.contracts.topics import CALLBACK_TOPICS, Topic, batch_of, parse_callback
 from tests.contracts.messages import BATCH, CALLBACKS, altered, at, message, paths, raw, text, without
+from tests.contracts.wire_schemas import wire_schemas
 
 CANARY = "canary-7f3a-do-not-show"
 

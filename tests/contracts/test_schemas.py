@@ -13,10 +13,10 @@ from eng5_runner.contracts import callbacks, envelope, events, request, services
 from eng5_runner.contracts.base import WireModel
 from eng5_runner.contracts.envelope import Envelope
 from eng5_runner.contracts.request import CJAssessmentRequest
-from tests.contracts.wire_schemas import wire_schemas
 from eng5_runner.contracts.topics import Topic
 from tests.contracts.golden import golden_texts, write
 from tests.contracts.messages import CALLBACKS, altered, at, message, paths, text, without
+from tests.contracts.wire_schemas import wire_schemas
 
 COMMITTED = Path(__file__).parents[2] / "schemas" / "events"
 SCHEMAS = wire_schemas()

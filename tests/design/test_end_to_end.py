@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from eng5_runner.measure.pairing import balanced_rounds
+from eng5_runner.measure.design.pairing import balanced_rounds
 from tests.cli.runner import artefact, judgements, newest, run
 
 ESSAYS = 16

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eng5_runner.measure.comparisons import Comparisons, comparisons_from
-from eng5_runner.measure.pairing import balanced_rounds
+from eng5_runner.measure.design.pairing import balanced_rounds
+from eng5_runner.measure.model.comparisons import Comparisons, comparisons_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau, spearmanr
 
-from eng5_runner.measure.alignment import (
+from eng5_runner.measure.quality.alignment import (
     adjacent_agreement,
     bias,
     exact_agreement,
     kendall_tau_b,
     spearman,
 )
-from eng5_runner.measure.resampling import (
+from eng5_runner.measure.quality.resampling import (
     bootstrap_interval,
     kendall_tau_b_of_each,
     mean_absolute_error_of_each,

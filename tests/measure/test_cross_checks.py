@@ -9,8 +9,8 @@ import statsmodels.api as sm
 from numpy.testing import assert_allclose
 from sklearn.linear_model import LogisticRegression
 
-from eng5_runner.measure.bradley_terry import comparisons_from, fit
-from eng5_runner.measure.clustered import clustered_covariance
+from eng5_runner.measure.model.bradley_terry import comparisons_from, fit
+from eng5_runner.measure.quality.clustered import clustered_covariance
 from tests.measure.studies import balanced_study, large_study, normal_truth
 
 

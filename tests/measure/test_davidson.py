@@ -10,8 +10,8 @@ from numpy.testing import assert_allclose
 from scipy.optimize import minimize
 from statsmodels.tools.numdiff import approx_hess
 
-from eng5_runner.measure.comparisons import comparisons_from
-from eng5_runner.measure.davidson import MOST_ITEMS, fit_ties
+from eng5_runner.measure.model.comparisons import comparisons_from
+from eng5_runner.measure.model.davidson import MOST_ITEMS, fit_ties
 
 CHANCES = {"log_ties": -0.4, "advantage": 0.3}
 

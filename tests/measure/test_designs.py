@@ -8,10 +8,10 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from eng5_runner.measure.bradley_terry import comparisons_from, fit
-from eng5_runner.measure.designs import BALANCED_ROUNDS, adaptive_round, audit, audit_round, boundary_rounds
-from eng5_runner.measure.pairing import Pair, balanced_rounds
-from eng5_runner.measure.reliability import empirical_bayes, separation
+from eng5_runner.measure.design.designs import BALANCED_ROUNDS, adaptive_round, audit, audit_round, boundary_rounds
+from eng5_runner.measure.design.pairing import Pair, balanced_rounds
+from eng5_runner.measure.model.bradley_terry import comparisons_from, fit
+from eng5_runner.measure.quality.reliability import empirical_bayes, separation
 from tests.measure.studies import judged, normal_truth
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from eng5_runner.measure.bradley_terry import collapse_repeats, comparisons_from, fit
+from eng5_runner.measure.model.bradley_terry import collapse_repeats, comparisons_from, fit
 from tests.measure.studies import balanced_study, normal_truth
 
 ITEMS = tuple("abcdefg")

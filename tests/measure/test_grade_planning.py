@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eng5_runner.measure.grade_planning import Grading, comparisons_for_grades, grade_chances
-from eng5_runner.measure.planning import adaptive_worth, comparisons_for_reliability, expected_precision
+from eng5_runner.measure.design.grade_planning import Grading, comparisons_for_grades, grade_chances
+from eng5_runner.measure.design.planning import adaptive_worth, comparisons_for_reliability, expected_precision
 
 NINE = Grading(grades=9, anchors=12)
 # The method study's spread of quality and its judge's noise.

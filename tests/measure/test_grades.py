@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from eng5_runner.measure.bradley_terry import comparisons_from, fit
-from eng5_runner.measure.grades import Projection, Refusal, Scale, leave_one_anchor_out, project
-from eng5_runner.measure.pairing import balanced_rounds
+from eng5_runner.measure.design.pairing import balanced_rounds
+from eng5_runner.measure.grading.grades import Projection, Refusal, Scale, leave_one_anchor_out, project
+from eng5_runner.measure.model.bradley_terry import comparisons_from, fit
 from tests.measure.studies import judged
 
 NINE = Scale(prior=(1.0,) * 9, has_below_lowest=False)

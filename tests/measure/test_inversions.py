@@ -10,12 +10,12 @@ from sklearn.metrics import brier_score_loss
 from sklearn.metrics import log_loss as log_loss_of_sklearn
 from statsmodels.stats.proportion import proportion_confint
 
-from eng5_runner.measure.alignment import kendall_tau_b
-from eng5_runner.measure.bradley_terry import comparisons_from, fit
-from eng5_runner.measure.claims import brier, calibration, log_loss, ranked_probability_score
-from eng5_runner.measure.comparisons import comparisons_counted
-from eng5_runner.measure.inversions import inversions, wilson, without_win
-from eng5_runner.measure.resampling import bootstrap_interval, kendall_tau_b_of_each
+from eng5_runner.measure.model.bradley_terry import comparisons_from, fit
+from eng5_runner.measure.model.comparisons import comparisons_counted
+from eng5_runner.measure.quality.alignment import kendall_tau_b
+from eng5_runner.measure.quality.claims import brier, calibration, log_loss, ranked_probability_score
+from eng5_runner.measure.quality.inversions import inversions, wilson, without_win
+from eng5_runner.measure.quality.resampling import bootstrap_interval, kendall_tau_b_of_each
 
 GRADES = {"a": 0, "b": 1, "c": 2, "d": 5}
 ROWS = [

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import isotonic_regression
 
-from eng5_runner.measure.isotonic import never_falling
+from eng5_runner.measure.grading.isotonic import never_falling
 
 _POINT = st.tuples(st.floats(-6.0, 6.0), st.floats(1e-3, 1e3))
 

@@ -7,11 +7,11 @@ import itertools
 import numpy as np
 import pytest
 
-from eng5_runner.measure.bradley_terry import collapse_repeats, comparisons_from, fit
-from eng5_runner.measure.clustered import clustered_covariance, errors_by_pair
-from eng5_runner.measure.misfit import misfit, position_effect, repeat_consistency, swap_consistency
-from eng5_runner.measure.split_half import split_half
-from eng5_runner.measure.triads import circular_triads
+from eng5_runner.measure.model.bradley_terry import collapse_repeats, comparisons_from, fit
+from eng5_runner.measure.quality.clustered import clustered_covariance, errors_by_pair
+from eng5_runner.measure.quality.misfit import misfit, position_effect, repeat_consistency, swap_consistency
+from eng5_runner.measure.quality.split_half import split_half
+from eng5_runner.measure.quality.triads import circular_triads
 from tests.measure.studies import balanced_study, judged, normal_truth
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from eng5_runner.measure.pairing import Pair, balanced_rounds, next_round
+from eng5_runner.measure.design.pairing import Pair, balanced_rounds, next_round
 
 ordinary = settings(deadline=None, max_examples=60, derandomize=True)
 sizes = st.integers(2, 24)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from eng5_runner.measure.bradley_terry import fit
-from eng5_runner.measure.planning import comparisons_for_reliability, comparisons_for_se, expected_precision
+from eng5_runner.measure.design.planning import comparisons_for_reliability, comparisons_for_se, expected_precision
+from eng5_runner.measure.model.bradley_terry import fit
 from tests.measure.studies import balanced_study, normal_truth
 
 

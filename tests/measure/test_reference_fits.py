@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from eng5_runner.measure.bradley_terry import comparisons_from, fit
+from eng5_runner.measure.model.bradley_terry import comparisons_from, fit
 from tests.measure.studies import by_names, reference, table_rows
 
 NO_PRIOR = 1e4

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from eng5_runner.measure.bradley_terry import comparisons_from, fit
-from eng5_runner.measure.reliability import empirical_bayes, reliability_interval, separation
+from eng5_runner.measure.model.bradley_terry import comparisons_from, fit
+from eng5_runner.measure.quality.reliability import empirical_bayes, reliability_interval, separation
 from tests.measure.studies import balanced_study, judged, normal_truth
 
 

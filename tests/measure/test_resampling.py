@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau, pearsonr, spearmanr
 
-from eng5_runner.measure import resampling
+from eng5_runner.measure.quality import resampling
 
 WIDTHS = (8, 250)  # every pair looked at, and scipy
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from eng5_runner.measure.bradley_terry import comparisons_from, fit
-from eng5_runner.measure.reliability import empirical_bayes, reliability_interval, separation
-from eng5_runner.measure.sketch import centred_variances
+from eng5_runner.measure.model.bradley_terry import comparisons_from, fit
+from eng5_runner.measure.model.sketch import centred_variances
+from eng5_runner.measure.quality.reliability import empirical_bayes, reliability_interval, separation
 from tests.measure.studies import large_study
 
 MEDIUM = {"essays": 300, "comparisons": 3_000}  # more than are fitted with dense matrices
@@ -133,7 +133,7 @@ def test_reliability_of_many_items():
 
 SCRIPT = """
 import numpy as np
-from eng5_runner.measure.bradley_terry import fit
+from eng5_runner.measure.model.bradley_terry import fit
 from tests.measure.studies import large_study
 for essays, exact in ((90, False), (300, True)):
     fitted = fit(large_study(essays=essays, comparisons=10 * essays, seed=7)[0])

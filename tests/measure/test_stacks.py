@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from eng5_runner.measure.curvature import stack_shapes
-from eng5_runner.measure.evidence import likeliest_prior
-from eng5_runner.measure.links import Links
-from eng5_runner.measure.posterior import Posterior, position_precision
+from eng5_runner.measure.model.curvature import stack_shapes
+from eng5_runner.measure.model.links import Links
+from eng5_runner.measure.model.posterior import Posterior, position_precision
+from eng5_runner.measure.model.prior_scale import likeliest_prior
 from tests.measure.studies import balanced_study, normal_truth
 
 STUDIES, TOLERANCE = 7, 1e-6

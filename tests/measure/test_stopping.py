@@ -7,8 +7,8 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from eng5_runner.measure.bradley_terry import comparisons_from, fit
-from eng5_runner.measure.stopping import Rule, look
+from eng5_runner.measure.design.stopping import Rule, look
+from eng5_runner.measure.model.bradley_terry import comparisons_from, fit
 from tests.measure.studies import balanced_study, normal_truth
 
 RULE = Rule(reliability=0.8, se=0.9, budget=100_000, draws=40)

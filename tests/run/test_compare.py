@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from eng5_runner.core.comparison import compare_artefacts
-from eng5_runner.measure.bradley_terry import fit
+from eng5_runner.measure.model.bradley_terry import fit
 from tests.measure.studies import balanced_study, normal_truth
 
 GRADES = ("E-", "E+", "D-", "D+", "C-", "C+", "B", "A")

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.optimize import isotonic_regression
 
-from eng5_runner.measure.alignment import adjacent_agreement, exact_agreement
-from eng5_runner.measure.claims import brier, ranked_probability_score
-from eng5_runner.measure.grade_planning import GradeChances, Grading, grade_chances
-from eng5_runner.measure.grades import Refusal, Scale, project
-from eng5_runner.measure.planning import expected_precision
-from eng5_runner.measure.reliability import empirical_bayes, reliability_interval, separation
-from eng5_runner.measure.resampling import of_one, weighted_kappa_of_each
+from eng5_runner.measure.design.grade_planning import GradeChances, Grading, grade_chances
+from eng5_runner.measure.design.planning import expected_precision
+from eng5_runner.measure.grading.grades import Refusal, Scale, project
+from eng5_runner.measure.quality.alignment import adjacent_agreement, exact_agreement
+from eng5_runner.measure.quality.claims import brier, ranked_probability_score
+from eng5_runner.measure.quality.reliability import empirical_bayes, reliability_interval, separation
+from eng5_runner.measure.quality.resampling import of_one, weighted_kappa_of_each
 from tests.validation.simulated import EXPERT_NOISE, GRADES, JUDGE_NOISE, SPREAD, TWELVE, study
 from tests.validation.simulated import graded as graded_study
 

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from eng5_runner.measure.bradley_terry import comparisons_from, fit
-from eng5_runner.measure.designs import adaptive_round
-from eng5_runner.measure.pairing import next_round
+from eng5_runner.measure.design.designs import adaptive_round
+from eng5_runner.measure.design.pairing import next_round
+from eng5_runner.measure.model.bradley_terry import comparisons_from, fit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from eng5_runner.measure.bradley_terry import Fit
+    from eng5_runner.measure.model.bradley_terry import Fit
 
 SEED = 20261122
 ADVANTAGE = 0.2

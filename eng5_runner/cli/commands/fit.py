@@ -16,11 +16,11 @@ from eng5_runner.cli.narrate import people, write_json
 from eng5_runner.contracts.grade_scales import GRADE_SCALES, GradeScale
 from eng5_runner.effects.outputs import write_atomically
 from eng5_runner.errors import UsageError
-from eng5_runner.measure.bradley_terry import Fit, fit
-from eng5_runner.measure.davidson import TiedFit, fit_ties
-from eng5_runner.measure.grades import Refusal, Scale, StudentGrade, project
-from eng5_runner.measure.misfit import misfit
-from eng5_runner.measure.reliability import empirical_bayes, reliability_interval, separation
+from eng5_runner.measure.grading.grades import Refusal, Scale, StudentGrade, project
+from eng5_runner.measure.model.bradley_terry import Fit, fit
+from eng5_runner.measure.model.davidson import TiedFit, fit_ties
+from eng5_runner.measure.quality.misfit import misfit
+from eng5_runner.measure.quality.reliability import empirical_bayes, reliability_interval, separation
 
 # More than any judge is known to; the last digits of two machines may differ.
 _DECIMALS = 9

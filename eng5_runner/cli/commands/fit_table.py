@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from eng5_runner.contracts.grade_scales import GradeScale
 from eng5_runner.errors import InputsInvalid, InputsMissing
-from eng5_runner.measure.comparisons import Comparisons, comparisons_counted
+from eng5_runner.measure.model.comparisons import Comparisons, comparisons_counted
 
 _OUTCOMES = MappingProxyType({"a": 1.0, "b": 0.0, "tie": 0.5, "": None})
 _MOST_COUNT = 1_000_000_000

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from eng5_runner.cli.commands.fit_table import Judged
-from eng5_runner.measure.comparisons import Comparisons
-from eng5_runner.measure.davidson import MOST_ITEMS, TiedFit
+from eng5_runner.measure.model.comparisons import Comparisons
+from eng5_runner.measure.model.davidson import MOST_ITEMS, TiedFit
 
 _DECIMALS = 9
 _TIE = 0.5

@@ -11,10 +11,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from eng5_runner.cli.commands.fit_table import Judged
-from eng5_runner.measure.bradley_terry import Fit
-from eng5_runner.measure.clustered import errors_by_pair
-from eng5_runner.measure.misfit import Consistency, misfit, position_effect, repeat_consistency, swap_consistency
-from eng5_runner.measure.triads import circular_triads
+from eng5_runner.measure.model.bradley_terry import Fit
+from eng5_runner.measure.quality.clustered import errors_by_pair
+from eng5_runner.measure.quality.misfit import (
+    Consistency,
+    misfit,
+    position_effect,
+    repeat_consistency,
+    swap_consistency,
+)
+from eng5_runner.measure.quality.triads import circular_triads
 
 # The number of triads grows with the cube of an item's comparisons.
 _CLOSE_LOOK_UP_TO = 1_500

@@ -18,7 +18,7 @@ from scipy.optimize import minimize_scalar
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from eng5_runner.measure.comparisons import Comparisons
+    from eng5_runner.measure.model.comparisons import Comparisons
 
 _Floats: TypeAlias = "NDArray[np.float64]"
 

@@ -15,8 +15,8 @@ from scipy.special import stdtrit
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from eng5_runner.measure.bradley_terry import Fit
-    from eng5_runner.measure.comparisons import Comparisons
+    from eng5_runner.measure.model.bradley_terry import Fit
+    from eng5_runner.measure.model.comparisons import Comparisons
 
 _FEWEST = 6
 _COEFFICIENTS = 3

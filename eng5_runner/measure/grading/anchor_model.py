@@ -18,14 +18,14 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.special import ndtr, softmax, stdtrit
 
-from eng5_runner.measure.isotonic import never_falling
+from eng5_runner.measure.grading.isotonic import never_falling
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from eng5_runner.measure.bradley_terry import Fit
+    from eng5_runner.measure.model.bradley_terry import Fit
 
 _Vector: TypeAlias = "NDArray[np.float64]"
 

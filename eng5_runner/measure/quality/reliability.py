@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import expit
 
-from eng5_runner.measure.bradley_terry import Comparisons, Fit, fit, posterior_of
-from eng5_runner.measure.comparisons import Values
-from eng5_runner.measure.curvature import stack_shapes
-from eng5_runner.measure.evidence import TYPICAL_SD, Summit, likeliest_prior
-from eng5_runner.measure.links import Links
-from eng5_runner.measure.posterior import Posterior, position_precision
+from eng5_runner.measure.model.bradley_terry import Comparisons, Fit, fit, posterior_of
+from eng5_runner.measure.model.comparisons import Values
+from eng5_runner.measure.model.curvature import stack_shapes
+from eng5_runner.measure.model.links import Links
+from eng5_runner.measure.model.posterior import Posterior, position_precision
+from eng5_runner.measure.model.prior_scale import TYPICAL_SD, Summit, likeliest_prior
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from eng5_runner.measure.reliability import empirical_bayes, reliability_interval
+from eng5_runner.measure.quality.reliability import empirical_bayes, reliability_interval
 
 if TYPE_CHECKING:
-    from eng5_runner.measure.bradley_terry import Fit
+    from eng5_runner.measure.model.bradley_terry import Fit
 
 Verdict: TypeAlias = Literal["go on", "precise enough", "budget spent"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from eng5_runner.measure.resampling import (
+from eng5_runner.measure.quality.resampling import (
     adjacent_agreement_of_each,
     bias_of_each,
     exact_agreement_of_each,
@@ -20,7 +20,7 @@ from eng5_runner.measure.resampling import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from eng5_runner.measure.resampling import Measure
+    from eng5_runner.measure.quality.resampling import Measure
 
 
 def kendall_tau_b(positions: Sequence[float], grades: Sequence[float]) -> float | None:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from scipy.special import expit
 
-from eng5_runner.measure.comparisons import Comparisons, summed_at
-from eng5_runner.measure.curvature import Sparse
+from eng5_runner.measure.model.comparisons import Comparisons, summed_at
+from eng5_runner.measure.model.curvature import Sparse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from eng5_runner.measure.curvature import Curvature
+    from eng5_runner.measure.model.curvature import Curvature
 
 _Floats: TypeAlias = "NDArray[np.float64]"
 

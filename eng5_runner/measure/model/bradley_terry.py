@@ -16,20 +16,20 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 from scipy.special import ndtri
 
-from eng5_runner.measure.comparisons import Comparisons, collapse_repeats, comparisons_from
-from eng5_runner.measure.curvature import Dense, Sparse
-from eng5_runner.measure.evidence import TYPICAL_SD, likeliest_prior
-from eng5_runner.measure.links import Links
-from eng5_runner.measure.posterior import Peak, Posterior, position_precision
-from eng5_runner.measure.sketch import centred_variances
-from eng5_runner.measure.skewness import leverages, mean_beyond_mode, near_leverages
+from eng5_runner.measure.model.comparisons import Comparisons, collapse_repeats, comparisons_from
+from eng5_runner.measure.model.curvature import Dense, Sparse
+from eng5_runner.measure.model.links import Links
+from eng5_runner.measure.model.posterior import Peak, Posterior, position_precision
+from eng5_runner.measure.model.prior_scale import TYPICAL_SD, likeliest_prior
+from eng5_runner.measure.model.sketch import centred_variances
+from eng5_runner.measure.model.skewness import leverages, mean_beyond_mode, near_leverages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from eng5_runner.measure.curvature import Curvature
+    from eng5_runner.measure.model.curvature import Curvature
 
 __all__ = ["Comparisons", "Extreme", "Fit", "collapse_repeats", "comparisons_from", "fit"]
 

@@ -20,7 +20,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from eng5_runner.measure.planning import error_variance
+from eng5_runner.measure.design.planning import error_variance
 
 FEWEST_ANCHORS = 3
 # In units of σ: .5 and .4 logits where quality has 1.8, and nine steps of .8 (method study, section 4.3).

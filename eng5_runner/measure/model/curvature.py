@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from scipy.linalg import lapack
 
-from eng5_runner.measure.comparisons import Comparisons, Values, summed_at
+from eng5_runner.measure.model.comparisons import Comparisons, Values, summed_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csr_array
 
-    from eng5_runner.measure.links import Links
+    from eng5_runner.measure.model.links import Links
 
 _Floats: TypeAlias = "NDArray[np.float64]"
 

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from eng5_runner.measure.comparisons import Values, summed_at
-from eng5_runner.measure.curvature import Dense, Sparse
-from eng5_runner.measure.posterior import Peak, Posterior
-from eng5_runner.measure.sketch import Sketch, Walks, starting_signs
-from eng5_runner.measure.skewness import leverages, turning
+from eng5_runner.measure.model.comparisons import Values, summed_at
+from eng5_runner.measure.model.curvature import Dense, Sparse
+from eng5_runner.measure.model.posterior import Peak, Posterior
+from eng5_runner.measure.model.sketch import Sketch, Walks, starting_signs
+from eng5_runner.measure.model.skewness import leverages, turning
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from eng5_runner.measure.comparisons import Comparisons, summed_at
+from eng5_runner.measure.model.comparisons import Comparisons, summed_at
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from scipy.special import expit
 
-from eng5_runner.measure.comparisons import Comparisons, Values, summed_at
-from eng5_runner.measure.curvature import Curvature, Information, curvature_of
+from eng5_runner.measure.model.comparisons import Comparisons, Values, summed_at
+from eng5_runner.measure.model.curvature import Curvature, Information, curvature_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from eng5_runner.measure.links import Links
+    from eng5_runner.measure.model.links import Links
 
 _Vector: TypeAlias = "NDArray[np.float64]"
 

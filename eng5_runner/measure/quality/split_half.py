@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eng5_runner.measure.bradley_terry import Comparisons, Fit
-from eng5_runner.measure.curvature import stack_shapes
-from eng5_runner.measure.links import Links
-from eng5_runner.measure.posterior import Posterior, position_precision
-from eng5_runner.measure.resampling import pearson_of_each
+from eng5_runner.measure.model.bradley_terry import Comparisons, Fit
+from eng5_runner.measure.model.curvature import stack_shapes
+from eng5_runner.measure.model.links import Links
+from eng5_runner.measure.model.posterior import Posterior, position_precision
+from eng5_runner.measure.quality.resampling import pearson_of_each
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

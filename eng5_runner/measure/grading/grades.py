@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from eng5_runner.measure.anchor_model import Calibration, Positions, Refusal, Scale, calibrate
+from eng5_runner.measure.grading.anchor_model import Calibration, Positions, Refusal, Scale, calibrate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from eng5_runner.measure.bradley_terry import Fit
+    from eng5_runner.measure.model.bradley_terry import Fit
 
 __all__ = ["Label", "LeftOut", "Projection", "Refusal", "Scale", "StudentGrade", "leave_one_anchor_out", "project"]
 

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from scipy.special import entr, expit
 
-from eng5_runner.measure.pairing import Pair, next_round
+from eng5_runner.measure.design.pairing import Pair, next_round
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
-    from eng5_runner.measure.bradley_terry import Fit
+    from eng5_runner.measure.model.bradley_terry import Fit
 
 _Floats: TypeAlias = "NDArray[np.float64]"
 _Places: TypeAlias = "NDArray[np.int64]"

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.sparse import csr_array
 
-from eng5_runner.measure.links import Links
-from eng5_runner.measure.misfit import chances
+from eng5_runner.measure.model.links import Links
+from eng5_runner.measure.quality.misfit import chances
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from eng5_runner.measure.bradley_terry import Fit
-    from eng5_runner.measure.comparisons import Comparisons
+    from eng5_runner.measure.model.bradley_terry import Fit
+    from eng5_runner.measure.model.comparisons import Comparisons
 
 # The robust covariance is dense.
 _MOST_ITEMS = 1_500

@@ -19,8 +19,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from eng5_runner.measure.curvature import Sparse
-    from eng5_runner.measure.links import Links
+    from eng5_runner.measure.model.curvature import Sparse
+    from eng5_runner.measure.model.links import Links
 
 _Floats: TypeAlias = "NDArray[np.float64]"
 

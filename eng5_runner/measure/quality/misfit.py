@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from scipy.special import expit, ndtri
 
-from eng5_runner.measure.comparisons import Comparisons, summed_at
+from eng5_runner.measure.model.comparisons import Comparisons, summed_at
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from eng5_runner.measure.bradley_terry import Fit
+    from eng5_runner.measure.model.bradley_terry import Fit
 
 _Floats: TypeAlias = "NDArray[np.float64]"
 _TIE = 0.5

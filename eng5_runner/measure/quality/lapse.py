@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from scipy.special import expit
 
-from eng5_runner.measure.comparisons import Comparisons, summed_at
-from eng5_runner.measure.curvature import Dense, Information
-from eng5_runner.measure.links import Links
+from eng5_runner.measure.model.comparisons import Comparisons, summed_at
+from eng5_runner.measure.model.curvature import Dense, Information
+from eng5_runner.measure.model.links import Links
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from eng5_runner.measure.bradley_terry import Fit
+    from eng5_runner.measure.model.bradley_terry import Fit
 
 _Floats: TypeAlias = "NDArray[np.float64]"
 

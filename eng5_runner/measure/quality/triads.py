@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import expit
 
-from eng5_runner.measure.comparisons import Comparisons, summed_at
+from eng5_runner.measure.model.comparisons import Comparisons, summed_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from eng5_runner.measure.bradley_terry import Fit
+    from eng5_runner.measure.model.bradley_terry import Fit
 
 _TRIPLE = 3
 

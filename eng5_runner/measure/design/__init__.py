@@ -1,0 +1,1 @@
+"""Which pairs to compare, how many, and when to stop."""

@@ -1,0 +1,1 @@
+"""From positions to grades, with anchors of known grade."""

@@ -1,0 +1,1 @@
+"""The Bradley-Terry model: comparisons, fit, standard errors, and the answer `equal`."""

@@ -1,0 +1,1 @@
+"""How good a measurement is: reliability, misfit, consistency, agreement."""
