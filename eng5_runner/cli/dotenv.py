@@ -9,8 +9,8 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from eng5_runner.errors import ConfigurationError
-from eng5_runner.stack.model_manifest import USERS_FILE
-from eng5_runner.stack.providers.keys import PLACES
+from eng5_runner.judges.credentials import PLACES
+from eng5_runner.judges.manifest import USERS_FILE
 
 FILE_NAME = ".env"
 _OTHERS_MAY_READ = 0o044

@@ -8,9 +8,9 @@ from difflib import get_close_matches
 from eng5_runner.contracts.request import LLMConfigOverrides, Provider
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.errors import ConfigurationError
-from eng5_runner.stack.model_manifest import USERS_FILE
-from eng5_runner.stack.providers.keys import PLACES
-from eng5_runner.stack.providers.known import READY, Known, known_models
+from eng5_runner.judges.catalogue import READY, Known, known_models
+from eng5_runner.judges.credentials import PLACES
+from eng5_runner.judges.manifest import USERS_FILE
 
 _NEAR = 3
 

@@ -17,13 +17,13 @@ from eng5_runner.core.pilot import read_pilot
 from eng5_runner.core.plan import Market
 from eng5_runner.core.price import PromptSize, Tariff, TokenPrices
 from eng5_runner.core.spec import Mode, RunSpec
-from eng5_runner.stack.attempts import ATTEMPTS
-from eng5_runner.stack.judges import BASELINE_MODEL
-from eng5_runner.stack.model_manifest import Limits, Manifest, Model, Rates, built_in, users_own
-from eng5_runner.stack.prompts import prompt_blocks, prompt_text
-from eng5_runner.stack.providers.answers import answer_schema
-from eng5_runner.stack.providers.keys import PLACES, access_to
-from eng5_runner.stack.templates import SYSTEM
+from eng5_runner.judges.answer_format import answer_schema
+from eng5_runner.judges.attempts import ATTEMPTS
+from eng5_runner.judges.catalogue import BASELINE_MODEL
+from eng5_runner.judges.credentials import PLACES, access_to
+from eng5_runner.judges.manifest import Limits, Manifest, Model, Rates, built_in, users_own
+from eng5_runner.judges.prompts import prompt_blocks, prompt_text
+from eng5_runner.judges.templates import SYSTEM
 
 # A plan stays short: the cheapest of those that could be asked.
 MOST_CANDIDATES = 5

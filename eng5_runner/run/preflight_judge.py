@@ -7,9 +7,9 @@ from difflib import get_close_matches
 
 from eng5_runner.contracts.request import LLMConfigOverrides
 from eng5_runner.contracts.services import ModelEntry, ModelManifest
-from eng5_runner.core.judge_fit import refusals
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.errors import ConfigurationError
+from eng5_runner.judges.compatibility import refusals
 from eng5_runner.run.ports import Models
 from eng5_runner.run.preflight_assignment import Findings
 

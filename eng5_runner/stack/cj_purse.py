@@ -17,8 +17,8 @@ from typing import Literal, TypeAlias
 import structlog
 
 from eng5_runner.contracts.callbacks import LLMComparisonResult
-from eng5_runner.contracts.prices import judging_model, most_usd
 from eng5_runner.contracts.services import ModelEntry
+from eng5_runner.judges.cost_bound import judging_model, most_usd
 from eng5_runner.stack.cj_plan import Plan, RequestRejected
 from eng5_runner.stack.clients import LLMProviderClient
 

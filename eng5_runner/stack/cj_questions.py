@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
-from eng5_runner.contracts.prices import most_usd
 from eng5_runner.contracts.services import ComparisonBody, ModelEntry, PromptBlock
 from eng5_runner.contracts.topics import Topic
+from eng5_runner.judges.cost_bound import most_usd
+from eng5_runner.judges.prompts import prompt_blocks, prompt_text
 from eng5_runner.stack.cj_record import Asked, Batch
-from eng5_runner.stack.prompts import prompt_blocks, prompt_text
 
 
 class Questions:

@@ -21,8 +21,8 @@ from eng5_runner.contracts.callbacks import LLMComparisonResult
 from eng5_runner.contracts.services import ModelEntry
 from eng5_runner.contracts.stopping import CostStop, Look
 from eng5_runner.contracts.topics import ComparisonEnvelope
+from eng5_runner.judges.attempts import ATTEMPTS
 from eng5_runner.measure.design.pairing import Pair
-from eng5_runner.stack.attempts import ATTEMPTS
 from eng5_runner.stack.cj_course import look_at, next_wave
 from eng5_runner.stack.cj_outcome import Outcome, beyond_hope
 from eng5_runner.stack.cj_purse import Purse

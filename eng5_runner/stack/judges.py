@@ -14,11 +14,11 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from eng5_runner.contracts.callbacks import ReplayOf, Winner
-from eng5_runner.contracts.request import LLMConfigOverrides, Provider
+from eng5_runner.contracts.request import LLMConfigOverrides
 from eng5_runner.contracts.services import ModelEntry
+from eng5_runner.judges.catalogue import baseline_model
 from eng5_runner.stack.prose import PROPERTIES, Text
 
-BASELINE_MODEL = "offline-baseline-1"
 _ESSAY_HEAD = re.compile(r"\*\*Essay ([AB])(?: \([^)\n]*\))?:\*\*\n")
 _CHARACTERS_PER_TOKEN = 4
 _TEXTS_REMEMBERED = 4096
@@ -128,18 +128,7 @@ class JudgeEntry:
 
 def offline_baseline() -> JudgeEntry:
     """The judge that needs no key and no network."""
-    model = ModelEntry(
-        model_id=BASELINE_MODEL,
-        provider=Provider.MOCK.value,
-        display_name="Offline baseline (measured text properties, not a language model)",
-        model_family="baseline",
-        capabilities={"offline": True, "deterministic": True, "language_model": False},
-        cost_per_1k_input_tokens=0.0,
-        cost_per_1k_output_tokens=0.0,
-        is_deprecated=False,
-        recommended_for=("trying the tool", "a baseline to compare language models with"),
-    )
-    return JudgeEntry(model, BaselineJudge())
+    return JudgeEntry(baseline_model(), BaselineJudge())
 
 
 class BaselineJudge:

@@ -7,10 +7,10 @@ from typing import TypeGuard
 from pydantic import JsonValue
 
 from eng5_runner.contracts.services import ComparisonBody
+from eng5_runner.judges.templates import templates_in, text_sha256
 from eng5_runner.stack.judges import JudgeEntry, Question
 from eng5_runner.stack.llm_queue import Entry
 from eng5_runner.stack.llm_results import Told
-from eng5_runner.stack.templates import templates_in, text_sha256
 from eng5_runner.stack.web import invalid
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eng5_runner.stack.providers.answers import Unreadable, read_answer
+from eng5_runner.judges.answer_format import Unreadable, read_answer
 from tests.judges.servers import GOOD
 
 

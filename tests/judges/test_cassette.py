@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
+from eng5_runner.judges.prompts import prompt_blocks, prompt_text
 from eng5_runner.stack.judges import Verdict
-from eng5_runner.stack.prompts import prompt_blocks, prompt_text
 from tests.judges.driver import question, site
 from tests.judges.servers import GOOD, KEY, Asked, Said, chat, in_turn, message, openai_error
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from eng5_runner.stack.model_manifest import Limits
+from eng5_runner.judges.manifest import Limits
 from eng5_runner.stack.providers.asking import retry_after
 from eng5_runner.stack.providers.gate import Gate, Meter
 from tests.judges.driver import site

@@ -13,8 +13,8 @@ import structlog
 
 from eng5_runner.contracts.request import LLMConfigOverrides, Provider, ReasoningEffort
 from eng5_runner.errors import ConfigurationError
-from eng5_runner.stack.model_manifest import Usage, built_in, users_own
-from eng5_runner.stack.providers.keys import PLACES, access_to
+from eng5_runner.judges.credentials import PLACES, access_to
+from eng5_runner.judges.manifest import Usage, built_in, users_own
 from eng5_runner.stack.providers.offered import open_judges
 from tests.judges.driver import environ_for, site
 from tests.judges.servers import KEY, anthropic_error, chat, in_turn, openai_error

@@ -15,8 +15,8 @@ import pytest
 
 from eng5_runner.contracts.services import ErrorAnswer, ModelManifest
 from eng5_runner.contracts.topics import Topic
+from eng5_runner.judges.prompts import prompt_blocks, prompt_text
 from eng5_runner.stack.launch import StackAddresses, serve
-from eng5_runner.stack.prompts import prompt_blocks, prompt_text
 from eng5_runner.stack.providers.offered import open_judges
 from tests.judges.driver import environ_for
 from tests.judges.moody import Moody

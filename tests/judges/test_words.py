@@ -12,8 +12,8 @@ from zipfile import ZipFile
 import pytest
 from hatchling.builders.wheel import WheelBuilder
 
+from eng5_runner.judges.templates import CRITERIA, QUESTION, RUBRIC, SYSTEM
 from eng5_runner.stack.providers.offered import open_judges
-from eng5_runner.stack.templates import CRITERIA, QUESTION, RUBRIC, SYSTEM
 from tests.judges.driver import environ_for
 from tests.judges.servers import chat, in_turn, serving
 from tests.stack.test_llm_provider import comparison, provider
@@ -29,7 +29,7 @@ OURS = {"provider_override": "openai", "model_override": "local-7b"}
 
 
 def test_the_texts_are_the_files_and_have_not_changed() -> None:
-    folder = Path(__file__).parents[2] / "eng5_runner" / "prompts"
+    folder = Path(__file__).parents[2] / "eng5_runner" / "judges" / "texts"
     for template in (SYSTEM, RUBRIC, CRITERIA, QUESTION):
         text = (folder / f"{template.name}.md").read_text("utf-8").rstrip("\n")
         assert hashlib.sha256(text.encode()).hexdigest() == template.sha256 == TEXTS[template.name]
@@ -117,5 +117,5 @@ def test_the_wheel_holds_the_texts(tmp_path: Path) -> None:
     with ZipFile(built) as wheel:
         names = set(wheel.namelist())
 
-    assert {f"eng5_runner/prompts/{name}.md" for name in TEXTS} <= names
-    assert "eng5_runner/stack/models.toml" in names
+    assert {f"eng5_runner/judges/texts/{name}.md" for name in TEXTS} <= names
+    assert "eng5_runner/judges/models.toml" in names

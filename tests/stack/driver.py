@@ -17,8 +17,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from eng5_runner.contracts.callbacks import AssessmentResult, CJAssessmentCompleted, CJAssessmentFailed
 from eng5_runner.contracts.callbacks import LLMComparisonResult as Result
 from eng5_runner.contracts.topics import CALLBACK_TOPICS, Topic, batch_of, parse_callback
+from eng5_runner.judges.catalogue import BASELINE_MODEL
 from eng5_runner.stack.judges import (
-    BASELINE_MODEL,
     BaselineJudge,
     JudgeEntry,
     JudgeFailed,

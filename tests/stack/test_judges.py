@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from eng5_runner.contracts.request import LLMConfigOverrides
+from eng5_runner.judges.prompts import prompt_blocks, prompt_text
 from eng5_runner.stack.judges import BaselineJudge, JudgeFailed, Question, essays_in
-from eng5_runner.stack.prompts import prompt_blocks, prompt_text
 from eng5_runner.stack.prose import PROPERTIES, Text, mechanical_errors
 from tests.stack.texts import FAIR, GOOD, POOR, essay
 

@@ -14,8 +14,8 @@ from rich.table import Table
 from eng5_runner.cli.narrate import people, write_json
 from eng5_runner.contracts.request import Provider
 from eng5_runner.errors import UsageError
-from eng5_runner.stack.model_manifest import USERS_FILE, Model
-from eng5_runner.stack.providers.known import READY, Known, known_models
+from eng5_runner.judges.catalogue import READY, Known, known_models
+from eng5_runner.judges.manifest import USERS_FILE, Model
 
 _PER_MILLION = 1000
 _THOUSAND = 1000

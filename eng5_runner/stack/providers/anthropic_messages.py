@@ -10,10 +10,10 @@ from typing import Any
 import anthropic
 from anthropic.types import Message
 
-from eng5_runner.stack.model_manifest import Usage
-from eng5_runner.stack.providers.answers import answer_schema
+from eng5_runner.judges.answer_format import answer_schema
+from eng5_runner.judges.credentials import Access
+from eng5_runner.judges.manifest import Usage
 from eng5_runner.stack.providers.asking import Call, End, Reply, by_status, nonsense, too_slow, unreachable
-from eng5_runner.stack.providers.keys import Access
 
 _CUT = frozenset({"max_tokens", "model_context_window_exceeded"})
 

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Protocol
 
 from eng5_runner.contracts.request import OutputVerbosity, ReasoningEffort
-from eng5_runner.stack.model_manifest import Model, Usage
+from eng5_runner.judges.manifest import Model, Usage
 
 _LONGEST_WAIT = 120.0
 _PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z_.]{0,63}")  # no digits: a key has some

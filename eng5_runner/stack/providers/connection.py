@@ -6,8 +6,8 @@ import asyncio
 import importlib
 from dataclasses import dataclass, field
 
+from eng5_runner.judges.credentials import Access, Place
 from eng5_runner.stack.providers.asking import Client
-from eng5_runner.stack.providers.keys import Access, Place
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
 
-from eng5_runner.stack.model_manifest import Limits
+from eng5_runner.judges.manifest import Limits
 from eng5_runner.stack.providers.asking import AttemptFailed, Reply, too_slow
 
 log = structlog.get_logger(__name__)

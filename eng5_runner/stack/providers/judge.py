@@ -11,16 +11,16 @@ import stamina
 
 from eng5_runner.contracts.callbacks import ReplayOf
 from eng5_runner.contracts.request import LLMConfigOverrides
+from eng5_runner.judges.answer_format import Unreadable, read_answer
+from eng5_runner.judges.manifest import Model, Usage
+from eng5_runner.judges.templates import RUBRIC, SYSTEM, text_sha256
 from eng5_runner.stack.cassette import Cassette
 from eng5_runner.stack.cassette_file import Recording
 from eng5_runner.stack.judges import JudgeEntry, JudgeFailed, Question, Spent, Verdict
-from eng5_runner.stack.model_manifest import Model, Usage
-from eng5_runner.stack.providers.answers import Unreadable, read_answer
 from eng5_runner.stack.providers.asking import AttemptFailed, Call, End, Reply
 from eng5_runner.stack.providers.connection import Connection
 from eng5_runner.stack.providers.gate import Gate
 from eng5_runner.stack.providers.replay import cassette_key
-from eng5_runner.stack.templates import RUBRIC, SYSTEM, text_sha256
 
 _CHARACTERS_PER_TOKEN = 4
 _USUAL_ANSWER_TOKENS = 300

@@ -9,14 +9,14 @@ from pathlib import Path
 import structlog
 
 from eng5_runner.contracts.request import Provider
+from eng5_runner.judges.catalogue import models_at
+from eng5_runner.judges.credentials import PLACES, Place, access_to, install_command, is_installed
+from eng5_runner.judges.manifest import USERS_FILE, built_in, users_own
 from eng5_runner.stack.cassette import open_cassette
 from eng5_runner.stack.judges import JudgeEntry, offline_baseline
-from eng5_runner.stack.model_manifest import USERS_FILE, built_in, users_own
 from eng5_runner.stack.providers.connection import Connection
 from eng5_runner.stack.providers.gate import Gate
 from eng5_runner.stack.providers.judge import ModelJudge
-from eng5_runner.stack.providers.keys import PLACES, Place, access_to, install_command, is_installed
-from eng5_runner.stack.providers.known import models_at
 
 log = structlog.get_logger(__name__)
 

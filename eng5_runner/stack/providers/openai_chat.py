@@ -13,10 +13,10 @@ from openai.types import CompletionUsage
 from openai.types.chat import ChatCompletion
 
 from eng5_runner.contracts.request import Provider
-from eng5_runner.stack.model_manifest import Usage
-from eng5_runner.stack.providers.answers import SCHEMA_NAME, answer_schema
+from eng5_runner.judges.answer_format import SCHEMA_NAME, answer_schema
+from eng5_runner.judges.credentials import Access
+from eng5_runner.judges.manifest import Usage
 from eng5_runner.stack.providers.asking import Call, End, Reply, by_status, nonsense, too_slow, unreachable
-from eng5_runner.stack.providers.keys import Access
 
 _ENDS = frozenset({"stop", "length", "content_filter"})
 

@@ -6,9 +6,9 @@ import hashlib
 
 import orjson
 
-from eng5_runner.stack.providers.answers import answer_schema
+from eng5_runner.judges.answer_format import answer_schema
+from eng5_runner.judges.templates import text_sha256
 from eng5_runner.stack.providers.asking import Call
-from eng5_runner.stack.templates import text_sha256
 
 # Another way to ask, such as a new field of the request, makes other questions of all.
 _FORM = 1

@@ -1,4 +1,4 @@
-"""The words that judges are shown, each from a file in `prompts/`, known by the hash of its exact text.
+"""The words that judges are shown, each from a file in `texts/`, known by the hash of its exact text.
 
 `question` and `criteria` stand in the prompt, `system` and `rubric` in the system prompt. A file's last line end is not
 part of its text.
@@ -30,7 +30,7 @@ def text_sha256(text: str) -> str:
 
 
 def _template(name: str) -> Template:
-    return Template(name, (files("eng5_runner") / "prompts" / f"{name}.md").read_text("utf-8").rstrip("\n"))
+    return Template(name, (files("eng5_runner.judges") / "texts" / f"{name}.md").read_text("utf-8").rstrip("\n"))
 
 
 SYSTEM = _template("system")

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 
 from eng5_runner.contracts.request import Provider
 from eng5_runner.contracts.services import ModelEntry
-from eng5_runner.stack.judges import offline_baseline
-from eng5_runner.stack.model_manifest import USERS_FILE, Manifest, Model, built_in, users_own
-from eng5_runner.stack.providers.keys import PLACES, Place, access_to, install_command, is_installed
+from eng5_runner.judges.credentials import PLACES, Place, access_to, install_command, is_installed
+from eng5_runner.judges.manifest import USERS_FILE, Manifest, Model, built_in, users_own
 
 READY = "ready"
+BASELINE_MODEL = "offline-baseline-1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +40,21 @@ class Known:
     remedy: str | None = None
 
 
+def baseline_model() -> ModelEntry:
+    """The offline baseline judge: it needs no key and no network, and is not a language model."""
+    return ModelEntry(
+        model_id=BASELINE_MODEL,
+        provider=Provider.MOCK.value,
+        display_name="Offline baseline (measured text properties, not a language model)",
+        model_family="baseline",
+        capabilities={"offline": True, "deterministic": True, "language_model": False},
+        cost_per_1k_input_tokens=0.0,
+        cost_per_1k_output_tokens=0.0,
+        is_deprecated=False,
+        recommended_for=("trying the tool", "a baseline to compare language models with"),
+    )
+
+
 def models_at(provider: Provider, *, own: Manifest, own_server: bool) -> tuple[Model, ...]:
     """What can be asked there: an own server has its own models and prices, only those that the user names."""
     return (own if own_server else own.before(built_in())).of(provider)
@@ -52,7 +67,7 @@ def known_models(environ: Mapping[str, str]) -> Iterator[Known]:
         ConfigurationError: the user's own file of models cannot be used.
     """
     own = users_own(environ)
-    yield Known(entry=offline_baseline().model)
+    yield Known(entry=baseline_model())
     for provider, place in PLACES.items():
         yield from _at(provider, place, own=own, environ=environ)
 

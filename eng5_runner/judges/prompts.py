@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from eng5_runner.contracts.services import PromptBlock
-from eng5_runner.stack.templates import CRITERIA, QUESTION, text_sha256
+from eng5_runner.judges.templates import CRITERIA, QUESTION, text_sha256
 
 
 def prompt_blocks(*, task: str | None, criteria: str | None, essay_a: str, essay_b: str) -> tuple[PromptBlock, ...]:

@@ -239,7 +239,7 @@ class Manifest(WireModel):
 
 def built_in() -> Manifest:
     """The models that come with the package."""
-    text = (files("eng5_runner.stack") / "models.toml").read_text("utf-8")
+    text = (files("eng5_runner.judges") / "models.toml").read_text("utf-8")
     return Manifest.model_validate(tomllib.loads(text, parse_float=Decimal))
 
 

@@ -1,0 +1,1 @@
+"""What models exist, what they take and cost, and what they are shown."""
