@@ -70,14 +70,14 @@ class _WireSchema(GenerateJsonSchema):
 
     schema_dialect = DIALECT
 
-    def field_title_should_be_set(self, schema: object) -> bool:  # noqa: ARG002 - pydantic's signature
+    def field_title_should_be_set(self, schema: object) -> bool:
         """No title repeats the field's name."""
         return False
 
     def field_is_required(
         self,
         field: core_schema.ModelField | core_schema.DataclassField | core_schema.TypedDictField,
-        total: bool,  # noqa: FBT001 - pydantic's signature
+        total: bool,
     ) -> bool:
         """What is sent has all of its fields that are not null."""
         inner = field["schema"]
