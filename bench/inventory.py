@@ -7,7 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from eng5_runner.effects.files import read_assets
+from eng5_runner.inventory.read import read_assets
 
 FILES = 10_000
 TEXT = "My town has changed a lot since I was a child, and not everything has become better. " * 35

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from eng5_runner.cli.settings import Settings
 from eng5_runner.core.inputs import Inputs
-from eng5_runner.core.named_pairs import resolve_pairs
 from eng5_runner.errors import InputsInvalid, InputsMissing, UsageError
+from eng5_runner.inventory.boundary_pairs import resolve_pairs
 
 _COLUMNS = ("essay_a", "essay_b")
 

@@ -13,9 +13,9 @@ from eng5_runner.core.next_step import exit_code
 from eng5_runner.core.spec import Budget, Mode, Patience, RunSpec, Study, Target
 from eng5_runner.core.state import RunState, fold
 from eng5_runner.effects.clock import SystemClock, new_run_id
-from eng5_runner.effects.files import read_assets
 from eng5_runner.effects.ledger import Ledger, read_ledger
 from eng5_runner.effects.outputs import CONFIG_NAME, INPUTS_NAME
+from eng5_runner.inventory.read import read_assets
 from eng5_runner.run.connect import open_ports
 from eng5_runner.run.hydrate import Hydrated, hydrate
 from eng5_runner.run.pipeline import Session, drive

@@ -15,10 +15,10 @@ from eng5_runner.contracts.topics import CALLBACK_TOPICS, Topic
 from eng5_runner.core.classify import Accepted, RawRecord, classify
 from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.core.events import AnchorRow, PreflightPassed
-from eng5_runner.core.ids import student_id
 from eng5_runner.core.next_step import exit_code
 from eng5_runner.core.spec import Patience
 from eng5_runner.errors import ConfigurationError, NotAllowed, ServiceUnavailable
+from eng5_runner.inventory.essay_ids import student_id
 from tests.effects.servers import serving
 from tests.field import recorded
 from tests.field.recorded import Message

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
-from eng5_runner.core.ids import student_id
 from eng5_runner.effects.schema import violations_by_reference
+from eng5_runner.inventory.essay_ids import student_id
 from tests.cli.runner import Ran, artefact, newest, run
 from tests.field import recorded
 from tests.field.services import FieldServices

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from eng5_runner.core.essay_names import EssayNames, wire_ids
 from eng5_runner.core.events import CallbackAccepted, RequestPrepared
-from eng5_runner.core.ids import anchor_id, student_id
 from eng5_runner.errors import InputsInvalid
+from eng5_runner.inventory.essay_ids import anchor_id, student_id
 from eng5_runner.run.hydrate import hydrate
 from tests.run import messages
 from tests.run.runs import GRADES, STUDENTS, Run, make_spec, write_ledger

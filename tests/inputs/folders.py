@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from eng5_runner.core.inputs import Finding, Inputs
-from eng5_runner.effects.files import Assets, read_assets
+from eng5_runner.inventory.read import Assets, read_assets
 
 SCALE = "eng5_np_legacy_9_step"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
-from eng5_runner.core.anchor_grades import grade_in_name
+from eng5_runner.inventory.anchor_grades import grade_in_name
 from tests.inputs import documents as doc
 from tests.inputs.folders import Folder, essay
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eng5_runner.effects.docx import docx_text
-from eng5_runner.effects.text import normal
-from eng5_runner.effects.unreadable import Unreadable
+from eng5_runner.inventory.docx import docx_text
+from eng5_runner.inventory.text import normal
+from eng5_runner.inventory.unreadable import Unreadable
 from tests.inputs import documents as doc
 from tests.inputs.documents import paragraph, run
 from tests.inputs.folders import Folder

@@ -10,7 +10,7 @@ from typing import get_args
 import pytest
 
 from eng5_runner.core.inputs import InvalidKind, MissingKind
-from eng5_runner.effects.files import read_assets
+from eng5_runner.inventory.read import read_assets
 from tests.inputs import documents as doc
 from tests.inputs.folders import SCALE, Folder, essay
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from eng5_runner.effects.extraction import Extraction
-from eng5_runner.effects.unreadable import Unreadable
+from eng5_runner.inventory.extraction import Extraction
+from eng5_runner.inventory.unreadable import Unreadable
 from tests.inputs import documents as doc
 from tests.inputs.folders import Folder, essay
 

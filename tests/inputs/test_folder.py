@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from eng5_runner.core.inputs import Inputs
-from eng5_runner.effects.files import read_assets
 from eng5_runner.errors import InputsMissing, UsageError
+from eng5_runner.inventory.read import read_assets
 from tests.inputs import documents as doc
 from tests.inputs.folders import SCALE, Folder, essay, make_good
 

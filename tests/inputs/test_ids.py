@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
-from eng5_runner.core.ids import anchor_id, fold, student_id
+from eng5_runner.inventory.essay_ids import anchor_id, fold, student_id
 
 ID = re.compile(r"[a-z0-9_-]{3,36}")
 names = st.text(max_size=80)

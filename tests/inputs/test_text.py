@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eng5_runner.effects.text import plain_text
-from eng5_runner.effects.unreadable import Unreadable
+from eng5_runner.inventory.text import plain_text
+from eng5_runner.inventory.unreadable import Unreadable
 from tests.inputs.folders import Folder
 
 TEXT = "Smörgås – “quoted” 🙂"

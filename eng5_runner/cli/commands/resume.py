@@ -17,10 +17,10 @@ from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.next_step import exit_code, missing_uploads, texts_to_store
 from eng5_runner.core.state import RunState
 from eng5_runner.effects.clock import SystemClock
-from eng5_runner.effects.files import read_assets
 from eng5_runner.effects.ledger import require_ledger
 from eng5_runner.effects.run_lock import held
 from eng5_runner.errors import InputsInvalid, InputsMissing
+from eng5_runner.inventory.read import read_assets
 from eng5_runner.run.hydrate import hydrate, is_written, write
 from eng5_runner.run.saved import SavedRun, saved_run
 

@@ -29,10 +29,10 @@ from eng5_runner.core.inputs import Finding, Inputs
 from eng5_runner.core.plan import make_plan
 from eng5_runner.core.spec import Mode, RunSpec
 from eng5_runner.effects.clock import SystemClock, new_run_id
-from eng5_runner.effects.files import Assets, read_assets
 from eng5_runner.effects.outputs import CONFIG_NAME, INPUTS_NAME, create_run_directory, point_latest, write_atomically
 from eng5_runner.effects.upload_cache import UploadCache
 from eng5_runner.errors import InputsInvalid, InputsMissing
+from eng5_runner.inventory.read import Assets, read_assets
 
 _UNFIT_FOR_A_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 

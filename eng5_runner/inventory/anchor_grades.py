@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from eng5_runner.contracts.grade_scales import GradeScale
-from eng5_runner.core.ids import fold
 from eng5_runner.core.inputs import Finding, shown
-from eng5_runner.core.material import AnchorRow, AnchorTable, ScannedFile
+from eng5_runner.inventory.essay_ids import fold
+from eng5_runner.inventory.scan import AnchorRow, AnchorTable, ScannedFile
 
 _DASHES = MappingProxyType(str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-")))
 """Word processors turn the minus of `E-` into one of these."""

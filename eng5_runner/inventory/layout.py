@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from eng5_runner.core.inputs import Finding, shown
-from eng5_runner.effects.findings import finding_of
-from eng5_runner.effects.folder import FoundFile, Listing, find_file, list_essays, read_bytes
-from eng5_runner.effects.text import is_text_encoding
-from eng5_runner.effects.unreadable import Unreadable
+from eng5_runner.inventory.findings import finding_of
+from eng5_runner.inventory.folder import FoundFile, Listing, find_file, list_essays, read_bytes
+from eng5_runner.inventory.text import is_text_encoding
+from eng5_runner.inventory.unreadable import Unreadable
 
 SETTINGS_NAME = "eng5.toml"
 TEXT_SUFFIXES = frozenset(("txt", "md", "docx", "pdf"))

@@ -12,7 +12,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser
 
-from eng5_runner.effects.unreadable import Unreadable
+from eng5_runner.inventory.unreadable import Unreadable
 
 MAX_MEMBERS = 2_000
 MAX_PART_BYTES = 16 * 1024 * 1024

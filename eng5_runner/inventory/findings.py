@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from eng5_runner.core.inputs import Finding, shown
 
 if TYPE_CHECKING:
-    from eng5_runner.effects.unreadable import Unreadable
+    from eng5_runner.inventory.unreadable import Unreadable
 
 
 def finding_of(refusal: Unreadable, source_path: str) -> Finding:

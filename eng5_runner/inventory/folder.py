@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from eng5_runner.core.inputs import Finding, shown
-from eng5_runner.effects.findings import finding_of
-from eng5_runner.effects.unreadable import Unreadable
+from eng5_runner.inventory.findings import finding_of
+from eng5_runner.inventory.unreadable import Unreadable
 
 MAX_FILE_BYTES = 20 * 1024 * 1024
 """Bytes of one file; an essay with pictures stays below."""

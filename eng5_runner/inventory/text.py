@@ -6,7 +6,7 @@ import codecs
 import re
 import unicodedata
 
-from eng5_runner.effects.unreadable import Unreadable
+from eng5_runner.inventory.unreadable import Unreadable
 
 MAX_TEXT_BYTES = 1024 * 1024
 """Bytes of one text in UTF-8; a long essay has 10,000."""

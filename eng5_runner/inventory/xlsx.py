@@ -9,8 +9,8 @@ from zipfile import BadZipFile
 from openpyxl import load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
 
-from eng5_runner.effects.unreadable import Unreadable
-from eng5_runner.effects.zip_parts import open_archive, parse_part
+from eng5_runner.inventory.unreadable import Unreadable
+from eng5_runner.inventory.zip_parts import open_archive, parse_part
 
 MAX_ROWS = 20_000
 MAX_COLUMNS = 100

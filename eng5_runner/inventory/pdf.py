@@ -7,8 +7,8 @@ from io import BytesIO
 from pypdf import PdfReader
 from pypdf.errors import PyPdfError
 
-from eng5_runner.effects.text import MAX_TEXT_BYTES
-from eng5_runner.effects.unreadable import Unreadable
+from eng5_runner.inventory.text import MAX_TEXT_BYTES
+from eng5_runner.inventory.unreadable import Unreadable
 
 MAX_PAGES = 200
 MIN_CHARACTERS = 20

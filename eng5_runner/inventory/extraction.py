@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Self
 import orjson
 
 from eng5_runner.core.inputs import FileFormat
-from eng5_runner.effects.unreadable import Unreadable
+from eng5_runner.inventory.unreadable import Unreadable
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -28,7 +28,7 @@ MAX_WORKERS = 4
 
 _ANSWER_BYTES = 64 * 1024 * 1024
 # -P: a module in the current folder, which may be the essays' folder, must not run.
-_COMMAND = (sys.executable, "-P", "-m", "eng5_runner.effects.extraction_worker")
+_COMMAND = (sys.executable, "-P", "-m", "eng5_runner.inventory.extraction_worker")
 
 
 class Extraction:

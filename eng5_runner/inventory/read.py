@@ -11,17 +11,17 @@ from types import MappingProxyType
 
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
 from eng5_runner.core.inputs import FileFormat, Finding, Inputs, SourceFile
-from eng5_runner.core.inventory import assemble
-from eng5_runner.core.material import AnchorTable, Material, ReadText, ScannedFile
-from eng5_runner.effects.anchor_table import read_anchor_table
-from eng5_runner.effects.docx import docx_text
-from eng5_runner.effects.extraction import Extraction
-from eng5_runner.effects.findings import finding_of
-from eng5_runner.effects.folder import FoundFile, read_bytes
-from eng5_runner.effects.layout import Layout, find_layout
-from eng5_runner.effects.text import normal, plain_text
-from eng5_runner.effects.unreadable import Unreadable
 from eng5_runner.errors import InputsMissing, UsageError
+from eng5_runner.inventory.anchor_table import read_anchor_table
+from eng5_runner.inventory.assemble import assemble
+from eng5_runner.inventory.docx import docx_text
+from eng5_runner.inventory.extraction import Extraction
+from eng5_runner.inventory.findings import finding_of
+from eng5_runner.inventory.folder import FoundFile, read_bytes
+from eng5_runner.inventory.layout import Layout, find_layout
+from eng5_runner.inventory.scan import AnchorTable, Material, ReadText, ScannedFile
+from eng5_runner.inventory.text import normal, plain_text
+from eng5_runner.inventory.unreadable import Unreadable
 
 MAX_DOCX_HERE_BYTES = 1024 * 1024
 """Bytes; a larger docx is taken apart in a worker process. A smaller one is bounded by what it decompresses to."""

@@ -8,10 +8,10 @@ from pathlib import PurePosixPath
 from types import MappingProxyType
 
 from eng5_runner.contracts.grade_scales import GradeScale
-from eng5_runner.core.anchor_grades import grade_anchors
-from eng5_runner.core.ids import ANCHOR_PREFIX, anchor_id, student_id
 from eng5_runner.core.inputs import Anchor, Finding, Inputs, MissingKind, Student, shown
-from eng5_runner.core.material import Material, ReadText, ScannedFile
+from eng5_runner.inventory.anchor_grades import grade_anchors
+from eng5_runner.inventory.essay_ids import ANCHOR_PREFIX, anchor_id, student_id
+from eng5_runner.inventory.scan import Material, ReadText, ScannedFile
 
 MIN_ANCHOR_CHARACTERS = 100
 """The CJ service registers no shorter anchor."""

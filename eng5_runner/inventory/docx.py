@@ -13,8 +13,8 @@ from collections.abc import Callable
 from types import MappingProxyType
 from zipfile import ZipFile
 
-from eng5_runner.effects.unreadable import Unreadable
-from eng5_runner.effects.zip_parts import damaged, open_archive, parse_part
+from eng5_runner.inventory.unreadable import Unreadable
+from eng5_runner.inventory.zip_parts import damaged, open_archive, parse_part
 
 _WORD = (
     "http://schemas.openxmlformats.org/wordprocessingml/2006/main",

@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 from io import StringIO
 
-from eng5_runner.core.anchor_grades import read_rows
 from eng5_runner.core.inputs import Finding, SourceFile
-from eng5_runner.core.material import AnchorTable
-from eng5_runner.effects.extraction import Extraction
-from eng5_runner.effects.findings import finding_of
-from eng5_runner.effects.folder import FoundFile, read_bytes
-from eng5_runner.effects.text import plain_text
-from eng5_runner.effects.unreadable import Unreadable
+from eng5_runner.inventory.anchor_grades import read_rows
+from eng5_runner.inventory.extraction import Extraction
+from eng5_runner.inventory.findings import finding_of
+from eng5_runner.inventory.folder import FoundFile, read_bytes
+from eng5_runner.inventory.scan import AnchorTable
+from eng5_runner.inventory.text import plain_text
+from eng5_runner.inventory.unreadable import Unreadable
 
 MAX_TABLE_BYTES = 1024 * 1024
 

@@ -13,9 +13,9 @@ from typing import BinaryIO
 
 import orjson
 
-from eng5_runner.effects.docx import docx_text
-from eng5_runner.effects.text import normal
-from eng5_runner.effects.unreadable import Unreadable
+from eng5_runner.inventory.docx import docx_text
+from eng5_runner.inventory.text import normal
+from eng5_runner.inventory.unreadable import Unreadable
 
 _MEMORY_BYTES = 1536 * 1024 * 1024
 
@@ -60,11 +60,11 @@ def _answer(file_format: str, data: bytes) -> dict[str, object]:
             case "docx":
                 return {"text": normal(docx_text(data))}
             case "pdf":
-                from eng5_runner.effects.pdf import pdf_text  # noqa: PLC0415 - see above  # law: inner_import - see above
+                from eng5_runner.inventory.pdf import pdf_text  # noqa: PLC0415 - see above  # law: inner_import - see above
 
                 return {"text": normal(pdf_text(data))}
             case _:
-                from eng5_runner.effects.xlsx import xlsx_grid  # noqa: PLC0415 - as above  # law: inner_import - as above
+                from eng5_runner.inventory.xlsx import xlsx_grid  # noqa: PLC0415 - as above  # law: inner_import - as above
 
                 return {"grid": xlsx_grid(data)}
     except Unreadable as refusal:
