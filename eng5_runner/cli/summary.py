@@ -12,8 +12,8 @@ from rich.table import Table
 
 from eng5_runner.canonical import Json
 from eng5_runner.core.anchor_report import ANCHOR_REPORT_NAME
-from eng5_runner.core.reading import Object, number, rows, table_of
-from eng5_runner.core.service_words import agreement, disagreements
+from eng5_runner.results.reading import Object, number, rows, table_of
+from eng5_runner.results.service_words import agreement, disagreements
 
 
 def show_summary(console: Console, artefact: Object, *, run_directory: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from xml.etree.ElementTree import Element
 
 from eng5_runner.core.html import element
-from eng5_runner.core.reading import Object, number
+from eng5_runner.results.reading import Object, number
 
 _WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 900.0, 210.0, 60.0, 44.0, 40.0
 _ROW, _NARROW_ROW, _MOST_NAMED = 17.0, 5.0, 200

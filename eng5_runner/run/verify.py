@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from eng5_runner.core.service_words import agreement, disagreements
 from eng5_runner.effects.outputs import MANIFEST_NAME, SUMS_NAME, read_file
 from eng5_runner.effects.schema import violations_by_reference
 from eng5_runner.errors import DiskError, InputsInvalid, InputsMissing, RunnerError, VerificationFailed
+from eng5_runner.results.service_words import agreement, disagreements
 from eng5_runner.run.hydrate import (
     Hydrated,
     entry_of,

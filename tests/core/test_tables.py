@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eng5_runner.core.tables import tables
+from eng5_runner.results.tables import tables
 
 CALL = {
     "sequence": 1,

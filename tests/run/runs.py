@@ -11,13 +11,13 @@ from uuid import UUID
 
 from eng5_runner.canonical import Json, sha256_hex
 from eng5_runner.core.events import BudgetRaised, Event, RunResumed, RunStarted
-from eng5_runner.core.evidence import gather_evidence
 from eng5_runner.core.inputs import Anchor, Document, Inputs, SourceFile, Student
-from eng5_runner.core.runner_status import runner_status
 from eng5_runner.core.spec import Mode, Patience, RunSpec, Study, Target, Uploading, Versions
 from eng5_runner.core.state import RunState, fold
 from eng5_runner.effects.ledger import Ledger, read_ledger
 from eng5_runner.effects.outputs import CONFIG_NAME, INPUTS_NAME
+from eng5_runner.results.judgements import gather_evidence
+from eng5_runner.results.runner_status import runner_status
 from eng5_runner.run.hydrate import Hydrated, hydrate, write
 from eng5_runner.run.pipeline import Session, drive
 from eng5_runner.run.ports import Notice, Told

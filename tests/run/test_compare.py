@@ -9,8 +9,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from eng5_runner.core.comparison import compare_artefacts
 from eng5_runner.measure.model.bradley_terry import fit
+from eng5_runner.results.compare import compare_artefacts
 from tests.measure.studies import balanced_study, normal_truth
 
 GRADES = ("E-", "E+", "D-", "D+", "C-", "C+", "B", "A")

@@ -13,9 +13,9 @@ from rich.table import Table
 from eng5_runner.canonical import Json
 from eng5_runner.cli.artefacts import read_artefact
 from eng5_runner.cli.narrate import people, write_json
-from eng5_runner.core.comparison import compare_artefacts
-from eng5_runner.core.reading import Object, number, rows, table_of
 from eng5_runner.errors import InputsInvalid
+from eng5_runner.results.compare import compare_artefacts
+from eng5_runner.results.reading import Object, number, rows, table_of
 
 _SHOWN = 5
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from eng5_runner.contracts.grade_scales import GRADE_SCALES, GradeScale
-from eng5_runner.core.evidence import Judged
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.measure.grading.grades import Scale
 from eng5_runner.measure.model.bradley_terry import Fit, fit
 from eng5_runner.measure.model.comparisons import Comparisons, collapse_repeats, comparisons_from
+from eng5_runner.results.judgements import Judged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

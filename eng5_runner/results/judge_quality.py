@@ -10,9 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from eng5_runner.canonical import Json
-from eng5_runner.core.evidence import Judged
 from eng5_runner.core.figures import ends, figure, rounded
-from eng5_runner.core.study import JudgedStudy
 from eng5_runner.measure.model.comparisons import comparisons_from
 from eng5_runner.measure.quality.inversions import wilson
 from eng5_runner.measure.quality.lapse import MOST_ITEMS, lapse_rate
@@ -25,6 +23,8 @@ from eng5_runner.measure.quality.misfit import (
     swap_consistency,
 )
 from eng5_runner.measure.quality.triads import circular_triads
+from eng5_runner.results.fitted_study import JudgedStudy
+from eng5_runner.results.judgements import Judged
 
 # The number of triads grows with the cube of an essay's judgements.
 _TRIADS_UP_TO = 1_500

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from eng5_runner.canonical import Json
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
-from eng5_runner.core.reading import Object, number, rows, table_of
 from eng5_runner.measure.quality.alignment import adjacent_agreement, bias, exact_agreement
 from eng5_runner.measure.quality.inversions import wilson
 from eng5_runner.measure.quality.resampling import (
@@ -29,6 +28,7 @@ from eng5_runner.measure.quality.resampling import (
     spearman_of_each,
     weighted_kappa_of_each,
 )
+from eng5_runner.results.reading import Object, number, rows, table_of
 
 SEED = 1
 DRAWS = 1000

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from eng5_runner.canonical import Json
 from eng5_runner.core.figures import ends, figure, rounded
-from eng5_runner.core.study import JudgedStudy
 from eng5_runner.measure.grading.grades import LeftOut, Refusal, StudentGrade, leave_one_anchor_out
 from eng5_runner.measure.quality.alignment import kendall_tau_b, spearman
 from eng5_runner.measure.quality.claims import brier, calibration, log_loss, ranked_probability_score
@@ -28,6 +27,7 @@ from eng5_runner.measure.quality.resampling import (
     spearman_of_each,
     weighted_kappa_of_each,
 )
+from eng5_runner.results.fitted_study import JudgedStudy
 
 # Seeds of the draws, so that they are part of no run's chance.
 SEED = 1

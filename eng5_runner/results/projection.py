@@ -8,19 +8,19 @@ from uuid import NAMESPACE_URL, uuid5
 
 from eng5_runner.canonical import Json, canonical_json, sha256_hex
 from eng5_runner.contracts.request import BASELINE_MODEL_PREFIX
-from eng5_runner.core.calls import costs_of, instant, prompt_hashes, replay_of
-from eng5_runner.core.estimates import Estimates, estimate
 from eng5_runner.core.events import Event
-from eng5_runner.core.evidence import Evidence, Judged, gather_evidence
 from eng5_runner.core.figures import usable
 from eng5_runner.core.inputs import Document, Inputs, SourceFile
-from eng5_runner.core.judge_request import judge_request
-from eng5_runner.core.runner_status import runner_status
-from eng5_runner.core.service_figures import Own, comparison_with_service
-from eng5_runner.core.service_result import service_figures, service_result
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.core.state import RunState
-from eng5_runner.core.study_course import stopping
+from eng5_runner.results.estimates import Estimates, estimate
+from eng5_runner.results.judge_request import judge_request
+from eng5_runner.results.judgements import Evidence, Judged, gather_evidence
+from eng5_runner.results.runner_status import runner_status
+from eng5_runner.results.service_comparison import Own, comparison_with_service
+from eng5_runner.results.service_result import service_figures, service_result
+from eng5_runner.results.stopping import stopping
+from eng5_runner.results.usage import costs_of, instant, prompt_hashes, replay_of
 
 SCHEMA_VERSION = "1.0.1"
 ZERO_CHECKSUM = "0" * 64

@@ -6,8 +6,8 @@ from typing import TypeAlias
 
 from eng5_runner.canonical import Json
 from eng5_runner.contracts.stopping import CostStop, Look
-from eng5_runner.core.evidence import Evidence
 from eng5_runner.core.spec import RunSpec
+from eng5_runner.results.judgements import Evidence
 
 DECIMALS = 6
 _Object: TypeAlias = "dict[str, Json]"

@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 
 from eng5_runner.canonical import Json
 from eng5_runner.contracts.grade_scales import GradeScale
-from eng5_runner.core.anchor_alignment import anchor_alignment
-from eng5_runner.core.evidence import Judged
 from eng5_runner.core.figures import ends, figure, rounded
 from eng5_runner.core.inputs import Inputs
-from eng5_runner.core.judge_quality import judge_quality
-from eng5_runner.core.service_figures import Own
-from eng5_runner.core.study import JudgedStudy
 from eng5_runner.measure.grading.grades import Projection, Refusal, StudentGrade, project
 from eng5_runner.measure.quality.clustered import errors_by_pair
 from eng5_runner.measure.quality.misfit import misfit
 from eng5_runner.measure.quality.reliability import empirical_bayes, reliability_interval, separation
 from eng5_runner.measure.quality.split_half import split_half
+from eng5_runner.results.alignment import anchor_alignment
+from eng5_runner.results.fitted_study import JudgedStudy
+from eng5_runner.results.judge_quality import judge_quality
+from eng5_runner.results.judgements import Judged
+from eng5_runner.results.service_comparison import Own
 
 # The draws behind the intervals are seeded by this, so that they are part of no run's chance.
 SEED = 1

@@ -23,8 +23,8 @@ from statistics import median, pstdev
 
 from eng5_runner.canonical import Json
 from eng5_runner.core.figures import figure, rounded
-from eng5_runner.core.service_result import Theirs
 from eng5_runner.measure.quality.alignment import spearman
+from eng5_runner.results.service_result import Theirs
 
 BEYOND_SE = 1.0
 BEYOND_ROOT_MEAN_SQUARE = 0.5

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from eng5_runner.canonical import Json, sha256_hex
 from eng5_runner.contracts.callbacks import LLMComparisonResult
-from eng5_runner.core.evidence import Evidence, Judged
+from eng5_runner.results.judgements import Evidence, Judged
 
 Object: TypeAlias = "dict[str, Json]"
 

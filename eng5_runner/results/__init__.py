@@ -1,0 +1,1 @@
+"""What the judgements of a run say: estimates, grades, quality, usage, tables."""
