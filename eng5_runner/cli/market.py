@@ -13,9 +13,6 @@ from eng5_runner.cli.assemble import executes_remotely
 from eng5_runner.cli.settings import Settings
 from eng5_runner.contracts.request import LLMConfigOverrides, Provider
 from eng5_runner.core.inputs import Inputs
-from eng5_runner.core.pilot import read_pilot
-from eng5_runner.core.plan import Market
-from eng5_runner.core.price import PromptSize, Tariff, TokenPrices
 from eng5_runner.core.spec import Mode, RunSpec
 from eng5_runner.judges.answer_format import answer_schema
 from eng5_runner.judges.attempts import ATTEMPTS
@@ -24,6 +21,9 @@ from eng5_runner.judges.credentials import PLACES, access_to
 from eng5_runner.judges.manifest import Limits, Manifest, Model, Rates, built_in, users_own
 from eng5_runner.judges.prompts import prompt_blocks, prompt_text
 from eng5_runner.judges.templates import SYSTEM
+from eng5_runner.planning.pilot import read_pilot
+from eng5_runner.planning.plan import Market
+from eng5_runner.planning.pricing import PromptSize, Tariff, TokenPrices
 
 # A plan stays short: the cheapest of those that could be asked.
 MOST_CANDIDATES = 5

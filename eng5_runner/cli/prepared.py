@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eng5_runner.core.inputs import Inputs
-from eng5_runner.core.plan import Plan
 from eng5_runner.core.spec import RunSpec
+from eng5_runner.planning.plan import Plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,10 +12,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from eng5_runner.core.inputs import Inputs
-from eng5_runner.core.outlook import Goal
-from eng5_runner.core.plan import Plan
-from eng5_runner.core.price import Estimate, Interval
 from eng5_runner.core.spec import RunSpec
+from eng5_runner.planning.plan import Plan
+from eng5_runner.planning.precision import Goal
+from eng5_runner.planning.pricing import Estimate, Interval
 
 _THOUSAND, _MILLION = 1_000, 1_000_000
 _MINUTE, _HOUR = 60, 3600

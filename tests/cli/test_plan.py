@@ -128,7 +128,7 @@ def test_a_plan_loads_no_statistics_no_kafka_and_no_http(study: Path, tmp_path: 
         check=True,
     )
     loaded = {line.rpartition("|")[2].strip() for line in ended.stderr.splitlines() if line.startswith("import time")}
-    assert "eng5_runner.core.plan" in loaded
+    assert "eng5_runner.planning.plan" in loaded
     assert not loaded & {"numpy", "scipy", "aiohttp", "aiokafka", "confluent_kafka", "sqlalchemy"}
 
 

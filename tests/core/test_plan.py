@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from eng5_runner.cli.market import ATTEMPTS
 from eng5_runner.contracts.request import Language, LLMConfigOverrides, Provider, ReasoningEffort
 from eng5_runner.core.budget import asked_per_pair, comparisons_wanted
-from eng5_runner.core.pilot import read_pilot
-from eng5_runner.core.plan import Market, Plan, make_plan
-from eng5_runner.core.price import PromptSize, Tariff, TokenPrices, Work, estimate
 from eng5_runner.core.spec import Budget
 from eng5_runner.errors import InputsInvalid
 from eng5_runner.judges.manifest import Usage, built_in
 from eng5_runner.measure.design.designs import audit
 from eng5_runner.measure.model.bradley_terry import fit
 from eng5_runner.measure.quality.inversions import wilson
+from eng5_runner.planning.pilot import read_pilot
+from eng5_runner.planning.plan import Market, Plan, make_plan
+from eng5_runner.planning.pricing import PromptSize, Tariff, TokenPrices, Work, estimate
 from eng5_runner.stack import cj_rounds
 from tests.measure.studies import balanced_study, normal_truth
 from tests.run.runs import make_inputs, make_spec

@@ -13,10 +13,10 @@ from eng5_runner.canonical import canonical_json
 from eng5_runner.contracts.request import LLMConfigOverrides
 from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.core.events import AnchorRow, text_or_base64
-from eng5_runner.core.plan import Market, make_plan
-from eng5_runner.core.price import PromptSize
 from eng5_runner.core.request import build_request
 from eng5_runner.core.spec import Budget
+from eng5_runner.planning.plan import Market, make_plan
+from eng5_runner.planning.pricing import PromptSize
 from eng5_runner.results.usage import instant
 from tests.run.messages import SENT
 from tests.run.runs import ASSIGNED, ASSIGNMENT, RUN_ID, make_inputs, make_spec

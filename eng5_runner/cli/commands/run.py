@@ -26,13 +26,13 @@ from eng5_runner.cli.prepared import Prepared
 from eng5_runner.cli.settings import Resolved, Settings
 from eng5_runner.cli.show_plan import plan_facts, price_in_words, show_plan
 from eng5_runner.core.inputs import Finding, Inputs
-from eng5_runner.core.plan import make_plan
 from eng5_runner.core.spec import Mode, RunSpec
 from eng5_runner.effects.clock import SystemClock, new_run_id
 from eng5_runner.effects.outputs import CONFIG_NAME, INPUTS_NAME, create_run_directory, point_latest, write_atomically
 from eng5_runner.effects.upload_cache import UploadCache
 from eng5_runner.errors import InputsInvalid, InputsMissing
 from eng5_runner.inventory.read import Assets, read_assets
+from eng5_runner.planning.plan import make_plan
 
 _UNFIT_FOR_A_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 

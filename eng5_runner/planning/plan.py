@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from eng5_runner.core.budget import asked_per_pair, comparisons_wanted
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.next_step import texts_to_store
-from eng5_runner.core.outlook import Outlook, outlooks, pair_margin
-from eng5_runner.core.pilot import Pilot
-from eng5_runner.core.price import Estimate, PromptSize, Tariff, Work, estimate, measured_estimate
 from eng5_runner.core.spec import Budget, RunSpec
 from eng5_runner.measure.design.planning import expected_precision
+from eng5_runner.planning.pilot import Pilot
+from eng5_runner.planning.precision import Outlook, outlooks, pair_margin
+from eng5_runner.planning.pricing import Estimate, PromptSize, Tariff, Work, estimate, measured_estimate
 
 # Seconds that a given CJ service may be silent when a wave is done: its monitor's rounds.
 MONITOR_ROUND = 300.0

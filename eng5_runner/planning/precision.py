@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
 from eng5_runner.core.budget import SPREADS, asked_per_pair
 from eng5_runner.core.inputs import Inputs
-from eng5_runner.core.pilot import Pilot
 from eng5_runner.core.spec import Budget
 from eng5_runner.measure.design.grade_planning import Grading, comparisons_for_grades, grade_chances
 from eng5_runner.measure.design.planning import (
@@ -18,6 +17,7 @@ from eng5_runner.measure.design.planning import (
     comparisons_for_se,
     expected_precision,
 )
+from eng5_runner.planning.pilot import Pilot
 
 # What is usually asked for: a reliability to report differences between groups with, one to place single essays with,
 # and the share of grades right within a step that the method reaches at 20 judgements an essay.

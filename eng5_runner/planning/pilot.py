@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from eng5_runner.canonical import Json
-from eng5_runner.core.price import Interval
 from eng5_runner.errors import InputsInvalid
+from eng5_runner.planning.pricing import Interval
 
 _NINETY = 1.645  # standard errors of a 90% interval
 _FEWEST = 3
