@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eng5_runner.canonical import Json, canonical_json, sha256_hex
-from eng5_runner.core.anchor_report import ANCHOR_REPORT_NAME, anchor_report
-from eng5_runner.core.report import REPORT_NAME, report
 from eng5_runner.core.state import ImpossibleLedgerError, RunState
 from eng5_runner.effects.ledger import LEDGER_NAME
 from eng5_runner.effects.outputs import (
@@ -25,6 +23,8 @@ from eng5_runner.effects.outputs import (
 from eng5_runner.effects.run_lock import LOCK_NAME
 from eng5_runner.effects.schema import violations
 from eng5_runner.errors import DiskError
+from eng5_runner.reports.anchor_markdown import ANCHOR_REPORT_NAME, anchor_report
+from eng5_runner.reports.html_report import REPORT_NAME, report
 from eng5_runner.results.projection import project_artefact
 from eng5_runner.results.tables import tables
 from eng5_runner.run.saved import impossible, saved_run

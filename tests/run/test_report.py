@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from eng5_runner.core.report import report
+from eng5_runner.reports.html_report import report
 from tests.run.outcomes import OUTCOMES
 from tests.run.runs import GRADES, STUDENTS
 

@@ -17,13 +17,13 @@ from eng5_runner.cli.narrate import Narrator, people, write_json
 from eng5_runner.cli.prepared import Prepared
 from eng5_runner.cli.session import Work, finish, finish_if_possible, work_on
 from eng5_runner.cli.settings import Settings
-from eng5_runner.cli.summary import show_summary
 from eng5_runner.core.events import RunStarted
 from eng5_runner.core.next_step import exit_code, texts_to_store
 from eng5_runner.core.state import RunState
 from eng5_runner.effects.clock import SystemClock
 from eng5_runner.effects.run_lock import held
 from eng5_runner.errors import RunnerError
+from eng5_runner.reports.terminal_summary import show_summary
 from eng5_runner.run.hydrate import Hydrated
 from eng5_runner.run.saved import has_begun
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from eng5_runner.cli.narrate import people, write_json
-from eng5_runner.cli.summary import show_summary
 from eng5_runner.core.next_step import missing_uploads, next_step
 from eng5_runner.core.state import RunState
 from eng5_runner.effects.ledger import require_ledger
 from eng5_runner.effects.run_lock import held
+from eng5_runner.reports.terminal_summary import show_summary
 from eng5_runner.run.hydrate import hydrate, write
 from eng5_runner.run.saved import saved_run
 from eng5_runner.run.verify import verify

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from eng5_runner.cli.narrate import people, write_json
-from eng5_runner.core.report import REPORT_NAME
 from eng5_runner.effects.ledger import require_ledger
 from eng5_runner.effects.outputs import write_atomically
 from eng5_runner.effects.run_lock import held
+from eng5_runner.reports.html_report import REPORT_NAME
 from eng5_runner.run.hydrate import hydrate, write
 
 

@@ -10,7 +10,6 @@ from eng5_runner.cli.logs import run_log
 from eng5_runner.cli.money import new_limit
 from eng5_runner.cli.narrate import Narrator, people, write_json
 from eng5_runner.cli.session import Work
-from eng5_runner.cli.summary import show_summary
 from eng5_runner.core.budget import comparisons_wanted
 from eng5_runner.core.events import BudgetRaised, RunResumed
 from eng5_runner.core.inputs import Inputs
@@ -21,6 +20,7 @@ from eng5_runner.effects.ledger import require_ledger
 from eng5_runner.effects.run_lock import held
 from eng5_runner.errors import InputsInvalid, InputsMissing
 from eng5_runner.inventory.read import read_assets
+from eng5_runner.reports.terminal_summary import show_summary
 from eng5_runner.run.hydrate import hydrate, is_written, write
 from eng5_runner.run.saved import SavedRun, saved_run
 

@@ -24,7 +24,6 @@ from eng5_runner.cli.market import market_of
 from eng5_runner.cli.narrate import inventory_progress, people, write_json
 from eng5_runner.cli.prepared import Prepared
 from eng5_runner.cli.settings import Resolved, Settings
-from eng5_runner.cli.show_plan import plan_facts, price_in_words, show_plan
 from eng5_runner.core.inputs import Finding, Inputs
 from eng5_runner.core.spec import Mode, RunSpec
 from eng5_runner.effects.clock import SystemClock, new_run_id
@@ -33,6 +32,7 @@ from eng5_runner.effects.upload_cache import UploadCache
 from eng5_runner.errors import InputsInvalid, InputsMissing
 from eng5_runner.inventory.read import Assets, read_assets
 from eng5_runner.planning.plan import make_plan
+from eng5_runner.reports.terminal_plan import plan_facts, price_in_words, show_plan
 
 _UNFIT_FOR_A_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 

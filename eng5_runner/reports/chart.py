@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from xml.etree.ElementTree import Element
 
-from eng5_runner.core.html import element
+from eng5_runner.reports.html import element
 from eng5_runner.results.reading import Object, number
 
 _WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 900.0, 210.0, 60.0, 44.0, 40.0

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
-from eng5_runner.core.caterpillar import caterpillar
-from eng5_runner.core.html import Child, element, page, table
-from eng5_runner.core.report_record import costs, failures, inputs, judge, provenance, reliability_in_words
-from eng5_runner.core.report_style import STYLE
+from eng5_runner.reports.chart import caterpillar
+from eng5_runner.reports.html import Child, element, page, table
+from eng5_runner.reports.html_record import costs, failures, inputs, judge, provenance, reliability_in_words
+from eng5_runner.reports.html_style import STYLE
 from eng5_runner.results.reading import Object, number, rows, table_of, words
 
 REPORT_NAME = "report.html"

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from eng5_runner.canonical import Json
-from eng5_runner.core.anchor_report import ANCHOR_REPORT_NAME
+from eng5_runner.reports.anchor_markdown import ANCHOR_REPORT_NAME
 from eng5_runner.results.reading import Object, number, rows, table_of
 from eng5_runner.results.service_words import agreement, disagreements
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from eng5_runner.core.markdown import Object, between, inline, items_of, number, object_of, table
+from eng5_runner.reports.markdown import Object, between, inline, items_of, number, object_of, table
 
 _Row = tuple[str, str, str]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from eng5_runner.canonical import Json
-from eng5_runner.core.anchor_report_judge import judge_card
-from eng5_runner.core.markdown import Object, between, block, inline, items_of, number, object_of, table
+from eng5_runner.reports.anchor_judge import judge_card
+from eng5_runner.reports.markdown import Object, between, block, inline, items_of, number, object_of, table
 
 ANCHOR_REPORT_NAME = "anchor_alignment.md"
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from eng5_runner.canonical import Json
-from eng5_runner.core.html import Child, element, table
+from eng5_runner.reports.html import Child, element, table
 from eng5_runner.results.reading import Object, number, rows, table_of, words
 
 _SHORT_HASH = 16
