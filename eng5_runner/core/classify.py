@@ -25,7 +25,7 @@ from eng5_runner.contracts.stopping import CostStop
 from eng5_runner.contracts.topics import Topic, batch_of, parse_callback
 from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.core.events import CallbackKind
-from eng5_runner.core.figures import FIGURE_LIMIT
+from eng5_runner.core.rounding import FIGURE_LIMIT
 
 # Above this a record is hostile or broken; the services' own limit is lower.
 RECORD_LIMIT = 1 << 20

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from eng5_runner.contracts.study_options import Wishes
-from eng5_runner.core.budget import comparisons_wanted
 from eng5_runner.core.events import PreflightPassed
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.spec import Budget, RunSpec
+from eng5_runner.core.study_size import comparisons_wanted
 
 
 def request_metadata(

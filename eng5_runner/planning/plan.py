@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from eng5_runner.core.budget import asked_per_pair, comparisons_wanted
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.next_step import texts_to_store
 from eng5_runner.core.spec import Budget, RunSpec
+from eng5_runner.core.study_size import asked_per_pair, comparisons_wanted
 from eng5_runner.measure.design.planning import expected_precision
 from eng5_runner.planning.pilot import Pilot
 from eng5_runner.planning.precision import Outlook, outlooks, pair_margin

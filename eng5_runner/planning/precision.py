@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
-from eng5_runner.core.budget import SPREADS, asked_per_pair
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.spec import Budget
+from eng5_runner.core.study_size import SPREADS, asked_per_pair
 from eng5_runner.measure.design.grade_planning import Grading, comparisons_for_grades, grade_chances
 from eng5_runner.measure.design.planning import (
     adaptive_worth,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from eng5_runner.canonical import Json
-from eng5_runner.core.figures import ends, figure, rounded
+from eng5_runner.core.rounding import ends, figure, rounded
 from eng5_runner.measure.grading.grades import LeftOut, Refusal, StudentGrade, leave_one_anchor_out
 from eng5_runner.measure.quality.alignment import kendall_tau_b, spearman
 from eng5_runner.measure.quality.claims import brier, calibration, log_loss, ranked_probability_score

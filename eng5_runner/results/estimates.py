@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from eng5_runner.canonical import Json
 from eng5_runner.contracts.grade_scales import GradeScale
-from eng5_runner.core.figures import ends, figure, rounded
 from eng5_runner.core.inputs import Inputs
+from eng5_runner.core.rounding import ends, figure, rounded
 from eng5_runner.measure.grading.grades import Projection, Refusal, StudentGrade, project
 from eng5_runner.measure.quality.clustered import errors_by_pair
 from eng5_runner.measure.quality.misfit import misfit

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from eng5_runner.canonical import Json
-from eng5_runner.core.figures import ends, figure, rounded
+from eng5_runner.core.rounding import ends, figure, rounded
 from eng5_runner.measure.model.comparisons import comparisons_from
 from eng5_runner.measure.quality.inversions import wilson
 from eng5_runner.measure.quality.lapse import MOST_ITEMS, lapse_rate

@@ -9,8 +9,8 @@ from uuid import NAMESPACE_URL, uuid5
 from eng5_runner.canonical import Json, canonical_json, sha256_hex
 from eng5_runner.contracts.request import BASELINE_MODEL_PREFIX
 from eng5_runner.core.events import Event
-from eng5_runner.core.figures import usable
 from eng5_runner.core.inputs import Document, Inputs, SourceFile
+from eng5_runner.core.rounding import usable
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.core.state import RunState
 from eng5_runner.results.estimates import Estimates, estimate

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from statistics import median, pstdev
 
 from eng5_runner.canonical import Json
-from eng5_runner.core.figures import figure, rounded
+from eng5_runner.core.rounding import figure, rounded
 from eng5_runner.measure.quality.alignment import spearman
 from eng5_runner.results.service_result import Theirs
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from eng5_runner.canonical import Json
 from eng5_runner.contracts.callbacks import AssessmentResult, BTStats, EssayResult, GradeProjectionSummary
 from eng5_runner.core.essay_names import EssayNames
-from eng5_runner.core.figures import FIGURE_LIMIT, usable, without_excess
+from eng5_runner.core.rounding import FIGURE_LIMIT, usable, without_excess
 
 _ROW = frozenset(("bt_score", "rank", "letter_grade", "normalized_score", "confidence_label"))
 

@@ -7,10 +7,10 @@ can be kept from outside: no more comparisons are asked for than the limit pays 
 from __future__ import annotations
 
 from eng5_runner.contracts.request import LLMConfigOverrides, Provider
-from eng5_runner.core.budget import comparisons_wanted
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.request_metadata import affordable, wishes
 from eng5_runner.core.spec import RunSpec
+from eng5_runner.core.study_size import comparisons_wanted
 from eng5_runner.errors import ConfigurationError
 from eng5_runner.judges.cost_bound import judging_model, most_usd
 from eng5_runner.run.ports import CJService, Models

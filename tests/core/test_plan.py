@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from eng5_runner.cli.market import ATTEMPTS
 from eng5_runner.contracts.request import Language, LLMConfigOverrides, Provider, ReasoningEffort
-from eng5_runner.core.budget import asked_per_pair, comparisons_wanted
 from eng5_runner.core.spec import Budget
+from eng5_runner.core.study_size import asked_per_pair, comparisons_wanted
 from eng5_runner.errors import InputsInvalid
 from eng5_runner.judges.manifest import Usage, built_in
 from eng5_runner.measure.design.designs import audit

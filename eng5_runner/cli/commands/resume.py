@@ -10,11 +10,11 @@ from eng5_runner.cli.logs import run_log
 from eng5_runner.cli.money import new_limit
 from eng5_runner.cli.narrate import Narrator, people, write_json
 from eng5_runner.cli.session import Work
-from eng5_runner.core.budget import comparisons_wanted
 from eng5_runner.core.events import BudgetRaised, RunResumed
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.next_step import exit_code, missing_uploads, texts_to_store
 from eng5_runner.core.state import RunState
+from eng5_runner.core.study_size import comparisons_wanted
 from eng5_runner.effects.clock import SystemClock
 from eng5_runner.effects.ledger import require_ledger
 from eng5_runner.effects.run_lock import held
