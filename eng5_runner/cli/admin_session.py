@@ -20,12 +20,12 @@ from eng5_runner.contracts.grade_scales import GRADE_SCALES
 from eng5_runner.core.inputs import shown
 from eng5_runner.effects.administration import AdministrationClient
 from eng5_runner.effects.clock import new_run_id
-from eng5_runner.effects.http import Service, http_session
 from eng5_runner.errors import ConfigurationError, InputsInvalid, InputsMissing, UsageError
 from eng5_runner.inventory.docx import docx_text
 from eng5_runner.inventory.folder import read_bytes
 from eng5_runner.inventory.text import normal, plain_text
 from eng5_runner.inventory.unreadable import Unreadable
+from eng5_runner.transport.http import Service, http_session
 
 T = TypeVar("T")
 BodyT = TypeVar("BodyT", bound=WireModel)

@@ -22,7 +22,6 @@ from eng5_runner.contracts.services import (
     StudentPrompt,
     StudentPromptBody,
 )
-from eng5_runner.effects.http import Answer, Service
 from eng5_runner.errors import (
     ConfigurationError,
     InputsInvalid,
@@ -31,6 +30,7 @@ from eng5_runner.errors import (
     ServiceUnavailable,
     UsageError,
 )
+from eng5_runner.transport.http import Answer, Service
 
 PAGE_SIZE = 50
 _ASSIGNMENT_LENGTH = 100

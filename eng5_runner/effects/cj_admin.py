@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eng5_runner.contracts.services import Health, ModelManifest
 from eng5_runner.effects.administration import AdministrationClient
-from eng5_runner.effects.http import Alive, Service
+from eng5_runner.transport.http import Alive, Service
 
 _NOT_WELL = frozenset((503,))
 

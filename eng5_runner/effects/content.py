@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from eng5_runner.contracts.services import StoredContent
-from eng5_runner.effects.http import Alive, Service
 from eng5_runner.errors import ConfigurationError
+from eng5_runner.transport.http import Alive, Service
 
 _NOT_THERE = frozenset((400, 404))
 _NO_SUCH_PATH = frozenset((404, 405))

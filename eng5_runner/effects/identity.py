@@ -25,8 +25,8 @@ from eng5_runner.contracts.services import (
     RefreshBody,
     TokenPair,
 )
-from eng5_runner.effects.http import Answer, Service
 from eng5_runner.errors import ConfigurationError, NotAllowed, RunnerError, TemporaryFailure
+from eng5_runner.transport.http import Answer, Service
 
 DEVELOPMENT_SUBJECT = "eng5-runner-development"
 _DEVELOPMENT_VALID = timedelta(hours=1)

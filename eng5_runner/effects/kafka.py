@@ -31,9 +31,9 @@ from eng5_runner.effects.kafka_client import (
     require_reachable,
     started,
 )
-from eng5_runner.effects.kafka_refusals import missing_topics, outcome_unknown, too_large
 from eng5_runner.effects.kafka_settings import KafkaSettings
 from eng5_runner.errors import NotAllowed, ServiceUnavailable, TemporaryFailure
+from eng5_runner.transport.kafka_refusals import missing_topics, outcome_unknown, too_large
 
 POLL_MS = 250
 # Partitions that somebody adds to a topic are noticed after so long.

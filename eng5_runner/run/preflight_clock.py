@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from eng5_runner.effects.http import Alive
 from eng5_runner.errors import ConfigurationError
 from eng5_runner.run.ports import Clock
 from eng5_runner.run.preflight_assignment import Findings
+from eng5_runner.transport.http import Alive
 
 # The header that tells has whole seconds, and the answer was on its way.
 SKEW_TOLD_SECONDS = 5.0

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import stamina
 
-from eng5_runner.effects.http import ATTEMPTS
+from eng5_runner.transport.http import ATTEMPTS
 from tests.admin.site import Site, running
 
 

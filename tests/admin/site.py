@@ -13,7 +13,6 @@ import aiohttp
 from argon2 import PasswordHasher
 
 from eng5_runner.effects.administration import AdministrationClient
-from eng5_runner.effects.http import Service
 from eng5_runner.effects.identity import IdentityClient
 from eng5_runner.stack import content, identity_service
 from eng5_runner.stack.accounts import Accounts
@@ -24,6 +23,7 @@ from eng5_runner.stack.identity import TokenAuthority
 from eng5_runner.stack.identity_service import IdentityService
 from eng5_runner.stack.store import open_store
 from eng5_runner.stack.web import served
+from eng5_runner.transport.http import Service
 from tests.cli.runner import Ran, run
 
 EMAIL = "ada@school.example"

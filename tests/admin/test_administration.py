@@ -15,7 +15,6 @@ from aiohttp import web
 
 from eng5_runner.contracts.services import InstructionsBody, JudgeRubricBody, StudentPromptBody
 from eng5_runner.effects.administration import AdministrationClient
-from eng5_runner.effects.http import http_session
 from eng5_runner.errors import (
     ConfigurationError,
     InputsInvalid,
@@ -34,6 +33,7 @@ from eng5_runner.run.administration import (
     upload_prompt,
     upload_rubric,
 )
+from eng5_runner.transport.http import http_session
 from tests.admin.site import ESSAY, SCALE, Site, administration_at
 from tests.effects.servers import serving
 

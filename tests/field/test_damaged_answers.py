@@ -11,9 +11,9 @@ from eng5_runner.canonical import sha256_hex
 from eng5_runner.core.spec import Study
 from eng5_runner.effects.cj_admin import CJAdminClient
 from eng5_runner.effects.content import ContentClient
-from eng5_runner.effects.http import Service, http_session
 from eng5_runner.errors import ConfigurationError, RunnerError, ServiceUnavailable
 from eng5_runner.run.preflight_assignment import ask_assignment
+from eng5_runner.transport.http import Service, http_session
 from tests.field import recorded
 from tests.field.damage import DAMAGES, damage_field, fields
 from tests.field.services import FieldServices

@@ -27,9 +27,9 @@ from eng5_runner.contracts.services import (
     StudentPrompt,
 )
 from eng5_runner.core.spec import RunSpec
-from eng5_runner.effects.http import Alive
 from eng5_runner.errors import ServiceUnavailable
 from eng5_runner.run.ports import Ports
+from eng5_runner.transport.http import Alive
 from tests.run import messages
 from tests.run.cluster import Cluster, FakeBroker, Where
 from tests.run.messages import Callback
