@@ -18,7 +18,7 @@ from eng5_runner.cli.tokens import admin_token, no_token
 from eng5_runner.contracts.base import WireModel, describe
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
 from eng5_runner.core.inputs import shown
-from eng5_runner.effects.administration import AdministrationClient
+from eng5_runner.effects.cj_admin.client import AdministrationClient
 from eng5_runner.effects.clock import new_run_id
 from eng5_runner.errors import ConfigurationError, InputsInvalid, InputsMissing, UsageError
 from eng5_runner.inventory.docx import docx_text

@@ -11,8 +11,8 @@ from pathlib import Path
 from eng5_runner.cli.judge_check import check_judge
 from eng5_runner.cli.tokens import SOURCES, Token, doubts, no_token
 from eng5_runner.core.spec import RunSpec
-from eng5_runner.effects.identity import claims_of
-from eng5_runner.effects.room import free_bytes
+from eng5_runner.effects.disk_space import free_bytes
+from eng5_runner.effects.identity.client import claims_of
 from eng5_runner.errors import DiskError, NotAllowed
 from eng5_runner.judges.credentials import PLACES, install_command, is_installed
 from eng5_runner.run.ports import Question

@@ -17,10 +17,10 @@ from pydantic import TypeAdapter, ValidationError
 from eng5_runner.cli.admin_app import IDENTITY_DEFAULT
 from eng5_runner.contracts.services import ADMIN_ROLE, TOKEN_AUDIENCE, TOKEN_ISSUER, TokenText
 from eng5_runner.effects.clock import SystemClock, new_run_id
-from eng5_runner.effects.identity import Claims, IdentityClient, development_token
-from eng5_runner.effects.login_cache import LoginCache
+from eng5_runner.effects.identity.client import Claims, IdentityClient, development_token
+from eng5_runner.effects.identity.login_cache import LoginCache
+from eng5_runner.effects.identity.session import current_login
 from eng5_runner.errors import ConfigurationError, NotAllowed
-from eng5_runner.run.login import current_login
 from eng5_runner.transport.http import Service, http_session
 
 _SECRET = "JWT_SECRET_KEY"  # noqa: S105 - the variable's name

@@ -9,8 +9,8 @@ from eng5_runner.canonical import sha256_hex
 from eng5_runner.contracts.services import AnchorListing, AnchorOnRecord
 from eng5_runner.core.events import AnchorRow
 from eng5_runner.core.inputs import Anchor, Inputs
+from eng5_runner.effects.cj_admin.read_back import AnchorToRegister, Registration, register_anchors
 from eng5_runner.errors import ConfigurationError, InputsInvalid, NotAllowed, RunnerError, ServiceUnavailable
-from eng5_runner.run.administration import AnchorToRegister, Registration, register_anchors
 from eng5_runner.run.ports import AnchorRegistry, ContentStore
 
 

@@ -9,8 +9,8 @@ from eng5_runner.contracts.services import AnchorListing, Instructions
 from eng5_runner.core.events import AnchorRow
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.spec import RunSpec
+from eng5_runner.effects.cj_admin.read_back import same_text
 from eng5_runner.errors import ConfigurationError, ServiceUnavailable
-from eng5_runner.run.administration import same_text
 from eng5_runner.run.ports import CJService, ContentStore
 from eng5_runner.run.preflight_anchors import anchor_rows, anchor_warnings, recognise, register_lacking
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import aiohttp
 from argon2 import PasswordHasher
 
-from eng5_runner.effects.administration import AdministrationClient
-from eng5_runner.effects.identity import IdentityClient
+from eng5_runner.effects.cj_admin.client import AdministrationClient
+from eng5_runner.effects.identity.client import IdentityClient
 from eng5_runner.stack import content, identity_service
 from eng5_runner.stack.accounts import Accounts
 from eng5_runner.stack.cj_admin import CJAdmin

@@ -14,16 +14,8 @@ import pytest
 from aiohttp import web
 
 from eng5_runner.contracts.services import InstructionsBody, JudgeRubricBody, StudentPromptBody
-from eng5_runner.effects.administration import AdministrationClient
-from eng5_runner.errors import (
-    ConfigurationError,
-    InputsInvalid,
-    NotAllowed,
-    RunnerError,
-    ServiceUnavailable,
-    UsageError,
-)
-from eng5_runner.run.administration import (
+from eng5_runner.effects.cj_admin.client import AdministrationClient
+from eng5_runner.effects.cj_admin.read_back import (
     AnchorToRegister,
     all_instructions,
     delete_instructions,
@@ -32,6 +24,14 @@ from eng5_runner.run.administration import (
     register_anchors,
     upload_prompt,
     upload_rubric,
+)
+from eng5_runner.errors import (
+    ConfigurationError,
+    InputsInvalid,
+    NotAllowed,
+    RunnerError,
+    ServiceUnavailable,
+    UsageError,
 )
 from eng5_runner.transport.http import http_session
 from tests.admin.site import ESSAY, SCALE, Site, administration_at

@@ -14,7 +14,7 @@ from aiohttp import web
 from jwt.warnings import InsecureKeyLengthWarning
 
 from eng5_runner.contracts.services import TOKEN_AUDIENCE, TOKEN_ISSUER, TokenPair
-from eng5_runner.effects.identity import claims_of, development_token
+from eng5_runner.effects.identity.client import claims_of, development_token
 from eng5_runner.errors import ConfigurationError, NotAllowed, RunnerError, ServiceUnavailable, TemporaryFailure
 from eng5_runner.transport.http import http_session
 from tests.admin.site import EMAIL, PASSWORD, Site, identity_at

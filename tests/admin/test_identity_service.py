@@ -16,7 +16,7 @@ from argon2 import PasswordHasher, extract_parameters
 from argon2.low_level import Type
 
 from eng5_runner.contracts.services import AnchorListing, ErrorAnswer, TokenPair
-from eng5_runner.effects.identity import claims_of
+from eng5_runner.effects.identity.client import claims_of
 from eng5_runner.stack.accounts import FIRST_ADMIN_EMAIL, GRACE_SECONDS, REFRESH_TOKEN_SECONDS, Accounts
 from eng5_runner.stack.identity import TokenAuthority
 from eng5_runner.stack.identity_service import FAILURES, FAILURES_SECONDS, FailedLogins

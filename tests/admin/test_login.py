@@ -16,11 +16,11 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from eng5_runner.effects import login_cache
-from eng5_runner.effects.identity import IdentityClient
-from eng5_runner.effects.login_cache import Login, LoginCache
+from eng5_runner.effects.identity import login_cache
+from eng5_runner.effects.identity.client import IdentityClient
+from eng5_runner.effects.identity.login_cache import Login, LoginCache
+from eng5_runner.effects.identity.session import REFRESH_MARGIN, current_login, log_in, log_out
 from eng5_runner.errors import ConfigurationError, DiskError, NotAllowed, ServiceUnavailable, TemporaryFailure
-from eng5_runner.run.login import REFRESH_MARGIN, current_login, log_in, log_out
 from eng5_runner.transport.http import http_session
 from tests.admin.site import EMAIL, PASSWORD, Site, identity_at
 from tests.effects.servers import serving

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from eng5_runner.cli.tokens import admin_token, no_token, state_folder
-from eng5_runner.effects.identity import DEVELOPMENT_SUBJECT, claims_of
-from eng5_runner.effects.login_cache import Login, LoginCache
+from eng5_runner.effects.identity.client import DEVELOPMENT_SUBJECT, claims_of
+from eng5_runner.effects.identity.login_cache import Login, LoginCache
 from eng5_runner.errors import ConfigurationError
 from tests.admin.site import SECRET, Site
 

@@ -12,7 +12,7 @@ from email.utils import format_datetime
 from aiohttp import web
 
 from eng5_runner.contracts.topics import Topic
-from eng5_runner.effects.identity import development_token
+from eng5_runner.effects.identity.client import development_token
 from tests.effects.mock_cluster import MockCluster
 from tests.effects.servers import serving
 

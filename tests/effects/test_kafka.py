@@ -10,8 +10,8 @@ from aiokafka import AIOKafkaProducer
 
 from eng5_runner.core.classify import RawRecord
 from eng5_runner.core.events import Position
-from eng5_runner.effects.kafka import Gap, KafkaBroker, Polled, connected
-from eng5_runner.effects.kafka_client import KafkaSettings
+from eng5_runner.effects.kafka.callbacks import Gap, KafkaBroker, Polled, connected
+from eng5_runner.effects.kafka.client import KafkaSettings
 from eng5_runner.errors import (
     ConfigurationError,
     InputsInvalid,

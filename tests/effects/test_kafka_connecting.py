@@ -11,8 +11,8 @@ from contextlib import contextmanager
 import pytest
 from aiohttp import web
 
-from eng5_runner.effects.kafka import connected
-from eng5_runner.effects.kafka_client import START_SECONDS, KafkaSettings
+from eng5_runner.effects.kafka.callbacks import connected
+from eng5_runner.effects.kafka.client import START_SECONDS, KafkaSettings
 from eng5_runner.errors import ConfigurationError, RunnerError, ServiceUnavailable
 from tests.effects.mock_cluster import MockCluster
 from tests.effects.servers import closed_port, listening, serving

@@ -10,9 +10,9 @@ import pytest
 from confluent_kafka import Producer
 
 from eng5_runner.contracts.topics import Topic
-from eng5_runner.effects.kafka import KafkaBroker as Connection
-from eng5_runner.effects.kafka import connected
-from eng5_runner.effects.kafka_settings import KafkaSettings
+from eng5_runner.effects.kafka.callbacks import KafkaBroker as Connection
+from eng5_runner.effects.kafka.callbacks import connected
+from eng5_runner.effects.kafka.settings import KafkaSettings
 from eng5_runner.errors import ConfigurationError
 from eng5_runner.stack.kafka import Cluster, open_publisher, open_reader
 from tests.effects.conftest import nothing_left as nothing_left  # noqa: PLC0414 - pytest finds fixtures by their name

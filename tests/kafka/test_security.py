@@ -10,8 +10,8 @@ from pydantic import SecretStr
 
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.core.spec import KafkaAccess
-from eng5_runner.effects.kafka import connected
-from eng5_runner.effects.kafka_settings import KafkaSettings
+from eng5_runner.effects.kafka.callbacks import connected
+from eng5_runner.effects.kafka.settings import KafkaSettings
 from eng5_runner.errors import ConfigurationError, NotAllowed, RunnerError
 from tests.cli.runner import newest, run
 from tests.effects.conftest import nothing_left as nothing_left  # noqa: PLC0414 - pytest finds fixtures by their name

@@ -22,8 +22,8 @@ from eng5_runner.cli.narrate import people, write_json
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
 from eng5_runner.contracts.services import Instructions, InstructionsBody, JudgeRubricBody, StudentPromptBody
 from eng5_runner.core.inputs import shown
+from eng5_runner.effects.cj_admin import read_back as administration
 from eng5_runner.errors import UsageError
-from eng5_runner.run import administration
 
 
 def list_instructions(addresses: Addresses, *, grade_scale: str | None, json_lines: bool) -> int:

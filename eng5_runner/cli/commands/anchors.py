@@ -10,9 +10,9 @@ from eng5_runner.cli.admin_output import show_listing, when, write_record
 from eng5_runner.cli.admin_session import Addresses, ask, known_scale, nothing_on_record, text_of
 from eng5_runner.cli.narrate import people, write_json
 from eng5_runner.core.inputs import shown
+from eng5_runner.effects.cj_admin.read_back import AnchorToRegister, Registration, register_anchors
 from eng5_runner.errors import InputsInvalid, InputsMissing, UsageError
 from eng5_runner.inventory.read import read_assets
-from eng5_runner.run.administration import AnchorToRegister, Registration, register_anchors
 from eng5_runner.run.preflight_anchors import raise_findings
 
 

@@ -24,10 +24,10 @@ from eng5_runner.cli.tokens import (
 )
 from eng5_runner.core.inputs import shown
 from eng5_runner.effects.clock import SystemClock
-from eng5_runner.effects.identity import Claims, claims_of
-from eng5_runner.effects.login_cache import Login, LoginCache
+from eng5_runner.effects.identity.client import Claims, claims_of
+from eng5_runner.effects.identity.login_cache import Login, LoginCache
+from eng5_runner.effects.identity.session import log_in, log_out
 from eng5_runner.errors import UsageError
-from eng5_runner.run.login import log_in, log_out
 from eng5_runner.transport.http import http_session
 
 _LONGEST_PASSWORD = 1024

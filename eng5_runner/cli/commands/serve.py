@@ -19,8 +19,8 @@ from eng5_runner.cli.loop import run_loop
 from eng5_runner.cli.narrate import people, write_json
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.core.spec import KafkaAccess
-from eng5_runner.effects.kafka import connected
-from eng5_runner.effects.kafka_settings import KafkaSettings
+from eng5_runner.effects.kafka.callbacks import connected
+from eng5_runner.effects.kafka.settings import KafkaSettings
 from eng5_runner.errors import ConfigurationError
 from eng5_runner.stack.database import SERVICES, database_url
 from eng5_runner.stack.kafka import Cluster

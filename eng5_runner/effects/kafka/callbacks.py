@@ -22,7 +22,7 @@ from aiokafka.errors import (
 
 from eng5_runner.core.classify import RawRecord
 from eng5_runner.core.events import Position
-from eng5_runner.effects.kafka_client import (
+from eng5_runner.effects.kafka.client import (
     DENIED,
     Admin,
     abandon,
@@ -31,7 +31,7 @@ from eng5_runner.effects.kafka_client import (
     require_reachable,
     started,
 )
-from eng5_runner.effects.kafka_settings import KafkaSettings
+from eng5_runner.effects.kafka.settings import KafkaSettings
 from eng5_runner.errors import NotAllowed, ServiceUnavailable, TemporaryFailure
 from eng5_runner.transport.kafka_refusals import missing_topics, outcome_unknown, too_large
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from eng5_runner.contracts.services import Health, ModelManifest
-from eng5_runner.effects.administration import AdministrationClient
+from eng5_runner.effects.cj_admin.client import AdministrationClient
 from eng5_runner.transport.http import Alive, Service
 
 _NOT_WELL = frozenset((503,))

@@ -21,7 +21,7 @@ from eng5_runner.contracts.services import (
     StudentPrompt,
     StudentPromptBody,
 )
-from eng5_runner.effects.administration import AdministrationClient, AnchorRefused
+from eng5_runner.effects.cj_admin.client import AdministrationClient, AnchorRefused
 from eng5_runner.errors import ConfigurationError, InputsInvalid, NotAllowed, ServiceUnavailable
 from eng5_runner.run.ports import AnchorRegistry
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from eng5_runner.contracts.services import TokenPair
-from eng5_runner.effects.identity import IdentityClient
-from eng5_runner.effects.login_cache import Login, LoginCache
+from eng5_runner.effects.identity.client import IdentityClient
+from eng5_runner.effects.identity.login_cache import Login, LoginCache
 from eng5_runner.errors import ConfigurationError, NotAllowed, ServiceUnavailable, TemporaryFailure
 from eng5_runner.run.ports import Clock
 

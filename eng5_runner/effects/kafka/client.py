@@ -22,7 +22,7 @@ from aiokafka.errors import (
     UnsupportedSaslMechanismError,
 )
 
-from eng5_runner.effects.kafka_settings import KafkaSettings
+from eng5_runner.effects.kafka.settings import KafkaSettings
 from eng5_runner.errors import ConfigurationError, NotAllowed, RunnerError, ServiceUnavailable
 
 PROBE_SECONDS = 3.0

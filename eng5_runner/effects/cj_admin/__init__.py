@@ -1,0 +1,1 @@
+"""The CJ service's administration side: instructions, prompts, rubrics, anchors."""

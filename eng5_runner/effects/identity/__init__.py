@@ -1,0 +1,1 @@
+"""The Identity Service: logins and tokens."""

@@ -1,0 +1,1 @@
+"""The broker: reading callback topics and publishing requests."""
