@@ -27,7 +27,7 @@ from eng5_runner.reports.anchor_markdown import ANCHOR_REPORT_NAME, anchor_repor
 from eng5_runner.reports.html_report import REPORT_NAME, report
 from eng5_runner.results.projection import project_artefact
 from eng5_runner.results.tables import tables
-from eng5_runner.run.saved import impossible, saved_run
+from eng5_runner.run.run_directory import impossible, saved_run
 
 # The services' own records, the lock and what a crash left are not the run's statement.
 _ENTRY_KEYS = frozenset({"path", "sha256", "bytes"})

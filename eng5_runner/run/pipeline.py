@@ -16,7 +16,7 @@ from eng5_runner.core.state import RunState
 from eng5_runner.effects.ledger import Ledger
 from eng5_runner.run.gather import gather
 from eng5_runner.run.ports import Lag, Notice, Ports, Told
-from eng5_runner.run.preflight import preflight
+from eng5_runner.run.preflight.stage import preflight
 from eng5_runner.run.publish import prepare, publish, rejoin
 from eng5_runner.run.upload import UploadJob, check_readable, upload
 

@@ -24,7 +24,7 @@ from eng5_runner.core.events import Event, Position
 if TYPE_CHECKING:
     # Whoever only tells of a run shall not pay for loading a Kafka client.
     from eng5_runner.effects.kafka.callbacks import Polled, Topology
-    from eng5_runner.run.preflight_assignment import Findings
+    from eng5_runner.run.preflight.assignment import Findings
     from eng5_runner.transport.http import Alive
 
 

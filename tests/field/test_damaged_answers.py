@@ -12,7 +12,7 @@ from eng5_runner.core.spec import Study
 from eng5_runner.effects.cj_admin.lookups import CJAdminClient
 from eng5_runner.effects.content import ContentClient
 from eng5_runner.errors import ConfigurationError, RunnerError, ServiceUnavailable
-from eng5_runner.run.preflight_assignment import ask_assignment
+from eng5_runner.run.preflight.assignment import ask_assignment
 from eng5_runner.transport.http import Service, http_session
 from tests.field import recorded
 from tests.field.damage import DAMAGES, damage_field, fields

@@ -13,7 +13,7 @@ from eng5_runner.core.inputs import shown
 from eng5_runner.effects.cj_admin.read_back import AnchorToRegister, Registration, register_anchors
 from eng5_runner.errors import InputsInvalid, InputsMissing, UsageError
 from eng5_runner.inventory.read import read_assets
-from eng5_runner.run.preflight_anchors import raise_findings
+from eng5_runner.run.preflight.anchors import raise_findings
 
 
 def list_anchors(addresses: Addresses, *, assignment_id: str, json_lines: bool) -> int:

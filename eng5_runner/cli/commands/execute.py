@@ -25,7 +25,7 @@ from eng5_runner.effects.run_lock import held
 from eng5_runner.errors import RunnerError
 from eng5_runner.reports.terminal_summary import show_summary
 from eng5_runner.run.hydrate import Hydrated
-from eng5_runner.run.saved import has_begun
+from eng5_runner.run.run_directory import has_begun
 
 
 def execute(prepared: Prepared, *, settings: Settings, console: Console) -> int:

@@ -11,7 +11,7 @@ from eng5_runner.effects.ledger import require_ledger
 from eng5_runner.effects.run_lock import held
 from eng5_runner.reports.terminal_summary import show_summary
 from eng5_runner.run.hydrate import hydrate, write
-from eng5_runner.run.saved import saved_run
+from eng5_runner.run.run_directory import saved_run
 from eng5_runner.run.verify import verify
 
 

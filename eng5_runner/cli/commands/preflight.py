@@ -31,8 +31,8 @@ from eng5_runner.effects.clock import new_run_id
 from eng5_runner.errors import RunnerError
 from eng5_runner.run.connect import open_ports
 from eng5_runner.run.ports import Question
-from eng5_runner.run.preflight import Examined, examine
-from eng5_runner.run.preflight_assignment import Findings
+from eng5_runner.run.preflight.assignment import Findings
+from eng5_runner.run.preflight.stage import Examined, examine
 
 
 def preflight(resolved: Resolved) -> int:

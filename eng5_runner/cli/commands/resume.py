@@ -22,7 +22,7 @@ from eng5_runner.errors import InputsInvalid, InputsMissing
 from eng5_runner.inventory.read import read_assets
 from eng5_runner.reports.terminal_summary import show_summary
 from eng5_runner.run.hydrate import hydrate, is_written, write
-from eng5_runner.run.saved import SavedRun, saved_run
+from eng5_runner.run.run_directory import SavedRun, saved_run
 
 _ENDED = ("complete", "not-sent", "budget")
 

@@ -17,10 +17,10 @@ from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.errors import RunnerError
 from eng5_runner.run.ports import Broker, CJService, Clock, ContentStore, Models, Notice, Ports, Question, Told
-from eng5_runner.run.preflight_assignment import Findings, ask_assignment
-from eng5_runner.run.preflight_clock import compare_clocks
-from eng5_runner.run.preflight_honours import ask_honours, goes_beyond
-from eng5_runner.run.preflight_judge import ask_judge
+from eng5_runner.run.preflight.assignment import Findings, ask_assignment
+from eng5_runner.run.preflight.clock import compare_clocks
+from eng5_runner.run.preflight.judge import ask_judge
+from eng5_runner.run.preflight.study_options import ask_honours, goes_beyond
 
 _NEEDS = MappingProxyType({
     "judge": frozenset(("LLM provider",)),

@@ -11,7 +11,7 @@ from eng5_runner.core.spec import RunSpec
 from eng5_runner.errors import ConfigurationError
 from eng5_runner.judges.compatibility import refusals
 from eng5_runner.run.ports import Models
-from eng5_runner.run.preflight_assignment import Findings
+from eng5_runner.run.preflight.assignment import Findings
 
 
 async def ask_judge(spec: RunSpec, *, models: Models) -> Findings:

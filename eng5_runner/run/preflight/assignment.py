@@ -12,7 +12,7 @@ from eng5_runner.core.spec import RunSpec
 from eng5_runner.effects.cj_admin.read_back import same_text
 from eng5_runner.errors import ConfigurationError, ServiceUnavailable
 from eng5_runner.run.ports import CJService, ContentStore
-from eng5_runner.run.preflight_anchors import anchor_rows, anchor_warnings, recognise, register_lacking
+from eng5_runner.run.preflight.anchors import anchor_rows, anchor_warnings, recognise, register_lacking
 
 
 @dataclass(slots=True)
