@@ -14,8 +14,8 @@ from rich.markup import escape
 from rich.table import Table
 from stamina.instrumentation import RetryDetails, get_on_retry_hooks, set_on_retry_hooks
 
+from eng5_runner.app.settings import Url
 from eng5_runner.cli.narrate import people, write_json
-from eng5_runner.cli.settings import Url
 from eng5_runner.contracts.base import WireModel, describe
 from eng5_runner.core.inputs import shown
 from eng5_runner.errors import UsageError

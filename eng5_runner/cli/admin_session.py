@@ -11,10 +11,10 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
+from eng5_runner.app.loop import run_loop
+from eng5_runner.app.tokens import admin_token, no_token
 from eng5_runner.cli.admin_output import checked_url, telling_retries
-from eng5_runner.cli.loop import run_loop
 from eng5_runner.cli.narrate import people
-from eng5_runner.cli.tokens import admin_token, no_token
 from eng5_runner.contracts.base import WireModel, describe
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
 from eng5_runner.core.inputs import shown

@@ -86,7 +86,7 @@ def main_command(
     """Comparative-judgement experiments on English 5 essays: plan, dry-run, execute, resume, verify."""
     if context.invoked_subcommand is not None:
         return
-    from eng5_runner.cli.settings import Origin, resolve
+    from eng5_runner.app.settings import Origin, resolve
 
     given: dict[str, tuple[object, Origin]] = {}
     for name, value in context.params.items():

@@ -239,7 +239,7 @@ async def test_whoever_holds_the_lock_for_ever_is_not_waited_for(place: Place, m
 PROCESS = """
 import asyncio, sys
 from pathlib import Path
-from eng5_runner.cli.tokens import admin_token
+from eng5_runner.app.tokens import admin_token
 token = asyncio.run(admin_token({"ENG5_STATE_DIR": sys.argv[1]}, identity_url=sys.argv[2], announce=print))
 print(token.value)
 """

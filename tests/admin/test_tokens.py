@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from eng5_runner.cli.tokens import admin_token, no_token, state_folder
+from eng5_runner.app.tokens import admin_token, no_token, state_folder
 from eng5_runner.effects.identity.client import DEVELOPMENT_SUBJECT, claims_of
 from eng5_runner.effects.identity.login_cache import Login, LoginCache
 from eng5_runner.errors import ConfigurationError

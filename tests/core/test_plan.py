@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eng5_runner.cli.market import ATTEMPTS
+from eng5_runner.app.candidates import ATTEMPTS
 from eng5_runner.contracts.request import Language, LLMConfigOverrides, Provider, ReasoningEffort
 from eng5_runner.core.spec import Budget
 from eng5_runner.core.study_size import asked_per_pair, comparisons_wanted

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from eng5_runner.cli.design import check_design, read_pairs
-from eng5_runner.cli.settings import Settings
+from eng5_runner.app.design import check_design, read_pairs
+from eng5_runner.app.settings import Settings
 from eng5_runner.errors import InputsInvalid, InputsMissing, UsageError
 from tests.run.runs import make_inputs
 

@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka import Producer
 from prometheus_client import Counter, Gauge
 
-from eng5_runner.cli.metrics import OUTCOMES, RunMetrics
+from eng5_runner.app.metrics import OUTCOMES, RunMetrics
 from eng5_runner.contracts.topics import Topic
 from tests.cli.conftest import study as study  # noqa: PLC0414 - pytest finds fixtures by their name
 from tests.cli.runner import ledger_types, newest, run, start, wait_for

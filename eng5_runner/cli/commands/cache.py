@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from eng5_runner.cli.environment import cache_folder
+from eng5_runner.app.environment import cache_folder
 from eng5_runner.cli.narrate import people, write_json
 from eng5_runner.effects.upload_cache import UPLOADS
 from eng5_runner.errors import DiskError, UsageError

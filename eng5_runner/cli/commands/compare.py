@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from eng5_runner.app.artefacts import read_artefact
 from eng5_runner.canonical import Json
-from eng5_runner.cli.artefacts import read_artefact
 from eng5_runner.cli.narrate import people, write_json
 from eng5_runner.errors import InputsInvalid
 from eng5_runner.results.compare import compare_artefacts

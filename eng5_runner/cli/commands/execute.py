@@ -9,14 +9,14 @@ from pathlib import Path
 import structlog
 from rich.console import Console
 
-from eng5_runner.cli.environment import versions
-from eng5_runner.cli.logs import run_log
-from eng5_runner.cli.loop import run_loop
-from eng5_runner.cli.metrics import kept, measured
+from eng5_runner.app.environment import versions
+from eng5_runner.app.logs import run_log
+from eng5_runner.app.loop import run_loop
+from eng5_runner.app.metrics import kept, measured
+from eng5_runner.app.prepared import Prepared
+from eng5_runner.app.session import Work, finish, finish_if_possible, work_on
+from eng5_runner.app.settings import Settings
 from eng5_runner.cli.narrate import Narrator, people, write_json
-from eng5_runner.cli.prepared import Prepared
-from eng5_runner.cli.session import Work, finish, finish_if_possible, work_on
-from eng5_runner.cli.settings import Settings
 from eng5_runner.core.events import RunStarted
 from eng5_runner.core.next_step import exit_code, texts_to_store
 from eng5_runner.core.state import RunState

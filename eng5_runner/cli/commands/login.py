@@ -9,10 +9,8 @@ from urllib.parse import urlsplit
 import typer
 from rich.markup import escape
 
-from eng5_runner.cli.admin_output import checked_url, telling_retries, when
-from eng5_runner.cli.loop import run_loop
-from eng5_runner.cli.narrate import people, write_json
-from eng5_runner.cli.tokens import (
+from eng5_runner.app.loop import run_loop
+from eng5_runner.app.tokens import (
     SOURCES,
     VARIABLES,
     Token,
@@ -22,6 +20,8 @@ from eng5_runner.cli.tokens import (
     no_token,
     state_folder,
 )
+from eng5_runner.cli.admin_output import checked_url, telling_retries, when
+from eng5_runner.cli.narrate import people, write_json
 from eng5_runner.core.inputs import shown
 from eng5_runner.effects.clock import SystemClock
 from eng5_runner.effects.identity.client import Claims, claims_of

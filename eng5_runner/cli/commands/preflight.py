@@ -14,17 +14,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from eng5_runner.cli.assemble import build_spec
+from eng5_runner.app.assemble import build_spec
+from eng5_runner.app.embedded import embedded_stack
+from eng5_runner.app.environment import cache_folder, kafka_password
+from eng5_runner.app.local_checks import local_questions, login_question
+from eng5_runner.app.logs import unlogged
+from eng5_runner.app.loop import run_loop
+from eng5_runner.app.settings import Resolved
+from eng5_runner.app.tokens import Token, admin_token
+from eng5_runner.app.trace import trace_of
 from eng5_runner.cli.commands.run import inventory, require_usable
-from eng5_runner.cli.embedded import embedded_stack
-from eng5_runner.cli.environment import cache_folder, kafka_password
-from eng5_runner.cli.local_questions import local_questions, login_question
-from eng5_runner.cli.logs import unlogged
-from eng5_runner.cli.loop import run_loop
 from eng5_runner.cli.narrate import people, write_json
-from eng5_runner.cli.settings import Resolved
-from eng5_runner.cli.tokens import Token, admin_token
-from eng5_runner.cli.trace import trace_of
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.spec import RunSpec, Target
 from eng5_runner.effects.clock import new_run_id

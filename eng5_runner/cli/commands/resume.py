@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from eng5_runner.app.environment import versions
+from eng5_runner.app.logs import run_log
+from eng5_runner.app.money import new_limit
+from eng5_runner.app.session import Work
 from eng5_runner.cli.commands.execute import conclude
-from eng5_runner.cli.environment import versions
-from eng5_runner.cli.logs import run_log
-from eng5_runner.cli.money import new_limit
 from eng5_runner.cli.narrate import Narrator, people, write_json
-from eng5_runner.cli.session import Work
 from eng5_runner.core.events import BudgetRaised, RunResumed
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.next_step import exit_code, missing_uploads, texts_to_store

@@ -15,15 +15,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from eng5_runner.app.assemble import build_spec
+from eng5_runner.app.candidates import market_of
+from eng5_runner.app.environment import cache_folder
+from eng5_runner.app.judge_check import check_judge
+from eng5_runner.app.logs import run_log
+from eng5_runner.app.prepared import Prepared
+from eng5_runner.app.settings import Resolved, Settings
 from eng5_runner.canonical import canonical_json
-from eng5_runner.cli.assemble import build_spec
-from eng5_runner.cli.environment import cache_folder
-from eng5_runner.cli.judge_check import check_judge
-from eng5_runner.cli.logs import run_log
-from eng5_runner.cli.market import market_of
 from eng5_runner.cli.narrate import inventory_progress, people, write_json
-from eng5_runner.cli.prepared import Prepared
-from eng5_runner.cli.settings import Resolved, Settings
 from eng5_runner.core.inputs import Finding, Inputs
 from eng5_runner.core.spec import Mode, RunSpec
 from eng5_runner.effects.clock import SystemClock, new_run_id

@@ -13,9 +13,9 @@ from typing import Literal, TypeAlias
 from pydantic import ValidationError
 from rich.markup import escape
 
-from eng5_runner.cli.environment import cache_folder, kafka_password
-from eng5_runner.cli.logs import logging_to
-from eng5_runner.cli.loop import run_loop
+from eng5_runner.app.environment import cache_folder, kafka_password
+from eng5_runner.app.logs import logging_to
+from eng5_runner.app.loop import run_loop
 from eng5_runner.cli.narrate import people, write_json
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.core.spec import KafkaAccess

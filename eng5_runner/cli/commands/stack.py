@@ -9,9 +9,9 @@ from pathlib import Path
 
 from rich.markup import escape
 
-from eng5_runner.cli.environment import cache_folder
-from eng5_runner.cli.logs import logging_to
-from eng5_runner.cli.loop import run_loop
+from eng5_runner.app.environment import cache_folder
+from eng5_runner.app.logs import logging_to
+from eng5_runner.app.loop import run_loop
 from eng5_runner.cli.narrate import people, write_json
 from eng5_runner.errors import DiskError
 from eng5_runner.stack.launch import StackAddresses, serve

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from eng5_runner.cli.artefacts import read_artefact
-from eng5_runner.cli.assemble import executes_remotely
-from eng5_runner.cli.settings import Settings
+from eng5_runner.app.artefacts import read_artefact
+from eng5_runner.app.assemble import executes_remotely
+from eng5_runner.app.settings import Settings
 from eng5_runner.contracts.request import LLMConfigOverrides, Provider
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.spec import Mode, RunSpec

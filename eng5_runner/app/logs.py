@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 import structlog
 
-from eng5_runner.cli.trace import trace_of
+from eng5_runner.app.trace import trace_of
 from eng5_runner.core.spec import RunSpec
 
 # Keys whose values are never written; tokens in values are masked wherever they stand.

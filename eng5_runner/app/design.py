@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from eng5_runner.cli.settings import Settings
+from eng5_runner.app.settings import Settings
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.errors import InputsInvalid, InputsMissing, UsageError
 from eng5_runner.inventory.boundary_pairs import resolve_pairs

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import structlog
 
-from eng5_runner.cli.embedded import Child, embedded_stack
-from eng5_runner.cli.environment import cache_folder, kafka_password
-from eng5_runner.cli.local_questions import local_questions, login_question
-from eng5_runner.cli.metrics import RunMetrics
+from eng5_runner.app.embedded import Child, embedded_stack
+from eng5_runner.app.environment import cache_folder, kafka_password
+from eng5_runner.app.local_checks import local_questions, login_question
+from eng5_runner.app.metrics import RunMetrics
+from eng5_runner.app.tokens import Token, admin_token
+from eng5_runner.app.trace import trace_of
 from eng5_runner.cli.narrate import Narrator
-from eng5_runner.cli.tokens import Token, admin_token
-from eng5_runner.cli.trace import trace_of
 from eng5_runner.contracts.request import Provider
 from eng5_runner.core.events import BudgetRaised, RunResumed, RunStarted
 from eng5_runner.core.inputs import Inputs

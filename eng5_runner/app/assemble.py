@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from eng5_runner.cli.design import check_design, read_pairs
-from eng5_runner.cli.settings import Settings
+from eng5_runner.app.design import check_design, read_pairs
+from eng5_runner.app.settings import Settings
 from eng5_runner.contracts.request import LLMConfigOverrides
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.spec import Budget, KafkaAccess, Patience, RunSpec, Study, Target, Uploading

@@ -1,0 +1,1 @@
+"""The use cases without a command line; the public Python API is built on them."""
