@@ -33,7 +33,7 @@ class Place:
     client: tuple[str, str]
 
 
-_OPENAI = ("eng5_runner.stack.providers.openai_chat", "Chat")
+_OPENAI = ("eng5_runner.stack.llm.providers.openai_chat", "Chat")
 PLACES: Mapping[Provider, Place] = MappingProxyType({
     Provider.OPENAI: Place(
         "OPENAI_API_KEY", OPENAI_BASE_URL, "https://api.openai.com/v1", "openai", "judges-openai", _OPENAI
@@ -44,7 +44,7 @@ PLACES: Mapping[Provider, Place] = MappingProxyType({
     ),
     Provider.ANTHROPIC: Place(
         "ANTHROPIC_API_KEY", "ENG5_ANTHROPIC_BASE_URL", "https://api.anthropic.com", "anthropic", "judges-anthropic",
-        ("eng5_runner.stack.providers.anthropic_messages", "Messages"),
+        ("eng5_runner.stack.llm.providers.anthropic_messages", "Messages"),
     ),
     # Google's own API in OpenAI's form: its client library (google-genai 3) and stamina want different tenacities.
     Provider.GOOGLE: Place(

@@ -16,22 +16,24 @@ from aiokafka import AIOKafkaConsumer
 
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.errors import ServiceUnavailable
-from eng5_runner.stack import content, identity_service, llm_provider
-from eng5_runner.stack.accounts import Accounts, FirstAdmin
-from eng5_runner.stack.broker import embedded_broker
-from eng5_runner.stack.cj_admin import CJAdmin
-from eng5_runner.stack.cj_service import CJService
-from eng5_runner.stack.clients import HTTP_TIMES, ContentClient, LLMProviderClient
-from eng5_runner.stack.content import ContentService
-from eng5_runner.stack.identity import ADMIN_ROLE, TokenAuthority
-from eng5_runner.stack.identity_service import IdentityService
-from eng5_runner.stack.judges import JudgeEntry
-from eng5_runner.stack.kafka import Cluster, Publisher, open_publisher, open_reader
-from eng5_runner.stack.llm_provider import LLMProvider
-from eng5_runner.stack.providers.offered import open_judges
-from eng5_runner.stack.store import Store, open_store
-from eng5_runner.stack.web import served
-from eng5_runner.stack.working import at_work, until
+from eng5_runner.stack.cj.admin import CJAdmin
+from eng5_runner.stack.cj.clients import HTTP_TIMES, ContentClient, LLMProviderClient
+from eng5_runner.stack.cj.service import CJService
+from eng5_runner.stack.content import service as content
+from eng5_runner.stack.content.service import ContentService
+from eng5_runner.stack.identity import service as identity_service
+from eng5_runner.stack.identity.accounts import Accounts, FirstAdmin
+from eng5_runner.stack.identity.service import IdentityService
+from eng5_runner.stack.identity.tokens import ADMIN_ROLE, TokenAuthority
+from eng5_runner.stack.llm import service as llm_provider
+from eng5_runner.stack.llm.judge import JudgeEntry
+from eng5_runner.stack.llm.providers.registry import open_judges
+from eng5_runner.stack.llm.service import LLMProvider
+from eng5_runner.stack.platform.broker import embedded_broker
+from eng5_runner.stack.platform.kafka import Cluster, Publisher, open_publisher, open_reader
+from eng5_runner.stack.platform.store import Store, open_store
+from eng5_runner.stack.platform.supervision import at_work, until
+from eng5_runner.stack.platform.web import served
 
 log = structlog.get_logger(__name__)
 

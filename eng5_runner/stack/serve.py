@@ -18,16 +18,16 @@ import structlog
 from aiohttp import web
 from sqlalchemy.engine import URL
 
-from eng5_runner.stack.accounts import Accounts, FirstAdmin
-from eng5_runner.stack.content import ContentService
-from eng5_runner.stack.identity import TokenAuthority
-from eng5_runner.stack.identity_service import IdentityService
-from eng5_runner.stack.kafka import Cluster, Publisher, open_publisher
-from eng5_runner.stack.llm_provider import LLMProvider
-from eng5_runner.stack.providers.offered import open_judges
-from eng5_runner.stack.store import Store, open_database, open_store
-from eng5_runner.stack.web import CHECKUP, Checkup, served
-from eng5_runner.stack.working import at_work, until
+from eng5_runner.stack.content.service import ContentService
+from eng5_runner.stack.identity.accounts import Accounts, FirstAdmin
+from eng5_runner.stack.identity.service import IdentityService
+from eng5_runner.stack.identity.tokens import TokenAuthority
+from eng5_runner.stack.llm.providers.registry import open_judges
+from eng5_runner.stack.llm.service import LLMProvider
+from eng5_runner.stack.platform.kafka import Cluster, Publisher, open_publisher
+from eng5_runner.stack.platform.store import Store, open_database, open_store
+from eng5_runner.stack.platform.supervision import at_work, until
+from eng5_runner.stack.platform.web import CHECKUP, Checkup, served
 
 log = structlog.get_logger(__name__)
 

@@ -14,15 +14,16 @@ from argon2 import PasswordHasher
 
 from eng5_runner.effects.cj_admin.client import AdministrationClient
 from eng5_runner.effects.identity.client import IdentityClient
-from eng5_runner.stack import content, identity_service
-from eng5_runner.stack.accounts import Accounts
-from eng5_runner.stack.cj_admin import CJAdmin
-from eng5_runner.stack.clients import ContentClient
-from eng5_runner.stack.content import ContentService
-from eng5_runner.stack.identity import TokenAuthority
-from eng5_runner.stack.identity_service import IdentityService
-from eng5_runner.stack.store import open_store
-from eng5_runner.stack.web import served
+from eng5_runner.stack.cj.admin import CJAdmin
+from eng5_runner.stack.cj.clients import ContentClient
+from eng5_runner.stack.content import service as content
+from eng5_runner.stack.content.service import ContentService
+from eng5_runner.stack.identity import service as identity_service
+from eng5_runner.stack.identity.accounts import Accounts
+from eng5_runner.stack.identity.service import IdentityService
+from eng5_runner.stack.identity.tokens import TokenAuthority
+from eng5_runner.stack.platform.store import open_store
+from eng5_runner.stack.platform.web import served
 from eng5_runner.transport.http import Service
 from tests.cli.runner import Ran, run
 

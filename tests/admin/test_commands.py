@@ -32,7 +32,7 @@ from eng5_runner.effects.clock import SystemClock
 from eng5_runner.effects.identity.login_cache import LoginCache
 from eng5_runner.effects.identity.session import log_in
 from eng5_runner.errors import InputsInvalid, InputsMissing, RunnerError, ServiceUnavailable, UsageError
-from eng5_runner.stack.accounts import FIRST_ADMIN_EMAIL
+from eng5_runner.stack.identity.accounts import FIRST_ADMIN_EMAIL
 from tests.admin.site import EMAIL, ESSAY, PASSWORD, SCALE, SECRET, TEACHER, Site, cli
 from tests.cli.runner import DEMO, Ran, clean_environment
 from tests.effects.servers import serving

@@ -17,10 +17,10 @@ from argon2.low_level import Type
 
 from eng5_runner.contracts.services import AnchorListing, ErrorAnswer, TokenPair
 from eng5_runner.effects.identity.client import claims_of
-from eng5_runner.stack.accounts import FIRST_ADMIN_EMAIL, GRACE_SECONDS, REFRESH_TOKEN_SECONDS, Accounts
-from eng5_runner.stack.identity import TokenAuthority
-from eng5_runner.stack.identity_service import FAILURES, FAILURES_SECONDS, FailedLogins
-from eng5_runner.stack.store import FILE_NAME, open_store
+from eng5_runner.stack.identity.accounts import FIRST_ADMIN_EMAIL, GRACE_SECONDS, REFRESH_TOKEN_SECONDS, Accounts
+from eng5_runner.stack.identity.service import FAILURES, FAILURES_SECONDS, FailedLogins
+from eng5_runner.stack.identity.tokens import TokenAuthority
+from eng5_runner.stack.platform.store import FILE_NAME, open_store
 from tests.admin.site import EMAIL, PASSWORD, TEACHER, Site, Time
 
 

@@ -15,7 +15,7 @@ import typer
 
 from eng5_runner.cli.app import app, stack_app
 from eng5_runner.contracts.topics import Topic
-from eng5_runner.stack.kafka import LARGEST_MESSAGE_BYTES
+from eng5_runner.stack.platform.kafka import LARGEST_MESSAGE_BYTES
 from tests.containers.composed import (
     HULEEDU,
     OWN_STACK,

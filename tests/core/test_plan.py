@@ -21,7 +21,7 @@ from eng5_runner.measure.quality.inversions import wilson
 from eng5_runner.planning.pilot import read_pilot
 from eng5_runner.planning.plan import Market, Plan, make_plan
 from eng5_runner.planning.pricing import PromptSize, Tariff, TokenPrices, Work, estimate
-from eng5_runner.stack import cj_rounds
+from eng5_runner.stack.cj import batch_runner as cj_rounds
 from tests.measure.studies import balanced_study, normal_truth
 from tests.run.runs import make_inputs, make_spec
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eng5_runner.contracts.callbacks import LLMComparisonResult
-from eng5_runner.stack.cj_purse import Purse
+from eng5_runner.stack.cj.spend_limit import Purse
 from tests.run.messages import comparison_message
 from tests.run.runs import RUN_ID
 

@@ -13,8 +13,8 @@ import pytest
 
 from eng5_runner.contracts.request import LLMConfigOverrides
 from eng5_runner.judges.prompts import prompt_blocks, prompt_text
-from eng5_runner.stack.judges import JudgeEntry, JudgeFailed, Question, Verdict
-from eng5_runner.stack.providers.offered import open_judges
+from eng5_runner.stack.llm.judge import JudgeEntry, JudgeFailed, Question, Verdict
+from eng5_runner.stack.llm.providers.registry import open_judges
 from tests.judges.servers import KEY, Script, Server, serving
 
 MODELS = """

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from eng5_runner.stack.web import served
+from eng5_runner.stack.platform.web import served
 
 KEY = "sk-canary-0123456789abcdef"
 GOOD = {"winner": "Essay B", "justification": "It argues better.", "confidence": 4}

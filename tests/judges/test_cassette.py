@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from eng5_runner.judges.prompts import prompt_blocks, prompt_text
-from eng5_runner.stack.judges import Verdict
+from eng5_runner.stack.llm.judge import Verdict
 from tests.judges.driver import question, site
 from tests.judges.servers import GOOD, KEY, Asked, Said, chat, in_turn, message, openai_error
 
@@ -227,7 +227,7 @@ WRITER = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from eng5_runner.stack.cassette_file import CassetteFile, Recording
+from eng5_runner.stack.llm.cache_file import CassetteFile, Recording
 
 file = CassetteFile(Path(sys.argv[1]))
 told = Recording(
@@ -257,7 +257,7 @@ async def test_several_processes_write_at_the_same_time_and_the_first_is_kept(tm
 ASKS_AND_DIES = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from eng5_runner.stack.providers.offered import open_judges
+from eng5_runner.stack.llm.providers.registry import open_judges
 from tests.judges.driver import question
 
 async def main() -> None:

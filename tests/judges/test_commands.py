@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from eng5_runner.contracts.services import ModelManifest
-from eng5_runner.stack.cassette_file import CassetteFile, Recording
+from eng5_runner.stack.llm.cache_file import CassetteFile, Recording
 from tests.cli.runner import run
 from tests.judges.driver import MODELS, environ_for
 from tests.judges.servers import KEY, chat, in_turn

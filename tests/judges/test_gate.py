@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from eng5_runner.judges.manifest import Limits
-from eng5_runner.stack.providers.asking import retry_after
-from eng5_runner.stack.providers.gate import Gate, Meter
+from eng5_runner.stack.llm.providers.protocol import retry_after
+from eng5_runner.stack.llm.providers.rate_limiter import Gate, Meter
 from tests.judges.driver import site
 from tests.judges.servers import chat, in_turn, openai_error
 

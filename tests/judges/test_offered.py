@@ -15,7 +15,7 @@ from eng5_runner.contracts.request import LLMConfigOverrides, Provider, Reasonin
 from eng5_runner.errors import ConfigurationError
 from eng5_runner.judges.credentials import PLACES, access_to
 from eng5_runner.judges.manifest import Usage, built_in, users_own
-from eng5_runner.stack.providers.offered import open_judges
+from eng5_runner.stack.llm.providers.registry import open_judges
 from tests.judges.driver import environ_for, site
 from tests.judges.servers import KEY, anthropic_error, chat, in_turn, openai_error
 

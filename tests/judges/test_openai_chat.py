@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from eng5_runner.stack.judges import JudgeFailed
-from eng5_runner.stack.providers.offered import open_judges
+from eng5_runner.stack.llm.judge import JudgeFailed
+from eng5_runner.stack.llm.providers.registry import open_judges
 from tests.judges.driver import environ_for, question, site
 from tests.judges.servers import GOOD, KEY, Said, chat, in_turn, openai_error, serving
 

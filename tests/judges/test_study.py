@@ -17,7 +17,7 @@ from eng5_runner.contracts.services import ErrorAnswer, ModelManifest
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.judges.prompts import prompt_blocks, prompt_text
 from eng5_runner.stack.launch import StackAddresses, serve
-from eng5_runner.stack.providers.offered import open_judges
+from eng5_runner.stack.llm.providers.registry import open_judges
 from tests.judges.driver import environ_for
 from tests.judges.moody import Moody
 from tests.judges.servers import Script, chat, in_turn, openai_error, serving

@@ -13,7 +13,7 @@ import pytest
 from hatchling.builders.wheel import WheelBuilder
 
 from eng5_runner.judges.templates import CRITERIA, QUESTION, RUBRIC, SYSTEM
-from eng5_runner.stack.providers.offered import open_judges
+from eng5_runner.stack.llm.providers.registry import open_judges
 from tests.judges.driver import environ_for
 from tests.judges.servers import chat, in_turn, serving
 from tests.stack.test_llm_provider import comparison, provider

@@ -18,7 +18,7 @@ _ANSWER_SECONDS = 10.0
 
 @dataclass
 class EmbeddedBroker:
-    """librdkafka's mock cluster, as `eng5_runner.stack.broker` starts it."""
+    """librdkafka's mock cluster, as `eng5_runner.stack.platform.broker` starts it."""
 
     cluster: MockCluster
 

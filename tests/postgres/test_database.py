@@ -11,11 +11,11 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from eng5_runner.errors import ConfigurationError, NotAllowed
-from eng5_runner.stack.database import SERVICES, database_url
-from eng5_runner.stack.migrations import SCHEMA_VERSION
-from eng5_runner.stack.store import open_database
-from eng5_runner.stack.tables import content, schema, stack_schema
-from eng5_runner.stack.transactions import Transaction
+from eng5_runner.stack.platform.database import SERVICES, database_url
+from eng5_runner.stack.platform.migrations import SCHEMA_VERSION
+from eng5_runner.stack.platform.store import open_database
+from eng5_runner.stack.platform.tables import content, schema, stack_schema
+from eng5_runner.stack.platform.transactions import Transaction
 from tests.postgres.conftest import PASSWORD, Database
 
 ROW = {"storage_id": "0" * 32, "content_type": "text/plain", "body": b"\0\xff", "created_at": "now"}

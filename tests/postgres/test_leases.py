@@ -14,12 +14,12 @@ from sqlalchemy import Table, select, update
 
 from eng5_runner.contracts.request import LLMConfigOverrides
 from eng5_runner.contracts.services import ComparisonBody
-from eng5_runner.stack.cj_plan import Plan
-from eng5_runner.stack.cj_record import Asked, BatchRecord
-from eng5_runner.stack.cj_requests import LeaseLost, Requests
-from eng5_runner.stack.llm_queue import Entry, Full, Known, QueueRecord, new_entry
-from eng5_runner.stack.store import Store, open_database, open_store
-from eng5_runner.stack.tables import cj_comparisons, cj_requests, llm_comparisons
+from eng5_runner.stack.cj.inbox import LeaseLost, Requests
+from eng5_runner.stack.cj.plan import Plan
+from eng5_runner.stack.cj.repository import Asked, BatchRecord
+from eng5_runner.stack.llm.queue import Entry, Full, Known, QueueRecord, new_entry
+from eng5_runner.stack.platform.store import Store, open_database, open_store
+from eng5_runner.stack.platform.tables import cj_comparisons, cj_requests, llm_comparisons
 from tests.postgres.conftest import Database
 from tests.postgres.detour import detour
 

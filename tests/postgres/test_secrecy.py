@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import insert
 
 from eng5_runner.errors import ServiceUnavailable
-from eng5_runner.stack import transactions
-from eng5_runner.stack.store import open_database
-from eng5_runner.stack.tables import content
+from eng5_runner.stack.platform import transactions
+from eng5_runner.stack.platform.store import open_database
+from eng5_runner.stack.platform.tables import content
 from tests.kafka.services import serving
 from tests.postgres.conftest import Database
 

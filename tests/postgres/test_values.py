@@ -9,15 +9,15 @@ import aiohttp
 from aiokafka import AIOKafkaProducer
 
 from eng5_runner.contracts.topics import Topic
-from eng5_runner.stack.accounts import Accounts
-from eng5_runner.stack.broker import embedded_broker
-from eng5_runner.stack.cj_service import CJService
-from eng5_runner.stack.clients import ContentClient, LLMProviderClient
-from eng5_runner.stack.identity import TokenAuthority
-from eng5_runner.stack.identity_service import IdentityService
-from eng5_runner.stack.kafka import Cluster, open_publisher, open_reader, stop_client
-from eng5_runner.stack.store import open_database
-from eng5_runner.stack.web import served
+from eng5_runner.stack.cj.clients import ContentClient, LLMProviderClient
+from eng5_runner.stack.cj.service import CJService
+from eng5_runner.stack.identity.accounts import Accounts
+from eng5_runner.stack.identity.service import IdentityService
+from eng5_runner.stack.identity.tokens import TokenAuthority
+from eng5_runner.stack.platform.broker import embedded_broker
+from eng5_runner.stack.platform.kafka import Cluster, open_publisher, open_reader, stop_client
+from eng5_runner.stack.platform.store import open_database
+from eng5_runner.stack.platform.web import served
 from tests.postgres.conftest import Database
 from tests.stack.driver import request
 

@@ -18,7 +18,8 @@ from eng5_runner.contracts.callbacks import AssessmentResult, CJAssessmentComple
 from eng5_runner.contracts.callbacks import LLMComparisonResult as Result
 from eng5_runner.contracts.topics import CALLBACK_TOPICS, Topic, batch_of, parse_callback
 from eng5_runner.judges.catalogue import BASELINE_MODEL
-from eng5_runner.stack.judges import (
+from eng5_runner.stack.launch import StackAddresses, serve
+from eng5_runner.stack.llm.judge import (
     BaselineJudge,
     JudgeEntry,
     JudgeFailed,
@@ -26,8 +27,7 @@ from eng5_runner.stack.judges import (
     Verdict,
     offline_baseline,
 )
-from eng5_runner.stack.kafka import Cluster, stop_client
-from eng5_runner.stack.launch import StackAddresses, serve
+from eng5_runner.stack.platform.kafka import Cluster, stop_client
 from tests.stack.texts import essay
 
 SCALE = "eng5_np_legacy_9_step"

@@ -21,13 +21,13 @@ from eng5_runner.contracts.services import (
     JudgeRubric,
     StudentPrompt,
 )
-from eng5_runner.stack import content
-from eng5_runner.stack.cj_admin import CJAdmin
-from eng5_runner.stack.clients import ContentClient
-from eng5_runner.stack.content import ContentService
-from eng5_runner.stack.identity import TokenAuthority
-from eng5_runner.stack.store import open_store
-from eng5_runner.stack.web import served
+from eng5_runner.stack.cj.admin import CJAdmin
+from eng5_runner.stack.cj.clients import ContentClient
+from eng5_runner.stack.content import service as content
+from eng5_runner.stack.content.service import ContentService
+from eng5_runner.stack.identity.tokens import TokenAuthority
+from eng5_runner.stack.platform.store import open_store
+from eng5_runner.stack.platform.web import served
 
 ESSAY = "An anchor's text has to be long enough to be compared with, and this one is. " * 2
 INSTRUCTIONS = {

@@ -12,14 +12,14 @@ from aiokafka import AIOKafkaProducer
 from sqlalchemy import select
 
 from eng5_runner.contracts.topics import Topic
-from eng5_runner.stack.broker import embedded_broker
-from eng5_runner.stack.cj_plan import is_raised
-from eng5_runner.stack.cj_requests import Requests
-from eng5_runner.stack.cj_service import CJService
-from eng5_runner.stack.clients import ContentClient, LLMProviderClient
-from eng5_runner.stack.kafka import open_publisher, open_reader, stop_client
-from eng5_runner.stack.store import open_store
-from eng5_runner.stack.tables import cj_requests
+from eng5_runner.stack.cj.clients import ContentClient, LLMProviderClient
+from eng5_runner.stack.cj.inbox import Requests
+from eng5_runner.stack.cj.plan import is_raised
+from eng5_runner.stack.cj.service import CJService
+from eng5_runner.stack.platform.broker import embedded_broker
+from eng5_runner.stack.platform.kafka import open_publisher, open_reader, stop_client
+from eng5_runner.stack.platform.store import open_store
+from eng5_runner.stack.platform.tables import cj_requests
 from tests.stack.driver import batch_id_of, embedded, request
 
 NOBODY = "http://127.0.0.1:1"

@@ -11,9 +11,9 @@ import aiohttp
 import pytest
 
 from eng5_runner.contracts.services import ErrorAnswer, Health, StoredContent
-from eng5_runner.stack.content import LARGEST_BODY, PATH, ContentService
-from eng5_runner.stack.store import open_store
-from eng5_runner.stack.web import served
+from eng5_runner.stack.content.service import LARGEST_BODY, PATH, ContentService
+from eng5_runner.stack.platform.store import open_store
+from eng5_runner.stack.platform.web import served
 
 
 @dataclass

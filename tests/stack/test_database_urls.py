@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import URL, make_url
 
 from eng5_runner.errors import ConfigurationError
-from eng5_runner.stack.database import DRIVER, SERVICES, database_url
+from eng5_runner.stack.platform.database import DRIVER, SERVICES, database_url
 
 CJ = SERVICES["cj"]
 DIFFICULT = "pa#ss@wo%rd:/ +é%20"

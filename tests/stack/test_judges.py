@@ -9,8 +9,8 @@ import pytest
 
 from eng5_runner.contracts.request import LLMConfigOverrides
 from eng5_runner.judges.prompts import prompt_blocks, prompt_text
-from eng5_runner.stack.judges import BaselineJudge, JudgeFailed, Question, essays_in
-from eng5_runner.stack.prose import PROPERTIES, Text, mechanical_errors
+from eng5_runner.stack.llm.baseline.prose import PROPERTIES, Text, mechanical_errors
+from eng5_runner.stack.llm.judge import BaselineJudge, JudgeFailed, Question, essays_in
 from tests.stack.texts import FAIR, GOOD, POOR, essay
 
 

@@ -18,14 +18,14 @@ from sqlalchemy import select
 from eng5_runner.contracts.services import ComparisonBody, ComparisonQueued, ErrorAnswer, ModelManifest
 from eng5_runner.contracts.topics import Topic, parse_callback
 from eng5_runner.judges.prompts import prompt_blocks, prompt_text
-from eng5_runner.stack.broker import embedded_broker
-from eng5_runner.stack.judges import JudgeEntry, Question, Verdict, offline_baseline
-from eng5_runner.stack.kafka import Pacer, Publisher, open_publisher, open_reader
-from eng5_runner.stack.llm_provider import LLMProvider
-from eng5_runner.stack.llm_queue import UNANSWERABLE, QueueRecord, new_entry
-from eng5_runner.stack.store import open_store
-from eng5_runner.stack.tables import llm_comparisons
-from eng5_runner.stack.web import served
+from eng5_runner.stack.llm.judge import JudgeEntry, Question, Verdict, offline_baseline
+from eng5_runner.stack.llm.queue import UNANSWERABLE, QueueRecord, new_entry
+from eng5_runner.stack.llm.service import LLMProvider
+from eng5_runner.stack.platform.broker import embedded_broker
+from eng5_runner.stack.platform.kafka import Pacer, Publisher, open_publisher, open_reader
+from eng5_runner.stack.platform.store import open_store
+from eng5_runner.stack.platform.tables import llm_comparisons
+from eng5_runner.stack.platform.web import served
 from tests.stack.driver import RecordingJudge, embedded
 from tests.stack.texts import essay
 

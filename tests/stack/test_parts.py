@@ -14,15 +14,15 @@ from sqlalchemy import update
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.errors import ConfigurationError, DiskError, ServiceUnavailable, TemporaryFailure
 from eng5_runner.stack import launch
-from eng5_runner.stack.broker import embedded_broker
-from eng5_runner.stack.group_commit import Closed, GroupCommit
-from eng5_runner.stack.judges import JudgeEntry, Question, Verdict, offline_baseline
-from eng5_runner.stack.kafka import Pacer, open_publisher, open_reader, stop_client
 from eng5_runner.stack.launch import StackAddresses, serve
-from eng5_runner.stack.migrations import SCHEMA_VERSION
-from eng5_runner.stack.store import Store, open_store
-from eng5_runner.stack.tables import stack_schema
-from eng5_runner.stack.transactions import undisturbed
+from eng5_runner.stack.llm.judge import JudgeEntry, Question, Verdict, offline_baseline
+from eng5_runner.stack.platform.broker import embedded_broker
+from eng5_runner.stack.platform.group_commit import Closed, GroupCommit
+from eng5_runner.stack.platform.kafka import Pacer, open_publisher, open_reader, stop_client
+from eng5_runner.stack.platform.migrations import SCHEMA_VERSION
+from eng5_runner.stack.platform.store import Store, open_store
+from eng5_runner.stack.platform.tables import stack_schema
+from eng5_runner.stack.platform.transactions import undisturbed
 from tests.stack.driver import client, embedded, request, running
 
 

@@ -9,8 +9,8 @@ from contextlib import closing
 from pathlib import Path
 
 from eng5_runner.contracts.topics import Topic
-from eng5_runner.stack.judges import Question, Verdict
-from eng5_runner.stack.store import FILE_NAME
+from eng5_runner.stack.llm.judge import Question, Verdict
+from eng5_runner.stack.platform.store import FILE_NAME
 from tests.stack.driver import RecordingJudge, batch_id_of, request, running
 
 

@@ -22,8 +22,8 @@ from eng5_runner.core.spec import KafkaAccess
 from eng5_runner.effects.kafka.callbacks import connected
 from eng5_runner.effects.kafka.settings import KafkaSettings
 from eng5_runner.errors import ConfigurationError
-from eng5_runner.stack.database import SERVICES, database_url
-from eng5_runner.stack.kafka import Cluster
+from eng5_runner.stack.platform.database import SERVICES, database_url
+from eng5_runner.stack.platform.kafka import Cluster
 from eng5_runner.stack.serve import Serving, Site, serve_content, serve_identity, serve_llm
 
 ServiceName: TypeAlias = Literal["content", "cj", "llm", "identity"]
@@ -61,7 +61,7 @@ async def _serve(name: ServiceName, site: Site, *, no_cache: bool) -> None:
             folder = None if no_cache else cache_folder()
             await serve_llm(site, cluster=await _cluster(name), cassette_folder=folder)
         case "cj":
-            from eng5_runner.stack.serve_cj import serve_cj  # seconds of statistics, for this service alone
+            from eng5_runner.stack.cj.serve import serve_cj  # seconds of statistics, for this service alone
 
             await serve_cj(
                 site,

@@ -1,0 +1,276 @@
+"""The CJ Assessment Service's HTTP side: assignments and their anchors, for administrators."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from eng5_runner.contracts.grade_scales import GRADE_SCALES
+from eng5_runner.contracts.services import (
+    AnchorBody,
+    AnchorListing,
+    AnchorOnRecord,
+    AnchorRegistered,
+    Instructions,
+    InstructionsBody,
+    InstructionsPage,
+    JudgeRubric,
+    JudgeRubricBody,
+    StudentPrompt,
+    StudentPromptBody,
+)
+from eng5_runner.contracts.study_options import WISHES
+from eng5_runner.stack.cj.assignments import Anchor, Assignment, Assignments
+from eng5_runner.stack.cj.clients import ContentClient, NeighbourFailed
+from eng5_runner.stack.cj.events import SERVICE
+from eng5_runner.stack.identity.tokens import ADMIN_ROLE, TokenAuthority, TokenInvalid
+from eng5_runner.stack.platform.store import Store
+from eng5_runner.stack.platform.web import Handler, Refusal, answer, invalid, not_found, parsed, service
+
+PATH = "/admin/v1"
+_LARGEST_BODY = 10 * 1024 * 1024
+_PAGE_SIZE = 20
+_LARGEST_PAGE = 200
+# A page's offset has to be a number that every database holds.
+_LAST_PAGE = 1_000_000
+
+
+class CJAdmin:
+    """The handlers of the service."""
+
+    def __init__(self, *, store: Store, contents: ContentClient, authority: TokenAuthority) -> None:
+        """Set the handlers up.
+
+        Args:
+            store: where assignments are kept.
+            contents: where tasks, rubrics and anchors' texts are kept.
+            authority: who says what a token's bearer may do.
+        """
+        self._assignments = Assignments(store)
+        self._contents = contents
+        self._authority = authority
+
+    def application(self) -> web.Application:
+        """The service's HTTP side."""
+        app, _ = service(SERVICE, largest_body=_LARGEST_BODY, honours=WISHES)
+        app.middlewares.append(self._admins_only())
+        instructions, prompts, rubrics = (
+            f"{PATH}/{name}" for name in ("assessment-instructions", "student-prompts", "judge-rubrics")
+        )
+        app.router.add_post(instructions, self.put_instructions)
+        app.router.add_get(instructions, self.list_instructions)
+        app.router.add_get(instructions + "/assignment/{id}", self.get_instructions)
+        app.router.add_delete(instructions + "/assignment/{id}", self.delete_instructions)
+        app.router.add_post(prompts, self.put_prompt)
+        app.router.add_get(prompts + "/assignment/{id}", self.get_prompt)
+        app.router.add_post(rubrics, self.put_rubric)
+        app.router.add_get(rubrics + "/assignment/{id}", self.get_rubric)
+        app.router.add_get(PATH + "/anchors/assignment/{id}", self.list_anchors)
+        app.router.add_post("/api/v1/anchors/register", self.register_anchor)
+        return app
+
+    def _admins_only(self) -> Middleware:
+        @web.middleware
+        async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+            if request.path.startswith(PATH):
+                self._check_admin(request.headers.get("Authorization", ""))
+            return await handler(request)
+
+        return middleware
+
+    def _check_admin(self, authorization: str) -> None:
+        scheme, _, token = authorization.partition(" ")
+        try:
+            roles = self._authority.roles(token.strip() if scheme.lower() == "bearer" else "")
+        except TokenInvalid as error:
+            message = f"not authenticated: {error}"
+            headers = {"WWW-Authenticate": "Bearer"}
+            raise Refusal(401, error_code="AUTHENTICATION_ERROR", message=message, headers=headers) from error
+        if ADMIN_ROLE not in roles:
+            raise Refusal(403, error_code="AUTHORIZATION_ERROR", message=f"the role {ADMIN_ROLE} is needed")
+
+    async def put_instructions(self, request: web.Request) -> web.StreamResponse:
+        """Keep the instructions of an assignment or a course."""
+        body = await parsed(request, InstructionsBody)
+        if (body.assignment_id is None) == (body.course_id is None):
+            raise invalid("exactly one of assignment_id and course_id is needed")
+        if "" in (body.assignment_id, body.course_id, body.student_prompt_storage_id):
+            raise invalid("an id is empty")
+        if body.grade_scale not in GRADE_SCALES:
+            raise invalid(f"grade_scale: unknown; known are {', '.join(GRADE_SCALES)}")
+        return answer(_instructions(await self._assignments.put(body)))
+
+    async def list_instructions(self, request: web.Request) -> web.StreamResponse:
+        """One page of all instructions, the newest first."""
+        number = _number(request, "page", default=1, highest=_LAST_PAGE)
+        size = _number(request, "page_size", default=_PAGE_SIZE, highest=_LARGEST_PAGE)
+        scale = request.query.get("grade_scale")
+        items, total = await self._assignments.page(number=number, size=size, grade_scale=scale)
+        listed = tuple(_instructions(item) for item in items)
+        return answer(InstructionsPage(items=listed, total=total, page=number, page_size=size))
+
+    async def get_instructions(self, request: web.Request) -> web.StreamResponse:
+        """The instructions of an assignment."""
+        return answer(_instructions(await self._found(request.match_info["id"])))
+
+    async def delete_instructions(self, request: web.Request) -> web.StreamResponse:
+        """Forget the instructions of an assignment."""
+        assignment_id = request.match_info["id"]
+        if not await self._assignments.remove(assignment_id):
+            raise _unknown(assignment_id)
+        return answer({"status": "deleted", "assignment_id": assignment_id})
+
+    async def put_prompt(self, request: web.Request) -> web.StreamResponse:
+        """Keep the students' task of an assignment, its text in the Content Service."""
+        body = await parsed(request, StudentPromptBody)
+        await self._found(body.assignment_id)
+        storage_id = await self._stored(body.prompt_text)
+        assignment = await self._assignments.point(body.assignment_id, student_prompt_storage_id=storage_id)
+        return answer(_prompt(assignment, body.assignment_id, storage_id=storage_id, text=body.prompt_text))
+
+    async def get_prompt(self, request: web.Request) -> web.StreamResponse:
+        """The students' task of an assignment."""
+        assignment_id = request.match_info["id"]
+        assignment = await self._found(assignment_id)
+        storage_id = assignment.student_prompt_storage_id
+        if storage_id is None:
+            raise not_found(f"assignment {assignment_id} has no student prompt")
+        return answer(_prompt(assignment, assignment_id, storage_id=storage_id, text=await self._text(storage_id)))
+
+    async def put_rubric(self, request: web.Request) -> web.StreamResponse:
+        """Keep the judge's rubric of an assignment, its text in the Content Service."""
+        body = await parsed(request, JudgeRubricBody)
+        await self._found(body.assignment_id)
+        storage_id = await self._stored(body.rubric_text)
+        assignment = await self._assignments.point(body.assignment_id, judge_rubric_storage_id=storage_id)
+        return answer(_rubric(assignment, body.assignment_id, storage_id=storage_id, text=body.rubric_text))
+
+    async def get_rubric(self, request: web.Request) -> web.StreamResponse:
+        """The judge's rubric of an assignment."""
+        assignment_id = request.match_info["id"]
+        assignment = await self._found(assignment_id)
+        storage_id = assignment.judge_rubric_storage_id
+        if storage_id is None:
+            raise not_found(f"assignment {assignment_id} has no judge rubric")
+        return answer(_rubric(assignment, assignment_id, storage_id=storage_id, text=await self._text(storage_id)))
+
+    async def list_anchors(self, request: web.Request) -> web.StreamResponse:
+        """The anchors of an assignment on its scale, and how many there are on others."""
+        assignment = await self._found(request.match_info["id"])
+        registered = await self._assignments.anchors(assignment.assignment_id)
+        usable = [anchor for anchor in registered if anchor.grade_scale == assignment.grade_scale]
+        return answer(
+            AnchorListing(
+                assignment_id=request.match_info["id"],
+                grade_scale=assignment.grade_scale,
+                anchor_count=len(usable),
+                anchors=tuple(_anchor(anchor) for anchor in usable),
+                anchor_count_total=len(registered),
+                anchor_count_by_scale=dict(Counter(anchor.grade_scale for anchor in registered)),
+            )
+        )
+
+    async def register_anchor(self, request: web.Request) -> web.StreamResponse:
+        """Keep an anchor, its text in the Content Service. Needs no token, as in the field."""
+        try:
+            body = await parsed(request, AnchorBody)
+        except Refusal as refusal:
+            return answer({"error": refusal.message}, status=400)
+        if not body.anchor_label:
+            return answer({"error": "anchor_label is empty"}, status=400)
+        assignment = await self._assignments.find(body.assignment_id)
+        if assignment is None:
+            return answer({"error": f"Unknown assignment_id '{body.assignment_id}'"}, status=400)
+        if body.grade not in GRADE_SCALES[assignment.grade_scale].grades:
+            return answer({"error": f"Grade '{body.grade}' is not on scale {assignment.grade_scale}"}, status=400)
+        storage_id = await self._stored(body.essay_text)
+        values = {"grade": body.grade, "grade_scale": assignment.grade_scale, "text_storage_id": storage_id}
+        anchor = await self._assignments.put_anchor(
+            assignment_id=body.assignment_id, label=body.anchor_label, values=values
+        )
+        registered = AnchorRegistered(
+            anchor_id=anchor.row_id, storage_id=storage_id, grade_scale=assignment.grade_scale
+        )
+        return answer(registered, status=201)
+
+    async def _found(self, assignment_id: str) -> Assignment:
+        assignment = await self._assignments.find(assignment_id)
+        if assignment is None:
+            raise _unknown(assignment_id)
+        return assignment
+
+    async def _stored(self, text: str) -> str:
+        try:
+            return await self._contents.store(text)
+        except NeighbourFailed as error:
+            raise Refusal(502, error_code="EXTERNAL_SERVICE_ERROR", message=str(error)) from error
+
+    async def _text(self, storage_id: str) -> str:
+        try:
+            return await self._contents.text(storage_id)
+        except NeighbourFailed as error:
+            raise Refusal(502, error_code="EXTERNAL_SERVICE_ERROR", message=str(error)) from error
+
+
+def _number(request: web.Request, name: str, *, default: int, highest: int) -> int:
+    given = request.query.get(name)
+    if given is None:
+        return default
+    # Python reads no number of thousands of digits.
+    is_number = given.isascii() and given.isdecimal() and len(given) <= len(str(highest))
+    if not is_number or not 1 <= int(given) <= highest:
+        raise invalid(f"{name}: a number from 1 to {highest} is needed")
+    return int(given)
+
+
+def _unknown(assignment_id: str) -> Refusal:
+    return not_found(f"no assessment instructions for assignment {assignment_id}")
+
+
+def _instructions(assignment: Assignment) -> Instructions:
+    return Instructions(
+        id=assignment.row_id,
+        assignment_id=assignment.assignment_id,
+        course_id=assignment.course_id,
+        instructions_text=assignment.instructions_text,
+        grade_scale=assignment.grade_scale,
+        context_origin=assignment.context_origin,
+        student_prompt_storage_id=assignment.student_prompt_storage_id,
+        created_at=datetime.fromisoformat(assignment.created_at),
+    )
+
+
+def _prompt(assignment: Assignment, assignment_id: str, *, storage_id: str, text: str) -> StudentPrompt:
+    return StudentPrompt(
+        assignment_id=assignment_id,
+        student_prompt_storage_id=storage_id,
+        prompt_text=text,
+        instructions_text=assignment.instructions_text,
+        grade_scale=assignment.grade_scale,
+        created_at=datetime.fromisoformat(assignment.created_at),
+    )
+
+
+def _rubric(assignment: Assignment, assignment_id: str, *, storage_id: str, text: str) -> JudgeRubric:
+    return JudgeRubric(
+        assignment_id=assignment_id,
+        judge_rubric_storage_id=storage_id,
+        rubric_text=text,
+        instructions_text=assignment.instructions_text,
+        grade_scale=assignment.grade_scale,
+        created_at=datetime.fromisoformat(assignment.created_at),
+    )
+
+
+def _anchor(anchor: Anchor) -> AnchorOnRecord:
+    return AnchorOnRecord(
+        id=anchor.row_id,
+        anchor_label=anchor.label,
+        grade=anchor.grade,
+        grade_scale=anchor.grade_scale,
+        text_storage_id=anchor.text_storage_id,
+        created_at=datetime.fromisoformat(anchor.created_at),
+    )

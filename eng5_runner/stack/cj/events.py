@@ -1,0 +1,206 @@
+"""The CJ service's messages: the thin completion, the rich result, the failure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TypeVar
+from uuid import UUID, uuid4
+
+from pydantic import JsonValue
+
+from eng5_runner.contracts.base import WireModel
+from eng5_runner.contracts.callbacks import (
+    AssessmentMetadata,
+    AssessmentResult,
+    CJAssessmentCompleted,
+    CJAssessmentFailed,
+    ProcessingSummary,
+)
+from eng5_runner.contracts.envelope import Envelope
+from eng5_runner.contracts.events import ProcessingStage, SystemMetadata
+from eng5_runner.contracts.stopping import COST_LIMIT, CostStop
+from eng5_runner.contracts.topics import Topic
+from eng5_runner.stack.cj.outcome import SUCCESS_RATE_THRESHOLD, Outcome
+from eng5_runner.stack.cj.plan import Plan
+from eng5_runner.stack.cj.repository import Batch
+from eng5_runner.stack.cj.scores import Scores
+
+SERVICE = "cj_assessment_service"
+_NO_JOB = "INITIALIZATION_FAILED"
+_COMPLETED, _FAILED, _RESULT = "cj_assessment.completed", "cj_assessment.failed", "assessment.result.published"
+
+EventT = TypeVar("EventT", bound=WireModel)
+
+
+def completed(batch: Batch, *, outcome: Outcome, scores: Scores) -> bytes:
+    """The thin event: the batch is done, or its cost limit lets it do no more, which `error_info` says then."""
+    plan, now, stop = batch.plan, datetime.now(UTC), outcome.cost_stop
+    students = [e.essay_id for e in plan.essays if not e.is_anchor and plan.compares(e.essay_id)]
+    failed = tuple(essay_id for essay_id in students if essay_id in scores.uncompared)
+    event = CJAssessmentCompleted(
+        event_name=_COMPLETED,
+        entity_id=plan.batch_id,
+        parent_id=plan.assignment_id,
+        timestamp=now,
+        status="completed_with_failures" if outcome.failed or stop else "completed_successfully",
+        system_metadata=_system_metadata(
+            batch_id=plan.batch_id, parent_id=plan.assignment_id, event=_COMPLETED, started_at=plan.accepted_at
+        ).model_copy(update={"error_info": _cost_limit(stop) if stop else {}}),
+        cj_assessment_job_id=str(batch.number),
+        processing_summary=ProcessingSummary(
+            total_essays=len(students),
+            successful=len(students) - len(failed),
+            failed=len(failed),
+            successful_essay_ids=tuple(essay_id for essay_id in students if essay_id not in scores.uncompared),
+            failed_essay_ids=failed,
+            processing_time_seconds=(now - plan.accepted_at).total_seconds(),
+        ),
+    )
+    return _message(Topic.COMPLETED, event, correlation_id=plan.correlation_id)
+
+
+def result(batch: Batch, *, outcome: Outcome, scores: Scores) -> bytes:
+    """The rich event: scores, ranks, grades."""
+    plan, now = batch.plan, datetime.now(UTC)
+    judge = outcome.judged[0] if outcome.judged else None
+    event = AssessmentResult(
+        event_name=_RESULT,
+        entity_id=plan.batch_id,
+        parent_id=plan.assignment_id,
+        timestamp=now,
+        batch_id=plan.batch_id,
+        cj_assessment_job_id=str(batch.number),
+        assignment_id=plan.assignment_id,
+        assessment_method="cj_assessment",
+        model_used=judge.model if judge else None,
+        model_provider=judge.provider if judge else None,
+        assessed_at=now,
+        essay_results=scores.essays,
+        assessment_metadata=_assessment_metadata(plan, outcome=outcome, scores=scores),
+    )
+    return _message(Topic.RESULT, event, correlation_id=plan.correlation_id)
+
+
+def _assessment_metadata(plan: Plan, *, outcome: Outcome, scores: Scores) -> AssessmentMetadata:
+    grades = [essay.grade for essay in plan.essays if essay.grade is not None]
+    return AssessmentMetadata(
+        anchor_essays_used=len(grades),
+        calibration_method="anchor" if scores.summary.projections_available else None,
+        anchor_grade_distribution={grade: grades.count(grade) for grade in plan.scale.grades} if plan.scale else None,
+        comparison_count=len(outcome.judged),
+        processing_duration_seconds=(datetime.now(UTC) - plan.accepted_at).total_seconds(),
+        llm_temperature=plan.overrides.temperature_override,
+        assignment_id=plan.assignment_id,
+        course_code=plan.course_code,
+        grade_projection_summary=scores.summary,
+        stopping_looks=outcome.looks or None,
+        cost_stop=outcome.cost_stop,
+    )
+
+
+def _cost_limit(stop: CostStop) -> dict[str, JsonValue]:
+    """Why a batch ended before it had all its comparisons, with the figures; a higher limit lets it go on."""
+    return {
+        "error_message": f"the next comparison may cost {stop.next_at_most_usd} USD and no longer fits the limit",
+        "reason": COST_LIMIT,
+        "details": stop.model_dump(mode="json"),
+    }
+
+
+def ended_at_cost_limit(closing: Sequence[tuple[str, bytes]]) -> bool:
+    """Whether these are the events, (topic, message), of a batch that a higher limit lets go on."""
+    thin = next((raw for topic, raw in closing if topic == Topic.COMPLETED.value), None)
+    if thin is None:
+        return False
+    return Envelope[CJAssessmentCompleted].model_validate_json(thin, extra="ignore").data.cost_stop is not None
+
+
+def failed(
+    *,
+    batch_id: str,
+    parent_id: str | None,
+    correlation_id: UUID,
+    error_info: dict[str, JsonValue],
+    job: int | None = None,
+) -> bytes:
+    """The event of a batch that ends without a result.
+
+    Args:
+        batch_id: the batch's UUID, or whatever the request had in its place.
+        parent_id: the assignment's id.
+        correlation_id: of the request.
+        error_info: why.
+        job: the service's own number of the batch, if it was accepted.
+    """
+    event = CJAssessmentFailed(
+        event_name=_FAILED,
+        entity_id=batch_id,
+        parent_id=parent_id,
+        timestamp=datetime.now(UTC),
+        status="failed_critically",
+        system_metadata=_system_metadata(batch_id=batch_id, parent_id=parent_id, event=_FAILED, error_info=error_info),
+        cj_assessment_job_id=_NO_JOB if job is None else str(job),
+    )
+    return _message(Topic.FAILED, event, correlation_id=correlation_id)
+
+
+def processing_error(message: str, correlation_id: UUID) -> dict[str, JsonValue]:
+    """Why a batch could not be begun or gone on with."""
+    return {
+        "error_code": "PROCESSING_ERROR",
+        "error_message": f"CJ assessment processing failed: {message}",
+        "correlation_id": str(correlation_id),
+        "timestamp": datetime.now(UTC).isoformat(),
+        "service": SERVICE,
+    }
+
+
+def low_success_rate(outcome: Outcome) -> dict[str, JsonValue]:
+    """Why a batch with too many failed comparisons has no result; the last error is told along."""
+    last = outcome.failed[-1].error_detail if outcome.failed else None
+    told = f"; the last error: {last.message or 'no message'} ({last.error_code})" if last else ""
+    return {
+        "error_message": f"too many comparisons failed{told}",
+        "reason": "low_success_rate",
+        "details": {
+            "callbacks_received": outcome.callbacks,
+            "completed_comparisons": len(outcome.judged),
+            "failed_comparisons": len(outcome.failed),
+            "success_rate": outcome.success_rate,
+            "success_rate_threshold": SUCCESS_RATE_THRESHOLD,
+        },
+    }
+
+
+def _system_metadata(
+    *,
+    batch_id: str,
+    parent_id: str | None,
+    event: str,
+    started_at: datetime | None = None,
+    error_info: dict[str, JsonValue] | None = None,
+) -> SystemMetadata:
+    now = datetime.now(UTC)
+    return SystemMetadata(
+        entity_id=batch_id,
+        parent_id=parent_id,
+        timestamp=now,
+        processing_stage=ProcessingStage.COMPLETED if error_info is None else ProcessingStage.FAILED,
+        started_at=started_at,
+        completed_at=now if error_info is None else None,
+        event=event,
+        error_info=error_info or {},
+    )
+
+
+def _message(topic: Topic, event: EventT, *, correlation_id: UUID) -> bytes:
+    return Envelope[EventT](
+        event_id=uuid4(),
+        event_type=topic.value,
+        event_timestamp=datetime.now(UTC),
+        source_service=SERVICE,
+        correlation_id=correlation_id,
+        data=event,
+        metadata={},
+    ).to_bytes()

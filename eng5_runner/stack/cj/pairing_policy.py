@@ -1,0 +1,107 @@
+"""The course of a study: which pairs come next, and whether it is precise enough to end.
+
+Everything follows from the plan, the waves so far and their results. So a batch that was cut off decides the same
+again, and what already stands in the record is not decided again at all.
+
+A wave is one round of ⌊n/2⌋ pairs, then what is asked of them besides: in the other order, or once more. A boundary
+study's wave has each of its pairs once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from eng5_runner.contracts.callbacks import LLMComparisonResult
+from eng5_runner.contracts.stopping import Look
+from eng5_runner.measure.design.designs import BALANCED_ROUNDS, adaptive_round, audit_round, boundary_rounds
+from eng5_runner.measure.design.pairing import Pair, next_round
+from eng5_runner.measure.design.stopping import Rule, look
+from eng5_runner.measure.model.bradley_terry import Fit, fit
+from eng5_runner.measure.model.comparisons import collapse_repeats, comparisons_from
+from eng5_runner.stack.cj.plan import Plan
+
+# Each draw behind a look's interval is a fit: 200 up to 100 essays, fewer where each says more by itself.
+_MOST_DRAWS, _FEWEST_DRAWS, _DRAWS_TIMES_ESSAYS = 200, 40, 20_000
+
+
+def fitted_to(plan: Plan, results: Iterable[LLMComparisonResult]) -> Fit:
+    """The essays' places by all results with a winner. A repeat of a question in the same order is no new evidence."""
+    rows = [
+        (
+            result.request_metadata.essay_a_id,
+            result.request_metadata.essay_b_id,
+            1.0 if result.winner == "Essay A" else 0.0,
+        )
+        for result in results
+        if result.winner is not None
+    ]
+    return fit(collapse_repeats(comparisons_from([essay.essay_id for essay in plan.essays], rows)))
+
+
+def next_wave(plan: Plan, waves: Sequence[Sequence[Pair]], *, results: Sequence[LLMComparisonResult]) -> Sequence[Pair]:
+    """The pairs that are asked next, none when the study has all its comparisons.
+
+    Takes about half a second for 1,000 essays where the design looks at results: call it in a thread.
+
+    Args:
+        plan: of the batch.
+        waves: all so far, each as it was given here.
+        results: each pair's last one; an adaptive design goes by them.
+    """
+    left = plan.budget - sum(len(wave) for wave in waves)
+    return _whole_wave(plan, waves, results=results)[:left] if left > 0 else ()
+
+
+def _whole_wave(
+    plan: Plan, waves: Sequence[Sequence[Pair]], *, results: Sequence[LLMComparisonResult]
+) -> Sequence[Pair]:
+    wishes = plan.wishes
+    if wishes.design == "boundary":
+        rounds = boundary_rounds(wishes.pairs, repeats=wishes.repeats, seed=plan.seed)
+        return rounds[len(waves)] if len(waves) < len(rounds) else ()
+    ids = [essay.essay_id for essay in plan.essays]
+    size = len(ids) // 2
+    history = [pair for wave in waves for pair in wave[:size]]
+    if wishes.design == "adaptive":
+        fitted = fitted_to(plan, results) if len(waves) >= BALANCED_ROUNDS else None
+        pairs = adaptive_round(ids, history=history, fitted=fitted, seed=plan.seed)
+    else:
+        pairs = next_round(ids, history=history, seed=plan.seed)
+    return (*pairs, *_besides(plan, pairs, before=len(history)))
+
+
+def _besides(plan: Plan, pairs: Sequence[Pair], *, before: int) -> Sequence[Pair]:
+    """What is asked of a round's pairs after each was asked once."""
+    wishes = plan.wishes
+    turned = [Pair(first=pair.second, second=pair.first) for pair in pairs] if wishes.swap == "all" else []
+    audited = audit_round(pairs, before=before, seed=plan.seed) if wishes.swap == "audit" else []
+    return [*turned, *[*pairs, *turned] * (wishes.repeats - 1), *audited]
+
+
+def look_at(plan: Plan, results: Sequence[LLMComparisonResult], *, wave: int, asked: int) -> Look:
+    """Whether a study that has a target may end after a whole wave.
+
+    Takes as long as a fit, and at the study's end as long as some hundred: call it in a thread.
+
+    Args:
+        plan: of the batch.
+        results: each pair's last one.
+        wave: its number, from 0.
+        asked: pairs of all waves so far.
+    """
+    wishes = plan.wishes
+    draws = max(_FEWEST_DRAWS, min(_MOST_DRAWS, _DRAWS_TIMES_ESSAYS // len(plan.essays)))
+    rule = Rule(reliability=wishes.target_reliability, se=wishes.target_se, budget=plan.budget, draws=draws)
+    seen = look(fitted_to(plan, results), rule=rule, round_number=wave + 1, seed=plan.seed, asked=asked)
+    return Look(
+        round=seen.round,
+        comparisons=asked,
+        judgements=seen.judgements,
+        fewest=seen.fewest,
+        components=seen.components,
+        reliability=seen.reliability,
+        reliability_low=seen.interval[0] if seen.interval else None,
+        reliability_high=seen.interval[1] if seen.interval else None,
+        standard_error_90=seen.se,
+        verdict=seen.verdict,
+    )

@@ -1,0 +1,268 @@
+"""What a batch will do, decided once when its request is accepted, and what about a request can be refused."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TypeGuard
+from uuid import UUID
+
+import orjson
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+
+from eng5_runner.contracts.base import describe
+from eng5_runner.contracts.envelope import Envelope
+from eng5_runner.contracts.grade_scales import GRADE_SCALES, GradeScale
+from eng5_runner.contracts.request import CJAssessmentRequest, LLMConfigOverrides, Provider
+from eng5_runner.contracts.study_options import Wishes
+from eng5_runner.stack.cj.assignments import Anchor, Assignments
+from eng5_runner.stack.cj.clients import ContentClient
+
+DEFAULT_COMPARISONS_PER_ESSAY = 20
+ANCHOR_PREFIX = "ANCHOR_"
+_PROMPT_REFERENCE = "student_prompt_text"
+_FEWEST_ESSAYS = 2
+
+
+class RequestRejected(Exception):
+    """A request that no batch is made of; the message says why."""
+
+
+class PlannedEssay(BaseModel):
+    """An essay of a batch; `grade` is an anchor's known grade, None for a student's essay."""
+
+    model_config = ConfigDict(frozen=True)
+
+    essay_id: str
+    storage_id: str
+    grade: str | None = None
+
+    @property
+    def is_anchor(self) -> bool:
+        """Whether its grade is known."""
+        return self.grade is not None
+
+
+class Plan(BaseModel):
+    """All that a batch needs to go on after a restart as if nothing had happened.
+
+    Attributes:
+        essays: in the order that the pairing knows them by: students by id, then anchors by label.
+        seed: of the pairing.
+        budget: comparisons wanted, each of which may be asked up to three times.
+        wishes: how pairs are chosen and when the study ends, the pairs under the batch's own ids.
+        task: the students' task.
+        criteria: what the judge shall judge by.
+        accepted_at: when the request was accepted (UTC).
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    batch_id: str
+    correlation_id: UUID
+    assignment_id: str | None
+    course_code: str
+    user_id: str
+    grade_scale: str | None
+    essays: tuple[PlannedEssay, ...]
+    seed: int
+    budget: int
+    wishes: Wishes = Wishes()
+    task: str | None
+    criteria: str | None
+    overrides: LLMConfigOverrides
+    accepted_at: datetime
+
+    @property
+    def scale(self) -> GradeScale | None:
+        """The assignment's grade scale, None in a guest run."""
+        return GRADE_SCALES[self.grade_scale] if self.grade_scale else None
+
+    @property
+    def has_target(self) -> bool:
+        """Whether the study may end before it has all its comparisons, because it is precise enough."""
+        return self.wishes.target_se is not None or self.wishes.target_reliability is not None
+
+    def compares(self, essay_id: str) -> bool:
+        """Whether the study means to compare this essay; a boundary study compares the named ones only."""
+        named = self.wishes.pairs
+        return not named or any(essay_id in pair for pair in named)
+
+    def with_limit(self, max_cost_usd: float) -> Plan:
+        """The same with another cost limit."""
+        return self.model_copy(update={"wishes": self.wishes.model_copy(update={"max_cost_usd": max_cost_usd})})
+
+
+def request_digest(envelope: Envelope[CJAssessmentRequest]) -> str:
+    """What two sendings of one request have in common: the event's id and data.
+
+    Raises:
+        RequestRejected: the data holds what cannot be written as JSON again.
+    """
+    data = envelope.data.model_dump(mode="json")
+    try:
+        told = orjson.dumps([str(envelope.event_id), data], option=orjson.OPT_SORT_KEYS)
+    except TypeError as error:  # in `error_info` anything can stand
+        raise RequestRejected(f"data: {error}") from error
+    return hashlib.sha256(told).hexdigest()
+
+
+async def plan_batch(
+    envelope: Envelope[CJAssessmentRequest], *, assignments: Assignments, contents: ContentClient
+) -> Plan:
+    """The plan of a new batch.
+
+    Raises:
+        RequestRejected: the request cannot be served; the message says why.
+        NeighbourFailed: the Content Service does not give the students' task or the rubric.
+    """
+    request, metadata = envelope.data, envelope.metadata or {}
+    batch_id = _checked_batch_id(request.entity_id)
+    assignment = await assignments.find(request.assignment_id) if request.assignment_id else None
+    if request.assignment_id and assignment is None:
+        raise RequestRejected(f"unknown assignment_id '{request.assignment_id}': no assessment instructions")
+    overrides = request.llm_config_overrides or LLMConfigOverrides()
+    rubric = overrides.judge_rubric_override
+    if assignment and rubric and assignment.context_origin == "canonical_national":
+        raise RequestRejected("a judge rubric override is not allowed on a canonical_national assignment")
+    anchors = await assignments.anchors(assignment.assignment_id, assignment.grade_scale) if assignment else []
+    essays = _checked_essays(request, anchors, batch_id=batch_id)
+    wishes = _among(essays, wishes_of(metadata))
+    reference = request.student_prompt_ref and request.student_prompt_ref.references.get(_PROMPT_REFERENCE)
+    task_id = reference.storage_id if reference else assignment and assignment.student_prompt_storage_id
+    if rubric is None and assignment and assignment.judge_rubric_storage_id:
+        rubric = await contents.text(assignment.judge_rubric_storage_id)
+    return Plan(
+        batch_id=batch_id,
+        correlation_id=envelope.correlation_id,
+        assignment_id=request.assignment_id,
+        course_code=request.course_code.value,
+        user_id=request.user_id,
+        grade_scale=assignment.grade_scale if assignment else None,
+        essays=essays,
+        seed=_seed(metadata, batch_id),
+        budget=_budget(metadata, wishes, essays=len(essays)),
+        wishes=wishes,
+        task=await contents.text(task_id) if task_id else None,
+        criteria=rubric or (assignment.instructions_text if assignment else None),
+        overrides=_with_defaults(overrides),
+        accepted_at=datetime.now(UTC),
+    )
+
+
+def _checked_batch_id(entity_id: str) -> str:
+    try:
+        written = str(UUID(entity_id))
+    except ValueError as error:
+        raise RequestRejected("entity_id is not a UUID") from error
+    if written != entity_id.lower():
+        raise RequestRejected("entity_id is not a UUID in its usual form")
+    return entity_id
+
+
+def _checked_essays(
+    request: CJAssessmentRequest, anchors: Sequence[Anchor], *, batch_id: str
+) -> tuple[PlannedEssay, ...]:
+    """The students' essays by id, then the anchors by label.
+
+    Raises:
+        RequestRejected: there are no essays, fewer than two in all, an id twice, or an id that looks like an anchor's.
+    """
+    ids = sorted(essay.essay_id for essay in request.essays_for_cj)
+    if not ids:
+        raise RequestRejected("the request holds no essays")
+    if len(ids) + len(anchors) < _FEWEST_ESSAYS:
+        raise RequestRejected(f"{len(ids)} essay and {len(anchors)} anchors: nothing to compare")
+    twice = [essay_id for essay_id, times in Counter(ids).items() if times > 1]
+    if twice:
+        raise RequestRejected(f"essay ids that occur twice: {', '.join(twice)}")
+    astray = [essay_id for essay_id in ids if essay_id.startswith(ANCHOR_PREFIX)]
+    if astray:
+        raise RequestRejected(f"essay ids that look like anchors': {', '.join(astray)}")
+    students = sorted(request.essays_for_cj, key=lambda essay: essay.essay_id)
+    return (
+        *(PlannedEssay(essay_id=essay.essay_id, storage_id=essay.text_storage_id) for essay in students),
+        *(
+            PlannedEssay(
+                essay_id=f"{ANCHOR_PREFIX}{anchor.row_id}_{batch_id[:8]}",
+                storage_id=anchor.text_storage_id,
+                grade=anchor.grade,
+            )
+            for anchor in sorted(anchors, key=lambda anchor: anchor.label)
+        ),
+    )
+
+
+def _seed(metadata: Mapping[str, JsonValue], batch_id: str) -> int:
+    seed = metadata.get("seed")
+    if not _is_int(seed):
+        return UUID(batch_id).int % 2**32
+    if seed < 0:
+        raise RequestRejected("metadata.seed is negative")
+    return seed
+
+
+def _budget(metadata: Mapping[str, JsonValue], wishes: Wishes, *, essays: int) -> int:
+    wanted = metadata.get("max_comparisons")
+    if not _is_int(wanted):
+        if wishes.design == "boundary":
+            return 2 * wishes.repeats * len(wishes.pairs)
+        return essays * DEFAULT_COMPARISONS_PER_ESSAY // 2
+    if wanted < 1:
+        raise RequestRejected("metadata.max_comparisons is not positive")
+    return wanted
+
+
+def wishes_of(metadata: Mapping[str, JsonValue]) -> Wishes:
+    """What the request asks for beyond the contract.
+
+    Raises:
+        RequestRejected: a wish is none that can be.
+    """
+    try:
+        return Wishes.of(metadata)
+    except ValidationError as error:
+        raise RequestRejected(f"metadata.{describe(error)}") from error
+
+
+def is_raised(raw: bytes, *, than: bytes) -> bool:
+    """Whether a message is the same request as another, with a higher cost limit; what is no request is not."""
+    if raw == than:
+        return False
+    read = Envelope[CJAssessmentRequest].model_validate_json
+    try:
+        later, before = read(raw, extra="ignore"), read(than, extra="ignore")
+        limits = [wishes_of(each.metadata or {}).max_cost_usd for each in (later, before)]
+        higher = limits[0] is not None and limits[1] is not None and limits[0] > limits[1]
+        return higher and request_digest(later) == request_digest(before)
+    except (ValidationError, RequestRejected):
+        return False
+
+
+def _among(essays: Sequence[PlannedEssay], wishes: Wishes) -> Wishes:
+    """The wishes with their pairs under the ids of this batch, whose anchors have a batch's part behind the row id.
+
+    Raises:
+        RequestRejected: pairs without a boundary design or the other way round, of unknown essays, or twice.
+    """
+    if (wishes.design == "boundary") != bool(wishes.pairs):
+        raise RequestRejected("a boundary design has pairs, and no other design has")
+    ids = {essay.essay_id.rpartition("_")[0] if essay.is_anchor else essay.essay_id: essay.essay_id for essay in essays}
+    unknown = sorted({name for pair in wishes.pairs for name in pair if name not in ids})
+    if unknown:
+        raise RequestRejected(f"pairs of essays that the batch does not have: {', '.join(unknown[:5])}")
+    if any(a == b for a, b in wishes.pairs) or len({frozenset(pair) for pair in wishes.pairs}) != len(wishes.pairs):
+        raise RequestRejected("a pair is of one essay, or named twice")
+    return wishes.model_copy(update={"pairs": tuple((ids[a], ids[b]) for a, b in wishes.pairs)})
+
+
+def _is_int(value: JsonValue) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _with_defaults(overrides: LLMConfigOverrides) -> LLMConfigOverrides:
+    if overrides.provider_override is not None:
+        return overrides
+    return overrides.model_copy(update={"provider_override": Provider.MOCK})

@@ -1,0 +1,44 @@
+"""The CJ service in a process of its own."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+
+import aiohttp
+
+from eng5_runner.contracts.topics import Topic
+from eng5_runner.stack.cj.admin import CJAdmin
+from eng5_runner.stack.cj.clients import HTTP_TIMES, ContentClient, LLMProviderClient
+from eng5_runner.stack.cj.service import CJService
+from eng5_runner.stack.identity.tokens import TokenAuthority
+from eng5_runner.stack.platform.kafka import Cluster, open_member, open_publisher, open_reader
+from eng5_runner.stack.platform.supervision import at_work
+from eng5_runner.stack.serve import Site, open_storage, problem_of, serve_http
+
+GROUP = "cj_assessment_service"
+
+
+async def serve_cj(site: Site, *, cluster: Cluster, content_url: str, llm_urls: tuple[str, ...], secret: str) -> None:
+    """The CJ service until it is told to stop.
+
+    Args:
+        site: where it runs.
+        cluster: where requests come from and events go.
+        content_url: of the Content Service, with its path.
+        llm_urls: of the LLM Provider's workers, with their path.
+        secret: what administrators' tokens are signed with.
+    """
+    async with AsyncExitStack() as opened:
+        store = await opened.enter_async_context(open_storage(site))
+        publisher = await opened.enter_async_context(open_publisher(cluster))
+        # Before any request: whatever is asked from now on is heard.
+        results = await opened.enter_async_context(open_reader(cluster, Topic.COMPARISON, beginning_at="latest"))
+        requests = await opened.enter_async_context(open_member(cluster, Topic.REQUEST, group=GROUP))
+        session = await opened.enter_async_context(aiohttp.ClientSession(timeout=HTTP_TIMES))
+        contents = ContentClient(session, content_url)
+        cj = CJService(
+            store=store, publisher=publisher, contents=contents, provider=LLMProviderClient(session, *llm_urls)
+        )
+        app = CJAdmin(store=store, contents=contents, authority=TokenAuthority(secret=secret)).application()
+        working = await opened.enter_async_context(at_work(cj.run(requests, results, commit=True), name="cj"))
+        await serve_http(site, app, problem=problem_of(store, publisher), working=working)

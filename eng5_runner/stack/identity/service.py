@@ -1,0 +1,136 @@
+"""The Identity Service: passwords to tokens."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from datetime import timedelta
+
+import structlog
+from aiohttp import web
+
+from eng5_runner.contracts.services import LoginBody, RefreshBody, TokenPair
+from eng5_runner.stack.identity.accounts import Account, Accounts, normal_email
+from eng5_runner.stack.identity.tokens import TokenAuthority
+from eng5_runner.stack.platform.web import Refusal, answer, parsed, service
+
+log = structlog.get_logger(__name__)
+
+SERVICE = "identity_service"
+PATH = "/v1/auth"
+ACCESS_TOKEN_VALID = timedelta(minutes=15)
+# So many logins may fail within so many seconds, for each account; then even the right password has to wait.
+FAILURES = 5
+FAILURES_SECONDS = 300.0
+_ACCOUNTS_WATCHED = 10_000
+_LARGEST_BODY = 16 * 1024
+
+
+class FailedLogins:
+    """Counts the failed logins of each account, whether it exists or not."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._failures: OrderedDict[str, deque[float]] = OrderedDict()
+
+    def begin(self, account: str) -> float:
+        """Count a login as failed until it succeeds; gives the seconds to wait, 0 where it may be tried now."""
+        now = self._now()
+        failures = self._failures.setdefault(account, deque(maxlen=FAILURES))
+        while failures and failures[0] <= now - FAILURES_SECONDS:
+            failures.popleft()
+        if len(failures) == FAILURES:
+            return failures[0] + FAILURES_SECONDS - now
+        failures.append(now)
+        self._failures.move_to_end(account)
+        if len(self._failures) > _ACCOUNTS_WATCHED:
+            self._failures.popitem(last=False)
+        return 0.0
+
+    def succeeded(self, account: str) -> None:
+        """Forget the account's failures."""
+        self._failures.pop(account, None)
+
+
+class IdentityService:
+    """The handlers of the service."""
+
+    def __init__(
+        self, *, accounts: Accounts, authority: TokenAuthority, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Set the handlers up.
+
+        Args:
+            accounts: who can log in.
+            authority: makes the access tokens; the services that take them ask the same one.
+            now: seconds since some start.
+        """
+        self._accounts = accounts
+        self._authority = authority
+        self._failed = FailedLogins(now)
+
+    def application(self) -> web.Application:
+        """The service's HTTP side."""
+        app, _ = service(SERVICE, largest_body=_LARGEST_BODY)
+        app.router.add_post(PATH + "/login", self.login)
+        app.router.add_post(PATH + "/refresh", self.refresh)
+        app.router.add_post(PATH + "/logout", self.logout)
+        return app
+
+    async def login(self, request: web.Request) -> web.StreamResponse:
+        """Credentials to tokens.
+
+        Raises:
+            Refusal: 401, they do not fit; 429, too many did not fit before.
+        """
+        body = await parsed(request, LoginBody)
+        name = normal_email(body.email)
+        wait = self._failed.begin(name)
+        if wait > 0:
+            raise _too_many(wait)
+        account = await self._accounts.authenticate(name, password=body.password)
+        if account is None:
+            log.warning("login refused")
+            raise _unauthenticated("the e-mail address or the password is wrong")
+        self._failed.succeeded(name)
+        return self._tokens(account, await self._accounts.open_session(account))
+
+    async def refresh(self, request: web.Request) -> web.StreamResponse:
+        """A refresh token to a new pair; the old one is spent.
+
+        Raises:
+            Refusal: 401, it is unknown, spent, revoked or expired.
+        """
+        body = await parsed(request, RefreshBody)
+        exchanged = await self._accounts.exchange(body.refresh_token)
+        if exchanged is None:
+            raise _unauthenticated("the refresh token is not valid")
+        account, successor = exchanged
+        return self._tokens(account, successor)
+
+    async def logout(self, request: web.Request) -> web.StreamResponse:
+        """Revoke a refresh token and all that stem from the same login; an unknown one is revoked as well."""
+        body = await parsed(request, RefreshBody)
+        await self._accounts.end_session(body.refresh_token)
+        return answer({"status": "logged_out"})
+
+    def _tokens(self, account: Account, refresh_token: str) -> web.Response:
+        access = self._authority.issue(subject=account.email, roles=account.roles, valid_for=ACCESS_TOKEN_VALID)
+        pair = TokenPair(
+            access_token=access, refresh_token=refresh_token, expires_in=ACCESS_TOKEN_VALID.total_seconds()
+        )
+        response = answer(pair)
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+
+def _unauthenticated(message: str) -> Refusal:
+    return Refusal(401, error_code="AUTHENTICATION_ERROR", message=message)
+
+
+def _too_many(wait: float) -> Refusal:
+    seconds = math.ceil(wait)
+    message = f"too many logins failed; the next can be tried in {seconds} s"
+    return Refusal(429, error_code="RATE_LIMIT", message=message, headers={"Retry-After": str(seconds)})

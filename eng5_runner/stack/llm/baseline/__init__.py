@@ -1,0 +1,1 @@
+"""The offline baseline judge: measurable properties of a text, no language model."""

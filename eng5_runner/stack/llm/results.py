@@ -1,0 +1,145 @@
+"""The provider's messages: one comparison's verdict or failure, as LLMComparisonResultV1 in its envelope."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TypeAlias
+from uuid import UUID, uuid4
+
+import orjson
+from pydantic import JsonValue, ValidationError
+
+from eng5_runner.contracts.base import describe
+from eng5_runner.contracts.callbacks import (
+    ComparisonMetadata,
+    ErrorDetail,
+    LLMComparisonResult,
+    TokenUsage,
+)
+from eng5_runner.contracts.request import Provider
+from eng5_runner.contracts.services import ModelEntry
+from eng5_runner.contracts.topics import ComparisonEnvelope
+from eng5_runner.stack.llm.judge import JudgeFailed, Spent, Verdict
+from eng5_runner.stack.llm.queue import Entry
+
+SERVICE = "llm_provider_service"
+_JUSTIFICATION_LENGTH = 500
+# A broker takes 1 MiB in a message where nobody has told it otherwise.
+_LONGEST_ERROR_BYTES = 512 * 1024
+# What only this service can know.
+_OURS = frozenset({"system_prompt_sha256", "cassette", "replay_of", "cost_known"})
+Told: TypeAlias = "dict[str, JsonValue]"
+
+
+def unanswerable(entry: Entry) -> str | None:
+    """Why no result that keeps the contract can be written for a comparison, None if one can: it is tried.
+
+    The correlation id has to be a UUID already.
+    """
+    try:
+        written = failure(entry, JudgeFailed("", ""), told={})
+    except ValidationError as error:
+        return f"metadata: {describe(error)}"
+    except TypeError as error:  # orjson's: an integer that has more than 64 bits
+        return f"metadata: {error}"
+    return "metadata: too long to be echoed" if len(written) > _LONGEST_ERROR_BYTES else None
+
+
+def success(entry: Entry, *, model: ModelEntry, verdict: Verdict, response_seconds: float, told: Told) -> bytes:
+    """The message of a verdict.
+
+    Raises:
+        pydantic.ValidationError, TypeError: the comparison is unanswerable.
+    """
+    result = LLMComparisonResult(
+        request_id=entry.queue_id,
+        correlation_id=entry.body.correlation_id,
+        winner=verdict.winner,
+        justification=verdict.justification[:_JUSTIFICATION_LENGTH],
+        confidence=verdict.confidence,
+        provider=model.provider,
+        model=model.model_id,
+        response_time_ms=round(1000 * response_seconds),
+        token_usage=_usage(verdict),
+        cost_estimate=verdict.cost or 0.0,
+        requested_at=entry.requested_at,
+        completed_at=datetime.now(UTC),
+        request_metadata=_hashed(entry),
+    )
+    replayed: Told = {}
+    if verdict.replay_of is not None:
+        replayed = {"cassette": True, "replay_of": verdict.replay_of.model_dump(mode="json")}
+    return _message(entry, result, told=_known(verdict.cost) | told | replayed)
+
+
+def failure(entry: Entry, failed: JudgeFailed, *, told: Told) -> bytes:
+    """The message of a comparison that could not be made.
+
+    Raises:
+        pydantic.ValidationError, TypeError: the comparison is unanswerable.
+    """
+    now = datetime.now(UTC)
+    overrides = entry.body.llm_config_overrides
+    detail = ErrorDetail(
+        error_code=failed.error_code,
+        message=failed.message,
+        correlation_id=entry.body.correlation_id,
+        timestamp=now,
+        service=SERVICE,
+        operation="comparison",
+        details={},
+    )
+    result = LLMComparisonResult(
+        request_id=entry.queue_id,
+        correlation_id=entry.body.correlation_id,
+        error_detail=detail,
+        provider=(overrides.provider_override or Provider.MOCK).value,
+        model=overrides.model_override or "unknown",
+        response_time_ms=round(1000 * (now - entry.requested_at).total_seconds()),
+        token_usage=_usage(failed.spent),
+        cost_estimate=failed.spent.cost or 0.0,
+        requested_at=entry.requested_at,
+        completed_at=now,
+        request_metadata=_hashed(entry),
+    )
+    return _message(entry, result, told=_known(failed.spent.cost) | told)
+
+
+def _usage(spent: Verdict | Spent) -> TokenUsage:
+    return TokenUsage(
+        prompt_tokens=spent.prompt_tokens,
+        completion_tokens=spent.completion_tokens,
+        total_tokens=spent.prompt_tokens + spent.completion_tokens,
+    )
+
+
+def _hashed(entry: Entry) -> ComparisonMetadata:
+    about = ComparisonMetadata.model_validate(dict(entry.body.metadata), extra="ignore")
+    return about.model_copy(update={"prompt_sha256": entry.prompt_sha256})
+
+
+def _known(cost: float | None) -> Told:
+    """The contract has no empty cost: 0 there, and here that it says nothing."""
+    return {} if cost is not None else {"cost_known": False}
+
+
+def _message(entry: Entry, result: LLMComparisonResult, *, told: Told) -> bytes:
+    envelope = ComparisonEnvelope(
+        event_id=uuid4(),
+        event_type=entry.body.callback_topic,
+        event_timestamp=result.completed_at,
+        source_service=SERVICE,
+        correlation_id=UUID(entry.body.correlation_id),
+        data=result,
+    )
+    message = envelope.model_dump(mode="json")
+    # The metadata is the asker's: all of it is echoed, also what this service does not know.
+    echoed: Told = {
+        **{name: value for name, value in entry.body.metadata.items() if name not in _OURS},
+        "prompt_sha256": entry.prompt_sha256,
+        "resolved_provider": result.provider,
+        "resolved_model": result.model,
+        **told,
+    }
+    message["data"]["request_metadata"] = echoed
+    return orjson.dumps(message)

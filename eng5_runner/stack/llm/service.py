@@ -1,0 +1,284 @@
+"""The LLM Provider Service: takes comparisons over HTTP, has them judged, publishes the results.
+
+An outcome is stored before it is published, so that nothing is judged, and paid, twice: whoever asks again with the
+same correlation id and prompt gets the stored answer published again.
+
+Several processes may share one database: each takes up to `workers` comparisons at a time under a lease and renews it
+while it lives, so a comparison is in one hand only. When a process dies, what it had in hand, that many at most, is
+taken by another after the lease, and may then be judged a second time; the first outcome that is stored is the only
+one that anybody is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+from collections.abc import Sequence
+from contextlib import suppress
+from uuid import UUID
+
+import structlog
+from aiohttp import web
+from prometheus_client import Counter
+
+from eng5_runner.contracts.request import Provider
+from eng5_runner.contracts.services import ComparisonBody, ComparisonQueued, ModelManifest
+from eng5_runner.contracts.topics import Topic
+from eng5_runner.errors import RunnerError, ServiceUnavailable
+from eng5_runner.stack.llm.judge import JudgeEntry, JudgeFailed, Spent
+from eng5_runner.stack.llm.question import question_of, repeat_index, told_of
+from eng5_runner.stack.llm.queue import UNANSWERABLE, Entry, Full, Known, QueueRecord, new_entry
+from eng5_runner.stack.llm.results import SERVICE, failure, success, unanswerable
+from eng5_runner.stack.platform.group_commit import Closed
+from eng5_runner.stack.platform.kafka import Publisher
+from eng5_runner.stack.platform.leases import RENEWED_EVERY_SECONDS
+from eng5_runner.stack.platform.store import Store
+from eng5_runner.stack.platform.transactions import FAILURES
+from eng5_runner.stack.platform.web import Refusal, answer, invalid, parsed, service
+
+log = structlog.get_logger(__name__)
+
+PATH = "/api/v1"
+_LARGEST_BODY = 20 * 1024 * 1024
+_WORKERS = 16
+_QUEUE_LENGTH = 1000
+_RETRY_AFTER_SECONDS = 1
+_LOOK_EVERY_SECONDS = 0.5
+_LET_GO_SECONDS = 2.0
+
+
+class LLMProvider:
+    """The service: its handlers, its queue and its workers."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        publisher: Publisher,
+        judges: Sequence[JudgeEntry],
+        workers: int = _WORKERS,
+        queue_length: int = _QUEUE_LENGTH,
+    ) -> None:
+        """Set the service up.
+
+        Args:
+            store: where the queue is kept.
+            publisher: where results go.
+            judges: what it can ask; the first of a provider is its default model.
+            workers: comparisons judged at the same time.
+            queue_length: comparisons that may wait; more are refused with 503.
+        """
+        self._record = QueueRecord(store, length=queue_length)
+        self._publisher = publisher
+        self._judges = tuple(judges)
+        self._workers = workers
+        self._in_hand: set[str] = set()
+        self._woken = asyncio.Event()
+        self._closing = False
+        self._app, registry = service(SERVICE, largest_body=_LARGEST_BODY)
+        self._judged = Counter("comparisons", "Judged comparisons.", ["provider", "outcome"], registry=registry)
+
+    def application(self) -> web.Application:
+        """The service's HTTP side."""
+        self._app.router.add_post(PATH + "/comparison", self.compare)
+        self._app.router.add_get(PATH + "/models", self.models)
+        return self._app
+
+    async def models(self, _: web.Request) -> web.StreamResponse:
+        """The manifest of the models that can be asked."""
+        by_provider = {
+            provider: tuple(entry.model for entry in self._judges if entry.model.provider == provider)
+            for provider in dict.fromkeys(entry.model.provider for entry in self._judges)
+        }
+        return answer(ModelManifest(providers=by_provider, total_models=len(self._judges)))
+
+    async def compare(self, request: web.Request) -> web.StreamResponse:
+        """Queue a comparison.
+
+        Raises:
+            Refusal: 400, the body is invalid, the correlation id belongs to another prompt, nobody judges for
+                this provider and model, or the model does not take a parameter; 503, the queue is full, or the
+                provider is left alone for a while.
+        """
+        body = await parsed(request, ComparisonBody)
+        prompt_sha256 = hashlib.sha256(body.user_prompt.encode()).hexdigest()
+        entry = new_entry(body, prompt_sha256)
+        _check_answerable(entry)
+        _check_askable(self._entry_for(body), body)
+        try:
+            known = await self._record.accepted.add(entry)
+        except Closed as error:
+            raise Refusal(503, error_code="SERVICE_UNAVAILABLE", message="the service is ending") from error
+        if isinstance(known, Full):
+            headers = {"Retry-After": str(_RETRY_AFTER_SECONDS)}
+            raise Refusal(503, error_code="LLM_QUEUE_FULL", message="too many comparisons wait", headers=headers)
+        if known.prompt_sha256 != prompt_sha256:
+            raise invalid("this correlation_id was used for another prompt")
+        if known.queue_id == entry.queue_id:
+            self._woken.set()
+        else:
+            await self._again(known, body.callback_topic)
+        return _queued(known.queue_id, body.callback_topic)
+
+    async def _again(self, known: Known, topic: str) -> None:
+        if known.outcome is not None and known.outcome != UNANSWERABLE:
+            await self._publisher.publish(topic, known.outcome)
+
+    def _entry_for(self, body: ComparisonBody) -> JudgeEntry:
+        """The judge for the wanted provider and model.
+
+        Raises:
+            Refusal: 400, no provider is named, or there is no such judge.
+        """
+        provider, model = body.llm_config_overrides.provider_override, body.llm_config_overrides.model_override
+        if provider is None:
+            raise invalid("llm_config_overrides.provider_override is required")
+        for entry in self._judges:
+            if entry.model.provider == provider.value and model in (None, entry.model.model_id):
+                return entry
+        offered = ", ".join(f"{entry.model.provider}/{entry.model.model_id}" for entry in self._judges)
+        wanted = f"{provider.value}/{model}" if model else provider.value
+        message = f"no judge for {wanted}; this service has {offered}"
+        raise Refusal(400, error_code="LLM_CONFIGURATION_ERROR", message=message)
+
+    async def run(self) -> None:
+        """Judge until cancelled or closed, beginning with what was left undone."""
+        try:
+            async with asyncio.TaskGroup() as helpers:
+                helping = [
+                    helpers.create_task(work)
+                    for work in (self._record.accepted.run(), self._record.finished.run(), self._keep_leases())
+                ]
+                async with asyncio.TaskGroup() as judging:
+                    await self._take(judging)
+                for task in helping:
+                    task.cancel()
+        finally:
+            await self._let_go()
+
+    def close(self) -> None:
+        """Finish what is in hand and end; the rest of the queue stays in the record."""
+        self._closing = True
+        self._woken.set()
+
+    async def _take(self, judging: asyncio.TaskGroup) -> None:
+        """Take what waits as places get free. Other processes' comparisons are looked for now and then."""
+        while not self._closing:
+            self._woken.clear()
+            places = self._workers - len(self._in_hand)
+            taken = await self._record.take(places, hand=tuple(self._in_hand)) if places else []
+            for entry in taken:
+                self._in_hand.add(entry.queue_id)
+                judging.create_task(self._judge(entry))
+            if len(taken) == places > 0:
+                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_EVERY_SECONDS):
+                    await self._woken.wait()
+
+    async def _judge(self, entry: Entry) -> None:
+        try:
+            raw = await self._outcome(entry)
+            if not await self._record.finished.add((entry.queue_id, raw)):
+                log.warning("judged by another worker meanwhile", queue_id=entry.queue_id)
+            elif raw != UNANSWERABLE:
+                await self._publisher.publish(entry.body.callback_topic, raw)
+        finally:
+            self._in_hand.discard(entry.queue_id)
+            self._woken.set()
+
+    async def _keep_leases(self) -> None:
+        while True:
+            await asyncio.sleep(RENEWED_EVERY_SECONDS)
+            await self._record.renew(tuple(self._in_hand))
+
+    async def _let_go(self) -> None:
+        """What was not judged need not wait for the end of the lease."""
+        try:
+            async with asyncio.timeout(_LET_GO_SECONDS):
+                await self._record.release()
+        except (*FAILURES, ServiceUnavailable, TimeoutError) as error:
+            log.warning("the comparisons in hand stay taken until their lease ends", cause=type(error).__name__)
+
+    async def _outcome(self, entry: Entry) -> bytes:
+        """The result of a comparison as it goes on the wire, also where a bug kept it from being judged."""
+        problem = unanswerable(entry)
+        if problem is not None:  # an earlier version accepted it
+            log.error("no valid result can be written for a comparison", queue_id=entry.queue_id, reason=problem)
+            return UNANSWERABLE
+        try:
+            return await self._judged_message(entry)
+        except RunnerError:  # foreseen, and no comparison's own: the disk is full, say
+            raise
+        except Exception:  # one comparison's boundary: a bug in it must not end the others
+            log.exception("a comparison failed", queue_id=entry.queue_id)
+            self._judged.labels(_provider_of(entry.body), "failed").inc()
+            failed = JudgeFailed("INTERNAL_ERROR", "internal error; see the log", spent=Spent(cost=None))
+            return failure(entry, failed, told={})
+
+    async def _judged_message(self, entry: Entry) -> bytes:
+        """The result of a comparison, as it goes on the wire."""
+        provider = _provider_of(entry.body)
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        try:
+            judge = self._entry_for(entry.body)
+        except Refusal as refusal:  # queued by an earlier process, whose judge this one lacks
+            self._judged.labels(provider, "failed").inc()
+            return failure(entry, JudgeFailed(refusal.error_code, refusal.message), told={})
+        question = question_of(entry)
+        told = told_of(judge, question)
+        try:
+            verdict = await judge.judge(question)
+        except JudgeFailed as failed:
+            self._judged.labels(provider, "failed").inc()
+            return failure(entry, failed, told=told)
+        self._judged.labels(provider, "replayed" if verdict.replay_of else "judged").inc()
+        return success(entry, model=judge.model, verdict=verdict, response_seconds=clock() - began, told=told)
+
+
+def _provider_of(body: ComparisonBody) -> str:
+    return (body.llm_config_overrides.provider_override or Provider.MOCK).value
+
+
+def _check_answerable(entry: Entry) -> None:
+    """Refuse what no valid result could be written for.
+
+    Raises:
+        Refusal: 400, the topic is not ours, the correlation id is not a UUID in its usual form, or the metadata does
+            not fit: it does not name two essays, or holds what cannot be echoed.
+    """
+    body = entry.body
+    if body.callback_topic != Topic.COMPARISON:
+        raise invalid(f"callback_topic: results go to {Topic.COMPARISON.value} only")
+    repeat_index(body)
+    try:
+        written = str(UUID(body.correlation_id))
+    except ValueError as error:
+        raise invalid("correlation_id must be a UUID") from error
+    if written != body.correlation_id.lower():  # which is longer than its column, perhaps
+        raise invalid("correlation_id must be a UUID in its usual form")
+    problem = unanswerable(entry)
+    if problem is not None:
+        raise invalid(problem)
+
+
+def _check_askable(entry: JudgeEntry, body: ComparisonBody) -> None:
+    """Refuse what its judge would not take.
+
+    Raises:
+        Refusal: 400, the model does not take a parameter; 503, its provider has failed too often to be asked now.
+    """
+    refused = entry.refuses(body.llm_config_overrides)
+    if refused is not None:
+        raise Refusal(400, error_code="LLM_CONFIGURATION_ERROR", message=refused)
+    pause = math.ceil(entry.pauses())
+    if pause > 0:
+        message = f"{entry.model.provider} has failed too often; it is asked again in {pause} s"
+        raise Refusal(503, error_code="LLM_PROVIDER_UNAVAILABLE", message=message, headers={"Retry-After": str(pause)})
+
+
+def _queued(queue_id: str, topic: str) -> web.Response:
+    message = f"Queued; the result comes on {topic}."
+    return answer(ComparisonQueued(queue_id=queue_id, message=message), status=202)

@@ -1,0 +1,1 @@
+"""What all embedded services share: database, web server, Kafka, leases."""

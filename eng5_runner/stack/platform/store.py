@@ -1,0 +1,205 @@
+"""What the services keep: one schema, in SQLite in the data directory or in a PostgreSQL that several share.
+
+Everything above the engine's creation is SQLAlchemy Core without a dialect's own words, so that another database is
+another URL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Executable, event, text, update
+from sqlalchemy.engine import URL, Row
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from eng5_runner.errors import ConfigurationError, DiskError, NotAllowed, TemporaryFailure
+from eng5_runner.stack.platform.migrations import migrate
+from eng5_runner.stack.platform.tables import cj_requests, llm_comparisons
+from eng5_runner.stack.platform.transactions import FAILURES, Transaction, carried_out, sqlstate, transaction
+
+T = TypeVar("T")
+
+FILE_NAME = "stack.sqlite"
+LOCK_NAME = "stack.lock"
+_LOCK_PAUSE_SECONDS = 0.1
+_CONNECTIONS = 10
+_CONNECT_SECONDS = 10
+_STATEMENT_SECONDS = 30
+
+
+class Store:
+    """The database, opened."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def carry_out(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """The result of work in a transaction of its own; see `transactions.carried_out`, it may be begun again.
+
+        Raises:
+            ServiceUnavailable: the database stayed away.
+        """
+        return await carried_out(self._engine, work)
+
+    def begin(self) -> AbstractAsyncContextManager[Transaction]:
+        """A transaction that is tried once: committed at the end of the block, rolled back when it raises."""
+        return transaction(self._engine)
+
+    async def rows(self, query: Executable) -> Sequence[Row[Any]]:
+        """All rows of a query, or of a statement that may be carried out twice."""
+
+        async def all_rows(connection: Transaction) -> Sequence[Row[Any]]:
+            return (await connection.execute(query)).all()
+
+        return await self.carry_out(all_rows)
+
+    async def row(self, query: Executable) -> Row[Any] | None:
+        """The first row of a query, or None."""
+
+        async def first_row(connection: Transaction) -> Row[Any] | None:
+            return (await connection.execute(query)).first()
+
+        return await self.carry_out(first_row)
+
+    async def answers(self) -> bool:
+        """Whether the database answers now."""
+        try:
+            async with self.begin() as connection:
+                await connection.execute(text("SELECT 1"))
+        except FAILURES:
+            return False
+        return True
+
+
+def _sqlite_engine(path: Path) -> AsyncEngine:
+    # One connection: SQLite has one writer at a time anyway, and so nobody ever meets a locked database. Parameters are
+    # hidden from errors here and below: errors get into logs, and parameters are students' texts.
+    url = URL.create("sqlite+aiosqlite", database=str(path))
+    engine = create_async_engine(url, pool_size=1, max_overflow=0, pool_timeout=60, hide_parameters=True)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+        # Python's driver begins transactions late, after changes of the schema; we say BEGIN ourselves.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        # A killed process loses nothing this way, and a power cut at most the last moments, never the file.
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    return engine
+
+
+@asynccontextmanager
+async def open_store(data_dir: Path, *, patience: float = 5.0) -> AsyncIterator[Store]:
+    """The store of a data directory, made when it is not there.
+
+    Args:
+        data_dir: the directory; one process at a time uses it.
+        patience: seconds to wait for another stack that is just ending.
+
+    Raises:
+        DiskError: the directory or the file cannot be used.
+        TemporaryFailure: another stack has used the directory for longer than `patience`.
+        ConfigurationError: the file was made by another version of the stack.
+    """
+    lock = await asyncio.to_thread(_locked, data_dir, patience)
+    path = data_dir / FILE_NAME
+    engine = _sqlite_engine(path)
+    try:
+        await _prepare(engine, path)
+        yield Store(engine)
+    finally:
+        await engine.dispose()
+        os.close(lock)
+
+
+def _locked(data_dir: Path, patience: float) -> int:
+    """The directory, made and held for this process alone; gives the lock's file descriptor.
+
+    The system lets go of it when the process ends, however that happens.
+    """
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = os.open(data_dir / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise DiskError(f"{data_dir} cannot be used: {error.strerror}", remedy="Give another directory.") from error
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                break
+            time.sleep(_LOCK_PAUSE_SECONDS)
+        else:
+            return lock
+    os.close(lock)
+    raise TemporaryFailure(f"another stack uses {data_dir}", remedy="Wait for it to end, or give another directory.")
+
+
+async def _prepare(engine: AsyncEngine, path: Path) -> None:
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(migrate, name=str(path))
+            # The lock is ours: whoever holds a lease here has ended.
+            for table in (llm_comparisons, cj_requests):
+                await connection.execute(update(table).values(worker=None, lease_until=None))
+    except SQLAlchemyError as error:
+        raise DiskError(f"{path} cannot be used: {error}", remedy="Give another directory.") from error
+
+
+@asynccontextmanager
+async def open_database(url: URL) -> AsyncIterator[Store]:
+    """The store in a PostgreSQL database, which is there and may be empty; others may use it at the same time.
+
+    Raises:
+        ServiceUnavailable: it does not answer for as long as a restart may take.
+        NotAllowed: it does not let us in.
+        ConfigurationError: there is no such database, or it was made by a newer version of the stack.
+    """
+    engine = create_async_engine(
+        url,
+        pool_pre_ping=True,
+        pool_size=_CONNECTIONS,
+        max_overflow=0,
+        pool_timeout=60,
+        hide_parameters=True,
+        connect_args={"timeout": _CONNECT_SECONDS, "command_timeout": _STATEMENT_SECONDS},
+    )
+    name = url.render_as_string(hide_password=True)
+
+    async def prepare(connection: Transaction) -> None:
+        await connection.run(migrate, name=name)
+
+    try:
+        try:
+            await carried_out(engine, prepare)
+        except FAILURES as error:
+            raise _explained(error, name=name) from error
+        yield Store(engine)
+    finally:  # also when the migration refuses: a connection that is left open holds a place on the server
+        await engine.dispose()
+
+
+def _explained(error: Exception, *, name: str) -> NotAllowed | ConfigurationError:
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    state = sqlstate(error)
+    if state.startswith(("28", "42501")):
+        return NotAllowed(f"{name} does not let us in: {cause}", remedy="Check the user, the password and its rights.")
+    return ConfigurationError(f"{name} cannot be used: {cause}", remedy="Check the database's URL, and that it exists.")

@@ -1,0 +1,191 @@
+"""What the HTTP sides of all services share: the error shape, the correlation id, health, metrics, a free port."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+from uuid import uuid4
+
+import orjson
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, generate_latest
+from pydantic import BaseModel, JsonValue, ValidationError
+
+from eng5_runner.contracts.base import describe
+from eng5_runner.contracts.services import ErrorAnswer, ErrorBody, Health
+from eng5_runner.errors import ConfigurationError, ServiceUnavailable
+from eng5_runner.stack.platform.transactions import ValueRefused
+
+log = structlog.get_logger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+BodyT = TypeVar("BodyT", bound=BaseModel)
+
+CORRELATION_HEADER = "X-Correlation-ID"
+CORRELATION_ID: web.RequestKey[str] = web.RequestKey("correlation_id", str)
+_CORRELATION_LENGTH = 128
+LOOPBACK = "127.0.0.1"
+_SHUTDOWN_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Checkup:
+    """What `/healthz` asks before it says that a service is healthy.
+
+    Attributes:
+        problem: why it does not work just now, None if it does.
+    """
+
+    problem: Callable[[], Awaitable[str | None]]
+
+
+CHECKUP: web.AppKey[Checkup] = web.AppKey("checkup", Checkup)
+
+
+class Refusal(Exception):
+    """A request that the service answers with an error in the contract's shape.
+
+    Attributes:
+        status: the HTTP status.
+        error_code: the contract's name of the kind of error.
+        message: what is wrong, for a person.
+        headers: what goes with it, such as `Retry-After`.
+    """
+
+    def __init__(self, status: int, *, error_code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.error_code = error_code
+        self.message = message
+        self.headers = headers or {}
+
+
+def not_found(message: str) -> Refusal:
+    """404 in the contract's words."""
+    return Refusal(404, error_code="RESOURCE_NOT_FOUND", message=message)
+
+
+def invalid(message: str) -> Refusal:
+    """400 in the contract's words."""
+    return Refusal(400, error_code="VALIDATION_ERROR", message=message)
+
+
+def answer(body: BaseModel | Mapping[str, JsonValue], *, status: int = 200) -> web.Response:
+    """A JSON answer."""
+    content = body.model_dump_json().encode() if isinstance(body, BaseModel) else orjson.dumps(body)
+    return web.Response(body=content, status=status, content_type="application/json")
+
+
+async def parsed(request: web.Request, model: type[BodyT]) -> BodyT:
+    """The request's body as a model; fields that we do not know are ignored.
+
+    Raises:
+        Refusal: the body breaks the contract; the message says where, without its values.
+    """
+    try:
+        return model.model_validate_json(await request.read(), extra="ignore")
+    except ValidationError as error:
+        raise invalid(describe(error)) from error
+
+
+def service(
+    name: str, *, largest_body: int, honours: tuple[str, ...] | None = None
+) -> tuple[web.Application, CollectorRegistry]:
+    """An application with `/healthz`, `/metrics` and the contract's error shape, and its metrics.
+
+    Args:
+        name: the service's name in the field.
+        largest_body: bytes that a request's body may have.
+        honours: what it heeds of a request beyond the contract, where that is anything.
+    """
+    registry = CollectorRegistry()
+    requests = Counter("http_requests", "Answered requests.", ["method", "route", "status"], registry=registry)
+
+    async def healthz(request: web.Request) -> web.StreamResponse:
+        checkup = request.app.get(CHECKUP)
+        problem = await checkup.problem() if checkup else None
+        if problem is not None:
+            return answer({"status": "unhealthy", "service": name, "reason": problem}, status=503)
+        return answer(Health(status="healthy", service=name, honours=honours))
+
+    async def metrics(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    app = web.Application(client_max_size=largest_body, middlewares=[_in_the_contracts_shape(name, requests)])
+    app.router.add_get("/healthz", healthz)
+    app.router.add_get("/metrics", metrics)
+    return app, registry
+
+
+def _in_the_contracts_shape(name: str, requests: Counter) -> Middleware:
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        given = request.headers.get(CORRELATION_HEADER, "")
+        usable = given.isascii() and given.isprintable() and 0 < len(given) <= _CORRELATION_LENGTH
+        correlation_id = given if usable else str(uuid4())
+        request[CORRELATION_ID] = correlation_id
+        try:
+            response = await handler(request)
+        except Refusal as refusal:
+            response = _refused(refusal, name=name, correlation_id=correlation_id)
+        except web.HTTPException as error:
+            response = _refused(_as_refusal(error), name=name, correlation_id=correlation_id)
+        except ValueRefused as error:
+            response = _refused(invalid(str(error)), name=name, correlation_id=correlation_id)
+        except ServiceUnavailable as error:
+            unavailable = Refusal(503, error_code="SERVICE_UNAVAILABLE", message=error.message)
+            response = _refused(unavailable, name=name, correlation_id=correlation_id)
+        except Exception:  # the one boundary of a service: a bug is a 500 in the contract's shape
+            log.exception("request failed", service=name, method=request.method, path=request.path)
+            response = _refused(
+                Refusal(500, error_code="INTERNAL_ERROR", message="internal error"),
+                name=name,
+                correlation_id=correlation_id,
+            )
+        response.headers[CORRELATION_HEADER] = correlation_id
+        resource = request.match_info.route.resource
+        requests.labels(request.method, resource.canonical if resource else "unknown", response.status).inc()
+        return response
+
+    return middleware
+
+
+def _as_refusal(error: web.HTTPException) -> Refusal:
+    codes = {404: "RESOURCE_NOT_FOUND", 413: "VALIDATION_ERROR"}
+    return Refusal(error.status, error_code=codes.get(error.status, "HTTP_ERROR"), message=error.reason)
+
+
+def _refused(refusal: Refusal, *, name: str, correlation_id: str) -> web.Response:
+    body = ErrorBody(
+        error_code=refusal.error_code, message=refusal.message, correlation_id=correlation_id, service=name
+    )
+    response = answer(ErrorAnswer(error=body), status=refusal.status)
+    response.headers.update(refusal.headers)
+    return response
+
+
+@asynccontextmanager
+async def served(app: web.Application, *, host: str = LOOPBACK, port: int = 0) -> AsyncIterator[str]:
+    """The application on a port, 0 for a free one; gives its address, `http://<host>:<port>`.
+
+    Raises:
+        ConfigurationError: the address cannot be listened on.
+    """
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
+    try:
+        await runner.setup()
+        site = web.TCPSite(runner, host, port)
+        try:
+            await site.start()
+        except OSError as error:
+            raise ConfigurationError(
+                f"{host}:{port} cannot be listened on: {error.strerror}", remedy="Give another HOST or PORT."
+            ) from error
+        taken = runner.addresses[0][1]
+        yield f"http://[{host}]:{taken}" if ":" in host else f"http://{host}:{taken}"
+    finally:
+        await runner.cleanup()
