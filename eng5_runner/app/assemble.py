@@ -10,7 +10,7 @@ from eng5_runner.app.design import check_design, read_pairs
 from eng5_runner.app.settings import Settings
 from eng5_runner.contracts.request import LLMConfigOverrides
 from eng5_runner.core.inputs import Inputs
-from eng5_runner.core.spec import Budget, KafkaAccess, Patience, RunSpec, Study, Target, Uploading
+from eng5_runner.core.spec import Budget, KafkaAccess, RunSpec, Study, Target, Timeouts, Uploading
 from eng5_runner.errors import InputsMissing, UsageError
 
 # Where HuleEdu's services listen on a developer's machine.
@@ -112,7 +112,7 @@ def build_spec(settings: Settings, inputs: Inputs, *, run_id: UUID, label: str) 
         judge=_judge(settings),
         budget=_budget(settings, read_pairs(settings.pairs, inputs)),
         target=where.target,
-        patience=Patience(
+        patience=Timeouts(
             await_completion=settings.await_completion,
             total=settings.completion_timeout,
             idle=settings.idle_timeout,

@@ -22,14 +22,14 @@ from eng5_runner.judges.manifest import Limits, Manifest, Model, Rates, built_in
 from eng5_runner.judges.prompts import prompt_blocks, prompt_text
 from eng5_runner.judges.templates import SYSTEM
 from eng5_runner.planning.pilot import read_pilot
-from eng5_runner.planning.plan import Market
-from eng5_runner.planning.pricing import PromptSize, Tariff, TokenPrices
+from eng5_runner.planning.plan import Candidates
+from eng5_runner.planning.pricing import ModelPricing, PromptSize, TokenPrices
 
 # A plan stays short: the cheapest of those that could be asked.
 MOST_CANDIDATES = 5
 
 
-def market_of(spec: RunSpec, inputs: Inputs, *, texts: Mapping[str, bytes], settings: Settings) -> Market:
+def candidates_of(spec: RunSpec, inputs: Inputs, *, texts: Mapping[str, bytes], settings: Settings) -> Candidates:
     """The judges that come into question for a run.
 
     Raises:
@@ -37,11 +37,11 @@ def market_of(spec: RunSpec, inputs: Inputs, *, texts: Mapping[str, bytes], sett
         InputsMissing: there is no artefact in the pilot's directory.
         InputsInvalid: the pilot's artefact does not tell what is needed.
     """
-    shelf = _Shelf(_manifest(os.environ), most=spec.judge.max_tokens_override if spec.judge else None)
+    shelf = ModelCatalogue(_manifest(os.environ), most=spec.judge.max_tokens_override if spec.judge else None)
     remote = executes_remotely(settings)
     chosen = shelf.judge_of(spec, remote=remote)
     undecided = spec.mode is Mode.PLAN and (spec.judge is None or spec.judge.provider_override is None)
-    return Market(
+    return Candidates(
         chosen=chosen,
         others=tuple(shelf.candidates()) if undecided else (),
         size=_size(spec, inputs, texts=texts),
@@ -59,29 +59,29 @@ def _manifest(environ: Mapping[str, str]) -> Manifest:
     return users_own(environ).before(theirs.model_copy(update={"models": there}))
 
 
-class _Shelf:
+class ModelCatalogue:
     """The manifest with its prices; `most` is the run's own limit of an answer's tokens."""
 
     def __init__(self, manifest: Manifest, *, most: int | None) -> None:
         self._manifest = manifest
         self._most = most
 
-    def judge_of(self, spec: RunSpec, *, remote: bool) -> Tariff | None:
+    def judge_of(self, spec: RunSpec, *, remote: bool) -> ModelPricing | None:
         """The run's judge; None where a given service decides."""
         judge = spec.judge or LLMConfigOverrides()
         provider, model = judge.provider_override, judge.model_override
         if provider is Provider.MOCK or (provider is None and not remote):
             free = TokenPrices(input=0.0, output=0.0)
-            return Tariff(provider=Provider.MOCK.value, model=model or BASELINE_MODEL, offline=True, prices=free)
+            return ModelPricing(provider=Provider.MOCK.value, model=model or BASELINE_MODEL, offline=True, prices=free)
         if provider is None:
             return None
         known = self._manifest.of(provider)
         for one in known:
             if model in (None, one.id):
                 return self._tariff(one)
-        return Tariff(provider=provider.value, model=model or "its own default", attempts=ATTEMPTS)
+        return ModelPricing(provider=provider.value, model=model or "its own default", attempts=ATTEMPTS)
 
-    def candidates(self) -> Iterator[Tariff]:
+    def candidates(self) -> Iterator[ModelPricing]:
         """The cheapest models with a price, cheapest first by what reading and writing a thousand tokens costs."""
         today = datetime.now(UTC).date()
         there = [one for one in self._manifest.models if not one.deprecated and not one.is_retired(today)]
@@ -90,11 +90,11 @@ class _Shelf:
         for _, one in offered[:MOST_CANDIDATES]:
             yield self._tariff(one)
 
-    def _tariff(self, model: Model) -> Tariff:
+    def _tariff(self, model: Model) -> ModelPricing:
         limits: Limits = self._manifest.limits_of(model.provider)
         price = model.price
         place = model.provider in PLACES
-        return Tariff(
+        return ModelPricing(
             provider=model.provider.value,
             model=model.id,
             ready=place and access_to(model.provider, os.environ, timeout_seconds=limits.timeout_seconds) is not None,

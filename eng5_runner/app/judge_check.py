@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from eng5_runner.contracts.request import LLMConfigOverrides, Provider
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.errors import ConfigurationError
-from eng5_runner.judges.catalogue import READY, Known, known_models
+from eng5_runner.judges.catalogue import READY, KnownModel, known_models
 from eng5_runner.judges.credentials import PLACES
 from eng5_runner.judges.manifest import USERS_FILE
 
@@ -46,7 +46,7 @@ def check_judge(spec: RunSpec, environ: Mapping[str, str]) -> Sequence[str]:
     return tuple(_warnings(one))
 
 
-def _chosen(known: Sequence[Known], *, provider: Provider, model: str | None) -> Known:
+def _chosen(known: Sequence[KnownModel], *, provider: Provider, model: str | None) -> KnownModel:
     """The model that would be asked: the named one, else the provider's first that can be."""
     there = [one for one in known if one.entry.provider == provider.value]
     if model is None and there:
@@ -63,7 +63,7 @@ def _chosen(known: Sequence[Known], *, provider: Provider, model: str | None) ->
     raise ConfigurationError(f"{provider.value} has no model {model}.", remedy=_near(known, there, model=model or ""))
 
 
-def _near(known: Sequence[Known], there: Sequence[Known], *, model: str) -> str:
+def _near(known: Sequence[KnownModel], there: Sequence[KnownModel], *, model: str) -> str:
     ids = [one.entry.model_id for one in there]
     elsewhere = [one.entry.provider for one in known if one.entry.model_id == model]
     if elsewhere:
@@ -79,7 +79,7 @@ def _ignored(judge: LLMConfigOverrides) -> Sequence[str]:
     return (f"the offline baseline only measures texts: it does nothing with {names}",) if told else ()
 
 
-def _warnings(one: Known) -> Sequence[str]:
+def _warnings(one: KnownModel) -> Sequence[str]:
     if one.model is None or not one.entry.is_deprecated:
         return ()
     until = f"; it answers until {one.model.retires}" if one.model.retires else ""

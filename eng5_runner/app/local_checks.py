@@ -15,7 +15,7 @@ from eng5_runner.effects.disk_space import free_bytes
 from eng5_runner.effects.identity.client import claims_of
 from eng5_runner.errors import DiskError, NotAllowed
 from eng5_runner.judges.credentials import PLACES, install_command, is_installed
-from eng5_runner.run.ports import Question
+from eng5_runner.run.ports import Check
 from eng5_runner.run.preflight.assignment import Findings
 
 # A run of ten thousand comparisons keeps about this much (bytes).
@@ -23,7 +23,7 @@ ROOM_WANTED = 100 << 20
 _LOG_IN = "`eng5-runner admin login`, or set HULEEDU_ADMIN_TOKEN; `admin whoami` tells which token is used."
 
 
-def local_questions(spec: RunSpec, *, folder: Path) -> Iterator[tuple[str, Question]]:
+def local_questions(spec: RunSpec, *, folder: Path) -> Iterator[tuple[str, Check]]:
     """What execute needs of this machine.
 
     Args:
@@ -35,7 +35,7 @@ def local_questions(spec: RunSpec, *, folder: Path) -> Iterator[tuple[str, Quest
         yield "keys", partial(_ask_keys, spec, os.environ)
 
 
-def login_question(spec: RunSpec, token: Token | None) -> Iterator[tuple[str, Question]]:
+def login_question(spec: RunSpec, token: Token | None) -> Iterator[tuple[str, Check]]:
     """Whether the token is one that the CJ service's admin side can take; a guest run needs none."""
     if spec.send and spec.target.stack == "remote" and spec.study.assignment_id is not None:
         yield "login", partial(_ask_login, token)

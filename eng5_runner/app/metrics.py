@@ -29,7 +29,7 @@ from eng5_runner.core.events import (
 )
 from eng5_runner.effects.outputs import write_atomically
 from eng5_runner.errors import ConfigurationError, DiskError
-from eng5_runner.run.ports import Lag, Notice, Told
+from eng5_runner.run.ports import Lag, Notice, Update
 
 METRICS_NAME = "metrics.prom"
 # Of callbacks; each is there from the beginning, so that 0 can be told from unknown. A comparison is judged or failed;
@@ -70,7 +70,7 @@ class RunMetrics:
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"eng5_{name}", text, labels, registry=self.registry)
 
-    def tell(self, told: Told) -> None:
+    def tell(self, told: Update) -> None:
         """Take one event or notice in."""
         match told:
             case Lag():

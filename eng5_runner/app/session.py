@@ -29,14 +29,14 @@ from eng5_runner.errors import RunnerError
 from eng5_runner.run.connect import open_ports
 from eng5_runner.run.hydrate import Hydrated, hydrate, write
 from eng5_runner.run.pipeline import Session, drive
-from eng5_runner.run.ports import Told
+from eng5_runner.run.ports import Update
 
 # After the first signal, so long for the stage under way to end by itself (seconds).
 DRAIN_SECONDS = 8.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
+class SessionWork:
     """What a session works on.
 
     Attributes:
@@ -67,8 +67,8 @@ class Interruption:
         self.stop.set()
 
 
-async def work_on(work: Work, *, narrator: Narrator, metrics: RunMetrics) -> int | None:
-    """Work on a run until it is closed or interrupted.
+async def work_on(work: SessionWork, *, narrator: Narrator, metrics: RunMetrics) -> int | None:
+    """SessionWork on a run until it is closed or interrupted.
 
     Returns:
         The number of the signal that interrupted it, or None.
@@ -99,15 +99,15 @@ async def work_on(work: Work, *, narrator: Narrator, metrics: RunMetrics) -> int
     return interruption.signal_number
 
 
-def _both(first: Callable[[Told], None], second: Callable[[Told], None]) -> Callable[[Told], None]:
-    def tell(told: Told) -> None:
+def _both(first: Callable[[Update], None], second: Callable[[Update], None]) -> Callable[[Update], None]:
+    def tell(told: Update) -> None:
         first(told)
         second(told)
 
     return tell
 
 
-async def _drive(session: Session, *, work: Work, interruption: Interruption, narrator: Narrator) -> None:
+async def _drive(session: Session, *, work: SessionWork, interruption: Interruption, narrator: Narrator) -> None:
     async with _stack(session, work, narrator) as child:
         spec = session.state.spec
         target = child.target if child else spec.target
@@ -160,7 +160,7 @@ async def _first_of(driving: asyncio.Task[None], *, child: Child | None, stop: a
 
 
 @asynccontextmanager
-async def _stack(session: Session, work: Work, narrator: Narrator) -> AsyncIterator[Child | None]:
+async def _stack(session: Session, work: SessionWork, narrator: Narrator) -> AsyncIterator[Child | None]:
     """The embedded stack, where the run has nobody else to talk to."""
     spec = session.state.spec
     if spec.target.stack == "remote" or not spec.send:

@@ -39,7 +39,7 @@ from eng5_runner.core.events import (
     RunResumed,
     RunStarted,
 )
-from eng5_runner.run.ports import Lag, Notice, Told
+from eng5_runner.run.ports import Lag, Notice, Update
 
 # Without a terminal a line at most this often for things that come by the hundred (seconds).
 PLAIN_EVERY = 5.0
@@ -114,7 +114,7 @@ class Narrator:
             finally:
                 self._progress = None
 
-    def tell(self, told: Told) -> None:
+    def tell(self, told: Update) -> None:
         """Tell one event or notice; how far reading is behind is for the metrics."""
         if isinstance(told, Lag):
             return

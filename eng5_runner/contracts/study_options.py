@@ -17,7 +17,7 @@ PairDesign: TypeAlias = Literal["balanced", "adaptive", "boundary"]
 SwapShare: TypeAlias = Literal["none", "audit", "all"]
 
 
-class Wishes(WireModel):
+class StudyOptions(WireModel):
     """How pairs are chosen and when a study ends.
 
     Attributes:
@@ -40,7 +40,7 @@ class Wishes(WireModel):
     max_cost_usd: Annotated[float, Field(gt=0)] | None = None
 
     @classmethod
-    def of(cls, metadata: Mapping[str, JsonValue]) -> Wishes:
+    def of(cls, metadata: Mapping[str, JsonValue]) -> StudyOptions:
         """The wishes in a request's metadata; what else is there is not looked at.
 
         Raises:
@@ -53,4 +53,4 @@ class Wishes(WireModel):
         return self.model_dump(mode="json", exclude_defaults=True)
 
 
-WISHES = tuple(Wishes.model_fields)
+STUDY_OPTIONS = tuple(StudyOptions.model_fields)

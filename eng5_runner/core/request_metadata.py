@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from pydantic import JsonValue
 
-from eng5_runner.contracts.study_options import Wishes
+from eng5_runner.contracts.study_options import StudyOptions
 from eng5_runner.core.events import PreflightPassed
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.spec import Budget, RunSpec
@@ -34,7 +34,7 @@ def request_metadata(
         "runner_mode": spec.mode.value,
         "batch_label": spec.label,
         **{key: value for key, value in optional.items() if value is not None},
-        **wishes(spec, {**_named_by_row(passed), **names}).told(),
+        **study_options(spec, {**_named_by_row(passed), **names}).told(),
     }
 
 
@@ -61,10 +61,10 @@ def _named_by_row(passed: PreflightPassed | None) -> dict[str, str]:
     return {row.anchor_id: f"ANCHOR_{row.row_id}" for row in passed.anchor_rows} if passed else {}
 
 
-def wishes(spec: RunSpec, names: Mapping[str, str]) -> Wishes:
+def study_options(spec: RunSpec, names: Mapping[str, str]) -> StudyOptions:
     """What the run asks for beyond the contract, its pairs under the names of the wire."""
     budget = spec.budget
-    return Wishes(
+    return StudyOptions(
         design=budget.design,
         pairs=tuple((names.get(a, a), names.get(b, b)) for a, b in budget.pairs),
         repeats=budget.repeats,

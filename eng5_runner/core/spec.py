@@ -134,7 +134,7 @@ class Target(Value):
     replays: bool = True
 
 
-class Patience(Value):
+class Timeouts(Value):
     """How long to wait, in seconds.
 
     Attributes:
@@ -180,7 +180,7 @@ class RunSpec(Value):
     judge: LLMConfigOverrides | None = None
     budget: Budget = Budget()
     target: Target
-    patience: Patience = Patience()
+    patience: Timeouts = Timeouts()
     uploading: Uploading = Uploading()
 
     @property

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from eng5_runner.contracts.grade_scales import GradeScale
 from eng5_runner.core.inputs import Finding, shown
 from eng5_runner.inventory.essay_ids import fold
-from eng5_runner.inventory.scan import AnchorRow, AnchorTable, ScannedFile
+from eng5_runner.inventory.scan import AnchorTable, AnchorTableRow, ScannedFile
 
 _DASHES = MappingProxyType(str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-")))
 """Word processors turn the minus of `E-` into one of these."""
@@ -22,7 +22,7 @@ _GRADE_LIKE = re.compile(r"[A-Za-z][+-]?")
 
 def read_rows(
     grid: Sequence[Sequence[str]], *, source_path: str
-) -> tuple[tuple[AnchorRow, ...] | None, tuple[Finding, ...]]:
+) -> tuple[tuple[AnchorTableRow, ...] | None, tuple[Finding, ...]]:
     """The rows of an anchor table.
 
     Args:
@@ -58,9 +58,9 @@ def read_rows(
     return tuple(_row(number, heading=heading, row=row) for number, row in lines[1:]), ()
 
 
-def _row(number: int, *, heading: Sequence[str], row: Sequence[str]) -> AnchorRow:
+def _row(number: int, *, heading: Sequence[str], row: Sequence[str]) -> AnchorTableRow:
     cells = dict(zip(reversed(heading), reversed([*row, *[""] * len(heading)][: len(heading)]), strict=True))
-    return AnchorRow(
+    return AnchorTableRow(
         line=number,
         anchor_id=cells.get("anchorid", "").strip(),
         grade=cells["grade"].strip(),
@@ -115,14 +115,14 @@ class _Judged:
 
 
 def _match(
-    rows: Sequence[AnchorRow], anchors: Sequence[ScannedFile], *, table_path: str
-) -> tuple[dict[str, AnchorRow], list[Finding]]:
+    rows: Sequence[AnchorTableRow], anchors: Sequence[ScannedFile], *, table_path: str
+) -> tuple[dict[str, AnchorTableRow], list[Finding]]:
     """Rows by the source path of their anchor."""
     paths: defaultdict[str, set[str]] = defaultdict(set)
     for anchor in anchors:
         paths[fold(anchor.name)].add(anchor.source_path)
         paths[fold(anchor.stem)].add(anchor.source_path)
-    rows_of: defaultdict[str, list[AnchorRow]] = defaultdict(list)
+    rows_of: defaultdict[str, list[AnchorTableRow]] = defaultdict(list)
     findings = []
     for row in rows:
         found = paths.get(fold(row.file_name or row.anchor_id), set())
@@ -138,7 +138,7 @@ def _match(
     return {path: several[0] for path, several in rows_of.items()}, findings
 
 
-def _judge(anchor: ScannedFile, row: AnchorRow | None, *, scale: GradeScale, has_table: bool) -> _Judged:
+def _judge(anchor: ScannedFile, row: AnchorTableRow | None, *, scale: GradeScale, has_table: bool) -> _Judged:
     named, grade_like = grade_in_name(anchor.stem, scale)
     if row is not None and row.grade:
         written = _normal(row.grade)
@@ -160,7 +160,7 @@ def _normal(written: str) -> str:
     return unicodedata.normalize("NFKC", written).translate(_DASHES).strip()
 
 
-def _row_without_file(row: AnchorRow, table_path: str) -> Finding:
+def _row_without_file(row: AnchorTableRow, table_path: str) -> Finding:
     name = shown(row.file_name or row.anchor_id)
     return Finding(
         severity="warning",
@@ -171,7 +171,7 @@ def _row_without_file(row: AnchorRow, table_path: str) -> Finding:
     )
 
 
-def _duplicate_row(path: str, *, rows: Sequence[AnchorRow], table_path: str) -> Finding:
+def _duplicate_row(path: str, *, rows: Sequence[AnchorTableRow], table_path: str) -> Finding:
     lines = ", ".join(str(row.line) for row in rows)
     return Finding(
         severity="error",
@@ -192,7 +192,7 @@ def _file_without_row(anchor: ScannedFile, grade: str) -> Finding:
     )
 
 
-def _grade_disagrees(anchor: ScannedFile, *, row: AnchorRow, named: str) -> Finding:
+def _grade_disagrees(anchor: ScannedFile, *, row: AnchorTableRow, named: str) -> Finding:
     return Finding(
         severity="warning",
         kind="grade_disagrees",

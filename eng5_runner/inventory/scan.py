@@ -60,7 +60,7 @@ class ScannedFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AnchorRow:
+class AnchorTableRow:
     """A row of the anchor table.
 
     Attributes:
@@ -88,7 +88,7 @@ class AnchorTable:
 
     source_path: str
     file: SourceFile | None
-    rows: tuple[AnchorRow, ...] | None
+    rows: tuple[AnchorTableRow, ...] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ class Answer:
     confidence: float
 
 
-class Unreadable(Exception):
+class UnreadableAnswer(Exception):
     """An answer that names no winner as it was asked to; with the contract's code."""
 
     def __init__(self, error_code: str, message: str) -> None:
@@ -50,21 +50,21 @@ def read_answer(text: str) -> Answer:
     """The answer in a model's text: exactly one JSON object of the form that was asked for.
 
     Raises:
-        Unreadable: LLM_PARSING_ERROR, it is not one JSON object; LLM_INVALID_RESPONSE, it does not say what it should.
+        UnreadableAnswer: LLM_PARSING_ERROR, it is not one JSON object; LLM_INVALID_RESPONSE, it lacks a verdict.
     """
     try:
         found = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_number)
     except (ValueError, RecursionError):
-        raise Unreadable("LLM_PARSING_ERROR", "the answer is not one JSON object") from None
+        raise UnreadableAnswer("LLM_PARSING_ERROR", "the answer is not one JSON object") from None
     if not isinstance(found, dict):
-        raise Unreadable("LLM_PARSING_ERROR", "the answer is not one JSON object")
+        raise UnreadableAnswer("LLM_PARSING_ERROR", "the answer is not one JSON object")
     winner, justification, confidence = (found.get(name) for name in ("winner", "justification", "confidence"))
     if winner not in ("Essay A", "Essay B"):
-        raise Unreadable("LLM_INVALID_RESPONSE", "the answer's winner is neither Essay A nor Essay B")
+        raise UnreadableAnswer("LLM_INVALID_RESPONSE", "the answer's winner is neither Essay A nor Essay B")
     if not isinstance(justification, str) or not justification.strip():
-        raise Unreadable("LLM_INVALID_RESPONSE", "the answer has no justification")
+        raise UnreadableAnswer("LLM_INVALID_RESPONSE", "the answer has no justification")
     if not _is_rating(confidence):
-        raise Unreadable("LLM_INVALID_RESPONSE", "the answer's confidence is not a number from 1 to 5")
+        raise UnreadableAnswer("LLM_INVALID_RESPONSE", "the answer's confidence is not a number from 1 to 5")
     return Answer(winner=winner, justification=_shortened(justification), confidence=float(confidence))
 
 

@@ -16,7 +16,7 @@ BASELINE_MODEL = "offline-baseline-1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class KnownModel:
     """A model and what it needs.
 
     Attributes:
@@ -60,19 +60,19 @@ def models_at(provider: Provider, *, own: Manifest, own_server: bool) -> tuple[M
     return (own if own_server else own.before(built_in())).of(provider)
 
 
-def known_models(environ: Mapping[str, str]) -> Iterator[Known]:
+def known_models(environ: Mapping[str, str]) -> Iterator[KnownModel]:
     """The offline baseline, then each provider's models; the first one of a provider is its default.
 
     Raises:
         ConfigurationError: the user's own file of models cannot be used.
     """
     own = users_own(environ)
-    yield Known(entry=baseline_model())
+    yield KnownModel(entry=baseline_model())
     for provider, place in PLACES.items():
         yield from _at(provider, place, own=own, environ=environ)
 
 
-def _at(provider: Provider, place: Place, *, own: Manifest, environ: Mapping[str, str]) -> Iterator[Known]:
+def _at(provider: Provider, place: Place, *, own: Manifest, environ: Mapping[str, str]) -> Iterator[KnownModel]:
     both = own.before(built_in())
     limits = both.limits_of(provider)
     access = access_to(provider, environ, timeout_seconds=limits.timeout_seconds)
@@ -89,7 +89,7 @@ def _at(provider: Provider, place: Place, *, own: Manifest, environ: Mapping[str
             remedy = f"{place.base_url} leads to a server of your own; {USERS_FILE} names its models"
         elif not installed:
             state, remedy = "not installed", install_command(place)
-        yield Known(
+        yield KnownModel(
             entry=model.entry(attempts=limits.attempts),
             model=model,
             own=model in own.models,

@@ -12,8 +12,8 @@ from eng5_runner.core.spec import Budget, RunSpec
 from eng5_runner.core.study_size import asked_per_pair, comparisons_wanted
 from eng5_runner.measure.design.planning import expected_precision
 from eng5_runner.planning.pilot import Pilot
-from eng5_runner.planning.precision import Outlook, outlooks, pair_margin
-from eng5_runner.planning.pricing import Estimate, PromptSize, Tariff, Work, estimate, measured_estimate
+from eng5_runner.planning.precision import PrecisionForecast, forecasts, pair_margin
+from eng5_runner.planning.pricing import Estimate, ModelPricing, PromptSize, Workload, estimate, measured_estimate
 
 # Seconds that a given CJ service may be silent when a wave is done: its monitor's rounds.
 MONITOR_ROUND = 300.0
@@ -36,7 +36,7 @@ class Bought:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Market:
+class Candidates:
     """Who could judge, and how they are asked.
 
     Attributes:
@@ -48,8 +48,8 @@ class Market:
         within_one: the share of grades within one step that is asked about.
     """
 
-    chosen: Tariff | None
-    others: tuple[Tariff, ...]
+    chosen: ModelPricing | None
+    others: tuple[ModelPricing, ...]
     size: PromptSize
     own_prompt: bool = True
     pilot: Pilot | None = None
@@ -83,7 +83,7 @@ class Plan:
     chosen_by: str
     per_pair: float
     waves: int
-    precision: tuple[Outlook, ...]
+    precision: tuple[PrecisionForecast, ...]
     pair_margin: float | None
     judge: Estimate | None
     candidates: tuple[Estimate, ...]
@@ -98,7 +98,7 @@ class Plan:
 
 
 def make_plan(
-    spec: RunSpec, inputs: Inputs, *, texts: Mapping[str, bytes], cached: Mapping[str, str], market: Market
+    spec: RunSpec, inputs: Inputs, *, texts: Mapping[str, bytes], cached: Mapping[str, str], market: Candidates
 ) -> Plan:
     """Plan a run.
 
@@ -115,7 +115,7 @@ def make_plan(
     left = [sha256 for sha256 in wanted if sha256 not in cached]
     work = _work(spec, comparisons=comparisons, essays=essays, own_prompt=market.own_prompt)
     precision = tuple(
-        outlooks(spec.budget, inputs, comparisons=comparisons, pilot=market.pilot, within_one=market.within_one)
+        forecasts(spec.budget, inputs, comparisons=comparisons, pilot=market.pilot, within_one=market.within_one)
     )
     judge = None if market.chosen is None else _priced(market.chosen, market=market, spec=spec, work=work)
     return Plan(
@@ -142,7 +142,7 @@ def make_plan(
 
 
 def _bought(
-    judge: Estimate | None, *, budget: Budget, essays: int, comparisons: int, precision: tuple[Outlook, ...]
+    judge: Estimate | None, *, budget: Budget, essays: int, comparisons: int, precision: tuple[PrecisionForecast, ...]
 ) -> Bought | None:
     if judge is None or judge.within_limit is None or budget.max_cost_usd is None:
         return None
@@ -162,9 +162,9 @@ def _bought(
     )
 
 
-def _work(spec: RunSpec, *, comparisons: int, essays: int, own_prompt: bool) -> Work:
+def _work(spec: RunSpec, *, comparisons: int, essays: int, own_prompt: bool) -> Workload:
     boundary = spec.budget.design == "boundary"
-    return Work(
+    return Workload(
         comparisons=comparisons,
         at_once=max(len(spec.budget.pairs) if boundary else essays // 2, 1),
         pause=0.0 if own_prompt else MONITOR_ROUND,
@@ -173,7 +173,7 @@ def _work(spec: RunSpec, *, comparisons: int, essays: int, own_prompt: bool) -> 
     )
 
 
-def _priced(tariff: Tariff, *, market: Market, spec: RunSpec, work: Work) -> Estimate:
+def _priced(tariff: ModelPricing, *, market: Candidates, spec: RunSpec, work: Workload) -> Estimate:
     assumed = estimate(tariff, market.size, work=work, language=spec.study.language)
     pilot = market.pilot
     if pilot is None or pilot.judge != (tariff.provider, tariff.model):

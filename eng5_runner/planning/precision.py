@@ -27,7 +27,7 @@ _NINETY = 1.645  # standard errors of a 90% interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Goal:
+class PrecisionTarget:
     """A wish, and the comparisons it takes; None if no number is enough.
 
     Attributes:
@@ -40,7 +40,7 @@ class Goal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outlook:
+class PrecisionForecast:
     """What the comparisons buy if the essays' spread is this.
 
     Attributes:
@@ -62,7 +62,7 @@ class Outlook:
     exact: float | None
     within_one: float | None
     adaptive_worth: float
-    goals: tuple[Goal, ...]
+    goals: tuple[PrecisionTarget, ...]
 
 
 def spreads(pilot: Pilot | None) -> tuple[tuple[float, str], ...]:
@@ -80,9 +80,9 @@ def _grading(inputs: Inputs, pilot: Pilot | None) -> Grading:
     return Grading(grades=grades, anchors=anchors, width=grades * pilot.step / pilot.spread)
 
 
-def outlooks(
+def forecasts(
     budget: Budget, inputs: Inputs, *, comparisons: int, pilot: Pilot | None, within_one: float | None
-) -> Iterator[Outlook]:
+) -> Iterator[PrecisionForecast]:
     """What so many comparisons buy, for each spread; nothing in a boundary design, which places no essay.
 
     Args:
@@ -102,7 +102,7 @@ def outlooks(
         expected = expected_precision(essays=essays, comparisons=telling, spread=spread, adaptive=adaptive)
         chances = grade_chances(expected.per_essay, spread=spread, grading=grading, adaptive=adaptive)
         wishes = _Wishes(budget=budget, essays=essays, grading=grading, spread=spread)
-        yield Outlook(
+        yield PrecisionForecast(
             spread=spread,
             origin=origin,
             per_essay=expected.per_essay,
@@ -124,7 +124,7 @@ class _Wishes:
     grading: Grading
     spread: float
 
-    def goals(self, *, within_one: float | None) -> Iterator[Goal]:
+    def goals(self, *, within_one: float | None) -> Iterator[PrecisionTarget]:
         """Each wish with its comparisons."""
         target = self.budget.target_reliability
         for reliability in USUAL_RELIABILITIES if target is None else (target,):
@@ -155,10 +155,10 @@ class _Wishes:
     def _adaptive(self) -> bool:
         return self.budget.design == "adaptive"
 
-    def _goal(self, of: str, value: float, *, needed: int | None) -> Goal:
+    def _goal(self, of: str, value: float, *, needed: int | None) -> PrecisionTarget:
         """Repeats and swaps come on top."""
         asked = None if needed is None else math.ceil(needed * asked_per_pair(self.budget))
-        return Goal(of=of, value=value, comparisons=asked)
+        return PrecisionTarget(of=of, value=value, comparisons=asked)
 
 
 def pair_margin(judgements: int) -> float:

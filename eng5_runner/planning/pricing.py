@@ -63,7 +63,7 @@ class TokenPrices:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tariff:
+class ModelPricing:
     """A model as far as money and time go.
 
     Attributes:
@@ -120,7 +120,7 @@ class PromptSize:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
+class Workload:
     """How much is asked.
 
     Attributes:
@@ -159,7 +159,7 @@ class Estimate:
         measured: whether this is from a pilot run.
     """
 
-    tariff: Tariff
+    tariff: ModelPricing
     prompt_tokens: Interval
     completion_tokens: Interval
     usd: Interval | None
@@ -171,7 +171,7 @@ class Estimate:
     measured: bool = False
 
 
-def estimate(tariff: Tariff, size: PromptSize, *, work: Work, language: Language) -> Estimate:
+def estimate(tariff: ModelPricing, size: PromptSize, *, work: Workload, language: Language) -> Estimate:
     """What the comparisons take with a model, by the assumptions above."""
     few, many = _CHARACTERS_PER_TOKEN[language]
     prompt = Interval(
@@ -197,7 +197,7 @@ def estimate(tariff: Tariff, size: PromptSize, *, work: Work, language: Language
 
 
 def measured_estimate(
-    assumed: Estimate, *, prompt: Interval, written: Interval, usd: Interval | None, seconds: Interval, work: Work
+    assumed: Estimate, *, prompt: Interval, written: Interval, usd: Interval | None, seconds: Interval, work: Workload
 ) -> Estimate:
     """The same from what a pilot run took for one comparison; the bound stays what it was."""
     low, high = (None, None) if usd is None else (usd.low, usd.high)
@@ -215,7 +215,7 @@ def measured_estimate(
     )
 
 
-def _written(tariff: Tariff, effort: ReasoningEffort | None) -> Interval:
+def _written(tariff: ModelPricing, effort: ReasoningEffort | None) -> Interval:
     """Tokens of an answer, thinking included where there is any."""
     thought = _THINKING[effort] if tariff.thinks else (0.0, 0.0)
     most = math.inf if tariff.max_tokens is None else float(tariff.max_tokens)
@@ -223,7 +223,7 @@ def _written(tariff: Tariff, effort: ReasoningEffort | None) -> Interval:
 
 
 def _usd(
-    tariff: Tariff, *, prompt: Interval, prefix: Interval, written: Interval
+    tariff: ModelPricing, *, prompt: Interval, prefix: Interval, written: Interval
 ) -> tuple[float, float] | tuple[None, None]:
     """USD of one comparison: at best the prefix is read from the cache, at worst it is written into it each time."""
     prices = tariff.prices
@@ -238,7 +238,7 @@ def _usd(
     return (low + written.low * (tariff.prices or prices).output) / _PER, (high + written.high * prices.output) / _PER
 
 
-def _most(tariff: Tariff, *, longest: float) -> float | None:
+def _most(tariff: ModelPricing, *, longest: float) -> float | None:
     """USD that one comparison can cost at most."""
     prices = tariff.prices
     if prices is None or (tariff.max_tokens is None and not tariff.offline):
@@ -255,7 +255,7 @@ def _within(low: float | None, high: float | None, *, limit: float | None) -> In
     return Interval(low=math.floor(limit / high), high=math.floor(limit / low))
 
 
-def _seconds(tariff: Tariff, *, tokens: Interval, written: Interval, work: Work) -> Interval:
+def _seconds(tariff: ModelPricing, *, tokens: Interval, written: Interval, work: Workload) -> Interval:
     """The slowest of: requests a minute, tokens a minute, and waves whose questions share the places."""
     turns = work.waves * math.ceil(min(work.at_once, work.comparisons) / tariff.concurrency)
     if tariff.offline:

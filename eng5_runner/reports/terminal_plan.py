@@ -14,7 +14,7 @@ from rich.table import Table
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.planning.plan import Plan
-from eng5_runner.planning.precision import Goal
+from eng5_runner.planning.precision import PrecisionTarget
 from eng5_runner.planning.pricing import Estimate, Interval
 
 _THOUSAND, _MILLION = 1_000, 1_000_000
@@ -104,13 +104,13 @@ def _precision(plan: Plan) -> Table:
     return table
 
 
-def _goal(goal: Goal) -> str:
+def _goal(goal: PrecisionTarget) -> str:
     if goal.of == "standard error":
         return f"a standard error of {goal.value:g}"
     return f"reliability {goal.value:g}" if goal.of == "reliability" else f"{goal.value:.0%} within one step"
 
 
-def _needed(goal: Goal) -> str:
+def _needed(goal: PrecisionTarget) -> str:
     return "out of reach" if goal.comparisons is None else f"{goal.comparisons:,}"
 
 

@@ -21,8 +21,8 @@ from eng5_runner.measure.quality.split_half import split_half
 from eng5_runner.results.alignment import anchor_alignment
 from eng5_runner.results.fitted_study import JudgedStudy
 from eng5_runner.results.judge_quality import judge_quality
-from eng5_runner.results.judgements import Judged
-from eng5_runner.results.service_comparison import Own
+from eng5_runner.results.judgements import Judgement
+from eng5_runner.results.service_comparison import RunnerEstimate
 
 # The draws behind the intervals are seeded by this, so that they are part of no run's chance.
 SEED = 1
@@ -46,11 +46,11 @@ class Estimates:
     grade_model: dict[str, Json]
     anchor_alignment: dict[str, Json] | None = None
     judge_quality: dict[str, Json] | None = None
-    own: Mapping[str, Own]
+    own: Mapping[str, RunnerEstimate]
 
 
 def estimate(
-    inputs: Inputs, judged: Sequence[Judged], *, failed: Sequence[Judged] = (), adaptive: bool = False
+    inputs: Inputs, judged: Sequence[Judgement], *, failed: Sequence[Judgement] = (), adaptive: bool = False
 ) -> Estimates:
     """Fit the judgements; without any, nothing is claimed.
 
@@ -76,11 +76,11 @@ def estimate(
     )
 
 
-def _own(study: JudgedStudy, projection: Projection | Refusal) -> dict[str, Own]:
+def _own(study: JudgedStudy, projection: Projection | Refusal) -> dict[str, RunnerEstimate]:
     graded = {} if isinstance(projection, Refusal) else {one.item: one for one in projection.students}
     outcomes, errors = study.scale.outcomes, study.fitted.standard_errors
     return {
-        item: Own(
+        item: RunnerEstimate(
             theta=float(study.fitted.theta[index]),
             standard_error=float(errors[index]),
             grade=outcomes[graded[item].median] if item in graded else None,

@@ -10,7 +10,7 @@ from eng5_runner.core.inputs import Inputs
 from eng5_runner.measure.grading.grades import Scale
 from eng5_runner.measure.model.bradley_terry import Fit, fit
 from eng5_runner.measure.model.comparisons import Comparisons, collapse_repeats, comparisons_from
-from eng5_runner.results.judgements import Judged
+from eng5_runner.results.judgements import Judgement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +27,8 @@ class JudgedStudy:
         words: of each essay.
     """
 
-    judged: Sequence[Judged]
-    failed: Sequence[Judged]
+    judged: Sequence[Judgement]
+    failed: Sequence[Judgement]
     asked: Comparisons
     fitted: Fit
     scale: GradeScale
@@ -36,7 +36,7 @@ class JudgedStudy:
     words: Mapping[str, int]
 
     @classmethod
-    def of(cls, inputs: Inputs, *, judged: Sequence[Judged], failed: Sequence[Judged]) -> JudgedStudy:
+    def of(cls, inputs: Inputs, *, judged: Sequence[Judgement], failed: Sequence[Judgement]) -> JudgedStudy:
         """Fit at least one judgement."""
         words = {one.anchor_id: one.word_count for one in inputs.anchors}
         words |= {one.essay_id: one.word_count for one in inputs.students}

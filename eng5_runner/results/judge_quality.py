@@ -24,7 +24,7 @@ from eng5_runner.measure.quality.misfit import (
 )
 from eng5_runner.measure.quality.triads import circular_triads
 from eng5_runner.results.fitted_study import JudgedStudy
-from eng5_runner.results.judgements import Judged
+from eng5_runner.results.judgements import Judgement
 
 # The number of triads grows with the cube of an essay's judgements.
 _TRIADS_UP_TO = 1_500
@@ -146,7 +146,7 @@ def _misfit(study: JudgedStudy) -> Json:
     return {"infit": figure(found.infit_overall), "outfit": figure(found.outfit_overall)}
 
 
-def _price(calls: Sequence[Judged], *, judgements: int) -> Json:
+def _price(calls: Sequence[Judgement], *, judgements: int) -> Json:
     """What a judgement cost, failed calls included in the sum."""
     spent = sum(sorted(one.result.cost_estimate for one in calls))
     return {"usd": round(spent, 9), "judgements": judgements, "usd_a_judgement": round(spent / judgements, 9)}
@@ -154,7 +154,7 @@ def _price(calls: Sequence[Judged], *, judgements: int) -> Json:
 
 def _judges(study: JudgedStudy) -> list[Json]:
     """Each model against the scale that all made together."""
-    own: defaultdict[tuple[str, str], list[Judged]] = defaultdict(list)
+    own: defaultdict[tuple[str, str], list[Judgement]] = defaultdict(list)
     for one in study.judged:
         own[one.result.provider, one.result.model].append(one)
     told: list[Json] = []

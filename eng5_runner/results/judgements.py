@@ -17,7 +17,7 @@ from eng5_runner.core.state import ImpossibleLedgerError, RunState
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class Judgement:
     """One comparison under our essay ids; `first` was shown first."""
 
     first: str
@@ -51,8 +51,8 @@ class Evidence:
         names: wire name → our essay id.
     """
 
-    judged: tuple[Judged, ...]
-    failed: tuple[Judged, ...]
+    judged: tuple[Judgement, ...]
+    failed: tuple[Judgement, ...]
     result: AssessmentResult | None
     names: EssayNames
 
@@ -64,7 +64,7 @@ def gather_evidence(inputs: Inputs, events: Iterable[Event], *, state: RunState)
         ImpossibleLedgerError: an accepted message is not what its event says.
     """
     names = essay_names(state, inputs)
-    comparisons: list[Judged] = []
+    comparisons: list[Judgement] = []
     result: AssessmentResult | None = None
     reach = 0.0  # the last result is the one without a cost limit, or with the highest
     for event in events:
@@ -102,9 +102,9 @@ def _trace(result: LLMComparisonResult, *, otherwise: UUID) -> str:
         return str(otherwise)
 
 
-def _judged(result: LLMComparisonResult, names: EssayNames) -> Judged:
+def _judged(result: LLMComparisonResult, names: EssayNames) -> Judgement:
     first = names.ours(result.request_metadata.essay_a_id)
     second = names.ours(result.request_metadata.essay_b_id)
     if first is None or second is None:
         raise ImpossibleLedgerError(f"the accepted comparison {result.request_id} names a stranger")
-    return Judged(first, second, result)
+    return Judgement(first, second, result)

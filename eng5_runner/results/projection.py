@@ -15,9 +15,9 @@ from eng5_runner.core.spec import RunSpec
 from eng5_runner.core.state import RunState
 from eng5_runner.results.estimates import Estimates, estimate
 from eng5_runner.results.judge_request import judge_request
-from eng5_runner.results.judgements import Evidence, Judged, gather_evidence
+from eng5_runner.results.judgements import Evidence, Judgement, gather_evidence
 from eng5_runner.results.runner_status import runner_status
-from eng5_runner.results.service_comparison import Own, comparison_with_service
+from eng5_runner.results.service_comparison import RunnerEstimate, comparison_with_service
 from eng5_runner.results.service_result import service_figures, service_result
 from eng5_runner.results.stopping import stopping
 from eng5_runner.results.usage import costs_of, instant, prompt_hashes, replay_of
@@ -164,7 +164,7 @@ def _document(document: Document) -> Object:
     }
 
 
-def _comparison(sequence: int, one: Judged) -> Object:
+def _comparison(sequence: int, one: Judgement) -> Object:
     result = one.result
     record: Object = {
         **_call(sequence, one),
@@ -177,7 +177,7 @@ def _comparison(sequence: int, one: Judged) -> Object:
     return record | usable({"confidence": result.confidence, "justification": result.justification})
 
 
-def _call(sequence: int, one: Judged) -> Object:
+def _call(sequence: int, one: Judgement) -> Object:
     result = one.result
     record: Object = {
         "sequence": sequence,
@@ -204,7 +204,7 @@ def _call(sequence: int, one: Judged) -> Object:
     )
 
 
-def _failed(sequence: int, one: Judged) -> Object:
+def _failed(sequence: int, one: Judgement) -> Object:
     """A comparison that has no winner: never written with one. The provider's stack traces stay in the ledger."""
     error = one.result.error_detail
     if error is None:
@@ -230,7 +230,7 @@ def _estimates(estimates: Estimates) -> Object:
     }
 
 
-def _service(evidence: Evidence, own: Mapping[str, Own]) -> Object:
+def _service(evidence: Evidence, own: Mapping[str, RunnerEstimate]) -> Object:
     """The service's own figures, and how far they lie from ours."""
     if evidence.result is None:
         return {"service_result": None, "comparison_with_service": None}

@@ -24,7 +24,7 @@ from statistics import median, pstdev
 from eng5_runner.canonical import Json
 from eng5_runner.core.rounding import figure, rounded
 from eng5_runner.measure.quality.alignment import spearman
-from eng5_runner.results.service_result import Theirs
+from eng5_runner.results.service_result import ServiceEstimate
 
 BEYOND_SE = 1.0
 BEYOND_ROOT_MEAN_SQUARE = 0.5
@@ -40,7 +40,7 @@ _NAMED = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Own:
+class RunnerEstimate:
     """Our figures of an essay: θ and its standard error in logits; grade and probabilities where it is a student."""
 
     theta: float
@@ -64,8 +64,8 @@ class Difference:
     """
 
     essay_id: str
-    mine: Own
-    its: Theirs
+    mine: RunnerEstimate
+    its: ServiceEstimate
     theta: float | None
     in_se: float | None
     se_ratio: float | None
@@ -73,7 +73,9 @@ class Difference:
     outside: bool
 
 
-def comparison_with_service(own: Mapping[str, Own], theirs: Mapping[str, Theirs]) -> dict[str, Json] | None:
+def comparison_with_service(
+    own: Mapping[str, RunnerEstimate], theirs: Mapping[str, ServiceEstimate]
+) -> dict[str, Json] | None:
     """How far the service's figures lie from ours; None where there is no essay to compare."""
     both = {essay: (own[essay], theirs[essay]) for essay in own if essay in theirs}
     if not both:
@@ -107,7 +109,7 @@ def comparison_with_service(own: Mapping[str, Own], theirs: Mapping[str, Theirs]
     }
 
 
-def _difference(essay_id: str, *, mine: Own, its: Theirs, shift: float | None) -> Difference:
+def _difference(essay_id: str, *, mine: RunnerEstimate, its: ServiceEstimate, shift: float | None) -> Difference:
     apart = None if its.theta is None or shift is None else its.theta - mine.theta - shift
     error, grade = its.standard_error, its.told_grade if mine.grade is not None else None
     return Difference(

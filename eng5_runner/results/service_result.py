@@ -14,7 +14,7 @@ _ROW = frozenset(("bt_score", "rank", "letter_grade", "normalized_score", "confi
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Theirs:
+class ServiceEstimate:
     """The service's figures of an essay; what it did not give is None."""
 
     row: EssayResult | None = None
@@ -47,7 +47,7 @@ def _within(value: float | None) -> float | None:
     return None if value is None or not abs(value) <= FIGURE_LIMIT else value
 
 
-def service_figures(result: AssessmentResult, names: EssayNames) -> dict[str, Theirs]:
+def service_figures(result: AssessmentResult, names: EssayNames) -> dict[str, ServiceEstimate]:
     """Our essay id (the wire's where it is none of ours) → the service's figures."""
     summary = (result.assessment_metadata and result.assessment_metadata.grade_projection_summary) or None
     told = summary or GradeProjectionSummary()
@@ -55,7 +55,7 @@ def service_figures(result: AssessmentResult, names: EssayNames) -> dict[str, Th
     keys = [one.essay_id for one in result.essay_results if one.essay_id]
     keys += sorted({*(told.bt_stats or {}), *(told.primary_grades or {})} - set(keys) - {""})
     return {
-        names.ours(key) or key: Theirs(
+        names.ours(key) or key: ServiceEstimate(
             row=rows.get(key),
             place=(told.bt_stats or {}).get(key),
             grade=(told.primary_grades or {}).get(key),
@@ -67,7 +67,7 @@ def service_figures(result: AssessmentResult, names: EssayNames) -> dict[str, Th
     }
 
 
-def service_result(result: AssessmentResult, figures: Mapping[str, Theirs]) -> dict[str, Json]:
+def service_result(result: AssessmentResult, figures: Mapping[str, ServiceEstimate]) -> dict[str, Json]:
     """The block of the artefact, as it came."""
     about = result.assessment_metadata
     summary = (about and about.grade_projection_summary) or GradeProjectionSummary()
@@ -84,7 +84,7 @@ def service_result(result: AssessmentResult, figures: Mapping[str, Theirs]) -> d
     return told | usable(optional)
 
 
-def _essay(essay_id: str, theirs: Theirs) -> Json:
+def _essay(essay_id: str, theirs: ServiceEstimate) -> Json:
     place = theirs.place or BTStats()
     optional: dict[str, Json] = {
         "bt_mean": place.bt_mean,

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from eng5_runner.canonical import Json, sha256_hex
 from eng5_runner.contracts.callbacks import LLMComparisonResult
-from eng5_runner.results.judgements import Evidence, Judged
+from eng5_runner.results.judgements import Evidence, Judgement
 
 Object: TypeAlias = "dict[str, Json]"
 
@@ -20,10 +20,10 @@ def instant(when: datetime) -> str:
     return f"{when.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
-def costs_of(calls: Iterable[Judged]) -> Object:
+def costs_of(calls: Iterable[Judgement]) -> Object:
     """What the calls took, by provider and model; a replay took nothing, and what it took before is told apart."""
     calls = tuple(calls)
-    spent: defaultdict[tuple[str, str], list[Judged]] = defaultdict(list)
+    spent: defaultdict[tuple[str, str], list[Judgement]] = defaultdict(list)
     for one in calls:
         spent[one.result.provider, one.result.model].append(one)
     everything = [one.result.cost_estimate for group in spent.values() for one in group]
@@ -68,7 +68,7 @@ def replay_of(result: LLMComparisonResult) -> Object:
     }
 
 
-def _replayed(calls: Sequence[Judged]) -> Object:
+def _replayed(calls: Sequence[Judgement]) -> Object:
     """How many of the calls were replays, and what those took when they were asked."""
     again = [one.result.request_metadata for one in calls if one.result.request_metadata.cassette]
     known = [about.replay_of for about in again if about.replay_of is not None]
@@ -90,7 +90,7 @@ def prompt_hashes(evidence: Evidence) -> Object:
     }
 
 
-def _words(calls: Sequence[Judged]) -> Object:
+def _words(calls: Sequence[Judgement]) -> Object:
     """The system prompts, and the templates that came with the service, by hash; nothing where it does not say."""
     told = [one.result.request_metadata for one in calls]
     systems = sorted({about.system_prompt_sha256 for about in told if about.system_prompt_sha256})

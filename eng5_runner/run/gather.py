@@ -27,18 +27,18 @@ from eng5_runner.core.events import (
     text_or_base64,
 )
 from eng5_runner.core.next_step import is_overspent, verdict
-from eng5_runner.core.spec import Patience
+from eng5_runner.core.spec import Timeouts
 from eng5_runner.core.state import RunState
 from eng5_runner.effects.kafka.callbacks import Polled
 from eng5_runner.errors import ServiceUnavailable
-from eng5_runner.run.ports import Broker, Clock, Lag, Notice, Told
+from eng5_runner.run.ports import Broker, Clock, Lag, Notice, Update
 
 PROBE_SECONDS = 5.0
 
 
 async def gather(
     state: RunState, *, names: EssayNames, broker: Broker, clock: Clock, stop: asyncio.Event
-) -> AsyncIterator[Sequence[Told]]:
+) -> AsyncIterator[Sequence[Update]]:
     """Yield the callbacks of the run and at last RunClosed; without RunClosed if `stop` was set.
 
     Raises:
@@ -93,9 +93,9 @@ def _is_read(ends: dict[tuple[str, int], int], positions: Iterable[Position]) ->
     return all(read.get(where, 0) >= end for where, end in ends.items())
 
 
-async def _quiet(broker: Broker, watch: _Watch) -> Sequence[Told]:
+async def _quiet(broker: Broker, watch: _Watch) -> Sequence[Update]:
     """While nothing comes: is the broker still there, and has a topic got new partitions?"""
-    notices: list[Told] = []
+    notices: list[Update] = []
     if watch.probe_is_due():
         notices.extend(watch.probed(alive=await broker.is_alive()))
     if added := broker.adopt_new_partitions():
@@ -140,7 +140,7 @@ def _fact(
 class _Watch:
     """Three clocks. The idle one stands still while the broker is away: an outage is not silence."""
 
-    def __init__(self, clock: Clock, *, patience: Patience) -> None:
+    def __init__(self, clock: Clock, *, patience: Timeouts) -> None:
         now = clock.monotonic()
         self._clock = clock
         self._patience = patience

@@ -15,7 +15,7 @@ from eng5_runner.core.request import essay_names
 from eng5_runner.core.state import RunState
 from eng5_runner.effects.ledger import Ledger
 from eng5_runner.run.gather import gather
-from eng5_runner.run.ports import Lag, Notice, Ports, Told
+from eng5_runner.run.ports import Lag, Notice, Ports, Update
 from eng5_runner.run.preflight.stage import preflight
 from eng5_runner.run.publish import prepare, publish, rejoin
 from eng5_runner.run.upload import UploadJob, check_readable, upload
@@ -40,10 +40,10 @@ class Session:
     state: RunState
     inputs: Inputs
     texts: dict[str, bytes]
-    observe: Callable[[Told], None]
+    observe: Callable[[Update], None]
     stop: asyncio.Event
 
-    async def record(self, told: Sequence[Told]) -> None:
+    async def record(self, told: Sequence[Update]) -> None:
         """Make the events durable, take them in, tell them.
 
         Raises:
@@ -73,13 +73,13 @@ async def drive(session: Session, ports: Ports) -> None:
         await session.record([RunClosed(at=at, outcome="interrupted", read_to=state.read_to())])
 
 
-async def _play(session: Session, stage: AsyncIterator[Sequence[Told]]) -> None:
+async def _play(session: Session, stage: AsyncIterator[Sequence[Update]]) -> None:
     async with aclosing(stage) as batches:  # type: ignore[type-var] # - every stage is an async generator
         async for told in batches:
             await session.record(told)
 
 
-def _stage(step: Step, *, session: Session, ports: Ports) -> AsyncIterator[Sequence[Told]]:
+def _stage(step: Step, *, session: Session, ports: Ports) -> AsyncIterator[Sequence[Update]]:
     state, inputs, clock = session.state, session.inputs, ports.clock
     match step:
         case "preflight":
@@ -99,7 +99,7 @@ def _stage(step: Step, *, session: Session, ports: Ports) -> AsyncIterator[Seque
             assert_never(step)
 
 
-def _uploads(session: Session, ports: Ports) -> AsyncIterator[Sequence[Told]]:
+def _uploads(session: Session, ports: Ports) -> AsyncIterator[Sequence[Update]]:
     uploading = session.state.spec.uploading
     job = UploadJob(
         missing=missing_uploads(session.state, session.inputs),
@@ -111,7 +111,7 @@ def _uploads(session: Session, ports: Ports) -> AsyncIterator[Sequence[Told]]:
     return upload(job, content=_given(ports.content), cache=_given(ports.cache), clock=ports.clock)
 
 
-async def _publishes(session: Session, ports: Ports) -> AsyncIterator[Sequence[Told]]:
+async def _publishes(session: Session, ports: Ports) -> AsyncIterator[Sequence[Update]]:
     state = session.state
     if ports.content is not None and state.prepared is None:
         await check_readable(state.storage_ids, content=ports.content)
@@ -120,7 +120,7 @@ async def _publishes(session: Session, ports: Ports) -> AsyncIterator[Sequence[T
         yield told
 
 
-async def _close(session: Session, ports: Ports) -> AsyncIterator[Sequence[Told]]:
+async def _close(session: Session, ports: Ports) -> AsyncIterator[Sequence[Update]]:
     outcome, reasons = verdict(session.state)
     yield [RunClosed(at=ports.clock.now(), outcome=outcome, reasons=reasons, read_to=session.state.read_to())]
 

@@ -108,7 +108,7 @@ class AnchorRegistry(Protocol):
         """An assignment's anchors, or None if it is unknown."""
 
 
-class CJService(AnchorRegistry, Protocol):
+class AssignmentRegistry(AnchorRegistry, Protocol):
     """What the CJ service has on record."""
 
     async def check_health(self) -> Alive:
@@ -135,7 +135,7 @@ class Models(Protocol):
 
 
 # One of preflight's; raises a RunnerError where something stands in the way.
-Question: TypeAlias = "Callable[[], Awaitable[Findings]]"
+Check: TypeAlias = "Callable[[], Awaitable[Findings]]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,9 +150,9 @@ class Ports:
     cache: Cache | None = None
     content: ContentStore | None = None
     broker: Broker | None = None
-    cj: CJService | None = None
+    cj: AssignmentRegistry | None = None
     models: Models | None = None
-    here: tuple[tuple[str, Question], ...] = ()
+    here: tuple[tuple[str, Check], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,5 +180,5 @@ class Lag:
     behind: Mapping[str, int]
 
 
-Told: TypeAlias = Event | Notice | Lag
-Telling: TypeAlias = AsyncIterator[Sequence[Told]]
+Update: TypeAlias = Event | Notice | Lag
+Updates: TypeAlias = AsyncIterator[Sequence[Update]]

@@ -19,14 +19,14 @@ from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.request import build_request
 from eng5_runner.core.state import RunState
 from eng5_runner.effects.kafka.callbacks import Topology
-from eng5_runner.run.ports import Broker, Clock, Notice, Told
+from eng5_runner.run.ports import Broker, Clock, Notice, Update
 
 ALL_TOPICS = tuple(Topic)
 # The service skips a request that it knows for 24 hours; its clock and ours need not agree.
 SAFE_TO_REPEAT = timedelta(hours=23)
 
 
-async def prepare(state: RunState, *, inputs: Inputs, clock: Clock) -> AsyncIterator[Sequence[Told]]:
+async def prepare(state: RunState, *, inputs: Inputs, clock: Clock) -> AsyncIterator[Sequence[Update]]:
     """Yield the request's exact bytes; those of a request that was prepared before differ in the metadata alone."""
     at = clock.now()
     request = build_request(state.spec, inputs, storage_ids=state.storage_ids, at=at, passed=state.preflight)
@@ -40,7 +40,7 @@ async def prepare(state: RunState, *, inputs: Inputs, clock: Clock) -> AsyncIter
 
 async def publish(
     state: RunState, *, inputs: Inputs, broker: Broker, clock: Clock, stop: asyncio.Event
-) -> AsyncIterator[Sequence[Told]]:
+) -> AsyncIterator[Sequence[Update]]:
     """Yield ListeningFrom, RequestPrepared and RequestPublished, as far as they are still to come.
 
     Nothing is sent once `stop` is set.
@@ -76,7 +76,7 @@ async def publish(
     yield [RequestPublished(at=clock.now(), position=position)]
 
 
-async def rejoin(state: RunState, *, broker: Broker, clock: Clock) -> AsyncIterator[Sequence[Told]]:
+async def rejoin(state: RunState, *, broker: Broker, clock: Clock) -> AsyncIterator[Sequence[Update]]:
     """In a later session: if broker or service know nothing of the run, listen anew, and the request goes out again."""
     if state.listening is None:
         return

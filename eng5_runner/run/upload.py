@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from eng5_runner.canonical import sha256_hex
 from eng5_runner.core.events import EssayUploaded
 from eng5_runner.errors import InputsInvalid, RunnerError, ServiceUnavailable
-from eng5_runner.run.ports import Cache, Clock, ContentStore, Notice, Told
+from eng5_runner.run.ports import Cache, Clock, ContentStore, Notice, Update
 
 # So many of the cache's entries are checked against the service before any is believed.
 SAMPLE = 3
@@ -35,7 +35,9 @@ class UploadJob:
     stop: asyncio.Event
 
 
-async def upload(job: UploadJob, *, content: ContentStore, cache: Cache, clock: Clock) -> AsyncIterator[Sequence[Told]]:
+async def upload(
+    job: UploadJob, *, content: ContentStore, cache: Cache, clock: Clock
+) -> AsyncIterator[Sequence[Update]]:
     """Yield an EssayUploaded for each missing text, from the cache or after its 2xx.
 
     After a failure no new request is begun; those under way are waited for and kept, then the failure is raised.

@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaConsumer
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.errors import ServiceUnavailable
 from eng5_runner.stack.cj.admin import CJAdmin
-from eng5_runner.stack.cj.clients import HTTP_TIMES, ContentClient, LLMProviderClient
+from eng5_runner.stack.cj.clients import HTTP_TIMES, ContentReader, LLMProviderClient
 from eng5_runner.stack.cj.service import CJService
 from eng5_runner.stack.content import service as content
 from eng5_runner.stack.content.service import ContentService
@@ -110,7 +110,7 @@ async def serve(
         provider = LLMProvider(store=store, publisher=publisher, judges=offered)
         content_url = await opened.enter_async_context(served(ContentService(store).application()))
         llm_url = await opened.enter_async_context(served(provider.application()))
-        contents = ContentClient(session, content_url + content.PATH)
+        contents = ContentReader(session, content_url + content.PATH)
         admin = CJAdmin(store=store, contents=contents, authority=authority).application()
         cj_url = await opened.enter_async_context(served(admin))
         llm = LLMProviderClient(session, llm_url + llm_provider.PATH)

@@ -31,7 +31,7 @@ _TIMEOUT = aiohttp.ClientTimeout(total=60, connect=10, sock_read=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Response:
     """A service's answer, read to its end.
 
     Attributes:
@@ -88,7 +88,7 @@ class Service:
 
     async def call(
         self, method: str, url: str, *, body: bytes | None = None, allow: frozenset[int] = frozenset()
-    ) -> Answer:
+    ) -> Response:
         """One request, tried up to five times within 45 s where that can help.
 
         Args:
@@ -119,7 +119,7 @@ class Service:
             raise self.unavailable("its address holds no host name") from None
         raise AssertionError("an attempt returns or raises")
 
-    async def _attempt(self, method: str, url: str, *, body: bytes | None, allow: frozenset[int]) -> Answer:
+    async def _attempt(self, method: str, url: str, *, body: bytes | None, allow: frozenset[int]) -> Response:
         async with self.session.request(
             method, url, data=body, headers=self.headers, timeout=_TIMEOUT, allow_redirects=False
         ) as response:
@@ -132,7 +132,7 @@ class Service:
                 raise _TryAgain(told, status=status, retry_after=_retry_after(response.headers))
             if status < 300 or status in allow:  # noqa: PLR2004 - the end of the success range
                 date = _instant(response.headers.get("Date", ""))
-                return Answer(status=status, body=content, content_type=response.content_type, date=date)
+                return Response(status=status, body=content, content_type=response.content_type, date=date)
             raise self._refusal(status, content=content, location=response.headers.get("Location", ""))
 
     def _refusal(self, status: int, *, content: bytes, location: str) -> RunnerError:
@@ -160,7 +160,7 @@ class Service:
         safe = told.replace(token, "…") if token else told
         return " ".join("".join(char if char.isprintable() else " " for char in safe).split())[:200]
 
-    def told(self, answer: Answer) -> str:
+    def told(self, answer: Response) -> str:
         """What an answer that the caller has allowed says is wrong, in brackets."""
         return self._reason(answer.body)
 
@@ -185,7 +185,7 @@ class Service:
         health = None if answer.status in though else self.parse(Health, answer)
         return Alive(health=health, date=answer.date)
 
-    def parse(self, model: type[WireModelT], answer: Answer) -> WireModelT:
+    def parse(self, model: type[WireModelT], answer: Response) -> WireModelT:
         """The answer's body as a wire model.
 
         Raises:

@@ -15,7 +15,7 @@ from argon2 import PasswordHasher
 from eng5_runner.effects.cj_admin.client import AdministrationClient
 from eng5_runner.effects.identity.client import IdentityClient
 from eng5_runner.stack.cj.admin import CJAdmin
-from eng5_runner.stack.cj.clients import ContentClient
+from eng5_runner.stack.cj.clients import ContentReader
 from eng5_runner.stack.content import service as content
 from eng5_runner.stack.content.service import ContentService
 from eng5_runner.stack.identity import service as identity_service
@@ -108,7 +108,7 @@ async def running(folder: Path) -> AsyncIterator[Site]:
         accounts = Accounts(store, now=time, hasher=CHEAP)
         await accounts.create(EMAIL, password=PASSWORD, roles=("admin", "teacher"))
         await accounts.create(TEACHER, password=PASSWORD, roles=("teacher",))
-        contents = ContentClient(http, content_url + content.PATH)
+        contents = ContentReader(http, content_url + content.PATH)
         admin = CJAdmin(store=store, contents=contents, authority=authority)
         identity = IdentityService(accounts=accounts, authority=authority, now=time)
         async with served(admin.application()) as cj_url, served(identity.application()) as identity_url:

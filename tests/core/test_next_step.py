@@ -6,7 +6,7 @@ import pytest
 
 from eng5_runner.core.events import CallbackAccepted, DeadlineReached, Event, RunClosed
 from eng5_runner.core.next_step import SILENCE, exit_code, missing_uploads, next_step, texts_to_store, verdict
-from eng5_runner.core.spec import Mode, Patience, Target
+from eng5_runner.core.spec import Mode, Target, Timeouts
 from eng5_runner.core.state import RunState, fold
 from tests.core.test_state import AT, ONE_OF_EACH, WAYS, place
 from tests.run.runs import ASSIGNED, DRY, REMOTE, make_inputs, make_spec
@@ -14,7 +14,7 @@ from tests.run.runs import ASSIGNED, DRY, REMOTE, make_inputs, make_spec
 INPUTS, _ = make_inputs()
 NO_KAFKA = {"mode": Mode.EXECUTE, "send": False, "target": REMOTE}
 NOWHERE = {"send": False, "target": Target(stack="embedded")}
-IMPATIENT = {"patience": Patience(await_completion=False)}
+IMPATIENT = {"patience": Timeouts(await_completion=False)}
 
 
 def reached(stage: str, *more: Event, **spec: object) -> RunState:

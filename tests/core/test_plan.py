@@ -19,15 +19,15 @@ from eng5_runner.measure.design.designs import audit
 from eng5_runner.measure.model.bradley_terry import fit
 from eng5_runner.measure.quality.inversions import wilson
 from eng5_runner.planning.pilot import read_pilot
-from eng5_runner.planning.plan import Market, Plan, make_plan
-from eng5_runner.planning.pricing import PromptSize, Tariff, TokenPrices, Work, estimate
+from eng5_runner.planning.plan import Candidates, Plan, make_plan
+from eng5_runner.planning.pricing import ModelPricing, PromptSize, TokenPrices, Workload, estimate
 from eng5_runner.stack.cj import batch_runner as cj_rounds
 from tests.measure.studies import balanced_study, normal_truth
 from tests.run.runs import make_inputs, make_spec
 
 INPUTS, TEXTS = make_inputs()
 SIZE = PromptSize(prefix=3000, rest=400, form=300, essays=2400.0, shortest=1600, longest=4000)
-PRICED = Tariff(
+PRICED = ModelPricing(
     provider="openai",
     model="some-model",
     thinks=True,
@@ -37,18 +37,18 @@ PRICED = Tariff(
     concurrency=4,
     attempts=3,
 )
-UNPRICED = Tariff(provider="openrouter", model="unknown")
+UNPRICED = ModelPricing(provider="openrouter", model="unknown")
 
 
-def plan_of(*, chosen: Tariff | None = None, pilot=None, **budget: object) -> Plan:
+def plan_of(*, chosen: ModelPricing | None = None, pilot=None, **budget: object) -> Plan:
     spec = make_spec(budget=Budget(**budget))
     return make_plan(
-        spec, INPUTS, texts=TEXTS, cached={}, market=Market(chosen=chosen, others=(), size=SIZE, pilot=pilot)
+        spec, INPUTS, texts=TEXTS, cached={}, market=Candidates(chosen=chosen, others=(), size=SIZE, pilot=pilot)
     )
 
 
-def priced(tariff: Tariff = PRICED, *, comparisons: int = 100, **work: object):
-    asked = Work(comparisons=comparisons, at_once=20, **work)
+def priced(tariff: ModelPricing = PRICED, *, comparisons: int = 100, **work: object):
+    asked = Workload(comparisons=comparisons, at_once=20, **work)
     return estimate(tariff, SIZE, work=asked, language=Language.ENGLISH)
 
 
@@ -62,7 +62,9 @@ def test_the_price_is_the_one_that_the_provider_service_bills():
         cached_input=float(rates.cached_input),
         cache_write=float(rates.cache_write),
     )
-    found = priced(Tariff(provider=model.provider.value, model=model.id, prices=prices, max_tokens=900), comparisons=1)
+    found = priced(
+        ModelPricing(provider=model.provider.value, model=model.id, prices=prices, max_tokens=900), comparisons=1
+    )
     low, high = found.prompt_tokens, found.completion_tokens
     share = SIZE.prefix / (SIZE.prefix + SIZE.rest + SIZE.essays)
     cached = round(low.low * share)
@@ -86,7 +88,7 @@ def test_a_price_that_is_not_known_is_not_zero():
     most=st.integers(1, 50_000),
 )
 def test_the_bound_is_above_the_likely_and_a_limit_is_kept(limit, effort, thinks, most):
-    tariff = Tariff(provider="p", model="m", thinks=thinks, max_tokens=most, prices=PRICED.prices, attempts=2)
+    tariff = ModelPricing(provider="p", model="m", thinks=thinks, max_tokens=most, prices=PRICED.prices, attempts=2)
     found = priced(tariff, limit=limit, effort=effort)
     assert found.usd is not None and found.usd_at_most is not None
     assert 0 < found.usd.low <= found.usd.high <= found.usd_at_most
@@ -97,16 +99,16 @@ def test_the_bound_is_above_the_likely_and_a_limit_is_kept(limit, effort, thinks
 
 
 def test_swedish_takes_more_tokens_than_english():
-    asked = Work(comparisons=10, at_once=5)
+    asked = Workload(comparisons=10, at_once=5)
     english, swedish = (estimate(PRICED, SIZE, work=asked, language=each).prompt_tokens for each in Language)
     assert swedish.low > english.low and swedish.high > english.high
 
 
 def test_the_time_is_that_of_the_narrowest_limit():
     free = priced().seconds
-    slow = priced(Tariff(provider="p", model="m", requests_per_minute=6, concurrency=4)).seconds
+    slow = priced(ModelPricing(provider="p", model="m", requests_per_minute=6, concurrency=4)).seconds
     assert slow.low == 1000.0, "100 questions, six a minute"
-    thirsty = priced(Tariff(provider="p", model="m", tokens_per_minute=100, concurrency=4)).seconds
+    thirsty = priced(ModelPricing(provider="p", model="m", tokens_per_minute=100, concurrency=4)).seconds
     assert thirsty.low > slow.low > free.low
     waiting = priced(pause=300.0).seconds
     assert (waiting.low, waiting.high) == (free.low, free.high + 5 * 300.0), "five waves, five minutes each"
@@ -114,8 +116,10 @@ def test_the_time_is_that_of_the_narrowest_limit():
 
 def test_a_long_prompt_costs_what_long_prompts_cost():
     dear = TokenPrices(input=0.01, output=0.04)
-    long = Tariff(provider="p", model="m", max_tokens=9, prices=PRICED.prices, long_prompt_above=500, long_prices=dear)
-    plain = Tariff(provider="p", model="m", max_tokens=9, prices=PRICED.prices)
+    long = ModelPricing(
+        provider="p", model="m", max_tokens=9, prices=PRICED.prices, long_prompt_above=500, long_prices=dear
+    )
+    plain = ModelPricing(provider="p", model="m", max_tokens=9, prices=PRICED.prices)
     assert priced(long).usd.high > 5 * priced(plain).usd.high
     assert priced(long).usd_at_most > 5 * priced(plain).usd_at_most
 
@@ -254,7 +258,7 @@ def test_the_pilots_interval_holds_the_true_spread(spread, k):
 
 def test_thinking_is_planned_for_where_it_is_asked_for():
     spec = make_spec(judge=LLMConfigOverrides(provider_override=Provider.OPENAI, reasoning_effort=ReasoningEffort.HIGH))
-    market = Market(chosen=PRICED, others=(), size=SIZE)
+    market = Candidates(chosen=PRICED, others=(), size=SIZE)
     deep = make_plan(spec, INPUTS, texts=TEXTS, cached={}, market=market).judge
     assert deep is not None
     assert deep.completion_tokens.high == PRICED.max_tokens

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eng5_runner.contracts.callbacks import LLMComparisonResult
-from eng5_runner.stack.cj.spend_limit import Purse
+from eng5_runner.stack.cj.spend_limit import SpendLimit
 from tests.run.messages import comparison_message
 from tests.run.runs import RUN_ID
 
@@ -29,7 +29,7 @@ def result(number: int, cost: Decimal, *, known: bool) -> LLMComparisonResult:
 
 async def asked(questions: list[tuple[int, int, bool]], limit: int, *, chance: random.Random) -> tuple[int, Decimal]:
     """How many are asked and what is spent at most, with answers in an order that chance decides."""
-    purse, answering = Purse(limit / 100), []
+    purse, answering = SpendLimit(limit / 100), []
 
     async def answer(number: int) -> None:
         for _ in range(chance.randrange(12)):

@@ -10,7 +10,7 @@ from uuid import UUID
 from eng5_runner.canonical import canonical_json
 from eng5_runner.core.events import Event, RunStarted
 from eng5_runner.core.next_step import exit_code
-from eng5_runner.core.spec import Budget, Mode, Patience, RunSpec, Study, Target
+from eng5_runner.core.spec import Budget, Mode, RunSpec, Study, Target, Timeouts
 from eng5_runner.core.state import RunState, fold
 from eng5_runner.effects.clock import SystemClock, new_run_id
 from eng5_runner.effects.ledger import Ledger, read_ledger
@@ -23,9 +23,9 @@ from tests.field import recorded
 from tests.field.services import FieldServices
 from tests.run.runs import VERSIONS, ignore
 
-PATIENCE = Patience(total=60, idle=30, result=1)
+PATIENCE = Timeouts(total=60, idle=30, result=1)
 # For a service that will say no more.
-SHORT = Patience(total=60, idle=6, result=1)
+SHORT = Timeouts(total=60, idle=6, result=1)
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Ended:
 
 
 async def run_against(
-    field: FieldServices, folder: Path, *, patience: Patience = PATIENCE, llm_url: str | None = None, **study: object
+    field: FieldServices, folder: Path, *, patience: Timeouts = PATIENCE, llm_url: str | None = None, **study: object
 ) -> Ended:
     """Execute the recorded study, or a guest run of it, against these services."""
     assets = read_assets(recorded.assets(folder / "assets"), grade_scale=recorded.SCALE)

@@ -16,7 +16,7 @@ from eng5_runner.core.classify import Accepted, RawRecord, classify
 from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.core.events import AnchorRow, PreflightPassed
 from eng5_runner.core.next_step import exit_code
-from eng5_runner.core.spec import Patience
+from eng5_runner.core.spec import Timeouts
 from eng5_runner.errors import ConfigurationError, NotAllowed, ServiceUnavailable
 from eng5_runner.inventory.essay_ids import student_id
 from tests.effects.servers import serving
@@ -220,7 +220,7 @@ def test_waves_with_minutes_of_silence_between_them_are_waited_for(tmp_path):
         return []
 
     world.cj.script = script
-    run = Run(tmp_path / "run", world, make_spec(patience=Patience(total=10_000)))
+    run = Run(tmp_path / "run", world, make_spec(patience=Timeouts(total=10_000)))
     state = run.start()
     assert (exit_code(state), state.judged) == (0, 15)
     assert world.clock.elapsed > 2000

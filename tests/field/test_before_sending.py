@@ -7,7 +7,7 @@ import pytest
 from eng5_runner.contracts.services import StudentPrompt
 from eng5_runner.core.events import PreflightPassed
 from eng5_runner.core.next_step import exit_code
-from eng5_runner.core.spec import Patience, Study
+from eng5_runner.core.spec import Study, Timeouts
 from eng5_runner.errors import ConfigurationError, RunnerError, ServiceUnavailable
 from eng5_runner.run.ports import Ports
 from tests.run.runs import ASSIGNMENT, DRY, GRADES, Run, make_spec, text_of
@@ -147,13 +147,13 @@ def test_texts_that_the_service_took_and_did_not_keep_are_found_before_the_reque
 
 @pytest.mark.parametrize(("idle", "warned"), [(60.0, True), (300.0, True), (301.0, False), (900.0, False)])
 def test_an_idle_patience_below_the_services_own_silence_is_warned_of(idle, warned, tmp_path):
-    run = Run(tmp_path / "run", spec=make_spec(patience=Patience(total=2000, idle=idle)))
+    run = Run(tmp_path / "run", spec=make_spec(patience=Timeouts(total=2000, idle=idle)))
     run.start()
     assert any("--idle-timeout" in warning for warning in passed(run).warnings) == warned
 
 
 def test_the_default_patience_outlasts_the_services_silence():
-    assert Patience().idle > 300
+    assert Timeouts().idle > 300
 
 
 class WithoutModels(World):

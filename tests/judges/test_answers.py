@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eng5_runner.judges.answer_format import Unreadable, read_answer
+from eng5_runner.judges.answer_format import UnreadableAnswer, read_answer
 from tests.judges.servers import GOOD
 
 
@@ -42,7 +42,7 @@ def test_a_long_justification_is_shortened() -> None:
     ],
 )
 def test_what_is_not_one_object_is_not_parsed(text: str) -> None:
-    with pytest.raises(Unreadable) as unreadable:
+    with pytest.raises(UnreadableAnswer) as unreadable:
         read_answer(text)
 
     assert unreadable.value.error_code == "LLM_PARSING_ERROR"
@@ -67,7 +67,7 @@ def test_what_is_not_one_object_is_not_parsed(text: str) -> None:
     ],
 )
 def test_what_does_not_say_what_was_asked_is_invalid(change: dict[str, object]) -> None:
-    with pytest.raises(Unreadable) as unreadable:
+    with pytest.raises(UnreadableAnswer) as unreadable:
         read_answer(json.dumps(GOOD | change))
 
     assert unreadable.value.error_code == "LLM_INVALID_RESPONSE"
@@ -75,5 +75,5 @@ def test_what_does_not_say_what_was_asked_is_invalid(change: dict[str, object]) 
 
 @given(st.one_of(st.text(), st.recursive(st.none() | st.text() | st.floats(), st.lists).map(str)))
 def test_any_text_is_read_or_refused(text: str) -> None:
-    with contextlib.suppress(Unreadable):
+    with contextlib.suppress(UnreadableAnswer):
         assert read_answer(text).winner in text

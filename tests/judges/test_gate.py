@@ -9,7 +9,7 @@ import pytest
 
 from eng5_runner.judges.manifest import Limits
 from eng5_runner.stack.llm.providers.protocol import retry_after
-from eng5_runner.stack.llm.providers.rate_limiter import Gate, Meter
+from eng5_runner.stack.llm.providers.rate_limiter import Meter, RateLimiter
 from tests.judges.driver import site
 from tests.judges.servers import chat, in_turn, openai_error
 
@@ -76,7 +76,7 @@ async def test_patience_has_an_end(tmp_path: Path) -> None:
 
 
 async def test_a_gate_that_was_never_used_does_not_pause() -> None:
-    assert Gate(Limits(), provider="openai").pauses() == 0
+    assert RateLimiter(Limits(), provider="openai").pauses() == 0
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ from sqlalchemy import Table, select, update
 from eng5_runner.contracts.request import LLMConfigOverrides
 from eng5_runner.contracts.services import ComparisonBody
 from eng5_runner.stack.cj.inbox import LeaseLost, Requests
-from eng5_runner.stack.cj.plan import Plan
+from eng5_runner.stack.cj.plan import BatchPlan
 from eng5_runner.stack.cj.repository import Asked, BatchRecord
-from eng5_runner.stack.llm.queue import Entry, Full, Known, QueueRecord, new_entry
+from eng5_runner.stack.llm.queue import AlreadyQueued, Entry, Full, QueueRecord, new_entry
 from eng5_runner.stack.platform.store import Store, open_database, open_store
 from eng5_runner.stack.platform.tables import cj_comparisons, cj_requests, llm_comparisons
 from tests.postgres.conftest import Database
@@ -68,7 +68,7 @@ async def test_each_comparison_is_accepted_once_and_taken_by_one_worker(store: S
     ids = [str(uuid4()) for _ in range(300)]
     async with worker(store) as one, worker(store) as other:
         known = await asyncio.gather(*(record.accepted.add(entry(name)) for name in ids for record in (one, other)))
-        queue_ids = {answer.queue_id for answer in known if isinstance(answer, Known)}
+        queue_ids = {answer.queue_id for answer in known if isinstance(answer, AlreadyQueued)}
         assert len(queue_ids) == len(ids)
 
         async def take_all(record: QueueRecord) -> list[str]:
@@ -105,7 +105,7 @@ async def test_a_worker_does_not_take_what_it_has_in_hand_though_the_lease_has_l
         (held,) = await sleeper.take(5, hand=())
         await die(store, llm_comparisons)
         known = await sleeper.accepted.add(entry())
-        assert isinstance(known, Known)
+        assert isinstance(known, AlreadyQueued)
         assert [each.queue_id for each in await sleeper.take(5, hand={held.queue_id})] == [known.queue_id]
 
 
@@ -122,7 +122,7 @@ async def test_what_a_worker_has_without_knowing_it_is_not_renewed_and_is_taken(
 async def test_a_commit_whose_answer_is_lost_is_found_done(database: Database) -> None:
     async with detour(database.url) as way, open_database(way.url) as store, worker(store) as record:
         known = await record.accepted.add(entry())
-        assert isinstance(known, Known)
+        assert isinstance(known, AlreadyQueued)
         way.to_lose = 1
         (taken,) = await record.take(5, hand=())
         assert taken.queue_id == known.queue_id
@@ -142,7 +142,7 @@ async def test_what_is_given_back_need_not_wait(store: Store) -> None:
 async def test_of_two_outcomes_the_first_stands_and_is_the_only_one_told(store: Store) -> None:
     async with worker(store) as one, worker(store) as other:
         known = await one.accepted.add(entry())
-        assert isinstance(known, Known)
+        assert isinstance(known, AlreadyQueued)
         assert await other.finished.add((known.queue_id, b"first"))
         assert not await one.finished.add((known.queue_id, b"second"))
         assert not await other.finished.add((known.queue_id, b"third"))  # its own, but not what was told
@@ -157,10 +157,10 @@ async def test_a_full_queue_takes_nothing_new_and_still_knows_the_old(store: Sto
         answers = [await record.accepted.add(each) for each in (old, entry(), entry(), old)]
         assert [isinstance(answer, Full) for answer in answers] == [False, False, True, False]
         await record.take(1, hand=())
-        assert isinstance(await record.accepted.add(entry()), Known)
+        assert isinstance(await record.accepted.add(entry()), AlreadyQueued)
 
 
-PLAN = Plan(
+PLAN = BatchPlan(
     batch_id=str(uuid4()),
     correlation_id=uuid4(),
     assignment_id=None,

@@ -9,7 +9,7 @@ import aiohttp
 from aiokafka import AIOKafkaProducer
 
 from eng5_runner.contracts.topics import Topic
-from eng5_runner.stack.cj.clients import ContentClient, LLMProviderClient
+from eng5_runner.stack.cj.clients import ContentReader, LLMProviderClient
 from eng5_runner.stack.cj.service import CJService
 from eng5_runner.stack.identity.accounts import Accounts
 from eng5_runner.stack.identity.service import IdentityService
@@ -47,7 +47,7 @@ async def test_a_request_that_cannot_be_stored_fails_and_the_service_goes_on(dat
             service = CJService(
                 store=store,
                 publisher=publisher,
-                contents=ContentClient(http, NOBODY),
+                contents=ContentReader(http, NOBODY),
                 provider=LLMProviderClient(http, NOBODY),
             )
             working = asyncio.create_task(service.run(requests, results))

@@ -12,7 +12,7 @@ from uuid import UUID
 from eng5_runner.canonical import Json, sha256_hex
 from eng5_runner.core.events import BudgetRaised, Event, RunResumed, RunStarted
 from eng5_runner.core.inputs import Anchor, Document, Inputs, SourceFile, Student
-from eng5_runner.core.spec import Mode, Patience, RunSpec, Study, Target, Uploading, Versions
+from eng5_runner.core.spec import Mode, RunSpec, Study, Target, Timeouts, Uploading, Versions
 from eng5_runner.core.state import RunState, fold
 from eng5_runner.effects.ledger import Ledger, read_ledger
 from eng5_runner.effects.outputs import CONFIG_NAME, INPUTS_NAME
@@ -20,7 +20,7 @@ from eng5_runner.results.judgements import gather_evidence
 from eng5_runner.results.runner_status import runner_status
 from eng5_runner.run.hydrate import Hydrated, hydrate, write
 from eng5_runner.run.pipeline import Session, drive
-from eng5_runner.run.ports import Notice, Told
+from eng5_runner.run.ports import Notice, Update
 from tests.run.world import World
 
 RUN_ID = UUID("c0ffee00-1111-4222-8333-444455556666")
@@ -89,7 +89,7 @@ def make_spec(**changes: object) -> RunSpec:
         "send": True,
         "assets": "/assets",
         "target": REMOTE,
-        "patience": Patience(total=120.0, idle=60.0, result=20.0),
+        "patience": Timeouts(total=120.0, idle=60.0, result=20.0),
         "uploading": Uploading(concurrency=2),
     }
     return RunSpec.model_validate(settled | changes)
@@ -99,7 +99,7 @@ DRY = {"mode": Mode.DRY_RUN, "send": False, "target": Target(stack="embedded")}
 ASSIGNED = {"study": Study(assignment_id=ASSIGNMENT)}
 
 
-def ignore(told: Told) -> None:
+def ignore(told: Update) -> None:
     """Watch nothing."""
 
 
@@ -110,12 +110,12 @@ class Run:
     directory: Path
     world: World = field(default_factory=World)
     spec: RunSpec = field(default_factory=make_spec)
-    told: list[Told] = field(default_factory=list)
+    told: list[Update] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.inputs, self.texts = make_inputs()
 
-    def start(self, *, observe: Callable[[Told], None] = ignore, stop: asyncio.Event | None = None) -> RunState:
+    def start(self, *, observe: Callable[[Update], None] = ignore, stop: asyncio.Event | None = None) -> RunState:
         """A new run's first session."""
         self.directory.mkdir(parents=True, exist_ok=True)
         (self.directory / INPUTS_NAME).write_text(self.inputs.model_dump_json())
@@ -127,7 +127,7 @@ class Run:
     def resume(
         self,
         *,
-        observe: Callable[[Told], None] = ignore,
+        observe: Callable[[Update], None] = ignore,
         stop: asyncio.Event | None = None,
         max_cost: float | None = None,
     ) -> RunState:
@@ -137,8 +137,10 @@ class Run:
         opening = RunResumed(at=at, versions=VERSIONS)
         return asyncio.run(self._session(opening, *raised, observe=observe, stop=stop))
 
-    async def _session(self, *opening: Event, observe: Callable[[Told], None], stop: asyncio.Event | None) -> RunState:
-        def watch(told: Told) -> None:
+    async def _session(
+        self, *opening: Event, observe: Callable[[Update], None], stop: asyncio.Event | None
+    ) -> RunState:
+        def watch(told: Update) -> None:
             self.told.append(told)
             observe(told)
 

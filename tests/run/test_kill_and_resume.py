@@ -24,7 +24,7 @@ from eng5_runner.core.events import (
 from eng5_runner.core.next_step import exit_code
 from eng5_runner.effects.ledger import LEDGER_NAME, read_ledger
 from eng5_runner.errors import InputsInvalid, TemporaryFailure
-from eng5_runner.run.ports import Notice, Told
+from eng5_runner.run.ports import Notice, Update
 from tests.run.cluster import Cluster
 from tests.run.runs import Run, claims, essence
 from tests.run.world import World
@@ -42,7 +42,7 @@ def dies_after(count: int, kind: type[object] = object):
     """An observer that kills the run once it has seen so many events of a kind."""
     left = iter(range(count - 1))
 
-    def observe(told: Told) -> None:
+    def observe(told: Update) -> None:
         if not isinstance(told, Notice) and isinstance(told, kind) and next(left, None) is None:
             raise Killed
 

@@ -22,7 +22,7 @@ from eng5_runner.contracts.services import (
     StudentPrompt,
 )
 from eng5_runner.stack.cj.admin import CJAdmin
-from eng5_runner.stack.cj.clients import ContentClient
+from eng5_runner.stack.cj.clients import ContentReader
 from eng5_runner.stack.content import service as content
 from eng5_runner.stack.content.service import ContentService
 from eng5_runner.stack.identity.tokens import TokenAuthority
@@ -77,7 +77,7 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
         aiohttp.ClientSession() as http,
         served(ContentService(store).application()) as content_url,
     ):
-        contents = ContentClient(http, content_url + content.PATH)
+        contents = ContentReader(http, content_url + content.PATH)
         admin = CJAdmin(store=store, contents=contents, authority=authority)
         async with served(admin.application()) as url:
             yield Site(url, http, authority, content_url + content.PATH)

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaProducer
 from sqlalchemy import select
 
 from eng5_runner.contracts.topics import Topic
-from eng5_runner.stack.cj.clients import ContentClient, LLMProviderClient
+from eng5_runner.stack.cj.clients import ContentReader, LLMProviderClient
 from eng5_runner.stack.cj.inbox import Requests
 from eng5_runner.stack.cj.plan import is_raised
 from eng5_runner.stack.cj.service import CJService
@@ -26,7 +26,7 @@ NOBODY = "http://127.0.0.1:1"
 ESSAYS = [{"essay_id": name, "text_storage_id": "0" * 32} for name in ("one", "two")]
 
 
-class BuggyContents(ContentClient):
+class BuggyContents(ContentReader):
     async def text(self, storage_id: str) -> str:
         raise ZeroDivisionError(f"SECRET ESSAY {storage_id}")
 

@@ -16,7 +16,7 @@ from eng5_runner.app.environment import cache_folder
 from eng5_runner.cli.narrate import people, write_json
 from eng5_runner.effects.upload_cache import UPLOADS
 from eng5_runner.errors import DiskError, UsageError
-from eng5_runner.stack.llm.cache_file import FILE_NAME, Shelf, kept_judgements, remove_cassette
+from eng5_runner.stack.llm.cache_file import FILE_NAME, CacheStats, kept_judgements, remove_cassette
 
 _AGES = (("a day", 1), ("a week", 7), ("30 days", 30), ("a year", 365))
 
@@ -91,7 +91,7 @@ def _days_ago(days: float) -> datetime:
         raise UsageError("--older-than is beyond the calendar.", remedy="Name a number of days, such as 90.") from None
 
 
-def _facts(shelf: Shelf) -> dict[str, object]:
+def _facts(shelf: CacheStats) -> dict[str, object]:
     return {
         "provider": shelf.provider,
         "model": shelf.model,
@@ -113,7 +113,7 @@ def _uploads(folder: Path) -> tuple[int, int]:
     return len(files), sum(path.stat().st_size for path in files)
 
 
-def _show(console: Console, *, folder: Path, shelves: Sequence[Shelf], ages: dict[str, int]) -> None:
+def _show(console: Console, *, folder: Path, shelves: Sequence[CacheStats], ages: dict[str, int]) -> None:
     table = Table("provider", "model", "judgements", "KiB", "oldest", "newest", title="Judgements", box=SIMPLE)
     for shelf in shelves:
         cells = (str(shelf.judgements), str(shelf.size >> 10), shelf.oldest[:16], shelf.newest[:16])

@@ -14,7 +14,7 @@ from eng5_runner.app.logs import run_log
 from eng5_runner.app.loop import run_loop
 from eng5_runner.app.metrics import kept, measured
 from eng5_runner.app.prepared import Prepared
-from eng5_runner.app.session import Work, finish, finish_if_possible, work_on
+from eng5_runner.app.session import SessionWork, finish, finish_if_possible, work_on
 from eng5_runner.app.settings import Settings
 from eng5_runner.cli.narrate import Narrator, people, write_json
 from eng5_runner.core.events import RunStarted
@@ -29,7 +29,7 @@ from eng5_runner.run.run_directory import has_begun
 
 
 def execute(prepared: Prepared, *, settings: Settings, console: Console) -> int:
-    """Work on a new run until it is closed, then write its outputs.
+    """SessionWork on a new run until it is closed, then write its outputs.
 
     Returns:
         The process's exit code.
@@ -51,7 +51,7 @@ def execute(prepared: Prepared, *, settings: Settings, console: Console) -> int:
         opening = RunStarted(
             at=SystemClock().now(), spec=spec, inputs_sha256=prepared.inputs.digest(), versions=versions()
         )
-        work = Work(
+        work = SessionWork(
             run_directory=prepared.directory,
             opening=opening,
             inputs=prepared.inputs,
@@ -60,7 +60,7 @@ def execute(prepared: Prepared, *, settings: Settings, console: Console) -> int:
         return conclude(work, narrator=narrator, log=log, metrics_port=settings.metrics_port)
 
 
-def conclude(work: Work, *, narrator: Narrator, log: ExitStack, metrics_port: int | None = None) -> int:
+def conclude(work: SessionWork, *, narrator: Narrator, log: ExitStack, metrics_port: int | None = None) -> int:
     """Do the session's work, write the outputs, show the summary; whoever calls holds the run's lock.
 
     Returns:
@@ -86,7 +86,9 @@ def conclude(work: Work, *, narrator: Narrator, log: ExitStack, metrics_port: in
     return code
 
 
-def _worked(work: Work, *, narrator: Narrator, log: ExitStack, metrics_port: int | None) -> tuple[int | None, Hydrated]:
+def _worked(
+    work: SessionWork, *, narrator: Narrator, log: ExitStack, metrics_port: int | None
+) -> tuple[int | None, Hydrated]:
     """The signal that interrupted the session, if one did, and the outputs, which are written."""
     try:
         with measured(port=metrics_port) as metrics, kept(metrics, work.run_directory):

@@ -14,7 +14,7 @@ from rich.table import Table
 from eng5_runner.cli.narrate import people, write_json
 from eng5_runner.contracts.request import Provider
 from eng5_runner.errors import UsageError
-from eng5_runner.judges.catalogue import READY, Known, known_models
+from eng5_runner.judges.catalogue import READY, KnownModel, known_models
 from eng5_runner.judges.manifest import USERS_FILE, Model
 
 _PER_MILLION = 1000
@@ -44,7 +44,7 @@ def list_models(*, provider: str | None, json_lines: bool) -> int:
     return 0
 
 
-def _facts(one: Known) -> dict[str, object]:
+def _facts(one: KnownModel) -> dict[str, object]:
     """The entry of `GET /api/v1/models`, and beside it what it needs here. Of a key its name alone."""
     key = None if one.place is None else {"variable": one.place.key, "set": one.key_set}
     extra = None if one.place is None or one.installed else one.place.extra
@@ -72,7 +72,7 @@ def _plain(value: object) -> object:
     return float(value) if isinstance(value, Decimal) else value
 
 
-def _table(known: Iterable[Known]) -> Table:
+def _table(known: Iterable[KnownModel]) -> Table:
     table = Table("provider", "model", "in", "out", "as of", "context", "takes", "", title="Models", box=SIMPLE)
     table.columns[1].no_wrap = table.columns[4].no_wrap = True
     for one in known:
@@ -107,7 +107,7 @@ def _takes(model: Model) -> Iterable[str]:
         yield f"verbosity {'/'.join(model.verbosities)}"
 
 
-def _state(one: Known) -> str:
+def _state(one: KnownModel) -> str:
     """Whether it can be asked, and how long still."""
     if one.model is not None and one.model.retires is not None and not one.model.is_retired(datetime.now(UTC).date()):
         return f"{one.state}; answers until {one.model.retires}"

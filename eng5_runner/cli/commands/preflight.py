@@ -30,9 +30,9 @@ from eng5_runner.core.spec import RunSpec, Target
 from eng5_runner.effects.clock import new_run_id
 from eng5_runner.errors import RunnerError
 from eng5_runner.run.connect import open_ports
-from eng5_runner.run.ports import Question
+from eng5_runner.run.ports import Check
 from eng5_runner.run.preflight.assignment import Findings
-from eng5_runner.run.preflight.stage import Examined, examine
+from eng5_runner.run.preflight.stage import CheckResult, examine
 
 
 def preflight(resolved: Resolved) -> int:
@@ -50,7 +50,7 @@ def preflight(resolved: Resolved) -> int:
     inputs = require_usable(assets, console, json_lines=settings.json_lines)
     spec = build_spec(settings, inputs, run_id=new_run_id(), label="preflight")
     read = f"{len(inputs.students)} students, {len(inputs.anchors)} anchors"
-    examined = [Examined(about="assets", facts=(read,))]
+    examined = [CheckResult(about="assets", facts=(read,))]
     here = tuple(local_questions(spec, folder=settings.output_dir))
     with unlogged():
         examined += run_loop(_services(_Asked(spec=spec, inputs=inputs, texts=assets.texts, here=here)))
@@ -69,10 +69,10 @@ class _Asked:
     spec: RunSpec
     inputs: Inputs
     texts: Mapping[str, bytes]
-    here: tuple[tuple[str, Question], ...]
+    here: tuple[tuple[str, Check], ...]
 
 
-async def _services(asked: _Asked) -> list[Examined]:
+async def _services(asked: _Asked) -> list[CheckResult]:
     spec = asked.spec
     if spec.target.stack == "remote":
         try:
@@ -87,7 +87,7 @@ async def _services(asked: _Asked) -> list[Examined]:
             async with embedded_stack(Path(folder), client_id=spec.target.kafka_client_id) as child:
                 return await _ask(asked, target=child.target, token=child.token)
         except RunnerError as error:
-            return [Examined(about="embedded stack", error=error)]
+            return [CheckResult(about="embedded stack", error=error)]
 
 
 async def _refuse(error: RunnerError) -> Findings:
@@ -100,16 +100,16 @@ async def _token(spec: RunSpec) -> Token | None:
     return await admin_token(os.environ, announce=lambda text: people().print(text))
 
 
-async def _ask(asked: _Asked, *, target: Target, token: str | None) -> list[Examined]:
+async def _ask(asked: _Asked, *, target: Target, token: str | None) -> list[CheckResult]:
     """All questions; those to the other services even if Kafka cannot be reached."""
     try:
         return await _ask_at(asked, target=target, token=token)
     except RunnerError as error:
         without = target.model_copy(update={"kafka_bootstrap": None})
-        return [Examined(about="Kafka", error=error), *await _ask_at(asked, target=without, token=token)]
+        return [CheckResult(about="Kafka", error=error), *await _ask_at(asked, target=without, token=token)]
 
 
-async def _ask_at(asked: _Asked, *, target: Target, token: str | None) -> list[Examined]:
+async def _ask_at(asked: _Asked, *, target: Target, token: str | None) -> list[CheckResult]:
     trace = trace_of(os.environ).headers
     opening = open_ports(
         asked.spec,
@@ -124,13 +124,13 @@ async def _ask_at(asked: _Asked, *, target: Target, token: str | None) -> list[E
         return await examine(asked.spec, inputs=asked.inputs, texts=asked.texts, ports=with_ours)
 
 
-def _facts(one: Examined) -> dict[str, object]:
+def _facts(one: CheckResult) -> dict[str, object]:
     error = None if one.error is None else {"message": one.error.message, "remedy": one.error.remedy}
     warnings = [{"message": told, "remedy": one.remedies.get(told, "")} for told in one.warnings]
     return {"about": one.about, "facts": one.facts, "warnings": warnings, "error": error}
 
 
-def _show(console: Console, examined: list[Examined]) -> None:
+def _show(console: Console, examined: list[CheckResult]) -> None:
     table = Table("", "about", "found", "remedy", title="Preflight", box=SIMPLE)
     for one in examined:
         for fact in one.facts:

@@ -7,7 +7,7 @@ from pathlib import Path
 from eng5_runner.app.environment import versions
 from eng5_runner.app.logs import run_log
 from eng5_runner.app.money import new_limit
-from eng5_runner.app.session import Work
+from eng5_runner.app.session import SessionWork
 from eng5_runner.cli.commands.execute import conclude
 from eng5_runner.cli.narrate import Narrator, people, write_json
 from eng5_runner.core.events import BudgetRaised, RunResumed
@@ -50,7 +50,7 @@ def resume(
         if raised is None and saved.state.closed is not None and saved.state.closed.outcome in _ENDED:
             _show_again(run_directory, state=saved.state, json_lines=json_lines)
             return exit_code(saved.state)
-        work = Work(
+        work = SessionWork(
             run_directory=run_directory,
             opening=RunResumed(at=SystemClock().now(), versions=versions()),
             inputs=saved.inputs,

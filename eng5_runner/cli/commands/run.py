@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from eng5_runner.app.assemble import build_spec
-from eng5_runner.app.candidates import market_of
+from eng5_runner.app.candidates import candidates_of
 from eng5_runner.app.environment import cache_folder
 from eng5_runner.app.judge_check import check_judge
 from eng5_runner.app.logs import run_log
@@ -56,7 +56,7 @@ def run(resolved: Resolved) -> int:
     _tell_judge(spec, console, json_lines=settings.json_lines)
     if spec.mode.anchors_only and settings.assignment_id is not None and not settings.json_lines:
         console.print("the assignment is left out: anchors are compared as a guest run", style="yellow")
-    market = market_of(spec, inputs, texts=assets.texts, settings=settings)
+    market = candidates_of(spec, inputs, texts=assets.texts, settings=settings)
     directory = _directory(resolved, spec)
     prepared = Prepared(
         spec=spec,

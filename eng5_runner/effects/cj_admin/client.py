@@ -30,7 +30,7 @@ from eng5_runner.errors import (
     ServiceUnavailable,
     UsageError,
 )
-from eng5_runner.transport.http import Answer, Service
+from eng5_runner.transport.http import Response, Service
 
 PAGE_SIZE = 50
 _ASSIGNMENT_LENGTH = 100
@@ -150,11 +150,11 @@ class AdministrationClient:
         url = f"{self._service.url}/admin/v1/{kind}"
         self._raise_refusal(await self._service.call("POST", url, body=content, allow=_DEALT_WITH))
 
-    def _raise_refusal(self, answer: Answer) -> None:
+    def _raise_refusal(self, answer: Response) -> None:
         if answer.status in _DEALT_WITH:
             raise self._refusal(answer)
 
-    def _refusal(self, answer: Answer) -> RunnerError:
+    def _refusal(self, answer: Response) -> RunnerError:
         service = self._service
         told = f"The {service.name} at {service.url} answered {answer.status} {service.told(answer)}".strip()
         if answer.status in _NOT_ALLOWED:

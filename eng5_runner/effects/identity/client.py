@@ -26,7 +26,7 @@ from eng5_runner.contracts.services import (
     TokenPair,
 )
 from eng5_runner.errors import ConfigurationError, NotAllowed, RunnerError, TemporaryFailure
-from eng5_runner.transport.http import Answer, Service
+from eng5_runner.transport.http import Response, Service
 
 DEVELOPMENT_SUBJECT = "eng5-runner-development"
 _DEVELOPMENT_VALID = timedelta(hours=1)
@@ -92,12 +92,12 @@ class IdentityClient:
         answer = await self._post("logout", RefreshBody(refresh_token=refresh_token))
         return answer.status < 300  # noqa: PLR2004 - the end of the success range
 
-    async def _post(self, path: str, body: LoginBody | RefreshBody) -> Answer:
+    async def _post(self, path: str, body: LoginBody | RefreshBody) -> Response:
         return await self._service.call(
             "POST", f"{self._service.url}/{path}", body=body.model_dump_json().encode(), allow=_EVERY_REFUSAL
         )
 
-    def _refused(self, answer: Answer, *, told: str, remedy: str) -> RunnerError:
+    def _refused(self, answer: Response, *, told: str, remedy: str) -> RunnerError:
         """The error for a refusal, by its status and, if it has one, the contract's code."""
         name = f"The {self._service.name} at {self._service.url}"
         code = _code(answer)
@@ -116,7 +116,7 @@ class IdentityClient:
         return NotAllowed(f"{name} {told} ({said}).", remedy=remedy)
 
 
-def _code(answer: Answer) -> str:
+def _code(answer: Response) -> str:
     """The error's name, if it is one of the contract's; nothing else that the service says."""
     try:
         code = ErrorAnswer.model_validate_json(answer.body, extra="ignore").error.error_code

@@ -43,7 +43,7 @@ DENIED = (
 )
 
 
-class Client(Protocol):
+class KafkaClient(Protocol):
     """What aiokafka's clients have in common."""
 
     async def start(self) -> None:
@@ -61,7 +61,7 @@ class Admin(AIOKafkaAdminClient):  # type: ignore[misc] # - aiokafka ships no an
         await self.close()
 
 
-ClientT = TypeVar("ClientT", bound=Client)
+ClientT = TypeVar("ClientT", bound=KafkaClient)
 
 
 class _LastWords(logging.Handler):
@@ -158,7 +158,7 @@ async def require_no_certificate(settings: KafkaSettings) -> None:
             continue
 
 
-async def stop_client(client: Client) -> None:
+async def stop_client(client: KafkaClient) -> None:
     """Stop a client within its time; a spurious cancellation from inside aiokafka (its issue 647) is not ours."""
     try:
         async with asyncio.timeout(STOP_SECONDS):
@@ -173,7 +173,7 @@ async def stop_client(client: Client) -> None:
         await abandon(client)
 
 
-async def abandon(client: Client) -> None:
+async def abandon(client: KafkaClient) -> None:
     """End a client's tasks and connections without waiting for anything that it still wants to send.
 
     Its own `stop` waits for a record until the cluster takes it, and when it is interrupted it leaves the rest of its
@@ -195,7 +195,7 @@ async def abandon(client: Client) -> None:
             unsent.clear()
 
 
-def _tasks_of(client: Client) -> list[asyncio.Task[object]]:
+def _tasks_of(client: KafkaClient) -> list[asyncio.Task[object]]:
     """The tasks of a consumer or producer that have not ended."""
     fetcher = getattr(client, "_fetcher", None)
     found = (

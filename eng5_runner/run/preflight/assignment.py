@@ -11,7 +11,7 @@ from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.effects.cj_admin.read_back import same_text
 from eng5_runner.errors import ConfigurationError, ServiceUnavailable
-from eng5_runner.run.ports import CJService, ContentStore
+from eng5_runner.run.ports import AssignmentRegistry, ContentStore
 from eng5_runner.run.preflight.anchors import anchor_rows, anchor_warnings, recognise, register_lacking
 
 
@@ -40,7 +40,7 @@ class Findings:
 
 
 async def ask_assignment(
-    spec: RunSpec, *, inputs: Inputs, texts: Mapping[str, bytes], cj: CJService, content: ContentStore | None
+    spec: RunSpec, *, inputs: Inputs, texts: Mapping[str, bytes], cj: AssignmentRegistry, content: ContentStore | None
 ) -> Findings:
     """Whether the assignment's scale, rubric and anchors are what the run counts on.
 
@@ -83,7 +83,7 @@ async def ask_assignment(
     return found
 
 
-async def _listing(cj: CJService, assignment: str) -> AnchorListing:
+async def _listing(cj: AssignmentRegistry, assignment: str) -> AnchorListing:
     return await cj.anchors(assignment) or AnchorListing(assignment_id=assignment, anchors=())
 
 
@@ -120,7 +120,7 @@ def _compare_prompts(found: Findings, *, theirs: str | None, inputs: Inputs) -> 
 
 
 async def _prompt_on_record(
-    instructions: Instructions, *, assignment: str, cj: CJService, content: ContentStore | None
+    instructions: Instructions, *, assignment: str, cj: AssignmentRegistry, content: ContentStore | None
 ) -> str | None:
     """By the storage id that the instructions name, else from the service's own answer."""
     if instructions.student_prompt_storage_id and content is not None:

@@ -16,7 +16,7 @@ from eng5_runner.core.events import PreflightPassed
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.errors import RunnerError
-from eng5_runner.run.ports import Broker, CJService, Clock, ContentStore, Models, Notice, Ports, Question, Told
+from eng5_runner.run.ports import AssignmentRegistry, Broker, Check, Clock, ContentStore, Models, Notice, Ports, Update
 from eng5_runner.run.preflight.assignment import Findings, ask_assignment
 from eng5_runner.run.preflight.clock import compare_clocks
 from eng5_runner.run.preflight.judge import ask_judge
@@ -30,7 +30,7 @@ _NEEDS = MappingProxyType({
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Examined:
+class CheckResult:
     """One question and its answer.
 
     Attributes:
@@ -54,7 +54,7 @@ SILENT_SECONDS = 300.0
 
 async def preflight(
     spec: RunSpec, *, inputs: Inputs, texts: Mapping[str, bytes], ports: Ports
-) -> AsyncIterator[Sequence[Told]]:
+) -> AsyncIterator[Sequence[Update]]:
     """Yield PreflightPassed, or raise the first thing that stands in the way.
 
     Raises:
@@ -74,9 +74,9 @@ async def preflight(
     yield [_passed(found, ports.clock)]
 
 
-async def examine(spec: RunSpec, *, inputs: Inputs, texts: Mapping[str, bytes], ports: Ports) -> list[Examined]:
+async def examine(spec: RunSpec, *, inputs: Inputs, texts: Mapping[str, bytes], ports: Ports) -> list[CheckResult]:
     """Ask all the same questions, whatever the answers; but nothing of a service that is not there."""
-    examined: list[Examined] = []
+    examined: list[CheckResult] = []
     for about, ask in _questions(spec, inputs=inputs, texts=texts, ports=ports):
         broken = {one.about for one in examined if one.error is not None}
         if broken & _NEEDS.get(about, frozenset()):
@@ -84,16 +84,16 @@ async def examine(spec: RunSpec, *, inputs: Inputs, texts: Mapping[str, bytes], 
         try:
             answer = await ask()
         except RunnerError as error:
-            examined.append(Examined(about=about, error=error))
+            examined.append(CheckResult(about=about, error=error))
         else:
             facts, warnings = tuple(answer.checks), tuple(answer.warnings)
-            examined.append(Examined(about=about, facts=facts, warnings=warnings, remedies=answer.remedies))
+            examined.append(CheckResult(about=about, facts=facts, warnings=warnings, remedies=answer.remedies))
     return examined
 
 
 def _questions(
     spec: RunSpec, *, inputs: Inputs, texts: Mapping[str, bytes], ports: Ports
-) -> Iterator[tuple[str, Question]]:
+) -> Iterator[tuple[str, Check]]:
     content, broker, models, cj = ports.content, ports.broker, ports.models, ports.cj
     yield from ports.here
     if content is not None and spec.uploads:
@@ -158,7 +158,7 @@ async def _ask_nobody_about_models() -> Findings:
     return found
 
 
-async def _ask_cj(spec: RunSpec, *, cj: CJService, clock: Clock) -> Findings:
+async def _ask_cj(spec: RunSpec, *, cj: AssignmentRegistry, clock: Clock) -> Findings:
     found = Findings(checks=["the CJ service is up"])
     has_token = spec.study.assignment_id is not None
     compare_clocks(found, name="CJ service", alive=await cj.check_health(), clock=clock, has_token=has_token)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from eng5_runner.contracts.request import LLMConfigOverrides, Provider
 from eng5_runner.core.inputs import Inputs
-from eng5_runner.core.request_metadata import affordable, wishes
+from eng5_runner.core.request_metadata import affordable, study_options
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.core.study_size import comparisons_wanted
 from eng5_runner.errors import ConfigurationError
 from eng5_runner.judges.cost_bound import judging_model, most_usd
-from eng5_runner.run.ports import CJService, Models
+from eng5_runner.run.ports import AssignmentRegistry, Models
 from eng5_runner.run.preflight.assignment import Findings
 
 _COST = "max_cost_usd"
@@ -23,10 +23,10 @@ _TOKENS_PER_WORD_AT_MOST = 4
 
 def goes_beyond(spec: RunSpec) -> bool:
     """Whether the run asks for anything that the contract does not have."""
-    return bool(wishes(spec, {}).told())
+    return bool(study_options(spec, {}).told())
 
 
-async def ask_honours(spec: RunSpec, *, inputs: Inputs, cj: CJService, models: Models | None) -> Findings:
+async def ask_honours(spec: RunSpec, *, inputs: Inputs, cj: AssignmentRegistry, models: Models | None) -> Findings:
     """Whether the service does what the run asks for, and what a comparison costs where there is a cost limit.
 
     Raises:
@@ -34,7 +34,7 @@ async def ask_honours(spec: RunSpec, *, inputs: Inputs, cj: CJService, models: M
         ServiceUnavailable: a service does not say.
         NotAllowed: a service does not let us ask.
     """
-    asked = tuple(wishes(spec, {}).told())
+    asked = tuple(study_options(spec, {}).told())
     honoured = await cj.honours()
     refused = [wish for wish in asked if wish not in honoured and wish != _COST]
     if refused:
@@ -56,9 +56,9 @@ async def ask_honours(spec: RunSpec, *, inputs: Inputs, cj: CJService, models: M
     return found
 
 
-def _options(wishes: list[str]) -> str:
+def _options(study_options: list[str]) -> str:
     names = {_COST: "--max-cost"}
-    return ", ".join(names.get(wish, f"--{wish.replace('_', '-')}") for wish in wishes)
+    return ", ".join(names.get(wish, f"--{wish.replace('_', '-')}") for wish in study_options)
 
 
 async def _comparison_at_most(spec: RunSpec, *, inputs: Inputs, models: Models | None, needed: bool) -> float | None:

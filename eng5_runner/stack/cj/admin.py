@@ -22,13 +22,13 @@ from eng5_runner.contracts.services import (
     StudentPrompt,
     StudentPromptBody,
 )
-from eng5_runner.contracts.study_options import WISHES
-from eng5_runner.stack.cj.assignments import Anchor, Assignment, Assignments
-from eng5_runner.stack.cj.clients import ContentClient, NeighbourFailed
+from eng5_runner.contracts.study_options import STUDY_OPTIONS
+from eng5_runner.stack.cj.assignments import Assignment, Assignments, RegisteredAnchor
+from eng5_runner.stack.cj.clients import ContentReader, NeighbourFailed
 from eng5_runner.stack.cj.events import SERVICE
 from eng5_runner.stack.identity.tokens import ADMIN_ROLE, TokenAuthority, TokenInvalid
 from eng5_runner.stack.platform.store import Store
-from eng5_runner.stack.platform.web import Handler, Refusal, answer, invalid, not_found, parsed, service
+from eng5_runner.stack.platform.web import Handler, RequestRefused, answer, invalid, not_found, parsed, service
 
 PATH = "/admin/v1"
 _LARGEST_BODY = 10 * 1024 * 1024
@@ -41,7 +41,7 @@ _LAST_PAGE = 1_000_000
 class CJAdmin:
     """The handlers of the service."""
 
-    def __init__(self, *, store: Store, contents: ContentClient, authority: TokenAuthority) -> None:
+    def __init__(self, *, store: Store, contents: ContentReader, authority: TokenAuthority) -> None:
         """Set the handlers up.
 
         Args:
@@ -55,7 +55,7 @@ class CJAdmin:
 
     def application(self) -> web.Application:
         """The service's HTTP side."""
-        app, _ = service(SERVICE, largest_body=_LARGEST_BODY, honours=WISHES)
+        app, _ = service(SERVICE, largest_body=_LARGEST_BODY, honours=STUDY_OPTIONS)
         app.middlewares.append(self._admins_only())
         instructions, prompts, rubrics = (
             f"{PATH}/{name}" for name in ("assessment-instructions", "student-prompts", "judge-rubrics")
@@ -88,9 +88,9 @@ class CJAdmin:
         except TokenInvalid as error:
             message = f"not authenticated: {error}"
             headers = {"WWW-Authenticate": "Bearer"}
-            raise Refusal(401, error_code="AUTHENTICATION_ERROR", message=message, headers=headers) from error
+            raise RequestRefused(401, error_code="AUTHENTICATION_ERROR", message=message, headers=headers) from error
         if ADMIN_ROLE not in roles:
-            raise Refusal(403, error_code="AUTHORIZATION_ERROR", message=f"the role {ADMIN_ROLE} is needed")
+            raise RequestRefused(403, error_code="AUTHORIZATION_ERROR", message=f"the role {ADMIN_ROLE} is needed")
 
     async def put_instructions(self, request: web.Request) -> web.StreamResponse:
         """Keep the instructions of an assignment or a course."""
@@ -177,7 +177,7 @@ class CJAdmin:
         """Keep an anchor, its text in the Content Service. Needs no token, as in the field."""
         try:
             body = await parsed(request, AnchorBody)
-        except Refusal as refusal:
+        except RequestRefused as refusal:
             return answer({"error": refusal.message}, status=400)
         if not body.anchor_label:
             return answer({"error": "anchor_label is empty"}, status=400)
@@ -206,13 +206,13 @@ class CJAdmin:
         try:
             return await self._contents.store(text)
         except NeighbourFailed as error:
-            raise Refusal(502, error_code="EXTERNAL_SERVICE_ERROR", message=str(error)) from error
+            raise RequestRefused(502, error_code="EXTERNAL_SERVICE_ERROR", message=str(error)) from error
 
     async def _text(self, storage_id: str) -> str:
         try:
             return await self._contents.text(storage_id)
         except NeighbourFailed as error:
-            raise Refusal(502, error_code="EXTERNAL_SERVICE_ERROR", message=str(error)) from error
+            raise RequestRefused(502, error_code="EXTERNAL_SERVICE_ERROR", message=str(error)) from error
 
 
 def _number(request: web.Request, name: str, *, default: int, highest: int) -> int:
@@ -226,7 +226,7 @@ def _number(request: web.Request, name: str, *, default: int, highest: int) -> i
     return int(given)
 
 
-def _unknown(assignment_id: str) -> Refusal:
+def _unknown(assignment_id: str) -> RequestRefused:
     return not_found(f"no assessment instructions for assignment {assignment_id}")
 
 
@@ -265,7 +265,7 @@ def _rubric(assignment: Assignment, assignment_id: str, *, storage_id: str, text
     )
 
 
-def _anchor(anchor: Anchor) -> AnchorOnRecord:
+def _anchor(anchor: RegisteredAnchor) -> AnchorOnRecord:
     return AnchorOnRecord(
         id=anchor.row_id,
         anchor_label=anchor.label,

@@ -40,7 +40,7 @@ class Assignment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Anchor:
+class RegisteredAnchor:
     """A text with a known grade; `row_id` is the number in its ids within batches."""
 
     row_id: int
@@ -96,14 +96,14 @@ class Assignments:
             statement = delete(cj_instructions).where(cj_instructions.c.assignment_id == assignment_id)
             return (await connection.execute(statement)).rowcount > 0
 
-    async def anchors(self, assignment_id: str | None, grade_scale: str | None = None) -> list[Anchor]:
+    async def anchors(self, assignment_id: str | None, grade_scale: str | None = None) -> list[RegisteredAnchor]:
         """The anchors of an assignment, all or those on one scale."""
         query = select(cj_anchors).where(cj_anchors.c.assignment_id == assignment_id).order_by(cj_anchors.c.id)
         if grade_scale is not None:
             query = query.where(cj_anchors.c.grade_scale == grade_scale)
         return [_anchor(row) for row in await self._store.rows(query)]
 
-    async def put_anchor(self, *, assignment_id: str, label: str, values: Mapping[str, str]) -> Anchor:
+    async def put_anchor(self, *, assignment_id: str, label: str, values: Mapping[str, str]) -> RegisteredAnchor:
         """Keep an anchor; the same label again replaces its grade and text and keeps its number."""
         key = {"assignment_id": assignment_id, "anchor_label": label}
         return _anchor(await self._put(cj_anchors, key=key, values=values))
@@ -134,8 +134,8 @@ def _assignment(row: Row[Any]) -> Assignment:
     )
 
 
-def _anchor(row: Row[Any]) -> Anchor:
-    return Anchor(
+def _anchor(row: Row[Any]) -> RegisteredAnchor:
+    return RegisteredAnchor(
         row_id=row.id,
         label=row.anchor_label,
         grade=row.grade,

@@ -28,7 +28,7 @@ from eng5_runner.stack.cj.outcome import Outcome, beyond_hope
 from eng5_runner.stack.cj.pairing_policy import look_at, next_wave
 from eng5_runner.stack.cj.prompt_builder import Questions
 from eng5_runner.stack.cj.repository import Asked, Batch, BatchRecord
-from eng5_runner.stack.cj.spend_limit import Purse
+from eng5_runner.stack.cj.spend_limit import SpendLimit
 
 log = structlog.get_logger(__name__)
 
@@ -53,7 +53,7 @@ class BatchRun:
         """
         self._batch = batch
         self._model = model
-        self._purse = Purse(batch.plan.wishes.max_cost_usd)
+        self._purse = SpendLimit(batch.plan.wishes.max_cost_usd)
         self._recorded: dict[int, list[Pair]] = {}
         self._repeat: dict[tuple[int, int], int] = {}
         self._times: Counter[Pair] = Counter()

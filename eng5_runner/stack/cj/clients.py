@@ -29,7 +29,7 @@ class ContentMissing(NeighbourFailed):
     """The Content Service does not know an id."""
 
 
-class ContentClient:
+class ContentReader:
     """Texts of the Content Service.
 
     Attributes:

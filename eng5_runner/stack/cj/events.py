@@ -22,7 +22,7 @@ from eng5_runner.contracts.events import ProcessingStage, SystemMetadata
 from eng5_runner.contracts.stopping import COST_LIMIT, CostStop
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.stack.cj.outcome import SUCCESS_RATE_THRESHOLD, Outcome
-from eng5_runner.stack.cj.plan import Plan
+from eng5_runner.stack.cj.plan import BatchPlan
 from eng5_runner.stack.cj.repository import Batch
 from eng5_runner.stack.cj.scores import Scores
 
@@ -82,7 +82,7 @@ def result(batch: Batch, *, outcome: Outcome, scores: Scores) -> bytes:
     return _message(Topic.RESULT, event, correlation_id=plan.correlation_id)
 
 
-def _assessment_metadata(plan: Plan, *, outcome: Outcome, scores: Scores) -> AssessmentMetadata:
+def _assessment_metadata(plan: BatchPlan, *, outcome: Outcome, scores: Scores) -> AssessmentMetadata:
     grades = [essay.grade for essay in plan.essays if essay.grade is not None]
     return AssessmentMetadata(
         anchor_essays_used=len(grades),

@@ -18,13 +18,13 @@ from eng5_runner.measure.design.pairing import Pair, next_round
 from eng5_runner.measure.design.stopping import Rule, look
 from eng5_runner.measure.model.bradley_terry import Fit, fit
 from eng5_runner.measure.model.comparisons import collapse_repeats, comparisons_from
-from eng5_runner.stack.cj.plan import Plan
+from eng5_runner.stack.cj.plan import BatchPlan
 
 # Each draw behind a look's interval is a fit: 200 up to 100 essays, fewer where each says more by itself.
 _MOST_DRAWS, _FEWEST_DRAWS, _DRAWS_TIMES_ESSAYS = 200, 40, 20_000
 
 
-def fitted_to(plan: Plan, results: Iterable[LLMComparisonResult]) -> Fit:
+def fitted_to(plan: BatchPlan, results: Iterable[LLMComparisonResult]) -> Fit:
     """The essays' places by all results with a winner. A repeat of a question in the same order is no new evidence."""
     rows = [
         (
@@ -38,7 +38,9 @@ def fitted_to(plan: Plan, results: Iterable[LLMComparisonResult]) -> Fit:
     return fit(collapse_repeats(comparisons_from([essay.essay_id for essay in plan.essays], rows)))
 
 
-def next_wave(plan: Plan, waves: Sequence[Sequence[Pair]], *, results: Sequence[LLMComparisonResult]) -> Sequence[Pair]:
+def next_wave(
+    plan: BatchPlan, waves: Sequence[Sequence[Pair]], *, results: Sequence[LLMComparisonResult]
+) -> Sequence[Pair]:
     """The pairs that are asked next, none when the study has all its comparisons.
 
     Takes about half a second for 1,000 essays where the design looks at results: call it in a thread.
@@ -53,7 +55,7 @@ def next_wave(plan: Plan, waves: Sequence[Sequence[Pair]], *, results: Sequence[
 
 
 def _whole_wave(
-    plan: Plan, waves: Sequence[Sequence[Pair]], *, results: Sequence[LLMComparisonResult]
+    plan: BatchPlan, waves: Sequence[Sequence[Pair]], *, results: Sequence[LLMComparisonResult]
 ) -> Sequence[Pair]:
     wishes = plan.wishes
     if wishes.design == "boundary":
@@ -70,7 +72,7 @@ def _whole_wave(
     return (*pairs, *_besides(plan, pairs, before=len(history)))
 
 
-def _besides(plan: Plan, pairs: Sequence[Pair], *, before: int) -> Sequence[Pair]:
+def _besides(plan: BatchPlan, pairs: Sequence[Pair], *, before: int) -> Sequence[Pair]:
     """What is asked of a round's pairs after each was asked once."""
     wishes = plan.wishes
     turned = [Pair(first=pair.second, second=pair.first) for pair in pairs] if wishes.swap == "all" else []
@@ -78,7 +80,7 @@ def _besides(plan: Plan, pairs: Sequence[Pair], *, before: int) -> Sequence[Pair
     return [*turned, *[*pairs, *turned] * (wishes.repeats - 1), *audited]
 
 
-def look_at(plan: Plan, results: Sequence[LLMComparisonResult], *, wave: int, asked: int) -> Look:
+def look_at(plan: BatchPlan, results: Sequence[LLMComparisonResult], *, wave: int, asked: int) -> Look:
     """Whether a study that has a target may end after a whole wave.
 
     Takes as long as a fit, and at the study's end as long as some hundred: call it in a thread.

@@ -16,9 +16,9 @@ from eng5_runner.contracts.base import describe
 from eng5_runner.contracts.envelope import Envelope
 from eng5_runner.contracts.grade_scales import GRADE_SCALES, GradeScale
 from eng5_runner.contracts.request import CJAssessmentRequest, LLMConfigOverrides, Provider
-from eng5_runner.contracts.study_options import Wishes
-from eng5_runner.stack.cj.assignments import Anchor, Assignments
-from eng5_runner.stack.cj.clients import ContentClient
+from eng5_runner.contracts.study_options import StudyOptions
+from eng5_runner.stack.cj.assignments import Assignments, RegisteredAnchor
+from eng5_runner.stack.cj.clients import ContentReader
 
 DEFAULT_COMPARISONS_PER_ESSAY = 20
 ANCHOR_PREFIX = "ANCHOR_"
@@ -45,7 +45,7 @@ class PlannedEssay(BaseModel):
         return self.grade is not None
 
 
-class Plan(BaseModel):
+class BatchPlan(BaseModel):
     """All that a batch needs to go on after a restart as if nothing had happened.
 
     Attributes:
@@ -69,7 +69,7 @@ class Plan(BaseModel):
     essays: tuple[PlannedEssay, ...]
     seed: int
     budget: int
-    wishes: Wishes = Wishes()
+    wishes: StudyOptions = StudyOptions()
     task: str | None
     criteria: str | None
     overrides: LLMConfigOverrides
@@ -90,7 +90,7 @@ class Plan(BaseModel):
         named = self.wishes.pairs
         return not named or any(essay_id in pair for pair in named)
 
-    def with_limit(self, max_cost_usd: float) -> Plan:
+    def with_limit(self, max_cost_usd: float) -> BatchPlan:
         """The same with another cost limit."""
         return self.model_copy(update={"wishes": self.wishes.model_copy(update={"max_cost_usd": max_cost_usd})})
 
@@ -110,8 +110,8 @@ def request_digest(envelope: Envelope[CJAssessmentRequest]) -> str:
 
 
 async def plan_batch(
-    envelope: Envelope[CJAssessmentRequest], *, assignments: Assignments, contents: ContentClient
-) -> Plan:
+    envelope: Envelope[CJAssessmentRequest], *, assignments: Assignments, contents: ContentReader
+) -> BatchPlan:
     """The plan of a new batch.
 
     Raises:
@@ -129,12 +129,12 @@ async def plan_batch(
         raise RequestRejected("a judge rubric override is not allowed on a canonical_national assignment")
     anchors = await assignments.anchors(assignment.assignment_id, assignment.grade_scale) if assignment else []
     essays = _checked_essays(request, anchors, batch_id=batch_id)
-    wishes = _among(essays, wishes_of(metadata))
+    wishes = _among(essays, study_options_of(metadata))
     reference = request.student_prompt_ref and request.student_prompt_ref.references.get(_PROMPT_REFERENCE)
     task_id = reference.storage_id if reference else assignment and assignment.student_prompt_storage_id
     if rubric is None and assignment and assignment.judge_rubric_storage_id:
         rubric = await contents.text(assignment.judge_rubric_storage_id)
-    return Plan(
+    return BatchPlan(
         batch_id=batch_id,
         correlation_id=envelope.correlation_id,
         assignment_id=request.assignment_id,
@@ -163,7 +163,7 @@ def _checked_batch_id(entity_id: str) -> str:
 
 
 def _checked_essays(
-    request: CJAssessmentRequest, anchors: Sequence[Anchor], *, batch_id: str
+    request: CJAssessmentRequest, anchors: Sequence[RegisteredAnchor], *, batch_id: str
 ) -> tuple[PlannedEssay, ...]:
     """The students' essays by id, then the anchors by label.
 
@@ -204,7 +204,7 @@ def _seed(metadata: Mapping[str, JsonValue], batch_id: str) -> int:
     return seed
 
 
-def _budget(metadata: Mapping[str, JsonValue], wishes: Wishes, *, essays: int) -> int:
+def _budget(metadata: Mapping[str, JsonValue], wishes: StudyOptions, *, essays: int) -> int:
     wanted = metadata.get("max_comparisons")
     if not _is_int(wanted):
         if wishes.design == "boundary":
@@ -215,14 +215,14 @@ def _budget(metadata: Mapping[str, JsonValue], wishes: Wishes, *, essays: int) -
     return wanted
 
 
-def wishes_of(metadata: Mapping[str, JsonValue]) -> Wishes:
+def study_options_of(metadata: Mapping[str, JsonValue]) -> StudyOptions:
     """What the request asks for beyond the contract.
 
     Raises:
         RequestRejected: a wish is none that can be.
     """
     try:
-        return Wishes.of(metadata)
+        return StudyOptions.of(metadata)
     except ValidationError as error:
         raise RequestRejected(f"metadata.{describe(error)}") from error
 
@@ -234,14 +234,14 @@ def is_raised(raw: bytes, *, than: bytes) -> bool:
     read = Envelope[CJAssessmentRequest].model_validate_json
     try:
         later, before = read(raw, extra="ignore"), read(than, extra="ignore")
-        limits = [wishes_of(each.metadata or {}).max_cost_usd for each in (later, before)]
+        limits = [study_options_of(each.metadata or {}).max_cost_usd for each in (later, before)]
         higher = limits[0] is not None and limits[1] is not None and limits[0] > limits[1]
         return higher and request_digest(later) == request_digest(before)
     except (ValidationError, RequestRejected):
         return False
 
 
-def _among(essays: Sequence[PlannedEssay], wishes: Wishes) -> Wishes:
+def _among(essays: Sequence[PlannedEssay], wishes: StudyOptions) -> StudyOptions:
     """The wishes with their pairs under the ids of this batch, whose anchors have a batch's part behind the row id.
 
     Raises:

@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.engine import Row
 
 from eng5_runner.stack.cj.inbox import Held
-from eng5_runner.stack.cj.plan import Plan
+from eng5_runner.stack.cj.plan import BatchPlan
 from eng5_runner.stack.platform.store import Store
 from eng5_runner.stack.platform.tables import cj_batches, cj_closing_events, cj_comparisons
 from eng5_runner.stack.platform.transactions import Transaction
@@ -26,7 +26,7 @@ class Batch:
 
     number: int
     request_sha256: str
-    plan: Plan
+    plan: BatchPlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +62,9 @@ class BatchRecord:
         row = await self._store.row(select(cj_batches).where(cj_batches.c.batch_id == batch_id))
         if row is None:
             return None
-        return Batch(number=row.id, request_sha256=row.request_sha256, plan=Plan.model_validate_json(row.plan))
+        return Batch(number=row.id, request_sha256=row.request_sha256, plan=BatchPlan.model_validate_json(row.plan))
 
-    async def accept(self, plan: Plan, request_sha256: str) -> Batch:
+    async def accept(self, plan: BatchPlan, request_sha256: str) -> Batch:
         """Keep a new batch.
 
         Raises:
@@ -81,7 +81,7 @@ class BatchRecord:
         number = await self._store.carry_out(accept)
         return Batch(number=number, request_sha256=request_sha256, plan=plan)
 
-    async def go_on(self, batch: Batch, plan: Plan) -> Batch:
+    async def go_on(self, batch: Batch, plan: BatchPlan) -> Batch:
         """Keep a batch's new plan and forget the events that ended it.
 
         Raises:

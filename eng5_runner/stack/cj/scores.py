@@ -13,7 +13,7 @@ from eng5_runner.measure.grading.grades import Projection, Refusal, Scale, Stude
 from eng5_runner.measure.model.bradley_terry import Fit
 from eng5_runner.stack.cj.outcome import Outcome
 from eng5_runner.stack.cj.pairing_policy import fitted_to
-from eng5_runner.stack.cj.plan import Plan
+from eng5_runner.stack.cj.plan import BatchPlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class Scores:
     uncompared: frozenset[str]
 
 
-def score(plan: Plan, outcome: Outcome) -> Scores:
+def score(plan: BatchPlan, outcome: Outcome) -> Scores:
     """The figures of a batch. Takes about half a second for 1,000 essays: call it in a thread."""
     fitted = fitted_to(plan, outcome.judged)
     projected = _project(plan, fitted)
@@ -42,7 +42,7 @@ def score(plan: Plan, outcome: Outcome) -> Scores:
     )
 
 
-def _project(plan: Plan, fitted: Fit) -> Projection | Refusal:
+def _project(plan: BatchPlan, fitted: Fit) -> Projection | Refusal:
     scale = plan.scale
     if scale is None:
         return Refusal(reason="a guest run: no assignment, so no anchors")
@@ -51,7 +51,7 @@ def _project(plan: Plan, fitted: Fit) -> Projection | Refusal:
     return project(fitted, anchors=anchors, scale=Scale(prior=scale.prior, has_below_lowest=with_below))
 
 
-def _essays(plan: Plan, fitted: Fit, *, projected: Projection | Refusal) -> tuple[EssayResult, ...]:
+def _essays(plan: BatchPlan, fitted: Fit, *, projected: Projection | Refusal) -> tuple[EssayResult, ...]:
     """All essays, best first; equal places in the order of the plan."""
     students = _by_item(projected)
     place = {item: float(theta) for item, theta in zip(fitted.items, fitted.theta, strict=True)}
@@ -89,7 +89,7 @@ def _normalized(scale: GradeScale | None, *, grade: str | None, student: Student
     return min(1.0, max(0.0, expected))
 
 
-def _summary(plan: Plan, fitted: Fit, *, projected: Projection | Refusal) -> GradeProjectionSummary:
+def _summary(plan: BatchPlan, fitted: Fit, *, projected: Projection | Refusal) -> GradeProjectionSummary:
     errors = fitted.standard_errors
     places = {
         item: BTStats(bt_mean=float(fitted.theta[index]), bt_se=float(errors[index]))

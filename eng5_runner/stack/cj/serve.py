@@ -8,7 +8,7 @@ import aiohttp
 
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.stack.cj.admin import CJAdmin
-from eng5_runner.stack.cj.clients import HTTP_TIMES, ContentClient, LLMProviderClient
+from eng5_runner.stack.cj.clients import HTTP_TIMES, ContentReader, LLMProviderClient
 from eng5_runner.stack.cj.service import CJService
 from eng5_runner.stack.identity.tokens import TokenAuthority
 from eng5_runner.stack.platform.kafka import Cluster, open_member, open_publisher, open_reader
@@ -35,7 +35,7 @@ async def serve_cj(site: Site, *, cluster: Cluster, content_url: str, llm_urls: 
         results = await opened.enter_async_context(open_reader(cluster, Topic.COMPARISON, beginning_at="latest"))
         requests = await opened.enter_async_context(open_member(cluster, Topic.REQUEST, group=GROUP))
         session = await opened.enter_async_context(aiohttp.ClientSession(timeout=HTTP_TIMES))
-        contents = ContentClient(session, content_url)
+        contents = ContentReader(session, content_url)
         cj = CJService(
             store=store, publisher=publisher, contents=contents, provider=LLMProviderClient(session, *llm_urls)
         )

@@ -27,12 +27,12 @@ from eng5_runner.errors import RunnerError, ServiceUnavailable
 from eng5_runner.stack.cj import events as cj_events
 from eng5_runner.stack.cj.assignments import Assignments
 from eng5_runner.stack.cj.batch_runner import BatchRun, read_result
-from eng5_runner.stack.cj.clients import ContentClient, LLMProviderClient, NeighbourFailed
+from eng5_runner.stack.cj.clients import ContentReader, LLMProviderClient, NeighbourFailed
 from eng5_runner.stack.cj.events import ended_at_cost_limit
 from eng5_runner.stack.cj.inbox import Held, LeaseLost, Requests
 from eng5_runner.stack.cj.intake import Intake, polled, refuse_unreadable
 from eng5_runner.stack.cj.outcome import Outcome
-from eng5_runner.stack.cj.plan import Plan, RequestRejected, plan_batch, request_digest, wishes_of
+from eng5_runner.stack.cj.plan import BatchPlan, RequestRejected, plan_batch, request_digest, study_options_of
 from eng5_runner.stack.cj.repository import Asked, Batch, BatchRecord, keep_answers
 from eng5_runner.stack.cj.scores import score
 from eng5_runner.stack.cj.spend_limit import priced_model
@@ -54,7 +54,7 @@ class CJService:
     """The service's Kafka side."""
 
     def __init__(
-        self, *, store: Store, publisher: Publisher, contents: ContentClient, provider: LLMProviderClient
+        self, *, store: Store, publisher: Publisher, contents: ContentReader, provider: LLMProviderClient
     ) -> None:
         """Set the service up.
 
@@ -247,7 +247,7 @@ class CJService:
             await self._publish(Topic(topic), message, batch_id=plan.batch_id)
         log.info("batch finished", batch_id=plan.batch_id, events=[topic for topic, _ in events])
 
-    async def _answer_again(self, plan: Plan, earlier: Sequence[Asked]) -> None:
+    async def _answer_again(self, plan: BatchPlan, earlier: Sequence[Asked]) -> None:
         answered = [each.raw for each in earlier if each.raw is not None]
         if answered:
             log.info("batch answered again", batch_id=plan.batch_id, callbacks=len(answered))
@@ -284,7 +284,7 @@ async def _with_the_limit_of(envelope: Envelope[CJAssessmentRequest], batch: Bat
         RequestRejected: the limit is none that can be.
         LeaseLost: another worker has taken the batch.
     """
-    limit, before = wishes_of(envelope.metadata or {}).max_cost_usd, batch.plan.wishes.max_cost_usd
+    limit, before = study_options_of(envelope.metadata or {}).max_cost_usd, batch.plan.wishes.max_cost_usd
     closing = await record.closing(batch.number)
     if limit is None or before is None or limit <= before or (closing and not ended_at_cost_limit(closing)):
         return batch

@@ -20,7 +20,7 @@ from eng5_runner.contracts.callbacks import LLMComparisonResult
 from eng5_runner.contracts.services import ModelEntry
 from eng5_runner.judges.cost_bound import judging_model, most_usd
 from eng5_runner.stack.cj.clients import LLMProviderClient
-from eng5_runner.stack.cj.plan import Plan, RequestRejected
+from eng5_runner.stack.cj.plan import BatchPlan, RequestRejected
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +35,7 @@ class Refused:
     most: Decimal
 
 
-class Purse:
+class SpendLimit:
     """The money of one batch; without a limit everything fits."""
 
     def __init__(self, limit: float | None) -> None:
@@ -88,7 +88,7 @@ class Purse:
         self._news.set()
 
 
-async def priced_model(plan: Plan, provider: LLMProviderClient) -> ModelEntry | None:
+async def priced_model(plan: BatchPlan, provider: LLMProviderClient) -> ModelEntry | None:
     """The model whose prices bound the costs of a batch; None for one without a cost limit.
 
     Raises:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 
-from eng5_runner.stack.cj.clients import ContentClient, ContentMissing, NeighbourFailed
-from eng5_runner.stack.cj.plan import Plan, PlannedEssay, RequestRejected
+from eng5_runner.stack.cj.clients import ContentMissing, ContentReader, NeighbourFailed
+from eng5_runner.stack.cj.plan import BatchPlan, PlannedEssay, RequestRejected
 
 _FETCHED_AT_ONCE = 8
 _NAMED_AT_MOST = 5
 
 
-async def fetch_texts(plan: Plan, contents: ContentClient) -> dict[str, str]:
+async def fetch_texts(plan: BatchPlan, contents: ContentReader) -> dict[str, str]:
     """All texts by essay id.
 
     Raises:

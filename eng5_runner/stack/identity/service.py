@@ -14,7 +14,7 @@ from aiohttp import web
 from eng5_runner.contracts.services import LoginBody, RefreshBody, TokenPair
 from eng5_runner.stack.identity.accounts import Account, Accounts, normal_email
 from eng5_runner.stack.identity.tokens import TokenAuthority
-from eng5_runner.stack.platform.web import Refusal, answer, parsed, service
+from eng5_runner.stack.platform.web import RequestRefused, answer, parsed, service
 
 log = structlog.get_logger(__name__)
 
@@ -83,7 +83,7 @@ class IdentityService:
         """Credentials to tokens.
 
         Raises:
-            Refusal: 401, they do not fit; 429, too many did not fit before.
+            RequestRefused: 401, they do not fit; 429, too many did not fit before.
         """
         body = await parsed(request, LoginBody)
         name = normal_email(body.email)
@@ -101,7 +101,7 @@ class IdentityService:
         """A refresh token to a new pair; the old one is spent.
 
         Raises:
-            Refusal: 401, it is unknown, spent, revoked or expired.
+            RequestRefused: 401, it is unknown, spent, revoked or expired.
         """
         body = await parsed(request, RefreshBody)
         exchanged = await self._accounts.exchange(body.refresh_token)
@@ -126,11 +126,11 @@ class IdentityService:
         return response
 
 
-def _unauthenticated(message: str) -> Refusal:
-    return Refusal(401, error_code="AUTHENTICATION_ERROR", message=message)
+def _unauthenticated(message: str) -> RequestRefused:
+    return RequestRefused(401, error_code="AUTHENTICATION_ERROR", message=message)
 
 
-def _too_many(wait: float) -> Refusal:
+def _too_many(wait: float) -> RequestRefused:
     seconds = math.ceil(wait)
     message = f"too many logins failed; the next can be tried in {seconds} s"
-    return Refusal(429, error_code="RATE_LIMIT", message=message, headers={"Retry-After": str(seconds)})
+    return RequestRefused(429, error_code="RATE_LIMIT", message=message, headers={"Retry-After": str(seconds)})

@@ -66,7 +66,7 @@ class Recording(WireModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shelf:
+class CacheStats:
     """The judgements of one model: how many, how many bytes, and of when (ISO 8601, UTC)."""
 
     provider: str
@@ -132,7 +132,7 @@ class CassetteFile:
         row = (key, recording.provider, recording.model, _written(recording.recorded_at), entry, _checksum(key, entry))
         self._database.execute("INSERT OR IGNORE INTO judgements VALUES (?, ?, ?, ?, ?, ?)", row)
 
-    def shelves(self, *, model: str | None = None, before: datetime | None = None) -> list[Shelf]:
+    def shelves(self, *, model: str | None = None, before: datetime | None = None) -> list[CacheStats]:
         """What is kept, by provider and model.
 
         Args:
@@ -144,7 +144,7 @@ class CassetteFile:
         """
         rows = self._database.execute(_SHELVES, _values(model=model, before=before))
         return [
-            Shelf(provider=provider, model=name, judgements=count, size=size, oldest=oldest, newest=newest)
+            CacheStats(provider=provider, model=name, judgements=count, size=size, oldest=oldest, newest=newest)
             for provider, name, count, size, oldest, newest in rows
         ]
 

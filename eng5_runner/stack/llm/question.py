@@ -10,7 +10,7 @@ from eng5_runner.contracts.services import ComparisonBody
 from eng5_runner.judges.templates import templates_in, text_sha256
 from eng5_runner.stack.llm.judge import JudgeEntry, Question
 from eng5_runner.stack.llm.queue import Entry
-from eng5_runner.stack.llm.results import Told
+from eng5_runner.stack.llm.results import Metadata
 from eng5_runner.stack.platform.web import invalid
 
 
@@ -38,13 +38,13 @@ def question_of(entry: Entry) -> Question:
     )
 
 
-def told_of(judge: JudgeEntry, question: Question) -> Told:
+def metadata_of(judge: JudgeEntry, question: Question) -> Metadata:
     """What the result's metadata says of the words that the judge is shown."""
     system = judge.system(question)
     templates: dict[str, JsonValue] = {
         template.name: template.sha256 for template in templates_in(question.prompt, system or "")
     }
-    hashes: Told = {} if system is None else {"system_prompt_sha256": text_sha256(system)}
+    hashes: Metadata = {} if system is None else {"system_prompt_sha256": text_sha256(system)}
     return hashes | {"prompt_templates": templates}
 
 

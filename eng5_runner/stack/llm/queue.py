@@ -54,7 +54,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class AlreadyQueued:
     """A comparison that is in the record under its correlation id, perhaps from before.
 
     Attributes:
@@ -91,16 +91,16 @@ class QueueRecord:
         self.worker = str(uuid4())
         self._store = store
         self._length = length
-        self.accepted: GroupCommit[Entry, Known | Full] = GroupCommit(self._accept)
+        self.accepted: GroupCommit[Entry, AlreadyQueued | Full] = GroupCommit(self._accept)
         self.finished: GroupCommit[tuple[str, bytes], bool] = GroupCommit(self._finish)
 
-    async def _accept(self, entries: Sequence[Entry]) -> Sequence[Known | Full]:
+    async def _accept(self, entries: Sequence[Entry]) -> Sequence[AlreadyQueued | Full]:
         """Keep what is new, as long as there is room; gives for each entry what is known of its correlation id."""
         by_id: dict[str, Entry] = {}
         for entry in entries:
             by_id.setdefault(entry.body.correlation_id, entry)
 
-        async def accept(connection: Transaction) -> dict[str, Known]:
+        async def accept(connection: Transaction) -> dict[str, AlreadyQueued]:
             known = await _known(connection, list(by_id))
             new = [entry for name, entry in by_id.items() if name not in known]
             if new:
@@ -173,13 +173,13 @@ def new_entry(body: ComparisonBody, prompt_sha256: str) -> Entry:
     return Entry(queue_id=str(uuid4()), body=body, prompt_sha256=prompt_sha256, requested_at=datetime.now(UTC))
 
 
-async def _known(connection: Transaction, asked: Sequence[str]) -> dict[str, Known]:
+async def _known(connection: Transaction, asked: Sequence[str]) -> dict[str, AlreadyQueued]:
     """What stands under these correlation ids."""
     table = llm_comparisons
     query = select(table.c.correlation_id, table.c.queue_id, table.c.prompt_sha256, table.c.outcome)
     found = (await connection.execute(query.where(table.c.correlation_id.in_(asked)))).all()
     return {
-        row.correlation_id: Known(queue_id=row.queue_id, prompt_sha256=row.prompt_sha256, outcome=row.outcome)
+        row.correlation_id: AlreadyQueued(queue_id=row.queue_id, prompt_sha256=row.prompt_sha256, outcome=row.outcome)
         for row in found
     }
 

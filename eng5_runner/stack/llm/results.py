@@ -28,7 +28,7 @@ _JUSTIFICATION_LENGTH = 500
 _LONGEST_ERROR_BYTES = 512 * 1024
 # What only this service can know.
 _OURS = frozenset({"system_prompt_sha256", "cassette", "replay_of", "cost_known"})
-Told: TypeAlias = "dict[str, JsonValue]"
+Metadata: TypeAlias = "dict[str, JsonValue]"
 
 
 def unanswerable(entry: Entry) -> str | None:
@@ -45,7 +45,7 @@ def unanswerable(entry: Entry) -> str | None:
     return "metadata: too long to be echoed" if len(written) > _LONGEST_ERROR_BYTES else None
 
 
-def success(entry: Entry, *, model: ModelEntry, verdict: Verdict, response_seconds: float, told: Told) -> bytes:
+def success(entry: Entry, *, model: ModelEntry, verdict: Verdict, response_seconds: float, told: Metadata) -> bytes:
     """The message of a verdict.
 
     Raises:
@@ -66,13 +66,13 @@ def success(entry: Entry, *, model: ModelEntry, verdict: Verdict, response_secon
         completed_at=datetime.now(UTC),
         request_metadata=_hashed(entry),
     )
-    replayed: Told = {}
+    replayed: Metadata = {}
     if verdict.replay_of is not None:
         replayed = {"cassette": True, "replay_of": verdict.replay_of.model_dump(mode="json")}
     return _message(entry, result, told=_known(verdict.cost) | told | replayed)
 
 
-def failure(entry: Entry, failed: JudgeFailed, *, told: Told) -> bytes:
+def failure(entry: Entry, failed: JudgeFailed, *, told: Metadata) -> bytes:
     """The message of a comparison that could not be made.
 
     Raises:
@@ -118,12 +118,12 @@ def _hashed(entry: Entry) -> ComparisonMetadata:
     return about.model_copy(update={"prompt_sha256": entry.prompt_sha256})
 
 
-def _known(cost: float | None) -> Told:
+def _known(cost: float | None) -> Metadata:
     """The contract has no empty cost: 0 there, and here that it says nothing."""
     return {} if cost is not None else {"cost_known": False}
 
 
-def _message(entry: Entry, result: LLMComparisonResult, *, told: Told) -> bytes:
+def _message(entry: Entry, result: LLMComparisonResult, *, told: Metadata) -> bytes:
     envelope = ComparisonEnvelope(
         event_id=uuid4(),
         event_type=entry.body.callback_topic,
@@ -134,7 +134,7 @@ def _message(entry: Entry, result: LLMComparisonResult, *, told: Told) -> bytes:
     )
     message = envelope.model_dump(mode="json")
     # The metadata is the asker's: all of it is echoed, also what this service does not know.
-    echoed: Told = {
+    echoed: Metadata = {
         **{name: value for name, value in entry.body.metadata.items() if name not in _OURS},
         "prompt_sha256": entry.prompt_sha256,
         "resolved_provider": result.provider,

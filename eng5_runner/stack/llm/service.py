@@ -27,15 +27,15 @@ from eng5_runner.contracts.services import ComparisonBody, ComparisonQueued, Mod
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.errors import RunnerError, ServiceUnavailable
 from eng5_runner.stack.llm.judge import JudgeEntry, JudgeFailed, Spent
-from eng5_runner.stack.llm.question import question_of, repeat_index, told_of
-from eng5_runner.stack.llm.queue import UNANSWERABLE, Entry, Full, Known, QueueRecord, new_entry
+from eng5_runner.stack.llm.question import metadata_of, question_of, repeat_index
+from eng5_runner.stack.llm.queue import UNANSWERABLE, AlreadyQueued, Entry, Full, QueueRecord, new_entry
 from eng5_runner.stack.llm.results import SERVICE, failure, success, unanswerable
 from eng5_runner.stack.platform.group_commit import Closed
 from eng5_runner.stack.platform.kafka import Publisher
 from eng5_runner.stack.platform.leases import RENEWED_EVERY_SECONDS
 from eng5_runner.stack.platform.store import Store
 from eng5_runner.stack.platform.transactions import FAILURES
-from eng5_runner.stack.platform.web import Refusal, answer, invalid, parsed, service
+from eng5_runner.stack.platform.web import RequestRefused, answer, invalid, parsed, service
 
 log = structlog.get_logger(__name__)
 
@@ -97,7 +97,7 @@ class LLMProvider:
         """Queue a comparison.
 
         Raises:
-            Refusal: 400, the body is invalid, the correlation id belongs to another prompt, nobody judges for
+            RequestRefused: 400, the body is invalid, the correlation id belongs to another prompt, nobody judges for
                 this provider and model, or the model does not take a parameter; 503, the queue is full, or the
                 provider is left alone for a while.
         """
@@ -109,10 +109,10 @@ class LLMProvider:
         try:
             known = await self._record.accepted.add(entry)
         except Closed as error:
-            raise Refusal(503, error_code="SERVICE_UNAVAILABLE", message="the service is ending") from error
+            raise RequestRefused(503, error_code="SERVICE_UNAVAILABLE", message="the service is ending") from error
         if isinstance(known, Full):
             headers = {"Retry-After": str(_RETRY_AFTER_SECONDS)}
-            raise Refusal(503, error_code="LLM_QUEUE_FULL", message="too many comparisons wait", headers=headers)
+            raise RequestRefused(503, error_code="LLM_QUEUE_FULL", message="too many comparisons wait", headers=headers)
         if known.prompt_sha256 != prompt_sha256:
             raise invalid("this correlation_id was used for another prompt")
         if known.queue_id == entry.queue_id:
@@ -121,7 +121,7 @@ class LLMProvider:
             await self._again(known, body.callback_topic)
         return _queued(known.queue_id, body.callback_topic)
 
-    async def _again(self, known: Known, topic: str) -> None:
+    async def _again(self, known: AlreadyQueued, topic: str) -> None:
         if known.outcome is not None and known.outcome != UNANSWERABLE:
             await self._publisher.publish(topic, known.outcome)
 
@@ -129,7 +129,7 @@ class LLMProvider:
         """The judge for the wanted provider and model.
 
         Raises:
-            Refusal: 400, no provider is named, or there is no such judge.
+            RequestRefused: 400, no provider is named, or there is no such judge.
         """
         provider, model = body.llm_config_overrides.provider_override, body.llm_config_overrides.model_override
         if provider is None:
@@ -140,7 +140,7 @@ class LLMProvider:
         offered = ", ".join(f"{entry.model.provider}/{entry.model.model_id}" for entry in self._judges)
         wanted = f"{provider.value}/{model}" if model else provider.value
         message = f"no judge for {wanted}; this service has {offered}"
-        raise Refusal(400, error_code="LLM_CONFIGURATION_ERROR", message=message)
+        raise RequestRefused(400, error_code="LLM_CONFIGURATION_ERROR", message=message)
 
     async def run(self) -> None:
         """Judge until cancelled or closed, beginning with what was left undone."""
@@ -224,11 +224,11 @@ class LLMProvider:
         began = clock()
         try:
             judge = self._entry_for(entry.body)
-        except Refusal as refusal:  # queued by an earlier process, whose judge this one lacks
+        except RequestRefused as refusal:  # queued by an earlier process, whose judge this one lacks
             self._judged.labels(provider, "failed").inc()
             return failure(entry, JudgeFailed(refusal.error_code, refusal.message), told={})
         question = question_of(entry)
-        told = told_of(judge, question)
+        told = metadata_of(judge, question)
         try:
             verdict = await judge.judge(question)
         except JudgeFailed as failed:
@@ -246,7 +246,7 @@ def _check_answerable(entry: Entry) -> None:
     """Refuse what no valid result could be written for.
 
     Raises:
-        Refusal: 400, the topic is not ours, the correlation id is not a UUID in its usual form, or the metadata does
+        RequestRefused: 400, the topic is not ours, the correlation id is no canonical UUID, or the metadata does
             not fit: it does not name two essays, or holds what cannot be echoed.
     """
     body = entry.body
@@ -268,15 +268,17 @@ def _check_askable(entry: JudgeEntry, body: ComparisonBody) -> None:
     """Refuse what its judge would not take.
 
     Raises:
-        Refusal: 400, the model does not take a parameter; 503, its provider has failed too often to be asked now.
+        RequestRefused: 400, the model does not take a parameter; 503, its provider has failed too often for now.
     """
     refused = entry.refuses(body.llm_config_overrides)
     if refused is not None:
-        raise Refusal(400, error_code="LLM_CONFIGURATION_ERROR", message=refused)
+        raise RequestRefused(400, error_code="LLM_CONFIGURATION_ERROR", message=refused)
     pause = math.ceil(entry.pauses())
     if pause > 0:
         message = f"{entry.model.provider} has failed too often; it is asked again in {pause} s"
-        raise Refusal(503, error_code="LLM_PROVIDER_UNAVAILABLE", message=message, headers={"Retry-After": str(pause)})
+        raise RequestRefused(
+            503, error_code="LLM_PROVIDER_UNAVAILABLE", message=message, headers={"Retry-After": str(pause)}
+        )
 
 
 def _queued(queue_id: str, topic: str) -> web.Response:

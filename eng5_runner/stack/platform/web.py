@@ -46,7 +46,7 @@ class Checkup:
 CHECKUP: web.AppKey[Checkup] = web.AppKey("checkup", Checkup)
 
 
-class Refusal(Exception):
+class RequestRefused(Exception):
     """A request that the service answers with an error in the contract's shape.
 
     Attributes:
@@ -64,14 +64,14 @@ class Refusal(Exception):
         self.headers = headers or {}
 
 
-def not_found(message: str) -> Refusal:
+def not_found(message: str) -> RequestRefused:
     """404 in the contract's words."""
-    return Refusal(404, error_code="RESOURCE_NOT_FOUND", message=message)
+    return RequestRefused(404, error_code="RESOURCE_NOT_FOUND", message=message)
 
 
-def invalid(message: str) -> Refusal:
+def invalid(message: str) -> RequestRefused:
     """400 in the contract's words."""
-    return Refusal(400, error_code="VALIDATION_ERROR", message=message)
+    return RequestRefused(400, error_code="VALIDATION_ERROR", message=message)
 
 
 def answer(body: BaseModel | Mapping[str, JsonValue], *, status: int = 200) -> web.Response:
@@ -84,7 +84,7 @@ async def parsed(request: web.Request, model: type[BodyT]) -> BodyT:
     """The request's body as a model; fields that we do not know are ignored.
 
     Raises:
-        Refusal: the body breaks the contract; the message says where, without its values.
+        RequestRefused: the body breaks the contract; the message says where, without its values.
     """
     try:
         return model.model_validate_json(await request.read(), extra="ignore")
@@ -130,19 +130,19 @@ def _in_the_contracts_shape(name: str, requests: Counter) -> Middleware:
         request[CORRELATION_ID] = correlation_id
         try:
             response = await handler(request)
-        except Refusal as refusal:
+        except RequestRefused as refusal:
             response = _refused(refusal, name=name, correlation_id=correlation_id)
         except web.HTTPException as error:
             response = _refused(_as_refusal(error), name=name, correlation_id=correlation_id)
         except ValueRefused as error:
             response = _refused(invalid(str(error)), name=name, correlation_id=correlation_id)
         except ServiceUnavailable as error:
-            unavailable = Refusal(503, error_code="SERVICE_UNAVAILABLE", message=error.message)
+            unavailable = RequestRefused(503, error_code="SERVICE_UNAVAILABLE", message=error.message)
             response = _refused(unavailable, name=name, correlation_id=correlation_id)
         except Exception:  # the one boundary of a service: a bug is a 500 in the contract's shape
             log.exception("request failed", service=name, method=request.method, path=request.path)
             response = _refused(
-                Refusal(500, error_code="INTERNAL_ERROR", message="internal error"),
+                RequestRefused(500, error_code="INTERNAL_ERROR", message="internal error"),
                 name=name,
                 correlation_id=correlation_id,
             )
@@ -154,12 +154,12 @@ def _in_the_contracts_shape(name: str, requests: Counter) -> Middleware:
     return middleware
 
 
-def _as_refusal(error: web.HTTPException) -> Refusal:
+def _as_refusal(error: web.HTTPException) -> RequestRefused:
     codes = {404: "RESOURCE_NOT_FOUND", 413: "VALIDATION_ERROR"}
-    return Refusal(error.status, error_code=codes.get(error.status, "HTTP_ERROR"), message=error.reason)
+    return RequestRefused(error.status, error_code=codes.get(error.status, "HTTP_ERROR"), message=error.reason)
 
 
-def _refused(refusal: Refusal, *, name: str, correlation_id: str) -> web.Response:
+def _refused(refusal: RequestRefused, *, name: str, correlation_id: str) -> web.Response:
     body = ErrorBody(
         error_code=refusal.error_code, message=refusal.message, correlation_id=correlation_id, service=name
     )

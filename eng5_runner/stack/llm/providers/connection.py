@@ -7,7 +7,7 @@ import importlib
 from dataclasses import dataclass, field
 
 from eng5_runner.judges.credentials import Access, Place
-from eng5_runner.stack.llm.providers.protocol import Client
+from eng5_runner.stack.llm.providers.protocol import ProviderClient
 
 
 @dataclass(slots=True)
@@ -16,10 +16,10 @@ class Connection:
 
     place: Place
     access: Access
-    _client: Client | None = None
+    _client: ProviderClient | None = None
     _making: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def client(self) -> Client:
+    async def client(self) -> ProviderClient:
         """The client."""
         async with self._making:
             if self._client is None:

@@ -11,7 +11,7 @@ import stamina
 
 from eng5_runner.contracts.callbacks import ReplayOf
 from eng5_runner.contracts.request import LLMConfigOverrides
-from eng5_runner.judges.answer_format import Unreadable, read_answer
+from eng5_runner.judges.answer_format import UnreadableAnswer, read_answer
 from eng5_runner.judges.manifest import Model, Usage
 from eng5_runner.judges.templates import RUBRIC, SYSTEM, text_sha256
 from eng5_runner.stack.llm.cache import Cassette
@@ -19,7 +19,7 @@ from eng5_runner.stack.llm.cache_file import Recording
 from eng5_runner.stack.llm.judge import JudgeEntry, JudgeFailed, Question, Spent, Verdict
 from eng5_runner.stack.llm.providers.connection import Connection
 from eng5_runner.stack.llm.providers.protocol import AttemptFailed, Call, End, Reply
-from eng5_runner.stack.llm.providers.rate_limiter import Gate
+from eng5_runner.stack.llm.providers.rate_limiter import RateLimiter
 from eng5_runner.stack.llm.providers.replay import cassette_key
 
 _CHARACTERS_PER_TOKEN = 4
@@ -30,7 +30,7 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0
 class ModelJudge:
     """One model of one provider."""
 
-    def __init__(self, model: Model, *, gate: Gate, connection: Connection, cassette: Cassette | None) -> None:
+    def __init__(self, model: Model, *, gate: RateLimiter, connection: Connection, cassette: Cassette | None) -> None:
         """Set the judge up.
 
         Args:
@@ -89,7 +89,7 @@ class ModelJudge:
             raise JudgeFailed("LLM_CONTENT_TOO_LONG", "the answer was cut off at max_tokens", spent=spent)
         try:
             answer = read_answer(reply.text)
-        except Unreadable as unreadable:
+        except UnreadableAnswer as unreadable:
             raise JudgeFailed(unreadable.error_code, unreadable.message, spent=spent) from None
         return Verdict(
             winner=answer.winner,

@@ -79,7 +79,7 @@ class AttemptFailed(Exception):
         self.ill = ill
 
 
-class Client(Protocol):
+class ProviderClient(Protocol):
     """A provider's client library, seen from here."""
 
     async def ask(self, call: Call) -> Reply:

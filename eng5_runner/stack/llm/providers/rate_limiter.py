@@ -45,7 +45,7 @@ class Meter:
         return self._debt
 
 
-class Gate:
+class RateLimiter:
     """All questions to one provider go through here."""
 
     def __init__(self, limits: Limits, *, provider: str) -> None:

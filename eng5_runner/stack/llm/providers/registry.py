@@ -16,7 +16,7 @@ from eng5_runner.stack.llm.cache import open_cassette
 from eng5_runner.stack.llm.judge import JudgeEntry, offline_baseline
 from eng5_runner.stack.llm.providers.connection import Connection
 from eng5_runner.stack.llm.providers.judge import ModelJudge
-from eng5_runner.stack.llm.providers.rate_limiter import Gate
+from eng5_runner.stack.llm.providers.rate_limiter import RateLimiter
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +45,7 @@ async def open_judges(
                 continue
             connection = Connection(place, access)
             opened.push_async_callback(connection.close)
-            gate = Gate(limits, provider=provider.value)
+            gate = RateLimiter(limits, provider=provider.value)
             models = models_at(provider, own=own, own_server=access.own_server)
             if not models:
                 log.warning("a provider without models", provider=provider.value, remedy=f"name them in {USERS_FILE}")
