@@ -53,18 +53,18 @@ def _is_frozen(node: ast.ClassDef) -> bool:
     return bool(bases & FROZEN_BASES) or any("frozen=True" in ast.unparse(part) for part in node.decorator_list)
 
 
-def changeable_state(tree: ast.Module, *, floor: str, frozen: frozenset[str]) -> Iterator[Finding]:
+def changeable_state(tree: ast.Module, *, package: str, frozen: frozenset[str]) -> Iterator[Finding]:
     """Each statement that gives a module something to change, with the reason why it looks so.
 
     Args:
         tree: the module.
-        floor: the part of the package; `cli` may call Typer when it is imported.
+        package: the part of the package; `cli` may call Typer when it is imported.
         frozen: names in the package that make values that cannot be changed.
     """
     for node in ast.walk(tree):
         if isinstance(node, ast.Global):
             yield node.lineno, f"global {', '.join(node.names)}"
-    known = frozen | {"Typer", "Option", "Argument"} if floor == "cli" else frozen
+    known = frozen | {"Typer", "Option", "Argument"} if package == "cli" else frozen
     for statement in _run_at_import(tree):
         if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value:
             name = dotted(statement.targets[0] if isinstance(statement, ast.Assign) else statement.target)
@@ -72,7 +72,7 @@ def changeable_state(tree: ast.Module, *, floor: str, frozen: frozenset[str]) ->
             if name != "__all__" and whats:
                 yield statement.lineno, f"{name or 'a target'} {whats[0]}"
         called = statement.value if isinstance(statement, ast.Expr) else None
-        if isinstance(called, ast.Call) and floor not in {"cli", "__main__"}:  # there an import starts the program
+        if isinstance(called, ast.Call) and package not in {"cli", "__main__"}:  # there an import starts the program
             yield statement.lineno, f"calls {dotted(called.func)} when imported"
 
 

@@ -22,17 +22,17 @@ def body(lines: int) -> str:
 
 
 BROKEN = [
-    ("function_length", "run/a.py", f"def f():\n{body(40)}"),
-    ("function_length", "stack/a.py", f"class A:\n    async def f(self):\n{body(40).replace('    ', '        ')}"),
-    ("function_length", "core/a.py", f'def f():\n    """Words."""\n{body(40)}'),
-    ("module_length", "run/a.py", "x = 1\n" * 301),
-    ("module_length", "cli/a.py", "x = 1\n" * 301),
+    ("function_length", "run/a.py", f"def f():\n{body(60)}"),
+    ("function_length", "stack/a.py", f"class A:\n    async def f(self):\n{body(60).replace('    ', '        ')}"),
+    ("function_length", "core/a.py", f'def f():\n    """Words."""\n{body(60)}'),
+    ("module_length", "run/a.py", "x = 1\n" * 501),
+    ("module_length", "cli/a.py", "x = 1\n" * 501),
     ("positional", "run/a.py", "def f(a, b, c): ..."),
     ("positional", "run/a.py", "async def f(a, b, /, c): ..."),
     ("positional", "run/a.py", "def f(a, b, *c): ..."),
     ("positional", "run/a.py", "class A:\n    def __init__(self, a, b, c): ..."),
-    ("parameters", "run/a.py", "def f(a, b, *, c, d, e, f, g): ..."),
-    ("parameters", "run/a.py", "def f(*, a, b, c, d, e, f, **g): ..."),
+    ("parameters", "run/a.py", "def f(a, b, *, c, d, e, f, g, h): ..."),
+    ("parameters", "run/a.py", "def f(*, a, b, c, d, e, f, g, **h): ..."),
     ("inner_import", "run/a.py", "def f():\n    import json"),
     ("inner_import", "core/a.py", "class A:\n    def f(self):\n        if self:\n            from json import loads"),
     *(("purity", "core/a.py", f"import {name}") for name in sorted(laws.IMPURE)),
@@ -41,16 +41,6 @@ BROKEN = [
     ("purity", "core/deep/a.py", "if x:\n    from time import monotonic"),
     ("purity", "core/a.py", "def f():\n    return datetime.now(UTC)"),
     ("purity", "core/a.py", "def f(path):\n    return open(path)"),
-    ("direction", "core/a.py", "from eng5_runner.effects import clock"),
-    ("direction", "core/a.py", "from eng5_runner import run"),
-    ("direction", "contracts/a.py", "import eng5_runner.core.ids"),
-    ("direction", "contracts/a.py", "from ..core import ids"),
-    ("direction", "errors.py", "from .contracts import topics"),
-    ("direction", "measure/a.py", "import eng5_runner.contracts"),
-    ("direction", "stack/a.py", "from eng5_runner.effects.kafka import send"),
-    ("direction", "stack/a.py", "from eng5_runner.core import ids"),
-    ("direction", "run/a.py", "from eng5_runner.stack import broker"),
-    ("direction", "errors.py", "from eng5_runner.stack import broker"),
     ("any_type", "core/a.py", "from typing import Any"),
     ("any_type", "contracts/a.py", "import typing\ndef f(x: typing.Any): ..."),
     ("any_type", "contracts/a.py", "from typing_extensions import Any"),
@@ -90,14 +80,22 @@ BROKEN = [
     ("broad_except", "run/a.py", "with contextlib.suppress(Exception):\n    x"),
     ("unfinished", "run/a.py", "x = 1  # TODO: later"),
     ("unfinished", "cli/a.py", '"""FIXME"""'),
+    ("words", "cli/a.py", '"""Anew."""'),
+    ("words", "run/a.py", "def f():\n    return 'it shall end'"),
+    ("words", "run/a.py", 'class A:\n    "For size\'s sake."'),
+    ("purity", "results/a.py", "import os"),
+    ("purity", "judges/a.py", "import asyncio"),
 ]
 
 SOUND = [
-    ("run/a.py", f"def f():\n{body(39)}"),
+    ("run/a.py", f"def f():\n{body(59)}"),
     ("run/a.py", 'def f():\n    """Many\n\n' + "    words\n" * 20 + f'    """\n{body(35)}'),
-    ("cli/a.py", f"def f():\n{body(60)}"),
-    ("run/a.py", "x = 1\n" * 300),
-    ("run/a.py", "class A:\n    def f(self, a, b, *, c, d, e, f): ..."),
+    ("app/a.py", "def f(a, b, c, d, e, f, g, h): ..."),
+    ("run/a.py", "def f():\n    return (\n" + "        1,\n" * 70 + "    )"),
+    ("judges/a.py", "import os"),
+    ("run/a.py", "shall = 1"),
+    ("run/a.py", "x = 1\n" * 500),
+    ("run/a.py", "class A:\n    def f(self, a, b, *, c, d, e, f, g): ..."),
     ("run/a.py", "class A:\n    def __exit__(self, kind, error, trace): ..."),
     ("run/a.py", "def f(  # law: positional - the library calls it so\n    a, b, c): ..."),
     ("cli/a.py", "def f(a, b, c, d, e, f, g, h):\n    import json"),
@@ -105,7 +103,6 @@ SOUND = [
     ("effects/a.py", "import os\nimport asyncio"),
     ("core/a.py", "import osprey\nfrom timeit import x\nfrom eng5_runner.measure import grades"),
     ("stack/a.py", "from eng5_runner.contracts import topics\nfrom eng5_runner.stack import store"),
-    ("cli/a.py", "from eng5_runner.stack import launch"),
     ("run/a.py", "from typing import Any"),
     ("core/a.py", "from typing import Any  # law: any_type - the raw payload"),
     ("run/a.py", '__all__ = ["a"]\nT = TypeVar("T")\nlog = structlog.get_logger()\nX = re.compile("x")'),
@@ -163,6 +160,17 @@ def test_a_package_without_a_loop_is_told_so():
     assert [str(breach) for breach in laws.breaches({"run/a.py": ""})] == [".:0 [one_loop] nothing calls asyncio.run"]
 
 
+def test_two_public_classes_with_one_name_are_found():
+    package = {**LOOP, "core/a.py": "class A: ...\nclass _B: ...", "run/a.py": "class A: ...\nclass _B: ..."}
+    assert [str(breach) for breach in laws.breaches(package)] == ["run/a.py:1 [one_name] class A is also in core/a.py"]
+
+
+@pytest.mark.parametrize(("modules", "count"), [(24, 0), (25, 1)])
+def test_a_crowded_package_is_found(modules, count):
+    package = {**LOOP, "run/__init__.py": "", **{f"run/a{number}.py": "" for number in range(modules)}}
+    assert [breach.law for breach in laws.breaches(package)] == ["crowd"] * count
+
+
 def test_a_class_is_known_to_be_frozen_in_every_module():
     package = {
         **LOOP,
@@ -181,9 +189,11 @@ def test_the_one_place_for_every_error_may_catch_every_error():
     "text",
     ["def test(monkeypatch):\n    monkeypatch.setattr(a, 'b', 1)", "from unittest.mock import Mock", "mock.patch('a')"],
 )
-@pytest.mark.parametrize(("path", "count"), [("core/test_a.py", 1), ("run/test_a.py", 1), ("cli/test_a.py", 0)])
-def test_patches_are_found_in_tests_of_core_and_run(path, count, text):
-    assert len(laws.patches({path: text})) == count
+def test_patches_are_found_in_tests(text):
+    assert len(laws.patches({"cli/test_a.py": text})) == 1
+    first, *rest = text.splitlines()
+    excused = "\n".join(f"{line}  # law: patches - no port leads there" for line in [first, *rest])
+    assert laws.patches({"cli/test_a.py": excused}) == []
 
 
 def test_a_breach_is_told_in_one_line_with_its_place():
@@ -203,7 +213,7 @@ def test_the_command_tells_each_breach_and_fails(tmp_path, monkeypatch, capsys):
     for name, text in {f"{laws.PACKAGE}/cli/app.py": LOOP["cli/app.py"], **broken}.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    monkeypatch.setattr(laws, "ROOT", tmp_path)
+    monkeypatch.setattr(laws, "ROOT", tmp_path)  # law: patches - the folder is no option of the command
     assert laws.main() == 1
     assert capsys.readouterr().out.splitlines() == [
         "run/a.py:1 [module_state] SEEN holds a List that can be changed",

@@ -228,7 +228,7 @@ async def test_a_state_folder_that_cannot_be_is_told(place: Place) -> None:
 
 
 async def test_whoever_holds_the_lock_for_ever_is_not_waited_for(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(login_cache, "LOCK_SECONDS", 0.2)
+    monkeypatch.setattr(login_cache, "LOCK_SECONDS", 0.2)  # law: patches - ten seconds of waiting prove no more
     place.clock.at += timedelta(hours=1)
     async with place.cache.held():
         with pytest.raises(TemporaryFailure, match="Another process"):

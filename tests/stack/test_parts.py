@@ -211,7 +211,7 @@ async def test_a_start_that_fails_makes_no_administrator_whose_password_nobody_k
         raise ServiceUnavailable("one does not answer", remedy="Try again.")
 
     with monkeypatch.context() as patched:
-        patched.setattr(launch, "_all_healthy", not_healthy)
+        patched.setattr(launch, "_all_healthy", not_healthy)  # law: patches - no service of ours fails so late
         with pytest.raises(ServiceUnavailable):
             await serve(tmp_path, ready=lambda _: None, stop=asyncio.Event())
     async with running(tmp_path) as stack:
