@@ -45,7 +45,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def create_run_directory(parent: Path, name: str) -> Path:
-    """A new directory for a run, readable by the owner only.
+    """A new directory for a run, readable by the owner only; its name is durable when this returns.
 
     Raises:
         DiskError: it cannot be made.
@@ -53,6 +53,7 @@ def create_run_directory(parent: Path, name: str) -> Path:
     path = parent / name
     try:
         path.mkdir(parents=True, mode=0o700)
+        sync_directory(parent)
     except OSError as error:
         raise DiskError(
             f"{path} cannot be created: {error.strerror}.", remedy="Name a writable folder with --output-dir."

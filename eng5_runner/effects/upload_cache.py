@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from eng5_runner.canonical import sha256_hex
+from eng5_runner.effects.ledger import sync_directory
 from eng5_runner.errors import DiskError
 
 _LINE = re.compile(rb"^([0-9a-f]{64}) ([0-9a-f]{32}) ([0-9a-f]{8})$")
@@ -66,6 +67,7 @@ class UploadCache:
             lines += b"%s %08x\n" % (entry, zlib.crc32(entry))
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            is_new = not self._path.exists()
             file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             try:
                 left = memoryview(lines)
@@ -74,6 +76,8 @@ class UploadCache:
                 os.fdatasync(file)
             finally:
                 os.close(file)
+            if is_new:
+                sync_directory(self._path.parent)
         except OSError as error:
             raise self._cannot("written", error) from None
 
