@@ -205,6 +205,16 @@ async def test_a_file_that_others_can_read_is_not_used_and_can_be_ended(place: P
     assert await place.current() is None
 
 
+async def test_a_file_of_another_user_is_not_used(place: Place) -> None:
+    """Whoever can put a file there could else have us act in their name; only root can give one away."""
+    if os.geteuid() != 0:
+        pytest.skip("giving a file to another user needs root")
+    os.chown(place.file, 65534, -1)
+    assert stat.S_IMODE(place.file.stat().st_mode) == 0o600
+    with pytest.raises(ConfigurationError, match="is open to others"):
+        await place.current()
+
+
 async def test_a_link_in_its_place_is_not_followed(place: Place, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere.json"
     place.file.rename(elsewhere)

@@ -94,6 +94,16 @@ def test_a_deadline_is_temporary_without_judgements_and_partial_with_them(judgem
     assert exit_code(state) == code
 
 
+@pytest.mark.parametrize(
+    ("outcome", "lost", "code"), [("partial", True, 3), ("partial", False, 75), ("failed", True, 69)]
+)
+def test_what_the_broker_dropped_no_resume_brings_back(outcome, lost, code):
+    """Without a judgement 75 says that `resume` may help; it does not help with what is lost."""
+    state = reached("gathering", *([ONE_OF_EACH["OffsetsLost"]] if lost else []))
+    state.advance(RunClosed(at=AT, outcome=outcome))
+    assert (state.judged, exit_code(state)) == (0, code)
+
+
 @pytest.mark.parametrize(("outcome", "code"), [("not-sent", 0), ("not-awaited", 0), ("interrupted", 75)])
 def test_the_codes_of_the_other_outcomes(outcome, code):
     assert exit_code(reached("gathering", RunClosed(at=AT, outcome=outcome))) == code

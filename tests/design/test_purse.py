@@ -50,6 +50,16 @@ async def asked(questions: list[tuple[int, int, bool]], limit: int, *, chance: r
     return len(questions), spent
 
 
+async def test_an_answer_that_comes_twice_is_paid_once():
+    """A callback can be published again; its cost must not eat the limit a second time."""
+    purse, most = SpendLimit(1.0), lambda: Decimal("0.5")
+    assert await purse.admit("1", most, patience=5) == "ask"
+    for _ in range(2):
+        purse.settle("1", result(1, Decimal("0.4"), known=True), most=most)
+    assert await purse.admit("2", most, patience=5) == "ask"
+    assert purse.refused is None
+
+
 @settings(deadline=None, max_examples=150)
 @given(questions=QUESTIONS, limit=st.integers(1, 300), seed=st.integers(0, 2**16))
 def test_the_limit_holds_and_who_is_asked_does_not_depend_on_when_answers_come(questions, limit, seed):

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import OffsetOutOfRangeError
 
 from eng5_runner.core.classify import RawRecord
 from eng5_runner.core.events import Position
@@ -198,6 +199,34 @@ async def test_records_that_the_broker_gave_out_and_no_longer_has_are_a_lost_clu
     broker.listen([at(CALLBACKS, 0, 30)])
     with pytest.raises(TemporaryFailure, match=f"{CALLBACKS}, partition 0: the broker lost offset 30"):
         await poll_until(broker, 1)
+
+
+class Truncated:
+    """A consumer whose next offset is out of range, while the log's first record stands at `first`."""
+
+    def __init__(self, first: int) -> None:
+        self._first = first
+        self.sought: list[int] = []
+
+    async def getmany(self, **_: object) -> dict[TopicPartition, list[object]]:
+        raise OffsetOutOfRangeError({TopicPartition(CALLBACKS, 0): 30})
+
+    async def beginning_offsets(self, wanted: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(wanted, self._first)
+
+    def seek(self, _: TopicPartition, offset: int) -> None:
+        self.sought.append(offset)
+
+
+async def test_a_gap_of_nothing_is_no_gap_but_a_lost_cluster() -> None:
+    """An offset that was given out and refused is lost, also where the log has meanwhile grown up to it again."""
+    settings = KafkaSettings(bootstrap="nowhere:1", client_id="tests")
+    later = Truncated(first=31)
+    polled = await KafkaBroker(settings, later).poll()
+    assert (polled.gaps, later.sought) == ((Gap(position=at(CALLBACKS, 0, 30), resumed_at=31),), [31])
+    for first in (30, 0):
+        with pytest.raises(TemporaryFailure, match="the broker lost offset 30"):
+            await KafkaBroker(settings, Truncated(first)).poll()
 
 
 async def test_a_failure_while_a_gap_is_measured_is_told(cluster: MockCluster, broker: KafkaBroker) -> None:

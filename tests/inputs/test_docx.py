@@ -178,6 +178,17 @@ def test_a_bomb_that_stays_below_the_ratio_is_cut_at_the_size() -> None:
     assert kind_of(doc.docx(f"<!--{noise}-->", "<w:p/>" * 3_000_000)) == "too_large"
 
 
+@pytest.mark.parametrize(
+    ("paragraphs", "refused"), [(240_000, True), (160_000, False)], ids=["1.4 MB of nothing", "0.9 MB of nothing"]
+)
+def test_above_a_mebibyte_a_part_that_is_blown_up_is_a_bomb_however_small(paragraphs: int, refused: bool) -> None:
+    data = doc.docx("<w:p/>" * paragraphs)
+    if refused:
+        assert kind_of(data) == "too_large"
+    else:
+        assert docx_text(data) == ""
+
+
 def test_more_parts_than_a_document_has() -> None:
     assert kind_of(doc.archive({f"part{number}": "" for number in range(2_001)})) == "too_large"
 

@@ -88,3 +88,28 @@ def test_fewer_than_two_items_have_no_reliability():
 def test_separation_is_undefined_across_components_and_without_variation():
     assert separation(fit(comparisons_from("abcd", [("a", "b", 1.0), ("c", "d", 1.0)]))) is None
     assert separation(fit(comparisons_from("ab", [("a", "b", 1.0), ("b", "a", 1.0)]))) is None
+
+
+def test_separation_is_the_textbook_formula():
+    """SSR = 1 − mean(SE²)/var(θ̂), the variance with n − 1: transcribed for a balanced design, ε = .3, no position."""
+    won = np.array([[0, 3, 3, 4], [1, 0, 2, 3], [1, 2, 0, 3], [0, 1, 1, 0]], dtype=float)  # of 4 judgements a pair
+    rows = [
+        ("abcd"[i], "abcd"[j], outcome)
+        for i in range(4)
+        for j in range(i + 1, 4)
+        for outcome, times in ((1.0, int(won[i, j])), (0.0, int(won[j, i])))
+        for _ in range(times)
+    ]
+    each, edge = 12.0, 0.3
+    score = edge + (each - 2 * edge) * won.sum(axis=1) / each
+    theta, information = np.zeros(4), np.eye(4)
+    for _ in range(50):
+        p = 1.0 / (1.0 + np.exp(theta[None, :] - theta[:, None]))
+        spread = 4.0 * p * (1.0 - p) * (1.0 - np.eye(4))
+        information = np.diag(spread.sum(axis=1)) - spread
+        expected = 4.0 * (p * (1.0 - np.eye(4))).sum(axis=1)
+        theta = theta + np.linalg.pinv(information) @ (score - expected)
+    by_hand = 1.0 - np.diag(np.linalg.pinv(information)).mean() / theta.var(ddof=1)
+    ours = separation(fit(comparisons_from("abcd", rows), position_effect=False))
+    assert ours == pytest.approx(by_hand, abs=1e-3)
+    assert abs(by_hand - (1.0 - np.diag(np.linalg.pinv(information)).mean() / theta.var())) > 0.05

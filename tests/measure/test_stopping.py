@@ -7,9 +7,10 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
+from eng5_runner.measure.design.pairing import balanced_rounds
 from eng5_runner.measure.design.stopping import Rule, look
 from eng5_runner.measure.model.bradley_terry import comparisons_from, fit
-from tests.measure.studies import balanced_study, normal_truth
+from tests.measure.studies import balanced_study, judged, normal_truth
 
 RULE = Rule(reliability=0.8, se=0.9, budget=100_000, draws=40)
 
@@ -62,12 +63,26 @@ def test_a_spent_budget_ends_it():
     assert look(after(8), rule=replace(RULE, budget=120), round_number=8, seed=1).verdict == "budget spent"
 
 
+def two_classes(*, linked: bool):
+    """Two groups of 15, each told apart as well as anybody could wish; perhaps one judgement between them."""
+    items, rows = [], []
+    for seed, group in enumerate("xy", start=1):
+        names = [f"{group}{number:02}" for number in range(15)]
+        truth = dict(zip(names, normal_truth(15, spread=1.8, seed=seed).tolist(), strict=True))
+        pairs = [(pair.first, pair.second) for pairs in balanced_rounds(names, rounds=30, seed=1) for pair in pairs]
+        rows += judged(pairs, truth=truth, seed=3)
+        items += names
+    return fit(comparisons_from(items, [*rows, *([("x00", "y00", 1.0)] if linked else [])]))
+
+
 def test_parts_that_nothing_links_do_not_end_it():
-    rows = [(a, b, y) for a, b in ("ab", "cd") for y in (1.0, 1.0, 1.0, 0.0)] * 9
-    seen = look(
-        fit(comparisons_from("abcd", rows)), rule=replace(RULE, reliability=0.01, se=5.0), round_number=9, seed=1
-    )
-    assert (seen.components, seen.verdict) == (2, "go on")
+    """However precise each part is by itself: with a link, and all else alike, the study may end."""
+    rule = replace(RULE, se=2.0)
+    apart = look(two_classes(linked=False), rule=rule, round_number=30, seed=1)
+    assert (apart.components, apart.verdict, apart.interval) == (2, "go on", None)
+    assert apart.reliability > 0.85 and apart.se < 0.9 and apart.fewest > 10
+    together = look(two_classes(linked=True), rule=rule, round_number=30, seed=1)
+    assert (together.components, together.verdict) == (1, "precise enough")
 
 
 def test_a_coin_toss_is_never_precise_enough():

@@ -53,6 +53,20 @@ def test_stopped_in_any_stage_a_run_is_closed_as_interrupted_and_resumes(kind, p
     assert claims(run) == claims(plain)
 
 
+@pytest.mark.parametrize("kind", [ListeningFrom, RequestPrepared])
+def test_stopped_before_the_request_is_out_a_run_sends_none(kind, tmp_path):
+    """Between the request's bytes in the ledger and the request on the wire lies the last moment that costs nothing."""
+    run, stop = Run(tmp_path / "run"), asyncio.Event()
+
+    def observe(told: object) -> None:
+        if isinstance(told, kind):
+            stop.set()
+
+    run.start(observe=observe, stop=stop)
+    assert run.world.cluster.requests == []
+    assert [type(event) for event in run.events[-2:]] == [RequestPrepared, RunClosed]
+
+
 def test_stopped_while_nothing_comes(tmp_path):
     """The poll under way is the last one."""
     world = World()

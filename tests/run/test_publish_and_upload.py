@@ -14,7 +14,7 @@ from eng5_runner.core.spec import Target, Uploading
 from eng5_runner.errors import InputsInvalid, ServiceUnavailable, TemporaryFailure
 from tests.run.cluster import Cluster
 from tests.run.runs import DRY, REMOTE, Run, make_spec
-from tests.run.world import MemoryCache, World
+from tests.run.world import MemoryCache, World, whole_story
 
 
 def payload(run: Run) -> bytes:
@@ -70,6 +70,19 @@ def test_an_unknown_outcome_twice_and_a_new_broker_still_send_the_same_bytes(tmp
     assert run.world.cluster.requests == [payload(run)]
 
 
+def test_a_broker_that_lost_the_request_alone_gets_it_again(tmp_path):
+    """Its log ends just where our record stood: one record shorter is forgotten, too."""
+    world = World()
+    world.cj.script = lambda _run_id, _essays: []
+    run = Run(tmp_path / "run", world)
+    assert exit_code(run.start()) == 75
+    lost = world.cluster.requests.pop()
+    world.cj.script = whole_story
+    assert exit_code(run.resume()) == 0
+    assert world.cluster.requests == [lost]
+    assert "the broker is a new one: sending the identical request again" in run.notices
+
+
 def test_the_ledger_holds_the_bytes_before_they_are_sent(tmp_path):
     """When the request's record is in the topic, the ledger names it."""
     world = World()
@@ -114,9 +127,11 @@ def test_a_cache_whose_sample_holds_is_believed(tmp_path):
 
 @pytest.mark.parametrize("held", [None, b"another text"])
 def test_a_cache_that_names_what_the_service_does_not_hold_is_forgotten(held, tmp_path):
+    """All of it, entries of other runs included: the service lost them as well."""
     first = Run(tmp_path / "run")
     first.start()
     content = first.world.content
+    first.world.cache.known["0" * 64] = "1" * 32
     for storage_id in list(content.texts):
         del content.texts[storage_id]
         if held is not None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from uuid import UUID
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -54,6 +56,26 @@ def test_any_interleaving_gives_the_same_artefact_but_for_times_and_bookkeeping(
         run = Run(Path(folder) / "run", shuffled_world(order))
         run.start()
         assert essence(run.artefact()) == essence(plain_artefact)
+
+
+def of_one_instant(run_id: UUID, essays: list[str]) -> list[Callback]:
+    """The story with all comparisons asked in the same microsecond."""
+    return [
+        Callback(one.topic, re.sub(rb'"requested_at": "[^"]+"', b'"requested_at": "2027-03-02T08:00:00Z"', one.value))
+        for one in whole_story(run_id, essays)
+    ]
+
+
+def test_also_where_all_time_stamps_are_equal(tmp_path):
+    stated = []
+    for name, step in (("forwards", 1), ("backwards", -1)):
+        world = World()
+        world.cj.script = lambda run_id, essays, step=step: of_one_instant(run_id, essays)[::step]
+        run = Run(tmp_path / name, world)
+        run.start()
+        assert len({one.result.requested_at for one in claims(run)[0]}) == 1
+        stated.append(essence(run.artefact()))
+    assert stated[0] == stated[1]
 
 
 @settings(FROM_FIXTURE, max_examples=30)

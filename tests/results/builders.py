@@ -1,0 +1,258 @@
+"""Small studies made of plain values, and the one place that knows how the results hold their figures.
+
+The tests of this folder say which essays won and which figure they mean; here it becomes inputs, callbacks and events.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeAlias
+
+from eng5_runner.contracts.callbacks import BTStats, LLMComparisonResult
+from eng5_runner.contracts.topics import Topic
+from eng5_runner.core.events import (
+    CallbackAccepted,
+    CallbackKind,
+    ListeningFrom,
+    Position,
+    PreflightPassed,
+    RequestPrepared,
+    RequestPublished,
+    RunStarted,
+)
+from eng5_runner.core.inputs import Anchor, Document, Inputs, SourceFile, Student
+from eng5_runner.core.request import build_request
+from eng5_runner.core.state import RunState, fold
+from eng5_runner.results import estimates
+from eng5_runner.results.alignment import anchor_alignment
+from eng5_runner.results.fitted_study import JudgedStudy
+from eng5_runner.results.judge_quality import judge_quality
+from eng5_runner.results.judgements import Evidence, Judgement, gather_evidence
+from eng5_runner.results.service_comparison import RunnerEstimate, comparison_with_service
+from eng5_runner.results.service_result import ServiceEstimate
+from tests.run.runs import VERSIONS, make_inputs, make_spec
+
+Arrived: TypeAlias = CallbackAccepted
+TOPIC_OF: Mapping[CallbackKind, Topic] = {
+    "comparison": Topic.COMPARISON,
+    "completed": Topic.COMPLETED,
+    "failed": Topic.FAILED,
+    "result": Topic.RESULT,
+}
+SCALE = "eng5_np_legacy_9_step"
+JUDGE = ("mock", "invented-judge-1")
+NOON = datetime(2027, 3, 2, 12, tzinfo=UTC)
+
+
+def at(block: Any, *path: str | int) -> Any:
+    """A figure in a block of the results by its path, whether the block holds keys or fields."""
+    for step in path:
+        block = block[step] if isinstance(block, Mapping | Sequence) else getattr(block, str(step))
+    return block
+
+
+def plain(block: Any) -> Any:
+    """A block as JSON holds it."""
+    if hasattr(block, "model_dump"):
+        return block.model_dump(mode="json", exclude_none=False)
+    if isinstance(block, list | tuple):
+        return [plain(part) for part in block]
+    return block
+
+
+def row_of(rows: Iterable[Any], name: str, *, key: str = "essay_id") -> Any:
+    """The only row of this essay."""
+    (found,) = [row for row in rows if at(row, key) == name]
+    return found
+
+
+def _file(name: str) -> SourceFile:
+    return SourceFile.of(name.encode(), source_path=name, encoding="utf-8", file_format="txt")
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _document(name: str, text: str) -> Document:
+    return Document(file=_file(name), text=text, text_sha256=_sha256(text), word_count=len(text.split()))
+
+
+def inputs_of(
+    *, students: Iterable[str] = (), anchors: Mapping[str, str] | None = None, words: Mapping[str, int] | None = None
+) -> Inputs:
+    """Inputs with these students, these anchors (id → grade) and these numbers of words (100 where none is given)."""
+    counts = words or {}
+    return Inputs(
+        grade_scale=SCALE,
+        instructions=_document("instructions.md", "Judge the language."),
+        prompt=_document("prompt.md", "Write about rain."),
+        anchor_table=None,
+        anchors=tuple(
+            Anchor(
+                anchor_id=name,
+                file=_file(f"{name}.txt"),
+                grade=grade,
+                text_sha256=_sha256(name),
+                word_count=counts.get(name, 100),
+                label=name,
+            )
+            for name, grade in sorted((anchors or {}).items())
+        ),
+        students=tuple(
+            Student(
+                essay_id=name,
+                file=_file(f"{name}.txt"),
+                text_sha256=_sha256(name),
+                word_count=counts.get(name, 100),
+            )
+            for name in sorted(students)
+        ),
+        notes=(),
+    )
+
+
+def call(first: str, second: str, winner: str | None, *, number: int = 0, **changes: Any) -> Judgement:
+    """One call, `number` seconds after noon; `winner` is an essay, or None for a call that failed.
+
+    Args:
+        first: the essay that is shown first.
+        second: the other one.
+        winner: one of both, or None.
+        number: makes the request's id and times.
+        changes: fields of the result, `about` for fields of its metadata.
+    """
+    about = changes.pop("about", {})
+    outcome: dict[str, Any] = {"error_detail": {"error_code": "LLM_PROVIDER_TIMEOUT", "message": "Too slow."}}
+    if winner is not None:
+        outcome = {"winner": {first: "Essay A", second: "Essay B"}[winner], "justification": "Why.", "confidence": 3.0}
+    told: dict[str, Any] = {
+        "request_id": f"queue-{number:05d}",
+        "correlation_id": None,
+        "provider": JUDGE[0],
+        "model": JUDGE[1],
+        "response_time_ms": 250,
+        "token_usage": {"prompt_tokens": 600, "completion_tokens": 40},
+        "cost_estimate": 0.001,
+        "requested_at": NOON + timedelta(seconds=number),
+        "completed_at": NOON + timedelta(seconds=number, milliseconds=250),
+        "request_metadata": {
+            "essay_a_id": first,
+            "essay_b_id": second,
+            "prompt_sha256": _sha256(f"{first}|{second}"),
+        }
+        | about,
+    }
+    return Judgement(first, second, LLMComparisonResult.model_validate(told | outcome | changes))
+
+
+def calls(*verdicts: str, **changes: Any) -> list[Judgement]:
+    """Calls written as `a>b` (a was shown first and won), `a<b` (a was shown first and lost), `a?b` (it failed)."""
+    made = []
+    for number, verdict in enumerate(verdicts):
+        sign = next(sign for sign in "<>?" if sign in verdict)
+        first, second = verdict.split(sign)
+        winner = {">": first, "<": second, "?": None}[sign]
+        made.append(call(first, second, winner, number=number, **changes))
+    return made
+
+
+def all_pairs(order: Sequence[str], *, upsets: Iterable[tuple[str, str]] = ()) -> list[Judgement]:
+    """Every pair in both orders; the essay that stands earlier in `order` wins, but for the upsets (winner, loser)."""
+    lost = {frozenset(pair): pair[0] for pair in upsets}
+    made: list[Judgement] = []
+    for place, better in enumerate(order):
+        for worse in order[place + 1 :]:
+            winner = lost.get(frozenset((better, worse)), better)
+            for first, second in ((better, worse), (worse, better)):
+                made.append(call(first, second, winner, number=len(made)))
+    return made
+
+
+def study_of(inputs: Inputs, judged: Sequence[Judgement], *, failed: Sequence[Judgement] = ()) -> JudgedStudy:
+    """The judgements, fitted."""
+    return JudgedStudy.of(inputs, judged=judged, failed=failed)
+
+
+def estimates_of(
+    inputs: Inputs, judged: Sequence[Judgement], *, failed: Sequence[Judgement] = (), adaptive: bool = False
+) -> estimates.Estimates:
+    """All blocks that are computed from the judgements."""
+    return estimates.estimate(inputs, judged, failed=failed, adaptive=adaptive)
+
+
+def quality_of(inputs: Inputs, judged: Sequence[Judgement], *, failed: Sequence[Judgement] = ()) -> Any:
+    """The judge's quality card."""
+    return judge_quality(study_of(inputs, judged, failed=failed))
+
+
+def alignment_of(inputs: Inputs, judged: Sequence[Judgement]) -> Any:
+    """How the order of the anchors agrees with their grades."""
+    return anchor_alignment(study_of(inputs, judged))
+
+
+def arrived(kind: CallbackKind, message: Mapping[str, Any], *, limit_usd: float | None = None) -> Arrived:
+    """A message that was accepted; `limit_usd` is the cost limit at which the batch stopped."""
+    place = Position(topic=TOPIC_OF[kind], partition=0, offset=0)
+    raw = json.dumps(message)
+    return CallbackAccepted(
+        at=NOON, position=place, raw=raw, kind=kind, key=_sha256(raw), fingerprint="f", limit_usd=limit_usd
+    )
+
+
+def sent(**spec: object) -> RunState:
+    """The small run of `runs.make_inputs` after its request went out."""
+    inputs, _ = make_inputs()
+    settled = make_spec(**spec)
+    payload = build_request(settled, inputs, storage_ids={}, at=NOON).to_bytes().decode()
+    return fold(
+        [
+            RunStarted(at=NOON, spec=settled, inputs_sha256=inputs.digest(), versions=VERSIONS),
+            PreflightPassed(at=NOON, checks=()),
+            ListeningFrom(at=NOON, cluster_id="c", request_ends=(), callback_ends=()),
+            RequestPrepared(at=NOON, event_id=settled.event_id, payload=payload),
+            RequestPublished(at=NOON, position=Position(topic=Topic.REQUEST, partition=0, offset=0)),
+        ]
+    )
+
+
+def evidence_of(events: Iterable[Arrived]) -> Evidence:
+    """What these messages tell of the small run."""
+    inputs, _ = make_inputs()
+    return gather_evidence(inputs, events, state=sent())
+
+
+def compared(
+    ours: Mapping[str, tuple[float, float]],
+    its: Mapping[str, tuple[float | None, float | None]],
+    *,
+    grades: Mapping[str, str] | None = None,
+    theirs: Mapping[str, str] | None = None,
+    probabilities: Mapping[str, float] | None = None,
+) -> Any:
+    """The runner's figures against the service's.
+
+    Args:
+        ours: essay → θ and standard error.
+        its: the same of the service, None for what it left out.
+        grades: essay → grade that the runner projects, each with the same `probabilities`.
+        theirs: essay → grade that the service projects.
+        probabilities: of the runner, lowest grade first.
+    """
+    own = {
+        name: RunnerEstimate(
+            theta=theta,
+            standard_error=error,
+            grade=(grades or {}).get(name),
+            probabilities=probabilities or {} if name in (grades or {}) else {},
+        )
+        for name, (theta, error) in ours.items()
+    }
+    given = {
+        name: ServiceEstimate(place=BTStats(bt_mean=theta, bt_se=error), grade=(theirs or {}).get(name))
+        for name, (theta, error) in its.items()
+    }
+    return comparison_with_service(own, given)

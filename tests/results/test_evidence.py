@@ -1,0 +1,105 @@
+"""What came back, in an order of its own: the order of arrival leaves no trace."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from uuid import UUID
+
+import pytest
+
+from eng5_runner.core.state import ImpossibleLedgerError
+from tests.results.builders import Arrived, arrived, evidence_of
+from tests.run import messages
+from tests.run.runs import RUN_ID
+
+PAIRS = (("birk", "cleo"), ("cleo", "dag"), ("dag", "birk"))
+
+
+def same_instant() -> list[Arrived]:
+    """Three comparisons, all asked in one microsecond."""
+    told = [messages.comparison_message(RUN_ID, n, pair, winner="Essay A") for n, pair in enumerate(PAIRS)]
+    for message in told:
+        message["data"]["requested_at"] = "2027-03-02T08:00:00.000000Z"
+    return [arrived("comparison", message) for message in told]
+
+
+def test_comparisons_of_one_instant_stand_in_one_order_however_they_came():
+    orders = {
+        tuple(one.result.request_id for one in evidence_of(order).judged)
+        for order in itertools.permutations(same_instant())
+    }
+    assert orders == {("queue-0000", "queue-0001", "queue-0002")}
+
+
+def test_comparisons_stand_in_the_order_in_which_they_were_asked():
+    told = [messages.comparison_message(RUN_ID, n, PAIRS[n % 3], winner="Essay A") for n in (5, 1, 3)]
+    found = evidence_of([arrived("comparison", message) for message in told])
+    assert [one.result.request_id for one in found.judged] == ["queue-0001", "queue-0003", "queue-0005"]
+
+
+def test_a_comparison_is_under_our_ids_and_its_winner_the_essay_that_won():
+    told = [messages.comparison_message(RUN_ID, n, ("cleo", "birk"), winner=w) for n, w in enumerate("AB")]
+    for message, side in zip(told, "AB", strict=True):
+        message["data"]["winner"] = f"Essay {side}"
+    found = evidence_of([arrived("comparison", message) for message in told])
+    assert [(one.first, one.second, one.winner, one.loser) for one in found.judged] == [
+        ("cleo", "birk", "cleo", "birk"),
+        ("cleo", "birk", "birk", "cleo"),
+    ]
+
+
+def test_a_call_without_a_winner_is_a_failure_and_no_judgement():
+    told = [messages.comparison_message(RUN_ID, n, PAIRS[0], winner=w) for n, w in ((0, None), (1, "Essay B"))]
+    found = evidence_of([arrived("comparison", message) for message in told])
+    assert [one.result.request_id for one in found.failed] == ["queue-0000"]
+    assert [one.result.request_id for one in found.judged] == ["queue-0001"]
+
+
+def result(model: str, *, limit: float | None) -> Arrived:
+    """A result that names itself by its model, made when a batch stopped at this cost limit."""
+    message = json.loads(messages.result(RUN_ID, ["birk"]).value)
+    message["data"]["model_used"] = model
+    return arrived("result", message, limit_usd=limit)
+
+
+@pytest.mark.parametrize(
+    ("limits", "stands"),
+    [
+        ((1.0, 2.0), "second"),
+        ((2.0, 1.0), "first"),  # the old story came late
+        ((None, 2.0), "first"),  # without a limit a batch is done
+        ((2.0, None), "second"),
+    ],
+)
+def test_the_result_of_a_lower_cost_limit_never_replaces_that_of_a_higher(limits, stands):
+    found = evidence_of([result(name, limit=limit) for name, limit in zip(("first", "second"), limits, strict=True)])
+    assert found.result is not None
+    assert found.result.model_used == stands
+
+
+def test_without_a_result_there_is_none():
+    assert evidence_of(same_instant()).result is None
+
+
+def test_a_trace_that_is_no_uuid_gives_way_to_the_envelope_s_and_then_to_the_run_s():
+    told = [messages.comparison_message(RUN_ID, n, PAIRS[0], winner="Essay A") for n in range(3)]
+    told[0]["data"]["correlation_id"] = "C0FFEE00-1111-4222-8333-444455556666"
+    told[1]["data"]["correlation_id"] = "no trace"
+    told[2]["data"]["correlation_id"] = None
+    traces = [one.result.correlation_id for one in evidence_of([arrived("comparison", m) for m in told]).judged]
+    assert traces == ["c0ffee00-1111-4222-8333-444455556666", told[1]["correlation_id"], told[2]["correlation_id"]]
+    assert all(str(UUID(trace)) == trace for trace in traces)
+
+
+@pytest.mark.parametrize("raw", ["{}", "no JSON"])
+def test_an_accepted_message_that_is_none_makes_the_ledger_impossible(raw):
+    (one,) = same_instant()[:1]
+    with pytest.raises(ImpossibleLedgerError, match="is not one"):
+        evidence_of([one.model_copy(update={"raw": raw})])
+
+
+def test_an_accepted_comparison_of_a_stranger_makes_the_ledger_impossible():
+    stranger = messages.comparison_message(RUN_ID, 0, ("birk", "nobody"), winner="Essay A")
+    with pytest.raises(ImpossibleLedgerError, match="stranger"):
+        evidence_of([arrived("comparison", stranger)])

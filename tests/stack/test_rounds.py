@@ -1,0 +1,121 @@
+"""The course of one batch, with a record and a provider in memory: what is on record is not decided again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+
+from eng5_runner.contracts.callbacks import LLMComparisonResult
+from eng5_runner.contracts.request import LLMConfigOverrides
+from eng5_runner.contracts.services import ComparisonBody
+from eng5_runner.contracts.study_options import StudyOptions
+from eng5_runner.stack.cj.batch_runner import BatchRun
+from eng5_runner.stack.cj.outcome import Outcome
+from eng5_runner.stack.cj.plan import BatchPlan, PlannedEssay
+from eng5_runner.stack.cj.repository import Asked, Batch
+from tests.run.messages import comparison_message
+
+BATCH_ID = "c0ffee00-1111-4222-8333-444455556666"
+ESSAYS = tuple(f"student_{number:02}" for number in range(14))
+PLAN = BatchPlan(
+    batch_id=BATCH_ID,
+    correlation_id=UUID(BATCH_ID),
+    assignment_id=None,
+    course_code="ENG5",
+    user_id="tester",
+    grade_scale=None,
+    essays=tuple(PlannedEssay(essay_id=name, storage_id="0" * 32) for name in ESSAYS),
+    seed=1,
+    budget=len(ESSAYS) // 2 * 13,
+    wishes=StudyOptions(target_se=5.0),
+    task=None,
+    criteria=None,
+    overrides=LLMConfigOverrides(),
+    accepted_at=datetime(2027, 3, 2, tzinfo=UTC),
+)
+"""Any standard error will do, so the study is precise enough as soon as each essay has its ten judgements."""
+
+
+class Record:
+    """What was written down, in memory."""
+
+    def __init__(self) -> None:
+        self.asked: list[Asked] = []
+
+    async def add(self, number: int, asked: Sequence[Asked]) -> None:
+        self.asked += asked
+
+
+class Provider:
+    """An LLM provider that answers at once: the essay with the lower number wins."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.run: BatchRun | None = None
+
+    async def ask(self, body: ComparisonBody) -> None:
+        assert self.run is not None
+        self.asked.append(body.correlation_id)
+        self.run.deliver(answer(body))
+
+
+def message(correlation_id: str, pair: tuple[str, str]) -> dict[str, object]:
+    told = comparison_message(UUID(BATCH_ID), 0, pair, winner="Essay A" if pair[0] < pair[1] else "Essay B")
+    told["data"] |= {"request_id": correlation_id, "correlation_id": correlation_id}
+    return told
+
+
+def answer(body: ComparisonBody) -> LLMComparisonResult:
+    pair = str(body.metadata["essay_a_id"]), str(body.metadata["essay_b_id"])
+    return LLMComparisonResult.model_validate_json(json.dumps(message(body.correlation_id, pair)["data"]))
+
+
+def answered(asked: Asked) -> Asked:
+    """The same with its answer on record."""
+    told = message(asked.correlation_id, (asked.essay_a_id, asked.essay_b_id))
+    return replace(asked, raw=json.dumps(told).encode())
+
+
+async def work(earlier: Sequence[Asked] = (), *, plan: BatchPlan = PLAN) -> tuple[Outcome, Record, Provider]:
+    record, provider = Record(), Provider()
+    provider.run = BatchRun(batch=Batch(number=1, request_sha256="0" * 64, plan=plan), record=record, provider=provider)
+    outcome = await provider.run.run(earlier, {name: f"The text of {name}." for name in ESSAYS})
+    return outcome, record, provider
+
+
+async def test_a_study_ends_after_the_first_whole_wave_that_is_precise_enough():
+    outcome, record, _ = await work()
+    assert [look.verdict for look in outcome.looks] == ["go on"] * 9 + ["precise enough"]
+    assert outcome.wanted == len(outcome.results) == len(record.asked) == 70
+
+
+async def test_waves_on_record_are_asked_to_their_end_though_the_study_was_precise_enough_before():
+    """A session that decided otherwise wrote them down; whoever goes on asks what stands there and decides no more."""
+    _, first, _ = await work()
+    _, longer, _ = await work(plan=PLAN.model_copy(update={"wishes": StudyOptions()}))
+    on_record = longer.asked[: 70 + 14]  # two waves more
+    assert on_record[:70] == first.asked
+    outcome, record, provider = await work(on_record)
+    assert len(provider.asked) == outcome.wanted == len(outcome.results) == 84
+    assert record.asked == [], "nothing new was decided"
+    assert [look.verdict for look in outcome.looks[9:]] == ["precise enough"] * 3
+
+
+async def test_what_has_an_answer_on_record_is_not_asked_again():
+    whole, first, provider = await work()
+    on_record = [*map(answered, first.asked[:19]), *first.asked[19:21]]
+    outcome, record, again = await work(on_record)
+    assert again.asked == provider.asked[19:], "two questions of the third wave, under their old ids, and the rest"
+    assert record.asked == first.asked[21:]
+    assert outcome.results == whole.results
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_the_same_plan_asks_the_same_questions(seed):
+    plan = PLAN.model_copy(update={"seed": seed})
+    assert (await work(plan=plan))[1].asked == (await work(plan=plan))[1].asked
