@@ -13,7 +13,7 @@ import choix
 import numpy as np
 
 from eng5_runner.measure.model.bradley_terry import fit
-from tests.measure.studies import large_study
+from tests.support.studies import large_study
 
 SIZES = ((100, 2_000), (1_000, 20_000), (10_000, 200_000))
 # choix needs minutes and gigabytes for the largest size; half a minute is enough to see it.

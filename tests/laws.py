@@ -300,13 +300,31 @@ def patches(tests: Mapping[str, str]) -> list[Breach]:
     return found
 
 
+def borrowed_helpers(tests: Mapping[str, str]) -> list[Breach]:
+    """Where a test takes helpers from another test or from another folder; what several share is in `tests/support`."""
+    folders = {path.split("/")[0] for path in tests if "/" in path}
+    found = []
+    for path, text in tests.items():
+        allowed = {path.split("/")[0], "support"}
+        for node in ast.walk(ast.parse(text, path)):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
+            module = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+            for _, *parts in (f"{module}{name}".split(".") for name in names if f"{module}{name}".startswith("tests.")):
+                is_test = any(part == "conftest" or part.startswith("test_") for part in parts)
+                if is_test or parts[0] in folders - allowed:
+                    what = f"imports tests.{'.'.join(parts)}"
+                    found.append(Breach(path=f"tests/{path}", line=node.lineno, law="borrowed_helpers", what=what))
+    return found
+
+
 def read(folder: Path) -> dict[str, str]:
     """The modules of a package on disk."""
     return {path.relative_to(folder).as_posix(): path.read_text("utf-8") for path in sorted(folder.rglob("*.py"))}
 
 
 def main() -> int:
-    found = [*breaches(read(ROOT / PACKAGE)), *patches(read(ROOT / "tests"))]
+    tests = read(ROOT / "tests")
+    found = [*breaches(read(ROOT / PACKAGE)), *patches(tests), *borrowed_helpers(tests)]
     sys.stdout.writelines(f"{breach}\n" for breach in found)
     return 1 if found else 0
 

@@ -196,6 +196,26 @@ def test_patches_are_found_in_tests(text):
     assert laws.patches({"cli/test_a.py": excused}) == []
 
 
+@pytest.mark.parametrize(
+    ("path", "text", "count"),
+    [
+        ("run/test_a.py", "from tests.run.test_b import helper", 1),
+        ("run/test_a.py", "from tests.run.conftest import helper", 1),
+        ("run/test_a.py", "from tests.cli.runner import run", 1),
+        ("run/test_a.py", "from tests.cli import runner", 1),
+        ("run/test_a.py", "import tests.cli.runner", 1),
+        ("support/world.py", "from tests.run.helpers import helper", 1),
+        ("run/test_a.py", "from tests.run.helpers import helper", 0),
+        ("run/test_a.py", "from tests.support.world import World", 0),
+        ("test_laws.py", "from tests import laws", 0),
+        ("run/test_a.py", "from testsuite.cli import runner", 0),
+    ],
+)
+def test_helpers_that_are_borrowed_from_another_test_or_folder_are_found(path, text, count):
+    tests = {"run/helpers.py": "", "cli/runner.py": "", "support/world.py": "", "laws.py": "", path: text}
+    assert len(laws.borrowed_helpers(tests)) == count
+
+
 def test_a_breach_is_told_in_one_line_with_its_place():
     (breach,) = laws.breaches({**LOOP, "run/a.py": "\nx = 1  # TODO\n"})
     assert str(breach) == "run/a.py:2 [unfinished] TODO"

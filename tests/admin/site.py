@@ -25,7 +25,7 @@ from eng5_runner.stack.identity.tokens import TokenAuthority
 from eng5_runner.stack.platform.store import open_store
 from eng5_runner.stack.platform.web import served
 from eng5_runner.transport.http import Service
-from tests.cli.runner import Ran, run
+from tests.support.runner import Ran, run
 
 EMAIL = "ada@school.example"
 PASSWORD = "canary pässword #@%: 9f31"

@@ -35,7 +35,7 @@ from eng5_runner.errors import (
 )
 from eng5_runner.transport.http import http_session
 from tests.admin.site import ESSAY, SCALE, Site, administration_at
-from tests.effects.servers import serving
+from tests.support.servers import serving
 
 TEXT = "Judge the content, then the language.\r\nNothing else."
 TOKEN = "canary-token-7d10"

@@ -34,8 +34,8 @@ from eng5_runner.effects.identity.session import log_in
 from eng5_runner.errors import InputsInvalid, InputsMissing, RunnerError, ServiceUnavailable, UsageError
 from eng5_runner.stack.identity.accounts import FIRST_ADMIN_EMAIL
 from tests.admin.site import EMAIL, ESSAY, PASSWORD, SCALE, SECRET, TEACHER, Site, cli
-from tests.cli.runner import DEMO, Ran, clean_environment
-from tests.effects.servers import serving
+from tests.support.runner import DEMO, Ran, clean_environment
+from tests.support.servers import serving
 
 TEXT = "Judge the content, then the language.\nNothing else."
 A1 = ("--assignment-id", "a1")

@@ -18,7 +18,7 @@ from eng5_runner.effects.identity.client import claims_of, development_token
 from eng5_runner.errors import ConfigurationError, NotAllowed, RunnerError, ServiceUnavailable, TemporaryFailure
 from eng5_runner.transport.http import http_session
 from tests.admin.site import EMAIL, PASSWORD, Site, identity_at
-from tests.effects.servers import closed_port, serving
+from tests.support.servers import closed_port, serving
 
 REFRESH = "canary-refresh-55b1"
 NOW = datetime(2027, 1, 1, 12, tzinfo=UTC)

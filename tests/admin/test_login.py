@@ -23,7 +23,7 @@ from eng5_runner.effects.identity.session import REFRESH_MARGIN, current_login, 
 from eng5_runner.errors import ConfigurationError, DiskError, NotAllowed, ServiceUnavailable, TemporaryFailure
 from eng5_runner.transport.http import http_session
 from tests.admin.site import EMAIL, PASSWORD, Site, identity_at
-from tests.effects.servers import serving
+from tests.support.servers import serving
 
 START = datetime(2027, 1, 1, 12, tzinfo=UTC)
 

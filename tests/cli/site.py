@@ -13,8 +13,8 @@ from aiohttp import web
 
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.effects.identity.client import development_token
-from tests.effects.mock_cluster import MockCluster
-from tests.effects.servers import serving
+from tests.support.kafka.mock_cluster import MockCluster
+from tests.support.servers import serving
 
 ASSIGNMENT = "1b4e28ba-2fa1-11d2-883f-0016d3cca427"
 SCALE = "eng5_np_legacy_9_step"

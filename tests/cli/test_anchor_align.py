@@ -13,7 +13,7 @@ from scipy.stats import kendalltau, spearmanr
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.proportion import proportion_confint
 
-from tests.cli.runner import DEMO, Ran, artefact, newest, run
+from tests.support.runner import DEMO, Ran, artefact, newest, run
 
 REPORT = "anchor_alignment.md"
 OUTCOMES = ["F", "F+", "E-", "E+", "D-", "D+", "C-", "C+", "B", "A"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.runner import DEMO, artefact, judgements, newest, run
+from tests.support.runner import DEMO, artefact, judgements, newest, run
 
 
 def test_the_demo_runs_to_a_complete_verified_artefact(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from eng5_runner.effects.run_lock import LOCK_NAME
-from tests.cli.conftest import build_study
-from tests.cli.runner import artefact, judgements, ledger_types, newest, run, start, wait_for
+from tests.support.runner import artefact, judgements, ledger_types, newest, run, start, wait_for
+from tests.support.small_study import build_study
 
 BUDGET = 160
 EXECUTE = ("--mode", "execute", "--seed", 3, "--max-comparisons", BUDGET)

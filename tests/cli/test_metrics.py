@@ -17,9 +17,9 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
 from eng5_runner.contracts.topics import CALLBACK_TOPICS, Topic
-from tests.cli.runner import artefact, ledger_types, newest, stack_up, start, wait_for
-from tests.effects.servers import serving
-from tests.kafka.cluster import free_ports
+from tests.support.kafka.cluster import free_ports
+from tests.support.runner import artefact, ledger_types, newest, stack_up, start, wait_for
+from tests.support.servers import serving
 
 COMPARISONS = 400
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"

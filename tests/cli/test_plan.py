@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.runner import clean_environment, newest, run
+from tests.support.runner import clean_environment, newest, run
 
 MODELS = """
 [limits.openai]

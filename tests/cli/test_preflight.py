@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.runner import Ran, ledger_types, newest, run
 from tests.cli.site import LABELS, SCALE, Site, site, token
-from tests.effects.conftest import small_disk as small_disk  # noqa: PLC0414 - pytest finds fixtures by their name
-from tests.effects.small_disk import SmallDisk
+from tests.support.effects import small_disk as small_disk  # noqa: PLC0414 - pytest finds fixtures by their name
+from tests.support.runner import Ran, ledger_types, newest, run
+from tests.support.small_disk import SmallDisk
 
 NOWHERE = "http://127.0.0.1:1"
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"

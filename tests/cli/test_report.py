@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.cli.runner import newest, run
+from tests.support.runner import newest, run
 
 
 def test_a_run_has_a_report_that_is_written_again_alike_and_proved(study: Path, tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from eng5_runner.effects.run_lock import held
-from tests.cli.conftest import build_study
-from tests.cli.runner import artefact, newest, run
+from tests.support.runner import artefact, newest, run
+from tests.support.small_study import build_study
 
 
 @pytest.fixture(scope="module")

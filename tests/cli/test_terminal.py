@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tests.cli.prefork import Process
-from tests.cli.runner import artefact, clean_environment, ledger_types, newest, run, wait_for
+from tests.support.prefork import Process
+from tests.support.runner import artefact, clean_environment, ledger_types, newest, run, wait_for
 
 LONG = ("--mode", "execute", "--max-comparisons", "4000", "--assets")
 SHORT = ("--mode", "execute", "--max-comparisons", "200", "--assets")

@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.cli.runner import clean_environment
-from tests.containers.composed import by_default, seconds
-from tests.kafka.cluster import KafkaBroker, free_ports
-from tests.postgres.server import PostgresServer
+from tests.support.compose import by_default, seconds
+from tests.support.kafka.cluster import KafkaBroker, free_ports
+from tests.support.postgres.server import PostgresServer
+from tests.support.runner import clean_environment
 
 TOOL = Path(sys.executable).parent / "eng5-runner"
 _KAFKA_TOOLS = {

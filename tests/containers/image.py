@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.containers.composed import ROOT
+from tests.support.compose import ROOT
 
 TOOLS = ("buildah", "debootstrap", "unshare", "mount", "ip")
 BASE, IMAGE = "localhost/eng5-base:test", "localhost/eng5-runner:test"

@@ -16,7 +16,7 @@ import typer
 from eng5_runner.cli.app import app, stack_app
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.stack.platform.kafka import LARGEST_MESSAGE_BYTES
-from tests.containers.composed import (
+from tests.support.compose import (
     HULEEDU,
     OWN_STACK,
     ROOT,

@@ -11,14 +11,14 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from tests.cli.conftest import study as study  # noqa: PLC0414 - pytest finds fixtures by their name here
-from tests.cli.runner import wait_for
-from tests.containers.composed import OWN_STACK, RUNNER, by_default, services
 from tests.containers.composition import Composition
-from tests.kafka.certificates import make_certificates
-from tests.kafka.cluster import KafkaBroker
-from tests.kafka.jars import server_jars
-from tests.postgres.server import ADMIN, ADMIN_PASSWORD, PostgresServer, programs, scratch_folder
+from tests.support.compose import OWN_STACK, RUNNER, by_default, services
+from tests.support.kafka.certificates import make_certificates
+from tests.support.kafka.cluster import KafkaBroker
+from tests.support.kafka.jars import server_jars
+from tests.support.postgres.server import ADMIN, ADMIN_PASSWORD, PostgresServer, programs, scratch_folder
+from tests.support.runner import wait_for
+from tests.support.small_study import study as study  # noqa: PLC0414 - pytest finds fixtures by their name here
 
 pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.slow, pytest.mark.xdist_group("compose")]
 

@@ -10,17 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.containers.composed import HULEEDU, OWN_STACK, ROOT
+from tests.support.compose import HULEEDU, OWN_STACK, ROOT
+from tests.support.dockerfile import DOCKERFILE, instructions
 
 BIN = Path(sys.executable).parent
-DOCKERFILE = ROOT / "Dockerfile"
-
-
-def instructions() -> list[tuple[str, str]]:
-    """Name and arguments, continued lines joined, comments left out."""
-    lines = [line for line in DOCKERFILE.read_text().splitlines() if line.strip() and not line.lstrip().startswith("#")]
-    joined = re.sub(r"\s*\\\n\s*", " ", "\n".join(lines))
-    return [(name, rest) for name, _, rest in (line.partition(" ") for line in joined.splitlines())]
 
 
 def last_stage() -> list[tuple[str, str]]:

@@ -19,9 +19,9 @@ from typing import Any
 
 import pytest
 
-from tests.containers.composed import ROOT
 from tests.containers.image import USER, Builder, Image, missing
-from tests.needs import cannot_be_had
+from tests.support.compose import ROOT
+from tests.support.needs import cannot_be_had
 
 DEMO = ROOT / "examples" / "eng5_demo"
 GIT_SHA = "0123456789abcdef0123456789abcdef01234567"

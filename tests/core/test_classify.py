@@ -24,7 +24,7 @@ from eng5_runner.core.classify import (
 )
 from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.core.events import AnchorRow
-from tests.run import messages
+from tests.support.run import messages
 
 RUN_ID = UUID("c0ffee00-1111-4222-8333-444455556666")
 OURS = str(RUN_ID).encode()

@@ -8,8 +8,8 @@ from eng5_runner.core.events import CallbackAccepted, DeadlineReached, Event, Ru
 from eng5_runner.core.next_step import SILENCE, exit_code, missing_uploads, next_step, texts_to_store, verdict
 from eng5_runner.core.spec import Mode, Target, Timeouts
 from eng5_runner.core.state import RunState, fold
-from tests.core.test_state import AT, ONE_OF_EACH, WAYS, place
-from tests.run.runs import ASSIGNED, DRY, REMOTE, make_inputs, make_spec
+from tests.support.run.events import AT, ONE_OF_EACH, WAYS, place
+from tests.support.run.runs import ASSIGNED, DRY, REMOTE, make_inputs, make_spec
 
 INPUTS, _ = make_inputs()
 NO_KAFKA = {"mode": Mode.EXECUTE, "send": False, "target": REMOTE}

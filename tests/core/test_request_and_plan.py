@@ -18,8 +18,8 @@ from eng5_runner.core.spec import Budget
 from eng5_runner.planning.plan import Candidates, make_plan
 from eng5_runner.planning.pricing import PromptSize
 from eng5_runner.results.usage import instant
-from tests.run.messages import SENT
-from tests.run.runs import ASSIGNED, ASSIGNMENT, RUN_ID, make_inputs, make_spec
+from tests.support.run.messages import SENT
+from tests.support.run.runs import ASSIGNED, ASSIGNMENT, RUN_ID, make_inputs, make_spec
 
 AT = datetime(2027, 3, 2, tzinfo=UTC)
 INPUTS, TEXTS = make_inputs()

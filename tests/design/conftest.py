@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.cli.conftest import study
-from tests.stack.conftest import stack
+from tests.support.small_study import study
+from tests.support.stack.fixtures import stack
 
 __all__ = ["stack", "study"]

@@ -7,8 +7,8 @@ import signal
 import pytest
 import pytest_asyncio
 
-from tests.cli.runner import artefact, judgements, ledger_types
-from tests.design.paid import PaidJudge, desk, wait_until
+from tests.support.judges.paid import PaidJudge, desk, wait_until
+from tests.support.runner import artefact, judgements, ledger_types
 
 WANTED = 120
 LIMIT, HIGHER = 0.25, 5

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from eng5_runner.measure.design.pairing import balanced_rounds
-from tests.cli.runner import artefact, judgements, newest, run
+from tests.support.runner import artefact, judgements, newest, run
 
 ESSAYS = 16
 SIZE = ESSAYS // 2

@@ -9,7 +9,7 @@ import pytest
 from eng5_runner.app.design import check_design, read_pairs
 from eng5_runner.app.settings import Settings
 from eng5_runner.errors import InputsInvalid, InputsMissing, UsageError
-from tests.run.runs import make_inputs
+from tests.support.run.runs import make_inputs
 
 INPUTS, _ = make_inputs()
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from eng5_runner.contracts.callbacks import LLMComparisonResult
 from eng5_runner.stack.cj.spend_limit import SpendLimit
-from tests.run.messages import comparison_message
-from tests.run.runs import RUN_ID
+from tests.support.run.messages import comparison_message
+from tests.support.run.runs import RUN_ID
 
 CENTS = st.integers(1, 50)
 # Of each question: what it can cost at most, which part of that it costs, and whether its provider says so.

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.prefork import console_script
-from tests.cli.runner import clean_environment
-from tests.containers.composed import ROOT, RUNNER, services
-from tests.containers.test_dockerfile import instructions
-from tests.needs import cannot_be_had
+from tests.support.compose import ROOT, RUNNER, services
+from tests.support.dockerfile import instructions
+from tests.support.needs import cannot_be_had
+from tests.support.prefork import console_script
+from tests.support.runner import clean_environment
 
 SHELL = re.compile(r"^ *```sh\n(.*?)```", re.DOTALL | re.MULTILINE)
 # What `make` does in a fresh checkout is what CI itself does around these tests.

@@ -13,10 +13,10 @@ from prometheus_client import Counter, Gauge
 
 from eng5_runner.app.metrics import OUTCOMES, RunMetrics
 from eng5_runner.contracts.topics import Topic
-from tests.cli.conftest import study as study  # noqa: PLC0414 - pytest finds fixtures by their name
-from tests.cli.runner import ledger_types, newest, run, start, wait_for
-from tests.effects.mock_cluster import MockCluster
-from tests.kafka.records import stack_on_a_fresh
+from tests.support.kafka.mock_cluster import MockCluster
+from tests.support.kafka.records import stack_on_a_fresh
+from tests.support.runner import ledger_types, newest, run, start, wait_for
+from tests.support.small_study import study as study  # noqa: PLC0414 - pytest finds fixtures by their name
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations"
 DASHBOARD = json.loads((OPERATIONS / "grafana-dashboard.json").read_text())

@@ -29,7 +29,7 @@ from eng5_runner.effects.cj_admin.lookups import CJAdminClient, ModelsClient
 from eng5_runner.effects.content import ContentClient
 from eng5_runner.errors import ConfigurationError, NotAllowed, RunnerError, ServiceUnavailable
 from eng5_runner.transport.http import ANSWER_LIMIT, ATTEMPTS, Service, http_session
-from tests.effects.servers import Handler, closed_port, listening, read_request, serving
+from tests.support.servers import Handler, closed_port, listening, read_request, serving
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 

@@ -21,7 +21,7 @@ from eng5_runner.errors import (
     ServiceUnavailable,
     TemporaryFailure,
 )
-from tests.effects.mock_cluster import (
+from tests.support.kafka.mock_cluster import (
     CLUSTER_AUTHORIZATION_FAILED,
     INIT_PRODUCER_ID,
     LIST_OFFSETS,

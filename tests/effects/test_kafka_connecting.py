@@ -14,8 +14,8 @@ from aiohttp import web
 from eng5_runner.effects.kafka.callbacks import connected
 from eng5_runner.effects.kafka.client import START_SECONDS, KafkaSettings
 from eng5_runner.errors import ConfigurationError, RunnerError, ServiceUnavailable
-from tests.effects.mock_cluster import MockCluster
-from tests.effects.servers import closed_port, listening, serving
+from tests.support.kafka.mock_cluster import MockCluster
+from tests.support.servers import closed_port, listening, serving
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 

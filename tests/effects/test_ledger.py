@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from eng5_runner.core.events import Event
 from eng5_runner.effects.ledger import LEDGER_NAME, Ledger, read_ledger
 from eng5_runner.errors import DiskError, InputsInvalid, InputsMissing
-from tests.effects.processes import in_memory, line, python
 from tests.effects.samples import one_of_each, uploaded
-from tests.effects.small_disk import SmallDisk
+from tests.support.processes import in_memory, line, python
+from tests.support.small_disk import SmallDisk
 
 WRITER = """
 import asyncio, sys

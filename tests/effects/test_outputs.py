@@ -10,8 +10,8 @@ import pytest
 
 from eng5_runner.effects.outputs import create_run_directory, point_latest, read_file, write_atomically
 from eng5_runner.errors import DiskError
-from tests.effects.processes import line, python
-from tests.effects.small_disk import SmallDisk
+from tests.support.processes import line, python
+from tests.support.small_disk import SmallDisk
 
 SIZE = 1 << 18
 OLD, NEW = b"o" * SIZE, b"n" * SIZE

@@ -9,8 +9,8 @@ import pytest
 
 from eng5_runner.effects.run_lock import LOCK_NAME, held
 from eng5_runner.errors import DiskError, TemporaryFailure
-from tests.effects.processes import line, python, tell
-from tests.effects.small_disk import SmallDisk
+from tests.support.processes import line, python, tell
+from tests.support.small_disk import SmallDisk
 
 HOLDER = """
 import sys

@@ -10,8 +10,8 @@ import pytest
 
 from eng5_runner.effects.upload_cache import UploadCache
 from eng5_runner.errors import DiskError
-from tests.effects.processes import python
-from tests.effects.small_disk import SmallDisk
+from tests.support.processes import python
+from tests.support.small_disk import SmallDisk
 
 URL = "http://content.example/v1/content"
 TEXT, ID = "a" * 64, "b" * 32

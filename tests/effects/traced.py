@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.effects.processes import ROOT
-from tests.needs import cannot_be_had
+from tests.support.needs import cannot_be_had
+from tests.support.processes import ROOT
 
 _WATCHED = "write,fsync,fdatasync,ftruncate,rename,renameat,renameat2"
 _LINE = re.compile(r"^\d+ +(\w+)\((.*)$")

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from eng5_runner.contracts.topics import Topic
-from tests.effects.mock_cluster import MockCluster
-from tests.kafka.cluster import REAL_KAFKA
-from tests.kafka.conftest import certificates as certificates  # noqa: PLC0414 - pytest finds fixtures by their name
-from tests.kafka.conftest import real_broker as real_broker  # noqa: PLC0414 - likewise
-from tests.run.conftest import plain as plain  # noqa: PLC0414 - likewise
+from tests.support.kafka.cluster import REAL_KAFKA
+from tests.support.kafka.fixtures import certificates as certificates  # noqa: PLC0414 - pytest finds fixtures by their name
+from tests.support.kafka.fixtures import real_broker as real_broker  # noqa: PLC0414 - likewise
+from tests.support.kafka.mock_cluster import MockCluster
+from tests.support.run.fixtures import plain as plain  # noqa: PLC0414 - likewise
 
 # As many as the field's cluster had.
 _PARTITIONS = 4

@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tests.field import recorded
-from tests.field.recorded import Message
+from tests.support.field import recorded
+from tests.support.field.recorded import Message
 
 DAMAGES = ("missing", "null", "wrong type", "too long")
 Path = tuple[str | int, ...]

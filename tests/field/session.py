@@ -19,9 +19,9 @@ from eng5_runner.inventory.read import read_assets
 from eng5_runner.run.connect import open_ports
 from eng5_runner.run.hydrate import Hydrated, hydrate
 from eng5_runner.run.pipeline import Session, drive
-from tests.field import recorded
-from tests.field.services import FieldServices
-from tests.run.runs import VERSIONS, ignore
+from tests.support.field import recorded
+from tests.support.field.services import FieldServices
+from tests.support.run.runs import VERSIONS, ignore
 
 PATIENCE = Timeouts(total=60, idle=30, result=1)
 # For a service that will say no more.

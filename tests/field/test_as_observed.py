@@ -19,14 +19,14 @@ from eng5_runner.core.next_step import exit_code
 from eng5_runner.core.spec import Timeouts
 from eng5_runner.errors import ConfigurationError, NotAllowed, ServiceUnavailable
 from eng5_runner.inventory.essay_ids import student_id
-from tests.effects.servers import serving
-from tests.field import recorded
-from tests.field.recorded import Message
-from tests.field.services import FieldServices, as_recorded
 from tests.field.session import run_against
-from tests.run.runs import RUN_ID, Run, make_spec
-from tests.run.test_preflight import on_the_national_scale
-from tests.run.world import World, whole_story
+from tests.support.field import recorded
+from tests.support.field.recorded import Message
+from tests.support.field.services import FieldServices, as_recorded
+from tests.support.run.assignments import on_the_national_scale
+from tests.support.run.runs import RUN_ID, Run, make_spec
+from tests.support.run.world import World, whole_story
+from tests.support.servers import serving
 
 FIXED_BODY = {"error": "Internal server error", "message": "An unexpected error occurred"}
 

@@ -10,9 +10,9 @@ from eng5_runner.core.next_step import exit_code
 from eng5_runner.core.spec import Study, Timeouts
 from eng5_runner.errors import ConfigurationError, RunnerError, ServiceUnavailable
 from eng5_runner.run.ports import Ports
-from tests.run.runs import ASSIGNMENT, DRY, GRADES, Run, make_spec, text_of
-from tests.run.test_preflight import SCALE, assigned, listing, registered, row
-from tests.run.world import World
+from tests.support.run.assignments import SCALE, assigned, listing, registered, row
+from tests.support.run.runs import ASSIGNMENT, DRY, GRADES, Run, make_spec, text_of
+from tests.support.run.world import World
 
 REGISTERING = {"study": Study(assignment_id=ASSIGNMENT, register_anchors=True)}
 

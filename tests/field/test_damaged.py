@@ -15,11 +15,11 @@ from eng5_runner.contracts.topics import Topic
 from eng5_runner.core.classify import RawRecord, classify
 from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.core.events import AnchorRow, CallbackRejected
-from tests.field import recorded
 from tests.field.damage import BATCH, CLAIMS, DAMAGES, KINDS, NEEDED, Damaged, Path, damage_field, every_damage, fields
-from tests.field.recorded import Message
-from tests.field.services import FieldServices, as_recorded
 from tests.field.session import SHORT, run_against
+from tests.support.field import recorded
+from tests.support.field.recorded import Message
+from tests.support.field.services import FieldServices, as_recorded
 
 REQUEST = {"data": recorded.request()}
 RUN_ID = recorded.request()["entity_id"]

@@ -14,10 +14,10 @@ from eng5_runner.effects.content import ContentClient
 from eng5_runner.errors import ConfigurationError, RunnerError, ServiceUnavailable
 from eng5_runner.run.preflight.assignment import ask_assignment
 from eng5_runner.transport.http import Service, http_session
-from tests.field import recorded
 from tests.field.damage import DAMAGES, damage_field, fields
-from tests.field.services import FieldServices
-from tests.run.runs import make_inputs, make_spec
+from tests.support.field import recorded
+from tests.support.field.services import FieldServices
+from tests.support.run.runs import make_inputs, make_spec
 
 NEEDED = {
     recorded.INSTRUCTIONS: {"id", "instructions_text", "grade_scale"},

@@ -12,19 +12,12 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from eng5_runner.effects.schema import violations_by_reference
 from eng5_runner.inventory.essay_ids import student_id
-from tests.cli.runner import Ran, artefact, newest, run
-from tests.field import recorded
-from tests.field.services import FieldServices
+from tests.support.field import recorded
+from tests.support.field.replay import execute
+from tests.support.field.services import FieldServices
+from tests.support.runner import Ran, artefact, newest, run
 
 FIELDS_SCHEMA = Path(__file__).parent / "data" / "assessment_run.v1.0.schema.json"
-EXECUTE = ("--mode", "execute", "--batch-id", "replayed", "--assignment-id", recorded.ASSIGNMENT)
-
-
-async def execute(field: FieldServices, folder: Path, *more: object) -> Ran:
-    """The whole runner as a process of its own, against these services."""
-    assets = recorded.assets(folder / "assets")
-    command = (*EXECUTE, "--max-comparisons", 24, "--llm-provider", "openai", "--llm-model", "gpt-5.1", *more)
-    return await asyncio.to_thread(run, *command, "--assets", assets, cwd=folder, env=field.environment)
 
 
 async def test_the_recorded_run_is_complete_and_valid(bootstrap: str, tmp_path: Path) -> None:

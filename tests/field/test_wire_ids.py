@@ -17,9 +17,9 @@ from eng5_runner.core.events import CallbackAccepted, RequestPrepared
 from eng5_runner.errors import InputsInvalid
 from eng5_runner.inventory.essay_ids import anchor_id, student_id
 from eng5_runner.run.hydrate import hydrate
-from tests.run import messages
-from tests.run.runs import GRADES, STUDENTS, Run, make_spec, write_ledger
-from tests.run.world import World
+from tests.support.run import messages
+from tests.support.run.runs import GRADES, STUDENTS, Run, make_spec, write_ledger
+from tests.support.run.world import World
 
 OLD_RUN = Path(__file__).parent / "data" / "run_with_plain_ids"
 OTHER_RUN = UUID("0ddba115-1111-4222-8333-444455556666")

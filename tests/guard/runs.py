@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from tests.cli.runner import run
+from tests.support.runner import run
 
 HERE = Path(__file__).parent
 RUNS = HERE / "runs"

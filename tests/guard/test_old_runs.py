@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.runner import DEMO, run
 from tests.guard.runs import ANCHOR_ALIGN, EXECUTE, NAMES, RECORDED, RESUMED, RUNS
+from tests.support.runner import DEMO, run
 
 FACTS = {
     RECORDED: {"label": "replayed", "comparisons_judged": 24, "comparisons_failed": 2, "cost_usd": 0.080595},

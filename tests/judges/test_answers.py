@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eng5_runner.judges.answer_format import UnreadableAnswer, read_answer
-from tests.judges.servers import GOOD
+from tests.support.judges.servers import GOOD
 
 
 @pytest.mark.parametrize("confidence", [1, 5, 3.5])

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.judges.driver import question, site
-from tests.judges.servers import KEY, Said, anthropic_error, in_turn, message
+from tests.support.judges.driver import question, site
+from tests.support.judges.servers import KEY, Said, anthropic_error, in_turn, message
 
 HERE = {"provider": "anthropic"}
 

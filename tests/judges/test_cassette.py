@@ -18,8 +18,8 @@ import pytest
 
 from eng5_runner.judges.prompts import prompt_blocks, prompt_text
 from eng5_runner.stack.llm.judge import Verdict
-from tests.judges.driver import question, site
-from tests.judges.servers import GOOD, KEY, Asked, Said, chat, in_turn, message, openai_error
+from tests.support.judges.driver import question, site
+from tests.support.judges.servers import GOOD, KEY, Asked, Said, chat, in_turn, message, openai_error
 
 SAME = ("winner", "justification", "confidence")
 
@@ -258,7 +258,7 @@ ASKS_AND_DIES = """
 import asyncio, os, signal, sys
 from pathlib import Path
 from eng5_runner.stack.llm.providers.registry import open_judges
-from tests.judges.driver import question
+from tests.support.judges.driver import question
 
 async def main() -> None:
     async with open_judges(os.environ, cassette_folder=Path(sys.argv[1])) as judges:

@@ -11,10 +11,10 @@ import pytest
 
 from eng5_runner.contracts.services import ModelManifest
 from eng5_runner.stack.llm.cache_file import CassetteFile, Recording
-from tests.cli.runner import run
-from tests.judges.driver import MODELS, environ_for
-from tests.judges.servers import KEY, chat, in_turn
-from tests.judges.test_study import stack
+from tests.support.judges.driver import MODELS, environ_for
+from tests.support.judges.judged_stack import stack
+from tests.support.judges.servers import KEY, chat, in_turn
+from tests.support.runner import run
 
 NO_KEYS = dict.fromkeys(("OPENAI_API_KEY", "OPENROUTER_API_KEY", "GEMINI_API_KEY", "ANTHROPIC_API_KEY"), "")
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.judges.driver import PROVIDERS, question, site
-from tests.judges.servers import Asked, Said, anthropic_error, chat, in_turn, message, openai_error
+from tests.support.judges.driver import PROVIDERS, question, site
+from tests.support.judges.servers import Asked, Said, anthropic_error, chat, in_turn, message, openai_error
 
 RUBRIC = "Judge by this rubric:\nSpelling counts twice."
 

@@ -10,8 +10,8 @@ import pytest
 from eng5_runner.judges.manifest import Limits
 from eng5_runner.stack.llm.providers.protocol import retry_after
 from eng5_runner.stack.llm.providers.rate_limiter import Meter, RateLimiter
-from tests.judges.driver import site
-from tests.judges.servers import chat, in_turn, openai_error
+from tests.support.judges.driver import site
+from tests.support.judges.servers import chat, in_turn, openai_error
 
 
 async def test_no_more_at_once_than_there_are_places(tmp_path: Path) -> None:

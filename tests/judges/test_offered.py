@@ -16,8 +16,8 @@ from eng5_runner.errors import ConfigurationError
 from eng5_runner.judges.credentials import PLACES, access_to
 from eng5_runner.judges.manifest import Usage, built_in, users_own
 from eng5_runner.stack.llm.providers.registry import open_judges
-from tests.judges.driver import environ_for, site
-from tests.judges.servers import KEY, anthropic_error, chat, in_turn, openai_error
+from tests.support.judges.driver import environ_for, site
+from tests.support.judges.servers import KEY, anthropic_error, chat, in_turn, openai_error
 
 
 async def test_without_a_key_there_is_the_baseline_alone() -> None:

@@ -11,8 +11,8 @@ import pytest
 
 from eng5_runner.stack.llm.judge import JudgeFailed
 from eng5_runner.stack.llm.providers.registry import open_judges
-from tests.judges.driver import environ_for, question, site
-from tests.judges.servers import GOOD, KEY, Said, chat, in_turn, openai_error, serving
+from tests.support.judges.driver import environ_for, question, site
+from tests.support.judges.servers import GOOD, KEY, Said, chat, in_turn, openai_error, serving
 
 
 async def test_the_answer_and_its_price(tmp_path: Path) -> None:

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import build_study
-from tests.cli.runner import Ran, artefact, newest, run
-from tests.judges.driver import environ_for
-from tests.judges.moody import Moody
-from tests.judges.servers import KEY, serving
+from tests.support.judges.driver import environ_for
+from tests.support.judges.moody import Moody
+from tests.support.judges.servers import KEY, serving
+from tests.support.runner import Ran, artefact, newest, run
+from tests.support.small_study import build_study
 
 JUDGE = ("--llm-provider", "openai", "--llm-model", "local-7b")
 STUDY = ("--max-comparisons", 120, "--seed", 5, *JUDGE)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,33 +13,13 @@ import pytest
 from eng5_runner.contracts.services import ErrorAnswer, ModelManifest
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.judges.prompts import prompt_blocks, prompt_text
-from eng5_runner.stack.launch import StackAddresses, serve
-from eng5_runner.stack.llm.providers.registry import open_judges
-from tests.judges.driver import environ_for
-from tests.judges.moody import Moody
-from tests.judges.servers import Script, chat, in_turn, openai_error, serving
-from tests.stack.driver import Client, client, request
-from tests.stack.texts import essay
+from tests.support.judges.judged_stack import stack
+from tests.support.judges.moody import Moody
+from tests.support.judges.servers import chat, in_turn, openai_error
+from tests.support.stack.driver import request
+from tests.support.stack.texts import essay
 
 OPENAI = {"provider_override": "openai", "model_override": "local-7b"}
-
-
-@asynccontextmanager
-async def stack(path: Path, script: Script, **settings: str) -> AsyncIterator[Client]:
-    async with serving(script) as server, open_judges(environ_for(path, server.url, **settings)) as judges:
-        stop = asyncio.Event()
-        up: asyncio.Future[StackAddresses] = asyncio.get_running_loop().create_future()
-        task = asyncio.create_task(serve(path / "stack", ready=up.set_result, stop=stop, judges=judges))
-        await asyncio.wait({task, up}, return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            task.result()
-        try:
-            async with client(up.result(), alive=lambda: not task.done()) as made:
-                yield made
-                stop.set()
-        finally:
-            stop.set()
-            await task
 
 
 async def test_every_failure_is_accounted_for_and_every_cent(tmp_path: Path) -> None:

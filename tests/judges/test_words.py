@@ -14,9 +14,9 @@ from hatchling.builders.wheel import WheelBuilder
 
 from eng5_runner.judges.templates import CRITERIA, QUESTION, RUBRIC, SYSTEM
 from eng5_runner.stack.llm.providers.registry import open_judges
-from tests.judges.driver import environ_for
-from tests.judges.servers import chat, in_turn, serving
-from tests.stack.test_llm_provider import comparison, provider
+from tests.support.judges.driver import environ_for
+from tests.support.judges.servers import chat, in_turn, serving
+from tests.support.stack.llm import comparison, provider
 
 # A changed text makes other prompts, which earlier runs' hashes and judgements do not fit: change these on purpose.
 TEXTS = {

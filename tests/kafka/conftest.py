@@ -2,45 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 
 import pytest
 
-from tests.cli.conftest import study as study  # noqa: PLC0414 - pytest finds fixtures by their name here
-from tests.effects.mock_cluster import MockCluster
-from tests.kafka.certificates import Certificates, make_certificates
-from tests.kafka.cluster import REAL_KAFKA, Broker, KafkaBroker, NamedBroker, OwnBroker, create_user
-from tests.kafka.embedded import EmbeddedBroker
-from tests.kafka.jars import server_jars
-from tests.kafka.records import stack_on
-from tests.postgres.conftest import database as database  # noqa: PLC0414 - pytest finds fixtures by their name here
-from tests.postgres.conftest import postgres_server as postgres_server  # noqa: PLC0414
-
-
-@pytest.fixture(scope="session")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    return make_certificates(tmp_path_factory.mktemp("tls") / "certificates")
-
-
-@pytest.fixture(scope="session")
-def real_broker(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates) -> Iterator[Broker]:
-    """An Apache Kafka with the five topics."""
-    if named := os.environ.get("ENG5_TEST_KAFKA"):
-        theirs = NamedBroker(named)
-        theirs.add_topics()
-        yield theirs
-        return
-    ours = KafkaBroker(
-        folder=tmp_path_factory.mktemp("kafka") / "broker", jars=server_jars(), certificates=certificates
-    )
-    try:
-        ours.start()
-        ours.add_topics()
-        create_user(ours.bootstrap)
-        yield ours
-    finally:
-        ours.kill()
+from tests.support.kafka.cluster import REAL_KAFKA, Broker, KafkaBroker, NamedBroker, OwnBroker
+from tests.support.kafka.embedded import EmbeddedBroker
+from tests.support.kafka.fixtures import certificates as certificates  # noqa: PLC0414 - pytest finds fixtures by their name here
+from tests.support.kafka.fixtures import real_broker as real_broker  # noqa: PLC0414 - likewise
+from tests.support.kafka.mock_cluster import MockCluster
+from tests.support.kafka.records import stack_on
+from tests.support.postgres.fixtures import database as database  # noqa: PLC0414 - pytest finds fixtures by their name here
+from tests.support.postgres.fixtures import postgres_server as postgres_server  # noqa: PLC0414
+from tests.support.small_study import study as study  # noqa: PLC0414 - pytest finds fixtures by their name here
 
 
 @pytest.fixture(

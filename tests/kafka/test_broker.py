@@ -15,10 +15,17 @@ from eng5_runner.effects.kafka.callbacks import connected
 from eng5_runner.effects.kafka.settings import KafkaSettings
 from eng5_runner.errors import ConfigurationError
 from eng5_runner.stack.platform.kafka import Cluster, open_publisher, open_reader
-from tests.effects.conftest import nothing_left as nothing_left  # noqa: PLC0414 - pytest finds fixtures by their name
-from tests.kafka.cluster import LARGEST_REQUEST_BYTES, PARTITIONS, Broker, KafkaBroker, add_partitions, on_real_kafka
-from tests.kafka.detour import Detour
-from tests.kafka.records import put, values_in
+from tests.support.effects import nothing_left as nothing_left  # noqa: PLC0414 - pytest finds fixtures by their name
+from tests.support.kafka.cluster import (
+    LARGEST_REQUEST_BYTES,
+    PARTITIONS,
+    Broker,
+    KafkaBroker,
+    add_partitions,
+    on_real_kafka,
+)
+from tests.support.kafka.detour import Detour
+from tests.support.kafka.records import put, values_in
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 

@@ -7,13 +7,13 @@ import json
 from pathlib import Path
 
 from eng5_runner.contracts.topics import Topic
-from tests.cli.runner import Ran, artefact, newest, run, start, wait_for
-from tests.judges.driver import environ_for
-from tests.judges.servers import Asked, Said, chat
-from tests.judges.servers import serving as serving_judge
-from tests.kafka.cluster import PARTITIONS, PASSWORD, KafkaBroker, add_partitions, on_real_kafka
-from tests.kafka.services import serving, started
-from tests.kafka.test_execute import ledger, reached
+from tests.support.judges.driver import environ_for
+from tests.support.judges.servers import Asked, Said, chat
+from tests.support.judges.servers import serving as serving_judge
+from tests.support.kafka.cluster import PARTITIONS, PASSWORD, KafkaBroker, add_partitions, on_real_kafka
+from tests.support.kafka.followed import ledger, reached
+from tests.support.kafka.services import serving, started
+from tests.support.runner import Ran, artefact, newest, run, start, wait_for
 
 pytestmark = on_real_kafka
 

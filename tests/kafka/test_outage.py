@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.cli.runner import Ran, start, wait_for
-from tests.kafka.cluster import OwnBroker
-from tests.kafka.test_execute import assert_complete, ledger, reached
+from tests.support.kafka.cluster import OwnBroker
+from tests.support.kafka.followed import assert_complete, ledger, reached
+from tests.support.runner import Ran, start, wait_for
 
 LONG = 400
 EXECUTE = ("--mode", "execute", "--seed", 3, "--max-comparisons", LONG)

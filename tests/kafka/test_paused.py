@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.prefork import Process
-from tests.cli.runner import artefact, ledger_types
-from tests.design.paid import Desk, PaidJudge, desk, wait_until
-from tests.kafka.cluster import Broker, on_real_kafka
-from tests.kafka.services import Worker, serving, started
-from tests.postgres.conftest import Database
+from tests.support.judges.paid import Desk, PaidJudge, desk, wait_until
+from tests.support.kafka.cluster import Broker, on_real_kafka
+from tests.support.kafka.services import Worker, serving, started
+from tests.support.postgres.fixtures import Database
+from tests.support.prefork import Process
+from tests.support.runner import artefact, ledger_types
 
 pytestmark = [on_real_kafka, pytest.mark.postgres, pytest.mark.slow]
 

@@ -13,11 +13,11 @@ from eng5_runner.core.spec import KafkaAccess
 from eng5_runner.effects.kafka.callbacks import connected
 from eng5_runner.effects.kafka.settings import KafkaSettings
 from eng5_runner.errors import ConfigurationError, NotAllowed, RunnerError
-from tests.cli.runner import newest, run
-from tests.effects.conftest import nothing_left as nothing_left  # noqa: PLC0414 - pytest finds fixtures by their name
-from tests.kafka.certificates import Certificates
-from tests.kafka.cluster import PASSWORD, USER, KafkaBroker, on_real_kafka
-from tests.kafka.test_execute import EXECUTE, assert_complete
+from tests.support.effects import nothing_left as nothing_left  # noqa: PLC0414 - pytest finds fixtures by their name
+from tests.support.kafka.certificates import Certificates
+from tests.support.kafka.cluster import PASSWORD, USER, KafkaBroker, on_real_kafka
+from tests.support.kafka.followed import EXECUTE, assert_complete
+from tests.support.runner import newest, run
 
 pytestmark = on_real_kafka
 

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import build_study
-from tests.cli.runner import artefact, newest, run, start
-from tests.judges.driver import environ_for
-from tests.judges.servers import Asked, Said, chat
-from tests.judges.servers import serving as serving_judge
-from tests.kafka.cluster import Broker, on_real_kafka
-from tests.kafka.services import Starter, Worker, serving
-from tests.postgres.conftest import Database
-from tests.stack.texts import essay
+from tests.support.judges.driver import environ_for
+from tests.support.judges.servers import Asked, Said, chat
+from tests.support.judges.servers import serving as serving_judge
+from tests.support.kafka.cluster import Broker, on_real_kafka
+from tests.support.kafka.services import Starter, Worker, serving
+from tests.support.postgres.fixtures import Database
+from tests.support.runner import artefact, newest, run, start
+from tests.support.small_study import build_study
+from tests.support.stack.texts import essay
 
 pytestmark = [on_real_kafka, pytest.mark.postgres, pytest.mark.slow]
 

@@ -20,7 +20,7 @@ from eng5_runner.measure.quality.resampling import (
     of_one,
     weighted_kappa_of_each,
 )
-from tests.measure.studies import reference
+from tests.support.studies import reference
 
 CASE = reference("metrics")
 

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 from eng5_runner.measure.model.bradley_terry import comparisons_from, fit
 from eng5_runner.measure.quality.clustered import clustered_covariance
-from tests.measure.studies import balanced_study, large_study, normal_truth
+from tests.support.studies import balanced_study, large_study, normal_truth
 
 
 def design(data, *, items):

@@ -12,7 +12,7 @@ from eng5_runner.measure.design.designs import BALANCED_ROUNDS, adaptive_round, 
 from eng5_runner.measure.design.pairing import Pair, balanced_rounds
 from eng5_runner.measure.model.bradley_terry import comparisons_from, fit
 from eng5_runner.measure.quality.reliability import empirical_bayes, separation
-from tests.measure.studies import judged, normal_truth
+from tests.support.studies import judged, normal_truth
 
 
 def adaptive_study(n, *, rounds, spread, seed):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from eng5_runner.measure.model.bradley_terry import collapse_repeats, comparisons_from, fit
-from tests.measure.studies import balanced_study, normal_truth
+from tests.support.studies import balanced_study, normal_truth
 
 ITEMS = tuple("abcdefg")
 ordinary = settings(deadline=None, max_examples=60, derandomize=True)

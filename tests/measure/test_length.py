@@ -8,7 +8,7 @@ import statsmodels.api as sm
 
 from eng5_runner.measure.model.bradley_terry import comparisons_from, fit
 from eng5_runner.measure.quality.length import length_effect, longer_wins
-from tests.measure.studies import balanced_study, normal_truth
+from tests.support.studies import balanced_study, normal_truth
 
 STUDY = balanced_study(normal_truth(12, spread=1.5, seed=4), rounds=20, seed=4)
 FITTED = fit(STUDY)

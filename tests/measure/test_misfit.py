@@ -12,7 +12,7 @@ from eng5_runner.measure.quality.clustered import clustered_covariance, errors_b
 from eng5_runner.measure.quality.misfit import misfit, position_effect, repeat_consistency, swap_consistency
 from eng5_runner.measure.quality.split_half import split_half
 from eng5_runner.measure.quality.triads import circular_triads
-from tests.measure.studies import balanced_study, judged, normal_truth
+from tests.support.studies import balanced_study, judged, normal_truth
 
 
 def chance(fitted, a, b):

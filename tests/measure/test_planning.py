@@ -7,7 +7,7 @@ import pytest
 
 from eng5_runner.measure.design.planning import comparisons_for_reliability, comparisons_for_se, expected_precision
 from eng5_runner.measure.model.bradley_terry import fit
-from tests.measure.studies import balanced_study, normal_truth
+from tests.support.studies import balanced_study, normal_truth
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from eng5_runner.measure.model.bradley_terry import comparisons_from, fit
-from tests.measure.studies import by_names, reference, table_rows
+from tests.support.studies import by_names, reference, table_rows
 
 NO_PRIOR = 1e4
 CLOSE = 1e-6

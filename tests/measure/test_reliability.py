@@ -9,7 +9,7 @@ import pytest
 
 from eng5_runner.measure.model.bradley_terry import comparisons_from, fit
 from eng5_runner.measure.quality.reliability import empirical_bayes, reliability_interval, separation
-from tests.measure.studies import balanced_study, judged, normal_truth
+from tests.support.studies import balanced_study, judged, normal_truth
 
 
 def swiss_coin_toss(n, *, rounds, seed):

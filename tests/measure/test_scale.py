@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose
 from eng5_runner.measure.model.bradley_terry import comparisons_from, fit
 from eng5_runner.measure.model.sketch import centred_variances
 from eng5_runner.measure.quality.reliability import empirical_bayes, reliability_interval, separation
-from tests.measure.studies import large_study
+from tests.support.studies import large_study
 
 MEDIUM = {"essays": 300, "comparisons": 3_000}  # more than are fitted with dense matrices
 LARGE = {"essays": 1_600, "comparisons": 16_000}  # more than have exact standard errors
@@ -134,7 +134,7 @@ def test_reliability_of_many_items():
 SCRIPT = """
 import numpy as np
 from eng5_runner.measure.model.bradley_terry import fit
-from tests.measure.studies import large_study
+from tests.support.studies import large_study
 for essays, exact in ((90, False), (300, True)):
     fitted = fit(large_study(essays=essays, comparisons=10 * essays, seed=7)[0])
     theta = fitted.theta if exact else np.round(fitted.theta, 9) + 0.0

@@ -12,7 +12,7 @@ from eng5_runner.measure.model.curvature import stack_shapes
 from eng5_runner.measure.model.links import Links
 from eng5_runner.measure.model.posterior import Posterior, position_precision
 from eng5_runner.measure.model.prior_scale import likeliest_prior
-from tests.measure.studies import balanced_study, normal_truth
+from tests.support.studies import balanced_study, normal_truth
 
 STUDIES, TOLERANCE = 7, 1e-6
 

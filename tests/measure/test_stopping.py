@@ -10,7 +10,7 @@ import pytest
 from eng5_runner.measure.design.pairing import balanced_rounds
 from eng5_runner.measure.design.stopping import Rule, look
 from eng5_runner.measure.model.bradley_terry import comparisons_from, fit
-from tests.measure.studies import balanced_study, judged, normal_truth
+from tests.support.studies import balanced_study, judged, normal_truth
 
 RULE = Rule(reliability=0.8, se=0.9, budget=100_000, draws=40)
 

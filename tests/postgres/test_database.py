@@ -16,7 +16,7 @@ from eng5_runner.stack.platform.migrations import SCHEMA_VERSION
 from eng5_runner.stack.platform.store import open_database
 from eng5_runner.stack.platform.tables import content, schema, stack_schema
 from eng5_runner.stack.platform.transactions import Transaction
-from tests.postgres.conftest import PASSWORD, Database
+from tests.support.postgres.fixtures import PASSWORD, Database
 
 ROW = {"storage_id": "0" * 32, "content_type": "text/plain", "body": b"\0\xff", "created_at": "now"}
 

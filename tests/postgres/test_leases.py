@@ -20,8 +20,8 @@ from eng5_runner.stack.cj.repository import Asked, BatchRecord
 from eng5_runner.stack.llm.queue import AlreadyQueued, Entry, Full, QueueRecord, new_entry
 from eng5_runner.stack.platform.store import Store, open_database, open_store
 from eng5_runner.stack.platform.tables import cj_comparisons, cj_requests, llm_comparisons
-from tests.postgres.conftest import Database
 from tests.postgres.detour import detour
+from tests.support.postgres.fixtures import Database
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -13,8 +13,8 @@ from eng5_runner.errors import ServiceUnavailable
 from eng5_runner.stack.platform import transactions
 from eng5_runner.stack.platform.store import open_database
 from eng5_runner.stack.platform.tables import content
-from tests.kafka.services import serving
-from tests.postgres.conftest import Database
+from tests.support.kafka.services import serving
+from tests.support.postgres.fixtures import Database
 
 ESSAY = b"My canary sings all day long."
 NOT_NOW = """

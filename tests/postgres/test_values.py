@@ -18,8 +18,8 @@ from eng5_runner.stack.platform.broker import embedded_broker
 from eng5_runner.stack.platform.kafka import Cluster, open_publisher, open_reader, stop_client
 from eng5_runner.stack.platform.store import open_database
 from eng5_runner.stack.platform.web import served
-from tests.postgres.conftest import Database
-from tests.stack.driver import request
+from tests.support.postgres.fixtures import Database
+from tests.support.stack.driver import request
 
 NOBODY = "http://127.0.0.1:1"
 

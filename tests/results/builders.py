@@ -33,7 +33,7 @@ from eng5_runner.results.judge_quality import judge_quality
 from eng5_runner.results.judgements import Evidence, Judgement, gather_evidence
 from eng5_runner.results.service_comparison import RunnerEstimate, comparison_with_service
 from eng5_runner.results.service_result import ServiceEstimate
-from tests.run.runs import VERSIONS, make_inputs, make_spec
+from tests.support.run.runs import VERSIONS, make_inputs, make_spec
 
 Arrived: TypeAlias = CallbackAccepted
 TOPIC_OF: Mapping[CallbackKind, Topic] = {

@@ -10,8 +10,8 @@ import pytest
 
 from eng5_runner.core.state import ImpossibleLedgerError
 from tests.results.builders import Arrived, arrived, evidence_of
-from tests.run import messages
-from tests.run.runs import RUN_ID
+from tests.support.run import messages
+from tests.support.run.runs import RUN_ID
 
 PAIRS = (("birk", "cleo"), ("cleo", "dag"), ("dag", "birk"))
 

@@ -1,47 +1,6 @@
 """Runs that several tests read and none alters."""
 
-from __future__ import annotations
-
-import json
-import os
-
-import pytest
-
-# Before numpy is loaded: on busy cores OpenBLAS's threads wait for each other, and a hydration takes ten times as long.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
-from tests.run.outcomes import OUTCOMES
-from tests.run.runs import Run
-
-
-@pytest.fixture(scope="session")
-def plain(tmp_path_factory) -> Run:
-    """An undisturbed run, not hydrated."""
-    run = Run(tmp_path_factory.mktemp("plain") / "run")
-    run.start()
-    return run
-
-
-@pytest.fixture(scope="session")
-def plain_artefact(plain) -> dict:
-    """Its artefact."""
-    return plain.artefact()
-
-
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory) -> dict[str, Run]:
-    """A finished run of every outcome."""
-    runs = {name: make(tmp_path_factory.mktemp(name) / "run") for name, make in OUTCOMES.items()}
-    for run in runs.values():
-        run.finish()
-    return runs
-
-
-@pytest.fixture(scope="session")
-def artefacts(finished) -> dict[str, dict]:
-    """Their artefacts as they stand on the disk."""
-    found = {}
-    for name, run in finished.items():
-        (path,) = run.directory.glob("assessment_run.*.json")
-        found[name] = json.loads(path.read_bytes())
-    return found
+from tests.support.run.fixtures import artefacts as artefacts  # noqa: PLC0414 - pytest finds fixtures by their name here
+from tests.support.run.fixtures import finished as finished  # noqa: PLC0414 - pytest finds fixtures by their name here
+from tests.support.run.fixtures import plain as plain  # noqa: PLC0414 - pytest finds fixtures by their name here
+from tests.support.run.fixtures import plain_artefact as plain_artefact  # noqa: PLC0414 - pytest finds fixtures by their name here

@@ -26,11 +26,11 @@ from eng5_runner.effects.ledger import LEDGER_NAME
 from eng5_runner.effects.schema import artefact_schema, violations, violations_by_reference
 from eng5_runner.errors import InputsInvalid
 from eng5_runner.run.hydrate import hydrate
-from tests.run import messages
-from tests.run.messages import Callback
-from tests.run.outcomes import HOSTILE, OUTCOMES
-from tests.run.runs import GRADES, RUN_ID, STUDENTS, Run, write_ledger
-from tests.run.world import World, whole_story
+from tests.support.run import messages
+from tests.support.run.messages import Callback
+from tests.support.run.outcomes import HOSTILE, OUTCOMES
+from tests.support.run.runs import GRADES, RUN_ID, STUDENTS, Run, write_ledger
+from tests.support.run.world import World, whole_story
 
 ROOT = Path(__file__).parents[2]
 FIELDS_SCHEMA = ROOT / "tests" / "field" / "data" / "assessment_run.v1.0.schema.json"

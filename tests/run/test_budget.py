@@ -13,12 +13,12 @@ from eng5_runner.core.next_step import exit_code
 from eng5_runner.core.spec import Budget
 from eng5_runner.errors import TemporaryFailure
 from eng5_runner.run.ports import Notice
-from tests.run import messages
-from tests.run.cluster import Cluster
-from tests.run.messages import Callback
-from tests.run.runs import Run, claims, make_spec
-from tests.run.test_kill_and_resume import Killed, dies_after
-from tests.run.world import FakeCJ, World
+from tests.support.run import messages
+from tests.support.run.kills import Killed, dies_after
+from tests.support.run.memory_kafka import Cluster
+from tests.support.run.messages import Callback
+from tests.support.run.runs import Run, claims, make_spec
+from tests.support.run.world import FakeCJ, World
 
 LIMIT, HIGHER = 0.01, 1.0
 HEEDS = frozenset({"max_cost_usd"})

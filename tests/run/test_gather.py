@@ -15,11 +15,11 @@ from eng5_runner.core.events import CallbackAccepted, CallbackRejected, Callback
 from eng5_runner.core.next_step import SILENCE, exit_code
 from eng5_runner.core.spec import Timeouts
 from eng5_runner.core.state import RunState
-from tests.run import messages
-from tests.run.cluster import Log
-from tests.run.messages import Callback
-from tests.run.runs import RUN_ID, Run, make_spec
-from tests.run.world import World, whole_story
+from tests.support.run import messages
+from tests.support.run.memory_kafka import Log
+from tests.support.run.messages import Callback
+from tests.support.run.runs import RUN_ID, Run, make_spec
+from tests.support.run.world import World, whole_story
 
 PAIR = ("birk", "cleo")
 OTHER = UUID("deadbeef-1111-4222-8333-444455556666")

@@ -18,8 +18,8 @@ from eng5_runner.core.events import (
 )
 from eng5_runner.core.next_step import exit_code
 from eng5_runner.run.ports import Notice
-from tests.run.runs import Run, claims
-from tests.run.world import World
+from tests.support.run.runs import Run, claims
+from tests.support.run.world import World
 
 STAGES = [
     RunStarted,

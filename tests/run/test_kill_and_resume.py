@@ -24,29 +24,15 @@ from eng5_runner.core.events import (
 from eng5_runner.core.next_step import exit_code
 from eng5_runner.effects.ledger import LEDGER_NAME, read_ledger
 from eng5_runner.errors import InputsInvalid, TemporaryFailure
-from eng5_runner.run.ports import Notice, Update
-from tests.run.cluster import Cluster
-from tests.run.runs import Run, claims, essence
-from tests.run.world import World
+from eng5_runner.run.ports import Notice
+from tests.support.run.kills import Killed, dies_after
+from tests.support.run.memory_kafka import Cluster
+from tests.support.run.runs import Run, claims, essence
+from tests.support.run.world import World
 
 FROM_FIXTURE = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 EVENTS = 30
 """Of an undisturbed run: started, preflight, 7 uploads, listening, prepared, published, 17 callbacks, closed."""
-
-
-class Killed(Exception):
-    """The process ended here."""
-
-
-def dies_after(count: int, kind: type[object] = object):
-    """An observer that kills the run once it has seen so many events of a kind."""
-    left = iter(range(count - 1))
-
-    def observe(told: Update) -> None:
-        if not isinstance(told, Notice) and isinstance(told, kind) and next(left, None) is None:
-            raise Killed
-
-    return observe
 
 
 def killed(directory: Path, count: int, kind: type[object] = object, *, world: World | None = None) -> Run:

@@ -12,9 +12,9 @@ from eng5_runner.core.next_step import exit_code
 from eng5_runner.core.request import names_sent
 from eng5_runner.core.spec import Budget
 from eng5_runner.errors import ConfigurationError
-from tests.run.runs import Run, make_spec
-from tests.run.test_preflight import WIRE, assigned
-from tests.run.world import World
+from tests.support.run.assignments import WIRE, assigned
+from tests.support.run.runs import Run, make_spec
+from tests.support.run.world import World
 
 
 def run_with(directory, *, heeds=(), model: int = 1, **budget) -> Run:

@@ -12,9 +12,9 @@ from eng5_runner.core.events import EssayUploaded, RequestPrepared, RequestPubli
 from eng5_runner.core.next_step import exit_code
 from eng5_runner.core.spec import Target, Uploading
 from eng5_runner.errors import InputsInvalid, ServiceUnavailable, TemporaryFailure
-from tests.run.cluster import Cluster
-from tests.run.runs import DRY, REMOTE, Run, make_spec
-from tests.run.world import MemoryCache, World, whole_story
+from tests.support.run.memory_kafka import Cluster
+from tests.support.run.runs import DRY, REMOTE, Run, make_spec
+from tests.support.run.world import MemoryCache, World, whole_story
 
 
 def payload(run: Run) -> bytes:

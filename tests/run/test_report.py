@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eng5_runner.reports.html_report import report
-from tests.run.outcomes import OUTCOMES
-from tests.run.runs import GRADES, STUDENTS
+from tests.support.run.outcomes import OUTCOMES
+from tests.support.run.runs import GRADES, STUDENTS
 
 VOID = {"meta"}
 # Whatever would fetch, run or lead away.

@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eng5_runner.core.next_step import exit_code
-from tests.run.cluster import Where
-from tests.run.messages import Callback
-from tests.run.runs import RUN_ID, STUDENTS, Run, claims, essence
-from tests.run.world import World, whole_story
+from tests.support.run.memory_kafka import Where
+from tests.support.run.messages import Callback
+from tests.support.run.runs import RUN_ID, STUDENTS, Run, claims, essence
+from tests.support.run.world import World, whole_story
 
 ESSAYS = sorted(["anchor-a1", "anchor-b1", "anchor-e1", *STUDENTS])
 STORY = whole_story(RUN_ID, ESSAYS)

@@ -11,11 +11,11 @@ from uuid import UUID
 import pytest
 
 from eng5_runner.run.verify import verify
-from tests.cli.runner import run as command_line
-from tests.run import messages
-from tests.run.messages import SENT, Callback
-from tests.run.runs import RUN_ID, STUDENTS, Run
-from tests.run.world import World
+from tests.support.run import messages
+from tests.support.run.messages import SENT, Callback
+from tests.support.run.runs import RUN_ID, STUDENTS, Run
+from tests.support.run.world import World
+from tests.support.runner import run as command_line
 
 SHIFT = 7.25
 """Of the service's scale against ours: it must count for nothing."""

@@ -14,8 +14,8 @@ from eng5_runner.effects.outputs import CONFIG_NAME, INPUTS_NAME, MANIFEST_NAME,
 from eng5_runner.errors import InputsMissing, VerificationFailed
 from eng5_runner.run.hydrate import hydrate, listed_files, read_manifest, write
 from eng5_runner.run.verify import verify
-from tests.run import outcomes
-from tests.run.runs import Run
+from tests.support.run import outcomes
+from tests.support.run.runs import Run
 
 REQUEST = "requests/{}.json"
 FILES = [

@@ -1,16 +1,3 @@
-"""A stack for a test: real services on free loopback ports, ended with the test."""
+"""A stack for a test."""
 
-from __future__ import annotations
-
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
-
-from tests.stack.driver import Client, running
-
-
-@pytest.fixture
-async def stack(tmp_path: Path) -> AsyncIterator[Client]:
-    async with running(tmp_path / "stack") as client:
-        yield client
+from tests.support.stack.fixtures import stack as stack  # noqa: PLC0414 - pytest finds fixtures by their name here

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from eng5_runner.contracts.topics import Topic
-from tests.stack.driver import Client, RecordingJudge, batch_id_of, request, running
-from tests.stack.texts import essay
+from tests.support.stack.driver import Client, RecordingJudge, batch_id_of, request, running
+from tests.support.stack.texts import essay
 
 GRADES = ("F+", "E-", "E+", "D-", "D+", "C-", "C+", "B", "A")
 

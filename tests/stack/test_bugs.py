@@ -20,7 +20,7 @@ from eng5_runner.stack.platform.broker import embedded_broker
 from eng5_runner.stack.platform.kafka import open_publisher, open_reader, stop_client
 from eng5_runner.stack.platform.store import open_store
 from eng5_runner.stack.platform.tables import cj_requests
-from tests.stack.driver import batch_id_of, embedded, request
+from tests.support.stack.driver import batch_id_of, embedded, request
 
 NOBODY = "http://127.0.0.1:1"
 ESSAYS = [{"essay_id": name, "text_storage_id": "0" * 32} for name in ("one", "two")]

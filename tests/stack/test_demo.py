@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import kendalltau
 
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
-from tests.stack.driver import SCALE, Client, request
+from tests.support.stack.driver import SCALE, Client, request
 
 DEMO = Path(__file__).parents[2] / "examples" / "eng5_demo"
 

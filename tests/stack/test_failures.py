@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from eng5_runner.contracts.topics import Topic
-from tests.stack.driver import Client, RecordingJudge, request, running
-from tests.stack.texts import essay
+from tests.support.stack.driver import Client, RecordingJudge, request, running
+from tests.support.stack.texts import essay
 
 UNKNOWN = "0123456789abcdef0123456789abcdef"
 

@@ -11,7 +11,7 @@ from eng5_runner.contracts.request import LLMConfigOverrides
 from eng5_runner.judges.prompts import prompt_blocks, prompt_text
 from eng5_runner.stack.llm.baseline.prose import PROPERTIES, Text, mechanical_errors
 from eng5_runner.stack.llm.judge import BaselineJudge, JudgeFailed, Question, essays_in
-from tests.stack.texts import FAIR, GOOD, POOR, essay
+from tests.support.stack.texts import FAIR, GOOD, POOR, essay
 
 
 def question(essay_a: str, essay_b: str, *, task: str = "Write about a place.") -> Question:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.stack.launch import StackAddresses
-from tests.stack.driver import Client, batch_id_of, client, request
+from tests.support.stack.driver import Client, batch_id_of, client, request
 
 CHILD = """
 import asyncio, json, sys

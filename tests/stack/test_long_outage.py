@@ -8,7 +8,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.stack.platform.kafka import Cluster, open_publisher
-from tests.effects.mock_cluster import MockCluster
+from tests.support.kafka.mock_cluster import MockCluster
 
 # The client gives a message up after 10 s.
 AWAY_SECONDS = 12

@@ -12,7 +12,7 @@ from eng5_runner.contracts.topics import Topic
 from eng5_runner.errors import DiskError
 from eng5_runner.stack.platform.migrations import SCHEMA_VERSION
 from eng5_runner.stack.platform.store import FILE_NAME, open_store
-from tests.stack.driver import RecordingJudge, running
+from tests.support.stack.driver import RecordingJudge, running
 
 DATA = Path(__file__).with_name("data")
 

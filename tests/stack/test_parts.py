@@ -23,7 +23,7 @@ from eng5_runner.stack.platform.migrations import SCHEMA_VERSION
 from eng5_runner.stack.platform.store import Store, open_store
 from eng5_runner.stack.platform.tables import stack_schema
 from eng5_runner.stack.platform.transactions import undisturbed
-from tests.stack.driver import client, embedded, request, running
+from tests.support.stack.driver import client, embedded, request, running
 
 
 def pacer(now: list[float]) -> Pacer:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from eng5_runner.stack.cj.plan import is_raised
-from tests.stack.driver import request
+from tests.support.stack.driver import request
 
 ESSAYS = [{"essay_id": f"student_{number}", "text_storage_id": "0" * 32} for number in range(3)]
 BEFORE = request(ESSAYS, metadata={"max_cost_usd": 1.0})

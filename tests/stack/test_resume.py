@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from eng5_runner.contracts.topics import Topic
-from tests.stack.driver import RecordingJudge, batch_id_of, request, running
+from tests.support.stack.driver import RecordingJudge, batch_id_of, request, running
 
 
 @pytest.mark.parametrize("stop_after", [1, 9, 17, 28])

@@ -18,7 +18,7 @@ from eng5_runner.stack.cj.batch_runner import BatchRun
 from eng5_runner.stack.cj.outcome import Outcome
 from eng5_runner.stack.cj.plan import BatchPlan, PlannedEssay
 from eng5_runner.stack.cj.repository import Asked, Batch
-from tests.run.messages import comparison_message
+from tests.support.run.messages import comparison_message
 
 BATCH_ID = "c0ffee00-1111-4222-8333-444455556666"
 ESSAYS = tuple(f"student_{number:02}" for number in range(14))

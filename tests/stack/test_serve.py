@@ -13,9 +13,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.cli.runner import run
-from tests.kafka.cluster import free_ports
-from tests.kafka.services import SECRET, serving
+from tests.support.kafka.cluster import free_ports
+from tests.support.kafka.services import SECRET, serving
+from tests.support.runner import run
 
 
 async def test_a_service_without_a_database_url_keeps_its_tables_in_the_data_folder(tmp_path: Path) -> None:

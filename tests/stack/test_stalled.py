@@ -11,7 +11,7 @@ from pathlib import Path
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.stack.llm.judge import Question, Verdict
 from eng5_runner.stack.platform.store import FILE_NAME
-from tests.stack.driver import RecordingJudge, batch_id_of, request, running
+from tests.support.stack.driver import RecordingJudge, batch_id_of, request, running
 
 
 class SlowJudge(RecordingJudge):

@@ -1,0 +1,265 @@
+"""What a plan says of precision, money and time: intervals that hold, bounds that bound, nothing made up."""
+
+from __future__ import annotations
+
+import inspect
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eng5_runner.app.candidates import ATTEMPTS
+from eng5_runner.contracts.request import Language, LLMConfigOverrides, Provider, ReasoningEffort
+from eng5_runner.core.spec import Budget
+from eng5_runner.core.study_size import asked_per_pair, comparisons_wanted
+from eng5_runner.errors import InputsInvalid
+from eng5_runner.judges.manifest import Usage, built_in
+from eng5_runner.measure.design.designs import audit
+from eng5_runner.measure.model.bradley_terry import fit
+from eng5_runner.measure.quality.inversions import wilson
+from eng5_runner.planning.pilot import read_pilot
+from eng5_runner.planning.plan import Candidates, Plan, make_plan
+from eng5_runner.planning.pricing import ModelPricing, PromptSize, TokenPrices, Workload, estimate
+from eng5_runner.stack.cj import batch_runner as cj_rounds
+from tests.support.run.runs import make_inputs, make_spec
+from tests.support.studies import balanced_study, normal_truth
+
+INPUTS, TEXTS = make_inputs()
+SIZE = PromptSize(prefix=3000, rest=400, form=300, essays=2400.0, shortest=1600, longest=4000)
+PRICED = ModelPricing(
+    provider="openai",
+    model="some-model",
+    thinks=True,
+    max_tokens=2000,
+    prices=TokenPrices(input=0.001, output=0.004, cached_input=0.0001, cache_write=0.00125),
+    looked_up="2026-11-22",
+    concurrency=4,
+    attempts=3,
+)
+UNPRICED = ModelPricing(provider="openrouter", model="unknown")
+
+
+def plan_of(*, chosen: ModelPricing | None = None, pilot=None, **budget: object) -> Plan:
+    spec = make_spec(budget=Budget(**budget))
+    return make_plan(
+        spec, INPUTS, texts=TEXTS, cached={}, market=Candidates(chosen=chosen, others=(), size=SIZE, pilot=pilot)
+    )
+
+
+def priced(tariff: ModelPricing = PRICED, *, comparisons: int = 100, **work: object):
+    asked = Workload(comparisons=comparisons, at_once=20, **work)
+    return estimate(tariff, SIZE, work=asked, language=Language.ENGLISH)
+
+
+def test_the_price_is_the_one_that_the_provider_service_bills():
+    """The ends of the interval, put to the service's own rule as an answer's tokens."""
+    model = next(one for one in built_in().models if one.price and one.price.cache_write and one.price.cached_input)
+    rates = model.price
+    prices = TokenPrices(
+        input=float(rates.input),
+        output=float(rates.output),
+        cached_input=float(rates.cached_input),
+        cache_write=float(rates.cache_write),
+    )
+    found = priced(
+        ModelPricing(provider=model.provider.value, model=model.id, prices=prices, max_tokens=900), comparisons=1
+    )
+    low, high = found.prompt_tokens, found.completion_tokens
+    share = SIZE.prefix / (SIZE.prefix + SIZE.rest + SIZE.essays)
+    cached = round(low.low * share)
+    least = Usage(prompt=round(low.low), completion=round(high.low), cached=cached)
+    written = round(low.high * SIZE.prefix / (SIZE.prefix + SIZE.rest + SIZE.essays + SIZE.form))
+    most = Usage(prompt=round(low.high), completion=round(high.high), cache_written=written)
+    assert found.usd is not None
+    assert Decimal(found.usd.low) == pytest.approx(model.cost(least), rel=Decimal("0.01"))
+    assert Decimal(found.usd.high) == pytest.approx(model.cost(most), rel=Decimal("0.01"))
+
+
+def test_a_price_that_is_not_known_is_not_zero():
+    found = priced(UNPRICED, limit=5.0)
+    assert (found.usd, found.usd_at_most, found.within_limit, found.within_limit_at_least) == (None,) * 4
+
+
+@given(
+    limit=st.floats(0.001, 1000),
+    effort=st.sampled_from([None, *ReasoningEffort]),
+    thinks=st.booleans(),
+    most=st.integers(1, 50_000),
+)
+def test_the_bound_is_above_the_likely_and_a_limit_is_kept(limit, effort, thinks, most):
+    tariff = ModelPricing(provider="p", model="m", thinks=thinks, max_tokens=most, prices=PRICED.prices, attempts=2)
+    found = priced(tariff, limit=limit, effort=effort)
+    assert found.usd is not None and found.usd_at_most is not None
+    assert 0 < found.usd.low <= found.usd.high <= found.usd_at_most
+    assert found.within_limit is not None and found.within_limit_at_least is not None
+    assert found.within_limit_at_least <= found.within_limit.low <= found.within_limit.high
+    assert found.within_limit_at_least * found.usd_at_most / 100 <= limit * (1 + 1e-9)
+    assert found.completion_tokens.high <= most
+
+
+def test_swedish_takes_more_tokens_than_english():
+    asked = Workload(comparisons=10, at_once=5)
+    english, swedish = (estimate(PRICED, SIZE, work=asked, language=each).prompt_tokens for each in Language)
+    assert swedish.low > english.low and swedish.high > english.high
+
+
+def test_the_time_is_that_of_the_narrowest_limit():
+    free = priced().seconds
+    slow = priced(ModelPricing(provider="p", model="m", requests_per_minute=6, concurrency=4)).seconds
+    assert slow.low == 1000.0, "100 questions, six a minute"
+    thirsty = priced(ModelPricing(provider="p", model="m", tokens_per_minute=100, concurrency=4)).seconds
+    assert thirsty.low > slow.low > free.low
+    waiting = priced(pause=300.0).seconds
+    assert (waiting.low, waiting.high) == (free.low, free.high + 5 * 300.0), "five waves, five minutes each"
+
+
+def test_a_long_prompt_costs_what_long_prompts_cost():
+    dear = TokenPrices(input=0.01, output=0.04)
+    long = ModelPricing(
+        provider="p", model="m", max_tokens=9, prices=PRICED.prices, long_prompt_above=500, long_prices=dear
+    )
+    plain = ModelPricing(provider="p", model="m", max_tokens=9, prices=PRICED.prices)
+    assert priced(long).usd.high > 5 * priced(plain).usd.high
+    assert priced(long).usd_at_most > 5 * priced(plain).usd_at_most
+
+
+def test_repeats_and_swaps_are_counted_and_buy_no_precision():
+    once, twice = plan_of(max_comparisons=60), plan_of(max_comparisons=120, repeats=2)
+    both = plan_of(max_comparisons=120, swap="all")
+    for plan in (twice, both):
+        assert [one.reliability for one in plan.precision] == [one.reliability for one in once.precision]
+        assert plan.per_pair == 2.0
+    target = {"target_reliability": 0.8}
+    assert comparisons_wanted(Budget(**target, repeats=3), essays=6)[0] == (
+        3 * comparisons_wanted(Budget(**target), essays=6)[0]
+    )
+
+
+def test_the_audits_share_is_the_one_that_the_design_swaps():
+    swapped = inspect.signature(audit).parameters["swapped"].default
+    assert asked_per_pair(Budget(swap="audit")) == 1.0 + swapped
+    assert cj_rounds.ATTEMPTS == ATTEMPTS
+
+
+def test_a_target_is_reached_with_the_comparisons_that_its_goal_names():
+    plan = plan_of(target_reliability=0.85, target_se=0.6)
+    for outlook in plan.precision:
+        reliability, se, within_one = outlook.goals
+        assert (reliability.of, se.of, within_one.of) == ("reliability", "standard error", "grade within one step")
+        reached = plan_of(max_comparisons=reliability.comparisons).precision
+        assert next(one for one in reached if one.spread == outlook.spread).reliability >= 0.85
+        closer = plan_of(max_comparisons=se.comparisons).precision
+        assert next(one for one in closer if one.spread == outlook.spread).se <= 0.6
+    assert plan.comparisons == max(g.comparisons for one in plan.precision for g in one.goals[:2])
+
+
+def test_a_boundary_design_claims_no_positions():
+    plan = plan_of(design="boundary", pairs=(("birk", "cleo"), ("birk", "dag")), repeats=3)
+    assert (plan.precision, plan.comparisons, plan.waves) == ((), 12, 6)
+    low, high = wilson(3, 6)
+    assert plan.pair_margin == pytest.approx((high - low) / 2, rel=1e-3)
+
+
+def test_a_cost_limit_says_how_far_it_goes_and_what_that_buys():
+    plan = plan_of(chosen=PRICED, max_comparisons=1000, max_cost_usd=1.0)
+    bought = plan.within_max_cost
+    assert bought is not None and bought.surely is not None
+    assert 0 < bought.surely <= bought.likely[0] <= bought.likely[1] <= 1000
+    assert all(low <= high for low, high in bought.reliability)
+    assert plan_of(chosen=UNPRICED, max_cost_usd=1.0).within_max_cost is None
+
+
+def judged_artefact(**changes: object) -> dict:
+    call = {"provider": "openai", "model": "some-model", "tokens_prompt": 1000, "tokens_completion": 50}
+    call |= {
+        "cost_usd": 0.002,
+        "started_at": "2026-11-22T10:00:00.000000Z",
+        "completed_at": "2026-11-22T10:00:30.000000Z",
+    }
+    rows = [{"essay_id": f"e{n}", "theta": n - 2.0, "standard_error": 0.5} for n in range(5)]
+    return {
+        "metadata": {"batch_label": "pilot", "judges": [{"kind": "language model"}]},
+        "llm_comparisons": [dict(call) for _ in range(20)],
+        "failed_comparisons": [dict(call)],
+        "bt_summary": rows,
+        "bt_model": {"prior_sd": 1.5, "prior_sd_estimated": True},
+        "grade_model": {"available": True, "centres": {"E": {"theta": -1.0}, "D": {"theta": 0.0}, "C": {"theta": 2.0}}},
+    } | changes
+
+
+def test_a_pilots_figures_take_the_place_of_assumptions():
+    pilot = read_pilot(judged_artefact())
+    assert (pilot.spread, pilot.step) == (1.5, 1.5)
+    plan = plan_of(chosen=PRICED, pilot=pilot, max_comparisons=100)
+    assert [one.origin for one in plan.precision] == ["low", "estimate", "high"]
+    assert plan.precision[0].spread < 1.5 < plan.precision[2].spread
+    judge = plan.judge
+    assert judge is not None and judge.measured and judge.usd is not None
+    assert judge.usd.low == judge.usd.high == pytest.approx(0.21), "failed ones are paid for too"
+    assert judge.seconds.low < 150.0 < judge.seconds.high, "20 in half a minute"
+
+
+def test_another_judge_than_the_pilots_takes_its_spread_alone():
+    other = plan_of(chosen=UNPRICED, pilot=read_pilot(judged_artefact())).judge
+    assert other is not None and not other.measured and other.usd is None
+
+
+def test_a_pilot_whose_language_model_cost_nothing_had_no_price():
+    free = judged_artefact()
+    for call in (*free["llm_comparisons"], *free["failed_comparisons"]):
+        call["cost_usd"] = 0.0
+    assert read_pilot(free).usd is None
+    baseline = free | {"metadata": {"batch_label": "p", "judges": [{"kind": "offline baseline, not a language model"}]}}
+    assert read_pilot(baseline).usd is not None
+
+
+def test_a_replay_makes_no_comparison_cheap():
+    again = judged_artefact()
+    replay = again["llm_comparisons"][0] | {"cost_usd": 0.0, "tokens_prompt": 0, "tokens_completion": 0, "replayed": {}}
+    again["llm_comparisons"] += [dict(replay) for _ in range(40)]
+    assert read_pilot(again).usd == read_pilot(judged_artefact()).usd
+    assert read_pilot(judged_artefact(llm_comparisons=[dict(replay) for _ in range(40)])).judge is None
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [{"llm_comparisons": []}, {"bt_model": None}, {"bt_summary": "no"}, {"metadata": {}}, {"grade_model": None}],
+)
+def test_a_pilot_that_tells_nothing_is_refused(broken):
+    with pytest.raises(InputsInvalid):
+        read_pilot(judged_artefact(**broken))
+
+
+@given(st.recursive(st.none() | st.integers() | st.text(max_size=3), lambda inner: st.lists(inner, max_size=3)))
+def test_any_nonsense_in_a_pilot_is_refused_or_read(value):
+    for key in judged_artefact():
+        try:
+            read_pilot(judged_artefact(**{key: value}))
+        except InputsInvalid:
+            continue
+
+
+@pytest.mark.parametrize(("spread", "k"), [(1.0, 12), (1.8, 8)])
+def test_the_pilots_interval_holds_the_true_spread(spread, k):
+    """In 48 small studies; nominally nine in ten."""
+    held = 0
+    for seed in range(48):
+        fitted = fit(balanced_study(normal_truth(30, spread=spread, seed=700 + seed), rounds=k, seed=seed))
+        rows = [
+            {"theta": float(theta), "standard_error": float(se)}
+            for theta, se in zip(fitted.theta, fitted.standard_errors, strict=True)
+        ]
+        model = {"prior_sd": float(fitted.prior_sd), "prior_sd_estimated": fitted.prior_sd_estimated}
+        pilot = read_pilot(judged_artefact(bt_summary=rows, bt_model=model))
+        held += pilot.spread_90.low <= spread <= pilot.spread_90.high
+    assert held / 48 == pytest.approx(0.9, abs=0.1)
+
+
+def test_thinking_is_planned_for_where_it_is_asked_for():
+    spec = make_spec(judge=LLMConfigOverrides(provider_override=Provider.OPENAI, reasoning_effort=ReasoningEffort.HIGH))
+    market = Candidates(chosen=PRICED, others=(), size=SIZE)
+    deep = make_plan(spec, INPUTS, texts=TEXTS, cached={}, market=market).judge
+    assert deep is not None
+    assert deep.completion_tokens.high == PRICED.max_tokens
+    assert deep.completion_tokens.low >= 500, "thought before the answer"
