@@ -24,7 +24,7 @@ RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
 # From here on no index is asked. The build's own tools stay in this stage: the environment that leaves it holds what the
 # project's metadata asks for at run time, and nothing else, not even pip.
 RUN tools/bin/pip install --quiet --no-index --find-links wheels hatchling
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY schemas schemas
 COPY eng5_runner eng5_runner
 RUN tools/bin/pip wheel --quiet --no-index --no-deps --no-build-isolation --wheel-dir wheels . \
@@ -56,6 +56,7 @@ ARG ENG5_GIT_SHA=UNKNOWN
 RUN : "${ENG5_GIT_SHA}"
 ENV ENG5_GIT_SHA=${ENG5_GIT_SHA}
 LABEL org.opencontainers.image.title="eng5-runner" \
+      org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.revision="${ENG5_GIT_SHA}"
 
 USER 10001:10001

@@ -1,3 +1,3 @@
 """Runs comparative-judgement experiments on English 5 essays, end to end and provably."""
 
-__version__ = "0.1.0"
+from eng5_runner._version import __version__ as __version__

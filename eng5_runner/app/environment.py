@@ -11,6 +11,7 @@ import platformdirs
 from pydantic import SecretStr
 
 import eng5_runner
+from eng5_runner._version import __version__
 from eng5_runner.core.spec import Versions
 from eng5_runner.errors import ConfigurationError
 
@@ -20,7 +21,7 @@ _SHA_LENGTHS = range(7, 41)
 def versions() -> Versions:
     """Of the runner, Python and the operating system."""
     return Versions(
-        runner=eng5_runner.__version__,
+        runner=__version__,
         git_sha=git_sha(),
         python=platform.python_version(),
         os=platform.platform(),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from eng5_runner import __version__
+from eng5_runner._version import __version__
 from eng5_runner.cli import options_services as services
 from eng5_runner.cli import options_study as study
 
