@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?= tests
 
-.PHONY: help setup demo test guard check lint-containers bench validate schemas lock clean
+.PHONY: help setup demo test guard test-pythons check lint-containers bench validate schemas lock clean
 
 help:
 	@echo "make setup   create .venv with the console script eng5-runner"
 	@echo "make demo    run the bundled study on the embedded stack and verify the run"
 	@echo "make test    run all tests"
 	@echo "make guard   test that old runs stay readable and give the same files, byte for byte"
+	@echo "make test-pythons  run all tests on the other supported Pythons that this machine has (TESTS=tests/core: a part)"
 	@echo "make check   style, types, import directions, laws, container files"
 	@echo "make bench   measure (ratios in one run)"
 	@echo "make validate  rerun the simulations behind docs/validation.md"
@@ -27,7 +28,7 @@ $(VENV)/.pip: requirements-pip.lock | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements-pip.lock
 	@touch $@
 
-$(VENV)/.runtime: requirements.lock pyproject.toml $(VENV)/.pip
+$(VENV)/.runtime: requirements.lock pyproject.toml eng5_runner/_version.py $(VENV)/.pip
 	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
@@ -45,6 +46,9 @@ test: $(VENV)/.dev
 
 guard: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto --dist loadgroup tests/guard
+
+test-pythons:
+	.ci/pythons -n auto --dist loadgroup $(TESTS)
 
 check: $(VENV)/.dev lint-containers
 	$(BIN)/ruff check .
@@ -74,4 +78,4 @@ lock:
 	$(LOCK) pyproject.toml --group build --group dev --constraints requirements.lock --output-file requirements-dev.lock
 
 clean:
-	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-3.* runs .pytest_cache .mypy_cache .ruff_cache .hypothesis
