@@ -56,6 +56,7 @@ check: $(VENV)/.dev lint-containers
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/python -m tests.laws
+	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 
 lint-containers: $(VENV)/.dev
 	$(BIN)/hadolint Dockerfile
