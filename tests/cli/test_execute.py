@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from eng5_runner._version import __version__
 from tests.support.runner import DEMO, artefact, judgements, newest, run
 
 
@@ -108,6 +109,15 @@ def test_the_validation_state_is_logged_in_every_mode(mode: str, study: Path, tm
     logs = list((tmp_path / "runs").glob("[0-9]*/run.log.jsonl"))
     assert len(logs) == 1
     assert json.loads(logs[0].read_text().splitlines()[-1])["event"] == "runner_validation_state"
+
+
+def test_a_run_records_the_version_of_the_tool(study: Path, tmp_path: Path) -> None:
+    """Old runs keep the version that made them, since it is in the ledger's first line."""
+    assert run("--mode", "dry-run", "--assets", study, cwd=tmp_path).code == 0
+    with (newest(tmp_path) / "ledger.jsonl").open() as ledger:
+        recorded = json.loads(ledger.readline())["versions"]["runner"]
+    assert recorded == artefact(newest(tmp_path), "dry-run")["metadata"]["runner_version"] == __version__
+    assert run("--version", cwd=tmp_path).out == f"eng5-runner {__version__}\n"
 
 
 def test_settings_say_where_they_came_from(study: Path, tmp_path: Path) -> None:
