@@ -128,6 +128,13 @@ def test_judges_are_split_whole():
         split_half(fitted, seed=1, judges=[comparisons_from("ab", [])])
 
 
+def test_halves_that_contradict_each_other_are_not_corrected():
+    """Spearman and Brown's formula is for correlations above 0; at -1 it would divide by zero."""
+    found = split_half(fit(comparisons_from("abc", [("a", "b", 1.0), ("b", "c", 1.0), ("c", "a", 1.0)])), seed=1)
+    assert found is not None
+    assert found.interval[0] == pytest.approx(-1.0)
+
+
 def test_halves_without_variation_have_no_correlation():
     assert split_half(fit(comparisons_from("ab", [("a", "b", 1.0)])), seed=0) is None
     assert split_half(fit(comparisons_from("abcd", [("a", "b", 0.5), ("c", "d", 0.5)])), seed=0) is None

@@ -77,7 +77,7 @@ def split_half(
     known = found[~np.isnan(found)]
     if not known.size:
         return None
-    whole = np.where(known > 0.0, 2.0 * known / (1.0 + known), known)
+    whole = np.where(known > 0.0, 2.0 * known / (1.0 + np.abs(known)), known)
     low, high = np.quantile(whole, [0.05, 0.95]).tolist()
     return SplitHalf(correlation=float(np.median(known)), reliability=float(np.median(whole)), interval=(low, high))
 
