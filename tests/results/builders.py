@@ -11,11 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
-from eng5_runner.contracts.callbacks import BTStats, LLMComparisonResult
+from eng5_runner.contracts.callbacks import AssessmentResult, BTStats, LLMComparisonResult
 from eng5_runner.contracts.topics import Topic
+from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.core.events import (
     CallbackAccepted,
     CallbackKind,
+    Event,
     ListeningFrom,
     Position,
     PreflightPassed,
@@ -25,6 +27,7 @@ from eng5_runner.core.events import (
 )
 from eng5_runner.core.inputs import Anchor, Document, Inputs, SourceFile, Student
 from eng5_runner.core.request import build_request
+from eng5_runner.core.spec import Budget
 from eng5_runner.core.state import RunState, fold
 from eng5_runner.results import estimates
 from eng5_runner.results.alignment import anchor_alignment
@@ -33,7 +36,9 @@ from eng5_runner.results.judge_quality import judge_quality
 from eng5_runner.results.judgements import Evidence, Judgement, gather_evidence
 from eng5_runner.results.service_comparison import RunnerEstimate, comparison_with_service
 from eng5_runner.results.service_result import ServiceEstimate
-from tests.support.run.runs import VERSIONS, make_inputs, make_spec
+from eng5_runner.results.stopping import stopping
+from tests.support.run import messages
+from tests.support.run.runs import RUN_ID, VERSIONS, make_inputs, make_spec
 
 Arrived: TypeAlias = CallbackAccepted
 TOPIC_OF: Mapping[CallbackKind, Topic] = {
@@ -203,20 +208,23 @@ def arrived(kind: CallbackKind, message: Mapping[str, Any], *, limit_usd: float 
     )
 
 
-def sent(**spec: object) -> RunState:
-    """The small run of `runs.make_inputs` after its request went out."""
+def ledger(*, callback_ends: tuple[Position, ...] = ()) -> list[Event]:
+    """The small run of `runs.make_inputs` up to its request."""
     inputs, _ = make_inputs()
-    settled = make_spec(**spec)
-    payload = build_request(settled, inputs, storage_ids={}, at=NOON).to_bytes().decode()
-    return fold(
-        [
-            RunStarted(at=NOON, spec=settled, inputs_sha256=inputs.digest(), versions=VERSIONS),
-            PreflightPassed(at=NOON, checks=()),
-            ListeningFrom(at=NOON, cluster_id="c", request_ends=(), callback_ends=()),
-            RequestPrepared(at=NOON, event_id=settled.event_id, payload=payload),
-            RequestPublished(at=NOON, position=Position(topic=Topic.REQUEST, partition=0, offset=0)),
-        ]
-    )
+    spec = make_spec()
+    payload = build_request(spec, inputs, storage_ids={}, at=NOON).to_bytes().decode()
+    return [
+        RunStarted(at=NOON, spec=spec, inputs_sha256=inputs.digest(), versions=VERSIONS),
+        PreflightPassed(at=NOON, checks=()),
+        ListeningFrom(at=NOON, cluster_id="c", request_ends=(), callback_ends=callback_ends),
+        RequestPrepared(at=NOON, event_id=spec.event_id, payload=payload),
+        RequestPublished(at=NOON, position=Position(topic=Topic.REQUEST, partition=0, offset=0)),
+    ]
+
+
+def sent(*, callback_ends: tuple[Position, ...] = ()) -> RunState:
+    """Its state after that."""
+    return fold(ledger(callback_ends=callback_ends))
 
 
 def evidence_of(events: Iterable[Arrived]) -> Evidence:
@@ -256,3 +264,50 @@ def compared(
         for name, (theta, error) in its.items()
     }
     return comparison_with_service(own, given)
+
+
+def evidence(made: Sequence[Judgement], *, result: AssessmentResult | None = None) -> Evidence:
+    """These calls as all that came back."""
+    return Evidence(
+        judged=tuple(one for one in made if one.result.winner is not None),
+        failed=tuple(one for one in made if one.result.winner is None),
+        result=result,
+        names=EssayNames.of({}),
+    )
+
+
+NAMES = EssayNames({"1-birk": "birk", "2-cleo": "cleo"}, {7: "anchor-1"})
+"""Two students, and an anchor that the service adds itself."""
+
+
+def service_says(
+    *rows: Mapping[str, Any],
+    about: bool = True,
+    looks: Sequence[Mapping[str, Any]] = (),
+    cost_stop: Mapping[str, Any] | None = None,
+    **summary: Any,
+) -> AssessmentResult:
+    """The service's result.
+
+    Args:
+        rows: one of each essay.
+        about: whether there is anything beside the rows.
+        looks: at whether the study may end.
+        cost_stop: where it stopped.
+        summary: of the grade projection.
+    """
+    message = json.loads(messages.result(RUN_ID, []).value)["data"]
+    message |= {"essay_results": list(rows), "model_used": "a model"}
+    if about:
+        message["assessment_metadata"] = {
+            "calibration_method": "anchors",
+            "grade_projection_summary": summary,
+            "stopping_looks": list(looks),
+            "cost_stop": cost_stop,
+        }
+    return AssessmentResult.model_validate_json(json.dumps(message))
+
+
+def stopping_of(result: AssessmentResult | None, **budget: object) -> Any:
+    """How a study with this budget ended."""
+    return stopping(make_spec(budget=Budget.model_validate(budget)), evidence((), result=result))

@@ -1,0 +1,85 @@
+"""How complete a run is: partial unless it is known to be whole, with every reason."""
+
+from __future__ import annotations
+
+import pytest
+
+from eng5_runner.core.events import CallbackRejected, DeadlineReached, OffsetsLost, Position, RunClosed
+from eng5_runner.results.runner_status import runner_status
+from tests.results.builders import NOON, arrived, at, ledger, plain, sent
+from tests.support.run import messages
+from tests.support.run.runs import RUN_ID
+
+COMPARISON = messages.comparison_message(RUN_ID, 1, ("birk", "cleo"), winner="Essay A")
+PLACE = Position(topic="some.topic", partition=1, offset=7)
+
+
+def status(*events: object) -> object:
+    """Of a run that sent its request, after these events."""
+    whole = [*ledger(), *events]
+    state = sent()
+    for event in events:
+        state.advance(event)
+    return runner_status(state, whole)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "partial"),
+    [("complete", False), ("not-sent", False)]
+    + [(outcome, True) for outcome in ("partial", "budget", "failed", "interrupted", "not-awaited")],
+)
+def test_only_what_is_whole_is_not_partial(outcome, partial):
+    block = status(RunClosed(at=NOON, outcome=outcome, reasons=("because",)))
+    assert (at(block, "outcome"), at(block, "partial_data")) == (outcome, partial)
+    assert list(at(block, "reasons")) == ["because"]
+
+
+def test_a_run_that_is_not_closed_is_open_and_partial():
+    block = status()
+    assert (at(block, "outcome"), at(block, "partial_data")) == ("open", True)
+    assert list(at(block, "reasons")) == ["the run is not closed"]
+
+
+def test_what_came_is_counted():
+    failed = arrived("comparison", messages.comparison_message(RUN_ID, 2, ("birk", "cleo"), winner=None))
+    judged = arrived("comparison", COMPARISON).model_copy(update={"judged": True})
+    block = plain(status(judged, failed, OffsetsLost(at=NOON, position=PLACE, resumed_at=9)))
+    assert block["comparisons"] == {"judged": 1, "failed": 1}
+    assert block["offsets_lost"] == 2
+    assert block["event_counts"]["CallbackAccepted"] == 2
+    assert list(block["event_counts"]) == sorted(block["event_counts"])
+
+
+def test_what_could_not_be_used_is_named_by_place_and_reason():
+    block = plain(status(CallbackRejected(at=NOON, position=PLACE, reason="no JSON", raw="x")))
+    assert block["rejected"] == [{"topic": "some.topic", "partition": 1, "offset": 7, "reason": "no JSON"}]
+
+
+def test_deadlines_are_told_to_a_tenth_of_a_second():
+    block = plain(status(DeadlineReached(at=NOON, kind="idle", waited=61.4499)))
+    assert block["deadlines"] == [{"kind": "idle", "waited_seconds": 61.4}]
+
+
+def test_a_stop_at_the_cost_limit_is_the_completion_s_status():
+    stopped = arrived("completed", {}, limit_usd=1.0)
+    assert at(status(stopped), "completion_status") == "cost_limit"
+    whole = arrived("completed", {}).model_copy(update={"note": "completed_successfully"})
+    assert at(status(stopped, whole), "completion_status") == "completed_successfully"
+    assert at(status(), "completion_status") is None
+
+
+def test_the_request_is_named_by_its_bytes_and_its_place():
+    block = plain(status())
+    assert block["request"]["bytes"] == len(sent().prepared.payload.encode())
+    assert (block["request"]["partition"], block["request"]["offset"]) == (0, 0)
+    assert block["request"]["found_after_a_crash"] is False
+
+
+def test_each_partition_is_told_from_where_to_where_it_was_read():
+    """Also one of which nothing was read."""
+    ends = tuple(Position(topic="results", partition=partition, offset=5) for partition in (0, 1))
+    listening = sent(callback_ends=ends)
+    came = arrived("comparison", COMPARISON)
+    listening.advance(came.model_copy(update={"position": Position(topic="results", partition=1, offset=8)}))
+    block = plain(runner_status(listening, []))
+    assert [(one["partition"], one["from"], one["to"]) for one in block["offsets"]] == [(0, 5, 5), (1, 5, 9)]

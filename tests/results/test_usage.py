@@ -1,0 +1,130 @@
+"""What calls took: every call is counted, replays at nothing, and sums do not depend on an order."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from datetime import UTC, datetime
+
+import pytest
+
+from eng5_runner.results.usage import costs_of, instant, prompt_hashes, replay_of
+from tests.results.builders import NOON, at, call, calls, evidence, plain
+
+REPLAYED = {
+    "cassette": True,
+    "replay_of": {
+        "request_id": "queue-then",
+        "recorded_at": NOON,
+        "cost_usd": 0.25,
+        "prompt_tokens": 700,
+        "completion_tokens": 30,
+    },
+}
+"""The metadata of a judgement that was paid for before."""
+
+
+@pytest.mark.parametrize(
+    ("when", "written"),
+    [
+        (datetime(2027, 3, 2, 8, 5, 9, 120, tzinfo=UTC), "2027-03-02T08:05:09.000120Z"),
+        (datetime(2027, 3, 2, tzinfo=UTC), "2027-03-02T00:00:00.000000Z"),
+        (datetime(987, 1, 2, tzinfo=UTC), "0987-01-02T00:00:00.000000Z"),
+    ],
+)
+def test_an_instant_is_written_with_microseconds_and_four_digits_of_the_year(when, written):
+    assert instant(when) == written
+
+
+def test_calls_are_summed_by_provider_and_model_in_a_fixed_order():
+    made = [
+        call("a", "b", "a", number=1, provider="openai", model="m2", cost_estimate=0.5),
+        call("b", "c", None, number=2, provider="openai", model="m1", cost_estimate=0.25),
+        call("c", "a", "a", number=3, provider="mock", cost_estimate=0.0),
+        call("a", "c", "a", number=4, provider="openai", model="m2", cost_estimate=0.125),
+    ]
+    block = costs_of(made)
+    rows = [plain(row) for row in at(block, "token_counts")]
+    assert [(row["provider"], row["model"], row["comparisons"], row["usd"]) for row in rows] == [
+        ("mock", "invented-judge-1", 1, 0.0),
+        ("openai", "m1", 1, 0.25),
+        ("openai", "m2", 2, 0.625),
+    ]
+    assert (rows[2]["prompt_tokens"], rows[2]["completion_tokens"]) == (1200, 80)
+    assert at(block, "total_usd") == 0.875
+
+
+def test_a_sum_of_money_is_the_same_in_any_order():
+    amounts = [0.1, 1e-9, 3.3e-7, 0.2, 7.0, 1e-9, 0.30000000000000004] * 7
+    made = [call("a", "b", "a", number=number, cost_estimate=usd) for number, usd in enumerate(amounts)]
+    sums = set()
+    for seed in range(20):
+        random.Random(seed).shuffle(made)
+        sums.add(at(costs_of(made), "total_usd"))
+    assert sums == {round(7 * (0.1 + 2e-9 + 3.3e-7 + 0.2 + 7.0 + 0.3), 9)}
+
+
+def test_without_replays_nothing_is_said_of_them():
+    assert "replayed" not in plain(costs_of(calls("a>b"))) or at(costs_of(calls("a>b")), "replayed") is None
+
+
+def test_replays_are_counted_and_what_they_saved_is_summed_where_it_is_known():
+    unknown_price = REPLAYED | {"replay_of": REPLAYED["replay_of"] | {"cost_usd": None}}
+    made = [
+        call("a", "b", "a", number=1, cost_estimate=0.0, about=REPLAYED),
+        call("b", "c", "b", number=2, cost_estimate=0.0, about=unknown_price),
+        call("c", "a", "c", number=3, cost_estimate=0.0, about={"cassette": True}),
+        call("c", "b", "c", number=4, cost_estimate=0.5),
+    ]
+    block = costs_of(made)
+    assert plain(at(block, "replayed")) == {"comparisons": 3, "saved_usd": 0.25}
+    assert at(block, "total_usd") == 0.5, "what it took before is told apart"
+
+
+def test_a_replay_says_what_it_repeats():
+    told = replay_of(call("a", "b", "a", about=REPLAYED).result)
+    assert plain(told) == {
+        "replayed": {
+            "request_id": "queue-then",
+            "recorded_at": "2027-03-02T12:00:00.000000Z",
+            "cost_usd": 0.25,
+            "tokens_prompt": 700,
+            "tokens_completion": 30,
+        }
+    }
+    assert plain(replay_of(call("a", "b", "a", about={"cassette": True}).result)) == {"replayed": {}}
+    assert plain(replay_of(call("a", "b", "a").result)) == {}
+
+
+def test_prompts_are_counted_by_what_was_judged_and_not_by_what_failed():
+    block = prompt_hashes(evidence(calls("a>b", "a<b", "b>c", "c?a")))
+    assert (at(block, "distinct"), at(block, "asked_more_than_once")) == (2, 1)
+    pair = sorted(hashlib.sha256(text).hexdigest() for text in (b"a|b", b"b|c"))
+    assert at(block, "digest") == hashlib.sha256("\n".join(pair).encode()).hexdigest()
+
+
+def test_the_digest_of_the_prompts_does_not_depend_on_their_order_or_number():
+    digests = {
+        at(prompt_hashes(evidence(calls(*order))), "digest") for order in (("a>b", "b>c"), ("b<c", "a>b", "a>b"))
+    }
+    assert len(digests) == 1
+
+
+def test_the_words_that_were_not_the_runs_own_are_named_by_hash_failures_included():
+    about = {"system_prompt_sha256": "2" * 64, "prompt_templates": {"system": "3" * 64, "rubric": "4" * 64}}
+    made = [
+        call("a", "b", "a", number=1, about=about),
+        call("b", "a", None, number=2, about={"system_prompt_sha256": "1" * 64}),
+        call("a", "c", "a", number=3, about=about),
+    ]
+    block = prompt_hashes(evidence(made))
+    assert list(at(block, "system_prompts")) == ["1" * 64, "2" * 64]
+    assert plain(at(block, "templates")) == [
+        {"name": "rubric", "sha256": "4" * 64},
+        {"name": "system", "sha256": "3" * 64},
+    ]
+
+
+def test_where_the_service_names_no_words_there_are_none():
+    block = plain(prompt_hashes(evidence(calls("a>b"))))
+    assert not block.get("system_prompts") and not block.get("templates")
