@@ -1,0 +1,50 @@
+"""How to get to a provider: from the environment alone, and the key is shown nowhere."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from eng5_runner.contracts.request import Provider
+from eng5_runner.judges.credentials import PLACES, access_to, install_command, is_installed
+
+OPENAI = PLACES[Provider.OPENAI]
+OWN = "http://127.0.0.1:8080/v1"
+
+
+@pytest.mark.parametrize("environ", [{}, {OPENAI.key: "", OPENAI.base_url: ""}, {OPENAI.key: "  "}])
+def test_without_a_key_or_an_address_there_is_no_way(environ):
+    assert access_to(Provider.OPENAI, environ, timeout_seconds=5.0) is None
+
+
+def test_a_key_leads_to_the_usual_address():
+    access = access_to(Provider.OPENAI, {OPENAI.key: " secret\n"}, timeout_seconds=5.0)
+    assert access is not None
+    assert (access.key, access.url, access.own_server, access.timeout_seconds) == ("secret", OPENAI.url, False, 5.0)
+
+
+@pytest.mark.parametrize(("key", "kept"), [({}, ""), ({OPENAI.key: "secret"}, "secret")])
+def test_an_address_leads_to_an_own_server_which_may_need_no_key(key, kept):
+    access = access_to(Provider.OPENAI, key | {OPENAI.base_url: f" {OWN} "}, timeout_seconds=5.0)
+    assert access is not None
+    assert (access.key, access.url, access.own_server) == (kept, OWN, True)
+
+
+def test_the_key_is_in_no_printed_form():
+    access = access_to(Provider.OPENAI, {OPENAI.key: "secret"}, timeout_seconds=5.0)
+    assert "secret" not in f"{access!r} {access}"
+
+
+def test_each_provider_has_variables_of_its_own():
+    assert PLACES.keys() == set(Provider) - {Provider.MOCK}
+    names = [name for place in PLACES.values() for name in (place.key, place.base_url)]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("library", ["no_such_library", "no_such_package.library"])
+def test_a_library_that_is_not_there_is_named_by_its_extra(library):
+    place = replace(OPENAI, library=library)
+    assert not is_installed(place)
+    assert is_installed(replace(OPENAI, library="json"))
+    assert install_command(place) == "pip install 'eng5-runner[judges-openai]'"

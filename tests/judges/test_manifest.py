@@ -1,0 +1,117 @@
+"""What models cost and take: every token has its rate, nothing unknown is zero, and the user's file comes first."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from eng5_runner.contracts.request import Provider
+from eng5_runner.errors import ConfigurationError
+from eng5_runner.judges.manifest import USERS_FILE, Limits, Manifest, Model, Price, Rates, Usage, built_in, users_own
+
+PLAIN = Rates(input=Decimal("1.0"), output=Decimal("4.0"))
+CACHED = Rates(input=Decimal("1.0"), output=Decimal("4.0"), cached_input=Decimal("0.1"), cache_write=Decimal("1.25"))
+LOOKED_UP = {"looked_up": date(2026, 11, 22), "source": "a page"}
+
+
+def model(model_id: str, provider: Provider = Provider.OPENAI, **changes: object) -> Model:
+    return Model.model_validate({"id": model_id, "provider": provider} | changes)
+
+
+@pytest.mark.parametrize(
+    ("rates", "usage", "usd"),
+    [
+        (PLAIN, Usage(), "0"),
+        (PLAIN, Usage(prompt=1000), "1"),
+        (PLAIN, Usage(completion=1000), "4"),
+        (PLAIN, Usage(prompt=1500, completion=250), "2.5"),
+        (PLAIN, Usage(prompt=1000, cached=600, cache_written=200), "1"),  # the cache costs like input
+        (CACHED, Usage(prompt=1000, cached=600), "0.46"),
+        (CACHED, Usage(prompt=1000, cache_written=200), "1.05"),
+        (CACHED, Usage(prompt=1000, cached=600, cache_written=200, completion=100), "0.91"),
+        (CACHED, Usage(prompt=100, cached=600), "0.06"),  # more from the cache than was read: nothing is taken off
+    ],
+)
+def test_every_token_costs_its_rate(rates, usage, usd):
+    assert rates.cost(usage) == Decimal(usd)
+
+
+def test_a_prompt_above_the_mark_costs_the_other_rates_in_all():
+    long = Rates(input=Decimal(2), output=Decimal(8))
+    price = Price(**PLAIN.model_dump(), **LOOKED_UP, long_prompt_above=1000, long_prompt=long)
+    assert price.of(Usage(prompt=1000, completion=1000)) == Decimal(5)
+    assert price.of(Usage(prompt=1001, completion=1000)) == Decimal("10.002")
+    assert Price(**PLAIN.model_dump(), **LOOKED_UP).of(Usage(prompt=10**6)) == Decimal(1000)
+
+
+def test_the_highest_rates_are_above_every_other():
+    long = Rates(input=Decimal(2), output=Decimal(3))
+    price = Price(**CACHED.model_dump(), **LOOKED_UP, long_prompt_above=1000, long_prompt=long)
+    assert price.highest() == {"input": 2.0, "output": 4.0}
+    assert Price(**CACHED.model_dump(), **LOOKED_UP).highest() == {"input": 1.25, "output": 4.0}
+
+
+def test_what_the_provider_billed_is_the_cost_and_without_a_price_there_is_none():
+    priced = model("m", price=Price(**PLAIN.model_dump(), **LOOKED_UP))
+    assert priced.cost(Usage(prompt=1000)) == Decimal(1)
+    assert priced.cost(Usage(prompt=1000, billed=Decimal("0.3"))) == Decimal("0.3")
+    assert priced.cost(Usage(prompt=1000, billed=Decimal(0))) == Decimal(0)
+    assert model("m").cost(Usage(prompt=1000)) is None
+
+
+@pytest.mark.parametrize(("day", "retired"), [(date(2027, 3, 2), False), (date(2027, 3, 3), True)])
+def test_a_model_answers_on_its_last_day(day, retired):
+    assert model("m", retires=date(2027, 3, 2)).is_retired(day) is retired
+    assert not model("m").is_retired(day)
+
+
+def test_a_providers_models_keep_their_order_for_the_first_is_its_default():
+    manifest = Manifest(models=(model("b"), model("x", Provider.GOOGLE), model("a")))
+    assert [one.id for one in manifest.of(Provider.OPENAI)] == ["b", "a"]
+    assert manifest.of(Provider.ANTHROPIC) == ()
+
+
+def test_of_two_manifests_the_first_is_right():
+    """A model of the same name at another provider is another model."""
+    ours = Manifest(models=(model("m", name="ours"),), limits={Provider.OPENAI: Limits(concurrency=1)})
+    others = Manifest(
+        models=(model("other"), model("m", name="theirs"), model("m", Provider.OPENROUTER)),
+        limits={Provider.OPENAI: Limits(concurrency=2), Provider.GOOGLE: Limits(concurrency=3)},
+    )
+    both = ours.before(others)
+    assert [(one.id, one.provider.value, one.name) for one in both.models] == [
+        ("m", "openai", "ours"),
+        ("other", "openai", None),
+        ("m", "openrouter", None),
+    ]
+    assert both.limits_of(Provider.OPENAI).concurrency == 1
+    assert both.limits_of(Provider.GOOGLE).concurrency == 3
+    assert both.limits_of(Provider.ANTHROPIC) == Limits()
+
+
+def test_without_a_file_of_the_users_there_are_none_of_theirs(tmp_path: Path):
+    assert users_own({}) == users_own({USERS_FILE: ""}) == Manifest()
+    path = tmp_path / "models.toml"
+    path.write_text('[[models]]\nid = "mine"\nprovider = "openai"\n[models.price]\ninput = 0.1\noutput = 0.2\n'
+                    'looked_up = 2026-11-22\nsource = "a page"\n')  # fmt: skip
+    (mine,) = users_own({USERS_FILE: str(path)}).models
+    assert mine.price is not None
+    assert (mine.id, mine.price.input) == ("mine", Decimal("0.1")), "a price is read as it is written"
+
+
+@pytest.mark.parametrize("text", ["[[models]]\n", "no toml", '[[models]]\nid = ""\nprovider = "openai"\n'])
+def test_a_file_that_is_none_is_refused_by_its_name(tmp_path: Path, text: str):
+    path = tmp_path / "models.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError) as caught:
+        users_own({USERS_FILE: str(path)})
+    assert str(path) in caught.value.message and USERS_FILE in caught.value.remedy
+
+
+def test_what_is_built_in_names_each_model_once_and_no_price_is_free():
+    models = built_in().models
+    assert len({(one.provider, one.id) for one in models}) == len(models)
+    assert all(one.price.input > 0 and one.price.output > 0 for one in models if one.price)
