@@ -112,7 +112,7 @@ def build_spec(settings: Settings, inputs: Inputs, *, run_id: UUID, label: str) 
         judge=_judge(settings),
         budget=_budget(settings, read_pairs(settings.pairs, inputs)),
         target=where.target,
-        patience=Timeouts(
+        timeouts=Timeouts(
             await_completion=settings.await_completion,
             total=settings.completion_timeout,
             idle=settings.idle_timeout,

@@ -15,7 +15,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from eng5_runner.contracts.base import describe
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
 from eng5_runner.contracts.request import CourseCode, Language, MaxTokens, OutputVerbosity, Provider, ReasoningEffort
-from eng5_runner.core.spec import Design, KafkaMechanism, KafkaProtocol, Mode, Swap
+from eng5_runner.contracts.study_options import PairDesign, SwapShare
+from eng5_runner.core.spec import KafkaMechanism, KafkaProtocol, Mode
 from eng5_runner.errors import ConfigurationError, InputsMissing, UsageError
 
 Origin: TypeAlias = Literal["flag", "environment", "file", "default"]
@@ -73,10 +74,10 @@ class Settings(BaseModel):
     max_cost: Annotated[float, Field(gt=0)] | None = None
     target_se: Annotated[float, Field(gt=0)] | None = None
     target_reliability: Annotated[float, Field(gt=0, lt=1)] | None = None
-    design: Design = "balanced"
+    design: PairDesign = "balanced"
     pairs: Path | None = None
     repeats: Annotated[int, Field(ge=1, le=100)] = 1
-    swap: Swap = "none"
+    swap: SwapShare = "none"
     pilot: Path | None = None
     aim_within_one: Annotated[float, Field(gt=0, lt=1)] | None = None
     seed: int | None = None

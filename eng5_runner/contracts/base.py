@@ -1,8 +1,8 @@
-"""What all wire models share: strict in what is sent, liberal in what is received.
+"""What all wire models share: strict about what is sent, tolerant about what is received.
 
-Models are built with exactly their fields (an unknown one is an error). Whoever receives parses with
-`extra="ignore"`, so that a field which comes into being later harms nobody. No error message of a model shows the
-offending value: it can hold an essay or a secret.
+A model that is built in Python accepts exactly its fields. A message that is received is parsed with `extra="ignore"`,
+so that new fields do no harm. No error message of a model shows the value that is wrong: it can be an essay or a
+secret.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ T = TypeVar("T")
 
 
 class WireModel(BaseModel):
-    """A frozen value of the wire."""
+    """A frozen value that is sent or received."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
 
 def _from_http_date(value: object) -> object:
-    """CJ's admin answers carry dates like `Sun, 22 Nov 2026 10:35:56 GMT`, sometimes ISO 8601."""
+    """Parse dates like `Sun, 22 Nov 2026 10:35:56 GMT`, which CJ's admin side uses beside ISO 8601."""
     if not (isinstance(value, str) and "," in value[:5]):
         return value
     try:
         return parsedate_to_datetime(value)
     except (ValueError, OverflowError):
-        raise ValueError("not a date") from None  # the parser's own words hold the value
+        raise ValueError("not a date") from None  # the parser's message contains the value
 
 
 def _in_utc(value: datetime) -> datetime:
-    """CJ's failure event has instants without a zone; they are UTC."""
+    """Convert to UTC. CJ's failure event has instants without a zone; they are UTC."""
     try:
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     except OverflowError:
@@ -63,15 +63,15 @@ def _none_if_unusable(  # law: positional - pydantic calls it so
         raise
 
 
-# A field that the run can do without: what does not fit is taken as absent where JSON is received, and the raw message
-# keeps it. A model that is built in Python is about to be sent, and there it is an error.
+# An optional field that the run does not need. In received JSON, a value of the wrong type counts as missing (the
+# ledger keeps the raw message). In a model built in Python, which is about to be sent, it is an error.
 Lenient: TypeAlias = Annotated[T | None, WrapValidator(_none_if_unusable)]
 
 
 def describe(error: ValidationError, *, most: int = 3) -> str:
-    """Where a message breaks the contract and how, without any of its values."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    told = [f"{'.'.join(map(str, one['loc'])) or 'message'}: {one['msg']}" for one in found[:most]]
-    if len(found) > most:
-        told.append(f"and {len(found) - most} more")
-    return "; ".join(told)
+    """Say where and how a message breaks its contract, without any of its values; at most `most` places in full."""
+    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    places = [f"{'.'.join(map(str, e['loc'])) or 'message'}: {e['msg']}" for e in errors[:most]]
+    if len(errors) > most:
+        places.append(f"and {len(errors) - most} more")
+    return "; ".join(places)

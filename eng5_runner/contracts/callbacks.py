@@ -1,6 +1,6 @@
-"""What comes back for a batch: comparison results, the thin completion, the failure, the rich result.
+"""The messages that come back for a batch: comparison results, the completion, the failure and the result.
 
-Only what a run cannot do without is required; everything else that does not fit counts as absent.
+Only the fields that a run needs are required. Any other field with a wrong value counts as missing.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ Winner = Literal["Essay A", "Essay B"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Tokens = Annotated[int, Field(ge=0)]
 Usd = Annotated[float, Field(ge=0)]
-# No call takes so many tokens or USD.
+# No call uses so many tokens or USD.
 _MOST = 10**12
 
 
 class TokenUsage(WireModel):
-    """Tokens read and written by the model for one comparison."""
+    """Tokens that the model read and wrote for one comparison."""
 
     prompt_tokens: Tokens
     completion_tokens: Tokens
@@ -31,7 +31,7 @@ class TokenUsage(WireModel):
 
 
 class ErrorDetail(WireModel):
-    """Why a comparison failed. The set of codes is open; stack traces that come along are not read."""
+    """Why a comparison failed. Services may add codes; a stack trace that a service adds is not read."""
 
     error_code: str
     message: Lenient[str] = None
@@ -43,10 +43,10 @@ class ErrorDetail(WireModel):
 
 
 class ReplayOf(WireModel):
-    """The judgement that a replay repeats: when it was asked under which id, and what it took then.
+    """The judgement that a replay repeats: its id, its time, and what it cost then.
 
     Attributes:
-        cost_usd: None where the price was not known.
+        cost_usd: None if the price was not known.
     """
 
     request_id: Annotated[str, Field(min_length=1)]
@@ -57,19 +57,19 @@ class ReplayOf(WireModel):
 
 
 class ComparisonMetadata(WireModel):
-    """What the asker attached to a comparison, echoed.
+    """The metadata that the CJ service attached to a comparison, returned unchanged.
 
     Attributes:
         essay_a_id: the essay shown first.
         essay_b_id: the essay shown second.
         prompt_sha256: of the exact prompt text; present on errors too.
-        bos_batch_id: the batch's UUID; older producers write `batch_id`.
+        bos_batch_id: the batch's UUID; older services write `batch_id`.
         cj_request_type: `cj_comparison` or `cj_retry`.
-        system_prompt_sha256: of the exact system prompt, where one went along.
-        prompt_templates: name → sha256 of the texts that were not the asker's own.
-        cassette: whether it was replayed and not asked; then `replay_of` tells what.
-        repeat_index: an extension of ours: how often the pair was asked before in this order, retries apart.
-        cost_known: an extension of ours: False where `cost_estimate` says nothing.
+        system_prompt_sha256: of the exact system prompt, if there was one.
+        prompt_templates: name → sha256 of each prompt text that differs from the service's own.
+        cassette: whether the judgement is a replay from the judgement cache; `replay_of` then says of what.
+        repeat_index: our extension: how often the pair was compared before in this order, without retries.
+        cost_known: our extension: False if `cost_estimate` is not a price.
     """
 
     essay_a_id: str
@@ -91,19 +91,19 @@ class ComparisonMetadata(WireModel):
 
     @property
     def batch(self) -> str | None:
-        """The batch's UUID, from whichever field carries it."""
+        """The batch's UUID, from the field that has it."""
         return self.bos_batch_id or self.batch_id
 
 
 class LLMComparisonResult(WireModel):
-    """One comparison by one judge: a winner or an error, never both, never neither.
+    """One comparison by one judge. It has either a winner or an error.
 
     Attributes:
-        request_id: the provider's queue id, the key for dedupe.
+        request_id: the provider's queue id; duplicates are recognised by it.
         correlation_id: the pair's id.
-        confidence: 1 to 5, long fractions occur.
-        response_time_ms: of the model's answer.
-        cost_estimate: USD.
+        confidence: 1 to 5; can have many decimals.
+        response_time_ms: how long the model took to answer, in milliseconds.
+        cost_estimate: in USD.
     """
 
     request_id: Annotated[str, Field(min_length=1)]
@@ -135,7 +135,7 @@ class LLMComparisonResult(WireModel):
 
 
 class ProcessingSummary(WireModel):
-    """How many essays of a batch got through."""
+    """How many essays of a batch were assessed."""
 
     total_essays: Lenient[int] = None
     successful: Lenient[int] = None
@@ -146,7 +146,7 @@ class ProcessingSummary(WireModel):
 
 
 class CJAssessmentCompleted(BatchEvent):
-    """The thin event: the batch is done; the figures come in the rich one."""
+    """The batch is done. Its figures come in a message of their own, `AssessmentResult`."""
 
     entity_id: str
     status: str
@@ -156,7 +156,7 @@ class CJAssessmentCompleted(BatchEvent):
 
     @property
     def cost_stop(self) -> CostStop | None:
-        """Where it ended, if it ended at its cost limit: `error_info` has the reason `cost_limit` and the figures."""
+        """Where the batch stopped, if its cost limit stopped it: `error_info` then has the reason and the figures."""
         info = (self.system_metadata and self.system_metadata.error_info) or {}
         if info.get("reason") != COST_LIMIT:
             return None
@@ -167,7 +167,7 @@ class CJAssessmentCompleted(BatchEvent):
 
 
 class CJAssessmentFailed(BatchEvent):
-    """The batch is over without a result; `system_metadata.error_info` says why."""
+    """The batch ended without a result; `system_metadata.error_info` says why."""
 
     entity_id: str
     status: Lenient[str] = None
@@ -176,17 +176,17 @@ class CJAssessmentFailed(BatchEvent):
 
     @property
     def reason(self) -> str:
-        """Why, in the service's words, one line of at most 300 characters.
+        """Why, in the service's words, in one line of at most 300 characters.
 
-        A database's error goes on with its statement and the values, which can be an essay: that is left out.
+        A database error includes its statement and the values, which can be an essay. That part is left out.
         """
         info = (self.system_metadata and self.system_metadata.error_info) or {}
-        told = info.get("error_message") or info.get("reason") or "no reason given"
+        message = info.get("error_message") or info.get("reason") or "no reason given"
         details = info.get("details")
         if isinstance(details, dict) and "reason" in info:
-            told = f"{told} ({_counts(details)})"
-        line = " ".join(re.split(r"\[SQL: |\[parameters: |\nTraceback ", str(told))[0].split())
-        # The cause of a chain of errors stands at its end.
+            message = f"{message} ({_counts(details)})"
+        line = " ".join(re.split(r"\[SQL: |\[parameters: |\nTraceback ", str(message))[0].split())
+        # A chain of errors has its cause at the end.
         return line if len(line) <= 300 else f"{line[:99]}…{line[-200:]}"  # noqa: PLR2004 - as the docstring promises
 
 
@@ -196,7 +196,7 @@ def _counts(details: dict[str, JsonValue]) -> str:
 
 
 class EssayResult(WireModel):
-    """The service's figures for one essay; what is missing is missing, not zero."""
+    """The service's figures for one essay; a missing figure is None, not zero."""
 
     essay_id: str
     normalized_score: Lenient[float] = None
@@ -212,14 +212,14 @@ class EssayResult(WireModel):
 
 
 class BTStats(WireModel):
-    """An essay's place on the logit scale, as the service sees it."""
+    """The service's estimate of an essay's position on the logit scale."""
 
     bt_mean: Lenient[float] = None
     bt_se: Lenient[float] = None
 
 
 class GradeProjectionSummary(WireModel):
-    """The service's projected grades; keys are essay ids."""
+    """The grades that the service projects, by essay id."""
 
     projections_available: Lenient[bool] = None
     primary_grades: Lenient[dict[str, str]] = None
@@ -231,11 +231,12 @@ class GradeProjectionSummary(WireModel):
 
 
 class AssessmentMetadata(WireModel):
-    """About the assessment as a whole. `comparison_count` of the real service is not what was done.
+    """Figures of the assessment as a whole.
 
     Attributes:
-        stopping_looks: an extension of ours: every look at whether the study may end.
-        cost_stop: an extension of ours: where the batch ended, if that was its cost limit.
+        comparison_count: in the real service's messages this is not the number of comparisons made.
+        stopping_looks: our extension: each check whether the study could end.
+        cost_stop: our extension: where the batch stopped, if its cost limit stopped it.
     """
 
     anchor_essays_used: Lenient[int] = None
@@ -252,7 +253,7 @@ class AssessmentMetadata(WireModel):
 
 
 class AssessmentResult(BatchEvent):
-    """The rich event: scores, ranks and grades, anchors included."""
+    """The result of a batch: scores, ranks and grades, anchors included."""
 
     batch_id: Lenient[str] = None
     cj_assessment_job_id: Lenient[str] = None

@@ -18,14 +18,14 @@ class Envelope(WireModel, Generic[DataT]):
     """One event on a topic.
 
     Attributes:
-        event_id: unique per event; a producer that sends it again keeps it.
-        event_type: by contract the topic's name; the real services put other names there, so never route on it.
+        event_id: unique per event; a repeat of the event has the same id.
+        event_type: by contract the topic's name. The real services write other names, so never route by it.
         event_timestamp: when the event was made (UTC).
-        source_service: who made it.
+        source_service: the service that made it.
         schema_version: 1.
-        correlation_id: the run's id for tracing; comparison results carry the pair's instead.
+        correlation_id: the run's id for tracing; comparison results have the pair's id instead.
         data: the event.
-        metadata: free; the request carries the runner's mode, label and budget.
+        metadata: free; the request has the runner's mode, label and budget here.
     """
 
     event_id: UUID
@@ -39,12 +39,12 @@ class Envelope(WireModel, Generic[DataT]):
     metadata: Lenient[dict[str, JsonValue]] = None
 
     def to_bytes(self) -> bytes:
-        """The message as it goes on the wire."""
+        """The message as it is sent."""
         return self.model_dump_json().encode()
 
 
 class Received(WireModel, Generic[DataT]):
-    """An event as it came: its envelope is good to have, and only what it is about is needed."""
+    """An event as it was received. Only its data are required; no other field of the envelope is."""
 
     event_id: Lenient[UUID] = None
     event_type: Lenient[str] = None

@@ -1,4 +1,4 @@
-"""What the events about a batch have in common."""
+"""Fields that the events about a batch share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from eng5_runner.contracts.base import Instant, Lenient, WireModel
 
 
 class ProcessingStage(StrEnum):
-    """How far a batch is, in `system_metadata`."""
+    """The stage of a batch, in `system_metadata`."""
 
     PENDING = "pending"
     INITIALIZED = "initialized"
@@ -21,7 +21,7 @@ class ProcessingStage(StrEnum):
 
 
 class SystemMetadata(WireModel):
-    """The services' bookkeeping about a batch; `error_info` says why one failed."""
+    """The services' record of a batch; `error_info` says why it failed."""
 
     entity_id: Lenient[str] = None
     entity_type: Lenient[str] = "batch"
@@ -35,7 +35,7 @@ class SystemMetadata(WireModel):
 
 
 class BatchEvent(WireModel):
-    """The fields of every event but the comparison result; of those received only the batch is needed.
+    """The fields of every event except the comparison result.
 
     Attributes:
         event_name: the event's short name, such as `cj_assessment.completed`.

@@ -1,4 +1,4 @@
-"""The grade scales that the CJ service knows, lowest grade first."""
+"""The grade scales that the CJ service knows. Grades are listed from the lowest to the highest."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class GradeScale:
 
     Attributes:
         scale_id: the scale's key in the services.
-        grades: the grades that an anchor can carry, lowest first.
-        below_lowest: the grade of work that does not reach the lowest, or None where the scale has none.
-        prior: how often each of `grades` is expected before any evidence; sums to 1.
+        grades: the grades that an anchor can have, lowest first.
+        below_lowest: the grade of work that does not reach the lowest of `grades`; None if the scale has no such grade.
+        prior: the expected share of each of `grades` before any evidence; sums to 1.
     """
 
     scale_id: str

@@ -1,4 +1,4 @@
-"""What the runner asks of the CJ service: ELS_CJAssessmentRequestV1."""
+"""The request that the runner sends to the CJ service: ELS_CJAssessmentRequestV1."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from pydantic import Field
 from eng5_runner.contracts.base import WireModel
 from eng5_runner.contracts.events import BatchEvent, SystemMetadata
 
-# The width of the CJ service's column; a longer id ends the batch with a database error.
+# The width of the CJ service's column. A longer id ends the batch with a database error.
 ESSAY_ID_LENGTH = 36
 ASSIGNMENT_ID_LENGTH = 100
-# No model writes so much; what is larger than 64 bits no JSON writer of the services takes.
+# No model writes so many. The services' JSON writers refuse numbers of more than 64 bits.
 MOST_TOKENS = 2**31 - 1
 MaxTokens: TypeAlias = Annotated[int, Field(gt=0, le=MOST_TOKENS)]
 
 
 class Provider(StrEnum):
-    """The LLM providers that the wire knows."""
+    """The LLM providers of the contract."""
 
     ANTHROPIC = "anthropic"
     OPENAI = "openai"
@@ -29,7 +29,7 @@ class Provider(StrEnum):
 
 
 class CourseCode(StrEnum):
-    """The courses that the wire knows."""
+    """The courses of the contract."""
 
     ENG5 = "ENG5"
     ENG6 = "ENG6"
@@ -40,14 +40,14 @@ class CourseCode(StrEnum):
 
 
 class Language(StrEnum):
-    """The languages that the wire knows."""
+    """The languages of the contract."""
 
     ENGLISH = "en"
     SWEDISH = "sv"
 
 
 class ReasoningEffort(StrEnum):
-    """How much a model may think before it answers."""
+    """How much a model may reason before it answers."""
 
     NONE = "none"
     LOW = "low"
@@ -56,7 +56,7 @@ class ReasoningEffort(StrEnum):
 
 
 class OutputVerbosity(StrEnum):
-    """How much a model may say."""
+    """How long a model's answer may be."""
 
     LOW = "low"
     MEDIUM = "medium"
@@ -64,7 +64,7 @@ class OutputVerbosity(StrEnum):
 
 
 class EssayRef(WireModel):
-    """One essay to compare: its id and where the Content Service keeps its text."""
+    """One essay to compare: its id and the storage id of its text in the Content Service."""
 
     essay_id: Annotated[str, Field(min_length=1, max_length=ESSAY_ID_LENGTH)]
     text_storage_id: Annotated[str, Field(min_length=1)]
@@ -79,18 +79,18 @@ class StoredText(WireModel):
 
 
 class PromptReference(WireModel):
-    """Where the students' task lies."""
+    """Where the students' task is stored."""
 
     references: dict[str, StoredText]
 
     @classmethod
     def to_student_prompt(cls, storage_id: str) -> PromptReference:
-        """The reference under the one name that the CJ service looks for."""
+        """Build the reference, under the name that the CJ service looks for."""
         return cls(references={"student_prompt_text": StoredText(storage_id=storage_id)})
 
 
 class LLMConfigOverrides(WireModel):
-    """What the judge shall do otherwise than its service's defaults; None leaves the default."""
+    """Overrides of the judge's default settings; None keeps the default."""
 
     provider_override: Provider | None = None
     model_override: str | None = None
@@ -103,7 +103,11 @@ class LLMConfigOverrides(WireModel):
 
 
 class CJAssessmentRequest(BatchEvent):
-    """Compare these essays. `assignment_id` None makes it a guest run: no anchors and no grades from the service."""
+    """Compare these essays.
+
+    Attributes:
+        assignment_id: None makes a guest run: the service adds no anchors and projects no grades.
+    """
 
     event_name: Literal["els.cj_assessment.requested"] = "els.cj_assessment.requested"
     entity_id: str
@@ -119,5 +123,5 @@ class CJAssessmentRequest(BatchEvent):
     org_id: str | None = None
 
 
-# Models of this family judge by measurable properties of the texts; they are no language models, and say so.
+# Models whose name begins so are no language models: they judge by measurable properties of the texts.
 BASELINE_MODEL_PREFIX = "offline-baseline"

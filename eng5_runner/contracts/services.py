@@ -1,16 +1,16 @@
-"""The bodies that the services take and give over HTTP."""
+"""The bodies of the services' HTTP requests and answers."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, JsonValue
+from pydantic import ConfigDict, Field, JsonValue
 
 from eng5_runner.contracts.base import Instant, Lenient, WireModel
 from eng5_runner.contracts.request import LLMConfigOverrides
 
 STORAGE_ID_PATTERN = r"^[0-9a-f]{32}$"
-# CJ refuses to register an anchor below this many characters.
+# In characters. CJ refuses to register a shorter anchor.
 ANCHOR_TEXT_MINIMUM = 100
 INSTRUCTIONS_MINIMUM = 10
 
@@ -23,7 +23,7 @@ class StoredContent(WireModel):
 
 
 class ErrorBody(WireModel):
-    """The services' common shape of a refusal, the value of `error`."""
+    """The value of `error` in every service's refusal."""
 
     error_code: str
     message: str
@@ -33,17 +33,25 @@ class ErrorBody(WireModel):
 
 
 class ErrorAnswer(WireModel):
-    """A refusal."""
+    """A service's refusal."""
 
     error: ErrorBody
 
 
 class Health(WireModel):
-    """The answer of `GET /healthz`; `honours` names what a CJ service heeds of `contracts.wishes`."""
+    """The answer to `GET /healthz`.
+
+    Attributes:
+        supported_options: the fields of `contracts.study_options` that a CJ service supports; `honours` in JSON.
+    """
+
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True, serialize_by_alias=True)
 
     status: str
     service: Lenient[str] = None
-    honours: Lenient[tuple[str, ...]] = None
+    supported_options: Annotated[
+        Lenient[tuple[str, ...]], Field(validation_alias="honours", serialization_alias="honours")
+    ] = None
 
 
 class InstructionsBody(WireModel):
@@ -98,7 +106,7 @@ class StudentPrompt(WireModel):
 
 
 class AnchorBody(WireModel):
-    """CJ: register an anchor; the same label again updates it."""
+    """CJ: register an anchor; a body with a known label updates that anchor."""
 
     assignment_id: str
     grade: str
@@ -116,7 +124,7 @@ class AnchorRegistered(WireModel):
 
 
 class AnchorOnRecord(WireModel):
-    """CJ admin: one anchor of an assignment; `id` is the row id that the batch's anchor ids hold."""
+    """CJ admin: one anchor of an assignment; `id` is the row id in the batch's anchor names."""
 
     id: Annotated[int, Field(ge=0, lt=10**18)]
     anchor_label: str
@@ -148,7 +156,7 @@ class PromptBlock(WireModel):
 
 
 class ComparisonBody(WireModel):
-    """LLM provider: judge this prompt; the answer comes on `callback_topic` with `metadata` echoed."""
+    """LLM provider: judge this prompt. The answer arrives on `callback_topic`, with `metadata` unchanged."""
 
     user_prompt: Annotated[str, Field(min_length=1)]
     prompt_blocks: tuple[PromptBlock, ...] | None = None
@@ -160,7 +168,7 @@ class ComparisonBody(WireModel):
 
 
 class ComparisonQueued(WireModel):
-    """LLM provider: the comparison waits; `queue_id` is the `request_id` of its result."""
+    """LLM provider: the comparison is queued; `queue_id` is the `request_id` of its result."""
 
     queue_id: str
     status: str = "queued"
@@ -169,7 +177,7 @@ class ComparisonQueued(WireModel):
 
 
 class ModelEntry(WireModel):
-    """LLM provider: one model of the manifest. Prices in USD per 1,000 tokens."""
+    """LLM provider: one model of the manifest. Prices are in USD per 1,000 tokens."""
 
     model_id: str
     provider: str
@@ -186,14 +194,14 @@ class ModelEntry(WireModel):
 
 
 class ModelManifest(WireModel):
-    """LLM provider: the models it can ask."""
+    """LLM provider: the models that it can use."""
 
     providers: dict[str, tuple[ModelEntry, ...]]
     total_models: int
 
 
 class JudgeRubricBody(WireModel):
-    """CJ admin: what the judge shall judge by, for an assignment."""
+    """CJ admin: a new rubric for an assignment's judge."""
 
     assignment_id: str
     rubric_text: Annotated[str, Field(min_length=INSTRUCTIONS_MINIMUM)]
@@ -210,31 +218,33 @@ class JudgeRubric(WireModel):
     created_at: Lenient[Instant] = None
 
 
-# Who makes the tokens of the services' admin sides, for whom, and the role that they ask for.
+# Issuer and audience of the tokens that the services' admin sides accept, and the role that they require.
 TOKEN_ISSUER = "huleedu-identity-service"  # noqa: S105 - a name, no secret
 TOKEN_AUDIENCE = "huleedu-platform"  # noqa: S105 - a name, no secret
 ADMIN_ROLE = "admin"
-# What can stand in a header as it is.
+# Printable ASCII without spaces, which an HTTP header takes unchanged.
 TokenText: TypeAlias = Annotated[str, Field(pattern=r"^[\x21-\x7e]+$")]
 
 
 class LoginBody(WireModel):
-    """Identity Service: who logs in."""
+    """Identity Service: a login."""
 
     email: Annotated[str, Field(min_length=1, max_length=320)]
     password: Annotated[str, Field(min_length=1, max_length=1024, repr=False)]
 
 
 class RefreshBody(WireModel):
-    """Identity Service: the refresh token that is exchanged for a new pair."""
+    """Identity Service: exchange a refresh token for a new pair of tokens."""
 
     refresh_token: Annotated[TokenText, Field(repr=False)]
 
 
 class TokenPair(WireModel):
-    """Identity Service: the answer to a login or a refresh; `expires_in` is the access token's, in seconds.
+    """Identity Service: the answer to a login or a refresh.
 
-    A service that does not rotate its refresh tokens may leave the refresh token out when it refreshes.
+    Attributes:
+        refresh_token: may be missing in the answer to a refresh; the old one then stays valid.
+        expires_in: how long the access token is valid, in seconds.
     """
 
     access_token: Annotated[TokenText, Field(repr=False)]

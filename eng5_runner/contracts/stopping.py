@@ -1,4 +1,4 @@
-"""Why a study ended: extensions of ours in the CJ service's events, which a reader of the contract ignores."""
+"""Why a study ended: our extensions of the CJ service's events. Other readers of the contract ignore them."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from pydantic import Field
 
 from eng5_runner.contracts.base import Lenient, WireModel
 
-# The reason in `error_info` of a completion that a higher cost limit lets go on.
+# The reason in the `error_info` of a completion that a higher cost limit lets continue.
 COST_LIMIT = "cost_limit"
 Usd = Annotated[float, Field(ge=0)]
-# Within what JSON's readers take as a whole number.
+# JSON readers take numbers up to this for whole ones.
 Count = Annotated[int, Field(ge=0, le=2**53)]
 
 
 class CostStop(WireModel):
-    """Where a batch stands that ended at its cost limit; an extension of ours.
+    """The state of a batch that stopped at its cost limit.
 
     Attributes:
         max_cost_usd: the limit.
-        spent_usd: with what is not known counted at its highest.
-        next_at_most_usd: what the next comparison could have cost, which no longer fitted.
-        comparisons: pairs with an answer.
-        comparisons_wanted: pairs of the whole batch.
+        spent_usd: the cost so far; a comparison of unknown cost counts at its upper bound.
+        next_at_most_usd: the upper bound of the next comparison, which did not fit below the limit.
+        comparisons: number of pairs with an answer.
+        comparisons_wanted: number of pairs in the whole batch.
     """
 
     max_cost_usd: Usd
@@ -34,18 +34,18 @@ class CostStop(WireModel):
 
 
 class Look(WireModel):
-    """One look at a study after a whole round: may it end? An extension of ours.
+    """A check after a whole round whether the study can end.
 
     Attributes:
         round: 1 for the first.
-        comparisons: asked for so far, failed ones and repeats included.
-        judgements: different ones with a winner; a repeat is no new one.
-        fewest: judgements of the essay that has the fewest.
-        components: groups of essays that no judgement links; 1 when all are linked.
+        comparisons: requested so far, failed ones and repeats included.
+        judgements: number of distinct judgements with a winner; a repeat does not count.
+        fewest: number of judgements of the essay that has the fewest.
+        components: number of groups of essays that no judgement connects; 1 when all are connected.
         reliability: of the judge's order, 0 to 1.
-        reliability_low: lower end of its 90% interval; None where it could not have mattered and was not computed.
-        reliability_high: the upper end.
-        standard_error_90: what 90% of the standard errors do not exceed, in logits.
+        reliability_low: lower end of its 90% interval; None if it was not computed because it could change nothing.
+        reliability_high: upper end of that interval.
+        standard_error_90: the 90th percentile of the standard errors, in logits.
         verdict: `go on`, `precise enough` or `budget spent`.
     """
 

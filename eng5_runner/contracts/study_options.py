@@ -1,7 +1,7 @@
-"""What a request may ask of a CJ service beyond the contract, in its envelope's metadata.
+"""Study options: what a request can ask of a CJ service beyond the contract, in its envelope's metadata.
 
-Whatever stands at its default is left out, so that a request which asks for nothing more looks as it always did. A
-service says in `GET /healthz` which of these keys it honours; one that says nothing honours none.
+An option at its default is left out, so a request without options is exactly what the contract describes. A service
+lists the options that it supports in its answer to `GET /healthz`; a service that lists none supports none.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ class StudyOptions(WireModel):
 
     Attributes:
         design: balanced rounds, adaptive rounds after six balanced ones, or named pairs only.
-        pairs: of a boundary design, the essays' ids on the wire; an anchor that the service adds itself is
-            `ANCHOR_<row id>`, without what each batch adds.
-        repeats: how often each pair is asked in the same order.
-        swap: which pairs are asked in the other order too.
+        pairs: the pairs of a boundary design, by the essays' names on the wire. An anchor that the service adds itself
+            is `ANCHOR_<row id>`, without the digits that each batch adds.
+        repeats: how often each pair is compared in the same order.
+        swap: which pairs are also compared in the other order.
         target_se: end when 90% of the standard errors are at most this, in logits.
-        target_reliability: end when the lower end of the reliability's interval is at least this.
-        max_cost_usd: what may be spent at most, with what is under way counted at its highest.
+        target_reliability: end when the lower end of the reliability's 90% interval is at least this.
+        max_cost_usd: the cost limit; comparisons in progress count at their upper bound.
     """
 
     design: PairDesign = "balanced"
@@ -41,15 +41,19 @@ class StudyOptions(WireModel):
 
     @classmethod
     def of(cls, metadata: Mapping[str, JsonValue]) -> StudyOptions:
-        """The wishes in a request's metadata; what else is there is not looked at.
+        """Read the options from a request's metadata; other keys are ignored.
 
         Raises:
-            pydantic.ValidationError: a wish is none that can be.
+            pydantic.ValidationError: an option has an impossible value.
         """
         return cls.model_validate({key: value for key, value in metadata.items() if key in cls.model_fields})
 
-    def told(self) -> dict[str, JsonValue]:
-        """The same as metadata, without what stands at its default."""
+    def as_metadata(self) -> dict[str, JsonValue]:
+        """The options as metadata, without those at their default.
+
+        >>> StudyOptions(repeats=2).as_metadata()
+        {'repeats': 2}
+        """
         return self.model_dump(mode="json", exclude_defaults=True)
 
 

@@ -15,7 +15,7 @@ from eng5_runner.contracts.envelope import Envelope, Received
 
 
 class Topic(StrEnum):
-    """Topic names without the prefix that a cluster may put before them."""
+    """Topic names, without the prefix that a cluster may use."""
 
     REQUEST = "huleedu.els.cj_assessment.requested.v1"
     COMPARISON = "huleedu.llm_provider.comparison_result.v1"
@@ -26,7 +26,7 @@ class Topic(StrEnum):
 
 CALLBACK_TOPICS = (Topic.COMPARISON, Topic.COMPLETED, Topic.FAILED, Topic.RESULT)
 
-# Held by name: pydantic makes such a class anew, in milliseconds, whenever nobody has held on to it.
+# Kept in variables because pydantic takes milliseconds to build such a class again.
 ComparisonEnvelope = Envelope[LLMComparisonResult]
 _Comparison = Received[LLMComparisonResult]
 _Completed = Received[CJAssessmentCompleted]
@@ -35,11 +35,11 @@ _Result = Received[AssessmentResult]
 
 
 def parse_callback(topic: Topic, raw: bytes) -> _Comparison | _Completed | _Failed | _Result:
-    """The message as a typed event, in one pass.
+    """Parse a message into its typed event, in one pass.
 
     Raises:
         pydantic.ValidationError: the bytes are not such an event.
-        ValueError: nothing of ours comes on that topic.
+        ValueError: the topic carries no callbacks.
     """
     match topic:
         case Topic.COMPARISON:
@@ -55,7 +55,10 @@ def parse_callback(topic: Topic, raw: bytes) -> _Comparison | _Completed | _Fail
 
 
 def batch_of(callback: Callback) -> str | None:
-    """The batch that a callback belongs to; never by key, order or event type, which cannot be trusted."""
+    """The UUID of the batch that a callback belongs to, from its data.
+
+    Keys, order and event types cannot be trusted: the real services write what they like there.
+    """
     if isinstance(callback, LLMComparisonResult):
         return callback.request_metadata.batch
     if isinstance(callback, AssessmentResult):

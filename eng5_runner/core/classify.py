@@ -1,6 +1,8 @@
-"""What a record of a callback topic means for a run. Any bytes get a verdict; nothing raises.
+"""What a record of a callback topic means for a run.
 
-Most records are somebody else's. They are told apart by the batch's UUID in the raw bytes, before any parse.
+Any bytes get a verdict: `Foreign`, `Accepted`, `Repeated` or `Rejected`. Nothing raises, because a broker can deliver
+anything. Most records belong to other batches. A search for the run's UUID in the raw bytes sorts those out before
+any JSON is parsed.
 """
 
 from __future__ import annotations
@@ -27,13 +29,13 @@ from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.core.events import CallbackKind
 from eng5_runner.core.rounding import FIGURE_LIMIT
 
-# Above this a record is hostile or broken; the services' own limit is lower.
+# In bytes. A larger record is hostile or broken: the services' own limit is lower.
 RECORD_LIMIT = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawRecord:
-    """A Kafka record as it came; `topic` without the cluster's prefix."""
+    """A Kafka record as it arrived; `topic` is without the cluster's prefix."""
 
     topic: str
     partition: int
@@ -42,11 +44,11 @@ class RawRecord:
 
 
 class Foreign(NamedTuple):
-    """Somebody else's."""
+    """The record belongs to another batch."""
 
 
 class Accepted(NamedTuple):
-    """Ours and new."""
+    """The record belongs to this run and is new; the fields are those of `events.CallbackAccepted`."""
 
     kind: CallbackKind
     key: str
@@ -58,14 +60,14 @@ class Accepted(NamedTuple):
 
 
 class Repeated(NamedTuple):
-    """Ours and known; `conflict` if it now claims something else."""
+    """The run has accepted a record with this key before; `conflict` if this one states something else."""
 
     key: str
     conflict: bool
 
 
 class Rejected(NamedTuple):
-    """Ours and unusable."""
+    """The record belongs to this run and cannot be used."""
 
     reason: str
 
@@ -74,18 +76,18 @@ Verdict = Foreign | Accepted | Repeated | Rejected
 
 
 def classify(record: RawRecord, *, run_id: UUID, names: EssayNames, known: Mapping[str, str]) -> Verdict:
-    """The verdict on a record.
+    """Decide what a record means for a run.
 
     Args:
-        record: as it came from the broker.
+        record: as the broker delivered it.
         run_id: the batch's UUID.
-        names: the essays of the run under the names that the wire uses.
+        names: the run's essays, by the names that the wire uses.
         known: key → fingerprint of the callbacks accepted so far.
     """
     if str(run_id).encode() not in record.value:
         return Foreign()
     if len(record.value) > RECORD_LIMIT:
-        return Rejected(f"{len(record.value)} bytes, more than any callback can have ({RECORD_LIMIT})")
+        return Rejected(f"it has {len(record.value)} bytes; a callback has at most {RECORD_LIMIT}")
     try:
         callback = parse_callback(Topic(record.topic), record.value).data
     except ValidationError as error:
@@ -94,57 +96,52 @@ def classify(record: RawRecord, *, run_id: UUID, names: EssayNames, known: Mappi
         return Rejected(str(error))
     if batch_of(callback) != str(run_id):
         return Foreign()
-    accepted = _verdict_on(callback, names)
-    if isinstance(accepted, Rejected) or accepted.key not in known:
-        return accepted
-    return Repeated(key=accepted.key, conflict=known[accepted.key] != accepted.fingerprint)
+    verdict = _first_time(callback, names)
+    if isinstance(verdict, Rejected) or verdict.key not in known:
+        return verdict
+    return Repeated(key=verdict.key, conflict=known[verdict.key] != verdict.fingerprint)
 
 
-def _verdict_on(callback: Callback, names: EssayNames) -> Accepted | Rejected:
+def _first_time(callback: Callback, names: EssayNames) -> Accepted | Rejected:
+    """The verdict on a callback whose key the run has not seen."""
     match callback:
         case LLMComparisonResult():
             return _comparison(callback, names)
         case CJAssessmentCompleted():
             return _single("completed", callback.status, stop=callback.cost_stop)
         case CJAssessmentFailed():
-            return _single("failed", names.retold(callback.reason))
+            return _single("failed", names.with_our_ids(callback.reason))
         case AssessmentResult():
-            about = callback.assessment_metadata
-            return _single("result", "", stop=about.cost_stop if about else None)
+            metadata = callback.assessment_metadata
+            return _single("result", "", stop=metadata.cost_stop if metadata else None)
 
 
 def _single(kind: CallbackKind, note: str, *, stop: CostStop | None = None) -> Accepted:
-    """A batch has one of these, and one for each cost limit that it stopped at.
+    """A callback that a batch sends once, and once more for each cost limit at which it stopped.
 
-    The services may send it again with another time stamp, which is no conflict.
+    The services may repeat it with another time stamp. That is no conflict, so the fingerprint is the kind alone.
     """
     limit = stop.max_cost_usd if stop else None
     key = kind if limit is None else f"{kind}@{limit!r}"
     return Accepted(kind=kind, key=key, fingerprint=kind, judged=False, cost_usd=0.0, note=note, limit_usd=limit)
 
 
-def _unstatable(result: LLMComparisonResult) -> str:
-    """Why an artefact could not hold this comparison, or nothing."""
-    if not (result.provider and result.model):
-        return "it does not name its provider and model"
-    if result.error_detail is not None and not result.error_detail.error_code:
-        return "it has neither a winner nor the code of an error"
-    usage = result.token_usage
-    if max(usage.prompt_tokens, usage.completion_tokens, result.cost_estimate) > FIGURE_LIMIT:
-        return f"its tokens or cost are beyond anything that a call can take ({FIGURE_LIMIT:.0e})"
-    return ""
-
-
 def _comparison(result: LLMComparisonResult, names: EssayNames) -> Accepted | Rejected:
     first, second = result.request_metadata.essay_a_id, result.request_metadata.essay_b_id
-    strangers = [name for name in (first, second) if names.ours(name) is None]
-    if strangers:
-        return Rejected(f"it compares {' and '.join(repr(s[:40]) for s in strangers)}, not among the run's essays")
-    if names.ours(first) == names.ours(second):
-        return Rejected(f"it compares {names.ours(first)} with itself, under two names")
-    if reason := _unstatable(result):
-        return Rejected(reason)
+    unknown = [name for name in (first, second) if names.our_id(name) is None]
+    if unknown:
+        return Rejected(f"it compares {' and '.join(repr(u[:40]) for u in unknown)}, not among the run's essays")
+    if names.our_id(first) == names.our_id(second):
+        return Rejected(f"it compares {names.our_id(first)} with itself, under two names")
+    # The artefact has no place for a comparison without these.
+    if not (result.provider and result.model):
+        return Rejected("it does not name its provider and model")
     code = result.error_detail.error_code if result.error_detail else ""
+    if result.error_detail is not None and not code:
+        return Rejected("it has neither a winner nor the code of an error")
+    usage = result.token_usage
+    if max(usage.prompt_tokens, usage.completion_tokens, result.cost_estimate) > FIGURE_LIMIT:
+        return Rejected(f"its tokens or cost exceed what any call can use ({FIGURE_LIMIT:.0e})")
     claim = f"{first}|{second}|{result.winner}|{code}|{result.cost_estimate!r}|{result.token_usage!r}"
     return Accepted(
         kind="comparison",

@@ -1,7 +1,8 @@
-"""The ledger's events: each the record of one fact, in the past tense, never changed afterwards.
+"""The ledger's events. Each records one fact, is named in the past tense, and is never changed afterwards.
 
-`type` tells the kind, `v` the version of its form, `at` when it was recorded (UTC). Instants in artefacts come from
-here or from the services' own messages, never from a clock at hydration: the same ledger gives the same bytes.
+`type` is the kind of event, `v` the version of its fields, `at` the instant at which it was recorded (UTC). The times
+in an artefact come from these events or from the services' messages, never from a clock during hydration. So the same
+ledger always gives the same bytes.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ DeadlineKind = Literal["total", "idle", "result"]
 
 
 class LedgerEvent(Value):
-    """What every event has."""
+    """The fields that every event has."""
 
     v: Literal[1] = 1
     at: datetime
 
 
 class Position(Value):
-    """A place in one partition of a topic: the offset of the next record to read."""
+    """A position in one partition of a topic: the offset of the next record to read."""
 
     topic: str
     partition: int
@@ -36,7 +37,7 @@ class Position(Value):
 
 
 class AnchorRow(Value):
-    """An anchor as the CJ service has it: its batches call it `ANCHOR_<row_id>_…`."""
+    """An anchor that the CJ service has on record; its batches call it `ANCHOR_<row_id>_…`."""
 
     row_id: int
     anchor_id: str
@@ -52,21 +53,21 @@ class RunStarted(LedgerEvent):
 
 
 class RunResumed(LedgerEvent):
-    """Another session took the run up."""
+    """Another session continued the run."""
 
     type: Literal["RunResumed"] = "RunResumed"
     versions: Versions
 
 
 class PreflightPassed(LedgerEvent):
-    """The services were there and knew what the run needs.
+    """The services were up and knew everything that the run needs.
 
     Attributes:
-        checks: what is well.
-        warnings: what is well enough to go on.
+        checks: one sentence for each check that passed.
+        warnings: problems that do not stop the run.
         anchor_rows: the anchors that the service adds itself.
-        comparison_at_most_usd: what one comparison can cost, where the CJ service keeps to no cost limit: so many are
-            asked for as cannot exceed the run's.
+        comparison_at_most_usd: the most that one comparison can cost. Only set where the CJ service does not enforce
+            the cost limit; the run then requests only as many comparisons as the limit pays for at this price.
     """
 
     type: Literal["PreflightPassed"] = "PreflightPassed"
@@ -77,7 +78,7 @@ class PreflightPassed(LedgerEvent):
 
 
 class EssayUploaded(LedgerEvent):
-    """The Content Service holds this text; `cached` if it did already."""
+    """The Content Service has this text; `cached` if an earlier run uploaded it."""
 
     type: Literal["EssayUploaded"] = "EssayUploaded"
     text_sha256: str
@@ -86,7 +87,7 @@ class EssayUploaded(LedgerEvent):
 
 
 class ListeningFrom(LedgerEvent):
-    """The topics' ends before the request was sent: nothing is missed and no history is read again."""
+    """The ends of the topics before the request was sent. Reading starts here: it misses nothing and skips history."""
 
     type: Literal["ListeningFrom"] = "ListeningFrom"
     cluster_id: str
@@ -103,7 +104,7 @@ class RequestPrepared(LedgerEvent):
 
 
 class RequestPublished(LedgerEvent):
-    """The request is in the topic. `found` if its record was found there instead of being acknowledged."""
+    """The request is in the topic; `found` if it was read back there because no acknowledgement had arrived."""
 
     type: Literal["RequestPublished"] = "RequestPublished"
     position: Position
@@ -111,15 +112,17 @@ class RequestPublished(LedgerEvent):
 
 
 class CallbackAccepted(LedgerEvent):
-    """A message of ours, for the first time. The fields beside `raw` are the verdict on it.
+    """A message of this run that arrived for the first time, with the verdict of `core.classify` on it.
 
     Attributes:
-        key: what makes it unique in the run.
-        fingerprint: of what it claims; a later message with the same key and another one is a conflict.
-        judged: a comparison with a winner.
-        cost_usd: of a comparison.
-        note: a completion's status, a failure's reason.
-        limit_usd: of a completion or a result: the cost limit at which the batch stopped, to go on with a higher one.
+        raw: the message as it arrived.
+        key: identifies the message in the run.
+        fingerprint: of what the message states. A later message with the same key and another fingerprint is a
+            conflict.
+        judged: whether it is a comparison with a winner.
+        cost_usd: of a comparison; 0 for other kinds.
+        note: the status of a completion, the reason of a failure.
+        limit_usd: of a completion or result, the cost limit at which the batch stopped; a higher limit continues it.
     """
 
     type: Literal["CallbackAccepted"] = "CallbackAccepted"
@@ -135,7 +138,7 @@ class CallbackAccepted(LedgerEvent):
 
 
 class CallbackRepeated(LedgerEvent):
-    """A message of ours that was there already. `raw` only where it claims something else."""
+    """A message of this run that had arrived before; `raw` only if the repeat states something else."""
 
     type: Literal["CallbackRepeated"] = "CallbackRepeated"
     position: Position
@@ -145,7 +148,7 @@ class CallbackRepeated(LedgerEvent):
 
 
 class CallbackRejected(LedgerEvent):
-    """A message of ours that the run cannot use, kept as it came; `raw_base64` where it is not UTF-8."""
+    """A message of this run that cannot be used, kept as it arrived; in `raw_base64` if it is not UTF-8."""
 
     type: Literal["CallbackRejected"] = "CallbackRejected"
     position: Position
@@ -155,7 +158,7 @@ class CallbackRejected(LedgerEvent):
 
 
 class OffsetsLost(LedgerEvent):
-    """The broker dropped records of a callback topic before they were read."""
+    """The broker deleted records of a callback topic before the run had read them."""
 
     type: Literal["OffsetsLost"] = "OffsetsLost"
     position: Position
@@ -168,7 +171,7 @@ class OffsetsLost(LedgerEvent):
 
 
 class DeadlineReached(LedgerEvent):
-    """Patience ended; `waited` in seconds."""
+    """A timeout ended; `waited` is in seconds."""
 
     type: Literal["DeadlineReached"] = "DeadlineReached"
     kind: DeadlineKind
@@ -176,14 +179,14 @@ class DeadlineReached(LedgerEvent):
 
 
 class BudgetRaised(LedgerEvent):
-    """A person gave the run more money. The request goes out once more: same id, same data, the new limit beside."""
+    """A person raised the cost limit. The same request is sent again, with the new limit in its metadata."""
 
     type: Literal["BudgetRaised"] = "BudgetRaised"
     max_cost_usd: Annotated[float, Field(gt=0)]
 
 
 class RunClosed(LedgerEvent):
-    """A session's end: how it ended, why it is not complete, and up to where the topics were read."""
+    """A session ended: its outcome, why the run is not complete, and how far the topics were read."""
 
     type: Literal["RunClosed"] = "RunClosed"
     outcome: Outcome
@@ -212,22 +215,22 @@ _ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator=
 
 
 def event_from_json(data: bytes) -> Event:
-    """An event from its ledger line.
+    """Read an event from its ledger line.
 
     Raises:
-        pydantic.ValidationError: the line is not an event that this version knows.
+        pydantic.ValidationError: this version does not know such an event.
     """
-    # The ledger's checksum stands in the same object and is not part of the event.
+    # The line also holds the ledger's checksum, which is no field of the event.
     return _ADAPTER.validate_json(data, extra="ignore")
 
 
 def event_to_json(event: Event) -> bytes:
-    """The event as one line of JSON without a line end."""
+    """Write an event as one line of JSON, without a line end."""
     return event.model_dump_json(exclude_defaults=False).encode()
 
 
 def text_or_base64(raw: bytes) -> tuple[str | None, str | None]:
-    """Bytes as text if they are UTF-8, else as base64: (text, base64), one of them None."""
+    """Return (text, None) if the bytes are UTF-8, else (None, base64)."""
     try:
         return raw.decode(), None
     except UnicodeDecodeError:

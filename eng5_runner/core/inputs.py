@@ -1,7 +1,7 @@
-"""What a run is about: its documents, anchors and students, and what is wrong with them.
+"""What a run assesses: its documents, anchors and students, and the findings about them.
 
-`Inputs` is saved as `inputs.json` in the run directory and read back; its digest ties a ledger to it. It holds no
-essay's text: texts travel beside it, keyed by `text_sha256`.
+`Inputs` is saved as `inputs.json` in the run directory. The ledger records its digest, so that a ledger cannot be used
+with other inputs. `Inputs` holds no essay text: texts are kept separately, by `text_sha256`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FileFormat = Literal["txt", "md", "docx", "pdf", "csv", "xlsx"]
 MissingKind = Literal[
     "missing_instructions",
     "missing_prompt",
-    "missing_file",  # named in eng5.toml, and not there
+    "missing_file",  # eng5.toml names it, and it does not exist
     "no_anchors",
     "no_students",
 ]
@@ -49,7 +49,7 @@ InvalidKind = Literal[
     "duplicate_row",
     "row_without_file",
     "file_without_row",
-    # all together
+    # the inputs as a whole
     "id_collision",
     "reserved_id",
     "anchor_without_grade",
@@ -69,14 +69,14 @@ class _Value(BaseModel):
 
 
 class Finding(_Value):
-    """One thing about the assets that a person should know before anything is sent.
+    """A problem of the assets folder that a person should know before anything is sent.
 
     Attributes:
         severity: an `error` stops the run, a `warning` does not.
-        kind: what is wrong, for programs.
-        file: the file or folder, relative to the assets folder, safe to show.
-        message: what is wrong, in one sentence.
-        remedy: what to do about it.
+        kind: the kind of problem, for programs.
+        file: the file or folder, relative to the assets folder, with unprintable characters escaped.
+        message: the problem in one sentence.
+        remedy: what the person can do about it.
     """
 
     severity: Literal["error", "warning"]
@@ -87,7 +87,7 @@ class Finding(_Value):
 
     @property
     def is_missing(self) -> bool:
-        """Whether something is not there (exit 66); otherwise something is unusable (exit 65)."""
+        """Whether something is missing (exit 66); otherwise something cannot be used (exit 65)."""
         return self.kind in _MISSING
 
 
@@ -95,12 +95,12 @@ class SourceFile(_Value):
     """A file of the assets folder as it was read.
 
     Attributes:
-        source_path: relative to the assets folder, with `/`, in composed Unicode on every machine.
-        file_name: its last part.
+        source_path: relative to the assets folder, with `/`, in composed Unicode (NFC) on every machine.
+        file_name: the last part of the path.
         sha256: of the file's bytes, 64 hexadecimal digits.
         size: of the file, in bytes.
-        encoding: how plain text was decoded: `utf-8`, `utf-8-sig`, `utf-16-le` …, or `cp1252 given` where a
-            person named it; None for docx, pdf and xlsx.
+        encoding: how plain text was decoded: `utf-8`, `utf-8-sig`, `utf-16-le` …, or `cp1252 given` if the user
+            named it; None for docx, pdf and xlsx.
         format: the kind of file, from its suffix.
     """
 
@@ -113,7 +113,7 @@ class SourceFile(_Value):
 
     @classmethod
     def of(cls, data: bytes, *, source_path: str, encoding: str | None, file_format: FileFormat) -> SourceFile:
-        """Describe a file by its bytes; the other parameters are the attributes of that name."""
+        """Describe a file by its bytes; the other parameters become the attributes of the same name."""
         path = unicodedata.normalize("NFC", source_path)
         return cls(
             source_path=path,
@@ -126,13 +126,13 @@ class SourceFile(_Value):
 
 
 class Document(_Value):
-    """Instructions or prompt, with the text.
+    """The instructions or the prompt, with the text.
 
     Attributes:
-        file: where it came from.
+        file: the file that was read.
         text: normalised (NFC, line ends as LF, no trailing white space).
         text_sha256: of the text's UTF-8 bytes.
-        word_count: words as separated by white space.
+        word_count: number of words separated by white space.
     """
 
     file: SourceFile
@@ -142,7 +142,7 @@ class Document(_Value):
 
 
 class Student(_Value):
-    """A student's essay; the text is kept elsewhere under `text_sha256`."""
+    """A student's essay; its text is kept elsewhere, by `text_sha256`."""
 
     essay_id: str
     file: SourceFile
@@ -151,15 +151,15 @@ class Student(_Value):
 
 
 class Anchor(_Value):
-    """An essay of known grade; the text is kept elsewhere under `text_sha256`.
+    """An essay with a known grade; its text is kept elsewhere, by `text_sha256`.
 
     Attributes:
-        anchor_id: our id, starts with `anchor`.
-        file: where it came from.
+        anchor_id: our id; begins with `anchor`.
+        file: the file that was read.
         grade: a grade of the run's scale.
         text_sha256: of the extracted text's UTF-8 bytes.
-        word_count: words as separated by white space.
-        label: the file name without its suffix, in composed Unicode, by which the CJ service registers it.
+        word_count: number of words separated by white space.
+        label: the file name without its suffix, in composed Unicode; the CJ service registers the anchor by it.
     """
 
     anchor_id: str
@@ -171,16 +171,16 @@ class Anchor(_Value):
 
 
 class Inputs(_Value):
-    """Everything that a run takes from its assets folder, free of errors.
+    """Everything that a run takes from its assets folder, without errors.
 
     Attributes:
         grade_scale: the scale's id, a key of `GRADE_SCALES`.
-        instructions: what the judges go by.
+        instructions: the criteria by which the judges compare.
         prompt: the task that the students were given.
-        anchor_table: where the grades came from, or None where file names carry them.
+        anchor_table: the table with the anchors' grades, or None if file names state them.
         anchors: at least one, sorted by id.
-        students: at least two, sorted by id; none where the anchors are compared alone.
-        notes: facts about the reading that are no findings, such as the number of junk files passed over.
+        students: at least two, sorted by id; empty if only the anchors are compared.
+        notes: facts about the reading that are no findings, such as the number of junk files that were skipped.
     """
 
     grade_scale: str
@@ -194,11 +194,11 @@ class Inputs(_Value):
     def digest(self) -> str:
         """The SHA-256 of the canonical JSON without the notes, 64 hexadecimal digits.
 
-        A stray `.DS_Store` changes the notes; it must not part a run from its inputs.
+        The notes are left out because a stray `.DS_Store` changes them, and a run must still accept its inputs then.
         """
         return sha256_hex(canonical_json(self.model_dump(mode="json", exclude={"notes"})))
 
 
 def shown(name: str) -> str:
-    """The name with everything escaped that could move a cursor, break a line or not be encoded."""
+    """Escape every character of a name that could move a cursor, break a line or fail to be encoded."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in name)

@@ -1,4 +1,4 @@
-"""What a run does next, and how it ended: questions to the state, answered without any effect."""
+"""Which step a run needs next, and how a session ended. Pure functions of the state."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from eng5_runner.core.state import RunState
 Step = Literal["preflight", "upload", "prepare", "publish", "gather", "close"]
 COMPLETED_STATUS = "completed_successfully"
 SILENCE = (
-    "nothing at all came: the CJ service was not listening, could not read the essays, "
-    "or did not get through to its LLM provider; its log says which"
+    "no message arrived: the CJ service was not listening, could not read the essays, "
+    "or could not reach its LLM provider; its log says which"
 )
-# A sum of a million floats is off by less.
+# The rounding error of a sum of a million floats is smaller than this.
 _ROUNDING = 1.0 + 1e-9
 
 
 def texts_to_store(inputs: Inputs, *, with_anchors: bool) -> tuple[str, ...]:
-    """The sha256 of each text that the services must be able to fetch, once each, in a fixed order."""
-    wanted = {inputs.prompt.text_sha256, *(student.text_sha256 for student in inputs.students)}
+    """The sha256 of each text that the services must be able to fetch, without repeats, in a fixed order."""
+    texts = {inputs.prompt.text_sha256, *(student.text_sha256 for student in inputs.students)}
     if with_anchors:
-        wanted |= {anchor.text_sha256 for anchor in inputs.anchors}
-    return tuple(sorted(wanted))
+        texts |= {anchor.text_sha256 for anchor in inputs.anchors}
+    return tuple(sorted(texts))
 
 
 def missing_uploads(state: RunState, inputs: Inputs) -> tuple[str, ...]:
-    """The texts that are not with the Content Service yet."""
+    """The sha256 of each text that the Content Service does not have yet."""
     if not state.spec.uploads:
         return ()
-    wanted = texts_to_store(inputs, with_anchors=state.spec.study.assignment_id is None)
-    return tuple(sha256 for sha256 in wanted if sha256 not in state.storage_ids)
+    needed = texts_to_store(inputs, with_anchors=state.spec.study.assignment_id is None)
+    return tuple(sha256 for sha256 in needed if sha256 not in state.storage_ids)
 
 
 def next_step(state: RunState, inputs: Inputs) -> Step | None:
-    """The step that is due, or None if the session has ended."""
+    """The step to do now, or None if the session has ended."""
     if state.closed is not None:
         return None
     spec = state.spec
@@ -52,12 +52,16 @@ def next_step(state: RunState, inputs: Inputs) -> Step | None:
 
 
 def _awaits(state: RunState) -> bool:
-    """Whether the callbacks are gathered: as the run was asked to, and always when a person resumes it for them."""
-    return state.spec.patience.await_completion or state.left_unawaited
+    """Whether to gather callbacks: if the spec says so, and always in a resumed run that did not wait before."""
+    return state.spec.timeouts.await_completion or state.left_unawaited
 
 
 def verdict(state: RunState) -> tuple[Outcome, tuple[str, ...]]:
-    """How a session ended that was not interrupted, and every reason why it is not complete."""
+    """How a session ended that nobody interrupted.
+
+    Returns:
+        The outcome, and each reason why the run is not complete, as a sentence.
+    """
     if not state.spec.send:
         return "not-sent", ()
     if not _awaits(state):
@@ -73,30 +77,25 @@ def verdict(state: RunState) -> tuple[Outcome, tuple[str, ...]]:
 def _shortcomings(state: RunState) -> Iterable[str]:
     if state.failure is not None:
         yield f"the CJ service reported a failure: {state.failure}"
-    yield from _about_money(state)
+    yield from _cost_shortcomings(state)
     if state.completed not in (None, COMPLETED_STATUS):
         yield f"the CJ service completed with the status {state.completed}"
     if state.completed is not None and not state.judged:
-        yield "the CJ service completed, and no comparison with a winner came"
-    yield from _waited(state)
-    for count, told in (
-        (state.rejected, "messages of this run could not be used"),
-        (state.conflicts, "messages contradict an earlier one with the same id"),
-        (state.lost, "records were dropped by the broker before they were read"),
-    ):
-        if count:
-            yield f"{count} {told}"
-
-
-def _waited(state: RunState) -> Iterable[str]:
+        yield "the CJ service completed, but no comparison with a winner arrived"
     for deadline in state.deadlines:
-        if not (deadline.kind == "result" and state.has_result):  # it came after all
+        if not (deadline.kind == "result" and state.has_result):  # the result arrived after its deadline
             yield f"{deadline.kind} deadline after {deadline.waited:.0f} s"
     if state.deadlines and state.heard_nothing:
         yield SILENCE
+    if state.rejected:
+        yield f"{state.rejected} messages of this run could not be used"
+    if state.conflicts:
+        yield f"{state.conflicts} messages contradict an earlier one with the same id"
+    if state.lost:
+        yield f"{state.lost} records were dropped by the broker before they were read"
 
 
-def _about_money(state: RunState) -> Iterable[str]:
+def _cost_shortcomings(state: RunState) -> Iterable[str]:
     limit = state.spec.budget.max_cost_usd
     if state.at_limit and state.completed is None:
         yield f"the cost limit of {limit} USD is reached: the next comparison may cost more than is left"
@@ -105,7 +104,7 @@ def _about_money(state: RunState) -> Iterable[str]:
 
 
 def is_overspent(state: RunState) -> bool:
-    """Whether more was spent than the run allows; a service that keeps to the limit never lets it come to that."""
+    """Whether the run has cost more than its limit. A service that enforces the limit never lets this happen."""
     limit = state.spec.budget.max_cost_usd
     return limit is not None and state.cost_usd > limit * _ROUNDING
 
@@ -119,6 +118,6 @@ def exit_code(state: RunState) -> int:
         return 0
     if closed.outcome == "budget":
         return 4
-    if state.judged or (closed.outcome == "partial" and state.lost):  # what is lost no `resume` brings back
+    if state.judged or (closed.outcome == "partial" and state.lost):  # `resume` cannot recover lost records
         return 3
     return 69 if closed.outcome == "failed" else 75

@@ -1,28 +1,36 @@
-"""The one message that a run sends."""
+"""The request: the only message that a run sends.
+
+Its data follow the contract. Its metadata hold the mode, the label, the budget and the study options that go beyond
+the contract; an option at its default is left out.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import datetime
+
+from pydantic import JsonValue
 
 from eng5_runner.contracts.envelope import Envelope
 from eng5_runner.contracts.events import ProcessingStage, SystemMetadata
 from eng5_runner.contracts.request import CJAssessmentRequest, EssayRef, LLMConfigOverrides, PromptReference
+from eng5_runner.contracts.study_options import StudyOptions
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.core.essay_names import EssayNames, wire_ids
 from eng5_runner.core.events import PreflightPassed
 from eng5_runner.core.inputs import Inputs
-from eng5_runner.core.request_metadata import request_metadata
-from eng5_runner.core.spec import RunSpec
+from eng5_runner.core.spec import Budget, RunSpec
 from eng5_runner.core.state import ImpossibleLedgerError, RunState
+from eng5_runner.core.study_size import comparisons_wanted
 
 SOURCE_SERVICE = "eng5_np_batch_runner"
 
 
 def essays_sent(spec: RunSpec, inputs: Inputs) -> dict[str, str]:
-    """Essay id → text sha256 of the essays in the request.
+    """Essay id → text sha256 of the essays in the request, sorted by id.
 
-    With an assignment the CJ service adds its anchors itself; in a guest run they go along as essays.
+    With an assignment the CJ service adds its anchors itself. A guest run sends the anchors as essays.
     """
     essays = {student.essay_id: student.text_sha256 for student in inputs.students}
     if spec.study.assignment_id is None:
@@ -31,19 +39,19 @@ def essays_sent(spec: RunSpec, inputs: Inputs) -> dict[str, str]:
 
 
 def names_sent(spec: RunSpec, inputs: Inputs) -> dict[str, str]:
-    """Essay id → the name under which the request sends it, in the order of the ids."""
+    """Essay id → the name under which the request sends the essay, sorted by id."""
     anchors = {anchor.anchor_id for anchor in inputs.anchors}
-    return wire_ids(essays_sent(spec, inputs), run_id=spec.run_id, unnamed=anchors)
+    return wire_ids(essays_sent(spec, inputs), run_id=spec.run_id, hidden=anchors)
 
 
 def essay_names(state: RunState, inputs: Inputs) -> EssayNames:
-    """The names that the services use for a run's essays: those of the request as it was sent.
+    """The names that the services use for a run's essays, read from the request in the ledger.
 
-    They are read from it, not made again: older runs sent our ids as they are. Every request lists its essays in the
-    order of our ids.
+    The names are not computed again, because older versions sent our ids unchanged. Every version lists the essays of
+    a request in the order of our ids.
 
     Raises:
-        ImpossibleLedgerError: the request in the ledger is none of this run.
+        ImpossibleLedgerError: the request in the ledger does not belong to these inputs.
     """
     rows = state.preflight.anchor_rows if state.preflight else ()
     if state.prepared is None:
@@ -52,7 +60,7 @@ def essay_names(state: RunState, inputs: Inputs) -> EssayNames:
         request = Envelope[CJAssessmentRequest].model_validate_json(state.prepared.payload, extra="ignore")
         sent = [essay.essay_id for essay in request.data.essays_for_cj]
         return EssayNames.of(dict(zip(sent, essays_sent(state.spec, inputs), strict=True)), rows=rows)
-    except ValueError:  # pydantic's is one
+    except ValueError:  # pydantic.ValidationError is a ValueError
         raise ImpossibleLedgerError("the request that was prepared is not one for this run's essays") from None
 
 
@@ -64,38 +72,46 @@ def build_request(
     at: datetime,
     passed: PreflightPassed | None = None,
 ) -> Envelope[CJAssessmentRequest]:
-    """The request as it goes on the wire.
+    """The request as it is sent.
 
     Args:
-        spec: of the run.
+        spec: of the run, with the present cost limit.
         inputs: of the run.
-        storage_ids: text sha256 → storage id. A text that was not uploaded is named by its content instead
-            (`sha256:…`), which says what it is and cannot be taken for a stored one.
+        storage_ids: text sha256 → storage id. A text without a storage id is named `sha256:<digest>`, which no
+            service takes for an id.
         at: when the request is made (UTC).
-        passed: what the services said beforehand, if they were asked.
+        passed: the result of preflight, if there was one.
     """
     batch = str(spec.run_id)
     names = names_sent(spec, inputs)
     assignment = None if spec.study.assignment_id is None else str(spec.study.assignment_id)
+    prompt = inputs.prompt.text_sha256
     return Envelope[CJAssessmentRequest](
         event_id=spec.event_id,
         event_type=Topic.REQUEST,
         event_timestamp=at,
         source_service=SOURCE_SERVICE,
         correlation_id=spec.correlation_id,
-        metadata=request_metadata(spec, inputs, names=names, passed=passed),
+        metadata=_metadata(spec, inputs, names=names, passed=passed),
         data=CJAssessmentRequest(
             entity_id=batch,
             parent_id=assignment,
             timestamp=at,
-            system_metadata=_system_metadata(batch, assignment=assignment, at=at),
+            system_metadata=SystemMetadata(
+                entity_id=batch,
+                parent_id=assignment,
+                timestamp=at,
+                processing_stage=ProcessingStage.PENDING,
+                event="els.cj_assessment.requested",
+                error_info={},
+            ),
             essays_for_cj=tuple(
                 EssayRef(essay_id=names[essay_id], text_storage_id=storage_ids.get(sha256, f"sha256:{sha256}"))
                 for essay_id, sha256 in essays_sent(spec, inputs).items()
             ),
             language=spec.study.language,
             course_code=spec.study.course_code,
-            student_prompt_ref=_prompt(inputs, storage_ids),
+            student_prompt_ref=PromptReference.to_student_prompt(storage_ids.get(prompt, f"sha256:{prompt}")),
             llm_config_overrides=judge_overrides(spec, inputs),
             assignment_id=assignment,
             user_id=spec.study.user_id,
@@ -104,25 +120,64 @@ def build_request(
     )
 
 
-def _system_metadata(batch: str, *, assignment: str | None, at: datetime) -> SystemMetadata:
-    return SystemMetadata(
-        entity_id=batch,
-        parent_id=assignment,
-        timestamp=at,
-        processing_stage=ProcessingStage.PENDING,
-        event="els.cj_assessment.requested",
-        error_info={},
-    )
-
-
 def judge_overrides(spec: RunSpec, inputs: Inputs) -> LLMConfigOverrides | None:
-    """What the judge shall do otherwise; a guest run has no instructions on record, so they go along as the rubric."""
+    """The judge's settings that differ from its defaults, or None.
+
+    A guest run has no instructions on record, so it sends the inputs' instructions as the rubric.
+    """
     judge = spec.judge or LLMConfigOverrides()
     if spec.study.assignment_id is None and judge.judge_rubric_override is None:
         judge = judge.model_copy(update={"judge_rubric_override": inputs.instructions.text})
     return None if judge == LLMConfigOverrides() else judge
 
 
-def _prompt(inputs: Inputs, storage_ids: Mapping[str, str]) -> PromptReference:
-    sha256 = inputs.prompt.text_sha256
-    return PromptReference.to_student_prompt(storage_ids.get(sha256, f"sha256:{sha256}"))
+def _metadata(
+    spec: RunSpec, inputs: Inputs, *, names: Mapping[str, str], passed: PreflightPassed | None
+) -> dict[str, JsonValue]:
+    """The request's metadata; `names` is essay id → name on the wire."""
+    optional: dict[str, JsonValue] = {
+        "max_comparisons": comparisons_requested(spec.budget, inputs, passed=passed),
+        "llm_batching_mode_hint": spec.budget.batching_mode,
+        "seed": spec.budget.seed,
+    }
+    # An anchor that the service adds itself gets the rest of its name in each batch; the row id is enough to find it.
+    added_by_service = {row.anchor_id: f"ANCHOR_{row.row_id}" for row in passed.anchor_rows} if passed else {}
+    return {
+        "runner_mode": spec.mode.value,
+        "batch_label": spec.label,
+        **{key: value for key, value in optional.items() if value is not None},
+        **study_options(spec, {**added_by_service, **names}).as_metadata(),
+    }
+
+
+def comparisons_requested(budget: Budget, inputs: Inputs, *, passed: PreflightPassed | None) -> int | None:
+    """The total in the request; None leaves it to the service.
+
+    If the service does not enforce the cost limit itself, the total is at most what the limit pays for at the highest
+    price.
+    """
+    wanted, _ = comparisons_wanted(budget, essays=len(inputs.students) + len(inputs.anchors))
+    at_most_usd = passed.comparison_at_most_usd if passed else None
+    if at_most_usd and budget.max_cost_usd is not None:
+        return min(wanted, affordable(budget.max_cost_usd, each=at_most_usd))
+    given = (budget.max_comparisons, budget.comparisons_per_essay, budget.target_se, budget.target_reliability)
+    return None if all(value is None for value in given) else wanted
+
+
+def affordable(limit_usd: float, *, each: float) -> int:
+    """How many comparisons a limit pays for if each costs `each` USD, above 0."""
+    return math.floor(limit_usd / each)
+
+
+def study_options(spec: RunSpec, names: Mapping[str, str]) -> StudyOptions:
+    """The options beyond the contract that the run requests; `names` is essay id → name on the wire."""
+    budget = spec.budget
+    return StudyOptions(
+        design=budget.design,
+        pairs=tuple((names.get(a, a), names.get(b, b)) for a, b in budget.pairs),
+        repeats=budget.repeats,
+        swap=budget.swap,
+        target_se=budget.target_se,
+        target_reliability=budget.target_reliability,
+        max_cost_usd=budget.max_cost_usd,
+    )

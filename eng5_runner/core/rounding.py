@@ -1,6 +1,7 @@
-"""How figures are written into the artefact: six decimals, and nothing where there is nothing.
+"""How figures are written into the artefact: rounded to six decimals; a missing value is omitted or null.
 
-The same ledger shall give the same bytes on every machine, and no judge is known to a millionth of a logit.
+Rounding makes the same ledger give the same bytes on every machine. It loses nothing: no estimate is precise to a
+millionth of a logit.
 """
 
 from __future__ import annotations
@@ -11,32 +12,36 @@ from collections.abc import Mapping, Sequence
 from eng5_runner.canonical import Json
 
 DECIMALS = 6
-# No call takes so many tokens, milliseconds or USD; the sum of a million such figures still has 64 bits.
+# No call uses so many tokens, milliseconds or USD. A sum of a million such figures still fits into 64 bits.
 FIGURE_LIMIT = 10**12
 
 
 def rounded(value: float) -> float:
-    """To six decimals, and never a negative zero."""
+    """Round to six decimals; a negative zero becomes zero.
+
+    >>> rounded(1 / 3), rounded(-1e-9)
+    (0.333333, 0.0)
+    """
     return round(float(value), DECIMALS) + 0.0
 
 
 def figure(value: float | None) -> float | None:
-    """The same; None where there is no figure, or none that is a number."""
+    """Round to six decimals; None if the value is missing, infinite or not a number."""
     return None if value is None or not math.isfinite(value) else rounded(value)
 
 
 def ends(interval: tuple[float, float] | None) -> Json:
-    """An interval as an array of two, None where there is none."""
+    """An interval as an array of its two ends, rounded; None if there is no interval."""
     return None if interval is None else [rounded(end) for end in interval]
 
 
 def usable(optional: Mapping[str, Json]) -> dict[str, Json]:
-    """What is there of the optional fields; an integer that JSON's readers cannot hold counts as absent."""
+    """The optional fields that have a usable value; a number too large for a JSON reader counts as missing."""
     return {key: value for key, value in optional.items() if value is not None and not _is_too_large(value)}
 
 
 def without_excess(value: Json) -> Json:
-    """A foreign value without the integers that JSON's readers cannot hold, and without numbers that are none."""
+    """A service's value without the numbers that a JSON reader cannot hold: too large, infinite, or NaN."""
     if isinstance(value, Mapping):
         return {key: without_excess(inner) for key, inner in value.items() if not _is_too_large(inner)}
     if isinstance(value, Sequence) and not isinstance(value, str):

@@ -1,4 +1,4 @@
-"""What a run is asked to do: one frozen value, settled before the first effect and kept in the ledger."""
+"""What a run has to do: one frozen value, fixed before the run's first effect and kept in the ledger."""
 
 from __future__ import annotations
 
@@ -9,10 +9,18 @@ from uuid import UUID, uuid5
 from pydantic import BaseModel, ConfigDict, Field
 
 from eng5_runner.contracts.request import CourseCode, Language, LLMConfigOverrides
+from eng5_runner.contracts.study_options import PairDesign, SwapShare
 
 
 class Mode(StrEnum):
-    """How far a run goes: look only, all but the network, everything, or everything with the anchors alone."""
+    """How far a run goes.
+
+    Attributes:
+        PLAN: read the assets and show what a run would do and cost; write nothing.
+        DRY_RUN: do everything except contact services.
+        EXECUTE: do everything.
+        ANCHOR_ALIGN: do everything, with the anchors alone.
+    """
 
     PLAN = "plan"
     DRY_RUN = "dry-run"
@@ -21,30 +29,38 @@ class Mode(StrEnum):
 
     @property
     def executes(self) -> bool:
-        """Whether the judges are asked."""
+        """Whether judges make comparisons."""
         return self in {Mode.EXECUTE, Mode.ANCHOR_ALIGN}
 
     @property
     def anchors_only(self) -> bool:
-        """Whether the students' essays are left out, to see how a judge agrees with the experts first."""
+        """Whether students' essays are left out, to measure first how well a judge agrees with the experts."""
         return self is Mode.ANCHOR_ALIGN
 
 
 class Value(BaseModel):
-    """A frozen value with exactly its fields; no infinite number, which the ledger's JSON could not give back."""
+    """A frozen value with exactly its fields. Infinite numbers are errors: the ledger's JSON could not restore them."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        allow_inf_nan=False,
+        validate_by_name=True,
+        validate_by_alias=True,
+        serialize_by_alias=True,
+    )
 
 
 class Study(Value):
     """What is assessed, and for whom.
 
     Attributes:
-        assignment_id: the assignment in the CJ service; None makes a guest run, whose anchors go as essays.
-        course_id: the course in the CJ service, for the record.
+        assignment_id: the assignment in the CJ service. None makes a guest run, which sends the anchors as essays.
+        course_id: the course in the CJ service; recorded, not used.
         grade_scale: key of `contracts.grade_scales.GRADE_SCALES`.
-        expected_grade_scale: refuse to start if the assignment has another scale.
-        register_anchors: register those of our anchors that the assignment lacks before anything is sent.
+        expected_grade_scale: if the assignment has another scale, refuse to start.
+        register_anchors: before anything is sent, register the anchors that the assignment lacks.
     """
 
     assignment_id: UUID | None = None
@@ -58,25 +74,21 @@ class Study(Value):
     org_id: str | None = None
 
 
-Design: TypeAlias = Literal["balanced", "adaptive", "boundary"]
-Swap: TypeAlias = Literal["none", "audit", "all"]
-
-
 class Budget(Value):
-    """How much is asked for, and how pairs are chosen.
+    """How many comparisons a run requests, how pairs are chosen, and when the study ends.
 
     Attributes:
-        max_comparisons: the exact total, or None for the service's own default.
-        comparisons_per_essay: judgements an essay, instead of a total.
-        max_cost_usd: what may be spent at most, comparisons under way included.
-        target_se: stop when 90% of the standard errors are below it (logits).
-        target_reliability: stop when the lower bound of the reliability is above it.
+        max_comparisons: the total number of comparisons; None leaves it to the service.
+        comparisons_per_essay: judgements per essay, instead of a total.
+        max_cost_usd: the cost limit, comparisons in progress included.
+        target_se: stop when 90% of the standard errors are at most this, in logits.
+        target_reliability: stop when the lower end of the reliability's 90% interval is at least this.
         design: how pairs are chosen.
-        pairs: of a boundary design, our essay ids.
-        repeats: how often each pair is asked in the same order.
-        swap: which pairs are asked in the other order too: none, an audit share, or all.
-        seed: makes pairing repeatable where the service supports it.
-        batching_mode: hint to the service how to batch its calls.
+        pairs: our essay ids; only for a boundary design.
+        repeats: how often each pair is compared in the same order.
+        swap: which pairs are also compared in the other order: none, a sample, or all.
+        seed: makes pairing repeatable, if the service supports it.
+        batching_mode: a hint to the service how to batch its calls.
     """
 
     max_comparisons: Annotated[int, Field(ge=1)] | None = None
@@ -84,10 +96,10 @@ class Budget(Value):
     max_cost_usd: Annotated[float, Field(gt=0)] | None = None
     target_se: Annotated[float, Field(gt=0)] | None = None
     target_reliability: Annotated[float, Field(gt=0, lt=1)] | None = None
-    design: Design = "balanced"
+    design: PairDesign = "balanced"
     pairs: tuple[tuple[str, str], ...] = ()
     repeats: Annotated[int, Field(ge=1, le=100)] = 1
-    swap: Swap = "none"
+    swap: SwapShare = "none"
     seed: int | None = None
     batching_mode: str | None = None
 
@@ -97,13 +109,13 @@ KafkaMechanism: TypeAlias = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 
 class KafkaAccess(Value):
-    """How a Kafka cluster lets us in. The password is no part of a run: it comes anew with each session.
+    """How to authenticate to a Kafka cluster. The ledger never has the password: each session reads it again.
 
     Attributes:
-        protocol: as Kafka calls it.
-        mechanism: how the password is shown, where the protocol is one of SASL.
-        ca: a PEM file with the authority that signed the broker's certificate; None for those of the system.
-        client_cert: our own certificate, with its key in `client_key`, where the cluster wants one.
+        protocol: Kafka's `security.protocol`.
+        mechanism: Kafka's `sasl.mechanism`; only used by the SASL protocols.
+        ca: a PEM file with the authority that signed the broker's certificate; None for the system's authorities.
+        client_cert: our own certificate, with its key in `client_key`, if the cluster requires one.
     """
 
     protocol: KafkaProtocol = "PLAINTEXT"
@@ -115,12 +127,12 @@ class KafkaAccess(Value):
 
 
 class Target(Value):
-    """Where the services are; None where nothing is to be sent there.
+    """The addresses of the services; None for a service that the run does not use.
 
     Attributes:
-        stack: `embedded` if we brought the services ourselves, `remote` if they were given.
-        topic_prefix: what the cluster has before the topics' names.
-        replays: whether an embedded stack may answer with judgements that were paid for before.
+        stack: `embedded` if the runner starts the services itself, `remote` if it uses running ones.
+        topic_prefix: the cluster's prefix before each topic's name.
+        replays: whether an embedded stack may answer with cached judgements, which are already paid for.
     """
 
     stack: Literal["embedded", "remote"]
@@ -138,12 +150,12 @@ class Timeouts(Value):
     """How long to wait, in seconds.
 
     Attributes:
-        await_completion: gather callbacks after the request is out.
-        total: for the whole gathering.
-        idle: without any message of ours while the broker is alive. The CJ service may be silent for five minutes
-            between waves, so the default lies well above that.
-        result: for the rich event after the completion; on the national scale the real service never sends it.
-        publish: for the acknowledgement of the request.
+        await_completion: whether to gather callbacks after the request is sent.
+        total: for gathering as a whole.
+        idle: without a message of this run while the broker is reachable. The CJ service may be silent for five
+            minutes between waves, so the default is well above that.
+        result: for the result after the completion. On the national scale the real service never sends a result.
+        publish: for the broker's acknowledgement of the request.
     """
 
     await_completion: bool = True
@@ -154,7 +166,12 @@ class Timeouts(Value):
 
 
 class Uploading(Value):
-    """How essays go to the Content Service."""
+    """How essays are uploaded to the Content Service.
+
+    Attributes:
+        concurrency: number of uploads at the same time.
+        force: upload every text, even if the upload cache has it.
+    """
 
     concurrency: Annotated[int, Field(ge=1, le=512)] = 32
     force: bool = False
@@ -164,10 +181,11 @@ class RunSpec(Value):
     """Everything that decides what a run does.
 
     Attributes:
-        run_id: the batch's UUID on the wire; all other ids of the run derive from it.
+        run_id: the batch's UUID on the wire; the run's other ids are derived from it.
         label: the user's name for the run (`--batch-id`).
-        send: whether the request goes to Kafka (`--no-kafka` and dry runs do not send).
-        assets: the assets folder as it was given, to read the essays again on resume.
+        send: whether the request is sent to Kafka; `--no-kafka` and dry runs do not send it.
+        assets: the assets folder as the user gave it; `resume` reads the essays from it again.
+        timeouts: how long to wait; its key in the ledger is `patience`, which older ledgers have.
     """
 
     run_id: UUID
@@ -180,27 +198,27 @@ class RunSpec(Value):
     judge: LLMConfigOverrides | None = None
     budget: Budget = Budget()
     target: Target
-    patience: Timeouts = Timeouts()
+    timeouts: Timeouts = Field(default=Timeouts(), validation_alias="patience", serialization_alias="patience")
     uploading: Uploading = Uploading()
 
     @property
     def event_id(self) -> UUID:
-        """Of the request: the same however often it is sent, which is what lets services skip a repeat."""
+        """The request's event id. It never changes, so services can skip a repeated request."""
         return uuid5(self.run_id, "request")
 
     @property
     def correlation_id(self) -> UUID:
-        """For tracing through the services."""
+        """The id by which the run is traced through the services."""
         return uuid5(self.run_id, "correlation")
 
     @property
     def uploads(self) -> bool:
-        """Whether texts go to a Content Service."""
+        """Whether texts are uploaded to a Content Service."""
         return self.mode.executes and self.target.content_service_url is not None
 
 
 class Versions(Value):
-    """What the run was made with, for the record."""
+    """The software that made the run, for the record."""
 
     runner: str
     git_sha: str

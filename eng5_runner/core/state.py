@@ -1,14 +1,14 @@
-"""Where a run stands: the fold of its ledger, an object that only advances.
+"""The state of a run: the fold of its ledger, an object that only advances.
 
     new ─RunStarted─► started ─PreflightPassed─► cleared ─ListeningFrom─► listening ─RequestPrepared─► prepared
     prepared ─RequestPublished─► gathering ─Callback…, OffsetsLost, DeadlineReached─► gathering
-    cleared ─RequestPrepared─► prepared                     a run that does not send has nothing to listen to
-    started ─RequestPrepared─► prepared                     a dry run has nobody to ask beforehand
-    prepared, gathering ─ListeningFrom─► prepared           forgotten or never heard: the same request goes out again
-    prepared, gathering ─BudgetRaised─► raised ─RequestPrepared─► prepared     the same with a higher cost limit
+    cleared ─RequestPrepared─► prepared                     a run that does not send does not listen
+    started ─RequestPrepared─► prepared                     a dry run has no services to check
+    prepared, gathering ─ListeningFrom─► prepared           the request was lost, and is sent again
+    prepared, gathering ─BudgetRaised─► raised ─RequestPrepared─► prepared     it is sent with a higher cost limit
     any ─RunClosed─► closed ─RunResumed─► as before
 
-Whatever is not in the table cannot have happened: such a ledger is refused.
+A ledger with any other transition is refused: the runner never writes one.
 """
 
 from __future__ import annotations
@@ -79,16 +79,23 @@ class RunState:
     """What the events so far add up to. `advance` is the only way to change it.
 
     Attributes:
-        stage: see the table at the head of this file.
-        closed: how the last session ended, or None while one is under way.
+        stage: a stage of the table at the head of this file.
+        closed: how the last session ended, or None during a session.
         storage_ids: text sha256 → storage id.
         positions: (topic, partition) → offset of the next callback to read.
         fingerprints: key of each accepted callback → fingerprint.
-        last_at: of the last event.
-        at_limit: the service stopped at the present cost limit, with nothing more to come unless it is raised.
-        first_sent_at: when the request went out for the first time, or None.
-        left_in_silence: the last session waited for answers in vain, and none had come before either.
-        left_unawaited: an earlier session sent the request and, as it was asked to, did not wait for the answer.
+        completed: the status with which the service completed the batch, or None.
+        failure: the reason with which the service failed the batch, or None.
+        at_limit: whether the service stopped at the present cost limit; it continues only with a higher one.
+        judged: number of comparisons with a winner.
+        unjudged: number of comparisons without a winner.
+        lost: number of records that the broker deleted unread, since the run last took the topics' ends.
+        deadlines: the timeouts that ended in this session.
+        first_sent_at: when the request was first sent, or None.
+        left_in_silence: whether the last session ended at a timeout and no message had arrived in any session.
+        left_unawaited: whether an earlier session sent the request and was set not to wait for the answer.
+        cost_usd: the sum over all accepted comparisons.
+        last_at: the instant of the last event.
     """
 
     def __init__(self) -> None:
@@ -123,7 +130,7 @@ class RunState:
 
     @property
     def spec(self) -> RunSpec:
-        """What the run is asked to do, with the cost limit as it is now.
+        """What the run has to do, with the present cost limit.
 
         Raises:
             ImpossibleLedgerError: the run has not started.
@@ -134,42 +141,44 @@ class RunState:
 
     @property
     def is_over(self) -> bool:
-        """The service has said that it does no more."""
+        """Whether the service has said that it is finished."""
         return self.completed is not None or self.at_limit
 
     @property
     def heard_nothing(self) -> bool:
-        """No callback of the run has come, usable or not, as far as anybody can tell."""
+        """Whether no callback of the run has arrived, usable or not, and none can have been lost."""
         return not (self.fingerprints or self.rejected or self.lost)
 
     def advance(self, event: Event) -> None:
-        """Take one more fact in.
+        """Apply the next event.
 
         Raises:
-            ImpossibleLedgerError: it cannot follow what was before.
+            ImpossibleLedgerError: the event cannot follow the events before it.
         """
         self._move(event)
         self.last_at = event.at
         match event:
             case RunStarted() | RunResumed():
                 self._begin_session(event)
-            case PreflightPassed() | EssayUploaded():
-                self._equip(event)
+            case PreflightPassed():
+                self.preflight = event
+            case EssayUploaded():
+                self.storage_ids[event.text_sha256] = event.storage_id
             case ListeningFrom() | RequestPrepared() | RequestPublished():
-                self._ask(event)
+                self._request(event)
             case CallbackAccepted() | CallbackRepeated() | CallbackRejected() | OffsetsLost():
                 self._read(event)
             case DeadlineReached():
                 self.deadlines.append(event)
             case BudgetRaised():
-                self._raise(event)
+                self._raise_budget(event)
             case RunClosed():
                 self._close(event)
             case _:
                 assert_never(event)
 
     def _move(self, event: Event) -> None:
-        """Look the transition up; opening and closing a session leaves the stage as it is."""
+        """Take the transition from the table. Opening and closing a session does not change the stage."""
         if isinstance(event, RunResumed | RunClosed):
             legal = self.stage != "new" and (isinstance(event, RunResumed) or self.closed is None)
         else:
@@ -184,29 +193,23 @@ class RunState:
             self.started = event
             self._spec = event.spec
         self.closed = None
-        self.deadlines.clear()  # patience begins anew with each session
+        self.deadlines.clear()  # each session has its own timeouts
         self.sessions += 1
 
-    def _raise(self, event: BudgetRaised) -> None:
+    def _raise_budget(self, event: BudgetRaised) -> None:
         budget = self.spec.budget.model_copy(update={"max_cost_usd": event.max_cost_usd})
         self._spec = self.spec.model_copy(update={"budget": budget})
         self.at_limit = False
         self.has_result = self.has_result and self.completed is not None
         self.published = None
 
-    def _equip(self, event: PreflightPassed | EssayUploaded) -> None:
-        if isinstance(event, EssayUploaded):
-            self.storage_ids[event.text_sha256] = event.storage_id
-        else:
-            self.preflight = event
-
-    def _ask(self, event: ListeningFrom | RequestPrepared | RequestPublished) -> None:
+    def _request(self, event: ListeningFrom | RequestPrepared | RequestPublished) -> None:
         match event:
             case ListeningFrom():
                 self.listening = event
                 self.published = None
                 self.left_in_silence = False
-                self.lost = 0  # all is answered anew from here on
+                self.lost = 0  # the service answers the request again in full
                 self.positions = {(p.topic, p.partition): p.offset for p in event.callback_ends}
             case RequestPrepared():
                 self.prepared = event
@@ -217,11 +220,11 @@ class RunState:
                 assert_never(event)
 
     def _read(self, event: CallbackAccepted | CallbackRepeated | CallbackRejected | OffsetsLost) -> None:
-        where = (event.position.topic, event.position.partition)
+        partition = (event.position.topic, event.position.partition)
         match event:
             case OffsetsLost():
                 self.lost += event.count
-                self.positions[where] = event.resumed_at
+                self.positions[partition] = event.resumed_at
                 return
             case CallbackAccepted():
                 self._accept(event)
@@ -232,7 +235,7 @@ class RunState:
                 self.rejected += 1
             case _:
                 assert_never(event)
-        self.positions[where] = event.position.offset + 1
+        self.positions[partition] = event.position.offset + 1
 
     def _accept(self, event: CallbackAccepted) -> None:
         self.fingerprints[event.key] = event.fingerprint
@@ -246,27 +249,27 @@ class RunState:
             case "failed":
                 self.failure = event.note
             case "completed":
-                self.at_limit = self.at_limit or self._is_present(event.limit_usd)
+                self.at_limit = self.at_limit or self._is_current(event.limit_usd)
             case "result":
-                self.has_result = self.has_result or self._is_present(event.limit_usd)
+                self.has_result = self.has_result or self._is_current(event.limit_usd)
             case _:
                 assert_never(event.kind)
 
-    def _is_present(self, limit_usd: float | None) -> bool:
-        """Whether what stopped at this limit, or at none, is the last word; a lower one is an old story."""
+    def _is_current(self, limit_usd: float | None) -> bool:
+        """Whether a stop at this limit, or at none, is final; one at a lower limit was before the limit was raised."""
         return limit_usd is None or limit_usd >= (self.spec.budget.max_cost_usd or 0.0)
 
     def _close(self, event: RunClosed) -> None:
         self.closed = event
         self.left_unawaited |= event.outcome == "not-awaited"
         self.left_in_silence = bool(self.deadlines) and self.heard_nothing
-        # Records of other batches between our last one and where reading stopped need not be read again.
+        # Records of other batches between our last record and the end of reading need not be read again.
         for position in event.read_to:
-            where = (position.topic, position.partition)
-            self.positions[where] = max(position.offset, self.positions.get(where, 0))
+            partition = (position.topic, position.partition)
+            self.positions[partition] = max(position.offset, self.positions.get(partition, 0))
 
     def read_to(self) -> tuple[Position, ...]:
-        """The next offset to read of each callback partition, in a fixed order."""
+        """The next offset to read in each callback partition, in a fixed order."""
         return tuple(Position(topic=t, partition=p, offset=o) for (t, p), o in sorted(self.positions.items()))
 
 
@@ -274,7 +277,7 @@ def fold(events: Iterable[Event]) -> RunState:
     """The state after all these events.
 
     Raises:
-        ImpossibleLedgerError: they contradict the transition table.
+        ImpossibleLedgerError: the events contradict the transition table.
     """
     state = RunState()
     for event in events:

@@ -103,8 +103,8 @@ def _trace(result: LLMComparisonResult, *, otherwise: UUID) -> str:
 
 
 def _judged(result: LLMComparisonResult, names: EssayNames) -> Judgement:
-    first = names.ours(result.request_metadata.essay_a_id)
-    second = names.ours(result.request_metadata.essay_b_id)
+    first = names.our_id(result.request_metadata.essay_a_id)
+    second = names.our_id(result.request_metadata.essay_b_id)
     if first is None or second is None:
         raise ImpossibleLedgerError(f"the accepted comparison {result.request_id} names a stranger")
     return Judgement(first, second, result)

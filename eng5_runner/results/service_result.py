@@ -55,7 +55,7 @@ def service_figures(result: AssessmentResult, names: EssayNames) -> dict[str, Se
     keys = [one.essay_id for one in result.essay_results if one.essay_id]
     keys += sorted({*(told.bt_stats or {}), *(told.primary_grades or {})} - set(keys) - {""})
     return {
-        names.ours(key) or key: ServiceEstimate(
+        names.our_id(key) or key: ServiceEstimate(
             row=rows.get(key),
             place=(told.bt_stats or {}).get(key),
             grade=(told.primary_grades or {}).get(key),

@@ -46,7 +46,7 @@ async def gather(
         ServiceUnavailable: the cluster refused.
     """
     broker.listen(state.read_to())
-    watch = _Watch(clock, patience=state.spec.patience)
+    watch = _Watch(clock, patience=state.spec.timeouts)
     ends: dict[tuple[str, int], int] | None = None
     lag = None
     while not stop.is_set():

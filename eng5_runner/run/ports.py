@@ -114,7 +114,7 @@ class AssignmentRegistry(AnchorRegistry, Protocol):
     async def check_health(self) -> Alive:
         """What it says of itself; raise if it is not up."""
 
-    async def honours(self) -> frozenset[str]:
+    async def supported_options(self) -> frozenset[str]:
         """What it heeds of a request beyond the contract."""
 
     async def instructions(self, assignment_id: str) -> Instructions | None:

@@ -71,7 +71,7 @@ async def publish(
         topic=Topic.REQUEST,
         key=str(state.spec.run_id),
         value=state.prepared.payload.encode(),
-        patience=state.spec.patience.publish,
+        patience=state.spec.timeouts.publish,
     )
     yield [RequestPublished(at=clock.now(), position=position)]
 

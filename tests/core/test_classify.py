@@ -162,7 +162,7 @@ def test_the_older_name_of_the_batch_field_is_understood():
 def test_a_record_at_the_limit_is_read_and_one_above_it_is_not():
     padding = b" " * (RECORD_LIMIT - len(STORY[0].value))
     assert isinstance(verdict(STORY[0].value + padding), Accepted)
-    assert "more than any callback" in verdict(STORY[0].value + padding + b" ").reason
+    assert "a callback has at most" in verdict(STORY[0].value + padding + b" ").reason
 
 
 UNUSABLE = [
@@ -177,10 +177,10 @@ UNUSABLE = [
     (("winner",), "Essay C", "winner"),
     (("provider",), "", "provider and model"),
     (("model",), "", "provider and model"),
-    (("cost_estimate",), 1e308, "beyond anything"),
+    (("cost_estimate",), 1e308, "exceed what any call can use"),
     (("cost_estimate",), -0.1, "cost_estimate"),
-    (("token_usage", "prompt_tokens"), 10**30, "beyond anything"),
-    (("token_usage", "completion_tokens"), FIGURE_LIMIT + 1, "beyond anything"),
+    (("token_usage", "prompt_tokens"), 10**30, "exceed what any call can use"),
+    (("token_usage", "completion_tokens"), FIGURE_LIMIT + 1, "exceed what any call can use"),
     (("requested_at",), "yesterday", "requested_at"),
 ]
 

@@ -14,7 +14,7 @@ from tests.support.run.runs import ASSIGNED, DRY, REMOTE, make_inputs, make_spec
 INPUTS, _ = make_inputs()
 NO_KAFKA = {"mode": Mode.EXECUTE, "send": False, "target": REMOTE}
 NOWHERE = {"send": False, "target": Target(stack="embedded")}
-IMPATIENT = {"patience": Timeouts(await_completion=False)}
+IMPATIENT = {"timeouts": Timeouts(await_completion=False)}
 
 
 def reached(stage: str, *more: Event, **spec: object) -> RunState:

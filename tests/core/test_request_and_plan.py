@@ -103,12 +103,12 @@ WIRE = [
 
 @pytest.mark.parametrize(("wire", "ours"), WIRE)
 def test_a_name_on_the_wire_is_one_of_ours_or_a_strangers(wire, ours):
-    assert NAMES.ours(wire) == ours
+    assert NAMES.our_id(wire) == ours
 
 
 @given(st.text())
 def test_any_name_on_the_wire_gets_an_answer(name):
-    assert NAMES.ours(name) in (None, "birk", "anchor-a1")
+    assert NAMES.our_id(name) in (None, "birk", "anchor-a1")
 
 
 @given(st.datetimes(timezones=st.just(UTC)))

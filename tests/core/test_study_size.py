@@ -9,7 +9,7 @@ from eng5_runner.core.study_size import SPREADS, asked_per_pair, comparisons_wan
 from eng5_runner.measure.design.planning import comparisons_for_reliability, comparisons_for_se
 
 DEFAULT = 200
-"""Of 20 essays: 20 judgements an essay, two essays a judgement."""
+"""Of 20 essays: 20 judgements per essay, two essays a judgement."""
 
 
 def wanted(**budget: object) -> int:
@@ -21,7 +21,7 @@ def origin(**budget: object) -> str:
 
 
 def test_without_any_wish_there_are_twenty_judgements_an_essay():
-    assert (wanted(), origin()) == (DEFAULT, "20 judgements an essay, the default")
+    assert (wanted(), origin()) == (DEFAULT, "20 judgements per essay, the default")
 
 
 def test_a_given_total_is_the_total_whatever_else_is_asked_for():
@@ -42,7 +42,7 @@ def test_a_given_total_is_told_in_rounds(total, told):
 @pytest.mark.parametrize(("each", "total"), [(1, 10), (6, 60), (6.01, 61), (2.5, 25)])
 def test_judgements_an_essay_make_half_as_many_comparisons_rounded_up(each, total):
     assert wanted(comparisons_per_essay=each) == total
-    assert origin(comparisons_per_essay=each) == f"--comparisons-per-essay: {each:g} judgements an essay"
+    assert origin(comparisons_per_essay=each) == f"--comparisons-per-essay: {each:g} judgements per essay"
 
 
 @pytest.mark.parametrize(("repeats", "total"), [(1, 4), (3, 12)])

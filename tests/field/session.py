@@ -51,7 +51,7 @@ class Ended:
 
 
 async def run_against(
-    field: FieldServices, folder: Path, *, patience: Timeouts = PATIENCE, llm_url: str | None = None, **study: object
+    field: FieldServices, folder: Path, *, timeouts: Timeouts = PATIENCE, llm_url: str | None = None, **study: object
 ) -> Ended:
     """Execute the recorded study, or a guest run of it, against these services."""
     assets = read_assets(recorded.assets(folder / "assets"), grade_scale=recorded.SCALE)
@@ -73,7 +73,7 @@ async def run_against(
         study=Study.model_validate({"assignment_id": UUID(recorded.ASSIGNMENT)} | study),
         budget=Budget(max_comparisons=24),
         target=target,
-        patience=patience,
+        timeouts=timeouts,
     )
     directory = folder / "run"
     directory.mkdir()

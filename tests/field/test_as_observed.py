@@ -220,7 +220,7 @@ def test_waves_with_minutes_of_silence_between_them_are_waited_for(tmp_path):
         return []
 
     world.cj.script = script
-    run = Run(tmp_path / "run", world, make_spec(patience=Timeouts(total=10_000)))
+    run = Run(tmp_path / "run", world, make_spec(timeouts=Timeouts(total=10_000)))
     state = run.start()
     assert (exit_code(state), state.judged) == (0, 15)
     assert world.clock.elapsed > 2000

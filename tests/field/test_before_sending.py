@@ -147,7 +147,7 @@ def test_texts_that_the_service_took_and_did_not_keep_are_found_before_the_reque
 
 @pytest.mark.parametrize(("idle", "warned"), [(60.0, True), (300.0, True), (301.0, False), (900.0, False)])
 def test_an_idle_patience_below_the_services_own_silence_is_warned_of(idle, warned, tmp_path):
-    run = Run(tmp_path / "run", spec=make_spec(patience=Timeouts(total=2000, idle=idle)))
+    run = Run(tmp_path / "run", spec=make_spec(timeouts=Timeouts(total=2000, idle=idle)))
     run.start()
     assert any("--idle-timeout" in warning for warning in passed(run).warnings) == warned
 

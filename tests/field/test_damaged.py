@@ -156,7 +156,7 @@ async def test_without_a_sound_ending_the_run_ends_by_its_patience_with_all_judg
         return messages
 
     async with FieldServices(embedded, script=script) as field:
-        ended = await run_against(field, tmp_path, patience=SHORT)
+        ended = await run_against(field, tmp_path, timeouts=SHORT)
     assert (ended.code, ended.state.judged, ended.state.rejected) == (3, 24, 1)
     assert any("deadline" in reason for reason in ended.state.closed.reasons)
     assert len(ended.hydrated().artefact["llm_comparisons"]) == 24

@@ -36,7 +36,7 @@ def test_every_set_of_essays_has_names_that_no_other_run_has(essay_ids, run_id, 
     """Other: of another id in its first eight digits, by which a run's directory is called too."""
     assume(run_id.hex[:8] != other.hex[:8])
     unnamed = data.draw(st.sets(st.sampled_from(sorted(essay_ids)))) if data else set()
-    sent = wire_ids(essay_ids, run_id=run_id, unnamed=unnamed)
+    sent = wire_ids(essay_ids, run_id=run_id, hidden=unnamed)
     assert sent.keys() == essay_ids
     assert len(set(sent.values())) == len(essay_ids)
     assert set(sent.values()).isdisjoint(wire_ids(essay_ids, run_id=other).values())
@@ -62,9 +62,9 @@ def test_ten_thousand_long_names_that_begin_alike_stay_apart():
 def test_every_name_leads_back_to_its_essay(essay_ids, run_id):
     sent = wire_ids(essay_ids, run_id=run_id)
     names = EssayNames.of({name: essay_id for essay_id, name in sent.items()})
-    assert [names.ours(name) for name in sent.values()] == list(sent)
+    assert [names.our_id(name) for name in sent.values()] == list(sent)
     told = " and ".join(sent.values())
-    assert names.retold(f"could not fetch {told}.") == f"could not fetch {' and '.join(sent)}."
+    assert names.with_our_ids(f"could not fetch {told}.") == f"could not fetch {' and '.join(sent)}."
 
 
 def test_a_student_can_be_recognised_and_an_anchor_does_not_tell_its_grade(tmp_path):

@@ -243,7 +243,7 @@ REJECTED = [
     (messages.comparison(RUN_ID, 99, ("birk", "stranger"), winner="Essay A"), "stranger"),
     (Callback(Topic.COMPARISON, f'{{"batch": "{RUN_ID}"'.encode()), "JSON"),
     (Callback(Topic.RESULT, b"\xff\xfe" + str(RUN_ID).encode()), "JSON"),
-    (Callback(Topic.COMPLETED, str(RUN_ID).encode() + b" " * (1 << 20)), "more than any callback"),
+    (Callback(Topic.COMPLETED, str(RUN_ID).encode() + b" " * (1 << 20)), "a callback has at most"),
 ]
 
 
@@ -326,7 +326,7 @@ def test_late_callbacks_are_added_by_resume(tmp_path):
 def test_a_run_that_does_not_wait_is_closed_when_the_request_is_out_and_gathered_when_resumed(tmp_path):
     """What was paid for is not out of reach."""
     world = World()
-    run = Run(tmp_path / "run", world, make_spec(patience=Timeouts(await_completion=False)))
+    run = Run(tmp_path / "run", world, make_spec(timeouts=Timeouts(await_completion=False)))
     state = run.start()
     assert (state.closed.outcome, exit_code(state), state.judged) == ("not-awaited", 0, 0)
     state = run.resume()
@@ -336,7 +336,7 @@ def test_a_run_that_does_not_wait_is_closed_when_the_request_is_out_and_gathered
 
 def test_a_run_that_does_not_wait_and_was_killed_before_the_request_still_does_not(tmp_path):
     world = World()
-    run = Run(tmp_path / "run", world, make_spec(patience=Timeouts(await_completion=False)))
+    run = Run(tmp_path / "run", world, make_spec(timeouts=Timeouts(await_completion=False)))
 
     def observe(told: object) -> None:
         raise RuntimeError(str(told))

@@ -20,14 +20,14 @@ class CJAdminClient(AdministrationClient):
         """
         return await self._service.alive(at=self._service.url)
 
-    async def honours(self) -> frozenset[str]:
+    async def supported_options(self) -> frozenset[str]:
         """What it heeds of a request beyond the contract; nothing where it does not say.
 
         Raises:
             ServiceUnavailable: it does not answer.
         """
         answer = await self._service.call("GET", f"{self._service.url}/healthz")
-        return frozenset(self._service.parse(Health, answer).honours or ())
+        return frozenset(self._service.parse(Health, answer).supported_options or ())
 
 
 class ModelsClient:

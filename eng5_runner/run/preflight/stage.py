@@ -162,8 +162,8 @@ async def _ask_cj(spec: RunSpec, *, cj: AssignmentRegistry, clock: Clock) -> Fin
     found = Findings(checks=["the CJ service is up"])
     has_token = spec.study.assignment_id is not None
     compare_clocks(found, name="CJ service", alive=await cj.check_health(), clock=clock, has_token=has_token)
-    if spec.patience.await_completion and spec.target.stack == "remote" and spec.patience.idle <= SILENT_SECONDS:
+    if spec.timeouts.await_completion and spec.target.stack == "remote" and spec.timeouts.idle <= SILENT_SECONDS:
         told = f"the CJ service may be silent for {SILENT_SECONDS:.0f} s between waves"
-        gives_up = f"and --idle-timeout gives up after {spec.patience.idle:.0f} s"
+        gives_up = f"and --idle-timeout gives up after {spec.timeouts.idle:.0f} s"
         found.warn(f"{told}, {gives_up}", remedy=f"Give more than {SILENT_SECONDS:.0f}.")
     return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from eng5_runner.contracts.request import LLMConfigOverrides, Provider
 from eng5_runner.core.inputs import Inputs
-from eng5_runner.core.request_metadata import affordable, study_options
+from eng5_runner.core.request import affordable, study_options
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.core.study_size import comparisons_wanted
 from eng5_runner.errors import ConfigurationError
@@ -23,7 +23,7 @@ _TOKENS_PER_WORD_AT_MOST = 4
 
 def goes_beyond(spec: RunSpec) -> bool:
     """Whether the run asks for anything that the contract does not have."""
-    return bool(study_options(spec, {}).told())
+    return bool(study_options(spec, {}).as_metadata())
 
 
 async def ask_honours(spec: RunSpec, *, inputs: Inputs, cj: AssignmentRegistry, models: Models | None) -> Findings:
@@ -34,8 +34,8 @@ async def ask_honours(spec: RunSpec, *, inputs: Inputs, cj: AssignmentRegistry, 
         ServiceUnavailable: a service does not say.
         NotAllowed: a service does not let us ask.
     """
-    asked = tuple(study_options(spec, {}).told())
-    honoured = await cj.honours()
+    asked = tuple(study_options(spec, {}).as_metadata())
+    honoured = await cj.supported_options()
     refused = [wish for wish in asked if wish not in honoured and wish != _COST]
     if refused:
         raise ConfigurationError(

@@ -110,7 +110,7 @@ def service(
         problem = await checkup.problem() if checkup else None
         if problem is not None:
             return answer({"status": "unhealthy", "service": name, "reason": problem}, status=503)
-        return answer(Health(status="healthy", service=name, honours=honours))
+        return answer(Health(status="healthy", service=name, supported_options=honours))
 
     async def metrics(_: web.Request) -> web.StreamResponse:
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -89,7 +89,7 @@ def make_spec(**changes: object) -> RunSpec:
         "send": True,
         "assets": "/assets",
         "target": REMOTE,
-        "patience": Timeouts(total=120.0, idle=60.0, result=20.0),
+        "timeouts": Timeouts(total=120.0, idle=60.0, result=20.0),
         "uploading": Uploading(concurrency=2),
     }
     return RunSpec.model_validate(settled | changes)

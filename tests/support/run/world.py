@@ -158,7 +158,7 @@ class FakeCJ:
     async def check_health(self) -> Alive:
         return self.alive
 
-    async def honours(self) -> frozenset[str]:
+    async def supported_options(self) -> frozenset[str]:
         return self.heeds
 
     async def instructions(self, assignment_id: str) -> Instructions | None:

@@ -1,0 +1,80 @@
+"""Events as ledger lines: the keys that old ledgers have, and nothing lost on the way back."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from eng5_runner.core.events import OffsetsLost, Position, RunStarted, event_from_json, event_to_json, text_or_base64
+from eng5_runner.core.spec import RunSpec, Timeouts, Versions
+from eng5_runner.core.state import fold
+from tests.core.test_state import ONE_OF_EACH
+from tests.run.runs import make_spec
+
+AT = datetime(2027, 3, 2, tzinfo=UTC)
+SPEC = make_spec(timeouts=Timeouts(await_completion=False, total=7.0))
+STARTED = RunStarted(
+    at=AT,
+    spec=SPEC,
+    inputs_sha256="0" * 64,
+    versions=Versions(runner="0", git_sha="", python="", os=""),
+)
+LEDGERS = sorted((Path(__file__).parents[1] / "guard" / "runs").glob("*/ledger.jsonl"))
+# The keys of `spec` in the ledgers of version 0.1.0, in their order.
+SPEC_KEYS = [
+    *("run_id", "label", "mode", "send", "assets", "encoding", "study", "judge", "budget", "target"),
+    *("patience", "uploading"),
+]
+
+
+@pytest.mark.parametrize("event", ONE_OF_EACH.values(), ids=ONE_OF_EACH)
+def test_an_event_is_read_back_as_it_was_written(event) -> None:
+    line = event_to_json(event)
+    assert b"\n" not in line
+    assert event_from_json(line) == event
+    assert event_from_json(line[:-1] + b',"_crc":"00000000"}') == event
+
+
+def test_an_event_of_another_version_is_refused() -> None:
+    for line in (b'{"type":"Unheard","at":"2027-03-02T00:00:00Z"}', event_to_json(STARTED).replace(b'"v":1', b'"v":2')):
+        with pytest.raises(ValidationError):
+            event_from_json(line)
+
+
+def test_the_timeouts_keep_the_key_that_old_ledgers_have() -> None:
+    spec = json.loads(event_to_json(STARTED))["spec"]
+    assert list(spec) == SPEC_KEYS
+    timeouts = {"await_completion": False, "total": 7.0, "idle": 900.0, "result": 60.0, "publish": 30.0}
+    assert spec["patience"] == timeouts
+    old = event_to_json(STARTED)
+    assert fold([event_from_json(old)]).spec.timeouts == SPEC.timeouts
+    assert event_to_json(event_from_json(old)) == old
+
+
+def test_a_ledger_without_timeouts_has_the_defaults() -> None:
+    document = SPEC.model_dump(mode="json")
+    del document["patience"]
+    assert RunSpec.model_validate(document).timeouts == Timeouts()
+
+
+def test_lost_records_are_counted_by_their_offsets() -> None:
+    lost = OffsetsLost(at=AT, position=Position(topic="t", partition=0, offset=5), resumed_at=9)
+    assert lost.count == 4
+
+
+def test_bytes_that_are_no_text_are_kept_as_base64() -> None:
+    assert text_or_base64("å".encode()) == ("å", None)
+    assert text_or_base64(b"\xff\x00") == (None, "/wA=")
+
+
+@pytest.mark.parametrize("ledger", LEDGERS, ids=lambda path: path.parent.name)
+def test_a_ledger_of_version_0_1_0_is_read_and_would_be_written_with_the_same_bytes(ledger: Path) -> None:
+    lines = ledger.read_bytes().splitlines()
+    events = [event_from_json(line) for line in lines]
+    assert [event_to_json(event) for event in events] == [re.sub(rb',"_crc":"\w{8}"\}$', b"}", line) for line in lines]
+    assert fold(events).closed is not None
