@@ -15,8 +15,7 @@ from eng5_runner.effects.disk_space import free_bytes
 from eng5_runner.effects.identity.client import claims_of
 from eng5_runner.errors import DiskError, NotAllowed
 from eng5_runner.judges.credentials import PLACES, install_command, is_installed
-from eng5_runner.run.ports import Check
-from eng5_runner.run.preflight.assignment import Findings
+from eng5_runner.run.ports import Check, Findings
 
 # A run of ten thousand comparisons keeps about this much (bytes).
 ROOM_WANTED = 100 << 20

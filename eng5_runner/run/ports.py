@@ -7,7 +7,7 @@ stands after a `yield` happens only once the yielded events are on the disk.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
@@ -19,12 +19,11 @@ from eng5_runner.contracts.services import (
     ModelManifest,
     StudentPrompt,
 )
-from eng5_runner.core.events import Event, Position
+from eng5_runner.core.events import AnchorRow, Event, Position
 
 if TYPE_CHECKING:
     # Whoever only tells of a run shall not pay for loading a Kafka client.
     from eng5_runner.effects.kafka.callbacks import Polled, Topology
-    from eng5_runner.run.preflight.assignment import Findings
     from eng5_runner.transport.http import Alive
 
 
@@ -99,7 +98,7 @@ class Broker(Protocol):
 
 
 class AnchorRegistry(Protocol):
-    """Where anchors are on record; see `effects.administration` for what each may raise."""
+    """Where anchors are on record; see `effects.cj_admin` for what each may raise."""
 
     async def register_anchor(self, body: AnchorBody) -> AnchorRegistered:
         """Write one."""
@@ -134,8 +133,32 @@ class Models(Protocol):
         """Its manifest."""
 
 
-# One of preflight's; raises a RunnerError where something stands in the way.
-Check: TypeAlias = "Callable[[], Awaitable[Findings]]"
+@dataclass(slots=True)
+class Findings:
+    """What one check of preflight found.
+
+    Attributes:
+        checks: what is as it should be.
+        warnings: what is not, but does not stop the run.
+        remedies: what to do about a warning, by its text.
+        rows: the anchors that the CJ service has.
+        comparison_at_most_usd: only if the CJ service keeps a cost limit with it.
+    """
+
+    checks: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    remedies: dict[str, str] = field(default_factory=dict)
+    rows: list[AnchorRow] = field(default_factory=list)
+    comparison_at_most_usd: float | None = None
+
+    def warn(self, text: str, *, remedy: str) -> None:
+        """Add a warning and what to do about it."""
+        self.warnings.append(text)
+        self.remedies[text] = remedy
+
+
+# A check of preflight; it raises a RunnerError if the run cannot go on.
+Check: TypeAlias = Callable[[], Awaitable[Findings]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,8 +30,7 @@ from eng5_runner.core.spec import RunSpec, Target
 from eng5_runner.effects.clock import new_run_id
 from eng5_runner.errors import RunnerError
 from eng5_runner.run.connect import open_ports
-from eng5_runner.run.ports import Check
-from eng5_runner.run.preflight.assignment import Findings
+from eng5_runner.run.ports import Check, Findings
 from eng5_runner.run.preflight.stage import CheckResult, examine
 
 

@@ -1,7 +1,7 @@
-"""The Identity Service: credentials to tokens; and what a token says of itself.
+"""The Identity Service: tokens for credentials; and the claims of a token.
 
-Passwords and refresh tokens travel in the bodies, and a broken service may repeat them. So nothing that it says in
-words is ever shown, and no refused request is sent again.
+Request bodies hold passwords and refresh tokens, and a broken service may repeat them in its answer. So its error
+messages are never shown, and a refused request is not sent again.
 """
 
 from __future__ import annotations
@@ -41,49 +41,49 @@ _CODES = frozenset((
 
 
 class IdentityClient:
-    """Asks one Identity Service."""
+    """A client of one Identity Service."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
 
     @property
     def url(self) -> str:
-        """Where it is; part of the login cache's key."""
+        """Its address; the login cache has a file for each."""
         return self._service.url
 
     async def login(self, email: str, *, password: str) -> TokenPair:
-        """The tokens of these credentials.
+        """Exchange credentials for tokens.
 
         Raises:
             NotAllowed: it does not accept them.
-            TemporaryFailure: too many logins failed before.
+            TemporaryFailure: too many logins have failed.
             ServiceUnavailable: it cannot be reached or is broken.
             ConfigurationError: something else is at the address.
         """
         answer = await self._post("login", LoginBody(email=email, password=password))
         if answer.status >= 400:  # noqa: PLR2004 - the beginning of refusals
             remedy = "Check the e-mail address and the password; the account needs to be allowed to log in."
-            raise self._refused(answer, told="does not accept the login", remedy=remedy)
+            raise self._refused(answer, refusal="does not accept the login", remedy=remedy)
         return self._service.parse(TokenPair, answer)
 
     async def refresh(self, refresh_token: str) -> TokenPair:
-        """A new pair of tokens; the refresh token may be spent afterwards.
+        """Exchange a refresh token for new tokens; the old one may become useless.
 
         Raises:
-            NotAllowed: it does not take the refresh token (any more).
-            TemporaryFailure: it wants to be asked later.
+            NotAllowed: it does not accept the refresh token, or no longer.
+            TemporaryFailure: it asks to try again later.
             ServiceUnavailable: it cannot be reached or is broken.
             ConfigurationError: something else is at the address.
         """
         answer = await self._post("refresh", RefreshBody(refresh_token=refresh_token))
         if answer.status >= 400:  # noqa: PLR2004 - the beginning of refusals
             raise self._refused(
-                answer, told="does not renew the login", remedy="Log in again: `eng5-runner admin login`."
+                answer, refusal="does not renew the login", remedy="Log in again: `eng5-runner admin login`."
             )
         return self._service.parse(TokenPair, answer)
 
     async def revoke(self, refresh_token: str) -> bool:
-        """Make a refresh token useless; gives whether the service has done so.
+        """Make a refresh token useless; returns whether the service has done so.
 
         Raises:
             ServiceUnavailable: it cannot be reached.
@@ -97,27 +97,27 @@ class IdentityClient:
             "POST", f"{self._service.url}/{path}", body=body.model_dump_json().encode(), allow=_EVERY_REFUSAL
         )
 
-    def _refused(self, answer: Response, *, told: str, remedy: str) -> RunnerError:
-        """The error for a refusal, by its status and, if it has one, the contract's code."""
+    def _refused(self, answer: Response, *, refusal: str, remedy: str) -> RunnerError:
+        """The error for a refusal, from its status and its error code."""
         name = f"The {self._service.name} at {self._service.url}"
         code = _code(answer)
-        said = f"{answer.status} {code}".strip()
+        status = f"{answer.status} {code}".strip()
         if answer.status in _NOT_THERE:
             return ConfigurationError(
-                f"{name} answered {said}: this is not where logins go.",
+                f"{name} answered {status}: this is not the address for logins.",
                 remedy=f"Set {self._service.setting} to the service's address with its path, …/v1/auth.",
             )
         if answer.status == _TOO_MANY:
             return TemporaryFailure(
-                f"{name} answered {said}: too many logins have failed.", remedy="Wait some minutes, then try again."
+                f"{name} answered {status}: too many logins have failed.", remedy="Wait some minutes, then try again."
             )
         if answer.status >= _BROKEN:
-            return self._service.unavailable(f"it answered {said}")
-        return NotAllowed(f"{name} {told} ({said}).", remedy=remedy)
+            return self._service.unavailable(f"it answered {status}")
+        return NotAllowed(f"{name} {refusal} ({status}).", remedy=remedy)
 
 
 def _code(answer: Response) -> str:
-    """The error's name, if it is one of the contract's; nothing else that the service says."""
+    """The error code, if it is one of the contract; the service's own words stay out."""
     try:
         code = ErrorAnswer.model_validate_json(answer.body, extra="ignore").error.error_code
     except ValidationError:
@@ -137,14 +137,14 @@ class _ClaimsModel(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claims:
-    """What a token says of itself; nobody has checked whether it is true.
+    """The claims of a token, not verified.
 
     Attributes:
-        subject: who it is for.
-        issuer: who has made it.
-        audience: for which services.
+        subject: who the bearer is.
+        issuer: who made the token.
+        audience: the services that may accept it.
         roles: what the bearer may do.
-        expires_at: in UTC; None where it does not say, or nothing that is a date.
+        expires_at: in UTC; None if there is none, or it is not a date.
     """
 
     subject: str | None
@@ -155,7 +155,7 @@ class Claims:
 
 
 def claims_of(token: str) -> Claims | None:
-    """A JWT's claims, unchecked, or None if it is no JWT."""
+    """The claims of a JWT, not verified; None if it is not a JWT."""
     try:
         decoded = jwt.decode(token, options={"verify_signature": False})
         read = _ClaimsModel.model_validate_json(json.dumps(decoded))
@@ -175,7 +175,7 @@ def _instant(seconds: float | None) -> datetime | None:
 
 
 def development_token(secret: str, *, now: datetime) -> str:
-    """A token for an administrator, valid for an hour, as development services that share the secret accept it."""
+    """An administrator's token, valid for an hour, for development services that share the secret."""
     claims = {
         "sub": DEVELOPMENT_SUBJECT,
         "iss": TOKEN_ISSUER,
@@ -185,6 +185,6 @@ def development_token(secret: str, *, now: datetime) -> str:
         "roles": [ADMIN_ROLE],
     }
     with warnings.catch_warnings():
-        # The secret is the services', and in development it is often short; it guards nothing there.
+        # The secret is the services' own; in development it is often short and protects nothing.
         warnings.simplefilter("ignore", InsecureKeyLengthWarning)
         return jwt.encode(claims, secret, algorithm="HS256")

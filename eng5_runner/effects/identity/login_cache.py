@@ -1,4 +1,4 @@
-"""The logins of this user: one small file for each Identity Service, which only the user can read."""
+"""The logins of this user: one small file for each Identity Service, readable by the user only."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _LARGEST = 1 << 16
 
 
 class Login(BaseModel):
-    """A login as it is kept.
+    """A login as the file holds it.
 
     Attributes:
         identity_url: the service that gave the tokens.
-        access_token: what the services' admin sides want to see.
-        refresh_token: exchanged for new tokens before the access token expires; None where there is none.
+        access_token: sent to the services' admin routes.
+        refresh_token: exchanged for new tokens before the access token expires; None if the service gave none.
         obtained_at: by this machine's clock.
         expires_at: the access token's end, by this machine's clock.
     """
@@ -46,7 +46,7 @@ class Login(BaseModel):
     expires_at: AwareDatetime
 
     def is_good_at(self, moment: datetime) -> bool:
-        """Whether the access token can be used. A clock that was set back tells nothing."""
+        """Whether the access token can be used. False if the clock moved to before the login."""
         return self.obtained_at <= moment < self.expires_at
 
 
@@ -59,10 +59,10 @@ class LoginCache:
         self._identity_url = identity_url
 
     def read(self) -> Login | None:
-        """The login, or None if there is none that can be used.
+        """The login, or None if there is none, or none that can be used.
 
         Raises:
-            ConfigurationError: others can read the file.
+            ConfigurationError: another user can read the file, or owns it.
             DiskError: it cannot be read.
         """
         try:
@@ -72,20 +72,20 @@ class LoginCache:
         except OSError as error:
             raise self._cannot("read", error) from None
         with os.fdopen(file, "rb") as opened:
-            about = os.fstat(opened.fileno())
-            if stat.S_IMODE(about.st_mode) & _OTHERS or about.st_uid != os.getuid():
+            status = os.fstat(opened.fileno())
+            if stat.S_IMODE(status.st_mode) & _OTHERS or status.st_uid != os.getuid():
                 raise ConfigurationError(
-                    f"The login cache {self._path} is open to others.",
-                    remedy=f"If nobody has used it: chmod 600 {self._path}. Else `eng5-runner admin logout`.",
+                    f"Other users can read the login cache {self._path}.",
+                    remedy=f"If nobody has used it: chmod 600 {self._path}. Otherwise: `eng5-runner admin logout`.",
                 )
             try:
-                found = Login.model_validate_json(opened.read(_LARGEST))
-            except ValidationError:  # a cache may forget
+                login = Login.model_validate_json(opened.read(_LARGEST))
+            except ValidationError:  # losing a cache costs one more login
                 return None
-        return found if found.identity_url == self._identity_url else None
+        return login if login.identity_url == self._identity_url else None
 
     def write(self, login: Login) -> None:
-        """Keep a login in the place of the one before.
+        """Replace the login, durably.
 
         Raises:
             DiskError: it could not be written.
@@ -94,10 +94,10 @@ class LoginCache:
         write_atomically(self._path, login.model_dump_json().encode() + b"\n")
 
     def forget(self) -> bool:
-        """Drop the login; gives whether there was a file.
+        """Remove the login; returns whether there was a file.
 
         Raises:
-            DiskError: it is still there.
+            DiskError: it could not be removed.
         """
         try:
             self._path.unlink()
@@ -109,10 +109,10 @@ class LoginCache:
 
     @asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
-        """Keep other processes from changing the login meanwhile.
+        """Hold the lock that keeps other processes from changing the login.
 
         Raises:
-            TemporaryFailure: another process holds it for too long.
+            TemporaryFailure: another process holds the lock for too long.
             DiskError: the lock cannot be made.
         """
         lock = await asyncio.to_thread(self._locked)
@@ -135,8 +135,8 @@ class LoginCache:
                 if time.monotonic() >= deadline:
                     os.close(lock)
                     raise TemporaryFailure(
-                        f"Another process has held the login cache {self._path} for {LOCK_SECONDS:.0f} s.",
-                        remedy="Wait for it to end, then try again.",
+                        f"Another process has locked the login cache {self._path} for {LOCK_SECONDS:.0f} s.",
+                        remedy="Wait until it ends, then try again.",
                     ) from None
                 time.sleep(_LOCK_PAUSE_SECONDS)
             else:
@@ -152,5 +152,5 @@ class LoginCache:
     def _cannot(self, what: str, error: OSError) -> DiskError:
         return DiskError(
             f"The login cache {self._path} cannot be {what}: {error.strerror}.",
-            remedy="Check the folder's permissions, or name another place with ENG5_STATE_DIR.",
+            remedy="Check the folder's permissions, or choose another folder with ENG5_STATE_DIR.",
         )

@@ -1,24 +1,29 @@
-"""A login that lasts: made once, renewed before it expires, ended everywhere."""
+"""The life of a login: made with a password, renewed before it expires, ended here and at the service."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from eng5_runner.contracts.services import TokenPair
 from eng5_runner.effects.identity.client import IdentityClient
 from eng5_runner.effects.identity.login_cache import Login, LoginCache
 from eng5_runner.errors import ConfigurationError, NotAllowed, ServiceUnavailable, TemporaryFailure
-from eng5_runner.run.ports import Clock
 
-# An access token with less than this to live is renewed first.
 REFRESH_MARGIN = timedelta(seconds=60)
+"""An access token that expires sooner is renewed before it is used."""
 
 
-async def log_in(cache: LoginCache, identity: IdentityClient, *, email: str, password: str, clock: Clock) -> Login:
+class _Clock(Protocol):
+    def now(self) -> datetime:
+        """The instant, in UTC."""
+
+
+async def log_in(cache: LoginCache, identity: IdentityClient, *, email: str, password: str, clock: _Clock) -> Login:
     """Exchange credentials for a login and keep it.
 
     Raises:
-        RunnerError: see `IdentityClient.login`, and the cache could not be written.
+        RunnerError: see `IdentityClient.login`; or the cache could not be written.
     """
     began = clock.now()
     pair = await identity.login(email, password=password)
@@ -28,8 +33,8 @@ async def log_in(cache: LoginCache, identity: IdentityClient, *, email: str, pas
     return login
 
 
-async def current_login(cache: LoginCache, identity: IdentityClient, *, clock: Clock) -> Login | None:
-    """The login on record, renewed if it is about to expire; None if nobody is logged in.
+async def current_login(cache: LoginCache, identity: IdentityClient, *, clock: _Clock) -> Login | None:
+    """The login in the cache, renewed if it expires soon; None if nobody is logged in.
 
     Raises:
         NotAllowed: it has expired and cannot be renewed.
@@ -40,7 +45,7 @@ async def current_login(cache: LoginCache, identity: IdentityClient, *, clock: C
     if login is None or login.is_good_at(clock.now() + REFRESH_MARGIN):
         return login
     async with cache.held():
-        login = cache.read()  # another process may have been quicker
+        login = cache.read()  # another process may have renewed it meanwhile
         if login is None or login.is_good_at(clock.now() + REFRESH_MARGIN):
             return login
         renewed = await _renewed(login, identity, clock=clock)
@@ -49,8 +54,8 @@ async def current_login(cache: LoginCache, identity: IdentityClient, *, clock: C
         return renewed
 
 
-async def _renewed(login: Login, identity: IdentityClient, *, clock: Clock) -> Login:
-    """A new login for an old one, or the old one for as long as it lasts."""
+async def _renewed(login: Login, identity: IdentityClient, *, clock: _Clock) -> Login:
+    """A new login for an old one; or the old one while it is valid and cannot be renewed."""
     began = clock.now()
     if login.refresh_token is None:
         if login.is_good_at(began):
@@ -64,13 +69,13 @@ async def _renewed(login: Login, identity: IdentityClient, *, clock: Clock) -> L
         if login.is_good_at(clock.now()):
             return login
         raise
-    # A service that does not rotate its refresh tokens need not give a new one.
+    # A service that does not rotate its refresh tokens may leave it out.
     refresh_token = pair.refresh_token or login.refresh_token
     return _login(pair, url=login.identity_url, refresh_token=refresh_token, began=began)
 
 
 def _login(pair: TokenPair, *, url: str, refresh_token: str | None, began: datetime) -> Login:
-    """The tokens with their end, counted from when they were asked for."""
+    """The tokens with their expiry, counted from the moment of the request."""
     return Login(
         identity_url=url,
         access_token=pair.access_token,
@@ -84,7 +89,7 @@ async def log_out(cache: LoginCache, identity: IdentityClient) -> tuple[bool, bo
     """Forget the login here, then revoke it at the service if that can be done.
 
     Returns:
-        Whether there was one, and whether the service has revoked it.
+        Whether there was a login, and whether the service has revoked it.
 
     Raises:
         RunnerError: the cache cannot be used.
@@ -92,12 +97,12 @@ async def log_out(cache: LoginCache, identity: IdentityClient) -> tuple[bool, bo
     async with cache.held():
         try:
             login = cache.read()
-        except ConfigurationError:  # open to others: what stands in it is not used, only removed
+        except ConfigurationError:  # readable by others: remove the file, but do not use what it holds
             login = None
-        there_was = cache.forget()
+        existed = cache.forget()
     if login is None or login.refresh_token is None:
-        return there_was, False
+        return existed, False
     try:
-        return there_was, await identity.revoke(login.refresh_token)
+        return existed, await identity.revoke(login.refresh_token)
     except (ServiceUnavailable, ConfigurationError):
-        return there_was, False
+        return existed, False

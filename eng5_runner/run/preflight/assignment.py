@@ -3,40 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from eng5_runner.contracts.services import AnchorListing, Instructions
-from eng5_runner.core.events import AnchorRow
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.effects.cj_admin.read_back import same_text
 from eng5_runner.errors import ConfigurationError, ServiceUnavailable
-from eng5_runner.run.ports import AssignmentRegistry, ContentStore
+from eng5_runner.run.ports import AssignmentRegistry, ContentStore, Findings
 from eng5_runner.run.preflight.anchors import anchor_rows, anchor_warnings, recognise, register_lacking
-
-
-@dataclass(slots=True)
-class Findings:
-    """What one question found.
-
-    Attributes:
-        checks: what is well.
-        warnings: what is well enough to go on.
-        remedies: what to do about a warning, by its text.
-        rows: the anchors that the CJ service has.
-        comparison_at_most_usd: only where a cost limit is kept by it.
-    """
-
-    checks: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    remedies: dict[str, str] = field(default_factory=dict)
-    rows: list[AnchorRow] = field(default_factory=list)
-    comparison_at_most_usd: float | None = None
-
-    def warn(self, text: str, *, remedy: str) -> None:
-        """Add a warning and what to do about it."""
-        self.warnings.append(text)
-        self.remedies[text] = remedy
 
 
 async def ask_assignment(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from eng5_runner.errors import ConfigurationError
-from eng5_runner.run.ports import Clock
-from eng5_runner.run.preflight.assignment import Findings
+from eng5_runner.run.ports import Clock, Findings
 from eng5_runner.transport.http import Alive
 
 # The header that tells has whole seconds, and the answer was on its way.

@@ -10,8 +10,7 @@ from eng5_runner.contracts.services import ModelEntry, ModelManifest
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.errors import ConfigurationError
 from eng5_runner.judges.compatibility import refusals
-from eng5_runner.run.ports import Models
-from eng5_runner.run.preflight.assignment import Findings
+from eng5_runner.run.ports import Findings, Models
 
 
 async def ask_judge(spec: RunSpec, *, models: Models) -> Findings:

@@ -16,8 +16,19 @@ from eng5_runner.core.events import PreflightPassed
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.errors import RunnerError
-from eng5_runner.run.ports import AssignmentRegistry, Broker, Check, Clock, ContentStore, Models, Notice, Ports, Update
-from eng5_runner.run.preflight.assignment import Findings, ask_assignment
+from eng5_runner.run.ports import (
+    AssignmentRegistry,
+    Broker,
+    Check,
+    Clock,
+    ContentStore,
+    Findings,
+    Models,
+    Notice,
+    Ports,
+    Update,
+)
+from eng5_runner.run.preflight.assignment import ask_assignment
 from eng5_runner.run.preflight.clock import compare_clocks
 from eng5_runner.run.preflight.judge import ask_judge
 from eng5_runner.run.preflight.study_options import ask_honours, goes_beyond

@@ -13,8 +13,7 @@ from eng5_runner.core.spec import RunSpec
 from eng5_runner.core.study_size import comparisons_wanted
 from eng5_runner.errors import ConfigurationError
 from eng5_runner.judges.cost_bound import judging_model, most_usd
-from eng5_runner.run.ports import AssignmentRegistry, Models
-from eng5_runner.run.preflight.assignment import Findings
+from eng5_runner.run.ports import AssignmentRegistry, Findings, Models
 
 _COST = "max_cost_usd"
 # Prose of learners has about 1.4 tokens to a word; no language that is assessed here comes near this.
