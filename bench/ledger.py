@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.study import accepted, judgements
 from eng5_runner.core.events import event_to_json
-from eng5_runner.effects.ledger import Ledger, read_ledger
+from eng5_runner.effects.ledger import Ledger, LedgerReading
 
 EVENTS = 20_000
 BATCH = 500
@@ -30,7 +30,7 @@ def main() -> None:
                 file.write(event_to_json(event) + b"\n")
         plain = time.perf_counter() - began
         began = time.perf_counter()
-        assert len(read_ledger(directory).events) == EVENTS
+        assert len(tuple(LedgerReading(directory))) == EVENTS
         read = time.perf_counter() - began
     print(f"  durable {EVENTS / durable:,.0f} events/s, plain {EVENTS / plain:,.0f} ({durable / plain:.1f} times)")
     print(f"  read back and checked {EVENTS / read:,.0f} events/s")

@@ -1,4 +1,4 @@
-"""The only doors to time and chance."""
+"""The only sources of time and randomness in a run."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from uuid import UUID, uuid4
 
 
 class SystemClock:
-    """The machine's clocks."""
+    """The clocks of this machine."""
 
     def now(self) -> datetime:
-        """The instant, in UTC, for the record."""
+        """The present instant in UTC, for the ledger."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Seconds since some start, for deadlines: it never jumps when somebody sets the wall clock."""
+        """Seconds since some start, for timeouts. Setting the machine's clock does not change it."""
         return time.monotonic()
 
 
 def new_run_id() -> UUID:
-    """An id that no other run has."""
+    """A new random id."""
     return uuid4()

@@ -1,4 +1,4 @@
-"""The disk that a run is written to: whether it can be, and how much it still takes."""
+"""The disk that a run is written to: whether it is writable, and how many bytes are free."""
 
 from __future__ import annotations
 
@@ -8,20 +8,23 @@ from pathlib import Path
 
 from eng5_runner.errors import DiskError
 
-_ELSEWHERE = "Name another folder with --output-dir, or give the right to write there."
-
 
 def free_bytes(folder: Path) -> int:
-    """How much is free where the folder is, or will be. What is tried there is removed again.
+    """Free bytes on the disk of a folder, which need not exist yet.
+
+    Whether the folder is writable is tried out; nothing is left behind.
 
     Raises:
-        DiskError: nothing can be written there.
+        DiskError: the folder cannot be written.
     """
-    there = folder
-    while not there.exists() and there != there.parent:
-        there = there.parent
+    existing = folder
+    while not existing.exists() and existing != existing.parent:
+        existing = existing.parent
     try:
-        with tempfile.TemporaryDirectory(prefix=".eng5-", dir=there):
-            return shutil.disk_usage(there).free
+        with tempfile.TemporaryDirectory(prefix=".eng5-", dir=existing):
+            return shutil.disk_usage(existing).free
     except OSError as error:
-        raise DiskError(f"{folder} cannot be written: {error.strerror}.", remedy=_ELSEWHERE) from None
+        raise DiskError(
+            f"{folder} cannot be written: {error.strerror}.",
+            remedy="Choose another folder with --output-dir, or allow writing to this one.",
+        ) from None

@@ -1,7 +1,12 @@
-"""The ledger file: one JSON object a line, each with a checksum over what stands before it.
+"""The ledger file: one JSON object per line, each with a checksum of the bytes before it.
 
-An event counts once it is on the disk (fdatasync), not before. A line that a kill cut short is the torn tail: it was
-never counted, so it is kept aside and cut off. A broken line with good lines after it is damage: nothing is touched.
+An event counts once it is on the disk (fdatasync), not before. A crash can leave an incomplete last line, the torn
+tail. Its event never counted, so the tail is moved to a file of its own. A broken line before complete lines is
+damage: the ledger is refused and nothing is changed.
+
+A line looks like this:
+
+    {"v":1,"at":"2027-03-02T08:00:00Z","type":"DeadlineReached","kind":"idle","waited":900.0,"_crc":"4846631e"}
 """
 
 from __future__ import annotations
@@ -12,7 +17,6 @@ import re
 import threading
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,6 +24,7 @@ from typing import Self
 from pydantic import ValidationError
 
 from eng5_runner.core.events import Event, event_from_json, event_to_json
+from eng5_runner.effects import durable
 from eng5_runner.errors import DiskError, InputsInvalid, InputsMissing
 
 LEDGER_NAME = "ledger.jsonl"
@@ -32,40 +37,25 @@ def _line(event: Event) -> bytes:
 
 
 def _is_whole(line: bytes) -> bool:
-    found = _TAIL.search(line)
-    return found is not None and int(found[1], 16) == zlib.crc32(line[: found.start()])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerContents:
-    """What a ledger file holds.
-
-    Attributes:
-        events: all whole events, in order.
-        whole_bytes: how far the file is whole.
-        torn_bytes: what stands after that, of an event that never counted.
-    """
-
-    events: tuple[Event, ...]
-    whole_bytes: int
-    torn_bytes: int
+    checksum = _TAIL.search(line)
+    return checksum is not None and int(checksum[1], 16) == zlib.crc32(line[: checksum.start()])
 
 
 class LedgerReading:
-    """A ledger read event by event, as often as wanted, and never held in memory as a whole.
+    """A ledger to iterate over, as often as needed. Only one event at a time is held in memory.
 
     Attributes:
-        whole_bytes: how far the file is whole.
-        torn_bytes: what stands after that, of an event that never counted.
+        whole_bytes: the size of the complete lines.
+        torn_bytes: the size of the torn tail after them, whose event never counted.
     """
 
     def __init__(self, run_directory: Path) -> None:
-        """Check every line's checksum.
+        """Check the checksum of every line.
 
         Raises:
             InputsMissing: there is no ledger.
-            InputsInvalid: a line in its middle is damaged.
-            DiskError: it cannot be read.
+            InputsInvalid: a line before the last is damaged.
+            DiskError: the ledger cannot be read.
         """
         self._path = run_directory / LEDGER_NAME
         try:
@@ -79,16 +69,16 @@ class LedgerReading:
             ) from None
 
     def __iter__(self) -> Iterator[Event]:
-        """All whole events, in order.
+        """The events of all complete lines, in order.
 
         Raises:
-            InputsInvalid: one that this version does not know.
+            InputsInvalid: this version does not know one of the events.
         """
-        at = 0
+        end = 0
         with self._path.open("rb") as file:
             for number, line in enumerate(file, start=1):
-                at += len(line)
-                if at > self.whole_bytes:
+                end += len(line)
+                if end > self.whole_bytes:
                     return
                 try:
                     yield event_from_json(line)
@@ -100,7 +90,7 @@ class LedgerReading:
 
 
 def require_ledger(run_directory: Path) -> None:
-    """Refuse what is no run's directory, before anything is put there.
+    """Check that a directory is a run directory, before anything is written there.
 
     Raises:
         InputsMissing: there is no ledger.
@@ -111,49 +101,37 @@ def require_ledger(run_directory: Path) -> None:
 
 def _no_ledger(run_directory: Path) -> InputsMissing:
     return InputsMissing(
-        f"{run_directory} holds no ledger ({LEDGER_NAME}).", remedy="Name the directory of a run, such as runs/latest."
+        f"{run_directory} has no ledger ({LEDGER_NAME}).", remedy="Name a run directory, such as runs/latest."
     )
 
 
-def read_ledger(run_directory: Path) -> LedgerContents:
-    """Read a run's ledger as a whole, without changing it.
-
-    Raises:
-        InputsMissing: there is none.
-        InputsInvalid: a line in its middle is damaged, or it holds an event that this version does not know.
-        DiskError: it cannot be read.
-    """
-    reading = LedgerReading(run_directory)
-    return LedgerContents(events=tuple(reading), whole_bytes=reading.whole_bytes, torn_bytes=reading.torn_bytes)
-
-
 def _measured(lines: Iterable[bytes], path: Path) -> tuple[int, int]:
-    """How many bytes from the start are whole lines, and how many follow them.
+    """The size of the complete lines at the start, and of the rest.
 
     Raises:
-        InputsInvalid: a whole line stands after a broken one.
+        InputsInvalid: a complete line follows a broken one.
     """
-    whole, at, broken_line = 0, 0, 0
+    whole, end, broken_line = 0, 0, 0
     for number, line in enumerate(lines, start=1):
-        at += len(line)
+        end += len(line)
         if line.endswith(b"\n") and _is_whole(line[:-1]):
             if broken_line:
                 raise InputsInvalid(
                     f"{path}, line {broken_line}: the checksum does not fit, and whole lines follow it.",
                     remedy="The file was changed or damaged; restore it from a copy. Nothing was altered.",
                 )
-            whole = at
+            whole = end
         elif not broken_line:
             broken_line = number
-    return whole, at - whole
+    return whole, end - whole
 
 
 class Ledger:
-    """A ledger open for writing; whoever opens it holds the run's lock (`run_lock.held`).
+    """A ledger open for writing. The caller holds the run's lock (`run_lock.held`).
 
     Attributes:
-        events: what it held when it was opened.
-        repaired: bytes of a torn tail that were put aside.
+        events: the events that the ledger had when it was opened.
+        repaired: the size of a torn tail that was moved away, in bytes.
     """
 
     def __init__(self, run_directory: Path) -> None:
@@ -161,43 +139,43 @@ class Ledger:
 
         Raises:
             InputsInvalid: the ledger is damaged.
-            DiskError: it cannot be opened.
+            DiskError: the ledger cannot be opened.
         """
         self._path = run_directory / LEDGER_NAME
-        # A cancelled `append` leaves its thread at work, and the file must not be closed under it.
-        self._one_at_a_time = threading.Lock()
-        self._refuses = ""
+        # The thread of a cancelled `append` goes on, and its file must not be closed meanwhile.
+        self._lock = threading.Lock()
+        self._refusal = ""
         self.events: tuple[Event, ...] = ()
         self.repaired = 0
         try:
             if self._path.exists():
-                contents = read_ledger(run_directory)
-                self.events = contents.events
-                self.repaired = contents.torn_bytes
-                if contents.torn_bytes:
-                    self._cut_torn_tail(contents.whole_bytes)
+                reading = LedgerReading(run_directory)
+                self.events = tuple(reading)
+                self.repaired = reading.torn_bytes
+                if reading.torn_bytes:
+                    self._move_torn_tail(reading.whole_bytes)
             self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-            sync_directory(run_directory)
+            durable.sync_directory(run_directory)
         except OSError as error:
             raise _cannot_write(self._path, _cause(error)) from None
 
     def __enter__(self) -> Self:
-        """Use as a context: it closes the file."""
+        """Use as a context, which closes the file at its end."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the file."""
-        with self._one_at_a_time:
-            self._refuses = "it is closed"
+        with self._lock:
+            self._refusal = "it is closed"
             os.close(self._file)
 
     async def append(self, events: Sequence[Event]) -> None:
-        """Write the events and return when they are on the disk.
+        """Write events and return when they are on the disk.
 
         Raises:
-            DiskError: they are not; what was written before is untouched.
+            DiskError: the events could not be written. Events before them are unchanged.
         """
         if events:
             await asyncio.to_thread(self.write, b"".join(map(_line, events)))
@@ -206,29 +184,27 @@ class Ledger:
         """Append bytes and sync them.
 
         Raises:
-            DiskError: disk full, or the sync failed. A failed sync is never tried again: the kernel may have
-                dropped the pages and would then report a success that is none.
+            DiskError: the disk is full, or the sync failed. A failed sync is never tried again: the kernel may have
+                dropped the data, and would then report success all the same.
         """
-        with self._one_at_a_time:
-            if self._refuses:
-                raise _cannot_write(self._path, self._refuses)
+        with self._lock:
+            if self._refusal:
+                raise _cannot_write(self._path, self._refusal)
             before = os.fstat(self._file).st_size
             try:
-                view = memoryview(data)
-                while view:
-                    # A disk that is nearly full takes a part without an error; the next call tells.
-                    view = view[os.write(self._file, view) :]
+                durable.write_all(self._file, data)
             except OSError as error:
                 self._shorten(before)
                 raise _cannot_write(self._path, _cause(error)) from None
             try:
                 os.fdatasync(self._file)
             except OSError as error:
-                self._refuses = f"a sync failed before ({_cause(error)})"
+                self._refusal = f"a sync failed before ({_cause(error)})"
                 self._shorten(before)
                 raise _cannot_write(self._path, _cause(error)) from None
 
-    def _cut_torn_tail(self, whole_bytes: int) -> None:
+    def _move_torn_tail(self, whole_bytes: int) -> None:
+        """Copy the torn tail to a file of its own, then cut it off; else a power cut could bring it back later."""
         with self._path.open("r+b") as file:
             file.seek(whole_bytes)
             torn = file.read()
@@ -239,20 +215,14 @@ class Ledger:
             os.fsync(file.fileno())
 
     def _shorten(self, size: int) -> None:
-        """Back to the last whole line; if even that fails, reading finds the torn tail, so nothing may follow it."""
+        """Cut the file back to its last complete line.
+
+        If that fails, the file ends with a torn tail, and nothing may be written after it.
+        """
         try:
             os.ftruncate(self._file, size)
         except OSError as error:
-            self._refuses = f"a torn line could not be cut off ({_cause(error)})"
-
-
-def sync_directory(directory: Path) -> None:
-    """Make a new name in a directory as durable as the file behind it."""
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+            self._refusal = f"a torn line could not be cut off ({_cause(error)})"
 
 
 def _cause(error: OSError) -> str:
@@ -262,5 +232,5 @@ def _cause(error: OSError) -> str:
 def _cannot_write(path: Path, cause: str) -> DiskError:
     return DiskError(
         f"{path} cannot be written: {cause}.",
-        remedy="Make room or check the permissions; what was recorded before is safe, and `resume` goes on from there.",
+        remedy="Free disk space or check the permissions, then `resume`. What was recorded before is safe.",
     )

@@ -1,4 +1,4 @@
-"""The lock of a run's directory: whoever records, writes outputs or logs there holds it, one process at a time."""
+"""The lock of a run directory: only the process that holds it writes events, outputs or logs there."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ LOCK_NAME = "run.lock"
 
 @contextmanager
 def held(run_directory: Path) -> Iterator[None]:
-    """The directory, for this process alone while the context lasts; the kernel gives it back however that ends.
+    """Hold the lock while the context lasts. If the process dies, the kernel releases the lock.
 
     Raises:
-        TemporaryFailure: another process works on the run; nothing of it was touched.
-        DiskError: the lock cannot be written.
+        TemporaryFailure: another process holds the lock; nothing was changed.
+        DiskError: the lock file cannot be written.
     """
-    lock = _taken(run_directory)
+    lock = _locked(run_directory)
     try:
         yield
     finally:
         os.close(lock)
 
 
-def _taken(run_directory: Path) -> int:
-    """`flock` on a file of its own; gives its descriptor."""
+def _locked(run_directory: Path) -> int:
+    """Lock the lock file, note this process in it, and return its descriptor."""
     path = run_directory / LOCK_NAME
     try:
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -43,7 +43,7 @@ def _taken(run_directory: Path) -> int:
         holder = os.pread(lock, 100, 0).decode(errors="replace").strip() or "another process"
         os.close(lock)
         raise TemporaryFailure(
-            f"{run_directory} is being worked on by {holder}.", remedy="Wait until that process has ended."
+            f"{run_directory} is being worked on by {holder}.", remedy="Wait until that process ends."
         ) from None
     except OSError as error:
         os.close(lock)
@@ -54,5 +54,5 @@ def _taken(run_directory: Path) -> int:
 def _cannot_lock(path: Path, error: OSError) -> DiskError:
     return DiskError(
         f"{path} cannot be written: {error.strerror or error}.",
-        remedy="Make room or check the permissions; nothing of the run was touched.",
+        remedy="Free disk space or check the permissions. Nothing in the run was changed.",
     )

@@ -1,20 +1,19 @@
-"""What was uploaded before: service URL and sha256 of the text → storage id, one small file for each service.
+"""The upload cache: which texts each Content Service has, one small file per service.
 
-A line counts as soon as it is on the disk, so a crash loses no upload that was answered. Lines that do not fit their
-checksum are passed over: a cache may forget, it may not lie.
+A file maps the sha256 of a text to its storage id. A line is on the disk before the upload counts, so a crash loses no
+upload. A line with a wrong checksum is skipped: a cache may forget an upload, but must not invent one.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
 from eng5_runner.canonical import sha256_hex
-from eng5_runner.effects.ledger import sync_directory
+from eng5_runner.effects import durable
 from eng5_runner.errors import DiskError
 
 _LINE = re.compile(rb"^([0-9a-f]{64}) ([0-9a-f]{32}) ([0-9a-f]{8})$")
@@ -22,38 +21,38 @@ UPLOADS = ".uploads"
 
 
 class UploadCache:
-    """The entries of one service. Several runs may use it at the same time."""
+    """The texts that one service has. Several runs may use the cache at the same time."""
 
     def __init__(self, folder: Path, *, service_url: str) -> None:
         self._path = folder / f"{sha256_hex(service_url.encode())[:16]}{UPLOADS}"
 
     def entries(self) -> Mapping[str, str]:
-        """Text sha256 → storage id; empty if there is no usable file."""
+        """Text sha256 → storage id; empty if the file is missing or unreadable."""
         try:
             data = self._path.read_bytes()
         except OSError:
             return {}
-        found = {}
+        entries = {}
         for line in data.split(b"\n"):
             parts = _LINE.match(line)
             if parts and int(parts[3], 16) == zlib.crc32(line[:97]):
-                found[parts[1].decode()] = parts[2].decode()
-        return found
+                entries[parts[1].decode()] = parts[2].decode()
+        return entries
 
     async def remember(self, uploads: Mapping[str, str]) -> None:
-        """Add entries, durable when this returns.
+        """Add entries; they are durable when this returns.
 
         Raises:
-            DiskError: they could not be written.
+            DiskError: the entries could not be written.
         """
         if uploads:
             await asyncio.to_thread(self._append, uploads)
 
     async def forget(self) -> None:
-        """Drop all entries: the service no longer has what it should.
+        """Remove all entries, because the service has lost texts.
 
         Raises:
-            DiskError: they are still there.
+            DiskError: the entries could not be removed.
         """
         try:
             await asyncio.to_thread(self._path.unlink, missing_ok=True)
@@ -61,28 +60,17 @@ class UploadCache:
             raise self._cannot("removed", error) from None
 
     def _append(self, uploads: Mapping[str, str]) -> None:
-        lines = bytearray(b"\n")  # ends a line that a kill cut short
+        lines = bytearray(b"\n")  # ends a line that a crash cut short
         for text_sha256, storage_id in uploads.items():
             entry = f"{text_sha256} {storage_id}".encode()
             lines += b"%s %08x\n" % (entry, zlib.crc32(entry))
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            is_new = not self._path.exists()
-            file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-            try:
-                left = memoryview(lines)
-                while left:  # a disk that is nearly full takes a part without an error
-                    left = left[os.write(file, left) :]
-                os.fdatasync(file)
-            finally:
-                os.close(file)
-            if is_new:
-                sync_directory(self._path.parent)
+            durable.append(self._path, lines)
         except OSError as error:
             raise self._cannot("written", error) from None
 
-    def _cannot(self, what: str, error: OSError) -> DiskError:
+    def _cannot(self, be: str, error: OSError) -> DiskError:
         return DiskError(
-            f"The upload cache {self._path} cannot be {what}: {error.strerror}.",
-            remedy="Make room, or name another place with ENG5_CACHE_DIR.",
+            f"The upload cache {self._path} cannot be {be}: {error.strerror}.",
+            remedy="Free disk space, or choose another folder with ENG5_CACHE_DIR.",
         )

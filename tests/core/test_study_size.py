@@ -55,7 +55,7 @@ def test_a_boundary_design_asks_each_pair_in_both_orders(repeats, total):
 def test_a_target_reliability_takes_what_the_narrowest_class_takes():
     takes = [comparisons_for_reliability(essays=20, spread=spread, reliability=0.8) for spread in SPREADS]
     assert wanted(target_reliability=0.8) == max(takes) == takes[0]
-    assert "it ends earlier" in origin(target_reliability=0.8)
+    assert "ends as soon as it reaches the target" in origin(target_reliability=0.8)
 
 
 def test_a_target_standard_error_takes_what_the_most_demanding_class_takes():

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eng5_runner.core.events import Event
-from eng5_runner.effects.ledger import LEDGER_NAME, Ledger, read_ledger
+from eng5_runner.effects.ledger import LEDGER_NAME, Ledger, LedgerReading
 from eng5_runner.errors import DiskError, InputsInvalid, InputsMissing
 from tests.effects.samples import one_of_each, uploaded
 from tests.support.processes import in_memory, line, python
@@ -120,7 +120,7 @@ async def test_every_kind_of_event_comes_back_as_it_was(tmp_path: Path) -> None:
     assert {type(event) for event in events} == set(get_args(Event))
     data = await _written(tmp_path, *events)
     assert data.count(b"\n") == len(events)
-    assert read_ledger(tmp_path).events == events
+    assert tuple(LedgerReading(tmp_path)) == events
     with Ledger(tmp_path) as ledger:
         assert (ledger.events, ledger.repaired) == (events, 0)
 
@@ -130,9 +130,9 @@ async def test_cut_at_any_byte_the_whole_lines_before_the_cut_are_left(memory_fo
     data = await _written(memory_folder, *events)
     for cut in range(data.index(b"\n") + 1, len(data) + 1):
         (memory_folder / LEDGER_NAME).write_bytes(data[:cut])
-        contents = read_ledger(memory_folder)
+        contents = LedgerReading(memory_folder)
         whole = data[:cut].rfind(b"\n") + 1
-        assert contents.events == events[: data[:cut].count(b"\n")]
+        assert tuple(contents) == events[: data[:cut].count(b"\n")]
         assert (contents.whole_bytes, contents.torn_bytes) == (whole, cut - whole)
 
 
@@ -147,7 +147,7 @@ async def test_a_torn_tail_is_kept_aside_and_writing_goes_on_after_the_whole_lin
             await ledger.append([uploaded(2)])
         aside = memory_folder / f"ledger.torn.{whole}"
         assert (aside.read_bytes(), aside.stat().st_mode & 0o077) == (data[whole:cut], 0)
-        assert read_ledger(memory_folder).events == (events[0], uploaded(2))
+        assert tuple(LedgerReading(memory_folder)) == (events[0], uploaded(2))
         aside.unlink()
 
 
@@ -161,10 +161,10 @@ async def test_any_flipped_bit_is_seen_and_no_event_is_made_of_it(memory_folder:
         (memory_folder / LEDGER_NAME).write_bytes(flipped)
         if bit < 8 * (last - 1):
             with pytest.raises(InputsInvalid):
-                read_ledger(memory_folder)
+                LedgerReading(memory_folder)
         else:
-            contents = read_ledger(memory_folder)  # a torn tail: nothing whole follows
-            assert contents.events == (events[:2] if bit >= 8 * last else events[:1])
+            contents = LedgerReading(memory_folder)  # a torn tail: nothing whole follows
+            assert tuple(contents) == (events[:2] if bit >= 8 * last else events[:1])
             assert contents.torn_bytes == len(data) - contents.whole_bytes > 0
 
 
@@ -175,8 +175,8 @@ def test_whatever_stands_after_the_whole_lines_is_no_event(rubbish: bytes) -> No
         asyncio.run(_written(Path(folder), *events))
         with (Path(folder) / LEDGER_NAME).open("ab") as file:
             file.write(rubbish)
-        contents = read_ledger(Path(folder))
-    assert (contents.events, contents.torn_bytes) == (events, len(rubbish))
+        contents = LedgerReading(Path(folder))
+        assert (tuple(contents), contents.torn_bytes) == (events, len(rubbish))
 
 
 @pytest.mark.parametrize("bad", [b"", b"{}", b'{"type":"RunClosed"}', b"\xff\xfe", b'{"a":1,"_crc":"00000000"}'])
@@ -185,7 +185,7 @@ async def test_a_bad_line_in_the_middle_is_refused_and_nothing_is_altered(tmp_pa
     damaged = lines[0] + bad + b"\n" + lines[1]
     (tmp_path / LEDGER_NAME).write_bytes(damaged)
     with pytest.raises(InputsInvalid, match="line 2: the checksum"):
-        read_ledger(tmp_path)
+        LedgerReading(tmp_path)
     with pytest.raises(InputsInvalid, match="line 2: the checksum"):
         Ledger(tmp_path)
     assert (tmp_path / LEDGER_NAME).read_bytes() == damaged
@@ -201,15 +201,15 @@ async def test_an_event_of_another_version_is_named_by_its_line(tmp_path: Path, 
     stranger = b'%s,"_crc":"%08x"}\n' % (body, zlib.crc32(body))
     (tmp_path / LEDGER_NAME).write_bytes(data + stranger)
     with pytest.raises(InputsInvalid, match="line 2: not an event that this version knows"):
-        read_ledger(tmp_path)
+        tuple(LedgerReading(tmp_path))
 
 
 def test_a_folder_without_a_ledger_is_told_from_one_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(InputsMissing):
-        read_ledger(tmp_path)
+        LedgerReading(tmp_path)
     (tmp_path / LEDGER_NAME).mkdir()
     with pytest.raises(DiskError, match="Is a directory"):
-        read_ledger(tmp_path)
+        LedgerReading(tmp_path)
     with pytest.raises(DiskError, match="No such file"):
         Ledger(tmp_path / "nowhere")
 
@@ -231,7 +231,7 @@ async def test_batches_that_are_appended_at_the_same_time_stay_whole(tmp_path: P
     with Ledger(tmp_path) as ledger:
         batches = [[uploaded(100 * batch + number) for number in range(50)] for batch in range(20)]
         await asyncio.gather(*map(ledger.append, batches))
-    events = read_ledger(tmp_path).events
+    events = tuple(LedgerReading(tmp_path))
     found = [list(events[at : at + 50]) for at in range(0, len(events), 50)]
     assert sorted(found, key=lambda batch: batch[0].model_dump_json()) == batches
 
@@ -270,14 +270,14 @@ async def test_a_full_disk_keeps_what_was_acknowledged_and_room_lets_it_go_on(
         small_disk.fill(leaving=leaving)
         acknowledged, refusal = await _append_until_refused(ledger)
         assert "No space left on device" in refusal.message
-        contents = read_ledger(run)
-        assert contents.events == tuple(map(uploaded, range(acknowledged)))
+        contents = LedgerReading(run)
+        assert tuple(contents) == tuple(map(uploaded, range(acknowledged)))
         assert contents.torn_bytes == 0
         with pytest.raises(DiskError):
             await ledger.append([uploaded(number) for number in range(100)])
         small_disk.free()
         await ledger.append([uploaded(acknowledged)])
-    assert read_ledger(run).events == tuple(map(uploaded, range(acknowledged + 1)))
+    assert tuple(LedgerReading(run)) == tuple(map(uploaded, range(acknowledged + 1)))
 
 
 @pytest.mark.parametrize("limit", [1000, 1001, 5000, 20_000])
@@ -287,8 +287,8 @@ def test_a_quota_keeps_what_was_acknowledged_and_lifting_it_lets_it_go_on(tmp_pa
         acknowledged, _, told = line(writer).partition(" ")
         assert "File too large" in told
         assert writer.wait() == 0
-    contents = read_ledger(tmp_path)
-    assert contents.events == tuple(map(uploaded, range(int(acknowledged) + 1)))
+    contents = LedgerReading(tmp_path)
+    assert tuple(contents) == tuple(map(uploaded, range(int(acknowledged) + 1)))
     assert contents.torn_bytes == 0
 
 
@@ -299,4 +299,4 @@ def test_after_a_failed_sync_nothing_more_is_written(tmp_path: Path) -> None:
         assert "Input/output error" in line(writer)
         assert "a sync failed before (Input/output error)" in line(writer)
         assert writer.wait() == 0
-    assert read_ledger(tmp_path).events == (uploaded(0),)
+    assert tuple(LedgerReading(tmp_path)) == (uploaded(0),)

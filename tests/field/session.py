@@ -13,7 +13,7 @@ from eng5_runner.core.next_step import exit_code
 from eng5_runner.core.spec import Budget, Mode, RunSpec, Study, Target, Timeouts
 from eng5_runner.core.state import RunState, fold
 from eng5_runner.effects.clock import SystemClock, new_run_id
-from eng5_runner.effects.ledger import Ledger, read_ledger
+from eng5_runner.effects.ledger import Ledger, LedgerReading
 from eng5_runner.effects.outputs import CONFIG_NAME, INPUTS_NAME
 from eng5_runner.inventory.read import read_assets
 from eng5_runner.run.connect import open_ports
@@ -41,7 +41,7 @@ class Ended:
 
     @property
     def events(self) -> tuple[Event, ...]:
-        return read_ledger(self.directory).events
+        return tuple(LedgerReading(self.directory))
 
     def hydrated(self) -> Hydrated:
         """The outputs, which must fit their schema."""

@@ -22,7 +22,7 @@ from eng5_runner.core.events import (
     RunClosed,
 )
 from eng5_runner.core.next_step import exit_code
-from eng5_runner.effects.ledger import LEDGER_NAME, read_ledger
+from eng5_runner.effects.ledger import LEDGER_NAME, LedgerReading
 from eng5_runner.errors import InputsInvalid, TemporaryFailure
 from eng5_runner.run.ports import Notice
 from tests.support.run.kills import Killed, dies_after
@@ -120,7 +120,7 @@ def test_a_flipped_bit_never_adds_or_alters_an_event(data, plain, tmp_path):
     with TemporaryDirectory(dir=tmp_path) as folder:
         (Path(folder) / LEDGER_NAME).write_bytes(ledger)
         try:
-            found = read_ledger(Path(folder)).events
+            found = tuple(LedgerReading(Path(folder)))
         except InputsInvalid:
             return
         assert found == tuple(islice(plain.events, len(found)))

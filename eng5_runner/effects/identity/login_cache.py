@@ -17,7 +17,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from eng5_runner.canonical import sha256_hex
 from eng5_runner.contracts.services import TokenText
-from eng5_runner.effects.outputs import write_atomically
+from eng5_runner.effects import durable
 from eng5_runner.errors import ConfigurationError, DiskError, TemporaryFailure
 
 LOCK_SECONDS = 90.0
@@ -91,7 +91,10 @@ class LoginCache:
             DiskError: it could not be written.
         """
         self._make_folder()
-        write_atomically(self._path, login.model_dump_json().encode() + b"\n")
+        try:
+            durable.replace(self._path, login.model_dump_json().encode() + b"\n")
+        except OSError as error:
+            raise self._cannot("written", error) from None
 
     def forget(self) -> bool:
         """Remove the login; returns whether there was a file.

@@ -14,7 +14,7 @@ from eng5_runner.core.events import BudgetRaised, Event, RunResumed, RunStarted
 from eng5_runner.core.inputs import Anchor, Document, Inputs, SourceFile, Student
 from eng5_runner.core.spec import Mode, RunSpec, Study, Target, Timeouts, Uploading, Versions
 from eng5_runner.core.state import RunState, fold
-from eng5_runner.effects.ledger import Ledger, read_ledger
+from eng5_runner.effects.ledger import Ledger, LedgerReading
 from eng5_runner.effects.outputs import CONFIG_NAME, INPUTS_NAME
 from eng5_runner.results.judgements import gather_evidence
 from eng5_runner.results.runner_status import runner_status
@@ -159,7 +159,7 @@ class Run:
 
     @property
     def events(self) -> tuple[Event, ...]:
-        return read_ledger(self.directory).events
+        return tuple(LedgerReading(self.directory))
 
     @property
     def notices(self) -> list[str]:
