@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from eng5_runner.app.design import check_design, read_pairs
+from eng5_runner.app.design import check_design
 from eng5_runner.app.settings import Settings
 from eng5_runner.contracts.request import LLMConfigOverrides
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.spec import Budget, KafkaAccess, RunSpec, Study, Target, Timeouts, Uploading
 from eng5_runner.errors import InputsMissing, UsageError
+from eng5_runner.inventory.boundary_pairs import read_pairs
 
 # Where HuleEdu's services listen on a developer's machine.
 DEFAULT_KAFKA = "localhost:9093"

@@ -22,9 +22,9 @@ from eng5_runner.effects.cj_admin.client import AdministrationClient
 from eng5_runner.effects.clock import new_run_id
 from eng5_runner.errors import ConfigurationError, InputsInvalid, InputsMissing, UsageError
 from eng5_runner.inventory.docx import docx_text
-from eng5_runner.inventory.folder import read_bytes
+from eng5_runner.inventory.findings import Unreadable
+from eng5_runner.inventory.safe_files import read_bytes
 from eng5_runner.inventory.text import normal, plain_text
-from eng5_runner.inventory.unreadable import Unreadable
 from eng5_runner.transport.http import Service, http_session
 
 T = TypeVar("T")
@@ -81,7 +81,8 @@ def text_of(file: Path) -> str:
     except Unreadable as refusal:
         if isinstance(refusal.__cause__, FileNotFoundError):
             raise InputsMissing(f"The file {name} is not there.", remedy="Check --file.") from None
-        raise InputsInvalid(f"{name} cannot be used: {refusal.message}", remedy=refusal.remedy) from None
+        finding = refusal.finding(str(file))
+        raise InputsInvalid(f"{name} cannot be used: {finding.message}", remedy=finding.remedy) from None
     return text
 
 

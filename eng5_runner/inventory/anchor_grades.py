@@ -1,4 +1,4 @@
-"""Which grade each anchor has: the anchor table says it, or else the file name."""
+"""The grade of each anchor: from the anchor table, or else from the file name."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from eng5_runner.contracts.grade_scales import GradeScale
-from eng5_runner.core.inputs import Finding, shown
+from eng5_runner.core.inputs import Finding
 from eng5_runner.inventory.essay_ids import fold
-from eng5_runner.inventory.scan import AnchorTable, AnchorTableRow, ScannedFile
+from eng5_runner.inventory.findings import finding
+from eng5_runner.inventory.scanned import AnchorTable, AnchorTableRow, ScannedFile
 
 _DASHES = MappingProxyType(str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-")))
 """Word processors turn the minus of `E-` into one of these."""
@@ -30,35 +30,21 @@ def read_rows(
         source_path: of the table, for the findings.
 
     Returns:
-        The rows, or None where the table is not an anchor table; and what is wrong with it. A table without
-        grades, as studies of rater agreement keep them, has no rows: the file names must say the grades.
+        The rows, or None if this is not an anchor table; and what is wrong with it. A table without grades, as
+        studies of rater agreement keep them, has no rows: the grades must be in the file names.
     """
     lines = [(number, row) for number, row in enumerate(grid, start=1) if any(cell.strip() for cell in row)]
     heading = [re.sub(r"[\s_-]", "", cell).lower() for cell in lines[0][1]] if lines else []
     if "anchorid" not in heading and "filename" not in heading:
-        return None, (
-            Finding(
-                severity="error",
-                kind="unreadable_table",
-                file=shown(source_path),
-                message="The anchor table has no column anchor_id (or ANCHOR-ID) or file_name.",
-                remedy="Give the table a heading line with the columns anchor_id and grade.",
-            ),
-        )
+        reason = "it has no column anchor_id (or ANCHOR-ID) or file_name"
+        return None, (finding("unreadable_table", source_path, reason=reason),)
     if "grade" not in heading:
-        return (), (
-            Finding(
-                severity="warning",
-                kind="table_without_grades",
-                file=shown(source_path),
-                message="The anchor table has no column grade; grades are taken from the file names.",
-                remedy="Add a column grade if the table should decide.",
-            ),
-        )
+        return (), (finding("table_without_grades", source_path),)
     return tuple(_row(number, heading=heading, row=row) for number, row in lines[1:]), ()
 
 
 def _row(number: int, *, heading: Sequence[str], row: Sequence[str]) -> AnchorTableRow:
+    # The first of several columns with the same name counts.
     cells = dict(zip(reversed(heading), reversed([*row, *[""] * len(heading)][: len(heading)]), strict=True))
     return AnchorTableRow(
         line=number,
@@ -69,17 +55,17 @@ def _row(number: int, *, heading: Sequence[str], row: Sequence[str]) -> AnchorTa
 
 
 def grade_in_name(stem: str, scale: GradeScale) -> tuple[str | None, str | None]:
-    """The grade that a file name carries: `A1`, `F+2`, or the part after the last `_`, as in `essay_C+`.
+    """The grade in a file name: `A1`, `F+2`, or the part after the last `_`, as in `essay_C+`.
 
     Returns:
-        The grade, or None; and where there is none, what looks like a grade of some other scale, or None.
+        The grade, or None; and if there is none, a part that looks like a grade of another scale, or None.
     """
     normal = _normal(stem)
     candidates = [part.rstrip("0123456789").strip() for part in (normal, normal.rpartition("_")[2])]
     for candidate in candidates:
         if candidate in scale.grades:
             return candidate, None
-    return None, next((each for each in candidates if _GRADE_LIKE.fullmatch(each)), None)
+    return None, next((candidate for candidate in candidates if _GRADE_LIKE.fullmatch(candidate)), None)
 
 
 def grade_anchors(
@@ -88,8 +74,8 @@ def grade_anchors(
     """Give every anchor its grade.
 
     Args:
-        anchors: the files of the anchors' folder.
-        table: the anchor table, if there is one. Where it could not be read, nothing is said about grades.
+        anchors: the files of the anchor folder.
+        table: the anchor table, if there is one. If it could not be read, no grade is reported as missing or wrong.
         scale: the run's scale.
 
     Returns:
@@ -101,17 +87,12 @@ def grade_anchors(
     by_path, findings = _match(rows, anchors, table_path="" if table is None else table.source_path)
     grades: dict[str, str] = {}
     for anchor in anchors:
-        judged = _judge(anchor, by_path.get(anchor.source_path), scale=scale, has_table=bool(rows))
-        findings += judged.findings
-        if judged.grade is not None:
-            grades[anchor.source_path] = judged.grade
+        row = by_path.get(anchor.source_path)
+        grade, problems = _grade(anchor, row, scale=scale, needs_row=bool(rows) and row is None)
+        findings += problems
+        if grade is not None:
+            grades[anchor.source_path] = grade
     return grades, tuple(findings)
-
-
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    grade: str | None
-    findings: tuple[Finding, ...] = ()
 
 
 def _match(
@@ -125,101 +106,53 @@ def _match(
     rows_of: defaultdict[str, list[AnchorTableRow]] = defaultdict(list)
     findings = []
     for row in rows:
-        found = paths.get(fold(row.file_name or row.anchor_id), set())
-        for path in found:
+        name = row.file_name or row.anchor_id
+        matches = paths.get(fold(name), set())
+        for path in matches:
             rows_of[path].append(row)
-        if not found:
-            findings.append(_row_without_file(row, table_path))
-    findings += [
-        _duplicate_row(path, rows=several, table_path=table_path)
-        for path, several in sorted(rows_of.items())
-        if len(several) > 1
-    ]
+        if not matches:
+            findings.append(finding("row_without_file", table_path, line=row.line, name=name))
+    for path, several in sorted(rows_of.items()):
+        if len(several) > 1:
+            lines = ", ".join(str(row.line) for row in several)
+            findings.append(finding("duplicate_row", table_path, lines=lines, anchor=path))
     return {path: several[0] for path, several in rows_of.items()}, findings
 
 
-def _judge(anchor: ScannedFile, row: AnchorTableRow | None, *, scale: GradeScale, has_table: bool) -> _Judged:
-    named, grade_like = grade_in_name(anchor.stem, scale)
+def _grade(
+    anchor: ScannedFile, row: AnchorTableRow | None, *, scale: GradeScale, needs_row: bool
+) -> tuple[str | None, list[Finding]]:
+    """The anchor's grade, or None; and what is wrong with it."""
+    path = anchor.source_path
+    in_name, grade_like = grade_in_name(anchor.stem, scale)
     if row is not None and row.grade:
-        written = _normal(row.grade)
-        if written not in scale.grades:
-            return _Judged(
-                None, (_unknown_grade(anchor, grade=row.grade, scale=scale, where=f"row {row.line} of the table"),)
-            )
-        if named is not None and named != written:
-            return _Judged(written, (_grade_disagrees(anchor, row=row, named=named),))
-        return _Judged(written)
-    if named is not None:
-        return _Judged(named, (_file_without_row(anchor, named),) if has_table and row is None else ())
+        in_table = _normal(row.grade)
+        if in_table not in scale.grades:
+            return None, [_unknown_grade(path, grade=row.grade, scale=scale, where=f"row {row.line} of the table")]
+        if in_name not in (None, in_table):
+            return in_table, [
+                finding("grade_disagrees", path, line=row.line, table_grade=row.grade, name_grade=in_name)
+            ]
+        return in_table, []
+    if in_name is not None:
+        return in_name, [finding("file_without_row", path, grade=in_name)] if needs_row else []
     if grade_like is not None:
-        return _Judged(None, (_unknown_grade(anchor, grade=grade_like, scale=scale, where="the file name"),))
-    return _Judged(None, (_anchor_without_grade(anchor, scale),))
+        return None, [_unknown_grade(path, grade=grade_like, scale=scale, where="the file name")]
+    return None, [finding("anchor_without_grade", path, stem=anchor.stem, grades=" ".join(scale.grades))]
+
+
+def _unknown_grade(path: str, *, grade: str, scale: GradeScale, where: str) -> Finding:
+    near = difflib.get_close_matches(_normal(grade).upper(), scale.grades, n=1, cutoff=0.5)
+    return finding(
+        "unknown_grade",
+        path,
+        grade=grade,
+        where=where,
+        scale=scale.scale_id,
+        hint=f"Did you mean {near[0]}? " if near else "",
+        grades=" ".join(scale.grades),
+    )
 
 
 def _normal(written: str) -> str:
     return unicodedata.normalize("NFKC", written).translate(_DASHES).strip()
-
-
-def _row_without_file(row: AnchorTableRow, table_path: str) -> Finding:
-    name = shown(row.file_name or row.anchor_id)
-    return Finding(
-        severity="warning",
-        kind="row_without_file",
-        file=shown(table_path),
-        message=f"Row {row.line} of the anchor table ({name}) belongs to no file of the anchors' folder.",
-        remedy="Correct the row, or put the anchor's file into the folder; else the row is not used.",
-    )
-
-
-def _duplicate_row(path: str, *, rows: Sequence[AnchorTableRow], table_path: str) -> Finding:
-    lines = ", ".join(str(row.line) for row in rows)
-    return Finding(
-        severity="error",
-        kind="duplicate_row",
-        file=shown(table_path),
-        message=f"Rows {lines} of the anchor table belong to the same file, {shown(path)}.",
-        remedy="Keep one row for each anchor.",
-    )
-
-
-def _file_without_row(anchor: ScannedFile, grade: str) -> Finding:
-    return Finding(
-        severity="warning",
-        kind="file_without_row",
-        file=shown(anchor.source_path),
-        message=f"The anchor table has no row for this anchor; its grade {grade} is from the file name.",
-        remedy="Add a row for it if the table should decide.",
-    )
-
-
-def _grade_disagrees(anchor: ScannedFile, *, row: AnchorTableRow, named: str) -> Finding:
-    return Finding(
-        severity="warning",
-        kind="grade_disagrees",
-        file=shown(anchor.source_path),
-        message=f"Row {row.line} of the anchor table says {row.grade}, the file name {named}; the table decides.",
-        remedy="Correct the one that is wrong.",
-    )
-
-
-def _unknown_grade(anchor: ScannedFile, *, grade: str, scale: GradeScale, where: str) -> Finding:
-    near = difflib.get_close_matches(_normal(grade).upper(), scale.grades, n=1, cutoff=0.5)
-    hint = f"Did you mean {near[0]}? " if near else ""
-    return Finding(
-        severity="error",
-        kind="unknown_grade",
-        file=shown(anchor.source_path),
-        message=f"The grade {shown(grade)} ({where}) is not one that an anchor can have on {scale.scale_id}.",
-        remedy=f"{hint}Use one of {' '.join(scale.grades)}, or choose another --grade-scale.",
-    )
-
-
-def _anchor_without_grade(anchor: ScannedFile, scale: GradeScale) -> Finding:
-    return Finding(
-        severity="error",
-        kind="anchor_without_grade",
-        file=shown(anchor.source_path),
-        message="Neither the anchor table nor the file name says this anchor's grade.",
-        remedy=f"Add a row with anchor_id {shown(anchor.stem)} and its grade to the anchor table, or end the "
-        f"file name with _ and the grade, one of {' '.join(scale.grades)}.",
-    )

@@ -1,67 +1,100 @@
-"""The pairs of a boundary study: what a person calls an essay, and which essay that is."""
+"""The table of pairs of a boundary study: which essays it means.
+
+A name is an essay's id, its file name with or without suffix, or an anchor's label: `anna.txt,C+1` under the heading
+`essay_a,essay_b` is the pair ("anna", "anchor-cplus1").
+"""
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from eng5_runner.core.inputs import Inputs
-from eng5_runner.errors import InputsInvalid
+from eng5_runner.errors import InputsInvalid, InputsMissing
+
+_COLUMNS = ("essay_a", "essay_b")
+_MOST_LINES_NAMED = 10
+
+
+def read_pairs(path: Path | None, inputs: Inputs) -> tuple[tuple[str, str], ...]:
+    """The pairs of essay ids of a CSV table with the columns essay_a and essay_b; none without a table.
+
+    Raises:
+        InputsMissing: the file does not exist.
+        InputsInvalid: it is not such a table, or see `resolve_pairs`.
+    """
+    if path is None:
+        return ()
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except FileNotFoundError:
+        raise InputsMissing(f"--pairs {path} does not exist.", remedy="Name a CSV file.") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputsInvalid(f"--pairs {path} cannot be read: {error}.", remedy="It must be a CSV in UTF-8.") from None
+    if not rows or not set(_COLUMNS) <= set(rows[0]):
+        raise InputsInvalid(
+            f"--pairs {path} has no rows under the columns {' and '.join(_COLUMNS)}.",
+            remedy="Its first line is essay_a,essay_b; each other line names a pair.",
+        )
+    names = [[(row[column] or "").strip() for column in _COLUMNS] for row in rows]
+    return resolve_pairs([(line, a, b) for line, (a, b) in enumerate(names, start=2)], inputs, table=f"--pairs {path}")
 
 
 def resolve_pairs(rows: Iterable[tuple[int, str, str]], inputs: Inputs, *, table: str) -> tuple[tuple[str, str], ...]:
-    """The pairs under our essay ids.
+    """The pairs as essay ids.
 
     Args:
-        rows: line of the table, and the two names: an essay's id, its file's name with or without suffix, or an
-            anchor's label; upper and lower case are the same where that leaves one essay.
+        rows: line in the table, and two names: an essay's id, its file name with or without suffix, or an anchor's
+            label; upper and lower case are the same unless that would make a name ambiguous.
         inputs: of the run.
         table: what to call the table.
 
     Raises:
-        InputsInvalid: a name is unknown or of several essays, or a pair is of one essay or there twice; every such
-            line is named.
+        InputsInvalid: a name is unknown or ambiguous, a pair has the same essay twice or is repeated, or there is no
+            pair. The message names the first ten such lines.
     """
-    names = _names(inputs)
-    wrong: list[str] = []
+    essays = _essays_by_name(inputs)
+    problems: list[str] = []
     pairs: dict[frozenset[str], tuple[str, str]] = {}
-    for line, first, second in rows:
-        found = [_essay(name, names) for name in (first, second)]
-        doubts = [f"line {line}: {told}" for told in found if isinstance(told, _Unknown)]
-        if not doubts:
-            a, b = (str(one) for one in found)
-            if a == b:
-                doubts = [f"line {line}: {a} is compared with itself"]
-            elif frozenset((a, b)) in pairs:
-                doubts = [f"line {line}: the pair {a}, {b} is there already"]
-            else:
-                pairs[frozenset((a, b))] = (a, b)
-        wrong += doubts
-    if wrong or not pairs:
-        told = "; ".join(wrong[:10]) if wrong else "it has no pairs"
-        more = f"; and {len(wrong) - 10} more" if len(wrong) > 10 else ""  # noqa: PLR2004 - as many as are told
-        raise InputsInvalid(f"{table} cannot be used: {told}{more}.", remedy="Correct the table; nothing was sent.")
+    for line, *names in rows:
+        candidates = [essays.get(name) or essays.get(name.casefold()) or () for name in names]
+        unclear = [
+            f"line {line}: {_why_unclear(name, ids=ids, essays=essays)}"
+            for name, ids in zip(names, candidates, strict=True)
+            if len(ids) != 1
+        ]
+        problems += unclear
+        if unclear:
+            continue
+        (a,), (b,) = candidates
+        if a == b:
+            problems.append(f"line {line}: {a} is compared with itself")
+        elif frozenset((a, b)) in pairs:
+            problems.append(f"line {line}: the pair {a}, {b} is repeated")
+        else:
+            pairs[frozenset((a, b))] = (a, b)
+    if problems or not pairs:
+        reasons = "; ".join(problems[:_MOST_LINES_NAMED]) if problems else "it has no pairs"
+        more = len(problems) - _MOST_LINES_NAMED
+        reasons += f"; and {more} more" if more > 0 else ""
+        raise InputsInvalid(f"{table} cannot be used: {reasons}.", remedy="Correct the table; nothing was sent.")
     return tuple(pairs.values())
 
 
-class _Unknown(str):
-    """Why a name is no essay."""
-
-    __slots__ = ()
-
-
-def _names(inputs: Inputs) -> Mapping[str, Sequence[str]]:
-    """Name → the essays that it may mean, in the order in which the kinds of names are looked through."""
-    found: dict[str, list[str]] = {}
-    for name, essay_id in _told(inputs):
-        known = found.setdefault(name, [])
-        if essay_id not in known:
-            known.append(essay_id)
-    return found
+def _essays_by_name(inputs: Inputs) -> Mapping[str, Sequence[str]]:
+    """Name -> the ids of the essays that it may mean."""
+    essays: dict[str, list[str]] = {}
+    for name, essay_id in _names(inputs):
+        ids = essays.setdefault(name, [])
+        if essay_id not in ids:
+            ids.append(essay_id)
+    return essays
 
 
-def _told(inputs: Inputs) -> Iterator[tuple[str, str]]:
+def _names(inputs: Inputs) -> Iterator[tuple[str, str]]:
     essays = [(student.essay_id, student.file.file_name, "") for student in inputs.students]
     essays += [(anchor.anchor_id, anchor.file.file_name, anchor.label) for anchor in inputs.anchors]
     for essay_id, file_name, label in essays:
@@ -71,11 +104,8 @@ def _told(inputs: Inputs) -> Iterator[tuple[str, str]]:
                 yield name.casefold(), essay_id
 
 
-def _essay(name: str, names: Mapping[str, Sequence[str]]) -> str | _Unknown:
-    found = names.get(name) or names.get(name.casefold()) or ()
-    if len(found) == 1:
-        return found[0]
-    if found:
-        return _Unknown(f"{name} may be {' or '.join(found)}")
-    near = get_close_matches(name, names, n=3) or get_close_matches(name.casefold(), names, n=3)
-    return _Unknown(f"there is no essay {name}" + (f" (near: {', '.join(near)})" if near else ""))
+def _why_unclear(name: str, *, ids: Sequence[str], essays: Mapping[str, Sequence[str]]) -> str:
+    if ids:
+        return f"{name} may be {' or '.join(ids)}"
+    near = get_close_matches(name, essays, n=3) or get_close_matches(name.casefold(), essays, n=3)
+    return f"there is no essay {name}" + (f" (near: {', '.join(near)})" if near else "")

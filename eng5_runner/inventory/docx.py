@@ -1,9 +1,9 @@
-"""The text of a .docx as its reader sees it.
+"""The text of a .docx as a reader sees it.
 
-Taken: paragraphs, tables, content controls, links, fields' results, formulas' letters, tracked insertions and
+Included: paragraphs, tables, content controls, links, fields' results, formulas' letters, tracked insertions and
 moves, text boxes (after the paragraph that holds them, once), footnotes and endnotes (after the body).
-Left out: tracked deletions and the place that a move came from, hidden text, comments, headers and footers (page
-furniture, which often names the writer).
+Left out: tracked deletions, the source of a tracked move, hidden text, comments, headers and footers (which often
+name the writer).
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Callable
 from types import MappingProxyType
 from zipfile import ZipFile
 
-from eng5_runner.inventory.unreadable import Unreadable
-from eng5_runner.inventory.zip_parts import damaged, open_archive, parse_part
+from eng5_runner.inventory.findings import Unreadable
+from eng5_runner.inventory.zip_parts import open_archive, parse_part
 
 _WORD = (
     "http://schemas.openxmlformats.org/wordprocessingml/2006/main",
@@ -40,15 +40,15 @@ _IN_RUN = MappingProxyType({"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "
 _ROOTS = frozenset(("document", "footnotes", "endnotes"))
 _OFF = frozenset(("0", "false", "off"))
 _BLANKS = MappingProxyType(str.maketrans("\t\r\n", "   "))
-_UNREAD_ELSEWHERE = frozenset(("hyperlink", "image", "video", "audio", "media"))
-"""Relations to the outside that bring no text of their own; they are never followed."""
+_WITHOUT_TEXT = frozenset(("hyperlink", "image", "video", "audio", "media"))
+"""External relations that add no text to the document; they are never followed."""
 
 
 def docx_text(data: bytes) -> str:
     """The text of a document, paragraphs by newline, table cells by tab.
 
     Raises:
-        Unreadable: it is damaged, encrypted, too large, declares entities, or shows content from outside.
+        Unreadable: it is damaged, encrypted or too large, declares entities, or shows content from another file.
     """
     with open_archive(data) as archive:
         main = _main_part(archive)
@@ -61,7 +61,7 @@ def docx_text(data: bytes) -> str:
 def _main_part(archive: ZipFile) -> str:
     main = _Relations.of(archive, "").inside.get("officeDocument")
     if main is None:
-        raise damaged("it names no main part")
+        raise Unreadable("damaged_document", how="it names no main part")
     return main
 
 
@@ -69,14 +69,6 @@ def _part_text(archive: ZipFile, part: str) -> str:
     reader = _TextReader()
     parse_part(archive, name=part, target=reader)
     return reader.text()
-
-
-def _from_outside() -> Unreadable:
-    return Unreadable(
-        "external_content",
-        "The document shows content from another file, which is not followed.",
-        remedy="Open it in a word processor, take the other content over, and save it again.",
-    )
 
 
 class _Relations:
@@ -101,8 +93,8 @@ class _Relations:
             return
         kind = attributes.get("Type", "").rpartition("/")[2]
         if attributes.get("TargetMode") == "External":
-            if kind not in _UNREAD_ELSEWHERE:
-                raise _from_outside()
+            if kind not in _WITHOUT_TEXT:
+                raise Unreadable("external_content")
             return
         target = posixpath.join("/", self._folder, attributes.get("Target", ""))
         self.inside.setdefault(kind, posixpath.normpath(target).lstrip("/"))
@@ -155,7 +147,7 @@ class _TextReader:
             self._skipped += 1
             return
         if not self._path and name not in _ROOTS:
-            raise damaged("it is not a text document")
+            raise Unreadable("damaged_document", how="it is not a text document")
         if name in _IN_RUN and self._path[-1] == "r":
             self._add(_IN_RUN[name])
         elif name in self._starts:
@@ -179,7 +171,7 @@ class _TextReader:
 
     def _is_skipped(self, name: str) -> bool:
         if name in {"del", "moveFrom"}:
-            # In a paragraph's own properties they say that its end is deleted: it runs on into the next one.
+            # In a paragraph's properties these mean that its end is deleted: it continues in the next paragraph.
             if self._merged and self._path[-2:] == ["pPr", "rPr"]:
                 self._merged[-1] = True
             return True
@@ -197,7 +189,7 @@ class _TextReader:
             self._hidden[-1] = not _OFF.intersection(attributes.values())
 
     def _start_outside(self, _attributes: dict[str, str]) -> None:
-        raise _from_outside()
+        raise Unreadable("external_content")
 
     def _end_paragraph(self) -> None:
         if self._merged.pop():

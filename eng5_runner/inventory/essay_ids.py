@@ -1,9 +1,12 @@
-"""The one rule by which an essay's file name becomes its id; request, artefact and tables use the same.
+"""How an essay's file name becomes its id; request, artefact and tables all use this rule.
 
-    file name without suffix ─► letters without accents, lower case, "+" as "plus" ─► other runs as "-"
-                             ─► a hash of the name where that lost letters, is too short or too long
+    file name without suffix -> lower case, letters without accents, "+" as "plus" -> other characters as "-"
+                             -> with a hash of the name if letters were lost, or it is too short or too long
 
-The hash has 8 hexadecimal digits: with 10,000 long names that begin alike, 6 digits would collide three times.
+    student_id("Åsa Öberg") == "asa-oberg"        anchor_id("E+1") == "anchor-eplus1"
+    student_id("李明") == "essay-…"               (8 hexadecimal digits)
+
+With 10,000 long names that start alike, a hash of 6 digits would collide three times.
 """
 
 from __future__ import annotations
@@ -15,16 +18,16 @@ import unicodedata
 MAX_LENGTH = 36
 """Characters; the width of the CJ service's column."""
 MIN_LENGTH = 3
-"""Characters; the least that the artefact's schema admits."""
+"""Characters; the artefact's schema allows no fewer."""
 ANCHOR_PREFIX = "anchor"
-"""The CJ service counts every essay whose id starts like this, in any case, as an anchor."""
+"""The CJ service counts every essay whose id starts with this, in upper or lower case, as an anchor."""
 
 _HASH_DIGITS = 8
 _OTHER = re.compile(r"[^a-z0-9_]+")
 
 
 def fold(name: str) -> str:
-    """The name as two file systems would agree on it: composed Unicode, no difference of case."""
+    """The name in a form that is equal on every file system: composed Unicode, upper and lower case the same."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
@@ -35,7 +38,7 @@ def student_id(stem: str) -> str:
         stem: the file name without its suffix, in any Unicode normal form.
 
     Returns:
-        3 to 36 characters of `a-z0-9_-`, the same on every machine. It can start with `anchor` if the name
+        3 to 36 characters of `a-z0-9_-`, the same on every machine. It starts with `anchor` if the name
         does, which `assemble` refuses for students.
     """
     body, lossless = _readable(stem)
@@ -61,9 +64,9 @@ def anchor_id(stem: str) -> str:
 
 
 def _readable(stem: str) -> tuple[str, bool]:
-    """The name in the id's alphabet, and whether every letter and digit of it came along."""
+    """The name in the characters of an id, and whether every letter and digit of it was kept."""
     folded = fold(stem)
-    # An accent is a mark of its own after decomposition; "ø" or "李" have no plain letter and are lost.
+    # Decomposition makes an accent a mark of its own; "ø" and "李" have no plain letter and are lost.
     decomposed = unicodedata.normalize("NFKD", folded)
     lossless = not any(char.isalnum() and not char.isascii() for char in decomposed)
     plain = decomposed.encode("ascii", "ignore").decode("ascii").lower().replace("+", "plus")

@@ -1,7 +1,7 @@
-"""Worker processes that take documents apart: a file can cost its worker's life, and nothing else.
+"""Worker processes that parse documents: a bad file can kill its worker, and nothing else.
 
-The workers are programs of their own, not forks: they inherit no lock, no socket, no environment with secrets, and
-no Ctrl-C.
+The workers are separate programs, not forks: they inherit no lock, no socket and no secret from the environment, and
+Ctrl-C does not reach them.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Self
 import orjson
 
 from eng5_runner.core.inputs import FileFormat
-from eng5_runner.inventory.unreadable import Unreadable
+from eng5_runner.inventory.findings import Unreadable
 
 if TYPE_CHECKING:
     from types import TracebackType
 
 SECONDS_PER_FILE = 30.0
-"""Wall-clock seconds that one file may take, the start of a worker included."""
+"""Wall-clock seconds that one file may take, including the start of a worker."""
 MAX_WORKERS = 4
 
 _ANSWER_BYTES = 64 * 1024 * 1024
@@ -35,7 +35,7 @@ class Extraction:
     """A few workers, started when first needed; a context manager. Its methods can be called from any thread.
 
     Attributes:
-        workers: how many files can be taken apart at the same time.
+        workers: how many files can be parsed at the same time.
     """
 
     def __init__(self, *, seconds: float = SECONDS_PER_FILE) -> None:
@@ -50,7 +50,7 @@ class Extraction:
         """The normalised text of a docx or pdf.
 
         Raises:
-            Unreadable: the document is refused, took too long, or was too much for the worker.
+            Unreadable: the document is refused, took too long, or made the worker crash.
         """
         return str(self._ask(data, file_format)["text"])
 
@@ -58,14 +58,14 @@ class Extraction:
         """The cells of the first sheet of an xlsx.
 
         Raises:
-            Unreadable: the spreadsheet is refused, took too long, or was too much for the worker.
+            Unreadable: the spreadsheet is refused, took too long, or made the worker crash.
         """
         grid = self._ask(data, "xlsx")["grid"]
         assert isinstance(grid, list)
         return grid
 
     def stop(self) -> None:
-        """End all workers at once and for good; files in work end as unreadable."""
+        """End all workers at once and for good; files being parsed end as unreadable."""
         for worker in self._all:
             worker.stop()
 
@@ -87,14 +87,13 @@ class Extraction:
         finally:
             self._idle.put(worker)
         answer: dict[str, object] = orjson.loads(line)
-        if isinstance(refused := answer.get("refused"), list):
-            kind, message, remedy = refused
-            raise Unreadable(kind, message, remedy=remedy)
+        if isinstance(refused := answer.get("refused"), dict):
+            raise Unreadable(**refused)
         return answer
 
 
 class _Worker:
-    """One worker process, started anew when the last one is gone."""
+    """One worker process; if it is gone, the next file starts another."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -107,10 +106,10 @@ class _Worker:
         has_served = self._process is not None
         answer = self._try(request, seconds)
         if not answer and has_served:
-            # It may have died at rest, or of the memory that earlier files cost; this file may be innocent.
+            # It may have died between files, or of the memory that earlier files took: try this file once more.
             answer = self._try(request, seconds)
         if not answer:
-            raise _stopped("broke its reader")
+            raise _stopped("made its reader crash")
         return answer
 
     def stop(self) -> None:
@@ -119,7 +118,7 @@ class _Worker:
         self._end()
 
     def _try(self, request: bytes, seconds: float) -> bytes:
-        """The answer, or nothing where the worker died."""
+        """The answer, or nothing if the worker died."""
         process = self._running()
         too_late = threading.Event()
 
@@ -133,7 +132,7 @@ class _Worker:
             answer = _exchange(process, request)
         finally:
             alarm.cancel()
-            alarm.join()  # so that it cannot go off on the next file
+            alarm.join()  # so that it cannot end the worker during the next file
         if too_late.is_set() or not answer.endswith(b"\n"):
             self._end()
         if too_late.is_set():
@@ -145,7 +144,7 @@ class _Worker:
             self._end()
         with self._changing:
             if self._stopped:
-                raise _stopped("was left, because the reading was ended")
+                raise _stopped("was not read, because reading was stopped")
             if self._process is None:
                 self._process = subprocess.Popen(  # noqa: S603 - our own module by our own interpreter
                     _COMMAND,
@@ -161,7 +160,7 @@ class _Worker:
         with self._changing:
             process, self._process = self._process, None
         if process is not None:
-            # Closing flushes what the worker no longer takes.
+            # Closing flushes input that the worker no longer reads.
             with contextlib.suppress(OSError), process:
                 process.kill()
 
@@ -178,8 +177,4 @@ def _exchange(process: subprocess.Popen[bytes], request: bytes) -> bytes:
 
 
 def _stopped(how: str) -> Unreadable:
-    return Unreadable(
-        "extraction_stopped",
-        f"The document {how}; it may be malformed, or need more memory than it may have.",
-        remedy="Save it again, or save its text as .txt.",
-    )
+    return Unreadable("extraction_stopped", how=how)

@@ -1,7 +1,7 @@
-"""The process in which documents of unknown origin are taken apart: `python -m …extraction_worker`.
+"""The process that parses documents of unknown origin: `python -m …extraction_worker`.
 
 It reads requests from standard input, a JSON line and then the file's bytes, and answers each with one JSON line. It
-lives for many files, and dies of a bad one; the runner then starts another.
+handles many files; if one kills it, the runner starts another.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import BinaryIO
 import orjson
 
 from eng5_runner.inventory.docx import docx_text
+from eng5_runner.inventory.findings import Unreadable
 from eng5_runner.inventory.text import normal
-from eng5_runner.inventory.unreadable import Unreadable
 
 _MEMORY_BYTES = 1536 * 1024 * 1024
 
@@ -24,8 +24,8 @@ def main() -> None:
     """Answer requests until standard input ends, which it also does when the runner is killed."""
     answers = sys.stdout.buffer
     sys.stdout = sys.stderr  # what a library prints must not become part of an answer
-    # openpyxl would load it where it is there, only to know its numbers: half the time of a start, and memory.
-    sys.modules["numpy"] = None  # type: ignore[assignment] # - so Python marks what is not to be had
+    # openpyxl loads NumPy if it is installed, only to know its number types: half of the start-up time, and memory.
+    sys.modules["numpy"] = None  # type: ignore[assignment] # - how Python marks a module that cannot be imported
     # Where the system cannot limit memory (macOS), the time limit remains.
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def _limit_time(seconds: float) -> None:
-    """End this process after so much work on the next file, even if the runner is gone."""
+    """Let the system end this process if the next file takes too much time, even if the runner is gone."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     soft = int(usage.ru_utime + usage.ru_stime + seconds) + 2
     hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
@@ -54,7 +54,7 @@ def _exactly(stream: BinaryIO, size: int) -> bytes:
 
 
 def _answer(file_format: str, data: bytes) -> dict[str, object]:
-    # What reads PDF and spreadsheets takes half a second to load, and most essays are neither.
+    # The readers of PDF and spreadsheets take half a second to load, and most essays are neither.
     try:
         match file_format:
             case "docx":
@@ -68,7 +68,7 @@ def _answer(file_format: str, data: bytes) -> dict[str, object]:
 
                 return {"grid": xlsx_grid(data)}
     except Unreadable as refusal:
-        return {"refused": [refusal.kind, refusal.message, refusal.remedy]}
+        return {"refused": {"kind": refusal.kind, **refusal.facts}}
 
 
 if __name__ == "__main__":

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
+import csv
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from types import MappingProxyType
 
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
 from eng5_runner.core.inputs import FileFormat, Finding, Inputs, SourceFile
 from eng5_runner.errors import InputsMissing, UsageError
-from eng5_runner.inventory.anchor_table import read_anchor_table
+from eng5_runner.inventory.anchor_grades import read_rows
 from eng5_runner.inventory.assemble import assemble
 from eng5_runner.inventory.docx import docx_text
 from eng5_runner.inventory.extraction import Extraction
-from eng5_runner.inventory.findings import finding_of
-from eng5_runner.inventory.folder import FoundFile, read_bytes
-from eng5_runner.inventory.layout import Layout, find_layout
-from eng5_runner.inventory.scan import AnchorTable, Material, ReadText, ScannedFile
+from eng5_runner.inventory.findings import Unreadable
+from eng5_runner.inventory.locations import Locations, find_locations
+from eng5_runner.inventory.safe_files import AssetPath, read_bytes
+from eng5_runner.inventory.scanned import AnchorTable, ScannedAssets, ScannedFile, ScannedText
 from eng5_runner.inventory.text import normal, plain_text
-from eng5_runner.inventory.unreadable import Unreadable
 
 MAX_DOCX_HERE_BYTES = 1024 * 1024
-"""Bytes; a larger docx is taken apart in a worker process. A smaller one is bounded by what it decompresses to."""
+"""Bytes; a larger docx is parsed in a worker process. Decompression limits bound a smaller one."""
+MAX_TABLE_BYTES = 1024 * 1024
 
 _PROGRESS_SECONDS = 0.05
 _FORMATS: Mapping[str, FileFormat] = MappingProxyType({"txt": "txt", "md": "md", "docx": "docx", "pdf": "pdf"})
@@ -34,10 +36,10 @@ OnProgress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assets:
-    """What the folder holds.
+    """An assets folder that was read.
 
     Attributes:
-        inputs: None where a finding is an error.
+        inputs: None if a finding is an error.
         texts: the UTF-8 bytes to upload, by `text_sha256`; instructions and prompt among them.
         findings: all of them, errors first.
     """
@@ -60,10 +62,10 @@ def read_assets(
     Args:
         folder: the assets folder.
         grade_scale: a key of `GRADE_SCALES`.
-        encoding: of text files that are neither marked nor UTF-8; goes before the one in `eng5.toml`.
+        encoding: of text files without a byte-order mark that are not UTF-8; takes precedence over `eng5.toml`.
         anchors_only: leave the students' essays out, whether there are any or not.
-        on_progress: is told how many files are done, of how many, at most 20 times a second. What it raises ends
-            the reading.
+        on_progress: called with how many files are done, of how many, at most 20 times a second. An error that it
+            raises ends the reading.
 
     Raises:
         InputsMissing: there is no such folder.
@@ -72,14 +74,11 @@ def read_assets(
     scale = GRADE_SCALES.get(grade_scale)
     if scale is None:
         raise UsageError(f"There is no grade scale {grade_scale}.", remedy=f"Use one of {', '.join(GRADE_SCALES)}.")
-    layout = find_layout(_root(folder), encoding=encoding, anchors_only=anchors_only)
-    material = _read(layout, on_progress or (lambda _done, _total: None))
-    inputs, findings = assemble(material, scale, anchors_only=anchors_only)
-    texts = {
-        each.content.text_sha256: each.content.text.encode()
-        for each in (material.instructions, material.prompt, *material.anchors, *material.students)
-        if each is not None and each.content is not None
-    }
+    locations = find_locations(_root(folder), encoding=encoding, anchors_only=anchors_only)
+    scanned = _scan(locations, on_progress or (lambda _done, _total: None))
+    inputs, findings = assemble(scanned, scale, anchors_only=anchors_only)
+    contents = [file.content for file in scanned.files if file.content is not None]
+    texts = {content.text_sha256: content.text.encode() for content in contents}
     return Assets(inputs=inputs, texts=MappingProxyType(texts), findings=findings)
 
 
@@ -93,49 +92,74 @@ def _root(folder: Path) -> Path:
     return root
 
 
-def _read(layout: Layout, on_progress: OnProgress) -> Material:
-    documents = [each for each in (layout.instructions, layout.prompt) if each is not None]
-    files = (*documents, *layout.anchors, *layout.students)
+def _scan(locations: Locations, on_progress: OnProgress) -> ScannedAssets:
+    """Read every file of the folder; one that cannot be read becomes a finding."""
+    documents = [document for document in (locations.instructions, locations.prompt) if document is not None]
+    files = (*documents, *locations.anchors, *locations.students)
     with Extraction() as extraction:
-        table: AnchorTable | None = None
-        table_findings: tuple[Finding, ...] = ()
-        if layout.anchor_table is not None:
-            table, table_findings = read_anchor_table(
-                layout.anchor_table, encoding=layout.encoding, extraction=extraction
-            )
-        scan = _Scan(layout.encoding, extraction)
-        scanned = scan.all(files, _Progress(on_progress, len(files)))
-    by_path = {each.source_path: each for each in scanned}
+        table, table_findings = _anchor_table(locations, extraction)
+        scan = _Scan(locations.encoding, extraction)
+        by_path = {file.source_path: file for file in scan.all(files, _Progress(on_progress, len(files)))}
 
-    def of(found: FoundFile | None) -> ScannedFile | None:
-        return None if found is None else by_path[found.source_path]
+    def scanned(path: AssetPath | None) -> ScannedFile | None:
+        return None if path is None else by_path[path.source_path]
 
-    return Material(
-        instructions=of(layout.instructions),
-        prompt=of(layout.prompt),
+    return ScannedAssets(
+        instructions=scanned(locations.instructions),
+        prompt=scanned(locations.prompt),
         anchor_table=table,
-        anchors=tuple(by_path[each.source_path] for each in layout.anchors),
-        students=tuple(by_path[each.source_path] for each in layout.students),
-        findings=(*layout.findings, *table_findings, *scan.findings),
-        notes=tuple(layout.notes),
+        anchors=tuple(by_path[path.source_path] for path in locations.anchors),
+        students=tuple(by_path[path.source_path] for path in locations.students),
+        findings=(*locations.findings, *table_findings, *scan.findings),
+        notes=tuple(locations.notes),
     )
 
 
+def _anchor_table(locations: Locations, extraction: Extraction) -> tuple[AnchorTable | None, tuple[Finding, ...]]:
+    location = locations.anchor_table
+    if location is None:
+        return None, ()
+    unread = AnchorTable(source_path=location.source_path, file=None, rows=None)
+    if location.path is None:
+        return unread, ()
+    is_csv = location.suffix == "csv"
+    try:
+        data = read_bytes(location.path, limit=MAX_TABLE_BYTES)
+        grid, decoded = _csv_grid(data, locations.encoding) if is_csv else (extraction.grid(data), None)
+    except Unreadable as refusal:
+        return unread, (refusal.finding(location.source_path),)
+    rows, findings = read_rows(grid, source_path=location.source_path)
+    file = SourceFile.of(
+        data, source_path=location.source_path, encoding=decoded, file_format="csv" if is_csv else "xlsx"
+    )
+    return AnchorTable(source_path=location.source_path, file=file, rows=rows), findings
+
+
+def _csv_grid(data: bytes, encoding: str | None) -> tuple[list[list[str]], str]:
+    text, decoded = plain_text(data, given=encoding)
+    heading = text.lstrip().partition("\n")[0]
+    delimiter = max(",;\t", key=heading.count)
+    try:
+        return list(csv.reader(StringIO(text, newline=""), delimiter=delimiter)), decoded
+    except csv.Error as error:
+        raise Unreadable("unreadable_table", reason=f"it is not CSV ({error})") from error
+
+
 class _Progress:
-    """Passes on how many are done, not more often than an eye can follow."""
+    """Reports how many files are done, at most 20 times a second."""
 
     def __init__(self, on_progress: OnProgress, total: int) -> None:
         self._on_progress = on_progress
         self._total = total
         self._done = 0
-        self._told_at = time.monotonic()
+        self._reported_at = time.monotonic()
         on_progress(0, total)
 
-    def one_more(self) -> None:
+    def advance(self) -> None:
         self._done += 1
         now = time.monotonic()
-        if now - self._told_at >= _PROGRESS_SECONDS or self._done == self._total:
-            self._told_at = now
+        if now - self._reported_at >= _PROGRESS_SECONDS or self._done == self._total:
+            self._reported_at = now
             self._on_progress(self._done, self._total)
 
 
@@ -145,45 +169,45 @@ class _Scan:
         self._extraction = extraction
         self.findings: list[Finding] = []
 
-    def all(self, files: Sequence[FoundFile], progress: _Progress) -> list[ScannedFile]:
-        """Read every file: documents in threads, which mostly wait for workers, plain text meanwhile here.
+    def all(self, files: Sequence[AssetPath], progress: _Progress) -> list[ScannedFile]:
+        """Read every file: documents in threads, which mostly wait for workers, and meanwhile plain text here.
 
         Reading small files in threads as well was measured to be no faster.
         """
-        plain = [each for each in files if each.suffix in {"txt", "md"}]
-        rich = [each for each in files if each.suffix not in {"txt", "md"}]
+        plain = [file for file in files if file.suffix in {"txt", "md"}]
+        rich = [file for file in files if file.suffix not in {"txt", "md"}]
         scanned = []
         with ThreadPoolExecutor(self._extraction.workers) as threads:
             try:
-                waiting = [threads.submit(self._one, each) for each in rich]
-                for each in plain:
-                    scanned.append(self._one(each))
-                    progress.one_more()
+                waiting = [threads.submit(self._read, file) for file in rich]
+                for file in plain:
+                    scanned.append(self._read(file))
+                    progress.advance()
                 for future in as_completed(waiting):
                     scanned.append(future.result())
-                    progress.one_more()
+                    progress.advance()
             finally:
                 threads.shutdown(wait=False, cancel_futures=True)
                 self._extraction.stop()
         return scanned
 
-    def _one(self, found: FoundFile) -> ScannedFile:
+    def _read(self, file: AssetPath) -> ScannedFile:
         content = None
         try:
-            if found.path is not None:
-                content = self._content(found, read_bytes(found.path))
+            if file.path is not None:
+                content = self._content(file, read_bytes(file.path))
         except Unreadable as refusal:
-            self.findings.append(finding_of(refusal, found.source_path))
-        return ScannedFile(source_path=found.source_path, content=content)
+            self.findings.append(refusal.finding(file.source_path))
+        return ScannedFile(source_path=file.source_path, content=content)
 
-    def _content(self, found: FoundFile, data: bytes) -> ReadText:
+    def _content(self, path: AssetPath, data: bytes) -> ScannedText:
         decoded = None
-        file_format = _FORMATS[found.suffix]
+        file_format = _FORMATS[path.suffix]
         if file_format in {"txt", "md"}:
             text, decoded = plain_text(data, given=self._encoding)
         elif file_format == "docx" and len(data) < MAX_DOCX_HERE_BYTES:
             text = normal(docx_text(data))
         else:
             text = self._extraction.text(data, file_format)
-        file = SourceFile.of(data, source_path=found.source_path, encoding=decoded, file_format=file_format)
-        return ReadText.of(file, text)
+        file = SourceFile.of(data, source_path=path.source_path, encoding=decoded, file_format=file_format)
+        return ScannedText.of(file, text)

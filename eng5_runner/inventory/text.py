@@ -1,4 +1,4 @@
-"""Plain text from bytes: told by its byte-order mark, or UTF-8, or what a person said; never guessed."""
+"""Plain text from bytes: decoded by its byte-order mark, as UTF-8, or as the user states; never guessed."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import codecs
 import re
 import unicodedata
 
-from eng5_runner.inventory.unreadable import Unreadable
+from eng5_runner.inventory.findings import Unreadable
 
 MAX_TEXT_BYTES = 1024 * 1024
 """Bytes of one text in UTF-8; a long essay has 10,000."""
 
-# UTF-32 before UTF-16, whose mark it starts with.
+# UTF-32 comes before UTF-16: its mark starts with that of UTF-16.
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8", "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32-le", "utf-32-le"),
@@ -36,13 +36,13 @@ def plain_text(data: bytes, *, given: str | None) -> tuple[str, str]:
 
     Args:
         data: the file.
-        given: the encoding of files that are neither marked nor UTF-8, as a person stated it.
+        given: the encoding of files without a byte-order mark that are not UTF-8, as the user states it.
 
     Returns:
         The normalised text, and how it was decoded: `utf-8`, `utf-8-sig`, `utf-16-le` …, or `cp1252 given`.
 
     Raises:
-        Unreadable: nothing fits, or the text has control characters or is too long.
+        Unreadable: no encoding fits, or the text has control characters or is too long.
     """
     for mark, encoding, label in _MARKS:
         if data.startswith(mark):
@@ -59,29 +59,21 @@ def normal(raw: str) -> str:
     """The text as it is hashed, counted and uploaded: NFC, line ends as LF, no white space at its end.
 
     Raises:
-        Unreadable: it has control characters or half characters, or is too long.
+        Unreadable: it has control characters or unpaired surrogates, or is too long.
     """
     text = unicodedata.normalize("NFC", raw.replace("\r\n", "\n").replace("\r", "\n"))
     if control := _CONTROL.search(text):
+        line = text.count("\n", 0, control.start()) + 1
         raise Unreadable(
-            "control_characters",
-            f"Line {text.count(chr(10), 0, control.start()) + 1} has the control character "
-            f"U+{ord(control[0]):04X}, which no text has.",
-            remedy='Save it as UTF-8 text; or, if it is UTF-16 without a mark, set encoding = "utf-16-le".',
+            "control_characters", characters=f"the control character U+{ord(control[0]):04X} in line {line}"
         )
     text = text.rstrip()
     try:
         size = len(text.encode())
     except UnicodeEncodeError as error:
-        raise Unreadable(
-            "control_characters", "The text has half characters.", remedy="Save it as UTF-8 text."
-        ) from error
+        raise Unreadable("control_characters", characters="unpaired surrogates") from error
     if size > MAX_TEXT_BYTES:
-        raise Unreadable(
-            "too_large",
-            f"The text has {size:,} bytes; an essay of more than {MAX_TEXT_BYTES:,} is none.",
-            remedy="See whether the right file is in its place.",
-        )
+        raise Unreadable("too_large", size=f"the text has {size:,} bytes, and at most {MAX_TEXT_BYTES:,} are allowed")
     return text
 
 
@@ -89,8 +81,4 @@ def _decode(data: bytes, encoding: str) -> str:
     try:
         return data.decode(encoding)
     except UnicodeError as error:
-        raise Unreadable(
-            "unknown_encoding",
-            f"The file is not {encoding} text, and what else it is will not be guessed.",
-            remedy='Save it as UTF-8, or state its encoding: encoding = "cp1252" under [assets] in eng5.toml.',
-        ) from error
+        raise Unreadable("unknown_encoding", encoding=encoding) from error

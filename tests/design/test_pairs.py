@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from eng5_runner.app.design import check_design, read_pairs
+from eng5_runner.app.design import check_design
 from eng5_runner.app.settings import Settings
 from eng5_runner.errors import InputsInvalid, InputsMissing, UsageError
+from eng5_runner.inventory.boundary_pairs import read_pairs
 from tests.support.run.runs import make_inputs
 
 INPUTS, _ = make_inputs()
@@ -36,7 +37,7 @@ def test_every_wrong_line_is_named_with_what_is_near(tmp_path):
     told = refused.value.message
     assert "line 2: there is no essay cleoo (near: cleo" in told
     assert "line 3: dag is compared with itself" in told
-    assert "line 5: the pair birk, cleo is there already" in told
+    assert "line 5: the pair birk, cleo is repeated" in told
     assert "line 6" in told and "line 4" not in told
 
 

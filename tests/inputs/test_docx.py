@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eng5_runner.inventory.docx import docx_text
+from eng5_runner.inventory.findings import Unreadable
 from eng5_runner.inventory.text import normal
-from eng5_runner.inventory.unreadable import Unreadable
 from tests.inputs import documents as doc
 from tests.inputs.documents import paragraph, run
 from tests.inputs.folders import Folder
@@ -159,7 +159,7 @@ def test_the_main_part_can_have_any_name_and_the_strict_namespace() -> None:
 def kind_of(data: bytes) -> str:
     with pytest.raises(Unreadable) as caught:
         docx_text(data)
-    assert caught.value.remedy
+    assert caught.value.finding("x").remedy
     return caught.value.kind
 
 
@@ -264,4 +264,4 @@ def test_no_damage_raises_anything_else(data: st.DataObject) -> None:
     try:
         docx_text(bytes(raw))
     except Unreadable as refusal:
-        assert refusal.remedy  # noqa: PT017 - to be read is right as well
+        assert refusal.finding("x").remedy  # noqa: PT017 - to be read is right as well

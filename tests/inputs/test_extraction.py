@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from eng5_runner.inventory.extraction import Extraction
-from eng5_runner.inventory.unreadable import Unreadable
+from eng5_runner.inventory.findings import Unreadable
 from tests.inputs import documents as doc
 from tests.inputs.folders import Folder, essay
 
@@ -81,8 +81,8 @@ def test_a_file_that_takes_too_long_is_given_up() -> None:
             with pytest.raises(Unreadable) as caught:
                 extraction.text(doc.slow_pdf(), "pdf")
             assert caught.value.kind == "extraction_stopped"
-            assert "0.01 s" in caught.value.message
-            assert caught.value.remedy
+            assert "0.01 s" in caught.value.finding("x").message
+            assert caught.value.finding("x").remedy
 
 
 def test_a_worker_that_dies_is_replaced() -> None:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from eng5_runner.inventory.findings import Unreadable
 from eng5_runner.inventory.text import plain_text
-from eng5_runner.inventory.unreadable import Unreadable
 from tests.inputs.folders import Folder
 
 TEXT = "Smörgås – “quoted” 🙂"
@@ -73,7 +73,7 @@ def test_any_bytes_are_text_or_refused(data: bytes, given_encoding: str | None) 
     try:
         text, _ = plain_text(data, given=given_encoding)
     except Unreadable as refusal:
-        assert refusal.remedy  # noqa: PT017 - to be text is right as well
+        assert refusal.finding("x").remedy  # noqa: PT017 - to be text is right as well
     else:
         assert text == unicodedata.normalize("NFC", text).rstrip()
         assert "\r" not in text

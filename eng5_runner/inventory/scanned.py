@@ -1,4 +1,4 @@
-"""What was found in an assets folder, before anybody judged whether a run can be made of it."""
+"""What a scan of an assets folder gives, before it is decided whether a run can be made of it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from eng5_runner.core.inputs import Document, Finding, SourceFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReadText:
+class ScannedText:
     """The text of a file that could be read.
 
     Attributes:
-        file: where it came from.
+        file: where it comes from.
         text: normalised.
         text_sha256: of the text's UTF-8 bytes, 64 hexadecimal digits.
         word_count: words as separated by white space.
@@ -26,7 +26,7 @@ class ReadText:
     word_count: int
 
     @classmethod
-    def of(cls, file: SourceFile, text: str) -> ReadText:
+    def of(cls, file: SourceFile, text: str) -> ScannedText:
         """Hash and count a normalised text."""
         digest = hashlib.sha256(text.encode()).hexdigest()
         return cls(file=file, text=text, text_sha256=digest, word_count=len(text.split()))
@@ -38,15 +38,15 @@ class ReadText:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScannedFile:
-    """A file that is there.
+    """A file that exists.
 
     Attributes:
         source_path: relative to the assets folder, with `/`.
-        content: what it says, or None where it could not be read, which a finding tells.
+        content: its text, or None if it could not be read, which a finding explains.
     """
 
     source_path: str
-    content: ReadText | None
+    content: ScannedText | None
 
     @property
     def name(self) -> str:
@@ -64,10 +64,10 @@ class AnchorTableRow:
     """A row of the anchor table.
 
     Attributes:
-        line: where it stands in the table, 1 for the heading.
+        line: its number in the table, 1 for the first line.
         anchor_id: as written; matched with the file name without suffix.
         grade: as written, "" where the cell is empty.
-        file_name: as written, "" where the table does not say.
+        file_name: as written, "" where the table has none.
     """
 
     line: int
@@ -82,8 +82,8 @@ class AnchorTable:
 
     Attributes:
         source_path: relative to the assets folder, with `/`.
-        file: as it was read, or None where it could not be.
-        rows: without empty ones, or None where they could not be read, which a finding tells.
+        file: as it was read, or None if it could not be.
+        rows: without empty ones, or None if they could not be read, which a finding explains.
     """
 
     source_path: str
@@ -92,16 +92,16 @@ class AnchorTable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Material:
-    """All that was found in the folder, and what was already seen to be wrong with it.
+class ScannedAssets:
+    """Everything in the folder, and what is already known to be wrong with it.
 
     Attributes:
-        instructions: None where there is no such file; likewise `prompt` and `anchor_table`.
+        instructions: None if there is no such file; likewise `prompt` and `anchor_table`.
         prompt: the task that the students were given.
-        anchor_table: where the grades stand.
-        anchors: files of the anchors' folder.
-        students: files of the students' folder.
-        findings: of the folder and of each file.
+        anchor_table: gives the anchors' grades.
+        anchors: files of the anchor folder.
+        students: files of the student folder.
+        findings: about the folder and about each file.
         notes: facts that are no findings.
     """
 
@@ -112,3 +112,9 @@ class Material:
     students: tuple[ScannedFile, ...]
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> tuple[ScannedFile, ...]:
+        """All files but the anchor table."""
+        documents = (file for file in (self.instructions, self.prompt) if file is not None)
+        return (*documents, *self.anchors, *self.students)

@@ -1,0 +1,165 @@
+"""Reading files of a folder that may hold anything: nothing outside of it is opened, and nothing blocks."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from eng5_runner.core.inputs import Finding
+from eng5_runner.inventory.findings import Unreadable, finding
+
+MAX_FILE_BYTES = 20 * 1024 * 1024
+"""Bytes of one file; an essay with pictures stays below."""
+
+_JUNK_NAMES = frozenset(("thumbs.db", "desktop.ini", "__macosx"))
+_JUNK_PREFIXES = (".", "~$")
+# O_NONBLOCK: if a FIFO takes the file's place after it was listed, opening it must not block.
+_OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssetPath:
+    """A file or folder in the assets folder.
+
+    Attributes:
+        source_path: relative to the assets folder, with `/`.
+        path: where it is on the disk, inside the assets folder too; None if it must not be opened, which a finding
+            explains.
+    """
+
+    source_path: str
+    path: Path | None
+
+    @property
+    def suffix(self) -> str:
+        """The lower-case suffix without its dot."""
+        return PurePosixPath(self.source_path).suffix[1:].lower()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EssayFolder:
+    """The entries of a folder of essays.
+
+    Attributes:
+        essays: files that can be essays, by name.
+        findings: about entries that cannot.
+        junk: how many lock files, dot files and the like were passed over.
+    """
+
+    essays: tuple[AssetPath, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    junk: int = 0
+
+
+def list_essays(root: Path, folder: AssetPath, *, suffixes: Collection[str]) -> EssayFolder:
+    """The files of one folder, without those of its own folders.
+
+    Args:
+        root: the assets folder, resolved.
+        folder: the folder.
+        suffixes: the kinds of file that are essays, lower case, without a dot.
+    """
+    essays: list[AssetPath] = []
+    findings: list[Finding] = []
+    junk = 0
+    for name in _names(folder, findings):
+        source_path = f"{folder.source_path}/{name}"
+        if name.startswith(_JUNK_PREFIXES) or name.casefold() in _JUNK_NAMES:
+            junk += 1
+            continue
+        try:
+            _check_name(name)
+            entry = find_file(root, source_path)
+        except Unreadable as refusal:
+            findings.append(refusal.finding(source_path))
+            continue
+        if entry.path is not None and entry.path.is_dir():
+            findings.append(finding("ignored_folder", source_path))
+        elif entry.suffix not in suffixes:
+            formats = suffixes_in_words(suffixes)
+            findings.append(finding("unsupported_format", source_path, severity="warning", formats=formats))
+        else:
+            essays.append(entry)
+    return EssayFolder(essays=tuple(essays), findings=tuple(findings), junk=junk)
+
+
+def find_file(root: Path, source_path: str) -> AssetPath:
+    """The regular file or folder at a place in the assets folder; links are followed only within it.
+
+    Args:
+        root: the assets folder, resolved.
+        source_path: relative to it, with `/`.
+
+    Raises:
+        Unreadable: it does not exist, leads out of the folder, or is a pipe or a device.
+    """
+    try:
+        path = (root / source_path).resolve(strict=True)
+        mode = path.lstat().st_mode
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = "it is a broken or circular link, or its path is not accessible"
+        raise Unreadable("unreadable_file", reason=reason) from error
+    if not path.is_relative_to(root):
+        raise Unreadable("outside_folder")
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise Unreadable("not_a_regular_file")
+    return AssetPath(source_path=source_path, path=path)
+
+
+def read_bytes(path: Path, *, limit: int = MAX_FILE_BYTES) -> bytes:
+    """All bytes of a regular file.
+
+    Args:
+        path: as `find_file` gives it.
+        limit: the most bytes that are read.
+
+    Raises:
+        Unreadable: it is too large, no longer a regular file, not readable, or changed while it was read.
+    """
+    try:
+        descriptor = os.open(path, _OPEN_FLAGS)
+        try:
+            size = _size(descriptor, limit)
+            with open(descriptor, "rb", closefd=False) as file:
+                data = file.read(size + 1)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise Unreadable("unreadable_file", reason=str(error.strerror)) from error
+    if len(data) != size:
+        raise Unreadable("unreadable_file", reason="it changed while it was read")
+    return data
+
+
+def suffixes_in_words(suffixes: Collection[str]) -> str:
+    """The kinds of file for people, such as `.csv, .xlsx`."""
+    return ", ".join(f".{suffix}" for suffix in sorted(suffixes))
+
+
+def _size(descriptor: int, limit: int) -> int:
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise Unreadable("not_a_regular_file")
+    if status.st_size > limit:
+        raise Unreadable("too_large", size=f"it has {status.st_size:,} bytes, and at most {limit:,} are read")
+    return status.st_size
+
+
+def _names(folder: AssetPath, findings: list[Finding]) -> list[str]:
+    if folder.path is None:
+        return []
+    try:
+        return sorted(os.listdir(folder.path))  # noqa: PTH208 - names are needed, not a Path for each
+    except OSError as error:
+        findings.append(finding("unreadable_file", folder.source_path, reason=error.strerror))
+        return []
+
+
+def _check_name(name: str) -> None:
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise Unreadable("undecodable_name") from error
