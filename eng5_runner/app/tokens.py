@@ -1,9 +1,12 @@
-"""The token for the CJ service's admin side: where it is looked for, in which order."""
+"""Who the user is to the services: logging in and out, and which token is used.
+
+The token for the CJ service's admin routes is the first of: the variable HULEEDU_SERVICE_ACCOUNT_TOKEN, the variable
+HULEEDU_ADMIN_TOKEN, the login in the cache, and, if ENVIRONMENT is development, one made here with JWT_SECRET_KEY.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,12 +17,12 @@ import aiohttp
 import platformdirs
 from pydantic import TypeAdapter, ValidationError
 
-from eng5_runner.cli.admin_app import IDENTITY_DEFAULT
+from eng5_runner.app.addresses import IDENTITY_DEFAULT
 from eng5_runner.contracts.services import ADMIN_ROLE, TOKEN_AUDIENCE, TOKEN_ISSUER, TokenText
 from eng5_runner.effects.clock import SystemClock, new_run_id
 from eng5_runner.effects.identity.client import Claims, IdentityClient, development_token
-from eng5_runner.effects.identity.login_cache import LoginCache
-from eng5_runner.effects.identity.session import current_login
+from eng5_runner.effects.identity.login_cache import Login, LoginCache
+from eng5_runner.effects.identity.session import current_login, log_in, log_out
 from eng5_runner.errors import ConfigurationError, NotAllowed
 from eng5_runner.transport.http import Service, http_session
 
@@ -51,25 +54,25 @@ class Token:
 async def admin_token(
     environment: Mapping[str, str], *, identity_url: str | None = None, announce: Callable[[str], None]
 ) -> Token | None:
-    """The first token of the contract's order: two variables, the login, and in development one made here.
+    """The token for the CJ service's admin routes, or None if there is none.
 
     Args:
         environment: the process's variables.
         identity_url: the Identity Service whose login is used; None for `IDENTITY_SERVICE_URL` or the default.
-        announce: is told when a token is made here.
+        announce: called with a sentence when a token is made here.
 
     Raises:
-        NotAllowed: there is a login, and it has expired and cannot be renewed.
-        ServiceUnavailable: it has expired and the Identity Service cannot be used.
-        ConfigurationError: a variable holds something that is no token, or the login cache is open to others.
+        NotAllowed: the login has expired and cannot be renewed.
+        ServiceUnavailable: the login has expired and the Identity Service cannot be used.
+        ConfigurationError: a variable holds something that is not a token, or others can read the login cache.
         RunnerError: the login cache cannot be used.
     """
     for name in VARIABLES:
         if given := environment.get(name, "").strip():
             return Token(value=_fit_for_a_header(given, name=name), source=name)
     url = identity_url or environment.get("IDENTITY_SERVICE_URL") or IDENTITY_DEFAULT
-    if (login := await _login(environment, url.rstrip("/"))) is not None:
-        return Token(value=login, source="login_cache")
+    if (login := await _current_login(environment, url.rstrip("/"))) is not None:
+        return Token(value=login.access_token, source="login_cache")
     secret = environment.get(_SECRET)
     if secret and is_development(environment):
         announce("using a token made here with JWT_SECRET_KEY, because ENVIRONMENT is development")
@@ -77,18 +80,40 @@ async def admin_token(
     return None
 
 
-async def _login(environment: Mapping[str, str], url: str) -> str | None:
+async def _current_login(environment: Mapping[str, str], url: str) -> Login | None:
     cache = LoginCache(state_folder(environment), identity_url=url)
     if cache.read() is None:
         return None
-    async with AsyncExitStack() as stack:
-        session = await stack.enter_async_context(http_session(connections=1))
-        login = await current_login(cache, identity_client(session, url), clock=SystemClock())
-    return None if login is None else login.access_token
+    async with http_session(connections=1) as session:
+        return await current_login(cache, _identity(session, url), clock=SystemClock())
 
 
-def identity_client(session: aiohttp.ClientSession, url: str) -> IdentityClient:
-    """The Identity Service at a URL."""
+async def log_in_at(url: str, environment: Mapping[str, str], *, email: str, password: str) -> Login:
+    """Log in at the Identity Service at `url`, and keep the login.
+
+    Raises:
+        RunnerError: see `log_in`.
+    """
+    cache = LoginCache(state_folder(environment), identity_url=url)
+    async with http_session(connections=1) as session:
+        return await log_in(cache, _identity(session, url), email=email, password=password, clock=SystemClock())
+
+
+async def log_out_at(url: str, environment: Mapping[str, str]) -> tuple[bool, bool]:
+    """Forget the login at the Identity Service at `url`, here and there.
+
+    Returns:
+        Whether there was a login, and whether the service has revoked it.
+
+    Raises:
+        RunnerError: the login cache cannot be used.
+    """
+    cache = LoginCache(state_folder(environment), identity_url=url)
+    async with http_session(connections=1) as session:
+        return await log_out(cache, _identity(session, url))
+
+
+def _identity(session: aiohttp.ClientSession, url: str) -> IdentityClient:
     headers = {"Content-Type": "application/json", "X-Correlation-ID": str(new_run_id())}
     service = Service(
         session=session, name="Identity Service", url=url, setting="--identity-service-url", headers=headers
@@ -97,12 +122,12 @@ def identity_client(session: aiohttp.ClientSession, url: str) -> IdentityClient:
 
 
 def no_token(environment: Mapping[str, str]) -> NotAllowed:
-    """The error where there is no token and one is needed."""
+    """The error if a token is needed and there is none."""
     unused = environment.get(_SECRET) and not is_development(environment)
     return NotAllowed(
-        "There is no token for the CJ service's admin side.",
+        "There is no token for the CJ service's admin routes.",
         remedy="Log in (`eng5-runner admin login`), or set HULEEDU_ADMIN_TOKEN or HULEEDU_SERVICE_ACCOUNT_TOKEN."
-        + (" JWT_SECRET_KEY is used only where ENVIRONMENT is development." if unused else ""),
+        + (" JWT_SECRET_KEY is used only if ENVIRONMENT is development." if unused else ""),
     )
 
 
@@ -112,7 +137,7 @@ def is_development(environment: Mapping[str, str]) -> bool:
 
 
 def state_folder(environment: Mapping[str, str]) -> Path:
-    """Where the login cache lies."""
+    """The folder of the login cache."""
     return Path(environment.get("ENG5_STATE_DIR") or platformdirs.user_state_path("eng5-runner"))
 
 
@@ -121,20 +146,20 @@ def _fit_for_a_header(token: str, *, name: str) -> str:
         return TypeAdapter(TokenText).validate_python(token)
     except ValidationError:
         raise ConfigurationError(
-            f"{name} does not hold a token: it has spaces or other characters that no token has.",
+            f"{name} does not hold a token: it has spaces or other characters that a token cannot have.",
             remedy=f"Set {name} to the token alone, without `Bearer`.",
         ) from None
 
 
 def doubts(claims: Claims) -> list[str]:
-    """Why the CJ service's admin side will hardly take the token."""
-    found = []
+    """Why the CJ service's admin routes will probably reject the token."""
+    reasons = []
     if claims.expires_at is not None and claims.expires_at <= datetime.now(UTC):
-        found.append("it has expired")
+        reasons.append("it has expired")
     if ADMIN_ROLE not in claims.roles:
-        found.append(f"it does not have the role {ADMIN_ROLE}")
+        reasons.append(f"it does not have the role {ADMIN_ROLE}")
     if claims.issuer != TOKEN_ISSUER:
-        found.append(f"its issuer is not {TOKEN_ISSUER}")
+        reasons.append(f"its issuer is not {TOKEN_ISSUER}")
     if TOKEN_AUDIENCE not in claims.audience:
-        found.append(f"it is not for {TOKEN_AUDIENCE}")
-    return found
+        reasons.append(f"it is not for {TOKEN_AUDIENCE}")
+    return reasons

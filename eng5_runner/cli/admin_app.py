@@ -1,4 +1,4 @@
-"""The command line of `admin`: each command's options; what they do is in `commands`."""
+"""The command line of `admin`: each command's options; `commands.admin` and `commands.login` do the work."""
 
 from __future__ import annotations
 
@@ -7,28 +7,33 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from eng5_runner.app.addresses import CJ_DEFAULT, IDENTITY_DEFAULT
 from eng5_runner.errors import UsageError
 
 if TYPE_CHECKING:
-    from eng5_runner.cli.admin_session import Addresses
-
-admin_app = typer.Typer(help="Log in, and what the CJ service has on record for assignments.", no_args_is_help=True)
-instructions_app = typer.Typer(help="What the judges go by, and the grade scale.", no_args_is_help=True)
-prompts_app = typer.Typer(help="The task that the students were given.", no_args_is_help=True)
-rubrics_app = typer.Typer(help="The judge's rubric.", no_args_is_help=True)
-anchors_app = typer.Typer(help="Essays of known grade.", no_args_is_help=True)
-admin_app.add_typer(instructions_app, name="instructions")
-admin_app.add_typer(prompts_app, name="prompts")
-admin_app.add_typer(rubrics_app, name="rubrics")
-admin_app.add_typer(anchors_app, name="anchors")
+    from eng5_runner.app.administration import Addresses
 
 _SCALE = "eng5_np_legacy_9_step"
 
 
+def _group(name: str, description: str, *, parent: typer.Typer | None = None) -> typer.Typer:
+    group = typer.Typer(help=description, no_args_is_help=True)
+    if parent is not None:
+        parent.add_typer(group, name=name)
+    return group
+
+
+admin_app = _group("admin", "Log in, and manage what the CJ service keeps for assignments.")
+instructions_app = _group("instructions", "What the judges look for, and the grade scale.", parent=admin_app)
+prompts_app = _group("prompts", "The task that the students were given.", parent=admin_app)
+rubrics_app = _group("rubrics", "The judge's rubric.", parent=admin_app)
+anchors_app = _group("anchors", "Essays of known grade.", parent=admin_app)
+
+
 def _not_empty(option: typer.CallbackParam, value: str | None) -> str | None:
-    """An option may be left out; one that is given names something."""
+    """An option may be left out, but not be empty."""
     if value == "":
-        raise UsageError(f"{option.opts[0]} is empty.", remedy="Name one; a script's variable may be unset.")
+        raise UsageError(f"{option.opts[0]} is empty.", remedy="Give a value; a variable in a script may be unset.")
     return value
 
 
@@ -39,22 +44,18 @@ Identity = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="JSON lines on standard output.")]
 Assignment = Annotated[str, typer.Option("--assignment-id", help="The assignment.", callback=_not_empty)]
-AnAssignment = Annotated[
+MaybeAssignment = Annotated[
     str | None, typer.Option("--assignment-id", help="The assignment.", callback=_not_empty, show_default=False)
 ]
-ACourse = Annotated[
+MaybeCourse = Annotated[
     str | None, typer.Option("--course-id", help="The course.", callback=_not_empty, show_default=False)
 ]
 TextFile = Annotated[Path, typer.Option("--file", help="The text: .txt, .md or .docx.")]
-AScale = Annotated[str | None, typer.Option("--grade-scale", help="Only those on this scale.", show_default=False)]
 Scale = Annotated[str, typer.Option("--grade-scale", envvar="ENG5_GRADE_SCALE", help="See `admin scales`.")]
-
-CJ_DEFAULT = "http://localhost:9095"
-IDENTITY_DEFAULT = "http://localhost:7005/v1/auth"
 
 
 def _at(cj: str, identity: str) -> Addresses:
-    from eng5_runner.cli.admin_session import Addresses
+    from eng5_runner.app.administration import Addresses
 
     return Addresses(cj_url=cj, identity_url=identity)
 
@@ -70,7 +71,7 @@ def login_command(
     identity: Identity = IDENTITY_DEFAULT,
     json: Json = False,
 ) -> None:
-    """Log in with e-mail address and password; the login is kept and renewed by itself."""
+    """Log in with e-mail address and password; the login is kept and renewed automatically."""
     from eng5_runner.cli.commands.login import login
 
     raise typer.Exit(login(email=email, password_stdin=password_stdin, identity_url=identity, json_lines=json))
@@ -86,7 +87,7 @@ def logout_command(identity: Identity = IDENTITY_DEFAULT, json: Json = False) ->
 
 @admin_app.command("whoami")
 def whoami_command(identity: Identity = IDENTITY_DEFAULT, json: Json = False) -> None:
-    """Tell which token would be used, where it comes from and what it says of itself."""
+    """Show which token would be used, where it comes from, and its claims."""
     from eng5_runner.cli.commands.login import whoami
 
     raise typer.Exit(whoami(identity_url=identity, json_lines=json))
@@ -102,9 +103,14 @@ def scales_command(json: Json = False) -> None:
 
 @instructions_app.command("list")
 def instructions_list_command(
-    grade_scale: AScale = None, cj: CJ = CJ_DEFAULT, identity: Identity = IDENTITY_DEFAULT, json: Json = False
+    grade_scale: Annotated[
+        str | None, typer.Option("--grade-scale", help="Only those on this scale.", show_default=False)
+    ] = None,
+    cj: CJ = CJ_DEFAULT,
+    identity: Identity = IDENTITY_DEFAULT,
+    json: Json = False,
 ) -> None:
-    """List all instructions on record."""
+    """List all stored instructions."""
     from eng5_runner.cli.commands.admin import list_instructions
 
     raise typer.Exit(list_instructions(_at(cj, identity), grade_scale=grade_scale, json_lines=json))
@@ -112,8 +118,8 @@ def instructions_list_command(
 
 @instructions_app.command("get")
 def instructions_get_command(
-    assignment_id: AnAssignment = None,
-    course_id: ACourse = None,
+    assignment_id: MaybeAssignment = None,
+    course_id: MaybeCourse = None,
     cj: CJ = CJ_DEFAULT,
     identity: Identity = IDENTITY_DEFAULT,
     json: Json = False,
@@ -130,8 +136,8 @@ def instructions_get_command(
 def instructions_put_command(
     *,
     file: TextFile,
-    assignment_id: AnAssignment = None,
-    course_id: ACourse = None,
+    assignment_id: MaybeAssignment = None,
+    course_id: MaybeCourse = None,
     grade_scale: Scale = _SCALE,
     context_origin: Annotated[
         Literal["research_experiment", "canonical_national"],
@@ -171,52 +177,32 @@ def instructions_delete_command(
     raise typer.Exit(delete_instructions(_at(cj, identity), assignment_id=assignment_id, yes=yes, json_lines=json))
 
 
-@prompts_app.command("upload")
-def prompts_upload_command(
-    file: TextFile,
-    assignment_id: Assignment,
-    cj: CJ = CJ_DEFAULT,
-    identity: Identity = IDENTITY_DEFAULT,
-    json: Json = False,
-) -> None:
-    """Write the students' task of an assignment, and read it back."""
-    from eng5_runner.cli.commands.admin import upload_prompt
+def _add_text_commands(group: typer.Typer, *, name: str, text: str) -> None:
+    """The commands `upload` and `get` of a resource that is one text, by its name in `contracts.administration`."""
 
-    raise typer.Exit(upload_prompt(_at(cj, identity), file=file, assignment_id=assignment_id, json_lines=json))
+    @group.command("upload", help=f"Write {text} of an assignment, and read it back.")
+    def upload_command(
+        file: TextFile,
+        assignment_id: Assignment,
+        cj: CJ = CJ_DEFAULT,
+        identity: Identity = IDENTITY_DEFAULT,
+        json: Json = False,
+    ) -> None:
+        from eng5_runner.cli.commands.admin import upload
 
+        raise typer.Exit(upload(_at(cj, identity), name, file=file, assignment_id=assignment_id, json_lines=json))
 
-@prompts_app.command("get")
-def prompts_get_command(
-    assignment_id: Assignment, cj: CJ = CJ_DEFAULT, identity: Identity = IDENTITY_DEFAULT, json: Json = False
-) -> None:
-    """Print the students' task of an assignment."""
-    from eng5_runner.cli.commands.admin import get_prompt
+    @group.command("get", help=f"Print {text} of an assignment.")
+    def get_command(
+        assignment_id: Assignment, cj: CJ = CJ_DEFAULT, identity: Identity = IDENTITY_DEFAULT, json: Json = False
+    ) -> None:
+        from eng5_runner.cli.commands.admin import get
 
-    raise typer.Exit(get_prompt(_at(cj, identity), assignment_id=assignment_id, json_lines=json))
-
-
-@rubrics_app.command("upload")
-def rubrics_upload_command(
-    file: TextFile,
-    assignment_id: Assignment,
-    cj: CJ = CJ_DEFAULT,
-    identity: Identity = IDENTITY_DEFAULT,
-    json: Json = False,
-) -> None:
-    """Write the judge's rubric of an assignment, and read it back."""
-    from eng5_runner.cli.commands.admin import upload_rubric
-
-    raise typer.Exit(upload_rubric(_at(cj, identity), file=file, assignment_id=assignment_id, json_lines=json))
+        raise typer.Exit(get(_at(cj, identity), name, assignment_id=assignment_id, json_lines=json))
 
 
-@rubrics_app.command("get")
-def rubrics_get_command(
-    assignment_id: Assignment, cj: CJ = CJ_DEFAULT, identity: Identity = IDENTITY_DEFAULT, json: Json = False
-) -> None:
-    """Print the judge's rubric of an assignment."""
-    from eng5_runner.cli.commands.admin import get_rubric
-
-    raise typer.Exit(get_rubric(_at(cj, identity), assignment_id=assignment_id, json_lines=json))
+_add_text_commands(prompts_app, name="prompt", text="the students' task")
+_add_text_commands(rubrics_app, name="rubric", text="the judge's rubric")
 
 
 @anchors_app.command("register")
@@ -235,7 +221,7 @@ def anchors_register_command(
     json: Json = False,
 ) -> None:
     """Register anchors and read them back; the same label again replaces grade and text."""
-    from eng5_runner.cli.commands.anchors import register
+    from eng5_runner.cli.commands.admin import register
 
     raise typer.Exit(
         register(
@@ -256,6 +242,6 @@ def anchors_list_command(
     assignment_id: Assignment, cj: CJ = CJ_DEFAULT, identity: Identity = IDENTITY_DEFAULT, json: Json = False
 ) -> None:
     """List the anchors of an assignment."""
-    from eng5_runner.cli.commands.anchors import list_anchors
+    from eng5_runner.cli.commands.admin import list_anchors
 
     raise typer.Exit(list_anchors(_at(cj, identity), assignment_id=assignment_id, json_lines=json))

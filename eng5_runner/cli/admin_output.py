@@ -1,4 +1,4 @@
-"""What the admin commands share: URLs as given, dates, listings, and what is told while a service is tried again."""
+"""How the admin commands show things: dates, listings, records, and the attempts at a service that is away."""
 
 from __future__ import annotations
 
@@ -7,32 +7,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from pydantic import TypeAdapter, ValidationError
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from stamina.instrumentation import RetryDetails, get_on_retry_hooks, set_on_retry_hooks
 
-from eng5_runner.app.settings import Url
 from eng5_runner.cli.narrate import people, write_json
-from eng5_runner.contracts.base import WireModel, describe
+from eng5_runner.contracts.base import WireModel
 from eng5_runner.core.inputs import shown
-from eng5_runner.errors import UsageError
 
 _TEXTS = frozenset(("instructions_text", "prompt_text", "rubric_text"))
-
-
-def checked_url(url: str, *, option: str) -> str:
-    """A service's address without a slash at its end.
-
-    Raises:
-        UsageError: it is none, or holds a password.
-    """
-    try:
-        return TypeAdapter(Url).validate_python(url.strip()).rstrip("/")
-    except ValidationError as error:
-        raise UsageError(f"{option} is no service's address: {describe(error)}.", remedy=f"Correct {option}.") from None
 
 
 def when(moment: datetime | None) -> str:
@@ -62,12 +47,12 @@ def show_text(text: str) -> None:
 
 
 def write_record(event: str, record: WireModel) -> None:
-    """A record of the service as a JSON line."""
+    """A record of a service as a JSON line."""
     write_json({"event": event} | record.model_dump(mode="json"))
 
 
 def show_record(record: WireModel, *, text: str, event: str, json_lines: bool) -> None:
-    """A record: its text on standard output, the facts about it for people."""
+    """A record: its field `text` on standard output, the facts about it for people."""
     if json_lines:
         write_record(event, record)
         return
@@ -75,27 +60,19 @@ def show_record(record: WireModel, *, text: str, event: str, json_lines: bool) -
     for name, value in facts.items():
         if name not in _TEXTS:
             people().print(escape(f"{name.replace('_', ' ')}: {shown(str(value))}"))
-    show_text(text)
-
-
-def tell_stored(event: str, record: WireModel, *, json_lines: bool, what: str) -> None:
-    """Say that something was stored and read back."""
-    if json_lines:
-        write_record(event, record)
-    else:
-        people().print(escape(f"stored, and read back as it was sent: {shown(what)}"))
+    show_text(facts[text])
 
 
 @contextmanager
 def telling_retries() -> Iterator[None]:
-    """While it lasts, people hear of each attempt that failed and will be made again."""
+    """Tell people about each failed attempt that is about to be repeated."""
     before = get_on_retry_hooks()
 
-    def tell(details: RetryDetails) -> None:
+    def announce(details: RetryDetails) -> None:
         cause = " ".join(shown(str(details.caused_by)).split())[:200]
         people().print(escape(f"{cause}; trying again in {details.wait_for:.1f} s"), style="dim")
 
-    set_on_retry_hooks((tell,))
+    set_on_retry_hooks((announce,))
     try:
         yield
     finally:

@@ -9,11 +9,12 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from eng5_runner.core.spec import RunSpec, Target
-from eng5_runner.effects.cj_admin.lookups import CJAdminClient, ModelsClient
+from eng5_runner.effects.cj_admin import CJAdminClient
 from eng5_runner.effects.clock import SystemClock
 from eng5_runner.effects.content import ContentClient
 from eng5_runner.effects.kafka.callbacks import connected
 from eng5_runner.effects.kafka.settings import KafkaSettings
+from eng5_runner.effects.llm_provider import ModelsClient
 from eng5_runner.effects.upload_cache import UploadCache
 from eng5_runner.run.ports import Ports
 from eng5_runner.transport.http import Service, http_session

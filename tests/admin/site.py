@@ -12,7 +12,7 @@ from pathlib import Path
 import aiohttp
 from argon2 import PasswordHasher
 
-from eng5_runner.effects.cj_admin.client import AdministrationClient
+from eng5_runner.effects.cj_admin import CJAdminClient
 from eng5_runner.effects.identity.client import IdentityClient
 from eng5_runner.stack.cj.admin import CJAdmin
 from eng5_runner.stack.cj.clients import ContentReader
@@ -66,7 +66,7 @@ class Site:
     def identity(self) -> IdentityClient:
         return identity_at(self.http, self.identity_url)
 
-    def administration(self, token: str | None = None) -> AdministrationClient:
+    def administration(self, token: str | None = None) -> CJAdminClient:
         return administration_at(self.http, self.cj_url, token=self.token("admin") if token is None else token)
 
     async def cli(self, *arguments: object, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> Ran:
@@ -82,11 +82,9 @@ def identity_at(http: aiohttp.ClientSession, url: str) -> IdentityClient:
     )
 
 
-def administration_at(http: aiohttp.ClientSession, url: str, *, token: str = "") -> AdministrationClient:
+def administration_at(http: aiohttp.ClientSession, url: str, *, token: str = "") -> CJAdminClient:
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
-    return AdministrationClient(
-        Service(session=http, name="CJ service", url=url, setting="--cj-service-url", headers=headers)
-    )
+    return CJAdminClient(Service(session=http, name="CJ service", url=url, setting="--cj-service-url", headers=headers))
 
 
 async def cli(*arguments: object, cwd: Path, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> Ran:

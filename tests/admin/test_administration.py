@@ -13,18 +13,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from eng5_runner.contracts.administration import INSTRUCTIONS, PROMPT, RUBRIC
 from eng5_runner.contracts.services import InstructionsBody, JudgeRubricBody, StudentPromptBody
-from eng5_runner.effects.cj_admin.client import AdministrationClient
-from eng5_runner.effects.cj_admin.read_back import (
-    AnchorToRegister,
-    all_instructions,
-    delete_instructions,
-    find_instructions,
-    put_instructions,
-    register_anchors,
-    upload_prompt,
-    upload_rubric,
-)
+from eng5_runner.effects.cj_admin import CJAdminClient
 from eng5_runner.errors import (
     ConfigurationError,
     InputsInvalid,
@@ -33,6 +24,7 @@ from eng5_runner.errors import (
     ServiceUnavailable,
     UsageError,
 )
+from eng5_runner.run.anchor_registration import AnchorToRegister, register_anchors
 from eng5_runner.transport.http import http_session
 from tests.admin.site import ESSAY, SCALE, Site, administration_at
 from tests.support.servers import serving
@@ -40,24 +32,24 @@ from tests.support.servers import serving
 TEXT = "Judge the content, then the language.\r\nNothing else."
 TOKEN = "canary-token-7d10"
 STORAGE = "0a" * 16
-INSTRUCTIONS = InstructionsBody(assignment_id="a1", instructions_text=TEXT, grade_scale=SCALE)
-PROMPT = StudentPromptBody(assignment_id="a1", prompt_text=TEXT)
-RUBRIC = JudgeRubricBody(assignment_id="a1", rubric_text=TEXT)
+NEW_INSTRUCTIONS = InstructionsBody(assignment_id="a1", instructions_text=TEXT, grade_scale=SCALE)
+NEW_PROMPT = StudentPromptBody(assignment_id="a1", prompt_text=TEXT)
+NEW_RUBRIC = JudgeRubricBody(assignment_id="a1", rubric_text=TEXT)
 ANCHORS = [AnchorToRegister(label=label, grade=grade, text=ESSAY) for label, grade in (("one", "A"), ("two", "F+"))]
 
-Work = Callable[[AdministrationClient], Awaitable[Any]]
+Work = Callable[[CJAdminClient], Awaitable[Any]]
 READS: list[Work] = [
     lambda client: client.instructions("a1"),
     lambda client: client.prompt("a1"),
-    lambda client: client.rubric("a1"),
+    lambda client: client.get(RUBRIC, "a1"),
     lambda client: client.anchors("a1"),
-    all_instructions,
+    lambda client: client.all_instructions(),
 ]
 WRITES: list[Work] = [
-    lambda client: put_instructions(client, INSTRUCTIONS),
-    lambda client: delete_instructions(client, "a1"),
-    lambda client: upload_prompt(client, PROMPT),
-    lambda client: upload_rubric(client, RUBRIC),
+    lambda client: client.put(INSTRUCTIONS, NEW_INSTRUCTIONS),
+    lambda client: client.delete_instructions("a1"),
+    lambda client: client.put(PROMPT, NEW_PROMPT),
+    lambda client: client.put(RUBRIC, NEW_RUBRIC),
 ]
 REGISTER: Work = lambda client: register_anchors(client, "a1", anchors=ANCHORS)  # noqa: E731 - as its neighbours
 
@@ -87,13 +79,13 @@ class Double:
 async def test_an_assignment_s_life(site: Site) -> None:
     client = site.administration()
     assert await client.instructions("a1") is None
-    assert not await delete_instructions(client, "a1")
+    assert not await client.delete_instructions("a1")
 
-    written = await put_instructions(client, INSTRUCTIONS)
+    written = await client.put(INSTRUCTIONS, NEW_INSTRUCTIONS)
     assert await client.instructions("a1") == written
-    assert (await upload_prompt(client, PROMPT)).prompt_text == TEXT
-    rubric = await upload_rubric(client, RUBRIC)
-    assert await client.rubric("a1") == rubric
+    assert (await client.put(PROMPT, NEW_PROMPT)).prompt_text == TEXT
+    rubric = await client.put(RUBRIC, NEW_RUBRIC)
+    assert await client.get(RUBRIC, "a1") == rubric
     registration = await register_anchors(client, "a1", anchors=ANCHORS)
     assert registration.findings == ()
     assert [(row.anchor_label, row.grade) for row in registration.rows] == [("one", "A"), ("two", "F+")]
@@ -101,7 +93,7 @@ async def test_an_assignment_s_life(site: Site) -> None:
     again = await register_anchors(client, "a1", anchors=better)
     assert (again.findings, again.rows[0].id) == ((), registration.rows[1].id)
 
-    assert await delete_instructions(client, "a1")
+    assert await client.delete_instructions("a1")
     assert await client.instructions("a1") is None
 
 
@@ -110,24 +102,24 @@ async def test_a_course_s_instructions_and_all_pages(site: Site) -> None:
     for number in range(60):
         scale = (SCALE, "swedish_8_anchor")[number % 2]
         body = InstructionsBody(course_id=f"c{number}", instructions_text=f"{TEXT} {number}", grade_scale=scale)
-        await client.put_instructions(body)
+        await client.put(INSTRUCTIONS, body)
     course = InstructionsBody(course_id="c3", instructions_text="A new text for it.", grade_scale=SCALE)
 
-    assert (await put_instructions(client, course)).course_id == "c3"
-    found = await find_instructions(client, assignment_id=None, course_id="c3")
+    assert (await client.put(INSTRUCTIONS, course)).course_id == "c3"
+    found = await client.course_instructions("c3")
     assert found is not None
     assert found.instructions_text == "A new text for it."
-    assert await find_instructions(client, assignment_id=None, course_id="c99") is None
-    assert len(await all_instructions(client)) == 60
-    assert len(await all_instructions(client, grade_scale=SCALE)) == 31
+    assert await client.course_instructions("c99") is None
+    assert len(await client.all_instructions()) == 60
+    assert len(await client.all_instructions(grade_scale=SCALE)) == 31
 
 
 @pytest.mark.parametrize("assignment_id", ["a/b c?d#e%2F&ü", "...", "x" * 100])
 async def test_an_assignment_s_id_may_be_anything(site: Site, assignment_id: str) -> None:
     client = site.administration()
     body = InstructionsBody(assignment_id=assignment_id, instructions_text=TEXT, grade_scale=SCALE)
-    assert (await put_instructions(client, body)).assignment_id == assignment_id
-    assert await delete_instructions(client, assignment_id)
+    assert (await client.put(INSTRUCTIONS, body)).assignment_id == assignment_id
+    assert await client.delete_instructions(assignment_id)
 
 
 @pytest.mark.parametrize("assignment_id", ["", ".", "..", "x" * 101])
@@ -138,8 +130,8 @@ async def test_an_id_that_would_lead_elsewhere_goes_nowhere(session: aiohttp.Cli
         body = InstructionsBody(assignment_id=assignment_id, instructions_text=TEXT, grade_scale=SCALE)
         for work in (
             client.instructions(assignment_id),
-            put_instructions(client, body),
-            delete_instructions(client, assignment_id),
+            client.put(INSTRUCTIONS, body),
+            client.delete_instructions(assignment_id),
             register_anchors(client, assignment_id, anchors=ANCHORS),
         ):
             with pytest.raises(UsageError):
@@ -156,7 +148,7 @@ async def test_without_a_good_token_nothing_is_allowed(site: Site, work: Work) -
 
 
 async def test_anchors_need_no_token_and_then_nobody_can_look(site: Site) -> None:
-    await put_instructions(site.administration(), INSTRUCTIONS)
+    await site.administration().put(INSTRUCTIONS, NEW_INSTRUCTIONS)
     registration = await register_anchors(site.administration(""), "a1", anchors=ANCHORS)
     assert [(one.kind, one.label) for one in registration.findings] == [("not_allowed", "one"), ("not_allowed", "two")]
     listing = await site.administration().anchors("a1")
@@ -170,7 +162,7 @@ async def test_what_the_service_does_not_take_is_told_for_each_anchor_and_the_ot
     assert [one.kind for one in nowhere.findings] == ["refused", "refused"]
     assert "Unknown assignment_id 'nobody'" in nowhere.findings[0].message
 
-    await put_instructions(client, INSTRUCTIONS)
+    await client.put(INSTRUCTIONS, NEW_INSTRUCTIONS)
     odd = AnchorToRegister(label="odd", grade="Z", text=ESSAY)
     registration = await register_anchors(client, "a1", anchors=[odd, *ANCHORS])
     assert [(one.kind, one.label) for one in registration.findings] == [("refused", "odd")]
@@ -229,9 +221,9 @@ STORED = {"id": 4, "assignment_id": "a1", "instructions_text": TEXT, "grade_scal
 @pytest.mark.parametrize(
     ("read", "told"),
     [
-        ((404, {}), "did not store it: there is nothing on record"),
+        ((404, {}), "did not store what was sent: there is nothing"),
         ((500, {"error": "x"}), "most likely it stored nothing"),
-        ((200, STORED | {"instructions_text": "An older text."}), "what is on record is another text"),
+        ((200, STORED | {"instructions_text": "An older text."}), "it has another text"),
         ((200, STORED | {"grade_scale": "swedish_8_anchor"}), "another grade scale, swedish_8_anchor"),
         ((200, STORED | {"context_origin": "canonical_national"}), "another context origin"),
         ((200, {"id": "x"}), "most likely it stored nothing.*not a Instructions"),
@@ -243,7 +235,7 @@ async def test_instructions_that_are_not_on_record_are_told(
     kind = "assessment-instructions"
     async with serving(Double({("POST", kind): (200, STORED), ("GET", kind): read})) as url:
         with pytest.raises(ServiceUnavailable, match=told):
-            await put_instructions(administration_at(session, url), INSTRUCTIONS)
+            await administration_at(session, url).put(INSTRUCTIONS, NEW_INSTRUCTIONS)
 
 
 @pytest.mark.parametrize("read", [(404, {}), (500, {}), (200, None)])
@@ -268,17 +260,17 @@ async def test_white_space_that_a_service_changes_is_no_difference(session: aioh
     stored = STORED | {"instructions_text": TEXT.replace("\r\n", "\n") + "\n", "created_at": "not a date"}
     kind = "assessment-instructions"
     async with serving(Double({("POST", kind): (200, "OK"), ("GET", kind): (200, stored)})) as url:
-        assert (await put_instructions(administration_at(session, url), INSTRUCTIONS)).id == 4
+        assert (await administration_at(session, url).put(INSTRUCTIONS, NEW_INSTRUCTIONS)).id == 4
 
 
 async def test_instructions_that_stay_after_their_deletion_are_told(session: aiohttp.ClientSession) -> None:
     kind = "assessment-instructions"
     deleted = {"status": "deleted"}
     async with serving(Double({("DELETE", kind): (200, deleted), ("GET", kind): (200, STORED)})) as url:
-        with pytest.raises(ServiceUnavailable, match="still on record"):
-            await delete_instructions(administration_at(session, url), "a1")
+        with pytest.raises(ServiceUnavailable, match="still has them"):
+            await administration_at(session, url).delete_instructions("a1")
     async with serving(Double({("DELETE", kind): (200, deleted), ("GET", kind): (500, {})})) as url:
-        assert await delete_instructions(administration_at(session, url), "a1")
+        assert await administration_at(session, url).delete_instructions("a1")
 
 
 REGISTERED = {"anchor_id": 7, "storage_id": STORAGE, "grade_scale": SCALE, "status": "registered"}
@@ -325,7 +317,7 @@ async def test_a_list_that_never_ends_is_left_when_nothing_new_comes(session: ai
     page = {"items": [STORED], "total": 10**9, "page": 1, "page_size": 50}
     double = Double({("GET", "assessment-instructions"): (200, page)})
     async with serving(double) as url:
-        found = await all_instructions(administration_at(session, url), grade_scale="a&b")
+        found = await administration_at(session, url).all_instructions(grade_scale="a&b")
     assert len(found) == 1
     assert [path.partition("?")[2] for _, path in double.asked] == [
         f"page={number}&page_size=50&grade_scale=a%26b" for number in (1, 2)
@@ -340,7 +332,7 @@ async def test_bodies_are_json_and_hold_no_nulls(session: aiohttp.ClientSession)
         return web.json_response(STORED)
 
     async with serving(take) as url:
-        await put_instructions(administration_at(session, url), INSTRUCTIONS)
+        await administration_at(session, url).put(INSTRUCTIONS, NEW_INSTRUCTIONS)
     content_type, body = types[0]
     assert content_type == "application/json"
     assert None not in json.loads(body).values()

@@ -18,15 +18,16 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from eng5_runner.cli.admin_session import Addresses, text_of
+from eng5_runner.app.administration import Addresses, text_of
 from eng5_runner.cli.commands.admin import (
     delete_instructions,
     get_instructions,
+    list_anchors,
     list_instructions,
     put_instructions,
-    upload_prompt,
+    register,
+    upload,
 )
-from eng5_runner.cli.commands.anchors import list_anchors, register
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
 from eng5_runner.effects.clock import SystemClock
 from eng5_runner.effects.identity.login_cache import LoginCache
@@ -197,7 +198,7 @@ def test_files_that_cannot_be_sent(tmp_path: Path, name: str, error: type[Runner
     (tmp_path / "folder").mkdir()
     (tmp_path / "bad.docx").write_bytes(b"canary")
     with pytest.raises(error) as caught:
-        upload_prompt(NOWHERE, file=tmp_path / name, assignment_id="a1", json_lines=False)
+        upload(NOWHERE, "prompt", file=tmp_path / name, assignment_id="a1", json_lines=False)
     assert name in caught.value.message
     assert "canary" not in "".join(traceback.format_exception(caught.value))
 

@@ -67,7 +67,7 @@ async def test_the_contract_s_order(everything: dict[str, str]) -> None:
 async def test_only_development_makes_its_own(tmp_path: Path, environment: str) -> None:
     variables = {"ENVIRONMENT": environment, "JWT_SECRET_KEY": "canary", "ENG5_STATE_DIR": str(tmp_path)}
     assert await admin_token(variables, announce=pytest.fail) is None
-    assert "only where ENVIRONMENT is development" in no_token(variables).remedy
+    assert "only if ENVIRONMENT is development" in no_token(variables).remedy
     assert "canary" not in no_token(variables).remedy
 
 

@@ -14,7 +14,7 @@ from eng5_runner.core.events import OffsetsLost, Position, RunStarted, event_fro
 from eng5_runner.core.spec import RunSpec, Timeouts, Versions
 from eng5_runner.core.state import fold
 from tests.core.test_state import ONE_OF_EACH
-from tests.run.runs import make_spec
+from tests.support.run.runs import make_spec
 
 AT = datetime(2027, 3, 2, tzinfo=UTC)
 SPEC = make_spec(timeouts=Timeouts(await_completion=False, total=7.0))

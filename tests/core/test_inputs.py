@@ -8,7 +8,7 @@ import unicodedata
 import pytest
 
 from eng5_runner.core.inputs import Finding, Inputs, SourceFile, shown
-from tests.run.runs import make_inputs
+from tests.support.run.runs import make_inputs
 
 INPUTS, _ = make_inputs()
 

@@ -10,7 +10,7 @@ from eng5_runner.core.events import AnchorRow, PreflightPassed
 from eng5_runner.core.request import affordable, build_request, comparisons_requested, judge_overrides
 from eng5_runner.core.spec import Budget
 from eng5_runner.core.study_size import comparisons_wanted
-from tests.run.runs import ASSIGNED, make_inputs, make_spec
+from tests.support.run.runs import ASSIGNED, make_inputs, make_spec
 
 AT = datetime(2027, 3, 2, tzinfo=UTC)
 INPUTS, _ = make_inputs()

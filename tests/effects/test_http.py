@@ -25,8 +25,9 @@ from aiohttp import web
 from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from eng5_runner.contracts.services import Health
-from eng5_runner.effects.cj_admin.lookups import CJAdminClient, ModelsClient
+from eng5_runner.effects.cj_admin import CJAdminClient
 from eng5_runner.effects.content import ContentClient
+from eng5_runner.effects.llm_provider import ModelsClient
 from eng5_runner.errors import ConfigurationError, NotAllowed, RunnerError, ServiceUnavailable
 from eng5_runner.transport.http import ANSWER_LIMIT, ATTEMPTS, Service, http_session
 from tests.support.servers import Handler, closed_port, listening, read_request, serving

@@ -80,7 +80,7 @@ def test_an_anchor_of_somebody_else_stops_the_run_before_anything_is_registered(
 def test_a_service_that_takes_anchors_and_stores_none_stops_the_run(tmp_path):
     run = registering(tmp_path)
     run.world.cj.forgets_anchors = True
-    with pytest.raises(ServiceUnavailable, match="3 of 3 anchors are not on record although the service said so"):
+    with pytest.raises(ServiceUnavailable, match="3 of 3 anchors are not stored although the service said so"):
         run.start()
     assert run.world.cluster.requests == []
 
@@ -106,7 +106,7 @@ def test_another_prompt_on_record_is_warned_of(tmp_path):
     )
     assert exit_code(run.start()) == 0
     (warning,) = prompt_warnings(run)
-    assert "another than prompt.md" in warning and "ours goes along" in warning
+    assert "differs from prompt.md" in warning and "the request carries ours" in warning
 
 
 @pytest.mark.parametrize("theirs", ["Write about rain.\r\n", "Write about the sun."])
@@ -124,7 +124,7 @@ def test_a_prompt_that_cannot_be_read_is_said_not_to_have_been_compared(tmp_path
     run = assigned(tmp_path)
     run.world.cj.task = None
     run.start()
-    assert "was not compared" in prompt_warnings(run)[0]
+    assert "could not be read and compared" in prompt_warnings(run)[0]
 
 
 @pytest.mark.parametrize("held", [None, b"another text"])

@@ -9,7 +9,7 @@ import pytest
 
 from eng5_runner.canonical import sha256_hex
 from eng5_runner.core.spec import Study
-from eng5_runner.effects.cj_admin.lookups import CJAdminClient
+from eng5_runner.effects.cj_admin import CJAdminClient
 from eng5_runner.effects.content import ContentClient
 from eng5_runner.errors import ConfigurationError, RunnerError, ServiceUnavailable
 from eng5_runner.run.preflight.assignment import ask_assignment

@@ -1,65 +1,75 @@
-"""admin instructions, prompts, rubrics, scales: what the CJ service has on record for assignments."""
+"""admin instructions, prompts, rubrics, anchors, scales: what the CJ service keeps for assignments."""
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 import typer
 from rich.markup import escape
 
-from eng5_runner.cli.admin_output import show_listing, show_record, tell_stored, when, write_record
-from eng5_runner.cli.admin_session import (
+from eng5_runner.app.administration import (
     Addresses,
-    ask,
-    body_of,
-    exactly_one,
-    known_scale,
-    nothing_on_record,
-    text_of,
+    administration,
+    anchors_to_register,
+    check_one_of,
+    check_scale,
+    nothing_stored,
+    text_body,
 )
+from eng5_runner.app.loop import run_loop
+from eng5_runner.cli.admin_output import show_listing, show_record, telling_retries, when, write_record
 from eng5_runner.cli.narrate import people, write_json
+from eng5_runner.contracts.administration import ANCHORS, INSTRUCTIONS, PROMPT, RUBRIC, AdminText
+from eng5_runner.contracts.base import WireModel
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
-from eng5_runner.contracts.services import Instructions, InstructionsBody, JudgeRubricBody, StudentPromptBody
-from eng5_runner.core.inputs import shown
-from eng5_runner.effects.cj_admin import read_back as administration
+from eng5_runner.contracts.services import Instructions
+from eng5_runner.core.inputs import Finding, shown
+from eng5_runner.effects.cj_admin import CJAdminClient
 from eng5_runner.errors import UsageError
+from eng5_runner.run.anchor_registration import Registration, raise_findings, register_anchors
+
+T = TypeVar("T")
+
+_TEXTS: Mapping[str, AdminText[Any]] = MappingProxyType({text.name: text for text in (PROMPT, RUBRIC)})
 
 
 def list_instructions(addresses: Addresses, *, grade_scale: str | None, json_lines: bool) -> int:
-    """List all instructions on record."""
+    """List all stored instructions."""
     if grade_scale is not None:
-        known_scale(grade_scale)
-    found = ask(addresses, lambda client: administration.all_instructions(client, grade_scale=grade_scale))
+        check_scale(grade_scale)
+    listed = _ask(addresses, lambda client: client.all_instructions(grade_scale=grade_scale))
     if json_lines:
-        for item in found:
+        for item in listed:
             write_record("Instructions", item)
         return 0
     columns = ("id", "assignment", "course", "grade scale", "context", "prompt", "created", "begins")
-    show_listing(columns, [_instructions_row(item) for item in found])
+    show_listing(columns, [_instructions_row(item) for item in listed])
     return 0
 
 
 def _instructions_row(item: Instructions) -> tuple[object, ...]:
     begins = " ".join(item.instructions_text.split())[:60]
-    prompt = item.student_prompt_storage_id
-    about = (item.grade_scale, item.context_origin, prompt, when(item.created_at), begins)
-    return (item.id, item.assignment_id, item.course_id, *about)
+    facts = (item.grade_scale, item.context_origin, item.student_prompt_storage_id, when(item.created_at), begins)
+    return (item.id, item.assignment_id, item.course_id, *facts)
 
 
 def get_instructions(
     addresses: Addresses, *, assignment_id: str | None, course_id: str | None, json_lines: bool
 ) -> int:
     """Print the instructions of an assignment or a course."""
-    exactly_one(assignment_id, course_id)
-    found = ask(
-        addresses,
-        lambda client: administration.find_instructions(client, assignment_id=assignment_id, course_id=course_id),
-    )
-    if found is None:
-        raise nothing_on_record("instructions", assignment_id or course_id)
-    show_record(found, text=found.instructions_text, event="Instructions", json_lines=json_lines)
-    return 0
+    check_one_of(assignment_id, course_id)
+
+    def get(client: CJAdminClient) -> Awaitable[Instructions | None]:
+        if course_id is not None:
+            return client.course_instructions(course_id)
+        return client.instructions(assignment_id or "")
+
+    return _show(INSTRUCTIONS, _ask(addresses, get), of=assignment_id or course_id, json_lines=json_lines)
 
 
 def put_instructions(
@@ -73,29 +83,21 @@ def put_instructions(
     json_lines: bool,
 ) -> int:
     """Write the instructions of an assignment or a course, and read them back."""
-    exactly_one(assignment_id, course_id)
-    known_scale(grade_scale)
-    values = {
-        "assignment_id": assignment_id,
-        "course_id": course_id,
-        "instructions_text": text_of(file),
-        "grade_scale": grade_scale,
-        "context_origin": context_origin,
-    }
-    body = body_of(InstructionsBody, values, file=file)
-    stored = ask(addresses, lambda client: administration.put_instructions(client, body))
-    tell_stored("InstructionsStored", stored, json_lines=json_lines, what=f"the instructions (id {stored.id})")
-    return 0
+    check_one_of(assignment_id, course_id)
+    check_scale(grade_scale)
+    values = {"assignment_id": assignment_id, "course_id": course_id, "grade_scale": grade_scale}
+    body = text_body(INSTRUCTIONS, file, context_origin=context_origin, **values)
+    return _put(addresses, INSTRUCTIONS, body=body, json_lines=json_lines)
 
 
 def delete_instructions(addresses: Addresses, *, assignment_id: str, yes: bool, json_lines: bool) -> int:
-    """Delete an assignment's instructions, and look whether they are gone."""
+    """Delete an assignment's instructions, and check that they are gone."""
     if not yes:
         if not sys.stdin.isatty():
-            raise UsageError("There is no terminal to ask on.", remedy="Say --yes to delete without being asked.")
+            raise UsageError("There is no terminal to ask on.", remedy="Give --yes to delete without a question.")
         typer.confirm(f"Delete the instructions of {shown(assignment_id)}?", err=True, abort=True)
-    if not ask(addresses, lambda client: administration.delete_instructions(client, assignment_id)):
-        raise nothing_on_record("instructions", assignment_id)
+    if not _ask(addresses, lambda client: client.delete_instructions(assignment_id)):
+        raise nothing_stored("instructions", assignment_id)
     if json_lines:
         write_json({"event": "InstructionsDeleted", "assignment_id": assignment_id})
     else:
@@ -103,38 +105,62 @@ def delete_instructions(addresses: Addresses, *, assignment_id: str, yes: bool, 
     return 0
 
 
-def upload_prompt(addresses: Addresses, *, file: Path, assignment_id: str, json_lines: bool) -> int:
-    """Write the students' task of an assignment, and read it back."""
-    body = body_of(StudentPromptBody, {"assignment_id": assignment_id, "prompt_text": text_of(file)}, file=file)
-    stored = ask(addresses, lambda client: administration.upload_prompt(client, body))
-    what = f"the prompt ({stored.student_prompt_storage_id})"
-    tell_stored("PromptStored", stored, json_lines=json_lines, what=what)
+def upload(addresses: Addresses, name: str, *, file: Path, assignment_id: str, json_lines: bool) -> int:
+    """Write the prompt or the rubric of an assignment, and read it back."""
+    body = text_body(_TEXTS[name], file, assignment_id=assignment_id)
+    return _put(addresses, _TEXTS[name], body=body, json_lines=json_lines)
+
+
+def get(addresses: Addresses, name: str, *, assignment_id: str, json_lines: bool) -> int:
+    """Print the prompt or the rubric of an assignment."""
+    record = _ask(addresses, lambda client: client.get(_TEXTS[name], assignment_id))
+    return _show(_TEXTS[name], record, of=assignment_id, json_lines=json_lines)
+
+
+def list_anchors(addresses: Addresses, *, assignment_id: str, json_lines: bool) -> int:
+    """List the anchors of an assignment."""
+    listing = _ask(addresses, lambda client: client.anchors(assignment_id))
+    if listing is None:
+        raise nothing_stored(ANCHORS.name, assignment_id)
+    if json_lines:
+        for row in listing.anchors:
+            write_record("Anchor", row)
+        return 0
+    rows = [
+        (row.id, row.anchor_label, row.grade, row.grade_scale, row.text_storage_id, when(row.created_at))
+        for row in listing.anchors
+    ]
+    show_listing(("id", "label", "grade", "grade scale", "text", "created"), rows)
+    others = (listing.anchor_count_total or 0) - len(listing.anchors)
+    if others > 0:
+        people().print(f"{others} more are registered on other grade scales and are not used")
     return 0
 
 
-def get_prompt(addresses: Addresses, *, assignment_id: str, json_lines: bool) -> int:
-    """Print the students' task of an assignment."""
-    found = ask(addresses, lambda client: client.prompt(assignment_id))
-    if found is None:
-        raise nothing_on_record("prompt", assignment_id)
-    show_record(found, text=found.prompt_text, event="Prompt", json_lines=json_lines)
-    return 0
+def register(
+    addresses: Addresses,
+    *,
+    assignment_id: str,
+    assets: Path | None,
+    grade_scale: str,
+    file: Path | None,
+    grade: str | None,
+    label: str | None,
+    json_lines: bool,
+) -> int:
+    """Register the anchors of an assets folder, or one from a file, and read them back."""
 
+    def show(finding: Finding) -> None:
+        people().print(escape(f"{finding.file}: {finding.message} {finding.remedy}"), style="red")
 
-def upload_rubric(addresses: Addresses, *, file: Path, assignment_id: str, json_lines: bool) -> int:
-    """Write the judge's rubric of an assignment, and read it back."""
-    body = body_of(JudgeRubricBody, {"assignment_id": assignment_id, "rubric_text": text_of(file)}, file=file)
-    stored = ask(addresses, lambda client: administration.upload_rubric(client, body))
-    tell_stored("RubricStored", stored, json_lines=json_lines, what=f"the rubric ({stored.judge_rubric_storage_id})")
-    return 0
-
-
-def get_rubric(addresses: Addresses, *, assignment_id: str, json_lines: bool) -> int:
-    """Print the judge's rubric of an assignment."""
-    found = ask(addresses, lambda client: client.rubric(assignment_id))
-    if found is None:
-        raise nothing_on_record("rubric", assignment_id)
-    show_record(found, text=found.rubric_text, event="Rubric", json_lines=json_lines)
+    anchors = anchors_to_register(
+        assets=assets, grade_scale=grade_scale, file=file, grade=grade, label=label, show=show
+    )
+    registration = _ask(
+        addresses, lambda client: register_anchors(client, assignment_id, anchors=anchors), needs_token=False
+    )
+    _show_registration(registration, json_lines=json_lines)
+    raise_findings(registration, sent=len(anchors))
     return 0
 
 
@@ -151,3 +177,46 @@ def scales(*, json_lines: bool) -> int:
     ]
     show_listing(("grade scale", "grades, lowest first", "below the lowest", "prior"), rows)
     return 0
+
+
+def _ask(addresses: Addresses, question: Callable[[CJAdminClient], Awaitable[T]], *, needs_token: bool = True) -> T:
+    async def asked() -> T:
+        with telling_retries():
+            async with administration(
+                addresses, os.environ, announce=lambda text: people().print(text), needs_token=needs_token
+            ) as client:
+                return await question(client)
+
+    return run_loop(asked())
+
+
+def _put(addresses: Addresses, resource: AdminText[Any], *, body: WireModel, json_lines: bool) -> int:
+    stored: WireModel = _ask(addresses, lambda client: client.put(resource, body))
+    if json_lines:
+        write_record(f"{resource.name.capitalize()}Stored", stored)
+    else:
+        facts = stored.model_dump()
+        number = facts[resource.storage_id] if resource.storage_id else f"id {facts['id']}"
+        people().print(escape(f"stored, and read back as it was sent: the {resource.name} ({shown(str(number))})"))
+    return 0
+
+
+def _show(resource: AdminText[Any], record: WireModel | None, *, of: str | None, json_lines: bool) -> int:
+    if record is None:
+        raise nothing_stored(resource.name, of)
+    show_record(record, text=resource.text, event=resource.name.capitalize(), json_lines=json_lines)
+    return 0
+
+
+def _show_registration(registration: Registration, *, json_lines: bool) -> None:
+    if json_lines:
+        for row in registration.rows:
+            write_record("AnchorRegistered", row)
+        for finding in registration.findings:
+            facts = {"kind": finding.kind, "label": finding.label, "message": finding.message}
+            write_json({"event": "AnchorFinding"} | facts | {"remedy": finding.remedy})
+        return
+    for row in registration.rows:
+        people().print(escape(f"{shown(row.anchor_label)}: {shown(row.grade)}, row {row.id}, read back"))
+    for finding in registration.findings:
+        people().print(escape(shown(finding.message)), style="yellow")

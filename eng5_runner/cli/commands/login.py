@@ -1,4 +1,4 @@
-"""admin login, logout, whoami: who we are to the services."""
+"""admin login, logout, whoami: who the user is to the services."""
 
 from __future__ import annotations
 
@@ -9,38 +9,27 @@ from urllib.parse import urlsplit
 import typer
 from rich.markup import escape
 
+from eng5_runner.app.administration import checked_url
 from eng5_runner.app.loop import run_loop
-from eng5_runner.app.tokens import (
-    SOURCES,
-    VARIABLES,
-    Token,
-    admin_token,
-    doubts,
-    identity_client,
-    no_token,
-    state_folder,
-)
-from eng5_runner.cli.admin_output import checked_url, telling_retries, when
+from eng5_runner.app.tokens import SOURCES, VARIABLES, Token, admin_token, doubts, log_in_at, log_out_at, no_token
+from eng5_runner.cli.admin_output import telling_retries, when
 from eng5_runner.cli.narrate import people, write_json
 from eng5_runner.core.inputs import shown
-from eng5_runner.effects.clock import SystemClock
 from eng5_runner.effects.identity.client import Claims, claims_of
-from eng5_runner.effects.identity.login_cache import Login, LoginCache
-from eng5_runner.effects.identity.session import log_in, log_out
 from eng5_runner.errors import UsageError
-from eng5_runner.transport.http import http_session
 
 _LONGEST_PASSWORD = 1024
 _LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 
 
 def login(*, email: str | None, password_stdin: bool, identity_url: str, json_lines: bool) -> int:
-    """Exchange an e-mail address and a password for a login that is kept."""
+    """Exchange an e-mail address and a password for a login, and keep it."""
     url = checked_url(identity_url, option="--identity-service-url")
     _warn_if_readable(url)
-    name = email or _asked("E-mail", hidden=False)
-    password = _from_stdin() if password_stdin else _asked("Password", hidden=True)
-    made = run_loop(_log_in(url, email=name, password=password))
+    name = email or _prompt("E-mail", hidden=False)
+    password = _from_stdin() if password_stdin else _prompt("Password", hidden=True)
+    with telling_retries():
+        made = run_loop(log_in_at(url, os.environ, email=name, password=password))
     claims = claims_of(made.access_token)
     facts = {
         "identity_service_url": url,
@@ -57,16 +46,8 @@ def login(*, email: str | None, password_stdin: bool, identity_url: str, json_li
         people().print(escape(f"logged in as {who} at {url}; the token lasts until {when(made.expires_at)} {lasts}"))
     for variable in VARIABLES:
         if os.environ.get(variable):
-            people().print(f"{variable} is set and goes before this login", style="yellow")
+            people().print(f"{variable} is set and takes precedence over this login", style="yellow")
     return 0
-
-
-async def _log_in(url: str, *, email: str, password: str) -> Login:
-    cache = LoginCache(state_folder(os.environ), identity_url=url)
-    with telling_retries():
-        async with http_session(connections=1) as session:
-            identity = identity_client(session, url)
-            return await log_in(cache, identity, email=email, password=password, clock=SystemClock())
 
 
 def _warn_if_readable(url: str) -> None:
@@ -75,7 +56,7 @@ def _warn_if_readable(url: str) -> None:
         people().print(f"the password goes to {parts.hostname} unencrypted (http)", style="yellow")
 
 
-def _asked(what: str, *, hidden: bool) -> str:
+def _prompt(what: str, *, hidden: bool) -> str:
     if not sys.stdin.isatty():
         raise UsageError(
             f"There is no terminal to ask for the {what.lower()}.",
@@ -94,7 +75,7 @@ def _from_stdin() -> str:
         password = ""
     if not 0 < len(password) <= _LONGEST_PASSWORD:
         raise UsageError(
-            "Standard input does not begin with a line that can be a password.",
+            "The first line of standard input cannot be a password.",
             remedy="Pipe the password in, as UTF-8 text on one line.",
         )
     return password
@@ -103,26 +84,22 @@ def _from_stdin() -> str:
 def logout(*, identity_url: str, json_lines: bool) -> int:
     """Forget the login, here and at the service."""
     url = checked_url(identity_url, option="--identity-service-url")
-    there_was, revoked = run_loop(_log_out(url))
+    with telling_retries():
+        was_logged_in, revoked = run_loop(log_out_at(url, os.environ))
     if json_lines:
-        write_json({"event": "LoggedOut", "identity_service_url": url, "was_logged_in": there_was, "revoked": revoked})
-    elif not there_was:
+        facts = {"identity_service_url": url, "was_logged_in": was_logged_in, "revoked": revoked}
+        write_json({"event": "LoggedOut"} | facts)
+    elif not was_logged_in:
         people().print(f"nobody was logged in at {escape(url)}")
     else:
-        told = "" if revoked else "; the service could not be told, so its refresh token ends by itself"
-        people().print(f"logged out of {escape(url)}{told}")
+        people().print(f"logged out of {escape(url)}")
+        if not revoked:
+            people().print("the service did not confirm it; the refresh token stays valid until it expires")
     return 0
 
 
-async def _log_out(url: str) -> tuple[bool, bool]:
-    cache = LoginCache(state_folder(os.environ), identity_url=url)
-    with telling_retries():
-        async with http_session(connections=1) as session:
-            return await log_out(cache, identity_client(session, url))
-
-
 def whoami(*, identity_url: str, json_lines: bool) -> int:
-    """Tell which token would be used, and what it says of itself."""
+    """Show which token would be used, and its claims."""
     url = checked_url(identity_url, option="--identity-service-url")
     token = run_loop(_token(url))
     if token is None:
@@ -134,7 +111,7 @@ def whoami(*, identity_url: str, json_lines: bool) -> int:
     console = people()
     console.print(f"source: {SOURCES[token.source]}")
     if claims is None:
-        console.print("it is no JWT, so it tells nothing about itself")
+        console.print("it is not a JWT, so it has no readable claims")
         return 0
     for name, value in (
         ("subject", claims.subject),
@@ -143,10 +120,10 @@ def whoami(*, identity_url: str, json_lines: bool) -> int:
         ("audience", ", ".join(claims.audience)),
         ("expires", when(claims.expires_at)),
     ):
-        console.print(escape(f"{name}: {shown(value or 'not said')}"))
+        console.print(escape(f"{name}: {shown(value or 'not stated')}"))
     for doubt in doubts(claims):
         console.print(doubt, style="yellow")
-    console.print("this is what the token says; whether it is true only the services can tell", style="dim")
+    console.print("these are the token's own claims; only the services can verify them", style="dim")
     return 0
 
 

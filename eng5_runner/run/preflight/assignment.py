@@ -1,4 +1,4 @@
-"""Preflight's questions about the assignment: its instructions, grade scale, rubric, prompt and anchors."""
+"""Preflight checks of the assignment: its instructions, grade scale, rubric, prompt and anchors."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from collections.abc import Mapping
 from eng5_runner.contracts.services import AnchorListing, Instructions
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.spec import RunSpec
-from eng5_runner.effects.cj_admin.read_back import same_text
+from eng5_runner.effects.cj_admin import same_text
 from eng5_runner.errors import ConfigurationError, ServiceUnavailable
 from eng5_runner.run.ports import AssignmentRegistry, ContentStore, Findings
-from eng5_runner.run.preflight.anchors import anchor_rows, anchor_warnings, recognise, register_lacking
+from eng5_runner.run.preflight.anchors import anchor_rows, anchor_warnings, recognise, register_missing
 
 
 async def ask_assignment(
     spec: RunSpec, *, inputs: Inputs, texts: Mapping[str, bytes], cj: AssignmentRegistry, content: ContentStore | None
 ) -> Findings:
-    """Whether the assignment's scale, rubric and anchors are what the run counts on.
+    """Check that the assignment has the scale, rubric and anchors that the run expects.
 
     Raises:
-        ConfigurationError: they are not.
-        ServiceUnavailable: the CJ service does not say.
-        NotAllowed: it does not let us look.
-        RunnerError: anchors were to be registered, and are not on record.
+        ConfigurationError: it does not.
+        ServiceUnavailable: the CJ service does not answer.
+        NotAllowed: it does not accept the token.
+        RunnerError: anchors were to be registered, and are not stored.
     """
-    found = Findings()
+    findings = Findings()
     if spec.study.assignment_id is None:
-        found.checks.append("guest run: anchors are sent as essays, grades are projected by the runner")
-        return found
+        findings.checks.append("guest run: anchors are sent as essays, grades are projected by the runner")
+        return findings
     assignment = str(spec.study.assignment_id)
     instructions = await cj.instructions(assignment)
     if instructions is None:
@@ -39,22 +39,22 @@ async def ask_assignment(
     _check_rubric(spec, instructions)
     recognised = await recognise(await _listing(cj, assignment), inputs=inputs, content=content)
     if spec.study.register_anchors:
-        found.checks.append(
-            await register_lacking(recognised, assignment=assignment, inputs=inputs, texts=texts, registry=cj)
+        findings.checks.append(
+            await register_missing(recognised, assignment=assignment, inputs=inputs, texts=texts, registry=cj)
         )
         recognised = await recognise(await _listing(cj, assignment), inputs=inputs, content=content)
-    found.rows += anchor_rows(recognised)
-    for told, remedy in anchor_warnings(recognised, inputs):
-        found.warn(told, remedy=remedy)
-    found.checks.append(f"assignment {assignment} is known with {len(found.rows)} anchors, all among ours")
-    theirs = await _prompt_on_record(instructions, assignment=assignment, cj=cj, content=content)
-    _compare_prompts(found, theirs=theirs, inputs=inputs)
+    findings.rows += anchor_rows(recognised)
+    for warning, remedy in anchor_warnings(recognised, inputs):
+        findings.warn(warning, remedy=remedy)
+    findings.checks.append(f"assignment {assignment} is known with {len(findings.rows)} anchors, all among ours")
+    stored = await _prompt_on_record(instructions, assignment=assignment, cj=cj, content=content)
+    _compare_prompts(findings, stored=stored, inputs=inputs)
     if inputs.grade_scale == "eng5_np_national_9_step":
-        found.warn(
-            "on the national scale the present CJ service sends no result",
-            remedy="Nothing: the estimates will be the runner's own.",
+        findings.warn(
+            "the present CJ service sends no result for the national scale",
+            remedy="Nothing to do: the runner computes the estimates itself.",
         )
-    return found
+    return findings
 
 
 async def _listing(cj: AssignmentRegistry, assignment: str) -> AnchorListing:
@@ -79,30 +79,30 @@ def _check_rubric(spec: RunSpec, instructions: Instructions) -> None:
         )
 
 
-def _compare_prompts(found: Findings, *, theirs: str | None, inputs: Inputs) -> None:
-    """The students' task on record may be another than ours, which goes along with the request."""
-    if theirs is None:
-        found.warn(
-            "the assignment's student prompt could not be read, so it was not compared; ours goes along",
+def _compare_prompts(findings: Findings, *, stored: str | None, inputs: Inputs) -> None:
+    """Warn if the service has another students' task than ours, which the request carries."""
+    if stored is None:
+        findings.warn(
+            "the assignment's student prompt could not be read and compared; the request carries ours",
             remedy="Upload it (`eng5-runner admin prompts upload`) to have it compared.",
         )
-    elif not same_text(theirs, inputs.prompt.text):
-        found.warn(
-            f"the assignment's student prompt is another than {inputs.prompt.file.source_path}; ours goes along",
-            remedy="Look at theirs with `eng5-runner admin prompts get`, and upload ours if it is the right one.",
+    elif not same_text(stored, inputs.prompt.text):
+        findings.warn(
+            f"the assignment's student prompt differs from {inputs.prompt.file.source_path}; the request carries ours",
+            remedy="Read it with `eng5-runner admin prompts get`, and upload ours if ours is right.",
         )
 
 
 async def _prompt_on_record(
     instructions: Instructions, *, assignment: str, cj: AssignmentRegistry, content: ContentStore | None
 ) -> str | None:
-    """By the storage id that the instructions name, else from the service's own answer."""
+    """The stored task: by the storage id in the instructions, or else from the service's own answer."""
     if instructions.student_prompt_storage_id and content is not None:
         text = await content.download(instructions.student_prompt_storage_id)
         if text is not None:
             return text.decode(errors="replace")
     try:
         prompt = await cj.prompt(assignment)
-    except ServiceUnavailable:  # the present service says 500 for what it does not have
+    except ServiceUnavailable:  # the present service answers 500 for what it does not have
         return None
     return None if prompt is None else prompt.prompt_text

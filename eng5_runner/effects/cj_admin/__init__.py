@@ -1,1 +1,0 @@
-"""The CJ service's administration side: instructions, prompts, rubrics, anchors."""
