@@ -6,6 +6,7 @@ import asyncio
 import math
 import sqlite3
 import time
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -215,7 +216,7 @@ async def test_an_unknown_account_takes_as_long_as_a_wrong_password(tmp_path: Pa
 async def test_only_hashes_are_on_the_disk(site: Site) -> None:
     pair = await login(site)
 
-    with sqlite3.connect(site.folder / "data" / FILE_NAME) as database:
+    with closing(sqlite3.connect(site.folder / "data" / FILE_NAME)) as database:
         hashes = [row[0] for row in database.execute("SELECT password_hash FROM identity_accounts")]
     files = b"".join(path.read_bytes() for path in (site.folder / "data").iterdir())
     assert {extract_parameters(one).type for one in hashes} == {Type.ID}
@@ -233,7 +234,7 @@ async def test_the_first_start_makes_an_administrator_and_no_later_one_does(tmp_
         assert first is not None
         assert made[1:] == [None, None]
         account = await Accounts(store).authenticate(first.email, password=first.password)
-    with sqlite3.connect(tmp_path / FILE_NAME) as database:
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as database:
         ((kept,),) = database.execute("SELECT password_hash FROM identity_accounts").fetchall()
 
     assert extract_parameters(kept).memory_cost == 65536
