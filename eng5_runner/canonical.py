@@ -1,4 +1,4 @@
-"""One way to turn a value into bytes, so that the same value always has the same checksum."""
+"""Canonical JSON: the same value always gives the same bytes, and so the same checksum."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json
 
 
 def canonical_json(value: Json) -> bytes:
-    """The value as UTF-8 JSON with sorted keys, two-space indent and a final newline.
+    """A value as UTF-8 JSON with sorted keys, an indent of two spaces and a final newline.
 
     Raises:
-        TypeError: the value holds something that JSON cannot express.
+        TypeError: the value has something that JSON cannot express.
+
+    >>> canonical_json({"b": 1, "a": None})
+    b'{\\n  "a": null,\\n  "b": 1\\n}\\n'
     """
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 

@@ -1,17 +1,22 @@
-"""Everything foreseen that can go wrong, and what a person does next.
+"""The errors that a person can do something about.
 
     RunnerError                     exit
     ├── UsageError                    2   the command line asks for something impossible
-    ├── VerificationFailed            5   a run's files do not prove what they claim
+    ├── VerificationFailed            5   a run's files do not agree with its ledger
     ├── InputsInvalid                65   an input is unusable, or changed since the run began
-    ├── InputsMissing                66   an input is not there
-    ├── ServiceUnavailable           69   a service refused or could not be reached
-    ├── DiskError                    74   a file could not be written or read back
+    ├── InputsMissing                66   an input is missing
+    ├── ServiceUnavailable           69   a service refused, or could not be reached
+    ├── DiskError                    74   a file could not be written or read
     ├── TemporaryFailure             75   `resume` will help
     ├── NotAllowed                   77   not authenticated, or not allowed
     └── ConfigurationError           78   a topic is missing, a setting is wrong
 
-Anything else that reaches the edge is a bug (exit 70). A partial result (exit 3) is an outcome, not an error.
+Each error says what happened and what to do next. Any other exception that reaches the command line is a bug (exit
+70). A partial result (exit 3) is an outcome, not an error.
+
+>>> error = InputsMissing("There is no folder essays.", remedy="Check --assets.")
+>>> error.message, error.remedy, error.exit_code
+('There is no folder essays.', 'Check --assets.', 66)
 """
 
 from __future__ import annotations
@@ -20,12 +25,12 @@ from typing import ClassVar
 
 
 class RunnerError(Exception):
-    """A foreseen failure: one sentence on what happened and one on what to do next.
+    """An error that a person can do something about.
 
     Attributes:
-        message: what happened, to which file or service.
-        remedy: what the person can do next.
-        exit_code: the process exit code of this kind of failure.
+        message: what happened, and to which file or service; one sentence.
+        remedy: what the person can do next; one sentence.
+        exit_code: the process exit code for this kind of error.
     """
 
     exit_code: ClassVar[int]
@@ -43,7 +48,7 @@ class UsageError(RunnerError):
 
 
 class VerificationFailed(RunnerError):
-    """A run's files do not prove what they claim."""
+    """A run's files do not agree with its ledger."""
 
     exit_code = 5
 
@@ -55,36 +60,36 @@ class InputsInvalid(RunnerError):
 
 
 class InputsMissing(RunnerError):
-    """An input is not there."""
+    """An input is missing."""
 
     exit_code = 66
 
 
 class ServiceUnavailable(RunnerError):
-    """A service refused or could not be reached."""
+    """A service refused, or could not be reached."""
 
     exit_code = 69
 
 
 class DiskError(RunnerError):
-    """A file could not be written, synced or read back."""
+    """A file could not be written, synced or read."""
 
     exit_code = 74
 
 
 class TemporaryFailure(RunnerError):
-    """The run can go on later from where it is."""
+    """The run can continue later from where it is."""
 
     exit_code = 75
 
 
 class NotAllowed(RunnerError):
-    """A service does not know us, or does not let us."""
+    """A service does not accept our token, or does not allow this."""
 
     exit_code = 77
 
 
 class ConfigurationError(RunnerError):
-    """A setting is wrong or something that must exist beforehand does not."""
+    """A setting is wrong, or something is missing that must exist before a run."""
 
     exit_code = 78

@@ -1,4 +1,4 @@
-"""The real outside of a session: one client for each service that the spec sends something to."""
+"""The real ports of a session: one client for each service that the run uses."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ async def open_ports(
     kafka_password: SecretStr | None = None,
     trace: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Ports]:
-    """The outside for one session of a run.
+    """Open the ports for one session of a run.
 
     Args:
         spec: of the run.
-        target: where the services are in this session; an embedded stack has new addresses each time.
-        cache_folder: of the upload cache.
-        token: for the CJ service's admin side, if there is one.
+        target: the services' addresses in this session; an embedded stack has new ones each time.
+        cache_folder: the folder of the upload cache.
+        token: for the CJ service's admin side, if it needs one.
         kafka_password: of the target's Kafka user, if it has one.
-        trace: headers that tell the services which trace their work belongs to.
+        trace: headers by which the services add their work to this session's trace.
 
     Raises:
         ServiceUnavailable: Kafka cannot be reached.
-        NotAllowed: Kafka does not let us in.
-        ConfigurationError: the settings for Kafka do not fit together.
+        NotAllowed: Kafka refuses the user, the password or the certificate.
+        ConfigurationError: the settings for Kafka contradict each other.
     """
     if not (spec.send or spec.uploads):
         yield Ports(clock=SystemClock())
@@ -53,8 +53,8 @@ async def open_ports(
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(http_session(connections=spec.uploading.concurrency))
 
-        def service(name: str, *, url: str, setting: str, sent: Mapping[str, str] = headers) -> Service:
-            return Service(session=session, name=name, url=url.rstrip("/"), setting=setting, headers=sent)
+        def service(name: str, *, url: str, setting: str, headers: Mapping[str, str] = headers) -> Service:
+            return Service(session=session, name=name, url=url.rstrip("/"), setting=setting, headers=headers)
 
         content = cache = cj = models = broker = None
         if target.content_service_url:
@@ -63,22 +63,19 @@ async def open_ports(
             )
             cache = UploadCache(cache_folder, service_url=content.url)
         if target.cj_service_url and spec.send:
-            cj = CJAdminClient(service("CJ service", url=target.cj_service_url, setting="--cj-service-url", sent=admin))
+            url = target.cj_service_url
+            cj = CJAdminClient(service("CJ service", url=url, setting="--cj-service-url", headers=admin))
         if target.llm_provider_service_url and spec.send:
             url = target.llm_provider_service_url
             models = ModelsClient(service("LLM provider service", url=url, setting="LLM_PROVIDER_SERVICE_URL"))
         if target.kafka_bootstrap and spec.send:
-            settings = _kafka_settings(target, password=kafka_password, record_headers=trace or {})
+            settings = KafkaSettings(
+                bootstrap=target.kafka_bootstrap,
+                client_id=target.kafka_client_id,
+                access=target.kafka_access,
+                password=kafka_password,
+                topic_prefix=target.topic_prefix,
+                record_headers=trace or {},
+            )
             broker = await stack.enter_async_context(connected(settings))
         yield Ports(clock=SystemClock(), cache=cache, content=content, broker=broker, cj=cj, models=models)
-
-
-def _kafka_settings(target: Target, *, password: SecretStr | None, record_headers: Mapping[str, str]) -> KafkaSettings:
-    return KafkaSettings(
-        bootstrap=target.kafka_bootstrap or "",
-        client_id=target.kafka_client_id,
-        access=target.kafka_access,
-        password=password,
-        topic_prefix=target.topic_prefix,
-        record_headers=record_headers,
-    )

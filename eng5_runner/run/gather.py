@@ -1,19 +1,19 @@
-"""Gather: read the callback topics until all that belongs to the run is in, or patience ends.
+"""Gather: read the callback topics until every message of the run has arrived, or a timeout ends.
 
-The run is over when completion and result are in and everything up to the topics' ends taken *after that* is read: the
-three topics are not ordered among each other, so a completion often overtakes its comparisons.
+Messages on different topics have no common order, so a completion often arrives before its comparisons. Therefore the
+run takes the topics' ends once completion and result have arrived, and reads on until it has reached those ends.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import ChainMap
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import assert_never
 
 from eng5_runner.contracts.topics import CALLBACK_TOPICS
-from eng5_runner.core.classify import Accepted, Foreign, RawRecord, Rejected, Repeated, classify
+from eng5_runner.core.classify import Accepted, Foreign, Rejected, Repeated, classify
 from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.core.events import (
     CallbackAccepted,
@@ -33,24 +33,25 @@ from eng5_runner.effects.kafka.callbacks import Polled
 from eng5_runner.errors import ServiceUnavailable
 from eng5_runner.run.ports import Broker, Clock, Lag, Notice, Update
 
+# In silence, how often the broker is asked whether it is still reachable.
 PROBE_SECONDS = 5.0
 
 
 async def gather(
     state: RunState, *, names: EssayNames, broker: Broker, clock: Clock, stop: asyncio.Event
 ) -> AsyncIterator[Sequence[Update]]:
-    """Yield the callbacks of the run and at last RunClosed; without RunClosed if `stop` was set.
+    """Yield the run's callbacks, then RunClosed; no RunClosed if `stop` is set.
 
     Raises:
-        TemporaryFailure: the cluster lost its data.
-        ServiceUnavailable: the cluster refused.
+        TemporaryFailure: the cluster has lost its data.
+        ServiceUnavailable: the cluster refuses to be read.
     """
     broker.listen(state.read_to())
-    watch = _Watch(clock, patience=state.spec.timeouts)
+    watch = _Watch(clock, timeouts=state.spec.timeouts)
     ends: dict[tuple[str, int], int] | None = None
     lag = None
     while not stop.is_set():
-        events = list(_facts(await broker.poll(), state=state, names=names, at=clock.now()))
+        events = list(_events(await broker.poll(), state=state, names=names, at=clock.now()))
         yield [*events, *watch.heard()] if events else await _quiet(broker, watch)
         if lag != (lag := Lag(behind=await broker.behind())):
             yield [lag]
@@ -61,9 +62,11 @@ async def gather(
         if deadline is not None and deadline.kind != "result":
             break
         if ends is None and _is_answered(state):
-            ends = await _present_ends(broker)
-        if ends is not None and _is_read(ends, await broker.positions()):
-            break
+            ends = await _current_ends(broker)
+        if ends is not None:
+            read = _by_partition(await broker.positions())
+            if all(read.get(partition, 0) >= end for partition, end in ends.items()):
+                break
     else:
         return
     outcome, reasons = verdict(state)
@@ -71,13 +74,13 @@ async def gather(
 
 
 def _is_answered(state: RunState) -> bool:
-    """Nothing more will be said about the run than what the topics hold now."""
+    """Whether the topics already have every message that the services will send."""
     result_overdue = any(deadline.kind == "result" for deadline in state.deadlines)
     return state.failure is not None or (state.is_over and (state.has_result or result_overdue))
 
 
-async def _present_ends(broker: Broker) -> dict[tuple[str, int], int] | None:
-    """The topics' ends, in all partitions that they have by now; None while the broker is away."""
+async def _current_ends(broker: Broker) -> dict[tuple[str, int], int] | None:
+    """The ends of the topics in all their present partitions; None while the broker is unreachable."""
     try:
         return _by_partition(await broker.ends(await broker.topology(CALLBACK_TOPICS)))
     except ServiceUnavailable:
@@ -88,13 +91,8 @@ def _by_partition(positions: Iterable[Position]) -> dict[tuple[str, int], int]:
     return {(p.topic, p.partition): p.offset for p in positions}
 
 
-def _is_read(ends: dict[tuple[str, int], int], positions: Iterable[Position]) -> bool:
-    read = _by_partition(positions)
-    return all(read.get(where, 0) >= end for where, end in ends.items())
-
-
 async def _quiet(broker: Broker, watch: _Watch) -> Sequence[Update]:
-    """While nothing comes: is the broker still there, and has a topic got new partitions?"""
+    """While no message arrives, check whether the broker is reachable and whether a topic has new partitions."""
     notices: list[Update] = []
     if watch.probe_is_due():
         notices.extend(watch.probed(alive=await broker.is_alive()))
@@ -103,47 +101,38 @@ async def _quiet(broker: Broker, watch: _Watch) -> Sequence[Update]:
     return notices
 
 
-def _facts(polled: Polled, *, state: RunState, names: EssayNames, at: datetime) -> Iterator[Event]:
-    """What the polled records say about this run; other batches' records say nothing."""
+def _events(polled: Polled, *, state: RunState, names: EssayNames, at: datetime) -> Iterator[Event]:
+    """The events for the records of one poll; records of other batches give none."""
     for gap in polled.gaps:
         yield OffsetsLost(at=at, position=gap.position, resumed_at=gap.resumed_at)
-    # Records of one poll can repeat each other before the state has taken any of them in.
+    # Two records of one poll can repeat each other, and the state knows neither of them yet.
     known: ChainMap[str, str] = ChainMap({}, state.fingerprints)
     for record in polled.records:
-        event = _fact(record, state=state, names=names, known=known, at=at)
-        if isinstance(event, CallbackAccepted):
-            known[event.key] = event.fingerprint
-        if event is not None:
-            yield event
-
-
-def _fact(
-    record: RawRecord, *, state: RunState, names: EssayNames, known: Mapping[str, str], at: datetime
-) -> CallbackAccepted | CallbackRepeated | CallbackRejected | None:
-    position = Position(topic=record.topic, partition=record.partition, offset=record.offset)
-    found = classify(record, run_id=state.spec.run_id, names=names, known=known)
-    match found:
-        case Foreign():
-            return None
-        case Accepted():
-            return CallbackAccepted(at=at, position=position, raw=record.value.decode(), **found._asdict())
-        case Repeated():
-            raw = record.value.decode() if found.conflict else None
-            return CallbackRepeated(at=at, position=position, key=found.key, conflict=found.conflict, raw=raw)
-        case Rejected():
-            text, base64 = text_or_base64(record.value)
-            return CallbackRejected(at=at, position=position, reason=found.reason, raw=text, raw_base64=base64)
-        case _:
-            assert_never(found)
+        position = Position(topic=record.topic, partition=record.partition, offset=record.offset)
+        meaning = classify(record, run_id=state.spec.run_id, names=names, known=known)
+        match meaning:
+            case Foreign():
+                pass
+            case Accepted():
+                known[meaning.key] = meaning.fingerprint
+                yield CallbackAccepted(at=at, position=position, raw=record.value.decode(), **meaning._asdict())
+            case Repeated(key, conflict):
+                raw = record.value.decode() if conflict else None
+                yield CallbackRepeated(at=at, position=position, key=key, conflict=conflict, raw=raw)
+            case Rejected(reason):
+                text, base64 = text_or_base64(record.value)
+                yield CallbackRejected(at=at, position=position, reason=reason, raw=text, raw_base64=base64)
+            case _:
+                assert_never(meaning)
 
 
 class _Watch:
-    """Three clocks. The idle one stands still while the broker is away: an outage is not silence."""
+    """The session's timeouts. The idle time does not run while the broker is unreachable: an outage is no silence."""
 
-    def __init__(self, clock: Clock, *, patience: Timeouts) -> None:
+    def __init__(self, clock: Clock, *, timeouts: Timeouts) -> None:
         now = clock.monotonic()
         self._clock = clock
-        self._patience = patience
+        self._timeouts = timeouts
         self._began = now
         self._last_heard = now
         self._last_probe = now
@@ -152,16 +141,16 @@ class _Watch:
         self._overspent = False
 
     def heard(self) -> Sequence[Notice]:
-        """Something of ours came; so the broker is there, if it was not."""
+        """Note that a message of the run arrived, so the broker is reachable."""
         self._last_heard = self._last_probe = self._clock.monotonic()
         return self._back()
 
     def probe_is_due(self) -> bool:
-        """Whether it is time to ask the broker if it is there."""
+        """Whether it is time to ask whether the broker is reachable."""
         return self._clock.monotonic() - self._last_probe >= PROBE_SECONDS
 
     def probed(self, *, alive: bool) -> Sequence[Notice]:
-        """Take the answer in; say so when it changes or an outage goes on."""
+        """Note the broker's answer; give a notice of an outage and of its end."""
         now = self._clock.monotonic()
         if self._away_since is not None or not alive:
             self._last_heard += now - self._last_probe
@@ -172,15 +161,15 @@ class _Watch:
         return [Notice(kind="trouble", text=f"the broker has been unreachable for {now - self._away_since:.0f} s")]
 
     def spending(self, state: RunState) -> Sequence[Notice]:
-        """Say once that a service spends more than the run allows."""
+        """Give one notice if the run has cost more than its limit."""
         if self._overspent or not is_overspent(state):
             return []
         self._overspent = True
         limit = state.spec.budget.max_cost_usd
-        told = (
-            f"{state.cost_usd:.4f} USD are spent, more than the limit of {limit} USD: the service does not keep to it"
+        text = (
+            f"{state.cost_usd:.4f} USD are spent, more than the limit of {limit} USD; the service does not enforce it"
         )
-        return [Notice(kind="overspent", text=told)]
+        return [Notice(kind="overspent", text=text)]
 
     def _back(self) -> Sequence[Notice]:
         if self._away_since is None:
@@ -189,21 +178,20 @@ class _Watch:
         return [Notice(kind="relief", text=f"the broker is back after {away:.0f} s")]
 
     def deadline(self, state: RunState) -> DeadlineReached | None:
-        """The deadline that is reached now and was not told before."""
+        """A deadline that is reached now and is not in the state yet."""
         now = self._clock.monotonic()
         if state.is_over and self._completed_at is None:
             self._completed_at = now
         waited = now - self._began
-        if waited >= self._patience.total:
+        if waited >= self._timeouts.total:
             return DeadlineReached(at=self._clock.now(), kind="total", waited=waited)
-        if now - self._last_heard >= self._patience.idle:
-            return DeadlineReached(at=self._clock.now(), kind="idle", waited=now - self._last_heard)
-        told = any(deadline.kind == "result" for deadline in state.deadlines)
-        if self._completed_at is None or state.has_result or told:
+        waited = now - self._last_heard
+        if waited >= self._timeouts.idle:
+            return DeadlineReached(at=self._clock.now(), kind="idle", waited=waited)
+        is_recorded = any(deadline.kind == "result" for deadline in state.deadlines)
+        if self._completed_at is None or state.has_result or is_recorded:
             return None
         waited = now - self._completed_at
-        return (
-            DeadlineReached(at=self._clock.now(), kind="result", waited=waited)
-            if waited >= self._patience.result
-            else None
-        )
+        if waited >= self._timeouts.result:
+            return DeadlineReached(at=self._clock.now(), kind="result", waited=waited)
+        return None

@@ -1,4 +1,8 @@
-"""The one loop: ask the state what is due, run that stage, make its events durable, take them in, tell them."""
+"""The one loop of a run.
+
+It asks the state which step is next, runs that stage, writes the stage's events to the ledger, applies them to the
+state, and shows them to the observer.
+"""
 
 from __future__ import annotations
 
@@ -32,8 +36,8 @@ class Session:
         state: the fold of the ledger, advanced with each event.
         inputs: of the run.
         texts: sha256 → UTF-8 bytes; empty if nothing is left to upload.
-        observe: told of each event, after it is durable, and of what is no event.
-        stop: set when a person wants the run to end.
+        observe: called with each event after it is durable, and with each notice.
+        stop: set when a person ends the session.
     """
 
     ledger: Ledger
@@ -43,40 +47,40 @@ class Session:
     observe: Callable[[Update], None]
     stop: asyncio.Event
 
-    async def record(self, told: Sequence[Update]) -> None:
-        """Make the events durable, take them in, tell them.
+    async def record(self, updates: Sequence[Update]) -> None:
+        """Write the events to the ledger, apply them to the state, then show all updates to the observer.
 
         Raises:
-            DiskError: they could not be written; nothing was taken in.
+            DiskError: the events could not be written; the state has not changed.
         """
-        events = [one for one in told if not isinstance(one, Notice | Lag)]
+        events = [update for update in updates if not isinstance(update, Notice | Lag)]
         await self.ledger.append(events)
         for event in events:
             self.state.advance(event)
-        for one in told:
-            self.observe(one)
+        for update in updates:
+            self.observe(update)
 
 
 async def drive(session: Session, ports: Ports) -> None:
     """Work until the session is closed or stopped.
 
     Raises:
-        RunnerError: whatever a stage could not go on after; the ledger holds all that was done before.
+        RunnerError: a stage cannot continue. The ledger has everything that was done before.
     """
     state = session.state
     if state.listening is not None and ports.broker is not None and state.closed is None:
-        await _play(session, rejoin(state, broker=ports.broker, clock=ports.clock))
+        await _run_stage(session, rejoin(state, broker=ports.broker, clock=ports.clock))
     while not session.stop.is_set() and (step := next_step(state, session.inputs)) is not None:
-        await _play(session, _stage(step, session=session, ports=ports))
+        await _run_stage(session, _stage(step, session=session, ports=ports))
     if session.stop.is_set() and state.closed is None:
         at = ports.clock.now()
         await session.record([RunClosed(at=at, outcome="interrupted", read_to=state.read_to())])
 
 
-async def _play(session: Session, stage: AsyncIterator[Sequence[Update]]) -> None:
+async def _run_stage(session: Session, stage: AsyncIterator[Sequence[Update]]) -> None:
     async with aclosing(stage) as batches:  # type: ignore[type-var] # - every stage is an async generator
-        async for told in batches:
-            await session.record(told)
+        async for updates in batches:
+            await session.record(updates)
 
 
 def _stage(step: Step, *, session: Session, ports: Ports) -> AsyncIterator[Sequence[Update]]:
@@ -92,7 +96,7 @@ def _stage(step: Step, *, session: Session, ports: Ports) -> AsyncIterator[Seque
             return _publishes(session, ports)
         case "gather":
             names = essay_names(state, inputs)
-            return gather(state, names=names, broker=_given(ports.broker), clock=clock, stop=session.stop)
+            return gather(state, names=names, broker=_required(ports.broker), clock=clock, stop=session.stop)
         case "close":
             return _close(session, ports)
         case _:
@@ -108,16 +112,16 @@ def _uploads(session: Session, ports: Ports) -> AsyncIterator[Sequence[Update]]:
         force=uploading.force,
         stop=session.stop,
     )
-    return upload(job, content=_given(ports.content), cache=_given(ports.cache), clock=ports.clock)
+    return upload(job, content=_required(ports.content), cache=_required(ports.cache), clock=ports.clock)
 
 
 async def _publishes(session: Session, ports: Ports) -> AsyncIterator[Sequence[Update]]:
     state = session.state
     if ports.content is not None and state.prepared is None:
         await check_readable(state.storage_ids, content=ports.content)
-    stage = publish(state, inputs=session.inputs, broker=_given(ports.broker), clock=ports.clock, stop=session.stop)
-    async for told in stage:
-        yield told
+    broker = _required(ports.broker)
+    async for updates in publish(state, inputs=session.inputs, broker=broker, clock=ports.clock, stop=session.stop):
+        yield updates
 
 
 async def _close(session: Session, ports: Ports) -> AsyncIterator[Sequence[Update]]:
@@ -125,8 +129,8 @@ async def _close(session: Session, ports: Ports) -> AsyncIterator[Sequence[Updat
     yield [RunClosed(at=ports.clock.now(), outcome=outcome, reasons=reasons, read_to=session.state.read_to())]
 
 
-def _given(port: PortT | None) -> PortT:
-    """A port that the spec promised."""
+def _required(port: PortT | None) -> PortT:
+    """The port, which is there because the spec uses the service."""
     if port is None:
-        raise AssertionError("next_step asks only for what the spec sends somewhere")
+        raise AssertionError("next_step gives only steps for services that the spec uses")
     return port

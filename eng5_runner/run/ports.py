@@ -1,12 +1,11 @@
-"""What the stages need of the outside, and what they say to whoever watches.
+"""Ports: what the stages need from outside, as protocols, and the updates that stages yield.
 
-The ports are the places where tests put another world. A stage yields batches of ledger events and notices; what
-stands after a `yield` happens only once the yielded events are on the disk.
+Tests implement the protocols in memory (`tests/run/world.py`); `run.connect` provides the real clients.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
@@ -22,36 +21,36 @@ from eng5_runner.contracts.services import (
 from eng5_runner.core.events import AnchorRow, Event, Position
 
 if TYPE_CHECKING:
-    # Whoever only tells of a run shall not pay for loading a Kafka client.
+    # A command that only reads a run must not load the Kafka client.
     from eng5_runner.effects.kafka.callbacks import Polled, Topology
     from eng5_runner.transport.http import Alive
 
 
 class Clock(Protocol):
-    """Time."""
+    """The time; see `effects.clock`."""
 
     def now(self) -> datetime:
-        """The instant, in UTC."""
+        """The present instant in UTC."""
 
     def monotonic(self) -> float:
         """Seconds since some start."""
 
 
 class ContentStore(Protocol):
-    """Where texts are put for the services."""
+    """The Content Service, which stores texts for the other services; see `effects.content`."""
 
     async def check_health(self) -> Alive:
-        """What it says of itself; raise if it is not up."""
+        """Return the service's answer to a health check; raise if the service is not up."""
 
     async def upload(self, text: bytes) -> str:
-        """Store a text and return its id."""
+        """Store a text and return its storage id."""
 
     async def download(self, storage_id: str) -> bytes | None:
-        """The text, or None if it is not there."""
+        """The text, or None if the service does not have it."""
 
 
 class Cache(Protocol):
-    """What was uploaded before."""
+    """The upload cache; see `effects.upload_cache`."""
 
     def entries(self) -> Mapping[str, str]:
         """Text sha256 → storage id."""
@@ -60,14 +59,14 @@ class Cache(Protocol):
         """Add entries, durably."""
 
     async def forget(self) -> None:
-        """Drop all entries."""
+        """Remove all entries."""
 
 
 class Broker(Protocol):
-    """The cluster; see `effects.kafka.KafkaBroker` for what each may raise."""
+    """The Kafka cluster; see `effects.kafka` for the errors that each method raises."""
 
     async def topology(self, topics: Sequence[str]) -> Topology:
-        """Check that the topics are there."""
+        """Check that the topics exist, and return the cluster's id and their partitions."""
 
     async def ends(self, topology: Topology) -> tuple[Position, ...]:
         """The offset that the next record of each partition will get."""
@@ -76,61 +75,61 @@ class Broker(Protocol):
         """Read from these positions on."""
 
     async def poll(self) -> Polled:
-        """The next records, perhaps none."""
+        """The next records; can be none."""
 
     async def positions(self) -> tuple[Position, ...]:
-        """The next offset to read of each partition."""
+        """The next offset to read in each partition."""
 
     async def behind(self) -> Mapping[str, int]:
-        """How many records of each topic are there and not read."""
+        """Topic → number of records that are not read yet."""
 
     async def is_alive(self) -> bool:
         """Whether the cluster answers now."""
 
     def adopt_new_partitions(self) -> tuple[Position, ...]:
-        """Partitions added meanwhile, from their first record."""
+        """The partitions that a topic got since the last call, at their first record."""
 
-    async def publish(self, *, topic: str, key: str, value: bytes, patience: float) -> Position:
-        """Put one record in."""
+    async def publish(self, *, topic: str, key: str, value: bytes, timeout_seconds: float) -> Position:
+        """Send one record and wait for its acknowledgement."""
 
     async def find(self, origins: Iterable[Position], is_it: Callable[[bytes], bool]) -> Position | None:
-        """The first record that `is_it` says yes to."""
+        """The first record from these positions on for which `is_it` is true."""
 
 
 class AnchorRegistry(Protocol):
-    """Where anchors are on record; see `effects.cj_admin` for what each may raise."""
+    """The anchors of the CJ service; see `effects.cj_admin` for the errors that each method raises."""
 
     async def register_anchor(self, body: AnchorBody) -> AnchorRegistered:
-        """Write one."""
+        """Register an anchor."""
 
     async def anchors(self, assignment_id: str) -> AnchorListing | None:
-        """An assignment's anchors, or None if it is unknown."""
+        """An assignment's anchors, or None if the service does not know the assignment."""
 
 
 class AssignmentRegistry(AnchorRegistry, Protocol):
-    """What the CJ service has on record."""
+    """The assignments of the CJ service."""
 
     async def check_health(self) -> Alive:
-        """What it says of itself; raise if it is not up."""
+        """Return the service's answer to a health check; raise if the service is not up."""
 
     async def supported_options(self) -> frozenset[str]:
-        """What it heeds of a request beyond the contract."""
+        """The study options that the service supports."""
 
     async def instructions(self, assignment_id: str) -> Instructions | None:
-        """An assignment's instructions."""
+        """An assignment's instructions, or None if it has none."""
 
     async def prompt(self, assignment_id: str) -> StudentPrompt | None:
-        """The task that an assignment's students were given."""
+        """The task of an assignment's students, or None if it has none."""
 
 
 class Models(Protocol):
-    """What the LLM provider service can ask."""
+    """The models of the LLM provider service."""
 
     async def check_health(self) -> Alive:
-        """What it says of itself; raise if it is not up."""
+        """Return the service's answer to a health check; raise if the service is not up."""
 
     async def models(self) -> ModelManifest:
-        """Its manifest."""
+        """The service's manifest of models."""
 
 
 @dataclass(slots=True)
@@ -163,7 +162,7 @@ Check: TypeAlias = Callable[[], Awaitable[Findings]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """The outside of one session; None where the run's spec sends nothing there.
+    """The ports of one session; None for a service that the run does not use.
 
     Attributes:
         here: what preflight asks about this machine, and what each question is about.
@@ -180,7 +179,7 @@ class Ports:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """Something worth telling that is no fact of the run.
+    """A message for the observer that is no event of the run.
 
     Attributes:
         kind: `trouble` when the broker is away, `relief` when it is back, `overspent` when a service does not keep to
@@ -194,14 +193,13 @@ class Notice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lag:
-    """How far reading is behind, which is no fact of the run either.
+    """How far reading is behind.
 
     Attributes:
-        behind: records of each callback topic that are there and not read, everybody's.
+        behind: topic → number of records, of all batches, that are not read yet.
     """
 
     behind: Mapping[str, int]
 
 
 Update: TypeAlias = Event | Notice | Lag
-Updates: TypeAlias = AsyncIterator[Sequence[Update]]

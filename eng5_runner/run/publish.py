@@ -1,8 +1,9 @@
-"""Publish: take the topics' ends, keep the exact bytes, send them once.
+"""Publish: take the topics' ends, write the request's exact bytes to the ledger, send them once.
 
-After a crash it depends on what the topic holds: our record is there, or the identical bytes are sent, or the broker
-is a new one that forgot everything. After silence the identical bytes are sent as well: the CJ service reads only what
-comes while it listens, and skips for 24 hours what it knows (contract, “As observed”).
+After a crash the topic decides: if it has the request, nothing is sent; if not, the same bytes are sent; if the broker
+is new and has lost everything, reading starts at new ends and the same bytes are sent. If nobody answered, the same
+bytes are sent as well: the CJ service reads only what arrives while it listens, and for 24 hours it skips a request
+that it has seen (contract, “As observed”).
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ from eng5_runner.effects.kafka.callbacks import Topology
 from eng5_runner.run.ports import Broker, Clock, Notice, Update
 
 ALL_TOPICS = tuple(Topic)
-# The service skips a request that it knows for 24 hours; its clock and ours need not agree.
+# The service skips a known request for 24 hours; an hour is left for clocks that disagree.
 SAFE_TO_REPEAT = timedelta(hours=23)
 
 
 async def prepare(state: RunState, *, inputs: Inputs, clock: Clock) -> AsyncIterator[Sequence[Update]]:
-    """Yield the request's exact bytes; those of a request that was prepared before differ in the metadata alone."""
+    """Yield the request's exact bytes. If a request was prepared before, only its metadata change."""
     at = clock.now()
     request = build_request(state.spec, inputs, storage_ids=state.storage_ids, at=at, passed=state.preflight)
     if state.prepared is not None:
@@ -41,73 +42,77 @@ async def prepare(state: RunState, *, inputs: Inputs, clock: Clock) -> AsyncIter
 async def publish(
     state: RunState, *, inputs: Inputs, broker: Broker, clock: Clock, stop: asyncio.Event
 ) -> AsyncIterator[Sequence[Update]]:
-    """Yield ListeningFrom, RequestPrepared and RequestPublished, as far as they are still to come.
+    """Yield ListeningFrom, RequestPrepared and RequestPublished, without those that the ledger already has.
 
     Nothing is sent once `stop` is set.
 
     Raises:
-        TemporaryFailure: whether the request arrived is unknown.
+        TemporaryFailure: it is unknown whether the request arrived.
         ConfigurationError: a topic is missing.
         ServiceUnavailable: the cluster failed.
     """
     in_doubt = state.stage == "prepared"
     if not in_doubt:
-        if state.stage != "raised":  # there reading goes on where it was
+        if state.stage != "raised":  # with a raised limit, reading continues where it was
             yield [await _listening(await broker.topology(ALL_TOPICS), broker=broker, clock=clock)]
         async for batch in prepare(state, inputs=inputs, clock=clock):
             yield batch
     if state.prepared is None or state.listening is None:
         raise AssertionError("the request was prepared and the ends were taken above")
     if in_doubt:
-        payload = state.prepared.payload.encode()  # with the same event id it may be there with a lower cost limit
-        found = await broker.find(state.listening.request_ends, lambda value: value == payload)
-        if found is not None:
-            yield [RequestPublished(at=clock.now(), position=found, found=True)]
+        # Compare the bytes: a record with the same event id can be the request with a lower cost limit.
+        payload = state.prepared.payload.encode()
+        position = await broker.find(state.listening.request_ends, lambda value: value == payload)
+        if position is not None:
+            yield [RequestPublished(at=clock.now(), position=position, found=True)]
             return
     if stop.is_set():
-        return  # whoever pulled the plug before the request was out does not want to pay for it
+        return  # a person who stops the run before the request is sent does not want to pay for it
     yield [Notice(kind="stage", text="sending the request")]
     position = await broker.publish(
         topic=Topic.REQUEST,
         key=str(state.spec.run_id),
         value=state.prepared.payload.encode(),
-        patience=state.spec.timeouts.publish,
+        timeout_seconds=state.spec.timeouts.publish,
     )
     yield [RequestPublished(at=clock.now(), position=position)]
 
 
 async def rejoin(state: RunState, *, broker: Broker, clock: Clock) -> AsyncIterator[Sequence[Update]]:
-    """In a later session: if broker or service know nothing of the run, listen anew, and the request goes out again."""
+    """In a later session, take new ends if broker or service have lost the run; then the request is sent again."""
     if state.listening is None:
         return
     topology = await broker.topology(ALL_TOPICS)
-    fresh = await _listening(topology, broker=broker, clock=clock)
-    if _has_forgotten(state, fresh):
-        yield [
-            Notice(kind="stage", text="the broker is a new one: sending the identical request again"),
-            fresh,
-        ]
+    current = await _listening(topology, broker=broker, clock=clock)
+    if _has_lost_the_run(state, current):
+        yield [Notice(kind="stage", text="the broker is a new one: sending the same request again"), current]
     elif state.left_in_silence and state.first_sent_at is not None:
         if clock.now() - state.first_sent_at < SAFE_TO_REPEAT:
-            told = "nothing came of the request: sending the identical one again, which a service that knows it skips"
-            # Reading goes on where it was: an answer may have come since.
-            yield [Notice(kind="stage", text=told), fresh.model_copy(update={"callback_ends": state.read_to()})]
+            text = "the request was not answered: sending the same request again; a service that has it skips it"
+            # Reading continues where it was: an answer may have arrived since.
+            yield [Notice(kind="stage", text=text), current.model_copy(update={"callback_ends": state.read_to()})]
         else:
-            told = "nothing came of the request, and it is too old to be sent again without being paid twice"
-            yield [Notice(kind="stage", text=f"{told}; if nothing comes now, start a new run")]
+            text = (
+                "the request was not answered, and it is too old to be sent again without the risk of paying twice; "
+                "if no answer comes now, start a new run"
+            )
+            yield [Notice(kind="stage", text=text)]
 
 
-def _has_forgotten(state: RunState, now: ListeningFrom) -> bool:
-    """Another cluster, or a log that is shorter than it was. Retention alone does not shorten a log's end."""
+def _has_lost_the_run(state: RunState, current: ListeningFrom) -> bool:
+    """Whether this is another cluster, or a topic ends before a position that the ledger has.
+
+    Retention deletes old records but never moves a topic's end back.
+    """
     before = state.listening
-    if before is None or before.cluster_id != now.cluster_id:
+    if before is None or before.cluster_id != current.cluster_id:
         return True
-    ends = {(p.topic, p.partition): p.offset for p in (*now.request_ends, *now.callback_ends)}
-    told = [*before.request_ends, *state.read_to()]
+    ends = {(p.topic, p.partition): p.offset for p in (*current.request_ends, *current.callback_ends)}
+    known = [*before.request_ends, *state.read_to()]
     if state.published is not None:
         sent = state.published.position
-        told.append(Position(topic=sent.topic, partition=sent.partition, offset=sent.offset + 1))
-    return any(ends.get((p.topic, p.partition), 0) < p.offset for p in told)
+        known.append(Position(topic=sent.topic, partition=sent.partition, offset=sent.offset + 1))
+    return any(ends.get((p.topic, p.partition), 0) < p.offset for p in known)
 
 
 async def _listening(topology: Topology, *, broker: Broker, clock: Clock) -> ListeningFrom:

@@ -1,4 +1,4 @@
-"""Upload: every text of the run to the Content Service, once."""
+"""Upload: store every text of the run in the Content Service, once."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from eng5_runner.core.events import EssayUploaded
 from eng5_runner.errors import InputsInvalid, RunnerError, ServiceUnavailable
 from eng5_runner.run.ports import Cache, Clock, ContentStore, Notice, Update
 
-# So many of the cache's entries are checked against the service before any is believed.
+# How many entries of the cache are compared with the service before the cache is trusted.
 SAMPLE = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadJob:
-    """What is to be stored where.
+    """The texts to upload.
 
     Attributes:
         missing: sha256 of each text that the run still needs.
         texts: sha256 → UTF-8 bytes.
-        concurrency: requests at the same time.
-        force: do not believe the cache.
-        stop: set when the run shall end.
+        concurrency: number of uploads at the same time.
+        force: upload every text, whatever the cache has.
+        stop: set when a person ends the session.
     """
 
     missing: Sequence[str]
@@ -38,15 +38,15 @@ class UploadJob:
 async def upload(
     job: UploadJob, *, content: ContentStore, cache: Cache, clock: Clock
 ) -> AsyncIterator[Sequence[Update]]:
-    """Yield an EssayUploaded for each missing text, from the cache or after its 2xx.
+    """Yield an EssayUploaded for each missing text: from the cache, or after the service has confirmed it.
 
-    After a failure no new request is begun; those under way are waited for and kept, then the failure is raised.
+    After a failure no new upload is begun. Uploads in progress are finished and recorded, then the failure is raised.
 
     Raises:
-        InputsInvalid: a text is not what it was when the run began.
-        ServiceUnavailable: the Content Service gave up on one.
+        InputsInvalid: a text is no longer in the assets folder.
+        ServiceUnavailable: the Content Service did not store a text.
     """
-    known = {} if job.force else await _believable(job.missing, content=content, cache=cache)
+    known = {} if job.force else await _trusted(job.missing, content=content, cache=cache)
     if known:
         yield [EssayUploaded(at=clock.now(), text_sha256=k, storage_id=v, cached=True) for k, v in known.items()]
     rest = [sha256 for sha256 in job.missing if sha256 not in known]
@@ -65,43 +65,43 @@ async def upload(
             worker.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
     for worker in workers:
-        worker.result()  # an error that nobody foresaw is a bug, and must not look like an upload that is still due
+        worker.result()  # an unforeseen error is a bug and must not look like an upload that is still to be done
     if work.failure is not None:
         raise work.failure
 
 
 async def check_readable(stored: Mapping[str, str], *, content: ContentStore) -> None:
-    """Read a few texts back: the CJ service says nothing at all to a batch whose texts are not there.
+    """Read a sample of the texts back, because the CJ service never answers a batch whose texts are missing.
 
     Args:
-        stored: text sha256 → storage id, of everything that the request will name.
-        content: where they were stored.
+        stored: text sha256 → storage id, of every text that the request names.
+        content: the service that stores them.
 
     Raises:
-        ServiceUnavailable: one is not there, or another text is.
+        ServiceUnavailable: a text is missing, or the service has another text under its id.
     """
     for sha256 in _sample(sorted(stored)):
-        held = await content.download(stored[sha256])
-        if held is None or sha256_hex(held) != sha256:
-            found = "has nothing" if held is None else "has another text"
+        text = await content.download(stored[sha256])
+        if text is None or sha256_hex(text) != sha256:
+            what = "nothing" if text is None else "another text"
             raise ServiceUnavailable(
-                f"The Content Service took a text and {found} under the id that it gave, {stored[sha256]}.",
+                f"The Content Service stored a text under the id {stored[sha256]} and now has {what} there.",
                 remedy="See its log; then start a new run with --force-reupload.",
             )
 
 
 def _sample(known: Sequence[str]) -> Sequence[str]:
-    """A few, evenly spread."""
+    """At most `SAMPLE` entries, evenly spread."""
     return known[:: max(1, len(known) // SAMPLE)][:SAMPLE]
 
 
-async def _believable(missing: Sequence[str], *, content: ContentStore, cache: Cache) -> dict[str, str]:
-    """The cache's entries for these texts, or none of them if the service does not hold what it should."""
+async def _trusted(missing: Sequence[str], *, content: ContentStore, cache: Cache) -> dict[str, str]:
+    """The cache's entries for these texts; none if the service has lost a text of the sample."""
     entries = cache.entries()
     known = {sha256: entries[sha256] for sha256 in missing if sha256 in entries}
     for sha256 in _sample(list(known)):
-        held = await content.download(known[sha256])
-        if held is None or sha256_hex(held) != sha256:
+        text = await content.download(known[sha256])
+        if text is None or sha256_hex(text) != sha256:
             await cache.forget()
             return {}
     return known
@@ -109,20 +109,20 @@ async def _believable(missing: Sequence[str], *, content: ContentStore, cache: C
 
 @dataclass(slots=True)
 class _Work:
-    """What the workers share: texts to do, uploads done, the first failure."""
+    """What the workers share: the texts to upload, the uploads done, the first failure."""
 
     to_do: Iterator[str]
     done: dict[str, str] = field(default_factory=dict)
     failure: RunnerError | None = None
-    news: asyncio.Event = field(default_factory=asyncio.Event)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def collect(self, workers: Sequence[asyncio.Task[None]]) -> dict[str, str]:
-        """All uploads since the last call, waiting for at least one; empty when all workers have ended."""
+        """Wait for uploads and return those since the last call; empty when all workers have ended."""
         while not self.done and not all(worker.done() for worker in workers):
-            self.news.clear()
+            self.changed.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
-                    await self.news.wait()
+                    await self.changed.wait()
         collected, self.done = self.done, {}
         return collected
 
@@ -132,19 +132,15 @@ async def _worker(work: _Work, *, job: UploadJob, content: ContentStore) -> None
         for sha256 in work.to_do:
             if work.failure is not None or job.stop.is_set():
                 return
-            work.done[sha256] = await content.upload(_text(job, sha256))
-            work.news.set()
+            text = job.texts.get(sha256)
+            if text is None:
+                raise InputsInvalid(
+                    f"A text of the run (sha256 {sha256[:12]}…) is no longer in the assets folder.",
+                    remedy="Restore the assets as they were when the run began, or start a new run.",
+                )
+            work.done[sha256] = await content.upload(text)
+            work.changed.set()
     except RunnerError as error:
         work.failure = work.failure or error
     finally:
-        work.news.set()
-
-
-def _text(job: UploadJob, sha256: str) -> bytes:
-    text = job.texts.get(sha256)
-    if text is None:
-        raise InputsInvalid(
-            f"A text of the run (sha256 {sha256[:12]}…) is no longer in the assets folder.",
-            remedy="Restore the assets as they were when the run began, or start a new run.",
-        )
-    return text
+        work.changed.set()

@@ -8,18 +8,24 @@ import pkgutil
 
 import pytest
 
+import eng5_runner.canonical
 import eng5_runner.contracts
 import eng5_runner.core
+import eng5_runner.errors
 import eng5_runner.measure
 
 PACKAGES = (eng5_runner.contracts, eng5_runner.core, eng5_runner.measure)
 MODULES = [
-    module
-    for package in PACKAGES
-    for module in (
-        package.__name__,
-        *(m.name for m in pkgutil.walk_packages(package.__path__, prefix=f"{package.__name__}.")),
-    )
+    eng5_runner.canonical.__name__,
+    eng5_runner.errors.__name__,
+    *(
+        module
+        for package in PACKAGES
+        for module in (
+            package.__name__,
+            *(m.name for m in pkgutil.walk_packages(package.__path__, prefix=f"{package.__name__}.")),
+        )
+    ),
 ]
 
 

@@ -95,7 +95,7 @@ def values(polled: Polled, partition: int = 0) -> list[bytes]:
 
 
 async def publish(broker: KafkaBroker, value: bytes = b"request", *, patience: float = 20) -> Position:
-    return await broker.publish(topic=REQUESTS, key="run", value=value, patience=patience)
+    return await broker.publish(topic=REQUESTS, key="run", value=value, timeout_seconds=patience)
 
 
 async def request_is(broker: KafkaBroker, value: bytes = b"request") -> Position | None:

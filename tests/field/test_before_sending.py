@@ -140,7 +140,7 @@ def test_texts_that_the_service_took_and_did_not_keep_are_found_before_the_reque
     content.after_upload = lose
     with pytest.raises(ServiceUnavailable) as caught:
         run.start()
-    assert "took a text and has" in caught.value.message
+    assert "stored a text under the id" in caught.value.message
     assert "--force-reupload" in caught.value.remedy
     assert run.world.cluster.requests == []
 

@@ -103,7 +103,7 @@ async def test_a_lost_acknowledgement_leaves_one_record(our_kafka: KafkaBroker) 
     with Detour(our_kafka.detour, broker=our_kafka.at("DETOUR")) as detour:
         async with connected(KafkaSettings(bootstrap=detour.bootstrap, client_id="tests")) as connection:
             detour.to_lose = 2
-            sent = await connection.publish(topic=Topic.REQUEST, key="k", value=b"only once", patience=60)
+            sent = await connection.publish(topic=Topic.REQUEST, key="k", value=b"only once", timeout_seconds=60)
             origins = await connection.ends(await connection.topology([Topic.REQUEST]))
     assert detour.lost.is_set() and detour.to_lose == 0
     assert values_in(our_kafka.bootstrap, Topic.REQUEST).count(b"only once") == 1
@@ -121,7 +121,7 @@ async def test_a_prefix_stands_before_the_topics_and_nowhere_else(broker: Broker
         connection.listen([one for one in ends if one.topic == Topic.COMPARISON])
         put(broker.bootstrap, f"school.{Topic.COMPARISON}", [b"after"])
         assert await read(connection, 1) == [b"after"]
-        sent = await connection.publish(topic=Topic.REQUEST, key="k", value=b"mine", patience=60)
+        sent = await connection.publish(topic=Topic.REQUEST, key="k", value=b"mine", timeout_seconds=60)
         found = await connection.find(
             [one for one in ends if one.topic == Topic.REQUEST], lambda value: value == b"mine"
         )

@@ -168,7 +168,7 @@ def test_an_unknown_outcome_of_the_second_sending_is_looked_up_by_its_bytes(tmp_
 def test_a_service_that_spends_more_than_it_said_is_told_loudly(tmp_path):
     run = limited(tmp_path / "run", keeps=False)
     state = run.start()
-    told = [one for one in run.told if isinstance(one, Notice) and "does not keep to it" in one.text]
+    told = [one for one in run.told if isinstance(one, Notice) and "does not enforce it" in one.text]
     assert [one.kind for one in told] == ["overspent"], "the broker is not to blame"
     assert (state.closed.outcome, exit_code(state)) == ("partial", 3)
     assert "more than the cost limit" in " ".join(state.closed.reasons)

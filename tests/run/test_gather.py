@@ -288,7 +288,7 @@ def test_a_completion_without_any_judgement_is_not_complete(failures, tmp_path):
     told = [messages.comparison(RUN_ID, n, PAIR, winner=None) for n in range(failures)]
     state, code = ended(answering(*told, messages.completed(RUN_ID), messages.result(RUN_ID, ["birk"])), tmp_path)
     assert (state.closed.outcome, code) == ("partial", 75)
-    assert state.closed.reasons == ("the CJ service completed, and no comparison with a winner came",)
+    assert state.closed.reasons == ("the CJ service completed, but no comparison with a winner arrived",)
 
 
 def test_a_completion_with_failures_is_partial(tmp_path):

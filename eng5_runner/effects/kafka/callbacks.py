@@ -175,8 +175,8 @@ class KafkaBroker:
         ]
         return tuple(self._position(tp, 0) for tp in new)
 
-    async def publish(self, *, topic: str, key: str, value: bytes, patience: float) -> Position:
-        """Put one record in and wait for its acknowledgement, at most `patience` seconds.
+    async def publish(self, *, topic: str, key: str, value: bytes, timeout_seconds: float) -> Position:
+        """Put one record in and wait for its acknowledgement, at most `timeout_seconds`.
 
         Raises:
             TemporaryFailure: no acknowledgement came; the record may be in the topic or may yet get there.
@@ -190,14 +190,14 @@ class KafkaBroker:
         headers = [(title, text.encode()) for title, text in self._settings.record_headers.items()]
         async with started(producer, doing="publishing the request"):
             try:
-                async with asyncio.timeout(patience):
+                async with asyncio.timeout(timeout_seconds):
                     sent = await producer.send_and_wait(name, value=value, key=key.encode(), headers=headers)
             except (MessageSizeTooLargeError, RecordListTooLargeError):
                 raise too_large(value, name) from None
             except DENIED:
                 raise NotAllowed(f"Kafka does not let us write to {name}.", remedy="Ask for the right.") from None
             except (TimeoutError, KafkaError) as error:
-                raise outcome_unknown(name, patience=patience, error=error) from None
+                raise outcome_unknown(name, patience=timeout_seconds, error=error) from None
             finally:
                 await abandon(producer)  # else it would try for ever to send what we have given up
         return Position(topic=topic, partition=sent.partition, offset=sent.offset)

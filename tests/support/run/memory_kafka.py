@@ -126,13 +126,13 @@ class FakeBroker:
         new = sorted(where for where in self._cluster.logs if where[0] in topics and where not in self._at)
         return tuple(Position(topic=t, partition=p, offset=0) for t, p in new)
 
-    async def publish(self, *, topic: str, key: str, value: bytes, patience: float) -> Position:
+    async def publish(self, *, topic: str, key: str, value: bytes, timeout_seconds: float) -> Position:
         fault = self._world.publish_fault
         if fault != "never arrives":
             offset = self._cluster.append(topic, value)
             self._world.cj.receive(value)
         if fault is not None:
-            raise TemporaryFailure(f"No acknowledgement within {patience} s.", remedy="`resume` looks for it.")
+            raise TemporaryFailure(f"No acknowledgement within {timeout_seconds} s.", remedy="`resume` looks for it.")
         return Position(topic=topic, partition=0, offset=offset)
 
     async def find(self, origins: Iterable[Position], is_it: Callable[[bytes], bool]) -> Position | None:
