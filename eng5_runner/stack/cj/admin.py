@@ -1,40 +1,47 @@
-"""The CJ Assessment Service's HTTP side: assignments and their anchors, for administrators."""
+"""The CJ Assessment Service's HTTP side: what it keeps for assignments, for administrators.
+
+`contracts.administration` describes the routes; prompt and rubric share their handlers.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime
+from typing import Any
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from eng5_runner.contracts.administration import (
+    ADMIN_PATH,
+    ANCHOR_REGISTRATION_PATH,
+    ANCHORS,
+    INSTRUCTIONS,
+    PROMPT,
+    RUBRIC,
+    AdminText,
+    RecordT,
+)
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
 from eng5_runner.contracts.services import (
     AnchorBody,
     AnchorListing,
-    AnchorOnRecord,
     AnchorRegistered,
-    Instructions,
     InstructionsBody,
     InstructionsPage,
-    JudgeRubric,
-    JudgeRubricBody,
-    StudentPrompt,
-    StudentPromptBody,
 )
 from eng5_runner.contracts.study_options import STUDY_OPTIONS
-from eng5_runner.stack.cj.assignments import Assignment, Assignments, RegisteredAnchor
+from eng5_runner.stack.cj.assignments import Assignment, Assignments
 from eng5_runner.stack.cj.clients import ContentReader, NeighbourFailed
 from eng5_runner.stack.cj.events import SERVICE
 from eng5_runner.stack.identity.tokens import ADMIN_ROLE, TokenAuthority, TokenInvalid
 from eng5_runner.stack.platform.store import Store
 from eng5_runner.stack.platform.web import Handler, RequestRefused, answer, invalid, not_found, parsed, service
 
-PATH = "/admin/v1"
+_OF_ASSIGNMENT = "/assignment/{id}"
 _LARGEST_BODY = 10 * 1024 * 1024
 _PAGE_SIZE = 20
 _LARGEST_PAGE = 200
-# A page's offset has to be a number that every database holds.
+# A page's offset must fit the integers of every database.
 _LAST_PAGE = 1_000_000
 
 
@@ -45,9 +52,9 @@ class CJAdmin:
         """Set the handlers up.
 
         Args:
-            store: where assignments are kept.
-            contents: where tasks, rubrics and anchors' texts are kept.
-            authority: who says what a token's bearer may do.
+            store: keeps assignments.
+            contents: keeps the texts of tasks, rubrics and anchors.
+            authority: knows the roles of a token.
         """
         self._assignments = Assignments(store)
         self._contents = contents
@@ -57,25 +64,22 @@ class CJAdmin:
         """The service's HTTP side."""
         app, _ = service(SERVICE, largest_body=_LARGEST_BODY, honours=STUDY_OPTIONS)
         app.middlewares.append(self._admins_only())
-        instructions, prompts, rubrics = (
-            f"{PATH}/{name}" for name in ("assessment-instructions", "student-prompts", "judge-rubrics")
-        )
+        instructions = f"{ADMIN_PATH}/{INSTRUCTIONS.path}"
         app.router.add_post(instructions, self.put_instructions)
         app.router.add_get(instructions, self.list_instructions)
-        app.router.add_get(instructions + "/assignment/{id}", self.get_instructions)
-        app.router.add_delete(instructions + "/assignment/{id}", self.delete_instructions)
-        app.router.add_post(prompts, self.put_prompt)
-        app.router.add_get(prompts + "/assignment/{id}", self.get_prompt)
-        app.router.add_post(rubrics, self.put_rubric)
-        app.router.add_get(rubrics + "/assignment/{id}", self.get_rubric)
-        app.router.add_get(PATH + "/anchors/assignment/{id}", self.list_anchors)
-        app.router.add_post("/api/v1/anchors/register", self.register_anchor)
+        app.router.add_get(instructions + _OF_ASSIGNMENT, self.get_instructions)
+        app.router.add_delete(instructions + _OF_ASSIGNMENT, self.delete_instructions)
+        for text in (PROMPT, RUBRIC):
+            app.router.add_post(f"{ADMIN_PATH}/{text.path}", self._put_text(text))
+            app.router.add_get(f"{ADMIN_PATH}/{text.path}{_OF_ASSIGNMENT}", self._get_text(text))
+        app.router.add_get(f"{ADMIN_PATH}/{ANCHORS.path}{_OF_ASSIGNMENT}", self.list_anchors)
+        app.router.add_post(ANCHOR_REGISTRATION_PATH, self.register_anchor)
         return app
 
     def _admins_only(self) -> Middleware:
         @web.middleware
         async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-            if request.path.startswith(PATH):
+            if request.path.startswith(ADMIN_PATH):
                 self._check_admin(request.headers.get("Authorization", ""))
             return await handler(request)
 
@@ -93,7 +97,7 @@ class CJAdmin:
             raise RequestRefused(403, error_code="AUTHORIZATION_ERROR", message=f"the role {ADMIN_ROLE} is needed")
 
     async def put_instructions(self, request: web.Request) -> web.StreamResponse:
-        """Keep the instructions of an assignment or a course."""
+        """Store the instructions of an assignment or a course."""
         body = await parsed(request, InstructionsBody)
         if (body.assignment_id is None) == (body.course_id is None):
             raise invalid("exactly one of assignment_id and course_id is needed")
@@ -101,7 +105,7 @@ class CJAdmin:
             raise invalid("an id is empty")
         if body.grade_scale not in GRADE_SCALES:
             raise invalid(f"grade_scale: unknown; known are {', '.join(GRADE_SCALES)}")
-        return answer(_instructions(await self._assignments.put(body)))
+        return answer(await self._assignments.put(body))
 
     async def list_instructions(self, request: web.Request) -> web.StreamResponse:
         """One page of all instructions, the newest first."""
@@ -109,57 +113,49 @@ class CJAdmin:
         size = _number(request, "page_size", default=_PAGE_SIZE, highest=_LARGEST_PAGE)
         scale = request.query.get("grade_scale")
         items, total = await self._assignments.page(number=number, size=size, grade_scale=scale)
-        listed = tuple(_instructions(item) for item in items)
-        return answer(InstructionsPage(items=listed, total=total, page=number, page_size=size))
+        return answer(InstructionsPage(items=tuple(items), total=total, page=number, page_size=size))
 
     async def get_instructions(self, request: web.Request) -> web.StreamResponse:
         """The instructions of an assignment."""
-        return answer(_instructions(await self._found(request.match_info["id"])))
+        return answer(await self._assignment(request.match_info["id"]))
 
     async def delete_instructions(self, request: web.Request) -> web.StreamResponse:
-        """Forget the instructions of an assignment."""
+        """Delete the instructions of an assignment."""
         assignment_id = request.match_info["id"]
         if not await self._assignments.remove(assignment_id):
             raise _unknown(assignment_id)
         return answer({"status": "deleted", "assignment_id": assignment_id})
 
-    async def put_prompt(self, request: web.Request) -> web.StreamResponse:
-        """Keep the students' task of an assignment, its text in the Content Service."""
-        body = await parsed(request, StudentPromptBody)
-        await self._found(body.assignment_id)
-        storage_id = await self._stored(body.prompt_text)
-        assignment = await self._assignments.point(body.assignment_id, student_prompt_storage_id=storage_id)
-        return answer(_prompt(assignment, body.assignment_id, storage_id=storage_id, text=body.prompt_text))
+    def _put_text(self, resource: AdminText[Any]) -> Handler:
+        """Store a text of an assignment, in the Content Service."""
 
-    async def get_prompt(self, request: web.Request) -> web.StreamResponse:
-        """The students' task of an assignment."""
-        assignment_id = request.match_info["id"]
-        assignment = await self._found(assignment_id)
-        storage_id = assignment.student_prompt_storage_id
-        if storage_id is None:
-            raise not_found(f"assignment {assignment_id} has no student prompt")
-        return answer(_prompt(assignment, assignment_id, storage_id=storage_id, text=await self._text(storage_id)))
+        async def handler(request: web.Request) -> web.StreamResponse:
+            body = (await parsed(request, resource.body)).model_dump()
+            text, assignment_id = body[resource.text], body["assignment_id"]
+            await self._assignment(assignment_id)
+            storage_id = await self._stored(text)
+            assignment = await self._assignments.point(assignment_id, **{resource.storage_id: storage_id})
+            return answer(_text_record(resource, assignment, storage_id=storage_id, text=text))
 
-    async def put_rubric(self, request: web.Request) -> web.StreamResponse:
-        """Keep the judge's rubric of an assignment, its text in the Content Service."""
-        body = await parsed(request, JudgeRubricBody)
-        await self._found(body.assignment_id)
-        storage_id = await self._stored(body.rubric_text)
-        assignment = await self._assignments.point(body.assignment_id, judge_rubric_storage_id=storage_id)
-        return answer(_rubric(assignment, body.assignment_id, storage_id=storage_id, text=body.rubric_text))
+        return handler
 
-    async def get_rubric(self, request: web.Request) -> web.StreamResponse:
-        """The judge's rubric of an assignment."""
-        assignment_id = request.match_info["id"]
-        assignment = await self._found(assignment_id)
-        storage_id = assignment.judge_rubric_storage_id
-        if storage_id is None:
-            raise not_found(f"assignment {assignment_id} has no judge rubric")
-        return answer(_rubric(assignment, assignment_id, storage_id=storage_id, text=await self._text(storage_id)))
+    def _get_text(self, resource: AdminText[Any]) -> Handler:
+        """The text of an assignment."""
+
+        async def handler(request: web.Request) -> web.StreamResponse:
+            assignment_id = request.match_info["id"]
+            assignment = await self._assignment(assignment_id)
+            storage_id = getattr(assignment, resource.storage_id)
+            if storage_id is None:
+                raise not_found(f"assignment {assignment_id} has no {resource.path.replace('-', ' ').rstrip('s')}")
+            text = await self._text(storage_id)
+            return answer(_text_record(resource, assignment, storage_id=storage_id, text=text))
+
+        return handler
 
     async def list_anchors(self, request: web.Request) -> web.StreamResponse:
         """The anchors of an assignment on its scale, and how many there are on others."""
-        assignment = await self._found(request.match_info["id"])
+        assignment = await self._assignment(request.match_info["id"])
         registered = await self._assignments.anchors(assignment.assignment_id)
         usable = [anchor for anchor in registered if anchor.grade_scale == assignment.grade_scale]
         return answer(
@@ -167,14 +163,14 @@ class CJAdmin:
                 assignment_id=request.match_info["id"],
                 grade_scale=assignment.grade_scale,
                 anchor_count=len(usable),
-                anchors=tuple(_anchor(anchor) for anchor in usable),
+                anchors=tuple(usable),
                 anchor_count_total=len(registered),
                 anchor_count_by_scale=dict(Counter(anchor.grade_scale for anchor in registered)),
             )
         )
 
     async def register_anchor(self, request: web.Request) -> web.StreamResponse:
-        """Keep an anchor, its text in the Content Service. Needs no token, as in the field."""
+        """Store an anchor, its text in the Content Service. Needs no token, like the real service."""
         try:
             body = await parsed(request, AnchorBody)
         except RequestRefused as refusal:
@@ -191,12 +187,10 @@ class CJAdmin:
         anchor = await self._assignments.put_anchor(
             assignment_id=body.assignment_id, label=body.anchor_label, values=values
         )
-        registered = AnchorRegistered(
-            anchor_id=anchor.row_id, storage_id=storage_id, grade_scale=assignment.grade_scale
-        )
+        registered = AnchorRegistered(anchor_id=anchor.id, storage_id=storage_id, grade_scale=assignment.grade_scale)
         return answer(registered, status=201)
 
-    async def _found(self, assignment_id: str) -> Assignment:
+    async def _assignment(self, assignment_id: str) -> Assignment:
         assignment = await self._assignments.find(assignment_id)
         if assignment is None:
             raise _unknown(assignment_id)
@@ -219,7 +213,7 @@ def _number(request: web.Request, name: str, *, default: int, highest: int) -> i
     given = request.query.get(name)
     if given is None:
         return default
-    # Python reads no number of thousands of digits.
+    # Python refuses to parse numbers of thousands of digits.
     is_number = given.isascii() and given.isdecimal() and len(given) <= len(str(highest))
     if not is_number or not 1 <= int(given) <= highest:
         raise invalid(f"{name}: a number from 1 to {highest} is needed")
@@ -230,47 +224,14 @@ def _unknown(assignment_id: str) -> RequestRefused:
     return not_found(f"no assessment instructions for assignment {assignment_id}")
 
 
-def _instructions(assignment: Assignment) -> Instructions:
-    return Instructions(
-        id=assignment.row_id,
-        assignment_id=assignment.assignment_id,
-        course_id=assignment.course_id,
-        instructions_text=assignment.instructions_text,
-        grade_scale=assignment.grade_scale,
-        context_origin=assignment.context_origin,
-        student_prompt_storage_id=assignment.student_prompt_storage_id,
-        created_at=datetime.fromisoformat(assignment.created_at),
-    )
-
-
-def _prompt(assignment: Assignment, assignment_id: str, *, storage_id: str, text: str) -> StudentPrompt:
-    return StudentPrompt(
-        assignment_id=assignment_id,
-        student_prompt_storage_id=storage_id,
-        prompt_text=text,
-        instructions_text=assignment.instructions_text,
-        grade_scale=assignment.grade_scale,
-        created_at=datetime.fromisoformat(assignment.created_at),
-    )
-
-
-def _rubric(assignment: Assignment, assignment_id: str, *, storage_id: str, text: str) -> JudgeRubric:
-    return JudgeRubric(
-        assignment_id=assignment_id,
-        judge_rubric_storage_id=storage_id,
-        rubric_text=text,
-        instructions_text=assignment.instructions_text,
-        grade_scale=assignment.grade_scale,
-        created_at=datetime.fromisoformat(assignment.created_at),
-    )
-
-
-def _anchor(anchor: RegisteredAnchor) -> AnchorOnRecord:
-    return AnchorOnRecord(
-        id=anchor.row_id,
-        anchor_label=anchor.label,
-        grade=anchor.grade,
-        grade_scale=anchor.grade_scale,
-        text_storage_id=anchor.text_storage_id,
-        created_at=datetime.fromisoformat(anchor.created_at),
+def _text_record(resource: AdminText[RecordT], assignment: Assignment, *, storage_id: str, text: str) -> RecordT:
+    return resource.record.model_validate(
+        {
+            "assignment_id": assignment.assignment_id,
+            resource.storage_id: storage_id,
+            resource.text: text,
+            "instructions_text": assignment.instructions_text,
+            "grade_scale": assignment.grade_scale,
+            "created_at": assignment.created_at,
+        }
     )

@@ -1,54 +1,27 @@
-"""The CJ service's record of assignments: instructions, where the task and the rubric lie, anchors."""
+"""The CJ service's tables of assignments: instructions, the ids of task and rubric, anchors."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import Field
 from sqlalchemy import Select, Table, delete, func, insert, select, update
-from sqlalchemy.engine import Row
 
-from eng5_runner.contracts.services import InstructionsBody
+from eng5_runner.contracts.services import AnchorOnRecord, Instructions, InstructionsBody
 from eng5_runner.stack.platform.store import Store
 from eng5_runner.stack.platform.tables import cj_anchors, cj_instructions
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assignment:
-    """What the service knows about an assignment, or about a course (then `assignment_id` is None).
+class Assignment(Instructions):
+    """The instructions of an assignment or a course as the service keeps them.
 
     Attributes:
-        row_id: the record's number.
-        grade_scale: the scale that its anchors and students are graded on.
-        context_origin: `research_experiment` or `canonical_national`, whose rubric is fixed.
-        student_prompt_storage_id: where the students' task lies in the Content Service.
-        judge_rubric_storage_id: where the rubric lies.
-        created_at: ISO 8601 (UTC).
+        judge_rubric_storage_id: the rubric's id in the Content Service; never part of an answer with instructions.
     """
 
-    row_id: int
-    assignment_id: str | None
-    course_id: str | None
-    instructions_text: str
-    grade_scale: str
-    context_origin: str
-    student_prompt_storage_id: str | None
-    judge_rubric_storage_id: str | None
-    created_at: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegisteredAnchor:
-    """A text with a known grade; `row_id` is the number in its ids within batches."""
-
-    row_id: int
-    label: str
-    grade: str
-    grade_scale: str
-    text_storage_id: str
-    created_at: str
+    judge_rubric_storage_id: Annotated[str | None, Field(exclude=True)] = None
 
 
 class Assignments:
@@ -58,23 +31,23 @@ class Assignments:
         self._store = store
 
     async def find(self, assignment_id: str) -> Assignment | None:
-        """The record of an assignment."""
+        """An assignment's instructions."""
         query = select(cj_instructions).where(cj_instructions.c.assignment_id == assignment_id)
         row = await self._store.row(query)
-        return None if row is None else _assignment(row)
+        return None if row is None else Assignment.model_validate(row._asdict())
 
     async def page(self, *, number: int, size: int, grade_scale: str | None) -> tuple[list[Assignment], int]:
-        """One page of all records, the newest first, and how many there are."""
+        """One page of all instructions, the newest first, and how many there are."""
         query: Select[Any] = select(cj_instructions)
         if grade_scale is not None:
             query = query.where(cj_instructions.c.grade_scale == grade_scale)
         total = await self._store.row(select(func.count()).select_from(query.subquery()))
         ordered = query.order_by(cj_instructions.c.id.desc()).limit(size).offset((number - 1) * size)
         rows = await self._store.rows(ordered)
-        return [_assignment(row) for row in rows], total[0] if total else 0
+        return [Assignment.model_validate(row._asdict()) for row in rows], total[0] if total else 0
 
     async def put(self, body: InstructionsBody) -> Assignment:
-        """Keep instructions; those of the same assignment or course are replaced, its task and rubric stay."""
+        """Store instructions; those of the same assignment or course are replaced, its task and rubric stay."""
         by_assignment = body.assignment_id is not None
         key = {"assignment_id": body.assignment_id} if by_assignment else {"course_id": body.course_id}
         values = {
@@ -84,31 +57,32 @@ class Assignments:
         }
         if body.student_prompt_storage_id is not None:
             values["student_prompt_storage_id"] = body.student_prompt_storage_id
-        return _assignment(await self._put(cj_instructions, key=key, values=values))
+        return Assignment.model_validate(await self._put(cj_instructions, key=key, values=values))
 
-    async def point(self, assignment_id: str, **where: str) -> Assignment:
-        """Say where an assignment's task (`student_prompt_storage_id`) or rubric (`judge_rubric_storage_id`) lies."""
-        return _assignment(await self._put(cj_instructions, key={"assignment_id": assignment_id}, values=where))
+    async def point(self, assignment_id: str, **storage_id: str) -> Assignment:
+        """Set the id of an assignment's task (`student_prompt_storage_id`) or rubric (`judge_rubric_storage_id`)."""
+        key = {"assignment_id": assignment_id}
+        return Assignment.model_validate(await self._put(cj_instructions, key=key, values=storage_id))
 
     async def remove(self, assignment_id: str) -> bool:
-        """Forget an assignment's instructions; gives whether there were any. Its anchors stay."""
+        """Delete an assignment's instructions; returns whether there were any. Its anchors stay."""
         async with self._store.begin() as connection:
             statement = delete(cj_instructions).where(cj_instructions.c.assignment_id == assignment_id)
             return (await connection.execute(statement)).rowcount > 0
 
-    async def anchors(self, assignment_id: str | None, grade_scale: str | None = None) -> list[RegisteredAnchor]:
+    async def anchors(self, assignment_id: str | None, grade_scale: str | None = None) -> list[AnchorOnRecord]:
         """The anchors of an assignment, all or those on one scale."""
         query = select(cj_anchors).where(cj_anchors.c.assignment_id == assignment_id).order_by(cj_anchors.c.id)
         if grade_scale is not None:
             query = query.where(cj_anchors.c.grade_scale == grade_scale)
-        return [_anchor(row) for row in await self._store.rows(query)]
+        return [_anchor(row._asdict()) for row in await self._store.rows(query)]
 
-    async def put_anchor(self, *, assignment_id: str, label: str, values: Mapping[str, str]) -> RegisteredAnchor:
-        """Keep an anchor; the same label again replaces its grade and text and keeps its number."""
+    async def put_anchor(self, *, assignment_id: str, label: str, values: Mapping[str, str]) -> AnchorOnRecord:
+        """Store an anchor; the same label again replaces its grade and text and keeps its number."""
         key = {"assignment_id": assignment_id, "anchor_label": label}
         return _anchor(await self._put(cj_anchors, key=key, values=values))
 
-    async def _put(self, table: Table, *, key: Mapping[str, str | None], values: Mapping[str, str]) -> Row[Any]:
+    async def _put(self, table: Table, *, key: Mapping[str, str | None], values: Mapping[str, str]) -> dict[str, Any]:
         """Update the row with this key, or insert it."""
         matches = [table.c[name] == value for name, value in key.items()]
         async with self._store.begin() as connection:
@@ -117,29 +91,8 @@ class Assignments:
                 await connection.execute(insert(table).values(**key, **values, **created))
             else:
                 await connection.execute(update(table).where(*matches).values(**values))
-            return (await connection.execute(select(table).where(*matches))).one()
+            return (await connection.execute(select(table).where(*matches))).one()._asdict()
 
 
-def _assignment(row: Row[Any]) -> Assignment:
-    return Assignment(
-        row_id=row.id,
-        assignment_id=row.assignment_id,
-        course_id=row.course_id,
-        instructions_text=row.instructions_text,
-        grade_scale=row.grade_scale,
-        context_origin=row.context_origin,
-        student_prompt_storage_id=row.student_prompt_storage_id,
-        judge_rubric_storage_id=row.judge_rubric_storage_id,
-        created_at=row.created_at,
-    )
-
-
-def _anchor(row: Row[Any]) -> RegisteredAnchor:
-    return RegisteredAnchor(
-        row_id=row.id,
-        label=row.anchor_label,
-        grade=row.grade,
-        grade_scale=row.grade_scale,
-        text_storage_id=row.text_storage_id,
-        created_at=row.created_at,
-    )
+def _anchor(row: Mapping[str, Any]) -> AnchorOnRecord:
+    return AnchorOnRecord.model_validate({name: value for name, value in row.items() if name != "assignment_id"})

@@ -16,8 +16,9 @@ from eng5_runner.contracts.base import describe
 from eng5_runner.contracts.envelope import Envelope
 from eng5_runner.contracts.grade_scales import GRADE_SCALES, GradeScale
 from eng5_runner.contracts.request import CJAssessmentRequest, LLMConfigOverrides, Provider
+from eng5_runner.contracts.services import AnchorOnRecord
 from eng5_runner.contracts.study_options import StudyOptions
-from eng5_runner.stack.cj.assignments import Assignments, RegisteredAnchor
+from eng5_runner.stack.cj.assignments import Assignments
 from eng5_runner.stack.cj.clients import ContentReader
 
 DEFAULT_COMPARISONS_PER_ESSAY = 20
@@ -163,7 +164,7 @@ def _checked_batch_id(entity_id: str) -> str:
 
 
 def _checked_essays(
-    request: CJAssessmentRequest, anchors: Sequence[RegisteredAnchor], *, batch_id: str
+    request: CJAssessmentRequest, anchors: Sequence[AnchorOnRecord], *, batch_id: str
 ) -> tuple[PlannedEssay, ...]:
     """The students' essays by id, then the anchors by label.
 
@@ -186,11 +187,11 @@ def _checked_essays(
         *(PlannedEssay(essay_id=essay.essay_id, storage_id=essay.text_storage_id) for essay in students),
         *(
             PlannedEssay(
-                essay_id=f"{ANCHOR_PREFIX}{anchor.row_id}_{batch_id[:8]}",
+                essay_id=f"{ANCHOR_PREFIX}{anchor.id}_{batch_id[:8]}",
                 storage_id=anchor.text_storage_id,
                 grade=anchor.grade,
             )
-            for anchor in sorted(anchors, key=lambda anchor: anchor.label)
+            for anchor in sorted(anchors, key=lambda anchor: anchor.anchor_label)
         ),
     )
 
