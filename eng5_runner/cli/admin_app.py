@@ -16,18 +16,15 @@ if TYPE_CHECKING:
 _SCALE = "eng5_np_legacy_9_step"
 
 
-def _group(name: str, description: str, *, parent: typer.Typer | None = None) -> typer.Typer:
-    group = typer.Typer(help=description, no_args_is_help=True)
-    if parent is not None:
-        parent.add_typer(group, name=name)
-    return group
-
-
-admin_app = _group("admin", "Log in, and manage what the CJ service keeps for assignments.")
-instructions_app = _group("instructions", "What the judges look for, and the grade scale.", parent=admin_app)
-prompts_app = _group("prompts", "The task that the students were given.", parent=admin_app)
-rubrics_app = _group("rubrics", "The judge's rubric.", parent=admin_app)
-anchors_app = _group("anchors", "Essays of known grade.", parent=admin_app)
+admin_app = typer.Typer(help="Log in, and manage what the CJ service keeps for assignments.", no_args_is_help=True)
+instructions_app = typer.Typer(help="What the judges look for, and the grade scale.", no_args_is_help=True)
+prompts_app = typer.Typer(help="The task that the students were given.", no_args_is_help=True)
+rubrics_app = typer.Typer(help="The judge's rubric.", no_args_is_help=True)
+anchors_app = typer.Typer(help="Essays of known grade.", no_args_is_help=True)
+admin_app.add_typer(instructions_app, name="instructions")
+admin_app.add_typer(prompts_app, name="prompts")
+admin_app.add_typer(rubrics_app, name="rubrics")
+admin_app.add_typer(anchors_app, name="anchors")
 
 
 def _not_empty(option: typer.CallbackParam, value: str | None) -> str | None:
