@@ -211,7 +211,7 @@ async def test_a_file_of_another_user_is_not_used(place: Place) -> None:
         pytest.skip("giving a file to another user needs root")
     os.chown(place.file, 65534, -1)
     assert stat.S_IMODE(place.file.stat().st_mode) == 0o600
-    with pytest.raises(ConfigurationError, match="is open to others"):
+    with pytest.raises(ConfigurationError, match="Other users can read"):
         await place.current()
 
 
