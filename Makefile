@@ -69,7 +69,7 @@ validate: $(VENV)/.dev
 	$(BIN)/python -m tests.validation
 
 schemas: $(VENV)/.dev
-	$(BIN)/python -m tests.contracts.golden schemas/events
+	$(BIN)/python -m tests.contracts.golden schemas
 
 # The locks carry hashes and name neither an index nor a host.
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 import orjson
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
+
+_FORM = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 
 
 def canonical_json(value: Json) -> bytes:
@@ -20,7 +22,16 @@ def canonical_json(value: Json) -> bytes:
     >>> canonical_json({"b": 1, "a": None})
     b'{\\n  "a": null,\\n  "b": 1\\n}\\n'
     """
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    return orjson.dumps(value, option=_FORM)
+
+
+def canonical_json_of(value: object, *, as_json: Callable[[object], Json]) -> bytes:
+    """The same of a value that holds objects: `as_json` turns each into JSON when its turn to be written comes.
+
+    Raises:
+        TypeError: `as_json` does not know an object, or the value holds something else that JSON cannot express.
+    """
+    return orjson.dumps(value, default=as_json, option=_FORM | orjson.OPT_PASSTHROUGH_DATACLASS)
 
 
 def sha256_hex(data: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Writes the wire's JSON Schemas: `python -m tests.contracts.golden schemas/events`."""
+"""Writes the generated JSON Schemas: `python -m tests.contracts.golden schemas`."""
 
 from __future__ import annotations
 
@@ -6,23 +6,26 @@ import json
 import sys
 from pathlib import Path
 
+from tests.contracts.artefact_schema import NAME, artefact_schema
 from tests.contracts.wire_schemas import wire_schemas
 
 
 def golden_texts() -> dict[str, str]:
-    """What the committed schema files must hold, by file name."""
-    return {name: json.dumps(schema, indent=2, ensure_ascii=False) + "\n" for name, schema in wire_schemas().items()}
+    """What the committed schema files must hold, by their path below `schemas/`."""
+    wire = {f"events/{name}": schema for name, schema in wire_schemas().items()}
+    schemas = wire | {f"eng5_np/{NAME}": artefact_schema()}
+    return {path: json.dumps(schema, indent=2, ensure_ascii=False) + "\n" for path, schema in schemas.items()}
 
 
 def write(folder: Path) -> None:
     """Make the folder's schema files exactly the generated ones."""
-    folder.mkdir(parents=True, exist_ok=True)
     texts = golden_texts()
-    for old in folder.glob("*.schema.json"):
-        if old.name not in texts:
+    for old in folder.glob("*/*.schema.json"):
+        if old.relative_to(folder).as_posix() not in texts:
             old.unlink()
-    for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8")
+    for path, text in texts.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

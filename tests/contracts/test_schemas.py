@@ -18,7 +18,7 @@ from tests.contracts.golden import golden_texts, write
 from tests.contracts.messages import CALLBACKS, altered, at, message, paths, text, without
 from tests.contracts.wire_schemas import wire_schemas
 
-COMMITTED = Path(__file__).parents[2] / "schemas" / "events"
+COMMITTED = Path(__file__).parents[2] / "schemas"
 SCHEMAS = wire_schemas()
 BODIES = message("bodies")
 # The part that no schema holds: the generic frame, and the base of the events.
@@ -32,15 +32,19 @@ def breaches(name: str, value: object) -> list[str]:
 
 def test_the_committed_files_are_the_generated_ones():
     """`make schemas` writes them anew."""
-    committed = {path.name: path.read_text(encoding="utf-8") for path in COMMITTED.glob("*.json")}
+    committed = {
+        path.relative_to(COMMITTED).as_posix(): path.read_text(encoding="utf-8") for path in COMMITTED.rglob("*.json")
+    }
     assert committed == golden_texts()
 
 
 def test_writing_leaves_exactly_the_generated_files(tmp_path):
-    (tmp_path / "of_last_year.schema.json").write_text("{}")
-    (tmp_path / "notes.txt").write_text("kept")
+    (tmp_path / "events").mkdir()
+    (tmp_path / "events" / "of_last_year.schema.json").write_text("{}")
+    (tmp_path / "events" / "notes.txt").write_text("kept")
     write(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {*golden_texts(), "notes.txt"}
+    there = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert there == {*golden_texts(), "events/notes.txt"}
 
 
 @pytest.mark.parametrize("name", SCHEMAS)

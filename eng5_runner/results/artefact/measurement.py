@@ -1,0 +1,188 @@
+"""What the judgements say of the essays: positions with their precision, and grades."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import ConfigDict, Field
+
+from eng5_runner.results.artefact.part import (
+    AtLeastOne,
+    AtMostOne,
+    Correlation,
+    Count,
+    EssayId,
+    Interval90,
+    Later,
+    NonNegative,
+    Nullable,
+    Part,
+    Positive,
+    Probabilities,
+    Share,
+    Text,
+)
+
+
+class BTEntry(Part):
+    """An essay's place on the scale. Positions sum to zero over all essays; one logit more wins 73 of 100."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"is_anchor": {"const": True}}},
+            "then": {"required": ["anchor_grade"], "properties": {"grade_projection": False}},
+            "else": {"properties": {"anchor_grade": False}},
+        }
+    )
+
+    essay_id: EssayId
+    """The essay's id in `inputs`."""
+    theta: float
+    """Position in logits."""
+    standard_error: Positive
+    """Of `theta`, in logits."""
+    interval_90: Later[Interval90]
+    """Around `theta`, in logits."""
+    rank: AtLeastOne
+    """1 for the best."""
+    comparison_count: Count
+    """Judgements that the essay took part in, repeats included."""
+    wins: Count
+    """How many of them it won."""
+    is_anchor: bool
+    """Whether its grade is known."""
+    standard_error_by_pair: NonNegative | None = None
+    """Standard error that allows for the judgements of a pair to depend on each other; absent where no pair was judged
+    more than once."""
+    infit: NonNegative | None = None
+    """Mean square of the residuals, weighted by information; 1 is expected. Absent where it is undefined."""
+    outfit: NonNegative | None = None
+    """Unweighted mean square of the residuals; 1 is expected. Absent where it is undefined."""
+    flag: Text | None = None
+    """Why the position is less sure than it looks, such as that the essay won every comparison; mostly absent."""
+    anchor_grade: Text | None = None
+    """The experts' grade of an anchor; absent of a student."""
+    grade_projection: Text | None = None
+    """The grade of a student; absent of an anchor, and where no grades are projected."""
+
+
+class PositionEffectEstimate(Part):
+    """The advantage of the essay that is shown first."""
+
+    estimate: float
+    """In logits; positive favours the first essay."""
+    standard_error: Positive
+    """In logits."""
+
+
+class SplitHalfReliability(Part):
+    """How well random halves of the judgements agree, for comparison with other studies."""
+
+    correlation: Correlation
+    """Mean correlation of the two halves' positions."""
+    spearman_brown: AtMostOne
+    """The same for the whole number of judgements."""
+    spread_90: Interval90
+    """Middle 90% of the splits; no confidence interval."""
+    splits: AtLeastOne
+    """How many random splits."""
+
+
+class Reliability(Part):
+    """How repeatable the order is: 0 is chance, 1 is certain. It says nothing of agreement with teachers."""
+
+    empirical_bayes: Share
+    """The reliability: expected squared correlation of estimated and true positions."""
+    interval_90: tuple[Share, Share]
+    """Of `empirical_bayes`, by parametric bootstrap."""
+    bootstrap_draws: Later[AtLeastOne]
+    """Draws behind the interval."""
+    separation: Nullable[AtMostOne]
+    """Scale separation reliability; null where it is undefined."""
+    separation_inflated: Later[bool]
+    """Whether pairs were chosen by earlier outcomes, so that `separation` is too high."""
+    split_half: Nullable[SplitHalfReliability]
+    """null where pairs were chosen by earlier outcomes, and in very large studies."""
+
+
+class BTModel(Part):
+    """The fit of all judgements together."""
+
+    method: Text
+    """Name of the method, in words."""
+    prior_sd: Positive
+    """σ, the spread of the positions, in logits."""
+    prior_sd_estimated: bool
+    """Whether σ was estimated from the judgements."""
+    log_likelihood: float
+    """Of the judgements at the estimates, without the prior."""
+    converged: bool
+    """Whether the estimates are final."""
+    components: AtLeastOne
+    """Groups of essays that no judgement links; 1 when all are linked."""
+    position_effect: Nullable[PositionEffectEstimate]
+    """null where it was not part of the fit."""
+    se_ratio_by_pair: Nullable[NonNegative]
+    """Mean `standard_error_by_pair` over mean `standard_error`; null where no pair was judged more than once."""
+    reliability: Reliability
+    """How repeatable the order is."""
+
+
+class GradeCentre(Part):
+    """Where a grade lies on the scale."""
+
+    theta: float
+    """In logits."""
+    standard_deviation: Positive
+    """How uncertain that is, in logits."""
+
+
+class GradesAvailable(Part):
+    """How positions became grades."""
+
+    available: Literal[True] = True
+    """Grades are projected."""
+    method: Text
+    """Name of the method, in words."""
+    within_grade_sd: Positive
+    """Spread of the essays of one grade, in logits."""
+    centres: Annotated[dict[str, GradeCentre], Field(min_length=2)]
+    """By grade."""
+    inversion_probabilities: tuple[Share, ...]
+    """How probable it is that a grade lies below the next lower grade, for each pair of neighbours."""
+
+
+class GradesUnavailable(Part):
+    """Why no grades are projected."""
+
+    available: Literal[False] = False
+    """No grades are projected."""
+    reason: Text
+    """In words."""
+
+
+GradeModel: TypeAlias = GradesAvailable | GradesUnavailable
+
+
+class GradeProjection(Part):
+    """A student's grade."""
+
+    essay_id: EssayId
+    """The student's id in `inputs`."""
+    grade_scale: Text
+    """Key of the scale."""
+    grade: Text
+    """Median of `probabilities`: the grade."""
+    most_probable_grade: Text
+    """The grade with the highest probability."""
+    probabilities: Probabilities
+    """By grade; they sum to 1."""
+    within_one_step: Share
+    """Probability of `grade` or a neighbour of it."""
+    confidence: Literal["HIGH", "MID", "LOW"]
+    """HIGH: within one step at least .90 and the grade itself .50. MID: within one step at least .75. LOW otherwise, and
+    where the essay lies beyond the anchors, is not linked to them or was judged fewer than eight times."""
+    extrapolated: bool
+    """Whether the essay lies beyond the anchors."""
+    linked_to_anchors: bool
+    """Whether judgements link it to an anchor, directly or through others."""

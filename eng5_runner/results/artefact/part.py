@@ -1,0 +1,104 @@
+"""What all parts of the artefact share: how they are read, how they are written, and the types of their fields.
+
+A field is declared in one of four ways, which say what the file holds where there is no value:
+
+    rank: Rank                       always there
+    zeta: Nullable[float]            always there, `null` where there is no figure
+    infit: NonNegative | None = None left out where there is no figure
+    targets: Later[Targets]          always there today; older versions did not write it, and it is None only then
+
+So an absent figure is None in Python, however the file says it, and never a number that stands for nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from functools import cache
+from types import MappingProxyType
+from typing import Annotated, Final, TypeAlias, TypeVar, cast
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+
+from eng5_runner.canonical import Json, canonical_json_of
+
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class WrittenAs:
+    """Marks a field that may be None and is not simply left out then.
+
+    Attributes:
+        null: whether the file may hold `null`; otherwise it always holds a value today.
+    """
+
+    null: bool
+
+
+Nullable: TypeAlias = Annotated[T | None, Field(default=None), WrittenAs(null=True)]
+Later: TypeAlias = Annotated[T | None, Field(default=None), WrittenAs(null=False)]
+
+Text: TypeAlias = Annotated[str, Field(min_length=1)]
+Sha256: TypeAlias = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+EssayId: TypeAlias = Annotated[str, Field(pattern="^[a-z0-9_-]{3,36}$")]
+Uuid: TypeAlias = Annotated[str, WithJsonSchema({"type": "string", "format": "uuid"})]
+# RFC 3339 in UTC with microseconds, such as 2027-03-02T08:00:00.000000Z: the order of the texts is that of the instants.
+Instant: TypeAlias = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
+Count: TypeAlias = Annotated[int, Field(ge=0)]
+AtLeastOne: TypeAlias = Annotated[int, Field(ge=1)]
+NonNegative: TypeAlias = Annotated[float, Field(ge=0)]
+Positive: TypeAlias = Annotated[float, Field(gt=0)]
+Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
+Correlation: TypeAlias = Annotated[float, Field(ge=-1, le=1)]
+AtMostOne: TypeAlias = Annotated[float, Field(le=1)]
+# Lower and upper end of a 90% interval.
+Interval90: TypeAlias = tuple[float, float]
+Probabilities: TypeAlias = Annotated[dict[str, Share], Field(min_length=1)]
+
+# Of a row's field: the file holds null where there is no value.
+NULL_WHERE_ABSENT: Final = MappingProxyType({"null_where_absent": True})
+PARSING: Final = ConfigDict(strict=True, hide_input_in_errors=True, defer_build=True)
+
+
+class Part(BaseModel):
+    """An object of the artefact. Fields that this version does not know are ignored when a file is read."""
+
+    model_config = ConfigDict(frozen=True, **PARSING)
+
+
+def to_bytes(part: object) -> bytes:
+    """The canonical JSON of a part or of several: the only way in which an artefact is written."""
+    return canonical_json_of(part, as_json=as_json)
+
+
+def to_json(part: object) -> Json:
+    """A part as plain JSON values, for lines of JSON and for the check against the schema."""
+    return cast("Json", json.loads(to_bytes(part)))
+
+
+def as_json(part: object) -> Json:
+    """One level of a part: its keys in the file with its values, absent ones left out.
+
+    Raises:
+        TypeError: it is neither a `Part` nor a row.
+    """
+    fields = _fields_of(type(part))
+    return {
+        key: value for name, key, writes_null in fields if (value := getattr(part, name)) is not None or writes_null
+    }
+
+
+@cache
+def _fields_of(kind: type) -> tuple[tuple[str, str, bool], ...]:
+    """Name, key in the file, and whether an absent value is written as null."""
+    if issubclass(kind, BaseModel):
+        return tuple(
+            (name, field.alias or name, WrittenAs(null=True) in field.metadata)
+            for name, field in kind.model_fields.items()
+        )
+    if dataclasses.is_dataclass(kind):
+        return tuple(
+            (field.name, field.name, field.metadata == NULL_WHERE_ABSENT) for field in dataclasses.fields(kind)
+        )
+    raise TypeError(f"{kind.__name__} is no part of an artefact")

@@ -1,0 +1,347 @@
+"""What was compared and by whom: the run's settings, the files, the judge's instructions, each comparison, the cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar, Final, Literal, TypeAlias
+
+from pydantic import ConfigDict, Field, WithJsonSchema
+
+from eng5_runner.contracts.grade_scales import GRADE_SCALES
+from eng5_runner.results.artefact.part import (
+    NULL_WHERE_ABSENT,
+    PARSING,
+    AtLeastOne,
+    Count,
+    EssayId,
+    Instant,
+    NonNegative,
+    Nullable,
+    Part,
+    Sha256,
+    Text,
+    Uuid,
+)
+
+BASELINE_KIND: Final = "offline baseline, not a language model"
+MODEL_KIND: Final = "language model"
+ScaleKey: TypeAlias = Annotated[str, WithJsonSchema({"enum": sorted(GRADE_SCALES)})]
+
+
+class JudgeIdentity(Part):
+    """A model that made comparisons."""
+
+    provider: Text
+    """Who serves the model, such as `openai`."""
+    model: Text
+    """The model's name at its provider."""
+    kind: Text
+    """Whether it is a language model or the offline baseline, in words."""
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether the positions mean nothing, because no language model read the texts."""
+        return self.kind == BASELINE_KIND
+
+
+class RunMetadata(Part):
+    """Which run this is, and what it was asked to do."""
+
+    assignment_id: Uuid
+    """The assignment in the CJ service, or an id made of the inputs."""
+    assignment_id_origin: Text
+    """Where `assignment_id` is from, in words."""
+    course_id: Uuid
+    """The course, or an id made of the course code."""
+    course_id_origin: Text
+    """Where `course_id` is from, in words."""
+    grade_scale: ScaleKey
+    """Key of the scale of all grades in this file."""
+    course_code: Text
+    """Such as ENG5."""
+    language: Text
+    """Of the essays: en or sv."""
+    runner_version: Text
+    """Version of eng5-runner that began the run."""
+    git_sha: Annotated[str, Field(pattern="^([0-9a-f]{7,40}|UNKNOWN)$")]
+    """Commit of eng5-runner, UNKNOWN where it was not run from a checkout."""
+    started_at: Instant
+    """When the run began."""
+    generated_at: Instant
+    """When the last event of the run was recorded; writing the file again does not change it."""
+    runner_mode: Literal["dry-run", "execute", "anchor-align"]
+    """The `--mode` of the run."""
+    batch_label: Text
+    """The name that people gave the run."""
+    batch_uuid: Uuid
+    """The run's id, which is also the id of its batch in the CJ service."""
+    correlation_id: Uuid
+    """Finds the run in the services' logs."""
+    inputs_sha256: Sha256
+    """Digest of all inputs: two runs with the same digest compared the same texts with the same instructions."""
+    max_comparisons: Nullable[AtLeastOne]
+    """The exact number of comparisons asked for; null where another option or the default decided."""
+    seed: Nullable[int]
+    """Of the pairing; null where none was given."""
+    judges: tuple[JudgeIdentity, ...]
+    """The models that judged; before the first judgement those asked for, none if nobody is named."""
+
+
+class DocumentRecord(Part):
+    """A text that every judge saw, whole."""
+
+    source_path: Text
+    """The file, relative to the assets folder."""
+    checksum: Sha256
+    """SHA-256 of the file."""
+    content: Text
+    """The text that was extracted from the file."""
+    content_sha256: Sha256
+    """SHA-256 of `content` as UTF-8."""
+    word_count: Count
+    """Words of `content`."""
+
+
+class EssayFile(Part):
+    """The file of an essay. The text itself is not in the artefact."""
+
+    file_name: Text
+    """Name of the file without its folder."""
+    source_path: Text
+    """The file, relative to the assets folder."""
+    checksum: Sha256
+    """SHA-256 of the file."""
+    bytes: Count
+    """Size of the file."""
+    text_sha256: Sha256
+    """SHA-256 of the extracted text as UTF-8; essays of two runs are the same where this is the same."""
+    word_count: AtLeastOne
+    """Words of the extracted text."""
+    storage_id: Annotated[str, Field(pattern="^[0-9a-f]{32}$")] | None = None
+    """Id of the text in the Content Service; absent where it was not uploaded."""
+
+
+class AnchorRecord(EssayFile):
+    """An essay whose grade is known."""
+
+    anchor_id: EssayId
+    """The anchor's id in this file."""
+    grade: Text
+    """The experts' grade."""
+    label: Text
+    """The anchor's name in its folder or table."""
+
+
+class StudentRecord(EssayFile):
+    """An essay whose grade is wanted."""
+
+    essay_id: EssayId
+    """The essay's id in this file."""
+
+
+class InputsRecord(Part):
+    """The files of the assets folder as they were read."""
+
+    instructions: DocumentRecord
+    """What the judge is asked to look for."""
+    prompt_reference: DocumentRecord
+    """The students' task."""
+    anchors: Annotated[tuple[AnchorRecord, ...], Field(min_length=1)]
+    """Essays with a known grade; at least two in a run of the anchors alone."""
+    students: tuple[StudentRecord, ...]
+    """Essays to be graded; at least two, and none in a run of the anchors alone."""
+
+
+class PromptText(Part):
+    """A part of the prompt that the runner sent."""
+
+    origin: Text
+    """Where the text is from, such as `--rubric`."""
+    content: str
+    """The text, whole."""
+    sha256: Sha256
+    """SHA-256 of `content` as UTF-8."""
+
+
+class JudgeRequest(Part):
+    """What the judge was asked to be. `prompt_hash` of each comparison is of the whole text as it was sent."""
+
+    settings: dict[str, str | int | float]
+    """Overrides of the judge's defaults by their name in the request; empty where the defaults hold."""
+    system_prompt: Nullable[PromptText]
+    """null where the service uses its own, which the runner does not see."""
+    rubric: Nullable[PromptText]
+    """null where the service uses its own."""
+    task: PromptText
+    """The students' task."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """The judgement that a replay repeats, and what it took when it was asked. The run itself took nothing for it."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = PARSING
+
+    request_id: Text
+    """The provider's id of the call that was recorded."""
+    recorded_at: Instant
+    """When it was asked."""
+    cost_usd: NonNegative | None = field(metadata=NULL_WHERE_ABSENT)
+    """What it cost; null where the price was not known."""
+    tokens_prompt: Count
+    """Tokens read."""
+    tokens_completion: Count
+    """Tokens written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayedUnknown:
+    """A replay of which the service did not say what it repeats: an empty object."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = PARSING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonCall:
+    """One question to the judge. A light row and no model: a run can have a million."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = PARSING
+
+    sequence: AtLeastOne
+    """Number in its list, from 1, in the order in which the questions were asked."""
+    request_id: Text
+    """The provider's id of the call, unique in the run."""
+    correlation_id: Uuid
+    """Of the pair, in the services' logs."""
+    essay_a_id: EssayId
+    """The essay that was shown first."""
+    essay_b_id: EssayId
+    """The essay that was shown second."""
+    provider: Text
+    """Who served the model."""
+    model: Text
+    """The model's name at its provider."""
+    tokens_prompt: Count
+    """Tokens read."""
+    tokens_completion: Count
+    """Tokens written."""
+    cost_usd: NonNegative
+    """Price of the call in USD; 0 for a replay."""
+    started_at: Instant
+    """When the question was asked."""
+    completed_at: Instant
+    """When the answer was complete."""
+    response_time_ms: Count | None = None
+    """Time of the model's answer; absent where the service does not say."""
+    request_type: str | None = None
+    """`cj_comparison` or `cj_retry`; absent where the service does not say."""
+    iteration: int | None = None
+    """Round of the pairing; absent where the service does not say."""
+    repeat_index: Count | None = None
+    """How often the pair was asked before in this order; absent where the service does not say."""
+    replayed: Replayed | ReplayedUnknown | None = None
+    """What a replayed judgement repeats; absent where the judge was asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison(ComparisonCall):
+    """One judgement of a pair."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = PARSING
+
+    winner_id: EssayId
+    """The better essay."""
+    loser_id: EssayId
+    """The other essay."""
+    winner_position: Literal["A", "B"]
+    """Where the better essay was shown: A first, B second."""
+    prompt_hash: Sha256
+    """SHA-256 of the whole prompt as it was sent."""
+    status: Literal["succeeded"] = "succeeded"
+    """For readers of version 1.0."""
+    confidence: float | None = None
+    """As the judge gave it, usually 1 to 5; absent where it gave none."""
+    justification: str | None = None
+    """The judge's reason; absent where it gave none."""
+
+    @property
+    def first_won(self) -> bool:
+        """Whether the essay that was shown first won."""
+        return self.winner_position == "A"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedComparison(ComparisonCall):
+    """A question that no answer could be used of. It has no winner, here or anywhere."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = PARSING
+
+    failure_code: Text
+    """The provider's or the service's code."""
+    failure_reason: Text
+    """Code and message, at most 500 characters; stack traces stay in the ledger."""
+    status: Literal["failed"] = "failed"
+    """For readers of version 1.0."""
+    prompt_hash: Sha256 | None = None
+    """SHA-256 of the whole prompt; absent where none was made."""
+
+
+class TokenCounts(Part):
+    """What the calls of one model took, failed ones included."""
+
+    provider: Text
+    """Who served the model."""
+    model: Text
+    """The model's name at its provider."""
+    comparisons: AtLeastOne
+    """Calls, failed ones included."""
+    prompt_tokens: Count
+    """Tokens read."""
+    completion_tokens: Count
+    """Tokens written."""
+    usd: NonNegative
+    """Sum of their prices in USD, to 9 decimals."""
+
+
+class ReplaySavings(Part):
+    """What replays saved."""
+
+    comparisons: AtLeastOne
+    """Calls that were replayed."""
+    saved_usd: NonNegative
+    """What they cost when they were asked, where that is known, in USD."""
+
+
+class Costs(Part):
+    """What the run cost."""
+
+    total_usd: NonNegative
+    """All calls, failed ones included, in USD to 9 decimals."""
+    token_counts: tuple[TokenCounts, ...]
+    """By provider and model."""
+    replayed: ReplaySavings | None = None
+    """Absent where nothing was replayed."""
+
+
+class PromptTemplate(Part):
+    """A text in the prompts that came with the service."""
+
+    name: str
+    """As the service calls it."""
+    sha256: Sha256
+    """SHA-256 of the text."""
+
+
+class PromptHashes(Part):
+    """Which prompts were sent, by their hashes."""
+
+    distinct: Count
+    """Different prompts."""
+    asked_more_than_once: Count
+    """Prompts that were sent more than once."""
+    digest: Sha256
+    """SHA-256 of all distinct hashes, sorted and joined by line feeds."""
+    system_prompts: tuple[Sha256, ...] | None = None
+    """Hashes of the system prompts; absent where the service does not say."""
+    templates: tuple[PromptTemplate, ...] | None = None
+    """Texts that came with the service; absent where it does not say."""
