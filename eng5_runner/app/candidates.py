@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from eng5_runner.app.artefacts import read_artefact
 from eng5_runner.app.assemble import executes_remotely
 from eng5_runner.app.settings import Settings
 from eng5_runner.contracts.request import LLMConfigOverrides, Provider
@@ -24,6 +23,7 @@ from eng5_runner.judges.templates import SYSTEM
 from eng5_runner.planning.pilot import read_pilot
 from eng5_runner.planning.plan import Candidates
 from eng5_runner.planning.pricing import ModelPricing, PromptSize, TokenPrices
+from eng5_runner.run.artefact_file import load_artefact
 
 # A plan stays short: the cheapest of those that could be asked.
 MOST_CANDIDATES = 5
@@ -46,7 +46,7 @@ def candidates_of(spec: RunSpec, inputs: Inputs, *, texts: Mapping[str, bytes], 
         others=tuple(shelf.candidates()) if undecided else (),
         size=_size(spec, inputs, texts=texts),
         own_prompt=not remote,
-        pilot=None if settings.pilot is None else read_pilot(read_artefact(settings.pilot)),
+        pilot=None if settings.pilot is None else read_pilot(load_artefact(settings.pilot)),
         within_one=settings.aim_within_one,
     )
 

@@ -7,11 +7,15 @@ millionth of a logit.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from eng5_runner.canonical import Json
 
+T = TypeVar("T")
+
 DECIMALS = 6
+_USD_DECIMALS = 9
 # No call uses so many tokens, milliseconds or USD. A sum of a million such figures still fits into 64 bits.
 FIGURE_LIMIT = 10**12
 
@@ -30,14 +34,34 @@ def figure(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else rounded(value)
 
 
-def ends(interval: tuple[float, float] | None) -> Json:
-    """An interval as an array of its two ends, rounded; None if there is no interval."""
-    return None if interval is None else [rounded(end) for end in interval]
+def ends(interval: tuple[float, float]) -> tuple[float, float]:
+    """Round both ends of an interval."""
+    low, high = interval
+    return rounded(low), rounded(high)
 
 
-def usable(optional: Mapping[str, Json]) -> dict[str, Json]:
-    """The optional fields that have a usable value; a number too large for a JSON reader counts as missing."""
-    return {key: value for key, value in optional.items() if value is not None and not _is_too_large(value)}
+def ends_if_any(interval: tuple[float, float] | None) -> tuple[float, float] | None:
+    """Round both ends of an interval; None if there is no interval."""
+    return None if interval is None else ends(interval)
+
+
+def usd(amount: float) -> float:
+    """An amount of money in USD, to nine decimals."""
+    return round(amount, _USD_DECIMALS)
+
+
+def sum_of_usd(amounts: Iterable[float]) -> float:
+    """An exactly rounded sum in USD: the same whatever the order."""
+    return usd(math.fsum(amounts))
+
+
+def usable(value: T | None) -> T | None:
+    """A service's value; None if it is missing, or a number that a JSON reader cannot hold.
+
+    >>> usable(7), usable(10**30), usable("text")
+    (7, None, 'text')
+    """
+    return None if _is_too_large(value) else value
 
 
 def without_excess(value: Json) -> Json:
@@ -49,7 +73,7 @@ def without_excess(value: Json) -> Json:
     return value
 
 
-def _is_too_large(value: Json) -> bool:
+def _is_too_large(value: object) -> bool:
     if isinstance(value, float):
         return not math.isfinite(value)
     return isinstance(value, int) and abs(value) > FIGURE_LIMIT

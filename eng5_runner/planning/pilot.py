@@ -1,24 +1,31 @@
-"""What an earlier, smaller run tells about the next one: how far essays lie apart, and what a comparison takes."""
+"""What an earlier, smaller run says about the next one: how far essays lie apart, and what a comparison takes.
+
+pilot = read_pilot(load_artefact(Path("runs/latest")))
+pilot.spread, pilot.spread_90    1.8, Interval(low=1.4, high=2.3)
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from eng5_runner.canonical import Json
 from eng5_runner.errors import InputsInvalid
 from eng5_runner.planning.pricing import Interval
+from eng5_runner.results.artefact import Artefact
+from eng5_runner.results.artefact.measurement import BTEntry, BTModel, GradeModel, GradesAvailable
+from eng5_runner.results.artefact.study import ComparisonCall
 
 _NINETY = 1.645  # standard errors of a 90% interval
 _FEWEST = 3
 _LEAST_RELIABILITY = 0.2  # below it the interval would be wider than anything that is known beforehand
+_PACE_VARIES_BY = 1.5  # one run cannot separate the provider's speed from luck
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pilot:
-    """A run's figures. Tokens, money and time are for one comparison with a winner, failed ones paid for by these.
+    """A run's figures. Tokens, money and time are per comparison with a winner, failed ones included in the sum.
 
     Attributes:
         comparisons: with a winner.
@@ -28,7 +35,7 @@ class Pilot:
         spread_90: its 90% interval.
         step: between two grades, in logits; None where no grades were projected.
         judge: provider and model; None where there were several, or where nearly all was a replay, so that the figures
-            tell nothing.
+            say nothing about either.
         usd: None where a language model cost nothing, which means that its price was not known.
         seconds: of the whole run's pace.
     """
@@ -47,76 +54,71 @@ class Pilot:
     seconds: Interval
 
 
-def read_pilot(artefact: Mapping[str, Json]) -> Pilot:
-    """What a run's artefact tells.
+def read_pilot(artefact: Artefact) -> Pilot:
+    """What a run's artefact says about the next run.
 
     Raises:
-        InputsInvalid: it has too few judgements to tell anything, or is no artefact.
+        InputsInvalid: it has too few judgements, or the essays do not differ.
     """
-    try:
-        return _read(artefact)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputsInvalid(
-            f"--pilot: the artefact does not tell what a plan needs ({type(error).__name__}: {error}).",
-            remedy="Name a run that has been closed with judgements; `hydrate` writes its artefact anew.",
-        ) from None
-
-
-def _read(artefact: Mapping[str, Json]) -> Pilot:
-    judged, failed = _rows(artefact["llm_comparisons"]), _rows(artefact["failed_comparisons"])
-    positions = _rows(artefact["bt_summary"])
-    if len(judged) < _FEWEST or len(positions) < _FEWEST:
-        raise ValueError(f"{len(judged)} judgements of {len(positions)} essays")
-    spread, interval = _spread(_object(artefact["bt_model"]), positions)
-    models = sorted({(str(one["provider"]), str(one["model"])) for one in judged})
-    asked = [one for one in judged if "replayed" not in one]  # a replay takes nothing: it would make the next run cheap
-    new = len(asked) >= _FEWEST
-    paid = asked if new else judged
+    judged, failed = artefact.llm_comparisons, artefact.failed_comparisons
+    entries, model = artefact.bt_summary, artefact.bt_model
+    if model is None or len(judged) < _FEWEST or len(entries) < _FEWEST:
+        raise _unusable(f"{len(judged)} judgements of {len(entries)} essays; it takes at least {_FEWEST} of both")
+    spread, interval = _spread(model, entries)
+    models = sorted({(row.provider, row.model) for row in judged})
+    asked = [row for row in judged if row.replayed is None]  # a replay takes nothing: it would make the next run cheap
+    enough = len(asked) >= _FEWEST
+    paid = asked if enough else judged
     calls = [*paid, *failed]
-    each = len(calls) / len(paid)
-    usd = _mean([_figure(one["cost_usd"]) for one in calls]).times(each)
-    baseline = any("not a language model" in str(one["kind"]) for one in _rows(_object(artefact["metadata"])["judges"]))
+    calls_per_judgement = len(calls) / len(paid)
+    usd = _mean([call.cost_usd for call in calls]).times(calls_per_judgement)
+    baseline = any(judge.is_baseline for judge in artefact.metadata.judges)
     return Pilot(
-        label=str(_object(artefact["metadata"])["batch_label"]),
+        label=artefact.metadata.batch_label,
         comparisons=len(judged),
         failed=len(failed),
-        essays=len(positions),
+        essays=len(entries),
         spread=spread,
         spread_90=interval,
-        step=_step(_object(artefact["grade_model"])),
-        judge=models[0] if len(models) == 1 and new else None,
-        prompt_tokens=_mean([_figure(one["tokens_prompt"]) for one in calls]).times(each),
-        completion_tokens=_mean([_figure(one["tokens_completion"]) for one in calls]).times(each),
+        step=_step(artefact.grade_model),
+        judge=models[0] if len(models) == 1 and enough else None,
+        prompt_tokens=_mean([call.tokens_prompt for call in calls]).times(calls_per_judgement),
+        completion_tokens=_mean([call.tokens_completion for call in calls]).times(calls_per_judgement),
         usd=usd if usd.high > 0.0 or baseline else None,
         seconds=_pace(calls, judged=len(paid)),
     )
 
 
-def _spread(model: Mapping[str, Json], positions: Sequence[Mapping[str, Json]]) -> tuple[float, Interval]:
+def _unusable(why: str) -> InputsInvalid:
+    return InputsInvalid(
+        f"--pilot: the run does not say what a plan needs ({why}).", remedy="Name a run with more judgements."
+    )
+
+
+def _spread(model: BTModel, entries: Sequence[BTEntry]) -> tuple[float, Interval]:
     """σ̂ and its 90% interval.
 
     Where σ was set beforehand it is estimated here: the variance of the positions and their mean squared standard
     error together. With n essays of reliability ρ the standard error of log σ̂ is 1/(ρ √(2(n − 1))), that of a standard
     deviation of which only the share ρ of the variance is seen.
     """
-    thetas = [_figure(one["theta"]) for one in positions]
-    squares = math.fsum(_figure(one["standard_error"]) ** 2 for one in positions) / len(positions)
+    thetas = [entry.theta for entry in entries]
+    squares = math.fsum(entry.standard_error**2 for entry in entries) / len(entries)
     mean = math.fsum(thetas) / len(thetas)
-    own = math.sqrt(math.fsum((theta - mean) ** 2 for theta in thetas) / (len(thetas) - 1) + squares)
-    spread = _figure(model["prior_sd"]) if model["prior_sd_estimated"] is True else own
-    if not spread > 0.0:
-        raise ValueError("the essays do not lie apart")
+    from_positions = math.sqrt(math.fsum((theta - mean) ** 2 for theta in thetas) / (len(thetas) - 1) + squares)
+    spread = model.prior_sd if model.prior_sd_estimated else from_positions
+    if not 0.0 < spread < math.inf:
+        raise _unusable("the essays do not lie apart")
     reliability = max(1.0 - squares / spread**2, _LEAST_RELIABILITY)
     factor = math.exp(_NINETY / (reliability * math.sqrt(2.0 * (len(thetas) - 1))))
     return spread, Interval(low=spread / factor, high=spread * factor)
 
 
-def _step(model: Mapping[str, Json]) -> float | None:
+def _step(model: GradeModel) -> float | None:
     """The mean distance of neighbouring grades' centres."""
-    centres = model.get("centres")
-    if model["available"] is not True or not isinstance(centres, Mapping):
+    if not isinstance(model, GradesAvailable):
         return None
-    thetas = sorted(_figure(_object(centre)["theta"]) for centre in centres.values())
+    thetas = sorted(centre.theta for centre in model.centres.values())
     step = (thetas[-1] - thetas[0]) / (len(thetas) - 1)
     return step if step > 0.0 else None
 
@@ -129,30 +131,9 @@ def _mean(figures: Sequence[float]) -> Interval:
     return Interval(low=max(mean - _NINETY * error, 0.0), high=mean + _NINETY * error)
 
 
-def _pace(calls: Sequence[Mapping[str, Json]], *, judged: int) -> Interval:
-    """Seconds a comparison, from the first question to the last answer; the same again if the provider is as busy.
-
-    A run's pace cannot be told apart from its chance by one run: the interval is half as long again and as short.
-    """
-    begun = min(datetime.fromisoformat(str(one["started_at"])) for one in calls)
-    ended = max(datetime.fromisoformat(str(one["completed_at"])) for one in calls)
-    each = max((ended - begun).total_seconds(), 0.0) / judged
-    return Interval(low=each / 1.5, high=each * 1.5)
-
-
-def _rows(value: Json) -> list[Mapping[str, Json]]:
-    if not isinstance(value, Sequence) or isinstance(value, str):
-        raise TypeError("an array was expected")
-    return [_object(row) for row in value]
-
-
-def _object(value: Json) -> Mapping[str, Json]:
-    if not isinstance(value, Mapping):
-        raise TypeError("an object was expected")
-    return value
-
-
-def _figure(value: Json) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise TypeError("a number was expected")
-    return float(value)
+def _pace(calls: Sequence[ComparisonCall], *, judged: int) -> Interval:
+    """Seconds a comparison, from the first question to the last answer, if the provider is as busy again."""
+    started = min(datetime.fromisoformat(call.started_at) for call in calls)
+    ended = max(datetime.fromisoformat(call.completed_at) for call in calls)
+    each = max((ended - started).total_seconds(), 0.0) / judged
+    return Interval(low=each / _PACE_VARIES_BY, high=each * _PACE_VARIES_BY)

@@ -1,160 +1,184 @@
-"""The report of a run of the anchors alone, as Markdown: a pure projection of the artefact. Same ledger, same bytes."""
+"""The report of a run of the anchors alone, as Markdown: a pure projection of the artefact. Same ledger, same bytes.
+
+    anchor_report(artefact).decode().splitlines()[0]    # Anchor alignment: my label
+
+The words and the layout are part of what a run's manifest lists, so that an older run verifies: change neither.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
-from eng5_runner.canonical import Json
-from eng5_runner.reports.anchor_judge import judge_card
-from eng5_runner.reports.markdown import Object, between, block, inline, items_of, number, object_of, table
+from eng5_runner.reports.figures import ABSENT, between, number, percent
+from eng5_runner.reports.markdown import block, inline, table
+from eng5_runner.results.artefact import Artefact
+from eng5_runner.results.artefact.judge import (
+    AnchorAlignment,
+    AnchorInversions,
+    CallFailures,
+    CircularTriads,
+    FirstPositionAdvantage,
+    InvertedAnchorPair,
+    JudgeConsistency,
+    JudgementPrice,
+    JudgeQuality,
+    LapseRate,
+    LengthBias,
+    MisfitFigures,
+    NotMeasured,
+    WinlessAnchor,
+)
+from eng5_runner.results.artefact.measurement import BTEntry
+from eng5_runner.results.artefact.study import Comparison
 
 ANCHOR_REPORT_NAME = "anchor_alignment.md"
+_THREE_OR_MORE = 3
+_NOTHING_EXPECTED = "0"
+Figures = TypeVar("Figures")
+_Row = tuple[str, str, str]
 
 
-def anchor_report(artefact: Object) -> bytes:
+def anchor_report(artefact: Artefact) -> bytes:
     """The report of a run's artefact."""
-    alignment = object_of(artefact["anchor_alignment"])
+    alignment = artefact.anchor_alignment
     lines = [*_head(artefact)]
-    if alignment:
-        lines += [*_targets(alignment), *_anchors(artefact), *_agreement(alignment)]
-        lines += [*_inversions(artefact, alignment), *_without_win(alignment)]
-        lines += judge_card(object_of(artefact["judge_quality"]))
-    else:
+    if alignment is None:
         lines += ["Nothing was judged, so nothing is claimed.", ""]
+    else:
+        lines += [*_targets(alignment), *_anchors(artefact, alignment), *_agreement(alignment)]
+        if alignment.inversions is not None:
+            lines += _inversions(artefact, alignment.inversions)
+        lines += _without_win(alignment.without_win or ())
+        if artefact.judge_quality is not None:
+            lines += _judge_card(artefact.judge_quality)
     lines += [*_service(artefact), *_prompts(artefact)]
     return ("\n".join(lines).rstrip("\n") + "\n").encode()
 
 
-def _head(artefact: Object) -> Iterator[str]:
-    metadata, status = object_of(artefact["metadata"]), object_of(artefact["runner_status"])
-    counts = object_of(status["comparisons"])
-    yield from (f"# Anchor alignment: {inline(metadata['batch_label'])}", "")
-    judges = [
-        f"{inline(one['provider'])} {inline(one['model'])} ({one['kind']})" for one in items_of(metadata["judges"])
-    ]
-    settings = object_of(object_of(artefact["judge_request"])["settings"])
+def _head(artefact: Artefact) -> Iterator[str]:
+    metadata, status = artefact.metadata, artefact.runner_status
+    yield from (f"# Anchor alignment: {inline(metadata.batch_label)}", "")
+    judges = [f"{inline(judge.provider)} {inline(judge.model)} ({judge.kind})" for judge in metadata.judges]
+    settings = artefact.judge_request.settings if artefact.judge_request else {}
     asked = ", ".join(f"{name.removesuffix('_override')} {inline(value)}" for name, value in sorted(settings.items()))
-    anchors = items_of(object_of(artefact["inputs"])["anchors"])
-    facts: Sequence[tuple[str, object]] = (
+    facts = (
         ("judge", "; ".join(judges) or "none"),
         ("asked for", asked or "the services' defaults"),
-        ("anchors", f"{len(anchors)} on the scale {inline(metadata['grade_scale'])}"),
-        ("comparisons", f"{counts['judged']} judged, {counts['failed']} failed"),
-        ("outcome", inline(status["outcome"])),
-        ("run", f"{metadata['batch_uuid']}, {metadata['generated_at']}"),
+        ("anchors", f"{len(artefact.inputs.anchors)} on the scale {inline(metadata.grade_scale)}"),
+        ("comparisons", f"{status.comparisons.judged} judged, {status.comparisons.failed} failed"),
+        ("outcome", inline(status.outcome)),
+        ("run", f"{metadata.batch_uuid}, {metadata.generated_at}"),
     )
-    yield from table(("", ""), [(name, str(value)) for name, value in facts])
-    reasons = list(items_or_texts(status["reasons"]))
-    yield from (*(f"- {inline(reason)}" for reason in reasons), *([""] if reasons else []))
+    yield from table(("", ""), facts)
+    yield from (f"- {inline(reason)}" for reason in status.reasons)
+    if status.reasons:
+        yield ""
 
 
-def items_or_texts(value: Json) -> Iterator[str]:
-    """The texts of an array."""
-    yield from (str(one) for one in value) if isinstance(value, Sequence) and not isinstance(value, str) else ()
-
-
-def _targets(alignment: Object) -> Iterator[str]:
-    targets, intervals = object_of(alignment["targets"]), object_of(alignment["intervals_90"])
-    inverted, winless = object_of(alignment["inversions"]), items_of(alignment["without_win"])
+def _targets(alignment: AnchorAlignment) -> Iterator[str]:
+    targets, intervals, inverted = alignment.targets, alignment.intervals_90, alignment.inversions
+    if targets is None or intervals is None or inverted is None or alignment.without_win is None:
+        return
     yield from ("## Against the field's targets", "")
-    tau = f"{number(alignment['kendall_tau_b'])} {between(intervals['kendall_tau_b'])}"
-    expected = f"{number(inverted['expected'], 1)} expected of a judge of this scale"
-    turned = f"{number(inverted['inverted'], 1)} of {inverted['pairs']} pairs ({expected})"
+    tau = f"{number(alignment.kendall_tau_b)} {between(intervals.kendall_tau_b)}"
+    expected = f"{number(inverted.expected, 1)} expected of a judge of this scale"
     yield from table(
         ("", "found", "target", ""),
         [
-            ("Kendall τ-b", tau.strip(), "at least 0.90", _met(targets["kendall_tau_b"])),
-            ("inversions", turned, "at most 1", _met(targets["inversions"])),
-            ("anchors without a win", str(len(winless)), "none", _met(targets["without_win"])),
+            ("Kendall τ-b", tau.strip(), "at least 0.90", _met(targets.kendall_tau_b.met)),
+            (
+                "inversions",
+                f"{number(inverted.inverted, 1)} of {inverted.pairs} pairs ({expected})",
+                "at most 1",
+                _met(targets.inversions.met),
+            ),
+            ("anchors without a win", str(len(alignment.without_win)), "none", _met(targets.without_win.met)),
         ],
     )
 
 
-def _met(target: Json) -> str:
-    met = object_of(target)["met"]
+def _met(met: bool | None) -> str:  # noqa: FBT001  # law: positional - the only argument
     return "undefined" if met is None else "met" if met else "**missed**"
 
 
-def _anchors(artefact: Object) -> Iterator[str]:
-    left_out = {one["anchor_id"]: one for one in items_of(object_of(artefact["anchor_alignment"])["left_out"])}
+def _anchors(artefact: Artefact, alignment: AnchorAlignment) -> Iterator[str]:
+    by_others = {anchor.anchor_id: anchor.projected_grade or "refused" for anchor in alignment.left_out}
     yield from (
         "## Anchors",
         "",
         "θ in logits, ± its standard error, with the interval that holds the true position; the best first.",
         "",
     )
-    rows = []
-    for one in items_of(artefact["bt_summary"]):
-        lost = int(str(one["comparison_count"])) - int(str(one["wins"]))
-        others = left_out.get(one["essay_id"], {})
-        place = (
-            f"{number(one['theta'], 2, sign=True)} ± {number(one['standard_error'])} | {between(one['interval_90'])}"
-        )
-        told = inline(others.get("projected_grade", "refused"))
-        grade = inline(one["anchor_grade"])
-        rows.append(
-            (
-                *(str(one["rank"]), inline(one["essay_id"]), place, grade, told, str(one["wins"]), str(lost)),
-                *(number(one.get("infit")), inline(one.get("flag", ""))),
-            )
-        )
     yield from table(
-        ("rank", "anchor", "θ ± SE", "90% interval", "known grade", "by the others", "won", "lost", "infit", ""), rows
+        ("rank", "anchor", "θ ± SE", "90% interval", "known grade", "by the others", "won", "lost", "infit", ""),
+        [_anchor(entry, by_others.get(entry.essay_id, "refused")) for entry in artefact.bt_summary],
     )
-    model = object_of(artefact["bt_model"])
-    reliability = object_of(model["reliability"])
-    yield (
-        f"Reliability of this order: {number(reliability['empirical_bayes'])} {between(reliability['interval_90'])}. "
-        "It says how repeatable the judge's order is, not how right."
-    )
-    if model["se_ratio_by_pair"] is not None:
+    model = artefact.bt_model
+    if model is not None:
+        reliability = model.reliability
         yield (
-            "Pairs were judged more than once: clustered by pair the standard errors "
-            f"are {number(model['se_ratio_by_pair'])} times as large (`standard_error_by_pair` in the artefact). "
-            "Well above 1 the judgements of one pair depend on each other, and those errors are the ones to quote."
+            f"Reliability of this order: {number(reliability.empirical_bayes)} {between(reliability.interval_90)}. "
+            "It says how repeatable the judge's order is, not how right."
         )
+        if model.se_ratio_by_pair is not None:
+            yield (
+                "Pairs were judged more than once: clustered by pair the standard errors "
+                f"are {number(model.se_ratio_by_pair)} times as large (`standard_error_by_pair` in the artefact). "
+                "Well above 1 the judgements of one pair depend on each other, and those errors are the ones to quote."
+            )
     yield ""
 
 
-_MEASURES = (
-    ("Kendall τ-b of θ and grade", "kendall_tau_b"),
-    ("Spearman ρ of θ and grade", "spearman"),
-    ("quadratic weighted κ", "left_out_qwk"),
-    ("exact agreement", "left_out_exact"),
-    ("agreement within one step", "left_out_within_one"),
-    ("bias in steps (positive: the judge is generous)", "left_out_bias"),
-    ("mean absolute error in steps", "left_out_mean_absolute_error"),
-)
+def _anchor(entry: BTEntry, by_others: str) -> tuple[str, ...]:
+    place = f"{number(entry.theta, sign=True)} ± {number(entry.standard_error)} | {between(entry.interval_90)}"
+    return (
+        *(str(entry.rank), inline(entry.essay_id), place, inline(entry.anchor_grade), inline(by_others)),
+        *(str(entry.wins), str(entry.comparison_count - entry.wins), number(entry.infit), inline(entry.flag or "")),
+    )
 
 
-def _agreement(alignment: Object) -> Iterator[str]:
-    intervals = object_of(alignment["intervals_90"])
+def _agreement(alignment: AnchorAlignment) -> Iterator[str]:
+    intervals = alignment.intervals_90
+    if intervals is None:
+        return
+    measures = (
+        ("Kendall τ-b of θ and grade", alignment.kendall_tau_b, intervals.kendall_tau_b),
+        ("Spearman ρ of θ and grade", alignment.spearman, intervals.spearman),
+        ("quadratic weighted κ", alignment.left_out_qwk, intervals.left_out_qwk),
+        ("exact agreement", alignment.left_out_exact, intervals.left_out_exact),
+        ("agreement within one step", alignment.left_out_within_one, intervals.left_out_within_one),
+        ("bias in steps (positive: the judge is generous)", alignment.left_out_bias, intervals.left_out_bias),
+        (
+            "mean absolute error in steps",
+            alignment.left_out_mean_absolute_error,
+            intervals.left_out_mean_absolute_error,
+        ),
+    )
     yield from ("## Agreement with the experts", "")
     yield from table(
         ("", "found", "90% interval"),
-        [(name, number(alignment[key]), between(intervals[key]) or "–") for name, key in _MEASURES],
+        [(name, number(value), between(interval) or ABSENT) for name, value, interval in measures],
     )
     yield "From κ on: of the grade that the other anchors give each anchor, never one that it had a part in itself."
-    if all(intervals[key] is None for _, key in _MEASURES):
+    if all(interval is None for _, _, interval in measures):
         yield "Intervals need six anchors; with fewer they would pretend to know something."
     else:
         yield (
-            f"Intervals are from {alignment['bootstrap_draws']} bootstrap draws of the anchors; those of θ move the "
+            f"Intervals are from {alignment.bootstrap_draws} bootstrap draws of the anchors; those of θ move the "
             "positions by their error as well."
         )
-    claims = object_of(alignment["left_out_claims"])
-    if claims:
+    claims = alignment.left_out_claims
+    if claims is not None:
         yield (
-            f"The probabilities: Brier {number(claims['brier'])}, ranked probability score "
-            f"{number(claims['ranked_probability_score'], 3)}; within one step was claimed to "
-            f"{number(claims['claimed_within_one'])} and held to {number(alignment['left_out_within_one'])}."
+            f"The probabilities: Brier {number(claims.brier)}, ranked probability score "
+            f"{number(claims.ranked_probability_score, 3)}; within one step was claimed to "
+            f"{number(claims.claimed_within_one)} and held to {number(alignment.left_out_within_one)}."
         )
     yield ""
 
 
-def _inversions(artefact: Object, alignment: Object) -> Iterator[str]:
-    whole = object_of(alignment["inversions"])
-    distances = items_of(whole["by_distance"])
+def _inversions(artefact: Artefact, inversions: AnchorInversions) -> Iterator[str]:
     yield from (
         "## Inversions",
         "",
@@ -163,76 +187,165 @@ def _inversions(artefact: Object, alignment: Object) -> Iterator[str]:
     )
     rows = [
         (
-            f"{one['steps']}{' or more' * (one['steps'] == 3)}",  # noqa: PLR2004 - the last class is open
-            *(str(one["pairs"]), number(one["inverted"], 1), between(one["interval_90"]), number(one["expected"], 1)),
+            f"{row.steps}{' or more' * (row.steps == _THREE_OR_MORE)}",
+            *(str(row.pairs), number(row.inverted, 1), between(row.interval_90), number(row.expected, 1)),
         )
-        for one in distances
+        for row in inversions.by_distance
     ]
-    total = (str(whole["pairs"]), number(whole["inverted"], 1), between(whole["interval_90"]))
-    rows.append(("all", *total, number(whole["expected"], 1)))
+    total = (str(inversions.pairs), number(inversions.inverted, 1), between(inversions.interval_90))
+    rows.append(("all", *total, number(inversions.expected, 1)))
     yield from table(("steps apart", "pairs judged", "inverted", "share, 90% interval", "expected by θ"), rows)
-    calls = {one["sequence"]: one for one in items_of(artefact["llm_comparisons"])}
-    for pair in (pair for one in distances for pair in items_of(one["inverted_pairs"])):
-        yield from _pair(pair, [calls[n] for n in pair["comparisons"]] if isinstance(pair["comparisons"], list) else [])
+    pairs = [pair for row in inversions.by_distance for pair in row.inverted_pairs]
+    wanted = {number for pair in pairs for number in pair.comparisons}
+    calls = {row.sequence: row for row in artefact.llm_comparisons if row.sequence in wanted}
+    for pair in pairs:
+        yield from _pair(pair, [calls[number] for number in pair.comparisons])
 
 
-def _pair(pair: Object, calls: Sequence[Object]) -> Iterator[str]:
-    lost, asked = pair["lost_by_higher"], pair["questions"]
-    even = isinstance(lost, int | float) and isinstance(asked, int | float) and lost == asked - lost
+def _pair(pair: InvertedAnchorPair, calls: Sequence[Comparison]) -> Iterator[str]:
+    even = pair.lost_by_higher == pair.questions - pair.lost_by_higher
     yield (
-        f"### {inline(pair['lower'])} ({inline(pair['lower_grade'])}) {'even with' if even else 'over'} "
-        f"{inline(pair['higher'])} ({inline(pair['higher_grade'])})"
+        f"### {inline(pair.lower)} ({inline(pair.lower_grade)}) {'even with' if even else 'over'} "
+        f"{inline(pair.higher)} ({inline(pair.higher_grade)})"
     )
     yield ""
-    for one in calls:
-        confidence = f", confidence {number(one['confidence'], 1)}" if "confidence" in one else ""
-        said = inline(one.get("justification") or "no justification")
-        yield f"- {inline(one['essay_a_id'])} shown first, **{inline(one['winner_id'])}** won{confidence}: {said}"
+    for call in calls:
+        confidence = "" if call.confidence is None else f", confidence {number(call.confidence, 1)}"
+        reason = inline(call.justification or "no justification")
+        yield f"- {inline(call.essay_a_id)} shown first, **{inline(call.winner_id)}** won{confidence}: {reason}"
     yield ""
 
 
-def _without_win(alignment: Object) -> Iterator[str]:
-    found = items_of(alignment["without_win"])
+def _without_win(anchors: Sequence[WinlessAnchor]) -> Iterator[str]:
     yield from ("## Anchors without a win", "")
-    if not found:
+    if not anchors:
         yield from ("None.", "")
         return
     yield from table(
         ("anchor", "known grade", "judgements", "probability of none at its θ"),
         [
             (
-                *(inline(one["anchor_id"]), inline(one["grade"]), number(one["judgements"], 0)),
-                number(one["expected_probability"], 3),
+                *(inline(anchor.anchor_id), inline(anchor.grade), number(anchor.judgements, 0)),
+                number(anchor.expected_probability, 3),
             )
-            for one in found
+            for anchor in anchors
         ],
     )
 
 
-def _service(artefact: Object) -> Iterator[str]:
-    compared = object_of(artefact["comparison_with_service"])
-    if not compared:
+def _judge_card(quality: JudgeQuality) -> Iterator[str]:
+    """Each figure with its interval, and what a judge of the fitted model would show."""
+    yield from ("## The judge", "")
+    yield from table(
+        ("", "found", "expected of a judge of this scale"),
+        [
+            _row("advantage of being shown first, in logits", quality.position_effect, _position),
+            _row("flips when the order of a pair is swapped", quality.swap, _flips),
+            _row("same question again: same winner", quality.repeats, _repeats),
+            _row("circular triads", quality.circular_triads, _triads),
+            _row("lapses (answers without looking)", quality.lapse, _lapse),
+            _row("a doubling of the words at one grade, in logits", quality.length, _doubling),
+            _row("the longer of two essays won", quality.length, _longer),
+            _row("failed calls", quality.failures, _failures),
+            _row("misfit, infit and outfit", quality.misfit, _misfit),
+            _row("price of a judgement, USD", quality.price, _price),
+        ],
+    )
+    if len(quality.judges) > 1:
+        yield from table(
+            ("model", "judgements", "infit", "outfit"),
+            [
+                (
+                    f"{inline(judge.provider)} {inline(judge.model)}",
+                    *(str(judge.judgements), number(judge.infit), number(judge.outfit)),
+                )
+                for judge in quality.judges
+            ],
+        )
+
+
+def _row(name: str, figures: Figures | NotMeasured, show: Callable[[Figures], tuple[str, str]]) -> _Row:
+    """Name, figure and expectation; or why the figure was not measured."""
+    if isinstance(figures, NotMeasured):
+        return name, f"not measured: {inline(figures.not_measured)}", ""
+    return (name, *show(figures))
+
+
+def _position(advantage: FirstPositionAdvantage) -> tuple[str, str]:
+    effect = f"{number(advantage.estimate, sign=True)} {between(advantage.interval_90)}"
+    equals = f"of two equals the first wins {percent(advantage.first_wins_of_equals)}"
+    won = f"{advantage.first_won} of {advantage.judgements} were won by the first"
+    return f"{effect}; {equals}; {won}", _NOTHING_EXPECTED
+
+
+def _repeats(counted: JudgeConsistency) -> tuple[str, str]:
+    of = f"{number(counted.compared, 0)} {between(counted.interval_90)}, {counted.pairs} pairs"
+    return f"{percent(counted.share)} of {of}", percent(counted.expected_share)
+
+
+def _flips(counted: JudgeConsistency) -> tuple[str, str]:
+    low, high = counted.interval_90
+    of = f"{number(counted.compared, 0)} {between((1.0 - high, 1.0 - low))}, {counted.pairs} pairs"
+    return f"{percent(1.0 - counted.share)} of {of}", percent(1.0 - counted.expected_share)
+
+
+def _triads(triads: CircularTriads) -> tuple[str, str]:
+    zeta = "" if triads.zeta is None else f", consistence ζ {number(triads.zeta)}"
+    return f"{triads.circular} of {triads.complete}{zeta}", number(triads.expected, 1)
+
+
+def _lapse(lapse: LapseRate) -> tuple[str, str]:
+    return f"{number(lapse.rate)} {between(lapse.interval_90)}", _NOTHING_EXPECTED
+
+
+def _doubling(length: LengthBias) -> tuple[str, str]:
+    return f"{number(length.logits_a_doubling, sign=True)} {between(length.interval_90)}", _NOTHING_EXPECTED
+
+
+def _longer(length: LengthBias) -> tuple[str, str]:
+    by_grades = f"{number(length.longer_won_by_grades, 1)} by the experts' grades"
+    return f"{number(length.longer_won, 0)} of {number(length.judgements, 0)}", by_grades
+
+
+def _failures(failures: CallFailures) -> tuple[str, str]:
+    codes = ", ".join(f"{inline(code)} {count}" for code, count in failures.by_code.items())
+    share = f"{failures.failed} of {failures.calls} {between(failures.interval_90)}"
+    return f"{share}{'; ' if codes else ''}{codes}", _NOTHING_EXPECTED
+
+
+def _misfit(misfit: MisfitFigures) -> tuple[str, str]:
+    return f"{number(misfit.infit)}, {number(misfit.outfit)}", "about 1"
+
+
+def _price(price: JudgementPrice) -> tuple[str, str]:
+    whole = f"({number(price.usd, 4)} in all, failed calls included)"
+    return f"{number(price.usd_a_judgement, 6)} {whole}", ""
+
+
+def _service(artefact: Artefact) -> Iterator[str]:
+    compared = artefact.comparison_with_service
+    if compared is None:
         return
     yield from ("## The service's figures", "")
-    findings = list(items_or_texts(compared["findings"]))
-    if not findings:
+    if not compared.findings:
         yield "They agree with those above within their precision."
-    yield from (f"- {inline(finding)}" for finding in findings)
+    yield from (f"- {inline(finding)}" for finding in compared.findings)
     yield ""
 
 
-def _prompts(artefact: Object) -> Iterator[str]:
-    asked, hashes = object_of(artefact["judge_request"]), object_of(artefact["prompt_hashes"])
+def _prompts(artefact: Artefact) -> Iterator[str]:
+    request, hashes = artefact.judge_request, artefact.prompt_hashes
     yield from ("## Prompts", "")
     yield (
-        f"{hashes['distinct']} distinct prompts were sent; each comparison's `prompt_hash` (tables/comparisons.csv) is "
-        f"of the whole text as it was sent, and the SHA-256 of all of them together is `{hashes['digest']}`."
+        f"{hashes.distinct} distinct prompts were sent; each comparison's `prompt_hash` (tables/comparisons.csv) is "
+        f"of the whole text as it was sent, and the SHA-256 of all of them together is `{hashes.digest}`."
     )
     yield ""
-    for title, key in (("System prompt", "system_prompt"), ("Rubric", "rubric"), ("Task", "task")):
-        told = object_of(asked[key])
+    if request is None:
+        return
+    for title, prompt in (("System prompt", request.system_prompt), ("Rubric", request.rubric), ("Task", request.task)):
         yield from (f"### {title}", "")
-        if told:
-            yield from (f"{inline(told['origin'])}; SHA-256 `{told['sha256']}`", "", *block(str(told["content"])), "")
-        else:
+        if prompt is None:
             yield from ("The services' own, which a runner does not see.", "")
+        else:
+            yield from (f"{inline(prompt.origin)}; SHA-256 `{prompt.sha256}`", "", *block(prompt.content), "")

@@ -1,4 +1,4 @@
-"""The positions of all essays as a picture: one line each, θ with its 90% interval, grades as bands behind them."""
+"""The positions of all essays as a picture: one line each, θ with its 90% interval, grades as dashed lines behind."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from xml.etree.ElementTree import Element
 
 from eng5_runner.reports.html import element
-from eng5_runner.results.reading import Object, number
+from eng5_runner.results.artefact.measurement import BTEntry
 
 _WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 900.0, 210.0, 60.0, 44.0, 40.0
 _ROW, _NARROW_ROW, _MOST_NAMED = 17.0, 5.0, 200
@@ -15,43 +15,41 @@ _NINETY = 1.645
 _LONGEST_NAME = 26
 
 
-def caterpillar(essays: Sequence[Object], centres: Mapping[str, float]) -> Element:
+def caterpillar(entries: Sequence[BTEntry], centres: Mapping[str, float]) -> Element:
     """The picture, as SVG; names are left out where there are more than 200 essays.
 
     Args:
-        essays: of the artefact's `bt_summary`, best first.
-        centres: grade → where it lies, lowest first; empty where there are no grades.
+        entries: of the artefact's `bt_summary`, best first.
+        centres: grade → where it lies in logits; empty where there are no grades.
     """
-    named = len(essays) <= _MOST_NAMED
+    named = len(entries) <= _MOST_NAMED
     row = _ROW if named else _NARROW_ROW
-    height = _TOP + row * len(essays) + _BOTTOM
-    scale = _Scale.of(essays)
-    told = (
-        f"Positions of {len(essays)} essays with 90% intervals, best first; the same figures are in the tables below."
+    height = _TOP + row * len(entries) + _BOTTOM
+    scale = _Axis.of(entries)
+    title = (
+        f"Positions of {len(entries)} essays with 90% intervals, best first; the same figures are in the tables below."
     )
     return element(
         "svg",
-        element("title", told),
+        element("title", title),
         *_grades(centres, scale=scale, bottom=height - _BOTTOM),
         *_axis(scale, bottom=height - _BOTTOM),
-        *(_essay(one, scale=scale, y=_TOP + row * (index + 0.5), named=named) for index, one in enumerate(essays)),
+        *(_essay(entry, scale=scale, y=_TOP + row * (index + 0.5), named=named) for index, entry in enumerate(entries)),
         viewBox=f"0 0 {_WIDTH:g} {height:g}",
         role="img",
         class_="caterpillar",
     )
 
 
-class _Scale:
+class _Axis:
     """Logits to the picture's units."""
 
     def __init__(self, low: float, high: float) -> None:
         self.low, self.high = low, high
 
     @classmethod
-    def of(cls, essays: Sequence[Object]) -> _Scale:
-        ends = [
-            number(one["theta"]) + sign * _NINETY * number(one["standard_error"]) for one in essays for sign in (-1, 1)
-        ]
+    def of(cls, entries: Sequence[BTEntry]) -> _Axis:
+        ends = [entry.theta + sign * _NINETY * entry.standard_error for entry in entries for sign in (-1, 1)]
         return cls(math.floor(min(ends)), max(math.ceil(max(ends)), math.floor(min(ends)) + 1))
 
     def x(self, theta: float) -> float:
@@ -59,31 +57,30 @@ class _Scale:
         return _LEFT + share * (_WIDTH - _LEFT - _RIGHT)
 
 
-def _essay(one: Object, *, scale: _Scale, y: float, named: bool) -> Element:
-    theta, error = number(one["theta"]), number(one["standard_error"])
-    anchor = one.get("is_anchor") is True
-    grade = one.get("anchor_grade") if anchor else one.get("grade_projection")
+def _essay(entry: BTEntry, *, scale: _Axis, y: float, named: bool) -> Element:
+    theta, error = entry.theta, entry.standard_error
+    grade = entry.anchor_grade if entry.is_anchor else entry.grade_projection
     low, high = scale.x(theta - _NINETY * error), scale.x(theta + _NINETY * error)
     x = scale.x(theta)
-    told = f"{one['essay_id']}: θ {theta:+.2f} ± {error:.2f}" + ("" if grade is None else f", {grade}")
+    title = f"{entry.essay_id}: θ {theta:+.2f} ± {error:.2f}" + ("" if grade is None else f", {grade}")
     mark = (
         element("rect", x=f"{x - 4:.1f}", y=f"{y - 4:.1f}", width="8", height="8")
-        if anchor
+        if entry.is_anchor
         else element("circle", cx=f"{x:.1f}", cy=f"{y:.1f}", r="4" if named else "2")
     )
-    parts = [element("title", told), _line((low, y), (high, y)), mark]
+    parts = [element("title", title), _line((low, y), (high, y)), mark]
     if named:
         parts += [
-            _text(_short(str(one["essay_id"])), x=_LEFT - 10, y=y + 4, anchor="end"),
-            _text("" if grade is None else str(grade), x=_WIDTH - _RIGHT + 12, y=y + 4, anchor="start"),
+            _text(_short(entry.essay_id), x=_LEFT - 10, y=y + 4, anchor="end"),
+            _text(grade or "", x=_WIDTH - _RIGHT + 12, y=y + 4, anchor="start"),
         ]
-    return element("g", *parts, class_="anchor" if anchor else "student")
+    return element("g", *parts, class_="anchor" if entry.is_anchor else "student")
 
 
-def _grades(centres: Mapping[str, float], *, scale: _Scale, bottom: float) -> Iterator[Element]:
-    """Where each grade lies; a name is moved down where the next one would cover it."""
+def _grades(centres: Mapping[str, float], *, scale: _Axis, bottom: float) -> Iterator[Element]:
+    """Where each grade lies; a name is moved up where it would cover the one before."""
     level, last = 0, -math.inf
-    for grade, theta in sorted(centres.items(), key=lambda each: each[1]):
+    for grade, theta in sorted(centres.items(), key=lambda item: item[1]):
         if scale.low <= theta <= scale.high:
             x = scale.x(theta)
             level = 1 - level if x - last < 26.0 else 0  # noqa: PLR2004 - about the width of a name
@@ -93,7 +90,7 @@ def _grades(centres: Mapping[str, float], *, scale: _Scale, bottom: float) -> It
             )
 
 
-def _axis(scale: _Scale, *, bottom: float) -> Iterator[Element]:
+def _axis(scale: _Axis, *, bottom: float) -> Iterator[Element]:
     step = max(round((scale.high - scale.low) / 12), 1)
     yield element("g", _line((_LEFT, bottom), (_WIDTH - _RIGHT, bottom)), class_="axis")
     for tick in range(math.ceil(scale.low), math.floor(scale.high) + 1, step):

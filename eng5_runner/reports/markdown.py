@@ -1,14 +1,11 @@
-"""Markdown that says what it is given and nothing else: foreign text in it is inert."""
+"""Markdown with all foreign text escaped: a name, a reason or a prompt stays text, whatever it holds."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Iterable, Iterator, Sequence
 
-from eng5_runner.canonical import Json
-
-Object: TypeAlias = "Mapping[str, Json]"
+from eng5_runner.reports.figures import ABSENT
 
 # What Markdown or HTML would take for more than a character.
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~#&])")
@@ -17,19 +14,11 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\
 _FENCE = re.compile(r"`{3,}")
 
 
-def object_of(value: Json) -> Object:
-    """An object, or an empty one where there is none."""
-    return value if isinstance(value, Mapping) else {}
-
-
-def items_of(value: Json) -> list[Object]:
-    """An array of objects."""
-    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, Sequence) else []
-
-
-def inline(value: Json) -> str:
-    """Text in one line, with everything escaped that would be more than text."""
-    line = " ".join(_CONTROL.sub(" ", str(value)).split())
+def inline(text: str | float | None) -> str:
+    """Text in one line, with everything escaped that would be more than text; a dash where there is none."""
+    if text is None:
+        return ABSENT
+    line = " ".join(_CONTROL.sub(" ", str(text)).split())
     return _SPECIAL.sub(r"\\\1", line)
 
 
@@ -39,21 +28,6 @@ def block(text: str) -> Iterator[str]:
     yield f"{fence}text"
     yield from (_CONTROL.sub("\ufffd", line.replace("\t", "    ")) for line in text.split("\n"))
     yield fence
-
-
-def number(value: Json, decimals: int = 2, *, sign: bool = False) -> str:
-    """A figure, a dash where there is none."""
-    if not isinstance(value, int | float):
-        return "–"
-    return f"{value:{'+' if sign else ''}.{decimals}f}"
-
-
-def between(interval: Json, decimals: int = 2) -> str:
-    """An interval in brackets, nothing where there is none."""
-    if not isinstance(interval, Sequence) or isinstance(interval, str):
-        return ""
-    low, high = interval
-    return f"({number(low, decimals)} to {number(high, decimals)})"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

@@ -1,20 +1,23 @@
 """How the judge's order of the anchors agrees with the experts' grades: each figure with its interval.
 
-Positions are set against grades as they are; projected grades are those that the other anchors give, so that no anchor
-is scored by a model it helped to make. Intervals draw the anchors anew (bootstrap), with each draw moving the positions
-by their error as well; below six anchors there are none.
+Positions are compared with grades as they are; projected grades are those that the other anchors give, so that no
+anchor is scored by a model it helped to make. Intervals are by bootstrap of the anchors, and each draw moves the
+positions by their error as well; below six anchors there are none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from eng5_runner.canonical import Json
-from eng5_runner.core.rounding import ends, figure, rounded
+import numpy as np
+from numpy.typing import NDArray
+
+from eng5_runner.core.rounding import ends, ends_if_any, figure, rounded
 from eng5_runner.measure.grading.grades import LeftOut, Refusal, StudentGrade, leave_one_anchor_out
-from eng5_runner.measure.quality.alignment import kendall_tau_b, spearman
 from eng5_runner.measure.quality.claims import brier, calibration, log_loss, ranked_probability_score
-from eng5_runner.measure.quality.inversions import Inversions, InvertedPair, inversions, wilson, without_win
+from eng5_runner.measure.quality.inversions import Inversions, inversions, wilson, without_win
 from eng5_runner.measure.quality.resampling import (
     Measure,
     adjacent_agreement_of_each,
@@ -27,9 +30,25 @@ from eng5_runner.measure.quality.resampling import (
     spearman_of_each,
     weighted_kappa_of_each,
 )
+from eng5_runner.results.artefact.judge import (
+    AlignmentIntervals,
+    AlignmentTargets,
+    AnchorAlignment,
+    AnchorInversions,
+    AtLeastTarget,
+    ClaimedWithinOne,
+    InversionsByDistance,
+    InversionsTarget,
+    InvertedAnchorPair,
+    LeftOutAnchor,
+    LeftOutClaims,
+    WinlessAnchor,
+    WithoutWinTarget,
+)
+from eng5_runner.results.artefact.study import Comparison
 from eng5_runner.results.fitted_study import JudgedStudy
 
-# Seeds of the draws, so that they are part of no run's chance.
+# The draws have a fixed seed, so that the same judgements always have the same intervals.
 SEED = 1
 DRAWS = 2_000
 # What the field works with before a judge is trusted with students' essays.
@@ -38,143 +57,181 @@ INVERSIONS_AT_MOST = 1.0
 WITHOUT_WIN_AT_MOST = 0
 
 
-def anchor_alignment(study: JudgedStudy) -> dict[str, Json]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """A figure with its 90% interval, both rounded; None where it is undefined."""
+
+    value: float | None
+    interval: tuple[float, float] | None
+
+
+def measured(
+    measure: Measure,
+    sides: tuple[Sequence[float], Sequence[float]],
+    *,
+    covariance: NDArray[np.float64] | None = None,
+) -> Measured:
+    """A measure of agreement with its bootstrap interval; the same sides always have the same.
+
+    Args:
+        measure: such as `kendall_tau_b_of_each`.
+        sides: what it is taken of, one number an essay.
+        covariance: of the first side's errors, shape (n, n), where that is estimated positions.
+    """
+    if not sides[0]:
+        return Measured(value=None, interval=None)
+    return Measured(
+        value=figure(of_one(measure, sides)),
+        interval=ends_if_any(bootstrap_interval(measure, sides, seed=SEED, covariance=covariance, draws=DRAWS)),
+    )
+
+
+def anchor_alignment(study: JudgedStudy) -> AnchorAlignment:
     """The block of the artefact."""
     left_out = leave_one_anchor_out(study.fitted, anchors=study.grades, scale=study.measured_scale)
     by_distance = inversions(study.fitted, anchors=study.grades)
     winless = without_win(study.fitted, anchors=study.grades)
-    correlations, agreement = dict(_correlations(study)), dict(_agreement(left_out))
-    inverted = sum(one.inverted for one in by_distance)
-    tau = correlations["kendall_tau_b"][0]
-    return {
-        "anchors": len(study.grades),
-        **{name: value for name, (value, _) in (correlations | agreement).items()},
-        "intervals_90": {name: interval for name, (_, interval) in (correlations | agreement).items()},
-        "bootstrap_draws": DRAWS,
-        "left_out_claims": _claims(left_out),
-        "left_out": [_left_out(one, study) for one in left_out],
-        "inversions": {
-            "pairs": sum(one.judged for one in by_distance),
-            "inverted": rounded(inverted),
-            "expected": rounded(sum(one.expected for one in by_distance)),
-            "interval_90": _share_interval(by_distance),
-            "by_distance": [_distance(one, study) for one in by_distance],
-        },
-        "without_win": [
-            {
-                "anchor_id": one.item,
-                "grade": study.scale.grades[one.grade],
-                "judgements": rounded(one.judgements),
-                "expected_probability": rounded(one.expected),
-            }
-            for one in winless
-        ],
-        "targets": {
-            "kendall_tau_b": {"at_least": TAU_AT_LEAST, "met": None if tau is None else tau >= TAU_AT_LEAST},
-            "inversions": {"at_most": INVERSIONS_AT_MOST, "met": inverted <= INVERSIONS_AT_MOST},
-            "without_win": {"at_most": WITHOUT_WIN_AT_MOST, "met": len(winless) <= WITHOUT_WIN_AT_MOST},
-        },
-    }
+    inverted = sum(row.inverted for row in by_distance)
+    judged = sum(row.judged for row in by_distance)
+    tau, spearman = (_correlation(study, measure) for measure in (kendall_tau_b_of_each, spearman_of_each))
+    exact = _agreement(left_out, exact_agreement_of_each)
+    within_one = _agreement(left_out, adjacent_agreement_of_each)
+    kappa = _agreement(left_out, weighted_kappa_of_each)
+    bias = _agreement(left_out, bias_of_each)
+    distance = _agreement(left_out, mean_absolute_error_of_each)
+    return AnchorAlignment(
+        anchors=len(study.grades),
+        kendall_tau_b=tau.value,
+        spearman=spearman.value,
+        left_out_exact=exact.value,
+        left_out_within_one=within_one.value,
+        left_out_qwk=kappa.value,
+        left_out_bias=bias.value,
+        left_out_mean_absolute_error=distance.value,
+        intervals_90=AlignmentIntervals(
+            kendall_tau_b=tau.interval,
+            spearman=spearman.interval,
+            left_out_exact=exact.interval,
+            left_out_within_one=within_one.interval,
+            left_out_qwk=kappa.interval,
+            left_out_bias=bias.interval,
+            left_out_mean_absolute_error=distance.interval,
+        ),
+        bootstrap_draws=DRAWS,
+        left_out_claims=_claims(left_out),
+        left_out=tuple(_left_out(anchor, study) for anchor in left_out),
+        inversions=AnchorInversions(
+            pairs=judged,
+            inverted=rounded(inverted),
+            expected=rounded(sum(row.expected for row in by_distance)),
+            interval_90=ends(wilson(inverted, judged)) if judged else None,
+            by_distance=_by_distance(by_distance, study),
+        ),
+        without_win=tuple(
+            WinlessAnchor(
+                anchor_id=anchor.item,
+                grade=study.scale.grades[anchor.grade],
+                judgements=rounded(anchor.judgements),
+                expected_probability=rounded(anchor.expected),
+            )
+            for anchor in winless
+        ),
+        targets=AlignmentTargets(
+            kendall_tau_b=AtLeastTarget(
+                at_least=TAU_AT_LEAST, met=None if tau.value is None else tau.value >= TAU_AT_LEAST
+            ),
+            inversions=InversionsTarget(at_most=INVERSIONS_AT_MOST, met=inverted <= INVERSIONS_AT_MOST),
+            without_win=WithoutWinTarget(at_most=WITHOUT_WIN_AT_MOST, met=len(winless) <= WITHOUT_WIN_AT_MOST),
+        ),
+    )
 
 
-_Figure = tuple[float | None, Json]
-
-
-def _correlations(study: JudgedStudy) -> Iterator[tuple[str, _Figure]]:
+def _correlation(study: JudgedStudy, measure: Measure) -> Measured:
+    """Of the anchors' positions with their grades."""
     items = list(study.fitted.items)
     places = [place for place, item in enumerate(items) if item in study.grades]
     theta = [float(study.fitted.theta[place]) for place in places]
     grades = [float(study.grades[items[place]]) for place in places]
-    covariance = study.fitted.covariance_among(places) if places else None
-    for name, measure, of_each in (
-        ("kendall_tau_b", kendall_tau_b, kendall_tau_b_of_each),
-        ("spearman", spearman, spearman_of_each),
-    ):
-        interval = bootstrap_interval(of_each, (theta, grades), seed=SEED, covariance=covariance, draws=DRAWS)
-        yield name, (figure(measure(theta, grades)), ends(interval))
+    return measured(measure, (theta, grades), covariance=study.fitted.covariance_among(places) if places else None)
 
 
-def _agreement(left_out: Sequence[LeftOut]) -> Iterator[tuple[str, _Figure]]:
-    """Of the grades that the other anchors give; undefined where none of them could."""
+def _agreement(left_out: Sequence[LeftOut], measure: Measure) -> Measured:
+    """Of the experts' grades with those that the other anchors give; undefined where they could give none."""
     graded = _graded(left_out)
-    expert, projected = [e for e, _ in graded], [grade.median for _, grade in graded]
-    measures: Mapping[str, Measure] = {
-        "left_out_exact": exact_agreement_of_each,
-        "left_out_within_one": adjacent_agreement_of_each,
-        "left_out_qwk": weighted_kappa_of_each,
-        "left_out_bias": bias_of_each,
-        "left_out_mean_absolute_error": mean_absolute_error_of_each,
-    }
-    for name, measure in measures.items():
-        value = figure(of_one(measure, (expert, projected))) if graded else None
-        yield name, (value, ends(bootstrap_interval(measure, (expert, projected), seed=SEED, draws=DRAWS)))
+    return measured(measure, ([expert for expert, _ in graded], [grade.median for _, grade in graded]))
 
 
 def _graded(left_out: Sequence[LeftOut]) -> list[tuple[int, StudentGrade]]:
-    return [(one.expert, one.projected) for one in left_out if isinstance(one.projected, StudentGrade)]
+    return [(anchor.expert, anchor.projected) for anchor in left_out if isinstance(anchor.projected, StudentGrade)]
 
 
-def _claims(left_out: Sequence[LeftOut]) -> Json:
+def _claims(left_out: Sequence[LeftOut]) -> LeftOutClaims | None:
     """How good the probabilities were, and what was claimed of them against what held."""
     graded = _graded(left_out)
     if not graded:
         return None
     claimed, came = [grade.probabilities for _, grade in graded], [expert for expert, _ in graded]
-    loss = log_loss(claimed, came)
-    return {
-        "anchors": len(graded),
-        "brier": rounded(brier(claimed, came)),
-        "ranked_probability_score": rounded(ranked_probability_score(claimed, came)),
-        "log_loss": figure(loss),
-        "claimed_within_one": rounded(sum(grade.within_one for _, grade in graded) / len(graded)),
-        "within_one": [
-            {"claimed": rounded(one.claimed), "held": rounded(one.held), "anchors": one.cases}
-            for one in calibration(
-                [grade.within_one for _, grade in graded], [abs(grade.median - came) <= 1 for came, grade in graded]
+    return LeftOutClaims(
+        anchors=len(graded),
+        brier=rounded(brier(claimed, came)),
+        ranked_probability_score=rounded(ranked_probability_score(claimed, came)),
+        log_loss=figure(log_loss(claimed, came)),
+        claimed_within_one=rounded(sum(grade.within_one for _, grade in graded) / len(graded)),
+        within_one=tuple(
+            ClaimedWithinOne(claimed=rounded(group.claimed), held=rounded(group.held), anchors=group.cases)
+            for group in calibration(
+                [grade.within_one for _, grade in graded],
+                [abs(grade.median - expert) <= 1 for expert, grade in graded],
             )
-        ],
-    }
+        ),
+    )
 
 
-def _left_out(one: LeftOut, study: JudgedStudy) -> Json:
+def _left_out(anchor: LeftOut, study: JudgedStudy) -> LeftOutAnchor:
     outcomes = study.scale.outcomes
-    told: dict[str, Json] = {"anchor_id": one.item, "grade": outcomes[one.expert]}
-    if isinstance(one.projected, Refusal):
-        return told | {"refused": one.projected.reason}
-    shares = zip(outcomes, one.projected.probabilities, strict=True)
-    return told | {
-        "projected_grade": outcomes[one.projected.median],
-        "probabilities": {grade: rounded(p) for grade, p in shares},
-    }
+    if isinstance(anchor.projected, Refusal):
+        return LeftOutAnchor(anchor_id=anchor.item, grade=outcomes[anchor.expert], refused=anchor.projected.reason)
+    return LeftOutAnchor(
+        anchor_id=anchor.item,
+        grade=outcomes[anchor.expert],
+        projected_grade=outcomes[anchor.projected.median],
+        probabilities=study.probabilities(anchor.projected),
+    )
 
 
-def _share_interval(by_distance: Sequence[Inversions]) -> Json:
-    judged = sum(one.judged for one in by_distance)
-    return ends(wilson(sum(one.inverted for one in by_distance), judged)) if judged else None
+def _by_distance(by_distance: Sequence[Inversions], study: JudgedStudy) -> tuple[InversionsByDistance, ...]:
+    wanted = {frozenset((pair.higher, pair.lower)) for row in by_distance for pair in row.pairs}
+    sequences = _sequences(study.judged, wanted)
+    grade_of = {anchor: study.scale.grades[grade] for anchor, grade in study.grades.items()}
+    return tuple(
+        InversionsByDistance(
+            steps=row.distance,
+            pairs=row.judged,
+            inverted=rounded(row.inverted),
+            interval_90=ends(row.interval),
+            expected=rounded(row.expected),
+            inverted_pairs=tuple(
+                InvertedAnchorPair(
+                    higher=pair.higher,
+                    higher_grade=grade_of[pair.higher],
+                    lower=pair.lower,
+                    lower_grade=grade_of[pair.lower],
+                    questions=rounded(pair.judgements),
+                    lost_by_higher=rounded(pair.lost),
+                    comparisons=tuple(sequences[frozenset((pair.higher, pair.lower))]),
+                )
+                for pair in row.pairs
+            ),
+        )
+        for row in by_distance
+    )
 
 
-def _distance(one: Inversions, study: JudgedStudy) -> Json:
-    return {
-        "steps": one.distance,
-        "pairs": one.judged,
-        "inverted": rounded(one.inverted),
-        "interval_90": ends(one.interval),
-        "expected": rounded(one.expected),
-        "inverted_pairs": [_pair(pair, study) for pair in one.pairs],
-    }
-
-
-def _pair(pair: InvertedPair, study: JudgedStudy) -> Json:
-    """An inverted pair; `comparisons` are the sequence numbers of all its judgements, in either order."""
-    both = {pair.higher, pair.lower}
-    found = [number for number, one in enumerate(study.judged, start=1) if {one.first, one.second} == both]
-    grades = study.scale.grades
-    return {
-        "higher": pair.higher,
-        "higher_grade": grades[study.grades[pair.higher]],
-        "lower": pair.lower,
-        "lower_grade": grades[study.grades[pair.lower]],
-        "questions": rounded(pair.judgements),
-        "lost_by_higher": rounded(pair.lost),
-        "comparisons": found,
-    }
+def _sequences(judged: Sequence[Comparison], wanted: set[frozenset[str]]) -> Mapping[frozenset[str], list[int]]:
+    """Pair → the numbers of its judgements in either order."""
+    found: defaultdict[frozenset[str], list[int]] = defaultdict(list)
+    for number, row in enumerate(judged, start=1):
+        pair = frozenset((row.essay_a_id, row.essay_b_id))
+        if pair in wanted:
+            found[pair].append(number)
+    return found

@@ -1,22 +1,26 @@
-"""Two runs side by side: how far positions, grades and verdicts agree, and what each cost.
+"""Two runs side by side: how far positions, grades and verdicts agree, and what each run cost.
 
-Essays are the same where their texts are (SHA-256), whatever they are called. Intervals are of 90%, by drawing essays
-(or anchors) anew with a fixed seed; of fewer than six there is none.
+    compared = compare_artefacts(a, b)
+    compared.positions.spearman.estimate    0.93
+    compared.anchors.verdict                "cannot tell"
+
+Essays are the same where their texts are (SHA-256), whatever they are called. Intervals are of 90%, by bootstrap of the
+essays (or anchors) with a fixed seed; of fewer than six there is none. A figure that a run states itself is not
+estimated a second time.
 """
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eng5_runner.canonical import Json
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
+from eng5_runner.core.rounding import ends_if_any, rounded, usd
 from eng5_runner.measure.quality.alignment import adjacent_agreement, bias, exact_agreement
 from eng5_runner.measure.quality.inversions import wilson
 from eng5_runner.measure.quality.resampling import (
@@ -28,236 +32,432 @@ from eng5_runner.measure.quality.resampling import (
     spearman_of_each,
     weighted_kappa_of_each,
 )
-from eng5_runner.results.reading import Object, number, rows, table_of
+from eng5_runner.results.alignment import measured
+from eng5_runner.results.artefact import Artefact
+from eng5_runner.results.artefact.measurement import BTEntry
+from eng5_runner.results.artefact.part import Count, Interval90, Nullable, Part
+from eng5_runner.results.artefact.study import Comparison, JudgeIdentity
 
 SEED = 1
 DRAWS = 1000
 _FEWEST = 3
-_DECIMALS = 6
-Found: TypeAlias = "dict[str, Json]"
+_HALF = 0.5
+
+
+class RunInComparison(Part):
+    """What identifies one of the two runs."""
+
+    batch_label: str
+    """The name that people gave the run."""
+    batch_uuid: str
+    """The run's id."""
+    runner_version: str
+    """Version of eng5-runner that began the run."""
+    grade_scale: str
+    """Key of the scale."""
+    seed: Nullable[int]
+    """Of the pairing; None where none was given."""
+    inputs_sha256: str
+    """Digest of all inputs."""
+    judges: tuple[JudgeIdentity, ...]
+    """The models that judged."""
+    outcome: str
+    """How the run ended."""
+    reliability: Nullable[float]
+    """Of its order, 0 to 1; None where nothing was judged."""
+    prompts: str
+    """Digest of its prompts."""
+
+
+class EssayCounts(Part):
+    """Essays of both runs and of one of them."""
+
+    shared: Count
+    """In both."""
+    only_in_a: Count
+    """Only in the first run."""
+    only_in_b: Count
+    """Only in the second run."""
+
+
+class Agreement(Part):
+    """A measure of agreement."""
+
+    estimate: Nullable[float]
+    """None where it is undefined."""
+    interval_90: Nullable[Interval90]
+    """None with fewer than six essays."""
+
+
+class RankMove(Part):
+    """An essay's rank in both runs."""
+
+    essay_a: str
+    """Its id in the first run."""
+    essay_b: str
+    """Its id in the second run."""
+    rank_a: int
+    """1 for the best of the first run."""
+    rank_b: int
+    """1 for the best of the second run."""
+
+
+class PositionAgreement(Part):
+    """How far the positions agree."""
+
+    essays: Count
+    """Essays in both."""
+    pearson: Agreement
+    """Pearson's r."""
+    pearson_disattenuated: Nullable[float]
+    """What two judges would agree if each were asked without end: r over the root of both reliabilities. None where a
+    reliability is absent or 0, and where the same judge was asked the same, so that errors are not independent."""
+    spearman: Agreement
+    """Spearman's ρ."""
+    kendall_tau_b: Agreement
+    """Kendall's τ-b."""
+    moves: tuple[RankMove, ...]
+    """Every shared essay, the largest move first."""
+
+
+class GradeAgreement(Part):
+    """How far the students' grades agree."""
+
+    students: Count
+    """Students with a grade in both."""
+    exact: float
+    """Share with the same grade."""
+    within_one: float
+    """Share at most one grade apart."""
+    quadratic_weighted_kappa: Agreement
+    """Cohen's κ with squared weights."""
+    b_higher_by_steps: float
+    """Mean grade of the second run minus that of the first, in steps."""
+
+
+class Flip(Part):
+    """A pair of which the runs prefer different essays."""
+
+    essays: tuple[str, str]
+    """The pair, under the ids of the first run."""
+    why_a: Nullable[str]
+    """A reason that the first run's judge gave; None where it gave none."""
+    why_b: Nullable[str]
+    """A reason that the second run's judge gave; None where it gave none."""
+    a_prefers: str
+    """The essay that won more often in the first run."""
+
+
+class VerdictAgreement(Part):
+    """Pairs that both judged, in whatever order and however often: does the majority prefer the same essay?"""
+
+    shared_pairs: Count
+    """Pairs that both judged."""
+    same_prompts: Count
+    """Comparisons of the second run that asked the very text of one of the first."""
+    decided_by_both: Count
+    """Shared pairs without an even score in either."""
+    agreement: Nullable[float]
+    """Share of decided pairs with the same verdict; None where there is none."""
+    interval_90: Nullable[Interval90]
+    """Of `agreement`, by Wilson's method."""
+    flips: tuple[Flip, ...]
+    """Pairs with different verdicts."""
+
+
+class AnchorOrders(Part):
+    """Which run orders the shared anchors more as the experts did."""
+
+    anchors: Count
+    """Anchors in both."""
+    tau_b_a: Agreement
+    """Kendall's τ-b of the first run with the grades."""
+    tau_b_b: Agreement
+    """Kendall's τ-b of the second run with the grades."""
+    b_minus_a: Agreement
+    """Their difference."""
+    verdict: str
+    """In words."""
+
+
+class RunCost(Part):
+    """What a run took."""
+
+    judged: Count
+    """Comparisons with a winner."""
+    failed: Count
+    """Comparisons without."""
+    usd: float
+    """All calls in USD."""
+    usd_per_comparison: Nullable[float]
+    """`usd` over `judged`; None where nothing was judged."""
+    prompt_tokens: Count
+    """Tokens read."""
+    completion_tokens: Count
+    """Tokens written."""
+
+
+class RunsCompared(Part):
+    """Two runs side by side; a block is None where there is too little in common."""
+
+    runs: tuple[RunInComparison, RunInComparison]
+    """Both runs."""
+    essays: EssayCounts
+    """What they have in common."""
+    positions: Nullable[PositionAgreement]
+    """None with fewer than three shared essays."""
+    grades: Nullable[GradeAgreement]
+    """None where the scales differ or no student has a grade in both."""
+    verdicts: VerdictAgreement
+    """Pair by pair."""
+    anchors: Nullable[AnchorOrders]
+    """None with fewer than three shared anchors."""
+    costs: tuple[RunCost, RunCost]
+    """What each took."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Pair:
-    """An essay of both runs, under its names there."""
+    """An essay of both runs, under its ids there."""
 
     a: str
     b: str
     is_anchor: bool
 
 
-def compare_artefacts(a: Object, b: Object) -> Found:
-    """All figures, each None where it is not defined.
-
-    Returns:
-        An object for JSON: `runs`, `essays`, `positions`, `grades`, `verdicts`, `anchors`, `costs`.
-    """
+def compare_artefacts(a: Artefact, b: Artefact) -> RunsCompared:
+    """All figures, each None where it is not defined."""
     pairs = _same_essays(a, b)
-    return {
-        "runs": [_run(each) for each in (a, b)],
-        "essays": {"shared": len(pairs), "only_in_a": _essays(a) - len(pairs), "only_in_b": _essays(b) - len(pairs)},
-        "positions": _positions(a, b, pairs=pairs),
-        "grades": _grades(a, b, pairs=pairs),
-        "verdicts": _verdicts(a, b, pairs=pairs),
-        "anchors": _anchors(a, b, pairs=pairs),
-        "costs": [_cost(each) for each in (a, b)],
-    }
+    return RunsCompared(
+        runs=(_run(a), _run(b)),
+        essays=EssayCounts(
+            shared=len(pairs), only_in_a=len(_named(a)) - len(pairs), only_in_b=len(_named(b)) - len(pairs)
+        ),
+        positions=_positions(a, b, pairs=pairs),
+        grades=_grades(a, b, pairs=pairs),
+        verdicts=_verdicts(a, b, pairs=pairs),
+        anchors=_anchors(a, b, pairs=pairs),
+        costs=(_cost(a), _cost(b)),
+    )
 
 
-def _run(artefact: Object) -> Found:
-    metadata, hashes = table_of(artefact["metadata"]), table_of(artefact["prompt_hashes"])
-    kept = ("batch_label", "batch_uuid", "runner_version", "grade_scale", "seed", "inputs_sha256", "judges")
-    return {key: metadata.get(key) for key in kept} | {
-        "outcome": table_of(artefact["runner_status"]).get("outcome"),
-        "reliability": table_of(table_of(artefact["bt_model"]).get("reliability")).get("empirical_bayes"),
-        "prompts": hashes.get("digest"),
-    }
+def _run(artefact: Artefact) -> RunInComparison:
+    metadata = artefact.metadata
+    return RunInComparison(
+        batch_label=metadata.batch_label,
+        batch_uuid=metadata.batch_uuid,
+        runner_version=metadata.runner_version,
+        grade_scale=metadata.grade_scale,
+        seed=metadata.seed,
+        inputs_sha256=metadata.inputs_sha256,
+        judges=metadata.judges,
+        outcome=artefact.runner_status.outcome,
+        reliability=_reliability(artefact),
+        prompts=artefact.prompt_hashes.digest,
+    )
 
 
-def _essays(artefact: Object) -> int:
-    inputs = table_of(artefact["inputs"])
-    return len(rows(inputs.get("anchors"))) + len(rows(inputs.get("students")))
+def _reliability(artefact: Artefact) -> float | None:
+    return None if artefact.bt_model is None else artefact.bt_model.reliability.empirical_bayes
 
 
-def _same_essays(a: Object, b: Object) -> list[_Pair]:
-    there = {sha256: name for sha256, name, _ in _named(b)}
-    return [_Pair(a=name, b=there[sha256], is_anchor=anchor) for sha256, name, anchor in _named(a) if sha256 in there]
+def _same_essays(a: Artefact, b: Artefact) -> list[_Pair]:
+    in_b = {sha256: name for sha256, name, _ in _named(b)}
+    return [_Pair(a=name, b=in_b[sha256], is_anchor=anchor) for sha256, name, anchor in _named(a) if sha256 in in_b]
 
 
-def _named(artefact: Object) -> list[tuple[str, str, bool]]:
-    """The text's checksum, the name and whether it is an anchor."""
-    inputs = table_of(artefact["inputs"])
-    anchors = [(str(one["text_sha256"]), str(one["anchor_id"]), True) for one in rows(inputs.get("anchors"))]
-    return anchors + [(str(one["text_sha256"]), str(one["essay_id"]), False) for one in rows(inputs.get("students"))]
+def _named(artefact: Artefact) -> list[tuple[str, str, bool]]:
+    """The text's checksum, the id and whether it is an anchor."""
+    return [
+        *((anchor.text_sha256, anchor.anchor_id, True) for anchor in artefact.inputs.anchors),
+        *((student.text_sha256, student.essay_id, False) for student in artefact.inputs.students),
+    ]
 
 
-def _positions(a: Object, b: Object, *, pairs: Sequence[_Pair]) -> Found | None:
-    one, other = (_by_essay(each["bt_summary"]) for each in (a, b))
-    both = [pair for pair in pairs if pair.a in one and pair.b in other]
+def _by_essay(artefact: Artefact) -> dict[str, BTEntry]:
+    return {entry.essay_id: entry for entry in artefact.bt_summary}
+
+
+def _positions(a: Artefact, b: Artefact, *, pairs: Sequence[_Pair]) -> PositionAgreement | None:
+    in_a, in_b = _by_essay(a), _by_essay(b)
+    both = [(in_a[pair.a], in_b[pair.b]) for pair in pairs if pair.a in in_a and pair.b in in_b]
     if len(both) < _FEWEST:
         return None
-    sides = ([number(one[p.a]["theta"]) for p in both], [number(other[p.b]["theta"]) for p in both])
-    r = of_one(pearson_of_each, sides)
-    # What two judges would agree if each were asked without end: r over the root of both reliabilities. Only where
-    # their errors are independent: the same judge errs alike when it is asked the same.
-    reliable = [number(_run(each)["reliability"]) for each in (a, b)]
-    apart = all(reliable) and not (_same_prompts(a, b) and _judges(a) & _judges(b))
-    moves = sorted(both, key=lambda p: -abs(number(one[p.a]["rank"]) - number(other[p.b]["rank"])))
-    return {
-        "essays": len(both),
-        "pearson": _with_interval(pearson_of_each, sides),
-        "pearson_disattenuated": _rounded(r / math.sqrt(reliable[0] * reliable[1])) if apart and r else None,
-        "spearman": _with_interval(spearman_of_each, sides),
-        "kendall_tau_b": _with_interval(kendall_tau_b_of_each, sides),
-        "moves": [
-            {"essay_a": p.a, "essay_b": p.b, "rank_a": one[p.a]["rank"], "rank_b": other[p.b]["rank"]} for p in moves
-        ],
-    }
+    sides = ([one.theta for one, _ in both], [other.theta for _, other in both])
+    moves = sorted(both, key=lambda entries: -abs(entries[0].rank - entries[1].rank))
+    return PositionAgreement(
+        essays=len(both),
+        pearson=_with_interval(pearson_of_each, sides),
+        pearson_disattenuated=_disattenuated(a, b, r=of_one(pearson_of_each, sides)),
+        spearman=_with_interval(spearman_of_each, sides),
+        kendall_tau_b=_with_interval(kendall_tau_b_of_each, sides),
+        moves=tuple(
+            RankMove(essay_a=one.essay_id, essay_b=other.essay_id, rank_a=one.rank, rank_b=other.rank)
+            for one, other in moves
+        ),
+    )
 
 
-def _same_prompts(a: Object, b: Object) -> int:
-    """How many comparisons of B asked the very text that one of A asked."""
-    asked = {one.get("prompt_hash") for one in rows(a["llm_comparisons"])} - {None}
-    return sum(one.get("prompt_hash") in asked for one in rows(b["llm_comparisons"]))
-
-
-def _judges(artefact: Object) -> set[tuple[str, str]]:
-    return {(str(one["provider"]), str(one["model"])) for one in rows(artefact["llm_comparisons"])}
-
-
-def _by_essay(entries: Json) -> dict[str, Object]:
-    return {str(entry["essay_id"]): entry for entry in rows(entries)}
-
-
-def _grades(a: Object, b: Object, *, pairs: Sequence[_Pair]) -> Found | None:
-    scales = [str(table_of(each["metadata"]).get("grade_scale")) for each in (a, b)]
-    one, other = (_by_essay(each["grade_projections"]) for each in (a, b))
-    both = [pair for pair in pairs if pair.a in one and pair.b in other]
-    if scales[0] != scales[1] or not both:
+def _disattenuated(a: Artefact, b: Artefact, *, r: float | None) -> float | None:
+    """Only where the errors are independent: the same judge errs alike when it is asked the same."""
+    reliabilities = (_reliability(a), _reliability(b))
+    if not r or not reliabilities[0] or not reliabilities[1] or (_same_prompts(a, b) and _judges(a) & _judges(b)):
         return None
-    outcomes = GRADE_SCALES[scales[0]].outcomes
-    first = [outcomes.index(str(one[p.a]["grade"])) for p in both]
-    second = [outcomes.index(str(other[p.b]["grade"])) for p in both]
-    return {
-        "students": len(both),
-        "exact": _rounded(exact_agreement(first, second)),
-        "within_one": _rounded(adjacent_agreement(first, second)),
-        "quadratic_weighted_kappa": _with_interval(weighted_kappa_of_each, (first, second)),
-        "b_higher_by_steps": _rounded(bias(first, second)),
-    }
+    return rounded(r / math.sqrt(reliabilities[0] * reliabilities[1]))
 
 
-def _verdicts(a: Object, b: Object, *, pairs: Sequence[_Pair]) -> Found:
-    """Pairs that both judged, in whatever order and however often: does the majority prefer the same essay?"""
-    names = {pair.b: pair.a for pair in pairs}
-    one = _wins(a["llm_comparisons"], {pair.a: pair.a for pair in pairs})
-    other = _wins(b["llm_comparisons"], names)
-    shared = sorted(one.keys() & other.keys())
-    decided = [pair for pair in shared if one[pair].share != 0.5 and other[pair].share != 0.5]  # noqa: PLR2004 - a tie
-    flips = [pair for pair in decided if (one[pair].share > 0.5) != (other[pair].share > 0.5)]  # noqa: PLR2004 - a tie
+def _same_prompts(a: Artefact, b: Artefact) -> int:
+    """How many comparisons of B asked the very text that one of A asked."""
+    asked = {row.prompt_hash for row in a.llm_comparisons}
+    return sum(row.prompt_hash in asked for row in b.llm_comparisons)
+
+
+def _judges(artefact: Artefact) -> set[tuple[str, str]]:
+    return {(row.provider, row.model) for row in artefact.llm_comparisons}
+
+
+def _grades(a: Artefact, b: Artefact, *, pairs: Sequence[_Pair]) -> GradeAgreement | None:
+    if a.metadata.grade_scale != b.metadata.grade_scale:
+        return None
+    in_a, in_b = ({grade.essay_id: grade.grade for grade in run.grade_projections} for run in (a, b))
+    both = [(in_a[pair.a], in_b[pair.b]) for pair in pairs if pair.a in in_a and pair.b in in_b]
+    if not both:
+        return None
+    outcomes = GRADE_SCALES[a.metadata.grade_scale].outcomes
+    sides = ([outcomes.index(grade) for grade, _ in both], [outcomes.index(grade) for _, grade in both])
+    return GradeAgreement(
+        students=len(both),
+        exact=rounded(exact_agreement(*sides)),
+        within_one=rounded(adjacent_agreement(*sides)),
+        quadratic_weighted_kappa=_with_interval(weighted_kappa_of_each, sides),
+        b_higher_by_steps=rounded(bias(*sides)),
+    )
+
+
+def _verdicts(a: Artefact, b: Artefact, *, pairs: Sequence[_Pair]) -> VerdictAgreement:
+    in_a = _wins(a.llm_comparisons, {pair.a: pair.a for pair in pairs})
+    in_b = _wins(b.llm_comparisons, {pair.b: pair.a for pair in pairs})
+    shared = sorted(in_a.keys() & in_b.keys())
+    decided = [pair for pair in shared if _HALF not in (in_a[pair].share, in_b[pair].share)]
+    flips = [pair for pair in decided if (in_a[pair].share > _HALF) != (in_b[pair].share > _HALF)]
     agree = len(decided) - len(flips)
-    interval = wilson(agree, len(decided)) if decided else None
-    return {
-        "shared_pairs": len(shared),
-        "same_prompts": _same_prompts(a, b),
-        "decided_by_both": len(decided),
-        "agreement": _rounded(agree / len(decided)) if decided else None,
-        "interval_90": None if interval is None else [_rounded(end) for end in interval],
-        "flips": [
-            {
-                "essays": list(pair),
-                "why_a": one[pair].why,
-                "why_b": other[pair].why,
-                "a_prefers": one[pair].better(pair),
-            }
+    return VerdictAgreement(
+        shared_pairs=len(shared),
+        same_prompts=_same_prompts(a, b),
+        decided_by_both=len(decided),
+        agreement=rounded(agree / len(decided)) if decided else None,
+        interval_90=ends_if_any(wilson(agree, len(decided)) if decided else None),
+        flips=tuple(
+            Flip(
+                essays=pair,
+                why_a=in_a[pair].why,
+                why_b=in_b[pair].why,
+                a_prefers=pair[0] if in_a[pair].share > _HALF else pair[1],
+            )
             for pair in flips
-        ],
-    }
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Verdict:
-    """How often the first of a pair's names won, and a reason that was given."""
+class _Majority:
+    """How often the first of a pair's ids won, and a reason that was given."""
 
     share: float
     why: str | None
 
-    def better(self, pair: tuple[str, str]) -> str:
-        """The essay that won more often."""
-        return pair[0] if self.share > 0.5 else pair[1]  # noqa: PLR2004 - the half
+
+def _wins(comparisons: Iterable[Comparison], names: Mapping[str, str]) -> dict[tuple[str, str], _Majority]:
+    """For each pair of A's ids, in the alphabet's order."""
+    won: defaultdict[tuple[str, str], list[bool]] = defaultdict(list)
+    why: dict[tuple[str, str], str] = {}
+    for row in comparisons:
+        one, other = names.get(row.essay_a_id), names.get(row.essay_b_id)
+        if one is None or other is None:
+            continue
+        pair = (min(one, other), max(one, other))
+        won[pair].append(names[row.winner_id] == pair[0])
+        if row.justification:
+            why.setdefault(pair, row.justification)
+    return {pair: _Majority(share=sum(wins) / len(wins), why=why.get(pair)) for pair, wins in won.items()}
 
 
-def _wins(comparisons: Json, names: Mapping[str, str]) -> dict[tuple[str, str], _Verdict]:
-    """For each pair of A's names in the alphabet's order."""
-    found: defaultdict[tuple[str, str], list[Object]] = defaultdict(list)
-    for one in rows(comparisons):
-        essays = [names.get(str(one[key])) for key in ("essay_a_id", "essay_b_id")]
-        if essays[0] is not None and essays[1] is not None:
-            first, second = sorted((essays[0], essays[1]))
-            found[first, second].append(one)
-    return {pair: _verdict(pair, calls, names=names) for pair, calls in found.items()}
-
-
-def _verdict(pair: tuple[str, str], calls: Sequence[Object], *, names: Mapping[str, str]) -> _Verdict:
-    won = [names[str(one["winner_id"])] == pair[0] for one in calls]
-    reasons = [str(one["justification"]) for one in calls if one.get("justification")]
-    return _Verdict(share=sum(won) / len(won), why=reasons[0] if reasons else None)
-
-
-def _anchors(a: Object, b: Object, *, pairs: Sequence[_Pair]) -> Found | None:
-    """Which of the two orders the anchors more as the experts did, on the anchors that both have."""
-    one, other = (_by_essay(each["bt_summary"]) for each in (a, b))
-    scale = GRADE_SCALES.get(str(table_of(a["metadata"]).get("grade_scale")))
-    both = [p for p in pairs if p.is_anchor and p.a in one and p.b in other and "anchor_grade" in one[p.a]]
+def _anchors(a: Artefact, b: Artefact, *, pairs: Sequence[_Pair]) -> AnchorOrders | None:
+    """On the anchors that both have, with the grades of the first run."""
+    in_a, in_b = _by_essay(a), _by_essay(b)
+    scale = GRADE_SCALES.get(a.metadata.grade_scale)
+    both = [
+        (in_a[pair.a], in_b[pair.b], grade)
+        for pair in pairs
+        if pair.is_anchor and pair.a in in_a and pair.b in in_b and (grade := in_a[pair.a].anchor_grade) is not None
+    ]
     if scale is None or len(both) < _FEWEST:
         return None
-    grades = [float(scale.index(str(one[p.a]["anchor_grade"]))) for p in both]
-    places = [float(place) for place in range(len(both))]
-    thetas = ([number(one[p.a]["theta"]) for p in both], [number(other[p.b]["theta"]) for p in both])
+    names = [grade for _, _, grade in both]
+    grades = [float(scale.index(grade)) for grade in names]
+    entries = ([one for one, _, _ in both], [other for _, other, _ in both])
+    thetas = [np.array([entry.theta for entry in side]) for side in entries]
 
     def difference(drawn: NDArray[np.float64], known: NDArray[np.float64]) -> NDArray[np.float64]:
-        taus = [kendall_tau_b_of_each(np.asarray(theta)[drawn.astype(np.int64)], known) for theta in thetas]
+        taus = [kendall_tau_b_of_each(theta[drawn.astype(np.int64)], known) for theta in thetas]
         return taus[1] - taus[0]
 
-    found = _with_interval(difference, (places, grades))
-    return {
-        "anchors": len(both),
-        "tau_b_a": _with_interval(kendall_tau_b_of_each, (thetas[0], grades)),
-        "tau_b_b": _with_interval(kendall_tau_b_of_each, (thetas[1], grades)),
-        "b_minus_a": found,
-        "verdict": _better(found),
-    }
+    b_minus_a = _with_interval(difference, ([float(place) for place in range(len(both))], grades))
+    return AnchorOrders(
+        anchors=len(both),
+        tau_b_a=_stated_tau_b(a, entries[0], names) or _tau_b(entries[0], grades),
+        tau_b_b=_stated_tau_b(b, entries[1], names) or _tau_b(entries[1], grades),
+        b_minus_a=b_minus_a,
+        verdict=_better(b_minus_a),
+    )
 
 
-def _better(difference: Found) -> str:
-    interval = difference["interval_90"]
-    if not isinstance(interval, list) or number(interval[0]) <= 0.0 <= number(interval[1]):
+def _stated_tau_b(run: Artefact, entries: Sequence[BTEntry], grades: Sequence[str]) -> Agreement | None:
+    """As the run states it, if these are all of its anchors, with their grades there."""
+    alignment = run.anchor_alignment
+    if alignment is None or alignment.intervals_90 is None or alignment.anchors != len(entries):
+        return None
+    if [entry.anchor_grade for entry in entries] != grades:
+        return None
+    return Agreement(estimate=alignment.kendall_tau_b, interval_90=alignment.intervals_90.kendall_tau_b)
+
+
+def _tau_b(entries: Sequence[BTEntry], grades: Sequence[float]) -> Agreement:
+    """Of some of a run's anchors, by the same bootstrap as a run's own figure.
+
+    A run's own interval knows how the errors of its positions depend on each other; the artefact holds only each
+    standard error, so here they count as independent.
+    """
+    tau = measured(
+        kendall_tau_b_of_each,
+        ([entry.theta for entry in entries], grades),
+        covariance=np.diag([entry.standard_error**2 for entry in entries]),
+    )
+    return Agreement(estimate=tau.value, interval_90=tau.interval)
+
+
+def _better(difference: Agreement) -> str:
+    interval = difference.interval_90
+    if interval is None or interval[0] <= 0.0 <= interval[1]:
         return "cannot tell"
-    return "b agrees more with the experts" if number(interval[0]) > 0.0 else "a agrees more with the experts"
+    return "b agrees more with the experts" if interval[0] > 0.0 else "a agrees more with the experts"
 
 
-def _cost(artefact: Object) -> Found:
-    costs = table_of(artefact["costs"])
-    counts, judged = rows(costs.get("token_counts")), len(rows(artefact["llm_comparisons"]))
-    usd = number(costs.get("total_usd"))
-    return {
-        "judged": judged,
-        "failed": len(rows(artefact["failed_comparisons"])),
-        "usd": usd,
-        "usd_per_comparison": round(usd / judged, 9) if judged else None,
-        "prompt_tokens": round(sum(number(one["prompt_tokens"]) for one in counts)),
-        "completion_tokens": round(sum(number(one["completion_tokens"]) for one in counts)),
-    }
+def _cost(artefact: Artefact) -> RunCost:
+    costs, judged = artefact.costs, len(artefact.llm_comparisons)
+    return RunCost(
+        judged=judged,
+        failed=len(artefact.failed_comparisons),
+        usd=costs.total_usd,
+        usd_per_comparison=usd(costs.total_usd / judged) if judged else None,
+        prompt_tokens=sum(row.prompt_tokens for row in costs.token_counts),
+        completion_tokens=sum(row.completion_tokens for row in costs.token_counts),
+    )
 
 
-def _with_interval(measure: Measure, sides: tuple[Sequence[float], Sequence[float]]) -> Found:
+def _with_interval(measure: Measure, sides: tuple[Sequence[float], Sequence[float]]) -> Agreement:
     value = of_one(measure, sides)
-    interval = bootstrap_interval(measure, sides, seed=SEED, draws=DRAWS)
-    return {
-        "estimate": None if value is None else _rounded(value),
-        "interval_90": None if interval is None else [_rounded(end) for end in interval],
-    }
-
-
-def _rounded(value: float) -> float:
-    return round(float(value), _DECIMALS) + 0.0
+    return Agreement(
+        estimate=None if value is None else rounded(value),
+        interval_90=ends_if_any(bootstrap_interval(measure, sides, seed=SEED, draws=DRAWS)),
+    )

@@ -1,4 +1,7 @@
-"""What the judgements say: positions with standard errors, reliability, grades with probabilities."""
+"""What the judgements say: positions with standard errors, reliability, grades with probabilities.
+
+Without any judgement nothing is claimed: the lists are empty, the blocks None, and the grade model says why.
+"""
 
 from __future__ import annotations
 
@@ -9,48 +12,57 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from eng5_runner.canonical import Json
-from eng5_runner.contracts.grade_scales import GradeScale
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.rounding import ends, figure, rounded
-from eng5_runner.measure.grading.grades import Projection, Refusal, StudentGrade, project
+from eng5_runner.measure.grading.grades import Projection, Refusal, project
 from eng5_runner.measure.quality.clustered import errors_by_pair
 from eng5_runner.measure.quality.misfit import misfit
-from eng5_runner.measure.quality.reliability import empirical_bayes, reliability_interval, separation
+from eng5_runner.measure.quality.reliability import draws_for, empirical_bayes, reliability_interval, separation
 from eng5_runner.measure.quality.split_half import split_half
 from eng5_runner.results.alignment import anchor_alignment
+from eng5_runner.results.artefact.judge import AnchorAlignment, JudgeQuality
+from eng5_runner.results.artefact.measurement import (
+    BTEntry,
+    BTModel,
+    GradeCentre,
+    GradeModel,
+    GradeProjection,
+    GradesAvailable,
+    GradesUnavailable,
+    PositionEffectEstimate,
+    Reliability,
+    SplitHalfReliability,
+)
+from eng5_runner.results.artefact.study import Comparison, FailedComparison
 from eng5_runner.results.fitted_study import JudgedStudy
 from eng5_runner.results.judge_quality import judge_quality
-from eng5_runner.results.judgements import Judgement
 from eng5_runner.results.service_comparison import RunnerEstimate
 
-# The draws behind the intervals are seeded by this, so that they are part of no run's chance.
+# The draws behind the intervals have a fixed seed, so that the same judgements always have the same intervals.
 SEED = 1
-# Each draw is a fit, whose cost grows with the essays: 200 up to 100 essays, fewer where each says more by itself.
-MOST_DRAWS = 200
-FEWEST_DRAWS = 40
-DRAWS_TIMES_ESSAYS = 20_000
-MOST_SPLITS = 50
-FEWEST_SPLITS = 20
-SPLITS_TIMES_ESSAYS = 10_000
-SPLIT_UP_TO = 2_000
+# Each split is two fits, whose cost grows with the essays.
+_MOST_SPLITS, _FEWEST_SPLITS, _SPLITS_TIMES_ESSAYS, _SPLIT_UP_TO = 50, 20, 10_000, 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimates:
-    """The parts of the artefact that are computed from the judgements; `own` are the figures to set others against."""
+    """The blocks of the artefact that are computed from the judgements.
 
-    bt_summary: tuple[Json, ...] = ()
-    bt_model: dict[str, Json] | None = None
-    grade_projections: tuple[Json, ...] = ()
-    grade_model: dict[str, Json]
-    anchor_alignment: dict[str, Json] | None = None
-    judge_quality: dict[str, Json] | None = None
-    own: Mapping[str, RunnerEstimate]
+    Attributes:
+        by_essay: the runner's figures before they are rounded, to compare the service's with.
+    """
+
+    bt_summary: tuple[BTEntry, ...] = ()
+    bt_model: BTModel | None = None
+    grade_projections: tuple[GradeProjection, ...] = ()
+    grade_model: GradeModel
+    anchor_alignment: AnchorAlignment | None = None
+    judge_quality: JudgeQuality | None = None
+    by_essay: Mapping[str, RunnerEstimate]
 
 
 def estimate(
-    inputs: Inputs, judged: Sequence[Judgement], *, failed: Sequence[Judgement] = (), adaptive: bool = False
+    inputs: Inputs, judged: Sequence[Comparison], *, failed: Sequence[FailedComparison] = (), adaptive: bool = False
 ) -> Estimates:
     """Fit the judgements; without any, nothing is claimed.
 
@@ -61,23 +73,23 @@ def estimate(
         adaptive: whether pairs were chosen by earlier outcomes, under which some figures mean nothing.
     """
     if not judged:
-        return Estimates(grade_model={"available": False, "reason": "there are no judgements"}, own={})
+        return Estimates(grade_model=GradesUnavailable(reason="there are no judgements"), by_essay={})
     study = JudgedStudy.of(inputs, judged=judged, failed=failed)
     projection = project(study.fitted, anchors=study.grades, scale=study.measured_scale)
     by_pair = errors_by_pair(study.fitted, study.asked)
     return Estimates(
         bt_summary=_bt_summary(study, projection, by_pair=by_pair),
         bt_model=_bt_model(study, by_pair=by_pair, adaptive=adaptive),
-        grade_projections=_grade_projections(projection, inputs=inputs, scale=study.scale),
-        grade_model=_grade_model(projection, study.scale),
+        grade_projections=_grade_projections(projection, study, key=inputs.grade_scale),
+        grade_model=_grade_model(projection, study),
         anchor_alignment=anchor_alignment(study),
         judge_quality=judge_quality(study),
-        own=_own(study, projection),
+        by_essay=_by_essay(study, projection),
     )
 
 
-def _own(study: JudgedStudy, projection: Projection | Refusal) -> dict[str, RunnerEstimate]:
-    graded = {} if isinstance(projection, Refusal) else {one.item: one for one in projection.students}
+def _by_essay(study: JudgedStudy, projection: Projection | Refusal) -> dict[str, RunnerEstimate]:
+    graded = {} if isinstance(projection, Refusal) else {student.item: student for student in projection.students}
     outcomes, errors = study.scale.outcomes, study.fitted.standard_errors
     return {
         item: RunnerEstimate(
@@ -92,120 +104,118 @@ def _own(study: JudgedStudy, projection: Projection | Refusal) -> dict[str, Runn
 
 def _bt_summary(
     study: JudgedStudy, projection: Projection | Refusal, *, by_pair: NDArray[np.float64] | None
-) -> tuple[Json, ...]:
+) -> tuple[BTEntry, ...]:
     fitted, surprise = study.fitted, misfit(study.fitted)
-    counts = Counter(name for one in study.judged for name in (one.first, one.second))
-    wins = Counter(one.winner for one in study.judged)
-    projected = {} if isinstance(projection, Refusal) else {s.item: s for s in projection.students}
+    counts = Counter(name for row in study.judged for name in (row.essay_a_id, row.essay_b_id))
+    wins = Counter(row.winner_id for row in study.judged)
+    projected = {} if isinstance(projection, Refusal) else {student.item: student for student in projection.students}
     theta = [rounded(value) for value in fitted.theta]
     errors = [rounded(value) for value in fitted.standard_errors]
     # Around the posterior mean: in simulation these hold the true position as often as they say (docs/validation.md).
     low, high = fitted.intervals(level=0.9)
     order = sorted(range(len(fitted.items)), key=lambda index: (-theta[index], fitted.items[index]))
-    entries: list[Json] = []
-    for rank, index in enumerate(order, start=1):
-        item = fitted.items[index]
-        entry: dict[str, Json] = {
-            "essay_id": item,
-            "theta": theta[index],
-            "standard_error": errors[index],
-            "interval_90": ends((float(low[index]), float(high[index]))),
-            "rank": rank,
-            "comparison_count": counts[item],
-            "wins": wins[item],
-            "is_anchor": item in study.grades,
-        }
-        optional: dict[str, Json] = {
-            "standard_error_by_pair": None if by_pair is None else rounded(by_pair[index]),
-            "infit": figure(surprise.infit[index]),
-            "outfit": figure(surprise.outfit[index]),
-            "flag": fitted.flags[index],
-            "anchor_grade": study.scale.grades[study.grades[item]] if item in study.grades else None,
-            "grade_projection": study.scale.outcomes[projected[item].median] if item in projected else None,
-        }
-        entries.append(entry | {key: value for key, value in optional.items() if value is not None})
-    return tuple(entries)
+    return tuple(
+        BTEntry(
+            essay_id=item,
+            theta=theta[index],
+            standard_error=errors[index],
+            interval_90=ends((float(low[index]), float(high[index]))),
+            rank=rank,
+            comparison_count=counts[item],
+            wins=wins[item],
+            is_anchor=item in study.grades,
+            standard_error_by_pair=None if by_pair is None else rounded(by_pair[index]),
+            infit=figure(surprise.infit[index]),
+            outfit=figure(surprise.outfit[index]),
+            flag=fitted.flags[index],
+            anchor_grade=study.scale.grades[study.grades[item]] if item in study.grades else None,
+            grade_projection=study.scale.outcomes[projected[item].median] if item in projected else None,
+        )
+        for rank, (index, item) in enumerate(((index, fitted.items[index]) for index in order), start=1)
+    )
 
 
-def _bt_model(study: JudgedStudy, *, by_pair: NDArray[np.float64] | None, adaptive: bool) -> dict[str, Json]:
+def _bt_model(study: JudgedStudy, *, by_pair: NDArray[np.float64] | None, adaptive: bool) -> BTModel:
     fitted = study.fitted
     effect_se = fitted.position_effect_se
-    return {
-        "method": "Bradley-Terry, maximum a posteriori with a normal prior and a first-position effect",
-        "prior_sd": rounded(fitted.prior_sd),
-        "prior_sd_estimated": fitted.prior_sd_estimated,
-        "log_likelihood": rounded(fitted.log_likelihood),
-        "converged": fitted.converged,
-        "components": fitted.components,
-        "position_effect": None
-        if effect_se is None
-        else {"estimate": rounded(fitted.position_effect), "standard_error": rounded(effect_se)},
-        "se_ratio_by_pair": None
-        if by_pair is None
-        else rounded(float(np.mean(by_pair)) / float(np.mean(fitted.standard_errors))),
-        "reliability": _reliability(study, adaptive=adaptive),
-    }
+    effect = None
+    if effect_se is not None:
+        effect = PositionEffectEstimate(estimate=rounded(fitted.position_effect), standard_error=rounded(effect_se))
+    ratio = None
+    if by_pair is not None:
+        ratio = rounded(float(np.mean(by_pair)) / float(np.mean(fitted.standard_errors)))
+    return BTModel(
+        method="Bradley-Terry, maximum a posteriori with a normal prior and a first-position effect",
+        prior_sd=rounded(fitted.prior_sd),
+        prior_sd_estimated=fitted.prior_sd_estimated,
+        log_likelihood=rounded(fitted.log_likelihood),
+        converged=fitted.converged,
+        components=fitted.components,
+        position_effect=effect,
+        se_ratio_by_pair=ratio,
+        reliability=_reliability(study, adaptive=adaptive),
+    )
 
 
-def _reliability(study: JudgedStudy, *, adaptive: bool) -> dict[str, Json]:
-    """The empirical-Bayes reliability is the headline; the others stand beside it for other studies' sake."""
+def _reliability(study: JudgedStudy, *, adaptive: bool) -> Reliability:
+    """The empirical-Bayes reliability is the headline; the others stand beside it to compare with other studies."""
     fitted, n = study.fitted, len(study.fitted.items)
-    draws = max(FEWEST_DRAWS, min(MOST_DRAWS, DRAWS_TIMES_ESSAYS // n))
-    low, high = reliability_interval(fitted, fitted.comparisons, seed=SEED, draws=draws)
-    told: dict[str, Json] = {
-        "empirical_bayes": rounded(empirical_bayes(fitted)),
-        "interval_90": ends((low, high)),
-        "bootstrap_draws": draws,
-        "separation": figure(separation(fitted)),
-        "separation_inflated": adaptive,
-    }
-    splits = max(FEWEST_SPLITS, min(MOST_SPLITS, SPLITS_TIMES_ESSAYS // n))
-    halves = None if adaptive or n > SPLIT_UP_TO else split_half(fitted, seed=SEED, splits=splits)
+    draws = draws_for(n)
+    interval = reliability_interval(fitted, fitted.comparisons, seed=SEED, draws=draws)
+    return Reliability(
+        empirical_bayes=rounded(empirical_bayes(fitted)),
+        interval_90=ends(interval),
+        bootstrap_draws=draws,
+        separation=figure(separation(fitted)),
+        separation_inflated=adaptive,
+        split_half=None if adaptive or n > _SPLIT_UP_TO else _split_half(study),
+    )
+
+
+def _split_half(study: JudgedStudy) -> SplitHalfReliability | None:
+    splits = max(_FEWEST_SPLITS, min(_MOST_SPLITS, _SPLITS_TIMES_ESSAYS // len(study.fitted.items)))
+    halves = split_half(study.fitted, seed=SEED, splits=splits)
     if halves is None:
-        return told | {"split_half": None}
-    return told | {
-        "split_half": {
-            "correlation": rounded(halves.correlation),
-            "spearman_brown": rounded(halves.reliability),
-            "spread_90": ends(halves.interval),
-            "splits": splits,
-        }
-    }
+        return None
+    return SplitHalfReliability(
+        correlation=rounded(halves.correlation),
+        spearman_brown=rounded(halves.reliability),
+        spread_90=ends(halves.interval),
+        splits=splits,
+    )
 
 
-def _probabilities(student: StudentGrade, scale: GradeScale) -> dict[str, Json]:
-    return {grade: rounded(p) for grade, p in zip(scale.outcomes, student.probabilities, strict=True)}
-
-
-def _grade_projections(projection: Projection | Refusal, *, inputs: Inputs, scale: GradeScale) -> tuple[Json, ...]:
+def _grade_projections(
+    projection: Projection | Refusal, study: JudgedStudy, *, key: str
+) -> tuple[GradeProjection, ...]:
     if isinstance(projection, Refusal):
         return ()
+    outcomes = study.scale.outcomes
     return tuple(
-        {
-            "essay_id": student.item,
-            "grade_scale": inputs.grade_scale,
-            "grade": scale.outcomes[student.median],
-            "most_probable_grade": scale.outcomes[student.mode],
-            "probabilities": _probabilities(student, scale),
-            "within_one_step": rounded(student.within_one),
-            "confidence": student.label,
-            "extrapolated": student.extrapolated,
-            "linked_to_anchors": student.connected,
-        }
+        GradeProjection(
+            essay_id=student.item,
+            grade_scale=key,
+            grade=outcomes[student.median],
+            most_probable_grade=outcomes[student.mode],
+            probabilities=study.probabilities(student),
+            within_one_step=rounded(student.within_one),
+            confidence=student.label,
+            extrapolated=student.extrapolated,
+            linked_to_anchors=student.connected,
+        )
         for student in projection.students
     )
 
 
-def _grade_model(projection: Projection | Refusal, scale: GradeScale) -> dict[str, Json]:
+def _grade_model(projection: Projection | Refusal, study: JudgedStudy) -> GradeModel:
     if isinstance(projection, Refusal):
-        return {"available": False, "reason": projection.reason}
-    return {
-        "available": True,
-        "method": "hierarchical linear-trend Gaussian model of the anchors; the grade is the median",
-        "within_grade_sd": rounded(projection.spread),
-        "centres": {
-            grade: {"theta": rounded(centre), "standard_deviation": rounded(sd)}
-            for grade, centre, sd in zip(scale.outcomes, projection.centres, projection.centre_ses, strict=True)
+        return GradesUnavailable(reason=projection.reason)
+    return GradesAvailable(
+        method="hierarchical linear-trend Gaussian model of the anchors; the grade is the median",
+        within_grade_sd=rounded(projection.spread),
+        centres={
+            grade: GradeCentre(theta=rounded(centre), standard_deviation=rounded(sd))
+            for grade, centre, sd in zip(study.scale.outcomes, projection.centres, projection.centre_ses, strict=True)
         },
-        "inversion_probabilities": [rounded(p) for p in projection.inversions],
-    }
+        inversion_probabilities=tuple(rounded(p) for p in projection.inversions),
+    )

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from eng5_runner.contracts.grade_scales import GRADE_SCALES, GradeScale
 from eng5_runner.core.inputs import Inputs
-from eng5_runner.measure.grading.grades import Scale
+from eng5_runner.core.rounding import rounded
+from eng5_runner.measure.grading.grades import Scale, StudentGrade
 from eng5_runner.measure.model.bradley_terry import Fit, fit
 from eng5_runner.measure.model.comparisons import Comparisons, collapse_repeats, comparisons_from
-from eng5_runner.results.judgements import Judgement
+from eng5_runner.results.artefact.study import Comparison, FailedComparison
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,14 +22,14 @@ class JudgedStudy:
         judged: every judgement, in a fixed order.
         failed: every call without a winner.
         asked: all judgements as comparisons.
-        fitted: made of them with every repeat of a question counted once.
+        fitted: from them, with every repeat of a question counted once.
         scale: the grades.
-        grades: of each anchor, the grade's index.
-        words: of each essay.
+        grades: anchor id → index of its grade.
+        words: essay id → its words.
     """
 
-    judged: Sequence[Judgement]
-    failed: Sequence[Judgement]
+    judged: Sequence[Comparison]
+    failed: Sequence[FailedComparison]
     asked: Comparisons
     fitted: Fit
     scale: GradeScale
@@ -36,11 +37,13 @@ class JudgedStudy:
     words: Mapping[str, int]
 
     @classmethod
-    def of(cls, inputs: Inputs, *, judged: Sequence[Judgement], failed: Sequence[Judgement]) -> JudgedStudy:
+    def of(
+        cls, inputs: Inputs, *, judged: Sequence[Comparison], failed: Sequence[FailedComparison] = ()
+    ) -> JudgedStudy:
         """Fit at least one judgement."""
-        words = {one.anchor_id: one.word_count for one in inputs.anchors}
-        words |= {one.essay_id: one.word_count for one in inputs.students}
-        rows = [(one.first, one.second, 1.0 if one.first_won else 0.0) for one in judged]
+        words = {anchor.anchor_id: anchor.word_count for anchor in inputs.anchors}
+        words |= {student.essay_id: student.word_count for student in inputs.students}
+        rows = [(row.essay_a_id, row.essay_b_id, 1.0 if row.first_won else 0.0) for row in judged]
         asked = comparisons_from(sorted(words), rows)
         scale = GRADE_SCALES[inputs.grade_scale]
         return cls(
@@ -56,5 +59,9 @@ class JudgedStudy:
 
     @property
     def measured_scale(self) -> Scale:
-        """The grades as the projection wants them."""
+        """The grades as the projection needs them."""
         return Scale(prior=self.scale.prior, has_below_lowest=self.scale.below_lowest is not None)
+
+    def probabilities(self, student: StudentGrade) -> dict[str, float]:
+        """By grade, lowest first."""
+        return {grade: rounded(p) for grade, p in zip(self.scale.outcomes, student.probabilities, strict=True)}

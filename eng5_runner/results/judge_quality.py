@@ -1,16 +1,14 @@
-"""The judge's quality card: what the judgements say of whoever made them.
+"""The judge's quality card: what the judgements say of the model that made them.
 
 Each figure comes with an interval and with what a judge of the fitted model would show. A figure that the design cannot
-give is not made up: it says what to ask for instead.
+give is replaced by what to ask for: `NotMeasured(not_measured="no question was asked twice: use --repeats 2")`.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
 
-from eng5_runner.canonical import Json
-from eng5_runner.core.rounding import ends, figure, rounded
+from eng5_runner.core.rounding import ends, figure, rounded, usd
 from eng5_runner.measure.model.comparisons import comparisons_from
 from eng5_runner.measure.quality.inversions import wilson
 from eng5_runner.measure.quality.lapse import MOST_ITEMS, lapse_rate
@@ -23,8 +21,21 @@ from eng5_runner.measure.quality.misfit import (
     swap_consistency,
 )
 from eng5_runner.measure.quality.triads import circular_triads
+from eng5_runner.results.artefact.judge import (
+    CallFailures,
+    CircularTriads,
+    FirstPositionAdvantage,
+    JudgeConsistency,
+    JudgeFigures,
+    JudgementPrice,
+    JudgeQuality,
+    LapseRate,
+    LengthBias,
+    MisfitFigures,
+    NotMeasured,
+)
+from eng5_runner.results.artefact.study import Comparison
 from eng5_runner.results.fitted_study import JudgedStudy
-from eng5_runner.results.judgements import Judgement
 
 # The number of triads grows with the cube of an essay's judgements.
 _TRIADS_UP_TO = 1_500
@@ -32,142 +43,138 @@ _TRIADS_UP_TO = 1_500
 _LAPSE_DECIMALS = 2
 
 
-def judge_quality(study: JudgedStudy) -> dict[str, Json]:
+def judge_quality(study: JudgedStudy) -> JudgeQuality:
     """The block of the artefact."""
-    return {
-        "level": 0.9,
-        "position_effect": _position(study),
-        "swap": _consistency(
-            swap_consistency(study.fitted, study.asked), lacking="no pair was asked in both orders: use --swap audit"
+    return JudgeQuality(
+        position_effect=_position(study),
+        swap=_consistency(
+            swap_consistency(study.fitted, study.asked),
+            otherwise="no pair was asked in both orders: use --swap audit",
         ),
-        "repeats": _consistency(
-            repeat_consistency(study.fitted, study.asked),
-            lacking="no question was asked twice: use --repeats 2",
+        repeats=_consistency(
+            repeat_consistency(study.fitted, study.asked), otherwise="no question was asked twice: use --repeats 2"
         ),
-        "circular_triads": _triads(study),
-        "lapse": _lapse(study),
-        "length": _length(study),
-        "failures": _failures(study),
-        "misfit": _misfit(study),
-        "price": _price([*study.judged, *study.failed], judgements=len(study.judged)),
-        "judges": _judges(study),
-    }
+        circular_triads=_triads(study),
+        lapse=_lapse(study),
+        length=_length(study),
+        failures=_failures(study),
+        misfit=_misfit(study),
+        price=_price(study),
+        judges=_judges(study),
+    )
 
 
-def not_measured(reason: str) -> Json:
-    """In place of a figure."""
-    return {"not_measured": reason}
-
-
-def _position(study: JudgedStudy) -> Json:
+def _position(study: JudgedStudy) -> FirstPositionAdvantage | NotMeasured:
     effect = position_effect(study.fitted)
     if effect is None:
-        return not_measured("the position was not part of the fit")
-    won = sum(one.first_won for one in study.judged)
-    return {
-        "estimate": rounded(effect.estimate),
-        "interval_90": ends(effect.interval),
-        "first_wins_of_equals": rounded(effect.first_wins),
-        "first_won": won,
-        "judgements": len(study.judged),
-        "first_won_interval_90": ends(wilson(won, len(study.judged))),
-    }
+        return NotMeasured(not_measured="the position was not part of the fit")
+    won = sum(row.first_won for row in study.judged)
+    return FirstPositionAdvantage(
+        estimate=rounded(effect.estimate),
+        interval_90=ends(effect.interval),
+        first_wins_of_equals=rounded(effect.first_wins),
+        first_won=won,
+        judgements=len(study.judged),
+        first_won_interval_90=ends(wilson(won, len(study.judged))),
+    )
 
 
-def _consistency(found: Consistency, *, lacking: str) -> Json:
-    if not found.asked:
-        return not_measured(lacking)
-    share = found.agreed / found.asked
-    return {
-        "compared": rounded(found.asked),
-        "pairs": found.pairs,
-        "agreed": rounded(found.agreed),
-        "share": rounded(share),
+def _consistency(counted: Consistency, *, otherwise: str) -> JudgeConsistency | NotMeasured:
+    if not counted.asked:
+        return NotMeasured(not_measured=otherwise)
+    share = counted.agreed / counted.asked
+    return JudgeConsistency(
+        compared=rounded(counted.asked),
+        pairs=counted.pairs,
+        agreed=rounded(counted.agreed),
+        share=rounded(share),
         # Judgements of one pair depend on each other: each pair counts as one case.
-        "interval_90": ends(wilson(share * found.pairs, found.pairs)),
-        "expected_share": rounded(found.expected / found.asked),
-    }
+        interval_90=ends(wilson(share * counted.pairs, counted.pairs)),
+        expected_share=rounded(counted.expected / counted.asked),
+    )
 
 
-def _triads(study: JudgedStudy) -> Json:
+def _triads(study: JudgedStudy) -> CircularTriads | NotMeasured:
     if len(study.fitted.items) > _TRIADS_UP_TO:
-        return not_measured(f"more than {_TRIADS_UP_TO} essays")
-    found = circular_triads(study.fitted)
-    if not found.complete:
-        return not_measured("no three essays were all compared with each other: ask for more judgements an essay")
-    return {
-        "complete": found.complete,
-        "circular": found.circular,
-        "expected": rounded(found.expected),
-        "zeta": figure(found.zeta),
-    }
+        return NotMeasured(not_measured=f"more than {_TRIADS_UP_TO} essays")
+    triads = circular_triads(study.fitted)
+    if not triads.complete:
+        return NotMeasured(
+            not_measured="no three essays were all compared with each other: ask for more judgements an essay"
+        )
+    return CircularTriads(
+        complete=triads.complete,
+        circular=triads.circular,
+        expected=rounded(triads.expected),
+        zeta=figure(triads.zeta),
+    )
 
 
-def _lapse(study: JudgedStudy) -> Json:
-    found = lapse_rate(study.fitted)
-    if found is None:
-        return not_measured(f"more than {MOST_ITEMS} essays: see a run of the anchors alone (--mode anchor-align)")
-    low, high = found.interval
-    if (low, high) == (0.0, 0.5):
-        return not_measured("the judgements leave any rate open: ask for more judgements an essay")
-    return {"rate": round(found.rate, _LAPSE_DECIMALS) + 0.0, "interval_90": [low, high]}
+def _lapse(study: JudgedStudy) -> LapseRate | NotMeasured:
+    lapse = lapse_rate(study.fitted)
+    if lapse is None:
+        return NotMeasured(
+            not_measured=f"more than {MOST_ITEMS} essays: see a run of the anchors alone (--mode anchor-align)"
+        )
+    if lapse.interval == (0.0, 0.5):
+        return NotMeasured(not_measured="the judgements leave any rate open: ask for more judgements an essay")
+    return LapseRate(rate=round(lapse.rate, _LAPSE_DECIMALS) + 0.0, interval_90=lapse.interval)
 
 
-def _length(study: JudgedStudy) -> Json:
+def _length(study: JudgedStudy) -> LengthBias | NotMeasured:
     words = {item: count for item, count in study.words.items() if count > 0}
     grades = {item: grade for item, grade in study.grades.items() if item in words}
     effect = length_effect(study.fitted, grades=grades, words=words)
     share = longer_wins(study.asked, grades=grades, words=words)
     if effect is None or not share.judged:
-        return not_measured("it takes six anchors, of differing grades and lengths, that were compared")
-    return {
-        "logits_a_doubling": rounded(effect.estimate),
-        "interval_90": ends(effect.interval),
-        "anchors": effect.essays,
-        "judgements": rounded(share.judged),
-        "longer_won": rounded(share.won),
-        "longer_won_by_grades": rounded(share.by_grades),
-    }
+        return NotMeasured(not_measured="it takes six anchors, of differing grades and lengths, that were compared")
+    return LengthBias(
+        logits_a_doubling=rounded(effect.estimate),
+        interval_90=ends(effect.interval),
+        anchors=effect.essays,
+        judgements=rounded(share.judged),
+        longer_won=rounded(share.won),
+        longer_won_by_grades=rounded(share.by_grades),
+    )
 
 
-def _failures(study: JudgedStudy) -> Json:
+def _failures(study: JudgedStudy) -> CallFailures:
     calls = len(study.judged) + len(study.failed)
-    codes = Counter(one.result.error_detail.error_code for one in study.failed if one.result.error_detail)
-    return {
-        "calls": calls,
-        "failed": len(study.failed),
-        "interval_90": ends(wilson(len(study.failed), calls)),
-        "by_code": dict(sorted(codes.items())),
-    }
+    return CallFailures(
+        calls=calls,
+        failed=len(study.failed),
+        interval_90=ends(wilson(len(study.failed), calls)),
+        by_code=dict(sorted(Counter(row.failure_code for row in study.failed).items())),
+    )
 
 
-def _misfit(study: JudgedStudy) -> Json:
-    found = misfit(study.fitted)
-    return {"infit": figure(found.infit_overall), "outfit": figure(found.outfit_overall)}
+def _misfit(study: JudgedStudy) -> MisfitFigures:
+    mean_squares = misfit(study.fitted)
+    return MisfitFigures(infit=figure(mean_squares.infit_overall), outfit=figure(mean_squares.outfit_overall))
 
 
-def _price(calls: Sequence[Judgement], *, judgements: int) -> Json:
+def _price(study: JudgedStudy) -> JudgementPrice:
     """What a judgement cost, failed calls included in the sum."""
-    spent = sum(sorted(one.result.cost_estimate for one in calls))
-    return {"usd": round(spent, 9), "judgements": judgements, "usd_a_judgement": round(spent / judgements, 9)}
+    spent = sum(sorted(row.cost_usd for row in (*study.judged, *study.failed)))
+    return JudgementPrice(usd=usd(spent), judgements=len(study.judged), usd_a_judgement=usd(spent / len(study.judged)))
 
 
-def _judges(study: JudgedStudy) -> list[Json]:
+def _judges(study: JudgedStudy) -> tuple[JudgeFigures, ...]:
     """Each model against the scale that all made together."""
-    own: defaultdict[tuple[str, str], list[Judgement]] = defaultdict(list)
-    for one in study.judged:
-        own[one.result.provider, one.result.model].append(one)
-    told: list[Json] = []
-    for (provider, model), judged in sorted(own.items()):
-        rows = [(one.first, one.second, 1.0 if one.first_won else 0.0) for one in judged]
-        found = misfit(study.fitted, comparisons_from(study.fitted.items, rows))
-        told.append(
-            {
-                "provider": provider,
-                "model": model,
-                "judgements": len(judged),
-                "infit": figure(found.infit_overall),
-                "outfit": figure(found.outfit_overall),
-            }
+    by_model: defaultdict[tuple[str, str], list[Comparison]] = defaultdict(list)
+    for row in study.judged:
+        by_model[row.provider, row.model].append(row)
+    figures: list[JudgeFigures] = []
+    for (provider, model), judged in sorted(by_model.items()):
+        rows = [(row.essay_a_id, row.essay_b_id, 1.0 if row.first_won else 0.0) for row in judged]
+        mean_squares = misfit(study.fitted, comparisons_from(study.fitted.items, rows))
+        figures.append(
+            JudgeFigures(
+                provider=provider,
+                model=model,
+                judgements=len(judged),
+                infit=figure(mean_squares.infit_overall),
+                outfit=figure(mean_squares.outfit_overall),
+            )
         )
-    return told
+    return tuple(figures)

@@ -1,43 +1,50 @@
-"""What came back for a run, read from the ledger once: every judgement with its raw message's figures."""
+"""What came back for a run, read from the ledger once: each comparison as the artefact's row, and the service's result.
+
+evidence = gather_evidence(inputs, events, state=state)
+evidence.judged[0].winner_id      one of the run's essay ids
+evidence.failed[0].failure_code   such as LLM_PROVIDER_TIMEOUT
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from math import inf
+from sys import intern
+from typing import TypedDict, TypeVar
 from uuid import UUID
 
-from eng5_runner.contracts.callbacks import AssessmentResult, Callback, LLMComparisonResult
+from eng5_runner.contracts.callbacks import AssessmentResult, Callback, ComparisonMetadata, LLMComparisonResult
 from eng5_runner.contracts.topics import Topic, parse_callback
 from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.core.events import CallbackAccepted, Event
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.request import essay_names
+from eng5_runner.core.rounding import usable
 from eng5_runner.core.state import ImpossibleLedgerError, RunState
+from eng5_runner.results.artefact.study import Comparison, FailedComparison, Replayed, ReplayedUnknown
+
+_LONGEST_REASON = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """One comparison under our essay ids; `first` was shown first."""
+@dataclass(slots=True)
+class PromptSources:
+    """Texts of the prompts that were not the runner's own, by hash, as far as the services say.
 
-    first: str
-    second: str
-    result: LLMComparisonResult
+    Attributes:
+        systems: SHA-256 of each system prompt.
+        templates: name and SHA-256 of each template that came with the service.
+    """
 
-    @property
-    def first_won(self) -> bool:
-        """Whether the essay shown first won."""
-        return self.result.winner == "Essay A"
+    systems: set[str] = field(default_factory=set)
+    templates: set[tuple[str, str]] = field(default_factory=set)
 
-    @property
-    def winner(self) -> str:
-        """The essay that won."""
-        return self.first if self.first_won else self.second
-
-    @property
-    def loser(self) -> str:
-        """The essay that lost."""
-        return self.second if self.first_won else self.first
+    def note(self, metadata: ComparisonMetadata) -> None:
+        """Add what one call says."""
+        if metadata.system_prompt_sha256:
+            self.systems.add(metadata.system_prompt_sha256)
+        self.templates.update((metadata.prompt_templates or {}).items())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,14 +52,16 @@ class Evidence:
     """All that came back, in an order that does not depend on the order of arrival.
 
     Attributes:
-        judged: comparisons with a winner.
-        failed: comparisons with an error instead.
+        judged: comparisons with a winner, numbered in the order in which they were asked.
+        failed: comparisons with an error instead, numbered in the same way.
+        sources: of their prompts.
         result: the service's own figures, if they came.
-        names: wire name → our essay id.
+        names: the essays' names on the wire.
     """
 
-    judged: tuple[Judgement, ...]
-    failed: tuple[Judgement, ...]
+    judged: tuple[Comparison, ...]
+    failed: tuple[FailedComparison, ...]
+    sources: PromptSources
     result: AssessmentResult | None
     names: EssayNames
 
@@ -64,34 +73,124 @@ def gather_evidence(inputs: Inputs, events: Iterable[Event], *, state: RunState)
         ImpossibleLedgerError: an accepted message is not what its event says.
     """
     names = essay_names(state, inputs)
-    comparisons: list[Judgement] = []
+    judged: list[Comparison] = []
+    failed: list[FailedComparison] = []
+    sources = PromptSources()
     result: AssessmentResult | None = None
-    reach = 0.0  # the last result is the one without a cost limit, or with the highest
+    highest_limit = 0.0  # the result that counts is that without a cost limit, or with the highest
     for event in events:
-        if isinstance(event, CallbackAccepted) and event.kind in ("comparison", "result"):
-            callback = _callback(event, run=state.spec.correlation_id)
-            if isinstance(callback, LLMComparisonResult):
-                comparisons.append(_judged(callback, names))
-            elif isinstance(callback, AssessmentResult) and (event.limit_usd or inf) >= reach:
-                result, reach = callback, event.limit_usd or inf
-    comparisons.sort(key=lambda one: (one.result.requested_at, one.result.request_id))
+        if not isinstance(event, CallbackAccepted) or event.kind not in ("comparison", "result"):
+            continue
+        callback, envelope_id = _callback(event)
+        if isinstance(callback, LLMComparisonResult):
+            row = comparison_row(callback, names, otherwise=envelope_id or state.spec.correlation_id)
+            sources.note(callback.request_metadata)
+            if isinstance(row, Comparison):
+                judged.append(row)
+            else:
+                failed.append(row)
+        elif isinstance(callback, AssessmentResult) and (event.limit_usd or inf) >= highest_limit:
+            result, highest_limit = callback, event.limit_usd or inf
     return Evidence(
-        judged=tuple(one for one in comparisons if one.result.winner is not None),
-        failed=tuple(one for one in comparisons if one.result.winner is None),
+        judged=_numbered(judged),
+        failed=_numbered(failed),
+        sources=sources,
         result=result,
         names=names,
     )
 
 
-def _callback(event: CallbackAccepted, *, run: UUID) -> Callback:
+def comparison_row(result: LLMComparisonResult, names: EssayNames, *, otherwise: UUID) -> Comparison | FailedComparison:
+    """One comparison under the run's essay ids, as number 1 of its list.
+
+    Args:
+        result: what the provider says of it.
+        names: the essays' names on the wire.
+        otherwise: the correlation id where the pair's own is no UUID.
+
+    Raises:
+        ImpossibleLedgerError: it is of an essay that the run does not have.
+    """
+    metadata = result.request_metadata
+    first, second = names.our_id(metadata.essay_a_id), names.our_id(metadata.essay_b_id)
+    if first is None or second is None:
+        raise ImpossibleLedgerError(f"the accepted comparison {result.request_id} names a stranger")
+    call: _Call = {
+        "sequence": 1,
+        "request_id": result.request_id,
+        "correlation_id": _trace(result, otherwise=otherwise),
+        "essay_a_id": first,
+        "essay_b_id": second,
+        # A run has few judges and many comparisons: each name is held in memory once.
+        "provider": intern(result.provider),
+        "model": intern(result.model),
+        "tokens_prompt": result.token_usage.prompt_tokens,
+        "tokens_completion": result.token_usage.completion_tokens,
+        "cost_usd": result.cost_estimate,
+        "started_at": instant(result.requested_at),
+        "completed_at": instant(result.completed_at),
+        "response_time_ms": usable(result.response_time_ms),
+        "request_type": metadata.cj_request_type and intern(metadata.cj_request_type),
+        "iteration": usable(metadata.comparison_iteration),
+        "repeat_index": usable(metadata.repeat_index),
+        "replayed": _replayed(metadata),
+    }
+    error = result.error_detail
+    if error is not None:
+        return FailedComparison(
+            **call,
+            failure_code=error.error_code,
+            failure_reason=f"{error.error_code}: {error.message or 'no message'}"[:_LONGEST_REASON],
+            prompt_hash=metadata.prompt_sha256,
+        )
+    if metadata.prompt_sha256 is None:
+        raise AssertionError("the wire's model accepts no winner without the hash of its prompt")
+    first_won = result.winner == "Essay A"
+    return Comparison(
+        **call,
+        winner_id=first if first_won else second,
+        loser_id=second if first_won else first,
+        winner_position="A" if first_won else "B",
+        prompt_hash=metadata.prompt_sha256,
+        confidence=usable(result.confidence),
+        justification=result.justification,
+    )
+
+
+class _Call(TypedDict):
+    """What both kinds of rows have."""
+
+    sequence: int
+    request_id: str
+    correlation_id: str
+    essay_a_id: str
+    essay_b_id: str
+    provider: str
+    model: str
+    tokens_prompt: int
+    tokens_completion: int
+    cost_usd: float
+    started_at: str
+    completed_at: str
+    response_time_ms: int | None
+    request_type: str | None
+    iteration: int | None
+    repeat_index: int | None
+    replayed: Replayed | ReplayedUnknown | None
+
+
+def instant(when: datetime) -> str:
+    """RFC 3339 in UTC with microseconds; also before the year 1000, which `strftime` writes without zeros."""
+    return f"{when.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+
+
+def _callback(event: CallbackAccepted) -> tuple[Callback, UUID | None]:
+    """The message, and its envelope's correlation id."""
     try:
         envelope = parse_callback(Topic(event.position.topic), event.raw.encode())
     except ValueError:
         raise ImpossibleLedgerError(f"the accepted message {event.key} is not one") from None
-    if not isinstance(envelope.data, LLMComparisonResult):
-        return envelope.data
-    trace = _trace(envelope.data, otherwise=envelope.correlation_id or run)
-    return envelope.data.model_copy(update={"correlation_id": trace})
+    return envelope.data, envelope.correlation_id
 
 
 def _trace(result: LLMComparisonResult, *, otherwise: UUID) -> str:
@@ -102,9 +201,25 @@ def _trace(result: LLMComparisonResult, *, otherwise: UUID) -> str:
         return str(otherwise)
 
 
-def _judged(result: LLMComparisonResult, names: EssayNames) -> Judgement:
-    first = names.our_id(result.request_metadata.essay_a_id)
-    second = names.our_id(result.request_metadata.essay_b_id)
-    if first is None or second is None:
-        raise ImpossibleLedgerError(f"the accepted comparison {result.request_id} names a stranger")
-    return Judgement(first, second, result)
+def _replayed(metadata: ComparisonMetadata) -> Replayed | ReplayedUnknown | None:
+    if not metadata.cassette:
+        return None
+    was = metadata.replay_of
+    if was is None:
+        return ReplayedUnknown()
+    return Replayed(
+        request_id=was.request_id,
+        recorded_at=instant(was.recorded_at),
+        cost_usd=was.cost_usd,
+        tokens_prompt=was.prompt_tokens,
+        tokens_completion=was.completion_tokens,
+    )
+
+
+Row = TypeVar("Row", Comparison, FailedComparison)
+
+
+def _numbered(rows: list[Row]) -> tuple[Row, ...]:
+    """In the order in which they were asked; those of one instant in the order of their ids."""
+    rows.sort(key=lambda row: (row.started_at, row.request_id))
+    return tuple(replace(row, sequence=number) for number, row in enumerate(rows, start=1))

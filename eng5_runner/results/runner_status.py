@@ -3,77 +3,87 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
-from eng5_runner.canonical import Json
 from eng5_runner.contracts.stopping import COST_LIMIT
-from eng5_runner.core.events import (
-    CallbackRejected,
-    DeadlineReached,
-    Event,
-    PreflightPassed,
-)
+from eng5_runner.core.events import CallbackRejected, DeadlineReached, Event
 from eng5_runner.core.state import RunState
+from eng5_runner.results.artefact.record import (
+    ComparisonCounts,
+    DeadlineRecord,
+    PreflightRecord,
+    RejectedMessage,
+    RequestRecord,
+    RunnerStatus,
+    TopicOffsets,
+)
 
 _NOTHING_MISSING = ("complete", "not-sent")
 
 
-def runner_status(state: RunState, events: Iterable[Event]) -> dict[str, Json]:
+def runner_status(state: RunState, events: Iterable[Event]) -> RunnerStatus:
     """Partial or not and why, counts, and how far each topic was read."""
     closed = state.closed
     outcome = closed.outcome if closed else "open"
     counts: Counter[str] = Counter()
-    rejected: list[Json] = []
-    deadlines: list[Json] = []
+    rejected: list[RejectedMessage] = []
+    deadlines: list[DeadlineRecord] = []
     for event in events:
         counts[event.type] += 1
         if isinstance(event, CallbackRejected):
-            rejected.append({**event.position.model_dump(), "reason": event.reason})
+            rejected.append(RejectedMessage(**event.position.model_dump(), reason=event.reason))
         elif isinstance(event, DeadlineReached):
-            deadlines.append({"kind": event.kind, "waited_seconds": round(event.waited, 1)})
-    return {
-        "outcome": outcome,
-        "partial_data": outcome not in _NOTHING_MISSING,
-        "reasons": list(closed.reasons) if closed else ["the run is not closed"],
-        "sessions": state.sessions,
-        "event_counts": dict(sorted(counts.items())),
-        "comparisons": {"judged": state.judged, "failed": state.unjudged},
-        "completion_status": COST_LIMIT if state.at_limit and state.completed is None else state.completed,
-        "failure": state.failure,
-        "has_service_result": state.has_result,
-        "duplicates": state.repeated,
-        "conflicts": state.conflicts,
-        "offsets_lost": state.lost,
-        "rejected": rejected,
-        "deadlines": deadlines,
-        "preflight": _preflight(state.preflight),
-        "request": _request(state),
-        "offsets": list(_offsets(state)),
-    }
+            deadlines.append(DeadlineRecord(kind=event.kind, waited_seconds=round(event.waited, 1)))
+    preflight = None
+    if state.preflight is not None:
+        preflight = PreflightRecord(checks=state.preflight.checks, warnings=state.preflight.warnings)
+    return RunnerStatus(
+        outcome=outcome,
+        partial_data=outcome not in _NOTHING_MISSING,
+        reasons=closed.reasons if closed else ("the run is not closed",),
+        sessions=state.sessions,
+        event_counts=dict(sorted(counts.items())),
+        comparisons=ComparisonCounts(judged=state.judged, failed=state.unjudged),
+        completion_status=COST_LIMIT if state.at_limit and state.completed is None else state.completed,
+        failure=state.failure,
+        has_service_result=state.has_result,
+        duplicates=state.repeated,
+        conflicts=state.conflicts,
+        offsets_lost=state.lost,
+        rejected=tuple(rejected),
+        deadlines=tuple(deadlines),
+        preflight=preflight,
+        request=_request(state),
+        offsets=_offsets(state),
+    )
 
 
-def _preflight(passed: PreflightPassed | None) -> dict[str, Json] | None:
-    return None if passed is None else {"checks": list(passed.checks), "warnings": list(passed.warnings)}
-
-
-def _request(state: RunState) -> dict[str, Json] | None:
-    if state.prepared is None:
+def _request(state: RunState) -> RequestRecord | None:
+    prepared, published = state.prepared, state.published
+    if prepared is None:
         return None
-    told: dict[str, Json] = {"event_id": str(state.prepared.event_id), "bytes": len(state.prepared.payload.encode())}
-    if state.published is not None:
-        told |= {**state.published.position.model_dump(), "found_after_a_crash": state.published.found}
-    return told
+    size = len(prepared.payload.encode())
+    if published is None:
+        return RequestRecord(event_id=str(prepared.event_id), bytes=size)
+    return RequestRecord(
+        event_id=str(prepared.event_id),
+        bytes=size,
+        **published.position.model_dump(),
+        found_after_a_crash=published.found,
+    )
 
 
-def _offsets(state: RunState) -> Iterator[Json]:
+def _offsets(state: RunState) -> tuple[TopicOffsets, ...]:
     """From where to where each partition was read, on the last cluster that was listened to."""
     if state.listening is None:
-        return
-    read = {(p.topic, p.partition): p.offset for p in state.read_to()}
-    for origin in state.listening.callback_ends:
-        yield {
-            "topic": origin.topic,
-            "partition": origin.partition,
-            "from": origin.offset,
-            "to": read.get((origin.topic, origin.partition), origin.offset),
-        }
+        return ()
+    read = {(place.topic, place.partition): place.offset for place in state.read_to()}
+    return tuple(
+        TopicOffsets(
+            topic=origin.topic,
+            partition=origin.partition,
+            from_=origin.offset,
+            to=read.get((origin.topic, origin.partition), origin.offset),
+        )
+        for origin in state.listening.callback_ends
+    )

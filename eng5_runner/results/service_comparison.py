@@ -1,14 +1,15 @@
-"""The CJ service's figures beside ours, and whether they differ by more than their precision.
+"""The CJ service's figures beside the runner's, and whether they differ by more than their precision.
 
-Both are made of the same judgements: chance is in both alike, and what is left between them is method. So a difference
-is not tested against the sum of two errors, which would excuse almost any, but measured in our standard error:
+Both are made of the same judgements: chance affects both alike, and what is left between them is method. So a
+difference is not tested against the sum of two errors, which would excuse almost any, but measured in the runner's
+standard error:
 
 - θ, with the median difference taken off (each scale is known up to a constant): an essay differs beyond one standard
   error, where an interval of nominal 90% around the other figure holds 74%. All together differ beyond a root mean
   square of .5, where a bias begins to harm coverage (Collins, Schafer and Kam 2001, Psychological Methods 6: .4 to .5).
 - standard errors: beyond a median ratio of .87 to 1.19, with which an interval of nominal 90% would hold less than 85%
   or more than 95%, the band that the engine itself is held to.
-- grades: where the service's lies outside the middle 90% of our probabilities.
+- grades: where the service's lies outside the middle 90% of the runner's probabilities.
 
 The field's service uses another prior (which stretches the ends) and gives standard errors against one reference essay
 (0 for that one). Ratio of spreads and rank correlation say how much of a difference is of that kind.
@@ -20,11 +21,22 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median, pstdev
+from typing import cast
 
-from eng5_runner.canonical import Json
-from eng5_runner.core.rounding import figure, rounded
+from pydantic import JsonValue
+
+from eng5_runner.contracts.callbacks import AssessmentResult, BTStats, EssayResult, GradeProjectionSummary
+from eng5_runner.core.essay_names import EssayNames
+from eng5_runner.core.rounding import figure, rounded, usable, without_excess
 from eng5_runner.measure.quality.alignment import spearman
-from eng5_runner.results.service_result import ServiceEstimate
+from eng5_runner.results.artefact.service import (
+    ComparedFigures,
+    EssayDifference,
+    FiguresBeyond,
+    ServiceComparison,
+    ServiceEstimate,
+    ServiceResult,
+)
 
 BEYOND_SE = 1.0
 BEYOND_ROOT_MEAN_SQUARE = 0.5
@@ -39,9 +51,48 @@ _FEWEST_TO_ALIGN = 2
 _NAMED = 3
 
 
+def service_result(result: AssessmentResult, names: EssayNames) -> ServiceResult:
+    """The service's own figures as they came, under the run's essay ids; what it did not give is absent."""
+    metadata = result.assessment_metadata
+    summary = (metadata and metadata.grade_projection_summary) or GradeProjectionSummary()
+    rows = {row.essay_id: row for row in reversed(result.essay_results) if row.essay_id}
+    wire_names = [row.essay_id for row in result.essay_results if row.essay_id]
+    wire_names += sorted({*(summary.bt_stats or {}), *(summary.primary_grades or {})} - set(wire_names) - {""})
+    by_id = {names.our_id(name) or name: name for name in wire_names}
+    return ServiceResult(
+        job_id=result.cj_assessment_job_id,
+        model=result.model_used,
+        essays=tuple(_estimate(essay_id, rows.get(name), summary, wire_name=name) for essay_id, name in by_id.items()),
+        projections_available=summary.projections_available,
+        calibration_method=metadata.calibration_method if metadata else None,
+        calibration_info=cast("dict[str, JsonValue] | None", without_excess(summary.calibration_info)),
+    )
+
+
+def _estimate(
+    essay_id: str, row: EssayResult | None, summary: GradeProjectionSummary, *, wire_name: str
+) -> ServiceEstimate:
+    place = (summary.bt_stats or {}).get(wire_name) or BTStats()
+    row = row or EssayResult(essay_id=wire_name)
+    return ServiceEstimate(
+        essay_id=essay_id,
+        bt_score=row.bt_score,
+        rank=usable(row.rank),
+        letter_grade=row.letter_grade,
+        normalized_score=row.normalized_score,
+        confidence_label=row.confidence_label,
+        bt_mean=place.bt_mean,
+        bt_se=place.bt_se,
+        grade=(summary.primary_grades or {}).get(wire_name),
+        grade_label=(summary.confidence_labels or {}).get(wire_name),
+        grade_confidence=(summary.confidence_scores or {}).get(wire_name),
+        grade_probabilities=(summary.grade_probabilities or {}).get(wire_name),
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunnerEstimate:
-    """Our figures of an essay: θ and its standard error in logits; grade and probabilities where it is a student."""
+    """The runner's figures of an essay: θ and its standard error in logits; grade and probabilities of a student."""
 
     theta: float
     standard_error: float
@@ -54,73 +105,89 @@ class Difference:
     """One essay's figures set against each other.
 
     Attributes:
-        mine: our figures.
-        its: the service's.
-        theta: the service's θ minus ours in logits, the shift taken off.
-        in_se: the same in our standard errors.
-        se_ratio: the service's standard error over ours.
-        grades: the service's grade and ours.
-        outside: the service's grade lies outside the middle 90% of our probabilities.
+        runner: the runner's figures.
+        service: the service's figures.
+        theta: the service's θ minus the runner's in logits, the shift taken off.
+        in_se: the same in the runner's standard errors.
+        se_ratio: the service's standard error over the runner's.
+        grades: the service's grade and the runner's.
+        outside: the service's grade lies outside the middle 90% of the runner's probabilities.
     """
 
     essay_id: str
-    mine: RunnerEstimate
-    its: ServiceEstimate
+    runner: RunnerEstimate
+    service: ServiceEstimate
     theta: float | None
     in_se: float | None
     se_ratio: float | None
     grades: tuple[str, str] | None
     outside: bool
 
+    @property
+    def beyond_se(self) -> bool:
+        """Whether the positions differ by more than a standard error."""
+        return self.in_se is not None and abs(self.in_se) > BEYOND_SE
+
 
 def comparison_with_service(
-    own: Mapping[str, RunnerEstimate], theirs: Mapping[str, ServiceEstimate]
-) -> dict[str, Json] | None:
-    """How far the service's figures lie from ours; None where there is no essay to compare."""
-    both = {essay: (own[essay], theirs[essay]) for essay in own if essay in theirs}
+    runner: Mapping[str, RunnerEstimate], service: Iterable[ServiceEstimate]
+) -> ServiceComparison | None:
+    """How far the service's figures lie from the runner's; None where there is no essay to compare.
+
+    Args:
+        runner: the runner's figures by essay id.
+        service: the service's figures; of other essays they are left out.
+    """
+    by_id = {estimate.essay_id: estimate for estimate in service}
+    both = {essay: (runner[essay], by_id[essay]) for essay in runner if essay in by_id}
     if not both:
         return None
-    thetas = [(mine.theta, its.theta) for mine, its in both.values() if its.theta is not None]
-    shift = median([theta - mine for mine, theta in thetas]) if len(thetas) >= _FEWEST_TO_ALIGN else None
-    differences = [_difference(essay, mine=mine, its=its, shift=shift) for essay, (mine, its) in both.items()]
-    findings = [*_on_thetas(differences), *_on_errors(differences), *_on_grades(differences)]
-    return {
-        "rule": RULE,
-        "differs": bool(findings),
-        "findings": list(findings),
-        "shift": figure(shift),
-        "spread_ratio": figure(_spread_ratio(thetas)),
-        "rank_correlation": figure(spearman([a for a, _ in thetas], [b for _, b in thetas])),
-        "largest_difference_in_se": figure(max((abs(d) for d in _in_se(differences)), default=None)),
-        "root_mean_square_in_se": figure(_root_mean_square(_in_se(differences))),
-        "median_se_ratio": figure(_median_se_ratio(differences)),
-        "compared": {
-            "theta": len(thetas) if shift is not None else 0,
-            "standard_error": sum(one.se_ratio is not None for one in differences),
-            "grade": sum(one.grades is not None for one in differences),
-            "essays": len(own),
-        },
-        "grades_equal": sum(one.grades is not None and one.grades[0] == one.grades[1] for one in differences),
-        "beyond": {
-            "theta": sum(_off_scale(one) for one in differences),
-            "grade": sum(one.outside for one in differences),
-        },
-        "essays": [_told(one) for one in differences],
-    }
+    thetas = [(ours.theta, theirs.theta) for ours, theirs in both.values() if theirs.theta is not None]
+    shift = median([theirs - ours for ours, theirs in thetas]) if len(thetas) >= _FEWEST_TO_ALIGN else None
+    differences = [
+        _difference(essay, runner=ours, service=theirs, shift=shift) for essay, (ours, theirs) in both.items()
+    ]
+    findings = (*_on_thetas(differences), *_on_errors(differences), *_on_grades(differences))
+    return ServiceComparison(
+        rule=RULE,
+        differs=bool(findings),
+        findings=findings,
+        shift=figure(shift),
+        spread_ratio=figure(_spread_ratio(thetas)),
+        rank_correlation=figure(spearman([a for a, _ in thetas], [b for _, b in thetas])),
+        largest_difference_in_se=figure(max((abs(d) for d in _in_se(differences)), default=None)),
+        root_mean_square_in_se=figure(_root_mean_square(_in_se(differences))),
+        median_se_ratio=figure(_median_se_ratio(differences)),
+        compared=ComparedFigures(
+            theta=len(thetas) if shift is not None else 0,
+            standard_error=sum(difference.se_ratio is not None for difference in differences),
+            grade=sum(difference.grades is not None for difference in differences),
+            essays=len(runner),
+        ),
+        grades_equal=sum(
+            difference.grades is not None and difference.grades[0] == difference.grades[1] for difference in differences
+        ),
+        beyond=FiguresBeyond(
+            theta=sum(difference.beyond_se for difference in differences),
+            grade=sum(difference.outside for difference in differences),
+        ),
+        essays=tuple(_row(difference) for difference in differences),
+    )
 
 
-def _difference(essay_id: str, *, mine: RunnerEstimate, its: ServiceEstimate, shift: float | None) -> Difference:
-    apart = None if its.theta is None or shift is None else its.theta - mine.theta - shift
-    error, grade = its.standard_error, its.told_grade if mine.grade is not None else None
+def _difference(essay_id: str, *, runner: RunnerEstimate, service: ServiceEstimate, shift: float | None) -> Difference:
+    theta = None if service.theta is None or shift is None else service.theta - runner.theta - shift
+    error = service.standard_error
+    grade = service.stated_grade if runner.grade is not None else None
     return Difference(
         essay_id=essay_id,
-        mine=mine,
-        its=its,
-        theta=apart,
-        in_se=None if apart is None else apart / mine.standard_error,
-        se_ratio=None if error is None else error / mine.standard_error,
-        grades=None if grade is None or mine.grade is None else (grade, mine.grade),
-        outside=grade is not None and _outside(grade, mine.probabilities),
+        runner=runner,
+        service=service,
+        theta=theta,
+        in_se=None if theta is None else theta / runner.standard_error,
+        se_ratio=None if error is None else error / runner.standard_error,
+        grades=None if grade is None or runner.grade is None else (grade, runner.grade),
+        outside=grade is not None and _outside(grade, runner.probabilities),
     )
 
 
@@ -135,16 +202,8 @@ def _outside(grade: str, probabilities: Mapping[str, float]) -> bool:
     return min(up_to, from_it) < TAIL
 
 
-def _off_scale(one: Difference) -> bool:
-    return one.in_se is not None and abs(one.in_se) > BEYOND_SE
-
-
-def _is_beyond(one: Difference) -> bool:
-    return _off_scale(one) or one.outside
-
-
 def _in_se(differences: Iterable[Difference]) -> list[float]:
-    return [one.in_se for one in differences if one.in_se is not None]
+    return [difference.in_se for difference in differences if difference.in_se is not None]
 
 
 def _root_mean_square(values: Sequence[float]) -> float | None:
@@ -152,22 +211,25 @@ def _root_mean_square(values: Sequence[float]) -> float | None:
 
 
 def _median_se_ratio(differences: Iterable[Difference]) -> float | None:
-    ratios = [one.se_ratio for one in differences if one.se_ratio is not None]
+    ratios = [difference.se_ratio for difference in differences if difference.se_ratio is not None]
     return median(ratios) if ratios else None
 
 
 def _spread_ratio(thetas: Sequence[tuple[float, float]]) -> float | None:
-    """The spread of the service's scale over ours."""
+    """The spread of the service's scale over the runner's."""
     if len(thetas) < _FEWEST_TO_ALIGN:
         return None
-    ours = pstdev(mine for mine, _ in thetas)
-    return pstdev(theta for _, theta in thetas) / ours if ours > 0.0 else None
+    runner = pstdev(theta for theta, _ in thetas)
+    return pstdev(theta for _, theta in thetas) / runner if runner > 0.0 else None
 
 
 def _on_thetas(differences: Sequence[Difference]) -> Iterable[str]:
-    beyond = sorted((one for one in differences if _off_scale(one)), key=lambda one: -abs(one.in_se or 0.0))
+    beyond = sorted(
+        (difference for difference in differences if difference.beyond_se),
+        key=lambda difference: -abs(difference.in_se or 0.0),
+    )
     if beyond:
-        most = ", ".join(f"{one.essay_id} ({one.theta:+.2f} logits, {one.in_se:+.1f} SE)" for one in beyond[:_NAMED])
+        most = ", ".join(f"{d.essay_id} ({d.theta:+.2f} logits, {d.in_se:+.1f} SE)" for d in beyond[:_NAMED])
         yield (
             f"the service's θ of {len(beyond)} of {len(_in_se(differences))} essays lies more than a standard error "
             f"from the runner's: {most}{' …' if len(beyond) > _NAMED else ''}"
@@ -184,28 +246,28 @@ def _on_errors(differences: Sequence[Difference]) -> Iterable[str]:
 
 
 def _on_grades(differences: Sequence[Difference]) -> Iterable[str]:
-    outside = [(one.essay_id, *one.grades) for one in differences if one.outside and one.grades is not None]
+    outside = [(d.essay_id, *d.grades) for d in differences if d.outside and d.grades is not None]
     if outside:
         named = ", ".join(f"{essay} ({theirs}, runner {ours})" for essay, theirs, ours in outside[:_NAMED])
-        graded = sum(one.grades is not None for one in differences)
+        graded = sum(difference.grades is not None for difference in differences)
         yield (
             f"the service's grade of {len(outside)} of {graded} students lies outside the middle 90% of the runner's "
             f"probabilities: {named}{' …' if len(outside) > _NAMED else ''}"
         )
 
 
-def _told(one: Difference) -> Json:
-    figures: dict[str, float | None] = {
-        "theta": one.mine.theta,
-        "service_theta": one.its.theta,
-        "standard_error": one.mine.standard_error,
-        "service_standard_error": one.its.standard_error,
-        "theta_difference": one.theta,
-        "theta_difference_in_se": one.in_se,
-        "se_ratio": one.se_ratio,
-    }
-    told: dict[str, Json] = {"essay_id": one.essay_id}
-    told |= {key: rounded(value) for key, value in figures.items() if value is not None}
-    if one.grades is not None:
-        told |= {"service_grade": one.grades[0], "grade": one.grades[1]}
-    return told | {"beyond_precision": _is_beyond(one)}
+def _row(difference: Difference) -> EssayDifference:
+    runner, service = difference.runner, difference.service
+    return EssayDifference(
+        essay_id=difference.essay_id,
+        theta=rounded(runner.theta),
+        service_theta=figure(service.theta),
+        standard_error=rounded(runner.standard_error),
+        service_standard_error=figure(service.standard_error),
+        theta_difference=figure(difference.theta),
+        theta_difference_in_se=figure(difference.in_se),
+        se_ratio=figure(difference.se_ratio),
+        service_grade=difference.grades[0] if difference.grades else None,
+        grade=difference.grades[1] if difference.grades else None,
+        beyond_precision=difference.beyond_se or difference.outside,
+    )

@@ -1,15 +1,16 @@
-"""The artefact as tables for spreadsheets: one row a thing, an id on each row."""
+"""The artefact as tables for spreadsheets: one row for each essay, comparison or anchor, with an id on each row."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
 
-from eng5_runner.canonical import Json
+from eng5_runner.results.artefact import Artefact
 
 # What a spreadsheet would run as a formula, full-width forms included.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "＠")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "＠")
 
 _ESSAYS = ("essay_id", "theta", "standard_error", "rank", "comparison_count", "wins", "is_anchor", "anchor_grade")
 _GRADES = ("grade", "most_probable_grade", "within_one_step", "confidence", "extrapolated")
@@ -26,43 +27,34 @@ _SERVICE = (
 _ANCHORS = ("anchor_id", "grade", "projected_grade", "refused")
 
 
-def tables(artefact: Mapping[str, Json]) -> dict[str, bytes]:
+def tables(artefact: Artefact) -> dict[str, bytes]:
     """File name → CSV of each table that has rows."""
-    grades = {row["essay_id"]: row for row in _objects(artefact["grade_projections"])}
-    essays = [
-        row | {k: grades.get(row["essay_id"], {}).get(k) for k in _GRADES} for row in _objects(artefact["bt_summary"])
-    ]
-    alignment = artefact["anchor_alignment"]
-    anchors = _objects(alignment["left_out"]) if isinstance(alignment, Mapping) else []
-    compared = artefact["comparison_with_service"]
+    alignment, service = artefact.anchor_alignment, artefact.comparison_with_service
+    grades = {grade.essay_id: attrgetter(*_GRADES)(grade) for grade in artefact.grade_projections}
+    essays = (
+        (*attrgetter(*_ESSAYS)(entry), *grades.get(entry.essay_id, (None,) * len(_GRADES)))
+        for entry in artefact.bt_summary
+    )
     made = {
         "essays.csv": _csv((*_ESSAYS, *_GRADES), essays),
-        "comparisons.csv": _csv(_COMPARISONS, _objects(artefact["llm_comparisons"])),
-        "failed_comparisons.csv": _csv(_FAILED, _objects(artefact["failed_comparisons"])),
-        "anchors.csv": _csv(_ANCHORS, anchors),
-        "service.csv": _csv(_SERVICE, _objects(compared["essays"]) if isinstance(compared, Mapping) else []),
+        "comparisons.csv": _csv(_COMPARISONS, map(attrgetter(*_COMPARISONS), artefact.llm_comparisons)),
+        "failed_comparisons.csv": _csv(_FAILED, map(attrgetter(*_FAILED), artefact.failed_comparisons)),
+        "anchors.csv": _csv(_ANCHORS, map(attrgetter(*_ANCHORS), alignment.left_out if alignment else ())),
+        "service.csv": _csv(_SERVICE, map(attrgetter(*_SERVICE), service.essays if service else ())),
     }
     return {name: data for name, data in made.items() if data is not None}
 
 
-def _objects(value: Json) -> list[dict[str, Json]]:
-    if not isinstance(value, Sequence):
-        raise TypeError("a table is made of an array")
-    return [dict(row) for row in value if isinstance(row, Mapping)]
-
-
-def _csv(columns: Sequence[str], rows: Iterable[Mapping[str, Json]]) -> bytes | None:
-    lines = [[_cell(row.get(column)) for column in columns] for row in rows]
-    if not lines:
-        return None
+def _csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes | None:
     text = io.StringIO()
     writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows(lines)
-    return text.getvalue().encode()
+    only_heads = text.tell()
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    return text.getvalue().encode() if text.tell() > only_heads else None
 
 
-def _cell(value: Json) -> str | int | float:
+def _cell(value: object) -> str | int | float:
     """Numbers as numbers; a text that a spreadsheet would run is made inert by an apostrophe."""
     if value is None:
         return ""
@@ -71,4 +63,4 @@ def _cell(value: Json) -> str | int | float:
     if isinstance(value, int | float):
         return value
     text = str(value)
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text

@@ -1,100 +1,94 @@
-"""What the calls of a run took and what judges were shown, from the callbacks alone."""
+"""What the calls of a run took, and what the judge was shown: costs, prompts, and the request to the judge."""
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import datetime
-from typing import TypeAlias
 
-from eng5_runner.canonical import Json, sha256_hex
-from eng5_runner.contracts.callbacks import LLMComparisonResult
-from eng5_runner.results.judgements import Evidence, Judgement
+from eng5_runner.canonical import sha256_hex
+from eng5_runner.contracts.request import LLMConfigOverrides
+from eng5_runner.core.inputs import Inputs
+from eng5_runner.core.request import judge_overrides
+from eng5_runner.core.rounding import sum_of_usd
+from eng5_runner.core.spec import RunSpec
+from eng5_runner.results.artefact.study import (
+    ComparisonCall,
+    Costs,
+    JudgeRequest,
+    PromptHashes,
+    PromptTemplate,
+    PromptText,
+    Replayed,
+    ReplaySavings,
+    TokenCounts,
+)
+from eng5_runner.results.judgements import Evidence
 
-Object: TypeAlias = "dict[str, Json]"
-
-
-def instant(when: datetime) -> str:
-    """RFC 3339 in UTC with microseconds; also before the year 1000, which `strftime` writes without zeros."""
-    return f"{when.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
-
-
-def costs_of(calls: Iterable[Judgement]) -> Object:
-    """What the calls took, by provider and model; a replay took nothing, and what it took before is told apart."""
-    calls = tuple(calls)
-    spent: defaultdict[tuple[str, str], list[Judgement]] = defaultdict(list)
-    for one in calls:
-        spent[one.result.provider, one.result.model].append(one)
-    everything = [one.result.cost_estimate for group in spent.values() for one in group]
-    return {
-        "total_usd": _usd(everything),
-        "token_counts": [
-            {
-                "provider": provider,
-                "model": model,
-                "comparisons": len(group),
-                "prompt_tokens": sum(one.result.token_usage.prompt_tokens for one in group),
-                "completion_tokens": sum(one.result.token_usage.completion_tokens for one in group),
-                "usd": _usd([one.result.cost_estimate for one in group]),
-            }
-            for (provider, model), group in sorted(spent.items())
-        ],
-        **_replayed(calls),
-    }
+_SETTINGS = frozenset(
+    (
+        *("provider_override", "model_override", "temperature_override", "max_tokens_override"),
+        *("reasoning_effort", "output_verbosity"),
+    )
+)
 
 
-def _usd(amounts: Sequence[float]) -> float:
-    """An exactly rounded sum: the same whatever the order."""
-    return round(math.fsum(amounts), 9)
+def costs_of(calls: Iterable[ComparisonCall]) -> Costs:
+    """What the calls took, by provider and model. A replay took nothing; what it took when it was asked is apart."""
+    by_model: defaultdict[tuple[str, str], list[ComparisonCall]] = defaultdict(list)
+    for call in calls:
+        by_model[call.provider, call.model].append(call)
+    return Costs(
+        total_usd=sum_of_usd(call.cost_usd for group in by_model.values() for call in group),
+        token_counts=tuple(
+            TokenCounts(
+                provider=provider,
+                model=model,
+                comparisons=len(group),
+                prompt_tokens=sum(call.tokens_prompt for call in group),
+                completion_tokens=sum(call.tokens_completion for call in group),
+                usd=sum_of_usd(call.cost_usd for call in group),
+            )
+            for (provider, model), group in sorted(by_model.items())
+        ),
+        replayed=_savings([call for group in by_model.values() for call in group if call.replayed is not None]),
+    )
 
 
-def replay_of(result: LLMComparisonResult) -> Object:
-    """Of a comparison that was replayed: what it repeats; of any other nothing."""
-    about = result.request_metadata
-    if not about.cassette:
-        return {}
-    was = about.replay_of
-    if was is None:
-        return {"replayed": {}}
-    return {
-        "replayed": {
-            "request_id": was.request_id,
-            "recorded_at": instant(was.recorded_at),
-            "cost_usd": was.cost_usd,
-            "tokens_prompt": was.prompt_tokens,
-            "tokens_completion": was.completion_tokens,
-        }
-    }
+def _savings(replays: Sequence[ComparisonCall]) -> ReplaySavings | None:
+    if not replays:
+        return None
+    known = [call.replayed for call in replays if isinstance(call.replayed, Replayed)]
+    return ReplaySavings(
+        comparisons=len(replays),
+        saved_usd=sum_of_usd(replay.cost_usd for replay in known if replay.cost_usd is not None),
+    )
 
 
-def _replayed(calls: Sequence[Judgement]) -> Object:
-    """How many of the calls were replays, and what those took when they were asked."""
-    again = [one.result.request_metadata for one in calls if one.result.request_metadata.cassette]
-    known = [about.replay_of for about in again if about.replay_of is not None]
-    told: Object = {
-        "comparisons": len(again),
-        "saved_usd": _usd([was.cost_usd for was in known if was.cost_usd is not None]),
-    }
-    return {"replayed": told} if again else {}
-
-
-def prompt_hashes(evidence: Evidence) -> Object:
+def prompt_hashes(evidence: Evidence) -> PromptHashes:
     """The prompts of a run by their hashes, and the texts in them that were not its own."""
-    hashes = Counter(one.result.request_metadata.prompt_sha256 or "" for one in evidence.judged)
-    return {
-        "distinct": len(hashes),
-        "asked_more_than_once": sum(count > 1 for count in hashes.values()),
-        "digest": sha256_hex("\n".join(sorted(hashes)).encode()),
-        **_words((*evidence.judged, *evidence.failed)),
-    }
+    hashes = Counter(row.prompt_hash for row in evidence.judged)
+    sources = evidence.sources
+    return PromptHashes(
+        distinct=len(hashes),
+        asked_more_than_once=sum(count > 1 for count in hashes.values()),
+        digest=sha256_hex("\n".join(sorted(hashes)).encode()),
+        system_prompts=tuple(sorted(sources.systems)) or None,
+        templates=tuple(PromptTemplate(name=name, sha256=sha256) for name, sha256 in sorted(sources.templates)) or None,
+    )
 
 
-def _words(calls: Sequence[Judgement]) -> Object:
-    """The system prompts, and the templates that came with the service, by hash; nothing where it does not say."""
-    told = [one.result.request_metadata for one in calls]
-    systems = sorted({about.system_prompt_sha256 for about in told if about.system_prompt_sha256})
-    named = {pair for about in told for pair in (about.prompt_templates or {}).items()}
-    templates: list[Json] = [{"name": name, "sha256": sha256} for name, sha256 in sorted(named)]
-    found: Object = {"system_prompts": list(systems)} if systems else {}
-    return found | ({"templates": templates} if templates else {})
+def judge_request(spec: RunSpec, inputs: Inputs) -> JudgeRequest:
+    """The settings and prompts that went along with the request, whole, each prompt with its hash."""
+    overrides = judge_overrides(spec, inputs) or LLMConfigOverrides()
+    given = spec.judge is not None and spec.judge.judge_rubric_override is not None
+    system_prompt, rubric = overrides.system_prompt_override, overrides.judge_rubric_override
+    return JudgeRequest(
+        settings=overrides.model_dump(mode="json", include=set(_SETTINGS), exclude_none=True),
+        system_prompt=None if system_prompt is None else _text(system_prompt, origin="--system-prompt"),
+        rubric=None if rubric is None else _text(rubric, origin="--rubric" if given else "the instructions"),
+        task=_text(inputs.prompt.text, origin="the students' task"),
+    )
+
+
+def _text(content: str, *, origin: str) -> PromptText:
+    return PromptText(origin=origin, content=content, sha256=sha256_hex(content.encode()))

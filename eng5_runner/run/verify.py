@@ -10,7 +10,6 @@ from pathlib import Path
 from eng5_runner.effects.outputs import MANIFEST_NAME, SUMS_NAME, read_file
 from eng5_runner.effects.schema import violations_by_reference
 from eng5_runner.errors import DiskError, InputsInvalid, InputsMissing, RunnerError, VerificationFailed
-from eng5_runner.results.service_words import agreement, disagreements
 from eng5_runner.run.hydrate import (
     Hydrated,
     entry_of,
@@ -57,13 +56,13 @@ def verify(run_directory: Path) -> Verified:
     doubts += _output_doubts(run_directory, again)
     if doubts:
         raise _failed(run_directory, doubts)
-    compared = again.artefact["comparison_with_service"]
+    compared = again.artefact.comparison_with_service
     return Verified(
         files=len(read_manifest(run_directory)),
         comparisons=again.state.judged,
         outcome=again.state.closed.outcome if again.state.closed else "open",
-        disagreements=disagreements(compared),
-        agreement=agreement(compared),
+        disagreements=compared.findings if compared else (),
+        agreement=compared.agreement if compared else None,
     )
 
 
@@ -76,7 +75,7 @@ def _manifest_doubts(run_directory: Path) -> Iterator[str]:
     except ValueError:
         yield f"{MANIFEST_NAME} is damaged"
         return
-    listed = {str(entry.get("path")): entry for entry in entries}
+    listed = {entry.path: entry for entry in entries}
     there = set(listed_files(run_directory))
     for path in sorted(listed.keys() - there):
         yield f"{path} is listed and not there"
@@ -91,7 +90,7 @@ def _manifest_doubts(run_directory: Path) -> Iterator[str]:
 
 def _unsigned_manifest(run_directory: Path) -> Iterator[str]:
     """A manifest that was altered and is still one blames the files; the sums tell which of them it is."""
-    line = f"{entry_of(run_directory, MANIFEST_NAME)['sha256']}  {MANIFEST_NAME}\n"
+    line = f"{entry_of(run_directory, MANIFEST_NAME).sha256}  {MANIFEST_NAME}\n"
     sums = run_directory / SUMS_NAME
     if sums.is_file() and line.encode() not in read_file(sums):
         yield f"{MANIFEST_NAME} is not what {SUMS_NAME} says"

@@ -24,6 +24,7 @@ from eng5_runner.effects.clock import SystemClock
 from eng5_runner.effects.run_lock import held
 from eng5_runner.errors import RunnerError
 from eng5_runner.reports.terminal_summary import show_summary
+from eng5_runner.results.artefact.part import to_json
 from eng5_runner.run.hydrate import Hydrated
 from eng5_runner.run.run_directory import has_begun
 
@@ -77,7 +78,7 @@ def conclude(work: SessionWork, *, narrator: Narrator, log: ExitStack, metrics_p
         raise
     code = exit_code(hydrated.state) if signal_number is None else 128 + signal_number
     if narrator.json_lines:
-        status = hydrated.artefact["runner_status"]
+        status = to_json(hydrated.artefact.runner_status)
         write_json({"event": "Summary", "run_directory": str(work.run_directory), "exit": code, "status": status})
     else:
         show_summary(people(), hydrated.artefact, run_directory=work.run_directory)

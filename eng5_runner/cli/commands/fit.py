@@ -20,12 +20,12 @@ from eng5_runner.measure.grading.grades import Refusal, Scale, StudentGrade, pro
 from eng5_runner.measure.model.bradley_terry import Fit, fit
 from eng5_runner.measure.model.davidson import TiedFit, fit_ties
 from eng5_runner.measure.quality.misfit import misfit
-from eng5_runner.measure.quality.reliability import empirical_bayes, reliability_interval, separation
+from eng5_runner.measure.quality.reliability import draws_for, empirical_bayes, reliability_interval, separation
 
 # More than any judge is known to; the last digits of two machines may differ.
 _DECIMALS = 9
-# The bootstrap of the reliability: its seed, and draws as many as the items leave time for.
-_SEED, _MOST_DRAWS, _FEWEST_DRAWS, _DRAWS_TIMES_ITEMS = 1, 200, 20, 20_000
+# Of the bootstrap of the reliability.
+_SEED = 1
 _COLUMNS = ("item", "theta", "se", "comparisons", "wins", "infit", "outfit", "flags", "grade")
 # What a spreadsheet would run as a formula.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -200,7 +200,7 @@ def _items(fitted: Fit, grades: _Grades) -> list[dict[str, Value]]:
 
 
 def _reliability(fitted: Fit) -> dict[str, object]:
-    draws = max(_FEWEST_DRAWS, min(_MOST_DRAWS, _DRAWS_TIMES_ITEMS // len(fitted.items)))
+    draws = draws_for(len(fitted.items))
     low, high = reliability_interval(fitted, fitted.comparisons, seed=_SEED, draws=draws)
     return {
         "eb": _rounded(empirical_bayes(fitted)),

@@ -21,6 +21,7 @@ from eng5_runner.effects.run_lock import held
 from eng5_runner.errors import InputsInvalid, InputsMissing
 from eng5_runner.inventory.read import read_assets
 from eng5_runner.reports.terminal_summary import show_summary
+from eng5_runner.results.artefact.part import to_json
 from eng5_runner.run.hydrate import hydrate, is_written, write
 from eng5_runner.run.run_directory import SavedRun, saved_run
 
@@ -81,7 +82,7 @@ def _show_again(run_directory: Path, *, state: RunState, json_lines: bool) -> No
     if not is_written(run_directory, hydrated):
         write(run_directory, hydrated)
     if json_lines:
-        status = hydrated.artefact["runner_status"]
+        status = to_json(hydrated.artefact.runner_status)
         code = exit_code(state)
         write_json({"event": "Summary", "run_directory": str(run_directory), "exit": code, "status": status})
         return

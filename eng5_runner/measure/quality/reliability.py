@@ -24,6 +24,9 @@ _EDGE = 0.3
 _FEWEST_ITEMS = 2  # one differs from nothing
 # So wide in logits that the estimate is the maximum of the likelihood, to a ten-thousandth of a judgement.
 _NO_PRIOR_SD = 100.0
+# Each draw of the bootstrap is a fit, whose cost grows with the items: 200 up to 100 items, fewer where each draw says
+# more by itself.
+_MOST_DRAWS, _FEWEST_DRAWS, _DRAWS_TIMES_ITEMS = 200, 40, 20_000
 # Of log σ̂: of the study itself and of each study simulated after it.
 _TOLERANCE = 1e-6
 _DRAW_TOLERANCE = 1e-2
@@ -82,6 +85,11 @@ def reliability_interval(
     tail = (1.0 - level) / 2.0
     low, high = np.quantile(np.concatenate(simulated), [tail, 1.0 - tail]).tolist()
     return low, high
+
+
+def draws_for(items: int) -> int:
+    """How many draws `reliability_interval` takes for a study of so many items, wherever it is computed."""
+    return max(_FEWEST_DRAWS, min(_MOST_DRAWS, _DRAWS_TIMES_ITEMS // items))
 
 
 def separation(fitted: Fit) -> float | None:

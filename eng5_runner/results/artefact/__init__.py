@@ -20,6 +20,7 @@ from __future__ import annotations
 from typing import Annotated, Final
 
 from pydantic import ConfigDict, Field, ValidationError
+from pydantic.config import JsonDict
 
 from eng5_runner.canonical import sha256_hex
 from eng5_runner.contracts.base import describe
@@ -41,7 +42,9 @@ from eng5_runner.results.artefact.study import (
 SCHEMA_VERSION: Final = "1.0.1"
 ZERO_CHECKSUM: Final = "0" * 64
 
-_ANCHORS_ALONE: Final = {"properties": {"metadata": {"properties": {"runner_mode": {"const": "anchor-align"}}}}}
+_ANCHORS_ALONE: Final[JsonDict] = {
+    "properties": {"metadata": {"properties": {"runner_mode": {"const": "anchor-align"}}}}
+}
 
 
 class Artefact(Part):

@@ -141,7 +141,7 @@ class AnchorInversions(Part):
 
 
 class WinlessAnchor(Part):
-    """An anchor, not of the lowest grade, that won no judgement."""
+    """An anchor that was judged and won nothing, not even a tie."""
 
     anchor_id: EssayId
     """The anchor's id in `inputs`."""

@@ -79,7 +79,7 @@ class SplitHalfReliability(Part):
     """How well random halves of the judgements agree, for comparison with other studies."""
 
     correlation: Correlation
-    """Mean correlation of the two halves' positions."""
+    """Median correlation of the two halves' positions."""
     spearman_brown: AtMostOne
     """The same for the whole number of judgements."""
     spread_90: Interval90
@@ -149,7 +149,7 @@ class GradesAvailable(Part):
     centres: Annotated[dict[str, GradeCentre], Field(min_length=2)]
     """By grade."""
     inversion_probabilities: tuple[Share, ...]
-    """How probable it is that a grade lies below the next lower grade, for each pair of neighbours."""
+    """For each grade but the highest: how probable it is that its centre in truth lies above that of the next grade."""
 
 
 class GradesUnavailable(Part):
@@ -180,7 +180,7 @@ class GradeProjection(Part):
     within_one_step: Share
     """Probability of `grade` or a neighbour of it."""
     confidence: Literal["HIGH", "MID", "LOW"]
-    """HIGH: within one step at least .90 and the grade itself .50. MID: within one step at least .75. LOW otherwise, and
+    """HIGH: within one step at least .90, the grade itself .50. MID: within one step at least .75. LOW otherwise, and
     where the essay lies beyond the anchors, is not linked to them or was judged fewer than eight times."""
     extrapolated: bool
     """Whether the essay lies beyond the anchors."""

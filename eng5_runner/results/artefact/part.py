@@ -13,10 +13,11 @@ So an absent figure is None in Python, however the file says it, and never a num
 from __future__ import annotations
 
 import dataclasses
-import json
+from collections.abc import Mapping
+from enum import Enum
 from functools import cache
 from types import MappingProxyType
-from typing import Annotated, Final, TypeAlias, TypeVar, cast
+from typing import Annotated, ClassVar, Final, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
@@ -43,7 +44,7 @@ Text: TypeAlias = Annotated[str, Field(min_length=1)]
 Sha256: TypeAlias = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 EssayId: TypeAlias = Annotated[str, Field(pattern="^[a-z0-9_-]{3,36}$")]
 Uuid: TypeAlias = Annotated[str, WithJsonSchema({"type": "string", "format": "uuid"})]
-# RFC 3339 in UTC with microseconds, such as 2027-03-02T08:00:00.000000Z: the order of the texts is that of the instants.
+# RFC 3339 in UTC with microseconds, such as 2027-03-02T08:00:00.000000Z: texts sort as instants do.
 Instant: TypeAlias = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 Count: TypeAlias = Annotated[int, Field(ge=0)]
 AtLeastOne: TypeAlias = Annotated[int, Field(ge=1)]
@@ -67,38 +68,56 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, **PARSING)
 
 
-def to_bytes(part: object) -> bytes:
-    """The canonical JSON of a part or of several: the only way in which an artefact is written."""
-    return canonical_json_of(part, as_json=as_json)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """An object of the artefact of which there can be a million: a light frozen value and no model."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = PARSING
 
 
-def to_json(part: object) -> Json:
-    """A part as plain JSON values, for lines of JSON and for the check against the schema."""
-    return cast("Json", json.loads(to_bytes(part)))
+def to_bytes(value: object) -> bytes:
+    """The canonical JSON of a part, or of something that holds parts: the only way in which an artefact is written."""
+    return canonical_json_of(value, as_json=_one_level)
 
 
-def as_json(part: object) -> Json:
-    """One level of a part: its keys in the file with its values, absent ones left out.
+def to_json(value: object) -> Json:
+    """The same as plain JSON values in the order of the fields: for JSON lines, and to check against the schema.
 
     Raises:
-        TypeError: it is neither a `Part` nor a row.
+        TypeError: it holds something else than parts and JSON.
     """
-    fields = _fields_of(type(part))
+    match value:
+        case Part() | Row():
+            return {key: to_json(inner) for key, inner in _one_level(value).items()}
+        case Enum():
+            return to_json(value.value)
+        case Mapping():
+            return {str(key): to_json(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [to_json(inner) for inner in value]
+        case str() | int() | float() | None:
+            return value
+        case _:
+            raise TypeError(f"{type(value).__name__} is no part of an artefact")
+
+
+def _one_level(part: object) -> dict[str, Json]:
+    """The keys of a part in the file with their values, absent ones left out."""
+    if not isinstance(part, Part | Row):
+        raise TypeError(f"{type(part).__name__} is no part of an artefact")
     return {
-        key: value for name, key, writes_null in fields if (value := getattr(part, name)) is not None or writes_null
+        key: value
+        for name, key, writes_null in _fields_of(type(part))  # type: ignore[arg-type]  # mypy takes no class for hashable
+        if (value := getattr(part, name)) is not None or writes_null
     }
 
 
 @cache
-def _fields_of(kind: type) -> tuple[tuple[str, str, bool], ...]:
+def _fields_of(kind: type[Part | Row]) -> tuple[tuple[str, str, bool], ...]:
     """Name, key in the file, and whether an absent value is written as null."""
-    if issubclass(kind, BaseModel):
+    if issubclass(kind, Part):
         return tuple(
             (name, field.alias or name, WrittenAs(null=True) in field.metadata)
             for name, field in kind.model_fields.items()
         )
-    if dataclasses.is_dataclass(kind):
-        return tuple(
-            (field.name, field.name, field.metadata == NULL_WHERE_ABSENT) for field in dataclasses.fields(kind)
-        )
-    raise TypeError(f"{kind.__name__} is no part of an artefact")
+    return tuple((field.name, field.name, field.metadata == NULL_WHERE_ABSENT) for field in dataclasses.fields(kind))

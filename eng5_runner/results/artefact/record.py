@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from eng5_runner.contracts.study_options import PairDesign, SwapShare
 from eng5_runner.core.events import DeadlineKind, Outcome
-from eng5_runner.core.spec import Design, Swap
 from eng5_runner.results.artefact.part import (
     AtLeastOne,
     Count,
@@ -174,9 +174,9 @@ class CostLimitReached(Part):
 class Stopping(Part):
     """How pairs were chosen, each look at whether the study may end, and what ended it."""
 
-    design: Design
+    design: PairDesign
     """How pairs are chosen."""
-    swap: Swap
+    swap: SwapShare
     """Which pairs are asked in the other order too."""
     repeats: AtLeastOne
     """How often a pair is asked in the same order."""

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, JsonValue
 
+from eng5_runner.core.rounding import FIGURE_LIMIT
 from eng5_runner.results.artefact.part import (
     AtLeastOne,
     Correlation,
@@ -19,7 +20,7 @@ from eng5_runner.results.artefact.part import (
 )
 
 
-class ServiceEssay(Part):
+class ServiceEstimate(Part):
     """The service's figures of an essay, on its own scale. What it did not give is absent."""
 
     essay_id: Text
@@ -47,6 +48,25 @@ class ServiceEssay(Part):
     grade_probabilities: dict[str, float] | None = None
     """By grade."""
 
+    @property
+    def theta(self) -> float | None:
+        """Position in logits, on the service's own scale; None where it gave none that it can mean."""
+        return _plausible(self.bt_score if self.bt_mean is None else self.bt_mean)
+
+    @property
+    def standard_error(self) -> float | None:
+        """Of `theta` as the service defines it, in logits; None where it gave none that it can mean."""
+        return _plausible(self.bt_se)
+
+    @property
+    def stated_grade(self) -> str | None:
+        """The projected grade, or the letter where no projection came; None where there is neither."""
+        return self.grade or self.letter_grade or None
+
+
+def _plausible(value: float | None) -> float | None:
+    return None if value is None or not abs(value) <= FIGURE_LIMIT else value
+
 
 class ServiceResult(Part):
     """The CJ service's own figures, as far as it gave any."""
@@ -55,7 +75,7 @@ class ServiceResult(Part):
     """Of the service; null where it gave none."""
     model: Nullable[str]
     """The model that judged, by the service; null where it does not say."""
-    essays: tuple[ServiceEssay, ...]
+    essays: tuple[ServiceEstimate, ...]
     """In the service's order."""
     projections_available: bool | None = None
     """Whether the service projected grades; absent where it does not say."""

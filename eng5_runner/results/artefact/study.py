@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
-from pydantic import ConfigDict, Field, WithJsonSchema
+from pydantic import Field, WithJsonSchema
 
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
+from eng5_runner.core.spec import Mode
 from eng5_runner.results.artefact.part import (
     NULL_WHERE_ABSENT,
-    PARSING,
     AtLeastOne,
     Count,
     EssayId,
@@ -18,6 +18,7 @@ from eng5_runner.results.artefact.part import (
     NonNegative,
     Nullable,
     Part,
+    Row,
     Sha256,
     Text,
     Uuid,
@@ -69,7 +70,7 @@ class RunMetadata(Part):
     """When the run began."""
     generated_at: Instant
     """When the last event of the run was recorded; writing the file again does not change it."""
-    runner_mode: Literal["dry-run", "execute", "anchor-align"]
+    runner_mode: Annotated[Mode, WithJsonSchema({"enum": ["dry-run", "execute", "anchor-align"]})]
     """The `--mode` of the run."""
     batch_label: Text
     """The name that people gave the run."""
@@ -177,10 +178,8 @@ class JudgeRequest(Part):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Replayed:
+class Replayed(Row):
     """The judgement that a replay repeats, and what it took when it was asked. The run itself took nothing for it."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = PARSING
 
     request_id: Text
     """The provider's id of the call that was recorded."""
@@ -195,17 +194,13 @@ class Replayed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReplayedUnknown:
+class ReplayedUnknown(Row):
     """A replay of which the service did not say what it repeats: an empty object."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = PARSING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ComparisonCall:
+class ComparisonCall(Row):
     """One question to the judge. A light row and no model: a run can have a million."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = PARSING
 
     sequence: AtLeastOne
     """Number in its list, from 1, in the order in which the questions were asked."""
@@ -247,8 +242,6 @@ class ComparisonCall:
 class Comparison(ComparisonCall):
     """One judgement of a pair."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = PARSING
-
     winner_id: EssayId
     """The better essay."""
     loser_id: EssayId
@@ -273,8 +266,6 @@ class Comparison(ComparisonCall):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedComparison(ComparisonCall):
     """A question that no answer could be used of. It has no winner, here or anywhere."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = PARSING
 
     failure_code: Text
     """The provider's or the service's code."""

@@ -18,10 +18,8 @@ from eng5_runner.measure.design.pairing import Pair, next_round
 from eng5_runner.measure.design.stopping import Rule, look
 from eng5_runner.measure.model.bradley_terry import Fit, fit
 from eng5_runner.measure.model.comparisons import collapse_repeats, comparisons_from
+from eng5_runner.measure.quality.reliability import draws_for
 from eng5_runner.stack.cj.plan import BatchPlan
-
-# Each draw behind a look's interval is a fit: 200 up to 100 essays, fewer where each says more by itself.
-_MOST_DRAWS, _FEWEST_DRAWS, _DRAWS_TIMES_ESSAYS = 200, 40, 20_000
 
 
 def fitted_to(plan: BatchPlan, results: Iterable[LLMComparisonResult]) -> Fit:
@@ -92,8 +90,12 @@ def look_at(plan: BatchPlan, results: Sequence[LLMComparisonResult], *, wave: in
         asked: pairs of all waves so far.
     """
     wishes = plan.wishes
-    draws = max(_FEWEST_DRAWS, min(_MOST_DRAWS, _DRAWS_TIMES_ESSAYS // len(plan.essays)))
-    rule = Rule(reliability=wishes.target_reliability, se=wishes.target_se, budget=plan.budget, draws=draws)
+    rule = Rule(
+        reliability=wishes.target_reliability,
+        se=wishes.target_se,
+        budget=plan.budget,
+        draws=draws_for(len(plan.essays)),
+    )
     seen = look(fitted_to(plan, results), rule=rule, round_number=wave + 1, seed=plan.seed, asked=asked)
     return Look(
         round=seen.round,

@@ -1,0 +1,115 @@
+"""Two runs side by side as a person reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from eng5_runner.reports.figures import ABSENT, number, span, usd
+from eng5_runner.results.compare import Agreement, RunInComparison, RunsCompared
+
+_SHOWN = 5
+_Line = tuple[str, str, str]
+
+
+def show_comparison(console: Console, compared: RunsCompared) -> None:
+    """What the runs have in common, each measure of agreement, and where they differ most."""
+    essays = compared.essays
+    console.print(
+        f"{essays.shared} essays in both, {essays.only_in_a} only in A, {essays.only_in_b} only in B; "
+        "A is the first run, B the second"
+    )
+    console.print(_runs(compared))
+    table = Table("A against B", "found", "90% interval", box=SIMPLE)
+    for line in (*_positions(compared), *_grades(compared), *_verdicts(compared), *_anchors(compared)):
+        table.add_row(*line)
+    console.print(table)
+    for text in (*_same_prompts(compared), *_moves(compared), *_flips(compared)):
+        console.print(text)
+    if compared.anchors is not None:
+        console.print(f"order of the anchors against the experts' grades: {compared.anchors.verdict}", style="bold")
+
+
+def _runs(compared: RunsCompared) -> Table:
+    table = Table("", "A", "B", box=SIMPLE)
+    runs, costs = compared.runs, compared.costs
+    for name, cells in (
+        ("run", [run.batch_label for run in runs]),
+        ("judge", [_judges(run) for run in runs]),
+        ("outcome", [run.outcome for run in runs]),
+        ("comparisons", [f"{cost.judged} judged, {cost.failed} failed" for cost in costs]),
+        ("reliability", [number(run.reliability) for run in runs]),
+        ("USD", [usd(cost.usd) for cost in costs]),
+        ("USD a comparison", [number(cost.usd_per_comparison, 6) for cost in costs]),
+        ("tokens read, written", [f"{cost.prompt_tokens}, {cost.completion_tokens}" for cost in costs]),
+    ):
+        table.add_row(name, *map(escape, cells))
+    return table
+
+
+def _judges(run: RunInComparison) -> str:
+    return ", ".join(f"{judge.provider} {judge.model}" for judge in run.judges) or ABSENT
+
+
+def _line(name: str, agreement: Agreement) -> _Line:
+    return name, number(agreement.estimate), span(agreement.interval_90)
+
+
+def _positions(compared: RunsCompared) -> Iterator[_Line]:
+    positions = compared.positions
+    if positions is not None:
+        yield _line("θ: Pearson's r", positions.pearson)
+        if positions.pearson_disattenuated is not None:
+            yield "θ: r, were both reliable", number(positions.pearson_disattenuated), ABSENT
+        yield _line("θ: Spearman's ρ", positions.spearman)
+        yield _line("θ: Kendall's τ-b", positions.kendall_tau_b)
+
+
+def _grades(compared: RunsCompared) -> Iterator[_Line]:
+    grades = compared.grades
+    if grades is not None:
+        yield f"grades: the same, of {grades.students}", number(grades.exact), ABSENT
+        yield "grades: within one step", number(grades.within_one), ABSENT
+        yield _line("grades: weighted κ", grades.quadratic_weighted_kappa)
+        yield "grades: B higher by, steps", number(grades.b_higher_by_steps, sign=True), ABSENT
+
+
+def _verdicts(compared: RunsCompared) -> Iterator[_Line]:
+    verdicts = compared.verdicts
+    name = f"verdicts: the same, of {verdicts.decided_by_both} pairs"
+    yield name, number(verdicts.agreement), span(verdicts.interval_90)
+
+
+def _anchors(compared: RunsCompared) -> Iterator[_Line]:
+    anchors = compared.anchors
+    if anchors is not None:
+        yield _line(f"anchors: τ-b of A, of {anchors.anchors}", anchors.tau_b_a)
+        yield _line("anchors: τ-b of B", anchors.tau_b_b)
+        yield _line("anchors: B less A", anchors.b_minus_a)
+
+
+def _same_prompts(compared: RunsCompared) -> Iterator[str]:
+    same = compared.verdicts.same_prompts
+    if same:
+        yield f"{same} comparisons of B asked the same prompt as one of A: by the same judge they are no new evidence"
+
+
+def _moves(compared: RunsCompared) -> Iterator[str]:
+    moved = [move for move in compared.positions.moves if move.rank_a != move.rank_b] if compared.positions else []
+    if moved:
+        largest = ", ".join(f"{move.essay_a} {move.rank_a} → {move.rank_b}" for move in moved[:_SHOWN])
+        yield escape(f"largest moves in rank: {largest}")
+
+
+def _flips(compared: RunsCompared) -> Iterator[str]:
+    flips = compared.verdicts.flips
+    for flip in flips[:_SHOWN]:
+        yield escape(f"flip: {' and '.join(flip.essays)}: A prefers {flip.a_prefers}")
+        yield escape(f"  A: {flip.why_a or 'no reason given'}")
+        yield escape(f"  B: {flip.why_b or 'no reason given'}")
+    if len(flips) > _SHOWN:
+        yield f"and {len(flips) - _SHOWN} more flips: --json has them all"
