@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
+from datetime import UTC, datetime
 
 from eng5_runner.contracts.request import LLMConfigOverrides, Provider
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.errors import ConfigurationError
 from eng5_runner.judges.catalogue import READY, KnownModel, known_models
+from eng5_runner.judges.compatibility import near_models, refusals
 from eng5_runner.judges.credentials import PLACES
 from eng5_runner.judges.manifest import USERS_FILE
-
-_NEAR = 3
 
 
 def check_judge(spec: RunSpec, environ: Mapping[str, str]) -> Sequence[str]:
@@ -37,10 +36,10 @@ def check_judge(spec: RunSpec, environ: Mapping[str, str]) -> Sequence[str]:
         )
     if one.model is None:
         return tuple(_ignored(judge))
-    refused = one.model.refuses(judge)
-    if refused is not None:
+    refused = [refusal.for_people() for refusal in refusals(one.entry, judge, today=datetime.now(UTC).date())]
+    if refused:
         raise ConfigurationError(
-            f"The judge does not take what it is given: {refused}.",
+            f"The judge does not take these settings: {'; '.join(refused)}.",
             remedy="Leave that option out, change it, or choose another --llm-model; see eng5-runner models.",
         )
     return tuple(_warnings(one))
@@ -64,11 +63,10 @@ def _chosen(known: Sequence[KnownModel], *, provider: Provider, model: str | Non
 
 
 def _near(known: Sequence[KnownModel], there: Sequence[KnownModel], *, model: str) -> str:
-    ids = [one.entry.model_id for one in there]
     elsewhere = [one.entry.provider for one in known if one.entry.model_id == model]
     if elsewhere:
         return f"It is a model of {elsewhere[0]}: choose that with --llm-provider."
-    near = get_close_matches(model, ids, n=_NEAR) or ids[:_NEAR]
+    near = near_models((one.entry for one in there), model)
     return f"Near: {', '.join(near)}; `eng5-runner models` lists all."
 
 

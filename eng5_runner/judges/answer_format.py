@@ -1,4 +1,4 @@
-"""The form of a language model's answer, and how it is read: strictly, so that no winner is ever guessed."""
+"""The form of a language model's answer. It is read strictly: a winner is never guessed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LOWEST, _HIGHEST = 1, 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A readable answer: who wins, why, and how sure the judge is, 1 to 5."""
+    """A readable answer: the winner, the reason, and the judge's confidence from 1 (a guess) to 5."""
 
     winner: Winner
     justification: str
@@ -24,7 +24,7 @@ class Answer:
 
 
 class UnreadableAnswer(Exception):
-    """An answer that names no winner as it was asked to; with the contract's code."""
+    """An answer that is not of the required form; `error_code` is the contract's."""
 
     def __init__(self, error_code: str, message: str) -> None:
         super().__init__(message)
@@ -33,7 +33,7 @@ class UnreadableAnswer(Exception):
 
 
 def answer_schema() -> dict[str, Any]:
-    """The JSON Schema of an answer, in the words that all providers understand."""
+    """The JSON Schema of an answer, with the keywords that all providers support."""
     return {
         "type": "object",
         "properties": {
@@ -47,18 +47,18 @@ def answer_schema() -> dict[str, Any]:
 
 
 def read_answer(text: str) -> Answer:
-    """The answer in a model's text: exactly one JSON object of the form that was asked for.
+    """The answer in a model's text, which has to be exactly one JSON object of the required form.
 
     Raises:
-        UnreadableAnswer: LLM_PARSING_ERROR, it is not one JSON object; LLM_INVALID_RESPONSE, it lacks a verdict.
+        UnreadableAnswer: LLM_PARSING_ERROR: it is not one JSON object; LLM_INVALID_RESPONSE: it lacks a verdict.
     """
     try:
-        found = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_number)
+        answer = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_number)
     except (ValueError, RecursionError):
         raise UnreadableAnswer("LLM_PARSING_ERROR", "the answer is not one JSON object") from None
-    if not isinstance(found, dict):
+    if not isinstance(answer, dict):
         raise UnreadableAnswer("LLM_PARSING_ERROR", "the answer is not one JSON object")
-    winner, justification, confidence = (found.get(name) for name in ("winner", "justification", "confidence"))
+    winner, justification, confidence = (answer.get(name) for name in ("winner", "justification", "confidence"))
     if winner not in ("Essay A", "Essay B"):
         raise UnreadableAnswer("LLM_INVALID_RESPONSE", "the answer's winner is neither Essay A nor Essay B")
     if not isinstance(justification, str) or not justification.strip():
@@ -69,11 +69,11 @@ def read_answer(text: str) -> Answer:
 
 
 def _unique(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
-    """An object that says a thing twice may say two things."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    """Refuse an object with a repeated key: the two values can differ."""
+    unique = dict(pairs)
+    if len(unique) != len(pairs):
         raise ValueError("a key occurs twice")
-    return found
+    return unique
 
 
 def _no_number(name: str) -> float:

@@ -1,15 +1,15 @@
-"""Every model that is known here, whether a stack would offer it, and if not, why."""
+"""Every known model, and whether an embedded stack could call it here and now. If not, why."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from eng5_runner.contracts.request import Provider
 from eng5_runner.contracts.services import ModelEntry
 from eng5_runner.judges.credentials import PLACES, Place, access_to, install_command, is_installed
-from eng5_runner.judges.manifest import USERS_FILE, Manifest, Model, built_in, users_own
+from eng5_runner.judges.manifest import USERS_FILE, Limits, Manifest, Model, built_in, users_own
 
 READY = "ready"
 BASELINE_MODEL = "offline-baseline-1"
@@ -20,28 +20,39 @@ class KnownModel:
     """A model and what it needs.
 
     Attributes:
-        entry: as the service's manifest tells of it.
-        model: all that is known of it; None for the offline baseline, which is no language model.
-        own: whether the user's file tells of it.
-        place: its provider; None where it needs none.
+        entry: the model as the service's manifest describes it.
+        model: the model as `models.toml` describes it; None for the offline baseline, which is no language model.
+        limits: of its provider.
+        own: whether it is from the user's own file.
+        place: its provider; None for the offline baseline.
         key_set: whether the provider's key is in the environment.
-        installed: whether the provider's client library is there.
-        state: `ready`, or in a few words why a stack would not offer it.
-        remedy: what to do about that; None where nothing is to be done, or can be.
+        reachable: whether the environment has a key or an address for the provider.
+        at_address: whether the provider's address has the model; a server of the user's own has those of the file.
+        installed: whether the provider's client library is installed.
+        state: `ready`, or in a few words why a stack cannot call it.
+        remedy: what to do about that; None if there is nothing to do.
     """
 
     entry: ModelEntry
     model: Model | None = None
+    limits: Limits = field(default_factory=Limits)
     own: bool = False
     place: Place | None = None
     key_set: bool = False
+    reachable: bool = True
+    at_address: bool = True
     installed: bool = True
     state: str = READY
     remedy: str | None = None
 
+    @property
+    def is_retired(self) -> bool:
+        """Whether it no longer answers today."""
+        return self.model is not None and self.model.is_retired(datetime.now(UTC).date())
+
 
 def baseline_model() -> ModelEntry:
-    """The offline baseline judge: it needs no key and no network, and is not a language model."""
+    """The offline baseline judge. It needs no key and no network, and it is not a language model."""
     return ModelEntry(
         model_id=BASELINE_MODEL,
         provider=Provider.MOCK.value,
@@ -56,12 +67,12 @@ def baseline_model() -> ModelEntry:
 
 
 def models_at(provider: Provider, *, own: Manifest, own_server: bool) -> tuple[Model, ...]:
-    """What can be asked there: an own server has its own models and prices, only those that the user names."""
+    """The provider's models. A server of the user's own has only those of the user's file, at the file's prices."""
     return (own if own_server else own.before(built_in())).of(provider)
 
 
 def known_models(environ: Mapping[str, str]) -> Iterator[KnownModel]:
-    """The offline baseline, then each provider's models; the first one of a provider is its default.
+    """The offline baseline, then each provider's models, the provider's default first.
 
     Raises:
         ConfigurationError: the user's own file of models cannot be used.
@@ -73,12 +84,12 @@ def known_models(environ: Mapping[str, str]) -> Iterator[KnownModel]:
 
 
 def _at(provider: Provider, place: Place, *, own: Manifest, environ: Mapping[str, str]) -> Iterator[KnownModel]:
-    both = own.before(built_in())
-    limits = both.limits_of(provider)
+    known = own.before(built_in())
+    limits = known.limits_of(provider)
     access = access_to(provider, environ, timeout_seconds=limits.timeout_seconds)
     own_server = access is not None and access.own_server
     offered, installed = models_at(provider, own=own, own_server=own_server), is_installed(place)
-    for model in both.of(provider):
+    for model in known.of(provider):
         state, remedy = READY, None
         if model.is_retired(datetime.now(UTC).date()):
             state = f"retired on {model.retires}"
@@ -92,9 +103,12 @@ def _at(provider: Provider, place: Place, *, own: Manifest, environ: Mapping[str
         yield KnownModel(
             entry=model.entry(attempts=limits.attempts),
             model=model,
+            limits=limits,
             own=model in own.models,
             place=place,
             key_set=bool(environ.get(place.key, "").strip()),
+            reachable=access is not None,
+            at_address=model in offered,
             installed=installed,
             state=state,
             remedy=remedy,

@@ -1,61 +1,81 @@
-"""What one comparison can cost at most, by what the LLM provider's manifest says of its model.
+"""The most that a comparison can cost, in USD, from what the LLM provider's manifest says of its model.
 
-A byte-pair token is at least one byte of UTF-8, so a text has no more tokens than bytes; an answer has no more than
-its limit. The provider service tries again by itself only where an attempt cannot have been charged.
+Three readers use the same formula: `plan` for its promise, preflight where it has to cap the number of comparisons,
+and the embedded CJ service for its spend limit.
+
+A *call* is one question to a model. A comparison is one call, and up to `ATTEMPTS` calls when calls fail. A byte-pair
+token is at least one byte of UTF-8, so a text has no more tokens than bytes. An answer has no more tokens than its
+limit. The provider service repeats a request by itself only where the first one cannot have been charged.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from pydantic import JsonValue
 
 from eng5_runner.contracts.request import LLMConfigOverrides
-from eng5_runner.contracts.services import ModelEntry, ModelManifest
+from eng5_runner.contracts.services import ModelEntry
+from eng5_runner.judges.prompts import prompt_blocks, prompt_text
 
-# The provider's own words around a prompt: system prompt, the form of the answer, marks between messages (tokens).
-PROVIDERS_WORDS = 4000
+# Calls that the embedded CJ service makes for a comparison at most, the first included.
+ATTEMPTS = 3
+# Tokens around a prompt: our own system prompt, the schema of the answer, the provider's marks between messages.
+TOKENS_AROUND_PROMPT = 4000
 _PER = 1000
 
 
-def judging_model(manifest: ModelManifest, overrides: LLMConfigOverrides) -> ModelEntry | None:
-    """The model that these overrides lead to: the one named, or the provider's first; None if there is none."""
-    entries = manifest.providers.get(overrides.provider_override or "", ())
-    wanted = overrides.model_override
-    return next((entry for entry in entries if wanted in (None, entry.model_id)), None)
-
-
-def most_usd(model: ModelEntry, *, prompt_tokens: int, overrides: LLMConfigOverrides) -> Decimal | None:
-    """USD that one comparison costs at most; None where nobody knows.
+def longest_prompt(*, task: str | None, criteria: str | None, essays: Iterable[str]) -> int:
+    """Bytes (UTF-8) of the prompt with the two longest essays: no pair has a longer one.
 
     Args:
-        model: who judges.
-        prompt_tokens: the prompt's, counted from above; what goes along with it is added here.
-        overrides: of the request.
+        task: the students' task, if it is known.
+        criteria: a rubric or assessment instructions; None for the default sentence.
+        essays: the texts of all essays that may be compared.
+    """
+    longest = sorted(essays, key=lambda text: len(text.strip().encode()))[-2:]
+    first, second = (*longest, "", "")[:2]
+    return prompt_bytes(prompt_text(prompt_blocks(task=task, criteria=criteria, essay_a=first, essay_b=second)))
+
+
+def prompt_bytes(prompt: str) -> int:
+    """Bytes (UTF-8) of a prompt."""
+    return len(prompt.encode())
+
+
+def call_at_most_usd(model: ModelEntry, *, prompt_bytes: int, overrides: LLMConfigOverrides) -> Decimal | None:
+    """USD that one call costs at most; None where the price, or the length of an answer, is not known.
+
+    Args:
+        model: the model that judges, as the manifest describes it.
+        prompt_bytes: bytes of the user prompt. What goes along with it is added here.
+        overrides: the judge's settings in the request.
     """
     beside = (overrides.system_prompt_override or "") + (overrides.judge_rubric_override or "")
-    read = prompt_tokens + len(beside.encode()) + PROVIDERS_WORDS
-    each = _highest(model, "input"), _highest(model, "output")
-    written = overrides.max_tokens_override or _answer_tokens(model) or model.max_tokens
-    if each[0] is None or each[1] is None or (each[1] and not written):
+    read = prompt_bytes + len(beside.encode()) + TOKENS_AROUND_PROMPT
+    written = answer_tokens(model, overrides) or model.max_tokens
+    read_rate, write_rate = _highest_rate(model, "input"), _highest_rate(model, "output")
+    if read_rate is None or write_rate is None or (write_rate and not written):
         return None
-    return (read * each[0] + (written or 0) * each[1]) / _PER
+    return (read * read_rate + (written or 0) * write_rate) / _PER
 
 
-def _highest(model: ModelEntry, side: str) -> Decimal | None:
+def answer_tokens(model: ModelEntry, overrides: LLMConfigOverrides) -> int | None:
+    """Tokens that an answer may have, thinking included: by the request, else by the model's own default."""
+    default = (model.capabilities or {}).get("answer_tokens")
+    known = isinstance(default, int) and not isinstance(default, bool) and default > 0
+    return overrides.max_tokens_override or (default if known and isinstance(default, int) else None)
+
+
+def _highest_rate(model: ModelEntry, side: str) -> Decimal | None:
     """USD per 1,000 tokens at the model's highest rate: long prompts and cache writes can cost more than the plain."""
-    told = (model.capabilities or {}).get("highest_cost_per_1k")
-    highest = told.get(side) if isinstance(told, dict) else None
+    highest = (model.capabilities or {}).get("highest_cost_per_1k")
     plain = model.cost_per_1k_input_tokens if side == "input" else model.cost_per_1k_output_tokens
-    known = [Decimal(str(rate)) for rate in (plain, highest) if _is_rate(rate)]
+    rates = (plain, highest.get(side) if isinstance(highest, dict) else None)
+    known = [Decimal(str(rate)) for rate in rates if _is_rate(rate)]
     return max(known) if known and plain is not None else None
 
 
 def _is_rate(value: JsonValue) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
-
-
-def _answer_tokens(model: ModelEntry) -> int | None:
-    """What an answer may have where the request does not say."""
-    value = (model.capabilities or {}).get("answer_tokens")
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None

@@ -1,4 +1,4 @@
-"""Where the providers are, and the keys to them: from the environment only, shown nowhere."""
+"""The providers' addresses and keys. Keys come from the environment only and are shown nowhere."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ OPENAI_BASE_URL = "ENG5_OPENAI_BASE_URL"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A provider: the variables of its key and of its address, its usual address, and how it is asked.
+    """Where a provider is, and what is needed to call it.
 
     Attributes:
-        key: the variable.
-        base_url: the variable of another address.
-        url: the usual address.
-        library: the package of its client, and the extra that installs it is `judges-` with the extra's name.
-        extra: that installs the library.
-        client: module and class.
+        key: the environment variable of its key.
+        base_url: the environment variable of another address.
+        url: its usual address.
+        library: the package of its client library.
+        extra: our extra that installs the library.
     """
 
     key: str
@@ -30,39 +29,35 @@ class Place:
     url: str
     library: str
     extra: str
-    client: tuple[str, str]
 
 
-_OPENAI = ("eng5_runner.stack.llm.providers.openai_chat", "Chat")
 PLACES: Mapping[Provider, Place] = MappingProxyType({
     Provider.OPENAI: Place(
-        "OPENAI_API_KEY", OPENAI_BASE_URL, "https://api.openai.com/v1", "openai", "judges-openai", _OPENAI
+        "OPENAI_API_KEY", OPENAI_BASE_URL, "https://api.openai.com/v1", "openai", "judges-openai"
     ),
     Provider.OPENROUTER: Place(
-        "OPENROUTER_API_KEY", "ENG5_OPENROUTER_BASE_URL", "https://openrouter.ai/api/v1", "openai", "judges-openai",
-        _OPENAI,
+        "OPENROUTER_API_KEY", "ENG5_OPENROUTER_BASE_URL", "https://openrouter.ai/api/v1", "openai", "judges-openai"
     ),
     Provider.ANTHROPIC: Place(
-        "ANTHROPIC_API_KEY", "ENG5_ANTHROPIC_BASE_URL", "https://api.anthropic.com", "anthropic", "judges-anthropic",
-        ("eng5_runner.stack.llm.providers.anthropic_messages", "Messages"),
+        "ANTHROPIC_API_KEY", "ENG5_ANTHROPIC_BASE_URL", "https://api.anthropic.com", "anthropic", "judges-anthropic"
     ),
-    # Google's own API in OpenAI's form: its client library (google-genai 3) and stamina want different tenacities.
+    # Google's API in OpenAI's form: its own client library (google-genai 3) needs another tenacity than stamina does.
     Provider.GOOGLE: Place(
         "GEMINI_API_KEY", "ENG5_GOOGLE_BASE_URL", "https://generativelanguage.googleapis.com/v1beta/openai/", "openai",
-        "judges-openai", _OPENAI,
+        "judges-openai",
     ),
 })  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """How to get to a provider.
+    """What a client of the provider is made with.
 
     Attributes:
-        key: its secret; empty where an own server needs none.
-        url: its address.
+        key: the secret; empty where a server of the user's own needs none.
+        url: the address.
         own_server: whether the address is not the usual one.
-        timeout_seconds: for one attempt.
+        timeout_seconds: of one attempt.
     """
 
     key: str = field(repr=False)
@@ -72,20 +67,20 @@ class Access:
 
 
 def is_installed(place: Place) -> bool:
-    """Whether the client library of a provider is there."""
+    """Whether the provider's client library is installed."""
     try:
         return find_spec(place.library) is not None
-    except ModuleNotFoundError:  # of the package that it would be in
+    except ModuleNotFoundError:  # the parent package is missing
         return False
 
 
 def install_command(place: Place) -> str:
-    """How to get the client library of a provider."""
+    """The command that installs the provider's client library."""
     return f"pip install 'eng5-runner[{place.extra}]'"
 
 
 def access_to(provider: Provider, environ: Mapping[str, str], *, timeout_seconds: float) -> Access | None:
-    """How to get to a provider; None where the environment has neither a key nor an address of its own for it."""
+    """What a client needs; None if the environment has neither a key nor another address for the provider."""
     place = PLACES[provider]
     key, url = environ.get(place.key, "").strip(), environ.get(place.base_url, "").strip()
     if not key and not url:

@@ -1,7 +1,7 @@
-"""The models that can be asked, what they take and what they cost: `models.toml` and the user's own file.
+"""The models that can be asked, what they take and what they cost: from `models.toml` and the user's own file.
 
-Prices are in USD per 1,000 tokens, each with the day on which it was looked up and where. A model without a price has
-no cost, which is something else than a cost of 0.
+Prices are in USD per 1,000 tokens. Each names its source and the day on which it was looked up. A model without a
+price has an unknown cost, not a cost of 0.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue, ValidationError
 
 from eng5_runner.contracts.base import WireModel, describe
-from eng5_runner.contracts.request import LLMConfigOverrides, OutputVerbosity, Provider, ReasoningEffort
+from eng5_runner.contracts.request import OutputVerbosity, Provider, ReasoningEffort
 from eng5_runner.contracts.services import ModelEntry
 from eng5_runner.errors import ConfigurationError
 
@@ -34,11 +34,11 @@ class Usage:
     """The tokens of one answer as its provider counts them.
 
     Attributes:
-        prompt: all that was read, from a cache or not.
-        completion: all that was written, thinking included.
-        cached: of `prompt`, read from the provider's cache.
-        cache_written: of `prompt`, written into that cache.
-        billed: USD, if the provider says itself what it charged.
+        prompt: tokens read, from a cache or not.
+        completion: tokens written, thinking included.
+        cached: the part of `prompt` that was read from the provider's cache.
+        cache_written: the part of `prompt` that was written into that cache.
+        billed: USD that the provider says it charged; None if it does not say.
     """
 
     prompt: int = 0
@@ -49,7 +49,7 @@ class Usage:
 
 
 class Rates(WireModel):
-    """USD per 1,000 tokens. What is read from or written into the provider's cache costs like `input` if not given."""
+    """USD per 1,000 tokens; without a rate of their own, cache reads and cache writes cost as much as `input`."""
 
     input: Usd
     output: Usd
@@ -69,9 +69,10 @@ class Price(Rates):
     """What a model costs.
 
     Attributes:
-        looked_up: when.
-        source: where.
-        long_prompt_above: prompts of more tokens than this cost `long_prompt` in all.
+        looked_up: the day on which the price was read at the source.
+        source: where the price was read.
+        long_prompt_above: tokens. For a longer prompt, the whole call costs the rates of `long_prompt`.
+        long_prompt: the rates for long prompts.
     """
 
     looked_up: date
@@ -86,26 +87,26 @@ class Price(Rates):
         return self.cost(usage)
 
     def highest(self) -> dict[str, JsonValue]:
-        """USD per 1,000 tokens that nothing costs more than, read and written."""
-        rates = [self, *([self.long_prompt] if self.long_prompt else [])]
+        """The highest rates of all, USD per 1,000 tokens: `input` for what is read, `output` for what is written."""
+        tiers = [self, *([self.long_prompt] if self.long_prompt else [])]
         read = [
-            rate for each in rates for rate in (each.input, each.cached_input, each.cache_write) if rate is not None
+            rate for tier in tiers for rate in (tier.input, tier.cached_input, tier.cache_write) if rate is not None
         ]
-        return {"input": float(max(read)), "output": float(max(each.output for each in rates))}
+        return {"input": float(max(read)), "output": float(max(tier.output for tier in tiers))}
 
 
 class Model(WireModel):
     """One model.
 
     Attributes:
-        id: what its provider calls it.
-        context: tokens that it reads and writes together at most.
-        max_output: tokens that it writes at most.
-        max_tokens: what it may write where nobody says otherwise, thinking included.
-        temperature: whether it takes one; `without_reasoning` only with the reasoning effort `none`.
-        reasoning_efforts: those that it takes.
-        verbosities: those that it takes.
-        answers: how it is held to the form of the answer: by schema, as any JSON, or by the words of the prompt.
+        id: the provider's name for it.
+        context: the most tokens that it reads and writes together.
+        max_output: the most tokens that it writes.
+        max_tokens: the limit of an answer where the request gives none, thinking included.
+        temperature: whether it takes one; `without_reasoning`: only with the reasoning effort `none`.
+        reasoning_efforts: the efforts that it takes.
+        verbosities: the verbosities that it takes.
+        answers: what makes it answer in the right form: a schema, JSON mode, or the prompt alone (`text`).
         retires: the last day on which it answers.
     """
 
@@ -127,41 +128,20 @@ class Model(WireModel):
     recommended_for: tuple[str, ...] = ()
 
     def is_retired(self, day: date) -> bool:
-        """Whether it does not answer any more on that day."""
+        """Whether it no longer answers on that day."""
         return self.retires is not None and day > self.retires
 
-    def refuses(self, overrides: LLMConfigOverrides) -> str | None:
-        """Why it cannot be asked with these overrides, naming the parameter; None if it can."""
-        if self.is_retired(datetime.now(UTC).date()):
-            return f"model_override: {self.id} was retired on {self.retires}"
-        effort, verbosity, most = overrides.reasoning_effort, overrides.output_verbosity, self.max_output
-        if effort is not None and effort not in self.reasoning_efforts:
-            return self._takes("reasoning_effort", not_=effort, but=self.reasoning_efforts)
-        if verbosity is not None and verbosity not in self.verbosities:
-            return self._takes("output_verbosity", not_=verbosity, but=self.verbosities)
-        if overrides.max_tokens_override is not None and most is not None and overrides.max_tokens_override > most:
-            return f"max_tokens_override: {self.id} writes at most {most} tokens"
-        if overrides.temperature_override is None or self.temperature == "always":
-            return None
-        if self.temperature == "never":
-            return f"temperature_override: {self.id} takes no temperature"
-        if effort is not ReasoningEffort.NONE:
-            return f"temperature_override: {self.id} takes a temperature only with the reasoning effort none"
-        return None
-
-    def _takes(self, parameter: str, *, not_: str, but: tuple[str, ...]) -> str:
-        return f"{parameter}: {self.id} takes {', '.join(but) or 'none of its values'}, not {not_}"
-
     def cost(self, usage: Usage) -> Decimal | None:
-        """USD for one answer; None where the price is not known."""
+        """USD for one answer; None if the price is unknown."""
         if usage.billed is not None:
             return usage.billed
         return self.price.of(usage) if self.price else None
 
     def entry(self, *, attempts: int) -> ModelEntry:
-        """How the service's manifest tells of it; `attempts` is how often its provider is asked one question at most.
+        """The model as the service's manifest describes it. A model with a day of retirement counts as deprecated.
 
-        A model whose end is announced is deprecated.
+        Args:
+            attempts: the most requests that the service sends to the provider for one call.
         """
         price = self.price
         return ModelEntry(
@@ -193,17 +173,17 @@ class Model(WireModel):
 
 
 class Limits(WireModel):
-    """How a provider may be asked.
+    """The limits that the service keeps when it calls a provider.
 
     Attributes:
         requests_per_minute: None for no limit of our own.
         tokens_per_minute: read and written together; None for no limit of our own.
-        concurrency: questions at the same time.
-        timeout_seconds: for one attempt.
-        attempts: for one question, the first included.
-        patience_seconds: for one question, all attempts and pauses included.
-        failures_in_a_row: after so many the provider is left alone for a while.
-        pause_seconds: for so long.
+        concurrency: calls at the same time.
+        timeout_seconds: of one attempt.
+        attempts: of one call, the first included.
+        patience_seconds: time limit of one call, all attempts and pauses included.
+        failures_in_a_row: after so many failures the service stops calling the provider for a while.
+        pause_seconds: the length of that pause.
     """
 
     requests_per_minute: Annotated[float, Field(gt=0)] | None = None
@@ -217,7 +197,7 @@ class Limits(WireModel):
 
 
 class Manifest(WireModel):
-    """All models, and how their providers may be asked."""
+    """Models, and the limits of their providers."""
 
     models: tuple[Model, ...] = ()
     limits: dict[Provider, Limits] = Field(default_factory=dict)
@@ -227,11 +207,11 @@ class Manifest(WireModel):
         return tuple(model for model in self.models if model.provider is provider)
 
     def limits_of(self, provider: Provider) -> Limits:
-        """How a provider may be asked."""
+        """A provider's limits."""
         return self.limits.get(provider) or Limits()
 
     def before(self, other: Manifest) -> Manifest:
-        """Both; where both tell of the same model or provider, this one is right."""
+        """Both manifests together; this one wins where both have the same model or provider."""
         known = {(model.provider, model.id) for model in self.models}
         rest = (model for model in other.models if (model.provider, model.id) not in known)
         return Manifest(models=(*self.models, *rest), limits=other.limits | self.limits)
@@ -244,7 +224,7 @@ def built_in() -> Manifest:
 
 
 def users_own(environ: Mapping[str, str]) -> Manifest:
-    """The models of the user's file, none without one.
+    """The models of the user's own file; no models without such a file.
 
     Raises:
         ConfigurationError: the file cannot be read, or is not such a file.

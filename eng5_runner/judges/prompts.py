@@ -1,4 +1,4 @@
-"""What a judge is shown. No essay id is in it: an id can hold a name or a grade."""
+"""The prompt that a judge is shown. It holds no essay id, because an id can contain a name or a grade."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def prompt_blocks(*, task: str | None, criteria: str | None, essay_a: str, essay
 
     Args:
         task: the students' task, if it is known.
-        criteria: a rubric or assessment instructions; None takes a plain sentence.
+        criteria: a rubric or assessment instructions; None for the default sentence.
         essay_a: the text of the essay shown first.
         essay_b: the text of the essay shown second.
     """
@@ -26,7 +26,7 @@ def prompt_blocks(*, task: str | None, criteria: str | None, essay_a: str, essay
 
 
 def prompt_text(blocks: tuple[PromptBlock, ...]) -> str:
-    """The parts as one text: what is judged and hashed."""
+    """The parts as one text. This text is judged and hashed."""
     return "\n\n".join(block.content for block in blocks)
 
 

@@ -1,7 +1,7 @@
-"""The words that judges are shown, each from a file in `texts/`, known by the hash of its exact text.
+"""The fixed texts that judges are shown: one file each in `texts/`, identified by the hash of the exact text.
 
-`question` and `criteria` stand in the prompt, `system` and `rubric` in the system prompt. A file's last line end is not
-part of its text.
+`question` and `criteria` are parts of the prompt, `system` and `rubric` are parts of the system prompt. The line end at
+the end of a file is not part of its text.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from importlib.resources import files
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A text and its name: the file's, without `.md`."""
+    """A text and its name, which is the file's name without `.md`."""
 
     name: str
     text: str
 
     @property
     def sha256(self) -> str:
-        """Of the exact text, in UTF-8."""
+        """The SHA-256 of the exact text in UTF-8, 64 hex digits."""
         return text_sha256(self.text)
 
 
 def text_sha256(text: str) -> str:
-    """Of a text in UTF-8, 64 hex digits."""
+    """The SHA-256 of a text in UTF-8, 64 hex digits."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -40,6 +40,6 @@ QUESTION = _template("question")
 
 
 def templates_in(prompt: str, system: str) -> tuple[Template, ...]:
-    """Those whose words stand in a prompt or its system prompt; what a run replaced is not among them."""
+    """The templates whose text is in a prompt or its system prompt; those that a run replaced are left out."""
     places = ((SYSTEM, system), (RUBRIC, system), (CRITERIA, prompt), (QUESTION, prompt))
     return tuple(template for template, text in places if template.text in text)

@@ -6,27 +6,30 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from eng5_runner.contracts.request import LLMConfigOverrides
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.next_step import texts_to_store
+from eng5_runner.core.request import judge_overrides
 from eng5_runner.core.spec import Budget, RunSpec
 from eng5_runner.core.study_size import asked_per_pair, comparisons_wanted
 from eng5_runner.measure.design.planning import expected_precision
+from eng5_runner.planning.candidates import Candidates
 from eng5_runner.planning.pilot import Pilot
 from eng5_runner.planning.precision import PrecisionForecast, forecasts, pair_margin
-from eng5_runner.planning.pricing import Estimate, ModelPricing, PromptSize, Workload, estimate, measured_estimate
+from eng5_runner.planning.pricing import Estimate, ModelPricing, Workload, estimate, measured_estimate
 
-# Seconds that a given CJ service may be silent when a wave is done: its monitor's rounds.
+# Seconds that a remote CJ service may be silent after a wave: the time between two rounds of its monitor.
 MONITOR_ROUND = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bought:
-    """What a cost limit is enough for, never more than the run asks for.
+    """What a cost limit pays for, never more than the run asks for.
 
     Attributes:
-        surely: comparisons, whatever happens; None where no bound is known.
-        likely: comparisons.
-        reliability: at the ends of `likely`, for each spread of the plan.
+        surely: comparisons in the worst case; None if no bound is known.
+        likely: comparisons, from a low to a high end.
+        reliability: at both ends of `likely`, for each spread of the plan.
     """
 
     usd: float
@@ -36,44 +39,23 @@ class Bought:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidates:
-    """Who could judge, and how they are asked.
-
-    Attributes:
-        chosen: the run's judge; None where only the service knows it.
-        others: candidates to compare, where none was chosen.
-        size: of the prompts.
-        own_prompt: whether the services, and so the prompts and prices, are ours; given ones have their own.
-        pilot: an earlier run.
-        within_one: the share of grades within one step that is asked about.
-    """
-
-    chosen: ModelPricing | None
-    others: tuple[ModelPricing, ...]
-    size: PromptSize
-    own_prompt: bool = True
-    pilot: Pilot | None = None
-    within_one: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What a run would do.
 
     Attributes:
-        essays: that are compared, anchors among them.
+        essays: compared essays, anchors included.
         comparisons: in all.
         chosen_by: where that number comes from.
-        per_pair: how often each pair is asked on average, repeats and swaps together.
-        waves: in which the pairs are asked.
-        precision: what the comparisons buy, for each of several spreads; none in a boundary design.
+        per_pair: how often each pair is judged on average, repeats and swaps included.
+        waves: the number of waves in which the pairs are judged.
+        precision: what the comparisons buy, for each of several spreads; empty in a boundary design.
         pair_margin: of a boundary design: half the 90% interval of how often one essay of a pair wins, if they are
-            about equal and each judgement is a new one.
-        judge: what they take with the run's judge; None where only the service knows it.
-        candidates: what they would take with other judges.
-        within_max_cost: what the cost limit is enough for; None without one, and where the price is not known.
-        to_upload: texts, with how many bytes.
-        cached: texts that a Content Service is known to hold.
+            about equal and all judgements are independent.
+        judge: what the comparisons take with the run's judge; None where only the service knows it.
+        candidates: what the comparisons would take with other judges.
+        within_max_cost: what the cost limit pays for; None without a limit or a known price.
+        to_upload: texts to upload, `upload_bytes` in all.
+        cached: texts that the Content Service is known to hold.
     """
 
     students: int
@@ -89,7 +71,6 @@ class Plan:
     candidates: tuple[Estimate, ...]
     max_cost_usd: float | None
     within_max_cost: Bought | None
-    prompt_characters: PromptSize
     own_prompt: bool
     pilot: Pilot | None
     to_upload: int
@@ -98,26 +79,30 @@ class Plan:
 
 
 def make_plan(
-    spec: RunSpec, inputs: Inputs, *, texts: Mapping[str, bytes], cached: Mapping[str, str], market: Candidates
+    spec: RunSpec, inputs: Inputs, *, texts: Mapping[str, bytes], cached: Mapping[str, str], candidates: Candidates
 ) -> Plan:
     """Plan a run.
 
     Args:
-        spec: what is asked.
-        inputs: what there is.
+        spec: of the run.
+        inputs: of the run.
         texts: sha256 → bytes.
         cached: sha256 → storage id of what was uploaded before.
-        market: who could judge, and at what price.
+        candidates: who could judge, and at what price.
     """
     essays = len(inputs.students) + len(inputs.anchors)
     comparisons, chosen_by = comparisons_wanted(spec.budget, essays=essays)
     wanted = texts_to_store(inputs, with_anchors=spec.study.assignment_id is None)
     left = [sha256 for sha256 in wanted if sha256 not in cached]
-    work = _work(spec, comparisons=comparisons, essays=essays, own_prompt=market.own_prompt)
+    work = _work(spec, inputs, comparisons=comparisons, own_prompt=candidates.own_prompt)
     precision = tuple(
-        forecasts(spec.budget, inputs, comparisons=comparisons, pilot=market.pilot, within_one=market.within_one)
+        forecasts(
+            spec.budget, inputs, comparisons=comparisons, pilot=candidates.pilot, within_one=candidates.within_one
+        )
     )
-    judge = None if market.chosen is None else _priced(market.chosen, market=market, spec=spec, work=work)
+    judge = (
+        None if candidates.chosen is None else _priced(candidates.chosen, candidates=candidates, spec=spec, work=work)
+    )
     return Plan(
         students=len(inputs.students),
         anchors=len(inputs.anchors),
@@ -129,12 +114,11 @@ def make_plan(
         precision=precision,
         pair_margin=pair_margin(2 * spec.budget.repeats) if spec.budget.design == "boundary" else None,
         judge=judge,
-        candidates=tuple(_priced(one, market=market, spec=spec, work=work) for one in market.others),
+        candidates=tuple(_priced(other, candidates=candidates, spec=spec, work=work) for other in candidates.others),
         max_cost_usd=spec.budget.max_cost_usd,
         within_max_cost=_bought(judge, budget=spec.budget, essays=essays, comparisons=comparisons, precision=precision),
-        prompt_characters=market.size,
-        own_prompt=market.own_prompt,
-        pilot=market.pilot,
+        own_prompt=candidates.own_prompt,
+        pilot=candidates.pilot,
         to_upload=len(left),
         upload_bytes=sum(len(texts[sha256]) for sha256 in left),
         cached=len(wanted) - len(left),
@@ -150,33 +134,34 @@ def _bought(
     low, high = (min(math.floor(end), comparisons) for end in (within.low, within.high))
 
     def reliability(asked: int, spread: float) -> float:
-        telling = asked / asked_per_pair(budget)
+        pairs = asked / asked_per_pair(budget)  # repeats and swaps tell nothing of the positions
         adaptive = budget.design == "adaptive"
-        return expected_precision(essays=essays, comparisons=telling, spread=spread, adaptive=adaptive).reliability
+        return expected_precision(essays=essays, comparisons=pairs, spread=spread, adaptive=adaptive).reliability
 
     return Bought(
         usd=budget.max_cost_usd,
         surely=None if surely is None else min(surely, comparisons),
         likely=(low, high),
-        reliability=tuple((reliability(low, one.spread), reliability(high, one.spread)) for one in precision),
+        reliability=tuple((reliability(low, row.spread), reliability(high, row.spread)) for row in precision),
     )
 
 
-def _work(spec: RunSpec, *, comparisons: int, essays: int, own_prompt: bool) -> Workload:
+def _work(spec: RunSpec, inputs: Inputs, *, comparisons: int, own_prompt: bool) -> Workload:
     boundary = spec.budget.design == "boundary"
+    essays = len(inputs.students) + len(inputs.anchors)
     return Workload(
         comparisons=comparisons,
         at_once=max(len(spec.budget.pairs) if boundary else essays // 2, 1),
         pause=0.0 if own_prompt else MONITOR_ROUND,
-        effort=spec.judge.reasoning_effort if spec.judge else None,
+        judge=judge_overrides(spec, inputs) or LLMConfigOverrides(),
         limit=spec.budget.max_cost_usd,
     )
 
 
-def _priced(tariff: ModelPricing, *, market: Candidates, spec: RunSpec, work: Workload) -> Estimate:
-    assumed = estimate(tariff, market.size, work=work, language=spec.study.language)
-    pilot = market.pilot
-    if pilot is None or pilot.judge != (tariff.provider, tariff.model):
+def _priced(pricing: ModelPricing, *, candidates: Candidates, spec: RunSpec, work: Workload) -> Estimate:
+    assumed = estimate(pricing, candidates.size, work=work, language=spec.study.language)
+    pilot = candidates.pilot
+    if pilot is None or pilot.judge != (pricing.entry.provider, pricing.entry.model_id):
         return assumed
     return measured_estimate(
         assumed,

@@ -1,4 +1,4 @@
-"""What comparisons buy, and what it takes to buy more."""
+"""How precise a study is expected to be, and how many comparisons a given precision needs."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from eng5_runner.measure.design.planning import (
 )
 from eng5_runner.planning.pilot import Pilot
 
-# What is usually asked for: a reliability to report differences between groups with, one to place single essays with,
-# and the share of grades right within a step that the method reaches at 20 judgements an essay.
+# Targets that a plan shows where the run has none: a reliability for differences between groups, a reliability for
+# single essays, and the share of grades within one step that the method reaches at 20 judgements an essay.
 USUAL_RELIABILITIES = (0.8, 0.9)
 USUAL_WITHIN_ONE = 0.8
 _NINETY = 1.645  # standard errors of a 90% interval
@@ -28,10 +28,12 @@ _NINETY = 1.645  # standard errors of a 90% interval
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrecisionTarget:
-    """A wish, and the comparisons it takes; None if no number is enough.
+    """A precision, and the comparisons that it needs.
 
     Attributes:
         of: `reliability`, `standard error` or `grade within one step`.
+        value: the precision: from 0 to 1, or logits for a standard error.
+        comparisons: None if no number is enough.
     """
 
     of: str
@@ -41,17 +43,18 @@ class PrecisionTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrecisionForecast:
-    """What the comparisons buy if the essays' spread is this.
+    """The expected precision of a study whose essays have a given spread.
 
     Attributes:
-        spread: σ in logits.
-        origin: `assumed`, or the pilot's `estimate`, `low` or `high` end.
-        per_essay: judgements that tell of an essay's position, repeats and swaps not counted.
+        spread: σ of the essays' positions, in logits.
+        origin: of the spread: `assumed`, or the pilot's `estimate`, `low` or `high` end.
+        per_essay: judgements for each essay's position; repeats and swaps do not count.
         se: expected standard error of θ, in logits.
-        exact: chance that a projected grade is the experts'; None where no grades can be projected.
-        within_one: the same or a neighbouring one.
-        adaptive_worth: balanced judgements that one after the sixth round is worth; 1 in other designs.
-        goals: what other wishes take.
+        reliability: expected, from 0 to 1.
+        exact: chance that a projected grade is the experts' grade; None where no grades can be projected.
+        within_one: chance that it is the same or a neighbouring grade; None likewise.
+        adaptive_worth: balanced judgements that one adaptive judgement is worth; 1 in other designs.
+        targets: what other precisions need.
     """
 
     spread: float
@@ -62,11 +65,11 @@ class PrecisionForecast:
     exact: float | None
     within_one: float | None
     adaptive_worth: float
-    goals: tuple[PrecisionTarget, ...]
+    targets: tuple[PrecisionTarget, ...]
 
 
 def spreads(pilot: Pilot | None) -> tuple[tuple[float, str], ...]:
-    """For which σ a plan is made, each with its origin."""
+    """The spreads (σ, logits) that a plan is made for, each with its origin."""
     if pilot is None:
         return tuple((spread, "assumed") for spread in SPREADS)
     ends = pilot.spread_90
@@ -83,25 +86,25 @@ def _grading(inputs: Inputs, pilot: Pilot | None) -> Grading:
 def forecasts(
     budget: Budget, inputs: Inputs, *, comparisons: int, pilot: Pilot | None, within_one: float | None
 ) -> Iterator[PrecisionForecast]:
-    """What so many comparisons buy, for each spread; nothing in a boundary design, which places no essay.
+    """What the comparisons buy, for each spread; nothing in a boundary design, which places no essay.
 
     Args:
         budget: of the run.
-        inputs: what there is.
+        inputs: of the run.
         comparisons: in all.
         pilot: an earlier run.
-        within_one: the share of grades within one step that is asked about; None for the usual one.
+        within_one: the share of grades within one step to plan for; None for the usual share.
     """
     if budget.design == "boundary":
         return
     adaptive = budget.design == "adaptive"
     essays = len(inputs.students) + len(inputs.anchors)
     grading = _grading(inputs, pilot)
-    telling = comparisons / asked_per_pair(budget)
+    pairs = comparisons / asked_per_pair(budget)
     for spread, origin in spreads(pilot):
-        expected = expected_precision(essays=essays, comparisons=telling, spread=spread, adaptive=adaptive)
+        expected = expected_precision(essays=essays, comparisons=pairs, spread=spread, adaptive=adaptive)
         chances = grade_chances(expected.per_essay, spread=spread, grading=grading, adaptive=adaptive)
-        wishes = _Wishes(budget=budget, essays=essays, grading=grading, spread=spread)
+        targets = _Targets(budget=budget, essays=essays, grading=grading, spread=spread)
         yield PrecisionForecast(
             spread=spread,
             origin=origin,
@@ -111,31 +114,31 @@ def forecasts(
             exact=None if chances is None else chances.exact,
             within_one=None if chances is None else chances.within_one,
             adaptive_worth=adaptive_worth(spread) if adaptive else 1.0,
-            goals=tuple(wishes.goals(within_one=within_one)),
+            targets=tuple(targets.all(within_one=within_one)),
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Wishes:
-    """The targets of a run, or the usual ones, and what they take."""
+class _Targets:
+    """The targets of a run, or the usual ones, and the comparisons that they need."""
 
     budget: Budget
     essays: int
     grading: Grading
     spread: float
 
-    def goals(self, *, within_one: float | None) -> Iterator[PrecisionTarget]:
-        """Each wish with its comparisons."""
+    def all(self, *, within_one: float | None) -> Iterator[PrecisionTarget]:
+        """Each target with its comparisons."""
         target = self.budget.target_reliability
         for reliability in USUAL_RELIABILITIES if target is None else (target,):
             needed = comparisons_for_reliability(
                 essays=self.essays, spread=self.spread, reliability=reliability, adaptive=self._adaptive
             )
-            yield self._goal("reliability", reliability, needed=needed)
+            yield self._target("reliability", reliability, needed=needed)
         if self.budget.target_se is not None:
-            yield self._goal("standard error", self.budget.target_se, needed=self._for_se(self.budget.target_se))
+            yield self._target("standard error", self.budget.target_se, needed=self._for_se(self.budget.target_se))
         wanted = within_one or USUAL_WITHIN_ONE
-        yield self._goal("grade within one step", wanted, needed=self._for_grades(wanted))
+        yield self._target("grade within one step", wanted, needed=self._for_grades(wanted))
 
     def _for_se(self, se: float) -> int:
         if se >= self.spread:
@@ -155,12 +158,12 @@ class _Wishes:
     def _adaptive(self) -> bool:
         return self.budget.design == "adaptive"
 
-    def _goal(self, of: str, value: float, *, needed: int | None) -> PrecisionTarget:
-        """Repeats and swaps come on top."""
+    def _target(self, of: str, value: float, *, needed: int | None) -> PrecisionTarget:
+        """Add repeats and swaps, which buy no precision."""
         asked = None if needed is None else math.ceil(needed * asked_per_pair(self.budget))
         return PrecisionTarget(of=of, value=value, comparisons=asked)
 
 
 def pair_margin(judgements: int) -> float:
-    """Half of Wilson's 90% interval of a share of about a half."""
+    """Half the width of Wilson's 90% interval of a share of about one half."""
     return 0.5 * _NINETY / math.sqrt(judgements + _NINETY**2)

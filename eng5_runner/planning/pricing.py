@@ -1,25 +1,30 @@
-"""What comparisons take: tokens, money and time, each as an interval, before any is asked.
+"""The tokens, USD and seconds that comparisons take, each as an interval, before any comparison is made.
 
-What is assumed, as long as no pilot run has measured it:
+Assumptions, unless a pilot run has measured the figures:
 
-- Characters a token. English 2.7 to 4.7: four is OpenAI's rule of thumb, and the bundled study counted with `ctok` 1.3
-  (a reconstruction of Claude's vocabularies) has 3.1 to 4.5 in essays and 2.7 to 4.4 in instructions, the low figures
-  with the newer vocabulary. Swedish 2.1 to 3.7: a paragraph counted in the same way has 2.3 to 3.1.
-- An answer of 40 to 200 tokens: a verdict with a terse or a full justification of at most 400 characters, as the form
-  of the answer wants it. Before it a model that thinks writes what `_THINKING` says; that is our guess.
-- An answer comes after 1 second and at 150 tokens a second, or after 4 seconds and at 30.
+- Characters per token. English 2.7 to 4.7: four is OpenAI's rule of thumb, and the bundled study counted with `ctok`
+  1.3 (a reconstruction of Claude's vocabularies) has 3.1 to 4.5 in essays and 2.7 to 4.4 in instructions, the low
+  figures with the newer vocabulary. Swedish 2.1 to 3.7: a paragraph counted in the same way has 2.3 to 3.1.
+- An answer has 40 to 200 tokens: a verdict with a short or a full justification of at most 400 characters. A reasoning
+  model first writes as many tokens as `_THINKING` says; that is our guess.
+- The first token comes after 1 to 4 seconds, and then 150 to 30 tokens a second.
 
-`at most` is another thing: every answer takes all tokens that it may, and every comparison all its attempts.
+`at most` is the worst case instead, by `judges.cost_bound`: each answer uses all its tokens, every retry is spent.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from types import MappingProxyType
 
-from eng5_runner.contracts.request import Language, ReasoningEffort
+from eng5_runner.contracts.request import Language, LLMConfigOverrides, ReasoningEffort
+from eng5_runner.contracts.services import ModelEntry
+from eng5_runner.judges.catalogue import KnownModel
+from eng5_runner.judges.cost_bound import ATTEMPTS, answer_tokens, call_at_most_usd
+from eng5_runner.judges.manifest import Limits, Price, Rates
 
 _CHARACTERS_PER_TOKEN: Mapping[Language, tuple[float, float]] = MappingProxyType(
     {Language.ENGLISH: (2.7, 4.7), Language.SWEDISH: (2.1, 3.7)}
@@ -38,64 +43,88 @@ _QUICK, _SLOW = (1.0, 150.0), (4.0, 30.0)  # seconds before the first token, tok
 _SECONDS_OF_BASELINE = (0.002, 0.02)
 _MINUTE = 60.0
 _PER = 1000.0
+_FREE = Rates(input=Decimal(0), output=Decimal(0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """From a low to a high end, both likely."""
+    """From a low to a high end; both ends are likely."""
 
     low: float
     high: float
 
     def times(self, factor: float) -> Interval:
-        """Both ends so many times."""
+        """The interval with both ends multiplied by a factor."""
         return Interval(low=self.low * factor, high=self.high * factor)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TokenPrices:
-    """USD per 1,000 tokens; what is read from or written into a cache costs like `input` if not given."""
-
-    input: float
-    output: float
-    cached_input: float | None = None
-    cache_write: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelPricing:
-    """A model as far as money and time go.
+    """What determines the cost and the pace of a model.
 
     Attributes:
-        offline: no language model: it costs nothing and answers at once.
+        entry: the model as the LLM provider's manifest describes it.
+        max_tokens: the most tokens of an answer; None if nobody says.
+        price: None if it is unknown, which is not a price of 0.
+        limits: of its provider.
         ready: whether there is a key or an address for its provider.
-        thinks: whether it writes tokens that are paid for and not part of the answer.
-        max_tokens: that an answer takes at most; None where nobody says.
-        context: tokens that it reads and writes together at most.
-        prices: None where they are not known, which is not 0.
-        looked_up: the day on which the prices were, ISO 8601.
-        long_prompt_above: longer prompts (tokens) cost `long_prices` in all.
-        requests_per_minute: None for no limit.
-        tokens_per_minute: read and written together; None for no limit.
-        attempts: that a comparison which fails gets in all.
     """
 
-    provider: str
-    model: str
-    offline: bool = False
-    ready: bool = True
-    thinks: bool = False
+    entry: ModelEntry
     max_tokens: int | None = None
-    context: int | None = None
-    prices: TokenPrices | None = None
-    looked_up: str | None = None
-    source: str | None = None
-    long_prompt_above: int | None = None
-    long_prices: TokenPrices | None = None
-    requests_per_minute: float | None = None
-    tokens_per_minute: float | None = None
-    concurrency: int = 1
-    attempts: int = 1
+    price: Price | None = None
+    limits: Limits = field(default_factory=Limits)
+    ready: bool = True
+
+    @classmethod
+    def of(cls, known: KnownModel, judge: LLMConfigOverrides) -> ModelPricing:
+        """The pricing of a known model with a run's settings of the judge."""
+        return cls(
+            entry=known.entry,
+            max_tokens=answer_tokens(known.entry, judge),
+            price=known.model.price if known.model else None,
+            limits=known.limits,
+            ready=known.reachable,
+        )
+
+    @property
+    def offline(self) -> bool:
+        """Whether it is no language model: it costs nothing and answers at once."""
+        return (self.entry.capabilities or {}).get("language_model") is False
+
+    @property
+    def thinks(self) -> bool:
+        """Whether it writes reasoning tokens, which are paid for and are not part of the answer."""
+        return bool((self.entry.capabilities or {}).get("reasoning_efforts"))
+
+    def facts(self) -> dict[str, object]:
+        """The same for programs, prices in USD per 1,000 tokens."""
+        price, limits = self.price, self.limits
+        return {
+            "provider": self.entry.provider,
+            "model": self.entry.model_id,
+            "offline": self.offline,
+            "ready": self.ready,
+            "thinks": self.thinks,
+            "max_tokens": self.max_tokens,
+            "context": self.entry.context_window,
+            "prices": _rates(_FREE if self.offline else price),
+            "looked_up": price.looked_up.isoformat() if price else None,
+            "source": price.source if price else None,
+            "long_prompt_above": price.long_prompt_above if price else None,
+            "long_prices": _rates(price.long_prompt) if price else None,
+            "requests_per_minute": limits.requests_per_minute,
+            "tokens_per_minute": limits.tokens_per_minute,
+            "concurrency": limits.concurrency,
+            "attempts": ATTEMPTS,
+        }
+
+
+def _rates(rates: Rates | None) -> dict[str, float | None] | None:
+    if rates is None:
+        return None
+    amounts = rates.model_dump(include=set(Rates.model_fields))
+    return {name: None if amount is None else float(amount) for name, amount in amounts.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,40 +135,40 @@ class PromptSize:
         prefix: what comes first and is the same each time: system prompt, task, criteria. A provider may cache it.
         rest: headings and question.
         form: the schema of the answer, which some providers count as read.
-        essays: of the two essays together on average, each essay being shown equally often.
-        shortest: the two shortest essays together.
+        essays: the two essays together, on average; each essay is shown equally often.
         longest: the two longest essays together.
+        longest_bytes: the prompt with the two longest essays, in bytes of UTF-8.
     """
 
     prefix: int
     rest: int
     form: int
     essays: float
-    shortest: int
     longest: int
+    longest_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """How much is asked.
+    """How many comparisons are made, and how.
 
     Attributes:
         comparisons: in all.
-        at_once: pairs of a wave; the next begins when all of them are answered.
+        at_once: pairs of a wave; the next wave begins when all of them have an answer.
         pause: seconds that the service may be silent between waves.
-        effort: how much thinking is asked for.
-        limit: USD that may be spent at most.
+        judge: the judge's settings in the request.
+        limit: the cost limit, USD.
     """
 
     comparisons: int
     at_once: int
     pause: float = 0.0
-    effort: ReasoningEffort | None = None
+    judge: LLMConfigOverrides = field(default_factory=LLMConfigOverrides)
     limit: float | None = None
 
     @property
     def waves(self) -> int:
-        """How many there are."""
+        """The number of waves."""
         return -(-self.comparisons // self.at_once)
 
 
@@ -150,19 +179,21 @@ class Estimate:
     Attributes:
         prompt_tokens: read for one comparison.
         completion_tokens: written for one comparison.
-        usd: for all; None where the price is not known.
-        usd_at_most: for all, if each answer takes all tokens it may and each comparison all its attempts.
-        seconds: for all.
-        within_limit: comparisons that the cost limit is likely enough for.
-        within_limit_at_least: comparisons that it is enough for whatever happens.
+        usd: for all comparisons; None if the price is unknown.
+        call_at_most_usd: the most that one call can cost; None if that is unknown.
+        usd_at_most: for all comparisons, if each call costs that much and each comparison needs all its attempts.
+        seconds: for all comparisons.
+        within_limit: comparisons that the cost limit is likely to pay for.
+        within_limit_at_least: comparisons that the cost limit pays for in the worst case.
         too_long: whether the longest pair may not fit into the model's context.
         measured: whether this is from a pilot run.
     """
 
-    tariff: ModelPricing
+    pricing: ModelPricing
     prompt_tokens: Interval
     completion_tokens: Interval
     usd: Interval | None
+    call_at_most_usd: float | None
     usd_at_most: float | None
     seconds: Interval
     within_limit: Interval | None
@@ -171,7 +202,7 @@ class Estimate:
     measured: bool = False
 
 
-def estimate(tariff: ModelPricing, size: PromptSize, *, work: Workload, language: Language) -> Estimate:
+def estimate(pricing: ModelPricing, size: PromptSize, *, work: Workload, language: Language) -> Estimate:
     """What the comparisons take with a model, by the assumptions above."""
     few, many = _CHARACTERS_PER_TOKEN[language]
     prompt = Interval(
@@ -179,93 +210,84 @@ def estimate(tariff: ModelPricing, size: PromptSize, *, work: Workload, language
         high=(size.prefix + size.rest + size.form + size.essays) / few,
     )
     prefix = Interval(low=size.prefix / many, high=size.prefix / few)
-    written = _written(tariff, work.effort)
+    written = _written(pricing, work.judge.reasoning_effort)
     longest = (size.prefix + size.rest + size.form + size.longest) / few
-    low, high = _usd(tariff, prompt=prompt, prefix=prefix, written=written)
-    most = _most(tariff, longest=longest)
+    usd = _usd(pricing, prompt=prompt, prefix=prefix, written=written)
+    call = call_at_most_usd(pricing.entry, prompt_bytes=size.longest_bytes, overrides=work.judge)
+    at_most = None if call is None else float(call) * ATTEMPTS
+    context = pricing.entry.context_window
     return Estimate(
-        tariff=tariff,
+        pricing=pricing,
         prompt_tokens=prompt,
         completion_tokens=written,
-        usd=None if low is None or high is None else Interval(low=low, high=high).times(work.comparisons),
-        usd_at_most=None if most is None else most * work.comparisons,
-        seconds=_seconds(tariff, tokens=Interval(low=prompt.low, high=prompt.high), written=written, work=work),
-        within_limit=_within(low, high, limit=work.limit),
-        within_limit_at_least=None if not most or work.limit is None else math.floor(work.limit / most),
-        too_long=tariff.context is not None and longest + written.high > tariff.context,
+        usd=usd and usd.times(work.comparisons),
+        call_at_most_usd=None if call is None else float(call),
+        usd_at_most=None if at_most is None else at_most * work.comparisons,
+        seconds=_seconds(pricing, tokens=prompt, written=written, work=work),
+        within_limit=_within(usd, limit=work.limit),
+        within_limit_at_least=None if not at_most or work.limit is None else math.floor(work.limit / at_most),
+        too_long=context is not None and longest + written.high > context,
     )
 
 
 def measured_estimate(
     assumed: Estimate, *, prompt: Interval, written: Interval, usd: Interval | None, seconds: Interval, work: Workload
 ) -> Estimate:
-    """The same from what a pilot run took for one comparison; the bound stays what it was."""
-    low, high = (None, None) if usd is None else (usd.low, usd.high)
-    return Estimate(
-        tariff=assumed.tariff,
+    """The same from what a pilot run took for one comparison; the worst case stays as it was."""
+    return replace(
+        assumed,
         prompt_tokens=prompt,
         completion_tokens=written,
-        usd=None if usd is None else usd.times(work.comparisons),
-        usd_at_most=assumed.usd_at_most,
+        usd=usd and usd.times(work.comparisons),
         seconds=seconds.times(work.comparisons),
-        within_limit=_within(low, high, limit=work.limit),
-        within_limit_at_least=assumed.within_limit_at_least,
-        too_long=assumed.too_long,
+        within_limit=_within(usd, limit=work.limit),
         measured=True,
     )
 
 
-def _written(tariff: ModelPricing, effort: ReasoningEffort | None) -> Interval:
-    """Tokens of an answer, thinking included where there is any."""
-    thought = _THINKING[effort] if tariff.thinks else (0.0, 0.0)
-    most = math.inf if tariff.max_tokens is None else float(tariff.max_tokens)
-    return Interval(low=min(_ANSWER[0] + thought[0], most), high=min(_ANSWER[1] + thought[1], most))
+def _written(pricing: ModelPricing, effort: ReasoningEffort | None) -> Interval:
+    """Tokens of an answer, reasoning included."""
+    thinking = _THINKING[effort] if pricing.thinks else (0.0, 0.0)
+    most = math.inf if pricing.max_tokens is None else float(pricing.max_tokens)
+    return Interval(low=min(_ANSWER[0] + thinking[0], most), high=min(_ANSWER[1] + thinking[1], most))
 
 
-def _usd(
-    tariff: ModelPricing, *, prompt: Interval, prefix: Interval, written: Interval
-) -> tuple[float, float] | tuple[None, None]:
+def _usd(pricing: ModelPricing, *, prompt: Interval, prefix: Interval, written: Interval) -> Interval | None:
     """USD of one comparison: at best the prefix is read from the cache, at worst it is written into it each time."""
-    prices = tariff.prices
-    if prices is None:
-        return None, None
-    cached = prices.input if prices.cached_input is None else prices.cached_input
-    low = prefix.low * min(cached, prices.input) + (prompt.low - prefix.low) * prices.input
-    if tariff.long_prices and tariff.long_prompt_above and prompt.high > tariff.long_prompt_above:
-        prices = tariff.long_prices
-    into_cache = max(prices.input, prices.cache_write or 0.0)
-    high = prefix.high * into_cache + (prompt.high - prefix.high) * prices.input
-    return (low + written.low * (tariff.prices or prices).output) / _PER, (high + written.high * prices.output) / _PER
-
-
-def _most(tariff: ModelPricing, *, longest: float) -> float | None:
-    """USD that one comparison can cost at most."""
-    prices = tariff.prices
-    if prices is None or (tariff.max_tokens is None and not tariff.offline):
+    price = pricing.price
+    if pricing.offline:
+        return Interval(low=0.0, high=0.0)
+    if price is None:
         return None
-    if tariff.long_prices and tariff.long_prompt_above and longest > tariff.long_prompt_above:
-        prices = tariff.long_prices
-    read = longest * max(prices.input, prices.cache_write or 0.0)
-    return tariff.attempts * (read + (tariff.max_tokens or 0) * prices.output) / _PER
+    rate = float(price.input)
+    cached = rate if price.cached_input is None else float(price.cached_input)
+    low = prefix.low * min(cached, rate) + (prompt.low - prefix.low) * rate + written.low * float(price.output)
+    is_long = price.long_prompt is not None and prompt.high > (price.long_prompt_above or math.inf)
+    rates: Rates = price.long_prompt if price.long_prompt and is_long else price
+    into_cache = max(rates.input, rates.cache_write or rates.input)
+    read = prefix.high * float(into_cache) + (prompt.high - prefix.high) * float(rates.input)
+    return Interval(low=low, high=read + written.high * float(rates.output)).times(1 / _PER)
 
 
-def _within(low: float | None, high: float | None, *, limit: float | None) -> Interval | None:
-    if limit is None or not low or not high:
+def _within(usd: Interval | None, *, limit: float | None) -> Interval | None:
+    """Comparisons that a limit pays for; `usd` is for one comparison."""
+    if limit is None or usd is None or not usd.low or not usd.high:
         return None
-    return Interval(low=math.floor(limit / high), high=math.floor(limit / low))
+    return Interval(low=math.floor(limit / usd.high), high=math.floor(limit / usd.low))
 
 
-def _seconds(tariff: ModelPricing, *, tokens: Interval, written: Interval, work: Workload) -> Interval:
-    """The slowest of: requests a minute, tokens a minute, and waves whose questions share the places."""
-    turns = work.waves * math.ceil(min(work.at_once, work.comparisons) / tariff.concurrency)
-    if tariff.offline:
+def _seconds(pricing: ModelPricing, *, tokens: Interval, written: Interval, work: Workload) -> Interval:
+    """The slowest of: requests a minute, tokens a minute, and waves that are limited by the concurrency."""
+    limits = pricing.limits
+    if pricing.offline:
         quick, slow = (work.comparisons * seconds for seconds in _SECONDS_OF_BASELINE)
     else:
+        turns = work.waves * math.ceil(min(work.at_once, work.comparisons) / limits.concurrency)
         quick = turns * (_QUICK[0] + written.low / _QUICK[1])
         slow = turns * (_SLOW[0] + written.high / _SLOW[1])
-    asked = _MINUTE * work.comparisons / (tariff.requests_per_minute or math.inf)
+    by_requests = _MINUTE * work.comparisons / (limits.requests_per_minute or math.inf)
     least, most = (
-        _MINUTE * work.comparisons * each / (tariff.tokens_per_minute or math.inf)
-        for each in (tokens.low + written.low, tokens.high + written.high)
+        _MINUTE * work.comparisons * count / (limits.tokens_per_minute or math.inf)
+        for count in (tokens.low + written.low, tokens.high + written.high)
     )
-    return Interval(low=max(quick, asked, least), high=max(slow, asked, most) + work.waves * work.pause)
+    return Interval(low=max(quick, by_requests, least), high=max(slow, by_requests, most) + work.waves * work.pause)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from types import MappingProxyType
 
 from rich.box import SIMPLE
@@ -13,6 +13,7 @@ from rich.table import Table
 
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.spec import RunSpec
+from eng5_runner.judges.cost_bound import ATTEMPTS
 from eng5_runner.planning.plan import Plan
 from eng5_runner.planning.precision import PrecisionTarget
 from eng5_runner.planning.pricing import Estimate, Interval
@@ -27,7 +28,20 @@ _ORIGINS: Mapping[str, str] = MappingProxyType(
 
 def plan_facts(plan: Plan) -> dict[str, object]:
     """The plan for programs: all of it, nothing rounded."""
-    return asdict(plan)
+    return asdict(replace(plan, precision=(), judge=None, candidates=())) | {
+        "precision": [_renamed(asdict(row), "targets", "goals") for row in plan.precision],
+        "judge": plan.judge and _estimate_facts(plan.judge),
+        "candidates": [_estimate_facts(candidate) for candidate in plan.candidates],
+    }
+
+
+def _estimate_facts(estimate: Estimate) -> dict[str, object]:
+    return _renamed(asdict(estimate), "pricing", "tariff") | {"tariff": estimate.pricing.facts()}
+
+
+def _renamed(facts: dict[str, object], name: str, key: str) -> dict[str, object]:
+    """A field under the key that programs know it by."""
+    return {key if field == name else field: value for field, value in facts.items()}
 
 
 def show_plan(console: Console, plan: Plan, *, inputs: Inputs, spec: RunSpec) -> None:
@@ -45,7 +59,7 @@ def show_plan(console: Console, plan: Plan, *, inputs: Inputs, spec: RunSpec) ->
         console.print(_precision(plan))
         console.print(_assumptions(plan), style="dim", soft_wrap=False)
     _judge(console, plan)
-    shown = [*([plan.judge] if plan.judge and not plan.judge.tariff.offline else []), *plan.candidates]
+    shown = [*([plan.judge] if plan.judge and not plan.judge.pricing.offline else []), *plan.candidates]
     if shown:
         console.print(_prices(plan, shown))
         for line in _caveats(plan, shown):
@@ -58,8 +72,8 @@ def _judge(console: Console, plan: Plan) -> None:
     judge = plan.judge
     if judge is None:
         console.print("judge: the service's own; its price is not known here")
-    elif judge.tariff.offline:
-        name = escape(judge.tariff.model)
+    elif judge.pricing.offline:
+        name = escape(judge.pricing.entry.model_id)
         console.print(f"judge: {name}, not a language model; price: 0 USD, time: {_range(judge.seconds, _time)}")
 
 
@@ -68,7 +82,7 @@ def price_in_words(plan: Plan) -> str:
     judge = plan.judge
     if judge is None or judge.usd is None:
         return f"{plan.comparisons} comparisons at an unknown price"
-    if judge.tariff.offline:
+    if judge.pricing.offline:
         return f"{plan.comparisons} comparisons for 0 USD"
     most = "" if judge.usd_at_most is None else f", at most {_usd(judge.usd_at_most)}"
     return f"{plan.comparisons} comparisons for {_range(judge.usd, _usd)} USD{most}"
@@ -99,19 +113,19 @@ def _precision(plan: Plan) -> Table:
     table.add_row("reliability", *(f"{one.reliability:.2f}" for one in plan.precision))
     table.add_row("grade right", *(_chance(one.exact) for one in plan.precision))
     table.add_row("grade within one step", *(_chance(one.within_one) for one in plan.precision), end_section=True)
-    for rows in zip(*(one.goals for one in plan.precision), strict=True):
-        table.add_row(f"comparisons for {_goal(rows[0])}", *(_needed(goal) for goal in rows))
+    for rows in zip(*(one.targets for one in plan.precision), strict=True):
+        table.add_row(f"comparisons for {_target(rows[0])}", *(_needed(target) for target in rows))
     return table
 
 
-def _goal(goal: PrecisionTarget) -> str:
-    if goal.of == "standard error":
-        return f"a standard error of {goal.value:g}"
-    return f"reliability {goal.value:g}" if goal.of == "reliability" else f"{goal.value:.0%} within one step"
+def _target(target: PrecisionTarget) -> str:
+    if target.of == "standard error":
+        return f"a standard error of {target.value:g}"
+    return f"reliability {target.value:g}" if target.of == "reliability" else f"{target.value:.0%} within one step"
 
 
-def _needed(goal: PrecisionTarget) -> str:
-    return "out of reach" if goal.comparisons is None else f"{goal.comparisons:,}"
+def _needed(target: PrecisionTarget) -> str:
+    return "out of reach" if target.comparisons is None else f"{target.comparisons:,}"
 
 
 def _chance(share: float | None) -> str:
@@ -155,7 +169,7 @@ def _prices(plan: Plan, shown: list[Estimate]) -> Table:
 
 def _price_cells(one: Estimate, comparisons: int) -> tuple[str, ...]:
     return (
-        escape(one.tariff.model) + (" (pilot)" if one.measured else ""),
+        escape(one.pricing.entry.model_id) + (" (pilot)" if one.measured else ""),
         _range(one.prompt_tokens.times(comparisons), _count),
         _range(one.completion_tokens.times(comparisons), _count),
         "unknown" if one.usd is None else _range(one.usd, _usd),
@@ -165,29 +179,28 @@ def _price_cells(one: Estimate, comparisons: int) -> tuple[str, ...]:
 
 
 def _caveats(plan: Plan, shown: list[Estimate]) -> Iterator[str]:
-    dates = sorted({one.tariff.looked_up for one in shown if one.tariff.looked_up})
+    dates = sorted({one.pricing.price.looked_up.isoformat() for one in shown if one.pricing.price})
     of = f"Prices of {' to '.join(dict.fromkeys((dates[0], dates[-1])))}. " if dates else ""
-    attempts = max(one.tariff.attempts for one in shown)
-    guess = " and thinking as guessed" if any(one.tariff.thinks and not one.measured for one in shown) else ""
+    guess = " and thinking as guessed" if any(one.pricing.thinks and not one.measured for one in shown) else ""
     likely = "as the pilot run measured" if all(one.measured for one in shown) else f"one attempt each{guess}"
     yield (
         f"{of}Likely: {likely}. At most: each answer takes all the tokens that it may, each comparison "
-        f"its {attempts} attempts."
+        f"its {ATTEMPTS} attempts."
     )
     if plan.candidates:
-        keys = ", ".join(sorted({one.tariff.provider for one in shown if one.tariff.ready}))
+        keys = ", ".join(sorted({one.pricing.entry.provider for one in shown if one.pricing.ready}))
         there = f"there is one for {keys}" if keys else "none of them has one now"
         yield f"To choose: --llm-provider, --llm-model and a key (docs/judges.md); {there}."
     if not plan.own_prompt:
         yield "Prices and prompt are those that come with this program; the given service may have its own."
     for one in shown:
         if one.too_long:
-            yield f"{escape(one.tariff.model)}: the longest pair may not fit into its context."
+            yield f"{escape(one.pricing.entry.model_id)}: the longest pair may not fit into its context."
 
 
 def _limit(plan: Plan) -> Iterator[str]:
     limit, judge, bought = plan.max_cost_usd, plan.judge, plan.within_max_cost
-    if limit is None or (judge is not None and judge.tariff.offline):
+    if limit is None or (judge is not None and judge.pricing.offline):
         return
     if bought is None:
         yield f"--max-cost {limit:g}: how far it goes is not known, as the price is not"

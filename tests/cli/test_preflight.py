@@ -174,7 +174,7 @@ WARNED: list[tuple[str, Spoil, str, str]] = [
     ("clock", says(clock_ahead=30.0), "CJ service", "ahead of ours"),
     ("mock judge", says(unwell={"/llm/healthz"}), "LLM provider", "503"),
     ("old model", told("--llm-provider", "openai", "--llm-model", "old-1"), "judge", "deprecated"),
-    ("model of nobody", told("--llm-model", "small-1"), "judge", "cannot be told"),
+    ("model of nobody", told("--llm-model", "small-1"), "judge", "it is not known whether"),
     ("opaque token", env(HULEEDU_ADMIN_TOKEN="opaque"), "login", "no JWT"),
     ("no prompt", says(), "assignment", "student prompt could not be read"),
     ("anchors by label", says(), "assignment", "by its label only"),

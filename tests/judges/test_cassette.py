@@ -227,7 +227,7 @@ WRITER = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from eng5_runner.stack.llm.cache_file import CassetteFile, Recording
+from eng5_runner.stack.llm.cache import CassetteFile, Recording
 
 file = CassetteFile(Path(sys.argv[1]))
 told = Recording(

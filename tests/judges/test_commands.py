@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from eng5_runner.contracts.services import ModelManifest
-from eng5_runner.stack.llm.cache_file import CassetteFile, Recording
+from eng5_runner.stack.llm.cache import CassetteFile, Recording
 from tests.support.judges.driver import MODELS, environ_for
 from tests.support.judges.judged_stack import stack
 from tests.support.judges.servers import KEY, chat, in_turn

@@ -13,6 +13,7 @@ import structlog
 
 from eng5_runner.contracts.request import LLMConfigOverrides, Provider, ReasoningEffort
 from eng5_runner.errors import ConfigurationError
+from eng5_runner.judges.compatibility import refusals
 from eng5_runner.judges.credentials import PLACES, access_to
 from eng5_runner.judges.manifest import Usage, built_in, users_own
 from eng5_runner.stack.llm.providers.registry import open_judges
@@ -88,8 +89,10 @@ def test_a_temperature_goes_only_with_no_reasoning() -> None:
     (luna,) = (model for model in built_in().models if model.id == "gpt-6-luna")
     cool = LLMConfigOverrides(temperature_override=0.1)
 
-    assert "only with the reasoning effort none" in (luna.refuses(cool) or "")
-    assert luna.refuses(cool.model_copy(update={"reasoning_effort": ReasoningEffort.NONE})) is None
+    entry, today = luna.entry(attempts=1), date(2026, 11, 22)
+    (refusal,) = refusals(entry, cool, today=today)
+    assert "only with the reasoning effort none" in refusal.for_clients()
+    assert not list(refusals(entry, cool.model_copy(update={"reasoning_effort": ReasoningEffort.NONE}), today=today))
 
 
 @pytest.fixture

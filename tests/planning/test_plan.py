@@ -3,68 +3,70 @@
 from __future__ import annotations
 
 import inspect
+from datetime import date
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eng5_runner.app.candidates import ATTEMPTS
 from eng5_runner.contracts.request import Language, LLMConfigOverrides, Provider, ReasoningEffort
+from eng5_runner.contracts.services import ModelEntry
 from eng5_runner.core.spec import Budget
 from eng5_runner.core.study_size import asked_per_pair, comparisons_wanted
 from eng5_runner.errors import InputsInvalid
-from eng5_runner.judges.manifest import Usage, built_in
+from eng5_runner.judges.manifest import Limits, Model, Price, Rates, Usage, built_in
 from eng5_runner.measure.design.designs import audit
 from eng5_runner.measure.model.bradley_terry import fit
 from eng5_runner.measure.quality.inversions import wilson
+from eng5_runner.planning.candidates import Candidates
 from eng5_runner.planning.pilot import read_pilot
-from eng5_runner.planning.plan import Candidates, Plan, make_plan
-from eng5_runner.planning.pricing import ModelPricing, PromptSize, TokenPrices, Workload, estimate
-from eng5_runner.stack.cj import batch_runner as cj_rounds
-from tests.support.run.runs import make_inputs, make_spec
+from eng5_runner.planning.plan import Plan, make_plan
+from eng5_runner.planning.pricing import ModelPricing, PromptSize, Workload, estimate
 from tests.support.studies import balanced_study, normal_truth
+from tests.support.run.runs import make_inputs, make_spec
 
 INPUTS, TEXTS = make_inputs()
-SIZE = PromptSize(prefix=3000, rest=400, form=300, essays=2400.0, shortest=1600, longest=4000)
-PRICED = ModelPricing(
-    provider="openai",
-    model="some-model",
-    thinks=True,
-    max_tokens=2000,
-    prices=TokenPrices(input=0.001, output=0.004, cached_input=0.0001, cache_write=0.00125),
-    looked_up="2026-11-22",
-    concurrency=4,
-    attempts=3,
+SIZE = PromptSize(prefix=3000, rest=400, form=300, essays=2400.0, longest=4000, longest_bytes=4900)
+LIMITS = Limits(concurrency=4)
+PRICE = Price(
+    input="0.001",
+    output="0.004",
+    cached_input="0.0001",
+    cache_write="0.00125",
+    looked_up=date(2026, 11, 22),
+    source="invented",
 )
-UNPRICED = ModelPricing(provider="openrouter", model="unknown")
+
+
+def pricing(*, thinks: bool = True, price: Price | None = PRICE, limits: Limits = LIMITS, **fields) -> ModelPricing:
+    """A model of the manifest as a plan sees it."""
+    efforts = tuple(ReasoningEffort) if thinks else ()
+    model = Model(id="some-model", provider="openai", price=price, reasoning_efforts=efforts, **fields)
+    return ModelPricing(entry=model.entry(attempts=6), max_tokens=model.max_tokens, price=price, limits=limits)
+
+
+PRICED = pricing(max_tokens=2000)
+UNPRICED = ModelPricing(entry=ModelEntry(model_id="unknown", provider="openrouter"))
 
 
 def plan_of(*, chosen: ModelPricing | None = None, pilot=None, **budget: object) -> Plan:
     spec = make_spec(budget=Budget(**budget))
     return make_plan(
-        spec, INPUTS, texts=TEXTS, cached={}, market=Candidates(chosen=chosen, others=(), size=SIZE, pilot=pilot)
+        spec, INPUTS, texts=TEXTS, cached={}, candidates=Candidates(chosen=chosen, others=(), size=SIZE, pilot=pilot)
     )
 
 
-def priced(tariff: ModelPricing = PRICED, *, comparisons: int = 100, **work: object):
+def priced(model: ModelPricing = PRICED, *, comparisons: int = 100, **work: object):
     asked = Workload(comparisons=comparisons, at_once=20, **work)
-    return estimate(tariff, SIZE, work=asked, language=Language.ENGLISH)
+    return estimate(model, SIZE, work=asked, language=Language.ENGLISH)
 
 
 def test_the_price_is_the_one_that_the_provider_service_bills():
     """The ends of the interval, put to the service's own rule as an answer's tokens."""
     model = next(one for one in built_in().models if one.price and one.price.cache_write and one.price.cached_input)
-    rates = model.price
-    prices = TokenPrices(
-        input=float(rates.input),
-        output=float(rates.output),
-        cached_input=float(rates.cached_input),
-        cache_write=float(rates.cache_write),
-    )
-    found = priced(
-        ModelPricing(provider=model.provider.value, model=model.id, prices=prices, max_tokens=900), comparisons=1
-    )
+    entry = model.entry(attempts=1)
+    found = priced(ModelPricing(entry=entry, max_tokens=900, price=model.price), comparisons=1)
     low, high = found.prompt_tokens, found.completion_tokens
     share = SIZE.prefix / (SIZE.prefix + SIZE.rest + SIZE.essays)
     cached = round(low.low * share)
@@ -88,8 +90,8 @@ def test_a_price_that_is_not_known_is_not_zero():
     most=st.integers(1, 50_000),
 )
 def test_the_bound_is_above_the_likely_and_a_limit_is_kept(limit, effort, thinks, most):
-    tariff = ModelPricing(provider="p", model="m", thinks=thinks, max_tokens=most, prices=PRICED.prices, attempts=2)
-    found = priced(tariff, limit=limit, effort=effort)
+    judge = LLMConfigOverrides(reasoning_effort=effort)
+    found = priced(pricing(thinks=thinks, max_tokens=most), limit=limit, judge=judge)
     assert found.usd is not None and found.usd_at_most is not None
     assert 0 < found.usd.low <= found.usd.high <= found.usd_at_most
     assert found.within_limit is not None and found.within_limit_at_least is not None
@@ -106,20 +108,18 @@ def test_swedish_takes_more_tokens_than_english():
 
 def test_the_time_is_that_of_the_narrowest_limit():
     free = priced().seconds
-    slow = priced(ModelPricing(provider="p", model="m", requests_per_minute=6, concurrency=4)).seconds
+    slow = priced(pricing(limits=Limits(requests_per_minute=6, concurrency=4))).seconds
     assert slow.low == 1000.0, "100 questions, six a minute"
-    thirsty = priced(ModelPricing(provider="p", model="m", tokens_per_minute=100, concurrency=4)).seconds
+    thirsty = priced(pricing(limits=Limits(tokens_per_minute=100, concurrency=4))).seconds
     assert thirsty.low > slow.low > free.low
     waiting = priced(pause=300.0).seconds
     assert (waiting.low, waiting.high) == (free.low, free.high + 5 * 300.0), "five waves, five minutes each"
 
 
 def test_a_long_prompt_costs_what_long_prompts_cost():
-    dear = TokenPrices(input=0.01, output=0.04)
-    long = ModelPricing(
-        provider="p", model="m", max_tokens=9, prices=PRICED.prices, long_prompt_above=500, long_prices=dear
-    )
-    plain = ModelPricing(provider="p", model="m", max_tokens=9, prices=PRICED.prices)
+    dear = Rates(input="0.01", output="0.04")
+    long = pricing(max_tokens=9, price=PRICE.model_copy(update={"long_prompt_above": 500, "long_prompt": dear}))
+    plain = pricing(max_tokens=9)
     assert priced(long).usd.high > 5 * priced(plain).usd.high
     assert priced(long).usd_at_most > 5 * priced(plain).usd_at_most
 
@@ -139,19 +139,18 @@ def test_repeats_and_swaps_are_counted_and_buy_no_precision():
 def test_the_audits_share_is_the_one_that_the_design_swaps():
     swapped = inspect.signature(audit).parameters["swapped"].default
     assert asked_per_pair(Budget(swap="audit")) == 1.0 + swapped
-    assert cj_rounds.ATTEMPTS == ATTEMPTS
 
 
 def test_a_target_is_reached_with_the_comparisons_that_its_goal_names():
     plan = plan_of(target_reliability=0.85, target_se=0.6)
     for outlook in plan.precision:
-        reliability, se, within_one = outlook.goals
+        reliability, se, within_one = outlook.targets
         assert (reliability.of, se.of, within_one.of) == ("reliability", "standard error", "grade within one step")
         reached = plan_of(max_comparisons=reliability.comparisons).precision
         assert next(one for one in reached if one.spread == outlook.spread).reliability >= 0.85
         closer = plan_of(max_comparisons=se.comparisons).precision
         assert next(one for one in closer if one.spread == outlook.spread).se <= 0.6
-    assert plan.comparisons == max(g.comparisons for one in plan.precision for g in one.goals[:2])
+    assert plan.comparisons == max(g.comparisons for one in plan.precision for g in one.targets[:2])
 
 
 def test_a_boundary_design_claims_no_positions():
@@ -258,8 +257,8 @@ def test_the_pilots_interval_holds_the_true_spread(spread, k):
 
 def test_thinking_is_planned_for_where_it_is_asked_for():
     spec = make_spec(judge=LLMConfigOverrides(provider_override=Provider.OPENAI, reasoning_effort=ReasoningEffort.HIGH))
-    market = Candidates(chosen=PRICED, others=(), size=SIZE)
-    deep = make_plan(spec, INPUTS, texts=TEXTS, cached={}, market=market).judge
+    candidates = Candidates(chosen=PRICED, others=(), size=SIZE)
+    deep = make_plan(spec, INPUTS, texts=TEXTS, cached={}, candidates=candidates).judge
     assert deep is not None
     assert deep.completion_tokens.high == PRICED.max_tokens
     assert deep.completion_tokens.low >= 500, "thought before the answer"

@@ -16,7 +16,7 @@ from eng5_runner.app.environment import cache_folder
 from eng5_runner.cli.narrate import people, write_json
 from eng5_runner.effects.upload_cache import UPLOADS
 from eng5_runner.errors import DiskError, UsageError
-from eng5_runner.stack.llm.cache_file import FILE_NAME, CacheStats, kept_judgements, remove_cassette
+from eng5_runner.stack.llm.cache import FILE_NAME, CacheStats, kept_judgements, remove_cassette
 
 _AGES = (("a day", 1), ("a week", 7), ("30 days", 30), ("a year", 365))
 

@@ -56,13 +56,13 @@ def run(resolved: Resolved) -> int:
     _tell_judge(spec, console, json_lines=settings.json_lines)
     if spec.mode.anchors_only and settings.assignment_id is not None and not settings.json_lines:
         console.print("the assignment is left out: anchors are compared as a guest run", style="yellow")
-    market = candidates_of(spec, inputs, texts=assets.texts, settings=settings)
+    candidates = candidates_of(spec, inputs, texts=assets.texts, settings=settings)
     directory = _directory(resolved, spec)
     prepared = Prepared(
         spec=spec,
         inputs=inputs,
         texts=assets.texts,
-        plan=make_plan(spec, inputs, texts=assets.texts, cached=_cached(spec), market=market),
+        plan=make_plan(spec, inputs, texts=assets.texts, cached=_cached(spec), candidates=candidates),
         directory=directory,
     )
     write_atomically(directory / CONFIG_NAME, resolved.to_toml())
@@ -156,7 +156,7 @@ def _directory(resolved: Resolved, spec: RunSpec) -> Path:
 def _confirm(prepared: Prepared, *, settings: Settings) -> None:
     """Before money may be spent a person at a terminal is asked; scripts have said so by running."""
     spec, judge = prepared.spec, prepared.plan.judge
-    free = judge is not None and judge.tariff.offline
+    free = judge is not None and judge.pricing.offline
     asks = spec.send and not (free and prepared.plan.own_prompt) and not settings.yes and not settings.json_lines
     question = f"Send this request: {price_in_words(prepared.plan)}?"
     if asks and people().is_terminal and not typer.confirm(question, err=True):

@@ -1,44 +1,48 @@
-"""Preflight's questions about the judge: an unknown provider, model or parameter ends a batch without a word."""
+"""Preflight's check of the judge: a service stays silent about an unknown provider, model or parameter."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 
 from eng5_runner.contracts.request import LLMConfigOverrides
 from eng5_runner.contracts.services import ModelEntry, ModelManifest
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.errors import ConfigurationError
-from eng5_runner.judges.compatibility import refusals
-from eng5_runner.run.ports import Findings, Models
+from eng5_runner.judges.compatibility import chosen_model, near_models, refusals
+from eng5_runner.run.ports import Clock, Findings, Models
 
 
-async def ask_judge(spec: RunSpec, *, models: Models) -> Findings:
-    """Whether the LLM provider service knows the judge, and the judge takes what it is given.
+async def check_judge_known(spec: RunSpec, *, models: Models, clock: Clock) -> Findings:
+    """Whether the LLM provider service knows the judge, and the judge takes the run's parameters.
 
     Raises:
-        ConfigurationError: they do not.
-        ServiceUnavailable: the service does not say.
+        ConfigurationError: one of the two is not so.
+        ServiceUnavailable: the service does not answer.
     """
     manifest = await models.models()
-    found = Findings()
+    findings = Findings()
     judge = spec.judge
     if judge is None or judge.provider_override is None:
-        found.checks.append(f"the LLM provider service knows {manifest.total_models} models; its default judges")
+        findings.checks.append(f"the LLM provider service knows {manifest.total_models} models; its default judges")
         if judge is not None and judge.model_override is not None:
-            told = f"whether the default provider has the model {judge.model_override} cannot be told"
-            found.warn(told, remedy="Name the provider too, with --llm-provider.")
-        return found
-    provider = judge.provider_override.value
-    entries = _models_of(provider, manifest=manifest)
-    named = judge.model_override is not None
-    asked = [_named(judge.model_override, entries=entries, provider=provider)] if named else entries
+            text = f"it is not known whether the default provider has the model {judge.model_override}"
+            findings.warn(text, remedy="Name the provider too, with --llm-provider.")
+        return findings
+    provider, wanted = judge.provider_override.value, judge.model_override
+    offered = _models_of(provider, manifest=manifest)
+    model = chosen_model(offered, wanted)
+    if wanted is not None and model is None:
+        raise ConfigurationError(
+            f"The provider {provider} has no model {wanted}.",
+            remedy=f"Near: {', '.join(near_models(offered, wanted))}; choose with --llm-model.",
+        )
     # Without a name the embedded service takes its first model; another service may have another default.
-    _require_fit(asked[:1] if spec.target.stack == "embedded" else asked, judge=judge)
-    found.checks.append(f"the provider {provider} {'and its model are' if named else 'is'} known")
-    if named and asked[0].is_deprecated:
-        found.warn(f"the model {judge.model_override} is deprecated", remedy="Choose another with --llm-model.")
-    return found
+    one_model = wanted is not None or spec.target.stack == "embedded"
+    _require_one_that_fits([model] if one_model and model else offered, judge=judge, clock=clock)
+    findings.checks.append(f"the provider {provider} {'is' if wanted is None else 'and its model are'} known")
+    if wanted is not None and model is not None and model.is_deprecated:
+        findings.warn(f"the model {wanted} is deprecated", remedy="Choose another with --llm-model.")
+    return findings
 
 
 def _models_of(provider: str, *, manifest: ModelManifest) -> Sequence[ModelEntry]:
@@ -51,23 +55,13 @@ def _models_of(provider: str, *, manifest: ModelManifest) -> Sequence[ModelEntry
     return entries
 
 
-def _named(model: str | None, *, entries: Sequence[ModelEntry], provider: str) -> ModelEntry:
-    for entry in entries:
-        if entry.model_id == model:
-            return entry
-    ids = [entry.model_id for entry in entries]
-    near = get_close_matches(model or "", ids, n=3) or ids[:5]
-    raise ConfigurationError(
-        f"The provider {provider} has no model {model}.",
-        remedy=f"Near: {', '.join(near)}; choose with --llm-model.",
-    )
-
-
-def _require_fit(entries: Sequence[ModelEntry], *, judge: LLMConfigOverrides) -> None:
-    """Refuse what no model of those that may be asked takes."""
-    refused = [list(refusals(entry, judge)) for entry in entries]
+def _require_one_that_fits(models: Sequence[ModelEntry], *, judge: LLMConfigOverrides, clock: Clock) -> None:
+    """Refuse parameters that none of the models takes."""
+    today = clock.now().date()
+    refused = [list(refusals(model, judge, today=today)) for model in models]
     if refused and all(refused):
+        reasons = "; ".join(refusal.for_people() for refusal in refused[0])
         raise ConfigurationError(
-            f"The judge does not take what it is given: {'; '.join(refused[0])}.",
+            f"The judge does not take these settings: {reasons}.",
             remedy="Leave that option out, change it, or choose another --llm-model.",
         )

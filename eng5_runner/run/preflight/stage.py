@@ -26,8 +26,8 @@ from eng5_runner.run.ports import (
 )
 from eng5_runner.run.preflight.assignment import ask_assignment
 from eng5_runner.run.preflight.clock import compare_clocks
-from eng5_runner.run.preflight.judge import ask_judge
-from eng5_runner.run.preflight.study_options import ask_honours, goes_beyond
+from eng5_runner.run.preflight.judge import check_judge_known
+from eng5_runner.run.preflight.study_options import check_study_options, goes_beyond
 
 # A check is skipped if one of these failed.
 _NEEDS = MappingProxyType({
@@ -115,13 +115,14 @@ def _checks(spec: RunSpec, *, inputs: Inputs, texts: Mapping[str, bytes], ports:
         yield "Kafka topics", partial(_check_broker, broker)
     if models is not None:
         yield "LLM provider", partial(_check_llm_provider, models, clock=ports.clock)
-        yield "judge", partial(ask_judge, spec, models=models)
+        yield "judge", partial(check_judge_known, spec, models=models, clock=ports.clock)
     elif broker is not None:
         yield "judge", _warn_of_unchecked_judge
     if cj is not None:
         yield "CJ service", partial(_check_cj, spec, cj=cj, clock=ports.clock)
         if goes_beyond(spec):
-            yield "design and budget", partial(ask_honours, spec, inputs=inputs, cj=cj, models=models)
+            check = partial(check_study_options, spec, inputs=inputs, texts=texts, cj=cj, models=models)
+            yield "design and budget", check
         yield "assignment", partial(ask_assignment, spec, inputs=inputs, texts=texts, cj=cj, content=content)
 
 

@@ -21,10 +21,9 @@ from eng5_runner.contracts.envelope import Envelope
 from eng5_runner.contracts.events import ProcessingStage, SystemMetadata
 from eng5_runner.contracts.stopping import COST_LIMIT, CostStop
 from eng5_runner.contracts.topics import Topic
-from eng5_runner.stack.cj.outcome import SUCCESS_RATE_THRESHOLD, Outcome
+from eng5_runner.stack.cj.outcome import SUCCESS_RATE_THRESHOLD, Outcome, Scores
 from eng5_runner.stack.cj.plan import BatchPlan
 from eng5_runner.stack.cj.repository import Batch
-from eng5_runner.stack.cj.scores import Scores
 
 SERVICE = "cj_assessment_service"
 _NO_JOB = "INITIALIZATION_FAILED"

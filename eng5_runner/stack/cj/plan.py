@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TypeGuard
 from uuid import UUID
@@ -19,7 +20,7 @@ from eng5_runner.contracts.request import CJAssessmentRequest, LLMConfigOverride
 from eng5_runner.contracts.services import AnchorOnRecord
 from eng5_runner.contracts.study_options import StudyOptions
 from eng5_runner.stack.cj.assignments import Assignments
-from eng5_runner.stack.cj.clients import ContentReader
+from eng5_runner.stack.cj.clients import ContentMissing, ContentReader, NeighbourFailed
 
 DEFAULT_COMPARISONS_PER_ESSAY = 20
 ANCHOR_PREFIX = "ANCHOR_"
@@ -267,3 +268,45 @@ def _with_defaults(overrides: LLMConfigOverrides) -> LLMConfigOverrides:
     if overrides.provider_override is not None:
         return overrides
     return overrides.model_copy(update={"provider_override": Provider.MOCK})
+
+
+_FETCHED_AT_ONCE = 8
+_NAMED_AT_MOST = 5
+
+
+async def fetch_texts(plan: BatchPlan, contents: ContentReader) -> dict[str, str]:
+    """All texts by essay id.
+
+    Raises:
+        RequestRejected: storage ids that the Content Service does not know, or texts without any content.
+        NeighbourFailed: the Content Service failed.
+    """
+    texts: dict[str, str] = {}
+    missing: list[str] = []
+    queue = iter(plan.essays)
+
+    async def fetch_each(queue: Iterator[PlannedEssay]) -> None:
+        for essay in queue:
+            try:
+                texts[essay.essay_id] = await contents.text(essay.storage_id)
+            except ContentMissing:
+                missing.append(f"{essay.storage_id} (essay {essay.essay_id})")
+
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(_FETCHED_AT_ONCE):
+                tasks.create_task(fetch_each(queue))
+    except* NeighbourFailed as group:
+        raise NeighbourFailed(str(group.exceptions[0])) from group
+    if missing:
+        raise RequestRejected(f"unknown storage ids: {_listed(missing)}")
+    empty = [essay_id for essay_id, text in texts.items() if not text.strip()]
+    if empty:
+        raise RequestRejected(f"essays without text: {_listed(empty)}")
+    return texts
+
+
+def _listed(names: list[str]) -> str:
+    told = sorted(names)[:_NAMED_AT_MOST]
+    more = len(names) - len(told)
+    return ", ".join(told) + (f" and {more} more" if more else "")

@@ -18,7 +18,8 @@ import structlog
 
 from eng5_runner.contracts.callbacks import LLMComparisonResult
 from eng5_runner.contracts.services import ModelEntry
-from eng5_runner.judges.cost_bound import judging_model, most_usd
+from eng5_runner.judges.compatibility import chosen_model
+from eng5_runner.judges.cost_bound import call_at_most_usd
 from eng5_runner.stack.cj.clients import LLMProviderClient
 from eng5_runner.stack.cj.plan import BatchPlan, RequestRejected
 
@@ -97,8 +98,10 @@ async def priced_model(plan: BatchPlan, provider: LLMProviderClient) -> ModelEnt
     """
     if plan.wishes.max_cost_usd is None:
         return None
-    model = judging_model(await provider.models(), plan.overrides)
-    if model is None or most_usd(model, prompt_tokens=0, overrides=plan.overrides) is None:
-        told = model.model_id if model else plan.overrides.model_override or plan.overrides.provider_override
-        raise RequestRejected(f"a cost limit needs a model whose price is known, which {told} is not")
+    wanted = plan.overrides.model_override
+    manifest = await provider.models()
+    model = chosen_model(manifest.providers.get(plan.overrides.provider_override or "", ()), wanted)
+    if model is None or call_at_most_usd(model, prompt_bytes=0, overrides=plan.overrides) is None:
+        name = model.model_id if model else wanted or plan.overrides.provider_override
+        raise RequestRejected(f"a cost limit needs a model whose price is known, and the price of {name} is not")
     return model

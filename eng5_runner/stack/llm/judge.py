@@ -95,10 +95,6 @@ class Verdict:
 Judge: TypeAlias = Callable[[Question], Awaitable[Verdict]]
 
 
-def _takes_all(_: LLMConfigOverrides) -> None:
-    """Nothing is refused."""
-
-
 def _never_pauses() -> float:
     return 0.0
 
@@ -114,14 +110,12 @@ class JudgeEntry:
     Attributes:
         model: what it is.
         judge: itself.
-        refuses: why it does not take these overrides, naming the parameter; None if it takes them.
         pauses: for how many seconds from now its provider is left alone, after it has failed too often.
         system: the exact system prompt that goes with a question, None where there is none.
     """
 
     model: ModelEntry
     judge: Judge
-    refuses: Callable[[LLMConfigOverrides], str | None] = _takes_all
     pauses: Callable[[], float] = _never_pauses
     system: Callable[[Question], str | None] = _no_system_prompt
 

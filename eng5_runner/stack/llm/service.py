@@ -16,6 +16,7 @@ import hashlib
 import math
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from uuid import UUID
 
 import structlog
@@ -26,10 +27,18 @@ from eng5_runner.contracts.request import Provider
 from eng5_runner.contracts.services import ComparisonBody, ComparisonQueued, ModelManifest
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.errors import RunnerError, ServiceUnavailable
+from eng5_runner.judges.compatibility import chosen_model, refusals
 from eng5_runner.stack.llm.judge import JudgeEntry, JudgeFailed, Spent
-from eng5_runner.stack.llm.question import metadata_of, question_of, repeat_index
 from eng5_runner.stack.llm.queue import UNANSWERABLE, AlreadyQueued, Entry, Full, QueueRecord, new_entry
-from eng5_runner.stack.llm.results import SERVICE, failure, success, unanswerable
+from eng5_runner.stack.llm.results import (
+    SERVICE,
+    failure,
+    metadata_of,
+    question_of,
+    repeat_index,
+    success,
+    unanswerable,
+)
 from eng5_runner.stack.platform.group_commit import Closed
 from eng5_runner.stack.platform.kafka import Publisher
 from eng5_runner.stack.platform.leases import RENEWED_EVERY_SECONDS
@@ -134,9 +143,10 @@ class LLMProvider:
         provider, model = body.llm_config_overrides.provider_override, body.llm_config_overrides.model_override
         if provider is None:
             raise invalid("llm_config_overrides.provider_override is required")
-        for entry in self._judges:
-            if entry.model.provider == provider.value and model in (None, entry.model.model_id):
-                return entry
+        judges = {entry.model.model_id: entry for entry in self._judges if entry.model.provider == provider.value}
+        chosen = chosen_model([entry.model for entry in judges.values()], model)
+        if chosen is not None:
+            return judges[chosen.model_id]
         offered = ", ".join(f"{entry.model.provider}/{entry.model.model_id}" for entry in self._judges)
         wanted = f"{provider.value}/{model}" if model else provider.value
         message = f"no judge for {wanted}; this service has {offered}"
@@ -270,9 +280,9 @@ def _check_askable(entry: JudgeEntry, body: ComparisonBody) -> None:
     Raises:
         RequestRefused: 400, the model does not take a parameter; 503, its provider has failed too often for now.
     """
-    refused = entry.refuses(body.llm_config_overrides)
+    refused = next(refusals(entry.model, body.llm_config_overrides, today=datetime.now(UTC).date()), None)
     if refused is not None:
-        raise RequestRefused(400, error_code="LLM_CONFIGURATION_ERROR", message=refused)
+        raise RequestRefused(400, error_code="LLM_CONFIGURATION_ERROR", message=refused.for_clients())
     pause = math.ceil(entry.pauses())
     if pause > 0:
         message = f"{entry.model.provider} has failed too often; it is asked again in {pause} s"

@@ -1,20 +1,32 @@
-"""The connection to one provider: how to get there, and its client library, imported only when it is used."""
+"""The connection to one provider. Its client library is imported when it is first used, as that takes a second."""
 
 from __future__ import annotations
 
 import asyncio
 import importlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
-from eng5_runner.judges.credentials import Access, Place
+from eng5_runner.contracts.request import Provider
+from eng5_runner.judges.credentials import Access
 from eng5_runner.stack.llm.providers.protocol import ProviderClient
+
+# The module and the class of each provider's client.
+_OPENAI_CHAT = ("eng5_runner.stack.llm.providers.openai_chat", "Chat")
+CLIENTS: Mapping[Provider, tuple[str, str]] = MappingProxyType({
+    Provider.OPENAI: _OPENAI_CHAT,
+    Provider.OPENROUTER: _OPENAI_CHAT,
+    Provider.GOOGLE: _OPENAI_CHAT,
+    Provider.ANTHROPIC: ("eng5_runner.stack.llm.providers.anthropic_messages", "Messages"),
+})  # fmt: skip
 
 
 @dataclass(slots=True)
 class Connection:
-    """The client of one provider, made when it is first used; its library takes a second to import."""
+    """The client of one provider, made when it is first used."""
 
-    place: Place
+    provider: Provider
     access: Access
     _client: ProviderClient | None = None
     _making: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -23,12 +35,12 @@ class Connection:
         """The client."""
         async with self._making:
             if self._client is None:
-                module, name = self.place.client
-                made = getattr(await asyncio.to_thread(importlib.import_module, module), name)
-                self._client = made(self.access)
+                module, name = CLIENTS[self.provider]
+                client_class = getattr(await asyncio.to_thread(importlib.import_module, module), name)
+                self._client = client_class(self.access)
             return self._client
 
     async def close(self) -> None:
-        """Let go of its connections, if there are any."""
+        """Close its connections, if it has any."""
         if self._client is not None:
             await self._client.close()

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import math
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import orjson
 import stamina
 
 from eng5_runner.contracts.callbacks import ReplayOf
 from eng5_runner.contracts.request import LLMConfigOverrides
-from eng5_runner.judges.answer_format import UnreadableAnswer, read_answer
+from eng5_runner.judges.answer_format import UnreadableAnswer, answer_schema, read_answer
+from eng5_runner.judges.compatibility import refusals
 from eng5_runner.judges.manifest import Model, Usage
 from eng5_runner.judges.templates import RUBRIC, SYSTEM, text_sha256
-from eng5_runner.stack.llm.cache import Cassette
-from eng5_runner.stack.llm.cache_file import Recording
+from eng5_runner.stack.llm.cache import Cassette, Recording
 from eng5_runner.stack.llm.judge import JudgeEntry, JudgeFailed, Question, Spent, Verdict
 from eng5_runner.stack.llm.providers.connection import Connection
 from eng5_runner.stack.llm.providers.protocol import AttemptFailed, Call, End, Reply
 from eng5_runner.stack.llm.providers.rate_limiter import RateLimiter
-from eng5_runner.stack.llm.providers.replay import cassette_key
 
 _CHARACTERS_PER_TOKEN = 4
 _USUAL_ANSWER_TOKENS = 300
@@ -40,6 +41,7 @@ class ModelJudge:
             cassette: of earlier judgements; None to ask anew each time.
         """
         self.model = model
+        self._entry = model.entry(attempts=gate.limits.attempts)
         self._gate = gate
         self._connection = connection
         self._cassette = cassette
@@ -47,9 +49,8 @@ class ModelJudge:
     def entry(self) -> JudgeEntry:
         """The judge as the LLM provider service takes it."""
         return JudgeEntry(
-            self.model.entry(attempts=self._gate.limits.attempts),
+            self._entry,
             self,
-            refuses=self.model.refuses,
             pauses=self._gate.pauses,
             system=lambda question: self._call(question).system,
         )
@@ -60,9 +61,9 @@ class ModelJudge:
         Raises:
             JudgeFailed: it gave none; the code says why.
         """
-        refused = self.model.refuses(question.overrides)
+        refused = next(refusals(self._entry, question.overrides, today=datetime.now(UTC).date()), None)
         if refused is not None:
-            raise JudgeFailed("LLM_CONFIGURATION_ERROR", refused)
+            raise JudgeFailed("LLM_CONFIGURATION_ERROR", refused.for_clients())
         call = self._call(question)
         if self._cassette is None:
             return await self._asked(call)
@@ -192,3 +193,33 @@ def _system(overrides: LLMConfigOverrides, prompt: str) -> str:
     system = overrides.system_prompt_override or SYSTEM.text
     rubric = (overrides.judge_rubric_override or "").strip()
     return f"{system}\n\n{RUBRIC.text}\n{rubric}" if rubric and rubric not in prompt else system
+
+
+# Another way to ask, such as a new field of the request, makes other questions of all.
+_FORM = 1
+
+
+def cassette_key(call: Call, *, own_server: bool, repeat_index: int) -> str:
+    """The SHA-256 of what is asked, 64 hex digits; the prompt holds the essays in their order.
+
+    Args:
+        call: as it goes to the provider.
+        own_server: whether the model is the provider's own, or one of the same name elsewhere.
+        repeat_index: 0 for the first asking of a pair in this order.
+    """
+    asked = {
+        "form": _FORM,
+        "provider": call.model.provider.value,
+        "model": call.model.id,
+        "own_server": own_server,
+        "system_sha256": text_sha256(call.system),
+        "prompt_sha256": text_sha256(call.prompt),
+        "max_tokens": call.max_tokens,
+        "temperature": None if call.temperature is None else float(call.temperature),
+        "effort": call.effort,
+        "verbosity": call.verbosity,
+        "answers": call.model.answers,
+        "schema": answer_schema() if call.model.answers == "schema" else None,
+        "repeat_index": repeat_index,
+    }
+    return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()

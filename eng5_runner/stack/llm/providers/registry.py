@@ -43,7 +43,7 @@ async def open_judges(
             access = access_to(provider, environ, timeout_seconds=limits.timeout_seconds)
             if access is None or not _usable(provider, place):
                 continue
-            connection = Connection(place, access)
+            connection = Connection(provider, access)
             opened.push_async_callback(connection.close)
             gate = RateLimiter(limits, provider=provider.value)
             models = models_at(provider, own=own, own_server=access.own_server)
