@@ -165,7 +165,7 @@ def stack_serve_command(
     HOST (127.0.0.1), PORT, SERVICE_DATABASE_URL (or HULEEDU_DB_USER, HULEEDU_DB_PASSWORD …), KAFKA_BOOTSTRAP_SERVERS,
     CONTENT_SERVICE_URL, LLM_PROVIDER_SERVICE_URL (several, comma separated), JWT_SECRET_KEY.
     """
-    from eng5_runner.cli.commands.serve import stack_serve
+    from eng5_runner.cli.commands.stack import stack_serve
 
     raise typer.Exit(stack_serve(service, data_dir, no_cache=no_cache, json_lines=json, verbose=verbose))
 

@@ -12,12 +12,12 @@ from eng5_runner.core.spec import RunSpec, Target
 from eng5_runner.effects.cj_admin import CJAdminClient
 from eng5_runner.effects.clock import SystemClock
 from eng5_runner.effects.content import ContentClient
-from eng5_runner.effects.kafka.callbacks import connected
-from eng5_runner.effects.kafka.settings import KafkaSettings
+from eng5_runner.effects.kafka.broker import connected
 from eng5_runner.effects.llm_provider import ModelsClient
 from eng5_runner.effects.upload_cache import UploadCache
 from eng5_runner.run.ports import Ports
 from eng5_runner.transport.http import Service, http_session
+from eng5_runner.transport.kafka_settings import KafkaSettings
 
 
 @asynccontextmanager
@@ -72,7 +72,7 @@ async def open_ports(
             settings = KafkaSettings(
                 bootstrap=target.kafka_bootstrap,
                 client_id=target.kafka_client_id,
-                access=target.kafka_access,
+                **target.kafka_access.model_dump(),
                 password=kafka_password,
                 topic_prefix=target.topic_prefix,
                 record_headers=trace or {},

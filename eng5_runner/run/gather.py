@@ -29,7 +29,7 @@ from eng5_runner.core.events import (
 from eng5_runner.core.next_step import is_overspent, verdict
 from eng5_runner.core.spec import Timeouts
 from eng5_runner.core.state import RunState
-from eng5_runner.effects.kafka.callbacks import Polled
+from eng5_runner.effects.kafka.broker import Polled
 from eng5_runner.errors import ServiceUnavailable
 from eng5_runner.run.ports import Broker, Clock, Lag, Notice, Update
 

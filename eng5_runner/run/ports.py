@@ -22,7 +22,7 @@ from eng5_runner.core.events import AnchorRow, Event, Position
 
 if TYPE_CHECKING:
     # A command that only reads a run must not load the Kafka client.
-    from eng5_runner.effects.kafka.callbacks import Polled, Topology
+    from eng5_runner.effects.kafka.broker import Polled, Topology
     from eng5_runner.transport.http import Alive
 
 

@@ -19,7 +19,7 @@ from eng5_runner.core.events import ListeningFrom, Position, RequestPrepared, Re
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.request import build_request
 from eng5_runner.core.state import RunState
-from eng5_runner.effects.kafka.callbacks import Topology
+from eng5_runner.effects.kafka.broker import Topology
 from eng5_runner.run.ports import Broker, Clock, Notice, Update
 
 ALL_TOPICS = tuple(Topic)

@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaConsumer
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.errors import ServiceUnavailable
 from eng5_runner.stack.cj.admin import CJAdmin
-from eng5_runner.stack.cj.clients import HTTP_TIMES, ContentReader, LLMProviderClient
+from eng5_runner.stack.cj.clients import CONNECTIONS, ContentReader, LLMProviderClient
 from eng5_runner.stack.cj.service import CJService
 from eng5_runner.stack.content import service as content
 from eng5_runner.stack.content.service import ContentService
@@ -34,6 +34,7 @@ from eng5_runner.stack.platform.kafka import Cluster, Publisher, open_publisher,
 from eng5_runner.stack.platform.store import Store, open_store
 from eng5_runner.stack.platform.supervision import at_work, until
 from eng5_runner.stack.platform.web import served
+from eng5_runner.transport.http import http_session
 
 log = structlog.get_logger(__name__)
 
@@ -81,7 +82,7 @@ async def serve(
     stop: asyncio.Event,
     judges: Sequence[JudgeEntry] | None = None,
     kafka_bootstrap: str | None = None,
-    cassette_folder: Path | None = None,
+    cache_folder: Path | None = None,
 ) -> None:
     """Run the stack until it is told to stop.
 
@@ -91,7 +92,7 @@ async def serve(
         stop: ends the stack when set; comparisons in a judge's hand are finished first, for at most 5 s.
         judges: whom the LLM provider can ask; None for the offline baseline and whom the environment leads to.
         kafka_bootstrap: a Kafka that is there and has the contract's topics; None for an embedded broker.
-        cassette_folder: where earlier judgements are kept, shared with other stacks; None to ask anew each time.
+        cache_folder: where earlier judgements are kept, shared with other stacks; None to ask anew each time.
 
     Raises:
         ServiceUnavailable: a part of the stack did not start, or the broker is gone.
@@ -104,9 +105,9 @@ async def serve(
         cluster = await opened.enter_async_context(_cluster(kafka_bootstrap))
         store = await opened.enter_async_context(open_store(data_dir))
         publisher, requests, results = await opened.enter_async_context(_clients(cluster))
-        session = await opened.enter_async_context(aiohttp.ClientSession(timeout=HTTP_TIMES))
+        session = await opened.enter_async_context(http_session(connections=CONNECTIONS))
         authority = TokenAuthority()
-        offered = await opened.enter_async_context(_offered(judges, cassette_folder))
+        offered = await opened.enter_async_context(_offered(judges, cache_folder))
         provider = LLMProvider(store=store, publisher=publisher, judges=offered)
         content_url = await opened.enter_async_context(served(ContentService(store).application()))
         llm_url = await opened.enter_async_context(served(provider.application()))
@@ -161,13 +162,13 @@ async def _anew(cj: CJService, *, requests: AIOKafkaConsumer, results: AIOKafkaC
 
 @asynccontextmanager
 async def _offered(
-    named: Sequence[JudgeEntry] | None, cassette_folder: Path | None
+    named: Sequence[JudgeEntry] | None, cache_folder: Path | None
 ) -> AsyncIterator[Sequence[JudgeEntry]]:
     """The judges that were named, else those that the environment leads to."""
     if named:
         yield named
         return
-    async with open_judges(os.environ, cassette_folder=cassette_folder) as judges:
+    async with open_judges(os.environ, cache_folder=cache_folder) as judges:
         yield judges
 
 

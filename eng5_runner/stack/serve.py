@@ -80,15 +80,15 @@ async def serve_identity(site: Site, *, secret: str) -> None:
         await serve_http(site, app, problem=problem_of(store), accounts=accounts)
 
 
-async def serve_llm(site: Site, *, cluster: Cluster, cassette_folder: Path | None) -> None:
+async def serve_llm(site: Site, *, cluster: Cluster, cache_folder: Path | None) -> None:
     """The LLM Provider Service until it is told to stop; its judges are those that the environment leads to.
 
     Args:
         site: where.
         cluster: the Kafka that results go to.
-        cassette_folder: where earlier judgements are kept, shared with other workers; None to ask anew each time.
+        cache_folder: where earlier judgements are kept, shared with other workers; None to ask anew each time.
     """
-    judges_open = open_judges(os.environ, cassette_folder=cassette_folder)
+    judges_open = open_judges(os.environ, cache_folder=cache_folder)
     async with open_storage(site) as store, open_publisher(cluster) as publisher, judges_open as judges:
         provider = LLMProvider(store=store, publisher=publisher, judges=judges)
         async with at_work(provider.run(), name="llm provider", drain=provider.close) as judging:

@@ -1,4 +1,8 @@
-"""HTTP as the runner uses it: bounded in time and size, no redirects, retries only where they can help."""
+"""HTTP clients: bounded in time and size, no redirects, retries only where they can help.
+
+The runner and the embedded services share sessions and the reading of error answers. `Service` is the runner's client
+of one service; the services call each other with a session of their own.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +30,7 @@ ATTEMPTS = 5
 RETRY_SECONDS = 45.0
 RETRY_AFTER_LIMIT = 60.0
 _WORTH_RETRYING = frozenset((408, 425, 429, 500, 502, 503, 504))
-# Of one attempt, in seconds; `total` does not count waiting for a place, which the caller's own limit does.
+# Of one attempt, in seconds. Waiting for a free connection does not count; the caller's own time limit covers that.
 _TIMEOUT = aiohttp.ClientTimeout(total=60, connect=10, sock_read=30)
 
 
@@ -37,7 +41,7 @@ class Response:
     Attributes:
         status: 200 to 299, or what the caller allowed.
         body: at most `ANSWER_LIMIT` bytes, decompressed.
-        date: the service's clock, in whole seconds; None if it does not tell.
+        date: the service's clock, in whole seconds; None without a Date header.
     """
 
     status: int
@@ -51,8 +55,8 @@ class Alive:
     """A service that answers.
 
     Attributes:
-        health: what it says of itself; None where it says that it is not well.
-        date: its clock, in whole seconds; None if it does not tell.
+        health: the body of its health check; None if the check failed with an allowed status.
+        date: its clock, in whole seconds; None without a Date header.
     """
 
     health: Health | None
@@ -60,10 +64,10 @@ class Alive:
 
 
 class _TryAgain(Exception):
-    """An answer that another attempt may better."""
+    """An answer after which another attempt can help."""
 
-    def __init__(self, told: str, *, status: int, retry_after: float | None) -> None:
-        super().__init__(told)
+    def __init__(self, message: str, *, status: int, retry_after: float | None) -> None:
+        super().__init__(message)
         self.status = status
         self.retry_after = retry_after
 
@@ -73,11 +77,11 @@ class Service:
     """One service over one session.
 
     Attributes:
-        session: shared by a run's requests to it.
-        name: for people.
-        url: where it is.
-        setting: which option or variable holds `url`.
-        headers: sent each time; may hold a token, so it is never shown.
+        session: shared by all requests of a run.
+        name: for messages.
+        url: its address.
+        setting: the option or variable that holds `url`, for messages.
+        headers: sent with each request; never shown, as they can hold a token.
     """
 
     session: aiohttp.ClientSession
@@ -95,12 +99,12 @@ class Service:
             method: such as `POST`.
             url: absolute.
             body: raw bytes.
-            allow: statuses from 400 on that the caller deals with itself.
+            allow: statuses from 400 on that the caller handles itself.
 
         Raises:
-            ServiceUnavailable: it cannot be reached, is broken, or refuses.
+            ServiceUnavailable: the service cannot be reached, fails, or refuses.
             NotAllowed: 401 or 403.
-            ConfigurationError: it redirects, so the URL is not the service's.
+            ConfigurationError: the service redirects, so the URL is not its own.
         """
         attempts = stamina.retry_context(
             on=_worth_retrying, attempts=ATTEMPTS, timeout=RETRY_SECONDS, wait_initial=0.2, wait_max=10.0
@@ -128,8 +132,8 @@ class Service:
                 raise self.unavailable(f"its answer is longer than {ANSWER_LIMIT} bytes")
             status = response.status
             if status in _WORTH_RETRYING and status not in allow:
-                told = f"{status} {self._reason(content)}".strip()
-                raise _TryAgain(told, status=status, retry_after=_retry_after(response.headers))
+                message = f"{status} {self._reason(content)}".strip()
+                raise _TryAgain(message, status=status, retry_after=retry_after(response.headers))
             if status < 300 or status in allow:  # noqa: PLR2004 - the end of the success range
                 date = _instant(response.headers.get("Date", ""))
                 return Response(status=status, body=content, content_type=response.content_type, date=date)
@@ -141,27 +145,27 @@ class Service:
                 f"The {self.name} at {self.url} redirects to {self._line(location) or 'somewhere'}.",
                 remedy=f"Set {self.setting} to the service's own address.",
             )
-        told = f"The {self.name} at {self.url} answered {status} {self._reason(content)}".strip()
+        message = f"The {self.name} at {self.url} answered {status} {self._reason(content)}".strip()
         if status in (401, 403):
             return NotAllowed(
-                f"{told}.",
+                f"{message}.",
                 remedy="`eng5-runner admin login`, or check HULEEDU_ADMIN_TOKEN; `admin whoami` tells which.",
             )
-        return ServiceUnavailable(f"{told}.", remedy=f"Check {self.setting} and the service's log.")
+        return ServiceUnavailable(f"{message}.", remedy=f"Check {self.setting} and the service's log.")
 
     def _reason(self, content: bytes) -> str:
-        """What a refusal says, in brackets."""
-        line = self._line(_told(content))
+        """The reason in an error answer, in brackets."""
+        line = self._line(reason_in(content))
         return f"({line})" if line else ""
 
-    def _line(self, told: str) -> str:
-        """A stranger's words as one short printable line, without the token that they may repeat."""
+    def _line(self, text: str) -> str:
+        """Foreign text as one short printable line, without our token, which it may repeat."""
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
-        safe = told.replace(token, "…") if token else told
+        safe = text.replace(token, "…") if token else text
         return " ".join("".join(char if char.isprintable() else " " for char in safe).split())[:200]
 
     def told(self, answer: Response) -> str:
-        """What an answer that the caller has allowed says is wrong, in brackets."""
+        """The reason in an error answer that the caller has allowed, in brackets."""
         return self._reason(answer.body)
 
     def unavailable(self, cause: str) -> ServiceUnavailable:
@@ -172,14 +176,14 @@ class Service:
         )
 
     async def alive(self, *, at: str, though: frozenset[int] = frozenset()) -> Alive:
-        """Ask whether it is up.
+        """Check its health.
 
         Args:
             at: the address without the API's path.
-            though: statuses from 400 on with which it counts as up.
+            though: statuses from 400 on with which it still counts as up.
 
         Raises:
-            ServiceUnavailable: it is not.
+            ServiceUnavailable: it is not up.
         """
         answer = await self.call("GET", f"{at}/healthz", allow=though)
         health = None if answer.status in though else self.parse(Health, answer)
@@ -189,7 +193,7 @@ class Service:
         """The answer's body as a wire model.
 
         Raises:
-            ServiceUnavailable: it is not one.
+            ServiceUnavailable: the body does not fit the model.
         """
         try:
             return model.model_validate_json(answer.body, extra="ignore")
@@ -198,7 +202,7 @@ class Service:
 
 
 async def _read_bounded(response: aiohttp.ClientResponse) -> bytes | None:
-    """The decompressed body, or None if it is too long."""
+    """The decompressed body; None if it is too long."""
     content = bytearray()
     async for chunk in response.content.iter_chunked(1 << 16):
         content += chunk
@@ -215,8 +219,8 @@ def _worth_retrying(error: Exception) -> bool | float:
     return isinstance(error, aiohttp.ClientConnectionError | aiohttp.ClientPayloadError | TimeoutError)
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, from either form of the header, at most a minute."""
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that a Retry-After header asks for (a number or a date), at most 60; None without a valid header."""
     value = headers.get("Retry-After", "")
     if value.isascii() and value.isdigit():
         return min(float(value), RETRY_AFTER_LIMIT)
@@ -227,7 +231,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def _instant(value: str) -> datetime | None:
-    """What an HTTP date means; None for anything else."""
+    """The instant of an HTTP date; None for anything else."""
     try:
         when = parsedate_to_datetime(value)
     except (ValueError, OverflowError):
@@ -235,8 +239,8 @@ def _instant(value: str) -> datetime | None:
     return when if when.tzinfo else when.replace(tzinfo=UTC)
 
 
-def _told(content: bytes) -> str:
-    """What a refusal says."""
+def reason_in(content: bytes) -> str:
+    """The code and the message of an error answer's body; empty if it has neither."""
     try:
         refusal = ErrorAnswer.model_validate_json(content, extra="ignore")
     except ValidationError:
@@ -245,28 +249,28 @@ def _told(content: bytes) -> str:
 
 
 def _bare_error(content: bytes) -> str:
-    """CJ's anchor registration answers `{"error": "…"}`; anything else is not worth showing."""
+    """The CJ service's anchor registration answers `{"error": "…"}`; other bodies are not shown."""
     try:
-        found = json.loads(content)
+        body = json.loads(content)
     except (ValueError, RecursionError):
         return ""
-    told = found.get("error") if isinstance(found, dict) else None
-    return told if isinstance(told, str) else ""
+    error = body.get("error") if isinstance(body, dict) else None
+    return error if isinstance(error, str) else ""
 
 
 def _plain(error: aiohttp.ClientError) -> str:
     if isinstance(error, aiohttp.ClientConnectorError):
-        # asyncio puts its own words in the place of the system's; only the system's errors have positive numbers.
+        # asyncio replaces the system's message by its own; only the system's errors have positive numbers.
         number = error.os_error.errno or 0
-        system_s_own = number > 0 and not isinstance(error, aiohttp.ClientSSLError)
-        return os.strerror(number) if system_s_own else error.os_error.strerror or str(error.os_error)
+        is_systems = number > 0 and not isinstance(error, aiohttp.ClientSSLError)
+        return os.strerror(number) if is_systems else error.os_error.strerror or str(error.os_error)
     return " ".join(str(error).split()) or type(error).__name__
 
 
 @asynccontextmanager
 async def http_session(*, connections: int) -> AsyncIterator[aiohttp.ClientSession]:
-    """A session with at most so many connections, for one run."""
-    # Servers close idle connections after 15 s or more; ours go first, so no request meets a closing one.
+    """A session with at most so many connections at the same time."""
+    # Servers close idle connections after 15 s or more. We close ours first, so that no request meets a closing one.
     connector = aiohttp.TCPConnector(limit=connections, limit_per_host=connections, keepalive_timeout=10)
-    async with aiohttp.ClientSession(connector=connector, trust_env=False) as session:
+    async with aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT, trust_env=False) as session:
         yield session

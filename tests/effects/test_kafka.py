@@ -11,8 +11,7 @@ from aiokafka.errors import OffsetOutOfRangeError
 
 from eng5_runner.core.classify import RawRecord
 from eng5_runner.core.events import Position
-from eng5_runner.effects.kafka.callbacks import Gap, KafkaBroker, Polled, connected
-from eng5_runner.effects.kafka.client import KafkaSettings
+from eng5_runner.effects.kafka.broker import Gap, KafkaBroker, Polled, connected
 from eng5_runner.errors import (
     ConfigurationError,
     InputsInvalid,
@@ -21,6 +20,7 @@ from eng5_runner.errors import (
     ServiceUnavailable,
     TemporaryFailure,
 )
+from eng5_runner.transport.kafka_settings import KafkaSettings
 from tests.support.kafka.mock_cluster import (
     CLUSTER_AUTHORIZATION_FAILED,
     INIT_PRODUCER_ID,

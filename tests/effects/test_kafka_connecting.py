@@ -11,9 +11,10 @@ from contextlib import contextmanager
 import pytest
 from aiohttp import web
 
-from eng5_runner.effects.kafka.callbacks import connected
-from eng5_runner.effects.kafka.client import START_SECONDS, KafkaSettings
+from eng5_runner.effects.kafka.broker import connected
 from eng5_runner.errors import ConfigurationError, RunnerError, ServiceUnavailable
+from eng5_runner.transport.kafka import START_SECONDS
+from eng5_runner.transport.kafka_settings import KafkaSettings
 from tests.support.kafka.mock_cluster import MockCluster
 from tests.support.servers import closed_port, listening, serving
 

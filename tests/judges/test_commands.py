@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from eng5_runner.contracts.services import ModelManifest
-from eng5_runner.stack.llm.cache import CassetteFile, Recording
+from eng5_runner.stack.llm.cache import JudgementFile, Recording
 from tests.support.judges.driver import MODELS, environ_for
 from tests.support.judges.judged_stack import stack
 from tests.support.judges.servers import KEY, chat, in_turn
@@ -104,7 +104,7 @@ def recording(model: str, *, days: float) -> Recording:
 
 @pytest.fixture
 def cache(tmp_path: Path) -> Path:
-    file = CassetteFile(tmp_path / "cache")
+    file = JudgementFile(tmp_path / "cache")
     for number, (model, days) in enumerate((("old", 100), ("old", 40), ("new", 40), ("new", 0), ("new", 0))):
         file.record(f"{number:064x}", recording(model, days=days))
     file.close()
@@ -231,7 +231,7 @@ def test_a_model_that_is_about_to_retire_is_deprecated_and_one_that_did_is_not_o
         (("openai", "--llm-model", "gpt-6-lunar"), {"OPENAI_API_KEY": KEY}, "Near: gpt-6-luna"),
         (("openai", "--llm-model", "claude-haiku-5-5"), {"OPENAI_API_KEY": KEY}, "a model of anthropic"),
         (("mock", "--llm-model", "gpt-6-luna"), {"OPENAI_API_KEY": KEY}, "a model of openai"),
-        (("openai", "--llm-temperature", 0.5), {"OPENAI_API_KEY": KEY}, "temperature_override"),
+        (("openai", "--llm-temperature", 0.5), {"OPENAI_API_KEY": KEY}, "--llm-temperature"),
         (("google", "--output-verbosity", "low"), {"GEMINI_API_KEY": KEY}, "output_verbosity"),
         (("anthropic", "--reasoning-effort", "none"), {"ANTHROPIC_API_KEY": KEY}, "reasoning_effort"),
         (("anthropic", "--llm-max-tokens", 200_000), {"ANTHROPIC_API_KEY": KEY}, "max_tokens_override"),

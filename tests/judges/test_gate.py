@@ -71,7 +71,7 @@ async def test_patience_has_an_end(tmp_path: Path) -> None:
 
     assert (failed.error_code, failed.message) == (
         "LLM_PROVIDER_UNAVAILABLE",
-        "the provider was not well for 0.2 s",
+        "the provider gave no usable answer within 0.2 s",
     )
 
 

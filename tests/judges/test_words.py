@@ -90,7 +90,7 @@ async def test_a_repeat_index_that_is_none_is_refused(tmp_path: Path, index: obj
 async def test_a_repeat_is_asked_and_the_same_asking_is_replayed(tmp_path: Path) -> None:
     async with (
         serving(in_turn(chat())) as server,
-        open_judges(environ_for(tmp_path, server.url), cassette_folder=tmp_path / "cache") as judges,
+        open_judges(environ_for(tmp_path, server.url), cache_folder=tmp_path / "cache") as judges,
         provider(tmp_path / "stack", *judges) as at,
     ):
         told = []

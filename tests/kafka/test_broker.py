@@ -10,11 +10,11 @@ import pytest
 from confluent_kafka import Producer
 
 from eng5_runner.contracts.topics import Topic
-from eng5_runner.effects.kafka.callbacks import KafkaBroker as Connection
-from eng5_runner.effects.kafka.callbacks import connected
-from eng5_runner.effects.kafka.settings import KafkaSettings
+from eng5_runner.effects.kafka.broker import KafkaBroker as Connection
+from eng5_runner.effects.kafka.broker import connected
 from eng5_runner.errors import ConfigurationError
 from eng5_runner.stack.platform.kafka import Cluster, open_publisher, open_reader
+from eng5_runner.transport.kafka_settings import KafkaSettings
 from tests.support.effects import nothing_left as nothing_left  # noqa: PLC0414 - pytest finds fixtures by their name
 from tests.support.kafka.cluster import (
     LARGEST_REQUEST_BYTES,

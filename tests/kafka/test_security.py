@@ -9,10 +9,9 @@ import pytest
 from pydantic import SecretStr
 
 from eng5_runner.contracts.topics import Topic
-from eng5_runner.core.spec import KafkaAccess
-from eng5_runner.effects.kafka.callbacks import connected
-from eng5_runner.effects.kafka.settings import KafkaSettings
+from eng5_runner.effects.kafka.broker import connected
 from eng5_runner.errors import ConfigurationError, NotAllowed, RunnerError
+from eng5_runner.transport.kafka_settings import KafkaSettings
 from tests.support.effects import nothing_left as nothing_left  # noqa: PLC0414 - pytest finds fixtures by their name
 from tests.support.kafka.certificates import Certificates
 from tests.support.kafka.cluster import PASSWORD, USER, KafkaBroker, on_real_kafka
@@ -99,7 +98,7 @@ def settings(broker: KafkaBroker, listener: str, **access: object) -> KafkaSetti
     return KafkaSettings(
         bootstrap=broker.at(listener),
         client_id="tests",
-        access=KafkaAccess(**access),
+        **access,
         password=SecretStr(PASSWORD) if access.get("user") else None,
     )
 

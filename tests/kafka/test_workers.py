@@ -114,7 +114,7 @@ async def test_five_thousand_comparisons_with_a_worker_of_each_kind_and_the_data
     assert len(judge.prompts) == COMPARISONS
     assert judge.prompts.total() - COMPARISONS <= CONCURRENCY
     await recorded_once(database)
-    # What was paid for is kept for the next study, by both workers in one cassette.
+    # What was paid for is kept for the next study, by both workers in one cache.
     kept = [line for line in run("cache", "list", "--json", cwd=tmp_path / "services").lines if "judgements" in line]
     assert [line["judgements"] for line in kept] == [COMPARISONS]
 

@@ -23,8 +23,8 @@ from eng5_runner.planning.candidates import Candidates
 from eng5_runner.planning.pilot import read_pilot
 from eng5_runner.planning.plan import Plan, make_plan
 from eng5_runner.planning.pricing import ModelPricing, PromptSize, Workload, estimate
-from tests.support.studies import balanced_study, normal_truth
 from tests.support.run.runs import make_inputs, make_spec
+from tests.support.studies import balanced_study, normal_truth
 
 INPUTS, TEXTS = make_inputs()
 SIZE = PromptSize(prefix=3000, rest=400, form=300, essays=2400.0, longest=4000, longest_bytes=4900)

@@ -17,9 +17,10 @@ from eng5_runner.stack.cj.inbox import Requests
 from eng5_runner.stack.cj.plan import is_raised
 from eng5_runner.stack.cj.service import CJService
 from eng5_runner.stack.platform.broker import embedded_broker
-from eng5_runner.stack.platform.kafka import open_publisher, open_reader, stop_client
+from eng5_runner.stack.platform.kafka import open_publisher, open_reader
 from eng5_runner.stack.platform.store import open_store
 from eng5_runner.stack.platform.tables import cj_requests
+from eng5_runner.transport.kafka import stop_client
 from tests.support.stack.driver import batch_id_of, embedded, request
 
 NOBODY = "http://127.0.0.1:1"

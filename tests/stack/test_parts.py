@@ -18,11 +18,12 @@ from eng5_runner.stack.launch import StackAddresses, serve
 from eng5_runner.stack.llm.judge import JudgeEntry, Question, Verdict, offline_baseline
 from eng5_runner.stack.platform.broker import embedded_broker
 from eng5_runner.stack.platform.group_commit import Closed, GroupCommit
-from eng5_runner.stack.platform.kafka import Pacer, open_publisher, open_reader, stop_client
+from eng5_runner.stack.platform.kafka import Pacer, open_publisher, open_reader
 from eng5_runner.stack.platform.migrations import SCHEMA_VERSION
 from eng5_runner.stack.platform.store import Store, open_store
 from eng5_runner.stack.platform.tables import stack_schema
 from eng5_runner.stack.platform.transactions import undisturbed
+from eng5_runner.transport.kafka import stop_client
 from tests.support.stack.driver import client, embedded, request, running
 
 

@@ -1,20 +1,19 @@
-"""stack up: the embedded services in the foreground."""
+"""stack up and stack serve: the embedded services in the foreground, all together or one alone."""
 
 from __future__ import annotations
 
-import asyncio
-import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from eng5_runner.app.environment import cache_folder
 from eng5_runner.app.logs import logging_to
-from eng5_runner.app.loop import run_loop
 from eng5_runner.cli.narrate import people, write_json
-from eng5_runner.errors import DiskError
-from eng5_runner.stack.launch import StackAddresses, serve
+
+if TYPE_CHECKING:
+    from eng5_runner.app.services import FirstAdmin, ServiceName, Serving
+    from eng5_runner.app.stack import StackAddresses
 
 
 def stack_up(
@@ -26,71 +25,67 @@ def stack_up(
     until_stdin_closes: bool,
     verbose: bool,
 ) -> int:
-    """Serve until interrupted, or until standard input closes; on a broker of our own if no Kafka is named."""
-    try:
-        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise DiskError(
-            f"{data_dir} cannot be created: {error.strerror}.", remedy="Choose another --data-dir."
-        ) from None
+    """Run all services until a signal, or until standard input closes."""
+    from eng5_runner.app.stack import run_stack  # loads the statistics of the CJ service
+
     with logging_to(sys.stderr, identity={"service": "embedded-stack"}, verbose=verbose):
-        serving = _serve(
+        run_stack(
             data_dir,
+            on_ready=lambda addresses: _show_addresses(addresses, json_lines=json_lines),
             kafka_bootstrap=kafka_bootstrap,
-            cassette_folder=None if no_cache else cache_folder(),
-            json_lines=json_lines,
+            no_cache=no_cache,
             until_stdin_closes=until_stdin_closes,
         )
-        run_loop(serving)
     return 0
 
 
-async def _serve(
-    data_dir: Path,
-    *,
-    kafka_bootstrap: str | None,
-    cassette_folder: Path | None,
-    json_lines: bool,
-    until_stdin_closes: bool,
-) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    watching = asyncio.create_task(_watch_stdin(stop)) if until_stdin_closes else None
-    await serve(
-        data_dir,
-        ready=lambda addresses: _tell(addresses, json_lines=json_lines),
-        stop=stop,
-        kafka_bootstrap=kafka_bootstrap,
-        cassette_folder=cassette_folder,
-    )
-    if watching is not None:
-        watching.cancel()
+def stack_serve(name: ServiceName, data_dir: Path, *, no_cache: bool, json_lines: bool, verbose: bool) -> int:
+    """Run one service until a signal."""
+    from eng5_runner.app import services
+
+    def on_ready(serving: Serving) -> None:
+        _show_serving(name, serving, json_lines=json_lines)
+
+    with logging_to(sys.stderr, identity={"service": services.log_name(name)}, verbose=verbose):
+        match name:
+            case "content":
+                services.run_content_service(data_dir, on_ready=on_ready)
+            case "identity":
+                services.run_identity_service(data_dir, on_ready=on_ready)
+            case "llm":
+                services.run_llm_service(data_dir, no_cache=no_cache, on_ready=on_ready)
+            case "cj":
+                from eng5_runner.app.stack import run_cj_service  # loads the statistics of the CJ service
+
+                run_cj_service(data_dir, on_ready=on_ready)
+    return 0
 
 
-async def _watch_stdin(stop: asyncio.Event) -> None:
-    """A pipe from our parent closes when the parent ends, however it ends."""
-    reader = asyncio.StreamReader()
-    loop = asyncio.get_running_loop()
-    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    try:
-        while await reader.read(1024):
-            pass
-    finally:
-        stop.set()
-        transport.close()
-
-
-def _tell(addresses: StackAddresses, *, json_lines: bool) -> None:
-    environment, first = addresses.environment(), addresses.first_admin
+def _show_addresses(addresses: StackAddresses, *, json_lines: bool) -> None:
+    environment = addresses.environment()
     if json_lines:
-        write_json(environment | ({"first_admin": {"email": first.email, "password": first.password}} if first else {}))
+        write_json(environment | _first_admin_facts(addresses.first_admin))
         return
+    _show_first_admin(addresses.first_admin)
+    people().print("the embedded stack is up; Ctrl-C ends it. For the runner in another terminal:")
+    for variable, value in environment.items():
+        sys.stdout.write(f"export {variable}={value}\n")
+    sys.stdout.flush()
+
+
+def _show_serving(name: ServiceName, serving: Serving, *, json_lines: bool) -> None:
+    if json_lines:
+        write_json({"service": name, "url": serving.url} | _first_admin_facts(serving.first_admin))
+        return
+    _show_first_admin(serving.first_admin)
+    people().print(f"{name} serves at {serving.url}; Ctrl-C ends it")
+
+
+def _first_admin_facts(first: FirstAdmin | None) -> dict[str, object]:
+    return {} if first is None else {"first_admin": {"email": first.email, "password": first.password}}
+
+
+def _show_first_admin(first: FirstAdmin | None) -> None:
     if first is not None:
         people().print(f"an administrator was created: {first.email}, password {escape(first.password)}")
         people().print("the password is shown this once; `eng5-runner admin login` asks for it")
-    people().print("the embedded stack is up; Ctrl-C ends it. For the runner in another terminal:")
-    for name, value in environment.items():
-        sys.stdout.write(f"export {name}={value}\n")
-    sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""How the CJ service asks its neighbours, over HTTP as in the field."""
+"""The CJ service's HTTP clients of the Content Service and the LLM Provider Service."""
 
 from __future__ import annotations
 
@@ -8,21 +8,23 @@ import io
 import aiohttp
 from pydantic import ValidationError
 
-from eng5_runner.contracts.services import ComparisonBody, ComparisonQueued, ErrorAnswer, ModelManifest, StoredContent
+from eng5_runner.contracts.services import ComparisonBody, ComparisonQueued, ModelManifest, StoredContent
+from eng5_runner.transport.http import reason_in, retry_after
 
-HTTP_TIMES = aiohttp.ClientTimeout(total=60, connect=10)
-# The provider's queue is bounded: it says when to come again, and a judge that works at all makes room within this.
+# Questions on their way to the LLM provider, texts from the Content Service.
+CONNECTIONS = 100
+# The provider's queue is bounded. When it is full, a working judge makes room within this number of attempts.
 _FULL_QUEUE_ATTEMPTS = 600
-_LONGEST_RETRY_AFTER_SECONDS = 5.0
-# A worker that is started anew is back within this.
+_USUAL_RETRY_AFTER_SECONDS, _LONGEST_RETRY_AFTER_SECONDS = 1.0, 5.0
+# A worker that restarts is back within this time.
 _AWAY_SECONDS = 30.0
 _AWAY_PAUSE_SECONDS = 0.5
-_LEFT_ALONE_SECONDS = 2.0
+_SKIPPED_SECONDS = 2.0
 _CREATED, _OK, _ACCEPTED, _NOT_FOUND, _BAD_REQUEST, _UNAVAILABLE = 201, 200, 202, 404, 400, 503
 
 
 class NeighbourFailed(Exception):
-    """Another service refused, or could not be reached; the message says which and why."""
+    """Another service refused, or could not be reached; the message names it and the cause."""
 
 
 class ContentMissing(NeighbourFailed):
@@ -30,7 +32,7 @@ class ContentMissing(NeighbourFailed):
 
 
 class ContentReader:
-    """Texts of the Content Service.
+    """Reads and writes texts of the Content Service.
 
     Attributes:
         url: of the service, with its path `/v1/content`.
@@ -44,7 +46,7 @@ class ContentReader:
         """The text of an id.
 
         Raises:
-            ContentMissing: the id is unknown or cannot be one.
+            ContentMissing: the id is unknown or malformed.
             NeighbourFailed: the service failed, or the bytes are not UTF-8 text.
         """
         try:
@@ -60,10 +62,10 @@ class ContentReader:
             raise NeighbourFailed(f"Content Service: {error!r}") from error
 
     async def store(self, text: str) -> str:
-        """Keep a text; gives its storage id.
+        """Store a text and return its storage id.
 
         Raises:
-            NeighbourFailed: the service did not take it.
+            NeighbourFailed: the service did not accept it.
         """
         headers = {"Content-Type": "text/plain; charset=utf-8"}
         try:
@@ -72,14 +74,14 @@ class ContentReader:
             ) as response:
                 body = await response.read()
                 if response.status != _CREATED:
-                    raise NeighbourFailed(f"Content Service: {_told(response.status, body)}")
+                    raise NeighbourFailed(f"Content Service: {_reason(response.status, body)}")
                 return StoredContent.model_validate_json(body, extra="ignore").storage_id
         except (aiohttp.ClientError, TimeoutError, ValidationError) as error:
             raise NeighbourFailed(f"Content Service: {error!r}") from error
 
 
 class LLMProviderClient:
-    """Comparisons by the LLM Provider Service, which may have several workers at addresses of their own.
+    """Asks the LLM Provider Service for comparisons. It can have several workers, each with its own address.
 
     Attributes:
         urls: of the workers, with their path `/api/v1`.
@@ -88,17 +90,17 @@ class LLMProviderClient:
     def __init__(self, session: aiohttp.ClientSession, *urls: str) -> None:
         self._session = session
         self.urls = urls
-        self._asked = 0
-        self._left_alone_until = dict.fromkeys(urls, 0.0)
+        self._turn = 0
+        self._skipped_until = dict.fromkeys(urls, 0.0)
 
     async def ask(self, comparison: ComparisonBody) -> str:
-        """Have a pair judged; gives the queue id. A full queue is waited for.
+        """Queue a comparison and return its queue id; wait while the queue is full.
 
-        A worker that cannot be reached is left alone for a moment and the others are asked: asking again with the same
-        correlation id changes nothing.
+        A worker that cannot be reached is skipped for two seconds. A second request with the same correlation id
+        changes nothing, so the other workers can be asked instead.
 
         Raises:
-            NeighbourFailed: the service refused, in its words, or no worker could be reached for half a minute.
+            NeighbourFailed: the service refused, or no worker could be reached for half a minute.
         """
         clock = asyncio.get_running_loop().time
         reached = clock()
@@ -109,7 +111,7 @@ class LLMProviderClient:
             except (aiohttp.ClientError, TimeoutError, ValidationError) as error:
                 if clock() - reached > _AWAY_SECONDS:
                     raise NeighbourFailed(f"LLM provider: {error!r}") from error
-                self._left_alone_until[url] = clock() + _LEFT_ALONE_SECONDS
+                self._skipped_until[url] = clock() + _SKIPPED_SECONDS
                 answered = 0.0 if self._reachable(clock()) else _AWAY_PAUSE_SECONDS
             else:
                 reached = clock()
@@ -119,10 +121,10 @@ class LLMProviderClient:
         raise NeighbourFailed("LLM provider: its queue stayed full")
 
     async def models(self) -> ModelManifest:
-        """The models that it can ask, with their prices.
+        """The service's models with their prices.
 
         Raises:
-            NeighbourFailed: the service does not say.
+            NeighbourFailed: the service does not answer.
         """
         now = asyncio.get_running_loop().time()
         url = self._next(now)
@@ -130,22 +132,22 @@ class LLMProviderClient:
             async with self._session.get(f"{url}/models", allow_redirects=False) as response:
                 body = await response.read()
                 if response.status != _OK:
-                    raise NeighbourFailed(f"LLM provider: {_told(response.status, body)}")
+                    raise NeighbourFailed(f"LLM provider: {_reason(response.status, body)}")
                 return ModelManifest.model_validate_json(body, extra="ignore")
         except (aiohttp.ClientError, TimeoutError, ValidationError) as error:
             raise NeighbourFailed(f"LLM provider: {error!r}") from error
 
     def _next(self, now: float) -> str:
         """The workers in turn."""
-        self._asked += 1
+        self._turn += 1
         urls = self._reachable(now) or self.urls
-        return urls[self._asked % len(urls)]
+        return urls[self._turn % len(urls)]
 
     def _reachable(self, now: float) -> tuple[str, ...]:
-        return tuple(url for url in self.urls if self._left_alone_until[url] <= now)
+        return tuple(url for url in self.urls if self._skipped_until[url] <= now)
 
     async def _ask_one(self, url: str, comparison: ComparisonBody) -> str | float:
-        """The queue id, or in how many seconds it may be asked again."""
+        """The queue id, or the seconds to wait before the next attempt."""
         async with self._session.post(
             f"{url}/comparison",
             data=comparison.model_dump_json().encode(),
@@ -156,20 +158,11 @@ class LLMProviderClient:
             if response.status == _ACCEPTED:
                 return ComparisonQueued.model_validate_json(body, extra="ignore").queue_id
             if response.status != _UNAVAILABLE:
-                raise NeighbourFailed(f"LLM provider refused: {_told(response.status, body)}")
-            return _seconds(response.headers.get("Retry-After"))
+                raise NeighbourFailed(f"LLM provider refused: {_reason(response.status, body)}")
+            wait = retry_after(response.headers)
+            return _USUAL_RETRY_AFTER_SECONDS if wait is None else min(wait, _LONGEST_RETRY_AFTER_SECONDS)
 
 
-def _seconds(retry_after: str | None) -> float:
-    """What the service asks for, between nothing and 5 s; 1 s when it does not say it in seconds."""
-    wanted = float(retry_after) if retry_after and retry_after.isdecimal() else 1.0
-    return min(wanted, _LONGEST_RETRY_AFTER_SECONDS)
-
-
-def _told(status: int, body: bytes) -> str:
-    """The neighbour's own message, without anything that it may have copied from a text."""
-    try:
-        error = ErrorAnswer.model_validate_json(body, extra="ignore").error
-    except ValidationError:
-        return f"HTTP {status}"
-    return f"{error.message} ({error.error_code})"
+def _reason(status: int, body: bytes) -> str:
+    """The service's own reason, else the status."""
+    return reason_in(body) or f"HTTP {status}"

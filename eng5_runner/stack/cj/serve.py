@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 
-import aiohttp
-
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.stack.cj.admin import CJAdmin
-from eng5_runner.stack.cj.clients import HTTP_TIMES, ContentReader, LLMProviderClient
+from eng5_runner.stack.cj.clients import CONNECTIONS, ContentReader, LLMProviderClient
 from eng5_runner.stack.cj.service import CJService
 from eng5_runner.stack.identity.tokens import TokenAuthority
 from eng5_runner.stack.platform.kafka import Cluster, open_member, open_publisher, open_reader
 from eng5_runner.stack.platform.supervision import at_work
 from eng5_runner.stack.serve import Site, open_storage, problem_of, serve_http
+from eng5_runner.transport.http import http_session
 
 GROUP = "cj_assessment_service"
 
@@ -34,7 +33,7 @@ async def serve_cj(site: Site, *, cluster: Cluster, content_url: str, llm_urls: 
         # Before any request: whatever is asked from now on is heard.
         results = await opened.enter_async_context(open_reader(cluster, Topic.COMPARISON, beginning_at="latest"))
         requests = await opened.enter_async_context(open_member(cluster, Topic.REQUEST, group=GROUP))
-        session = await opened.enter_async_context(aiohttp.ClientSession(timeout=HTTP_TIMES))
+        session = await opened.enter_async_context(http_session(connections=CONNECTIONS))
         contents = ContentReader(session, content_url)
         cj = CJService(
             store=store, publisher=publisher, contents=contents, provider=LLMProviderClient(session, *llm_urls)

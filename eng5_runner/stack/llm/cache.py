@@ -1,7 +1,11 @@
-"""The judgement cassette: what was judged, and paid, once is not asked again.
+"""The judgement cache: a judgement of a language model is paid for once and is then reused.
 
-It may forget, it may not lie: whatever is wrong with its file, the question goes to the provider, and a judgement that
-cannot be kept is published all the same.
+It is an SQLite file that several processes use at the same time. A row is a judgement under the hash of everything that
+was sent for it, with a checksum over both: a row with a wrong checksum does not count. No essay and no prompt is in it,
+only hashes, the verdict with its justification, and figures.
+
+Whatever is wrong with the file, a study goes on: the question then goes to the provider, and a judgement that cannot be
+kept is published all the same.
 """
 
 from __future__ import annotations
@@ -28,9 +32,9 @@ from eng5_runner.errors import DiskError
 
 FILE_NAME = "judgements.sqlite"
 _BESIDE = ("", "-wal", "-shm")
-_PATIENCE_SECONDS = 30.0
+_TIMEOUT_SECONDS = 30.0
 _PAUSE_SECONDS = 0.02
-_SHELVES = (
+_STATS = (
     "SELECT provider, model, count(*), sum(length(entry) + length(key) + length(checksum)), min(recorded_at),"
     " max(recorded_at) FROM judgements"
     " WHERE (:model IS NULL OR model = :model) AND (:before IS NULL OR recorded_at < :before)"
@@ -49,10 +53,10 @@ class Recording(WireModel):
     """A judgement that was paid for.
 
     Attributes:
-        request_id: the queue id under which it was asked.
-        recorded_at: when the answer was there (UTC).
+        cost_usd: its cost; None if the price was unknown.
+        request_id: the queue id of its comparison.
+        recorded_at: when the answer arrived (UTC).
         prompt_sha256: of the exact prompt text.
-        cost_usd: what it cost; None where the price was not known.
     """
 
     provider: str
@@ -70,7 +74,7 @@ class Recording(WireModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheStats:
-    """The judgements of one model: how many, how many bytes, and of when (ISO 8601, UTC)."""
+    """The judgements of one model: their number, their bytes, and the oldest and newest time (ISO 8601, UTC)."""
 
     provider: str
     model: str
@@ -80,25 +84,25 @@ class CacheStats:
     newest: str
 
 
-class CassetteFile:
-    """The file, opened by one thread."""
+class JudgementFile:
+    """The cache's file; used by one thread."""
 
     def __init__(self, folder: Path) -> None:
-        """Open it, and make it if it is not there; readable by the owner only.
+        """Open the file, or create it, readable by the owner only.
 
         Raises:
             OSError: the folder cannot be used.
-            sqlite3.Error: the file is no such database.
+            sqlite3.Error: the file is not such a database.
         """
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.path = folder / FILE_NAME
-        # Only a new one: to close a database's file elsewhere in the process lets go of SQLite's locks on it.
+        # Only a new file: closing an existing one here would release SQLite's locks on it in the whole process.
         with suppress(FileExistsError):
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        self._database = sqlite3.connect(self.path, timeout=_PATIENCE_SECONDS, isolation_level=None)
+        self._database = sqlite3.connect(self.path, timeout=_TIMEOUT_SECONDS, isolation_level=None)
         try:
             _write_ahead(self._database)
-            # An answer that was paid for outlives a power cut, too.
+            # An answer that was paid for survives a power cut, too.
             self._database.execute("PRAGMA synchronous=FULL")
             self._database.execute(_TABLE)
         except sqlite3.Error:
@@ -106,11 +110,11 @@ class CassetteFile:
             raise
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._database.close()
 
     def find(self, key: str) -> Recording | None:
-        """The judgement under the key. A damaged one is taken out, so that the next answer can take its place.
+        """The judgement under the key. A damaged one is removed, so that the next answer can replace it.
 
         Raises:
             sqlite3.Error: the file cannot be read.
@@ -126,7 +130,7 @@ class CassetteFile:
         return None
 
     def record(self, key: str, recording: Recording) -> None:
-        """Keep a judgement, durable when this returns; one that is there already stays as it is.
+        """Keep a judgement; it is durable when this returns. An existing judgement under the key stays.
 
         Raises:
             sqlite3.Error: the file cannot be written.
@@ -135,45 +139,45 @@ class CassetteFile:
         row = (key, recording.provider, recording.model, _written(recording.recorded_at), entry, _checksum(key, entry))
         self._database.execute("INSERT OR IGNORE INTO judgements VALUES (?, ?, ?, ?, ?, ?)", row)
 
-    def shelves(self, *, model: str | None = None, before: datetime | None = None) -> list[CacheStats]:
-        """What is kept, by provider and model.
+    def stats(self, *, model: str | None = None, before: datetime | None = None) -> list[CacheStats]:
+        """The kept judgements, by provider and model.
 
         Args:
-            model: only of this one.
-            before: only what was recorded before then.
+            model: only judgements of this model.
+            before: only judgements that were recorded before that time.
 
         Raises:
             sqlite3.Error: the file cannot be read.
         """
-        rows = self._database.execute(_SHELVES, _values(model=model, before=before))
+        rows = self._database.execute(_STATS, _values(model=model, before=before))
         return [
             CacheStats(provider=provider, model=name, judgements=count, size=size, oldest=oldest, newest=newest)
             for provider, name, count, size, oldest, newest in rows
         ]
 
     def prune(self, *, model: str | None = None, before: datetime | None = None) -> None:
-        """Take out what `shelves` tells of with the same arguments, and give its room back.
+        """Remove the judgements that `stats` counts for the same arguments, and free their disk space.
 
         Raises:
             sqlite3.Error: the file cannot be written.
         """
         self._database.execute(_DELETE, _values(model=model, before=before))
-        with suppress(sqlite3.OperationalError):  # somebody reads; the room is used again all the same
+        with suppress(sqlite3.OperationalError):  # another process reads; the space is reused later
             self._database.execute("VACUUM")
 
 
 @contextmanager
-def kept_judgements(folder: Path) -> Iterator[CassetteFile | None]:
-    """The folder's cassette, opened; None where there is none.
+def open_judgements(folder: Path) -> Iterator[JudgementFile | None]:
+    """The folder's judgement file, opened; None if there is none.
 
     Raises:
-        DiskError: it cannot be used.
+        DiskError: the file cannot be used.
     """
     if not (folder / FILE_NAME).exists():
         yield None
         return
     try:
-        opened = CassetteFile(folder)
+        opened = JudgementFile(folder)
         try:
             yield opened
         finally:
@@ -185,11 +189,11 @@ def kept_judgements(folder: Path) -> Iterator[CassetteFile | None]:
         ) from None
 
 
-def remove_cassette(folder: Path) -> None:
+def remove_judgements(folder: Path) -> None:
     """Remove the whole file, in whatever state it is.
 
     Raises:
-        DiskError: it is still there.
+        DiskError: it cannot be removed.
     """
     for beside in _BESIDE:
         path = folder / f"{FILE_NAME}{beside}"
@@ -200,11 +204,11 @@ def remove_cassette(folder: Path) -> None:
 
 
 def _write_ahead(database: sqlite3.Connection) -> None:
-    """Keep a log beside the file, so that readers and a writer do not wait for each other.
+    """Switch to a write-ahead log, so that readers and a writer do not wait for each other.
 
-    Where several processes open a new file at the same moment, SQLite does not wait by itself.
+    SQLite does not wait by itself when several processes switch a new file at the same moment.
     """
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
     while True:
         try:
             database.execute("PRAGMA journal_mode=WAL")
@@ -221,7 +225,7 @@ def _values(*, model: str | None, before: datetime | None) -> dict[str, str | No
 
 
 def _written(when: datetime) -> str:
-    """In a form that sorts as time does: UTC, always with microseconds."""
+    """ISO 8601 in UTC, always with microseconds, so that it sorts as time does."""
     return when.isoformat(timespec="microseconds")
 
 
@@ -234,32 +238,32 @@ log = structlog.get_logger(__name__)
 ResultT = TypeVar("ResultT")
 
 
-class Cassette:
-    """The cassette of a service; its file is used by a thread of its own."""
+class JudgementCache:
+    """The cache of a service; a thread of its own uses the file."""
 
     def __init__(self, folder: Path, thread: ThreadPoolExecutor) -> None:
         self._folder = folder
         self._thread = thread
-        self._file: CassetteFile | None = None
-        self._told = False
+        self._file: JudgementFile | None = None
+        self._warned = False
 
     async def find(self, key: str) -> Recording | None:
-        """The judgement under the key, None if there is none."""
+        """The judgement under the key; None if there is none."""
         return await self._do(lambda: self._opened().find(key))
 
     async def record(self, key: str, recording: Recording) -> None:
-        """Keep a judgement; it is on the disk when this returns, or when the service ends at the latest."""
-        # Whoever waits may be cancelled; the answer is paid for and is kept.
+        """Keep a judgement; it is on disk when this returns, or at the latest when the service ends."""
+        # The waiting task may be cancelled; the answer is paid for and is kept.
         await asyncio.shield(self._do(lambda: self._opened().record(key, recording)))
 
     async def close(self) -> None:
-        """Write what is left, and let go of the file."""
+        """Finish writing, and close the file."""
         await self._do(self._closed)
         await asyncio.to_thread(self._thread.shutdown)
 
-    def _opened(self) -> CassetteFile:
+    def _opened(self) -> JudgementFile:
         if self._file is None:
-            self._file = CassetteFile(self._folder)
+            self._file = JudgementFile(self._folder)
         return self._file
 
     def _closed(self) -> None:
@@ -270,10 +274,10 @@ class Cassette:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
         except (OSError, sqlite3.Error) as error:
-            if not self._told:
-                self._told = True
+            if not self._warned:
+                self._warned = True
                 log.warning(
-                    "the judgement cassette cannot be used",
+                    "the judgement cache cannot be used",
                     file=str(self._folder / FILE_NAME),
                     cause=str(error),
                     remedy="eng5-runner cache prune --all removes it",
@@ -282,13 +286,13 @@ class Cassette:
 
 
 @asynccontextmanager
-async def open_cassette(folder: Path | None) -> AsyncIterator[Cassette | None]:
-    """The cassette in the folder; None without a folder."""
+async def open_judgement_cache(folder: Path | None) -> AsyncIterator[JudgementCache | None]:
+    """The cache in the folder; None without a folder."""
     if folder is None:
         yield None
         return
-    cassette = Cassette(folder, ThreadPoolExecutor(max_workers=1, thread_name_prefix="cassette"))
+    cache = JudgementCache(folder, ThreadPoolExecutor(max_workers=1, thread_name_prefix="judgement-cache"))
     try:
-        yield cassette
+        yield cache
     finally:
-        await cassette.close()
+        await cache.close()

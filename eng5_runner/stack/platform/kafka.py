@@ -1,8 +1,6 @@
 """The services' side of Kafka: one publisher for all of them, and readers of whole topics or as members of a group.
 
-Measured traps (aiokafka 0.14) that shape this module: `stop()` of a group-less consumer can raise a CancelledError that
-nobody asked for; `start()` waits 40 s an address unless it is bounded; the mock broker drops the oldest records above
-5 MiB a partition without telling anybody.
+The embedded broker silently drops the oldest records above 5 MiB a partition (measured), so its writers are paced.
 """
 
 from __future__ import annotations
@@ -20,10 +18,10 @@ from aiokafka.errors import KafkaError
 
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.errors import ServiceUnavailable
+from eng5_runner.transport.kafka import START_SECONDS, explain, started
 
 log = structlog.get_logger(__name__)
 
-_START_SECONDS = 15.0
 # A group waits for a member that died without a word.
 _JOIN_SECONDS = 40.0
 _SESSION_MILLISECONDS = 10_000
@@ -33,7 +31,6 @@ _ANSWER_SECONDS = 3.0
 # A broker that is started anew, on a busy machine too, is back before; its client gives a message up after 10 s.
 _OUTAGE_SECONDS = 120.0
 _SENT_AGAIN_SECONDS = 0.5
-_STOP_SECONDS = 5.0
 _SENT_AT_ONCE = 64
 # The mock broker gives one record batch of a partition per fetch: batches of one record make every reader slow.
 _LINGER_MILLISECONDS = 10
@@ -193,13 +190,10 @@ async def open_publisher(cluster: Cluster) -> AsyncIterator[Publisher]:
     clock = asyncio.get_running_loop().time
     pacer = Pacer(rate=PACE_BYTES_PER_SECOND, burst=PACE_BURST_BYTES, clock=clock) if cluster.is_embedded else None
     publisher = Publisher(producer, pacer, topic_prefix=cluster.topic_prefix)
-    try:
-        await _started(producer, cluster.bootstrap, seconds=_START_SECONDS)
+    async with started(producer, doing="opening the publisher"):
         yield publisher
-    finally:
-        await stop_client(producer)
-        if publisher.seconds_paced:
-            log.info("publishing was paced", seconds=round(publisher.seconds_paced, 1))
+    if publisher.seconds_paced:
+        log.info("publishing was paced", seconds=round(publisher.seconds_paced, 1))
 
 
 @asynccontextmanager
@@ -214,14 +208,15 @@ async def open_reader(
         ServiceUnavailable: the broker does not answer within 15 s.
     """
     consumer = AIOKafkaConsumer(*_names(cluster, topics), **_reading(cluster, group=None, beginning_at=beginning_at))
-    try:
-        await _started(consumer, cluster.bootstrap, seconds=_START_SECONDS)
-        async with asyncio.timeout(_START_SECONDS):
-            for partition in consumer.assignment():
-                await consumer.position(partition)
+    doing = f"opening a reader of {', '.join(topics)}"
+    async with started(consumer, doing=doing):
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                for partition in consumer.assignment():
+                    await consumer.position(partition)
+        except (KafkaError, TimeoutError) as error:
+            raise explain(error, doing=doing) from error
         yield consumer
-    finally:
-        await stop_client(consumer)
 
 
 @asynccontextmanager
@@ -234,11 +229,8 @@ async def open_member(cluster: Cluster, *topics: Topic, group: str) -> AsyncIter
         ServiceUnavailable: the broker does not answer, or does not let it join, within 40 s.
     """
     consumer = AIOKafkaConsumer(*_names(cluster, topics), **_reading(cluster, group=group, beginning_at="earliest"))
-    try:
-        await _started(consumer, cluster.bootstrap, seconds=_JOIN_SECONDS)
+    async with started(consumer, doing=f"joining the group {group}", seconds=_JOIN_SECONDS):
         yield consumer
-    finally:
-        await stop_client(consumer)
 
 
 def _names(cluster: Cluster, topics: Iterable[Topic]) -> list[str]:
@@ -257,24 +249,3 @@ def _reading(cluster: Cluster, *, group: str | None, beginning_at: str) -> dict[
         "fetch_max_wait_ms": _FETCH_MILLISECONDS if cluster.is_embedded else 500,
     }
     return settings | dict(cluster.access)
-
-
-async def _started(client: AIOKafkaProducer | AIOKafkaConsumer, bootstrap: str, *, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(client.start(), seconds)
-    except (KafkaError, TimeoutError) as error:
-        raise ServiceUnavailable(
-            f"no Kafka answers at {bootstrap}: {error!r}", remedy="Check the address, and that the broker runs."
-        ) from error
-
-
-async def stop_client(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
-    """Close a client for good: never longer than 5 s, and no cancellation but our own comes out of it."""
-    try:
-        await asyncio.wait_for(client.stop(), _STOP_SECONDS)
-    except TimeoutError:
-        log.warning("a Kafka client did not close in time", seconds=_STOP_SECONDS)
-    except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise

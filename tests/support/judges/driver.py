@@ -90,8 +90,8 @@ def environ_for(path: Path, url: str, *, provider: str = "openai", **settings: s
 
 
 @asynccontextmanager
-async def site(path: Path, script: Script, *, cassette: Path | None = None, **settings: str) -> AsyncIterator[Site]:
+async def site(path: Path, script: Script, *, cache: Path | None = None, **settings: str) -> AsyncIterator[Site]:
     async with serving(script) as server:
         environ = environ_for(path, server.url, **settings)
-        async with open_judges(environ, cassette_folder=cassette) as entries:
+        async with open_judges(environ, cache_folder=cache) as entries:
             yield Site(server, {entry.model.model_id: entry for entry in entries}, environ)

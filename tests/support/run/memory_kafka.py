@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.core.classify import RawRecord
 from eng5_runner.core.events import Position
-from eng5_runner.effects.kafka.callbacks import Gap, Polled, Topology
+from eng5_runner.effects.kafka.broker import Gap, Polled, Topology
 from eng5_runner.errors import ConfigurationError, ServiceUnavailable, TemporaryFailure
 
 if TYPE_CHECKING:

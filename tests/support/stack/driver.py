@@ -27,7 +27,8 @@ from eng5_runner.stack.llm.judge import (
     Verdict,
     offline_baseline,
 )
-from eng5_runner.stack.platform.kafka import Cluster, stop_client
+from eng5_runner.stack.platform.kafka import Cluster
+from eng5_runner.transport.kafka import stop_client
 from tests.support.stack.texts import essay
 
 SCALE = "eng5_np_legacy_9_step"

@@ -1,4 +1,4 @@
-"""A judge that is a language model: from a question to a verdict, or to a failure with its code and its price."""
+"""A judge that is a language model: turns a question into a verdict, or into a failure with a code and a cost."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from eng5_runner.judges.answer_format import UnreadableAnswer, answer_schema, re
 from eng5_runner.judges.compatibility import refusals
 from eng5_runner.judges.manifest import Model, Usage
 from eng5_runner.judges.templates import RUBRIC, SYSTEM, text_sha256
-from eng5_runner.stack.llm.cache import Cassette, Recording
+from eng5_runner.stack.llm.cache import JudgementCache, Recording
 from eng5_runner.stack.llm.judge import JudgeEntry, JudgeFailed, Question, Spent, Verdict
 from eng5_runner.stack.llm.providers.connection import Connection
 from eng5_runner.stack.llm.providers.protocol import AttemptFailed, Call, End, Reply
@@ -31,56 +31,58 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0
 class ModelJudge:
     """One model of one provider."""
 
-    def __init__(self, model: Model, *, gate: RateLimiter, connection: Connection, cassette: Cassette | None) -> None:
+    def __init__(
+        self, model: Model, *, rate_limiter: RateLimiter, connection: Connection, cache: JudgementCache | None
+    ) -> None:
         """Set the judge up.
 
         Args:
-            model: who judges.
-            gate: shared by all models of the provider.
+            model: the model that judges.
+            rate_limiter: shared by all models of the provider.
             connection: to the provider, shared likewise.
-            cassette: of earlier judgements; None to ask anew each time.
+            cache: of earlier judgements; None to use no cache.
         """
         self.model = model
-        self._entry = model.entry(attempts=gate.limits.attempts)
-        self._gate = gate
+        self._entry = model.entry(attempts=rate_limiter.limits.attempts)
+        self._rate_limiter = rate_limiter
         self._connection = connection
-        self._cassette = cassette
+        self._cache = cache
 
     def entry(self) -> JudgeEntry:
-        """The judge as the LLM provider service takes it."""
+        """The judge with its entry in the model manifest."""
         return JudgeEntry(
             self._entry,
             self,
-            pauses=self._gate.pauses,
+            pauses=self._rate_limiter.pauses,
             system=lambda question: self._call(question).system,
         )
 
     async def __call__(self, question: Question) -> Verdict:
-        """The model's verdict on a pair, or the one that it gave when it was asked the very same before.
+        """The model's verdict on a pair, from the cache if the same question was asked before.
 
         Raises:
-            JudgeFailed: it gave none; the code says why.
+            JudgeFailed: there is no verdict; the code says why.
         """
         refused = next(refusals(self._entry, question.overrides, today=datetime.now(UTC).date()), None)
         if refused is not None:
             raise JudgeFailed("LLM_CONFIGURATION_ERROR", refused.for_clients())
         call = self._call(question)
-        if self._cassette is None:
-            return await self._asked(call)
+        if self._cache is None:
+            return await self._ask(call)
         own_server = self._connection.access.own_server
-        key = cassette_key(call, own_server=own_server, repeat_index=question.repeat_index)
-        found = await self._cassette.find(key)
-        if found is not None:
-            return _replayed(found)
-        verdict = await self._asked(call)
-        await self._cassette.record(key, _recording(verdict, question, model=self.model))
+        key = judgement_key(call, own_server=own_server, repeat_index=question.repeat_index)
+        judgement = await self._cache.find(key)
+        if judgement is not None:
+            return _replayed(judgement)
+        verdict = await self._ask(call)
+        await self._cache.record(key, _recording(verdict, question, model=self.model))
         return verdict
 
-    async def _asked(self, call: Call) -> Verdict:
-        """The verdict that the provider gives now.
+    async def _ask(self, call: Call) -> Verdict:
+        """Ask the provider for a verdict.
 
         Raises:
-            JudgeFailed: it gave none.
+            JudgeFailed: there is none.
         """
         reply = await self._reply(call)
         spent = self._spent(reply.usage)
@@ -114,7 +116,7 @@ class ModelJudge:
         )
 
     async def _reply(self, call: Call) -> Reply:
-        limits = self._gate.limits
+        limits = self._rate_limiter.limits
         tokens = math.ceil(len(call.system + call.prompt) / _CHARACTERS_PER_TOKEN) + _USUAL_ANSWER_TOKENS
         client = await self._connection.client()
         attempts = stamina.retry_context(
@@ -124,14 +126,14 @@ class ModelJudge:
             async with asyncio.timeout(limits.patience_seconds):
                 async for attempt in attempts:
                     with attempt:
-                        return await self._gate.through(lambda: client.ask(call), tokens=tokens)
+                        return await self._rate_limiter.through(lambda: client.ask(call), tokens=tokens)
         except AttemptFailed as failed:
-            late = failed.error_code == "LLM_PROVIDER_TIMEOUT"  # it may have answered, and may charge for it
+            late = failed.error_code == "LLM_PROVIDER_TIMEOUT"  # it may have answered, and may charge
             spent = Spent(cost=None) if late else None
             raise JudgeFailed(failed.error_code, failed.message, spent=spent) from None
         except TimeoutError:
-            message = f"the provider was not well for {limits.patience_seconds:g} s"
-            # An attempt was perhaps under way, and may be charged.
+            message = f"the provider gave no usable answer within {limits.patience_seconds:g} s"
+            # The last attempt may be charged.
             raise JudgeFailed("LLM_PROVIDER_UNAVAILABLE", message, spent=Spent(cost=None)) from None
         raise AssertionError("an attempt returns or raises")
 
@@ -147,7 +149,7 @@ class ModelJudge:
 
 
 def _wait(error: Exception) -> bool | float:
-    """Whether to try again, and after how long if the provider says so."""
+    """Whether to try again; the seconds to wait, if the provider gives them."""
     if not isinstance(error, AttemptFailed) or not error.again:
         return False
     return True if error.wait is None else error.wait
@@ -169,45 +171,45 @@ def _recording(verdict: Verdict, question: Question, *, model: Model) -> Recordi
     )
 
 
-def _replayed(found: Recording) -> Verdict:
-    """The same judgement; nothing is read, written or paid for it now."""
+def _replayed(judgement: Recording) -> Verdict:
+    """The recorded judgement as a verdict without tokens and cost, since nothing is paid for it now."""
     return Verdict(
-        winner=found.winner,
-        justification=found.justification,
-        confidence=found.confidence,
+        winner=judgement.winner,
+        justification=judgement.justification,
+        confidence=judgement.confidence,
         prompt_tokens=0,
         completion_tokens=0,
         cost=0.0,
         replay_of=ReplayOf(
-            request_id=found.request_id,
-            recorded_at=found.recorded_at,
-            cost_usd=found.cost_usd,
-            prompt_tokens=found.prompt_tokens,
-            completion_tokens=found.completion_tokens,
+            request_id=judgement.request_id,
+            recorded_at=judgement.recorded_at,
+            cost_usd=judgement.cost_usd,
+            prompt_tokens=judgement.prompt_tokens,
+            completion_tokens=judgement.completion_tokens,
         ),
     )
 
 
 def _system(overrides: LLMConfigOverrides, prompt: str) -> str:
-    """The system prompt, with the rubric if the prompt does not hold it already."""
+    """The system prompt; with the rubric, unless the prompt already contains it."""
     system = overrides.system_prompt_override or SYSTEM.text
     rubric = (overrides.judge_rubric_override or "").strip()
     return f"{system}\n\n{RUBRIC.text}\n{rubric}" if rubric and rubric not in prompt else system
 
 
-# Another way to ask, such as a new field of the request, makes other questions of all.
+# Changes with the form of the request, such as a new field: cached judgements are then not used.
 _FORM = 1
 
 
-def cassette_key(call: Call, *, own_server: bool, repeat_index: int) -> str:
-    """The SHA-256 of what is asked, 64 hex digits; the prompt holds the essays in their order.
+def judgement_key(call: Call, *, own_server: bool, repeat_index: int) -> str:
+    """The key of a judgement in the cache: the SHA-256 of everything that is sent, 64 hex digits.
 
     Args:
-        call: as it goes to the provider.
-        own_server: whether the model is the provider's own, or one of the same name elsewhere.
-        repeat_index: 0 for the first asking of a pair in this order.
+        call: the call to the provider; the prompt holds the essays in their order.
+        own_server: whether the address is a server of the user's own, whose model can have the name of another model.
+        repeat_index: 0 for the first comparison of a pair in this order.
     """
-    asked = {
+    question = {
         "form": _FORM,
         "provider": call.model.provider.value,
         "model": call.model.id,
@@ -222,4 +224,4 @@ def cassette_key(call: Call, *, own_server: bool, repeat_index: int) -> str:
         "schema": answer_schema() if call.model.answers == "schema" else None,
         "repeat_index": repeat_index,
     }
-    return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    return hashlib.sha256(orjson.dumps(question, option=orjson.OPT_SORT_KEYS)).hexdigest()

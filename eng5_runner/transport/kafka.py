@@ -1,4 +1,13 @@
-"""Starting and ending Kafka clients so that a failure has a cause, takes bounded time and leaves nothing behind."""
+"""Starting and stopping Kafka clients: bounded in time, with the cause of a failure, and with nothing left running.
+
+The runner and the embedded services share it. `started` is the one way to open a client:
+
+    async with started(AIOKafkaConsumer(**settings.arguments()), doing="connecting") as consumer: ...
+
+Measured traps (aiokafka 0.14): `start()` waits 40 s for each address unless it is bounded; causes go to the log and not
+into the exception; `stop()` of a consumer without a group can raise a CancelledError that nobody asked for; `stop()` of
+a producer waits for ever for a record that no broker takes.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +31,8 @@ from aiokafka.errors import (
     UnsupportedSaslMechanismError,
 )
 
-from eng5_runner.effects.kafka.settings import KafkaSettings
 from eng5_runner.errors import ConfigurationError, NotAllowed, RunnerError, ServiceUnavailable
+from eng5_runner.transport.kafka_settings import KafkaSettings
 
 PROBE_SECONDS = 3.0
 START_SECONDS = 15.0
@@ -31,7 +40,7 @@ STOP_SECONDS = 5.0
 _ROUNDS, _ROUND_SECONDS = 10, 0.5
 _LAST_PORT = 65_535
 
-# What a broker says to a client without a certificate, by TLS 1.3 and 1.2.
+# The alerts of TLS 1.3 and 1.2 to a client without a certificate.
 _CERTIFICATE_WANTED = frozenset(("TLSV13_ALERT_CERTIFICATE_REQUIRED", "SSLV3_ALERT_BAD_CERTIFICATE"))
 
 DENIED = (
@@ -44,32 +53,32 @@ DENIED = (
 
 
 class KafkaClient(Protocol):
-    """What aiokafka's clients have in common."""
+    """The methods that all aiokafka clients have."""
 
     async def start(self) -> None:
         """Connect."""
 
     async def stop(self) -> None:
-        """Let go of everything."""
+        """Close all connections."""
 
 
 class Admin(AIOKafkaAdminClient):  # type: ignore[misc] # - aiokafka ships no annotations
-    """The admin client with the name that the other clients have for their end."""
+    """The admin client with the other clients' name for closing it."""
 
     async def stop(self) -> None:
-        """Let go of everything."""
+        """Close all connections."""
         await self.close()
 
 
 ClientT = TypeVar("ClientT", bound=KafkaClient)
 
 
-class _LastWords(logging.Handler):
-    """aiokafka tells causes to its logger only, not in its exceptions: keep the last one.
+class _LastMessage(logging.Handler):
+    """The last log message of aiokafka, which logs the cause of a failure and leaves it out of the exception.
 
     Attributes:
-        text: the last message.
-        error: what it told of, if that was an error of Kafka's.
+        text: the message.
+        error: the Kafka error in it, if there is one.
     """
 
     def __init__(self) -> None:
@@ -79,10 +88,10 @@ class _LastWords(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         text = " ".join(record.getMessage().split())[:200]
-        # A timeout has no words of its own, so aiokafka's message then ends where the cause should stand.
+        # A timeout has no text, so aiokafka's message then ends where the cause should be.
         self.text = f"{text} no answer in time" if text.endswith(":") else text
-        told = record.args if isinstance(record.args, tuple) else ()
-        self.error = next((one for one in told if isinstance(one, KafkaError)), None)
+        arguments = record.args if isinstance(record.args, tuple) else ()
+        self.error = next((argument for argument in arguments if isinstance(argument, KafkaError)), None)
 
 
 def _is_address(address: str) -> bool:
@@ -92,7 +101,7 @@ def _is_address(address: str) -> bool:
 
 
 async def _probe(address: str) -> str | None:
-    """Why a TCP connection to `host:port` cannot be made, or None if it can."""
+    """Why a TCP connection to `host:port` fails; None if it succeeds."""
     host, _, port = address.rpartition(":")
     try:
         async with asyncio.timeout(PROBE_SECONDS):
@@ -102,7 +111,7 @@ async def _probe(address: str) -> str | None:
     except UnicodeError:  # of the codec for internationalised names
         return f"{address}: not a host name"
     except OSError as error:
-        # asyncio puts its own words in the place of the system's; only the system's errors have positive numbers.
+        # asyncio replaces the system's message by its own; only the system's errors have positive numbers.
         number = error.errno or 0
         return f"{address}: {os.strerror(number) if number > 0 else error.strerror or error}"
     writer.close()
@@ -110,11 +119,11 @@ async def _probe(address: str) -> str | None:
 
 
 async def require_reachable(settings: KafkaSettings) -> None:
-    """Fail early and with the plain cause if no bootstrap address takes a connection.
+    """Fail early, with a clear cause, if no bootstrap address accepts a connection.
 
     Raises:
-        ConfigurationError: one is no address; aiokafka would stumble over it, whatever the others are.
-        ServiceUnavailable: none does.
+        ConfigurationError: an address is malformed; aiokafka would fail on it even if the others are good.
+        ServiceUnavailable: no address accepts a connection.
     """
     malformed = [address for address in settings.addresses if not _is_address(address)]
     if malformed or not settings.addresses:
@@ -131,13 +140,13 @@ async def require_reachable(settings: KafkaSettings) -> None:
 
 
 async def require_no_certificate(settings: KafkaSettings) -> None:
-    """After a failure: was it that we showed no certificate? aiokafka only tells of a connection that was closed.
+    """After a failure, find out whether the cluster wants a client certificate; aiokafka reports a closed connection.
 
     Raises:
-        NotAllowed: it was.
+        NotAllowed: it wants one, and none is given.
     """
     context = settings.arguments().get("ssl_context")
-    if not isinstance(context, ssl.SSLContext) or settings.access.client_cert is not None:
+    if not isinstance(context, ssl.SSLContext) or settings.client_cert is not None:
         return
     for address in settings.addresses:
         host, _, port = address.rpartition(":")
@@ -145,21 +154,21 @@ async def require_no_certificate(settings: KafkaSettings) -> None:
             async with asyncio.timeout(PROBE_SECONDS):
                 reader, writer = await asyncio.open_connection(host.strip("[]"), int(port), ssl=context)
                 try:
-                    await reader.read(1)  # a broker does not speak first, unless to complain
+                    await reader.read(1)  # a broker sends nothing first, except an alert
                 finally:
                     writer.close()
         except ssl.SSLError as error:
             if error.reason in _CERTIFICATE_WANTED:
                 raise NotAllowed(
-                    f"Kafka at {address} wants to see a client's certificate, and none is given.",
+                    f"Kafka at {address} requires a client certificate, and none is given.",
                     remedy="Name one with --kafka-client-cert and its key with --kafka-client-key.",
                 ) from None
-        except OSError:  # whatever it is, it is told already; a timeout is one too
+        except OSError:  # reported already; a timeout is an OSError too
             continue
 
 
 async def stop_client(client: KafkaClient) -> None:
-    """Stop a client within its time; a spurious cancellation from inside aiokafka (its issue 647) is not ours."""
+    """Stop a client within 5 s. A CancelledError from inside aiokafka (its issue 647) is swallowed, our own is not."""
     try:
         async with asyncio.timeout(STOP_SECONDS):
             await client.stop()
@@ -174,10 +183,10 @@ async def stop_client(client: KafkaClient) -> None:
 
 
 async def abandon(client: KafkaClient) -> None:
-    """End a client's tasks and connections without waiting for anything that it still wants to send.
+    """End a client's tasks and connections without waiting for records that are not sent yet.
 
-    Its own `stop` waits for a record until the cluster takes it, and when it is interrupted it leaves the rest of its
-    work undone. There is no public way to do that rest; aiokafka is pinned to the version whose parts are named here.
+    The client's own `stop` waits until the cluster takes those records, and an interrupted `stop` leaves tasks running.
+    There is no public way to end them; aiokafka is pinned to the version whose private parts are used here.
     """
     for _ in range(_ROUNDS):  # a task of aiokafka may swallow a cancellation while it waits for another task
         tasks = _tasks_of(client)
@@ -198,59 +207,64 @@ async def abandon(client: KafkaClient) -> None:
 def _tasks_of(client: KafkaClient) -> list[asyncio.Task[object]]:
     """The tasks of a consumer or producer that have not ended."""
     fetcher = getattr(client, "_fetcher", None)
-    found = (
+    tasks = (
         getattr(getattr(client, "_sender", None), "sender_task", None),
         getattr(getattr(client, "_coordinator", None), "_reset_committed_task", None),
         getattr(fetcher, "_fetch_task", None),
         *getattr(fetcher, "_pending_tasks", ()),
     )
-    return [task for task in found if task is not None and not task.done()]
+    return [task for task in tasks if task is not None and not task.done()]
 
 
-def explain(error: KafkaError, *, doing: str, cause: str = "") -> RunnerError:
+def explain(error: KafkaError | TimeoutError, *, doing: str, cause: str = "") -> RunnerError:
     """A client's error as one of ours."""
-    told = cause or " ".join(str(error).split())
+    reason = cause or " ".join(str(error).split()) or "no answer in time"
     if isinstance(error, UnsupportedCodecError):
         return ConfigurationError(
-            f"Kafka's records are compressed in a way that this installation cannot read: {told}.",
+            f"This installation cannot read the compression of Kafka's records: {reason}.",
             remedy="Install the extra: pip install 'eng5-runner[compression]', then resume.",
         )
     if isinstance(error, DENIED):
         return NotAllowed(
-            f"Kafka refused while {doing}: {told}.", remedy="Check the Kafka user, its password and its rights."
+            f"Kafka refused while {doing}: {reason}.", remedy="Check the Kafka user, its password and its rights."
         )
     return ServiceUnavailable(
-        f"Kafka failed while {doing}: {told}.",
+        f"Kafka failed while {doing}: {reason}.",
         remedy="Check that the cluster is up and is a Kafka cluster, then resume.",
     )
 
 
 @asynccontextmanager
-async def started(client: ClientT, *, doing: str) -> AsyncIterator[ClientT]:
-    """The client between its start and its stop, both bounded in time.
+async def started(client: ClientT, *, doing: str, seconds: float = START_SECONDS) -> AsyncIterator[ClientT]:
+    """Start the client, and stop it at the end; both are bounded in time.
+
+    Args:
+        client: not started yet.
+        doing: what it is for, in the words of an error message: `while {doing}`.
+        seconds: time limit of the start.
 
     Raises:
         ServiceUnavailable: it could not be started.
-        NotAllowed: the cluster does not let us in.
+        NotAllowed: the cluster refuses the login.
     """
-    words = _LastWords()
+    last = _LastMessage()
     logger = logging.getLogger("aiokafka")
-    logger.addHandler(words)
+    logger.addHandler(last)
     try:
         try:
-            async with asyncio.timeout(START_SECONDS):
+            async with asyncio.timeout(seconds):
                 await client.start()
         except TimeoutError:
             raise ServiceUnavailable(
-                f"Kafka took the connection but did not answer within {START_SECONDS:.0f} s while {doing}.",
+                f"Kafka took the connection but did not answer within {seconds:.0f} s while {doing}.",
                 remedy="Check that the address is that of a Kafka broker and which security protocol it wants.",
             ) from None
         except KafkaConnectionError as error:
-            raise explain(words.error or error, doing=doing, cause=words.text) from None
+            raise explain(last.error or error, doing=doing, cause=last.text) from None
         except KafkaError as error:
             raise explain(error, doing=doing) from None
         finally:
-            logger.removeHandler(words)
+            logger.removeHandler(last)
         yield client
     finally:
         await stop_client(client)

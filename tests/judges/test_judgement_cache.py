@@ -1,4 +1,4 @@
-"""The judgement cassette: a replay is free and identical, and only the very same question has one."""
+"""The judgement cache: a replay is free and identical, and only the very same question has one."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def numbered() -> Callable[[Asked], Said]:
 
 
 async def test_a_replay_is_free_and_identical_and_says_what_it_repeats(tmp_path: Path) -> None:
-    async with site(tmp_path, numbered(), cassette=tmp_path / "cache") as at:
+    async with site(tmp_path, numbered(), cache=tmp_path / "cache") as at:
         first = await at.ask()
-    async with site(tmp_path, numbered(), cassette=tmp_path / "cache") as at:
+    async with site(tmp_path, numbered(), cache=tmp_path / "cache") as at:
         second = await at.ask()
         assert at.server.asked == []
 
@@ -49,7 +49,7 @@ async def test_a_replay_is_free_and_identical_and_says_what_it_repeats(tmp_path:
 
 
 async def test_a_repeat_is_never_served_from_an_earlier_repeat(tmp_path: Path) -> None:
-    async with site(tmp_path, numbered(), cassette=tmp_path / "cache") as at:
+    async with site(tmp_path, numbered(), cache=tmp_path / "cache") as at:
         asked = [(await at.ask_again(repeat)).justification for repeat in (0, 1, 2, 0, 1, 2)]
 
     assert asked == ["Reason 1.", "Reason 2.", "Reason 3."] * 2
@@ -70,7 +70,7 @@ async def test_a_repeat_is_never_served_from_an_earlier_repeat(tmp_path: Path) -
     ],
 )
 async def test_whatever_reaches_the_provider_makes_another_question(tmp_path: Path, overrides: dict[str, Any]) -> None:
-    async with site(tmp_path, numbered(), cassette=tmp_path / "cache") as at:
+    async with site(tmp_path, numbered(), cache=tmp_path / "cache") as at:
         plain = await at.ask()
         other = await at.ask(**overrides)
         assert judgement(await at.ask(**overrides)) == judgement(other) != judgement(plain)
@@ -80,7 +80,7 @@ async def test_whatever_reaches_the_provider_makes_another_question(tmp_path: Pa
 async def test_the_order_of_the_essays_makes_another_question(tmp_path: Path) -> None:
     blocks = prompt_blocks(task="Write.", criteria=None, essay_a="Another text.", essay_b="One text.")
     turned = replace(question(), prompt=prompt_text(blocks), blocks=tuple(block.content for block in blocks))
-    async with site(tmp_path, numbered(), cassette=tmp_path / "cache") as at:
+    async with site(tmp_path, numbered(), cache=tmp_path / "cache") as at:
         await at.ask()
         await at.entries["local-7b"].judge(turned)
 
@@ -89,21 +89,21 @@ async def test_the_order_of_the_essays_makes_another_question(tmp_path: Path) ->
 
 async def test_another_form_of_the_answer_makes_another_question(tmp_path: Path) -> None:
     for form in ("schema", "json", "text"):
-        async with site(tmp_path, numbered(), cassette=tmp_path / "cache", model=f'answers = "{form}"') as at:
+        async with site(tmp_path, numbered(), cache=tmp_path / "cache", model=f'answers = "{form}"') as at:
             await at.ask()
             assert len(at.server.asked) == 1
 
 
 async def test_another_provider_or_model_makes_another_question(tmp_path: Path) -> None:
     for provider, said in (("openai", chat()), ("openrouter", chat()), ("google", chat()), ("anthropic", message())):
-        async with site(tmp_path, in_turn(said), cassette=tmp_path / "cache", provider=provider) as at:
+        async with site(tmp_path, in_turn(said), cache=tmp_path / "cache", provider=provider) as at:
             await at.ask()
             await at.ask(model="unpriced")
             assert len(at.server.asked) == 2
 
 
 async def test_saying_a_default_makes_no_other_question(tmp_path: Path) -> None:
-    async with site(tmp_path, numbered(), cassette=tmp_path / "cache") as at:
+    async with site(tmp_path, numbered(), cache=tmp_path / "cache") as at:
         await at.ask()
         await at.ask(max_tokens_override=2000)
 
@@ -116,14 +116,14 @@ async def test_saying_a_default_makes_no_other_question(tmp_path: Path) -> None:
     ids=["malformed", "refused", "cut", "not let in", "refused request"],
 )
 async def test_a_failure_is_never_recorded(tmp_path: Path, said: Said) -> None:
-    async with site(tmp_path, in_turn(said, chat()), cassette=tmp_path / "cache") as at:
+    async with site(tmp_path, in_turn(said, chat()), cache=tmp_path / "cache") as at:
         await at.fails()
         assert (await at.ask()).replay_of is None
         assert len(at.server.asked) == 2
 
 
 async def test_a_cost_that_is_not_known_stays_so(tmp_path: Path) -> None:
-    async with site(tmp_path, in_turn(chat()), cassette=tmp_path / "cache") as at:
+    async with site(tmp_path, in_turn(chat()), cache=tmp_path / "cache") as at:
         assert (await at.ask(model="unpriced")).cost is None
         again = await at.ask(model="unpriced")
 
@@ -157,10 +157,10 @@ def change(folder: Path, statement: str) -> None:
 )
 async def test_a_damaged_entry_is_a_miss_and_the_next_answer_takes_its_place(tmp_path: Path, damage: str) -> None:
     cache = tmp_path / "cache"
-    async with site(tmp_path, in_turn(chat()), cassette=cache) as at:
+    async with site(tmp_path, in_turn(chat()), cache=cache) as at:
         good = await at.ask()
     change(cache, damage)
-    async with site(tmp_path, in_turn(chat()), cassette=cache) as at:
+    async with site(tmp_path, in_turn(chat()), cache=cache) as at:
         assert judgement(await at.ask()) == judgement(good)
         assert judgement(await at.ask()) == judgement(good)
         assert len(at.server.asked) == 1
@@ -168,7 +168,7 @@ async def test_a_damaged_entry_is_a_miss_and_the_next_answer_takes_its_place(tmp
 
 async def test_an_entry_under_another_key_is_a_miss(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
-    async with site(tmp_path, numbered(), cassette=cache) as at:
+    async with site(tmp_path, numbered(), cache=cache) as at:
         await at.ask_again(0)
         await at.ask_again(1)
         (one, two) = (key for key, _, _ in rows(cache))
@@ -185,20 +185,20 @@ async def test_a_file_that_is_none_costs_only_what_it_would_have_saved(tmp_path:
     cache = tmp_path / "cache"
     cache.mkdir()
     (cache / "judgements.sqlite").write_bytes(content)
-    async with site(tmp_path, in_turn(chat()), cassette=cache) as at:
+    async with site(tmp_path, in_turn(chat()), cache=cache) as at:
         assert (await at.ask()).winner == (await at.ask()).winner == "Essay B"
         assert len(at.server.asked) == 2
 
 
 async def test_a_folder_that_cannot_be_made_costs_only_what_it_would_have_saved(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file")
-    async with site(tmp_path, in_turn(chat()), cassette=tmp_path / "cache") as at:
+    async with site(tmp_path, in_turn(chat()), cache=tmp_path / "cache") as at:
         assert (await at.ask()).winner == "Essay B"
 
 
 async def test_no_essay_no_prompt_and_no_key_is_in_it_and_others_cannot_read_it(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
-    async with site(tmp_path, in_turn(chat()), cassette=cache) as at:
+    async with site(tmp_path, in_turn(chat()), cache=cache) as at:
         await at.ask(system_prompt_override="A secret system prompt.")
         told = b"".join(path.read_bytes() for path in cache.iterdir())
         modes = {stat.S_IMODE(path.stat().st_mode) for path in cache.iterdir()}
@@ -210,9 +210,9 @@ async def test_no_essay_no_prompt_and_no_key_is_in_it_and_others_cannot_read_it(
 
 
 async def test_many_at_once_lose_nothing(tmp_path: Path) -> None:
-    """Two services with one cassette, as two runs have it."""
+    """Two services with one cache, as two runs have it."""
     cache = tmp_path / "cache"
-    async with site(tmp_path, numbered(), cassette=cache) as one, site(tmp_path, numbered(), cassette=cache) as two:
+    async with site(tmp_path, numbered(), cache=cache) as one, site(tmp_path, numbered(), cache=cache) as two:
         await asyncio.gather(*(at.ask_again(n) for n in range(40) for at in (one, two)))
         asked = len(one.server.asked), len(two.server.asked)
         first = await asyncio.gather(*(one.ask_again(n) for n in range(40)))
@@ -227,9 +227,9 @@ WRITER = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from eng5_runner.stack.llm.cache import CassetteFile, Recording
+from eng5_runner.stack.llm.cache import JudgementFile, Recording
 
-file = CassetteFile(Path(sys.argv[1]))
+file = JudgementFile(Path(sys.argv[1]))
 told = Recording(
     provider="openai", model="m", winner="Essay A", justification=sys.argv[2], confidence=3, prompt_tokens=1,
     completion_tokens=1, cost_usd=0.1, request_id=sys.argv[2], recorded_at=datetime.now(UTC), prompt_sha256="0" * 64,
@@ -261,7 +261,7 @@ from eng5_runner.stack.llm.providers.registry import open_judges
 from tests.support.judges.driver import question
 
 async def main() -> None:
-    async with open_judges(os.environ, cassette_folder=Path(sys.argv[1])) as judges:
+    async with open_judges(os.environ, cache_folder=Path(sys.argv[1])) as judges:
         await judges[1].judge(question())
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -270,7 +270,7 @@ asyncio.run(main())
 
 
 async def test_an_answer_outlives_a_process_that_is_killed_before_it_tells_anybody(tmp_path: Path) -> None:
-    async with site(tmp_path, numbered(), cassette=tmp_path / "cache") as at:
+    async with site(tmp_path, numbered(), cache=tmp_path / "cache") as at:
         environ = os.environ | dict(at.environ)
         command = (sys.executable, "-c", ASKS_AND_DIES, str(tmp_path / "cache"))
         died = await asyncio.create_subprocess_exec(*command, env=environ)

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import (
@@ -22,7 +23,8 @@ from aiokafka.errors import (
 
 from eng5_runner.core.classify import RawRecord
 from eng5_runner.core.events import Position
-from eng5_runner.effects.kafka.client import (
+from eng5_runner.errors import ConfigurationError, InputsInvalid, NotAllowed, ServiceUnavailable, TemporaryFailure
+from eng5_runner.transport.kafka import (
     DENIED,
     Admin,
     abandon,
@@ -31,9 +33,7 @@ from eng5_runner.effects.kafka.client import (
     require_reachable,
     started,
 )
-from eng5_runner.effects.kafka.settings import KafkaSettings
-from eng5_runner.errors import NotAllowed, ServiceUnavailable, TemporaryFailure
-from eng5_runner.transport.kafka_refusals import missing_topics, outcome_unknown, too_large
+from eng5_runner.transport.kafka_settings import KafkaSettings
 
 POLL_MS = 250
 # Partitions that somebody adds to a topic are noticed after so long.
@@ -88,7 +88,7 @@ class KafkaBroker:
                 there = await admin.list_topics()
                 missing = [topic for topic in wanted if topic not in there]
                 if missing:
-                    raise missing_topics(missing, there)
+                    raise _missing_topics(missing, there)
                 cluster = await admin.describe_cluster()
                 described = await admin.describe_topics(wanted)
                 if codes := [one["error_code"] for one in described if one["error_code"]]:
@@ -193,11 +193,11 @@ class KafkaBroker:
                 async with asyncio.timeout(timeout_seconds):
                     sent = await producer.send_and_wait(name, value=value, key=key.encode(), headers=headers)
             except (MessageSizeTooLargeError, RecordListTooLargeError):
-                raise too_large(value, name) from None
+                raise _too_large(value, name) from None
             except DENIED:
                 raise NotAllowed(f"Kafka does not let us write to {name}.", remedy="Ask for the right.") from None
             except (TimeoutError, KafkaError) as error:
-                raise outcome_unknown(name, patience=timeout_seconds, error=error) from None
+                raise _outcome_unknown(name, timeout_seconds=timeout_seconds, error=error) from None
             finally:
                 await abandon(producer)  # else it would try for ever to send what we have given up
         return Position(topic=topic, partition=sent.partition, offset=sent.offset)
@@ -286,3 +286,32 @@ async def connected(settings: KafkaSettings) -> AsyncIterator[KafkaBroker]:
             await require_no_certificate(settings)
             raise
         yield KafkaBroker(settings, consumer)
+
+
+def _missing_topics(missing: Sequence[str], there: Sequence[str]) -> ConfigurationError:
+    """The error for topics that are not there; each is told with those that are named alike."""
+    told = []
+    for topic in missing:
+        near = get_close_matches(topic, there, n=2)
+        told.append(f"{topic} (near: {', '.join(near)})" if near else topic)
+    return ConfigurationError(
+        f"Topics are missing from the cluster: {'; '.join(told)}.",
+        remedy="Create them, let this user see them (DESCRIBE), or check the bootstrap address; none is created here.",
+    )
+
+
+def _too_large(value: bytes, topic: str) -> InputsInvalid:
+    """The error for a request that the topic does not take."""
+    return InputsInvalid(
+        f"The request has {len(value)} bytes, more than the cluster takes in {topic}.",
+        remedy="Send fewer essays in a run or raise the topic's max.message.bytes.",
+    )
+
+
+def _outcome_unknown(topic: str, *, timeout_seconds: float, error: Exception) -> TemporaryFailure:
+    """The error for a request that may be in the topic or not."""
+    cause = f"none came within {timeout_seconds:.0f} s" if isinstance(error, TimeoutError) else type(error).__name__
+    return TemporaryFailure(
+        f"No acknowledgement of the request from {topic} ({cause}): it may have arrived or not.",
+        remedy="`resume` looks for it in the topic and sends the identical bytes only if it is not there.",
+    )
