@@ -232,9 +232,9 @@ def test_a_model_that_is_about_to_retire_is_deprecated_and_one_that_did_is_not_o
         (("openai", "--llm-model", "claude-haiku-5-5"), {"OPENAI_API_KEY": KEY}, "a model of anthropic"),
         (("mock", "--llm-model", "gpt-6-luna"), {"OPENAI_API_KEY": KEY}, "a model of openai"),
         (("openai", "--llm-temperature", 0.5), {"OPENAI_API_KEY": KEY}, "--llm-temperature"),
-        (("google", "--output-verbosity", "low"), {"GEMINI_API_KEY": KEY}, "output_verbosity"),
-        (("anthropic", "--reasoning-effort", "none"), {"ANTHROPIC_API_KEY": KEY}, "reasoning_effort"),
-        (("anthropic", "--llm-max-tokens", 200_000), {"ANTHROPIC_API_KEY": KEY}, "max_tokens_override"),
+        (("google", "--output-verbosity", "low"), {"GEMINI_API_KEY": KEY}, "--output-verbosity"),
+        (("anthropic", "--reasoning-effort", "none"), {"ANTHROPIC_API_KEY": KEY}, "--reasoning-effort"),
+        (("anthropic", "--llm-max-tokens", 200_000), {"ANTHROPIC_API_KEY": KEY}, "--llm-max-tokens"),
     ],
 )
 def test_a_judge_that_cannot_be_asked_so_stops_a_run_before_it_starts(

@@ -22,9 +22,9 @@ from eng5_runner.judges.cost_bound import ATTEMPTS, TOKENS_AROUND_PROMPT, call_a
 from eng5_runner.judges.prompts import prompt_blocks, prompt_text
 from eng5_runner.planning.candidates import find_candidates
 from eng5_runner.planning.plan import Plan, make_plan
-from eng5_runner.stack.cj.batch_runner import Questions
+from eng5_runner.stack.cj.batch_runner import PromptBuilder
 from eng5_runner.stack.cj.plan import BatchPlan, PlannedEssay
-from eng5_runner.stack.cj.repository import Asked, Batch
+from eng5_runner.stack.cj.repository import Batch, PairAttempt
 from eng5_runner.stack.cj.spend_limit import SpendLimit
 from tests.run.runs import RUN_ID, Run, make_inputs, make_spec
 from tests.run.world import World
@@ -85,9 +85,9 @@ def bound_of_service() -> Decimal:
         overrides=overrides,
         accepted_at=datetime.now(UTC),
     )
-    questions = Questions(Batch(number=1, request_sha256="", plan=plan), texts, model=PRICED)
+    questions = PromptBuilder(Batch(number=1, request_sha256="", plan=plan), texts, model=PRICED)
     return questions.most(
-        Asked(wave=0, place=0, attempt=0, essay_a_id=first, essay_b_id=second, correlation_id=str(RUN_ID))
+        PairAttempt(wave=0, place=0, attempt=0, essay_a_id=first, essay_b_id=second, correlation_id=str(RUN_ID))
     )
 
 

@@ -14,10 +14,10 @@ from sqlalchemy import Table, select, update
 
 from eng5_runner.contracts.request import LLMConfigOverrides
 from eng5_runner.contracts.services import ComparisonBody
-from eng5_runner.stack.cj.inbox import LeaseLost, Requests
+from eng5_runner.stack.cj.inbox import Inbox, LeaseLost
 from eng5_runner.stack.cj.plan import BatchPlan
-from eng5_runner.stack.cj.repository import Asked, BatchRecord
-from eng5_runner.stack.llm.queue import AlreadyQueued, Entry, Full, QueueRecord, new_entry
+from eng5_runner.stack.cj.repository import BatchRepository, PairAttempt
+from eng5_runner.stack.llm.queue import AlreadyQueued, Entry, Full, QueueRepository, new_entry
 from eng5_runner.stack.platform.store import Store, open_database, open_store
 from eng5_runner.stack.platform.tables import cj_comparisons, cj_requests, llm_comparisons
 from tests.postgres.detour import detour
@@ -36,8 +36,8 @@ async def store(place: Path | Database) -> AsyncIterator[Store]:
 
 
 @asynccontextmanager
-async def worker(store: Store, *, length: int = 1000) -> AsyncIterator[QueueRecord]:
-    record = QueueRecord(store, length=length)
+async def worker(store: Store, *, length: int = 1000) -> AsyncIterator[QueueRepository]:
+    record = QueueRepository(store, length=length)
     writing = [asyncio.create_task(group.run()) for group in (record.accepted, record.finished)]
     try:
         yield record
@@ -71,9 +71,9 @@ async def test_each_comparison_is_accepted_once_and_taken_by_one_worker(store: S
         queue_ids = {answer.queue_id for answer in known if isinstance(answer, AlreadyQueued)}
         assert len(queue_ids) == len(ids)
 
-        async def take_all(record: QueueRecord) -> list[str]:
+        async def take_all(record: QueueRepository) -> list[str]:
             taken: list[str] = []
-            while found := await record.take(7, hand=taken):
+            while found := await record.take(7, leased=taken):
                 taken += [each.queue_id for each in found]
             return taken
 
@@ -85,16 +85,16 @@ async def test_each_comparison_is_accepted_once_and_taken_by_one_worker(store: S
 async def test_a_living_worker_keeps_what_it_has_and_a_dead_one_s_goes_to_the_next(store: Store) -> None:
     async with worker(store) as dead, worker(store) as alive:
         await asyncio.gather(*(dead.accepted.add(entry()) for _ in range(5)))
-        held = {each.queue_id for each in await dead.take(5, hand=())}
-        assert await alive.take(5, hand=()) == []
+        held = {each.queue_id for each in await dead.take(5, leased=())}
+        assert await alive.take(5, leased=()) == []
         await die(store, llm_comparisons)
         await dead.renew(held)  # it was not dead
-        assert await alive.take(5, hand=()) == []
+        assert await alive.take(5, leased=()) == []
         await die(store, llm_comparisons)
         taken: list[Entry] = []
         async with asyncio.timeout(60):
             while not taken:  # a server that has only just started lets everybody renew first
-                taken = await alive.take(5, hand=())
+                taken = await alive.take(5, leased=())
                 await asyncio.sleep(0.1)
         assert {each.queue_id for each in taken} == held
 
@@ -116,21 +116,21 @@ async def test_after_a_start_of_the_database_everybody_gets_to_renew_before_anyb
 async def test_a_worker_does_not_take_what_it_has_in_hand_though_the_lease_has_lapsed(store: Store) -> None:
     async with worker(store) as sleeper:
         await sleeper.accepted.add(entry())
-        (held,) = await sleeper.take(5, hand=())
+        (held,) = await sleeper.take(5, leased=())
         await die(store, llm_comparisons)
         known = await sleeper.accepted.add(entry())
         assert isinstance(known, AlreadyQueued)
-        assert [each.queue_id for each in await sleeper.take(5, hand={held.queue_id})] == [known.queue_id]
+        assert [each.queue_id for each in await sleeper.take(5, leased={held.queue_id})] == [known.queue_id]
 
 
 async def test_what_a_worker_has_without_knowing_it_is_not_renewed_and_is_taken(store: Store) -> None:
     async with worker(store) as record:
         await record.accepted.add(entry())
-        (lost,) = await record.take(5, hand=())  # and its answer never came
+        (lost,) = await record.take(5, leased=())  # and its answer never came
         before = await store.row(select(llm_comparisons.c.lease_until))
         await record.renew(())
         assert await store.row(select(llm_comparisons.c.lease_until)) == before
-        assert await record.take(5, hand=()) == [lost]
+        assert await record.take(5, leased=()) == [lost]
 
 
 async def test_a_commit_whose_answer_is_lost_is_found_done(database: Database) -> None:
@@ -138,7 +138,7 @@ async def test_a_commit_whose_answer_is_lost_is_found_done(database: Database) -
         known = await record.accepted.add(entry())
         assert isinstance(known, AlreadyQueued)
         way.to_lose = 1
-        (taken,) = await record.take(5, hand=())
+        (taken,) = await record.take(5, leased=())
         assert taken.queue_id == known.queue_id
         way.to_lose = 1
         assert await record.finished.add((taken.queue_id, b"outcome"))
@@ -148,9 +148,9 @@ async def test_a_commit_whose_answer_is_lost_is_found_done(database: Database) -
 async def test_what_is_given_back_need_not_wait(store: Store) -> None:
     async with worker(store) as ending, worker(store) as other:
         await ending.accepted.add(entry())
-        assert len(await ending.take(5, hand=())) == 1
+        assert len(await ending.take(5, leased=())) == 1
         await ending.release()
-        assert len(await other.take(5, hand=())) == 1
+        assert len(await other.take(5, leased=())) == 1
 
 
 async def test_of_two_outcomes_the_first_stands_and_is_the_only_one_told(store: Store) -> None:
@@ -170,7 +170,7 @@ async def test_a_full_queue_takes_nothing_new_and_still_knows_the_old(store: Sto
     async with worker(store, length=2) as record:
         answers = [await record.accepted.add(each) for each in (old, entry(), entry(), old)]
         assert [isinstance(answer, Full) for answer in answers] == [False, False, True, False]
-        await record.take(1, hand=())
+        await record.take(1, leased=())
         assert isinstance(await record.accepted.add(entry()), AlreadyQueued)
 
 
@@ -191,22 +191,22 @@ PLAN = BatchPlan(
 )
 
 
-def question(name: str) -> Asked:
-    return Asked(wave=0, place=0, attempt=0, essay_a_id=name, essay_b_id="b", correlation_id=str(uuid4()))
+def question(name: str) -> PairAttempt:
+    return PairAttempt(wave=0, place=0, attempt=0, essay_a_id=name, essay_b_id="b", correlation_id=str(uuid4()))
 
 
 async def test_whoever_was_given_up_for_dead_decides_nothing_any_more(store: Store) -> None:
-    ghost, heir = Requests(store), Requests(store)
+    ghost, heir = Inbox(store), Inbox(store)
     await ghost.put([("batch", b"request")])
-    (held,) = await ghost.take(9, hand=())
-    record = BatchRecord(store, held)
+    (held,) = await ghost.take(9, leased=())
+    record = BatchRepository(store, held)
     batch = await record.accept(PLAN, "0" * 64)
     await record.add(batch.number, [question("before")])
     await die(store, cj_requests)
     found = []
     async with asyncio.timeout(60):
         while not found:
-            found = await heir.take(9, hand=())
+            found = await heir.take(9, leased=())
             await asyncio.sleep(0.1)
 
     for late in (
@@ -221,18 +221,18 @@ async def test_whoever_was_given_up_for_dead_decides_nothing_any_more(store: Sto
     assert await heir.renew({held.number}) == {held.number}
     (asked,) = await store.rows(select(cj_comparisons.c.essay_a_id))
     assert asked.essay_a_id == "before"
-    assert await BatchRecord(store, found[0]).closing(batch.number) == []
+    assert await BatchRepository(store, found[0]).closing(batch.number) == []
 
 
 async def test_a_request_that_comes_again_waits_for_its_batch_to_be_over(store: Store) -> None:
-    requests = Requests(store)
+    requests = Inbox(store)
     await requests.put([("batch", b"first"), ("batch", b"first")])
-    (held,) = await requests.take(9, hand=())
+    (held,) = await requests.take(9, leased=())
     await requests.note(held)
     await requests.put([("batch", b"again")])
-    assert await requests.take(9, hand={held.number}) == []
+    assert await requests.take(9, leased={held.number}) == []
     await requests.note(held, done=True)
-    assert await requests.take(9, hand=()) == []
+    assert await requests.take(9, leased=()) == []
     await requests.put([("batch", b"again")])
-    (fresh,) = await requests.take(9, hand=())
+    (fresh,) = await requests.take(9, leased=())
     assert (fresh.raw, fresh.answered) == (b"again", False)

@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.stack.cj.clients import ContentReader, LLMProviderClient
-from eng5_runner.stack.cj.inbox import Requests
+from eng5_runner.stack.cj.inbox import Inbox
 from eng5_runner.stack.cj.plan import is_raised
 from eng5_runner.stack.cj.service import CJService
 from eng5_runner.stack.platform.broker import embedded_broker
@@ -36,7 +36,7 @@ async def test_a_bug_in_a_batch_is_its_failure_and_the_service_goes_on(tmp_path:
     stored = request(ESSAYS, llm_config_overrides={"max_tokens_override": 10**20})
     spoilt = [request(ESSAYS, metadata={"max_comparisons": 1}) for _ in range(2)]
     async with embedded_broker() as bootstrap, open_store(tmp_path) as store, aiohttp.ClientSession() as http:
-        await Requests(store).put([(batch_id_of(stored), stored)])
+        await Inbox(store).put([(batch_id_of(stored), stored)])
         async with (
             open_publisher(embedded(bootstrap)) as publisher,
             open_reader(embedded(bootstrap), Topic.REQUEST) as requests,

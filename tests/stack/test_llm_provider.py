@@ -16,7 +16,7 @@ from sqlalchemy import select
 from eng5_runner.contracts.services import ComparisonBody, ModelManifest
 from eng5_runner.contracts.topics import Topic, parse_callback
 from eng5_runner.stack.llm.judge import JudgeEntry, Question, Verdict, offline_baseline
-from eng5_runner.stack.llm.queue import UNANSWERABLE, QueueRecord, new_entry
+from eng5_runner.stack.llm.queue import UNANSWERABLE, QueueRepository, new_entry
 from eng5_runner.stack.llm.service import LLMProvider
 from eng5_runner.stack.platform.kafka import Pacer, Publisher
 from eng5_runner.stack.platform.store import open_store
@@ -213,7 +213,7 @@ async def test_what_an_earlier_version_accepted_and_nobody_can_answer_is_neither
     unreadable = good.llm_config_overrides.model_copy(update={"max_tokens_override": 10**20})
     changes = [{"metadata": SAME}, {"metadata": ESSAYS | {"n": 10**20}}, {"llm_config_overrides": unreadable}, {}]
     async with open_store(tmp_path) as store:
-        record = QueueRecord(store, length=9)
+        record = QueueRepository(store, length=9)
         writing = asyncio.create_task(record.accepted.run())
         for change in changes:
             body = good.model_copy(update={"correlation_id": str(uuid4()), **change})

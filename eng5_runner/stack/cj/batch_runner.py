@@ -28,11 +28,11 @@ from eng5_runner.measure.design.pairing import Pair
 from eng5_runner.stack.cj.clients import LLMProviderClient, NeighbourFailed
 from eng5_runner.stack.cj.outcome import Outcome, beyond_hope
 from eng5_runner.stack.cj.pairing_policy import look_at, next_wave
-from eng5_runner.stack.cj.repository import Asked, Batch, BatchRecord
+from eng5_runner.stack.cj.repository import Batch, BatchRepository, PairAttempt
 from eng5_runner.stack.cj.spend_limit import SpendLimit
 
 
-class Questions:
+class PromptBuilder:
     """The questions of one batch."""
 
     def __init__(self, batch: Batch, texts: Mapping[str, str], *, model: ModelEntry | None) -> None:
@@ -47,7 +47,7 @@ class Questions:
         self._texts = texts
         self._model = model
 
-    def body(self, asked: Asked, *, repeat: int) -> ComparisonBody:
+    def body(self, asked: PairAttempt, *, repeat: int) -> ComparisonBody:
         """The question of one asking; `repeat` is how often the pair was asked before in this order, retries apart."""
         plan, blocks = self._batch.plan, self._blocks(asked)
         return ComparisonBody(
@@ -69,7 +69,7 @@ class Questions:
             },
         )
 
-    def most(self, asked: Asked) -> Decimal:
+    def most(self, asked: PairAttempt) -> Decimal:
         """USD that one asking can cost at most."""
         size, overrides = prompt_bytes(prompt_text(self._blocks(asked))), self._batch.plan.overrides
         most = None if self._model is None else call_at_most_usd(self._model, prompt_bytes=size, overrides=overrides)
@@ -77,7 +77,7 @@ class Questions:
             raise AssertionError("a batch with a cost limit has a model whose price is known")
         return most
 
-    def _blocks(self, asked: Asked) -> tuple[PromptBlock, ...]:
+    def _blocks(self, asked: PairAttempt) -> tuple[PromptBlock, ...]:
         plan = self._batch.plan
         return prompt_blocks(
             task=plan.task,
@@ -98,28 +98,28 @@ class BatchRun:
     """One batch at work."""
 
     def __init__(
-        self, *, batch: Batch, record: BatchRecord, provider: LLMProviderClient, model: ModelEntry | None = None
+        self, *, batch: Batch, repository: BatchRepository, provider: LLMProviderClient, model: ModelEntry | None = None
     ) -> None:
         """Set the run up.
 
         Args:
             batch: what was decided.
-            record: where it is kept.
+            repository: where it is stored.
             provider: who is asked.
             model: whose prices bound what a comparison costs; needed where the batch has a cost limit.
         """
         self._batch = batch
         self._model = model
-        self._purse = SpendLimit(batch.plan.wishes.max_cost_usd)
+        self._spend_limit = SpendLimit(batch.plan.study_options.max_cost_usd)
         self._recorded: dict[int, list[Pair]] = {}
         self._repeat: dict[tuple[int, int], int] = {}
         self._times: Counter[Pair] = Counter()
-        self._record = record
+        self._repository = repository
         self._provider = provider
-        self._questions = Questions(batch, {}, model=model)
-        self._asked: dict[tuple[int, int, int], Asked] = {}
+        self._prompts = PromptBuilder(batch, {}, model=model)
+        self._asked: dict[tuple[int, int, int], PairAttempt] = {}
         self._results: dict[str, LLMComparisonResult] = {}
-        self._open: dict[str, Asked] = {}
+        self._open: dict[str, PairAttempt] = {}
         self._complete = asyncio.Event()
         self._last_news = 0.0
 
@@ -137,7 +137,7 @@ class BatchRun:
         if not self._open:
             self._complete.set()
 
-    async def run(self, earlier: Sequence[Asked], texts: Mapping[str, str]) -> Outcome:
+    async def run(self, earlier: Sequence[PairAttempt], texts: Mapping[str, str]) -> Outcome:
         """Ask all pairs that have no answer yet, wave by wave.
 
         Args:
@@ -150,7 +150,7 @@ class BatchRun:
         Raises:
             NeighbourFailed: the LLM provider refused, or could not be reached.
         """
-        self._questions = Questions(self._batch, texts, model=self._model)
+        self._prompts = PromptBuilder(self._batch, texts, model=self._model)
         self._recall(earlier)
         waves: list[Sequence[Pair]] = []
         looks: list[Look] = []
@@ -169,7 +169,7 @@ class BatchRun:
                 break
         return self._outcome(looks, wanted=wanted)
 
-    def _recall(self, earlier: Sequence[Asked]) -> None:
+    def _recall(self, earlier: Sequence[PairAttempt]) -> None:
         for each in sorted(earlier, key=lambda asked: (asked.wave, asked.place)):
             self._asked[each.wave, each.place, each.attempt] = each
             if each.attempt == 0:
@@ -178,16 +178,16 @@ class BatchRun:
             if result is not None:
                 self._take(result, each)
 
-    def _take(self, result: LLMComparisonResult, asked: Asked) -> None:
+    def _take(self, result: LLMComparisonResult, asked: PairAttempt) -> None:
         self._results[asked.correlation_id] = result
-        self._purse.settle(asked.correlation_id, result, most=partial(self._questions.most, asked))
+        self._spend_limit.settle(asked.correlation_id, result, most=partial(self._prompts.most, asked))
 
     async def _pairs(self, waves: Sequence[Sequence[Pair]]) -> Sequence[Pair]:
         """The next wave: as it stands in the record, else decided now."""
         number, plan = len(waves), self._batch.plan
         pairs: Sequence[Pair] = self._recorded.get(number, ())
         if not pairs:
-            results = tuple(self._last().values()) if plan.wishes.design == "adaptive" else ()
+            results = tuple(self._last().values()) if plan.study_options.design == "adaptive" else ()
             pairs = await asyncio.to_thread(next_wave, plan, waves, results=results)
         for place, pair in enumerate(pairs):
             self._repeat[number, place] = self._times[pair]
@@ -209,10 +209,10 @@ class BatchRun:
             ]
             new = [self._new(key, pairs[key[1]]) for key in keys if key not in self._asked]
             if new:
-                await self._record.add(self._batch.number, new)
+                await self._repository.add(self._batch.number, new)
                 self._asked.update({(each.wave, each.place, each.attempt): each for each in new})
             await self._until_answered([self._asked[key] for key in keys])
-            if self._purse.refused:
+            if self._spend_limit.refused:
                 return False
         return True
 
@@ -223,9 +223,9 @@ class BatchRun:
         last = self._asked.get((wave, place, attempt - 1))
         return last is not None and self._results[last.correlation_id].winner is None
 
-    def _new(self, key: tuple[int, int, int], pair: Pair) -> Asked:
+    def _new(self, key: tuple[int, int, int], pair: Pair) -> PairAttempt:
         wave, place, attempt = key
-        return Asked(
+        return PairAttempt(
             wave=wave,
             place=place,
             attempt=attempt,
@@ -234,20 +234,20 @@ class BatchRun:
             correlation_id=str(uuid5(UUID(self._batch.plan.batch_id), f"{wave}/{place}/{attempt}")),
         )
 
-    async def _until_answered(self, asked: Sequence[Asked]) -> None:
+    async def _until_answered(self, asked: Sequence[PairAttempt]) -> None:
         """Ask until all is answered, or until the next question could cost more than there is."""
         while missing := [each for each in asked if each.correlation_id not in self._results]:
             self._open = {each.correlation_id: each for each in missing}
             self._complete.clear()
             self._last_news = asyncio.get_running_loop().time()
             await self._ask(missing)
-            if self._purse.refused:
+            if self._spend_limit.refused:
                 return
             await self._complete_or_quiet()
             if self._open:
                 log.warning("no answers: asking again", batch_id=self._batch.plan.batch_id, open=len(self._open))
 
-    async def _ask(self, asked: Sequence[Asked]) -> None:
+    async def _ask(self, asked: Sequence[PairAttempt]) -> None:
         queue, turn = iter(asked), asyncio.Lock()
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -256,21 +256,21 @@ class BatchRun:
         except* NeighbourFailed as group:
             raise NeighbourFailed(str(group.exceptions[0])) from group
 
-    async def _ask_each(self, queue: Iterator[Asked], turn: asyncio.Lock) -> None:
+    async def _ask_each(self, queue: Iterator[PairAttempt], turn: asyncio.Lock) -> None:
         """Work off a queue that several share, as far as there is money; what is asked is asked in its order."""
         while True:
             async with turn:
                 each = next((one for one in queue if one.correlation_id not in self._results), None)
                 if each is None:
                     return
-                most = partial(self._questions.most, each)
-                admission = await self._purse.admit(each.correlation_id, most, patience=_PATIENCE_SECONDS)
+                most = partial(self._prompts.most, each)
+                admission = await self._spend_limit.admit(each.correlation_id, most, patience=_PATIENCE_SECONDS)
                 if admission != "ask":
                     for _ in queue:  # whoever waits for a turn finds nothing left
                         pass
                     return
             repeat = self._repeat[each.wave, each.place]
-            await self._provider.ask(self._questions.body(each, repeat=repeat))
+            await self._provider.ask(self._prompts.body(each, repeat=repeat))
 
     async def _complete_or_quiet(self) -> None:
         clock = asyncio.get_running_loop().time
@@ -294,7 +294,7 @@ class BatchRun:
 
     def _outcome(self, looks: Sequence[Look], *, wanted: int) -> Outcome:
         results = tuple(self._last().values())
-        refused, limit = self._purse.refused, self._batch.plan.wishes.max_cost_usd
+        refused, limit = self._spend_limit.refused, self._batch.plan.study_options.max_cost_usd
         stop = None
         if refused is not None and limit is not None:
             stop = CostStop(

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from eng5_runner.contracts.services import ComparisonBody, ComparisonQueued, ModelManifest, StoredContent
 from eng5_runner.transport.http import reason_in, retry_after
 
-# Questions on their way to the LLM provider, texts from the Content Service.
+# PromptBuilder on their way to the LLM provider, texts from the Content Service.
 CONNECTIONS = 100
 # The provider's queue is bounded. When it is full, a working judge makes room within this number of attempts.
 _FULL_QUEUE_ATTEMPTS = 600

@@ -1,4 +1,4 @@
-"""Requests as they came, kept before Kafka is told that they were read; each is worked off by one worker at a time.
+"""Inbox as they came, kept before Kafka is told that they were read; each is worked off by one worker at a time.
 
 A worker holds a request under a lease. When it dies, another takes the request after the lease and goes on from what
 stands in the batch's record.
@@ -61,7 +61,7 @@ class Held:
         return update(cj_requests).where(cj_requests.c.id == self.number, cj_requests.c.worker == self.worker, _open())
 
 
-class Requests:
+class Inbox:
     """The table of requests, as one worker uses it."""
 
     def __init__(self, store: Store) -> None:
@@ -87,26 +87,26 @@ class Requests:
 
         await self._store.carry_out(put)
 
-    async def take(self, at_most: int, *, hand: Collection[int]) -> list[Held]:
+    async def take(self, at_most: int, *, leased: Collection[int]) -> list[Held]:
         """The oldest requests that nobody works off, which are this worker's from now on.
 
         Args:
             at_most: requests.
-            hand: the numbers of those that the worker is at already.
+            leased: the numbers of those that the worker is at already.
         """
         key = cj_requests.c.id
         rows = await self._store.rows(
-            taking(cj_requests, key=key, where=_open(), hand=hand, worker=self._worker, at_most=at_most)
+            taking(cj_requests, key=key, where=_open(), leased=leased, worker=self._worker, at_most=at_most)
         )
         return [
             Held(number=row.id, raw=row.raw, answered=row.answered_at is not None, worker=self._worker)
             for row in sorted(rows, key=lambda row: row.id)
         ]
 
-    async def renew(self, hand: Collection[int]) -> set[int]:
+    async def renew(self, leased: Collection[int]) -> set[int]:
         """Keep those of these numbers that this worker still has for another while; gives them."""
         key = cj_requests.c.id
-        rows = await self._store.rows(renewing(cj_requests, key=key, where=_open(), hand=hand, worker=self._worker))
+        rows = await self._store.rows(renewing(cj_requests, key=key, where=_open(), leased=leased, worker=self._worker))
         return {row.id for row in rows}
 
     async def note(self, held: Held, *, done: bool = False) -> None:

@@ -1,10 +1,10 @@
-"""The course of a study: which pairs come next, and whether it is precise enough to end.
+"""The pairing policy: which pairs are compared next, and whether the study is precise enough to end.
 
-Everything follows from the plan, the waves so far and their results. So a batch that was cut off decides the same
-again, and what already stands in the record is not decided again at all.
+Every decision follows from the plan, the waves so far and their results. So a batch that was interrupted makes the same
+decisions again; waves that are stored are not decided again at all.
 
-A wave is one round of ⌊n/2⌋ pairs, then what is asked of them besides: in the other order, or once more. A boundary
-study's wave has each of its pairs once.
+A wave is one round of ⌊n/2⌋ pairs, followed by their swaps and repeats. In a boundary study a wave has each of the
+named pairs once.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from eng5_runner.stack.cj.plan import BatchPlan
 
 
 def fitted_to(plan: BatchPlan, results: Iterable[LLMComparisonResult]) -> Fit:
-    """The essays' places by all results with a winner. A repeat of a question in the same order is no new evidence."""
+    """The essays' positions by all results with a winner; repeats in the same order count as one result."""
     rows = [
         (
             result.request_metadata.essay_a_id,
@@ -39,14 +39,14 @@ def fitted_to(plan: BatchPlan, results: Iterable[LLMComparisonResult]) -> Fit:
 def next_wave(
     plan: BatchPlan, waves: Sequence[Sequence[Pair]], *, results: Sequence[LLMComparisonResult]
 ) -> Sequence[Pair]:
-    """The pairs that are asked next, none when the study has all its comparisons.
+    """The pairs of the next wave; none when the study has all its comparisons.
 
-    Takes about half a second for 1,000 essays where the design looks at results: call it in a thread.
+    Takes about half a second for 1,000 essays in an adaptive design: call it in a thread.
 
     Args:
         plan: of the batch.
-        waves: all so far, each as it was given here.
-        results: each pair's last one; an adaptive design goes by them.
+        waves: all waves so far, as this function returned them.
+        results: each pair's last result; an adaptive design uses them.
     """
     left = plan.budget - sum(len(wave) for wave in waves)
     return _whole_wave(plan, waves, results=results)[:left] if left > 0 else ()
@@ -55,14 +55,14 @@ def next_wave(
 def _whole_wave(
     plan: BatchPlan, waves: Sequence[Sequence[Pair]], *, results: Sequence[LLMComparisonResult]
 ) -> Sequence[Pair]:
-    wishes = plan.wishes
-    if wishes.design == "boundary":
-        rounds = boundary_rounds(wishes.pairs, repeats=wishes.repeats, seed=plan.seed)
+    options = plan.study_options
+    if options.design == "boundary":
+        rounds = boundary_rounds(options.pairs, repeats=options.repeats, seed=plan.seed)
         return rounds[len(waves)] if len(waves) < len(rounds) else ()
     ids = [essay.essay_id for essay in plan.essays]
     size = len(ids) // 2
     history = [pair for wave in waves for pair in wave[:size]]
-    if wishes.design == "adaptive":
+    if options.design == "adaptive":
         fitted = fitted_to(plan, results) if len(waves) >= BALANCED_ROUNDS else None
         pairs = adaptive_round(ids, history=history, fitted=fitted, seed=plan.seed)
     else:
@@ -71,28 +71,28 @@ def _whole_wave(
 
 
 def _besides(plan: BatchPlan, pairs: Sequence[Pair], *, before: int) -> Sequence[Pair]:
-    """What is asked of a round's pairs after each was asked once."""
-    wishes = plan.wishes
-    turned = [Pair(first=pair.second, second=pair.first) for pair in pairs] if wishes.swap == "all" else []
-    audited = audit_round(pairs, before=before, seed=plan.seed) if wishes.swap == "audit" else []
-    return [*turned, *[*pairs, *turned] * (wishes.repeats - 1), *audited]
+    """The swaps and repeats of a round's pairs."""
+    options = plan.study_options
+    turned = [Pair(first=pair.second, second=pair.first) for pair in pairs] if options.swap == "all" else []
+    audited = audit_round(pairs, before=before, seed=plan.seed) if options.swap == "audit" else []
+    return [*turned, *[*pairs, *turned] * (options.repeats - 1), *audited]
 
 
 def look_at(plan: BatchPlan, results: Sequence[LLMComparisonResult], *, wave: int, asked: int) -> Look:
-    """Whether a study that has a target may end after a whole wave.
+    """Whether a study with a target precision may end after a whole wave.
 
-    Takes as long as a fit, and at the study's end as long as some hundred: call it in a thread.
+    Takes as long as one fit, and at the end of the study as long as some hundred fits: call it in a thread.
 
     Args:
         plan: of the batch.
-        results: each pair's last one.
+        results: each pair's last result.
         wave: its number, from 0.
-        asked: pairs of all waves so far.
+        asked: the number of pairs in all waves so far.
     """
-    wishes = plan.wishes
+    options = plan.study_options
     rule = Rule(
-        reliability=wishes.target_reliability,
-        se=wishes.target_se,
+        reliability=options.target_reliability,
+        se=options.target_se,
         budget=plan.budget,
         draws=draws_for(len(plan.essays)),
     )

@@ -1,4 +1,4 @@
-"""What a batch will do, decided once when its request is accepted, and what about a request can be refused."""
+"""The plan of a batch, which is made once when its request is accepted, and the reasons to refuse a request."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TypeGuard
 from uuid import UUID
 
 import orjson
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from eng5_runner.contracts.base import describe
 from eng5_runner.contracts.envelope import Envelope
@@ -29,7 +29,7 @@ _FEWEST_ESSAYS = 2
 
 
 class RequestRejected(Exception):
-    """A request that no batch is made of; the message says why."""
+    """A request that cannot become a batch; the message says why."""
 
 
 class PlannedEssay(BaseModel):
@@ -48,19 +48,20 @@ class PlannedEssay(BaseModel):
 
 
 class BatchPlan(BaseModel):
-    """All that a batch needs to go on after a restart as if nothing had happened.
+    """Everything that a batch needs in order to go on after a restart without a difference.
 
     Attributes:
-        essays: in the order that the pairing knows them by: students by id, then anchors by label.
+        essays: in the order of the pairing: students by id, then anchors by label.
         seed: of the pairing.
-        budget: comparisons wanted, each of which may be asked up to three times.
-        wishes: how pairs are chosen and when the study ends, the pairs under the batch's own ids.
+        budget: comparisons wanted; each can take up to three calls.
+        study_options: how pairs are chosen and when the study ends, with the pairs under the batch's own ids. In the
+            database the key is `wishes`, as in earlier versions.
         task: the students' task.
-        criteria: what the judge shall judge by.
+        criteria: the rubric or the instructions that the judge is shown.
         accepted_at: when the request was accepted (UTC).
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
 
     batch_id: str
     correlation_id: UUID
@@ -71,7 +72,7 @@ class BatchPlan(BaseModel):
     essays: tuple[PlannedEssay, ...]
     seed: int
     budget: int
-    wishes: StudyOptions = StudyOptions()
+    study_options: StudyOptions = Field(default=StudyOptions(), alias="wishes")
     task: str | None
     criteria: str | None
     overrides: LLMConfigOverrides
@@ -85,30 +86,32 @@ class BatchPlan(BaseModel):
     @property
     def has_target(self) -> bool:
         """Whether the study may end before it has all its comparisons, because it is precise enough."""
-        return self.wishes.target_se is not None or self.wishes.target_reliability is not None
+        return self.study_options.target_se is not None or self.study_options.target_reliability is not None
 
     def compares(self, essay_id: str) -> bool:
         """Whether the study means to compare this essay; a boundary study compares the named ones only."""
-        named = self.wishes.pairs
+        named = self.study_options.pairs
         return not named or any(essay_id in pair for pair in named)
 
     def with_limit(self, max_cost_usd: float) -> BatchPlan:
         """The same with another cost limit."""
-        return self.model_copy(update={"wishes": self.wishes.model_copy(update={"max_cost_usd": max_cost_usd})})
+        return self.model_copy(
+            update={"study_options": self.study_options.model_copy(update={"max_cost_usd": max_cost_usd})}
+        )
 
 
 def request_digest(envelope: Envelope[CJAssessmentRequest]) -> str:
-    """What two sendings of one request have in common: the event's id and data.
+    """The identity of a request that is sent twice: a hash of the event's id and data.
 
     Raises:
-        RequestRejected: the data holds what cannot be written as JSON again.
+        RequestRejected: the data has a value that cannot be written as JSON.
     """
     data = envelope.data.model_dump(mode="json")
     try:
-        told = orjson.dumps([str(envelope.event_id), data], option=orjson.OPT_SORT_KEYS)
-    except TypeError as error:  # in `error_info` anything can stand
+        canonical = orjson.dumps([str(envelope.event_id), data], option=orjson.OPT_SORT_KEYS)
+    except TypeError as error:  # `error_info` can hold anything
         raise RequestRejected(f"data: {error}") from error
-    return hashlib.sha256(told).hexdigest()
+    return hashlib.sha256(canonical).hexdigest()
 
 
 async def plan_batch(
@@ -131,7 +134,7 @@ async def plan_batch(
         raise RequestRejected("a judge rubric override is not allowed on a canonical_national assignment")
     anchors = await assignments.anchors(assignment.assignment_id, assignment.grade_scale) if assignment else []
     essays = _checked_essays(request, anchors, batch_id=batch_id)
-    wishes = _among(essays, study_options_of(metadata))
+    options = _among(essays, study_options_of(metadata))
     reference = request.student_prompt_ref and request.student_prompt_ref.references.get(_PROMPT_REFERENCE)
     task_id = reference.storage_id if reference else assignment and assignment.student_prompt_storage_id
     if rubric is None and assignment and assignment.judge_rubric_storage_id:
@@ -145,8 +148,8 @@ async def plan_batch(
         grade_scale=assignment.grade_scale if assignment else None,
         essays=essays,
         seed=_seed(metadata, batch_id),
-        budget=_budget(metadata, wishes, essays=len(essays)),
-        wishes=wishes,
+        budget=_budget(metadata, options, essays=len(essays)),
+        study_options=options,
         task=await contents.text(task_id) if task_id else None,
         criteria=rubric or (assignment.instructions_text if assignment else None),
         overrides=_with_defaults(overrides),
@@ -180,9 +183,9 @@ def _checked_essays(
     twice = [essay_id for essay_id, times in Counter(ids).items() if times > 1]
     if twice:
         raise RequestRejected(f"essay ids that occur twice: {', '.join(twice)}")
-    astray = [essay_id for essay_id in ids if essay_id.startswith(ANCHOR_PREFIX)]
-    if astray:
-        raise RequestRejected(f"essay ids that look like anchors': {', '.join(astray)}")
+    reserved = [essay_id for essay_id in ids if essay_id.startswith(ANCHOR_PREFIX)]
+    if reserved:
+        raise RequestRejected(f"essay ids that look like anchors': {', '.join(reserved)}")
     students = sorted(request.essays_for_cj, key=lambda essay: essay.essay_id)
     return (
         *(PlannedEssay(essay_id=essay.essay_id, storage_id=essay.text_storage_id) for essay in students),
@@ -206,11 +209,11 @@ def _seed(metadata: Mapping[str, JsonValue], batch_id: str) -> int:
     return seed
 
 
-def _budget(metadata: Mapping[str, JsonValue], wishes: StudyOptions, *, essays: int) -> int:
+def _budget(metadata: Mapping[str, JsonValue], options: StudyOptions, *, essays: int) -> int:
     wanted = metadata.get("max_comparisons")
     if not _is_int(wanted):
-        if wishes.design == "boundary":
-            return 2 * wishes.repeats * len(wishes.pairs)
+        if options.design == "boundary":
+            return 2 * options.repeats * len(options.pairs)
         return essays * DEFAULT_COMPARISONS_PER_ESSAY // 2
     if wanted < 1:
         raise RequestRejected("metadata.max_comparisons is not positive")
@@ -218,10 +221,10 @@ def _budget(metadata: Mapping[str, JsonValue], wishes: StudyOptions, *, essays: 
 
 
 def study_options_of(metadata: Mapping[str, JsonValue]) -> StudyOptions:
-    """What the request asks for beyond the contract.
+    """The study options of a request.
 
     Raises:
-        RequestRejected: a wish is none that can be.
+        RequestRejected: an option has no valid value.
     """
     try:
         return StudyOptions.of(metadata)
@@ -230,34 +233,34 @@ def study_options_of(metadata: Mapping[str, JsonValue]) -> StudyOptions:
 
 
 def is_raised(raw: bytes, *, than: bytes) -> bool:
-    """Whether a message is the same request as another, with a higher cost limit; what is no request is not."""
+    """Whether a message is the same request as another, with a higher cost limit."""
     if raw == than:
         return False
     read = Envelope[CJAssessmentRequest].model_validate_json
     try:
         later, before = read(raw, extra="ignore"), read(than, extra="ignore")
-        limits = [study_options_of(each.metadata or {}).max_cost_usd for each in (later, before)]
+        limits = [study_options_of(envelope.metadata or {}).max_cost_usd for envelope in (later, before)]
         higher = limits[0] is not None and limits[1] is not None and limits[0] > limits[1]
         return higher and request_digest(later) == request_digest(before)
     except (ValidationError, RequestRejected):
         return False
 
 
-def _among(essays: Sequence[PlannedEssay], wishes: StudyOptions) -> StudyOptions:
-    """The wishes with their pairs under the ids of this batch, whose anchors have a batch's part behind the row id.
+def _among(essays: Sequence[PlannedEssay], options: StudyOptions) -> StudyOptions:
+    """The options with their pairs under the ids of this batch; an anchor's id has the batch's part after the row id.
 
     Raises:
         RequestRejected: pairs without a boundary design or the other way round, of unknown essays, or twice.
     """
-    if (wishes.design == "boundary") != bool(wishes.pairs):
+    if (options.design == "boundary") != bool(options.pairs):
         raise RequestRejected("a boundary design has pairs, and no other design has")
     ids = {essay.essay_id.rpartition("_")[0] if essay.is_anchor else essay.essay_id: essay.essay_id for essay in essays}
-    unknown = sorted({name for pair in wishes.pairs for name in pair if name not in ids})
+    unknown = sorted({name for pair in options.pairs for name in pair if name not in ids})
     if unknown:
         raise RequestRejected(f"pairs of essays that the batch does not have: {', '.join(unknown[:5])}")
-    if any(a == b for a, b in wishes.pairs) or len({frozenset(pair) for pair in wishes.pairs}) != len(wishes.pairs):
+    if any(a == b for a, b in options.pairs) or len({frozenset(pair) for pair in options.pairs}) != len(options.pairs):
         raise RequestRejected("a pair is of one essay, or named twice")
-    return wishes.model_copy(update={"pairs": tuple((ids[a], ids[b]) for a, b in wishes.pairs)})
+    return options.model_copy(update={"pairs": tuple((ids[a], ids[b]) for a, b in options.pairs)})
 
 
 def _is_int(value: JsonValue) -> TypeGuard[int]:
@@ -307,6 +310,6 @@ async def fetch_texts(plan: BatchPlan, contents: ContentReader) -> dict[str, str
 
 
 def _listed(names: list[str]) -> str:
-    told = sorted(names)[:_NAMED_AT_MOST]
-    more = len(names) - len(told)
-    return ", ".join(told) + (f" and {more} more" if more else "")
+    named = sorted(names)[:_NAMED_AT_MOST]
+    more = len(names) - len(named)
+    return ", ".join(named) + (f" and {more} more" if more else "")

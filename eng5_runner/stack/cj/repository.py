@@ -1,7 +1,7 @@
-"""The CJ service's record of batches: what was decided, what was asked, what came back, how it ended.
+"""The CJ service's tables of batches: their plans, their attempts at pairs, the results, and the closing events.
 
-What a worker decides it writes only while it holds the batch's request, checked in the same transaction: one that was
-given up for dead decides nothing any more.
+A worker writes a decision only while it holds the lease of the batch's request, which is checked in the same
+transaction. So a worker whose lease was lost decides nothing any more.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """One asking of a pair.
+class PairAttempt:
+    """One attempt at a comparison of a pair.
 
     Attributes:
         wave: the pair's wave, from 0.
         place: the pair's place in its wave, from 0.
-        attempt: 0 for the first asking, 1 and 2 for retries.
-        correlation_id: of this asking; the same after a restart, so that the provider knows it again.
-        raw: the callback as it came, None while there is none.
+        attempt: 0 for the first attempt, 1 and 2 for retries.
+        correlation_id: of this attempt; the same after a restart, so that the provider recognises it.
+        raw: the callback as it arrived; None while there is none.
     """
 
     wave: int
@@ -50,27 +50,27 @@ class Asked:
     raw: bytes | None = None
 
 
-class BatchRecord:
-    """The tables of batches, for whoever holds the request."""
+class BatchRepository:
+    """The tables of batches, for the worker that holds the request."""
 
     def __init__(self, store: Store, held: Held) -> None:
         self._store = store
         self._held = held
 
     async def find(self, batch_id: str) -> Batch | None:
-        """A batch that was accepted before."""
+        """A batch that was accepted earlier."""
         row = await self._store.row(select(cj_batches).where(cj_batches.c.batch_id == batch_id))
         if row is None:
             return None
         return Batch(number=row.id, request_sha256=row.request_sha256, plan=BatchPlan.model_validate_json(row.plan))
 
     async def accept(self, plan: BatchPlan, request_sha256: str) -> Batch:
-        """Keep a new batch.
+        """Store a new batch.
 
         Raises:
             LeaseLost: another worker has it.
         """
-        row = {"batch_id": plan.batch_id, "request_sha256": request_sha256, "plan": plan.model_dump_json()}
+        row = {"batch_id": plan.batch_id, "request_sha256": request_sha256, "plan": plan.model_dump_json(by_alias=True)}
 
         async def accept(connection: Transaction) -> int:
             await self._held.check(connection)
@@ -82,7 +82,7 @@ class BatchRecord:
         return Batch(number=number, request_sha256=request_sha256, plan=plan)
 
     async def go_on(self, batch: Batch, plan: BatchPlan) -> Batch:
-        """Keep a batch's new plan and forget the events that ended it.
+        """Store a batch's new plan and delete the events that ended it.
 
         Raises:
             LeaseLost: another worker has the batch.
@@ -90,20 +90,24 @@ class BatchRecord:
 
         async def go_on(connection: Transaction) -> None:
             await self._held.check(connection)
-            changed = update(cj_batches).where(cj_batches.c.id == batch.number).values(plan=plan.model_dump_json())
+            changed = (
+                update(cj_batches)
+                .where(cj_batches.c.id == batch.number)
+                .values(plan=plan.model_dump_json(by_alias=True))
+            )
             await connection.execute(changed)
             await connection.execute(delete(cj_closing_events).where(cj_closing_events.c.cj_batch_id == batch.number))
 
         await self._store.carry_out(go_on)
         return Batch(number=batch.number, request_sha256=batch.request_sha256, plan=plan)
 
-    async def asked(self, number: int) -> list[Asked]:
-        """Everything that was asked for a batch, in order, with what came back."""
+    async def asked(self, number: int) -> list[PairAttempt]:
+        """All attempts of a batch in order, with their callbacks."""
         query = select(cj_comparisons).where(cj_comparisons.c.cj_batch_id == number).order_by(cj_comparisons.c.id)
         return [_asked(row) for row in await self._store.rows(query)]
 
-    async def add(self, number: int, asked: Sequence[Asked]) -> None:
-        """Keep what is about to be asked.
+    async def add(self, number: int, asked: Sequence[PairAttempt]) -> None:
+        """Store attempts before they are made.
 
         Raises:
             LeaseLost: another worker has the batch.
@@ -111,14 +115,14 @@ class BatchRecord:
         rows = [
             {
                 "cj_batch_id": number,
-                "wave": each.wave,
-                "place": each.place,
-                "attempt": each.attempt,
-                "essay_a_id": each.essay_a_id,
-                "essay_b_id": each.essay_b_id,
-                "correlation_id": each.correlation_id,
+                "wave": pair.wave,
+                "place": pair.place,
+                "attempt": pair.attempt,
+                "essay_a_id": pair.essay_a_id,
+                "essay_b_id": pair.essay_b_id,
+                "correlation_id": pair.correlation_id,
             }
-            for each in asked
+            for pair in asked
         ]
 
         async def add(connection: Transaction) -> None:
@@ -128,7 +132,7 @@ class BatchRecord:
         await self._store.carry_out(add)
 
     async def close(self, number: int, events: Sequence[tuple[str, bytes]]) -> None:
-        """Keep the events, (topic, message), that end a batch, before they are published; the first ones stay.
+        """Store the events, (topic, message), that end a batch, before they are published; earlier ones stay.
 
         Raises:
             LeaseLost: another worker has the batch.
@@ -144,13 +148,13 @@ class BatchRecord:
         await self._store.carry_out(close)
 
     async def closing(self, number: int) -> list[tuple[str, bytes]]:
-        """The events that ended a batch, empty while it goes on."""
+        """The events that ended a batch; empty while it runs."""
         query = select(cj_closing_events).where(cj_closing_events.c.cj_batch_id == number)
         return [(row.topic, row.raw) for row in await self._store.rows(query.order_by(cj_closing_events.c.id))]
 
 
 async def keep_answers(store: Store, answers: Sequence[tuple[str, bytes]]) -> None:
-    """Keep callbacks by correlation id. The first one of an asking stays; what nobody asked leaves no trace."""
+    """Store callbacks by correlation id. The first one of an attempt stays; one without an attempt is dropped."""
     statement = (
         update(cj_comparisons)
         .where(cj_comparisons.c.correlation_id == bindparam("which"), cj_comparisons.c.raw.is_(None))
@@ -160,8 +164,8 @@ async def keep_answers(store: Store, answers: Sequence[tuple[str, bytes]]) -> No
     await store.carry_out(lambda connection: connection.execute(statement, rows))
 
 
-def _asked(row: Row[Any]) -> Asked:
-    return Asked(
+def _asked(row: Row[Any]) -> PairAttempt:
+    return PairAttempt(
         wave=row.wave,
         place=row.place,
         attempt=row.attempt,

@@ -32,7 +32,7 @@ from eng5_runner.stack.cj.assignments import Assignments
 from eng5_runner.stack.cj.batch_runner import BatchRun, read_result
 from eng5_runner.stack.cj.clients import ContentReader, LLMProviderClient, NeighbourFailed
 from eng5_runner.stack.cj.events import ended_at_cost_limit
-from eng5_runner.stack.cj.inbox import Held, LeaseLost, Requests
+from eng5_runner.stack.cj.inbox import Held, Inbox, LeaseLost
 from eng5_runner.stack.cj.outcome import Outcome, score
 from eng5_runner.stack.cj.plan import (
     BatchPlan,
@@ -42,7 +42,7 @@ from eng5_runner.stack.cj.plan import (
     request_digest,
     study_options_of,
 )
-from eng5_runner.stack.cj.repository import Asked, Batch, BatchRecord, keep_answers
+from eng5_runner.stack.cj.repository import Batch, BatchRepository, PairAttempt, keep_answers
 from eng5_runner.stack.cj.spend_limit import priced_model
 from eng5_runner.stack.platform.kafka import Publisher
 from eng5_runner.stack.platform.leases import RENEWED_EVERY_SECONDS
@@ -73,7 +73,7 @@ class _Readable(BaseModel):
 class Intake:
     """Takes requests in; whoever cannot be read is told so."""
 
-    def __init__(self, requests: Requests, *, publisher: Publisher, arrived: asyncio.Event) -> None:
+    def __init__(self, requests: Inbox, *, publisher: Publisher, arrived: asyncio.Event) -> None:
         """Set it up.
 
         Args:
@@ -81,7 +81,7 @@ class Intake:
             publisher: where refusals go.
             arrived: set when there are new ones.
         """
-        self._requests = requests
+        self._inbox = requests
         self._publisher = publisher
         self._arrived = arrived
 
@@ -99,7 +99,7 @@ class Intake:
                     await refuse_unreadable(self._publisher, raw, error=error)
                 else:
                     readable.append((envelope.data.entity_id, raw))
-            await self._requests.put(readable)
+            await self._inbox.put(readable)
             self._arrived.set()
             if commit:
                 await _commit(reader)
@@ -167,7 +167,7 @@ class CJService:
         """
         self._store = store
         self._assignments = Assignments(store)
-        self._requests = Requests(store)
+        self._inbox = Inbox(store)
         self._publisher = publisher
         self._contents = contents
         self._provider = provider
@@ -179,7 +179,7 @@ class CJService:
 
     async def forget_requests(self) -> None:
         """Leave batches that were not finished alone until they are asked for again: the broker is a new one."""
-        await self._requests.forget()
+        await self._inbox.forget()
 
     async def run(self, requests: AIOKafkaConsumer, results: AIOKafkaConsumer, *, commit: bool = False) -> None:
         """Serve until cancelled. A bug in one batch ends that batch, and is logged.
@@ -191,7 +191,7 @@ class CJService:
         """
         try:
             async with asyncio.TaskGroup() as tasks:
-                intake = Intake(self._requests, publisher=self._publisher, arrived=self._woken)
+                intake = Intake(self._inbox, publisher=self._publisher, arrived=self._woken)
                 tasks.create_task(intake.run(requests, commit=commit))
                 tasks.create_task(self._listen(results))
                 tasks.create_task(self._keep_leases())
@@ -224,7 +224,7 @@ class CJService:
         while True:
             self._woken.clear()
             places = _BATCHES_AT_ONCE - len(self._tasks)
-            for held in await self._requests.take(places, hand=tuple(self._tasks)) if places else []:
+            for held in await self._inbox.take(places, leased=tuple(self._tasks)) if places else []:
                 self._tasks[held.number] = tasks.create_task(self._serve(held), name=f"request {held.number}")
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_EVERY_SECONDS):
@@ -234,7 +234,7 @@ class CJService:
         while True:
             await asyncio.sleep(RENEWED_EVERY_SECONDS)
             ours = dict(self._tasks)
-            held = await self._requests.renew(tuple(ours))
+            held = await self._inbox.renew(tuple(ours))
             for number, task in ours.items():
                 if number not in held and not task.done():
                     log.warning("a batch was taken by another worker", request=number)
@@ -244,7 +244,7 @@ class CJService:
         """What is not finished need not wait for the end of the lease."""
         try:
             async with asyncio.timeout(_LET_GO_SECONDS):
-                await self._requests.release()
+                await self._inbox.release()
         except (*FAILURES, ServiceUnavailable, TimeoutError) as error:
             log.warning("the batches at work stay taken until their lease ends", cause=type(error).__name__)
 
@@ -252,7 +252,7 @@ class CJService:
         """One request from beginning to end."""
         try:
             await self._worked_off(held)
-            await self._requests.note(held, done=True)
+            await self._inbox.note(held, done=True)
         except LeaseLost:
             log.warning("a batch was taken by another worker", request=held.number)
         finally:
@@ -270,12 +270,12 @@ class CJService:
         except ValidationError as error:  # an earlier version took it in, whose contract was wider
             await refuse_unreadable(self._publisher, held.raw, error=error)
             return
-        batch_id, record, job = envelope.data.entity_id, BatchRecord(self._store, held), None
+        batch_id, repository, job = envelope.data.entity_id, BatchRepository(self._store, held), None
         self._active[batch_id] = None
         try:
-            batch = await self._batch_of(envelope, record)
+            batch = await self._batch_of(envelope, repository)
             job = batch.number
-            await self._finish(batch, record=record, held=held)
+            await self._finish(batch, repository=repository, held=held)
         except (RequestRejected, NeighbourFailed, ValueRefused) as error:
             log.warning("batch failed", batch_id=batch_id, reason=str(error))
             await self._fail(envelope, held=held, job=job, reason=str(error))
@@ -303,7 +303,7 @@ class CJService:
         )
         await self._publish(Topic.FAILED, message, batch_id=envelope.data.entity_id)
 
-    async def _batch_of(self, envelope: Envelope[CJAssessmentRequest], record: BatchRecord) -> Batch:
+    async def _batch_of(self, envelope: Envelope[CJAssessmentRequest], repository: BatchRepository) -> Batch:
         """The batch of a request: the one on record, or a new one.
 
         Raises:
@@ -312,16 +312,16 @@ class CJService:
             LeaseLost: another worker has taken it.
         """
         digest = request_digest(envelope)
-        batch = await record.find(envelope.data.entity_id)
+        batch = await repository.find(envelope.data.entity_id)
         if batch is None:
             plan = await plan_batch(envelope, assignments=self._assignments, contents=self._contents)
             log.info("batch accepted", batch_id=plan.batch_id, essays=len(plan.essays), comparisons=plan.budget)
-            return await record.accept(plan, digest)
+            return await repository.accept(plan, digest)
         if batch.request_sha256 != digest:
             raise RequestRejected("this batch id belongs to another request (other event id or data)")
-        return await _with_the_limit_of(envelope, batch, record=record)
+        return await _with_the_limit_of(envelope, batch, repository=repository)
 
-    async def _finish(self, batch: Batch, *, record: BatchRecord, held: Held) -> None:
+    async def _finish(self, batch: Batch, *, repository: BatchRepository, held: Held) -> None:
         """Answer again what was answered, do the rest, and publish how it ended.
 
         Raises:
@@ -331,24 +331,24 @@ class CJService:
         """
         plan = batch.plan
         model = await priced_model(plan, self._provider)
-        run = BatchRun(batch=batch, record=record, provider=self._provider, model=model)
+        run = BatchRun(batch=batch, repository=repository, provider=self._provider, model=model)
         self._active[plan.batch_id] = run
-        earlier = await record.asked(batch.number)
+        earlier = await repository.asked(batch.number)
         if not held.answered:
             await self._answer_again(plan, earlier)
-            await self._requests.note(held)
+            await self._inbox.note(held)
         elif earlier:
             log.info("batch taken over", batch_id=plan.batch_id, asked=len(earlier))
-        events = await record.closing(batch.number)
+        events = await repository.closing(batch.number)
         if not events:
             outcome = await run.run(earlier, await fetch_texts(plan, self._contents))
-            await record.close(batch.number, await self._closing_events(batch, outcome))
-            events = await record.closing(batch.number)
+            await repository.close(batch.number, await self._closing_events(batch, outcome))
+            events = await repository.closing(batch.number)
         for topic, message in events:
             await self._publish(Topic(topic), message, batch_id=plan.batch_id)
         log.info("batch finished", batch_id=plan.batch_id, events=[topic for topic, _ in events])
 
-    async def _answer_again(self, plan: BatchPlan, earlier: Sequence[Asked]) -> None:
+    async def _answer_again(self, plan: BatchPlan, earlier: Sequence[PairAttempt]) -> None:
         answered = [each.raw for each in earlier if each.raw is not None]
         if answered:
             log.info("batch answered again", batch_id=plan.batch_id, callbacks=len(answered))
@@ -378,16 +378,18 @@ class CJService:
         await self._publisher.publish(topic.value, message, key=batch_id.encode())
 
 
-async def _with_the_limit_of(envelope: Envelope[CJAssessmentRequest], batch: Batch, *, record: BatchRecord) -> Batch:
+async def _with_the_limit_of(
+    envelope: Envelope[CJAssessmentRequest], batch: Batch, *, repository: BatchRepository
+) -> Batch:
     """The batch on record; a higher cost limit lets it go on where it had ended for the lower one's sake.
 
     Raises:
         RequestRejected: the limit is none that can be.
         LeaseLost: another worker has taken the batch.
     """
-    limit, before = study_options_of(envelope.metadata or {}).max_cost_usd, batch.plan.wishes.max_cost_usd
-    closing = await record.closing(batch.number)
+    limit, before = study_options_of(envelope.metadata or {}).max_cost_usd, batch.plan.study_options.max_cost_usd
+    closing = await repository.closing(batch.number)
     if limit is None or before is None or limit <= before or (closing and not ended_at_cost_limit(closing)):
         return batch
     log.info("cost limit raised", batch_id=batch.plan.batch_id, before=before, now=limit)
-    return await record.go_on(batch, batch.plan.with_limit(limit))
+    return await repository.go_on(batch, batch.plan.with_limit(limit))

@@ -1,7 +1,7 @@
 """A batch's money: what is spent, what may be spent by what is under way, and whether one more question fits.
 
 Nothing is asked unless everything spent, everything under way at its highest, and the question at its highest are
-within the limit. So the limit holds whatever the answers cost, however many are under way at once. Questions are
+within the limit. So the limit holds whatever the answers cost, however many are under way at once. PromptBuilder are
 admitted in their order, and one waits until the answers before it have made room for it or cannot any more; who is
 admitted depends on the costs alone and not on when the answers come.
 """
@@ -96,7 +96,7 @@ async def priced_model(plan: BatchPlan, provider: LLMProviderClient) -> ModelEnt
         RequestRejected: there is no such model, or its price is not known.
         NeighbourFailed: the LLM provider does not say.
     """
-    if plan.wishes.max_cost_usd is None:
+    if plan.study_options.max_cost_usd is None:
         return None
     wanted = plan.overrides.model_override
     manifest = await provider.models()

@@ -74,7 +74,7 @@ class Full(Enum):
     FULL = "full"
 
 
-class QueueRecord:
+class QueueRepository:
     """The queue's table, as one worker uses it; writes of concurrent requests and judgements go in groups.
 
     Attributes:
@@ -137,16 +137,16 @@ class QueueRecord:
         kept = await self._store.carry_out(finish)
         return [outcome in kept for outcome in outcomes]
 
-    async def take(self, at_most: int, *, hand: Collection[str]) -> list[Entry]:
+    async def take(self, at_most: int, *, leased: Collection[str]) -> list[Entry]:
         """The oldest comparisons that nobody judges, which are this worker's from now on.
 
         Args:
             at_most: comparisons.
-            hand: the queue ids of those that the worker judges already.
+            leased: the queue ids of those that the worker judges already.
         """
         table = llm_comparisons
         rows = await self._store.rows(
-            taking(table, key=table.c.queue_id, where=_open(), hand=hand, worker=self.worker, at_most=at_most)
+            taking(table, key=table.c.queue_id, where=_open(), leased=leased, worker=self.worker, at_most=at_most)
         )
         entries = []
         for row in sorted(rows, key=lambda row: row.number):
@@ -157,10 +157,10 @@ class QueueRecord:
                 await self.finished.add((row.queue_id, UNANSWERABLE))
         return entries
 
-    async def renew(self, hand: Collection[str]) -> None:
+    async def renew(self, leased: Collection[str]) -> None:
         """Keep those of these queue ids that this worker still has for another while."""
         key = llm_comparisons.c.queue_id
-        await self._store.rows(renewing(llm_comparisons, key=key, where=_open(), hand=hand, worker=self.worker))
+        await self._store.rows(renewing(llm_comparisons, key=key, where=_open(), leased=leased, worker=self.worker))
 
     async def release(self) -> None:
         """Leave what this worker has taken and not judged to others."""

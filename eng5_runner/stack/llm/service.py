@@ -29,7 +29,7 @@ from eng5_runner.contracts.topics import Topic
 from eng5_runner.errors import RunnerError, ServiceUnavailable
 from eng5_runner.judges.compatibility import chosen_model, refusals
 from eng5_runner.stack.llm.judge import JudgeEntry, JudgeFailed, Spent
-from eng5_runner.stack.llm.queue import UNANSWERABLE, AlreadyQueued, Entry, Full, QueueRecord, new_entry
+from eng5_runner.stack.llm.queue import UNANSWERABLE, AlreadyQueued, Entry, Full, QueueRepository, new_entry
 from eng5_runner.stack.llm.results import (
     SERVICE,
     failure,
@@ -78,11 +78,11 @@ class LLMProvider:
             workers: comparisons judged at the same time.
             queue_length: comparisons that may wait; more are refused with 503.
         """
-        self._record = QueueRecord(store, length=queue_length)
+        self._queue = QueueRepository(store, length=queue_length)
         self._publisher = publisher
         self._judges = tuple(judges)
         self._workers = workers
-        self._in_hand: set[str] = set()
+        self._leased: set[str] = set()
         self._woken = asyncio.Event()
         self._closing = False
         self._app, registry = service(SERVICE, largest_body=_LARGEST_BODY)
@@ -116,7 +116,7 @@ class LLMProvider:
         _check_answerable(entry)
         _check_askable(self._entry_for(body), body)
         try:
-            known = await self._record.accepted.add(entry)
+            known = await self._queue.accepted.add(entry)
         except Closed as error:
             raise RequestRefused(503, error_code="SERVICE_UNAVAILABLE", message="the service is ending") from error
         if isinstance(known, Full):
@@ -158,7 +158,7 @@ class LLMProvider:
             async with asyncio.TaskGroup() as helpers:
                 helping = [
                     helpers.create_task(work)
-                    for work in (self._record.accepted.run(), self._record.finished.run(), self._keep_leases())
+                    for work in (self._queue.accepted.run(), self._queue.finished.run(), self._keep_leases())
                 ]
                 async with asyncio.TaskGroup() as judging:
                     await self._take(judging)
@@ -176,10 +176,10 @@ class LLMProvider:
         """Take what waits as places get free. Other processes' comparisons are looked for now and then."""
         while not self._closing:
             self._woken.clear()
-            places = self._workers - len(self._in_hand)
-            taken = await self._record.take(places, hand=tuple(self._in_hand)) if places else []
+            places = self._workers - len(self._leased)
+            taken = await self._queue.take(places, leased=tuple(self._leased)) if places else []
             for entry in taken:
-                self._in_hand.add(entry.queue_id)
+                self._leased.add(entry.queue_id)
                 judging.create_task(self._judge(entry))
             if len(taken) == places > 0:
                 continue
@@ -190,24 +190,24 @@ class LLMProvider:
     async def _judge(self, entry: Entry) -> None:
         try:
             raw = await self._outcome(entry)
-            if not await self._record.finished.add((entry.queue_id, raw)):
+            if not await self._queue.finished.add((entry.queue_id, raw)):
                 log.warning("judged by another worker meanwhile", queue_id=entry.queue_id)
             elif raw != UNANSWERABLE:
                 await self._publisher.publish(entry.body.callback_topic, raw)
         finally:
-            self._in_hand.discard(entry.queue_id)
+            self._leased.discard(entry.queue_id)
             self._woken.set()
 
     async def _keep_leases(self) -> None:
         while True:
             await asyncio.sleep(RENEWED_EVERY_SECONDS)
-            await self._record.renew(tuple(self._in_hand))
+            await self._queue.renew(tuple(self._leased))
 
     async def _let_go(self) -> None:
         """What was not judged need not wait for the end of the lease."""
         try:
             async with asyncio.timeout(_LET_GO_SECONDS):
-                await self._record.release()
+                await self._queue.release()
         except (*FAILURES, ServiceUnavailable, TimeoutError) as error:
             log.warning("the comparisons in hand stay taken until their lease ends", cause=type(error).__name__)
 

@@ -73,7 +73,7 @@ def lease() -> ColumnElement[float]:
 
 
 def taking(
-    table: Table, *, key: Column[KeyT], where: ColumnElement[bool], hand: Collection[KeyT], worker: str, at_most: int
+    table: Table, *, key: Column[KeyT], where: ColumnElement[bool], leased: Collection[KeyT], worker: str, at_most: int
 ) -> Executable:
     """The statement that takes the oldest free rows of those that are wanted and gives them; it may be done twice.
 
@@ -83,11 +83,11 @@ def taking(
         table: where the work stands.
         key: a unique column.
         where: what is wanted.
-        hand: the keys of what the worker has taken and not finished, some dozens: databases bound the number of values.
+        leased: the keys of what the worker has taken and not finished, some dozens: databases bound the number of values.
         worker: who takes.
         at_most: rows.
     """
-    to_be_had = and_(or_(free(table), table.c.worker == worker), key.not_in(hand))
+    to_be_had = and_(or_(free(table), table.c.worker == worker), key.not_in(leased))
     wanted = select(key).where(where, to_be_had).order_by(*table.primary_key).limit(at_most)
     # Evaluated once; a subquery might be evaluated for each row.
     picked = wanted.with_for_update(skip_locked=True).cte("picked")
@@ -96,10 +96,10 @@ def taking(
 
 
 def renewing(
-    table: Table, *, key: Column[KeyT], where: ColumnElement[bool], hand: Collection[KeyT], worker: str
+    table: Table, *, key: Column[KeyT], where: ColumnElement[bool], leased: Collection[KeyT], worker: str
 ) -> Executable:
     """The statement that renews the leases of what a worker has in hand and gives the keys of what it still holds."""
-    held = and_(table.c.worker == worker, key.in_(hand), where)
+    held = and_(table.c.worker == worker, key.in_(leased), where)
     return update(table).where(held).values(lease_until=lease()).returning(key)
 
 
