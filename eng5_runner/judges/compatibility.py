@@ -4,8 +4,8 @@ Every service fills the manifest's `capabilities` in its own way. Ours has `temp
 or `never`), `reasoning_efforts`, `verbosities` and `retires` (the last day, ISO 8601). A yes or no for `temperature`
 is understood too. What the manifest leaves out is not known, and is no reason to refuse.
 
-Plan, preflight and the LLM provider service all use `refusals`. People see the option (`Refusal.for_people`), clients
-of the service see the parameter (`Refusal.for_clients`).
+Plan, preflight and the LLM provider service all use `refusals`. People see the option (`for_people`), clients of the
+service see the parameter (`for_clients`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _OPTIONS: Mapping[str, str] = MappingProxyType({
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class Incompatibility:
     """A parameter that a model does not take.
 
     Attributes:
@@ -52,12 +52,12 @@ class Refusal:
         return f"{self.parameter}: {self.reason}"
 
 
-def refusals(model: ModelEntry, judge: LLMConfigOverrides, *, today: date) -> Iterator[Refusal]:
+def refusals(model: ModelEntry, judge: LLMConfigOverrides, *, today: date) -> Iterator[Incompatibility]:
     """The parameters that the model does not take on that day."""
     capabilities, name = model.capabilities or {}, model.model_id
     retires = _as_date(capabilities.get("retires"))
     if retires is not None and today > retires:
-        yield Refusal("model_override", f"{name} was retired on {retires}")
+        yield Incompatibility("model_override", f"{name} was retired on {retires}")
     for parameter, key, wanted in (
         ("reasoning_effort", "reasoning_efforts", judge.reasoning_effort),
         ("output_verbosity", "verbosities", judge.output_verbosity),
@@ -65,19 +65,19 @@ def refusals(model: ModelEntry, judge: LLMConfigOverrides, *, today: date) -> It
         taken = capabilities.get(key)
         if wanted is not None and isinstance(taken, list) and wanted.value not in taken:
             values = ", ".join(map(str, taken)) or "none of its values"
-            yield Refusal(parameter, f"{name} takes {values}, not {wanted.value}")
+            yield Incompatibility(parameter, f"{name} takes {values}, not {wanted.value}")
     longest, most = judge.max_tokens_override, model.max_tokens
     if longest is not None and most is not None and longest > most:
-        yield Refusal("max_tokens_override", f"{name} writes at most {most} tokens, not {longest}")
+        yield Incompatibility("max_tokens_override", f"{name} writes at most {most} tokens, not {longest}")
     if judge.temperature_override is not None:
         yield from _temperature(capabilities.get("temperature"), judge, name=name)
 
 
-def _temperature(taken: JsonValue, judge: LLMConfigOverrides, *, name: str) -> Iterator[Refusal]:
+def _temperature(taken: JsonValue, judge: LLMConfigOverrides, *, name: str) -> Iterator[Incompatibility]:
     if taken in ("never", False):
-        yield Refusal("temperature_override", f"{name} takes no temperature")
+        yield Incompatibility("temperature_override", f"{name} takes no temperature")
     elif taken == "without_reasoning" and judge.reasoning_effort is not ReasoningEffort.NONE:
-        yield Refusal("temperature_override", f"{name} takes a temperature only with the reasoning effort none")
+        yield Incompatibility("temperature_override", f"{name} takes a temperature only with the reasoning effort none")
 
 
 def _as_date(value: JsonValue) -> date | None:

@@ -1,4 +1,4 @@
-"""Starts the whole stack in this process, says where it is, and ends it cleanly."""
+"""Runs the whole stack in this process: starts all services, reports their addresses, and stops them in order."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class StackAddresses:
         llm_provider_service_url: with its path, `http://127.0.0.1:<port>/api/v1`.
         identity_service_url: with its path, `http://127.0.0.1:<port>/v1/auth`.
         admin_token: a bearer token with the role admin, valid for 7 days and for this stack only.
-        first_admin: the account that this start has made, or None where there was one; its password is kept nowhere.
+        first_admin: the account that this start created, with its password; None if there was an account.
     """
 
     kafka_bootstrap: str
@@ -64,7 +64,7 @@ class StackAddresses:
     first_admin: FirstAdmin | None = None
 
     def environment(self) -> dict[str, str]:
-        """The same as the environment variables that the field uses."""
+        """The addresses as the services' usual environment variables."""
         return {
             "KAFKA_BOOTSTRAP_SERVERS": self.kafka_bootstrap,
             "CONTENT_SERVICE_URL": self.content_service_url,
@@ -84,22 +84,22 @@ async def serve(
     kafka_bootstrap: str | None = None,
     cache_folder: Path | None = None,
 ) -> None:
-    """Run the stack until it is told to stop.
+    """Run the stack until `stop` is set.
 
     Args:
-        data_dir: where the services keep what they know; the same directory again goes on from there.
+        data_dir: the services' records; a stack on the same directory continues from them.
         ready: called once, when every service answers and the CJ service reads its topics.
-        stop: ends the stack when set; comparisons in a judge's hand are finished first, for at most 5 s.
-        judges: whom the LLM provider can ask; None for the offline baseline and whom the environment leads to.
-        kafka_bootstrap: a Kafka that is there and has the contract's topics; None for an embedded broker.
-        cache_folder: where earlier judgements are kept, shared with other stacks; None to ask anew each time.
+        stop: ends the stack when set; running comparisons are finished first, for at most 5 s.
+        judges: the judges of the LLM provider; None for the offline baseline and the models that have a key.
+        kafka_bootstrap: an existing Kafka with the contract's topics; None for an embedded broker.
+        cache_folder: the folder of the judgement cache, which stacks share; None to use no cache.
 
     Raises:
         ServiceUnavailable: a part of the stack did not start, or the broker is gone.
         DiskError: the data directory cannot be used.
         TemporaryFailure: another stack uses the data directory.
-        ConfigurationError: the data directory was made by another version, or the user's models cannot be read.
-        ExceptionGroup: a service died, of what is inside.
+        ConfigurationError: another version made the data directory, or the user's models cannot be read.
+        ExceptionGroup: a service failed, with its errors.
     """
     async with AsyncExitStack() as opened:
         cluster = await opened.enter_async_context(_cluster(kafka_bootstrap))
@@ -107,7 +107,7 @@ async def serve(
         publisher, requests, results = await opened.enter_async_context(_clients(cluster))
         session = await opened.enter_async_context(http_session(connections=CONNECTIONS))
         authority = TokenAuthority()
-        offered = await opened.enter_async_context(_offered(judges, cache_folder))
+        offered = await opened.enter_async_context(_judges(judges, cache_folder))
         provider = LLMProvider(store=store, publisher=publisher, judges=offered)
         content_url = await opened.enter_async_context(served(ContentService(store).application()))
         llm_url = await opened.enter_async_context(served(provider.application()))
@@ -118,7 +118,9 @@ async def serve(
         cj = CJService(store=store, publisher=publisher, contents=contents, provider=llm)
         identity_url = await opened.enter_async_context(_identity_served(store, authority))
         judging = await opened.enter_async_context(at_work(provider.run(), name="llm", drain=provider.close))
-        batches = await opened.enter_async_context(at_work(_anew(cj, requests=requests, results=results), name="cj"))
+        batches = await opened.enter_async_context(
+            at_work(_from_beginning(cj, requests=requests, results=results), name="cj")
+        )
         await _all_healthy(session, content_url, llm_url, cj_url, identity_url)
         addresses = StackAddresses(
             kafka_bootstrap=cluster.bootstrap,
@@ -135,7 +137,7 @@ async def serve(
 
 @asynccontextmanager
 async def _cluster(named: str | None) -> AsyncIterator[Cluster]:
-    """The Kafka that was named, else an embedded one."""
+    """The named Kafka, else an embedded one."""
     if named is not None:
         yield Cluster(bootstrap=named)
         return
@@ -145,7 +147,7 @@ async def _cluster(named: str | None) -> AsyncIterator[Cluster]:
 
 @asynccontextmanager
 async def _clients(cluster: Cluster) -> AsyncIterator[tuple[Publisher, AIOKafkaConsumer, AIOKafkaConsumer]]:
-    """What writes, what reads all requests that there are, and what reads the results from now on."""
+    """The publisher, a reader of all requests, and a reader of the results from now on."""
     async with (
         open_publisher(cluster) as publisher,
         open_reader(cluster, Topic.REQUEST) as requests,
@@ -154,17 +156,15 @@ async def _clients(cluster: Cluster) -> AsyncIterator[tuple[Publisher, AIOKafkaC
         yield publisher, requests, results
 
 
-async def _anew(cj: CJService, *, requests: AIOKafkaConsumer, results: AIOKafkaConsumer) -> None:
-    """The service on a broker that it reads from the beginning: what was asked before counts when it comes again."""
+async def _from_beginning(cj: CJService, *, requests: AIOKafkaConsumer, results: AIOKafkaConsumer) -> None:
+    """Run the service on a broker that it reads from the beginning: earlier requests count when they arrive again."""
     await cj.forget_requests()
     await cj.run(requests, results)
 
 
 @asynccontextmanager
-async def _offered(
-    named: Sequence[JudgeEntry] | None, cache_folder: Path | None
-) -> AsyncIterator[Sequence[JudgeEntry]]:
-    """The judges that were named, else those that the environment leads to."""
+async def _judges(named: Sequence[JudgeEntry] | None, cache_folder: Path | None) -> AsyncIterator[Sequence[JudgeEntry]]:
+    """The named judges, else those of the environment."""
     if named:
         yield named
         return
@@ -173,7 +173,7 @@ async def _offered(
 
 
 def _identity_served(store: Store, authority: TokenAuthority) -> AbstractAsyncContextManager[str]:
-    """The Identity Service; gives its address without a path."""
+    """The Identity Service; yields its address without a path."""
     return served(IdentityService(accounts=Accounts(store), authority=authority).application())
 
 

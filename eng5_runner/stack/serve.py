@@ -1,8 +1,7 @@
-"""One service of the stack in a process of its own, for a cluster and a database that are there.
+"""One service of the stack in a process of its own, with an existing Kafka and database.
 
-The services are those of `launch`; here each is opened alone, with its neighbours' addresses given. Workers of one kind
-share a PostgreSQL database and, on Kafka, a consumer group. The CJ service is in `serve_cj`: the statistics that it
-loads take seconds.
+`launch` runs all services in one process; here one of them runs alone and is given the addresses of the others. Workers
+of one kind share a PostgreSQL database and a consumer group on Kafka. The CJ service is in `cj.serve`.
 """
 
 from __future__ import annotations
@@ -34,11 +33,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Serving:
-    """What is told when a service answers.
+    """A service that answers.
 
     Attributes:
         url: without a path.
-        first_admin: the account that this start of the Identity Service has made, if it has.
+        first_admin: the account that this start of the Identity Service created, if it did.
     """
 
     url: str
@@ -50,12 +49,12 @@ class Site:
     """Where a service runs, and for how long.
 
     Attributes:
-        database: a PostgreSQL; None for SQLite in `folder`, which one process at a time uses.
+        database: a PostgreSQL; None for SQLite in `folder`, for one process at a time.
         folder: for SQLite.
-        host: where it listens.
-        port: 0 for a free one.
-        ready: called once, when it answers and, if it reads Kafka, does that.
-        stop: ends it when set: it takes nothing new, finishes what is in hand, and lets go of the rest.
+        host: the address to listen on.
+        port: 0 for a free port.
+        ready: called once, when the service answers and, if it uses Kafka, reads it.
+        stop: ends the service when set: it takes nothing new, finishes current work, and releases the rest.
     """
 
     database: URL | None = field(repr=False)
@@ -67,13 +66,13 @@ class Site:
 
 
 async def serve_content(site: Site) -> None:
-    """The Content Service until it is told to stop; for what all of these raise see `open_storage`."""
+    """Run the Content Service until `site.stop` is set; for the errors see `open_storage`."""
     async with open_storage(site) as store:
         await serve_http(site, ContentService(store).application(), problem=problem_of(store))
 
 
 async def serve_identity(site: Site, *, secret: str) -> None:
-    """The Identity Service until it is told to stop; `secret` is what it signs tokens with."""
+    """Run the Identity Service until `site.stop` is set; `secret` signs its tokens."""
     async with open_storage(site) as store:
         accounts = Accounts(store)
         app = IdentityService(accounts=accounts, authority=TokenAuthority(secret=secret)).application()
@@ -81,12 +80,12 @@ async def serve_identity(site: Site, *, secret: str) -> None:
 
 
 async def serve_llm(site: Site, *, cluster: Cluster, cache_folder: Path | None) -> None:
-    """The LLM Provider Service until it is told to stop; its judges are those that the environment leads to.
+    """Run the LLM Provider Service until `site.stop` is set; the environment has the keys of its judges.
 
     Args:
-        site: where.
-        cluster: the Kafka that results go to.
-        cache_folder: where earlier judgements are kept, shared with other workers; None to ask anew each time.
+        site: where it runs.
+        cluster: the Kafka of the results.
+        cache_folder: the folder of the judgement cache, which workers share; None to use no cache.
     """
     judges_open = open_judges(os.environ, cache_folder=cache_folder)
     async with open_storage(site) as store, open_publisher(cluster) as publisher, judges_open as judges:
@@ -97,12 +96,12 @@ async def serve_llm(site: Site, *, cluster: Cluster, cache_folder: Path | None) 
 
 @asynccontextmanager
 async def open_storage(site: Site) -> AsyncIterator[Store]:
-    """Where the service keeps its tables.
+    """The database of the service.
 
     Raises:
         ServiceUnavailable: the database does not answer.
-        NotAllowed: it does not let us in.
-        ConfigurationError: there is none, or it was made by a newer version.
+        NotAllowed: the database refuses the login.
+        ConfigurationError: there is no such database, or a newer version made it.
         DiskError: the folder cannot be used.
         TemporaryFailure: another process uses the folder.
     """
@@ -118,14 +117,14 @@ async def serve_http(
     working: asyncio.Task[None] | None = None,
     accounts: Accounts | None = None,
 ) -> None:
-    """Answer requests until the stop, or until the service's work dies, which is raised here.
+    """Answer HTTP requests until `site.stop` is set, or until the service's task fails, which is raised here.
 
     Args:
-        site: where.
-        app: what answers.
-        problem: why the service cannot work just now, None if it can.
-        working: the service's work beside answering, if it has any.
-        accounts: where the first administrator is made, if there is no account yet.
+        site: where the service runs.
+        app: the HTTP application.
+        problem: why the service cannot work at the moment; None if it can.
+        working: the service's task besides HTTP, if it has one.
+        accounts: where the first administrator is created, if there is no account yet.
     """
     app[CHECKUP] = Checkup(problem)
     async with served(app, host=site.host, port=site.port) as url:
@@ -137,7 +136,7 @@ async def serve_http(
 
 
 def problem_of(store: Store, publisher: Publisher | None = None) -> Callable[[], Awaitable[str | None]]:
-    """Why a service cannot work just now, asked of its database and its broker."""
+    """A check of a service's database and broker; it returns why the service cannot work, or None."""
 
     async def problem() -> str | None:
         if not await store.answers():

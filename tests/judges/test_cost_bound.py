@@ -26,8 +26,8 @@ from eng5_runner.stack.cj.batch_runner import PromptBuilder
 from eng5_runner.stack.cj.plan import BatchPlan, PlannedEssay
 from eng5_runner.stack.cj.repository import Batch, PairAttempt
 from eng5_runner.stack.cj.spend_limit import SpendLimit
-from tests.run.runs import RUN_ID, Run, make_inputs, make_spec
-from tests.run.world import World
+from tests.support.run.runs import RUN_ID, Run, make_inputs, make_spec
+from tests.support.run.world import World
 
 INPUTS, TEXTS = make_inputs()
 LIMIT = 0.5

@@ -102,13 +102,13 @@ async def test_a_living_worker_keeps_what_it_has_and_a_dead_one_s_goes_to_the_ne
 async def test_after_a_start_of_the_database_everybody_gets_to_renew_before_anybody_takes(database: Database) -> None:
     async with open_database(database.url) as store, worker(store) as held, worker(store) as other:
         await asyncio.gather(*(held.accepted.add(entry()) for _ in range(5)))
-        taken = {each.queue_id for each in await held.take(5, hand=())}
+        taken = {each.queue_id for each in await held.take(5, leased=())}
         await die(store, llm_comparisons)  # all leases ran out while the database was away
         database.server.stop()
         database.server.start()
-        assert await other.take(5, hand=()) == []
+        assert await other.take(5, leased=()) == []
         await held.renew(taken)
-        assert await other.take(5, hand=()) == []
+        assert await other.take(5, leased=()) == []
         lapsed = await store.rows(select(llm_comparisons.c.lease_until).where(llm_comparisons.c.lease_until < 2.0))
         assert (len(taken), lapsed) == (5, [])
 

@@ -76,7 +76,7 @@ async def test_an_administrator_is_made_by_a_start_that_can_tell_the_password(tm
     ("service", "settings", "told"),
     [
         ("identity", {"JWT_SECRET_KEY": ""}, "JWT_SECRET_KEY is not set"),
-        ("content", {"PORT": "http"}, "PORT is no port"),
+        ("content", {"PORT": "http"}, "PORT is not a port"),
         ("content", {"HOST": "203.0.113.1"}, "203.0.113.1:0 cannot be listened on"),
         ("content", {"HULEEDU_DB_USER": "u"}, "not set are HULEEDU_DB_PASSWORD"),
         ("llm", {}, "KAFKA_BOOTSTRAP_SERVERS is not set"),

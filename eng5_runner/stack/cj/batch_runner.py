@@ -1,9 +1,9 @@
-"""The course of one batch: waves of pairs, each asked when all callbacks of the last are there.
+"""Runs one batch: wave after wave of pairs; a wave begins when all callbacks of the one before have arrived.
 
-Whatever is about to be asked stands in the record first, under a correlation id that follows from the batch and the
-pair. So a batch that was cut off, or that ended at its cost limit and got a higher one, goes on by the same code: what
-is on record is not decided again, what has an answer is not asked again, and what is asked again is the same question
-to the provider.
+An attempt is stored before it is made, under a correlation id that follows from the batch and the pair. So a batch that
+was interrupted, or that got a higher cost limit after it had ended at a lower one, continues with the same code: stored
+pairs are not chosen again, answered attempts are not repeated, and a repeated call is the same comparison for the
+provider.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ from eng5_runner.stack.cj.spend_limit import SpendLimit
 
 
 class PromptBuilder:
-    """The questions of one batch."""
+    """Builds the requests to the LLM provider for one batch."""
 
     def __init__(self, batch: Batch, texts: Mapping[str, str], *, model: ModelEntry | None) -> None:
-        """Set the questions up.
+        """Set the builder up.
 
         Args:
-            batch: what was decided.
+            batch: the batch with its plan.
             texts: by essay id.
-            model: whose prices bound what a question costs; needed where the batch has a cost limit.
+            model: the model with the prices; needed if the batch has a cost limit.
         """
         self._batch = batch
         self._texts = texts
         self._model = model
 
     def body(self, asked: PairAttempt, *, repeat: int) -> ComparisonBody:
-        """The question of one asking; `repeat` is how often the pair was asked before in this order, retries apart."""
+        """The request of an attempt; `repeat` is how often the pair was asked before in this order, without retries."""
         plan, blocks = self._batch.plan, self._blocks(asked)
         return ComparisonBody(
             user_prompt=prompt_text(blocks),
@@ -70,7 +70,7 @@ class PromptBuilder:
         )
 
     def most(self, asked: PairAttempt) -> Decimal:
-        """USD that one asking can cost at most."""
+        """USD that the call of an attempt can cost at most."""
         size, overrides = prompt_bytes(prompt_text(self._blocks(asked))), self._batch.plan.overrides
         most = None if self._model is None else call_at_most_usd(self._model, prompt_bytes=size, overrides=overrides)
         if most is None:
@@ -90,12 +90,12 @@ class PromptBuilder:
 log = structlog.get_logger(__name__)
 
 _ASKED_AT_ONCE = 16
-# After so long without any answer the open questions are asked again: a callback can be lost, the answer is not.
+# After this time without a callback the open attempts are repeated: a callback can get lost, its answer does not.
 _PATIENCE_SECONDS = 30.0
 
 
 class BatchRun:
-    """One batch at work."""
+    """One running batch."""
 
     def __init__(
         self, *, batch: Batch, repository: BatchRepository, provider: LLMProviderClient, model: ModelEntry | None = None
@@ -103,10 +103,10 @@ class BatchRun:
         """Set the run up.
 
         Args:
-            batch: what was decided.
-            repository: where it is stored.
-            provider: who is asked.
-            model: whose prices bound what a comparison costs; needed where the batch has a cost limit.
+            batch: the batch with its plan.
+            repository: of batches.
+            provider: the LLM Provider Service.
+            model: the model with the prices; needed if the batch has a cost limit.
         """
         self._batch = batch
         self._model = model
@@ -124,10 +124,10 @@ class BatchRun:
         self._last_news = 0.0
 
     def deliver(self, result: LLMComparisonResult) -> None:
-        """Take a callback that is in the record, if it answers an open question; any other changes nothing.
+        """Take a stored callback, if it answers an open attempt; any other changes nothing.
 
-        One that came before this run asked was perhaps published before the asker of the batch listened: it is asked
-        for once more, and the provider publishes it again.
+        A callback that arrived before this run made its attempt may have been published before the client of the batch
+        listened. The attempt is made again, and the provider publishes the callback again.
         """
         asked = self._open.pop(result.correlation_id or "", None)
         if asked is None:
@@ -138,14 +138,14 @@ class BatchRun:
             self._complete.set()
 
     async def run(self, earlier: Sequence[PairAttempt], texts: Mapping[str, str]) -> Outcome:
-        """Ask all pairs that have no answer yet, wave by wave.
+        """Compare all pairs that have no result yet, wave by wave.
 
         Args:
-            earlier: what stands in the record already.
+            earlier: the stored attempts.
             texts: by essay id.
 
         Returns:
-            What came of it; it ends early where the success rate cannot be reached any more.
+            The outcome; the batch ends early if the required success rate can no longer be reached.
 
         Raises:
             NeighbourFailed: the LLM provider refused, or could not be reached.
@@ -183,7 +183,7 @@ class BatchRun:
         self._spend_limit.settle(asked.correlation_id, result, most=partial(self._prompts.most, asked))
 
     async def _pairs(self, waves: Sequence[Sequence[Pair]]) -> Sequence[Pair]:
-        """The next wave: as it stands in the record, else decided now."""
+        """The next wave: the stored pairs, else newly chosen ones."""
         number, plan = len(waves), self._batch.plan
         pairs: Sequence[Pair] = self._recorded.get(number, ())
         if not pairs:
@@ -202,7 +202,7 @@ class BatchRun:
         return await asyncio.to_thread(look_at, plan, results, wave=len(waves) - 1, asked=asked)
 
     async def _wave(self, number: int, pairs: Sequence[Pair]) -> bool:
-        """Ask a wave's pairs, and those that failed again; gives whether there was money for all of it."""
+        """Compare a wave's pairs, and retry failed ones. False if the cost limit did not allow all of it."""
         for attempt in range(ATTEMPTS):
             keys = [
                 (number, place, attempt) for place in range(len(pairs)) if self._needs(number, place, attempt=attempt)
@@ -217,7 +217,7 @@ class BatchRun:
         return True
 
     def _needs(self, wave: int, place: int, *, attempt: int) -> bool:
-        """Whether a pair is to be asked: the first time always, then while it fails."""
+        """Whether a pair needs this attempt: the first one always, a retry after a failure."""
         if attempt == 0:
             return True
         last = self._asked.get((wave, place, attempt - 1))
@@ -235,7 +235,7 @@ class BatchRun:
         )
 
     async def _until_answered(self, asked: Sequence[PairAttempt]) -> None:
-        """Ask until all is answered, or until the next question could cost more than there is."""
+        """Make these attempts until all have a result, or until the next call could exceed the cost limit."""
         while missing := [each for each in asked if each.correlation_id not in self._results]:
             self._open = {each.correlation_id: each for each in missing}
             self._complete.clear()
@@ -257,20 +257,20 @@ class BatchRun:
             raise NeighbourFailed(str(group.exceptions[0])) from group
 
     async def _ask_each(self, queue: Iterator[PairAttempt], turn: asyncio.Lock) -> None:
-        """Work off a queue that several share, as far as there is money; what is asked is asked in its order."""
+        """Make the attempts of a shared queue in its order, as far as the cost limit allows."""
         while True:
             async with turn:
-                each = next((one for one in queue if one.correlation_id not in self._results), None)
-                if each is None:
+                attempt = next((waiting for waiting in queue if waiting.correlation_id not in self._results), None)
+                if attempt is None:
                     return
-                most = partial(self._prompts.most, each)
-                admission = await self._spend_limit.admit(each.correlation_id, most, patience=_PATIENCE_SECONDS)
+                most = partial(self._prompts.most, attempt)
+                admission = await self._spend_limit.admit(attempt.correlation_id, most, patience=_PATIENCE_SECONDS)
                 if admission != "ask":
-                    for _ in queue:  # whoever waits for a turn finds nothing left
+                    for _ in queue:  # the other tasks find an empty queue
                         pass
                     return
-            repeat = self._repeat[each.wave, each.place]
-            await self._provider.ask(self._prompts.body(each, repeat=repeat))
+            repeat = self._repeat[attempt.wave, attempt.place]
+            await self._provider.ask(self._prompts.body(attempt, repeat=repeat))
 
     async def _complete_or_quiet(self) -> None:
         clock = asyncio.get_running_loop().time
@@ -308,7 +308,7 @@ class BatchRun:
 
 
 def read_result(raw: bytes) -> LLMComparisonResult | None:
-    """A message of the comparison topic, None if it is not one."""
+    """The result in a message of the comparison topic; None if it has none."""
     try:
         return ComparisonEnvelope.model_validate_json(raw, extra="ignore").data
     except ValidationError:

@@ -33,7 +33,7 @@ EventT = TypeVar("EventT", bound=WireModel)
 
 
 def completed(batch: Batch, *, outcome: Outcome, scores: Scores) -> bytes:
-    """The thin event: the batch is done, or its cost limit lets it do no more, which `error_info` says then."""
+    """The thin event: the batch is complete, or it ended at its cost limit, which `error_info` then says."""
     plan, now, stop = batch.plan, datetime.now(UTC), outcome.cost_stop
     students = [e.essay_id for e in plan.essays if not e.is_anchor and plan.compares(e.essay_id)]
     failed = tuple(essay_id for essay_id in students if essay_id in scores.uncompared)
@@ -99,7 +99,7 @@ def _assessment_metadata(plan: BatchPlan, *, outcome: Outcome, scores: Scores) -
 
 
 def _cost_limit(stop: CostStop) -> dict[str, JsonValue]:
-    """Why a batch ended before it had all its comparisons, with the figures; a higher limit lets it go on."""
+    """Why a batch ended early, with the figures; a higher limit lets it continue."""
     return {
         "error_message": f"the next comparison may cost {stop.next_at_most_usd} USD and no longer fits the limit",
         "reason": COST_LIMIT,
@@ -108,7 +108,7 @@ def _cost_limit(stop: CostStop) -> dict[str, JsonValue]:
 
 
 def ended_at_cost_limit(closing: Sequence[tuple[str, bytes]]) -> bool:
-    """Whether these are the events, (topic, message), of a batch that a higher limit lets go on."""
+    """Whether these are the events, (topic, message), of a batch that a higher limit lets continue."""
     thin = next((raw for topic, raw in closing if topic == Topic.COMPLETED.value), None)
     if thin is None:
         return False
@@ -126,7 +126,7 @@ def failed(
     """The event of a batch that ends without a result.
 
     Args:
-        batch_id: the batch's UUID, or whatever the request had in its place.
+        batch_id: the batch's UUID, or the text that the request had instead.
         parent_id: the assignment's id.
         correlation_id: of the request.
         error_info: why.
@@ -145,7 +145,7 @@ def failed(
 
 
 def processing_error(message: str, correlation_id: UUID) -> dict[str, JsonValue]:
-    """Why a batch could not be begun or gone on with."""
+    """Why a batch could not be started or continued."""
     return {
         "error_code": "PROCESSING_ERROR",
         "error_message": f"CJ assessment processing failed: {message}",
@@ -156,11 +156,11 @@ def processing_error(message: str, correlation_id: UUID) -> dict[str, JsonValue]
 
 
 def low_success_rate(outcome: Outcome) -> dict[str, JsonValue]:
-    """Why a batch with too many failed comparisons has no result; the last error is told along."""
+    """Why a batch with too many failed comparisons has no result, with the last error."""
     last = outcome.failed[-1].error_detail if outcome.failed else None
-    told = f"; the last error: {last.message or 'no message'} ({last.error_code})" if last else ""
+    last_error = f"; the last error: {last.message or 'no message'} ({last.error_code})" if last else ""
     return {
-        "error_message": f"too many comparisons failed{told}",
+        "error_message": f"too many comparisons failed{last_error}",
         "reason": "low_success_rate",
         "details": {
             "callbacks_received": outcome.callbacks,

@@ -1,7 +1,7 @@
-"""Inbox as they came, kept before Kafka is told that they were read; each is worked off by one worker at a time.
+"""The inbox: requests as they arrived, stored before their Kafka offsets are committed.
 
-A worker holds a request under a lease. When it dies, another takes the request after the lease and goes on from what
-stands in the batch's record.
+One worker at a time holds a request, under a lease. When that worker dies, another one takes the request after the
+lease and continues from what the database has of the batch.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from eng5_runner.stack.platform.transactions import Transaction
 
 
 def _open() -> ColumnElement[bool]:
-    """Whether a request is still to be worked off."""
+    """Whether a request is not finished yet."""
     return cj_requests.c.done_at.is_(None)
 
 
 class LeaseLost(Exception):
-    """Another worker has taken the batch: this one has no say in it any more."""
+    """Another worker has taken the batch, so this worker may decide nothing about it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """A request in this worker's hand.
+    """A request that this worker holds.
 
     Attributes:
-        number: its own in the table.
+        number: its number in the table.
         raw: the message.
-        answered: whether what stood in the batch's record when it came has been published again.
-        worker: who holds it.
+        answered: whether the callbacks that were stored when it arrived have been published again.
+        worker: the id of the worker.
     """
 
     number: int
@@ -48,7 +48,7 @@ class Held:
     worker: str
 
     async def check(self, connection: Transaction) -> None:
-        """Renew the lease in the caller's transaction, so that nobody takes the request before its end.
+        """Renew the lease in the caller's transaction, so that no other worker takes the request before its end.
 
         Raises:
             LeaseLost: another worker has it.
@@ -69,10 +69,10 @@ class Inbox:
         self._worker = str(uuid4())
 
     async def put(self, requests: Sequence[tuple[str, bytes]]) -> None:
-        """Keep messages by batch id.
+        """Store messages by batch id.
 
-        For a batch that is waiting or at work, a message changes nothing, but for the same request with a higher cost
-        limit: it takes the other's place, and whoever works the other off leaves it open.
+        For a batch that waits or runs, a message changes nothing. The exception is the same request with a higher cost
+        limit: it replaces the other, and the worker of the other then leaves it open.
         """
         arrived = [(_digest(batch_id), raw) for batch_id, raw in requests]
         rows = [{"batch_sha256": digest, "raw": raw} for digest, raw in arrived]
@@ -88,11 +88,11 @@ class Inbox:
         await self._store.carry_out(put)
 
     async def take(self, at_most: int, *, leased: Collection[int]) -> list[Held]:
-        """The oldest requests that nobody works off, which are this worker's from now on.
+        """Lease the oldest requests that no worker holds.
 
         Args:
-            at_most: requests.
-            leased: the numbers of those that the worker is at already.
+            at_most: the number of requests.
+            leased: the numbers of the requests that this worker holds already.
         """
         key = cj_requests.c.id
         rows = await self._store.rows(
@@ -104,13 +104,13 @@ class Inbox:
         ]
 
     async def renew(self, leased: Collection[int]) -> set[int]:
-        """Keep those of these numbers that this worker still has for another while; gives them."""
+        """Renew the leases of these requests and return the numbers that this worker still holds."""
         key = cj_requests.c.id
         rows = await self._store.rows(renewing(cj_requests, key=key, where=_open(), leased=leased, worker=self._worker))
         return {row.id for row in rows}
 
     async def note(self, held: Held, *, done: bool = False) -> None:
-        """Everything on record has been answered again, or the request is done with.
+        """Note that the stored callbacks have been published again, or with `done` that the request is finished.
 
         Raises:
             LeaseLost: another worker has it.
@@ -122,30 +122,30 @@ class Inbox:
             statement = update(cj_requests).where(cj_requests.c.id == held.number)
             same = cj_requests.c.raw == held.raw
             noted = await connection.execute(statement.where(same).values({column: datetime.now(UTC).isoformat()}))
-            if noted.rowcount == 0 and done:  # it came again with a higher cost limit, and is worked off anew
+            if noted.rowcount == 0 and done:  # it arrived again with a higher cost limit, and runs again
                 afresh = {"answered_at": None, "worker": None, "lease_until": None}
                 await connection.execute(statement.values(afresh))
 
         await self._store.carry_out(note)
 
     async def release(self) -> None:
-        """Leave what this worker has not finished to others."""
+        """End this worker's leases."""
         statement = releasing(cj_requests, where=_open(), worker=self._worker)
         await self._store.carry_out(lambda connection: connection.execute(statement))
 
     async def forget(self) -> None:
-        """Forget all requests: for a broker that has forgotten them too, and whose clients send them again."""
+        """Delete all requests, for a new broker to which clients send them again."""
         await self._store.carry_out(lambda connection: connection.execute(delete(cj_requests)))
 
 
 async def _raise(connection: Transaction, *, batch_sha256: str, raw: bytes) -> None:
-    """Put a request in the place of the same one with a lower cost limit, if that is open."""
+    """Replace an open request by the same one with a higher cost limit."""
     waiting = and_(cj_requests.c.batch_sha256 == batch_sha256, _open())
-    there = (await connection.execute(select(cj_requests.c.raw).where(waiting))).scalar()
-    if there is not None and is_raised(raw, than=there):
-        await connection.execute(update(cj_requests).where(waiting, cj_requests.c.raw == there).values(raw=raw))
+    stored = (await connection.execute(select(cj_requests.c.raw).where(waiting))).scalar()
+    if stored is not None and is_raised(raw, than=stored):
+        await connection.execute(update(cj_requests).where(waiting, cj_requests.c.raw == stored).values(raw=raw))
 
 
 def _digest(batch_id: str) -> str:
-    """A key of one length for whatever was sent as the batch's id."""
+    """A key of fixed length for any text that was sent as the batch's id."""
     return hashlib.sha256(batch_id.encode("utf-8", "surrogatepass")).hexdigest()

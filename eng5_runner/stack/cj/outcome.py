@@ -20,14 +20,14 @@ SUCCESS_RATE_THRESHOLD = 0.8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What the comparisons of a batch came to.
+    """The results of a batch.
 
     Attributes:
         results: each pair's last result, in the order of the pairs.
-        callbacks: results in all, retried ones included.
-        wanted: the pairs of the plan, or those that were asked where the study ended before.
-        looks: at whether the study may end, each after a whole wave.
-        cost_stop: where it stands, if it ended at its cost limit.
+        callbacks: the number of results, failed attempts included.
+        wanted: the number of planned pairs, or of compared pairs if the study ended early.
+        looks: the checks, one after each wave, whether the study is precise enough.
+        cost_stop: the figures at the cost limit, if the study ended there.
     """
 
     results: tuple[LLMComparisonResult, ...]
@@ -43,22 +43,22 @@ class Outcome:
 
     @property
     def failed(self) -> tuple[LLMComparisonResult, ...]:
-        """The last errors of the pairs that failed every time."""
+        """The last results of the pairs that failed in every attempt."""
         return tuple(result for result in self.results if result.winner is None)
 
     @property
     def success_rate(self) -> float:
-        """The share of the pairs answered so far that have a winner."""
+        """The share of the pairs with a result that have a winner."""
         return len(self.judged) / max(len(self.results), 1)
 
     @property
     def too_many_failed(self) -> bool:
-        """Whether the batch has no result for its failures' sake; one that goes on with more money has time to tell."""
+        """Whether too many pairs failed for a result; never while a higher cost limit could continue the batch."""
         return self.cost_stop is None and beyond_hope(len(self.failed), wanted=self.wanted)
 
 
 def beyond_hope(failed: int, *, wanted: int) -> bool:
-    """Whether so many of the wanted comparisons failed for good that the success rate cannot reach 0.8 any more."""
+    """Whether so many comparisons failed in every attempt that the success rate can no longer reach 0.8."""
     return (wanted - failed) / wanted < SUCCESS_RATE_THRESHOLD
 
 
@@ -68,8 +68,8 @@ class Scores:
 
     Attributes:
         essays: best first.
-        summary: grades and places; what is not known is absent.
-        uncompared: the essays without a single judged comparison.
+        summary: grades and positions; unknown values are absent.
+        uncompared: the essays without any comparison that has a winner.
     """
 
     essays: tuple[EssayResult, ...]
@@ -98,7 +98,7 @@ def _project(plan: BatchPlan, fitted: Fit) -> Projection | Refusal:
 
 
 def _essays(plan: BatchPlan, fitted: Fit, *, projected: Projection | Refusal) -> tuple[EssayResult, ...]:
-    """All essays, best first; equal places in the order of the plan."""
+    """All essays, best first; equal positions in the order of the plan."""
     students = _by_item(projected)
     place = {item: float(theta) for item, theta in zip(fitted.items, fitted.theta, strict=True)}
     ordered = sorted(plan.essays, key=lambda essay: -place[essay.essay_id])
@@ -123,7 +123,7 @@ def _essays(plan: BatchPlan, fitted: Fit, *, projected: Projection | Refusal) ->
 
 
 def _normalized(scale: GradeScale | None, *, grade: str | None, student: StudentGrade | None) -> float | None:
-    """The place on the grade scale from 0 (lowest outcome) to 1: known for anchors, expected for students."""
+    """The position on the grade scale from 0 (lowest) to 1 (highest): known for anchors, expected for students."""
     if scale is None:
         return None
     highest = len(scale.outcomes) - 1

@@ -54,8 +54,8 @@ class BatchPlan(BaseModel):
         essays: in the order of the pairing: students by id, then anchors by label.
         seed: of the pairing.
         budget: comparisons wanted; each can take up to three calls.
-        study_options: how pairs are chosen and when the study ends, with the pairs under the batch's own ids. In the
-            database the key is `wishes`, as in earlier versions.
+        study_options: how pairs are chosen and when the study ends, with the pairs under the batch's own ids. The
+            database keeps the key of earlier versions.
         task: the students' task.
         criteria: the rubric or the instructions that the judge is shown.
         accepted_at: when the request was accepted (UTC).

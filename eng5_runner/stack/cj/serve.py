@@ -1,4 +1,4 @@
-"""The CJ service in a process of its own."""
+"""The CJ service in a process of its own; apart from `stack.serve`, as loading its statistics takes a second."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ GROUP = "cj_assessment_service"
 
 
 async def serve_cj(site: Site, *, cluster: Cluster, content_url: str, llm_urls: tuple[str, ...], secret: str) -> None:
-    """The CJ service until it is told to stop.
+    """Run the CJ service until `site.stop` is set.
 
     Args:
         site: where it runs.
-        cluster: where requests come from and events go.
+        cluster: the Kafka of the requests and events.
         content_url: of the Content Service, with its path.
         llm_urls: of the LLM Provider's workers, with their path.
-        secret: what administrators' tokens are signed with.
+        secret: signs the administrators' tokens.
     """
     async with AsyncExitStack() as opened:
         store = await opened.enter_async_context(open_storage(site))
         publisher = await opened.enter_async_context(open_publisher(cluster))
-        # Before any request: whatever is asked from now on is heard.
+        # Before any request, so that no result is missed.
         results = await opened.enter_async_context(open_reader(cluster, Topic.COMPARISON, beginning_at="latest"))
         requests = await opened.enter_async_context(open_member(cluster, Topic.REQUEST, group=GROUP))
         session = await opened.enter_async_context(http_session(connections=CONNECTIONS))

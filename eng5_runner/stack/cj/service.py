@@ -1,12 +1,12 @@
-"""The CJ Assessment Service: requests come by Kafka, several batches run at the same time, answers go by Kafka.
+"""The CJ Assessment Service: takes requests from Kafka, runs several batches at the same time, publishes the results.
 
-A request is kept in the database before Kafka is told that it was read, and its batch is worked off by one process at
-a time, which holds it under a lease. Every process hears all results and keeps those of its own batches. When a process
-dies, another takes its batches after the lease and goes on from the record; a result that nobody kept meanwhile is
-asked for again, and the provider answers it from its own record.
+A request is stored in the database before its Kafka offset is committed. One process at a time runs its batch, under a
+lease. Every process reads all comparison results and stores those of its own batches. When a process dies, another one
+takes over its batches after the lease and continues from the database. A result that was lost meanwhile is requested
+again, and the provider repeats it from its own database.
 
-The same request again (event id and data) for a batch that is over is answered again: everything that was answered,
-byte for byte, then the rest. A broker that has forgotten everything is caught up that way.
+If the same request (event id and data) arrives again after its batch has ended, all events are published again, byte
+for byte. That brings a broker that lost its data up to date.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ _POLL_RECORDS = 1000
 
 
 class _Readable(BaseModel):
-    """What can be told of a request that breaks the contract, so that its failure can be told to somebody."""
+    """The fields of an invalid request that are needed to publish its failure."""
 
     model_config = ConfigDict(extra="ignore")
 
     class Data(BaseModel):
-        """The one field that says who asked."""
+        """The field that identifies the batch."""
 
         model_config = ConfigDict(extra="ignore")
         entity_id: str
@@ -71,22 +71,22 @@ class _Readable(BaseModel):
 
 
 class Intake:
-    """Takes requests in; whoever cannot be read is told so."""
+    """Stores the requests that arrive, and publishes a failure for each invalid one."""
 
-    def __init__(self, requests: Inbox, *, publisher: Publisher, arrived: asyncio.Event) -> None:
+    def __init__(self, inbox: Inbox, *, publisher: Publisher, arrived: asyncio.Event) -> None:
         """Set it up.
 
         Args:
-            requests: where they are kept.
-            publisher: where refusals go.
-            arrived: set when there are new ones.
+            inbox: where requests are stored.
+            publisher: where failures are published.
+            arrived: set when there are new requests.
         """
-        self._inbox = requests
+        self._inbox = inbox
         self._publisher = publisher
         self._arrived = arrived
 
     async def run(self, reader: AIOKafkaConsumer, *, commit: bool) -> None:
-        """Take in what the reader brings until cancelled, and commit it if asked to."""
+        """Store all requests until cancelled; with `commit`, commit their offsets afterwards."""
         while True:
             messages = await polled(reader)
             if not messages:
@@ -106,25 +106,25 @@ class Intake:
 
 
 async def refuse_unreadable(publisher: Publisher, raw: bytes, *, error: ValidationError) -> None:
-    """Tell whoever sent a request how it breaks the contract, if the batch can be read in it."""
+    """Publish how a request breaks the contract, if its batch id can be read."""
     try:
-        told = _Readable.model_validate_json(raw)
+        readable = _Readable.model_validate_json(raw)
     except ValidationError:
         log.warning("a request without a readable batch id", reason=describe(error))
         return
-    correlation_id = told.correlation_id or uuid4()
+    correlation_id = readable.correlation_id or uuid4()
     info = cj_events.processing_error(f"the request breaks the contract: {describe(error)}", correlation_id)
     message = cj_events.failed(
-        batch_id=told.data.entity_id, parent_id=None, correlation_id=correlation_id, error_info=info
+        batch_id=readable.data.entity_id, parent_id=None, correlation_id=correlation_id, error_info=info
     )
-    await publisher.publish(Topic.FAILED.value, message, key=told.data.entity_id.encode())
+    await publisher.publish(Topic.FAILED.value, message, key=readable.data.entity_id.encode())
 
 
 async def polled(reader: AIOKafkaConsumer) -> list[bytes]:
-    """The next messages, perhaps none.
+    """The next messages; can be empty.
 
     Raises:
-        ServiceUnavailable: Kafka refuses.
+        ServiceUnavailable: Kafka refuses to be read.
     """
     try:
         polled = await reader.getmany(timeout_ms=_POLL_MILLISECONDS, max_records=_POLL_RECORDS)
@@ -136,11 +136,11 @@ async def polled(reader: AIOKafkaConsumer) -> list[bytes]:
 
 
 async def _commit(reader: AIOKafkaConsumer) -> None:
-    """Tell the group what was read; if that fails it is read again, and then it changes nothing."""
+    """Commit the offsets; after a failure the requests are read again, which changes nothing."""
     try:
         await reader.commit()
     except KafkaError as error:
-        log.warning("what was read of the requests could not be committed", cause=type(error).__name__)
+        log.warning("the offsets of the requests could not be committed", cause=type(error).__name__)
 
 
 log = structlog.get_logger(__name__)
@@ -160,10 +160,10 @@ class CJService:
         """Set the service up.
 
         Args:
-            store: where it keeps its record.
-            publisher: where its events go.
-            contents: where texts come from.
-            provider: who judges.
+            store: its database.
+            publisher: of its events.
+            contents: the Content Service.
+            provider: the LLM Provider Service.
         """
         self._store = store
         self._assignments = Assignments(store)
@@ -172,13 +172,13 @@ class CJService:
         self._contents = contents
         self._provider = provider
         self._woken = asyncio.Event()
-        # By the request's number.
+        # By the number of the request.
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        # By batch id; None while a batch is on its way from a request to a run.
+        # By batch id; None while the batch is being prepared.
         self._active: dict[str, BatchRun | None] = {}
 
     async def forget_requests(self) -> None:
-        """Leave batches that were not finished alone until they are asked for again: the broker is a new one."""
+        """Forget unfinished batches until they are requested again, as the broker is a new one."""
         await self._inbox.forget()
 
     async def run(self, requests: AIOKafkaConsumer, results: AIOKafkaConsumer, *, commit: bool = False) -> None:
@@ -186,8 +186,8 @@ class CJService:
 
         Args:
             requests: reads the requests.
-            results: reads all comparison results, from now on at the latest.
-            commit: whether Kafka is told what was read of the requests.
+            results: reads all comparison results, at the latest from now on.
+            commit: whether the offsets of the requests are committed.
         """
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -195,7 +195,7 @@ class CJService:
                 tasks.create_task(intake.run(requests, commit=commit))
                 tasks.create_task(self._listen(results))
                 tasks.create_task(self._keep_leases())
-                await self._work_off(tasks)
+                await self._take_requests(tasks)
         finally:
             await self._let_go()
 
@@ -204,11 +204,11 @@ class CJService:
             await self._take_results(await polled(reader))
 
     async def _take_results(self, messages: Sequence[bytes]) -> None:
-        """Keep callbacks of our batches, then tell the batches."""
+        """Store the callbacks of this process's batches, then deliver them to the batches."""
         read = [(raw, read_result(raw)) for raw in messages]
         results: list[tuple[bytes, LLMComparisonResult]] = [(raw, result) for raw, result in read if result is not None]
         if len(results) < len(read):
-            log.warning("messages that are no comparison results", messages=len(read) - len(results))
+            log.warning("messages that are not comparison results", messages=len(read) - len(results))
         ours = [(raw, result) for raw, result in results if (result.request_metadata.batch or "") in self._active]
         answers = [(result.correlation_id, raw) for raw, result in ours if result.correlation_id]
         if not answers:
@@ -219,8 +219,8 @@ class CJService:
             if run is not None:
                 run.deliver(result)
 
-    async def _work_off(self, tasks: asyncio.TaskGroup) -> None:
-        """Take requests as there is room for their batches; those that others left are looked for now and then."""
+    async def _take_requests(self, tasks: asyncio.TaskGroup) -> None:
+        """Take requests while there is room for their batches; look regularly for those that other processes left."""
         while True:
             self._woken.clear()
             places = _BATCHES_AT_ONCE - len(self._tasks)
@@ -241,17 +241,17 @@ class CJService:
                     task.cancel()
 
     async def _let_go(self) -> None:
-        """What is not finished need not wait for the end of the lease."""
+        """Release the leases, so that other processes need not wait for them to expire."""
         try:
             async with asyncio.timeout(_LET_GO_SECONDS):
                 await self._inbox.release()
         except (*FAILURES, ServiceUnavailable, TimeoutError) as error:
-            log.warning("the batches at work stay taken until their lease ends", cause=type(error).__name__)
+            log.warning("the running batches stay leased until their leases expire", cause=type(error).__name__)
 
     async def _serve(self, held: Held) -> None:
-        """One request from beginning to end."""
+        """Serve one request."""
         try:
-            await self._worked_off(held)
+            await self._run_batch(held)
             await self._inbox.note(held, done=True)
         except LeaseLost:
             log.warning("a batch was taken by another worker", request=held.number)
@@ -259,15 +259,15 @@ class CJService:
             del self._tasks[held.number]
             self._woken.set()
 
-    async def _worked_off(self, held: Held) -> None:
-        """What a request asks for; whatever goes wrong with this one alone ends in a failure event.
+    async def _run_batch(self, held: Held) -> None:
+        """Run the batch of a request; an error of this batch alone ends in a failure event.
 
         Raises:
             LeaseLost: another worker has taken it.
         """
         try:
             envelope = Envelope[CJAssessmentRequest].model_validate_json(held.raw, extra="ignore")
-        except ValidationError as error:  # an earlier version took it in, whose contract was wider
+        except ValidationError as error:  # accepted by an earlier version with a wider contract
             await refuse_unreadable(self._publisher, held.raw, error=error)
             return
         batch_id, repository, job = envelope.data.entity_id, BatchRepository(self._store, held), None
@@ -279,7 +279,7 @@ class CJService:
         except (RequestRejected, NeighbourFailed, ValueRefused) as error:
             log.warning("batch failed", batch_id=batch_id, reason=str(error))
             await self._fail(envelope, held=held, job=job, reason=str(error))
-        except (LeaseLost, RunnerError, *FAILURES):  # the database or the broker is away, which is no batch's own
+        except (LeaseLost, RunnerError, *FAILURES):  # the database or the broker is away: no error of this batch
             raise
         except Exception:  # one batch's boundary: a bug in it must not end the others
             log.exception("batch failed", batch_id=batch_id)
@@ -288,10 +288,10 @@ class CJService:
             del self._active[batch_id]
 
     async def _fail(self, envelope: Envelope[CJAssessmentRequest], *, held: Held, job: int | None, reason: str) -> None:
-        """Tell that a batch has failed.
+        """Publish that a batch has failed.
 
         Raises:
-            LeaseLost: another worker has taken it, and it has not failed there.
+            LeaseLost: another worker has taken the batch, where it has not failed.
         """
         await self._store.carry_out(held.check)
         message = cj_events.failed(
@@ -304,11 +304,11 @@ class CJService:
         await self._publish(Topic.FAILED, message, batch_id=envelope.data.entity_id)
 
     async def _batch_of(self, envelope: Envelope[CJAssessmentRequest], repository: BatchRepository) -> Batch:
-        """The batch of a request: the one on record, or a new one.
+        """The batch of a request: the stored batch, or a new one.
 
         Raises:
             RequestRejected: the request cannot be served, or its batch id belongs to another request.
-            NeighbourFailed: the Content Service does not give what the plan needs.
+            NeighbourFailed: the Content Service does not return a text that the plan needs.
             LeaseLost: another worker has taken it.
         """
         digest = request_digest(envelope)
@@ -322,10 +322,10 @@ class CJService:
         return await _with_the_limit_of(envelope, batch, repository=repository)
 
     async def _finish(self, batch: Batch, *, repository: BatchRepository, held: Held) -> None:
-        """Answer again what was answered, do the rest, and publish how it ended.
+        """Publish earlier callbacks again, run the rest, and publish the closing events.
 
         Raises:
-            RequestRejected: it has a cost limit, and nobody knows what a comparison costs.
+            RequestRejected: it has a cost limit, and the price of a comparison is not known.
             NeighbourFailed: the Content Service or the LLM provider failed.
             LeaseLost: another worker has taken it.
         """
@@ -349,7 +349,7 @@ class CJService:
         log.info("batch finished", batch_id=plan.batch_id, events=[topic for topic, _ in events])
 
     async def _answer_again(self, plan: BatchPlan, earlier: Sequence[PairAttempt]) -> None:
-        answered = [each.raw for each in earlier if each.raw is not None]
+        answered = [attempt.raw for attempt in earlier if attempt.raw is not None]
         if answered:
             log.info("batch answered again", batch_id=plan.batch_id, callbacks=len(answered))
         try:
@@ -381,10 +381,10 @@ class CJService:
 async def _with_the_limit_of(
     envelope: Envelope[CJAssessmentRequest], batch: Batch, *, repository: BatchRepository
 ) -> Batch:
-    """The batch on record; a higher cost limit lets it go on where it had ended for the lower one's sake.
+    """The stored batch; with a higher cost limit it continues where the lower one had ended it.
 
     Raises:
-        RequestRejected: the limit is none that can be.
+        RequestRejected: the limit is not valid.
         LeaseLost: another worker has taken the batch.
     """
     limit, before = study_options_of(envelope.metadata or {}).max_cost_usd, batch.plan.study_options.max_cost_usd

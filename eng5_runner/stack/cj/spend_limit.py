@@ -1,9 +1,8 @@
-"""A batch's money: what is spent, what may be spent by what is under way, and whether one more question fits.
+"""The spend limit of a batch: admits a call only if the cost limit holds whatever the call costs.
 
-Nothing is asked unless everything spent, everything under way at its highest, and the question at its highest are
-within the limit. So the limit holds whatever the answers cost, however many are under way at once. PromptBuilder are
-admitted in their order, and one waits until the answers before it have made room for it or cannot any more; who is
-admitted depends on the costs alone and not on when the answers come.
+The sum of all costs so far, of the highest costs of all open calls, and of the highest cost of the new call has to be
+within the limit. Calls are admitted in their order: a call waits until earlier answers make room for it, or cannot any
+more. So the costs alone decide which calls are made, and not the times at which answers arrive.
 """
 
 from __future__ import annotations
@@ -30,71 +29,71 @@ Admission: TypeAlias = Literal["ask", "over the limit", "no news"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """The question that no longer fitted: USD spent when it came, and what it could have cost."""
+    """The call that no longer fitted: USD spent at that time, and the most that it could have cost."""
 
     spent: Decimal
     most: Decimal
 
 
 class SpendLimit:
-    """The money of one batch; without a limit everything fits."""
+    """The cost limit of one batch; without a limit every call is admitted."""
 
     def __init__(self, limit: float | None) -> None:
         self.limit = None if limit is None else Decimal(str(limit))
         self.refused: Refused | None = None
         self._spent = Decimal(0)
-        self._under_way: dict[str, Decimal] = {}
+        self._open: dict[str, Decimal] = {}
         self._settled: set[str] = set()
-        self._news = asyncio.Event()
+        self._answered = asyncio.Event()
 
     async def admit(self, key: str, most: Callable[[], Decimal], *, patience: float) -> Admission:
-        """Whether the question may be asked; waits while answers under way can still make room for it.
+        """Whether a call may be made; waits while answers to open calls can still make room for it.
 
         Args:
-            key: of the question. One that is under way already may be asked again.
-            most: what it can cost at most, USD.
+            key: of the call. A call that is open already may be repeated.
+            most: the most that it can cost, USD.
             patience: seconds to wait for the next answer.
 
         Returns:
-            `no news` if none came for so long.
+            `ask`, `over the limit`, or `no news` if no answer arrived in time.
         """
-        if self.limit is None or key in self._under_way:
+        if self.limit is None or key in self._open:
             return "ask"
         bound = most()
-        while self._spent + sum(self._under_way.values()) + bound > self.limit:
-            if not self._under_way:
+        while self._spent + sum(self._open.values()) + bound > self.limit:
+            if not self._open:
                 self.refused = Refused(spent=self._spent, most=bound)
                 return "over the limit"
-            self._news.clear()
+            self._answered.clear()
             try:
                 async with asyncio.timeout(patience):
-                    await self._news.wait()
+                    await self._answered.wait()
             except TimeoutError:
                 return "no news"
-        self._under_way[key] = bound
+        self._open[key] = bound
         return "ask"
 
     def settle(self, key: str, result: LLMComparisonResult, *, most: Callable[[], Decimal]) -> None:
-        """Take the cost of a question's answer, once; where it is not known, the highest that it can be."""
+        """Add the cost of a call's answer, once; the most that it can be if it is not known."""
         if self.limit is None or key in self._settled:
             return
         self._settled.add(key)
-        bound = self._under_way.pop(key, None)
+        bound = self._open.pop(key, None)
         cost = Decimal(str(result.cost_estimate))
         if result.request_metadata.cost_known is False:
             cost = max(cost, most())
         elif bound is not None and cost > bound:
-            log.warning("an answer cost more than it should be able to", bound=str(bound), cost=str(cost))
+            log.warning("an answer cost more than its bound", bound=str(bound), cost=str(cost))
         self._spent += cost
-        self._news.set()
+        self._answered.set()
 
 
 async def priced_model(plan: BatchPlan, provider: LLMProviderClient) -> ModelEntry | None:
-    """The model whose prices bound the costs of a batch; None for one without a cost limit.
+    """The model that judges a batch, with its prices; None if the batch has no cost limit.
 
     Raises:
         RequestRejected: there is no such model, or its price is not known.
-        NeighbourFailed: the LLM provider does not say.
+        NeighbourFailed: the LLM provider does not answer.
     """
     if plan.study_options.max_cost_usd is None:
         return None

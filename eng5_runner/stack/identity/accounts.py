@@ -40,7 +40,7 @@ _HASHINGS = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """Somebody who can log in."""
+    """An account that can log in."""
 
     account_id: int
     email: str
@@ -49,7 +49,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstAdmin:
-    """The account that the first start makes; its password is told here and kept nowhere."""
+    """The account that the first start creates, with its password, which is stored nowhere."""
 
     email: str
     password: str = field(repr=False)

@@ -1,6 +1,6 @@
-"""Judges: whoever is given a prompt with two essays and says which one is better.
+"""Judges: a judge reads a prompt with two essays and decides which one is better.
 
-A judge is an async function from a `Question` to a `Verdict`; the LLM provider service knows nothing else about it.
+A judge is an async function from a `Question` to a `Verdict`; the LLM provider service knows nothing else of it.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _HIGHEST_CONFIDENCE = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spent:
-    """What an answer took, also one that could not be used.
+    """The tokens and the cost of an answer, also of an unusable one.
 
     Attributes:
-        prompt_tokens: read for it.
-        completion_tokens: written for it.
-        cost: USD; None where the price is not known.
+        prompt_tokens: read.
+        completion_tokens: written.
+        cost: USD; None if it is not known.
     """
 
     prompt_tokens: int = 0
@@ -41,7 +41,7 @@ class Spent:
 
 
 class JudgeFailed(Exception):
-    """A judge could not judge; the code is one of the contract's `LLM_…` codes."""
+    """There is no verdict; the code is one of the contract's `LLM_…` codes."""
 
     def __init__(self, error_code: str, message: str, *, spent: Spent | None = None) -> None:
         super().__init__(message)
@@ -52,14 +52,14 @@ class JudgeFailed(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What a judge is asked.
+    """A question to a judge.
 
     Attributes:
         prompt: the exact prompt text.
-        blocks: the same text in its parts, or the whole as one part.
-        overrides: what the asker wants otherwise than the judge's defaults.
-        repeat_index: 0 for the first asking of a pair in this order; the next ones want answers of their own.
-        request_id: under which it is asked.
+        blocks: the same text in its parts, or as one part.
+        overrides: the client's settings of the judge.
+        repeat_index: 0 for the first comparison of a pair in this order; each repeat needs an answer of its own.
+        request_id: the queue id.
     """
 
     prompt: str
@@ -71,7 +71,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What a judge answers.
+    """A judge's answer.
 
     Attributes:
         winner: the better essay.
@@ -79,8 +79,8 @@ class Verdict:
         confidence: 1 (a guess) to 5.
         prompt_tokens: read for this answer.
         completion_tokens: written for it.
-        cost: USD; None where the price is not known.
-        replay_of: what this is a replay of, which itself took no tokens and cost nothing.
+        cost: USD; None if it is not known.
+        replay_of: the cached judgement that this repeats, without tokens and cost.
     """
 
     winner: Winner
@@ -100,18 +100,18 @@ def _never_pauses() -> float:
 
 
 def _no_system_prompt(_: Question) -> None:
-    """It is shown the prompt alone."""
+    """For a judge without a system prompt."""
 
 
 @dataclass(frozen=True, slots=True)
 class JudgeEntry:
-    """A judge and how the model manifest tells of it.
+    """A judge and its entry in the model manifest.
 
     Attributes:
-        model: what it is.
-        judge: itself.
-        pauses: for how many seconds from now its provider is left alone, after it has failed too often.
-        system: the exact system prompt that goes with a question, None where there is none.
+        model: the entry.
+        judge: the judge.
+        pauses: seconds until its provider is called again, after too many failures; 0 if it can be called now.
+        system: the exact system prompt of a question; None without one.
     """
 
     model: ModelEntry
@@ -129,21 +129,21 @@ class BaselineJudge:
     """Compares measurable properties of two texts: a baseline, not a language model.
 
     Each text gets a score in logits from its properties (`prose.PROPERTIES`). Essay A wins if the logistic function of
-    the scores' difference is above a pseudo-random number between 0 and 1 drawn from the SHA-256 of the exact prompt:
-    a clear difference decides almost always, near-equal texts are like a coin that always falls the same way for the
-    same prompt, and the other order of the same pair is another prompt and another throw. It costs nothing; the token
-    counts are estimates of one token per four characters.
+    the difference is above a pseudo-random number between 0 and 1, which is drawn from the SHA-256 of the exact prompt.
+    So a clear difference nearly always decides. For near-equal texts the same prompt always gives the same winner, and
+    the other order, as another prompt, can give another one. It costs nothing; the token counts are estimates of one
+    token per four characters.
     """
 
     def __init__(self) -> None:
-        # The same essay comes in some twenty comparisons.
+        # The same essay occurs in about twenty comparisons.
         self._scores = lru_cache(maxsize=_TEXTS_REMEMBERED)(_scores)
 
     async def __call__(self, question: Question) -> Verdict:
         """The verdict on a pair.
 
         Raises:
-            JudgeFailed: the prompt does not hold an Essay A and an Essay B (LLM_INVALID_PROMPT).
+            JudgeFailed: the prompt does not contain an Essay A and an Essay B (LLM_INVALID_PROMPT).
         """
         text_a, text_b = essays_in(question.blocks)
         gains = [a - b for a, b in zip(self._scores(text_a), self._scores(text_b), strict=True)]
@@ -160,34 +160,34 @@ class BaselineJudge:
 
 
 def essays_in(blocks: tuple[str, ...]) -> tuple[str, str]:
-    """The texts of Essay A and Essay B: each in the part that begins with its heading.
+    """The texts of Essay A and Essay B, from the parts that begin with their headings.
 
     Raises:
         JudgeFailed: there is no such part, or an essay is empty (LLM_INVALID_PROMPT).
     """
-    found: dict[str, str] = {}
+    essays: dict[str, str] = {}
     for block in blocks:
         head = _ESSAY_HEAD.match(block)
-        if head and head[1] not in found:
-            found[head[1]] = block[head.end() :]
-    if not all(found.get(name, "").strip() for name in "AB"):
-        raise JudgeFailed("LLM_INVALID_PROMPT", "the prompt does not hold an Essay A and an Essay B")
-    return found["A"], found["B"]
+        if head and head[1] not in essays:
+            essays[head[1]] = block[head.end() :]
+    if not all(essays.get(name, "").strip() for name in "AB"):
+        raise JudgeFailed("LLM_INVALID_PROMPT", "the prompt does not contain an Essay A and an Essay B")
+    return essays["A"], essays["B"]
 
 
 def _scores(raw: str) -> tuple[float, ...]:
-    """What each property of the text is worth, in logits."""
+    """The text's score in logits for each property."""
     text = Text.of(raw)
-    return tuple(each.score(text) for each in PROPERTIES)
+    return tuple(measured.score(text) for measured in PROPERTIES)
 
 
 def _draw(prompt: str) -> float:
-    """A number in [0, 1) that is always the same for the same prompt."""
+    """A number in [0, 1), the same for the same prompt."""
     return int.from_bytes(hashlib.sha256(prompt.encode()).digest()[:8]) / 2**64
 
 
 def _confidence(chance: float) -> float:
-    """1 for a coin or a verdict against the odds, 5 for a certainty."""
+    """From 1 (as likely as not, or an unlikely winner) to 5 (certain)."""
     return round(1.0 + (_HIGHEST_CONFIDENCE - 1.0) * max(0.0, 2.0 * chance - 1.0), 3)
 
 
@@ -195,12 +195,12 @@ def _justification(gains: list[float], *, a_wins: bool) -> str:
     winner, sign = ("Essay A", 1.0) if a_wins else ("Essay B", -1.0)
     gain, deciding = max(((sign * gain, each) for gain, each in zip(gains, PROPERTIES, strict=True)), key=_first)
     if gain <= 0:
-        told = "no measured property speaks for it, the draw alone"
+        reason = "no measured property speaks for it, the draw alone"
     elif sign * sum(gains) > 0:
-        told = f"it has {deciding.better}"
+        reason = f"it has {deciding.better}"
     else:
-        told = f"it has {deciding.better}, though the properties together favour the other and the draw decided"
-    return f"Offline baseline, not a language model: {winner} because {told}."
+        reason = f"it has {deciding.better}, though the properties together favour the other and the draw decided"
+    return f"Offline baseline, not a language model: {winner} because {reason}."
 
 
 def _first(pair: tuple[float, object]) -> float:

@@ -1,6 +1,6 @@
-"""The provider's record: what is queued, who judges it, and what came out, kept before anybody is told.
+"""The provider's queue: comparisons, the workers that hold them, and their results, stored before they are published.
 
-Several processes share it. Whoever accepts a comparison only writes it down; each worker takes what nobody holds.
+Several processes share it. The process that accepts a comparison only stores it; workers take what no worker holds.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from eng5_runner.stack.platform.transactions import Transaction
 
 log = structlog.get_logger(__name__)
 
-# The outcome of what an earlier version accepted and no valid result can be written for: there is no message.
+# The outcome of a comparison that an earlier version accepted and that can have no valid result: no message.
 UNANSWERABLE = b""
 
 
@@ -42,7 +42,7 @@ class Entry:
 
     Attributes:
         queue_id: the `request_id` of its result.
-        body: what was asked.
+        body: the request.
         prompt_sha256: of the exact prompt text.
         requested_at: when it was accepted (UTC).
     """
@@ -55,12 +55,12 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlreadyQueued:
-    """A comparison that is in the record under its correlation id, perhaps from before.
+    """A comparison that is stored under its correlation id, from this request or an earlier one.
 
     Attributes:
-        queue_id: the id that it got when it came first.
-        prompt_sha256: of the prompt that was asked then.
-        outcome: the result's message, None while it waits, `UNANSWERABLE` where there is none.
+        queue_id: the id that it got when it first arrived.
+        prompt_sha256: of its prompt.
+        outcome: the message of the result; None while it waits, `UNANSWERABLE` if there is no message.
     """
 
     queue_id: str
@@ -69,23 +69,23 @@ class AlreadyQueued:
 
 
 class Full(Enum):
-    """The answer where as many wait as may."""
+    """The answer when the queue is full."""
 
     FULL = "full"
 
 
 class QueueRepository:
-    """The queue's table, as one worker uses it; writes of concurrent requests and judgements go in groups.
+    """The queue's table, as one worker uses it; concurrent writes are committed in groups.
 
     Attributes:
-        worker: this worker's own name in it.
+        worker: this worker's id in the table.
     """
 
     def __init__(self, store: Store, *, length: int) -> None:
-        """Set the record up.
+        """Set the queue up.
 
         Args:
-            store: where it is kept.
+            store: its database.
             length: comparisons that may wait for a worker.
         """
         self.worker = str(uuid4())
@@ -95,40 +95,40 @@ class QueueRepository:
         self.finished: GroupCommit[tuple[str, bytes], bool] = GroupCommit(self._finish)
 
     async def _accept(self, entries: Sequence[Entry]) -> Sequence[AlreadyQueued | Full]:
-        """Keep what is new, as long as there is room; gives for each entry what is known of its correlation id."""
+        """Store new entries while there is room, and return what is stored under each entry's correlation id."""
         by_id: dict[str, Entry] = {}
         for entry in entries:
             by_id.setdefault(entry.body.correlation_id, entry)
 
         async def accept(connection: Transaction) -> dict[str, AlreadyQueued]:
-            known = await _known(connection, list(by_id))
-            new = [entry for name, entry in by_id.items() if name not in known]
+            queued = await _already_queued(connection, list(by_id))
+            new = [entry for name, entry in by_id.items() if name not in queued]
             if new:
                 waiting = select(func.count()).where(_open(), llm_comparisons.c.worker.is_(None))
                 room = max(0, self._length - (await connection.execute(waiting)).scalar_one())
                 new = new[:room]
                 await connection.insert_new(llm_comparisons, [_as_row(entry) for entry in new])
-                # Read back: another process can have been quicker.
-                known |= await _known(connection, [entry.body.correlation_id for entry in new])
-            return known
+                # Read back, as another process can have stored the same id first.
+                queued |= await _already_queued(connection, [entry.body.correlation_id for entry in new])
+            return queued
 
-        known = await self._store.carry_out(accept)
-        return [known.get(entry.body.correlation_id, Full.FULL) for entry in entries]
+        queued = await self._store.carry_out(accept)
+        return [queued.get(entry.body.correlation_id, Full.FULL) for entry in entries]
 
     async def _finish(self, outcomes: Sequence[tuple[str, bytes]]) -> Sequence[bool]:
-        """Keep outcomes by queue id; gives for each whether it is the one that stands in the record."""
+        """Store outcomes by queue id, and return for each whether it is the one that is stored."""
         table = llm_comparisons
         statement = (
             update(table)
             .where(table.c.queue_id == bindparam("which"), _open())
             .values(outcome=bindparam("what"), body=None, worker=self.worker, lease_until=None)
         )
-        # In one order, so that two processes do not wait for each other.
+        # In a fixed order, so that two processes do not block each other.
         rows = [{"which": queue_id, "what": raw} for queue_id, raw in sorted(outcomes)]
 
         async def finish(connection: Transaction) -> set[tuple[str, bytes]]:
             await connection.execute(statement, rows)
-            # By what stands there: our own name can stand by an outcome of ours that came earlier.
+            # Compare the stored outcome and not the worker: an earlier outcome can be of this worker too.
             stored = select(table.c.queue_id, table.c.outcome).where(
                 table.c.queue_id.in_([queue_id for queue_id, _ in outcomes])
             )
@@ -138,11 +138,11 @@ class QueueRepository:
         return [outcome in kept for outcome in outcomes]
 
     async def take(self, at_most: int, *, leased: Collection[str]) -> list[Entry]:
-        """The oldest comparisons that nobody judges, which are this worker's from now on.
+        """Lease the oldest comparisons that no worker holds.
 
         Args:
-            at_most: comparisons.
-            leased: the queue ids of those that the worker judges already.
+            at_most: the number of comparisons.
+            leased: the queue ids of the comparisons that this worker holds already.
         """
         table = llm_comparisons
         rows = await self._store.rows(
@@ -152,32 +152,32 @@ class QueueRepository:
         for row in sorted(rows, key=lambda row: row.number):
             try:
                 entries.append(_entry(row))
-            except ValidationError:  # an earlier version accepted it, whose contract was wider
-                log.exception("a comparison in the record breaks the contract", queue_id=row.queue_id)
+            except ValidationError:  # accepted by an earlier version with a wider contract
+                log.exception("a stored comparison breaks the contract", queue_id=row.queue_id)
                 await self.finished.add((row.queue_id, UNANSWERABLE))
         return entries
 
     async def renew(self, leased: Collection[str]) -> None:
-        """Keep those of these queue ids that this worker still has for another while."""
+        """Renew the leases of these comparisons."""
         key = llm_comparisons.c.queue_id
         await self._store.rows(renewing(llm_comparisons, key=key, where=_open(), leased=leased, worker=self.worker))
 
     async def release(self) -> None:
-        """Leave what this worker has taken and not judged to others."""
+        """End this worker's leases."""
         statement = releasing(llm_comparisons, where=_open(), worker=self.worker)
         await self._store.carry_out(lambda connection: connection.execute(statement))
 
 
 def new_entry(body: ComparisonBody, prompt_sha256: str) -> Entry:
-    """An entry with an id of its own, accepted now."""
+    """A new entry, accepted now."""
     return Entry(queue_id=str(uuid4()), body=body, prompt_sha256=prompt_sha256, requested_at=datetime.now(UTC))
 
 
-async def _known(connection: Transaction, asked: Sequence[str]) -> dict[str, AlreadyQueued]:
-    """What stands under these correlation ids."""
+async def _already_queued(connection: Transaction, correlation_ids: Sequence[str]) -> dict[str, AlreadyQueued]:
+    """The comparisons that are stored under these correlation ids."""
     table = llm_comparisons
     query = select(table.c.correlation_id, table.c.queue_id, table.c.prompt_sha256, table.c.outcome)
-    found = (await connection.execute(query.where(table.c.correlation_id.in_(asked)))).all()
+    found = (await connection.execute(query.where(table.c.correlation_id.in_(correlation_ids)))).all()
     return {
         row.correlation_id: AlreadyQueued(queue_id=row.queue_id, prompt_sha256=row.prompt_sha256, outcome=row.outcome)
         for row in found

@@ -26,19 +26,19 @@ from eng5_runner.stack.platform.web import invalid
 
 
 def repeat_index(body: ComparisonBody) -> int:
-    """Which asking of its pair in this order a comparison is: 0 for the first, also where the asker does not say.
+    """How often the pair was compared before in this order; 0 if the client does not say.
 
     Raises:
-        Refusal: 400, it says something else than a whole number.
+        RequestRefused: 400: it is not a whole number from 0.
     """
-    told = body.metadata.get("repeat_index", 0)
-    if not _is_index(told):
+    index = body.metadata.get("repeat_index", 0)
+    if not _is_index(index):
         raise invalid("metadata.repeat_index must be a whole number from 0")
-    return told
+    return index
 
 
 def question_of(entry: Entry) -> Question:
-    """What the judge is asked."""
+    """The question for the judge."""
     body = entry.body
     return Question(
         prompt=body.user_prompt,
@@ -50,7 +50,7 @@ def question_of(entry: Entry) -> Question:
 
 
 def metadata_of(judge: JudgeEntry, question: Question) -> Metadata:
-    """What the result's metadata says of the words that the judge is shown."""
+    """The result's metadata about the texts that the judge is shown."""
     system = judge.system(question)
     templates: dict[str, JsonValue] = {
         template.name: template.sha256 for template in templates_in(question.prompt, system or "")
@@ -65,28 +65,28 @@ def _is_index(value: JsonValue) -> TypeGuard[int]:
 
 SERVICE = "llm_provider_service"
 _JUSTIFICATION_LENGTH = 500
-# A broker takes 1 MiB in a message where nobody has told it otherwise.
+# By default a broker accepts messages of up to 1 MiB.
 _LONGEST_ERROR_BYTES = 512 * 1024
-# What only this service can know.
+# Keys that only this service may set.
 _OURS = frozenset({"system_prompt_sha256", "cassette", "replay_of", "cost_known"})
 Metadata: TypeAlias = "dict[str, JsonValue]"
 
 
 def unanswerable(entry: Entry) -> str | None:
-    """Why no result that keeps the contract can be written for a comparison, None if one can: it is tried.
+    """Why no valid result can be written for a comparison; None if one can. The function tries it.
 
-    The correlation id has to be a UUID already.
+    The correlation id has to be a UUID.
     """
     try:
-        written = failure(entry, JudgeFailed("", ""), told={})
+        written = failure(entry, JudgeFailed("", ""), metadata={})
     except ValidationError as error:
         return f"metadata: {describe(error)}"
     except TypeError as error:  # orjson's: an integer that has more than 64 bits
         return f"metadata: {error}"
-    return "metadata: too long to be echoed" if len(written) > _LONGEST_ERROR_BYTES else None
+    return "metadata: too long to be returned" if len(written) > _LONGEST_ERROR_BYTES else None
 
 
-def success(entry: Entry, *, model: ModelEntry, verdict: Verdict, response_seconds: float, told: Metadata) -> bytes:
+def success(entry: Entry, *, model: ModelEntry, verdict: Verdict, response_seconds: float, metadata: Metadata) -> bytes:
     """The message of a verdict.
 
     Raises:
@@ -110,10 +110,10 @@ def success(entry: Entry, *, model: ModelEntry, verdict: Verdict, response_secon
     replayed: Metadata = {}
     if verdict.replay_of is not None:
         replayed = {"cassette": True, "replay_of": verdict.replay_of.model_dump(mode="json")}
-    return _message(entry, result, told=_known(verdict.cost) | told | replayed)
+    return _message(entry, result, metadata=_known(verdict.cost) | metadata | replayed)
 
 
-def failure(entry: Entry, failed: JudgeFailed, *, told: Metadata) -> bytes:
+def failure(entry: Entry, failed: JudgeFailed, *, metadata: Metadata) -> bytes:
     """The message of a comparison that could not be made.
 
     Raises:
@@ -143,7 +143,7 @@ def failure(entry: Entry, failed: JudgeFailed, *, told: Metadata) -> bytes:
         completed_at=now,
         request_metadata=_hashed(entry),
     )
-    return _message(entry, result, told=_known(failed.spent.cost) | told)
+    return _message(entry, result, metadata=_known(failed.spent.cost) | metadata)
 
 
 def _usage(spent: Verdict | Spent) -> TokenUsage:
@@ -160,11 +160,11 @@ def _hashed(entry: Entry) -> ComparisonMetadata:
 
 
 def _known(cost: float | None) -> Metadata:
-    """The contract has no empty cost: 0 there, and here that it says nothing."""
+    """Marks an unknown cost, which the contract can only write as 0."""
     return {} if cost is not None else {"cost_known": False}
 
 
-def _message(entry: Entry, result: LLMComparisonResult, *, told: Metadata) -> bytes:
+def _message(entry: Entry, result: LLMComparisonResult, *, metadata: Metadata) -> bytes:
     envelope = ComparisonEnvelope(
         event_id=uuid4(),
         event_type=entry.body.callback_topic,
@@ -174,13 +174,13 @@ def _message(entry: Entry, result: LLMComparisonResult, *, told: Metadata) -> by
         data=result,
     )
     message = envelope.model_dump(mode="json")
-    # The metadata is the asker's: all of it is echoed, also what this service does not know.
+    # The metadata is the client's: all of it is returned, also keys that this service does not know.
     echoed: Metadata = {
         **{name: value for name, value in entry.body.metadata.items() if name not in _OURS},
         "prompt_sha256": entry.prompt_sha256,
         "resolved_provider": result.provider,
         "resolved_model": result.model,
-        **told,
+        **metadata,
     }
     message["data"]["request_metadata"] = echoed
     return orjson.dumps(message)

@@ -1,12 +1,11 @@
 """The LLM Provider Service: takes comparisons over HTTP, has them judged, publishes the results.
 
-An outcome is stored before it is published, so that nothing is judged, and paid, twice: whoever asks again with the
-same correlation id and prompt gets the stored answer published again.
+A result is stored before it is published, so that nothing is judged, and paid for, twice. After a second request with
+the same correlation id and prompt, the stored result is published again.
 
-Several processes may share one database: each takes up to `workers` comparisons at a time under a lease and renews it
-while it lives, so a comparison is in one hand only. When a process dies, what it had in hand, that many at most, is
-taken by another after the lease, and may then be judged a second time; the first outcome that is stored is the only
-one that anybody is told.
+Several processes can share one database. Each takes up to `workers` comparisons at a time under leases that it renews,
+so only one process judges a comparison. When a process dies, another one takes its comparisons after
+the lease, and may judge them a second time; only the first stored result is published.
 """
 
 from __future__ import annotations
@@ -72,10 +71,10 @@ class LLMProvider:
         """Set the service up.
 
         Args:
-            store: where the queue is kept.
-            publisher: where results go.
-            judges: what it can ask; the first of a provider is its default model.
-            workers: comparisons judged at the same time.
+            store: the database of the queue.
+            publisher: of the results.
+            judges: the judges; the first of a provider is its default model.
+            workers: comparisons that are judged at the same time.
             queue_length: comparisons that may wait; more are refused with 503.
         """
         self._queue = QueueRepository(store, length=queue_length)
@@ -106,9 +105,9 @@ class LLMProvider:
         """Queue a comparison.
 
         Raises:
-            RequestRefused: 400, the body is invalid, the correlation id belongs to another prompt, nobody judges for
-                this provider and model, or the model does not take a parameter; 503, the queue is full, or the
-                provider is left alone for a while.
+            RequestRefused: 400: the body is invalid, the correlation id belongs to another prompt, there is no such
+                provider or model, or the model does not take a parameter; 503: the queue is full, or the provider has
+                failed too often.
         """
         body = await parsed(request, ComparisonBody)
         prompt_sha256 = hashlib.sha256(body.user_prompt.encode()).hexdigest()
@@ -116,23 +115,23 @@ class LLMProvider:
         _check_answerable(entry)
         _check_askable(self._entry_for(body), body)
         try:
-            known = await self._queue.accepted.add(entry)
+            queued = await self._queue.accepted.add(entry)
         except Closed as error:
             raise RequestRefused(503, error_code="SERVICE_UNAVAILABLE", message="the service is ending") from error
-        if isinstance(known, Full):
+        if isinstance(queued, Full):
             headers = {"Retry-After": str(_RETRY_AFTER_SECONDS)}
             raise RequestRefused(503, error_code="LLM_QUEUE_FULL", message="too many comparisons wait", headers=headers)
-        if known.prompt_sha256 != prompt_sha256:
+        if queued.prompt_sha256 != prompt_sha256:
             raise invalid("this correlation_id was used for another prompt")
-        if known.queue_id == entry.queue_id:
+        if queued.queue_id == entry.queue_id:
             self._woken.set()
         else:
-            await self._again(known, body.callback_topic)
-        return _queued(known.queue_id, body.callback_topic)
+            await self._publish_again(queued, body.callback_topic)
+        return _accepted(queued.queue_id, body.callback_topic)
 
-    async def _again(self, known: AlreadyQueued, topic: str) -> None:
-        if known.outcome is not None and known.outcome != UNANSWERABLE:
-            await self._publisher.publish(topic, known.outcome)
+    async def _publish_again(self, queued: AlreadyQueued, topic: str) -> None:
+        if queued.outcome is not None and queued.outcome != UNANSWERABLE:
+            await self._publisher.publish(topic, queued.outcome)
 
     def _entry_for(self, body: ComparisonBody) -> JudgeEntry:
         """The judge for the wanted provider and model.
@@ -153,7 +152,7 @@ class LLMProvider:
         raise RequestRefused(400, error_code="LLM_CONFIGURATION_ERROR", message=message)
 
     async def run(self) -> None:
-        """Judge until cancelled or closed, beginning with what was left undone."""
+        """Judge until cancelled or closed, starting with comparisons that were left unfinished."""
         try:
             async with asyncio.TaskGroup() as helpers:
                 helping = [
@@ -168,12 +167,12 @@ class LLMProvider:
             await self._let_go()
 
     def close(self) -> None:
-        """Finish what is in hand and end; the rest of the queue stays in the record."""
+        """Finish the running comparisons and end; the rest of the queue stays in the database."""
         self._closing = True
         self._woken.set()
 
     async def _take(self, judging: asyncio.TaskGroup) -> None:
-        """Take what waits as places get free. Other processes' comparisons are looked for now and then."""
+        """Take waiting comparisons as workers become free; look regularly for those that other processes left."""
         while not self._closing:
             self._woken.clear()
             places = self._workers - len(self._leased)
@@ -204,48 +203,48 @@ class LLMProvider:
             await self._queue.renew(tuple(self._leased))
 
     async def _let_go(self) -> None:
-        """What was not judged need not wait for the end of the lease."""
+        """Release the leases, so that other processes need not wait for them to expire."""
         try:
             async with asyncio.timeout(_LET_GO_SECONDS):
                 await self._queue.release()
         except (*FAILURES, ServiceUnavailable, TimeoutError) as error:
-            log.warning("the comparisons in hand stay taken until their lease ends", cause=type(error).__name__)
+            log.warning("the running comparisons stay leased until their leases expire", cause=type(error).__name__)
 
     async def _outcome(self, entry: Entry) -> bytes:
-        """The result of a comparison as it goes on the wire, also where a bug kept it from being judged."""
+        """The message of a comparison's result, also if a bug prevented the judgement."""
         problem = unanswerable(entry)
         if problem is not None:  # an earlier version accepted it
             log.error("no valid result can be written for a comparison", queue_id=entry.queue_id, reason=problem)
             return UNANSWERABLE
         try:
             return await self._judged_message(entry)
-        except RunnerError:  # foreseen, and no comparison's own: the disk is full, say
+        except RunnerError:  # expected, and not of this comparison, such as a full disk
             raise
         except Exception:  # one comparison's boundary: a bug in it must not end the others
             log.exception("a comparison failed", queue_id=entry.queue_id)
             self._judged.labels(_provider_of(entry.body), "failed").inc()
             failed = JudgeFailed("INTERNAL_ERROR", "internal error; see the log", spent=Spent(cost=None))
-            return failure(entry, failed, told={})
+            return failure(entry, failed, metadata={})
 
     async def _judged_message(self, entry: Entry) -> bytes:
-        """The result of a comparison, as it goes on the wire."""
+        """The message of a comparison's result."""
         provider = _provider_of(entry.body)
         clock = asyncio.get_running_loop().time
         began = clock()
         try:
             judge = self._entry_for(entry.body)
-        except RequestRefused as refusal:  # queued by an earlier process, whose judge this one lacks
+        except RequestRefused as refusal:  # queued by an earlier process that had another judge
             self._judged.labels(provider, "failed").inc()
-            return failure(entry, JudgeFailed(refusal.error_code, refusal.message), told={})
+            return failure(entry, JudgeFailed(refusal.error_code, refusal.message), metadata={})
         question = question_of(entry)
-        told = metadata_of(judge, question)
+        metadata = metadata_of(judge, question)
         try:
             verdict = await judge.judge(question)
         except JudgeFailed as failed:
             self._judged.labels(provider, "failed").inc()
-            return failure(entry, failed, told=told)
+            return failure(entry, failed, metadata=metadata)
         self._judged.labels(provider, "replayed" if verdict.replay_of else "judged").inc()
-        return success(entry, model=judge.model, verdict=verdict, response_seconds=clock() - began, told=told)
+        return success(entry, model=judge.model, verdict=verdict, response_seconds=clock() - began, metadata=metadata)
 
 
 def _provider_of(body: ComparisonBody) -> str:
@@ -253,11 +252,11 @@ def _provider_of(body: ComparisonBody) -> str:
 
 
 def _check_answerable(entry: Entry) -> None:
-    """Refuse what no valid result could be written for.
+    """Refuse a comparison for which no valid result could be written.
 
     Raises:
-        RequestRefused: 400, the topic is not ours, the correlation id is no canonical UUID, or the metadata does
-            not fit: it does not name two essays, or holds what cannot be echoed.
+        RequestRefused: 400: the topic is not ours, the correlation id is not a canonical UUID, or the metadata does not
+            name two essays or cannot be returned.
     """
     body = entry.body
     if body.callback_topic != Topic.COMPARISON:
@@ -267,7 +266,7 @@ def _check_answerable(entry: Entry) -> None:
         written = str(UUID(body.correlation_id))
     except ValueError as error:
         raise invalid("correlation_id must be a UUID") from error
-    if written != body.correlation_id.lower():  # which is longer than its column, perhaps
+    if written != body.correlation_id.lower():  # it can be longer than its column
         raise invalid("correlation_id must be a UUID in its usual form")
     problem = unanswerable(entry)
     if problem is not None:
@@ -275,22 +274,22 @@ def _check_answerable(entry: Entry) -> None:
 
 
 def _check_askable(entry: JudgeEntry, body: ComparisonBody) -> None:
-    """Refuse what its judge would not take.
+    """Refuse what the judge does not take.
 
     Raises:
-        RequestRefused: 400, the model does not take a parameter; 503, its provider has failed too often for now.
+        RequestRefused: 400: the model does not take a parameter; 503: its provider has failed too often.
     """
     refused = next(refusals(entry.model, body.llm_config_overrides, today=datetime.now(UTC).date()), None)
     if refused is not None:
         raise RequestRefused(400, error_code="LLM_CONFIGURATION_ERROR", message=refused.for_clients())
     pause = math.ceil(entry.pauses())
     if pause > 0:
-        message = f"{entry.model.provider} has failed too often; it is asked again in {pause} s"
+        message = f"{entry.model.provider} has failed too often; it is tried again in {pause} s"
         raise RequestRefused(
             503, error_code="LLM_PROVIDER_UNAVAILABLE", message=message, headers={"Retry-After": str(pause)}
         )
 
 
-def _queued(queue_id: str, topic: str) -> web.Response:
+def _accepted(queue_id: str, topic: str) -> web.Response:
     message = f"Queued; the result comes on {topic}."
     return answer(ComparisonQueued(queue_id=queue_id, message=message), status=202)

@@ -2,8 +2,8 @@
 
 It is documented by librdkafka as the property `test.mock.num.brokers`: a client with that property owns a cluster on
 free loopback ports, and the cluster lives as long as the client. It is volatile, knows no TLS and no SASL, starts its
-group coordinator late, and keeps about 5 MiB a partition, after which it silently drops the oldest records; the
-publisher's pacing (see `kafka`) is there for that limit.
+group coordinator late, and keeps about 5 MiB a partition, after which it silently drops the oldest records. The
+publisher is paced because of that limit (see `kafka`).
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _ANSWER_SECONDS = 10.0
 
 
 class EmbeddedBroker:
-    """A cluster of one broker, empty when made, gone when closed."""
+    """A cluster of one broker: empty at its start, gone when it is closed."""
 
     def __init__(self) -> None:
         self._owner: Producer | None = Producer({"test.mock.num.brokers": 1, "log_level": _LOG_LEVEL})
         metadata = self._owner.list_topics(timeout=_ANSWER_SECONDS)
-        # A metadata request by name makes the mock create the topic, before anybody looks for it.
+        # A metadata request by name makes the mock create the topic, before a client looks for it.
         for topic in Topic:
             self._owner.list_topics(topic.value, timeout=_ANSWER_SECONDS)
         self.bootstrap = ",".join(f"{broker.host}:{broker.port}" for broker in metadata.brokers.values())
@@ -40,7 +40,7 @@ class EmbeddedBroker:
 
 @asynccontextmanager
 async def embedded_broker() -> AsyncIterator[str]:
-    """A new, empty broker with the contract's topics; gives its bootstrap addresses.
+    """A new, empty broker with the contract's topics; yields its bootstrap addresses.
 
     Raises:
         ServiceUnavailable: librdkafka could not start its mock cluster, or the cluster did not answer in 10 s.

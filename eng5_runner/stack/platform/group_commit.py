@@ -1,4 +1,4 @@
-"""One transaction for all that arrives while the last one was under way, instead of one for each."""
+"""Group commit: everything that arrives during one transaction is written in the next one together."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _LARGEST_GROUP = 500
 
 
 class Closed(Exception):
-    """Nobody writes any more: whether the item is in the store is not known."""
+    """Writing has ended; it is not known whether the item is stored."""
 
 
 class GroupCommit(Generic[ItemT, ResultT]):
-    """Collects items and writes them in groups; whoever added one goes on when it is in the store."""
+    """Collects items and writes them in groups; `add` returns when its item is stored."""
 
     def __init__(self, write: Callable[[Sequence[ItemT]], Awaitable[Sequence[ResultT]]]) -> None:
-        """Take what writes a group and gives one result for each item, in order."""
+        """Set it up with a function that writes a group and returns a result for each item, in order."""
         self._write = write
         self._waiting: list[tuple[ItemT, asyncio.Future[ResultT]]] = []
         self._group: list[tuple[ItemT, asyncio.Future[ResultT]]] = []
@@ -42,7 +42,7 @@ class GroupCommit(Generic[ItemT, ResultT]):
         return await future
 
     async def run(self) -> None:
-        """Write groups until cancelled. What the writing raises ends this task: nobody may go on without it."""
+        """Write groups until cancelled. An error of the write ends this task, as nothing may continue without it."""
         try:
             while True:
                 await self._arrived.wait()

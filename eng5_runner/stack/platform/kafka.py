@@ -22,13 +22,13 @@ from eng5_runner.transport.kafka import START_SECONDS, explain, started
 
 log = structlog.get_logger(__name__)
 
-# A group waits for a member that died without a word.
+# The group waits for a member that died without leaving.
 _JOIN_SECONDS = 40.0
 _SESSION_MILLISECONDS = 10_000
-# Partitions that somebody adds to a topic are noticed after so long.
+# Partitions that are added to a topic are noticed within this time.
 _METADATA_MILLISECONDS = 10_000
 _ANSWER_SECONDS = 3.0
-# A broker that is started anew, on a busy machine too, is back before; its client gives a message up after 10 s.
+# A broker that restarts is back within this time, on a busy machine too; its client gives up a message after 10 s.
 _OUTAGE_SECONDS = 120.0
 _SENT_AGAIN_SECONDS = 0.5
 _SENT_AT_ONCE = 64
@@ -46,13 +46,13 @@ LARGEST_MESSAGE_BYTES = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
-    """A Kafka that is there.
+    """A running Kafka.
 
     Attributes:
         bootstrap: `host:port`, comma separated.
-        access: what its clients need beyond that, by aiokafka's names.
-        topic_prefix: stands before each topic's name.
-        is_embedded: whether it is our own mock broker, which has to be spared.
+        access: further arguments of its clients, by aiokafka's names.
+        topic_prefix: the start of each topic's name.
+        is_embedded: whether it is our own mock broker, whose writers are paced.
     """
 
     bootstrap: str
@@ -62,11 +62,11 @@ class Cluster:
 
 
 class Pacer:
-    """A token bucket for each partition: how long a writer has to wait before the next record.
+    """A token bucket for each partition, which tells a writer how long to wait before the next record.
 
     Attributes:
-        rate: bytes a second that a partition takes on average.
-        burst: bytes that it takes at once.
+        rate: bytes a second for a partition on average.
+        burst: bytes that a partition accepts at once.
     """
 
     def __init__(self, *, rate: float, burst: float, clock: Callable[[], float]) -> None:
@@ -85,7 +85,7 @@ class Pacer:
 
 
 class Publisher:
-    """What all services of the stack write through."""
+    """The Kafka writer of all services of the stack."""
 
     def __init__(self, producer: AIOKafkaProducer, pacer: Pacer | None, *, topic_prefix: str = "") -> None:
         self._producer = producer
@@ -97,24 +97,24 @@ class Publisher:
     async def publish(self, topic: str, value: bytes, *, key: bytes | None = None) -> None:
         """Append one message and return when the broker has it.
 
-        Messages without a key go round all partitions, 32 to each, so that none of them fills up before the others.
-        A broker that is away is waited for; what it had taken before its acknowledgement was lost is there twice then,
-        which every reader of the contract's topics has to bear with.
+        Messages without a key go to all partitions in turn, 32 to each, so that none fills up before the others.
+        It waits for a broker that is away. A message whose acknowledgement was lost is then in the topic twice; readers
+        of the contract's topics have to accept that.
 
         Raises:
             ServiceUnavailable: the broker refused it, or did not take it for 2 minutes.
         """
         topic = self._prefix + topic
         clock = asyncio.get_running_loop().time
-        patience_ends = clock() + _OUTAGE_SECONDS
+        deadline = clock() + _OUTAGE_SECONDS
         while True:
             try:
                 await self._send(topic, value, key=key)
             except KafkaError as error:
-                if not error.retriable or clock() > patience_ends:
+                if not error.retriable or clock() > deadline:
                     raise ServiceUnavailable(
                         f"the broker did not take a message for {topic}: {error!r}",
-                        remedy="See to the broker, start the service again, and resume the run.",
+                        remedy="Repair the broker, start the service again, and resume the run.",
                     ) from error
                 log.warning("the broker is away: sending again", topic=topic, cause=type(error).__name__)
                 await asyncio.sleep(_SENT_AGAIN_SECONDS)
@@ -130,7 +130,7 @@ class Publisher:
         await self._producer.send_and_wait(topic, value, key=key, partition=partition)
 
     async def publish_all(self, topic: str, values: Iterable[bytes]) -> None:
-        """Append many messages, several at a time, so that they may come in another order.
+        """Append many messages, several at a time, so their order can change.
 
         Raises:
             ExceptionGroup: of ServiceUnavailable, the broker did not take them.
@@ -141,7 +141,7 @@ class Publisher:
                 tasks.create_task(self._publish_each(topic, queue))
 
     async def _publish_each(self, topic: str, queue: Iterator[bytes]) -> None:
-        """Work off a queue that several share."""
+        """Publish the messages of a shared queue."""
         for value in queue:
             await self.publish(topic, value)
 
@@ -165,7 +165,7 @@ class Publisher:
 
     @property
     def seconds_paced(self) -> float:
-        """Seconds that writers have waited for the pace, in all."""
+        """Seconds that writers have waited for the pacer, in all."""
         return self._waited
 
 
@@ -180,9 +180,9 @@ async def open_publisher(cluster: Cluster) -> AsyncIterator[Publisher]:
         "bootstrap_servers": cluster.bootstrap,
         "acks": "all",
         "linger_ms": _LINGER_MILLISECONDS,
-        "enable_idempotence": False,  # the mock broker does not dedupe, and without it a send cannot hang for ever
+        "enable_idempotence": False,  # the mock broker does not support it, and without it a send cannot hang for ever
         "max_request_size": LARGEST_MESSAGE_BYTES,
-        "compression_type": "gzip",  # every reader has it; a broker's own limit, often 1 MiB, is one of what it is sent
+        "compression_type": "gzip",  # every reader supports it; a broker limits compressed bytes
         "request_timeout_ms": 10_000,
         "metadata_max_age_ms": _METADATA_MILLISECONDS,
     }
@@ -202,7 +202,7 @@ async def open_reader(
 ) -> AsyncIterator[AIOKafkaConsumer]:
     """A group-less consumer of all partitions, positioned at their beginning or their end.
 
-    A log that has lost its beginning is read from the oldest record that is left: whoever misses an answer asks again.
+    A log without its beginning is read from the oldest record that is left; clients repeat unanswered requests.
 
     Raises:
         ServiceUnavailable: the broker does not answer within 15 s.
@@ -221,9 +221,9 @@ async def open_reader(
 
 @asynccontextmanager
 async def open_member(cluster: Cluster, *topics: Topic, group: str) -> AsyncIterator[AIOKafkaConsumer]:
-    """A consumer that shares the topics with the other members of its group, from where the group has committed.
+    """A consumer in a group, from the group's committed offsets; it shares the topics with the other members.
 
-    It has joined when this returns; whoever reads commits.
+    It has joined when this returns. The caller commits the offsets.
 
     Raises:
         ServiceUnavailable: the broker does not answer, or does not let it join, within 40 s.

@@ -1,12 +1,12 @@
-"""Work that several processes share through one database: who takes a piece holds it under a lease that it renews.
+"""Work that several processes share through one database: a worker holds a piece of work under a lease and renews it.
 
-Leases are told in the database's clock, so the workers' own clocks may differ. A lease counts as over when it was not
-renewed in time and the database itself has been up for as long as a lease: after an outage of the database everybody
-gets to renew before anybody takes.
+Leases use the database's clock, so the workers' clocks may differ. A lease has expired when it was not renewed in time
+and the database has been up for at least the length of a lease. So after an outage of the database every worker can
+renew its leases before another worker takes them.
 
-What a worker has in hand it knows itself, and says with every statement: a lease that has lapsed in its own hand, while
-the machine slept, it does not take again but renews, if nobody was quicker; and what stands under its name without its
-knowledge, because the connection broke between the commit and the answer, it takes as if it were free.
+Each statement lists the ids that the worker itself holds (`leased`). An expired lease among them, for example after the
+machine slept, is renewed and not taken again, unless another worker took it. A row under this worker's name that is not
+among them is treated as free: the connection broke after the commit and before the reply.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ KeyT = TypeVar("KeyT", int, str)
 
 
 class _Now(FunctionElement[float]):
-    """Seconds since 1970 by the database's clock."""
+    """The database's clock, in seconds since 1970."""
 
     type = Double()
     inherit_cache = True
 
 
 class _UpSince(FunctionElement[float]):
-    """When the database's server started; 0 where there is no server."""
+    """The start of the database server, in seconds since 1970; 0 without a server."""
 
     type = Double()
     inherit_cache = True
@@ -47,7 +47,7 @@ def _now_in_sqlite(_element: _Now, _compiler: SQLCompiler, **_: Any) -> str:
 
 @compiles(_Now, "postgresql")
 def _now_in_postgresql(_element: _Now, _compiler: SQLCompiler, **_: Any) -> str:
-    # Not now(): that stands still within a transaction.
+    # Not now(), which does not advance within a transaction.
     return "extract(epoch FROM clock_timestamp())::double precision"
 
 
@@ -62,33 +62,33 @@ def _server_start(_element: _UpSince, _compiler: SQLCompiler, **_: Any) -> str:
 
 
 def free(table: Table) -> ColumnElement[bool]:
-    """Whether nobody holds a row."""
+    """Whether no worker holds a row."""
     over = and_(table.c.lease_until < _Now(), _UpSince() + LEASE_SECONDS < _Now())
     return or_(table.c.lease_until.is_(None), over)
 
 
 def lease() -> ColumnElement[float]:
-    """The end of a lease that begins, or is renewed, now."""
+    """The end of a lease that starts, or is renewed, now."""
     return _Now() + LEASE_SECONDS
 
 
 def taking(
     table: Table, *, key: Column[KeyT], where: ColumnElement[bool], leased: Collection[KeyT], worker: str, at_most: int
 ) -> Executable:
-    """The statement that takes the oldest free rows of those that are wanted and gives them; it may be done twice.
+    """The statement that leases the oldest free rows and returns them. It can safely be executed twice.
 
-    Two workers that take at the same time pass over each other's rows; SQLite has one writer at a time anyway.
+    Two workers at the same time skip each other's rows. SQLite has one writer at a time anyway.
 
     Args:
-        table: where the work stands.
+        table: of the work.
         key: a unique column.
-        where: what is wanted.
-        leased: the keys of what the worker has taken and not finished, some dozens: databases bound the number of values.
-        worker: who takes.
-        at_most: rows.
+        where: the rows that are wanted.
+        leased: the keys that the worker holds already, some dozens; databases limit the number of values.
+        worker: the worker's id.
+        at_most: the number of rows.
     """
-    to_be_had = and_(or_(free(table), table.c.worker == worker), key.not_in(leased))
-    wanted = select(key).where(where, to_be_had).order_by(*table.primary_key).limit(at_most)
+    available = and_(or_(free(table), table.c.worker == worker), key.not_in(leased))
+    wanted = select(key).where(where, available).order_by(*table.primary_key).limit(at_most)
     # Evaluated once; a subquery might be evaluated for each row.
     picked = wanted.with_for_update(skip_locked=True).cte("picked")
     taken = update(table).where(key.in_(select(picked.c[key.name])))
@@ -98,11 +98,11 @@ def taking(
 def renewing(
     table: Table, *, key: Column[KeyT], where: ColumnElement[bool], leased: Collection[KeyT], worker: str
 ) -> Executable:
-    """The statement that renews the leases of what a worker has in hand and gives the keys of what it still holds."""
+    """The statement that renews a worker's leases and returns the keys that it still holds."""
     held = and_(table.c.worker == worker, key.in_(leased), where)
     return update(table).where(held).values(lease_until=lease()).returning(key)
 
 
 def releasing(table: Table, *, where: ColumnElement[bool], worker: str) -> Executable:
-    """The statement that gives back what a worker holds, so that nobody has to wait for the lease's end."""
+    """The statement that ends all leases of a worker, so that no other worker has to wait for them to expire."""
     return update(table).where(table.c.worker == worker, where).values(worker=None, lease_until=None)

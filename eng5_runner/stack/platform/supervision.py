@@ -1,4 +1,4 @@
-"""Services' tasks: watched while they work, and ended in order."""
+"""Task supervision: the services' tasks are watched while they run, and ended in order."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _DRAIN_SECONDS = 5.0
 async def at_work(
     work: Coroutine[Any, Any, None], *, name: str, drain: Callable[[], None] | None = None
 ) -> AsyncIterator[asyncio.Task[None]]:
-    """A service's task; at the end it is told to finish what it has in hand, for at most 5 s, and is then cancelled.
+    """A service's task; at the end it may finish its current work, for at most 5 s, and is then cancelled.
 
     Args:
         work: the service.
         name: of the task.
-        drain: makes it take nothing new and end; None where nothing has to be finished.
+        drain: makes the service take nothing new and end; None if nothing has to be finished.
     """
     task = asyncio.create_task(work, name=name)
     try:
@@ -35,7 +35,7 @@ async def at_work(
 
 
 async def until(stop: asyncio.Event, *working: asyncio.Task[None]) -> None:
-    """Wait for the stop or for a death; a service's death is raised here."""
+    """Wait until `stop` is set or a task ends; the error of a failed task is raised here."""
     stopped = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({stopped, *working}, return_when=asyncio.FIRST_COMPLETED)

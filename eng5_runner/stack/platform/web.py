@@ -1,4 +1,4 @@
-"""What the HTTP sides of all services share: the error shape, the correlation id, health, metrics, a free port."""
+"""The HTTP parts that all services share: the shape of errors, the correlation id, health, metrics, a free port."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ _SHUTDOWN_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Checkup:
-    """What `/healthz` asks before it says that a service is healthy.
+    """The check that `/healthz` makes before it reports that a service is healthy.
 
     Attributes:
-        problem: why it does not work just now, None if it does.
+        problem: why the service does not work at the moment; None if it does.
     """
 
     problem: Callable[[], Awaitable[str | None]]
@@ -52,8 +52,8 @@ class RequestRefused(Exception):
     Attributes:
         status: the HTTP status.
         error_code: the contract's name of the kind of error.
-        message: what is wrong, for a person.
-        headers: what goes with it, such as `Retry-After`.
+        message: what is wrong, for people.
+        headers: of the answer, such as `Retry-After`.
     """
 
     def __init__(self, status: int, *, error_code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
@@ -65,12 +65,12 @@ class RequestRefused(Exception):
 
 
 def not_found(message: str) -> RequestRefused:
-    """404 in the contract's words."""
+    """A 404 in the contract's shape."""
     return RequestRefused(404, error_code="RESOURCE_NOT_FOUND", message=message)
 
 
 def invalid(message: str) -> RequestRefused:
-    """400 in the contract's words."""
+    """A 400 in the contract's shape."""
     return RequestRefused(400, error_code="VALIDATION_ERROR", message=message)
 
 
@@ -81,7 +81,7 @@ def answer(body: BaseModel | Mapping[str, JsonValue], *, status: int = 200) -> w
 
 
 async def parsed(request: web.Request, model: type[BodyT]) -> BodyT:
-    """The request's body as a model; fields that we do not know are ignored.
+    """The request's body as a model; unknown fields are ignored.
 
     Raises:
         RequestRefused: the body breaks the contract; the message says where, without its values.
@@ -98,9 +98,9 @@ def service(
     """An application with `/healthz`, `/metrics` and the contract's error shape, and its metrics.
 
     Args:
-        name: the service's name in the field.
-        largest_body: bytes that a request's body may have.
-        honours: what it heeds of a request beyond the contract, where that is anything.
+        name: the service's name.
+        largest_body: the most bytes of a request's body.
+        honours: the study options that the service supports, if any.
     """
     registry = CollectorRegistry()
     requests = Counter("http_requests", "Answered requests.", ["method", "route", "status"], registry=registry)
@@ -170,7 +170,7 @@ def _refused(refusal: RequestRefused, *, name: str, correlation_id: str) -> web.
 
 @asynccontextmanager
 async def served(app: web.Application, *, host: str = LOOPBACK, port: int = 0) -> AsyncIterator[str]:
-    """The application on a port, 0 for a free one; gives its address, `http://<host>:<port>`.
+    """Serve the application on a port, 0 for a free one; yields its address, `http://<host>:<port>`.
 
     Raises:
         ConfigurationError: the address cannot be listened on.

@@ -1,6 +1,6 @@
 """Models behind Anthropic's Messages API.
 
-The module imports the client library and is itself imported only when such a model is asked.
+The module imports the client library, and is imported only when such a model is called.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from anthropic.types import Message
 from eng5_runner.judges.answer_format import answer_schema
 from eng5_runner.judges.credentials import Access
 from eng5_runner.judges.manifest import Usage
-from eng5_runner.stack.llm.providers.protocol import Call, End, Reply, by_status, nonsense, too_slow, unreachable
+from eng5_runner.stack.llm.providers.protocol import Call, End, Reply, by_status, malformed, too_slow, unreachable
 
 _CUT = frozenset({"max_tokens", "model_context_window_exceeded"})
 
@@ -40,12 +40,12 @@ class Messages:
             raise unreachable() from None
         except anthropic.APIStatusError as error:
             raise by_status(error.status_code, error.response.headers, reason=_reason(error.body)) from None
-        except (anthropic.AnthropicError, ValueError):  # no JSON, or not of the API's form
-            raise nonsense() from None
+        except (anthropic.AnthropicError, ValueError):  # not JSON, or not of the API's form
+            raise malformed() from None
         return _reply(message)
 
     async def close(self) -> None:
-        """Let go of its connections."""
+        """Close its connections."""
         await self._client.close()
 
 
@@ -75,10 +75,10 @@ def _reason(body: object) -> str | None:
 
 
 def _reply(message: Message) -> Reply:
-    """The client does not check the form of what it gets: a gateway's page of HTML arrives as text."""
+    """Check the form of the answer, as the client library does not: a gateway's HTML page arrives as text."""
     content = getattr(message, "content", None)
     if not isinstance(content, list) or message.stop_reason is None:
-        raise nonsense()
+        raise malformed()
     text = "".join(block.text for block in content if getattr(block, "type", None) == "text")
     end = End.DONE
     if message.stop_reason == "refusal":

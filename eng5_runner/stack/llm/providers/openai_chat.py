@@ -1,6 +1,6 @@
 """Models behind OpenAI's Chat Completions API: OpenAI, OpenRouter, vLLM, Ollama, llama.cpp.
 
-The module imports the client library and is itself imported only when such a model is asked.
+The module imports the client library, and is imported only when such a model is called.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from eng5_runner.contracts.request import Provider
 from eng5_runner.judges.answer_format import SCHEMA_NAME, answer_schema
 from eng5_runner.judges.credentials import Access
 from eng5_runner.judges.manifest import Usage
-from eng5_runner.stack.llm.providers.protocol import Call, End, Reply, by_status, nonsense, too_slow, unreachable
+from eng5_runner.stack.llm.providers.protocol import Call, End, Reply, by_status, malformed, too_slow, unreachable
 
 _ENDS = frozenset({"stop", "length", "content_filter"})
 
@@ -45,12 +45,12 @@ class Chat:
         except openai.APIStatusError as error:
             reason = error.code or error.type
             raise by_status(error.status_code, error.response.headers, reason=reason, param=error.param) from None
-        except (openai.OpenAIError, ValueError):  # no JSON, or not of the API's form
-            raise nonsense() from None
+        except (openai.OpenAIError, ValueError):  # not JSON, or not of the API's form
+            raise malformed() from None
         return _reply(completion, call)
 
     async def close(self) -> None:
-        """Let go of its connections."""
+        """Close its connections."""
         await self._client.close()
 
     def _request(self, call: Call) -> dict[str, Any]:
@@ -71,20 +71,20 @@ class Chat:
             request["reasoning_effort"] = call.effort.value
         if call.verbosity is not None:
             request["verbosity"] = call.verbosity.value
-        if call.model.provider is Provider.OPENROUTER:  # or it drops without a word what a model does not take
+        if call.model.provider is Provider.OPENROUTER:  # else it silently drops what a model does not take
             request["extra_body"] = {"provider": {"require_parameters": True}, "usage": {"include": True}}
         return request
 
 
 def _reply(completion: ChatCompletion, call: Call) -> Reply:
-    """The client does not check the form of what it gets: a gateway's page of HTML arrives as text."""
+    """Check the form of the answer, as the client library does not: a gateway's HTML page arrives as text."""
     try:
         choice = completion.choices[0]
         text, refusal, end = choice.message.content, choice.message.refusal, choice.finish_reason
     except (AttributeError, IndexError, TypeError):
-        raise nonsense() from None
+        raise malformed() from None
     if end not in _ENDS or not isinstance(text, str | None):
-        raise nonsense()
+        raise malformed()
     if refusal or end == "content_filter":
         how, text = End.REFUSED, ""
     else:
@@ -92,17 +92,17 @@ def _reply(completion: ChatCompletion, call: Call) -> Reply:
     return Reply(text=text or "", end=how, usage=_usage(completion.usage, provider=call.model.provider))
 
 
-def _usage(told: CompletionUsage | None, *, provider: Provider) -> Usage | None:
+def _usage(usage: CompletionUsage | None, *, provider: Provider) -> Usage | None:
     """The tokens; Google's total holds the thinking, its completion does not; OpenRouter says what it charged."""
     try:
-        counts = told and (told.prompt_tokens, told.completion_tokens, told.total_tokens)
+        counts = usage and (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens)
     except AttributeError:
         return None
-    if not told or not counts or not all(type(count) is int and count >= 0 for count in counts):
+    if not usage or not counts or not all(type(count) is int and count >= 0 for count in counts):
         return None
     prompt, completion, total = counts
-    details = told.prompt_tokens_details
-    cost = getattr(told, "cost", None) if provider is Provider.OPENROUTER else None
+    details = usage.prompt_tokens_details
+    cost = getattr(usage, "cost", None) if provider is Provider.OPENROUTER else None
     return Usage(
         prompt=prompt,
         completion=max(completion, total - prompt),
