@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?= tests
 
-.PHONY: help setup demo test guard test-pythons check lint-containers bench validate schemas lock clean
+.PHONY: help setup demo test guard test-pythons check lint-containers bench validate schemas options lock clean
 
 help:
 	@echo "make setup   create .venv with the console script eng5-runner"
@@ -16,6 +16,7 @@ help:
 	@echo "make bench   measure (ratios in one run)"
 	@echo "make validate  rerun the simulations behind docs/validation.md"
 	@echo "make schemas write the generated JSON Schemas into schemas/"
+	@echo "make options write docs/options.md from the option table"
 	@echo "make lock    resolve the dependencies anew (needs the package uv)"
 
 setup: $(VENV)/.runtime
@@ -70,6 +71,9 @@ validate: $(VENV)/.dev
 
 schemas: $(VENV)/.dev
 	$(BIN)/python -m tests.contracts.golden schemas
+
+options: $(VENV)/.dev
+	$(BIN)/python -m tests.support.options_table docs/options.md
 
 # The locks carry hashes and name neither an index nor a host.
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet

@@ -14,9 +14,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
-from eng5_runner.app.settings import Url
+from eng5_runner.app.addresses import AN_ADDRESS, check_address
 from eng5_runner.app.tokens import admin_token, no_token
 from eng5_runner.contracts.administration import AdminText, RecordT
 from eng5_runner.contracts.base import WireModel, describe
@@ -83,11 +83,10 @@ def checked_url(url: str, *, option: str) -> str:
         UsageError: it is not an address, or holds a password.
     """
     try:
-        return TypeAdapter(Url).validate_python(url.strip()).rstrip("/")
-    except ValidationError as error:
-        raise UsageError(
-            f"{option} is not the address of a service: {describe(error)}.", remedy=f"Correct {option}."
-        ) from None
+        check_address(url.strip())
+    except ValueError:
+        raise UsageError(f"{option} must be {AN_ADDRESS}.", remedy=f"Correct {option}.") from None
+    return url.strip().rstrip("/")
 
 
 def text_body(resource: AdminText[RecordT], file: Path, **values: object) -> WireModel:

@@ -1,170 +1,158 @@
-"""Settings to a run's spec."""
+"""From settings to a run's spec: which services it uses, what it sends, and which settings contradict each other."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from uuid import UUID
 
-from eng5_runner.app.design import check_design
-from eng5_runner.app.settings import Settings
-from eng5_runner.contracts.request import LLMConfigOverrides
+from eng5_runner.app.addresses import CJ_DEFAULT, CONTENT_DEFAULT, KAFKA_DEFAULT
+from eng5_runner.app.options.table import SETTINGS, Settings
 from eng5_runner.core.inputs import Inputs
-from eng5_runner.core.spec import Budget, KafkaAccess, RunSpec, Study, Target, Timeouts, Uploading
+from eng5_runner.core.spec import RunSpec, Target
 from eng5_runner.errors import InputsMissing, UsageError
 from eng5_runner.inventory.boundary_pairs import read_pairs
 
-# Where HuleEdu's services listen on a developer's machine.
-DEFAULT_KAFKA = "localhost:9093"
-DEFAULT_CONTENT = "http://localhost:8001/v1/content"
-DEFAULT_CJ = "http://localhost:9095"
+# The settings of which the spec has the named file's text.
+_TEXT_FILES = MappingProxyType({"system_prompt": "--system-prompt", "rubric": "--rubric"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Destination:
-    """What is sent where."""
+    """The services that a run uses, and whether it sends its request to them."""
 
     target: Target
     send: bool
 
 
 def destination(settings: Settings) -> Destination:
-    """Which services a run talks to: those that were given, else the embedded ones, else none.
+    """The services of a run: those that were given, else the embedded ones.
 
     Raises:
         UsageError: the given services are asked for what only the embedded ones can do.
     """
     send = settings.mode.executes and not settings.no_kafka
     if not settings.mode.executes or not executes_remotely(settings):
-        # The embedded stack's addresses are known once it is up; without Kafka there is nobody to upload for.
+        # The embedded stack's addresses are known once it is up. Without Kafka no service needs the texts.
         content = "http://embedded/v1/content" if send else None
         target = Target(stack="embedded", content_service_url=content, replays=not settings.no_cache)
         return Destination(target=target, send=send)
     if settings.no_cache:
         raise UsageError(
-            "--no-cache is for the embedded stack; what the given services keep is theirs.",
+            "--no-cache works with the embedded stack only; the given services have a cache of their own.",
             remedy="Leave it out, or start the services with it: eng5-runner stack up --no-cache.",
         )
-    return Destination(
-        target=Target(
-            stack="remote",
-            kafka_bootstrap=settings.kafka_bootstrap or DEFAULT_KAFKA,
-            kafka_client_id=settings.kafka_client_id,
-            kafka_access=_kafka_access(settings),
-            topic_prefix=settings.kafka_topic_prefix,
-            content_service_url=settings.content_service_url or DEFAULT_CONTENT,
-            cj_service_url=settings.cj_service_url or DEFAULT_CJ,
-            llm_provider_service_url=settings.llm_provider_service_url,
-        ),
-        send=send,
-    )
+    addresses = {
+        "kafka_bootstrap": KAFKA_DEFAULT,
+        "content_service_url": CONTENT_DEFAULT,
+        "cj_service_url": CJ_DEFAULT,
+    }
+    given = {field: value for field, value in _section(settings, "target").items() if value}
+    access = _section(settings, "target.kafka_access")
+    target = Target.model_validate({"stack": "remote", "kafka_access": access} | addresses | given)
+    return Destination(target=target, send=send)
 
 
 def executes_remotely(settings: Settings) -> bool:
-    """Whether an execution with these settings goes to services that were given, also where this is only a plan."""
+    """Whether an execution with these settings uses given services, also where this run is only a plan."""
     given = (settings.kafka_bootstrap, settings.content_service_url, settings.cj_service_url)
     return settings.stack == "remote" or (settings.stack == "auto" and any(given))
 
 
-def _kafka_access(settings: Settings) -> KafkaAccess:
-    return KafkaAccess(
-        protocol=settings.kafka_security_protocol,
-        mechanism=settings.kafka_sasl_mechanism,
-        user=settings.kafka_user,
-        ca=_absolute(settings.kafka_ca),
-        client_cert=_absolute(settings.kafka_client_cert),
-        client_key=_absolute(settings.kafka_client_key),
-    )
-
-
-def _absolute(path: Path | None) -> str | None:
-    """A run can be resumed from another folder."""
-    return None if path is None else str(path.resolve())
-
-
 def build_spec(settings: Settings, inputs: Inputs, *, run_id: UUID, label: str) -> RunSpec:
-    """The spec of a new run.
+    """The spec of a new run: each setting at the place that the option table names.
 
     Raises:
-        UsageError: an id is no UUID, or two settings contradict each other.
+        UsageError: two settings contradict each other.
         InputsInvalid: the table of pairs cannot be used.
-        InputsMissing: a prompt or rubric file is not there.
+        InputsMissing: a prompt or rubric file cannot be read.
     """
     check_design(settings)
     where = destination(settings)
-    return RunSpec(
-        run_id=run_id,
-        label=label,
-        mode=settings.mode,
-        send=where.send,
-        assets=str(settings.assets.resolve()),
-        encoding=settings.encoding,
-        study=Study(
-            assignment_id=None if settings.mode.anchors_only else _uuid(settings.assignment_id, "--assignment-id"),
-            course_id=_uuid(settings.course_id, "--course-id"),
-            grade_scale=settings.grade_scale,
-            expected_grade_scale=settings.expected_grade_scale,
-            register_anchors=settings.register_anchors,
-            course_code=settings.course_code,
-            language=settings.language,
-            user_id=settings.user_id,
-            org_id=settings.org_id,
-        ),
-        judge=_judge(settings),
-        budget=_budget(settings, read_pairs(settings.pairs, inputs)),
-        target=where.target,
-        timeouts=Timeouts(
-            await_completion=settings.await_completion,
-            total=settings.completion_timeout,
-            idle=settings.idle_timeout,
-        ),
-        uploading=Uploading(concurrency=settings.upload_concurrency, force=settings.force_reupload),
+    study = _section(settings, "study")
+    if settings.mode.anchors_only:
+        study.pop("assignment_id", None)
+    return RunSpec.model_validate(
+        _section(settings, "")
+        | {
+            "run_id": run_id,
+            "label": label,
+            "send": where.send,
+            "study": study,
+            "judge": _section(settings, "judge") or None,
+            "budget": _section(settings, "budget") | {"pairs": read_pairs(settings.pairs, inputs)},
+            "target": where.target,
+            "timeouts": _section(settings, "timeouts"),
+            "uploading": _section(settings, "uploading"),
+        }
     )
 
 
-def _budget(settings: Settings, pairs: tuple[tuple[str, str], ...]) -> Budget:
-    return Budget(
-        max_comparisons=settings.max_comparisons,
-        comparisons_per_essay=settings.comparisons_per_essay,
-        max_cost_usd=settings.max_cost,
-        target_se=settings.target_se,
-        target_reliability=settings.target_reliability,
-        design=settings.design,
-        pairs=pairs,
-        repeats=settings.repeats,
-        swap=settings.swap,
-        seed=settings.seed,
-        batching_mode=settings.llm_batching_mode,
-    )
+def _section(settings: Settings, section: str) -> dict[str, object]:
+    """The values that have their place in a section of the spec, by field; unset ones are left out."""
+    fields: dict[str, object] = {}
+    for setting in SETTINGS:
+        place, _, field = setting.option.spec.rpartition(".")
+        value = getattr(settings, setting.name)
+        if field and place == section and value is not None:
+            fields[field] = _plain(value, name=setting.name)
+    return fields
 
 
-def _judge(settings: Settings) -> LLMConfigOverrides | None:
-    judge = LLMConfigOverrides(
-        provider_override=settings.llm_provider,
-        model_override=settings.llm_model,
-        temperature_override=settings.llm_temperature,
-        max_tokens_override=settings.llm_max_tokens,
-        system_prompt_override=_text(settings.system_prompt, "--system-prompt"),
-        judge_rubric_override=_text(settings.rubric, "--rubric"),
-        reasoning_effort=settings.reasoning_effort,
-        output_verbosity=settings.output_verbosity,
-    )
-    return None if judge == LLMConfigOverrides() else judge
+def _plain(value: object, *, name: str) -> object:
+    """A value as the spec has it: the text of a file of texts, and any other path absolute, for a later `resume`."""
+    if not isinstance(value, Path):
+        return value
+    return _text(value, _TEXT_FILES[name]) if name in _TEXT_FILES else str(value.resolve())
 
 
-def _text(path: Path | None, option: str) -> str | None:
-    if path is None:
-        return None
+def _text(path: Path, option: str) -> str:
     try:
         return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise InputsMissing(f"{option} {path} cannot be read: {error}.", remedy="Name a UTF-8 text file.") from None
 
 
-def _uuid(value: str | None, option: str) -> UUID | None:
-    if value is None:
-        return None
-    try:
-        return UUID(value)
-    except ValueError:
-        raise UsageError(f"{option} is not a UUID.", remedy="Copy it from the service, such as 1b4e28ba-….") from None
+def check_design(settings: Settings) -> None:
+    """Refuse settings that contradict each other.
+
+    Raises:
+        UsageError: two settings cannot be combined; it names both.
+    """
+    boundary = settings.design == "boundary"
+    target = settings.target_se is not None or settings.target_reliability is not None
+    for wrong, message, remedy in (
+        (
+            settings.max_comparisons is not None and settings.comparisons_per_essay is not None,
+            "--max-comparisons and --comparisons-per-essay both set the number of comparisons.",
+            "Give one of them.",
+        ),
+        (
+            settings.pairs is not None and not boundary,
+            "--pairs needs --design boundary.",
+            "Give --design boundary too, or leave --pairs out.",
+        ),
+        (
+            boundary and settings.pairs is None,
+            "--design boundary needs --pairs: it compares named pairs only.",
+            "Name the pairs with --pairs FILE.",
+        ),
+        (
+            boundary and settings.comparisons_per_essay is not None,
+            "--comparisons-per-essay has no meaning with --design boundary.",
+            "Give --repeats: each pair is asked that many times in both orders.",
+        ),
+        (
+            boundary and target,
+            "--target-se and --target-reliability need a design that compares all essays.",
+            "Leave them out, or leave --design boundary out.",
+        ),
+        (
+            boundary and settings.swap != "none",
+            "--swap has no meaning with --design boundary, which asks each pair in both orders.",
+            "Leave --swap out.",
+        ),
+    ):
+        if wrong:
+            raise UsageError(message, remedy=remedy)

@@ -1,167 +1,172 @@
-"""Settings: flag > environment > file > default, and for each where it came from."""
+"""From what people give to `Settings`: flag over environment over file over default, with the origin of each value.
+
+    resolved = settings_from(mode="execute", assets="study", max_comparisons=440)
+    resolved.settings.max_comparisons  # 440
+    resolved.origins["seed"]           # "default"
+
+`settings_from` is for Python callers, `resolve` for the command line. Both refuse a value under the name by which it
+was given: `--max-cost`, `ENG5_MAX_COST`, or the key of a file.
+"""
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from types import MappingProxyType
+from typing import Literal, TypeAlias
 
 import tomli_w
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from eng5_runner.contracts.base import describe
-from eng5_runner.contracts.grade_scales import GRADE_SCALES
-from eng5_runner.contracts.request import CourseCode, Language, MaxTokens, OutputVerbosity, Provider, ReasoningEffort
-from eng5_runner.contracts.study_options import PairDesign, SwapShare
-from eng5_runner.core.spec import KafkaMechanism, KafkaProtocol, Mode
-from eng5_runner.errors import ConfigurationError, InputsMissing, UsageError
+from eng5_runner.app.options.option import Setting
+from eng5_runner.app.options.table import CONFIG, SETTINGS, Settings
+from eng5_runner.errors import ConfigurationError, InputsMissing, RunnerError, UsageError
 
-Origin: TypeAlias = Literal["flag", "environment", "file", "default"]
+__all__ = ("Origin", "Resolved", "Settings", "resolve", "settings_from")
 
+Origin: TypeAlias = Literal["flag", "argument", "environment", "file", "default"]
 
-def _without_credentials(url: str) -> str:
-    if "@" in url.split("//", 1)[-1].split("/", 1)[0]:
-        raise ValueError("a URL must not hold a user or password")
-    if not url.startswith(("http://", "https://")):
-        raise ValueError("a URL begins with http:// or https://")
-    return url
-
-
-def _known_scale(scale: str) -> str:
-    if scale not in GRADE_SCALES:
-        raise ValueError(f"no such grade scale; there are {', '.join(GRADE_SCALES)}")
-    return scale
-
-
-Url: TypeAlias = Annotated[str, AfterValidator(_without_credentials)]
-Scale: TypeAlias = Annotated[str, AfterValidator(_known_scale)]
-
-
-class Settings(BaseModel):
-    """Every setting of a run under its option's name with underscores. Times in seconds."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
-
-    mode: Mode = Mode.PLAN
-    assets: Path = Path()
-    batch_id: str | None = None
-    output_dir: Path = Path("runs")
-    encoding: str | None = None
-    assignment_id: str | None = None
-    course_id: str | None = None
-    grade_scale: Scale = "eng5_np_legacy_9_step"
-    expected_grade_scale: Scale | None = None
-    register_anchors: bool = False
-    course_code: CourseCode = CourseCode.ENG5
-    language: Language = Language.ENGLISH
-    user_id: str = "eng5_np_research_runner"
-    org_id: str | None = None
-    llm_provider: Provider | None = None
-    llm_model: str | None = None
-    llm_temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    llm_max_tokens: MaxTokens | None = None
-    system_prompt: Path | None = None
-    rubric: Path | None = None
-    reasoning_effort: ReasoningEffort | None = None
-    output_verbosity: OutputVerbosity | None = None
-    llm_batching_mode: str | None = None
-    no_cache: bool = False
-    max_comparisons: Annotated[int, Field(ge=1)] | None = None
-    comparisons_per_essay: Annotated[float, Field(ge=1)] | None = None
-    max_cost: Annotated[float, Field(gt=0)] | None = None
-    target_se: Annotated[float, Field(gt=0)] | None = None
-    target_reliability: Annotated[float, Field(gt=0, lt=1)] | None = None
-    design: PairDesign = "balanced"
-    pairs: Path | None = None
-    repeats: Annotated[int, Field(ge=1, le=100)] = 1
-    swap: SwapShare = "none"
-    pilot: Path | None = None
-    aim_within_one: Annotated[float, Field(gt=0, lt=1)] | None = None
-    seed: int | None = None
-    stack: Literal["auto", "embedded", "remote"] = "auto"
-    kafka_bootstrap: str | None = None
-    kafka_client_id: str = "eng5-np-runner"
-    kafka_security_protocol: KafkaProtocol = "PLAINTEXT"
-    kafka_sasl_mechanism: KafkaMechanism = "PLAIN"
-    kafka_user: str | None = None
-    kafka_ca: Path | None = None
-    kafka_client_cert: Path | None = None
-    kafka_client_key: Path | None = None
-    kafka_topic_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]*$", max_length=100)] = ""
-    content_service_url: Url | None = None
-    cj_service_url: Url | None = None
-    llm_provider_service_url: Url | None = None
-    no_kafka: bool = False
-    await_completion: bool = True
-    completion_timeout: Annotated[float, Field(gt=0)] = 1800.0
-    idle_timeout: Annotated[float, Field(gt=0)] = 900.0
-    upload_concurrency: Annotated[int, Field(ge=1, le=512)] = 32
-    force_reupload: bool = False
-    metrics_port: Annotated[int, Field(ge=1, le=65535)] | None = None
-    verbose: bool = False
-    json_lines: bool = Field(default=False, alias="json")
-    yes: bool = False
+_BY_KEY = MappingProxyType({setting.key: setting for setting in SETTINGS})
+_CHECKED = TypeAdapter(Settings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolved:
-    """Settings and their origins."""
+    """Settings, and where each value came from.
+
+    Attributes:
+        settings: all values, checked.
+        origins: by the setting's key in files, such as `max_cost`.
+    """
 
     settings: Settings
     origins: Mapping[str, Origin]
 
     def to_toml(self) -> bytes:
-        """For `config.resolved.toml`: what was set and where each value came from. Secrets are no settings."""
-        values = self.settings.model_dump(mode="json", exclude_none=True, by_alias=True)
+        """`config.resolved.toml`: values and origins. Passwords, tokens and keys are not settings, so none is here."""
+        plain = _CHECKED.dump_python(self.settings, mode="json", exclude_none=True)
+        values = {setting.key: plain[setting.name] for setting in SETTINGS if setting.name in plain}
         return tomli_w.dumps({"settings": values, "origins": dict(self.origins)}).encode()
 
 
-def resolve(given: Mapping[str, tuple[object, Origin]], *, config: Path | None) -> Resolved:
-    """Put flags and environment over the file over the defaults.
+def resolve(flags: Mapping[str, object], *, environment: Mapping[str, str]) -> Resolved:
+    """The settings of a command line.
 
     Args:
-        given: option name → value and origin, of the options that were set on the command line or in the environment.
-        config: the settings file, if one was named.
+        flags: values of the flags that were given, by key; texts are converted. `config` names the settings file.
+        environment: the process's variables; an empty one counts as not set.
 
     Raises:
-        InputsMissing: the file is not there.
-        ConfigurationError: it is no TOML, has an unknown key, or a value does not fit.
+        InputsMissing: there is no such settings file.
+        ConfigurationError: the file is no TOML or has an unknown key, or a value in it or in a variable does not fit.
         UsageError: a flag's value does not fit.
     """
-    known = {field.alias or name for name, field in Settings.model_fields.items()}
-    from_file = {} if config is None else _read(config, known)
-    values = from_file | {name: value for name, (value, _) in given.items()}
-    origins: dict[str, Origin] = dict.fromkeys(sorted(known), "default")
-    origins |= dict.fromkeys(from_file, "file")
-    origins |= {name: origin for name, (_, origin) in given.items()}
+    return _resolve(flags, "flag", environment=environment)
+
+
+def settings_from(*, environment: Mapping[str, str] | None = None, **values: object) -> Resolved:
+    """The settings of a Python caller.
+
+    Args:
+        environment: variables to read beside the keyword arguments, such as `os.environ`; none by default.
+        values: settings by key, as in a settings file: `mode="execute"`, `max_cost=5`, `json=True`. None counts as
+            not given. `config` names a settings file, which counts less than the arguments.
+
+    Raises:
+        InputsMissing: there is no such settings file.
+        ConfigurationError: the file is no TOML or has an unknown key, or a value in it or in a variable does not fit.
+        UsageError: an argument is no setting, or its value does not fit.
+    """
+    if unknown := _unknown(values.keys() - {CONFIG.key}):
+        raise UsageError(f"There is no setting {unknown}.", remedy=_near(unknown, _BY_KEY) or "See docs/options.md.")
+    return _resolve(values, "argument", environment=environment or {})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Given:
+    """A value before it is checked; `name` is what an error calls it."""
+
+    value: object
+    origin: Origin
+    name: str
+
+
+def _resolve(values: Mapping[str, object], origin: Origin, *, environment: Mapping[str, str]) -> Resolved:
+    config = values.get(CONFIG.key) or environment.get(CONFIG.env)
+    given = {} if config is None else _from_file(Path(str(config)))
+    for setting in SETTINGS:
+        if variable := environment.get(setting.env):
+            given[setting.key] = _Given(value=variable, origin="environment", name=setting.env)
+        if (value := values.get(setting.key)) is not None:
+            name = setting.flag if origin == "flag" else setting.key
+            given[setting.key] = _Given(value=value, origin=origin, name=name)
+    origins: dict[str, Origin] = {key: given[key].origin if key in given else "default" for key in sorted(_BY_KEY)}
+    return Resolved(settings=_checked(given), origins=origins)
+
+
+def _checked(given: Mapping[str, _Given]) -> Settings:
+    """Convert and check all values; of several that do not fit, the first is named."""
     try:
-        return Resolved(settings=Settings.model_validate(values), origins=origins)
+        settings = _CHECKED.validate_python({_BY_KEY[key].name: value.value for key, value in given.items()})
     except ValidationError as error:
-        culprit = str(error.errors(include_input=False)[0]["loc"][0])
-        told = f"A setting does not fit: {describe(error)}."
-        if origins.get(culprit) == "flag":
-            raise UsageError(told, remedy="See eng5-runner --help.") from None
-        raise ConfigurationError(
-            told, remedy=f"It comes from the {origins.get(culprit, 'file')}; correct it there."
-        ) from None
+        name = error.errors(include_input=False)[0]["loc"][0]
+        raise _misfit(next((setting, given[setting.key]) for setting in SETTINGS if setting.name == name)) from None
+    for key, value in given.items():
+        if not _fits(_BY_KEY[key], str(value.value)):
+            raise _misfit((_BY_KEY[key], value))
+    return settings
 
 
-def _read(config: Path, known: set[str]) -> dict[str, object]:
+def _fits(setting: Setting, text: str) -> bool:
+    """Whether a text passes the checks that its type does not make."""
+    option = setting.option
+    if option.values and text not in option.values:
+        return False
+    if option.check is not None:
+        try:
+            option.check(text)
+        except ValueError:
+            return False
+    return True
+
+
+def _misfit(culprit: tuple[Setting, _Given]) -> RunnerError:
+    """The error for a value that does not fit. It shows the value only if that is nearly one of the choices."""
+    setting, given = culprit
+    near = _near(str(given.value), setting.choices)
+    message = f"{given.name} must be {setting.expects}{f', not {given.value}' if near else ''}."
+    if given.origin in ("flag", "argument"):
+        return UsageError(message, remedy=near or "See eng5-runner --help-all.")
+    return ConfigurationError(message, remedy=near or "Correct it there; eng5-runner --help-all lists all settings.")
+
+
+def _from_file(config: Path) -> dict[str, _Given]:
     try:
-        found = tomllib.loads(config.read_text())
+        tables = tomllib.loads(config.read_text("utf-8"))
     except FileNotFoundError:
-        raise InputsMissing(f"The settings file {config} is not there.", remedy="Check --config.") from None
+        raise InputsMissing(f"There is no settings file {config}.", remedy="Check --config.") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationError(f"{config} cannot be read: {error}.", remedy="It must be a TOML file.") from None
-    # A run's own config.resolved.toml can be fed back as it is.
-    table = found.get("settings", found)
-    values = {str(key).replace("-", "_"): value for key, value in table.items()}
-    for key in values.keys() - known:
-        near = get_close_matches(key, known, n=1)
-        raise ConfigurationError(
-            f"{config}: unknown setting {key}.", remedy=f"Did you mean {near[0]}?" if near else "See --help."
-        )
-    return values
+    # A run's own config.resolved.toml can be given as it is: there the settings are a table beside their origins.
+    values = tables.get("settings", tables)
+    keys = {str(key).replace("-", "_"): key for key in values}
+    if unknown := _unknown(keys):
+        remedy = _near(unknown, _BY_KEY) or "docs/options.md lists the settings."
+        raise ConfigurationError(f"{config}: there is no setting {keys[unknown]}.", remedy=remedy)
+    return {
+        key: _Given(value=values[written], origin="file", name=f"{written} in {config}")
+        for key, written in keys.items()
+    }
+
+
+def _unknown(keys: Iterable[str]) -> str | None:
+    return min((key for key in keys if key not in _BY_KEY), default=None)
+
+
+def _near(text: str, known: Iterable[str]) -> str:
+    """`Did you mean …?`, or nothing where no known text is near."""
+    near = get_close_matches(text, list(known), n=1)
+    return f"Did you mean {near[0]}?" if near else ""

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from eng5_runner.app.addresses import CJ_DEFAULT, IDENTITY_DEFAULT
+from eng5_runner.contracts.grade_scales import DEFAULT_SCALE
 from eng5_runner.errors import UsageError
 
 if TYPE_CHECKING:
     from eng5_runner.app.administration import Addresses
-
-_SCALE = "eng5_np_legacy_9_step"
 
 
 admin_app = typer.Typer(help="Log in, and manage what the CJ service keeps for assignments.", no_args_is_help=True)
@@ -135,7 +134,7 @@ def instructions_put_command(
     file: TextFile,
     assignment_id: MaybeAssignment = None,
     course_id: MaybeCourse = None,
-    grade_scale: Scale = _SCALE,
+    grade_scale: Scale = DEFAULT_SCALE,
     context_origin: Annotated[
         Literal["research_experiment", "canonical_national"],
         typer.Option("--context-origin", help="The rubric of a canonical national one cannot be replaced."),
@@ -209,7 +208,7 @@ def anchors_register_command(
     assets: Annotated[
         Path | None, typer.Option("--assets", help="A folder: all of its anchors.", show_default=False)
     ] = None,
-    grade_scale: Scale = _SCALE,
+    grade_scale: Scale = DEFAULT_SCALE,
     file: Annotated[Path | None, typer.Option("--file", help="One anchor.", show_default=False)] = None,
     grade: Annotated[str | None, typer.Option("--grade", help="Of --file.", show_default=False)] = None,
     label: Annotated[str | None, typer.Option("--label", help="Of --file. (default: its name)")] = None,

@@ -1,4 +1,4 @@
-"""The command line: one function per command, and the one place where errors become exit codes."""
+"""The command line: one function for each command, and the one place where errors become exit codes."""
 
 from __future__ import annotations
 
@@ -6,98 +6,117 @@ import os
 import sys
 import tempfile
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from eng5_runner._version import __version__
-from eng5_runner.cli import options_services as services
 from eng5_runner.cli.admin_app import admin_app
 from eng5_runner.cli.cache_app import cache_app
 from eng5_runner.cli.commands.fit_options import fit_command
-from eng5_runner.cli.options import main_command
+from eng5_runner.cli.exit_codes import BROKEN_PIPE, BUG
+from eng5_runner.cli.parameters import Flags, SettingsCommand, SettingsGroup, option_of, takes_settings
 from eng5_runner.cli.standard_error import StandardError
+from eng5_runner.core.choices import Mode
 from eng5_runner.errors import RunnerError
 
-app = typer.Typer(
-    name="eng5-runner",
-    help="Comparative-judgement experiments on English 5 essays: plan, dry-run, execute, resume, verify.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
-stack_app = typer.Typer(help="The embedded services.", no_args_is_help=True)
-app.add_typer(stack_app, name="stack")
-app.add_typer(admin_app, name="admin")
-app.add_typer(cache_app, name="cache")
+# Help is plain text: nothing is cut at 80 columns, and `--help` needs not load Rich.
+app = typer.Typer(name="eng5-runner", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+stack_app = typer.Typer(help="Run the embedded services by themselves.", no_args_is_help=True)
 
-# What an environment variable of a flag may say.
+# What an environment variable of a flag may say for yes.
 _TRUE = frozenset(("1", "true", "t", "yes", "y", "on"))
-RunArgument = Annotated[Path, typer.Argument(help="A run's directory.", metavar="RUN")]
-JsonOption = Annotated[bool, typer.Option("--json", help="JSON lines on standard output.")]
-NoCacheOption = Annotated[
-    bool,
-    typer.Option(
-        "--no-cache", envvar="ENG5_NO_CACHE", help="Ask judges anew; neither read nor keep earlier judgements."
-    ),
-]
-VerboseOption = Annotated[bool, typer.Option("--verbose", help="Debug lines in the log as well.")]
+RunArgument = Annotated[Path, typer.Argument(help="Directory of a run.", metavar="RUN", show_default=False)]
+JsonOption = Annotated[bool, option_of("json_lines", variable=False)]
+NoCacheOption = Annotated[bool, option_of("no_cache")]
+VerboseOption = Annotated[bool, option_of("verbose", variable=False)]
 
 
-app.callback(invoke_without_command=True)(main_command)
-app.command("preflight", help="Ask every service what execute would ask, and send nothing.")(main_command)
+@app.callback(cls=SettingsGroup, invoke_without_command=True)
+@takes_settings
+def main_command(context: typer.Context, flags: Flags) -> None:
+    r"""Compare essays in pairs, with language models as judges, and place them on one scale.
+
+    \b
+    Look at a study:  eng5-runner --mode plan --assets FOLDER
+    Run it:           eng5-runner --mode execute --assets FOLDER
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from eng5_runner.app.settings import resolve
+    from eng5_runner.cli.commands.run import run
+
+    raise typer.Exit(run(resolve(flags, environment=os.environ)))
+
+
+@app.command("preflight", cls=SettingsCommand)
+@takes_settings
+def preflight_command(_: typer.Context, flags: Flags) -> None:
+    """Check everything that execute needs, and send nothing."""
+    from eng5_runner.app.settings import resolve
+    from eng5_runner.cli.commands.preflight import preflight
+
+    resolved = resolve(flags, environment=os.environ)
+    if not resolved.settings.mode.executes:
+        resolved = replace(resolved, settings=replace(resolved.settings, mode=Mode.EXECUTE))
+    raise typer.Exit(preflight(resolved))
 
 
 @app.command()
 def resume(
     run: RunArgument,
-    max_cost: Annotated[float | None, typer.Option("--max-cost", help="A higher cost limit in USD.")] = None,
+    max_cost: Annotated[
+        float | None, option_of("max_cost", help_text="New cost limit in USD, above the present one.", variable=False)
+    ] = None,
     json: JsonOption = False,
     verbose: VerboseOption = False,
-    metrics_port: services.MetricsPort = None,
+    metrics_port: Annotated[int | None, option_of("metrics_port")] = None,
 ) -> None:
-    """Go on where the last session of a run ended."""
+    """Continue a run where its last session ended."""
     from eng5_runner.cli.commands.resume import resume as resume_run
 
     raise typer.Exit(resume_run(run, json_lines=json, verbose=verbose, max_cost=max_cost, metrics_port=metrics_port))
 
 
 @app.command()
-def hydrate(run: RunArgument, json: JsonOption = False) -> None:
-    """Write a run's artefact, tables and manifest anew from its ledger."""
-    from eng5_runner.cli.commands.inspect import hydrate_run
-
-    raise typer.Exit(hydrate_run(run, json_lines=json))
-
-
-@app.command()
-def verify(run: RunArgument, json: JsonOption = False) -> None:
-    """Check manifest and checksums, and recompute all outputs from the ledger."""
-    from eng5_runner.cli.commands.inspect import verify_run
-
-    raise typer.Exit(verify_run(run, json_lines=json))
-
-
-@app.command()
 def status(
-    run: Annotated[Path, typer.Argument(help="A run's directory.", metavar="[RUN]")] = Path("runs/latest"),
+    run: Annotated[Path, typer.Argument(help="Directory of a run.", metavar="[RUN]")] = Path("runs/latest"),
     json: JsonOption = False,
 ) -> None:
-    """Tell where a run stands."""
+    """Show how far a run has come."""
     from eng5_runner.cli.commands.inspect import status_of
 
     raise typer.Exit(status_of(run, json_lines=json))
 
 
 @app.command()
+def verify(run: RunArgument, json: JsonOption = False) -> None:
+    """Check a run's checksums and recompute all its outputs."""
+    from eng5_runner.cli.commands.inspect import verify_run
+
+    raise typer.Exit(verify_run(run, json_lines=json))
+
+
+@app.command()
+def hydrate(run: RunArgument, json: JsonOption = False) -> None:
+    """Write a run's outputs again from its ledger."""
+    from eng5_runner.cli.commands.inspect import hydrate_run
+
+    raise typer.Exit(hydrate_run(run, json_lines=json))
+
+
+@app.command()
 def report(
     run: RunArgument,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Write it there, and leave the run's directory as it is.")
+        Path | None,
+        typer.Option("--out", help="Write it to this file and leave the run's directory as it is.", metavar="FILE"),
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Write a run's report, one self-contained page, from its ledger."""
+    """Write a run's report, one self-contained page."""
     from eng5_runner.cli.commands.report import report_of
 
     raise typer.Exit(report_of(run, out=out, json_lines=json))
@@ -105,31 +124,55 @@ def report(
 
 @app.command()
 def compare(
-    a: Annotated[Path, typer.Argument(help="A run's directory.", metavar="A")],
-    b: Annotated[Path, typer.Argument(help="Another run's directory.", metavar="B")],
+    a: Annotated[Path, typer.Argument(help="Directory of a run.", metavar="A", show_default=False)],
+    b: Annotated[Path, typer.Argument(help="Directory of another run.", metavar="B", show_default=False)],
     json: JsonOption = False,
 ) -> None:
-    """Compare two runs of the same essays: positions, grades, verdicts, cost."""
+    """Compare two runs of the same essays."""
     from eng5_runner.cli.commands.compare import compare_runs
 
     raise typer.Exit(compare_runs(a, b, json_lines=json))
 
 
+app.command("fit", short_help="Place the items of a table of comparisons on one scale.")(fit_command)
+
+
+@app.command("models")
+def models_command(
+    provider: Annotated[
+        str | None, typer.Option("--provider", help="Only the models of this provider.", metavar="NAME")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """List the models that can judge, with prices and limits."""
+    from eng5_runner.cli.commands.models import list_models
+
+    raise typer.Exit(list_models(provider=provider, json_lines=json))
+
+
+app.add_typer(cache_app, name="cache", short_help="List and remove the judgements that are kept for later runs.")
+app.add_typer(admin_app, name="admin", short_help="Log in, and manage assignments in the CJ service.")
+app.add_typer(stack_app, name="stack")
+
+
 @stack_app.command("up")
 def stack_up_command(
-    data_dir: Annotated[Path, typer.Option("--data-dir", help="Where the services keep their records.")] = Path(
-        "stack-data"
-    ),
+    data_dir: Annotated[
+        Path, typer.Option("--data-dir", help="Folder for the services' records.", metavar="FOLDER")
+    ] = Path("stack-data"),
     kafka_bootstrap: Annotated[
         str | None,
         typer.Option(
-            "--kafka-bootstrap", help="host:port of a Kafka with the five topics; without it an embedded broker."
+            "--kafka-bootstrap",
+            help="Kafka brokers that have the five topics.",
+            metavar="HOST:PORT,…",
+            show_default="an embedded broker",
         ),
     ] = None,
     no_cache: NoCacheOption = False,
     json: JsonOption = False,
     until_stdin_closes: Annotated[
-        bool, typer.Option("--until-stdin-closes", help="End when standard input closes.")
+        bool, typer.Option("--until-stdin-closes", help="Stop when standard input closes.")
     ] = False,
     verbose: VerboseOption = False,
 ) -> None:
@@ -151,16 +194,17 @@ def stack_up_command(
 @stack_app.command("serve")
 def stack_serve_command(
     service: Annotated[
-        Literal["content", "cj", "llm", "identity"], typer.Argument(help="Which one.", metavar="SERVICE")
+        Literal["content", "cj", "llm", "identity"],
+        typer.Argument(help="content, cj, llm or identity.", metavar="SERVICE", show_default=False),
     ],
     data_dir: Annotated[
-        Path, typer.Option("--data-dir", help="For SQLite, where the environment names no database.")
+        Path, typer.Option("--data-dir", help="Folder for SQLite, if no variable names a database.", metavar="FOLDER")
     ] = Path("stack-data"),
     no_cache: NoCacheOption = False,
     json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Run one service in the foreground: content, cj, llm or identity; its settings come from the environment.
+    """Run one service in the foreground, with settings from environment variables.
 
     HOST (127.0.0.1), PORT, SERVICE_DATABASE_URL (or HULEEDU_DB_USER, HULEEDU_DB_PASSWORD …), KAFKA_BOOTSTRAP_SERVERS,
     CONTENT_SERVICE_URL, LLM_PROVIDER_SERVICE_URL (several, comma separated), JWT_SECRET_KEY.
@@ -172,31 +216,17 @@ def stack_serve_command(
 
 @stack_app.command("healthcheck")
 def healthcheck_command(
-    url: Annotated[str, typer.Argument(help="Of a service, such as http://127.0.0.1:9095/healthz.", metavar="URL")],
+    url: Annotated[str, typer.Argument(help="Such as http://127.0.0.1:9095/healthz.", metavar="URL")],
 ) -> None:
-    """Exit with 0 if a service says that it is healthy, else with 1."""
+    """Exit with 0 if a service is healthy, else with 1."""
     from eng5_runner.cli.commands.healthcheck import healthcheck
 
     raise typer.Exit(healthcheck(url))
 
 
-app.command("fit")(fit_command)
-
-
-@app.command("models")
-def models_command(
-    provider: Annotated[str | None, typer.Option("--provider", help="Only this provider's.")] = None,
-    json: JsonOption = False,
-) -> None:
-    """List the models that judge, with their prices, what they take and what they need."""
-    from eng5_runner.cli.commands.models import list_models
-
-    raise typer.Exit(list_models(provider=provider, json_lines=json))
-
-
 def main() -> None:
-    """Run the command line; every foreseen failure is told in words, with its exit code."""
-    # One thread for linear algebra: sums in one order on every machine, and the embedded stack has the other core.
+    """Run the command line. A foreseen failure ends with a message for people and its exit code."""
+    # One thread for linear algebra: the same order of sums on every machine, and a core for the embedded stack.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         if Path(".env").is_file():
@@ -205,18 +235,18 @@ def main() -> None:
             load_keys()
         app()
     except RunnerError as error:
-        _tell(error)
+        _show(error)
         sys.exit(error.exit_code)
     except BrokenPipeError:
-        # Whoever read our output has gone; Python must not complain about it on the way out.
+        # The reader of our output has gone. Python must not complain about it when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
-    except Exception:  # noqa: BLE001 - the one boundary: whatever was not foreseen is a bug
+        sys.exit(BROKEN_PIPE)
+    except Exception:  # noqa: BLE001 - the one boundary: anything that was not foreseen is a bug
         StandardError().write(f"This is a bug of eng5-runner; please report it with {_keep_traceback()}\n")
-        sys.exit(70)
+        sys.exit(BUG)
 
 
-def _tell(error: RunnerError) -> None:
+def _show(error: RunnerError) -> None:
     StandardError().write(f"{error.message}\n{error.remedy}\n")
     if "--json" in sys.argv or os.environ.get("ENG5_JSON", "").lower() in _TRUE:
         from eng5_runner.cli.narrate import write_json

@@ -43,8 +43,9 @@ def _uniform(scale_id: str, grades: str, *, below_lowest: str) -> GradeScale:
     )
 
 
+DEFAULT_SCALE = "eng5_np_legacy_9_step"
 _SCALES = (
-    _uniform("eng5_np_legacy_9_step", "F+ E- E+ D- D+ C- C+ B A", below_lowest="F"),
+    _uniform(DEFAULT_SCALE, "F+ E- E+ D- D+ C- C+ B A", below_lowest="F"),
     _uniform("eng5_np_national_9_step", "1 2 3 4 5 6 7 8 9", below_lowest="0"),
     GradeScale(
         scale_id="swedish_8_anchor",

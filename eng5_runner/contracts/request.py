@@ -2,65 +2,45 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from eng5_runner.contracts.base import WireModel
+from eng5_runner.contracts.choices import (
+    MOST_TOKENS,
+    CourseCode,
+    Language,
+    MaxTokens,
+    OutputVerbosity,
+    Provider,
+    ReasoningEffort,
+    Temperature,
+)
 from eng5_runner.contracts.events import BatchEvent, SystemMetadata
+
+# The choices are part of this module's models, so they can be imported with them.
+__all__ = (
+    "ASSIGNMENT_ID_LENGTH",
+    "BASELINE_MODEL_PREFIX",
+    "ESSAY_ID_LENGTH",
+    "MOST_TOKENS",
+    "CJAssessmentRequest",
+    "CourseCode",
+    "EssayRef",
+    "LLMConfigOverrides",
+    "Language",
+    "MaxTokens",
+    "OutputVerbosity",
+    "PromptReference",
+    "Provider",
+    "ReasoningEffort",
+    "StoredText",
+)
 
 # The width of the CJ service's column. A longer id ends the batch with a database error.
 ESSAY_ID_LENGTH = 36
 ASSIGNMENT_ID_LENGTH = 100
-# No model writes so many. The services' JSON writers refuse numbers of more than 64 bits.
-MOST_TOKENS = 2**31 - 1
-MaxTokens: TypeAlias = Annotated[int, Field(gt=0, le=MOST_TOKENS)]
-
-
-class Provider(StrEnum):
-    """The LLM providers of the contract."""
-
-    ANTHROPIC = "anthropic"
-    OPENAI = "openai"
-    GOOGLE = "google"
-    OPENROUTER = "openrouter"
-    MOCK = "mock"
-
-
-class CourseCode(StrEnum):
-    """The courses of the contract."""
-
-    ENG5 = "ENG5"
-    ENG6 = "ENG6"
-    ENG7 = "ENG7"
-    SV1 = "SV1"
-    SV2 = "SV2"
-    SV3 = "SV3"
-
-
-class Language(StrEnum):
-    """The languages of the contract."""
-
-    ENGLISH = "en"
-    SWEDISH = "sv"
-
-
-class ReasoningEffort(StrEnum):
-    """How much a model may reason before it answers."""
-
-    NONE = "none"
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
-
-
-class OutputVerbosity(StrEnum):
-    """How long a model's answer may be."""
-
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
 
 
 class EssayRef(WireModel):
@@ -94,7 +74,7 @@ class LLMConfigOverrides(WireModel):
 
     provider_override: Provider | None = None
     model_override: str | None = None
-    temperature_override: Annotated[float, Field(ge=0, le=2)] | None = None
+    temperature_override: Temperature | None = None
     max_tokens_override: MaxTokens | None = None
     system_prompt_override: str | None = None
     judge_rubric_override: str | None = None

@@ -7,14 +7,11 @@ lists the options that it supports in its answer to `GET /healthz`; a service th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, JsonValue
+from pydantic import JsonValue
 
 from eng5_runner.contracts.base import WireModel
-
-PairDesign: TypeAlias = Literal["balanced", "adaptive", "boundary"]
-SwapShare: TypeAlias = Literal["none", "audit", "all"]
+from eng5_runner.contracts.choices import CostLimit, PairDesign, Repeats, SwapShare, TargetReliability, TargetSe
 
 
 class StudyOptions(WireModel):
@@ -33,11 +30,11 @@ class StudyOptions(WireModel):
 
     design: PairDesign = "balanced"
     pairs: tuple[tuple[str, str], ...] = ()
-    repeats: Annotated[int, Field(ge=1, le=100)] = 1
+    repeats: Repeats = 1
     swap: SwapShare = "none"
-    target_se: Annotated[float, Field(gt=0)] | None = None
-    target_reliability: Annotated[float, Field(gt=0, lt=1)] | None = None
-    max_cost_usd: Annotated[float, Field(gt=0)] | None = None
+    target_se: TargetSe | None = None
+    target_reliability: TargetReliability | None = None
+    max_cost_usd: CostLimit | None = None
 
     @classmethod
     def of(cls, metadata: Mapping[str, JsonValue]) -> StudyOptions:

@@ -107,17 +107,3 @@ def is_overspent(state: RunState) -> bool:
     """Whether the run has cost more than its limit. A service that enforces the limit never lets this happen."""
     limit = state.spec.budget.max_cost_usd
     return limit is not None and state.cost_usd > limit * _ROUNDING
-
-
-def exit_code(state: RunState) -> int:
-    """The process exit code of a closed run, by the table in the README."""
-    closed = state.closed
-    if closed is None or closed.outcome == "interrupted":
-        return 75
-    if closed.outcome in ("complete", "not-sent", "not-awaited"):
-        return 0
-    if closed.outcome == "budget":
-        return 4
-    if state.judged or (closed.outcome == "partial" and state.lost):  # `resume` cannot recover lost records
-        return 3
-    return 69 if closed.outcome == "failed" else 75

@@ -2,40 +2,51 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated, Literal, TypeAlias
+from typing import Literal
 from uuid import UUID, uuid5
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from eng5_runner.contracts.request import CourseCode, Language, LLMConfigOverrides
-from eng5_runner.contracts.study_options import PairDesign, SwapShare
+from eng5_runner.contracts.choices import (
+    CostLimit,
+    CourseCode,
+    Language,
+    PairDesign,
+    Repeats,
+    SwapShare,
+    TargetReliability,
+    TargetSe,
+)
+from eng5_runner.contracts.grade_scales import DEFAULT_SCALE
+from eng5_runner.contracts.request import LLMConfigOverrides
+from eng5_runner.core.choices import (
+    DEFAULT_CLIENT_ID,
+    DEFAULT_USER,
+    GATHER_SECONDS,
+    IDLE_SECONDS,
+    UPLOADS_AT_ONCE,
+    Comparisons,
+    ComparisonsPerEssay,
+    Concurrency,
+    KafkaMechanism,
+    KafkaProtocol,
+    Mode,
+    Seconds,
+)
 
-
-class Mode(StrEnum):
-    """How far a run goes.
-
-    Attributes:
-        PLAN: read the assets and show what a run would do and cost; write nothing.
-        DRY_RUN: do everything except contact services.
-        EXECUTE: do everything.
-        ANCHOR_ALIGN: do everything, with the anchors alone.
-    """
-
-    PLAN = "plan"
-    DRY_RUN = "dry-run"
-    EXECUTE = "execute"
-    ANCHOR_ALIGN = "anchor-align"
-
-    @property
-    def executes(self) -> bool:
-        """Whether judges make comparisons."""
-        return self in {Mode.EXECUTE, Mode.ANCHOR_ALIGN}
-
-    @property
-    def anchors_only(self) -> bool:
-        """Whether students' essays are left out, to measure first how well a judge agrees with the experts."""
-        return self is Mode.ANCHOR_ALIGN
+# The choices are part of this module's models, so they can be imported with them.
+__all__ = (
+    "Budget",
+    "KafkaAccess",
+    "Mode",
+    "RunSpec",
+    "Study",
+    "Target",
+    "Timeouts",
+    "Uploading",
+    "Value",
+    "Versions",
+)
 
 
 class Value(BaseModel):
@@ -65,12 +76,12 @@ class Study(Value):
 
     assignment_id: UUID | None = None
     course_id: UUID | None = None
-    grade_scale: str = "eng5_np_legacy_9_step"
+    grade_scale: str = DEFAULT_SCALE
     expected_grade_scale: str | None = None
     register_anchors: bool = False
     course_code: CourseCode = CourseCode.ENG5
     language: Language = Language.ENGLISH
-    user_id: str = "eng5_np_research_runner"
+    user_id: str = DEFAULT_USER
     org_id: str | None = None
 
 
@@ -91,21 +102,17 @@ class Budget(Value):
         batching_mode: a hint to the service how to batch its calls.
     """
 
-    max_comparisons: Annotated[int, Field(ge=1)] | None = None
-    comparisons_per_essay: Annotated[float, Field(ge=1)] | None = None
-    max_cost_usd: Annotated[float, Field(gt=0)] | None = None
-    target_se: Annotated[float, Field(gt=0)] | None = None
-    target_reliability: Annotated[float, Field(gt=0, lt=1)] | None = None
+    max_comparisons: Comparisons | None = None
+    comparisons_per_essay: ComparisonsPerEssay | None = None
+    max_cost_usd: CostLimit | None = None
+    target_se: TargetSe | None = None
+    target_reliability: TargetReliability | None = None
     design: PairDesign = "balanced"
     pairs: tuple[tuple[str, str], ...] = ()
-    repeats: Annotated[int, Field(ge=1, le=100)] = 1
+    repeats: Repeats = 1
     swap: SwapShare = "none"
     seed: int | None = None
     batching_mode: str | None = None
-
-
-KafkaProtocol: TypeAlias = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
-KafkaMechanism: TypeAlias = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 
 class KafkaAccess(Value):
@@ -137,7 +144,7 @@ class Target(Value):
 
     stack: Literal["embedded", "remote"]
     kafka_bootstrap: str | None = None
-    kafka_client_id: str = "eng5-np-runner"
+    kafka_client_id: str = DEFAULT_CLIENT_ID
     kafka_access: KafkaAccess = KafkaAccess()
     topic_prefix: str = ""
     content_service_url: str | None = None
@@ -152,17 +159,16 @@ class Timeouts(Value):
     Attributes:
         await_completion: whether to gather callbacks after the request is sent.
         total: for gathering as a whole.
-        idle: without a message of this run while the broker is reachable. The CJ service may be silent for five
-            minutes between waves, so the default is well above that.
+        idle: without a message of this run while the broker is reachable.
         result: for the result after the completion. On the national scale the real service never sends a result.
         publish: for the broker's acknowledgement of the request.
     """
 
     await_completion: bool = True
-    total: Annotated[float, Field(gt=0)] = 1800.0
-    idle: Annotated[float, Field(gt=0)] = 900.0
-    result: Annotated[float, Field(gt=0)] = 60.0
-    publish: Annotated[float, Field(gt=0)] = 30.0
+    total: Seconds = GATHER_SECONDS
+    idle: Seconds = IDLE_SECONDS
+    result: Seconds = 60.0
+    publish: Seconds = 30.0
 
 
 class Uploading(Value):
@@ -173,7 +179,7 @@ class Uploading(Value):
         force: upload every text, even if the upload cache has it.
     """
 
-    concurrency: Annotated[int, Field(ge=1, le=512)] = 32
+    concurrency: Concurrency = UPLOADS_AT_ONCE
     force: bool = False
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from eng5_runner.contracts.study_options import SwapShare
+from eng5_runner.contracts.choices import SwapShare
 from eng5_runner.core.spec import Budget
 from eng5_runner.measure.design.planning import comparisons_for_reliability, comparisons_for_se
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from eng5_runner.cli.exit_codes import exit_code
 from eng5_runner.core.events import CallbackAccepted, DeadlineReached, Event, RunClosed
-from eng5_runner.core.next_step import SILENCE, exit_code, missing_uploads, next_step, texts_to_store, verdict
+from eng5_runner.core.next_step import SILENCE, missing_uploads, next_step, texts_to_store, verdict
 from eng5_runner.core.spec import Mode, Target, Timeouts
 from eng5_runner.core.state import RunState, fold
 from tests.support.run.events import AT, ONE_OF_EACH, WAYS, place

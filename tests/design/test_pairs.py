@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from eng5_runner.app.design import check_design
-from eng5_runner.app.settings import Settings
+from eng5_runner.app.assemble import check_design
+from eng5_runner.app.settings import settings_from
 from eng5_runner.errors import InputsInvalid, InputsMissing, UsageError
 from eng5_runner.inventory.boundary_pairs import read_pairs
 from tests.support.run.runs import make_inputs
@@ -72,7 +72,7 @@ PAIRS = {"design": "boundary", "pairs": "p.csv"}
 )
 def test_what_contradicts_itself_is_a_usage_error(settings, told):
     with pytest.raises(UsageError, match=told):
-        check_design(Settings.model_validate(settings))
+        check_design(settings_from(**settings).settings)
 
 
 @pytest.mark.parametrize(
@@ -85,4 +85,4 @@ def test_what_contradicts_itself_is_a_usage_error(settings, told):
     ],
 )
 def test_what_fits_together_is_not(settings):
-    check_design(Settings.model_validate(settings))
+    check_design(settings_from(**settings).settings)

@@ -8,8 +8,8 @@ from pathlib import Path
 from uuid import UUID
 
 from eng5_runner.canonical import canonical_json
+from eng5_runner.cli.exit_codes import exit_code
 from eng5_runner.core.events import Event, RunStarted
-from eng5_runner.core.next_step import exit_code
 from eng5_runner.core.spec import Budget, Mode, RunSpec, Study, Target, Timeouts
 from eng5_runner.core.state import RunState, fold
 from eng5_runner.effects.clock import SystemClock, new_run_id

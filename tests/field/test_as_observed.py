@@ -11,11 +11,11 @@ from uuid import UUID, uuid4
 import pytest
 from aiohttp import web
 
+from eng5_runner.cli.exit_codes import exit_code
 from eng5_runner.contracts.topics import CALLBACK_TOPICS, Topic
 from eng5_runner.core.classify import Accepted, RawRecord, classify
 from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.core.events import AnchorRow, PreflightPassed
-from eng5_runner.core.next_step import exit_code
 from eng5_runner.core.spec import Timeouts
 from eng5_runner.errors import ConfigurationError, NotAllowed, ServiceUnavailable
 from eng5_runner.inventory.essay_ids import student_id

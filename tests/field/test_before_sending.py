@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from eng5_runner.cli.exit_codes import exit_code
 from eng5_runner.contracts.services import StudentPrompt
 from eng5_runner.core.events import PreflightPassed
-from eng5_runner.core.next_step import exit_code
 from eng5_runner.core.spec import Study, Timeouts
 from eng5_runner.errors import ConfigurationError, RunnerError, ServiceUnavailable
 from eng5_runner.run.ports import Ports

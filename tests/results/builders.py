@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
+from eng5_runner.results.service_result import ServiceEstimate
+
 from eng5_runner.contracts.callbacks import AssessmentResult, BTStats, LLMComparisonResult
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.core.essay_names import EssayNames
@@ -35,7 +37,6 @@ from eng5_runner.results.fitted_study import JudgedStudy
 from eng5_runner.results.judge_quality import judge_quality
 from eng5_runner.results.judgements import Evidence, Judgement, gather_evidence
 from eng5_runner.results.service_comparison import RunnerEstimate, comparison_with_service
-from eng5_runner.results.service_result import ServiceEstimate
 from eng5_runner.results.stopping import stopping
 from tests.support.run import messages
 from tests.support.run.runs import RUN_ID, VERSIONS, make_inputs, make_spec

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from eng5_runner.results.service_result import service_figures, service_result
 
 from eng5_runner.core.rounding import FIGURE_LIMIT
-from eng5_runner.results.service_result import service_figures, service_result
 from tests.results.builders import NAMES, at, plain, service_says
 
 

@@ -8,8 +8,8 @@ from uuid import UUID
 
 import pytest
 
+from eng5_runner.cli.exit_codes import exit_code
 from eng5_runner.core.events import BudgetRaised, RequestPrepared
-from eng5_runner.core.next_step import exit_code
 from eng5_runner.core.spec import Budget
 from eng5_runner.errors import TemporaryFailure
 from eng5_runner.run.ports import Notice

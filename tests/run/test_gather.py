@@ -10,9 +10,10 @@ from uuid import UUID
 
 import pytest
 
+from eng5_runner.cli.exit_codes import exit_code
 from eng5_runner.contracts.topics import CALLBACK_TOPICS, Topic
 from eng5_runner.core.events import CallbackAccepted, CallbackRejected, CallbackRepeated, DeadlineReached
-from eng5_runner.core.next_step import SILENCE, exit_code
+from eng5_runner.core.next_step import SILENCE
 from eng5_runner.core.spec import Timeouts
 from eng5_runner.core.state import RunState
 from tests.support.run import messages

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from eng5_runner.cli.exit_codes import exit_code
 from eng5_runner.core.events import (
     CallbackAccepted,
     EssayUploaded,
@@ -16,7 +17,6 @@ from eng5_runner.core.events import (
     RunClosed,
     RunStarted,
 )
-from eng5_runner.core.next_step import exit_code
 from eng5_runner.run.ports import Notice
 from tests.support.run.runs import Run, claims
 from tests.support.run.world import World

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from eng5_runner.cli.exit_codes import exit_code
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.core.events import (
     CallbackAccepted,
@@ -21,7 +22,6 @@ from eng5_runner.core.events import (
     RequestPublished,
     RunClosed,
 )
-from eng5_runner.core.next_step import exit_code
 from eng5_runner.effects.ledger import LEDGER_NAME, LedgerReading
 from eng5_runner.errors import InputsInvalid, TemporaryFailure
 from eng5_runner.run.ports import Notice

@@ -7,10 +7,10 @@ from uuid import UUID
 
 import pytest
 
+from eng5_runner.cli.exit_codes import exit_code
 from eng5_runner.contracts.request import LLMConfigOverrides, Provider
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.core.events import CallbackRejected, PreflightPassed, RequestPrepared
-from eng5_runner.core.next_step import exit_code
 from eng5_runner.core.spec import Study
 from eng5_runner.errors import ConfigurationError, RunnerError
 from tests.support.run import messages

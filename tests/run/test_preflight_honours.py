@@ -6,9 +6,9 @@ import json
 
 import pytest
 
+from eng5_runner.cli.exit_codes import exit_code
 from eng5_runner.contracts.request import LLMConfigOverrides, Provider
 from eng5_runner.core.events import PreflightPassed, RequestPrepared
-from eng5_runner.core.next_step import exit_code
 from eng5_runner.core.request import names_sent
 from eng5_runner.core.spec import Budget
 from eng5_runner.errors import ConfigurationError

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from eng5_runner.canonical import sha256_hex
+from eng5_runner.cli.exit_codes import exit_code
 from eng5_runner.core.events import EssayUploaded, RequestPrepared, RequestPublished
-from eng5_runner.core.next_step import exit_code
 from eng5_runner.core.spec import Target, Uploading
 from eng5_runner.errors import InputsInvalid, ServiceUnavailable, TemporaryFailure
 from tests.support.run.memory_kafka import Cluster

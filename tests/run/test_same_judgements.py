@@ -12,7 +12,7 @@ from uuid import UUID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from eng5_runner.core.next_step import exit_code
+from eng5_runner.cli.exit_codes import exit_code
 from tests.support.run.memory_kafka import Where
 from tests.support.run.messages import Callback
 from tests.support.run.runs import RUN_ID, STUDENTS, Run, claims, essence

@@ -16,9 +16,10 @@ from eng5_runner.app.metrics import kept, measured
 from eng5_runner.app.prepared import Prepared
 from eng5_runner.app.session import SessionWork, finish, finish_if_possible, work_on
 from eng5_runner.app.settings import Settings
+from eng5_runner.cli.exit_codes import exit_code
 from eng5_runner.cli.narrate import Narrator, people, write_json
 from eng5_runner.core.events import RunStarted
-from eng5_runner.core.next_step import exit_code, texts_to_store
+from eng5_runner.core.next_step import texts_to_store
 from eng5_runner.core.state import RunState
 from eng5_runner.effects.clock import SystemClock
 from eng5_runner.effects.run_lock import held

@@ -9,10 +9,11 @@ from eng5_runner.app.logs import run_log
 from eng5_runner.app.money import new_limit
 from eng5_runner.app.session import SessionWork
 from eng5_runner.cli.commands.execute import conclude
+from eng5_runner.cli.exit_codes import exit_code
 from eng5_runner.cli.narrate import Narrator, people, write_json
 from eng5_runner.core.events import BudgetRaised, RunResumed
 from eng5_runner.core.inputs import Inputs
-from eng5_runner.core.next_step import exit_code, missing_uploads, texts_to_store
+from eng5_runner.core.next_step import missing_uploads, texts_to_store
 from eng5_runner.core.state import RunState
 from eng5_runner.core.study_size import comparisons_wanted
 from eng5_runner.effects.clock import SystemClock

@@ -1,0 +1,70 @@
+"""What a study can choose: closed lists of values, and the bounds of its numbers.
+
+The wire's models, the run's spec and the option table share these types, so each list and each bound is written once.
+Nothing heavy is imported here: `eng5-runner --help` needs the lists and must start quickly.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal, TypeAlias
+
+from annotated_types import Ge, Gt, Le, Lt
+
+# No model writes so many. The services' JSON writers refuse numbers of more than 64 bits.
+MOST_TOKENS = 2**31 - 1
+
+PairDesign: TypeAlias = Literal["balanced", "adaptive", "boundary"]
+SwapShare: TypeAlias = Literal["none", "audit", "all"]
+
+Repeats: TypeAlias = Annotated[int, Ge(1), Le(100)]
+MaxTokens: TypeAlias = Annotated[int, Gt(0), Le(MOST_TOKENS)]
+Temperature: TypeAlias = Annotated[float, Ge(0), Le(2)]
+CostLimit: TypeAlias = Annotated[float, Gt(0)]
+TargetSe: TypeAlias = Annotated[float, Gt(0)]
+TargetReliability: TypeAlias = Annotated[float, Gt(0), Lt(1)]
+
+
+class Provider(StrEnum):
+    """The LLM providers of the contract."""
+
+    ANTHROPIC = "anthropic"
+    OPENAI = "openai"
+    GOOGLE = "google"
+    OPENROUTER = "openrouter"
+    MOCK = "mock"
+
+
+class CourseCode(StrEnum):
+    """The courses of the contract."""
+
+    ENG5 = "ENG5"
+    ENG6 = "ENG6"
+    ENG7 = "ENG7"
+    SV1 = "SV1"
+    SV2 = "SV2"
+    SV3 = "SV3"
+
+
+class Language(StrEnum):
+    """The languages of the contract."""
+
+    ENGLISH = "en"
+    SWEDISH = "sv"
+
+
+class ReasoningEffort(StrEnum):
+    """How much a model may reason before it answers."""
+
+    NONE = "none"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+class OutputVerbosity(StrEnum):
+    """How long a model's answer may be."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"

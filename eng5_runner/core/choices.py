@@ -1,0 +1,51 @@
+"""What a person can choose for a run: its mode, how Kafka is reached, time limits, and their defaults.
+
+`core.spec` and the option table share these, as they share `contracts.choices`. Nothing heavy is imported here either.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal, TypeAlias
+
+from annotated_types import Ge, Gt, Le
+
+DEFAULT_USER = "eng5_np_research_runner"
+DEFAULT_CLIENT_ID = "eng5-np-runner"
+GATHER_SECONDS = 1800.0
+# The CJ service may be silent for five minutes between waves, so this lies well above that.
+IDLE_SECONDS = 900.0
+UPLOADS_AT_ONCE = 32
+
+KafkaProtocol: TypeAlias = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+KafkaMechanism: TypeAlias = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+Comparisons: TypeAlias = Annotated[int, Ge(1)]
+ComparisonsPerEssay: TypeAlias = Annotated[float, Ge(1)]
+Concurrency: TypeAlias = Annotated[int, Ge(1), Le(512)]
+Seconds: TypeAlias = Annotated[float, Gt(0)]
+
+
+class Mode(StrEnum):
+    """How far a run goes.
+
+    Attributes:
+        PLAN: read the assets and show what a run would do and cost; write nothing.
+        DRY_RUN: do everything except contact services.
+        EXECUTE: do everything.
+        ANCHOR_ALIGN: do everything, with the anchors alone.
+    """
+
+    PLAN = "plan"
+    DRY_RUN = "dry-run"
+    EXECUTE = "execute"
+    ANCHOR_ALIGN = "anchor-align"
+
+    @property
+    def executes(self) -> bool:
+        """Whether judges make comparisons."""
+        return self in {Mode.EXECUTE, Mode.ANCHOR_ALIGN}
+
+    @property
+    def anchors_only(self) -> bool:
+        """Whether students' essays are left out, to measure first how well a judge agrees with the experts."""
+        return self is Mode.ANCHOR_ALIGN
