@@ -1,4 +1,4 @@
-"""What the run is made with: versions for the record, folders of the user, tokens of the services."""
+"""What the machine and the user's environment give to a run: versions, the cache folder, the Kafka password."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SHA_LENGTHS = range(7, 41)
 
 
 def versions() -> Versions:
-    """Of the runner, Python and the operating system."""
+    """The versions of runner, Python and operating system, for the record."""
     return Versions(
         runner=__version__,
         git_sha=git_sha(),
@@ -29,12 +29,12 @@ def versions() -> Versions:
 
 
 def git_sha() -> str:
-    """The commit of the checkout we run from, else the one baked into the image, else `UNKNOWN`."""
+    """The commit of this checkout, else the one that the image was built from, else `UNKNOWN`."""
     root = Path(eng5_runner.__file__).parent.parent
     if (root / ".git").exists():
         try:
-            asked = subprocess.run(  # noqa: S603 - a fixed command
-                ("git", "-C", str(root), "rev-parse", "HEAD"),  # noqa: S607 - whichever git the person uses
+            git = subprocess.run(  # noqa: S603 - a fixed command
+                ("git", "-C", str(root), "rev-parse", "HEAD"),  # noqa: S607 - the git that the person uses
                 capture_output=True,
                 text=True,
                 timeout=5,
@@ -42,36 +42,38 @@ def git_sha() -> str:
             )
         except (OSError, subprocess.TimeoutExpired):
             return "UNKNOWN"
-        if asked.returncode == 0:
-            return asked.stdout.strip()
-    baked = os.environ.get("ENG5_GIT_SHA", "").lower()
-    return baked if len(baked) in _SHA_LENGTHS and set(baked) <= set("0123456789abcdef") else "UNKNOWN"
+        if git.returncode == 0:
+            return git.stdout.strip()
+    sha = os.environ.get("ENG5_GIT_SHA", "").lower()
+    return sha if len(sha) in _SHA_LENGTHS and set(sha) <= set("0123456789abcdef") else "UNKNOWN"
 
 
 def cache_folder() -> Path:
-    """Where the upload cache lies."""
+    """The folder of the upload cache and the judgement cache."""
     return Path(os.environ.get("ENG5_CACHE_DIR") or platformdirs.user_cache_path("eng5-runner"))
 
 
 def kafka_password() -> SecretStr | None:
-    """Of the Kafka user, from the environment or the file that it names; nowhere else, and kept nowhere.
+    """The Kafka user's password, from `KAFKA_SASL_PASSWORD` or the file that `KAFKA_SASL_PASSWORD_FILE` names.
+
+    It is read for each session and written nowhere.
 
     Raises:
         ConfigurationError: the file cannot be read.
     """
-    if given := os.environ.get("KAFKA_SASL_PASSWORD"):
-        return SecretStr(given)
+    if password := os.environ.get("KAFKA_SASL_PASSWORD"):
+        return SecretStr(password)
     path = os.environ.get("KAFKA_SASL_PASSWORD_FILE")
     if not path:
         return None
     try:
-        found = Path(path).read_text("utf-8")
+        password = Path(path).read_text("utf-8").rstrip("\r\n")
     except OSError as error:
-        cause = error.strerror or "it is no file"
+        cause = error.strerror or "it is not a file"
     except UnicodeDecodeError:
-        cause = "it is no UTF-8 text"
+        cause = "it is not UTF-8 text"
     else:
-        return SecretStr(found.rstrip("\r\n")) if found.rstrip("\r\n") else None
+        return SecretStr(password) if password else None
     raise ConfigurationError(
         f"KAFKA_SASL_PASSWORD_FILE {path} cannot be read: {cause}.", remedy="Name a text file with the password alone."
     )

@@ -54,7 +54,10 @@ def main_command(context: typer.Context, flags: Flags) -> None:
 @app.command("preflight", cls=SettingsCommand)
 @takes_settings
 def preflight_command(_: typer.Context, flags: Flags) -> None:
-    """Check everything that execute needs, and send nothing."""
+    """Check everything that execute needs, and send nothing.
+
+    With --mode anchor-align, it checks what that mode needs.
+    """
     from eng5_runner.app.settings import resolve
     from eng5_runner.cli.commands.preflight import preflight
 
@@ -165,7 +168,7 @@ def stack_up_command(
         typer.Option(
             "--kafka-bootstrap",
             help="Kafka brokers that have the five topics.",
-            metavar="HOST:PORT,…",
+            metavar="BROKERS",
             show_default="an embedded broker",
         ),
     ] = None,
@@ -176,7 +179,7 @@ def stack_up_command(
     ] = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Run the embedded services in the foreground and print their addresses."""
+    """Run the embedded services and print their addresses."""
     from eng5_runner.cli.commands.stack import stack_up
 
     raise typer.Exit(
@@ -204,7 +207,7 @@ def stack_serve_command(
     json: JsonOption = False,
     verbose: VerboseOption = False,
 ) -> None:
-    """Run one service in the foreground, with settings from environment variables.
+    """Run one service, with settings from the environment.
 
     HOST (127.0.0.1), PORT, SERVICE_DATABASE_URL (or HULEEDU_DB_USER, HULEEDU_DB_PASSWORD …), KAFKA_BOOTSTRAP_SERVERS,
     CONTENT_SERVICE_URL, LLM_PROVIDER_SERVICE_URL (several, comma separated), JWT_SECRET_KEY.
