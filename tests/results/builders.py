@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from eng5_runner.results.service_result import ServiceEstimate
 
-from eng5_runner.contracts.callbacks import AssessmentResult, BTStats, LLMComparisonResult
+from eng5_runner.contracts.callbacks import AssessmentResult, ComparisonMetadata, LLMComparisonResult
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.core.events import (
@@ -33,15 +33,19 @@ from eng5_runner.core.spec import Budget
 from eng5_runner.core.state import RunState, fold
 from eng5_runner.results import estimates
 from eng5_runner.results.alignment import anchor_alignment
+from eng5_runner.results.artefact.part import to_json
+from eng5_runner.results.artefact.service import ServiceEstimate
+from eng5_runner.results.artefact.study import Comparison, FailedComparison
 from eng5_runner.results.fitted_study import JudgedStudy
 from eng5_runner.results.judge_quality import judge_quality
-from eng5_runner.results.judgements import Evidence, Judgement, gather_evidence
+from eng5_runner.results.judgements import Evidence, PromptSources, comparison_row, gather_evidence
 from eng5_runner.results.service_comparison import RunnerEstimate, comparison_with_service
 from eng5_runner.results.stopping import stopping
 from tests.support.run import messages
 from tests.support.run.runs import RUN_ID, VERSIONS, make_inputs, make_spec
 
 Arrived: TypeAlias = CallbackAccepted
+Call: TypeAlias = Comparison | FailedComparison
 TOPIC_OF: Mapping[CallbackKind, Topic] = {
     "comparison": Topic.COMPARISON,
     "completed": Topic.COMPLETED,
@@ -62,11 +66,7 @@ def at(block: Any, *path: str | int) -> Any:
 
 def plain(block: Any) -> Any:
     """A block as JSON holds it."""
-    if hasattr(block, "model_dump"):
-        return block.model_dump(mode="json", exclude_none=False)
-    if isinstance(block, list | tuple):
-        return [plain(part) for part in block]
-    return block
+    return to_json(block)
 
 
 def row_of(rows: Iterable[Any], name: str, *, key: str = "essay_id") -> Any:
@@ -121,7 +121,7 @@ def inputs_of(
     )
 
 
-def call(first: str, second: str, winner: str | None, *, number: int = 0, **changes: Any) -> Judgement:
+def call(first: str, second: str, winner: str | None, *, number: int = 0, **changes: Any) -> Call:
     """One call, `number` seconds after noon; `winner` is an essay, or None for a call that failed.
 
     Args:
@@ -152,10 +152,11 @@ def call(first: str, second: str, winner: str | None, *, number: int = 0, **chan
         }
         | about,
     }
-    return Judgement(first, second, LLMComparisonResult.model_validate(told | outcome | changes))
+    result = LLMComparisonResult.model_validate(told | outcome | changes)
+    return comparison_row(result, EssayNames({first: first, second: second}, {}), otherwise=RUN_ID)
 
 
-def calls(*verdicts: str, **changes: Any) -> list[Judgement]:
+def calls(*verdicts: str, **changes: Any) -> list[Call]:
     """Calls written as `a>b` (a was shown first and won), `a<b` (a was shown first and lost), `a?b` (it failed)."""
     made = []
     for number, verdict in enumerate(verdicts):
@@ -166,10 +167,10 @@ def calls(*verdicts: str, **changes: Any) -> list[Judgement]:
     return made
 
 
-def all_pairs(order: Sequence[str], *, upsets: Iterable[tuple[str, str]] = ()) -> list[Judgement]:
+def all_pairs(order: Sequence[str], *, upsets: Iterable[tuple[str, str]] = ()) -> list[Call]:
     """Every pair in both orders; the essay that stands earlier in `order` wins, but for the upsets (winner, loser)."""
     lost = {frozenset(pair): pair[0] for pair in upsets}
-    made: list[Judgement] = []
+    made: list[Call] = []
     for place, better in enumerate(order):
         for worse in order[place + 1 :]:
             winner = lost.get(frozenset((better, worse)), better)
@@ -178,24 +179,24 @@ def all_pairs(order: Sequence[str], *, upsets: Iterable[tuple[str, str]] = ()) -
     return made
 
 
-def study_of(inputs: Inputs, judged: Sequence[Judgement], *, failed: Sequence[Judgement] = ()) -> JudgedStudy:
+def study_of(inputs: Inputs, judged: Sequence[Comparison], *, failed: Sequence[FailedComparison] = ()) -> JudgedStudy:
     """The judgements, fitted."""
     return JudgedStudy.of(inputs, judged=judged, failed=failed)
 
 
 def estimates_of(
-    inputs: Inputs, judged: Sequence[Judgement], *, failed: Sequence[Judgement] = (), adaptive: bool = False
+    inputs: Inputs, judged: Sequence[Comparison], *, failed: Sequence[FailedComparison] = (), adaptive: bool = False
 ) -> estimates.Estimates:
     """All blocks that are computed from the judgements."""
     return estimates.estimate(inputs, judged, failed=failed, adaptive=adaptive)
 
 
-def quality_of(inputs: Inputs, judged: Sequence[Judgement], *, failed: Sequence[Judgement] = ()) -> Any:
+def quality_of(inputs: Inputs, judged: Sequence[Comparison], *, failed: Sequence[FailedComparison] = ()) -> Any:
     """The judge's quality card."""
     return judge_quality(study_of(inputs, judged, failed=failed))
 
 
-def alignment_of(inputs: Inputs, judged: Sequence[Judgement]) -> Any:
+def alignment_of(inputs: Inputs, judged: Sequence[Comparison]) -> Any:
     """How the order of the anchors agrees with their grades."""
     return anchor_alignment(study_of(inputs, judged))
 
@@ -260,18 +261,24 @@ def compared(
         )
         for name, (theta, error) in ours.items()
     }
-    given = {
-        name: ServiceEstimate(place=BTStats(bt_mean=theta, bt_se=error), grade=(theirs or {}).get(name))
+    given = [
+        ServiceEstimate(essay_id=name, bt_mean=theta, bt_se=error, grade=(theirs or {}).get(name))
         for name, (theta, error) in its.items()
-    }
+    ]
     return comparison_with_service(own, given)
 
 
-def evidence(made: Sequence[Judgement], *, result: AssessmentResult | None = None) -> Evidence:
-    """These calls as all that came back."""
+def evidence(
+    made: Sequence[Call], *, result: AssessmentResult | None = None, metadata: Iterable[Mapping[str, Any]] = ()
+) -> Evidence:
+    """These calls as all that came back; `metadata` is what the provider says of their prompts."""
+    sources = PromptSources()
+    for about in metadata:
+        sources.note(ComparisonMetadata.model_validate({"essay_a_id": "a", "essay_b_id": "b"} | about))
     return Evidence(
-        judged=tuple(one for one in made if one.result.winner is not None),
-        failed=tuple(one for one in made if one.result.winner is None),
+        judged=tuple(row for row in made if isinstance(row, Comparison)),
+        failed=tuple(row for row in made if isinstance(row, FailedComparison)),
+        sources=sources,
         result=result,
         names=EssayNames.of({}),
     )

@@ -86,7 +86,9 @@ def test_an_inverted_pair_is_named_with_its_grades_and_all_its_comparisons(disag
         "lost_by_higher": 2.0,
     }
     made = all_pairs(IN_ORDER, upsets=[("anchor-2", "anchor-3")])
-    assert [{made[number - 1].first, made[number - 1].second} for number in numbers] == [{"anchor-2", "anchor-3"}] * 2
+    assert [{made[number - 1].essay_a_id, made[number - 1].essay_b_id} for number in numbers] == [
+        {"anchor-2", "anchor-3"}
+    ] * 2
     assert distance["steps"] == 2 and distance["pairs"] == 3
 
 

@@ -1,130 +1,125 @@
-"""Two runs side by side: what is the same is found by text, what differs is told with its uncertainty."""
+"""Two runs side by side: what is the same is found by text, what differs is shown with its uncertainty."""
 
 from __future__ import annotations
 
-import json
-from copy import deepcopy
-from itertools import combinations
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from eng5_runner.measure.model.bradley_terry import fit
 from eng5_runner.results.compare import compare_artefacts
+from tests.results.artefacts import GRADES, metadata, seen_as, sha256
+from tests.results.builders import alignment_of, all_pairs, inputs_of
 from tests.support.studies import balanced_study, normal_truth
-
-GRADES = ("E-", "E+", "D-", "D+", "C-", "C+", "B", "A")
-
-
-def artefact_of(thetas: list[float], *, anchors: int = 8, label: str = "a", seed: int = 1) -> dict:
-    """A run whose judge sees these positions: all pairs once, the higher one wins."""
-    names = [f"essay-{n:02}" for n in range(len(thetas))]
-    order = sorted(range(len(thetas)), key=lambda n: -thetas[n])
-    ranks = {n: place for place, n in enumerate(order, start=1)}
-    entries = [
-        {"essay_id": names[n], "theta": thetas[n], "rank": ranks[n], "standard_error": 0.4}
-        | ({"anchor_grade": GRADES[n]} if n < anchors else {})
-        for n in range(len(thetas))
-    ]
-    calls = [
-        {
-            "essay_a_id": names[i],
-            "essay_b_id": names[j],
-            "winner_id": names[i] if thetas[i] > thetas[j] else names[j],
-            "provider": "openai",
-            "model": f"m{seed}",
-            "prompt_hash": f"{label}{i}-{j}",
-            "justification": f"{label} says so",
-        }
-        for i, j in combinations(range(len(thetas)), 2)
-    ]
-    inputs = [{"text_sha256": f"{n:064}"} for n in range(len(thetas))]
-    return {
-        "metadata": {"batch_label": label, "grade_scale": "eng5_np_legacy_9_step", "judges": []},
-        "inputs": {
-            "anchors": [inputs[n] | {"anchor_id": names[n]} for n in range(anchors)],
-            "students": [inputs[n] | {"essay_id": names[n]} for n in range(anchors, len(thetas))],
-        },
-        "bt_summary": entries,
-        "bt_model": {"reliability": {"empirical_bayes": 0.8}},
-        "grade_projections": [
-            {"essay_id": names[n], "grade": GRADES[min(max(round(thetas[n]) + 4, 0), 7)]}
-            for n in range(anchors, len(thetas))
-        ],
-        "llm_comparisons": calls,
-        "failed_comparisons": [],
-        "costs": {"total_usd": 0.5, "token_counts": [{"prompt_tokens": 10, "completion_tokens": 2}]},
-        "prompt_hashes": {"digest": label},
-        "runner_status": {"outcome": "complete"},
-    }
-
 
 THETAS = [float(n) - 4 for n in range(8)] + [float(theta) for theta in np.linspace(-3, 3, 12) + 0.123]
 
 
 def test_a_run_agrees_with_itself_and_is_no_new_evidence():
-    found = compare_artefacts(artefact_of(THETAS), artefact_of(THETAS))
-    assert found["essays"] == {"shared": 20, "only_in_a": 0, "only_in_b": 0}
-    positions, grades, verdicts = found["positions"], found["grades"], found["verdicts"]
-    assert positions["pearson"]["estimate"] == positions["kendall_tau_b"]["estimate"] == 1.0
-    assert positions["pearson_disattenuated"] is None, "the same judge was asked the same"
-    assert (grades["exact"], grades["b_higher_by_steps"]) == (1.0, 0.0)
-    assert (verdicts["agreement"], verdicts["flips"], verdicts["same_prompts"]) == (1.0, [], 190)
-    assert found["anchors"]["verdict"] == "cannot tell"
+    compared = compare_artefacts(seen_as(THETAS), seen_as(THETAS))
+    essays, positions, grades, verdicts = compared.essays, compared.positions, compared.grades, compared.verdicts
+    assert (essays.shared, essays.only_in_a, essays.only_in_b) == (20, 0, 0)
+    assert positions.pearson.estimate == positions.kendall_tau_b.estimate == 1.0
+    assert positions.pearson_disattenuated is None, "the same judge was asked the same"
+    assert (grades.exact, grades.b_higher_by_steps) == (1.0, 0.0)
+    assert (verdicts.agreement, verdicts.flips, verdicts.same_prompts) == (1.0, (), 190)
+    assert compared.anchors.verdict == "cannot tell"
 
 
-def test_a_flip_is_found_in_whatever_order_it_was_asked_and_told_with_both_reasons():
+def test_a_flip_is_found_in_whatever_order_it_was_asked_and_shown_with_both_reasons():
     moved = [*THETAS]
     moved[8], moved[9] = moved[9], moved[8]
-    other = artefact_of(moved, label="b", seed=2)
-    for call in other["llm_comparisons"]:
-        call["essay_a_id"], call["essay_b_id"] = call["essay_b_id"], call["essay_a_id"]
-    found = compare_artefacts(artefact_of(THETAS), other)
-    (flip,) = found["verdicts"]["flips"]
-    assert flip == {
-        "essays": ["essay-08", "essay-09"],
-        "why_a": "a says so",
-        "why_b": "b says so",
-        "a_prefers": "essay-09",
-    }
-    assert found["verdicts"]["agreement"] == pytest.approx(189 / 190, abs=1e-6)
-    low, high = found["verdicts"]["interval_90"]
+    other = seen_as(moved, label="b", judge="m2")
+    turned = tuple(replace(row, essay_a_id=row.essay_b_id, essay_b_id=row.essay_a_id) for row in other.llm_comparisons)
+    compared = compare_artefacts(seen_as(THETAS), other.model_copy(update={"llm_comparisons": turned}))
+    (flip,) = compared.verdicts.flips
+    assert (flip.essays, flip.a_prefers) == (("essay-08", "essay-09"), "essay-09")
+    assert (flip.why_a, flip.why_b) == ("a says so", "b says so")
+    assert compared.verdicts.agreement == pytest.approx(189 / 190, abs=1e-6)
+    low, high = compared.verdicts.interval_90
     assert low < 189 / 190 < high
-    assert found["positions"]["moves"][0]["rank_a"] != found["positions"]["moves"][0]["rank_b"]
+    assert compared.positions.moves[0].rank_a != compared.positions.moves[0].rank_b
 
 
 def test_essays_are_the_same_by_their_text_not_by_their_name():
-    renamed = artefact_of(THETAS, label="b")
-    text = json.dumps(renamed).replace("essay-", "uppsats-")
-    found = compare_artefacts(artefact_of(THETAS), json.loads(text))
-    assert found["positions"]["pearson"]["estimate"] == 1.0
-    assert found["verdicts"]["agreement"] == 1.0
+    compared = compare_artefacts(seen_as(THETAS), seen_as(THETAS, label="b", name="uppsats-{:02}".format))
+    assert compared.positions.pearson.estimate == 1.0
+    assert compared.verdicts.agreement == 1.0
 
 
 def test_runs_of_other_essays_have_nothing_in_common():
-    other = deepcopy(artefact_of(THETAS))
-    for kind in ("anchors", "students"):
-        for one in other["inputs"][kind]:
-            one["text_sha256"] = one["text_sha256"].replace("0", "f")
-    found = compare_artefacts(artefact_of(THETAS), other)
-    assert found["essays"]["shared"] == 0
-    assert found["positions"] is found["grades"] is found["anchors"] is None
-    assert found["verdicts"]["agreement"] is None
+    run = seen_as(THETAS)
+    given = run.inputs
+    others = {
+        kind: tuple(one.model_copy(update={"text_sha256": sha256(one.text_sha256)}) for one in getattr(given, kind))
+        for kind in ("anchors", "students")
+    }
+    compared = compare_artefacts(run, run.model_copy(update={"inputs": given.model_copy(update=others)}))
+    assert compared.essays.shared == 0
+    assert compared.positions is compared.grades is compared.anchors is None
+    assert compared.verdicts.agreement is None
 
 
 def test_a_judge_who_turns_the_anchors_around_is_said_to_agree_less():
     backwards = [-theta for theta in THETAS]
-    found = compare_artefacts(artefact_of(THETAS), artefact_of(backwards, label="b", seed=2))["anchors"]
-    assert (found["tau_b_a"]["estimate"], found["tau_b_b"]["estimate"]) == (1.0, -1.0)
-    assert found["verdict"] == "a agrees more with the experts"
-    other_way = compare_artefacts(artefact_of(backwards), artefact_of(THETAS, label="b", seed=2))["anchors"]
-    assert other_way["verdict"] == "b agrees more with the experts"
+    anchors = compare_artefacts(seen_as(THETAS), seen_as(backwards, label="b", judge="m2")).anchors
+    assert (anchors.tau_b_a.estimate, anchors.tau_b_b.estimate) == (1.0, -1.0)
+    assert anchors.verdict == "a agrees more with the experts"
+    other_way = compare_artefacts(seen_as(backwards), seen_as(THETAS, label="b", judge="m2")).anchors
+    assert other_way.verdict == "b agrees more with the experts"
 
 
 def test_grades_on_two_scales_are_not_compared():
-    other = artefact_of(THETAS, label="b")
-    other["metadata"]["grade_scale"] = "swedish_8_anchor"
-    assert compare_artefacts(artefact_of(THETAS), other)["grades"] is None
+    other = seen_as(THETAS, label="b").model_copy(update={"metadata": metadata(grade_scale="swedish_8_anchor")})
+    assert compare_artefacts(seen_as(THETAS), other).grades is None
+
+
+@pytest.mark.parametrize("reliability", [0.0, None])
+def test_without_a_reliability_no_attenuation_is_undone(reliability):
+    """An absent reliability is absent, and none of 0 is divided by."""
+    other = seen_as(THETAS, label="b", judge="m2", reliability=reliability or 0.0)
+    if reliability is None:
+        other = other.model_copy(update={"bt_model": None})
+    compared = compare_artefacts(seen_as(THETAS), other)
+    assert compared.positions.pearson_disattenuated is None
+    assert compared.runs[1].reliability == reliability
+
+
+@pytest.fixture(scope="module")
+def alignment():
+    """What a run states of eight anchors: one inversion, so that τ-b is not the 1 that `seen_as` has."""
+    anchors = dict(zip((f"anchor-{n}" for n in range(8)), GRADES, strict=True))
+    return alignment_of(inputs_of(anchors=anchors), all_pairs([*anchors][::-1], upsets=[("anchor-2", "anchor-3")]))
+
+
+def stating(alignment, **run):
+    return seen_as(THETAS, **run).model_copy(update={"anchor_alignment": alignment})
+
+
+def test_the_tau_b_of_all_anchors_is_the_one_that_each_run_states(alignment):
+    """One figure has one interval, in the run's summary and beside another run."""
+    anchors = compare_artefacts(stating(alignment), seen_as(THETAS, label="b")).anchors
+    assert anchors.tau_b_a.estimate == alignment.kendall_tau_b < 1.0
+    assert anchors.tau_b_a.interval_90 == alignment.intervals_90.kendall_tau_b
+    assert anchors.tau_b_b.estimate == 1.0, "an older version stated no interval"
+
+
+def test_the_tau_b_of_some_of_the_anchors_is_estimated(alignment):
+    anchors = compare_artefacts(stating(alignment), seen_as(THETAS[:7], label="b", anchors=7)).anchors
+    assert (anchors.anchors, anchors.tau_b_a.estimate) == (7, 1.0)
+    low, high = anchors.tau_b_a.interval_90
+    assert low < high <= 1.0, "the errors of the positions are part of it"
+
+
+def test_the_tau_b_of_a_run_with_other_grades_is_estimated_by_those_of_the_first(alignment):
+    other = stating(alignment, label="b")
+    regraded = tuple(
+        entry.model_copy(update={"anchor_grade": "F"}) if entry.essay_id == "essay-00" else entry
+        for entry in other.bt_summary
+    )
+    anchors = compare_artefacts(seen_as(THETAS), other.model_copy(update={"bt_summary": regraded})).anchors
+    assert anchors.tau_b_b.estimate == 1.0
 
 
 def test_undone_attenuation_finds_that_two_judges_see_the_same():
@@ -133,12 +128,18 @@ def test_undone_attenuation_finds_that_two_judges_see_the_same():
     for seed in range(12):
         truth = normal_truth(40, spread=1.5, seed=seed)
         fits = [fit(balanced_study(truth, rounds=10, seed=100 * seed + judge)) for judge in (1, 2)]
-        runs = [artefact_of(one.theta.tolist(), anchors=3, label=f"{n}", seed=n) for n, one in enumerate(fits)]
-        for run, one in zip(runs, fits, strict=True):
-            share = float(np.mean(np.square(one.standard_errors))) / one.prior_sd**2
-            run["bt_model"]["reliability"]["empirical_bayes"] = 1.0 - share
-        found = compare_artefacts(*runs)["positions"]
-        plain.append(found["pearson"]["estimate"])
-        undone.append(found["pearson_disattenuated"])
+        runs = [
+            seen_as(
+                fitted.theta.tolist(),
+                anchors=3,
+                label=f"{n}",
+                judge=f"m{n}",
+                reliability=1.0 - float(np.mean(np.square(fitted.standard_errors))) / fitted.prior_sd**2,
+            )
+            for n, fitted in enumerate(fits)
+        ]
+        positions = compare_artefacts(*runs).positions
+        plain.append(positions.pearson.estimate)
+        undone.append(positions.pearson_disattenuated)
     assert np.mean(plain) < 0.85
     assert np.mean(undone) == pytest.approx(1.0, abs=0.06)

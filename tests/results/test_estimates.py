@@ -38,7 +38,7 @@ def students(study) -> Projection:
 def test_without_judgements_nothing_is_claimed():
     empty = estimates_of(INPUTS, [], failed=calls("birk?cleo"))
     assert (list(empty.bt_summary), empty.bt_model, list(empty.grade_projections)) == ([], None, [])
-    assert (empty.anchor_alignment, empty.judge_quality, empty.own) == (None, None, {})
+    assert (empty.anchor_alignment, empty.judge_quality, empty.by_essay) == (None, None, {})
     assert plain(empty.grade_model)["available"] is False
     assert plain(empty.grade_model)["reason"] == "there are no judgements"
 
@@ -85,9 +85,9 @@ def test_calls_and_wins_are_those_that_were_made(found):
 
 
 def test_repeats_count_as_calls_though_they_are_no_new_evidence():
-    twice = estimates_of(inputs_of(students=("a", "b", "c")), calls("a>b", "a>b", "b>c", "c>a"))
-    assert [at(row_of(twice.bt_summary, name), "comparison_count") for name in "abc"] == [3, 3, 2]
-    assert at(row_of(twice.bt_summary, "a"), "wins") == 2
+    twice = estimates_of(inputs_of(students=("ann", "bob", "cyd")), calls("ann>bob", "ann>bob", "bob>cyd", "cyd>ann"))
+    assert [at(row_of(twice.bt_summary, name), "comparison_count") for name in ("ann", "bob", "cyd")] == [3, 3, 2]
+    assert at(row_of(twice.bt_summary, "ann"), "wins") == 2
 
 
 def test_only_those_who_never_lost_or_never_won_are_flagged(found):
@@ -165,7 +165,8 @@ def test_the_anchors_model_is_told_grade_by_grade(found, students):
 
 
 def test_too_few_anchors_project_nobody_and_say_why():
-    few = estimates_of(inputs_of(students=("a", "b"), anchors={"anchor-1": "A"}), calls("a>b", "anchor-1>a"))
+    inputs = inputs_of(students=("ann", "bob"), anchors={"anchor-1": "A"})
+    few = estimates_of(inputs, calls("ann>bob", "anchor-1>ann"))
     assert list(few.grade_projections) == []
     stated = plain(few.grade_model)
     assert stated["available"] is False and "too few" in stated["reason"]
@@ -174,8 +175,8 @@ def test_too_few_anchors_project_nobody_and_say_why():
 
 def test_the_figures_to_compare_with_are_not_rounded(found, study, students):
     """And grades are there for students alone."""
-    assert found.own.keys() == {*ANCHORS, "birk", "cleo"}
-    birk, anchor = found.own["birk"], found.own["anchor-1"]
+    assert found.by_essay.keys() == {*ANCHORS, "birk", "cleo"}
+    birk, anchor = found.by_essay["birk"], found.by_essay["anchor-1"]
     place = study.fitted.items.index("birk")
     assert (birk.theta, birk.standard_error) == (study.fitted.theta[place], study.fitted.standard_errors[place])
     assert birk.grade == OUTCOMES[students.students[0].median]

@@ -26,8 +26,7 @@ def same_instant() -> list[Arrived]:
 
 def test_comparisons_of_one_instant_stand_in_one_order_however_they_came():
     orders = {
-        tuple(one.result.request_id for one in evidence_of(order).judged)
-        for order in itertools.permutations(same_instant())
+        tuple(one.request_id for one in evidence_of(order).judged) for order in itertools.permutations(same_instant())
     }
     assert orders == {("queue-0000", "queue-0001", "queue-0002")}
 
@@ -35,7 +34,7 @@ def test_comparisons_of_one_instant_stand_in_one_order_however_they_came():
 def test_comparisons_stand_in_the_order_in_which_they_were_asked():
     told = [messages.comparison_message(RUN_ID, n, PAIRS[n % 3], winner="Essay A") for n in (5, 1, 3)]
     found = evidence_of([arrived("comparison", message) for message in told])
-    assert [one.result.request_id for one in found.judged] == ["queue-0001", "queue-0003", "queue-0005"]
+    assert [one.request_id for one in found.judged] == ["queue-0001", "queue-0003", "queue-0005"]
 
 
 def test_a_comparison_is_under_our_ids_and_its_winner_the_essay_that_won():
@@ -43,7 +42,7 @@ def test_a_comparison_is_under_our_ids_and_its_winner_the_essay_that_won():
     for message, side in zip(told, "AB", strict=True):
         message["data"]["winner"] = f"Essay {side}"
     found = evidence_of([arrived("comparison", message) for message in told])
-    assert [(one.first, one.second, one.winner, one.loser) for one in found.judged] == [
+    assert [(one.essay_a_id, one.essay_b_id, one.winner_id, one.loser_id) for one in found.judged] == [
         ("cleo", "birk", "cleo", "birk"),
         ("cleo", "birk", "birk", "cleo"),
     ]
@@ -52,8 +51,20 @@ def test_a_comparison_is_under_our_ids_and_its_winner_the_essay_that_won():
 def test_a_call_without_a_winner_is_a_failure_and_no_judgement():
     told = [messages.comparison_message(RUN_ID, n, PAIRS[0], winner=w) for n, w in ((0, None), (1, "Essay B"))]
     found = evidence_of([arrived("comparison", message) for message in told])
-    assert [one.result.request_id for one in found.failed] == ["queue-0000"]
-    assert [one.result.request_id for one in found.judged] == ["queue-0001"]
+    assert [one.request_id for one in found.failed] == ["queue-0000"]
+    assert [one.request_id for one in found.judged] == ["queue-0001"]
+
+
+def test_prompts_that_were_not_the_run_s_own_are_noted_of_calls_that_failed_too():
+    told = [messages.comparison_message(RUN_ID, n, PAIRS[0], winner=w) for n, w in ((0, None), (1, "Essay B"))]
+    for message, digit in zip(told, "12", strict=True):
+        message["data"]["request_metadata"] |= {
+            "system_prompt_sha256": digit * 64,
+            "prompt_templates": {"system": digit * 64},
+        }
+    sources = evidence_of([arrived("comparison", message) for message in told]).sources
+    assert sources.systems == {"1" * 64, "2" * 64}
+    assert sources.templates == {("system", "1" * 64), ("system", "2" * 64)}
 
 
 def result(model: str, *, limit: float | None) -> Arrived:
@@ -87,7 +98,7 @@ def test_a_trace_that_is_no_uuid_gives_way_to_the_envelope_s_and_then_to_the_run
     told[0]["data"]["correlation_id"] = "C0FFEE00-1111-4222-8333-444455556666"
     told[1]["data"]["correlation_id"] = "no trace"
     told[2]["data"]["correlation_id"] = None
-    traces = [one.result.correlation_id for one in evidence_of([arrived("comparison", m) for m in told]).judged]
+    traces = [one.correlation_id for one in evidence_of([arrived("comparison", m) for m in told]).judged]
     assert traces == ["c0ffee00-1111-4222-8333-444455556666", told[1]["correlation_id"], told[2]["correlation_id"]]
     assert all(str(UUID(trace)) == trace for trace in traces)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from eng5_runner.measure.quality.inversions import wilson
+from eng5_runner.results.artefact.study import Comparison, FailedComparison
 from tests.results.builders import all_pairs, at, call, calls, inputs_of, plain, quality_of
 
 NAMES = ("ann", "bo", "cy", "di", "eve")
@@ -14,8 +15,8 @@ ONCE = [f"{a}>{b}" for n, a in enumerate(NAMES) for b in NAMES[n + 1 :]]
 
 def quality(*verdicts: str) -> dict:
     made = calls(*verdicts)
-    judged = [one for one in made if one.result.winner]
-    return plain(quality_of(INPUTS, judged, failed=[one for one in made if not one.result.winner]))
+    judged = [row for row in made if isinstance(row, Comparison)]
+    return plain(quality_of(INPUTS, judged, failed=[row for row in made if isinstance(row, FailedComparison)]))
 
 
 def test_the_first_position_is_counted_with_its_interval():

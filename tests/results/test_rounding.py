@@ -6,7 +6,16 @@ import math
 
 import pytest
 
-from eng5_runner.core.rounding import FIGURE_LIMIT, ends, figure, rounded, usable, without_excess
+from eng5_runner.core.rounding import (
+    FIGURE_LIMIT,
+    ends,
+    ends_if_any,
+    figure,
+    rounded,
+    sum_of_usd,
+    usable,
+    without_excess,
+)
 
 NO_NUMBER = (math.nan, math.inf, -math.inf)
 
@@ -25,20 +34,25 @@ def test_what_is_no_number_is_no_figure(value):
 
 
 def test_an_interval_is_two_figures_or_nothing():
-    assert ends((0.12345678, 2.0)) == [0.123457, 2.0]
-    assert ends(None) is None
+    assert ends((0.12345678, 2.0)) == ends_if_any((0.12345678, 2.0)) == (0.123457, 2.0)
+    assert ends_if_any(None) is None
 
 
 def test_what_is_there_is_kept_also_where_it_is_empty_or_zero():
-    given = {"zero": 0, "empty": "", "no": False, "nothing": None, "most": FIGURE_LIMIT, "least": -FIGURE_LIMIT}
-    assert usable(given) == {key: value for key, value in given.items() if key != "nothing"}
+    for value in (0, "", False, FIGURE_LIMIT, -FIGURE_LIMIT):
+        assert usable(value) == value
 
 
 @pytest.mark.parametrize("value", [FIGURE_LIMIT + 1, -FIGURE_LIMIT - 1, *NO_NUMBER])
 def test_a_number_that_readers_cannot_hold_counts_as_absent(value):
-    assert usable({"a": value, "b": 1}) == {"b": 1}
+    assert usable(value) is None
     assert without_excess({"a": value, "b": [value, {"c": value, "d": "x"}], "e": 1}) == {"b": [{"d": "x"}], "e": 1}
 
 
 def test_texts_are_no_lists():
     assert without_excess({"a": "text", "b": ["x", 1.5, True, None]}) == {"a": "text", "b": ["x", 1.5, True, None]}
+
+
+def test_money_has_nine_decimals_and_its_sum_depends_on_no_order():
+    amounts = [0.1, 1e-9, 0.2, 7.0, 4e-10] * 9
+    assert sum_of_usd(amounts) == sum_of_usd(reversed(amounts)) == 65.700000013

@@ -9,7 +9,7 @@ import pytest
 from tests.results.builders import at, compared, row_of
 
 # Positions and standard errors of five essays, ours; the service's are the same but for what a test plants.
-OURS = {"a": (1.5, 0.5), "b": (0.5, 0.5), "c": (0.0, 0.5), "d": (-0.5, 0.5), "e": (-1.5, 0.5)}
+OURS = {"ada": (1.5, 0.5), "bea": (0.5, 0.5), "cia": (0.0, 0.5), "dan": (-0.5, 0.5), "eva": (-1.5, 0.5)}
 
 
 def differing(**planted: float) -> object:
@@ -26,25 +26,26 @@ def test_equal_figures_do_not_differ():
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 def test_a_difference_of_either_sign_is_counted_and_named(sign):
-    block = differing(b=sign * 0.6)
+    block = differing(bea=sign * 0.6)
     assert at(block, "beyond", "theta") == 1
-    assert at(row_of(at(block, "essays"), "b"), "beyond_precision") is True
+    assert at(row_of(at(block, "essays"), "bea"), "beyond_precision") is True
     assert at(block, "largest_difference_in_se") == pytest.approx(1.2)
     (finding,) = [text for text in at(block, "findings") if "lies more than a standard error" in text]
-    assert f"b ({sign * 0.6:+.2f} logits, {sign * 1.2:+.1f} SE)" in finding
+    assert f"bea ({sign * 0.6:+.2f} logits, {sign * 1.2:+.1f} SE)" in finding
 
 
 def test_the_largest_differences_are_named_first_and_no_more_than_three():
-    block = differing(a=0.6, b=-0.9, d=0.7, e=-0.8)
+    block = differing(ada=0.6, bea=-0.9, dan=0.7, eva=-0.8)
     (finding,) = [text for text in at(block, "findings") if "lies more than a standard error" in text]
     assert "of 4 of 5 essays" in finding
-    assert [finding.index(f"{name} (") for name in "bed"] == sorted(finding.index(f"{name} (") for name in "bed")
-    assert "a (" not in finding and finding.endswith("…")
+    places = [finding.index(f"{name} (") for name in ("bea", "eva", "dan")]
+    assert places == sorted(places)
+    assert "ada (" not in finding and finding.endswith("…")
 
 
 @pytest.mark.parametrize(("by", "beyond"), [(0.4999, 0), (0.5001, 1)])
 def test_one_standard_error_is_still_within_precision(by, beyond):
-    assert at(differing(c=by), "beyond", "theta") == beyond
+    assert at(differing(cia=by), "beyond", "theta") == beyond
 
 
 def test_a_shift_of_the_whole_scale_counts_for_nothing():
@@ -53,14 +54,14 @@ def test_a_shift_of_the_whole_scale_counts_for_nothing():
 
 
 def test_the_shift_is_the_median_so_that_one_essay_astray_moves_no_other():
-    block = differing(e=4.0)
+    block = differing(eva=4.0)
     assert at(block, "shift") == 0.0
     assert [at(row, "theta_difference") for row in at(block, "essays")] == [0.0, 0.0, 0.0, 0.0, 4.0]
 
 
 def test_many_small_differences_are_found_by_their_root_mean_square():
     """Each within a standard error, together a bias that harms coverage."""
-    block = differing(a=0.4, b=-0.4, d=0.4, e=-0.4)
+    block = differing(ada=0.4, bea=-0.4, dan=0.4, eva=-0.4)
     assert at(block, "beyond", "theta") == 0
     assert at(block, "root_mean_square_in_se") == pytest.approx(0.8 * math.sqrt(4 / 5), abs=1e-6)
     assert list(at(block, "findings")) == [
@@ -86,7 +87,7 @@ PROBABILITIES = {"E": 0.03, "D": 0.10, "C": 0.80, "B": 0.045, "A": 0.025}
 
 @pytest.mark.parametrize(("grade", "outside"), [("E", 1), ("D", 0), ("C", 0), ("B", 0), ("A", 1), ("U", 1)])
 def test_a_grade_beyond_the_middle_ninety_percent_differs(grade, outside):
-    block = compared(OURS, {"a": (1.5, 0.5)}, grades={"a": "C"}, theirs={"a": grade}, probabilities=PROBABILITIES)
+    block = compared(OURS, {"ada": (1.5, 0.5)}, grades={"ada": "C"}, theirs={"ada": grade}, probabilities=PROBABILITIES)
     assert at(block, "beyond", "grade") == outside
     assert at(block, "compared", "grade") == 1
     assert at(block, "grades_equal") == (grade == "C")
@@ -97,20 +98,20 @@ def test_a_grade_beyond_the_middle_ninety_percent_differs(grade, outside):
 
 def test_an_anchor_has_no_projected_grade_to_compare():
     """The runner projects none for it, whatever letter the service gives."""
-    block = compared(OURS, {"a": (1.5, 0.5)}, theirs={"a": "E"})
+    block = compared(OURS, {"ada": (1.5, 0.5)}, theirs={"ada": "E"})
     assert (at(block, "compared", "grade"), at(block, "beyond", "grade"), at(block, "differs")) == (0, 0, False)
 
 
 def test_what_the_service_left_out_is_not_compared():
-    block = compared(OURS, {"a": (1.5, None), "b": (None, 0.5), "c": (0.0, None)})
+    block = compared(OURS, {"ada": (1.5, None), "bea": (None, 0.5), "cia": (0.0, None)})
     assert at(block, "compared", "theta") == 2
     assert at(block, "compared", "standard_error") == 1
     assert at(block, "compared", "essays") == 5
-    assert [at(row, "essay_id") for row in at(block, "essays")] == ["a", "b", "c"]
+    assert [at(row, "essay_id") for row in at(block, "essays")] == ["ada", "bea", "cia"]
 
 
 def test_one_position_alone_has_no_scale_to_be_compared_on():
-    block = compared(OURS, {"a": (9.0, 0.5)})
+    block = compared(OURS, {"ada": (9.0, 0.5)})
     assert (at(block, "shift"), at(block, "compared", "theta"), at(block, "spread_ratio")) == (None, 0, None)
     assert at(block, "beyond", "theta") == 0
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from eng5_runner.results.service_result import service_figures, service_result
+from eng5_runner.results.service_result import service_result
 
 from eng5_runner.core.rounding import FIGURE_LIMIT
+from eng5_runner.results.service_comparison import service_result
 from tests.results.builders import NAMES, at, plain, service_says
 
 
 def figures(*rows: dict, **summary: object) -> dict:
-    return service_figures(service_says(*rows, **summary), NAMES)
+    return {estimate.essay_id: estimate for estimate in service_result(service_says(*rows, **summary), NAMES).essays}
 
 
 def test_essays_are_under_our_ids_and_strangers_under_theirs():
@@ -56,7 +57,7 @@ def test_a_position_is_the_summary_s_or_else_the_row_s(row, stats, theta, error)
 )
 def test_a_grade_is_the_projected_one_or_else_the_letter(letter, projected, told):
     grades = {} if projected is None else {"1-birk": projected}
-    assert figures({"essay_id": "1-birk", "letter_grade": letter}, primary_grades=grades)["birk"].told_grade == told
+    assert figures({"essay_id": "1-birk", "letter_grade": letter}, primary_grades=grades)["birk"].stated_grade == told
 
 
 def test_figures_are_stated_as_they_came_and_nothing_stands_in_for_what_is_missing():
@@ -71,7 +72,7 @@ def test_figures_are_stated_as_they_came_and_nothing_stands_in_for_what_is_missi
         projections_available=True,
         calibration_info={"method": "somebody's", "huge": 10**30},
     )
-    block = plain(service_result(result, service_figures(result, NAMES)))
+    block = plain(service_result(result, NAMES))
     birk, cleo = block["essays"]
     assert {key: value for key, value in birk.items() if value is not None} == {
         "essay_id": "birk",
@@ -94,6 +95,6 @@ def test_figures_are_stated_as_they_came_and_nothing_stands_in_for_what_is_missi
 
 def test_a_result_without_a_summary_has_essays_only():
     result = service_says({"essay_id": "1-birk", "rank": 2}, about=False)
-    block = plain(service_result(result, service_figures(result, NAMES)))
+    block = plain(service_result(result, NAMES))
     assert at(block, "essays", 0, "rank") == 2
     assert all(block.get(key) is None for key in ("projections_available", "calibration_method", "calibration_info"))

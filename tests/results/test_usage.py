@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from eng5_runner.results.usage import costs_of, instant, prompt_hashes, replay_of
+from eng5_runner.results.judgements import instant
+from eng5_runner.results.usage import costs_of, prompt_hashes
 from tests.results.builders import NOON, at, call, calls, evidence, plain
 
 REPLAYED = {
@@ -65,7 +66,7 @@ def test_a_sum_of_money_is_the_same_in_any_order():
 
 
 def test_without_replays_nothing_is_said_of_them():
-    assert "replayed" not in plain(costs_of(calls("a>b"))) or at(costs_of(calls("a>b")), "replayed") is None
+    assert "replayed" not in plain(costs_of(calls("a>b")))
 
 
 def test_replays_are_counted_and_what_they_saved_is_summed_where_it_is_known():
@@ -82,18 +83,21 @@ def test_replays_are_counted_and_what_they_saved_is_summed_where_it_is_known():
 
 
 def test_a_replay_says_what_it_repeats():
-    told = replay_of(call("a", "b", "a", about=REPLAYED).result)
-    assert plain(told) == {
-        "replayed": {
-            "request_id": "queue-then",
-            "recorded_at": "2027-03-02T12:00:00.000000Z",
-            "cost_usd": 0.25,
-            "tokens_prompt": 700,
-            "tokens_completion": 30,
-        }
+    assert plain(call("a", "b", "a", about=REPLAYED))["replayed"] == {
+        "request_id": "queue-then",
+        "recorded_at": "2027-03-02T12:00:00.000000Z",
+        "cost_usd": 0.25,
+        "tokens_prompt": 700,
+        "tokens_completion": 30,
     }
-    assert plain(replay_of(call("a", "b", "a", about={"cassette": True}).result)) == {"replayed": {}}
-    assert plain(replay_of(call("a", "b", "a").result)) == {}
+    assert plain(call("a", "b", "a", about={"cassette": True}))["replayed"] == {}
+    assert "replayed" not in plain(call("a", "b", "a"))
+
+
+def test_a_replay_whose_price_was_not_known_says_so():
+    """An unknown price is null, and not 0."""
+    about = REPLAYED | {"replay_of": REPLAYED["replay_of"] | {"cost_usd": None}}
+    assert plain(call("a", "b", "a", about=about))["replayed"]["cost_usd"] is None
 
 
 def test_prompts_are_counted_by_what_was_judged_and_not_by_what_failed():
@@ -110,14 +114,9 @@ def test_the_digest_of_the_prompts_does_not_depend_on_their_order_or_number():
     assert len(digests) == 1
 
 
-def test_the_words_that_were_not_the_runs_own_are_named_by_hash_failures_included():
+def test_the_words_that_were_not_the_runs_own_are_named_once_by_hash():
     about = {"system_prompt_sha256": "2" * 64, "prompt_templates": {"system": "3" * 64, "rubric": "4" * 64}}
-    made = [
-        call("a", "b", "a", number=1, about=about),
-        call("b", "a", None, number=2, about={"system_prompt_sha256": "1" * 64}),
-        call("a", "c", "a", number=3, about=about),
-    ]
-    block = prompt_hashes(evidence(made))
+    block = prompt_hashes(evidence((), metadata=[about, {"system_prompt_sha256": "1" * 64}, about]))
     assert list(at(block, "system_prompts")) == ["1" * 64, "2" * 64]
     assert plain(at(block, "templates")) == [
         {"name": "rubric", "sha256": "4" * 64},

@@ -73,7 +73,7 @@ def test_also_where_all_time_stamps_are_equal(tmp_path):
         world.cj.script = lambda run_id, essays, step=step: of_one_instant(run_id, essays)[::step]
         run = Run(tmp_path / name, world)
         run.start()
-        assert len({one.result.requested_at for one in claims(run)[0]}) == 1
+        assert len({one.started_at for one in claims(run)[0]}) == 1
         stated.append(essence(run.artefact()))
     assert stated[0] == stated[1]
 
