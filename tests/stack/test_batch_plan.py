@@ -29,7 +29,7 @@ PLAN = BatchPlan(
 
 
 def test_the_database_key_of_the_study_options_stays() -> None:
-    stored = PLAN.model_dump_json(by_alias=True)
+    stored = PLAN.model_dump_json()
 
     assert json.loads(stored)["wishes"]["max_cost_usd"] == 2.0 and "study_options" not in json.loads(stored)
     assert BatchPlan.model_validate_json(stored) == PLAN

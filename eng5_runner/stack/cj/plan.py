@@ -61,7 +61,7 @@ class BatchPlan(BaseModel):
         accepted_at: when the request was accepted (UTC).
     """
 
-    model_config = ConfigDict(frozen=True, populate_by_name=True)
+    model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
 
     batch_id: str
     correlation_id: UUID

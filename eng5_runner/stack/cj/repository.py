@@ -70,7 +70,7 @@ class BatchRepository:
         Raises:
             LeaseLost: another worker has it.
         """
-        row = {"batch_id": plan.batch_id, "request_sha256": request_sha256, "plan": plan.model_dump_json(by_alias=True)}
+        row = {"batch_id": plan.batch_id, "request_sha256": request_sha256, "plan": plan.model_dump_json()}
 
         async def accept(connection: Transaction) -> int:
             await self._held.check(connection)
@@ -90,11 +90,7 @@ class BatchRepository:
 
         async def go_on(connection: Transaction) -> None:
             await self._held.check(connection)
-            changed = (
-                update(cj_batches)
-                .where(cj_batches.c.id == batch.number)
-                .values(plan=plan.model_dump_json(by_alias=True))
-            )
+            changed = update(cj_batches).where(cj_batches.c.id == batch.number).values(plan=plan.model_dump_json())
             await connection.execute(changed)
             await connection.execute(delete(cj_closing_events).where(cj_closing_events.c.cj_batch_id == batch.number))
 

@@ -1,4 +1,4 @@
-"""The Content Service: keeps bytes and gives each upload a new id."""
+"""The Content Service: stores bytes, and gives each upload a new id."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class ContentService:
         return app
 
     async def upload(self, request: web.Request) -> web.StreamResponse:
-        """Keep a body; the same bytes get another id each time.
+        """Store a body; the same bytes get another id each time.
 
         Raises:
-            Refusal: 400, the body is empty; 413, it is above 10 MiB.
+            RequestRefused: 400: the body is empty; 413: it is larger than 10 MiB.
         """
         body = await request.read()
         if not body:
@@ -55,10 +55,10 @@ class ContentService:
         return answer(StoredContent(storage_id=storage_id, correlation_id=request[CORRELATION_ID]), status=201)
 
     async def download(self, request: web.Request) -> web.StreamResponse:
-        """Give the bytes of an id, with the content type that they came with.
+        """Return the bytes of an id, with the content type of the upload.
 
         Raises:
-            Refusal: 400, this cannot be an id; 404, it is unknown.
+            RequestRefused: 400: the id is malformed; 404: it is unknown.
         """
         storage_id = request.match_info["storage_id"]
         if not re.fullmatch(STORAGE_ID_PATTERN, storage_id):

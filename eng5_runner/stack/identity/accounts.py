@@ -1,4 +1,4 @@
-"""The Identity Service's record: accounts with argon2id hashes, and refresh tokens that are used once.
+"""The Identity Service's tables: accounts with argon2id hashes, and refresh tokens that are used once.
 
 A refresh token that was exchanged and comes again means that two parties hold it. Shortly afterwards that is a client
 whose answer was lost; later it is a theft, and everything that stems from the same login ends.
@@ -61,12 +61,12 @@ class Accounts:
     def __init__(
         self, store: Store, *, now: Callable[[], float] = time.time, hasher: PasswordHasher | None = None
     ) -> None:
-        """Set the record up.
+        """Set the tables up.
 
         Args:
-            store: where it is kept.
+            store: the database.
             now: seconds since 1970.
-            hasher: how much a guess shall cost; None for argon2's own choice, 64 MiB and three passes.
+            hasher: sets the cost of a guess; None for argon2's default, 64 MiB and three passes.
         """
         self._store = store
         self._now = now
@@ -80,9 +80,9 @@ class Accounts:
         )
 
     async def create_first_admin(self) -> FirstAdmin | None:
-        """An administrator with a password made up here, if there is no account yet.
+        """Create an administrator with a random password, if there is no account yet.
 
-        The last thing before it is told: a start that fails in between leaves an account whose password nobody knows.
+        Call it last before the password is shown: after a failure in between, nobody knows the password.
         """
         found = await self._store.row(select(func.count()).select_from(identity_accounts))
         if found is not None and found[0]:
@@ -106,7 +106,7 @@ class Accounts:
             await connection.execute(insert(identity_accounts), [row])
 
     async def authenticate(self, email: str, *, password: str) -> Account | None:
-        """The account of these credentials. It takes as long where there is no such account."""
+        """The account of these credentials; None if they are wrong. An unknown account takes as long as a known one."""
         query = select(identity_accounts).where(identity_accounts.c.email == normal_email(email))
         row = await self._store.row(query)
         known = self._of_nobody if row is None else row.password_hash
@@ -114,14 +114,14 @@ class Accounts:
         return _account(row) if row is not None and matches else None
 
     async def open_session(self, account: Account) -> str:
-        """A refresh token, the first of a family. Forgets those that have expired."""
+        """A new refresh token, the first of a family. Deletes expired tokens."""
         async with self._store.begin() as connection:
             expired = identity_refresh_tokens.c.expires_at <= int(self._now())
             await connection.execute(delete(identity_refresh_tokens).where(expired))
             return await self._new_token(connection, account_id=account.account_id, family=uuid4().hex)
 
     async def exchange(self, refresh_token: str) -> tuple[Account, str] | None:
-        """Whom a refresh token belongs to and its successor, or None if it is good for nothing (any more)."""
+        """The account of a refresh token and the token's successor; None if the token is not valid."""
         tokens, now = identity_refresh_tokens, int(self._now())
         held = (tokens.c.family, tokens.c.expires_at, tokens.c.exchanged_at)
         query = select(*held, identity_accounts).join_from(tokens, identity_accounts).where(_is(refresh_token))

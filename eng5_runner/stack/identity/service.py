@@ -1,4 +1,4 @@
-"""The Identity Service: passwords to tokens."""
+"""The Identity Service: exchanges passwords for tokens."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class FailedLogins:
         self._failures: OrderedDict[str, deque[float]] = OrderedDict()
 
     def begin(self, account: str) -> float:
-        """Count a login as failed until it succeeds; gives the seconds to wait, 0 where it may be tried now."""
+        """Count a login as failed until it succeeds; returns the seconds to wait, 0 if it may be tried now."""
         now = self._now()
         failures = self._failures.setdefault(account, deque(maxlen=FAILURES))
         while failures and failures[0] <= now - FAILURES_SECONDS:
@@ -80,10 +80,10 @@ class IdentityService:
         return app
 
     async def login(self, request: web.Request) -> web.StreamResponse:
-        """Credentials to tokens.
+        """Exchange credentials for tokens.
 
         Raises:
-            RequestRefused: 401, they do not fit; 429, too many did not fit before.
+            RequestRefused: 401: they are wrong; 429: too many wrong ones before.
         """
         body = await parsed(request, LoginBody)
         name = normal_email(body.email)
@@ -98,10 +98,10 @@ class IdentityService:
         return self._tokens(account, await self._accounts.open_session(account))
 
     async def refresh(self, request: web.Request) -> web.StreamResponse:
-        """A refresh token to a new pair; the old one is spent.
+        """Exchange a refresh token for a new pair of tokens; the old one cannot be used again.
 
         Raises:
-            RequestRefused: 401, it is unknown, spent, revoked or expired.
+            RequestRefused: 401: it is unknown, used, revoked or expired.
         """
         body = await parsed(request, RefreshBody)
         exchanged = await self._accounts.exchange(body.refresh_token)
@@ -111,7 +111,7 @@ class IdentityService:
         return self._tokens(account, successor)
 
     async def logout(self, request: web.Request) -> web.StreamResponse:
-        """Revoke a refresh token and all that stem from the same login; an unknown one is revoked as well."""
+        """Revoke a refresh token and all others of the same login; an unknown token gets the same answer."""
         body = await parsed(request, RefreshBody)
         await self._accounts.end_session(body.refresh_token)
         return answer({"status": "logged_out"})

@@ -1,4 +1,4 @@
-"""Admin tokens as the field's Identity Service makes them, signed with a secret that lives only in memory."""
+"""Admin tokens in the form of the real Identity Service, signed with a secret that is kept only in memory."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _SECRET_BYTES = 48
 
 
 class TokenInvalid(Exception):
-    """No token, or one that this authority has not made or that has expired."""
+    """There is no token, or it is from another authority, or it has expired."""
 
 
 class TokenAuthority:
-    """Makes and checks tokens; a new authority knows none of another one's, unless they share a secret."""
+    """Issues and checks tokens; authorities accept each other's tokens only if they share a secret."""
 
     def __init__(self, *, secret: str | None = None) -> None:
         self._secret = secret or secrets.token_hex(_SECRET_BYTES)
@@ -44,7 +44,7 @@ class TokenAuthority:
         return jwt.encode(claims, self._secret, algorithm=_ALGORITHM)
 
     def roles(self, token: str) -> tuple[str, ...]:
-        """The roles of a token's bearer.
+        """The roles in a token.
 
         Raises:
             TokenInvalid: the signature, issuer, audience or time does not fit.

@@ -1,4 +1,4 @@
-"""What the services keep: one schema, in SQLite in the data directory or in a PostgreSQL that several share.
+"""The services' database: one schema, in SQLite in the data directory or in a PostgreSQL that several services share.
 
 Everything above the engine's creation is SQLAlchemy Core without a dialect's own words, so that another database is
 another URL.
@@ -44,7 +44,7 @@ class Store:
         self._engine = engine
 
     async def carry_out(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        """The result of work in a transaction of its own; see `transactions.carried_out`, it may be begun again.
+        """The result of work in a transaction of its own, which may be repeated; see `transactions.carried_out`.
 
         Raises:
             ServiceUnavailable: the database stayed away.
@@ -52,11 +52,11 @@ class Store:
         return await carried_out(self._engine, work)
 
     def begin(self) -> AbstractAsyncContextManager[Transaction]:
-        """A transaction that is tried once: committed at the end of the block, rolled back when it raises."""
+        """A transaction that is not repeated: committed at the end of the block, rolled back when it raises."""
         return transaction(self._engine)
 
     async def rows(self, query: Executable) -> Sequence[Row[Any]]:
-        """All rows of a query, or of a statement that may be carried out twice."""
+        """All rows of a query, or of a statement that may be executed twice."""
 
         async def all_rows(connection: Transaction) -> Sequence[Row[Any]]:
             return (await connection.execute(query)).all()
@@ -82,7 +82,7 @@ class Store:
 
 
 def _sqlite_engine(path: Path) -> AsyncEngine:
-    # One connection: SQLite has one writer at a time anyway, and so nobody ever meets a locked database. Parameters are
+    # One connection: SQLite has one writer at a time anyway, and so the database is never locked. Parameters are
     # hidden from errors here and below: errors get into logs, and parameters are students' texts.
     url = URL.create("sqlite+aiosqlite", database=str(path))
     engine = create_async_engine(url, pool_size=1, max_overflow=0, pool_timeout=60, hide_parameters=True)
@@ -92,7 +92,7 @@ def _sqlite_engine(path: Path) -> AsyncEngine:
         # Python's driver begins transactions late, after changes of the schema; we say BEGIN ourselves.
         connection.isolation_level = None
         cursor = connection.cursor()
-        # A killed process loses nothing this way, and a power cut at most the last moments, never the file.
+        # A killed process loses nothing, a power cut at most the last moments, and the file is never damaged.
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=NORMAL")
         cursor.execute("PRAGMA foreign_keys=ON")
@@ -107,16 +107,16 @@ def _sqlite_engine(path: Path) -> AsyncEngine:
 
 @asynccontextmanager
 async def open_store(data_dir: Path, *, patience: float = 5.0) -> AsyncIterator[Store]:
-    """The store of a data directory, made when it is not there.
+    """The store of a data directory, which is created if it is missing.
 
     Args:
         data_dir: the directory; one process at a time uses it.
-        patience: seconds to wait for another stack that is just ending.
+        patience: seconds to wait for another stack that is ending.
 
     Raises:
         DiskError: the directory or the file cannot be used.
         TemporaryFailure: another stack has used the directory for longer than `patience`.
-        ConfigurationError: the file was made by another version of the stack.
+        ConfigurationError: another version of the stack made the file.
     """
     lock = await asyncio.to_thread(_locked, data_dir, patience)
     path = data_dir / FILE_NAME
@@ -130,9 +130,9 @@ async def open_store(data_dir: Path, *, patience: float = 5.0) -> AsyncIterator[
 
 
 def _locked(data_dir: Path, patience: float) -> int:
-    """The directory, made and held for this process alone; gives the lock's file descriptor.
+    """Create the directory and lock it for this process; returns the file descriptor of the lock.
 
-    The system lets go of it when the process ends, however that happens.
+    The system releases the lock when the process ends, in whatever way.
     """
     try:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -157,7 +157,7 @@ async def _prepare(engine: AsyncEngine, path: Path) -> None:
     try:
         async with engine.begin() as connection:
             await connection.run_sync(migrate, name=str(path))
-            # The lock is ours: whoever holds a lease here has ended.
+            # We have the lock, so all holders of leases have ended.
             for table in (llm_comparisons, cj_requests):
                 await connection.execute(update(table).values(worker=None, lease_until=None))
     except SQLAlchemyError as error:
@@ -166,12 +166,12 @@ async def _prepare(engine: AsyncEngine, path: Path) -> None:
 
 @asynccontextmanager
 async def open_database(url: URL) -> AsyncIterator[Store]:
-    """The store in a PostgreSQL database, which is there and may be empty; others may use it at the same time.
+    """The store in an existing PostgreSQL database, which may be empty; other processes can use it at the same time.
 
     Raises:
         ServiceUnavailable: it does not answer for as long as a restart may take.
-        NotAllowed: it does not let us in.
-        ConfigurationError: there is no such database, or it was made by a newer version of the stack.
+        NotAllowed: it refuses the login.
+        ConfigurationError: there is no such database, or a newer version of the stack made it.
     """
     engine = create_async_engine(
         url,
@@ -193,7 +193,7 @@ async def open_database(url: URL) -> AsyncIterator[Store]:
         except FAILURES as error:
             raise _explained(error, name=name) from error
         yield Store(engine)
-    finally:  # also when the migration refuses: a connection that is left open holds a place on the server
+    finally:  # also after a refused migration, as an open connection uses a slot of the server
         await engine.dispose()
 
 
@@ -201,5 +201,5 @@ def _explained(error: Exception, *, name: str) -> NotAllowed | ConfigurationErro
     cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
     state = sqlstate(error)
     if state.startswith(("28", "42501")):
-        return NotAllowed(f"{name} does not let us in: {cause}", remedy="Check the user, the password and its rights.")
+        return NotAllowed(f"{name} refuses the login: {cause}", remedy="Check the user, the password and its rights.")
     return ConfigurationError(f"{name} cannot be used: {cause}", remedy="Check the database's URL, and that it exists.")

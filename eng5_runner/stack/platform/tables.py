@@ -28,7 +28,7 @@ schema = MetaData()
 
 
 def _lease() -> tuple[Column[Any], ...]:
-    """Who has a row in hand, and until when if nothing more is heard of them: seconds since 1970, the database's."""
+    """The worker that holds a row, and the end of its lease in seconds since 1970 by the database's clock."""
     return Column("worker", String(36)), Column("lease_until", Double)
 
 

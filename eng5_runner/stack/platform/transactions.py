@@ -41,11 +41,11 @@ _PASSING_STATES = ("40001", "40P01", "57P01", "57P02", "57P03", "53300", "08")
 
 
 class ValueRefused(Exception):
-    """PostgreSQL takes no text with a NUL in it, and none that is longer than its column; SQLite takes both."""
+    """PostgreSQL refuses text with a NUL, or longer than its column; SQLite accepts both."""
 
 
 class Transaction:
-    """One transaction under way; every statement in it is carried out whole."""
+    """An open transaction; a cancellation does not interrupt its statements."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -53,11 +53,11 @@ class Transaction:
     async def execute(
         self, statement: Executable, parameters: Sequence[Mapping[str, Any]] | None = None
     ) -> CursorResult[Any]:
-        """Carry out a statement, once for each of the parameters if there are any."""
+        """Execute a statement, once for each of the parameters if there are any."""
         return await undisturbed(self._connection.execute(statement, parameters))
 
     async def insert_new(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Insert the rows whose unique values are not there yet; the others leave everything as it is."""
+        """Insert the rows whose unique values are new; the other rows change nothing."""
         if not rows:
             return
         insert = sqlite.insert if self._connection.dialect.name == "sqlite" else postgresql.insert
@@ -73,7 +73,7 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[Transaction]:
     """A transaction: committed at the end of the block, rolled back when it raises or is cancelled.
 
     Raises:
-        ValueRefused: what was to be written or looked for cannot stand in the database.
+        ValueRefused: the database cannot store a value.
     """
     connection = engine.connect()
     try:
@@ -121,7 +121,7 @@ async def carried_out(engine: AsyncEngine, work: Callable[[Transaction], Awaitab
 
 
 def sqlstate(error: BaseException) -> str:
-    """PostgreSQL's code of an error, empty if it has none."""
+    """PostgreSQL's code of an error; empty if it has none."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     return str(getattr(cause, "sqlstate", None) or "")
 

@@ -27,14 +27,14 @@ stop take talk teach tell think try understand use visit wait walk want work wri
 # After these a base verb may follow a singular subject: "does he go", "let it be".
 _BEFORE_BASE_VERB = """
 can could did do does doesn't don't had have help helped helping helps if let lets letting made make makes making may
-might must saw see shall should that to watch watched will won't would
+might must saw see should that to watch watched will won't would
 """
 
 MISSPELT = frozenset(
     (_CONTRACTIONS_WITHOUT_APOSTROPHE + _COMMON_MISSPELLINGS + _PLURALS_THAT_ENGLISH_LACKS).split(),
 )
 BASE_VERBS = frozenset(_BASE_VERBS.split())
-BEFORE_BASE_VERB = frozenset(_BEFORE_BASE_VERB.split())
+BEFORE_BASE_VERB = frozenset((*_BEFORE_BASE_VERB.split(), "shall"))
 SINGULAR = frozenset({"he", "she", "it", "everyone", "everybody", "nobody", "somebody", "someone", "anyone"})
 PLURAL = frozenset({"people", "they", "we", "you"})
 SINGULAR_VERBS = frozenset({"is", "was", "has", "wants", "likes", "says"})
