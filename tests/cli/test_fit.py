@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eng5_runner.measure.design.pairing import balanced_rounds
 from eng5_runner.measure.model.comparisons import comparisons_from
 from eng5_runner.measure.model.davidson import fit_ties
 from tests.support.runner import Ran, run
-from tests.support.studies import by_names, judged, reference
+from tests.support.studies import balanced_rounds, by_names, judged, reference
 
 NINE = ["F+", "E-", "E+", "D-", "D+", "C-", "C+", "B", "A"]
 KEYS = {"item", "theta", "se", "comparisons", "wins", "infit", "outfit", "flags", "grade", "grade_probabilities"}

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from eng5_runner.measure.design.pairing import balanced_rounds
 from tests.support.runner import artefact, judgements, newest, run
+from tests.support.studies import balanced_rounds
 
 ESSAYS = 16
 SIZE = ESSAYS // 2

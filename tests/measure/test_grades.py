@@ -10,10 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from eng5_runner.measure.design.pairing import balanced_rounds
 from eng5_runner.measure.grading.grades import Projection, Refusal, Scale, leave_one_anchor_out, project
 from eng5_runner.measure.model.bradley_terry import comparisons_from, fit
-from tests.support.studies import judged
+from tests.support.studies import balanced_rounds, judged
 
 NINE = Scale(prior=(1.0,) * 9, has_below_lowest=False)
 ANCHOR_GRADES = (0, 1, 2, 3, 4, 5, 6, 7, 8, 1, 4, 7)

@@ -9,10 +9,9 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from eng5_runner.measure.design.pairing import balanced_rounds
 from eng5_runner.measure.model.bradley_terry import comparisons_from, fit
 from eng5_runner.measure.quality.lapse import MOST_ITEMS, lapse_rate
-from tests.support.studies import balanced_study, normal_truth
+from tests.support.studies import balanced_rounds, balanced_study, normal_truth
 
 
 def study_with_lapses(truth, *, rounds, rate, seed):

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from eng5_runner.measure.design.pairing import Pair, balanced_rounds, next_round
+from eng5_runner.measure.design.pairing import Pair, next_round
+from tests.support.studies import balanced_rounds
 
 ordinary = settings(deadline=None, max_examples=60, derandomize=True)
 sizes = st.integers(2, 24)

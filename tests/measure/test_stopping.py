@@ -7,10 +7,9 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from eng5_runner.measure.design.pairing import balanced_rounds
 from eng5_runner.measure.design.stopping import Rule, look
 from eng5_runner.measure.model.bradley_terry import comparisons_from, fit
-from tests.support.studies import balanced_study, judged, normal_truth
+from tests.support.studies import balanced_rounds, balanced_study, judged, normal_truth
 
 RULE = Rule(reliability=0.8, se=0.9, budget=100_000, draws=40)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from datetime import date
 from decimal import Decimal
 
@@ -16,7 +15,8 @@ from eng5_runner.core.spec import Budget
 from eng5_runner.core.study_size import asked_per_pair, comparisons_wanted
 from eng5_runner.errors import InputsInvalid
 from eng5_runner.judges.manifest import Limits, Model, Price, Rates, Usage, built_in
-from eng5_runner.measure.design.designs import audit
+from eng5_runner.measure.design.designs import audit_round
+from eng5_runner.measure.design.pairing import Pair
 from eng5_runner.measure.model.bradley_terry import fit
 from eng5_runner.measure.quality.inversions import wilson
 from eng5_runner.planning.candidates import Candidates
@@ -137,8 +137,9 @@ def test_repeats_and_swaps_are_counted_and_buy_no_precision():
 
 
 def test_the_audits_share_is_the_one_that_the_design_swaps():
-    swapped = inspect.signature(audit).parameters["swapped"].default
-    assert asked_per_pair(Budget(swap="audit")) == 1.0 + swapped
+    pairs = [Pair(first=f"a{number}", second=f"b{number}") for number in range(100)]
+    swapped = sum(pair not in pairs for pair in audit_round(pairs, before=0, seed=1))
+    assert asked_per_pair(Budget(swap="audit")) == 1.0 + swapped / 100
 
 
 def test_a_target_is_reached_with_the_comparisons_that_its_goal_names():

@@ -11,8 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
-from eng5_runner.results.service_result import ServiceEstimate
-
 from eng5_runner.contracts.callbacks import AssessmentResult, ComparisonMetadata, LLMComparisonResult
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.core.essay_names import EssayNames

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from eng5_runner.results.service_result import service_result
 
 from eng5_runner.core.rounding import FIGURE_LIMIT
 from eng5_runner.results.service_comparison import service_result

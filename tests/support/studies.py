@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eng5_runner.measure.design.pairing import balanced_rounds
+from eng5_runner.measure.design.pairing import Pair, next_round
 from eng5_runner.measure.model.comparisons import Comparisons, comparisons_from
 
 if TYPE_CHECKING:
@@ -32,6 +32,16 @@ def table_rows(table: Iterable[tuple[str, str, int, int]]) -> list[tuple[str, st
         for outcome, times in ((1.0, wins), (0.0, losses))
         for _ in range(times)
     ]
+
+
+def balanced_rounds(items: Sequence[str], *, rounds: int, seed: int, done: Sequence[Pair] = ()) -> list[list[Pair]]:
+    """The next rounds of a balanced design, after those already done."""
+    history = list(done)
+    planned = []
+    for _ in range(rounds):
+        planned.append(next_round(items, history=history, seed=seed))
+        history += planned[-1]
+    return planned
 
 
 def judged(

@@ -1,17 +1,18 @@
-"""How often projected grades will be right, before a study is run.
+"""How often projected grades will agree with the experts', before a study is run.
 
-True quality is N(0, σ_q²); the judge's positions, with spread σ, and the experts' grades see it with their own noise. A
-study estimates the judge's position with the standard error of `planning`; what the expert's position then is, is
-Normal around the estimate with
+True quality is N(0, σ_q²). The judge's positions, with spread σ, and the experts' grades both measure it with noise. A
+study estimates the judge's position with the standard error of `planning`. Given the estimate, the expert's position is
+Normal with
 
-    variance = (σ_q²/σ²)² SE² + (σ_q²/σ²) judge² + expert² + centre²,
+    variance = (σ_q²/σ²)² SE² + (σ_q²/σ²) judge² + expert² + centre².
 
-where centre² is the error of the grades' centres: a line through m anchors, 2 (SE² + judge² + h²/12)/m with steps of
-h. The chance that it falls into the estimate's grade, or a neighbouring one, is integrated over all estimates, with the
-lowest and the highest grade open to their side. Against simulation both chances are within .03 (`make validate`).
+Here centre² is the error of the grades' centres: for a line through m anchors and steps of h it is
+2 (SE² + judge² + h²/12)/m. The probability that the expert's grade is that of the estimate, or a neighbouring one, is
+integrated over all estimates. The lowest and the highest grade have no outer bound. Both probabilities are within .03
+of simulations (`make validate`).
 
-What nobody knows before a study is taken from the method study's simulation, in units of the spread σ: the noise of
-judge and experts, and how much of the scale the essays take. A pilot run measures the scale's width.
+Values that nobody knows before a study come from the simulations of the method study, in units of the spread σ: the
+noise of judge and experts, and the width of the scale. A pilot run measures the width.
 """
 
 from __future__ import annotations
@@ -34,12 +35,12 @@ _MOST_PER_ESSAY = 2000.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grading:
-    """What grades are projected with.
+    """The scale and the anchors by which grades are projected.
 
     Attributes:
-        grades: that the scale has.
-        anchors: of known grade.
-        width: of the whole scale in units of the essays' spread.
+        grades: number of grades on the scale.
+        anchors: number of anchors.
+        width: of the whole scale, in units of the essays' spread.
 
     Raises:
         ValueError: there are fewer than two grades, or the scale has no width.
@@ -50,17 +51,17 @@ class Grading:
     width: float = SCALE_WIDTH
 
     def __post_init__(self) -> None:
-        if self.grades < 2 or not 0.0 < self.width < math.inf:  # noqa: PLR2004 - as told
+        if self.grades < 2 or not 0.0 < self.width < math.inf:  # noqa: PLR2004 - as the message says
             raise ValueError("a scale has two grades or more, a positive step apart")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GradeChances:
-    """How often a projected grade is the experts' one.
+    """The probability that a projected grade agrees with the experts'.
 
     Attributes:
-        exact: the same grade.
-        within_one: the same or a neighbouring one.
+        exact: that it is the same grade.
+        within_one: that it is the same or a neighbouring grade.
     """
 
     exact: float
@@ -68,16 +69,16 @@ class GradeChances:
 
 
 def grade_chances(per_essay: float, *, spread: float, grading: Grading, adaptive: bool = False) -> GradeChances | None:
-    """How often grades will be right after k judgements an essay.
+    """The probability that grades agree after k judgements per essay.
 
     Args:
         per_essay: k.
         spread: σ, the standard deviation of the judge's positions in logits.
-        grading: with what grades are projected.
-        adaptive: whether the pairs are chosen by what they tell.
+        grading: the scale and the anchors.
+        adaptive: whether the design is adaptive.
 
     Returns:
-        None where no grade would be projected: too few anchors, or judgements that place nothing.
+        None if no grades can be projected: fewer than 3 anchors, or at most 2 judgements per essay.
     """
     error = error_variance(per_essay, spread=spread, adaptive=adaptive)
     if error is None or grading.anchors < FEWEST_ANCHORS:
@@ -98,7 +99,7 @@ def grade_chances(per_essay: float, *, spread: float, grading: Grading, adaptive
 def comparisons_for_grades(
     *, essays: int, spread: float, grading: Grading, within_one: float, adaptive: bool = False
 ) -> int | None:
-    """The fewest comparisons after which so many grades are right within one step; None if no number is enough.
+    """The smallest number of comparisons for a share of grades within one step; None if no number is enough.
 
     Raises:
         ValueError: the share is not between 0 and 1.
@@ -107,8 +108,8 @@ def comparisons_for_grades(
         raise ValueError(f"a share lies between 0 and 1, not {within_one!r}")
 
     def reached(comparisons: int) -> bool:
-        found = grade_chances(2.0 * comparisons / essays, spread=spread, grading=grading, adaptive=adaptive)
-        return found is not None and found.within_one >= within_one
+        chances = grade_chances(2.0 * comparisons / essays, spread=spread, grading=grading, adaptive=adaptive)
+        return chances is not None and chances.within_one >= within_one
 
     low, high = essays, math.ceil(essays * _MOST_PER_ESSAY / 2.0)
     if not reached(high):
@@ -121,14 +122,20 @@ def comparisons_for_grades(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Bands:
-    """Grades as intervals of positions, and estimates of which each is wrong by some doubt (standard deviations)."""
+    """Grades as intervals of positions, in logits.
+
+    Attributes:
+        cuts: the bounds between grades, with −∞ and ∞ at the ends.
+        estimates: the standard deviation of the estimates.
+        doubt: the standard deviation of the expert's position around an estimate.
+    """
 
     cuts: tuple[float, ...]
     estimates: float
     doubt: float
 
     def chance(self, steps: int) -> float:
-        """How often the truth is at most so many grades from the estimate's."""
+        """The probability that the expert's grade is at most `steps` grades from the estimate's."""
         last = len(self.cuts) - 1
         shares = (
             self._share(band, low=self.cuts[max(band - steps, 0)], high=self.cuts[min(band + 1 + steps, last)])
@@ -137,7 +144,7 @@ class _Bands:
         return min(math.fsum(shares), 1.0)
 
     def _share(self, band: int, *, low: float, high: float) -> float:
-        """How often the estimate is in this band and the truth between low and high."""
+        """The probability that the estimate is in this band and the expert's position between low and high."""
         if self.estimates == 0.0:
             return self._between(0.0, low=low, high=high) if self.cuts[band] <= 0.0 < self.cuts[band + 1] else 0.0
         reach = _FARTHEST * self.estimates

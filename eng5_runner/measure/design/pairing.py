@@ -1,18 +1,19 @@
-"""Who is compared with whom: rounds in which every item meets one other, and whom it has not met before.
+"""Balanced rounds: in each round every item meets one other item, and no pair repeats before all pairs have met.
 
-The pairs come from a one-factorisation of the complete graph, the circle method of tournament tables: with m slots on a
-circle and one in the middle, factor r pairs the slots i and j with i + j ≡ r (mod m), and the slot left over with the
-middle. Each factor is a perfect matching and each pair stands in exactly one factor, so no pair repeats before all
-have met, to the last round, which independently drawn matchings cannot promise. The items' slots and the order of the
-factors are drawn from the seed; the mean variance of the estimates then equals that of independent random matchings
-(within 1% for 60 and more items at 10 and more rounds, computed).
+Pairs come from a one-factorisation of the complete graph, the circle method of tournament tables. With m slots on a
+circle and one in the middle, factor r pairs the slots i and j with i + j ≡ r (mod m), and the remaining slot with the
+middle. Each factor is a perfect matching, and each pair is in exactly one factor, so no pair repeats before all have
+met. Independent random matchings cannot guarantee that. The seed draws the items' slots and the order of the factors.
+The mean variance of the estimates is then that of independent random matchings (computed: within 1% for 60 or more
+items and 10 or more rounds).
 
-With an odd number of items the middle is empty, and whoever should meet it sits out: each item once in m rounds.
+If the number of items is odd, the middle is empty, and the item that should meet it is left out: each item once in m
+rounds.
 
-First and second place: two factors in turn form even cycles. Walked along, each item is first in one of the two
-rounds and second in the other, so after every even number of rounds each item was first as often as second, and one
-more or less in between. A bye costs an odd number of items one more. Once all pairs have met, the rounds run backwards
-with the places swapped: the sums of the first pass are gone through in reverse and stay within the same bounds.
+First and second place are balanced too. Two successive factors together form even cycles. Along a cycle, each item is
+first in one of the two rounds and second in the other. So after an even number of rounds each item was first as often
+as second. In between the numbers differ by one; rounds in which an item is left out can add one. Once all pairs have
+met, the rounds run backwards with first and second swapped, which undoes the differences of the first pass.
 """
 
 from __future__ import annotations
@@ -37,37 +38,28 @@ class Pair:
     second: str
 
 
-def balanced_rounds(items: Sequence[str], *, rounds: int, seed: int, done: Sequence[Pair] = ()) -> list[list[Pair]]:
-    """The next rounds of ⌊n/2⌋ pairs each, after those already done.
-
-    Asking for all rounds at once or one after the other, with the earlier ones as `done`, gives the same pairs.
-    From the second round on all items are linked.
-
-    Raises:
-        ValueError: an item is named twice, or the seed is negative.
-    """
-    history = list(done)
-    planned = []
-    for _ in range(rounds):
-        planned.append(next_round(items, history=history, seed=seed))
-        history += planned[-1]
-    return planned
-
-
 def next_round(items: Sequence[str], *, history: Iterable[Pair], seed: int) -> list[Pair]:
-    """The pairs of one more round: the factor whose pairs have met least, the first such in the seed's order.
+    """The ⌊n/2⌋ pairs of the next round: those of the factor whose pairs have met least, in the seed's order.
+
+    From the second round on, the judgements connect all items.
 
     Args:
-        items: all items of the design; their order matters, so sort them where it is not given by nature.
-        history: the pairs of earlier rounds. Pairs of a design of other items count where both items are still here.
+        items: all items of the design. Their order matters, so sort them if they have no order of their own.
+        history: the pairs of earlier rounds. Pairs of other items are ignored.
         seed: not negative; the same items, history and seed give the same round.
 
     Raises:
-        ValueError: an item is named twice, or the seed is negative.
+        ValueError: an item occurs twice, or the seed is negative.
+
+    Example:
+        >>> round_one = next_round(["ada", "bo", "cy", "di"], history=[], seed=1)
+        >>> round_two = next_round(["ada", "bo", "cy", "di"], history=round_one, seed=1)
+        >>> {frozenset((p.first, p.second)) for p in round_one} & {frozenset((p.first, p.second)) for p in round_two}
+        set()
     """
     if len(set(items)) != len(items):
         raise ValueError("items are named twice")
-    if len(items) < 2:  # noqa: PLR2004 - a pair is two
+    if len(items) < 2:  # noqa: PLR2004 - a pair has two items
         return []
     draw = _Draw.of(len(items), seed)
     slot = {item: int(draw.slots[index]) for index, item in enumerate(items)}
@@ -78,7 +70,7 @@ def next_round(items: Sequence[str], *, history: Iterable[Pair], seed: int) -> l
     passes = min(met) // (len(items) // 2)
     backwards = passes % 2 == 1
     places = range(draw.circle)
-    place = min(reversed(places) if backwards else places, key=lambda at: met[draw.order[at]])
+    place = min(reversed(places) if backwards else places, key=lambda number: met[draw.order[number]])
     at_slot = {position: item for item, position in slot.items()}
     chosen = draw.pairs(place)
     named = [(at_slot[a], at_slot[b]) for a, b in chosen if a in at_slot and b in at_slot]
@@ -87,13 +79,13 @@ def next_round(items: Sequence[str], *, history: Iterable[Pair], seed: int) -> l
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Draw:
-    """What the seed decides: the items' slots and the order of the factors.
+    """The items' slots and the order of the factors, drawn from the seed.
 
     Attributes:
-        circle: m, the number of slots on the circle, odd; the middle is slot m.
-        slots: the slot of each item.
+        circle: m, the number of slots on the circle; it is odd. The middle is slot m.
+        slots: the slot of each item, shape (n,).
         order: the factor of each round of the first pass.
-        seed: where the places within a round are drawn from.
+        seed: the seed, from which first and second places are drawn too.
     """
 
     circle: int
@@ -107,10 +99,10 @@ class _Draw:
         generator = np.random.default_rng([seed, n])
         slots = generator.permutation(n)
         order = generator.permutation(circle).tolist()
-        # Two factors whose distance has no divisor in common with m form one single cycle (or path): all are linked.
-        linked = next((at for at in range(1, circle) if math.gcd(order[at] - order[0], circle) == 1), None)
-        if linked is not None:
-            order[1], order[linked] = order[linked], order[1]
+        # Two factors whose difference is coprime to m form a single cycle or path, which connects all items.
+        second = next((nth for nth in range(1, circle) if math.gcd(order[nth] - order[0], circle) == 1), None)
+        if second is not None:
+            order[1], order[second] = order[second], order[1]
         return cls(circle=circle, slots=slots, order=tuple(order), seed=seed)
 
     def factor_of(self, a: int, b: int) -> int:
@@ -127,11 +119,11 @@ class _Draw:
         return [*partner, single]
 
     def pairs(self, place: int) -> list[tuple[int, int]]:
-        """The slots that meet in the round at this place of the first pass, first-shown first, in random order."""
+        """The pairs of slots in one round of the first pass, in random order; the first slot is shown first."""
         couple = place // 2
         generator = np.random.default_rng([self.seed, len(self.slots), couple])
         even = self.partners(self.order[2 * couple])
-        # The last round of an odd number has no second to balance it; coupled with itself its places are random.
+        # The last of an odd number of rounds has no partner round. With itself as partner, its places are random.
         odd = self.partners(self.order[min(2 * couple + 1, self.circle - 1)])
         starts = generator.permutation(self.circle + 1).tolist()
         first_in_even = _alternating(even, odd, starts=starts)
@@ -140,9 +132,9 @@ class _Draw:
 
 
 def _alternating(even: Sequence[int], odd: Sequence[int], *, starts: Iterable[int]) -> list[bool]:
-    """For each slot whether it is first in the even round, so that it is second in the odd one.
+    """For each slot, whether it is first in the even round and second in the odd round.
 
-    Walks each cycle of the two matchings in one direction from the first of its slots in `starts`.
+    Follows each cycle of the two matchings in one direction, from the first of its slots in `starts`.
     """
     leads: dict[int, bool] = {}
     for start in starts:

@@ -1,12 +1,13 @@
-"""How precise a study of a given size will be, before it is run.
+"""The precision to expect from a study of a given size, before it is run.
 
-Closed forms for a random, near-regular design and true positions θ ~ N(0, σ²). One judgement informs about a difference
-by p(1 − p) on average w(σ) = [2π(1.596² + 2σ²)]^(−1/2), the logistic density taken as a Normal one; the walks on a
-k-regular tree add the factor (k − 1)/(k − 2). Against simulation the reliability is within .03 for k ≥ 10.
+The formulas are for a random design in which every essay has k judgements, and for true positions θ ~ N(0, σ²). The
+mean information of a judgement about a difference is w(σ) = E p(1 − p) = [2π(1.596² + 2σ²)]^(−1/2), with the logistic
+density approximated by a Normal one. Walks on a k-regular tree add the factor (k − 1)/(k − 2). For k ≥ 10 the expected
+reliability is within .03 of simulations.
 
-Pairs that are chosen by what they tell are worth more than random ones: a judgement about 1.15 at σ = 1, about 1.4 at
-σ = 1.8. The rounds before, of which there are six, are balanced like any other. So an adaptive k counts as
-6 + (k − 6) · worth, which against simulation is within .03 too.
+Pairs chosen by an adaptive design are worth more than random ones: a judgement is worth about 1.15 at σ = 1 and about
+1.4 at σ = 1.8. The first six rounds of an adaptive design are balanced. So k adaptive judgements count as
+6 + (k − 6) · worth, which is within .03 of simulations too.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ import math
 from dataclasses import dataclass
 
 _LOGISTIC_SD = 1.596
-BALANCED_ROUNDS = 6.0  # that an adaptive design begins with
+BALANCED_ROUNDS = 6.0  # at the beginning of an adaptive design
 _WORTH_AT_ONE, _WORTH_AT_TYPICAL, _TYPICAL = 1.15, 1.4, 1.8
-_FEWEST = 2.0  # with two judgements each the design is a ring, and the closed form has its pole
+_FEWEST = 2.0  # the formula has a pole at two judgements per essay, where the design is a ring
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Precision:
-    """What can be expected of a study.
+    """The precision to expect from a study.
 
     Attributes:
         per_essay: k, judgements per essay.
@@ -36,21 +37,21 @@ class Precision:
 
 
 def adaptive_worth(spread: float) -> float:
-    """How many balanced judgements one of an adaptive design is worth; never more than what was simulated, 1.4."""
+    """How many balanced judgements an adaptive one is worth: 1 to 1.4, the largest value that was simulated."""
     slope = (_WORTH_AT_TYPICAL - _WORTH_AT_ONE) / (_TYPICAL - 1.0)
     return min(max(_WORTH_AT_ONE + slope * (spread - 1.0), 1.0), _WORTH_AT_TYPICAL)
 
 
 def expected_precision(*, essays: int, comparisons: float, spread: float, adaptive: bool = False) -> Precision:
-    """The precision to expect from so many comparisons.
+    """The precision to expect from a number of comparisons.
 
-    Two judgements per essay or fewer place nothing: the standard error is then the spread itself, the reliability 0.
+    With two judgements per essay or fewer, positions say nothing: the standard error is the spread, the reliability 0.
 
     Args:
-        essays: how many are compared, anchors counted in.
-        comparisons: how many judgements in all.
-        spread: σ, the standard deviation of the true positions in logits. It is unknown: show several.
-        adaptive: whether the pairs are chosen by what they tell.
+        essays: number of essays, anchors included.
+        comparisons: number of judgements in all.
+        spread: σ, the standard deviation of the true positions in logits. It is unknown, so show several.
+        adaptive: whether the design is adaptive.
 
     Raises:
         ValueError: fewer than two essays, a negative number of comparisons, or a spread that is not positive.
@@ -71,7 +72,7 @@ def expected_precision(*, essays: int, comparisons: float, spread: float, adapti
 
 
 def error_variance(per_essay: float, *, spread: float, adaptive: bool = False) -> float | None:
-    """The squared standard error (logits²) of a position by its k judgements alone; None if they place nothing."""
+    """The squared standard error (logits²) of a position from its judgements alone; None if they are too few."""
     k = per_essay
     if adaptive and k > BALANCED_ROUNDS:
         k = BALANCED_ROUNDS + (k - BALANCED_ROUNDS) * adaptive_worth(spread)
@@ -79,7 +80,7 @@ def error_variance(per_essay: float, *, spread: float, adaptive: bool = False) -
 
 
 def comparisons_for_reliability(*, essays: int, spread: float, reliability: float, adaptive: bool = False) -> int:
-    """The fewest comparisons whose expected reliability reaches the wanted one.
+    """The smallest number of comparisons whose expected reliability reaches the target.
 
     Raises:
         ValueError: fewer than two essays, a spread that is not positive, or a reliability outside (0, 1).
@@ -98,7 +99,7 @@ def comparisons_for_reliability(*, essays: int, spread: float, reliability: floa
 
 
 def comparisons_for_se(*, essays: int, spread: float, se: float, adaptive: bool = False) -> int:
-    """The fewest comparisons whose expected standard error (logits) is at most the wanted one.
+    """The smallest number of comparisons whose expected standard error (logits) is at most the target.
 
     Raises:
         ValueError: fewer than two essays, a spread that is not positive, or a standard error outside (0, spread).
@@ -106,8 +107,8 @@ def comparisons_for_se(*, essays: int, spread: float, se: float, adaptive: bool 
     _check(essays=essays, spread=spread)
     if not 0.0 < se < spread:
         raise ValueError(f"a standard error lies between 0 and the spread, not {se!r}")
-    wanted = 1.0 - (se / spread) ** 2
-    return comparisons_for_reliability(essays=essays, spread=spread, reliability=wanted, adaptive=adaptive)
+    reliability = 1.0 - (se / spread) ** 2
+    return comparisons_for_reliability(essays=essays, spread=spread, reliability=reliability, adaptive=adaptive)
 
 
 def _information(spread: float) -> float:

@@ -1,8 +1,9 @@
-"""When a study may end: looked at after whole rounds only, by what stays honest when looked at often.
+"""When a study can end. The rule is checked after whole rounds only, and uses figures that stay valid if checked often.
 
-The rule asks for the lower end of the reliability's interval and for the 90th percentile of the standard errors, once
-every item has been judged often enough and all are linked. It does not ask whether the positions have settled (any
-estimate settles as judgements add up) nor for the separation reliability (adaptive pairing inflates it).
+A study can end if every item has enough judgements, all items are connected, and the targets are met: the lower end of
+the reliability's interval, and the 90th percentile of the standard errors. The rule does not ask whether positions
+still change, because every estimate changes less as judgements add up. It does not use the separation reliability,
+because adaptive pairing inflates it.
 """
 
 from __future__ import annotations
@@ -25,15 +26,15 @@ _SE_QUANTILE = 0.9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """What a study aims at; with neither a reliability nor a standard error it ends at its budget.
+    """The targets of a study; without any target the study ends when its budget is spent.
 
     Attributes:
-        reliability: what the lower end of ρ_EB's interval must reach, 0 to 1; None if that is not asked for.
-        se: what 90% of the standard errors must not exceed, in logits; None if that is not asked for.
-        budget: how many judgements there may be at most.
-        judgements: how many every item must have before the study may end as precise enough.
+        reliability: the target for the lower end of ρ_EB's interval, 0 to 1; None for no such target.
+        se: the target for the 90th percentile of the standard errors, in logits; None for no such target.
+        budget: the largest number of comparisons.
+        judgements: the number that every item must have before the study can end as precise enough.
         level: of the reliability's interval.
-        draws: of its bootstrap.
+        draws: number of draws of its bootstrap.
 
     Raises:
         ValueError: a value is outside its range.
@@ -57,17 +58,17 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoppingLook:
-    """What was seen at the end of a round and what follows: plain values, to be recorded at every look.
+    """The figures after a round, and the verdict.
 
     Attributes:
-        round: its number, 1 for the first.
-        judgements: how many there were in all.
-        fewest: how many the item with the fewest had.
-        components: of the graph of comparisons.
+        round: the number of the round, 1 for the first.
+        judgements: number of judgements in all.
+        fewest: number of judgements of the item that has the fewest.
+        components: number of components of the graph of comparisons.
         reliability: ρ_EB.
-        interval: of it; None where it could not change the verdict and was not computed.
+        interval: of ρ_EB; None if it was not computed because it could not change the verdict.
         se: the 90th percentile of the standard errors, in logits.
-        verdict: "precise enough" or "budget spent" end the study.
+        verdict: "precise enough" and "budget spent" end the study.
     """
 
     round: int
@@ -81,16 +82,16 @@ class StoppingLook:
 
 
 def look(fitted: Fit, *, rule: Rule, round_number: int, seed: int, asked: int | None = None) -> StoppingLook:
-    """Looks at a study after a whole round; the same study and seed give the same look.
+    """Check a study after a whole round. The same study and seed give the same result.
 
-    The bootstrap is drawn only where all else would let the study end.
+    The reliability's interval takes a bootstrap, which runs only if everything else lets the study end.
 
     Args:
-        fitted: what the judgements so far say.
-        rule: what is aimed at.
+        fitted: the fit of the judgements so far.
+        rule: the targets of the study.
         round_number: 1 for the first.
         seed: of the bootstrap, not negative.
-        asked: how much of the budget is used, failed comparisons and repeats included; None if it is what was fitted.
+        asked: number of comparisons so far, failed ones and repeats included; None if it is the number of judgements.
 
     Raises:
         ValueError: the seed is negative.

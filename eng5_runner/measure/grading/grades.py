@@ -1,9 +1,9 @@
-"""Projects grades from anchors, as probabilities that claim no more than the anchors and judgements can carry.
+"""Grades projected from anchors, as probabilities.
 
-The model of where the grades lie is in `anchor_model`; here a student's probabilities follow from it by Bayes' rule
-with a prior over the grades (anchors are chosen by grade, so the prior cannot come from them). The grade is the
-posterior median, which comes closer than the mode. In the project's method study (section 4.3: 12 anchors over 9
-grades, 20 judgements an essay) .82 of simulated students came within one step, and .79 was claimed.
+`anchor_model` says where the grades are on the logit scale. Here a student's probabilities follow by Bayes' rule with a
+prior over the grades. The prior cannot come from the anchors, because they were chosen by grade. The projected grade is
+the posterior median, which is closer to the truth than the mode. In the project's method study (section 4.3: 12 anchors
+over 9 grades, 20 judgements per essay), .82 of the simulated students were within one step, and .79 was claimed.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ _FEWEST_JUDGEMENTS = 8
 _HIGH_WITHIN_ONE = 0.9
 _HIGH_EXACT = 0.5
 _MID_WITHIN_ONE = 0.75
-_HALF = 0.5 - 1e-12  # a cumulated probability of one half, whatever its rounding
+_HALF = 0.5 - 1e-12  # a cumulative probability of one half, less a rounding error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudentGrade:
-    """What can be said of one student's grade. Outcomes are indices, 0 for the lowest one (below-lowest, if any).
+    """A student's projected grade. Outcomes are indices; 0 is the grade below the lowest if the scale has one.
 
     Attributes:
         item: the essay.
-        probabilities: of each outcome; they sum to 1 and are never cut off.
-        median: the projected outcome, the lowest at which the cumulated probability reaches one half.
+        probabilities: of all outcomes; they sum to 1.
+        median: the projected outcome: the lowest at which the cumulative probability reaches one half.
         mode: the most probable outcome.
-        within_one: the probability of the median or a neighbour of it, which is the claim behind `label`.
-        label: HIGH claims `within_one` ≥ .90 with ≥ .50 for the median itself, MID `within_one` ≥ .75, LOW no more. At
-            most LOW where the student is extrapolated, not connected, or judged fewer than 8 times.
-        extrapolated: the student lies outside the range of the anchors.
-        connected: the comparisons link the student with some anchor.
+        within_one: the probability of the median and its neighbours together; `label` follows from it.
+        label: HIGH if `within_one` ≥ .90 and the median has ≥ .50; MID if `within_one` ≥ .75; otherwise LOW. Always LOW
+            if the student is extrapolated, not connected, or has fewer than 8 judgements.
+        extrapolated: whether the student is outside the range of the anchors.
+        connected: whether comparisons connect the student with an anchor.
     """
 
     item: str
@@ -59,15 +59,14 @@ class StudentGrade:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Projection:
-    """The students' grades and the calibration behind them.
+    """The students' grades and the calibration that they come from.
 
     Attributes:
-        students: everyone who is not an anchor, in the fit's order.
-        centres: the centre of each outcome in logits (likelihood scale), never falling from one grade to the next.
-        centre_ses: the standard deviations of the centres.
-        spread: τ, the standard deviation of work of one grade around its centre, in logits.
-        inversions: for each outcome but the highest, the probability that its centre in truth lies above the next
-            one's.
+        students: all items that are no anchors, in the order of the fit's items.
+        centres: the centre of each outcome in logits (likelihood scale); they never fall from a grade to the next.
+        centre_ses: the standard deviations of the centres, in logits.
+        spread: τ, the standard deviation of the positions of essays with the same grade, in logits.
+        inversions: for each outcome except the highest, the probability that its true centre is above the next one's.
     """
 
     students: tuple[StudentGrade, ...]
@@ -79,7 +78,13 @@ class Projection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOut:
-    """An anchor graded by the others. `expert` is its own grade as an outcome, `projected` what the others say."""
+    """An anchor whose grade was projected from the other anchors.
+
+    Attributes:
+        item: the anchor.
+        expert: its own grade, as an outcome.
+        projected: its grade as projected from the others, or why there is none.
+    """
 
     item: str
     expert: int
@@ -87,16 +92,16 @@ class LeftOut:
 
 
 def project(fitted: Fit, *, anchors: Mapping[str, int], scale: Scale) -> Projection | Refusal:
-    """Grades for all items that are not anchors.
+    """Project the grades of all items that are no anchors.
 
     Args:
-        fitted: anchors and students placed on one scale together.
-        anchors: the index into `scale.prior` of each anchor's grade.
+        fitted: anchors and students, placed on one scale together.
+        anchors: anchor → index of its grade in `scale.prior`.
         scale: the grades.
 
     Returns:
-        A refusal if there are fewer than 3 anchors or 2 grades, or if the anchors do not order: the slope of their
-        positions on their grades is not positive, or its 90% interval (least squares) includes 0.
+        A refusal if there are fewer than 3 anchors or 2 grades, or if the positions of the anchors do not follow their
+        grades: the least-squares slope is not positive, or its 90% interval includes 0.
 
     Raises:
         ValueError: an anchor is not in the fit, or its grade not on the scale.
@@ -118,7 +123,7 @@ def project(fitted: Fit, *, anchors: Mapping[str, int], scale: Scale) -> Project
 
 
 def leave_one_anchor_out(fitted: Fit, *, anchors: Mapping[str, int], scale: Scale) -> tuple[LeftOut, ...]:
-    """For every anchor the grade that the other anchors give it: agreement with the experts that is not in-sample.
+    """Project each anchor's grade from the other anchors, to measure agreement with the experts out of sample.
 
     Raises:
         ValueError: an anchor is not in the fit, or its grade not on the scale.
@@ -141,7 +146,7 @@ def leave_one_anchor_out(fitted: Fit, *, anchors: Mapping[str, int], scale: Scal
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Study:
-    """A fit with its positions on the likelihood scale and its anchors (item index → grade index)."""
+    """A fit, its positions on the likelihood scale, and its anchors (index of the item → index of the grade)."""
 
     fitted: Fit
     positions: Positions
@@ -153,10 +158,10 @@ def _places(fitted: Fit, anchors: Mapping[str, int], *, scale: Scale) -> dict[in
     unknown = [item for item in anchors if item not in index]
     if unknown:
         raise ValueError(f"anchors that are not in the fit: {', '.join(unknown)}")
-    astray = [item for item, grade in anchors.items() if not 0 <= grade < len(scale.prior)]
-    if astray:
-        raise ValueError(f"anchors whose grade is not on the scale: {', '.join(astray)}")
-    # In the fit's order, so that the order in which the anchors are named leaves no trace in the last digits.
+    off_scale = [item for item, grade in anchors.items() if not 0 <= grade < len(scale.prior)]
+    if off_scale:
+        raise ValueError(f"anchors whose grade is not on the scale: {', '.join(off_scale)}")
+    # In the order of the fit's items, so that the order of the anchors does not change the last digits.
     return {place: anchors[item] for place, item in enumerate(fitted.items) if item in anchors}
 
 

@@ -1,4 +1,4 @@
-"""Comparative judgements as arrays: who was shown first, who second, who won."""
+"""Comparative judgements as arrays: which item was shown first, which second, and which won."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-# One number a study: a float for one, an array for a stack of them.
+# One number per study: a float for one study, an array for a stack of studies.
 Values: TypeAlias = "float | NDArray[np.float64]"
 
 
@@ -22,17 +22,18 @@ Values: TypeAlias = "float | NDArray[np.float64]"
 class Comparisons:
     """Judgements of pairs of items, one row for each (first, second, outcome) that occurred.
 
-    Made by `comparisons_from`, which sorts the rows, so that the same judgements in any order give the same bytes.
+    `comparisons_from` makes them. It sorts the rows, so the same judgements in any order give the same bytes.
 
-    A stack of studies has the same pairs judged otherwise: `outcome` or `weight` of shape (…, rows), one study for each
-    index of the leading axes. What is computed of it has these leading axes, too, and a study's share of it is what it
-    would be alone. With few items calling numpy takes most of the time, and two hundred studies little more than one.
+    A stack of studies has the same pairs with other outcomes: `outcome` or `weight` has the shape (…, rows), with one
+    study for each index of the leading axes. Results of a stack have the same leading axes, and each study's part is
+    exactly what the study alone would give. Stacks save time: with few items a call of numpy costs more than its work,
+    so two hundred studies take little longer than one.
 
     Attributes:
-        items: the n items' identifiers; the other fields mean them by position.
+        items: the identifiers of the n items; the other fields refer to them by index.
         first: shape (rows,), the item shown first.
         second: shape (rows,), the item shown second, never the same as `first`.
-        outcome: shape (rows,), 1 where the first won, 0 where the second won, .5 for a tie.
+        outcome: shape (rows,), 1 if the first won, 0 if the second won, .5 for a tie.
         weight: shape (rows,), how many judgements the row stands for.
     """
 
@@ -44,29 +45,33 @@ class Comparisons:
 
     @property
     def counts(self) -> NDArray[np.float64]:
-        """How many judgements each item took part in, shape (n,)."""
+        """Number of judgements of each item, shape (n,)."""
         n = len(self.items)
         return summed_at(self.first, self.weight, size=n) + summed_at(self.second, self.weight, size=n)
 
     @property
     def wins(self) -> NDArray[np.float64]:
-        """How many judgements each item won, a tie counting half, shape (n,)."""
+        """Number of judgements that each item won, shape (n,); a tie counts as half."""
         n = len(self.items)
         won = self.weight * self.outcome
         return summed_at(self.first, won, size=n) + summed_at(self.second, self.weight - won, size=n)
 
 
 def comparisons_from(items: Sequence[str], rows: Iterable[tuple[str, str, float]]) -> Comparisons:
-    """The judgements as arrays; the order of the rows leaves no trace.
+    """Judgements as arrays. The order of the rows does not matter.
 
     Args:
-        items: every item to be placed, also those never compared.
-        rows: (shown first, shown second, outcome), where the outcome is 1 if the first won, 0 if the second, .5 for
-            a tie. Failed judgements are missing, never half a win.
+        items: all items of the study, also those never compared.
+        rows: (shown first, shown second, outcome). The outcome is 1 if the first won, 0 if the second won, .5 for a
+            tie. Leave failed judgements out; they are no ties.
 
     Raises:
-        ValueError: an item is named twice, a row names an unknown item or the same item twice, or an outcome is
+        ValueError: an item occurs twice, a row names an unknown item or the same item twice, or an outcome is
             outside [0, 1].
+
+    Example:
+        >>> comparisons_from(["ada", "bo"], [("ada", "bo", 1.0), ("bo", "ada", 1.0), ("ada", "bo", 1.0)]).wins.tolist()
+        [2.0, 1.0]
     """
     position = {item: index for index, item in enumerate(items)}
     if len(position) != len(items):
@@ -75,15 +80,15 @@ def comparisons_from(items: Sequence[str], rows: Iterable[tuple[str, str, float]
 
 
 def comparisons_counted(items: Sequence[str], rows: Iterable[tuple[str, str, float, int]]) -> Comparisons:
-    """The judgements of a table that counts them as arrays; the order of the rows leaves no trace.
+    """Judgements as arrays, from a table that counts them. The order of the rows does not matter.
 
     Args:
-        items: every item to be placed, also those never compared.
-        rows: as of `comparisons_from`, with how many judgements the row stands for; rows that stand for none are left
+        items: all items of the study, also those never compared.
+        rows: as for `comparisons_from`, and the number of judgements that the row stands for. Rows with 0 are left
             out.
 
     Raises:
-        ValueError: as of `comparisons_from`, or a count is negative.
+        ValueError: as for `comparisons_from`, or a count is negative.
     """
     position = {item: index for index, item in enumerate(items)}
     if len(position) != len(items):
@@ -97,26 +102,31 @@ def comparisons_counted(items: Sequence[str], rows: Iterable[tuple[str, str, flo
 
 
 def collapse_repeats(comparisons: Comparisons) -> Comparisons:
-    """The same judgements with every repeat of a pair in the same order counted once, as a fractional outcome.
+    """Count all repeats of a pair in the same order as one judgement with a fractional outcome.
 
-    A judge without randomness gives the same verdict to the same question: r identical calls are one observation,
-    and taking them as r makes the standard errors too small by up to √r. The same pair in the other order is another
-    question and stays.
+    A judge without randomness gives the same answer to the same question. So r identical calls are one observation;
+    counted as r, they would make standard errors too small by up to √r. The same pair in the other order is another
+    question and is kept.
+
+    >>> data = comparisons_from(["ada", "bo"], [("ada", "bo", 1.0)] * 3 + [("ada", "bo", 0.0), ("bo", "ada", 0.0)])
+    >>> collapsed = collapse_repeats(data)
+    >>> collapsed.outcome.tolist(), collapsed.weight.tolist()
+    ([0.75, 0.0], [1.0, 1.0])
     """
     won: dict[tuple[int, int], float] = {}
-    asked: dict[tuple[int, int], float] = {}
+    total: dict[tuple[int, int], float] = {}
     pairs = zip(comparisons.first.tolist(), comparisons.second.tolist(), strict=True)
-    facts = zip(pairs, comparisons.outcome.tolist(), comparisons.weight.tolist(), strict=True)
-    for pair, outcome, weight in facts:
+    rows = zip(pairs, comparisons.outcome.tolist(), comparisons.weight.tolist(), strict=True)
+    for pair, outcome, weight in rows:
         won[pair] = won.get(pair, 0.0) + outcome * weight
-        asked[pair] = asked.get(pair, 0.0) + weight
-    return _from_counts(comparisons.items, {(*pair, won[pair] / asked[pair]): 1 for pair in asked})
+        total[pair] = total.get(pair, 0.0) + weight
+    return _from_counts(comparisons.items, {(*pair, won[pair] / total[pair]): 1 for pair in total})
 
 
 def summed_at(index: NDArray[np.int64], amounts: NDArray[np.float64], *, size: int) -> NDArray[np.float64]:
-    """The sum of the amounts, shape (…, rows), at each index, shape (…, size).
+    """Add up the amounts, shape (…, rows), that have the same index; the result has the shape (…, size).
 
-    Floats even where numpy's bincount has nothing to sum.
+    The result is float even if there is nothing to add, where numpy's bincount gives integers.
     """
     studies = amounts.shape[:-1]
     if studies:

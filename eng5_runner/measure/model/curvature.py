@@ -1,13 +1,12 @@
-"""The negative Hessian H of the log posterior, and what its inverse says: a dense and a sparse form of one matrix.
+"""The negative Hessian H of the log posterior and its inverse, in a dense and a sparse form.
 
-Over θ, H = D − A: A holds the information of each compared pair, D its sums and σ⁻² on the diagonal. The indicator of
-each connected component is an eigenvector of value σ⁻², so H⁻¹ is known along it exactly, and the rest is computed
-without it. δ, the position effect, is joined by its Schur complement.
+Over θ, H = D − A. A has the information of each compared pair; the diagonal matrix D has its row sums plus σ⁻². The
+indicator of each connected component is an eigenvector of H with the eigenvalue σ⁻², so H⁻¹ is known exactly along it.
+The position effect δ is joined by its Schur complement.
 
-The dense form is that of a stack of studies (see `Comparisons`) as well as of one.
-
-The sparse form solves with conjugate gradients, preconditioned by D, in time linear in the comparisons; no sum of it is
-left to threads.
+The dense form is for a stack of studies (see `Comparisons`) or a single one. The sparse form is for a single study with
+many items: it solves by conjugate gradients, preconditioned by D, in time linear in the comparisons. It adds up in one
+thread, so that sums are the same on every machine.
 """
 
 from __future__ import annotations
@@ -31,9 +30,9 @@ if TYPE_CHECKING:
 
 _Floats: TypeAlias = "NDArray[np.float64]"
 
-# Up to this many items a dense factor is the quicker one, and studies can be stacked.
+# Up to this many items the dense form is faster, and studies can be stacked.
 _DENSE_UP_TO = 250
-_MOST_ENTRIES = 1 << 17  # of the matrices of a stack: they should stay in the processor's cache
+_MOST_ENTRIES = 1 << 17  # of all matrices of a stack, so that they stay in the processor's cache
 _STEP_TOLERANCE = 1e-3  # relative; Newton's method corrects the rest in its next step
 _FINE_TOLERANCE = 1e-10  # relative
 _MAX_ITERATIONS = 5_000
@@ -41,14 +40,14 @@ _MAX_ITERATIONS = 5_000
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Information:
-    """What the judgements and the priors say at one point.
+    """The information of the judgements and the priors at one point.
 
     Attributes:
         data: the judgements.
-        links: their graph.
-        by_row: shape (…, rows), w p (1 − p), the information of each row about its difference in logits⁻².
-        precision: σ⁻², of all studies or of each.
-        position_precision: of δ's prior, of all studies or of each; None where δ is not estimated.
+        links: the graph of the judgements.
+        by_row: shape (…, rows), w p (1 − p), the information of each row about its difference, in logits⁻².
+        precision: σ⁻², one for all studies or one for each.
+        position_precision: of δ's prior, one for all studies or one for each; None if δ is not estimated.
     """
 
     data: Comparisons
@@ -58,22 +57,22 @@ class Information:
     position_precision: Values | None
 
     def by_pair(self) -> _Floats:
-        """Shape (…, pairs)."""
+        """The information about each pair's difference, shape (…, pairs)."""
         return summed_at(self.links.pair, self.by_row, size=self.links.low.size)
 
     def by_place(self) -> tuple[_Floats, _Floats]:
-        """The information on each item as first and as second shown, both of shape (…, n)."""
+        """The information about each item when shown first and when shown second, both of shape (…, n)."""
         n = len(self.data.items)
         return summed_at(self.data.first, self.by_row, size=n), summed_at(self.data.second, self.by_row, size=n)
 
     def on_position(self) -> Values:
-        """The entry of δ itself."""
+        """The diagonal entry of δ."""
         by_judgements: Values = self.by_row.sum(axis=-1)
         return by_judgements if self.position_precision is None else by_judgements + self.position_precision
 
 
 def curvature_of(information: Information) -> Curvature:
-    """H in the form that suits the number of items."""
+    """H in the form that is faster for the number of items."""
     return (Dense if len(information.data.items) <= _DENSE_UP_TO else Sparse).of(information)
 
 
@@ -81,14 +80,14 @@ def curvature_of(information: Information) -> Curvature:
 class Dense:
     """H over (θ, δ) plus shift·11ᵀ/n over θ, as its Cholesky factor L.
 
-    1 is an eigenvector of H over θ (eigenvalue σ⁻²), and no gradient has a part along it, so the shift changes no
-    step; it keeps the matrix well conditioned however wide the prior is.
+    The vector 1 is an eigenvector of H over θ with the eigenvalue σ⁻², and every gradient is orthogonal to it. So the
+    shift changes no step, and it keeps the matrix well conditioned even for a very wide prior.
 
     Attributes:
-        factor: shape (…, n + 1, n + 1), the columns of L as rows, as LAPACK has them; below the diagonal is nothing
-            of meaning.
+        factor: shape (…, n + 1, n + 1), the columns of L as rows, as LAPACK stores them; entries below the diagonal
+            have no meaning.
         precision: σ⁻², the eigenvalue of 1 without the shift.
-        along_one: that with it.
+        along_one: the eigenvalue of 1 with the shift.
         has_position: whether δ is estimated.
     """
 
@@ -99,7 +98,7 @@ class Dense:
 
     @classmethod
     def of(cls, information: Information) -> Dense:
-        """The factor of H."""
+        """Factorise H."""
         links, n = information.links, len(information.data.items)
         as_first, as_second = information.by_place()
         precision = np.asarray(information.precision)[..., None]
@@ -113,8 +112,8 @@ class Dense:
         if information.position_precision is not None:
             columns[..., :-1, -1] = as_first - as_second
             columns[..., -1, -1] = information.on_position()
-        for one in _each(columns):
-            one[...] = lapack.dpotrf(one.T, lower=1, clean=0, overwrite_a=1)[0].T
+        for matrix in _matrices(columns):
+            matrix[...] = lapack.dpotrf(matrix.T, lower=1, clean=0, overwrite_a=1)[0].T
         return cls(
             factor=columns,
             precision=information.precision,
@@ -125,8 +124,8 @@ class Dense:
     def solve(self, gradient: _Floats) -> _Floats:
         """H⁻¹ times a vector of shape (…, n + 1) that sums to zero over θ."""
         solved = gradient.copy()
-        for one, vector in zip(_each(self.factor), solved.reshape(-1, gradient.shape[-1]), strict=True):
-            vector[...] = lapack.dpotrs(one.T, vector, lower=1)[0]
+        for factor, vector in zip(_matrices(self.factor), solved.reshape(-1, gradient.shape[-1]), strict=True):
+            vector[...] = lapack.dpotrs(factor.T, vector, lower=1)[0]
         return solved
 
     def log_determinant(self) -> Values:
@@ -142,18 +141,21 @@ class Dense:
         return math.sqrt(self.solve(unit)[-1])
 
     def variances(self) -> _Floats:
-        """The variances of one study's centred θ, shape (n,): the diagonal of `inverse` at two thirds of its price."""
+        """The variances of one study's centred θ, shape (n,).
+
+        They are the diagonal of `inverse`, computed in two thirds of its time.
+        """
         root = np.tril(lapack.dtrtri(self.factor.T, lower=1)[0])
         n = len(root) - 1
         variances: _Floats = np.square(root[:, :n]).sum(axis=0) - 1.0 / (n * self.along_one)
-        return np.maximum(variances, 0.0)  # a lone item's 0 may round below
+        return np.maximum(variances, 0.0)  # the variance of a single item is 0 and may be rounded to less
 
     def inverse(self) -> _Floats:
         """The covariance of the centred θ and of δ, shape (…, n + 1, n + 1)."""
         n = self.factor.shape[-1] - 1
         columns = self.factor.copy()
-        for one in _each(columns):
-            one[...] = lapack.dpotri(one.T, lower=1, overwrite_c=1)[0].T
+        for matrix in _matrices(columns):
+            matrix[...] = lapack.dpotri(matrix.T, lower=1, overwrite_c=1)[0].T
         lower = np.triu(columns, 1)
         whole: _Floats = lower + np.swapaxes(lower, -2, -1)
         places = np.arange(n + 1)
@@ -166,14 +168,14 @@ class Dense:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Sparse:
-    """H as D and A over θ, with b beside them and c below for δ.
+    """H as D − A over θ, with the column b and the diagonal entry c for δ.
 
     Attributes:
-        information: what it was made of.
+        information: the information that H was made from.
         diagonal: D, shape (n,).
         adjacency: A, shape (n, n).
-        tilt: b, shape (n,): how much more the item's information is from first places than from second ones.
-        position: c; None where δ is not estimated.
+        tilt: b, shape (n,), the information about each item when shown first minus that when shown second.
+        position: c; None if δ is not estimated.
     """
 
     information: Information
@@ -184,7 +186,7 @@ class Sparse:
 
     @classmethod
     def of(cls, information: Information) -> Sparse:
-        """H in parts."""
+        """Compute the parts of H."""
         as_first, as_second = information.by_place()
         estimated = information.position_precision is not None
         return cls(
@@ -215,7 +217,7 @@ class Sparse:
         return self.position is not None
 
     def solved(self, block: _Floats, *, tolerance: float, start: _Floats | None = None) -> _Floats:
-        """H⁻¹ over θ times each column of a block of shape (n, m), by conjugate gradients on all columns at once."""
+        """H⁻¹ over θ times each column of a block of shape (n, m), by conjugate gradients on all columns together."""
         weights = 1.0 / self.diagonal[:, None]
         solution = np.zeros_like(block) if start is None else start
         residual = block.copy() if start is None else block - self._times(start)
@@ -237,7 +239,7 @@ class Sparse:
         return solution
 
     def solved_with_position(self, block: _Floats, *, tolerance: float) -> _Floats:
-        """The θ part of H⁻¹ over (θ, δ) times each column of a block of shape (n, m) with 0 at δ."""
+        """The θ part of H⁻¹ over (θ, δ) times each column of a block, which has the shape (n, m) and 0 for δ."""
         if self.position is None:
             return self.solved(block, tolerance=tolerance)
         both = self.solved(np.concatenate([block, self.tilt[:, None]], axis=1), tolerance=tolerance)
@@ -256,7 +258,10 @@ class Sparse:
 
 
 def stack_shapes(studies: int, *, items: int) -> Iterator[tuple[int, ...]]:
-    """The leading axes of stacks that hold so many studies together: of few items many, of many one by one."""
+    """The leading axes of the stacks into which to divide so many studies.
+
+    With few items a stack has many studies; with many items each study is on its own, with the leading axes ().
+    """
     if items > _DENSE_UP_TO:
         yield from [()] * studies
         return
@@ -265,8 +270,8 @@ def stack_shapes(studies: int, *, items: int) -> Iterator[tuple[int, ...]]:
         yield (min(most, studies - begin),)
 
 
-def _each(matrices: _Floats) -> Iterator[_Floats]:
-    """Every matrix of a stack, to be written to; LAPACK knows no stacks."""
+def _matrices(matrices: _Floats) -> Iterator[_Floats]:
+    """Views of the matrices of a stack; LAPACK takes one matrix at a time."""
     return iter(matrices.reshape(-1, *matrices.shape[-2:]))
 
 

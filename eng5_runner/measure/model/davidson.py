@@ -1,9 +1,9 @@
-"""Ties as an answer of their own (Davidson 1970), for tables whose judges may say "equal".
+"""A model with ties as an answer of their own (Davidson 1970), for tables whose judges can answer "equal".
 
-P(first), P(tie), P(second) stand as e^{η/2} : ν : e^{−η/2} with η = θ_first − θ_second + δ: with π = e^θ, as π_first, ν
-√(π_first π_second) and π_second. Counting a tie as half a win for each side gives nearly the same order, but standard
-errors that are those of no model (a quasi-likelihood): it takes a tie for two contradicting halves, where it says that
-the two are close. The log posterior is concave; solved densely, so for some hundred items.
+P(first), P(tie) and P(second) are in the ratio e^{η/2} : ν : e^{−η/2} with η = θ_first − θ_second + δ. Counting a tie
+as half a win for both sides gives nearly the same order, but its standard errors belong to no model (they are a
+quasi-likelihood's): a tie then counts as two halves that contradict each other, while it says that two items are close.
+The log posterior is concave. It is solved with dense matrices, so for at most some hundred items.
 """
 
 from __future__ import annotations
@@ -36,14 +36,13 @@ class TiedFit:
     """The posterior mode and its Laplace approximation.
 
     Attributes:
-        items: in the order of the arrays.
-        theta: shape (n,), in logits, centred on zero.
-        standard_errors: of it, against the mean of all.
-        position_effect: δ; 0 if it was not estimated.
-        log_ties: log ν; two equals tie with probability ν/(2 + ν).
-        log_ties_se: its standard error.
-        log_likelihood: without the priors.
-        prior_sd: σ of the prior on each position.
+        items: the items in the order of the arrays.
+        theta: shape (n,), the positions in logits, centred on zero.
+        standard_errors: shape (n,), of the positions relative to the mean of all, in logits.
+        position_effect: δ in logits; 0 if it was not estimated.
+        log_ties: log ν; two equal items tie with the probability ν/(2 + ν).
+        log_likelihood: of the judgements at the mode, without the priors.
+        prior_sd: σ, the standard deviation of the positions' prior.
     """
 
     items: tuple[str, ...]
@@ -51,7 +50,6 @@ class TiedFit:
     standard_errors: _Floats
     position_effect: float
     log_ties: float
-    log_ties_se: float
     log_likelihood: float
     prior_sd: float
 
@@ -64,18 +62,18 @@ class TiedFit:
 def fit_ties(
     comparisons: Comparisons, *, prior_sd: float | None = None, position_effect: bool = True
 ) -> TiedFit | None:
-    """The most probable positions where ties are answers.
+    """Find the most probable positions in the model with ties.
 
     Args:
-        comparisons: with outcomes 1, .5 for a tie, and 0; not collapsed.
-        prior_sd: σ in logits. None takes the maximum of its Laplace-approximated marginal likelihood.
+        comparisons: with the outcomes 1, .5 for a tie, and 0; repeats are not collapsed.
+        prior_sd: σ in logits. None estimates it: σ then maximises its Laplace-approximated marginal likelihood.
         position_effect: whether to estimate δ.
 
     Returns:
-        None without ties or without anything else, where ν has no estimate; and beyond 300 items.
+        None if no judgement or every judgement is a tie, because ν has no estimate then; None above 300 items.
 
     Raises:
-        ValueError: an outcome is none of the three.
+        ValueError: an outcome is not 1, .5 or 0.
     """
     if not np.isin(comparisons.outcome, (0.0, _TIE, 1.0)).all():
         raise ValueError("an outcome is 1, .5 or 0")
@@ -84,11 +82,7 @@ def fit_ties(
         return None
     model = _Model.of(comparisons, position_effect=position_effect)
     log_sd = model.likeliest_log_sd() if prior_sd is None else math.log(prior_sd)
-    x, information = model.top(log_sd)
-    return _told(model, x, information=information, prior_sd=math.exp(log_sd))
-
-
-def _told(model: _Model, x: _Floats, *, information: _Floats, prior_sd: float) -> TiedFit:
+    x, information = model.mode(log_sd)
     n = len(model.items)
     covariance = np.linalg.inv(information)
     centring = np.eye(n) - 1.0 / n
@@ -99,15 +93,14 @@ def _told(model: _Model, x: _Floats, *, information: _Floats, prior_sd: float) -
         standard_errors=np.sqrt(np.maximum(np.diag(centred), 0.0)),
         position_effect=float(x[n]),
         log_ties=float(x[n + 1]),
-        log_ties_se=math.sqrt(float(covariance[n + 1, n + 1])),
         log_likelihood=model.log_likelihood(x),
-        prior_sd=prior_sd,
+        prior_sd=math.exp(log_sd),
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Model:
-    """The judgements with x = (θ, δ, log ν); η = design · (θ, δ)."""
+    """The judgements as a function of x = (θ, δ, log ν), with η = design · (θ, δ)."""
 
     items: tuple[str, ...]
     design: _Floats
@@ -117,13 +110,13 @@ class _Model:
 
     @classmethod
     def of(cls, data: Comparisons, *, position_effect: bool) -> _Model:
-        """The model of a table's judgements."""
+        """Build the model of a table's judgements."""
         rows = np.arange(data.first.size)
         design = np.zeros((rows.size, len(data.items) + 1))
         design[rows, data.first], design[rows, data.second], design[:, -1] = 1.0, -1.0, 1.0
-        decided = data.weight[data.outcome != _TIE], data.outcome[data.outcome != _TIE]
-        first_won = float((decided[0] * decided[1]).sum())
-        one_sided = not 0.0 < first_won < float(decided[0].sum())
+        weight, outcome = data.weight[data.outcome != _TIE], data.outcome[data.outcome != _TIE]
+        first_won = float((weight * outcome).sum())
+        one_sided = not 0.0 < first_won < float(weight.sum())
         precision = 1.0 if one_sided else _FREE_PRECISION
         return cls(
             items=data.items,
@@ -134,47 +127,47 @@ class _Model:
         )
 
     def log_likelihood(self, x: _Floats) -> float:
-        """Without the priors."""
+        """The log likelihood, without the priors."""
         eta, log_ties = self.design @ x[:-1], float(x[-1])
         log_sum = np.logaddexp(np.logaddexp(eta / 2.0, -eta / 2.0), log_ties)
-        told = (self.outcome - _TIE) * eta + (self.outcome == _TIE) * log_ties - log_sum
-        return float((self.weight * told).sum())
+        by_row = (self.outcome - _TIE) * eta + (self.outcome == _TIE) * log_ties - log_sum
+        return float((self.weight * by_row).sum())
 
     def prior(self, log_sd: float) -> _Floats:
-        """The precisions of x."""
+        """The precisions of the prior of x, shape (n + 2,)."""
         n = len(self.items)
         return np.concatenate([np.full(n, math.exp(-2.0 * log_sd)), [self.position_precision, _FREE_PRECISION]])
 
-    def top(self, log_sd: float) -> tuple[_Floats, _Floats]:
-        """The mode for one σ and the information there, by Newton's method."""
+    def mode(self, log_sd: float) -> tuple[_Floats, _Floats]:
+        """The mode for one σ and the information there, found by Newton's method."""
         prior, x = self.prior(log_sd), np.zeros(len(self.items) + 2)
         value = self._log_posterior(x, prior)
         for _ in range(_MOST_STEPS):
-            gradient, information = self._bend(x, prior)
+            gradient, information = self._derivatives(x, prior)
             step = np.linalg.solve(information, gradient)
             while (ahead := self._log_posterior(x + step, prior)) < value and np.abs(step).max() > _STEP_TOLERANCE:
                 step = step / 2.0
             x, value = x + step, ahead
             if float(np.abs(step).max()) < _STEP_TOLERANCE:
                 break
-        return x, self._bend(x, prior)[1]
+        return x, self._derivatives(x, prior)[1]
 
     def likeliest_log_sd(self) -> float:
-        """The log σ of the highest marginal likelihood, with the hyperprior."""
+        """The log σ that maximises the marginal likelihood with the hyperprior."""
 
         def cost(log_sd: float) -> float:
-            x, information = self.top(log_sd)
+            x, information = self.mode(log_sd)
             value = self._log_posterior(x, self.prior(log_sd)) - len(self.items) * log_sd
             value -= 0.5 * float(np.linalg.slogdet(information)[1])
             return 0.5 * ((log_sd - _TYPICAL_LOG_SD) / _LOG_SD_SPREAD) ** 2 - value
 
-        found = minimize_scalar(cost, bounds=_LOG_SD_REACH, method="bounded", options={"xatol": 1e-4})
-        return float(found.x)
+        minimum = minimize_scalar(cost, bounds=_LOG_SD_REACH, method="bounded", options={"xatol": 1e-4})
+        return float(minimum.x)
 
     def _log_posterior(self, x: _Floats, prior: _Floats) -> float:
         return self.log_likelihood(x) - 0.5 * float((prior * x * x).sum())
 
-    def _bend(self, x: _Floats, prior: _Floats) -> tuple[_Floats, _Floats]:
+    def _derivatives(self, x: _Floats, prior: _Floats) -> tuple[_Floats, _Floats]:
         """The gradient and the negative Hessian of the log posterior."""
         eta, log_ties = self.design @ x[:-1], float(x[-1])
         log_sum = np.logaddexp(np.logaddexp(eta / 2.0, -eta / 2.0), log_ties)

@@ -1,4 +1,4 @@
-"""Who was compared with whom, as a graph: what every fit of the same comparisons uses again."""
+"""Which items were compared, as a graph. Every fit of the same comparisons uses it again."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _Places: TypeAlias = "NDArray[np.int64]"
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Links:
-    """The pairs that were compared, each once whatever its order.
+    """The pairs that were compared, each once, in either order.
 
     Attributes:
-        pair: shape (rows,), the number of each row's pair.
-        low: shape (pairs,), the pair's item of the lower index.
-        high: shape (pairs,), its other item.
-        component: shape (n,), the number of each item's weakly connected component.
-        sizes: shape (components,), how many items each has.
-        indptr: shape (n + 1,), of the symmetric adjacency matrix in compressed rows.
-        indices: shape (2 · pairs,), its columns.
-        entry: shape (2 · pairs,), which pair each of its entries belongs to.
+        pair: shape (rows,), the index of each row's pair.
+        low: shape (pairs,), the item of the pair with the lower index.
+        high: shape (pairs,), the other item of the pair.
+        component: shape (n,), the index of each item's weakly connected component.
+        sizes: shape (components,), number of items in each component.
+        indptr: shape (n + 1,), row pointers of the symmetric adjacency matrix in compressed sparse row form.
+        indices: shape (2 · pairs,), the columns of its entries.
+        entry: shape (2 · pairs,), the pair that each of its entries belongs to.
     """
 
     pair: _Places
@@ -44,7 +44,7 @@ class Links:
 
     @classmethod
     def of(cls, comparisons: Comparisons) -> Links:
-        """The graph of some comparisons."""
+        """Build the graph of some comparisons."""
         n = len(comparisons.items)
         low, high = (side(comparisons.first, comparisons.second).astype(np.int64) for side in (np.minimum, np.maximum))
         cells, pair = np.unique(low * n + high, return_inverse=True)
@@ -67,16 +67,16 @@ class Links:
         )
 
     def matrix(self, amounts: _Floats) -> csr_array[np.float64]:
-        """The symmetric matrix, shape (n, n), with these amounts of the pairs at their two places."""
+        """The symmetric sparse matrix, shape (n, n), with each pair's amount at both of the pair's entries."""
         n = self.indptr.size - 1
         return csr_array((amounts[self.entry], self.indices, self.indptr), shape=(n, n))
 
     def sums(self, values: _Floats) -> _Floats:
-        """The sum over each component of one value an item."""
+        """The sum of the items' values over each component, shape (components,)."""
         return summed_at(self.component, values, size=self.sizes.size)
 
     def centred(self, block: _Floats) -> _Floats:
-        """Each column of a block of shape (n, m) less its mean over each component."""
+        """A block of shape (n, m) minus the mean of each column over each component."""
         if self.sizes.size == 1:
             whole: _Floats = block - block.mean(axis=0)
             return whole

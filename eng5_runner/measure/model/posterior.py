@@ -1,7 +1,7 @@
-"""The log posterior of the Bradley-Terry model and its maximum for one σ, by Newton's method.
+"""The log posterior of the Bradley-Terry model, and its maximum for one σ by Newton's method.
 
-A step solves with the curvature of `curvature`: exactly for few items, by conjugate gradients in time linear in the
-comparisons for many. A stack of studies (see `Comparisons`) is climbed side by side, for few items only.
+Each step solves with the matrix of `curvature`: exactly for few items, by conjugate gradients in time linear in the
+comparisons for many. The studies of a stack (see `Comparisons`) are solved together, for few items only.
 """
 
 from __future__ import annotations
@@ -23,14 +23,20 @@ if TYPE_CHECKING:
 _Vector: TypeAlias = "NDArray[np.float64]"
 
 _MAX_STEPS = 200
-_STEEPEST_DESCENT = 0.5  # at the end of a step, as a share of its rise at the beginning
-# So weak (sd 1000 logits) that δ is unpenalised for every practical purpose, yet H never becomes singular.
+_STEEPEST_DESCENT = 0.5  # at the end of a step, as a share of the rise at its beginning
+# A prior of δ so weak (sd 1000 logits) that it changes no estimate, but keeps H from being singular.
 _FREE_PRECISION = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Peak:
-    """The mode for one σ: `x` is θ with δ behind it, shape (…, n + 1), `curvature` the negative Hessian there."""
+    """The mode for one σ.
+
+    Attributes:
+        x: θ, then δ, shape (…, n + 1), in logits.
+        log_sd: log σ.
+        curvature: the negative Hessian of the log posterior at the mode.
+    """
 
     x: _Vector
     log_sd: Values
@@ -48,9 +54,9 @@ class Posterior:
 
     Attributes:
         data: the judgements.
-        links: their graph.
-        position_precision: of δ's prior, in logits⁻². None where δ is not estimated; it keeps its place in x all the
-            same, so that all shapes are.
+        links: the graph of the judgements.
+        position_precision: of δ's prior, in logits⁻²; None if δ is not estimated. x then still has an element for δ,
+            so that shapes are always the same.
     """
 
     data: Comparisons
@@ -58,17 +64,17 @@ class Posterior:
     position_precision: Values | None
 
     def log_odds(self, x: _Vector) -> _Vector:
-        """Of the first shown winning, for each row."""
+        """The log odds that the item shown first wins, shape (…, rows)."""
         advantage: _Vector = x[..., -1:]
         return x[..., self.data.first] - x[..., self.data.second] + advantage
 
     def log_likelihood(self, x: _Vector) -> float:
-        """Of one study, without the priors."""
+        """The log likelihood of one study, without the priors."""
         eta = self.log_odds(x)
         return float((self.data.weight * (self.data.outcome * eta - np.logaddexp(0.0, eta))).sum())
 
     def gradient(self, x: _Vector, precision: Values) -> _Vector:
-        """The slope of the log posterior for one σ⁻², shape (…, n + 1)."""
+        """The gradient of the log posterior for one σ⁻², shape (…, n + 1)."""
         return self._gradient(x, expit(self.log_odds(x)), precision=precision)
 
     def curvature(self, x: _Vector, precision: Values) -> Curvature:
@@ -76,9 +82,14 @@ class Posterior:
         return curvature_of(self._information(expit(self.log_odds(x)), precision))
 
     def climb(self, x: _Vector, log_sd: Values, *, tolerance: float) -> Peak:
-        """The mode for one σ, from a start; `tolerance` is in logits, and the error left is of its square.
+        """Find the mode for one σ.
 
-        Of a stack all go on until the last has arrived.
+        Args:
+            x: where to start, shape (…, n + 1).
+            log_sd: log σ.
+            tolerance: in logits; the error that remains is of the order of its square.
+
+        The studies of a stack all continue until the last has converged.
         """
         precision = _precision(log_sd)
         chance = expit(self.log_odds(x))
@@ -90,7 +101,7 @@ class Posterior:
             while True:
                 chance = expit(self.log_odds(x + step))
                 gradient = self._gradient(x + step, chance, precision=precision)
-                # Halved where the way goes down again steeply. The posterior is concave: that is beyond the top.
+                # Halve a step at whose end the posterior falls steeply: as it is concave, the step passed the maximum.
                 descent = -(gradient * step).sum(axis=-1)
                 beyond = (stride >= tolerance) & (descent > rise * _STEEPEST_DESCENT)
                 if not beyond.any():
@@ -122,9 +133,10 @@ class Posterior:
 
 
 def position_precision(comparisons: Comparisons) -> Values | None:
-    """The precision of δ's prior in logits⁻²: none in effect, or 1 where one position has always won.
+    """The precision of δ's prior in logits⁻².
 
-    None when nothing was compared.
+    It is 1 if one position won every judgement, and otherwise so small that it has no effect. None if there are no
+    judgements.
     """
     if not comparisons.weight.any():
         return None

@@ -1,13 +1,14 @@
-"""The σ of greatest evidence: where the slope of the Laplace-approximated marginal likelihood in log σ is zero.
+"""The most likely σ: where the derivative of the Laplace-approximated marginal likelihood by log σ is zero.
 
-With x̂ the mode and s = log σ, log evidence = l(x̂) − θ̂ᵀθ̂/2σ² − n s − ½ log|H|, whose derivative is
+With the mode x̂ and s = log σ, the log marginal likelihood is l(x̂) − θ̂ᵀθ̂/2σ² − n s − ½ log|H|. Its derivative is
 
     θ̂ᵀθ̂/σ² − n + tr(H⁻¹)_θθ/σ² − ½ Σ_c v'_c (b_cᵀẋ)(b_cᵀH⁻¹b_c),    ẋ = dx̂/ds = H⁻¹ 2θ̂/σ²,
 
-with b_c = e_first − e_second + e_δ the row of a comparison and v' = w p (1 − p)(1 − 2p) the change of its information.
-No determinant is needed: with few items the inverse gives all of it, with many the sketch of it does.
+where b_c = e_first − e_second + e_δ is the design row of comparison c, and v' = w p (1 − p)(1 − 2p) is the derivative
+of its information by its log odds. No determinant is needed. With few items H⁻¹ gives all terms, with many items the
+`sketch` of H⁻¹ does.
 
-Of a stack of studies (see `Comparisons`) each finds its own σ.
+Each study of a stack (see `Comparisons`) has a σ of its own.
 """
 
 from __future__ import annotations
@@ -33,22 +34,22 @@ TYPICAL_SD = 1.5
 _LOG_SD_SPREAD = 0.5
 _LOG_SD_REACH = 4.0
 _LONGEST_STEP = 1.0  # of log σ
-_CLIMB_TOLERANCE = 1e-3  # the mode's error is of its square
+_CLIMB_TOLERANCE = 1e-3  # in logits; the mode's error is of the order of its square
 _SOLVE_TOLERANCE = 1e-5  # relative
 _MOST_LOOKS = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Look:
-    """What was seen at one σ.
+    """The marginal likelihood at one σ.
 
     Attributes:
-        peak: the mode there.
-        trace: of the covariance of the centred θ.
-        slope: d(log evidence)/d(log σ).
-        bend: roughly its derivative, never positive.
+        peak: the mode for this σ.
+        trace: the trace of the covariance of the centred θ.
+        slope: the derivative of the log marginal likelihood by log σ.
+        bend: its second derivative, approximately; never positive.
         ahead: dx̂/d(log σ), shape (…, n + 1).
-        block: the solutions of the sparse form, from which the next look starts; None in the dense form.
+        block: the solutions of the sparse form, from which the next σ starts; None in the dense form.
     """
 
     peak: Peak
@@ -58,20 +59,20 @@ class _Look:
     ahead: _Floats
     block: _Floats | None
 
-    def foreseen(self, log_sd: Values) -> _Floats:
-        """Nearly the mode at another σ not far away."""
+    def predicted(self, log_sd: Values) -> _Floats:
+        """Approximately the mode at another σ that is close."""
         further: _Floats = np.asarray(log_sd - self.peak.log_sd)[..., None] * self.ahead
         return self.peak.x + further
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Summit:
-    """The σ of greatest evidence.
+    """The most likely σ.
 
     Attributes:
-        log_sd: log σ̂, its error of the square of the tolerance.
-        x: nearly the mode there, shape (…, n + 1).
-        unexplained: tr(covariance of the centred θ)/σ̂², the error of the tolerance.
+        log_sd: log σ̂; its error is of the order of the tolerance squared.
+        x: approximately the mode for σ̂, shape (…, n + 1).
+        unexplained: tr(covariance of the centred θ)/σ̂²; its error is of the order of the tolerance.
     """
 
     log_sd: Values
@@ -81,7 +82,15 @@ class Summit:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Inverse:
-    """What the slope needs of H⁻¹: its trace and the sum of its squares over θ, ẋ, and Σ κ_c b_cᵀH⁻¹b_c."""
+    """The parts of H⁻¹ that the slope needs.
+
+    Attributes:
+        trace: the trace of H⁻¹ over θ.
+        squares: the sum of its squared entries over θ.
+        ahead: ẋ, shape (…, n + 1).
+        weighted: Σ_c κ_c b_cᵀH⁻¹b_c.
+        block: see `_Look`.
+    """
 
     trace: Values
     squares: Values
@@ -93,14 +102,14 @@ class _Inverse:
 def likeliest_prior(
     posterior: Posterior, *, hyperprior: bool, start: _Floats | None = None, log_sd: Values, tolerance: float
 ) -> Summit:
-    """Finds the σ of greatest evidence by Newton's method and secants within a closing bracket.
+    """Find the most likely σ by Newton's method and secants within a shrinking bracket.
 
     Args:
         posterior: of the comparisons.
-        hyperprior: whether the evidence counts log σ ~ N(log 1.5, .5²).
-        start: a guess of the mode, shape (…, n + 1); of a stack it has to be given.
-        log_sd: a guess of log σ. Where nothing holds σ it stops 4 beyond log 1.5.
-        tolerance: of log σ at the last look; the last step goes on from there.
+        hyperprior: whether log σ has the prior N(log 1.5, .5²).
+        start: a guess of the mode, shape (…, n + 1); required for a stack.
+        log_sd: a guess of log σ. If the likelihood has no maximum, the search ends at log 1.5 ± 4.
+        tolerance: the size in log σ of the step that ends the search; the last step is still taken.
     """
     least, most = math.log(TYPICAL_SD) - _LOG_SD_REACH, math.log(TYPICAL_SD) + _LOG_SD_REACH
     low: Values = least
@@ -116,11 +125,11 @@ def likeliest_prior(
         there = np.where((low <= there) & (there <= high), there, (low + high) / 2.0)
         if (np.abs(there - here) < tolerance).all():
             break
-        peak = posterior.climb(look.foreseen(there), there, tolerance=_CLIMB_TOLERANCE)
+        peak = posterior.climb(look.predicted(there), there, tolerance=_CLIMB_TOLERANCE)
         before, look = look, _look(posterior, peak, hyperprior=hyperprior, block=look.block)
         secant = _quotient(look.slope - before.slope, there - here, otherwise=0.0)
         bend = np.where(secant < 0.0, secant, look.bend)
-    return Summit(log_sd=there, x=look.foreseen(there), unexplained=look.peak.precision * look.trace)
+    return Summit(log_sd=there, x=look.predicted(there), unexplained=look.peak.precision * look.trace)
 
 
 def _step(slope: Values, bend: Values) -> _Floats:
@@ -129,7 +138,7 @@ def _step(slope: Values, bend: Values) -> _Floats:
 
 
 def _quotient(over: Values, under: Values, *, otherwise: Values) -> _Floats:
-    """Where there is nothing to divide by, something else."""
+    """The quotient; another value where the divisor is zero."""
     over, under = np.asarray(over), np.asarray(under)
     return np.asarray(np.where(under != 0.0, over / np.where(under != 0.0, under, 1.0), otherwise))
 
@@ -158,14 +167,14 @@ def _look(posterior: Posterior, peak: Peak, *, hyperprior: bool, block: _Floats 
 
 
 def _force(peak: Peak) -> _Floats:
-    """2θ̂/σ², how the gradient changes with log σ."""
+    """2θ̂/σ², the derivative of the gradient by log σ, shape (…, n + 1)."""
     force: _Floats = 2.0 * np.asarray(peak.precision)[..., None] * peak.x
     force[..., -1] = 0.0
     return force
 
 
 def _changes(posterior: Posterior, x: _Floats, *, ahead: _Floats) -> _Floats:
-    """κ_c = w p (1 − p)(1 − 2p) b_cᵀẋ, how each row's information changes with log σ."""
+    """κ_c = w p (1 − p)(1 − 2p) b_cᵀẋ, the derivative of each row's information by log σ, shape (…, rows)."""
     return turning(posterior.data, x) * posterior.log_odds(ahead)
 
 
@@ -185,14 +194,14 @@ def _by_inverse(posterior: Posterior, peak: Peak, *, curvature: Dense) -> _Inver
 
 def _by_sketch(posterior: Posterior, peak: Peak, *, curvature: Sparse, block: _Floats | None) -> _Inverse:
     links, precision = posterior.links, peak.precision
-    seen = starting_signs(links)
-    wanted = np.concatenate([seen, curvature.tilt[:, None], _force(peak)[:-1, None]], axis=1)
-    block = curvature.solved(wanted, tolerance=_SOLVE_TOLERANCE, start=block)
+    centred = starting_signs(links)
+    right_sides = np.concatenate([centred, curvature.tilt[:, None], _force(peak)[:-1, None]], axis=1)
+    block = curvature.solved(right_sides, tolerance=_SOLVE_TOLERANCE, start=block)
     solved, tilted, ahead = block[:, :-2], block[:, -2], np.append(block[:, -1], 0.0)
-    sketch = Sketch.of(Walks.of(curvature), seen=seen, solved=solved)
+    sketch = Sketch.of(Walks.of(curvature), centred=centred, solved=solved)
     others = links.sizes.size - 1
     trace = sketch.trace() + others / precision
-    squares = float(np.square(solved).sum()) / seen.shape[1] + others / precision**2
+    squares = float(np.square(solved).sum()) / centred.shape[1] + others / precision**2
     beyond = 0.0
     if curvature.position is not None:
         left = curvature.position_information(tilted)

@@ -1,12 +1,13 @@
-"""Traces and diagonals of the inverse curvature of many items, without the inverse.
+"""The trace and the diagonal of H⁻¹ for many items, without computing H⁻¹.
 
-Random signs z give E zᵀMz = tr M (Hutchinson 1990) and E z∘Mz = diag M (Bekas, Kokiopoulou and Saad 2007) for a matrix
-M that is known by its products alone. Taken of H⁻¹ itself they would be coarse. They are taken of what H⁻¹ has beyond
-the walks of up to two steps in the graph of comparisons, G = D⁻¹ + D⁻¹AD⁻¹ + D⁻¹AD⁻¹AD⁻¹, whose own trace and diagonal
-are exact. With k judgements an item that rest is of the relative order k^(−3/2), so that a few draws suffice.
+For a vector z of random signs, E zᵀMz = tr M (Hutchinson 1990) and E z∘Mz = diag M (Bekas, Kokiopoulou and Saad 2007).
+So products of a matrix M with a few such vectors estimate its trace and its diagonal. Applied to H⁻¹ itself this would
+be coarse. It is applied to the difference between H⁻¹ and G = D⁻¹ + D⁻¹AD⁻¹ + D⁻¹AD⁻¹AD⁻¹, the walks of at most two
+steps in the graph of comparisons, whose trace and diagonal are known exactly. With k judgements per item the difference
+is of the relative order k^(−3/2), so a few vectors are enough.
 
-All is centred in each connected component, where H⁻¹ is known along the component's indicator: σ².
-The signs are seeded by the number of items alone: the same comparisons give the same bytes.
+All vectors are centred in each connected component; along a component's indicator H⁻¹ is known to be σ². The random
+signs depend on the number of items only, so the same comparisons give the same bytes.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ _Floats: TypeAlias = "NDArray[np.float64]"
 _SIGNS_SEED = 1
 _TOLERANCE = 1e-6  # relative, of the solutions
 _DRAWS = 8
-# Draws of signs for standard errors: until the standard error of each variance is below 1%, half a per cent of an SE.
+# Signs are drawn until the sampling error of each variance is below 1%, which is .5% of a standard error.
 _VARIANCE_TOLERANCE = 0.01
 _MOST_DRAWS = 512
 
 
 def signs(n: int, *, draws: int, skip: int = 0) -> _Floats:
-    """Draws of n random signs each, shape (n, draws), after others already used."""
+    """Vectors of n random signs, shape (n, draws); `skip` is the number of vectors used before."""
     generator = np.random.default_rng([_SIGNS_SEED, n, skip])
     return generator.choice(np.array([-1.0, 1.0]), size=(n, draws))
 
@@ -45,7 +46,7 @@ class Walks:
     Attributes:
         curvature: H.
         weights: D⁻¹, shape (n,).
-        variances: the diagonal, shape (n,), exact.
+        variances: the exact diagonal of the centred G, shape (n,).
     """
 
     curvature: Sparse
@@ -54,7 +55,7 @@ class Walks:
 
     @classmethod
     def of(cls, curvature: Sparse) -> Walks:
-        """G of some curvature."""
+        """Compute G from H."""
         information, weights = curvature.information, 1.0 / curvature.diagonal
         links = information.links
         returning = links.matrix(np.square(information.by_pair())) @ weights
@@ -68,61 +69,61 @@ class Walks:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Sketch:
-    """H⁻¹ over θ, known by its products with some signs.
+    """H⁻¹ over θ, known by its products with some vectors of signs.
 
     Attributes:
         walks: G.
-        seen: z centred in each component, shape (n, draws).
-        solved: H⁻¹ times `seen`.
-        rest_one: `solved` without what walks of up to one step carry of `seen`.
-        rest_two: the same with walks of up to two steps.
+        centred: the vectors of signs, centred in each component, shape (n, draws).
+        solved: H⁻¹ times `centred`.
+        rest_one: `solved` minus the product of `centred` with the walks of at most one step.
+        rest_two: `solved` minus the product of `centred` with the walks of at most two steps.
     """
 
     walks: Walks
-    seen: _Floats
+    centred: _Floats
     solved: _Floats
     rest_one: _Floats
     rest_two: _Floats
 
     @classmethod
-    def of(cls, walks: Walks, *, seen: _Floats, solved: _Floats) -> Sketch:
-        """The sketch from solutions that were found together with others."""
-        one, two = _carried(walks.curvature, seen)
-        return cls(walks=walks, seen=seen, solved=solved, rest_one=solved - one, rest_two=solved - two)
+    def of(cls, walks: Walks, *, centred: _Floats, solved: _Floats) -> Sketch:
+        """Build the sketch from products that were solved for elsewhere."""
+        one, two = _carried(walks.curvature, centred)
+        return cls(walks=walks, centred=centred, solved=solved, rest_one=solved - one, rest_two=solved - two)
 
     def trace(self) -> float:
-        """Of the centred H⁻¹ over θ, δ apart."""
-        rest = float((self.seen * self.rest_two).sum()) / len(self.seen.T)
+        """The trace of the centred H⁻¹ over θ, without the part that goes through δ."""
+        rest = float((self.centred * self.rest_two).sum()) / len(self.centred.T)
         return float(self.walks.variances.sum()) + rest
 
     def trace_with(self, amounts: _Floats) -> float:
-        """The sum over pairs of an amount times (e_i − e_j)ᵀ H⁻¹ (e_i − e_j); the amounts may be negative."""
+        """The sum over pairs (i, j) of an amount, which may be negative, times (e_i − e_j)ᵀ H⁻¹ (e_i − e_j)."""
         curvature, weights = self.walks.curvature, self.walks.weights
         links = curvature.information.links
         low, high = weights[links.low], weights[links.high]
         exact = (amounts * (low + high - 2.0 * curvature.information.by_pair() * low * high)).sum()
         matrix = links.matrix(amounts)
-        image = np.asarray(matrix.sum(axis=1))[:, None] * self.seen - matrix @ self.seen
-        return float(exact) + float((image * self.rest_one).sum()) / len(self.seen.T)
+        image = np.asarray(matrix.sum(axis=1))[:, None] * self.centred - matrix @ self.centred
+        return float(exact) + float((image * self.rest_one).sum()) / len(self.centred.T)
 
 
 def centred_variances(curvature: Sparse) -> _Floats:
-    """The diagonal of H⁻¹ over θ, centred over all items and with δ's part, shape (n,).
+    """The diagonal of H⁻¹ over θ, centred over all items, with the part that goes through δ, shape (n,).
 
-    Against the exact diagonal, the root of it is off by .25% on average and 1% at most for the priors that judgements
-    speak for. It is coarser where essays hang in long chains or the prior is flat: 512 draws may then not suffice.
+    Its square root is off by .25% on average and by 1% at most, for priors that fit the judgements. It is coarser if
+    items are connected in long chains or the prior is flat: 512 vectors may not be enough then.
     """
     walks, links = Walks.of(curvature), curvature.information.links
     n, drawn = walks.weights.size, 0
     total, squares = np.zeros(n), np.zeros(n)
     variances = walks.variances
     while drawn < _MOST_DRAWS:
-        some = signs(n, draws=_DRAWS, skip=drawn)
-        seen = links.centred(some)
-        solved = curvature.solved(seen, tolerance=_TOLERANCE)
-        each = some * links.centred(solved - _carried(curvature, seen)[1])
-        total += each.sum(axis=1)
-        squares += np.square(each).sum(axis=1)
+        vectors = signs(n, draws=_DRAWS, skip=drawn)
+        centred = links.centred(vectors)
+        solved = curvature.solved(centred, tolerance=_TOLERANCE)
+        samples = vectors * links.centred(solved - _carried(curvature, centred)[1])
+        total += samples.sum(axis=1)
+        squares += np.square(samples).sum(axis=1)
         drawn += _DRAWS
         variances = np.maximum(walks.variances + total / drawn, 0.0)
         noise = np.sqrt(np.maximum(squares / drawn - np.square(total / drawn), 0.0) / drawn)
@@ -132,7 +133,7 @@ def centred_variances(curvature: Sparse) -> _Floats:
 
 
 def _apart(curvature: Sparse) -> _Floats:
-    """What the components' indicators add beyond the one of all items: σ² (1/n_c − 1/n)."""
+    """The variance of the components' means relative to the mean of all items: σ² (1/n_c − 1/n)."""
     links = curvature.information.links
     return (1.0 / links.sizes[links.component] - 1.0 / links.component.size) / curvature.information.precision
 
@@ -145,7 +146,7 @@ def _through_position(curvature: Sparse) -> _Floats:
 
 
 def _carried(curvature: Sparse, block: _Floats) -> tuple[_Floats, _Floats]:
-    """What walks of up to one and of up to two steps carry of a block of shape (n, m)."""
+    """A block of shape (n, m) times the walks of at most one step, and times those of at most two."""
     weights = 1.0 / curvature.diagonal[:, None]
     none = block * weights
     one = (curvature.adjacency @ none) * weights
@@ -154,5 +155,5 @@ def _carried(curvature: Sparse, block: _Floats) -> tuple[_Floats, _Floats]:
 
 
 def starting_signs(links: Links) -> _Floats:
-    """The signs for traces, centred in each component, shape (n, 8)."""
+    """The vectors of signs for traces, centred in each component, shape (n, 8)."""
     return links.centred(signs(links.component.size, draws=_DRAWS))

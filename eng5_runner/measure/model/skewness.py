@@ -1,7 +1,8 @@
-"""How far the posterior's mean lies from its mode: that of an item that won nearly all is skewed outwards.
+"""The difference between a posterior's mean and its mode.
 
-To second order (Lindley 1980) the mean is x̂ − ½ H⁻¹ Σ_c v'_c (b_cᵀH⁻¹b_c) b_c, with b_c the row of a comparison and
-v' = w p (1 − p)(1 − 2p) the change of its information with its log odds.
+The posterior of an item that won nearly all its judgements is skewed: its mean is farther out than its mode. To second
+order (Lindley 1980) the mean is x̂ − ½ H⁻¹ Σ_c v'_c (b_cᵀH⁻¹b_c) b_c. Here b_c is the design row of comparison c, and
+v' = w p (1 − p)(1 − 2p) is the derivative of its information by its log odds.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _Floats: TypeAlias = "NDArray[np.float64]"
 
 
 def leverages(comparisons: Comparisons, covariance: _Floats) -> _Floats:
-    """b_cᵀH⁻¹b_c, the posterior variance of each row's log odds, shape (…, rows), from that of (θ, δ)."""
+    """b_cᵀH⁻¹b_c, the posterior variance of each row's log odds, shape (…, rows), from the covariance of (θ, δ)."""
     first, second = comparisons.first, comparisons.second
     variance, with_position = np.diagonal(covariance, axis1=-2, axis2=-1), covariance[..., -1, :]
     between: _Floats = variance[..., first] + variance[..., second] - 2.0 * covariance[..., first, second]
@@ -32,7 +33,10 @@ def leverages(comparisons: Comparisons, covariance: _Floats) -> _Floats:
 
 
 def near_leverages(comparisons: Comparisons, curvature: Sparse) -> _Floats:
-    """The same from walks of up to one step in the graph of comparisons: most of it where items have many partners."""
+    """Approximate `leverages`, shape (rows,), from walks of at most one step in the graph of comparisons.
+
+    The approximation is good if items have many partners.
+    """
     information = curvature.information
     first, second = 1.0 / curvature.diagonal[comparisons.first], 1.0 / curvature.diagonal[comparisons.second]
     near: _Floats = first + second - 2.0 * information.by_pair()[information.links.pair] * first * second
@@ -40,20 +44,20 @@ def near_leverages(comparisons: Comparisons, curvature: Sparse) -> _Floats:
 
 
 def turning(comparisons: Comparisons, x: _Floats) -> _Floats:
-    """v', how each row's information changes with its log odds, shape (…, rows), at x = (θ, δ)."""
+    """v', the derivative of each row's information by its log odds at x = (θ, δ), shape (…, rows)."""
     chance = expit(x[..., comparisons.first] - x[..., comparisons.second] + x[..., -1:])
     change: _Floats = comparisons.weight * chance * (1.0 - chance) * (1.0 - 2.0 * chance)
     return change
 
 
 def mean_beyond_mode(x: _Floats, *, comparisons: Comparisons, curvature: Curvature, leverage: _Floats) -> _Floats:
-    """The mean of θ less its mode, shape (n,).
+    """The posterior mean of θ minus its mode, shape (n,), in logits.
 
     Args:
         x: the mode of (θ, δ).
         comparisons: the judgements.
         curvature: H at the mode.
-        leverage: of each row.
+        leverage: shape (rows,), from `leverages` or `near_leverages`.
     """
     pull = turning(comparisons, x) * leverage
     both = summed_at(comparisons.first, pull, size=x.size) - summed_at(comparisons.second, pull, size=x.size)

@@ -1,7 +1,8 @@
-"""How well positions and projected grades agree with experts' grades.
+"""Agreement of positions and projected grades with experts' grades.
 
-Each measure is None where it is undefined: fewer than two essays, or one side without any variation. With few essays
-all of them are coarse: quote them with the `bootstrap_interval`, and grade anchors by the others before scoring them.
+A correlation is None if it is undefined: fewer than two essays, or a side without variation. All measures are coarse if
+there are few essays, so report them with the interval of `resampling.bootstrap_interval`. To score projected grades of
+anchors, project each anchor's grade from the other anchors first (`grading.grades.leave_one_anchor_out`).
 """
 
 from __future__ import annotations
@@ -24,19 +25,19 @@ if TYPE_CHECKING:
 
 
 def kendall_tau_b(positions: Sequence[float], grades: Sequence[float]) -> float | None:
-    """Kendall's τ-b, which can reach 1 although several essays share a grade (τ-a cannot).
+    """Kendall's τ-b, which is corrected for ties: essays that share a grade.
 
     Raises:
-        ValueError: the two have different lengths.
+        ValueError: the lengths differ.
     """
     return _correlation(kendall_tau_b_of_each, (positions, grades))
 
 
 def spearman(positions: Sequence[float], grades: Sequence[float]) -> float | None:
-    """Spearman's rank correlation, ties by mean rank.
+    """Spearman's rank correlation; ties get their mean rank.
 
     Raises:
-        ValueError: the two have different lengths.
+        ValueError: the lengths differ.
     """
     return _correlation(spearman_of_each, (positions, grades))
 
@@ -45,7 +46,7 @@ def exact_agreement(expert: Sequence[int], projected: Sequence[int]) -> float:
     """The share of essays with the same grade index.
 
     Raises:
-        ValueError: different lengths, or no essays.
+        ValueError: the lengths differ, or there are no essays.
     """
     return _agreement(exact_agreement_of_each, (expert, projected))
 
@@ -54,16 +55,16 @@ def adjacent_agreement(expert: Sequence[int], projected: Sequence[int]) -> float
     """The share of essays whose grade indices are at most one step apart.
 
     Raises:
-        ValueError: different lengths, or no essays.
+        ValueError: the lengths differ, or there are no essays.
     """
     return _agreement(adjacent_agreement_of_each, (expert, projected))
 
 
 def bias(expert: Sequence[int], projected: Sequence[int]) -> float:
-    """The mean of projected minus expert in grade steps; positive where the projection is more generous.
+    """The mean of projected minus expert, in grade steps; positive if the projection is more generous.
 
     Raises:
-        ValueError: different lengths, or no essays.
+        ValueError: the lengths differ, or there are no essays.
     """
     return _agreement(bias_of_each, (expert, projected))
 
@@ -75,15 +76,11 @@ def _correlation(measure: Measure, sides: tuple[Sequence[float], Sequence[float]
 
 
 def _agreement(measure: Measure, sides: tuple[Sequence[int], Sequence[int]]) -> float:
-    _check(*sides)
+    if len(sides[0]) != len(sides[1]):
+        raise ValueError("both sides must grade the same essays")
+    if not sides[0]:
+        raise ValueError("there are no essays")
     value = of_one(measure, sides)
     if value is None:
-        raise AssertionError("a mean of something is a number")
+        raise AssertionError("the mean of at least one number is a number")
     return value
-
-
-def _check(expert: Sequence[int], projected: Sequence[int]) -> None:
-    if len(expert) != len(projected):
-        raise ValueError("both sides must grade the same essays")
-    if not expert:
-        raise ValueError("there are no essays")

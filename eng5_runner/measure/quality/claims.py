@@ -1,6 +1,11 @@
-"""Whether probabilities that were claimed hold: proper scores, and claims against outcomes.
+"""Whether claimed probabilities hold: proper scores and calibration.
 
-A score of 0 is perfect. All are means over essays, with probabilities of shape (essays, G) and outcomes as indices.
+Probabilities have the shape (essays, G); an outcome is an index from 0 to G − 1. Scores are means over essays, and 0 is
+the best score.
+
+>>> claimed, outcomes = [[0.8, 0.2, 0.0], [0.1, 0.6, 0.3]], [0, 2]
+>>> round(brier(claimed, outcomes), 2), round(ranked_probability_score(claimed, outcomes), 3)
+(0.47, 0.135)
 """
 
 from __future__ import annotations
@@ -21,12 +26,12 @@ _Rows: TypeAlias = "Sequence[Sequence[float]]"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bin:
-    """Claims of about the same size.
+    """Claims of about the same probability.
 
     Attributes:
-        cases: how many there are.
-        claimed: their mean.
-        held: the share that came true.
+        cases: number of claims.
+        claimed: their mean probability.
+        held: the share of them that came true.
     """
 
     cases: int
@@ -35,42 +40,44 @@ class Bin:
 
 
 def brier(probabilities: _Rows, outcomes: Sequence[int]) -> float:
-    """Σ_g (P_g − 1[y = g])², 0 to 2 (Brier 1950).
+    """Brier's score Σ_g (P_g − 1[y = g])², 0 to 2 (Brier 1950).
 
     Raises:
-        ValueError: the two are of different essays, there are none, or an outcome lies off the scale.
+        ValueError: the lengths differ, there are no essays, or an outcome is not on the scale.
     """
-    claimed, came = _checked(probabilities, outcomes)
-    return float(np.square(claimed - came).sum(axis=1).mean())
+    claimed, occurred = _checked(probabilities, outcomes)
+    return float(np.square(claimed - occurred).sum(axis=1).mean())
 
 
 def ranked_probability_score(probabilities: _Rows, outcomes: Sequence[int]) -> float:
-    """Σ_g (F_g − 1[y ≤ g])²/(G − 1), 0 to 1: as Brier's, but a near miss counts less (Epstein 1969).
+    """The ranked probability score Σ_g (F_g − 1[y ≤ g])²/(G − 1), 0 to 1 (Epstein 1969).
+
+    Unlike in Brier's score, probability on a neighbouring grade costs less than on a distant one.
 
     Raises:
-        ValueError: the two are of different essays, there are none, or an outcome lies off the scale.
+        ValueError: the lengths differ, there are no essays, or an outcome is not on the scale.
     """
-    claimed, came = _checked(probabilities, outcomes)
-    off = np.cumsum(claimed, axis=1) - np.cumsum(came, axis=1)
+    claimed, occurred = _checked(probabilities, outcomes)
+    off = np.cumsum(claimed, axis=1) - np.cumsum(occurred, axis=1)
     return float(np.square(off).sum(axis=1).mean()) / (len(claimed[0]) - 1)
 
 
 def log_loss(probabilities: _Rows, outcomes: Sequence[int]) -> float:
-    """The mean of −log P of what came, in nats; infinite if it was held impossible.
+    """The mean of −log P of the outcomes, in nats; infinite if an outcome had the probability 0.
 
     Raises:
-        ValueError: the two are of different essays, there are none, or an outcome lies off the scale.
+        ValueError: the lengths differ, there are no essays, or an outcome is not on the scale.
     """
-    claimed, came = _checked(probabilities, outcomes)
-    chosen = (claimed * came).sum(axis=1)
+    claimed, occurred = _checked(probabilities, outcomes)
+    chosen = (claimed * occurred).sum(axis=1)
     return math.inf if (chosen <= 0.0).any() else float(-np.log(chosen).mean())
 
 
 def calibration(claimed: Sequence[float], held: Sequence[bool], *, bins: int = 5) -> tuple[Bin, ...]:
-    """Claims in bins of equal width over 0 to 1 against what came of them; empty bins are left out.
+    """Compare claims with outcomes, in bins of equal width from 0 to 1; empty bins are left out.
 
     Raises:
-        ValueError: different lengths, or a claim outside 0 to 1.
+        ValueError: the lengths differ, or a claim is not between 0 and 1.
     """
     if len(claimed) != len(held):
         raise ValueError("every claim needs its outcome")
@@ -79,13 +86,13 @@ def calibration(claimed: Sequence[float], held: Sequence[bool], *, bins: int = 5
     place = np.minimum((np.array(claimed, dtype=np.float64) * bins).astype(np.int64), bins - 1)
     table = []
     for number in range(bins):
-        here = np.flatnonzero(place == number).tolist()
-        if here:
+        members = np.flatnonzero(place == number).tolist()
+        if members:
             table.append(
                 Bin(
-                    cases=len(here),
-                    claimed=float(np.mean([claimed[index] for index in here])),
-                    held=float(np.mean([held[index] for index in here])),
+                    cases=len(members),
+                    claimed=float(np.mean([claimed[index] for index in members])),
+                    held=float(np.mean([held[index] for index in members])),
                 )
             )
     return tuple(table)
@@ -97,5 +104,5 @@ def _checked(probabilities: _Rows, outcomes: Sequence[int]) -> tuple[NDArray[np.
     claimed = np.array(probabilities, dtype=np.float64)
     if not all(0 <= outcome < claimed.shape[1] for outcome in outcomes):
         raise ValueError(f"an outcome lies outside 0 to {claimed.shape[1] - 1}")
-    came: NDArray[np.float64] = np.eye(claimed.shape[1])[list(outcomes)]
-    return claimed, came
+    occurred: NDArray[np.float64] = np.eye(claimed.shape[1])[list(outcomes)]
+    return claimed, occurred

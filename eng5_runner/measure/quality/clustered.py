@@ -1,7 +1,8 @@
-"""The covariance of the positions where judgements are not independent: of one pair, or of one judge.
+"""Cluster-robust covariance of the positions, for judgements that depend on each other.
 
-H⁻¹ (Σ_g s_g s_gᵀ) H⁻¹ with s_g the summed score of cluster g (Liang and Zeger 1986; R package sandwich without the
-small-sample factor). The model's own covariance takes ten repeats of a pair as ten observations.
+Judgements of the same pair or by the same judge are not independent, but the model's own covariance takes ten repeats
+of a pair as ten observations. The robust covariance is H⁻¹ (Σ_g s_g s_gᵀ) H⁻¹, where s_g is the summed score of cluster
+g (Liang and Zeger 1986; R package sandwich without the small-sample factor).
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
     from eng5_runner.measure.model.bradley_terry import Fit
     from eng5_runner.measure.model.comparisons import Comparisons
 
-# The robust covariance is dense.
+# The robust covariance is a dense matrix.
 _MOST_ITEMS = 1_500
-# With fewer clusters it is too small.
+# With fewer clusters the robust errors are too small.
 _PAIRS_PER_ITEM = 3
 
 
@@ -33,8 +34,8 @@ def clustered_covariance(fitted: Fit, judges: Sequence[Comparisons] | None = Non
 
     Args:
         fitted: the study.
-        judges: the judgements of each judge, which are the clusters then. None clusters by pair, whatever the order
-            in which it was shown: right for a single judge that repeats itself.
+        judges: the judgements of each judge; each judge is then a cluster. None makes each pair a cluster, in either
+            order, which is right for a single judge that repeats itself.
 
     Raises:
         ValueError: a judge's comparisons are of other items.
@@ -55,15 +56,15 @@ def clustered_covariance(fitted: Fit, judges: Sequence[Comparisons] | None = Non
 
 
 def errors_by_pair(fitted: Fit, comparisons: Comparisons | None = None) -> NDArray[np.float64] | None:
-    """The standard errors of the centred θ clustered by pair, shape (n,).
+    """The standard errors of the centred θ, clustered by pair, shape (n,), in logits.
 
     Args:
         fitted: the study.
-        comparisons: all judgements, where those that were fitted have their repeats collapsed.
+        comparisons: all judgements, if the fitted ones have their repeats collapsed.
 
     Returns:
-        None where no pair was judged twice, and the model's errors stand; with at most 3 pairs an item, of which the
-        robust errors come out too small; and beyond 1,500 items, where they take too long.
+        None if no pair was judged twice, because the model's errors are right then; if there are at most 3 pairs per
+        item, because robust errors are too small then; and above 1,500 items, because they take too long.
     """
     n, pairs = len(fitted.items), Links.of(fitted.comparisons).low.size
     data = fitted.comparisons if comparisons is None else comparisons
@@ -74,7 +75,7 @@ def errors_by_pair(fitted: Fit, comparisons: Comparisons | None = None) -> NDArr
 
 
 def _scores(fitted: Fit, data: Comparisons, *, cluster: NDArray[np.int64]) -> csr_array[np.float64]:
-    """The summed scores of each cluster, shape (clusters, n + 1), δ last."""
+    """The summed score of each cluster, shape (clusters, n + 1); δ is the last column."""
     n, surprise = len(fitted.items), data.weight * (data.outcome - chances(fitted, data))
     last = np.full(data.first.size, n)
     on_position = surprise if fitted.position_effect_se is not None else np.zeros_like(surprise)

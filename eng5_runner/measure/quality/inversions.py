@@ -1,7 +1,7 @@
-"""Where the judge put two anchors in the other order than the experts, and anchors that never won.
+"""Pairs of anchors that the judge ordered differently from the experts, and anchors that never won.
 
-Both happen by chance too, to close anchors and to the lowest one. So each comes with its denominator and with the
-number that the fitted positions expect.
+Both also happen by chance: the first to close anchors, the second to the lowest anchor. So each figure comes with its
+denominator and with the number that the fitted positions expect.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class InvertedPair:
     """Two anchors and how they were judged.
 
     Attributes:
-        higher: the one with the higher grade.
-        lower: the other.
-        distance: how many steps the experts' grades are apart.
-        judgements: how many there were of the pair.
-        lost: how many of them the higher one lost, a tie counting half.
+        higher: the anchor with the higher grade.
+        lower: the anchor with the lower grade.
+        distance: the difference of the experts' grades, in steps.
+        judgements: number of judgements of the pair.
+        lost: number of them that the higher anchor lost; a tie counts as half.
     """
 
     higher: str
@@ -45,15 +45,15 @@ class InvertedPair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inversions:
-    """Pairs of anchors at one distance of grades.
+    """Pairs of anchors whose grades have the same distance.
 
     Attributes:
-        distance: in steps; 3 stands for three and more.
-        judged: how many pairs of different grades were judged.
-        inverted: in how many the higher one lost most judgements; an even score counts half.
-        interval: of the inverted share, Wilson's.
-        expected: how many inverted pairs the fitted positions expect.
-        pairs: those of which the lower one won at least half.
+        distance: in steps; 3 means three or more.
+        judged: number of pairs that were judged.
+        inverted: number of pairs in which the higher anchor lost most judgements; an even score counts as half.
+        interval: Wilson's interval of the inverted share.
+        expected: the number of inverted pairs that the fitted positions expect.
+        pairs: the pairs in which the lower anchor won at least half of the judgements.
     """
 
     distance: int
@@ -66,12 +66,12 @@ class Inversions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WithoutWin:
-    """An anchor that won nothing.
+    """An anchor that won no judgement.
 
     Attributes:
         item: the anchor.
-        grade: its grade's index.
-        judgements: how many it lost.
+        grade: the index of its grade.
+        judgements: number of judgements that it lost.
         expected: the probability that an item at its fitted position wins none of them.
     """
 
@@ -82,37 +82,37 @@ class WithoutWin:
 
 
 def inversions(fitted: Fit, *, anchors: Mapping[str, int], level: float = 0.9) -> tuple[Inversions, ...]:
-    """Direct inversions at the distances 1, 2, and 3 or more, those without any judged pair left out.
+    """Inverted pairs at the distances 1, 2, and 3 or more. A distance without judged pairs is left out.
 
     Args:
         fitted: the study.
-        anchors: the grade's index of each anchor.
+        anchors: anchor → index of its grade.
         level: of the intervals.
 
     Raises:
         ValueError: an anchor is not in the fit.
     """
-    met = list(_judged_pairs(fitted, anchors))
+    pairs = list(_judged_pairs(fitted, anchors))
     table = []
     for distance in range(1, _FURTHEST + 1):
-        here = [(pair, chance) for pair, chance in met if min(pair.distance, _FURTHEST) == distance]
-        if here:
-            inverted = sum(_inverted(pair) for pair, _ in here)
+        judged = [(pair, chance) for pair, chance in pairs if min(pair.distance, _FURTHEST) == distance]
+        if judged:
+            inverted = sum(_inverted(pair) for pair, _ in judged)
             table.append(
                 Inversions(
                     distance=distance,
-                    judged=len(here),
+                    judged=len(judged),
                     inverted=inverted,
-                    interval=wilson(inverted, len(here), level=level),
-                    expected=sum(chance for _, chance in here),
-                    pairs=tuple(pair for pair, _ in here if _inverted(pair) > 0.0),
+                    interval=wilson(inverted, len(judged), level=level),
+                    expected=sum(chance for _, chance in judged),
+                    pairs=tuple(pair for pair, _ in judged if _inverted(pair) > 0.0),
                 )
             )
     return tuple(table)
 
 
 def without_win(fitted: Fit, *, anchors: Mapping[str, int]) -> tuple[WithoutWin, ...]:
-    """The anchors that were judged and won nothing, not even a tie, in the fit's order.
+    """The anchors that were judged and won nothing, not even a tie, in the order of the fit's items.
 
     Raises:
         ValueError: an anchor is not in the fit.
@@ -136,10 +136,14 @@ def without_win(fitted: Fit, *, anchors: Mapping[str, int]) -> tuple[WithoutWin,
 
 
 def wilson(happened: float, cases: float, *, level: float = 0.9) -> tuple[float, float]:
-    """Wilson's interval for a share (1927), which stays within 0 to 1 and has a width also at its ends.
+    """Wilson's interval for a share (Wilson 1927). It stays within 0 to 1 and is never empty.
+
+    >>> low, high = wilson(0, 10)
+    >>> round(low, 2), round(high, 2)
+    (0.0, 0.21)
 
     Raises:
-        ValueError: there are no cases, or more happened than there are.
+        ValueError: there are no cases, or more happened than there are cases.
     """
     if not 0.0 <= happened <= cases or cases <= 0.0:
         raise ValueError(f"a share needs cases: {happened!r} of {cases!r}")
@@ -190,7 +194,7 @@ def _inverted(pair: InvertedPair) -> float:
 
 
 def _most_lost(judged: Sequence[tuple[float, float]]) -> float:
-    """The probability of losing most of some judgements, given as (weight, chance of losing each)."""
+    """The probability of losing most of some judgements, which are given as (weight, probability of losing)."""
     losses = np.ones(1)
     for weight, chance in judged:
         for _ in range(max(1, round(weight))):

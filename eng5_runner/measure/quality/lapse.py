@@ -1,8 +1,9 @@
-"""How often a judge answers without looking: P(first wins) = λ/2 + (1 − λ) expit(θ_first − θ_second + δ).
+"""The lapse rate λ: how often a judge answers at random.
 
-A lapse shows in upsets of pairs that are far apart, which the plain model can only explain by a narrower spread. So λ
-and the spread σ are judged together: each by the marginal likelihood of the judgements, the positions integrated out
-by Laplace's approximation with the expected information.
+The model is P(first wins) = λ/2 + (1 − λ) expit(θ_first − θ_second + δ). Lapses show as upsets in pairs that are far
+apart. The model without lapses can explain such upsets only by a smaller spread, so λ and the spread σ are estimated
+together. The likelihood of both is marginal: positions are integrated out by Laplace's approximation with the expected
+information.
 """
 
 from __future__ import annotations
@@ -27,25 +28,26 @@ if TYPE_CHECKING:
 
 _Floats: TypeAlias = "NDArray[np.float64]"
 
-# Each look is a fit of cubic cost, and there are eighty of them.
+# Each of the eighty points of the grid takes a fit of cubic cost.
 MOST_ITEMS = 60
 _LAPSES = (0.0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.13, 0.16, 0.2, 0.24, 0.28, 0.32, 0.36, 0.4, 0.45, 0.5)
-_LOG_SPREADS = (-0.2, 0.05, 0.3, 0.55, 0.8)  # about that of the plain fit, which lapses make too narrow
+_LOG_SPREADS = (-0.2, 0.05, 0.3, 0.55, 0.8)  # relative to the fit's log σ, which lapses make too small
 _TYPICAL_LOG_SD, _LOG_SD_SPREAD = math.log(1.5), 0.5  # the same hyperprior as the fit's
 _FREE_PRECISION = 1e-6
 _MOST_STEPS = 40
-# Of the log posterior: what a step foresees to gain, which is about what is left to be gained.
+# A step whose predicted gain of the log posterior is below this ends the search.
 _RISE_TOLERANCE = 1e-6
 _DROP_90 = 1.353  # half the 90% point of chi-squared with one degree of freedom
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lapse:
-    """The share of answers given without looking.
+    """The share of answers at random.
 
     Attributes:
         rate: λ, 0 to .5.
-        interval: the values whose likelihood is within 1.353 of the best (90%), among the sixteen that were tried.
+        interval: the 90% profile-likelihood interval, among the sixteen values of the grid: those whose log likelihood
+            is within 1.353 of the best.
     """
 
     rate: float
@@ -53,7 +55,7 @@ class Lapse:
 
 
 def lapse_rate(fitted: Fit) -> Lapse | None:
-    """The lapse rate of the fitted judgements; None beyond 60 items, or without any judgement."""
+    """The lapse rate of the fitted judgements; None above 60 items, or if there are no judgements."""
     if len(fitted.items) > MOST_ITEMS or not fitted.comparisons.first.size:
         return None
     lapses, log_sds = np.meshgrid(_LAPSES, math.log(fitted.prior_sd) + np.array(_LOG_SPREADS), indexing="ij")
@@ -64,15 +66,15 @@ def lapse_rate(fitted: Fit) -> Lapse | None:
         precision=np.exp(-2.0 * log_sds.ravel()),
         position_precision=None if fitted.position_effect_se is None else _FREE_PRECISION,
     )
-    found = model.marginals(np.append(fitted.theta, fitted.position_effect)).reshape(lapses.shape)
-    profile = (found - 0.5 * ((log_sds - _TYPICAL_LOG_SD) / _LOG_SD_SPREAD) ** 2).max(axis=1).tolist()
+    marginals = model.marginals(np.append(fitted.theta, fitted.position_effect)).reshape(lapses.shape)
+    profile = (marginals - 0.5 * ((log_sds - _TYPICAL_LOG_SD) / _LOG_SD_SPREAD) ** 2).max(axis=1).tolist()
     best = int(np.argmax(profile))
     inside = [lapse for lapse, value in zip(_LAPSES, profile, strict=True) if value >= profile[best] - _DROP_90]
     return Lapse(rate=_vertex(profile, best), interval=(inside[0], inside[-1]))
 
 
 def _vertex(profile: Sequence[float], best: int) -> float:
-    """Between the points of the grid, by the parabola through the best and its neighbours."""
+    """The maximum between the points of the grid: that of the parabola through the best point and its neighbours."""
     if best in {0, len(_LAPSES) - 1}:
         return _LAPSES[best]
     around = slice(best - 1, best + 2)
@@ -82,14 +84,14 @@ def _vertex(profile: Sequence[float], best: int) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _View:
-    """What is seen from x = (θ, δ).
+    """The log posterior and its derivatives at x = (θ, δ), for each point of the grid.
 
     Attributes:
-        value: of the log posterior, shape (looks,).
-        gradient: shape (looks, n + 1).
-        expected: the information of each row about its log odds, shape (looks, rows).
-        steep: the observed one where that is larger. Upsets make it negative elsewhere; without it the way up at
-            λ = .3 and more is a zigzag of forty steps.
+        value: of the log posterior, shape (points,).
+        gradient: shape (points, n + 1).
+        expected: the expected information of each row about its log odds, shape (points, rows).
+        steep: the larger of the expected and the observed information, shape (points, rows). The observed information
+            is negative for upsets; with the expected one alone the search takes forty steps for λ of .3 and more.
     """
 
     value: _Floats
@@ -100,14 +102,14 @@ class _View:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Model:
-    """The judgements at several looks, each with its λ and σ.
+    """The judgements at several points of the grid, each with its λ and σ.
 
     Attributes:
         data: the judgements.
-        links: their graph.
-        lapse: λ, shape (looks, 1).
-        precision: σ⁻², shape (looks,).
-        position_precision: of δ's prior; None where δ is not estimated.
+        links: the graph of the judgements.
+        lapse: λ, shape (points, 1).
+        precision: σ⁻², shape (points,).
+        position_precision: of δ's prior; None if δ is not estimated.
     """
 
     data: Comparisons
@@ -117,7 +119,7 @@ class _Model:
     position_precision: float | None
 
     def marginals(self, start: _Floats) -> _Floats:
-        """The log marginal likelihood of each look, shape (looks,); the modes are climbed side by side."""
+        """The log marginal likelihood at each point, shape (points,); all modes are searched for together."""
         x = np.tile(start, (self.precision.size, 1))
         here = self._at(x)
         for _ in range(_MOST_STEPS):

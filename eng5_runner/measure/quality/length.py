@@ -1,7 +1,7 @@
-"""Whether a judge prefers long texts to what the experts' grades say.
+"""Whether a judge prefers longer texts more than experts' grades do.
 
-A text's length is part of whatever its position is made of, so an effect of length can only be seen against something
-else that says how good the text is: the known grade.
+A better text is often longer, so a position alone does not show an effect of length. It can only be seen among essays
+whose quality is known from somewhere else: from their grades.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _HALF = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LengthEffect:
-    """What a doubling of the words does to the position of essays of one grade.
+    """How much twice as many words change the position of an essay of the same grade.
 
     Attributes:
-        estimate: logits a doubling, by least squares of θ on the grade's index and the logarithm of the words.
-        interval: of it, by Student's t.
-        essays: how many it rests on.
+        estimate: in logits per doubling, by least squares of θ on the grade's index and the logarithm of the words.
+        interval: of the estimate, by Student's t.
+        essays: number of essays that were used.
     """
 
     estimate: float
@@ -41,16 +41,16 @@ class LengthEffect:
 def length_effect(
     fitted: Fit, *, grades: Mapping[str, int], words: Mapping[str, int], level: float = 0.9
 ) -> LengthEffect | None:
-    """The effect among the essays of known grade.
+    """The effect of length among the essays with known grades.
 
     Args:
         fitted: the study.
-        grades: the grade's index of each.
-        words: how many words each has, at least one.
+        grades: essay → index of its grade.
+        words: essay → number of words, at least 1.
         level: of the interval.
 
     Returns:
-        None with fewer than 6 essays, or where grades or lengths do not vary apart from each other.
+        None if there are fewer than 6 essays, or if grades and lengths do not vary independently.
 
     Raises:
         ValueError: an essay is not in the fit.
@@ -73,11 +73,11 @@ def length_effect(
     if np.linalg.matrix_rank(design) < _COEFFICIENTS:
         return None
     inverse = np.linalg.inv(design.T @ design)
-    found = inverse @ (design.T @ theta)
+    coefficients = inverse @ (design.T @ theta)
     freedom = len(items) - _COEFFICIENTS
-    variance = float(np.square(theta - design @ found).sum()) / freedom
+    variance = float(np.square(theta - design @ coefficients).sum()) / freedom
     margin = float(stdtrit(freedom, (1.0 + level) / 2.0)) * float(np.sqrt(variance * inverse[-1, -1]))
-    estimate = float(found[-1])
+    estimate = float(coefficients[-1])
     return LengthEffect(estimate=estimate, interval=(estimate - margin, estimate + margin), essays=len(items))
 
 
@@ -86,9 +86,10 @@ class LongerWins:
     """How often the longer of two essays won.
 
     Attributes:
-        judged: judgements of two essays of different length, both of known grade.
-        won: how many the longer one won, a tie counting half.
-        by_grades: how many it would have won if the higher grade always won, and equal grades half the time.
+        judged: number of judgements of two essays with different lengths and known grades.
+        won: number of them that the longer essay won; a tie counts as half.
+        by_grades: the number that it would have won if the higher grade always won, and half of those with equal
+            grades.
     """
 
     judged: float
@@ -97,7 +98,13 @@ class LongerWins:
 
 
 def longer_wins(comparisons: Comparisons, *, grades: Mapping[str, int], words: Mapping[str, int]) -> LongerWins:
-    """The count over the judgements of essays of known grade."""
+    """Count how often the longer essay won, among the judgements of essays with known grades.
+
+    Args:
+        comparisons: the judgements.
+        grades: essay → index of its grade.
+        words: essay → number of words.
+    """
     size = np.array([float(words.get(item, 0)) for item in comparisons.items])
     grade = np.array([float(grades.get(item, np.nan)) for item in comparisons.items])
     longer = np.sign(size[comparisons.first] - size[comparisons.second])

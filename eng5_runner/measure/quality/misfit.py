@@ -1,7 +1,7 @@
-"""How well single items and judges agree with the fitted scale, and how consistent the judgements are with themselves.
+"""Misfit and consistency: how well items and judges fit the scale, and how often the same question got the same answer.
 
-All of it is set against what the fitted model itself expects: close pairs are *expected* to be judged now one way and
-now the other, and three close items to be judged in a circle.
+Each figure has an expected value under the fitted model, because disagreement is not always an error: the model expects
+that a close pair is judged sometimes one way and sometimes the other.
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ _TIE = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Misfit:
-    """Mean squared surprise, about 1 where the model holds; the prior's shrinkage brings it slightly below.
+    """Mean squared residuals. They are about 1 if the model holds; the prior's shrinkage makes them slightly less.
 
     Attributes:
-        infit: shape (n,), Σ w (y − p)² / Σ w p (1 − p) over the item's judgements; not a number without any.
-        outfit: shape (n,), the mean of (y − p)² / p (1 − p). Very noisy: one upset at p = .02 counts 49.
-        infit_overall: of all judgements together.
-        outfit_overall: of all judgements together; not a number without any.
+        infit: shape (n,), Σ w (y − p)² / Σ w p (1 − p) over the item's judgements; nan if it has none.
+        outfit: shape (n,), the mean of (y − p)² / p (1 − p); nan if it has none. Very noisy: a single upset at p = .02
+            counts 49.
+        infit_overall: the infit of all judgements; nan if there are none.
+        outfit_overall: the outfit of all judgements; nan if there are none.
     """
 
     infit: _Floats
@@ -42,7 +43,11 @@ class Misfit:
 
 
 def misfit(fitted: Fit, comparisons: Comparisons | None = None) -> Misfit:
-    """Infit and outfit of each item over the fitted judgements, or over some of them: those of one judge.
+    """Infit and outfit of each item.
+
+    Args:
+        fitted: the study.
+        comparisons: the judgements to use, for example those of one judge; None uses all fitted ones.
 
     Raises:
         ValueError: the comparisons are of other items.
@@ -51,18 +56,18 @@ def misfit(fitted: Fit, comparisons: Comparisons | None = None) -> Misfit:
     chance = chances(fitted, data)
     square, variance = data.weight * np.square(data.outcome - chance), chance * (1.0 - chance)
     parts = (square, data.weight * variance, square / variance, data.weight)
-    each = [_on_items(data, part) for part in parts]
+    by_item = [_on_items(data, part) for part in parts]
     whole = [float(part.sum()) for part in parts]
     return Misfit(
-        infit=_ratio(each[0], each[1]),
-        outfit=_ratio(each[2], each[3]),
+        infit=_ratio(by_item[0], by_item[1]),
+        outfit=_ratio(by_item[2], by_item[3]),
         infit_overall=whole[0] / whole[1] if whole[1] else math.nan,
         outfit_overall=whole[2] / whole[3] if whole[3] else math.nan,
     )
 
 
 def chances(fitted: Fit, comparisons: Comparisons) -> _Floats:
-    """The fitted probability of each row's first winning, shape (rows,).
+    """The fitted probability that the item shown first wins, for each row, shape (rows,).
 
     Raises:
         ValueError: the comparisons are of other items.
@@ -79,7 +84,7 @@ class PositionEffect:
 
     Attributes:
         estimate: δ in logits.
-        interval: of it, by the Normal approximation.
+        interval: of δ, by the Normal approximation.
         first_wins: the probability that the first of two equal items wins.
     """
 
@@ -89,7 +94,7 @@ class PositionEffect:
 
 
 def position_effect(fitted: Fit, *, level: float = 0.9) -> PositionEffect | None:
-    """δ with its interval; None where it was not estimated."""
+    """δ with its interval; None if it was not estimated."""
     if fitted.position_effect_se is None:
         return None
     margin = float(ndtri((1.0 + level) / 2.0)) * fitted.position_effect_se
@@ -102,13 +107,13 @@ def position_effect(fitted: Fit, *, level: float = 0.9) -> PositionEffect | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consistency:
-    """How often the same question got the same answer.
+    """How often the same question got the same answer. Judgements that ended in a tie are left out.
 
     Attributes:
-        asked: the pairs of judgements that could agree.
-        agreed: how many did. Judgements that ended in a tie are left out.
-        expected: how many would, by the fitted probabilities: close pairs differ by chance.
-        pairs: how many pairs of items they are of. Judgements of one pair are not independent of each other.
+        asked: number of pairs of judgements that could agree.
+        agreed: number of them that agreed.
+        expected: the number that the fitted probabilities expect to agree; close pairs disagree by chance.
+        pairs: number of pairs of items with such judgements. Judgements of the same pair are not independent.
     """
 
     asked: float
@@ -118,13 +123,13 @@ class Consistency:
 
 
 def repeat_consistency(fitted: Fit, comparisons: Comparisons | None = None) -> Consistency:
-    """Judgements of the same pair in the same order, each with each other: at best a judge's memory of itself.
+    """Agreement among judgements of the same pair in the same order.
 
-    A judge without randomness agrees with itself in all; that says nothing of how right it is.
+    A judge without randomness always agrees with itself, which does not mean that it is right.
 
     Args:
         fitted: the study.
-        comparisons: all judgements, where those that were fitted have their repeats collapsed.
+        comparisons: all judgements, if the fitted ones have their repeats collapsed.
 
     Raises:
         ValueError: the comparisons are of other items.
@@ -144,13 +149,13 @@ def repeat_consistency(fitted: Fit, comparisons: Comparisons | None = None) -> C
 
 
 def swap_consistency(fitted: Fit, comparisons: Comparisons | None = None) -> Consistency:
-    """Judgements of the same pair in the two orders: every one in one order with every one in the other.
+    """Agreement between judgements of the same pair in the two orders, each in one order with each in the other.
 
-    They agree where the same item won. One minus the share that agreed is the flip rate.
+    Two judgements agree if the same item won. One minus the share that agreed is the flip rate.
 
     Args:
         fitted: the study.
-        comparisons: all judgements, where those that were fitted have their repeats collapsed.
+        comparisons: all judgements, if the fitted ones have their repeats collapsed.
 
     Raises:
         ValueError: the comparisons are of other items.
@@ -178,7 +183,10 @@ def swap_consistency(fitted: Fit, comparisons: Comparisons | None = None) -> Con
 def _decided(
     data: Comparisons, place: NDArray[np.int64], *, size: int, where: NDArray[np.bool_] | None = None
 ) -> tuple[_Floats, _Floats]:
-    """How many judgements the first and the second won at each place; ties and other rows left out."""
+    """The number of judgements that the first and the second item won, at each place.
+
+    Ties are left out, and so are rows where `where` is false.
+    """
     weight = data.weight if where is None else np.where(where, data.weight, 0.0)
     won = summed_at(place, np.where(data.outcome > _TIE, weight, 0.0), size=size)
     lost = summed_at(place, np.where(data.outcome < _TIE, weight, 0.0), size=size)

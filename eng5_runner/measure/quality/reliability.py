@@ -1,4 +1,4 @@
-"""How much of the differences between the estimated positions is real."""
+"""Reliability: how much of the differences between the estimated positions is real."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from eng5_runner.measure.model.prior_scale import TYPICAL_SD, Summit, likeliest_
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Half a win short of nothing: the customary adjustment in comparative judgement (R package sirt, function btm).
+# ε, the usual adjustment of extreme scores in comparative judgement (R package sirt, function btm).
 _EDGE = 0.3
-_FEWEST_ITEMS = 2  # one differs from nothing
-# So wide in logits that the estimate is the maximum of the likelihood, to a ten-thousandth of a judgement.
+_FEWEST_ITEMS = 2
+# In logits. With a prior this wide, the estimate is the maximum of the likelihood to a ten-thousandth of a judgement.
 _NO_PRIOR_SD = 100.0
-# Each draw of the bootstrap is a fit, whose cost grows with the items: 200 up to 100 items, fewer where each draw says
-# more by itself.
+# Each draw of the bootstrap is a fit, whose cost grows with the items: 200 draws up to 100 items, then fewer, because
+# each draw is then more precise.
 _MOST_DRAWS, _FEWEST_DRAWS, _DRAWS_TIMES_ITEMS = 200, 40, 20_000
-# Of log σ̂: of the study itself and of each study simulated after it.
+# Of log σ̂, for the study and for each simulated study.
 _TOLERANCE = 1e-6
 _DRAW_TOLERANCE = 1e-2
 
@@ -35,10 +35,13 @@ _DRAW_TOLERANCE = 1e-2
 def empirical_bayes(fitted: Fit) -> float:
     """ρ_EB = 1 − tr(C H⁻¹ C)/((n − 1) σ̂²): the expected squared correlation with the true positions, 0 to 1.
 
-    σ̂ maximises the marginal likelihood alone, whatever prior `fitted` was made with: a fixed prior, and to a lesser
-    degree the hyperprior of `fit`, would find reliability in pure noise (.5 and .3 for 60 items judged 10 times by the
-    toss of a coin; this finds .05). It stays honest when pairs were chosen by earlier outcomes, because the likelihood
-    takes no notice of such a choice.
+    σ̂ maximises the marginal likelihood alone, whatever prior `fitted` has. With a fixed prior, and less so with the
+    hyperprior of `fit`, pure noise would seem reliable: for 60 items judged 10 times by tossing a coin, they give .5
+    and .3, and this gives .05. ρ_EB is valid even if pairs were chosen by earlier outcomes, because such a choice does
+    not change the likelihood.
+
+    Returns:
+        0 for fewer than two items.
     """
     n = len(fitted.items)
     if n < _FEWEST_ITEMS:
@@ -49,17 +52,17 @@ def empirical_bayes(fitted: Fit) -> float:
 def reliability_interval(
     fitted: Fit, comparisons: Comparisons, *, seed: int, draws: int = 200, level: float = 0.9
 ) -> tuple[float, float]:
-    """A parametric-bootstrap interval for ρ_EB: positions drawn from N(0, σ̂²), the pairs judged and fitted anew.
+    """A parametric-bootstrap interval for ρ_EB.
 
-    Each draw costs one search for σ̂, started at the drawn truth; with few items all draws search side by side. A row
-    of weight w is judged round(w) times, at least once.
+    Each draw simulates a study: positions from N(0, σ̂²) and outcomes for the same pairs. Then it estimates σ̂ and ρ_EB
+    again. With few items all draws are computed together. A row of weight w is judged round(w) times, at least once.
 
     Args:
-        fitted: the study, from which σ̂ and δ̂ are taken.
-        comparisons: the pairs to be judged; those of the study, or of a design that is considered for the same items.
+        fitted: the study, which gives σ̂ and δ̂.
+        comparisons: the pairs to judge: those of the study, or those of a planned design for the same items.
         seed: not negative; the same seed gives the same interval.
-        draws: how many studies are simulated.
-        level: the share of them between the two ends.
+        draws: number of simulated studies.
+        level: the share of simulated studies between the two ends.
 
     Raises:
         ValueError: the comparisons are of other items, or the seed is negative.
@@ -77,10 +80,10 @@ def reliability_interval(
         drawn = [
             _drawn(comparisons, sd=sd, position_effect=effect, generator=generator) for _ in range(math.prod(shape))
         ]
-        start, outcome = (np.reshape(one, (*shape, -1)) for one in zip(*drawn, strict=True))
+        start, outcome = (np.reshape(arrays, (*shape, -1)) for arrays in zip(*drawn, strict=True))
         data = replace(comparisons, outcome=outcome)
-        anew = Posterior(data=data, links=links, position_precision=position_precision(data) if estimated else None)
-        summit = likeliest_prior(anew, hyperprior=False, start=start, log_sd=truth.log_sd, tolerance=_DRAW_TOLERANCE)
+        again = Posterior(data=data, links=links, position_precision=position_precision(data) if estimated else None)
+        summit = likeliest_prior(again, hyperprior=False, start=start, log_sd=truth.log_sd, tolerance=_DRAW_TOLERANCE)
         simulated.append(np.ravel(_share_real(summit, n)))
     tail = (1.0 - level) / 2.0
     low, high = np.quantile(np.concatenate(simulated), [tail, 1.0 - tail]).tolist()
@@ -93,14 +96,18 @@ def draws_for(items: int) -> int:
 
 
 def separation(fitted: Fit) -> float | None:
-    """Scale separation reliability, SSR = 1 − mean(SE²)/var(θ̂), for comparison with other studies only.
+    """Scale separation reliability, SSR = 1 − mean(SE²)/var(θ̂). Use it only to compare with other studies.
 
-    INFLATED under adaptive pairing: it plugs in the variance of the estimates, and reports .9 for a judge who tosses a
-    coin when pairs are chosen by earlier outcomes. Quote ρ_EB (`empirical_bayes`) as the reliability.
+    SSR is inflated under adaptive pairing. It uses the variance of the estimates, and reports .9 for a judge who tosses
+    a coin if pairs were chosen by earlier outcomes. Report ρ_EB (`empirical_bayes`) as the reliability.
 
-    From likelihood estimates with ε = .3 (each score moved by .3 towards the middle, so that undefeated and winless
-    items stay finite) and standard errors from the full matrix; costs one more fit. May be negative. None where it is
-    undefined: fewer than two items, more than one component, or no variation at all.
+    The estimates are those of the likelihood with ε = .3: each score is moved by .3 towards the middle, so that
+    undefeated and winless items have finite positions. The standard errors come from the full matrix. It takes one more
+    fit.
+
+    Returns:
+        SSR, which can be negative. None if it is undefined: fewer than two items, more than one component, or no
+        variation.
     """
     if len(fitted.items) < _FEWEST_ITEMS or fitted.components > 1:
         return None
@@ -116,7 +123,7 @@ def separation(fitted: Fit) -> float | None:
 
 
 def _by_evidence(fitted: Fit) -> Summit:
-    """The σ that the judgements alone speak for."""
+    """The most likely σ, without a prior on σ."""
     posterior = posterior_of(fitted.comparisons, position_effect=fitted.position_effect_se is not None)
     return likeliest_prior(posterior, hyperprior=False, log_sd=math.log(TYPICAL_SD), tolerance=_TOLERANCE)
 
@@ -129,7 +136,7 @@ def _share_real(summit: Summit, n: int) -> Values:
 def _drawn(
     comparisons: Comparisons, *, sd: float, position_effect: float, generator: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Some (θ, δ), and the outcomes of the same pairs before a judge to whom they are the truth."""
+    """True values (θ, δ), shape (n + 1,), and outcomes of the pairs under them, shape (rows,)."""
     theta = generator.normal(0.0, sd, len(comparisons.items))
     truth = np.append(theta - theta.mean(), position_effect)
     eta = truth[comparisons.first] - truth[comparisons.second] + truth[-1]
@@ -138,9 +145,9 @@ def _drawn(
 
 
 def _towards_the_middle(comparisons: Comparisons) -> Comparisons:
-    """The outcomes shrunk so that an item with N judgements and score s has ε + (N − 2ε) s/N.
+    """Shrink the outcomes so that an item with N judgements and score s gets the score ε + (N − 2ε) s/N.
 
-    Exactly so where all items have the same N; otherwise a comparison takes the mean of its two items' shares.
+    This is exact if all items have the same N. Otherwise each comparison is shrunk by the mean of its items' shares.
     """
     share = _EDGE / np.maximum(comparisons.counts, 2.0 * _EDGE)
     pull = (share[comparisons.first] + share[comparisons.second]) / 2.0

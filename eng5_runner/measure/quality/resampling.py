@@ -1,7 +1,7 @@
-"""How uncertain a measure of agreement is: the same measure of essays drawn anew, thousands at once.
+"""Bootstrap intervals for measures of agreement: thousands of samples of essays, computed together.
 
-A measure here is of each row of two arrays of shape (…, n), one value a row, nan where it is undefined; `alignment` has
-those for two plain sequences that are wanted without an interval.
+A measure takes two arrays of shape (…, n) and gives one value per row, shape (…); nan where it is undefined.
+`alignment` has the same measures for two plain sequences, without an interval.
 """
 
 from __future__ import annotations
@@ -20,46 +20,47 @@ _Floats: TypeAlias = "NDArray[np.float64]"
 Measure: TypeAlias = Callable[[_Floats, _Floats], _Floats]
 
 _FEWEST_FOR_INTERVAL = 6
-# Up to so many essays every pair is looked at: many times as fast as scipy, which counts for thousands of draws.
+# Up to so many essays all pairs are computed, which is many times faster than scipy for thousands of draws.
 _ALL_PAIRS_UP_TO = 200
-# Differences held in memory at once.
+# Number of differences in memory at the same time.
 _MOST_DIFFERENCES = 1 << 21
-# Of the mean variance: positions that sum to zero have a singular covariance, and a Cholesky factor wants none. It is
-# taken because it is unique; eigenvectors may change their signs with the machine, and with them every draw.
+# As a share of the mean variance. Positions that sum to zero have a singular covariance, which has no Cholesky factor
+# without this. The Cholesky factor is used because it is unique: the signs of eigenvectors differ between machines, and
+# with them every draw would.
 _RIDGE = 1e-9
 
 
 def kendall_tau_b_of_each(positions: _Floats, grades: _Floats) -> _Floats:
-    """Kendall's τ-b of each row."""
+    """Kendall's τ-b of each row, shape (…)."""
     if positions.shape[-1] > _ALL_PAIRS_UP_TO:
         return _by_scipy(positions, grades)
-    one, other = _signs(positions), _signs(grades)
-    untied = np.abs(one).sum(axis=(-2, -1)) * np.abs(other).sum(axis=(-2, -1))
-    return _ratio((one * other).sum(axis=(-2, -1)), np.sqrt(untied))
+    by_position, by_grade = _signs(positions), _signs(grades)
+    untied = np.abs(by_position).sum(axis=(-2, -1)) * np.abs(by_grade).sum(axis=(-2, -1))
+    return _ratio((by_position * by_grade).sum(axis=(-2, -1)), np.sqrt(untied))
 
 
 def spearman_of_each(positions: _Floats, grades: _Floats) -> _Floats:
-    """Spearman's rank correlation of each row, ties by mean rank."""
+    """Spearman's rank correlation of each row, shape (…); ties get their mean rank."""
     return pearson_of_each(_ranks(positions), _ranks(grades))
 
 
-def pearson_of_each(one: _Floats, other: _Floats) -> _Floats:
-    """The product-moment correlation of each row."""
-    a, b = (side - side.mean(axis=-1, keepdims=True) for side in (one, other))
-    # Of equal numbers the mean can be off in its last place.
-    varies = (np.ptp(one, axis=-1) > 0.0) & (np.ptp(other, axis=-1) > 0.0)
+def pearson_of_each(x: _Floats, y: _Floats) -> _Floats:
+    """The product-moment correlation of each row, shape (…)."""
+    a, b = (side - side.mean(axis=-1, keepdims=True) for side in (x, y))
+    # The mean of equal numbers can differ from them in the last digit, so `a` and `b` do not show a lack of variation.
+    varies = (np.ptp(x, axis=-1) > 0.0) & (np.ptp(y, axis=-1) > 0.0)
     spread = np.sqrt(np.square(a).sum(axis=-1) * np.square(b).sum(axis=-1))
     return _ratio((a * b).sum(axis=-1), np.where(varies, spread, 0.0))
 
 
 def weighted_kappa_of_each(expert: _Floats, projected: _Floats) -> _Floats:
-    """Cohen's κ with squared-distance weights (Cohen 1968) of each row of grade indices.
+    """Cohen's κ with squared-distance weights (Cohen 1968) of each row of grade indices, shape (…).
 
-    1 is perfect agreement, 0 what independent graders with the same marginals reach; undefined where both gave every
-    essay one and the same grade. With such weights it does not matter how many grades the scale has beyond those used.
+    1 is perfect agreement; 0 is what independent graders with the same marginals reach. It is undefined if both graders
+    gave the same single grade to every essay. With these weights, unused grades of the scale make no difference.
     """
     n = expert.shape[-1]
-    # The squared distances of all pairs, each as often as independent graders with these marginals would make it.
+    # The sum of squared distances that independent graders with these marginals would have.
     by_chance = (
         np.square(expert).sum(axis=-1)
         + np.square(projected).sum(axis=-1)
@@ -69,29 +70,29 @@ def weighted_kappa_of_each(expert: _Floats, projected: _Floats) -> _Floats:
 
 
 def exact_agreement_of_each(expert: _Floats, projected: _Floats) -> _Floats:
-    """The share of each row's essays with the same grade index."""
+    """The share of each row's essays with the same grade index, shape (…)."""
     return np.asarray((expert == projected).mean(axis=-1))
 
 
 def adjacent_agreement_of_each(expert: _Floats, projected: _Floats) -> _Floats:
-    """The share of each row's essays whose grade indices are at most one step apart."""
+    """The share of each row's essays whose grade indices are at most one step apart, shape (…)."""
     return np.asarray((np.abs(expert - projected) <= 1.0).mean(axis=-1))
 
 
 def mean_absolute_error_of_each(expert: _Floats, projected: _Floats) -> _Floats:
-    """The mean distance in grade steps of each row."""
+    """The mean distance in grade steps of each row, shape (…)."""
     return np.asarray(np.abs(projected - expert).mean(axis=-1))
 
 
 def bias_of_each(expert: _Floats, projected: _Floats) -> _Floats:
-    """The mean of projected minus expert in grade steps of each row."""
+    """The mean of projected minus expert in grade steps of each row, shape (…)."""
     return np.asarray((projected - expert).mean(axis=-1))
 
 
 def of_one(measure: Measure, sides: tuple[Sequence[float], Sequence[float]]) -> float | None:
-    """The measure of two plain sequences of one length; None where it is undefined."""
-    one, other = (np.asarray(side, dtype=np.float64) for side in sides)
-    value = float(measure(one, other))
+    """A measure of two sequences of the same length; None if it is undefined."""
+    x, y = (np.asarray(side, dtype=np.float64) for side in sides)
+    value = float(measure(x, y))
     return None if np.isnan(value) else value
 
 
@@ -104,42 +105,42 @@ def bootstrap_interval(
     draws: int = 2000,
     level: float = 0.9,
 ) -> tuple[float, float] | None:
-    """The percentile interval of a measure over essays drawn anew with replacement.
+    """A percentile interval of a measure, from samples of the essays with replacement.
 
     Args:
         measure: such as `kendall_tau_b_of_each`.
-        sides: what it is taken of.
+        sides: the two sequences to measure, each of n values.
         seed: not negative; the same seed gives the same interval.
-        covariance: of the first side, shape (n, n), where that is estimated positions: their error is then drawn as
-            well.
-        draws: how many; those in which the measure is undefined are left out.
-        level: the share between the two ends.
+        covariance: of the first side, shape (n, n), if that is estimated positions. Their error is then sampled too.
+        draws: number of samples; samples in which the measure is undefined are left out.
+        level: the share of samples between the two ends.
 
     Returns:
-        None with fewer than 6 essays, of which an interval would pretend to know something.
+        The two ends. None if there are fewer than 6 essays, which are too few for an interval, or if the measure is
+        undefined in every sample.
 
     Raises:
-        ValueError: the sides are of different essays, or the seed is negative.
+        ValueError: the sides have different lengths, or the seed is negative.
     """
-    one, other = (np.asarray(side, dtype=np.float64) for side in sides)
-    if one.size != other.size:
+    x, y = (np.asarray(side, dtype=np.float64) for side in sides)
+    if x.size != y.size:
         raise ValueError("both sides must be of the same essays")
     generator = np.random.default_rng(seed)
-    if one.size < _FEWEST_FOR_INTERVAL:
+    if x.size < _FEWEST_FOR_INTERVAL:
         return None
     moved = (
-        np.broadcast_to(one, (draws, one.size))
+        np.broadcast_to(x, (draws, x.size))
         if covariance is None
-        else _moved(one, covariance=covariance, noise=generator.standard_normal((draws, one.size)))
+        else _moved(x, covariance=covariance, noise=generator.standard_normal((draws, x.size)))
     )
-    drawn = generator.integers(0, one.size, (draws, one.size))
-    found = np.concatenate(
+    drawn = generator.integers(0, x.size, (draws, x.size))
+    values = np.concatenate(
         [
-            measure(np.take_along_axis(moved[rows], drawn[rows], axis=1), other[drawn[rows]])
-            for rows in _blocks(draws, size=one.size)
+            measure(np.take_along_axis(moved[rows], drawn[rows], axis=1), y[drawn[rows]])
+            for rows in _blocks(draws, size=x.size)
         ]
     )
-    defined = found[~np.isnan(found)]
+    defined = values[~np.isnan(values)]
     if not defined.size:
         return None
     tail = (1.0 - level) / 2.0
@@ -150,7 +151,7 @@ def bootstrap_interval(
 def _moved(
     positions: NDArray[np.float64], *, covariance: NDArray[np.float64], noise: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Draws around the positions, shape (draws, n)."""
+    """Positions with an error drawn from their covariance, shape (draws, n)."""
     n = positions.size
     ridge = _RIDGE * float(np.trace(covariance)) / n
     root = np.linalg.cholesky(covariance + ridge * np.eye(n))
@@ -164,15 +165,15 @@ def _blocks(draws: int, *, size: int) -> list[slice]:
 
 
 def _signs(values: _Floats) -> _Floats:
-    """Of every difference, shape (…, n, n)."""
+    """The signs of all differences, shape (…, n, n)."""
     signs: _Floats = np.sign(values[..., :, None] - values[..., None, :])
     return signs
 
 
 def _ranks(values: _Floats) -> _Floats:
-    """Mean ranks, from 1."""
+    """Mean ranks from 1, shape (…, n)."""
     if values.shape[-1] <= _ALL_PAIRS_UP_TO:
-        # An essay's sum of signs is twice its mean rank, centred.
+        # The sum of an essay's signs is twice its mean rank, centred.
         return np.asarray((_signs(values).sum(axis=-1) + values.shape[-1] + 1.0) / 2.0)
     return np.array([_ranks_of(row) for row in values.reshape(-1, values.shape[-1])]).reshape(values.shape)
 
@@ -184,14 +185,14 @@ def _ranks_of(row: _Floats) -> _Floats:
 
 
 def _ratio(over: _Floats, under: _Floats) -> _Floats:
-    """Undefined where there is nothing to divide by."""
+    """The quotient; nan where the divisor is zero."""
     return np.asarray(np.divide(over, under, out=np.full(np.shape(under), np.nan), where=np.asarray(under) > 0.0))
 
 
 def _by_scipy(positions: _Floats, grades: _Floats) -> _Floats:
-    # Loading it takes longer than estimating a whole study, which seldom has so many essays of known grade.
+    # Loading scipy.stats takes longer than fitting a study, and few studies have so many essays of known grade.
     from scipy.stats import kendalltau  # noqa: PLC0415 - seldom needed  # law: inner_import - seldom needed
 
     rows = zip(*(side.reshape(-1, side.shape[-1]) for side in (positions, grades)), strict=True)
-    found = np.array([kendalltau(one, other).statistic for one, other in rows])
-    return found.reshape(positions.shape[:-1])
+    values = np.array([kendalltau(x, y).statistic for x, y in rows])
+    return values.reshape(positions.shape[:-1])

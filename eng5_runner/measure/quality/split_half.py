@@ -1,7 +1,7 @@
-"""Split-half reliability: two halves of the judgements, placed apart, and how far their orders agree.
+"""Split-half reliability: how well the positions from two halves of the judgements agree.
 
-For non-adaptive designs only: where pairs were chosen by earlier outcomes the choice itself leaks from one half into
-the other, and pure noise is given .6. Quote ρ_EB (`reliability.empirical_bayes`), which is not deceived.
+It is valid for non-adaptive designs only. If pairs were chosen by earlier outcomes, the choice carries information from
+one half into the other, and pure noise gets .6. Report ρ_EB (`reliability.empirical_bayes`) as the reliability.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_FEWEST = 2  # a half is one of two
-_STEP_TOLERANCE = 1e-6  # in logits; the error left is of its square
+_FEWEST = 2  # parts, so that each half has one
+_STEP_TOLERANCE = 1e-6  # in logits; the error that remains is of the order of its square
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitHalf:
-    """The agreement of halves, over many random splits.
+    """The agreement of two halves over many random splits.
 
     Attributes:
-        correlation: of the two halves' positions, the median over the splits.
-        reliability: of the whole by Spearman and Brown's 2r/(1 + r), the median.
-        interval: the middle 90% of that over the splits: the spread over ways to split, not a confidence interval for
-            other judgements.
+        correlation: of the two halves' positions; the median over the splits.
+        reliability: of the whole study by the Spearman-Brown formula 2r/(1 + r); the median over the splits.
+        interval: the middle 90% of the reliability over the splits. It shows how much the split matters, and is no
+            confidence interval.
     """
 
     correlation: float
@@ -46,18 +46,18 @@ class SplitHalf:
 def split_half(
     fitted: Fit, *, seed: int, judges: Sequence[Comparisons] | None = None, splits: int = 100
 ) -> SplitHalf | None:
-    """Splits the judges where they are given, else the unordered pairs; all judgements of one go together.
+    """Split the judges, or without judges the unordered pairs, into halves and compare the halves' positions.
 
-    Each half is fitted with the σ of the whole.
+    All judgements of a judge or a pair go to the same half. Each half is fitted with the σ of the whole study.
 
     Args:
         fitted: the study.
         seed: not negative; the same seed gives the same splits.
         judges: the judgements of each judge.
-        splits: how many there are.
+        splits: number of random splits.
 
     Returns:
-        None with fewer than two judges or pairs, or where no split has variation in both halves.
+        None if there are fewer than two judges or pairs, or if no split has variation in both halves.
 
     Raises:
         ValueError: the seed is negative, or a judge's comparisons are of other items.
@@ -70,11 +70,11 @@ def split_half(
     links, agreements = Links.of(data), []
     for shape in stack_shapes(splits, items=len(data.items)):
         halves = [(generator.permutation(parts) < parts // 2)[part] for _ in range(math.prod(shape))]
-        mine = np.reshape(halves, (*shape, part.size))
-        one, other = (_positions(fitted, data, links=links, half=half) for half in (mine, ~mine))
-        agreements.append(np.ravel(_agreement(one, other)))
-    found = np.concatenate(agreements)
-    known = found[~np.isnan(found)]
+        half = np.reshape(halves, (*shape, part.size))
+        first, second = (_positions(fitted, data, links=links, half=rows) for rows in (half, ~half))
+        agreements.append(np.ravel(_agreement(first, second)))
+    correlations = np.concatenate(agreements)
+    known = correlations[~np.isnan(correlations)]
     if not known.size:
         return None
     whole = np.where(known > 0.0, 2.0 * known / (1.0 + np.abs(known)), known)
@@ -83,7 +83,7 @@ def split_half(
 
 
 def _in_parts(fitted: Fit, judges: Sequence[Comparisons] | None) -> tuple[Comparisons, NDArray[np.int64]]:
-    """All rows, and which part each belongs to."""
+    """All rows, and the index of the part that each belongs to, shape (rows,)."""
     if judges is None:
         return fitted.comparisons, Links.of(fitted.comparisons).pair
     if any(judge.items != fitted.items for judge in judges):
@@ -99,14 +99,14 @@ def _in_parts(fitted: Fit, judges: Sequence[Comparisons] | None) -> tuple[Compar
 
 
 def _positions(fitted: Fit, data: Comparisons, *, links: Links, half: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """θ by some of the rows, shape (…, n), for `half` of shape (…, rows)."""
-    some = replace(data, weight=np.where(half, data.weight, 0.0))
-    precision = None if fitted.position_effect_se is None else position_precision(some)
-    posterior = Posterior(data=some, links=links, position_precision=precision)
+    """θ from the rows in `half`, which has the shape (…, rows); the result has the shape (…, n)."""
+    chosen = replace(data, weight=np.where(half, data.weight, 0.0))
+    precision = None if fitted.position_effect_se is None else position_precision(chosen)
+    posterior = Posterior(data=chosen, links=links, position_precision=precision)
     start = np.zeros((*half.shape[:-1], len(data.items) + 1))
     return posterior.climb(start, math.log(fitted.prior_sd), tolerance=_STEP_TOLERANCE).x[..., :-1]
 
 
-def _agreement(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
-    varies = np.minimum(np.ptp(one, axis=-1), np.ptp(other, axis=-1)) >= np.finfo(float).eps
-    return np.where(varies, pearson_of_each(one, other), np.nan)
+def _agreement(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+    varies = np.minimum(np.ptp(first, axis=-1), np.ptp(second, axis=-1)) >= np.finfo(float).eps
+    return np.where(varies, pearson_of_each(first, second), np.nan)

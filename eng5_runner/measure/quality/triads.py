@@ -1,8 +1,9 @@
 """Circular triads: a beats b, b beats c, c beats a (Kendall and Babington Smith 1940).
 
-A circle is no proof of an intransitive judge: three close items are judged in a circle one time in four. So the number
-is set against the one that the fitted probabilities expect; only an excess speaks against a single scale. A judge of
-the model shows about a tenth fewer: the positions were fitted to the same judgements, and shrunk.
+A circular triad does not prove that a judge is intransitive: three equal items give one in a quarter of all cases. So
+the number is compared with the one that the fitted probabilities expect, and only an excess speaks against a single
+scale. A judge who follows the model exactly shows about a tenth fewer than expected, because the positions were fitted
+to the same judgements and are shrunk.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ class Triads:
     """Triples of items of which all three pairs were judged.
 
     Attributes:
-        complete: how many there are. Pairs without a majority are not counted as judged.
-        circular: how many go round.
-        expected: how many would, by the fitted probabilities of one judgement a pair.
-        zeta: Kendall's coefficient of consistence, 1 − d/d_max; None unless every pair of all items was judged.
+        complete: number of such triples. A pair without a majority does not count as judged.
+        circular: number of circular triples.
+        expected: the number of circular triples that the fitted probabilities expect for one judgement per pair.
+        zeta: Kendall's coefficient of consistence, 1 − d/d_max; None unless every pair of items was judged.
     """
 
     complete: int
@@ -41,9 +42,11 @@ class Triads:
 
 
 def circular_triads(fitted: Fit, comparisons: Comparisons | None = None) -> Triads:
-    """The triads of the fitted judgements, or of some of them: those of one judge.
+    """Count circular triads. It takes time of order n k³ for k partners per item.
 
-    Takes time of order n k³ for k partners an item.
+    Args:
+        fitted: the study.
+        comparisons: the judgements to use, for example those of one judge; None uses all fitted ones.
 
     Raises:
         ValueError: the comparisons are of other items.
@@ -68,7 +71,7 @@ def circular_triads(fitted: Fit, comparisons: Comparisons | None = None) -> Tria
 
 
 def _majorities(data: Comparisons) -> list[set[int]]:
-    """For each item those it beat more often than it lost to them."""
+    """For each item, the items that it beat more often than it lost to them."""
     n = len(data.items)
     low, high = np.minimum(data.first, data.second), np.maximum(data.first, data.second)
     keys, pair = np.unique(low * n + high, return_inverse=True)
@@ -83,7 +86,7 @@ def _majorities(data: Comparisons) -> list[set[int]]:
 
 
 def _triples(beats: list[set[int]]) -> Iterator[tuple[int, int, int]]:
-    """Every triple with all three pairs judged, once, in rising order."""
+    """Every triple with all three pairs judged, once, in ascending order."""
     later: list[set[int]] = [set() for _ in beats]
     for winner, losers in enumerate(beats):
         for loser in losers:

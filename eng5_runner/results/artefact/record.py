@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from eng5_runner.contracts.choices import PairDesign, SwapShare
-from eng5_runner.contracts.study_options import PairDesign, SwapShare
 from eng5_runner.core.events import DeadlineKind, Outcome
 from eng5_runner.results.artefact.part import (
     AtLeastOne,
