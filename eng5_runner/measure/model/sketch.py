@@ -88,8 +88,10 @@ class Sketch:
     @classmethod
     def of(cls, walks: Walks, *, centred: _Floats, solved: _Floats) -> Sketch:
         """Build the sketch from products that were solved for elsewhere."""
-        one, two = _carried(walks.curvature, centred)
-        return cls(walks=walks, centred=centred, solved=solved, rest_one=solved - one, rest_two=solved - two)
+        within_one, within_two = _carried(walks.curvature, centred)
+        return cls(
+            walks=walks, centred=centred, solved=solved, rest_one=solved - within_one, rest_two=solved - within_two
+        )
 
     def trace(self) -> float:
         """The trace of the centred H⁻¹ over θ, without the part that goes through δ."""
@@ -148,10 +150,10 @@ def _through_position(curvature: Sparse) -> _Floats:
 def _carried(curvature: Sparse, block: _Floats) -> tuple[_Floats, _Floats]:
     """A block of shape (n, m) times the walks of at most one step, and times those of at most two."""
     weights = 1.0 / curvature.diagonal[:, None]
-    none = block * weights
-    one = (curvature.adjacency @ none) * weights
-    two = (curvature.adjacency @ one) * weights
-    return none + one, none + one + two
+    start = block * weights
+    one_step = (curvature.adjacency @ start) * weights
+    two_steps = (curvature.adjacency @ one_step) * weights
+    return start + one_step, start + one_step + two_steps
 
 
 def starting_signs(links: Links) -> _Floats:
