@@ -42,7 +42,7 @@ async def test_a_user_with_a_difficult_password_gets_in(database: Database, by: 
 
 
 async def test_a_wrong_password_is_not_allowed_and_shown_to_nobody(database: Database) -> None:
-    with pytest.raises(NotAllowed, match="does not let us in") as refused:
+    with pytest.raises(NotAllowed, match="refuses the login") as refused:
         async with open_database(database.url.set(password="wr/ong#secret")):
             pass
     assert "wr/ong#secret" not in str(refused.value) and "wr%2Fong" not in str(refused.value)
