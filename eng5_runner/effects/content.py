@@ -1,4 +1,4 @@
-"""The Content Service: keeps texts under ids of its own making."""
+"""The client of the Content Service, which stores texts under ids that it makes itself."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ class ContentClient:
 
     @property
     def url(self) -> str:
-        """Where texts are posted to; part of the upload cache's key."""
+        """The address of uploads; part of the upload cache's key."""
         return self._service.url
 
     async def check_health(self) -> Alive:
-        """Ask whether it is up, and whether texts are posted to the right path.
+        """Check that the service is up, and that the address has the right path.
 
         Raises:
             ServiceUnavailable: it is not up.
-            ConfigurationError: there is nothing at the path. An id that cannot be is told apart from it by a 400.
+            ConfigurationError: there is nothing at the path. A malformed id at the right path is answered with 400.
         """
         alive = await self._service.alive(at=self._service.url.split("/v1/", 1)[0])
         answer = await self._service.call("GET", f"{self._service.url}/no-id", allow=_EVERY_REFUSAL)
@@ -39,7 +39,7 @@ class ContentClient:
         return alive
 
     async def upload(self, text: bytes) -> str:
-        """Store a text; each call makes a new id, so only the cache keeps doubles away.
+        """Store a text and return its id. Each call makes a new id; only the upload cache avoids duplicates.
 
         Raises:
             ServiceUnavailable: it could not be stored.
@@ -48,7 +48,7 @@ class ContentClient:
         return self._service.parse(StoredContent, answer).storage_id
 
     async def download(self, storage_id: str) -> bytes | None:
-        """The text, or None if the service does not have it.
+        """The text; None if the service does not have it.
 
         Raises:
             ServiceUnavailable: it does not answer.

@@ -29,19 +29,19 @@ _ORIGINS: Mapping[str, str] = MappingProxyType(
 def plan_facts(plan: Plan) -> dict[str, object]:
     """The plan for programs: all of it, nothing rounded."""
     return asdict(replace(plan, precision=(), judge=None, candidates=())) | {
-        "precision": [_renamed(asdict(row), "targets", "goals") for row in plan.precision],
+        "precision": [_renamed(asdict(row), targets="goals") for row in plan.precision],
         "judge": plan.judge and _estimate_facts(plan.judge),
         "candidates": [_estimate_facts(candidate) for candidate in plan.candidates],
     }
 
 
 def _estimate_facts(estimate: Estimate) -> dict[str, object]:
-    return _renamed(asdict(estimate), "pricing", "tariff") | {"tariff": estimate.pricing.facts()}
+    return _renamed(asdict(estimate), pricing="tariff") | {"tariff": estimate.pricing.facts()}
 
 
-def _renamed(facts: dict[str, object], name: str, key: str) -> dict[str, object]:
-    """A field under the key that programs know it by."""
-    return {key if field == name else field: value for field, value in facts.items()}
+def _renamed(facts: dict[str, object], **keys: str) -> dict[str, object]:
+    """The facts with some fields under the keys that programs know them by."""
+    return {keys.get(field, field): value for field, value in facts.items()}
 
 
 def show_plan(console: Console, plan: Plan, *, inputs: Inputs, spec: RunSpec) -> None:

@@ -34,7 +34,7 @@ MISSPELT = frozenset(
     (_CONTRACTIONS_WITHOUT_APOSTROPHE + _COMMON_MISSPELLINGS + _PLURALS_THAT_ENGLISH_LACKS).split(),
 )
 BASE_VERBS = frozenset(_BASE_VERBS.split())
-BEFORE_BASE_VERB = frozenset((*_BEFORE_BASE_VERB.split(), "shall"))
+BEFORE_BASE_VERB = frozenset((_BEFORE_BASE_VERB + "shall").split())
 SINGULAR = frozenset({"he", "she", "it", "everyone", "everybody", "nobody", "somebody", "someone", "anyone"})
 PLURAL = frozenset({"people", "they", "we", "you"})
 SINGULAR_VERBS = frozenset({"is", "was", "has", "wants", "likes", "says"})
