@@ -18,7 +18,7 @@ from eng5_runner.core.spec import Budget
 from eng5_runner.planning.candidates import Candidates
 from eng5_runner.planning.plan import make_plan
 from eng5_runner.planning.pricing import PromptSize
-from eng5_runner.results.usage import instant
+from eng5_runner.results.judgements import instant
 from tests.support.run.messages import SENT
 from tests.support.run.runs import ASSIGNED, ASSIGNMENT, RUN_ID, make_inputs, make_spec
 

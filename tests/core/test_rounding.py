@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from eng5_runner.core.rounding import FIGURE_LIMIT, ends, figure, rounded, usable, without_excess
+from eng5_runner.core.rounding import FIGURE_LIMIT, ends, ends_if_any, figure, rounded, usable, without_excess
 
 
 def test_six_decimals() -> None:
@@ -27,19 +27,20 @@ def test_a_figure_is_rounded() -> None:
     assert figure(1 / 3) == 0.333333
 
 
-def test_an_interval_is_two_figures_or_null() -> None:
-    assert ends((1 / 3, 2 / 3)) == [0.333333, 0.666667]
-    assert ends(None) is None
+def test_an_interval_is_two_rounded_figures_or_none() -> None:
+    assert ends((1 / 3, 2 / 3)) == (0.333333, 0.666667)
+    assert ends_if_any((1 / 3, 2 / 3)) == (0.333333, 0.666667)
+    assert ends_if_any(None) is None
 
 
-def test_missing_and_excessive_fields_are_left_out() -> None:
-    fields = {"none": None, "zero": 0, "no": False, "limit": FIGURE_LIMIT, "large": FIGURE_LIMIT + 1, "nan": math.nan}
-    assert usable({**fields, "small": -FIGURE_LIMIT - 1, "text": "x"}) == {
-        "zero": 0,
-        "no": False,
-        "limit": FIGURE_LIMIT,
-        "text": "x",
-    }
+@pytest.mark.parametrize("value", [FIGURE_LIMIT + 1, -FIGURE_LIMIT - 1, math.nan, math.inf, None])
+def test_a_value_that_no_reader_can_hold_is_left_out(value: float | None) -> None:
+    assert usable(value) is None
+
+
+@pytest.mark.parametrize("value", [0, False, FIGURE_LIMIT, -FIGURE_LIMIT, "x"])
+def test_any_other_value_is_kept(value: object) -> None:
+    assert usable(value) == value
 
 
 def test_excess_is_left_out_at_any_depth() -> None:

@@ -17,7 +17,7 @@ from eng5_runner.contracts.study_options import StudyOptions
 from eng5_runner.stack.cj.batch_runner import BatchRun
 from eng5_runner.stack.cj.outcome import Outcome
 from eng5_runner.stack.cj.plan import BatchPlan, PlannedEssay
-from eng5_runner.stack.cj.repository import Asked, Batch
+from eng5_runner.stack.cj.repository import Batch, PairAttempt
 from tests.support.run.messages import comparison_message
 
 BATCH_ID = "c0ffee00-1111-4222-8333-444455556666"
@@ -45,9 +45,9 @@ class Record:
     """What was written down, in memory."""
 
     def __init__(self) -> None:
-        self.asked: list[Asked] = []
+        self.asked: list[PairAttempt] = []
 
-    async def add(self, number: int, asked: Sequence[Asked]) -> None:
+    async def add(self, number: int, asked: Sequence[PairAttempt]) -> None:
         self.asked += asked
 
 
@@ -75,15 +75,16 @@ def answer(body: ComparisonBody) -> LLMComparisonResult:
     return LLMComparisonResult.model_validate_json(json.dumps(message(body.correlation_id, pair)["data"]))
 
 
-def answered(asked: Asked) -> Asked:
+def answered(asked: PairAttempt) -> PairAttempt:
     """The same with its answer on record."""
     told = message(asked.correlation_id, (asked.essay_a_id, asked.essay_b_id))
     return replace(asked, raw=json.dumps(told).encode())
 
 
-async def work(earlier: Sequence[Asked] = (), *, plan: BatchPlan = PLAN) -> tuple[Outcome, Record, Provider]:
+async def work(earlier: Sequence[PairAttempt] = (), *, plan: BatchPlan = PLAN) -> tuple[Outcome, Record, Provider]:
     record, provider = Record(), Provider()
-    provider.run = BatchRun(batch=Batch(number=1, request_sha256="0" * 64, plan=plan), record=record, provider=provider)
+    batch = Batch(number=1, request_sha256="0" * 64, plan=plan)
+    provider.run = BatchRun(batch=batch, repository=record, provider=provider)
     outcome = await provider.run.run(earlier, {name: f"The text of {name}." for name in ESSAYS})
     return outcome, record, provider
 
@@ -97,7 +98,7 @@ async def test_a_study_ends_after_the_first_whole_wave_that_is_precise_enough():
 async def test_waves_on_record_are_asked_to_their_end_though_the_study_was_precise_enough_before():
     """A session that decided otherwise wrote them down; whoever goes on asks what stands there and decides no more."""
     _, first, _ = await work()
-    _, longer, _ = await work(plan=PLAN.model_copy(update={"wishes": StudyOptions()}))
+    _, longer, _ = await work(plan=PLAN.model_copy(update={"study_options": StudyOptions()}))
     on_record = longer.asked[: 70 + 14]  # two waves more
     assert on_record[:70] == first.asked
     outcome, record, provider = await work(on_record)
