@@ -15,7 +15,7 @@ import typer
 from eng5_runner._version import __version__
 from eng5_runner.cli.admin_app import admin_app
 from eng5_runner.cli.cache_app import cache_app
-from eng5_runner.cli.commands.fit_options import fit_command
+from eng5_runner.cli.commands.fit import fit_command
 from eng5_runner.cli.exit_codes import BROKEN_PIPE, BUG
 from eng5_runner.cli.parameters import Flags, SettingsCommand, SettingsGroup, option_of, takes_settings
 from eng5_runner.cli.standard_error import StandardError

@@ -62,5 +62,9 @@ def _cell(value: object) -> str | int | float:
         return "true" if value else "false"
     if isinstance(value, int | float):
         return value
-    text = str(value)
+    return inert(str(value))
+
+
+def inert(text: str) -> str:
+    """The text for a spreadsheet's cell: one that would run as a formula gets an apostrophe in front."""
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text

@@ -1,0 +1,96 @@
+"""Fit any table of comparisons, from this tool or from elsewhere."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from eng5_runner.contracts.grade_scales import GRADE_SCALES
+from eng5_runner.errors import InputsInvalid, InputsMissing, UsageError
+from eng5_runner.results.comparison_table import Records, parse_anchors, parse_comparisons
+from eng5_runner.results.fit import FitResult, fit_comparisons
+
+_NARROWEST, _WIDEST = 1e-3, 1e6
+
+
+def fit(
+    table: str | Path | Records,
+    *,
+    anchors: str | Path | Records | None = None,
+    grade_scale: str | None = None,
+    prior_sd: float | str = "auto",
+    position_effect: bool = True,
+) -> FitResult:
+    """Place the items of a table of comparisons on one scale, and with anchors project grades.
+
+    Args:
+        table: a CSV file or rows (column → value) with the columns `item_a` (shown first), `item_b` and `winner` (`a`,
+            `b`, `tie`, or empty); the columns `count` and `judge` are optional.
+        anchors: items whose grade is known: a CSV file or rows with the columns `item` and `grade`.
+        grade_scale: the grade scale of the anchors, such as `eng5_np_legacy_9_step`; goes with `anchors`.
+        prior_sd: standard deviation of the prior on positions, in logits; `"auto"` estimates it.
+        position_effect: whether to estimate the advantage of being shown first.
+
+    Returns:
+        The fit: `.items` (positions and standard errors in logits), `.reliability` (0 to 1), `.to_csv()`, `.to_json()`.
+
+    Raises:
+        InputsMissing: a file is not there.
+        InputsInvalid: a table has an error; the message names row and column.
+        UsageError: an argument does not fit.
+
+    Example:
+        >>> import eng5_runner as eng5
+        >>> rows = [{"item_a": "x", "item_b": "y", "winner": "a"}, {"item_a": "y", "item_b": "z", "winner": "a"}]
+        >>> result = eng5.fit(rows, prior_sd=2.0, position_effect=False)
+        >>> [item.item for item in result.items]
+        ['x', 'y', 'z']
+        >>> round(result.items[0].theta, 2)
+        1.48
+    """
+    if (anchors is None) != (grade_scale is None):
+        raise UsageError("--anchors and --grade-scale go together.", remedy="Give both, or neither.")
+    if grade_scale is not None and grade_scale not in GRADE_SCALES:
+        raise UsageError(f"--grade-scale {grade_scale} is not known.", remedy=f"Use one of {', '.join(GRADE_SCALES)}.")
+    sd = _prior_sd(prior_sd)
+    comparisons = parse_comparisons(_content(table), name=_name(table))
+    scale, grades = None, None
+    if anchors is not None and grade_scale is not None:
+        scale = GRADE_SCALES[grade_scale]
+        items = comparisons.comparisons.items
+        grades = parse_anchors(_content(anchors), name=_name(anchors, "the anchors"), scale=scale, items=items)
+    return fit_comparisons(
+        comparisons, prior_sd=sd, estimate_position_effect=position_effect, anchors=grades, scale=scale
+    )
+
+
+def _prior_sd(value: float | str) -> float | None:
+    """The standard deviation in logits; None to estimate it."""
+    if value == "auto":
+        return None
+    try:
+        sd = float(value)
+    except ValueError:
+        sd = math.nan
+    if not _NARROWEST <= sd <= _WIDEST:
+        raise UsageError(
+            f"--prior-sd {value} is neither auto nor a number from 0.001 to 1000000.", remedy="Take auto, or 2."
+        )
+    return sd
+
+
+def _name(table: str | Path | Records, otherwise: str = "the table") -> str:
+    return str(table) if isinstance(table, str | Path) else otherwise
+
+
+def _content(table: str | Path | Records) -> str | Records:
+    if not isinstance(table, str | Path):
+        return table
+    try:
+        return Path(table).read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise InputsMissing(f"{table} is not there.", remedy="Name a CSV file.") from None
+    except OSError as error:
+        raise InputsInvalid(f"{table} cannot be read: {error.strerror}.", remedy="Name a CSV file.") from None
+    except UnicodeDecodeError as error:
+        raise InputsInvalid(f"{table} is not UTF-8 (byte {error.start}).", remedy="Save it as CSV UTF-8.") from None

@@ -1,0 +1,123 @@
+"""The fit of a table of comparisons as a person reads it: the items in order, then how far the order can be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from eng5_runner.measure.model.davidson import MOST_ITEMS
+from eng5_runner.measure.quality.misfit import Consistency
+from eng5_runner.results.fit import FitResult
+
+
+def show_fit(console: Console, result: FitResult) -> None:
+    """Print the items, the highest first, and a few lines on the whole."""
+    console.print(_table(result))
+    for lines in (_whole, _reliability, _consistency, _judges, _grades, _ties):
+        for line in lines(result):
+            console.print(line, markup=False)
+
+
+def _table(result: FitResult) -> Table:
+    table = Table("rank", "item", "θ ± SE", "judged", "won", "infit", "grade", "P", "", box=SIMPLE)
+    for rank, item in enumerate(result.items, start=1):
+        probability = None if item.grade_probabilities is None else item.grade_probabilities[item.grade or ""]
+        table.add_row(
+            str(rank),
+            escape(item.item),
+            f"{item.theta:+.2f} ± {item.se:.2f}",
+            str(item.comparisons),
+            f"{item.wins:g}",
+            "" if item.infit is None else f"{item.infit:.2f}",
+            escape(item.grade or ""),
+            "" if probability is None else f"{probability:.2f}",
+            escape(", ".join(item.flags).replace("_", " ")),
+        )
+    return table
+
+
+def _whole(result: FitResult) -> Iterator[str]:
+    table, model = result.table, result.model
+    origin = "estimated" if model.prior_sd_estimated else "as given"
+    yield (
+        f"{table.comparisons.weight.sum():.0f} comparisons of {len(result.items)} items, {table.missing} missing; "
+        f"prior sd {model.prior_sd:.2f} logits ({origin})"
+    )
+    if model.components > 1:
+        yield (
+            f"the comparisons fall into {model.components} parts that nothing links; "
+            "items of different parts are placed against each other by the prior alone"
+        )
+    if not model.converged:
+        yield "the fit has not converged; do not use it"
+    effect = result.position_effect
+    if effect is not None:
+        low, high = effect.interval
+        yield (
+            f"advantage of being shown first: {effect.estimate:+.2f} logits (90% interval {low:+.2f} to {high:+.2f}): "
+            f"of two equal items the first wins {effect.first_wins:.0%}"
+        )
+
+
+def _reliability(result: FitResult) -> Iterator[str]:
+    low, high = result.reliability.interval
+    yield f"reliability: {result.reliability.eb:.2f} (90% interval {low:.2f} to {high:.2f})"
+    ssr = result.reliability.ssr
+    figure = "undefined here" if ssr is None else f"{ssr:.2f}"
+    yield f"scale separation reliability, to compare with other studies: {figure}; inflated where pairing was adaptive"
+
+
+def _consistency(result: FitResult) -> Iterator[str]:
+    for name, consistency in (
+        ("same pair in the same order", result.repeats),
+        ("same pair in the other order", result.swaps),
+    ):
+        if consistency.asked:
+            yield f"{name}: {_share(consistency)} of {consistency.asked:.0f} agree"
+    if result.clustered_error_ratio is not None:
+        yield f"clustered by pair, the standard errors are {result.clustered_error_ratio:.2f} times as large"
+    triads = result.triads
+    if triads is not None and triads.complete:
+        yield (
+            f"circular triads: {triads.circular} of {triads.complete}, {triads.expected:.0f} expected by the positions"
+        )
+
+
+def _share(consistency: Consistency) -> str:
+    return f"{consistency.agreed / consistency.asked:.0%} ({consistency.expected / consistency.asked:.0%} expected)"
+
+
+def _judges(result: FitResult) -> Iterator[str]:
+    for judge in result.judges:
+        yield (
+            f"judge {judge.judge or '(not named)'}: {judge.comparisons} comparisons, "
+            f"infit {judge.infit:.2f}, outfit {judge.outfit:.2f}"
+        )
+
+
+def _grades(result: FitResult) -> Iterator[str]:
+    if result.grades_refused is not None:
+        yield f"no grades are projected: {result.grades_refused}"
+
+
+def _ties(result: FitResult) -> Iterator[str]:
+    """How ties were counted, what that does to the standard errors, and Davidson's model."""
+    if not result.table.ties:
+        return
+    yield (
+        f"{result.table.ties} ties count half a win for each side; the standard errors above are then "
+        "quasi-likelihood, too large with many ties"
+    )
+    tied = result.ties_model
+    if tied is None:
+        yield f"Davidson's model, with ties as answers of their own, takes at most {MOST_ITEMS} items, not all tied"
+        return
+    yield (
+        f"with ties as answers of their own (Davidson): two equals tie {tied.equals_tie:.0%} of the time, mean "
+        f"standard error {tied.standard_errors.mean():.2f} at a spread of {tied.theta.std():.2f} logits; "
+        "--out has them all"
+    )

@@ -1,0 +1,361 @@
+"""The fit of any table of comparisons: positions, reliability, misfit and, with anchors, grades.
+
+table = parse_comparisons([{"item_a": "x", "item_b": "y", "winner": "a"}, ...], name="judged.csv")
+result = fit_comparisons(table)
+result.items[0].theta  # logits; the highest item comes first
+result.reliability.eb  # 0 to 1
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from io import StringIO
+
+from eng5_runner.canonical import Json
+from eng5_runner.contracts.grade_scales import GradeScale
+from eng5_runner.measure.grading.grades import Refusal, Scale, StudentGrade, project
+from eng5_runner.measure.model.bradley_terry import Fit, fit
+from eng5_runner.measure.model.comparisons import Comparisons
+from eng5_runner.measure.model.davidson import TiedFit, fit_ties
+from eng5_runner.measure.quality.clustered import errors_by_pair
+from eng5_runner.measure.quality.misfit import (
+    Consistency,
+    PositionEffect,
+    misfit,
+    position_effect,
+    repeat_consistency,
+    swap_consistency,
+)
+from eng5_runner.measure.quality.reliability import empirical_bayes, reliability_interval, separation
+from eng5_runner.measure.quality.triads import Triads, circular_triads
+from eng5_runner.results.comparison_table import ComparisonTable
+from eng5_runner.results.rows import Rows
+from eng5_runner.results.tables import inert
+
+# More than any judge is known to; the last digits of two machines may differ.
+_DECIMALS = 9
+# The bootstrap of the reliability: its seed, and as many draws as the number of items leaves time for.
+_SEED, _MOST_DRAWS, _FEWEST_DRAWS, _DRAWS_TIMES_ITEMS = 1, 200, 20, 20_000
+# The number of triads grows with the cube of an item's comparisons.
+_CLOSE_LOOK_UP_TO = 1_500
+_TIE = 0.5
+_COLUMNS = ("item", "theta", "se", "comparisons", "wins", "infit", "outfit", "flags", "grade")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FittedItem:
+    """One item of a fit.
+
+    Attributes:
+        item: its name.
+        theta: its position in logits; all positions sum to zero.
+        se: the standard error of `theta` in logits.
+        comparisons: the number of comparisons that it took part in.
+        wins: the number that it won; a tie counts half.
+        infit: mean squared surprise, about 1 where the model holds; None without comparisons.
+        outfit: the same with every comparison at equal weight; None without comparisons.
+        flags: what to know of it: `undefeated`, `winless`, `isolated`, `disconnected`, `quasi_likelihood_se`,
+            `anchor`, `extrapolated`, `not_linked_to_anchors`.
+        grade: an anchor's known grade, or the grade projected for any other item; None without grades.
+        grade_probabilities: grade → probability (0 to 1) of a projected grade; None for anchors and without grades.
+    """
+
+    item: str
+    theta: float
+    se: float
+    comparisons: int
+    wins: float
+    infit: float | None
+    outfit: float | None
+    flags: tuple[str, ...]
+    grade: str | None
+    grade_probabilities: Mapping[str, float] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitReliability:
+    """How far the order can be trusted.
+
+    Attributes:
+        eb: the empirical-Bayes reliability, 0 to 1.
+        interval: its 90% interval.
+        ssr: the scale separation reliability, 0 to 1, to compare with other studies; None where it is undefined.
+            Adaptive pairing inflates it.
+    """
+
+    eb: float
+    interval: tuple[float, float]
+    ssr: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeFit:
+    """How well one judge's comparisons agree with the fit of all.
+
+    Attributes:
+        judge: its name; empty for rows that name none.
+        comparisons: the number of its comparisons.
+        infit: mean squared surprise of its comparisons, about 1 where it judges as the others do.
+        outfit: the same with every comparison at equal weight.
+    """
+
+    judge: str
+    comparisons: int
+    infit: float
+    outfit: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)  # no slots: what costs time is computed when first asked for, and kept
+class FitResult:
+    """The fit of a table of comparisons.
+
+    Attributes:
+        items: the highest position first.
+        reliability: how far the order can be trusted.
+        outcomes: the grades that can be projected, from the lowest; empty without grades.
+        grades_refused: why no grades are projected; None where they are, or where none were asked for.
+        table: the comparisons, as they were read.
+        model: the fitted model, with θ and its covariance as arrays.
+        ties_model: Davidson's model, with ties as an outcome of their own; None without ties, and where there are too
+            many items for it.
+    """
+
+    items: Rows[FittedItem]
+    reliability: FitReliability
+    outcomes: tuple[str, ...]
+    grades_refused: str | None
+    table: ComparisonTable = field(repr=False)
+    model: Fit = field(repr=False)
+    ties_model: TiedFit | None = field(repr=False)
+
+    def __repr__(self) -> str:
+        low, high = self.reliability.interval
+        return (
+            f"FitResult: {len(self.items)} items, {self.table.comparisons.weight.sum():.0f} comparisons, "
+            f"reliability {self.reliability.eb:.2f} (90% interval {low:.2f} to {high:.2f})"
+        )
+
+    @property
+    def prior_sd(self) -> float:
+        """The standard deviation of the prior on positions, in logits."""
+        return self.model.prior_sd
+
+    @cached_property
+    def position_effect(self) -> PositionEffect | None:
+        """The advantage of being shown first, in logits; None where it was not estimated."""
+        return position_effect(self.model)
+
+    @cached_property
+    def repeats(self) -> Consistency:
+        """How often the same pair in the same order got the same answer."""
+        return repeat_consistency(self.model)
+
+    @cached_property
+    def swaps(self) -> Consistency:
+        """How often the same pair in the other order got the same answer."""
+        return swap_consistency(self.model)
+
+    @cached_property
+    def clustered_error_ratio(self) -> float | None:
+        """Mean standard error clustered by pair ÷ mean standard error; None where it cannot be estimated."""
+        robust = errors_by_pair(self.model) if len(self.items) <= _CLOSE_LOOK_UP_TO else None
+        return None if robust is None else float(robust.mean() / self.model.standard_errors.mean())
+
+    @cached_property
+    def triads(self) -> Triads | None:
+        """Circular triads (a over b, b over c, c over a); None with more than 1,500 items."""
+        return circular_triads(self.model) if len(self.items) <= _CLOSE_LOOK_UP_TO else None
+
+    @cached_property
+    def judges(self) -> Rows[JudgeFit]:
+        """The judges that the table names, each against the fit of all."""
+        rows = []
+        for name, comparisons in self.table.judges.items():
+            surprise, count = misfit(self.model, comparisons), round(float(comparisons.weight.sum()))
+            if comparisons.weight.size:
+                overall = (surprise.infit_overall, surprise.outfit_overall)
+                rows.append(JudgeFit(judge=name, comparisons=count, infit=overall[0], outfit=overall[1]))
+        return Rows(rows, row_type=JudgeFit)
+
+    def to_json(self) -> dict[str, Json]:
+        """The fit as one JSON object; numbers have nine decimals."""
+        effect, model = self.position_effect, self.model
+        facts: dict[str, Json] = {
+            "items": [asdict(item) | {"flags": list(item.flags)} for item in self.items],
+            "position_effect": None
+            if effect is None
+            else {"estimate": _rounded(effect.estimate), "se": _rounded(model.position_effect_se or 0.0)},
+            "log_likelihood": _rounded(model.log_likelihood),
+            "prior_sd": _rounded(model.prior_sd),
+            "reliability": asdict(self.reliability) | {"interval": list(self.reliability.interval)},
+            "components": model.components,
+            "converged": model.converged,
+        }
+        return facts | ({"grades_refused": self.grades_refused} if self.grades_refused else {})
+
+    def to_csv(self) -> bytes:
+        """The items as a CSV table in UTF-8.
+
+        With grades there is a column of probability for each grade; with ties, `davidson_theta` and `davidson_se` are
+        the position and its standard error in Davidson's model.
+        """
+        text, davidson = StringIO(), _davidson_columns(self.ties_model)
+        writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+        writer.writerow((*_COLUMNS, *(f"p_{outcome}" for outcome in self.outcomes), *davidson))
+        for item in self.items:
+            shares = item.grade_probabilities
+            row = [_cell(getattr(item, column)) for column in _COLUMNS]
+            row += ["" if shares is None else shares[outcome] for outcome in self.outcomes]
+            writer.writerow(row + [column[item.item] for column in davidson.values()])
+        return text.getvalue().encode()
+
+
+def fit_comparisons(
+    table: ComparisonTable,
+    *,
+    prior_sd: float | None = None,
+    estimate_position_effect: bool = True,
+    anchors: Mapping[str, int] | None = None,
+    scale: GradeScale | None = None,
+) -> FitResult:
+    """Fit a table of comparisons.
+
+    Args:
+        table: the comparisons.
+        prior_sd: standard deviation of the prior on positions, in logits; None estimates it.
+        estimate_position_effect: whether to estimate the advantage of being shown first.
+        anchors: the known grade of some items, as an index into the scale's grades; None projects no grades.
+        scale: the grade scale of the anchors.
+    """
+    model = fit(table.comparisons, prior_sd=prior_sd, position_effect=estimate_position_effect)
+    grades = _Grades.of(model, anchors=anchors, scale=scale)
+    tied = None
+    if table.ties:
+        tied = fit_ties(table.comparisons, prior_sd=prior_sd, position_effect=estimate_position_effect)
+    return FitResult(
+        items=Rows(list(_items(model, grades)), row_type=FittedItem),
+        reliability=_reliability(model),
+        outcomes=grades.outcomes,
+        grades_refused=grades.refusal,
+        table=table,
+        model=model,
+        ties_model=tied,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Grades:
+    """The outcome of the grade projection: nothing was asked for, a refusal, or students' grades."""
+
+    outcomes: tuple[str, ...]
+    known: Mapping[str, str]
+    students: Mapping[str, StudentGrade]
+    refusal: str | None
+
+    @classmethod
+    def of(cls, model: Fit, *, anchors: Mapping[str, int] | None, scale: GradeScale | None) -> _Grades:
+        if anchors is None or scale is None:
+            return cls(outcomes=(), known={}, students={}, refusal=None)
+        measured = Scale(prior=scale.prior, has_below_lowest=scale.below_lowest is not None)
+        projection = project(model, anchors=anchors, scale=measured)
+        return cls(
+            outcomes=scale.outcomes,
+            known={item: scale.grades[grade] for item, grade in anchors.items()},
+            students={} if isinstance(projection, Refusal) else {s.item: s for s in projection.students},
+            refusal=projection.reason if isinstance(projection, Refusal) else None,
+        )
+
+    def of_item(self, item: str) -> tuple[str | None, dict[str, float] | None]:
+        """The grade, an anchor's own or a student's projected one, and a student's probabilities."""
+        if item not in self.students:
+            return self.known.get(item), None
+        student = self.students[item]
+        shares = {name: _rounded(p) for name, p in zip(self.outcomes, student.probabilities, strict=True)}
+        return self.outcomes[student.median], shares
+
+    def flags(self, item: str) -> Iterator[str]:
+        if item in self.known:
+            yield "anchor"
+        student = self.students.get(item)
+        if student is not None and student.extrapolated:
+            yield "extrapolated"
+        if student is not None and not student.connected:
+            yield "not_linked_to_anchors"
+
+
+def _items(model: Fit, grades: _Grades) -> Iterator[FittedItem]:
+    """The items, the highest first."""
+    surprise, errors, flags, tied = misfit(model), model.standard_errors, model.flags, _in_ties(model.comparisons)
+    sizes = Counter(model.component.tolist())
+    largest = max(sorted(sizes), key=sizes.__getitem__)
+    theta = [_rounded(value) for value in model.theta.tolist()]
+    for index in sorted(range(len(theta)), key=lambda index: (-theta[index], model.items[index])):
+        item, extreme = model.items[index], flags[index]
+        grade, shares = grades.of_item(item)
+        disconnected = model.component[index] != largest and extreme != "isolated"
+        yield FittedItem(
+            item=item,
+            theta=theta[index],
+            se=_rounded(errors[index]),
+            comparisons=round(float(model.counts[index])),
+            wins=_rounded(model.wins[index]),
+            infit=_or_none(surprise.infit[index]),
+            outfit=_or_none(surprise.outfit[index]),
+            flags=(
+                *([extreme] if extreme else ()),
+                *(["disconnected"] if disconnected else ()),
+                *(["quasi_likelihood_se"] if item in tied else ()),
+                *grades.flags(item),
+            ),
+            grade=grade,
+            grade_probabilities=shares,
+        )
+
+
+def _in_ties(comparisons: Comparisons) -> frozenset[str]:
+    """The items that tied. A tie counts half a win for each, so their standard errors are those of no exact model."""
+    tied = comparisons.outcome == _TIE
+    places = {*comparisons.first[tied].tolist(), *comparisons.second[tied].tolist()}
+    return frozenset(comparisons.items[place] for place in places)
+
+
+def _reliability(model: Fit) -> FitReliability:
+    draws = max(_FEWEST_DRAWS, min(_MOST_DRAWS, _DRAWS_TIMES_ITEMS // len(model.items)))
+    low, high = reliability_interval(model, model.comparisons, seed=_SEED, draws=draws)
+    return FitReliability(
+        eb=_rounded(empirical_bayes(model)),
+        interval=(_rounded(low), _rounded(high)),
+        ssr=_or_none(separation(model)),
+    )
+
+
+def _davidson_columns(tied: TiedFit | None) -> dict[str, dict[str, float]]:
+    """Heading → item → figure of Davidson's model; empty without one."""
+    if tied is None:
+        return {}
+    figures = {"davidson_theta": tied.theta, "davidson_se": tied.standard_errors}
+    return {
+        heading: {item: _rounded(value) for item, value in zip(tied.items, column.tolist(), strict=True)}
+        for heading, column in figures.items()
+    }
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), _DECIMALS) + 0.0
+
+
+def _or_none(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) else _rounded(value)
+
+
+def _cell(value: str | float | tuple[str, ...] | None) -> str | float:
+    if isinstance(value, tuple):
+        return " ".join(value)
+    if isinstance(value, str):
+        return inert(value)
+    return "" if value is None else value

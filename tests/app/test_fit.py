@@ -1,0 +1,76 @@
+"""`eng5.fit`: tables of a program and of a file, and what a spreadsheet must not run."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+
+from eng5_runner.app.fit import fit
+from eng5_runner.errors import InputsInvalid, InputsMissing, UsageError
+from eng5_runner.results.tables import _FORMULA_STARTS
+
+ROWS = [
+    {"item_a": "x", "item_b": "y", "winner": "a", "judge": "j1", "count": 3},
+    {"item_a": "y", "item_b": "z", "winner": "a", "judge": "j2", "count": 2.0},
+    {"item_a": "z", "item_b": "x", "winner": "b", "judge": "j2", "count": float("nan")},
+    {"item_a": "z", "item_b": "x", "winner": None, "judge": "j2", "count": None},
+]
+
+
+def as_csv(rows: list[dict[str, object]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(rows[0])
+    for row in rows:
+        writer.writerow({None: "", 2.0: 2}.get(value, "" if str(value) == "nan" else value) for value in row.values())
+    return text.getvalue()
+
+
+def test_rows_of_a_program_and_a_file_give_the_same_fit(tmp_path: Path) -> None:
+    path = tmp_path / "judged.csv"
+    path.write_text(as_csv(ROWS))
+    ours, files = fit(ROWS, prior_sd=2), fit(path, prior_sd="2")
+    assert ours.to_json() == files.to_json()
+    assert [item.item for item in ours.items] == ["x", "y", "z"]
+    assert ours.table.missing == 1
+    assert [judge.comparisons for judge in ours.judges] == [3, 3]
+
+
+def test_a_fits_repr_says_how_large_and_how_reliable_it_is() -> None:
+    text = repr(fit(ROWS, prior_sd=2))
+    assert text.startswith("FitResult: 3 items, 6 comparisons, reliability 0.")
+
+
+@pytest.mark.parametrize("start", _FORMULA_STARTS)
+def test_an_item_that_a_spreadsheet_would_run_is_inert(start: str) -> None:
+    item = f"{start}cmd|x"
+    result = fit([{"item_a": item, "item_b": "y", "winner": "a"}], prior_sd=2, position_effect=False)
+    name = result.items[0].item  # what strips a name's white space decides what is left of the start
+    assert name.strip() == item.strip()
+    cells = [row[0] for row in csv.reader(io.StringIO(result.to_csv().decode(), newline=""))]
+    assert cells[1] == (f"'{name}" if name.startswith(_FORMULA_STARTS) else name)
+    assert not cells[1].startswith(_FORMULA_STARTS)
+
+
+def test_full_width_formulas_are_inert_as_they_are_in_the_tables() -> None:
+    result = fit([{"item_a": "＝cmd|x", "item_b": "y", "winner": "a"}], prior_sd=2, position_effect=False)
+    assert b'"\'\xef\xbc\x9dcmd|x"' in result.to_csv()
+
+
+def test_an_error_in_rows_names_row_and_column() -> None:
+    with pytest.raises(InputsInvalid, match="the table, row 2, column winner: 'c' is no outcome"):
+        fit([ROWS[0], {"item_a": "x", "item_b": "y", "winner": "c"}])
+
+
+@pytest.mark.parametrize("sd", ["wide", 0, -1.0, float("nan"), 1e9])
+def test_a_prior_that_is_none_is_refused(sd: float | str) -> None:
+    with pytest.raises(UsageError, match="prior-sd"):
+        fit(ROWS, prior_sd=sd)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputsMissing, match=r"nowhere\.csv"):
+        fit(tmp_path / "nowhere.csv")

@@ -1,0 +1,71 @@
+"""Typed rows as a sequence and as data frames."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+import pytest
+from pydantic import BaseModel
+
+from eng5_runner.errors import ConfigurationError
+from eng5_runner.results.rows import Rows
+
+
+@dataclass(frozen=True)
+class Item:
+    name: str
+    theta: float
+    infit: float | None
+    flags: tuple[str, ...]
+
+
+class Part(BaseModel):
+    label: str
+
+
+class Model(BaseModel):
+    essay_id: str
+    part: Part
+
+
+ROWS = Rows([Item("x", 1.0, None, ("isolated",)), Item("y", -1, 0.5, ())], row_type=Item)
+
+
+def test_rows_are_a_sequence() -> None:
+    assert len(ROWS) == 2
+    assert ROWS[1].name == "y"
+    assert [row.name for row in ROWS[:1]] == ["x"]
+    assert ROWS[:1].columns == ("name", "theta", "infit", "flags")
+    assert repr(ROWS) == "<2 rows: name, theta, infit, flags>"
+    assert list(ROWS) == list(Rows(list(ROWS), row_type=Item))
+
+
+def test_a_pandas_frame_has_a_column_for_each_field() -> None:
+    frame = ROWS.to_pandas()
+    assert list(frame.columns) == ["name", "theta", "infit", "flags"]
+    assert frame.theta.sum() == 0.0
+    assert frame.infit.isna().tolist() == [True, False]
+    assert Rows([], row_type=Item).to_pandas().shape == (0, 4)
+
+
+def test_a_polars_frame_has_a_column_for_each_field() -> None:
+    frame = ROWS.to_polars()
+    assert frame.columns == ["name", "theta", "infit", "flags"]
+    assert frame["theta"].sum() == 0.0
+    assert frame["infit"].null_count() == 1
+    assert frame["flags"].to_list() == [["isolated"], []]
+    assert Rows([], row_type=Item).to_polars().shape == (0, 4)
+
+
+def test_a_pydantic_row_keeps_its_parts_as_plain_values() -> None:
+    rows = Rows([Model(essay_id="x", part=Part(label="p"))], row_type=Model)
+    assert rows.to_pandas().to_dict("records") == [{"essay_id": "x", "part": {"label": "p"}}]
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_without_the_library_the_error_says_how_to_install_it(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(ConfigurationError) as error:
+        getattr(ROWS, f"to_{library}")()
+    assert error.value.remedy == f"python -m pip install {library}"
