@@ -1,4 +1,4 @@
-"""Preflight's questions about this machine: output folder, token, and the keys of an embedded stack's judges."""
+"""Preflight's checks of this machine: output folder, token, and the keys of the embedded stack's judges."""
 
 from __future__ import annotations
 
@@ -18,67 +18,67 @@ from eng5_runner.judges.credentials import PLACES, install_command, is_installed
 from eng5_runner.run.ports import Check, Findings
 
 # A run of ten thousand comparisons keeps about this much (bytes).
-ROOM_WANTED = 100 << 20
+SPACE_WANTED = 100 << 20
 _LOG_IN = "`eng5-runner admin login`, or set HULEEDU_ADMIN_TOKEN; `admin whoami` tells which token is used."
 
 
-def local_questions(spec: RunSpec, *, folder: Path) -> Iterator[tuple[str, Check]]:
-    """What execute needs of this machine.
+def local_checks(spec: RunSpec, *, folder: Path) -> Iterator[tuple[str, Check]]:
+    """The checks of what execute needs of this machine, each with its subject.
 
     Args:
         spec: of the run.
         folder: where it writes.
     """
-    yield "output folder", partial(_ask_room, folder)
+    yield "output folder", partial(_check_space, folder)
     if spec.send and spec.target.stack == "embedded":
-        yield "keys", partial(_ask_keys, spec, os.environ)
+        yield "keys", partial(_check_keys, spec, os.environ)
 
 
-def login_question(spec: RunSpec, token: Token | None) -> Iterator[tuple[str, Check]]:
-    """Whether the token is one that the CJ service's admin side can take; a guest run needs none."""
+def login_check(spec: RunSpec, token: Token | None) -> Iterator[tuple[str, Check]]:
+    """The check of the token for the CJ service's admin side; a guest run needs none."""
     if spec.send and spec.target.stack == "remote" and spec.study.assignment_id is not None:
-        yield "login", partial(_ask_login, token)
+        yield "login", partial(_check_login, token)
 
 
-async def _ask_room(folder: Path) -> Findings:
+async def _check_space(folder: Path) -> Findings:
     free = free_bytes(folder)
-    if free < ROOM_WANTED:
+    if free < SPACE_WANTED:
         raise DiskError(
-            f"{folder} has {free >> 20} MiB free; a large run keeps up to {ROOM_WANTED >> 20} MiB.",
-            remedy="Make room, or name another folder with --output-dir.",
+            f"{folder} has {free >> 20} MiB free; a large run keeps up to {SPACE_WANTED >> 20} MiB.",
+            remedy="Free some space, or name another folder with --output-dir.",
         )
     return Findings(checks=[f"the output folder has {free >> 20} MiB free"])
 
 
-async def _ask_keys(spec: RunSpec, environ: Mapping[str, str]) -> Findings:
-    """Of the judges that an embedded stack can ask; names only."""
-    found = Findings()
+async def _check_keys(spec: RunSpec, environ: Mapping[str, str]) -> Findings:
+    """The keys of the judges that an embedded stack can ask, by name only."""
+    findings = Findings()
     for warning in check_judge(spec, environ):
-        found.warn(warning, remedy="Leave it out, or choose another judge.")
+        findings.warn(warning, remedy="Leave it out, or choose another judge.")
     for provider, place in PLACES.items():
         named = [name for name in (place.key, place.base_url) if environ.get(name, "").strip()]
         if not named:
             continue
         if is_installed(place):
-            found.checks.append(f"{provider.value}: {' and '.join(named)} set")
+            findings.checks.append(f"{provider.value}: {' and '.join(named)} set")
         else:
-            told = f"{provider.value}: {' and '.join(named)} set, but the client library {place.library} is missing"
-            found.warn(told, remedy=f"{install_command(place)}.")
-    if not (found.checks or found.warnings):
-        found.checks.append("no key of a judge is set: the offline baseline alone can judge")
-    return found
+            warning = f"{provider.value}: {' and '.join(named)} set, but the client library {place.library} is missing"
+            findings.warn(warning, remedy=f"{install_command(place)}.")
+    if not (findings.checks or findings.warnings):
+        findings.checks.append("no key of a judge is set: the offline baseline alone can judge")
+    return findings
 
 
-async def _ask_login(token: Token | None) -> Findings:
+async def _check_login(token: Token | None) -> Findings:
     if token is None:
         raise no_token(os.environ)
     claims = claims_of(token.value)
-    found = Findings(checks=[f"there is a token: {SOURCES[token.source]}"])
+    findings = Findings(checks=[f"there is a token: {SOURCES[token.source]}"])
     if claims is None:
-        found.warn("the token is no JWT, so it does not tell how long it is valid", remedy=_LOG_IN)
-        return found
+        findings.warn("the token is no JWT, so it does not tell how long it is valid", remedy=_LOG_IN)
+        return findings
     if claims.expires_at is not None and claims.expires_at <= datetime.now(UTC):
         raise NotAllowed(f"The token expired at {claims.expires_at:%Y-%m-%d %H:%M} UTC.", remedy=_LOG_IN)
     for doubt in doubts(claims):
-        found.warn(f"the token will hardly do: {doubt}", remedy=_LOG_IN)
-    return found
+        findings.warn(f"the token will probably be rejected: {doubt}", remedy=_LOG_IN)
+    return findings

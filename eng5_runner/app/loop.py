@@ -1,9 +1,11 @@
-"""The one event loop of a process."""
+"""The one place that starts an event loop."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextvars import copy_context
 from typing import Any, TypeVar
 
 from eng5_runner.errors import RunnerError
@@ -12,10 +14,10 @@ T = TypeVar("T")
 
 
 def run_loop(main: Coroutine[Any, Any, T]) -> T:
-    """Run until `main` ends.
+    """Run until `main` ends, in this thread.
 
     Raises:
-        RunnerError: it did, or the first of several tasks that did at once.
+        RunnerError: `main` raised it, or it is the first of several that tasks raised at once.
     """
     try:
         return asyncio.run(main)
@@ -26,6 +28,31 @@ def run_loop(main: Coroutine[Any, Any, T]) -> T:
         raise _first(foreseen) from several
 
 
+def run_in_thread(main: Coroutine[Any, Any, T], *, on_interrupt: Callable[[], None]) -> T:
+    """Run until `main` ends, in a thread with a loop of its own: a notebook's thread has a running loop already.
+
+    Args:
+        main: what to run; it sees the caller's context variables.
+        on_interrupt: called in this thread for each KeyboardInterrupt; it must bring `main` to its end.
+
+    Raises:
+        KeyboardInterrupt: it was interrupted, and `main` has ended.
+        RunnerError: `main` raised it.
+    """
+    interrupted: KeyboardInterrupt | None = None
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="eng5-runner") as pool:
+        future = pool.submit(copy_context().run, run_loop, main)
+        while not future.done():
+            try:
+                wait([future])
+            except KeyboardInterrupt as error:
+                interrupted = error
+                on_interrupt()
+    if interrupted is not None:
+        raise interrupted from future.exception()
+    return future.result()
+
+
 def _first(several: ExceptionGroup[RunnerError]) -> RunnerError:
-    found = several.exceptions[0]
-    return _first(found) if isinstance(found, ExceptionGroup) else found
+    error = several.exceptions[0]
+    return _first(error) if isinstance(error, ExceptionGroup) else error

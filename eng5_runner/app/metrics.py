@@ -1,4 +1,4 @@
-"""A run's figures for Prometheus: live on a port while it runs, and as a text file at its end."""
+"""A run's metrics for Prometheus: live on a port while it runs, and as a text file at its end."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from eng5_runner.core.events import (
 )
 from eng5_runner.effects.outputs import write_atomically
 from eng5_runner.errors import ConfigurationError, DiskError
-from eng5_runner.run.ports import Lag, Notice, Update
+from eng5_runner.run.ports import Lag, Notice, Update, WorkLeft
 
 METRICS_NAME = "metrics.prom"
-# Of callbacks; each is there from the beginning, so that 0 can be told from unknown. A comparison is judged or failed;
-# `cj_failed` is the CJ service's word that the batch has.
+# Of callbacks; each starts at 0, so that 0 and unknown differ. A comparison is judged or failed; `cj_failed` means that
+# the CJ service reported the batch as failed.
 OUTCOMES = ("judged", "failed", "completed", "cj_failed", "result", "duplicate", "conflict", "rejected")
-# What has been done when an event comes: the time since the one before is that stage's.
+# The stage that an event ends: the time since the event before belongs to that stage.
 _ENDS: tuple[tuple[type, str], ...] = (
     (PreflightPassed, "preflight"),
     (ListeningFrom, "upload"),
@@ -45,7 +45,7 @@ _ENDS: tuple[tuple[type, str], ...] = (
 
 
 class RunMetrics:
-    """Counts what is told. Fed the same events as people and log, so the figures cannot disagree."""
+    """Counts the updates of a session: the same ones that people and log get, so the figures cannot disagree."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -70,30 +70,32 @@ class RunMetrics:
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"eng5_{name}", text, labels, registry=self.registry)
 
-    def tell(self, told: Update) -> None:
-        """Take one event or notice in."""
-        match told:
+    def count(self, update: Update) -> None:
+        """Count one event or notice."""
+        match update:
             case Lag():
-                for topic, records in told.behind.items():
+                for topic, records in update.behind.items():
                     self._lag.labels(topic).set(records)
             case Notice():
-                self._trouble.inc(told.kind == "trouble")
+                self._trouble.inc(update.kind == "trouble")
+            case WorkLeft():
+                return
             case _:
-                self._event(told)
+                self._event(update)
 
-    def _event(self, told: Event) -> None:
-        self._time(told)
-        match told:
+    def _event(self, event: Event) -> None:
+        self._time(event)
+        match event:
             case EssayUploaded():
-                self._uploads.labels("cache" if told.cached else "upload").inc()
+                self._uploads.labels("cache" if event.cached else "upload").inc()
             case CallbackAccepted():
-                self._accepted(told)
+                self._accepted(event)
             case CallbackRepeated():
-                self._callbacks.labels("conflict" if told.conflict else "duplicate").inc()
+                self._callbacks.labels("conflict" if event.conflict else "duplicate").inc()
             case CallbackRejected():
                 self._callbacks.labels("rejected").inc()
             case OffsetsLost():
-                self._lost.inc(told.count)
+                self._lost.inc(event.count)
             case _:
                 return
 
@@ -118,7 +120,7 @@ class RunMetrics:
             self._since = event.at
 
     def count_retry(self, details: stamina.instrumentation.RetryDetails) -> None:
-        """One HTTP request is about to be tried again."""
+        """Count an HTTP request that is about to be tried again."""
         cause = details.caused_by
         self._retries.labels(str(getattr(cause, "status", type(cause).__name__))).inc()
 
@@ -129,7 +131,7 @@ class RunMetrics:
 
 @contextmanager
 def measured(*, port: int | None) -> Iterator[RunMetrics]:
-    """Metrics of one session, served on loopback while it lasts if a port is given.
+    """The metrics of one session; with a port they are served on loopback while it lasts.
 
     Raises:
         ConfigurationError: the port is taken.
@@ -158,11 +160,11 @@ def measured(*, port: int | None) -> Iterator[RunMetrics]:
 
 @contextmanager
 def kept(metrics: RunMetrics, run_directory: Path) -> Iterator[None]:
-    """Leave the figures in the run's directory at the end, also of a session that failed."""
+    """Write the metrics into the run's directory at the end, also when the session fails."""
     try:
         yield
     finally:
         try:
             write_atomically(run_directory / METRICS_NAME, metrics.to_text())
-        except DiskError as error:  # whoever is on the way out has something more important to tell
+        except DiskError as error:  # the session's own error matters more
             structlog.get_logger().warning("metrics_not_written", cause=error.message)

@@ -1,4 +1,11 @@
-"""One session of work on a run: ledger, stack, clients, signals, and the outputs at its end."""
+"""One session of work on a run: lock, ledger, stack, clients, and the outputs at its end.
+
+`work_on` starts or continues a run and reports every event and notice to `emit`:
+
+    with held(directory), run_log(directory, spec=spec, verbose=False) as log:
+        finished = work_on(SessionWork(...), watch=Watch(emit=print), log=log)
+    finished.hydrated.files      # the outputs, which are on the disk
+"""
 
 from __future__ import annotations
 
@@ -6,7 +13,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,14 +21,15 @@ import structlog
 
 from eng5_runner.app.embedded import Child, embedded_stack
 from eng5_runner.app.environment import cache_folder, kafka_password
-from eng5_runner.app.local_checks import local_questions, login_question
-from eng5_runner.app.metrics import RunMetrics
+from eng5_runner.app.local_checks import local_checks, login_check
+from eng5_runner.app.loop import run_in_thread, run_loop
+from eng5_runner.app.metrics import RunMetrics, kept, measured
 from eng5_runner.app.tokens import Token, admin_token
 from eng5_runner.app.trace import trace_of
-from eng5_runner.cli.narrate import Narrator
 from eng5_runner.contracts.request import Provider
 from eng5_runner.core.events import BudgetRaised, RunResumed, RunStarted
 from eng5_runner.core.inputs import Inputs
+from eng5_runner.core.next_step import exit_code
 from eng5_runner.core.state import RunState, fold
 from eng5_runner.effects.ledger import Ledger
 from eng5_runner.effects.outputs import STACK_FOLDER
@@ -29,10 +37,13 @@ from eng5_runner.errors import RunnerError
 from eng5_runner.run.connect import open_ports
 from eng5_runner.run.hydrate import Hydrated, hydrate, write
 from eng5_runner.run.pipeline import Session, drive
-from eng5_runner.run.ports import Update
+from eng5_runner.run.ports import Notice, Update, WorkLeft
+from eng5_runner.run.run_directory import has_begun
 
-# After the first signal, so long for the stage under way to end by itself (seconds).
+# After the first interruption, the time that the running stage has to end by itself (seconds).
 DRAIN_SECONDS = 8.0
+
+Emit = Callable[[Update], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,111 +51,170 @@ class SessionWork:
     """What a session works on.
 
     Attributes:
-        opening: RunStarted for a new run, RunResumed for one that goes on.
-        texts: sha256 → bytes of the essays, where uploads are left.
-        raised: the new cost limit, if a person has given one.
+        opening: RunStarted for a new run, RunResumed for one that continues.
+        texts: SHA-256 → text in UTF-8, where uploads are left.
+        left: the number of texts to upload and of comparisons to come, for progress bars.
+        raised: the new cost limit, if there is one.
     """
 
     run_directory: Path
     opening: RunStarted | RunResumed
     inputs: Inputs
     texts: dict[str, bytes]
+    left: WorkLeft
     raised: BudgetRaised | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """How a session is watched and interrupted.
+
+    Attributes:
+        emit: gets every update, in the loop's thread.
+        metrics_port: serves live metrics on this loopback port.
+        owns_process: whether the session owns the process, as on the command line: it runs in the main thread and takes
+            the signals INT, TERM and HUP. Otherwise it runs in a thread of its own and leaves signals alone.
+    """
+
+    emit: Emit
+    metrics_port: int | None = None
+    owns_process: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """A session that has ended, with its outputs on the disk.
+
+    Attributes:
+        signal_number: of the signal that interrupted it, if there was one.
+        was_done: whether the run was complete before, so that nothing was left to do.
+    """
+
+    run_directory: Path
+    hydrated: Hydrated
+    signal_number: int | None = None
+    was_done: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the process."""
+        return exit_code(self.hydrated.state) if self.signal_number is None else 128 + self.signal_number
+
+
 @dataclass(slots=True)
-class Interruption:
-    """What a person's signals asked for."""
+class _Interruption:
+    """A wish to end the session: the first ends it in order, the second at once."""
 
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     signal_number: int | None = None
+    loop: asyncio.AbstractEventLoop | None = None
+    task: asyncio.Task[None] | None = None
 
-    def heed(self, number: int) -> None:
-        """First signal: end in order. Second: end now; the ledger is durable as it is."""
+    def on_signal(self, number: int) -> None:
+        """In the loop's thread. The ledger is durable, so the second signal may end the process."""
         if self.signal_number is not None:
             os._exit(128 + number)
         self.signal_number = number
         self.stop.set()
 
+    def from_outside(self) -> None:
+        """In any other thread."""
+        if self.loop is not None and self.task is not None and not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self.task.cancel if self.stop.is_set() else self.stop.set)
 
-async def work_on(work: SessionWork, *, narrator: Narrator, metrics: RunMetrics) -> int | None:
-    """SessionWork on a run until it is closed or interrupted.
 
-    Returns:
-        The number of the signal that interrupted it, or None.
+def work_on(work: SessionWork, *, watch: Watch, log: ExitStack) -> Finished:
+    """Work on a run until it is closed or interrupted, and write its outputs; the caller holds the run's lock.
 
     Raises:
-        RunnerError: whatever the run could not go on after.
+        RunnerError: what the run could not continue after; its remedy names the resume command.
+        KeyboardInterrupt: it was interrupted in a process that is not ours; what was gathered is written.
     """
-    interruption = Interruption()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    directory, interruption = work.run_directory, _Interruption()
+    try:
+        with measured(port=watch.metrics_port) as metrics, kept(metrics, directory):
+            main = _session(work, watch=watch, metrics=metrics, interruption=interruption)
+            if watch.owns_process:
+                run_loop(main)
+            else:
+                run_in_thread(main, on_interrupt=interruption.from_outside)
+    except RunnerError as error:
+        structlog.get_logger().error("stopped", cause=error.message)
+        _finish_if_possible(directory, log=log)
+        if has_begun(directory):
+            error.remedy += f"\nTo go on: eng5-runner resume {directory}"
+        raise
+    except KeyboardInterrupt:
+        _finish_if_possible(directory, log=log)
+        raise
+    hydrated = _finish(directory, log=log)
+    return Finished(run_directory=directory, hydrated=hydrated, signal_number=interruption.signal_number)
+
+
+async def _session(work: SessionWork, *, watch: Watch, metrics: RunMetrics, interruption: _Interruption) -> None:
+    loop = interruption.loop = asyncio.get_running_loop()
+    interruption.task = asyncio.current_task()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if watch.owns_process else ():
         if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
-            continue  # it was begun with nohup: the terminal may go, and the run goes on
-        loop.add_signal_handler(number, interruption.heed, number)
+            continue  # it was started with nohup: the terminal may close, and the run continues
+        loop.add_signal_handler(number, interruption.on_signal, number)
+
+    def emit(update: Update) -> None:
+        watch.emit(update)
+        metrics.count(update)
+
     with Ledger(work.run_directory) as ledger:
+        emit(work.left)
         if ledger.repaired:
-            narrator.say(f"the ledger's last {ledger.repaired} bytes were torn; they had never counted", style="yellow")
+            text = f"the ledger's last {ledger.repaired} bytes were torn; they had never counted"
+            emit(Notice(kind="repaired", text=text))
         session = Session(
             ledger=ledger,
             state=fold(ledger.events),
             inputs=work.inputs,
             texts=work.texts,
-            observe=_both(narrator.tell, metrics.tell),
+            observe=emit,
             stop=interruption.stop,
         )
-        with narrator.live():
-            await session.record([work.opening, *([work.raised] if work.raised else [])])
-            await _drive(session, work=work, interruption=interruption, narrator=narrator)
-    return interruption.signal_number
+        await session.record([work.opening, *([work.raised] if work.raised else [])])
+        await _drive(session, work=work, stop=interruption.stop)
 
 
-def _both(first: Callable[[Update], None], second: Callable[[Update], None]) -> Callable[[Update], None]:
-    def tell(told: Update) -> None:
-        first(told)
-        second(told)
-
-    return tell
-
-
-async def _drive(session: Session, *, work: SessionWork, interruption: Interruption, narrator: Narrator) -> None:
-    async with _stack(session, work, narrator) as child:
+async def _drive(session: Session, *, work: SessionWork, stop: asyncio.Event) -> None:
+    async with _stack(session, work) as child:
         spec = session.state.spec
         target = child.target if child else spec.target
-        token = None if child else await _token(session.state, narrator)
+        token = None if child else await _token(session.state, session.observe)
+        bearer = None if token is None else token.value
         ports = open_ports(
             spec,
             target=target,
             cache_folder=cache_folder(),
-            token=child.token if child else _bearer(token),
+            token=child.token if child else bearer,
             kafka_password=kafka_password(),
             trace=trace_of(os.environ).headers,
         )
         async with ports as opened:
-            here = (*local_questions(spec, folder=work.run_directory), *login_question(spec, token))
-            driving = asyncio.create_task(drive(session, replace(opened, here=here)))
-            await _first_of(driving, child=child, stop=interruption.stop)
+            ours = (*local_checks(spec, folder=work.run_directory), *login_check(spec, token))
+            driving = asyncio.create_task(drive(session, replace(opened, local_checks=ours)))
+            await _first_of(driving, child=child, stop=stop)
 
 
-async def _token(state: RunState, narrator: Narrator) -> Token | None:
-    """The token for the CJ service's admin side, which preflight alone asks, and of a guest run nothing.
+async def _token(state: RunState, emit: Emit) -> Token | None:
+    """The token for the CJ service's admin side. Only preflight needs it, and a guest run does not.
 
-    Whoever resumes later may have none any more: what is paid for is gathered all the same.
+    A later session may have no token any more; it gathers all the same what is paid for.
     """
     if state.stage != "started" or state.spec.study.assignment_id is None or not state.spec.send:
         return None
-    return await admin_token(os.environ, announce=narrator.say)
-
-
-def _bearer(token: Token | None) -> str | None:
-    return None if token is None else token.value
+    return await admin_token(os.environ, announce=lambda text: emit(Notice(kind="remark", text=text)))
 
 
 async def _first_of(driving: asyncio.Task[None], *, child: Child | None, stop: asyncio.Event) -> None:
-    """Wait for the run; less long if the stack dies under it or a person wants out."""
+    """Wait for the run to end, or the stack to die, or an interruption."""
     death = asyncio.create_task(child.died()) if child else None
-    wish = asyncio.create_task(stop.wait())
-    others = {task for task in (death, wish) if task is not None}
+    stopped = asyncio.create_task(stop.wait())
+    others = {task for task in (death, stopped) if task is not None}
     try:
         await asyncio.wait({driving, *others}, return_when=asyncio.FIRST_COMPLETED)
         if stop.is_set():
@@ -160,8 +230,8 @@ async def _first_of(driving: asyncio.Task[None], *, child: Child | None, stop: a
 
 
 @asynccontextmanager
-async def _stack(session: Session, work: SessionWork, narrator: Narrator) -> AsyncIterator[Child | None]:
-    """The embedded stack, where the run has nobody else to talk to."""
+async def _stack(session: Session, work: SessionWork) -> AsyncIterator[Child | None]:
+    """The embedded stack, for a run that sends its request to no other services."""
     spec = session.state.spec
     if spec.target.stack == "remote" or not spec.send:
         yield None
@@ -170,36 +240,19 @@ async def _stack(session: Session, work: SessionWork, narrator: Narrator) -> Asy
     async with embedded_stack(folder, client_id=spec.target.kafka_client_id, replays=spec.target.replays) as child:
         provider = spec.judge.provider_override if spec.judge else None
         judge = "an offline baseline" if provider in (None, Provider.MOCK) else provider.value
-        narrator.say(f"no services were given: using the embedded stack, with {judge} as the judge")
+        text = f"no services were given: using the embedded stack, with {judge} as the judge"
+        session.observe(Notice(kind="remark", text=text))
         yield child
 
 
-def finish(run_directory: Path, *, log_closed: Callable[[], None]) -> Hydrated:
-    """Compute and write a run's outputs. The log's last line says how; then it is closed, for the manifest lists it.
+def _finish(run_directory: Path, *, log: ExitStack) -> Hydrated:
+    """Compute and write a run's outputs. The log gets its last line and is closed first: the manifest lists it.
 
     Raises:
         RunnerError: ledger or inputs are damaged, or the disk refused.
         AssertionError: the artefact breaks its schema, which is a bug.
     """
     hydrated = hydrate(run_directory)
-    log_validation_state(hydrated)
-    log_closed()
-    if hydrated.violations:
-        raise AssertionError(f"the artefact breaks its schema: {'; '.join(hydrated.violations)}")
-    write(run_directory, hydrated)
-    return hydrated
-
-
-def finish_if_possible(run_directory: Path, *, log_closed: Callable[[], None]) -> None:
-    """After a failure: keep what was gathered readable, and let the failure itself be what is told."""
-    try:
-        finish(run_directory, log_closed=log_closed)
-    except (RunnerError, OSError) as error:
-        structlog.get_logger().warning("not_hydrated", cause=str(error))
-
-
-def log_validation_state(hydrated: Hydrated) -> None:
-    """The record that says in one line what became of a run."""
     closed = hydrated.state.closed
     structlog.get_logger().info(
         "runner_validation_state",
@@ -212,3 +265,16 @@ def log_validation_state(hydrated: Hydrated) -> None:
         duplicates=hydrated.state.repeated,
         rejected=hydrated.state.rejected,
     )
+    log.close()
+    if hydrated.violations:
+        raise AssertionError(f"the artefact breaks its schema: {'; '.join(hydrated.violations)}")
+    write(run_directory, hydrated)
+    return hydrated
+
+
+def _finish_if_possible(run_directory: Path, *, log: ExitStack) -> None:
+    """After a failure: keep what was gathered readable; the failure itself is what gets reported."""
+    try:
+        _finish(run_directory, log=log)
+    except (RunnerError, OSError) as error:
+        structlog.get_logger().warning("not_hydrated", cause=str(error))

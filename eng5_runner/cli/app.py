@@ -89,9 +89,9 @@ def status(
     json: JsonOption = False,
 ) -> None:
     """Show how far a run has come."""
-    from eng5_runner.cli.commands.inspect import status_of
+    from eng5_runner.cli.commands.inspect import show_status
 
-    raise typer.Exit(status_of(run, json_lines=json))
+    raise typer.Exit(show_status(run, json_lines=json))
 
 
 @app.command()

@@ -1,12 +1,20 @@
-"""Events to words: the one place where a fact becomes a person's line, a log line and a JSON line."""
+"""Updates in words: each becomes a line for people, a line of the log and a JSON line.
+
+A command gives `Narrator.emit` to the application:
+
+    narrator = Narrator(console=people(), json_lines=False)
+    with narrator.live():
+        start_run(planned, directory, watch=Watch(emit=narrator.emit, owns_process=True))
+"""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import IO, cast
 
 import orjson
@@ -39,18 +47,22 @@ from eng5_runner.core.events import (
     RunResumed,
     RunStarted,
 )
-from eng5_runner.run.ports import Lag, Notice, Update
+from eng5_runner.run.ports import Lag, Notice, Update, WorkLeft
 
-# Without a terminal a line at most this often for things that come by the hundred (seconds).
+# Without a terminal: at most one line in this time for things that come by the hundred (seconds).
 PLAIN_EVERY = 5.0
-# Columns of a table where there is no terminal to tell how many it has.
+# Columns of a table where there is no terminal whose width is known.
 PLAIN_WIDTH = 110
-# Held back from logs and JSON lines: the ledger has it, and it can hold essays' words.
+# Not logged and not in JSON lines: large, in the ledger already, and may hold words of essays.
 _BULKY = frozenset(("raw", "raw_base64", "payload", "spec"))
+_FOR_PEOPLE_ONLY = frozenset(("repaired", "remark"))
+_STYLES: Mapping[str, str] = MappingProxyType({
+    "trouble": "yellow", "overspent": "yellow", "relief": "green", "stage": "dim", "repaired": "yellow", "remark": "",
+})  # fmt: skip
 
 
 def people() -> Console:
-    """Where people read: standard error, never standard output."""
+    """The console where people read: standard error, never standard output."""
     console = Console(file=cast(IO[str], StandardError()), highlight=False, soft_wrap=True)
     if not console.is_terminal:
         console.width = PLAIN_WIDTH
@@ -62,15 +74,15 @@ class _Count:
     """Progress of one thing that comes by the hundred."""
 
     name: str
-    total: int | None
+    total: int | None = None
     done: int = 0
     cost_usd: float = 0.0
     task: TaskID | None = None
-    told_at: float = 0.0
+    shown_at: float = 0.0
     began_at: float = 0.0
 
     def rate(self) -> float:
-        """So many a second on average."""
+        """How many a second, on average."""
         return self.done / max(time.monotonic() - self.began_at, 1e-3)
 
     def line(self) -> str:
@@ -83,14 +95,14 @@ class _Count:
 
 
 class Narrator:
-    """Tells what happens, as it happens."""
+    """Shows a session's updates as they happen."""
 
-    def __init__(self, *, console: Console, json_lines: bool, expected: int | None, uploads: int) -> None:
+    def __init__(self, *, console: Console, json_lines: bool) -> None:
         self._console = console
         self.json_lines = json_lines
         self._log = structlog.get_logger()
-        self._uploads = _Count("texts stored", uploads)
-        self._comparisons = _Count("comparisons", expected)
+        self._uploads = _Count("texts stored")
+        self._comparisons = _Count("comparisons")
         self._progress: Progress | None = None
 
     @contextmanager
@@ -114,28 +126,34 @@ class Narrator:
             finally:
                 self._progress = None
 
-    def tell(self, told: Update) -> None:
-        """Tell one event or notice; how far reading is behind is for the metrics."""
-        if isinstance(told, Lag):
-            return
-        if isinstance(told, Notice):
-            self._notice(told)
-            return
-        facts = told.model_dump(mode="json", exclude=set(_BULKY), exclude_none=True)
+    def emit(self, update: Update) -> None:
+        """Show one event or notice; how far reading is behind is for the metrics."""
+        match update:
+            case Lag():
+                return
+            case WorkLeft():
+                self._uploads.total, self._comparisons.total = update.texts, update.comparisons
+            case Notice():
+                self._notice(update)
+            case _:
+                self._event(update)
+
+    def _event(self, event: Event) -> None:
+        facts = event.model_dump(mode="json", exclude=set(_BULKY), exclude_none=True)
         kind = facts.pop("type")
         if self.json_lines:
             write_json({"event": kind} | facts)
-        level = "debug" if isinstance(told, EssayUploaded | CallbackAccepted) else "info"
+        level = "debug" if isinstance(event, EssayUploaded | CallbackAccepted) else "info"
         getattr(self._log, level)(_snake(kind), **{k: v for k, v in facts.items() if k != "v"})
-        self._human(told)
+        self._human(event)
 
     def _notice(self, notice: Notice) -> None:
-        if self.json_lines:
-            write_json({"event": "Notice", "kind": notice.kind, "text": notice.text})
-        is_bad = notice.kind in ("trouble", "overspent")
-        (self._log.warning if is_bad else self._log.info)(notice.kind, text=notice.text)
-        style = {"trouble": "yellow", "overspent": "yellow", "relief": "green", "stage": "dim"}[notice.kind]
-        self.say(notice.text, style=style)
+        if notice.kind not in _FOR_PEOPLE_ONLY:
+            if self.json_lines:
+                write_json({"event": "Notice", "kind": notice.kind, "text": notice.text})
+            is_bad = notice.kind in ("trouble", "overspent")
+            (self._log.warning if is_bad else self._log.info)(notice.kind, text=notice.text)
+        self.say(notice.text, style=_STYLES[notice.kind])
 
     def say(self, text: str, *, style: str = "") -> None:
         """A line for people."""
@@ -164,20 +182,20 @@ class Narrator:
     def _advance(self, count: _Count) -> None:
         now = time.monotonic()
         if not count.began_at:
-            count.began_at = count.told_at = now
+            count.began_at = count.shown_at = now
         count.done += 1
         if self._progress is not None:
             if count.task is None:
                 count.task = self._progress.add_task(count.name, total=count.total, extra="")
             cost = f", {count.cost_usd:.4f} USD" if count.name == "comparisons" else ""
             self._progress.update(count.task, completed=count.done, extra=f"{count.rate():.0f}/s{cost}")
-        elif count.done == count.total or now - count.told_at >= PLAIN_EVERY:
-            count.told_at = now
+        elif count.done == count.total or now - count.shown_at >= PLAIN_EVERY:
+            count.shown_at = now
             self.say(count.line())
 
 
 def _ending(event: CallbackAccepted) -> str:
-    """What people hear of a message about the whole batch."""
+    """A message about the whole batch, in words."""
     if event.kind == "failed":
         return f"the CJ service failed: {event.note}"
     if event.kind == "result":
@@ -188,12 +206,12 @@ def _ending(event: CallbackAccepted) -> str:
 
 
 def _lines(event: Event) -> Iterator[str]:
-    """What people hear of the events that come once."""
+    """The events that come once, in words."""
     match event:
         case RunStarted():
             yield f"run {event.spec.run_id} ({event.spec.label}), mode {event.spec.mode.value}"
         case RunResumed():
-            yield "going on where the last session ended"
+            yield "continuing where the last session ended"
         case BudgetRaised():
             yield f"the cost limit is now {event.max_cost_usd} USD"
         case PreflightPassed():

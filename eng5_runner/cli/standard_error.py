@@ -1,4 +1,4 @@
-"""Standard error, which may go away under a run: a closed terminal, a pipe whose reader has ended."""
+"""Standard error, which may be closed during a run: the terminal was closed, or the reader of a pipe has ended."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from typing import TextIO
 
 
 class StandardError(TextIOBase):
-    """Where people read. Once nobody can, words go nowhere and the run goes on: ledger and log have every fact."""
+    """Standard error that never fails: once it is closed, text is dropped and the run continues."""
 
     def __init__(self) -> None:
-        # While bars are shown, rich puts something in its place that writes to our console, which would write here.
+        # While bars are shown, rich replaces sys.stderr by a proxy that writes to our console, which would write here.
         self._stream: TextIO = getattr(sys.stderr, "rich_proxied_file", sys.stderr)
 
     def write(self, text: str) -> int:
-        """Write, if there is still somebody; gives the text's length."""
+        """Write, if it is still open; returns the length of the text."""
         try:
             self._stream.write(text)
         except OSError:
-            self._read_by_nobody()
+            self._discard()
         return len(text)
 
     def flush(self) -> None:
-        """Flush, if there is still somebody."""
+        """Flush, if it is still open."""
         try:
             self._stream.flush()
         except OSError:
-            self._read_by_nobody()
+            self._discard()
 
     def fileno(self) -> int:
         """The file descriptor of standard error."""
@@ -43,8 +43,8 @@ class StandardError(TextIOBase):
         """The encoding of standard error."""
         return self._stream.encoding
 
-    def _read_by_nobody(self) -> None:
-        """What is in Python's buffer already, and what others write there, must not fail later."""
+    def _discard(self) -> None:
+        """Send everything to the null device, so that Python's buffer and other writers do not fail later."""
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self._stream.fileno())
         os.close(nowhere)

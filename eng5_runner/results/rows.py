@@ -69,7 +69,8 @@ class Rows(Sequence[RowT_co], Generic[RowT_co]):
         Raises:
             ConfigurationError: pandas is not installed.
         """
-        return _library("pandas").DataFrame(self._by_column())
+        frame: pd.DataFrame = _library("pandas").DataFrame(self._by_column())
+        return frame
 
     def to_polars(self) -> pl.DataFrame:
         """A Polars data frame of shape (rows, columns).
@@ -77,7 +78,8 @@ class Rows(Sequence[RowT_co], Generic[RowT_co]):
         Raises:
             ConfigurationError: Polars is not installed.
         """
-        return _library("polars").DataFrame(self._by_column(), strict=False)
+        frame: pl.DataFrame = _library("polars").DataFrame(self._by_column(), strict=False)
+        return frame
 
     def _by_column(self) -> dict[str, list[object]]:
         return {column: [_plain(getattr(row, column)) for row in self] for column in self.columns}

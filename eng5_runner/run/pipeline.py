@@ -19,7 +19,7 @@ from eng5_runner.core.request import essay_names
 from eng5_runner.core.state import RunState
 from eng5_runner.effects.ledger import Ledger
 from eng5_runner.run.gather import gather
-from eng5_runner.run.ports import Lag, Notice, Ports, Update
+from eng5_runner.run.ports import Lag, Notice, Ports, Update, WorkLeft
 from eng5_runner.run.preflight.stage import preflight
 from eng5_runner.run.publish import prepare, publish, rejoin
 from eng5_runner.run.upload import UploadJob, check_readable, upload
@@ -53,7 +53,7 @@ class Session:
         Raises:
             DiskError: the events could not be written; the state has not changed.
         """
-        events = [update for update in updates if not isinstance(update, Notice | Lag)]
+        events = [update for update in updates if not isinstance(update, Notice | Lag | WorkLeft)]
         await self.ledger.append(events)
         for event in events:
             self.state.advance(event)

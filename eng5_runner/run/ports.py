@@ -165,7 +165,7 @@ class Ports:
     """The ports of one session; None for a service that the run does not use.
 
     Attributes:
-        here: what preflight asks about this machine, and what each question is about.
+        local_checks: preflight's checks of this machine, each with its subject in two or three words.
     """
 
     clock: Clock
@@ -174,7 +174,7 @@ class Ports:
     broker: Broker | None = None
     cj: AssignmentRegistry | None = None
     models: Models | None = None
-    here: tuple[tuple[str, Check], ...] = ()
+    local_checks: tuple[tuple[str, Check], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,11 +183,12 @@ class Notice:
 
     Attributes:
         kind: `trouble` when the broker is away, `relief` when it is back, `overspent` when a service does not keep to
-            the cost limit, `stage` when a step begins.
+            the cost limit, `stage` when a step begins, `repaired` when the ledger's end was torn, `remark` for the
+            rest. The last two are for people only.
         text: one sentence.
     """
 
-    kind: Literal["trouble", "relief", "overspent", "stage"]
+    kind: Literal["trouble", "relief", "overspent", "stage", "repaired", "remark"]
     text: str
 
 
@@ -202,4 +203,17 @@ class Lag:
     behind: Mapping[str, int]
 
 
-Update: TypeAlias = Event | Notice | Lag
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkLeft:
+    """How much a session has before it, reported once at its start.
+
+    Attributes:
+        texts: the number of texts to store.
+        comparisons: the number of comparisons to come.
+    """
+
+    texts: int
+    comparisons: int
+
+
+Update: TypeAlias = Event | Notice | Lag | WorkLeft

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 
-def fit_command(  # noqa: PLR0917 - Typer reads the options from the signature
+def fit_command(
     table: Annotated[Path, typer.Argument(help="CSV: item_a, item_b, winner, and count, judge.", metavar="TABLE.csv")],
     prior_sd: Annotated[
         str, typer.Option("--prior-sd", help="Spread of the prior in logits.", metavar="auto|NUMBER")

@@ -108,7 +108,7 @@ async def examine(spec: RunSpec, *, inputs: Inputs, texts: Mapping[str, bytes], 
 
 def _checks(spec: RunSpec, *, inputs: Inputs, texts: Mapping[str, bytes], ports: Ports) -> Iterator[tuple[str, Check]]:
     content, broker, models, cj = ports.content, ports.broker, ports.models, ports.cj
-    yield from ports.here
+    yield from ports.local_checks
     if content is not None and spec.uploads:
         yield "Content Service", partial(_check_content, content, clock=ports.clock)
     if broker is not None:

@@ -1,0 +1,82 @@
+"""Start a new run: publish its request and gather the judgements, as far as its mode says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from eng5_runner.app.environment import versions
+from eng5_runner.app.inspect import Run, open_run
+from eng5_runner.app.keywords import settings_from
+from eng5_runner.app.logs import run_log
+from eng5_runner.app.plan import PlannedRun, plan_run, read_study, save_plan
+from eng5_runner.app.session import Finished, SessionWork, Watch, work_on
+from eng5_runner.core.events import RunStarted
+from eng5_runner.core.next_step import texts_to_store
+from eng5_runner.effects.clock import SystemClock
+from eng5_runner.effects.outputs import point_latest
+from eng5_runner.effects.run_lock import held
+from eng5_runner.run.ports import Update, WorkLeft
+
+
+def execute(
+    *,
+    mode: str = "execute",
+    config: str | Path | None = None,
+    emit: Callable[[Update], None] | None = None,
+    **settings: object,
+) -> Run:
+    """Run a study: publish its request, gather the judgements, write the outputs.
+
+    It works in a thread with an event loop of its own, so it can be called from a script and from a notebook.
+    Nobody is asked before money is spent: look at `eng5.plan(...)` first, and give `max_cost`.
+
+    Args:
+        mode: `execute`, `dry-run` (write the request and send nothing) or `anchor-align` (compare the anchors alone).
+        config: a settings file (TOML); keyword arguments go before it.
+        emit: called in the worker's thread with each event of the run and each notice, for progress.
+        settings: any option of `eng5-runner --help-all` under its name with underscores, such as `assets`,
+            `max_comparisons` (a number), `max_cost` (USD), `completion_timeout` (seconds).
+
+    Returns:
+        The run. See `.outcome`: a run may be `partial`, or have reached its `budget`; `eng5.resume` continues it.
+
+    Raises:
+        RunnerError: what the run could not continue after. The remedy names the resume command.
+        KeyboardInterrupt: it was interrupted. What was gathered is written, and `eng5.resume` continues.
+
+    Example:
+        >>> import eng5_runner as eng5
+        >>> run = eng5.execute(assets="examples/eng5_demo", max_comparisons=60, seed=2017, output_dir=folder)
+        >>> run.outcome, len(run.comparisons)
+        ('complete', 60)
+    """
+    resolved = settings_from(settings, mode=mode, config=config)
+    planned = plan_run(resolved, read_study(resolved.settings))
+    directory = save_plan(planned)
+    start_run(planned, directory, watch=Watch(emit=emit or ignore, metrics_port=resolved.settings.metrics_port))
+    return open_run(directory)
+
+
+def ignore(_: Update) -> None:
+    """For callers that watch no progress."""
+
+
+def start_run(planned: PlannedRun, directory: Path, *, watch: Watch) -> Finished:
+    """Start a planned run in its directory and work on it until it is closed.
+
+    Raises:
+        RunnerError: what the run could not continue after.
+    """
+    spec, inputs = planned.spec, planned.inputs
+    point_latest(directory.parent, directory.name)
+    with held(directory), run_log(directory, spec=spec, verbose=planned.settings.settings.verbose) as log:
+        texts = texts_to_store(inputs, with_anchors=spec.study.assignment_id is None)
+        work = SessionWork(
+            run_directory=directory,
+            opening=RunStarted(at=SystemClock().now(), spec=spec, inputs_sha256=inputs.digest(), versions=versions()),
+            inputs=inputs,
+            texts=dict(planned.texts),
+            left=WorkLeft(texts=len(texts), comparisons=planned.plan.comparisons),
+        )
+        return work_on(work, watch=watch, log=log)

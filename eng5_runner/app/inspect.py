@@ -1,0 +1,317 @@
+"""Look at runs: open, verify, compare, and what their directories say. No network is used."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from eng5_runner.canonical import Json
+from eng5_runner.core.next_step import missing_uploads, next_step
+from eng5_runner.core.state import RunState
+from eng5_runner.effects.ledger import require_ledger
+from eng5_runner.effects.outputs import write_atomically
+from eng5_runner.effects.run_lock import held
+from eng5_runner.errors import InputsInvalid, InputsMissing
+from eng5_runner.reports.html_report import REPORT_NAME
+from eng5_runner.results.compare import compare_artefacts
+from eng5_runner.results.reading import Object, number, rows, table_of
+from eng5_runner.results.rows import Rows
+from eng5_runner.results.run_rows import (
+    AnchorRow,
+    ComparisonRow,
+    EssayRow,
+    FailedRow,
+    anchor_rows,
+    comparison_rows,
+    essay_rows,
+    failed_rows,
+)
+from eng5_runner.run import verify as verification
+from eng5_runner.run.hydrate import Hydrated, hydrate, write
+from eng5_runner.run.run_directory import saved_run
+from eng5_runner.run.verify import Verified
+
+
+@dataclass(frozen=True, eq=False)  # no slots: row lists are made when first asked for, and kept
+class Run:
+    """A run's results, from the artefact in its directory.
+
+    Attributes:
+        path: the run's directory.
+        artefact: the whole artefact.
+    """
+
+    path: Path
+    artefact: Object
+
+    def __repr__(self) -> str:
+        essays, costs = rows(self.artefact["bt_summary"]), table_of(self.artefact["costs"])
+        counts = table_of(table_of(self.artefact["runner_status"])["comparisons"])
+        anchors = sum(essay["is_anchor"] is True for essay in essays)
+        judged = f"{counts['judged']} comparisons, {counts['failed']} failed, {number(costs['total_usd']):.4f} USD"
+        lines = [
+            f"Run {self.id} ({self.label}), {self.mode}, {self.outcome}",
+            f"judge: {', '.join(self.judges) or 'none'}",
+            f"{len(essays)} essays ({anchors} anchors), {judged}",
+        ]
+        if self.reliability is not None:
+            lines.append(f"reliability of the judge's order: {self.reliability:.2f}")
+        return "\n  ".join([*lines, str(self.path)])
+
+    @property
+    def id(self) -> str:
+        """The run's UUID."""
+        return str(table_of(self.artefact["metadata"])["batch_uuid"])
+
+    @property
+    def label(self) -> str:
+        """The name that a person gave it."""
+        return str(table_of(self.artefact["metadata"])["batch_label"])
+
+    @property
+    def mode(self) -> str:
+        """`execute`, `dry-run` or `anchor-align`."""
+        return str(table_of(self.artefact["metadata"])["runner_mode"])
+
+    @property
+    def outcome(self) -> str:
+        """`complete`, `partial`, `budget`, `failed`, `interrupted`, `not-sent`, or `open` while it goes on."""
+        return str(table_of(self.artefact["runner_status"])["outcome"])
+
+    @property
+    def judges(self) -> tuple[str, ...]:
+        """Provider and model of each judge."""
+        judges = rows(table_of(self.artefact["metadata"])["judges"])
+        return tuple(f"{judge['provider']} {judge['model']}" for judge in judges)
+
+    @property
+    def reliability(self) -> float | None:
+        """The reliability of the judge's order, 0 to 1; None without comparisons. It says nothing about teachers."""
+        reliability = table_of(table_of(self.artefact["bt_model"]).get("reliability"))
+        value = reliability.get("empirical_bayes")
+        return None if value is None else number(value)
+
+    @cached_property
+    def essays(self) -> Rows[EssayRow]:
+        """All essays with positions (logits) and grades, the highest first."""
+        return essay_rows(self.artefact)
+
+    @cached_property
+    def comparisons(self) -> Rows[ComparisonRow]:
+        """The judgements."""
+        return comparison_rows(self.artefact)
+
+    @cached_property
+    def anchors(self) -> Rows[AnchorRow]:
+        """The anchors with their known grade and the one that the other anchors give them."""
+        return anchor_rows(self.artefact)
+
+    @cached_property
+    def failed(self) -> Rows[FailedRow]:
+        """The comparisons without a winner."""
+        return failed_rows(self.artefact)
+
+
+def open_run(path: str | Path) -> Run:
+    """A run's results.
+
+    Args:
+        path: the run's directory, such as `runs/latest`.
+
+    Returns:
+        The run: `.artefact`, and the row lists `.essays`, `.comparisons`, `.anchors` and `.failed`, each with
+        `.to_pandas()` and `.to_polars()`. What the file says is taken as it is; `eng5.verify` proves it.
+
+    Raises:
+        InputsMissing: the directory holds no artefact: it is no run, or a plan, or a run that has not ended yet.
+        InputsInvalid: the artefact is damaged.
+
+    Example:
+        >>> import eng5_runner as eng5
+        >>> run = eng5.open_run(demo)
+        >>> run.outcome, run.essays[0].rank
+        ('complete', 1)
+        >>> max(essay.theta for essay in run.essays) == run.essays[0].theta
+        True
+    """
+    directory = Path(path)
+    return Run(path=directory, artefact=_load(directory))
+
+
+def _load(directory: Path) -> dict[str, Json]:
+    path = next(iter(sorted(directory.glob("assessment_run.*.json"))), None)
+    if path is None:
+        raise InputsMissing(
+            f"{directory} holds no artefact.",
+            remedy="Name the directory of a run that has ended; `eng5-runner hydrate` writes a missing artefact.",
+        )
+    try:
+        artefact = json.loads(path.read_bytes())
+    except OSError as error:
+        raise InputsMissing(f"{path} cannot be read: {error.strerror}.", remedy="Check its permissions.") from None
+    except ValueError:
+        artefact = None
+    if not isinstance(artefact, dict):
+        raise InputsInvalid(f"{path} is damaged.", remedy="`eng5-runner hydrate` writes it again.")
+    return artefact
+
+
+def _directory(run: str | Path | Run) -> Path:
+    return run.path if isinstance(run, Run) else Path(run)
+
+
+def verify(run: str | Path | Run) -> Verified:
+    """Prove that a run's files are what its ledger gives, byte for byte.
+
+    Args:
+        run: the run's directory, or the run.
+
+    Returns:
+        What was checked: `.files` and `.comparisons` (numbers), `.outcome`, and `.disagreements` with the figures of
+        the CJ service.
+
+    Raises:
+        VerificationFailed: something does not hold; the message names each file.
+        InputsMissing: it is not a run's directory.
+
+    Example:
+        >>> import eng5_runner as eng5
+        >>> eng5.verify(demo).outcome
+        'complete'
+    """
+    return verification.verify(_directory(run))
+
+
+def compare(a: str | Path | Run, b: str | Path | Run) -> dict[str, Json]:
+    """Compare two runs of the same essays: positions, grades, verdicts, cost.
+
+    Essays are the same where their texts are the same, whatever they are called.
+
+    Args:
+        a: a run's directory, or the run.
+        b: another one.
+
+    Returns:
+        The comparison: `essays`, `positions` (correlations with 90% intervals), `grades`, `verdicts`, `anchors`,
+        `costs` (USD). Figures that are not defined are None.
+
+    Raises:
+        InputsMissing: a run has no artefact.
+        InputsInvalid: an artefact is damaged, or the runs have no essay in common.
+
+    Example:
+        >>> import eng5_runner as eng5
+        >>> eng5.compare(demo, demo)["verdicts"]["agreement"]
+        1.0
+    """
+    one, other = (run if isinstance(run, Run) else open_run(run) for run in (a, b))
+    comparison = compare_artefacts(one.artefact, other.artefact)
+    if not number(table_of(comparison["essays"]).get("shared")):
+        raise InputsInvalid(
+            f"{one.path} and {other.path} have no essay in common.",
+            remedy="Compare runs of the same texts; names may differ.",
+        )
+    return comparison
+
+
+def hydrate_run(run_directory: Path) -> Hydrated:
+    """Write a run's outputs again from its ledger.
+
+    Raises:
+        RunnerError: it is not a run's directory, it is in use, or it is damaged.
+        AssertionError: the artefact breaks its schema, which is a bug.
+    """
+    require_ledger(run_directory)
+    with held(run_directory):
+        hydrated = hydrate(run_directory)
+        if hydrated.violations:
+            raise AssertionError(f"the artefact breaks its schema: {'; '.join(hydrated.violations)}")
+        write(run_directory, hydrated)
+    return hydrated
+
+
+def write_report(run_directory: Path, *, out: Path | None = None) -> Path:
+    """Write a run's report: to `out`, or with all other outputs into the run's directory.
+
+    Returns:
+        Where the report is.
+
+    Raises:
+        RunnerError: the run cannot be read, or the file cannot be written.
+    """
+    if out is None:
+        hydrate_run(run_directory)
+        return run_directory / REPORT_NAME
+    write_atomically(out, hydrate(run_directory).files[REPORT_NAME])
+    return out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStatus:
+    """Where a run stands.
+
+    Attributes:
+        run: its id.
+        sessions: the number of times that somebody worked on it.
+        texts_stored: the number of texts that the Content Service holds.
+        cost_usd: spent so far.
+        max_cost_usd: the cost limit; None without one.
+        duplicates: the number of callbacks that came more than once.
+        rejected: the number of callbacks that could not be used.
+        completed: the status in which the CJ service completed; None before.
+        result: whether the CJ service's result came.
+        uploads_left: the number of texts to store.
+        next: the step that is due; None if the session has ended.
+    """
+
+    run: str
+    label: str
+    mode: str
+    stage: str
+    outcome: str
+    reasons: tuple[str, ...]
+    sessions: int
+    texts_stored: int
+    comparisons_judged: int
+    comparisons_failed: int
+    cost_usd: float
+    max_cost_usd: float | None
+    duplicates: int
+    rejected: int
+    completed: str | None
+    result: bool
+    uploads_left: int
+    next: str | None
+
+
+def status_of(run_directory: Path) -> RunStatus:
+    """Where a run stands; works while another process is at work on it.
+
+    Raises:
+        RunnerError: it is not a run's directory, or it is damaged.
+    """
+    saved = saved_run(run_directory)
+    state: RunState = saved.state
+    spec, closed = state.spec, state.closed
+    return RunStatus(
+        run=str(spec.run_id),
+        label=spec.label,
+        mode=spec.mode.value,
+        stage=state.stage,
+        outcome=closed.outcome if closed else "open",
+        reasons=closed.reasons if closed else (),
+        sessions=state.sessions,
+        texts_stored=len(state.storage_ids),
+        comparisons_judged=state.judged,
+        comparisons_failed=state.unjudged,
+        cost_usd=round(state.cost_usd, 6),
+        max_cost_usd=spec.budget.max_cost_usd,
+        duplicates=state.repeated,
+        rejected=state.rejected,
+        completed=state.completed,
+        result=state.has_result,
+        uploads_left=len(missing_uploads(state, saved.inputs)),
+        next=next_step(state, saved.inputs),
+    )

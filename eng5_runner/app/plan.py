@@ -1,0 +1,189 @@
+"""Plan a run: read the assets, decide what is asked of whom, and foretell cost and precision. Nothing is sent."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from eng5_runner.app.assemble import build_spec
+from eng5_runner.app.candidates import candidates_of
+from eng5_runner.app.environment import cache_folder
+from eng5_runner.app.judge_check import check_judge
+from eng5_runner.app.keywords import settings_from
+from eng5_runner.app.logs import run_log
+from eng5_runner.app.settings import Resolved, Settings
+from eng5_runner.canonical import canonical_json
+from eng5_runner.core.inputs import Finding, Inputs
+from eng5_runner.core.spec import RunSpec
+from eng5_runner.effects.clock import SystemClock, new_run_id
+from eng5_runner.effects.outputs import CONFIG_NAME, INPUTS_NAME, create_run_directory, write_atomically
+from eng5_runner.effects.upload_cache import UploadCache
+from eng5_runner.errors import InputsInvalid, InputsMissing
+from eng5_runner.inventory.read import Assets, OnProgress, read_assets
+from eng5_runner.planning.plan import Plan, make_plan
+from eng5_runner.reports.terminal_plan import plan_facts, price_in_words
+
+_UNFIT_FOR_A_NAME = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedRun:
+    """A run before its first event.
+
+    Attributes:
+        plan: comparisons, what they cost (USD, seconds) and what precision they buy.
+        spec: what is asked of the services.
+        inputs: the essays, anchors and instructions, by id and checksum.
+        findings: warnings about the assets.
+        warnings: warnings about the judge and the options.
+        settings: every setting, and where it came from.
+        texts: SHA-256 → text in UTF-8.
+    """
+
+    plan: Plan
+    spec: RunSpec
+    inputs: Inputs
+    findings: tuple[Finding, ...]
+    warnings: tuple[str, ...]
+    settings: Resolved = field(repr=False)
+    texts: Mapping[str, bytes] = field(repr=False)
+
+    def __repr__(self) -> str:
+        plan = self.plan
+        return (
+            f"PlannedRun {self.spec.label}: {plan.students} students, {plan.anchors} anchors\n"
+            f"  {price_in_words(plan)}\n"
+            f"  {len(self.findings)} findings, {len(self.warnings)} warnings"
+        )
+
+
+def plan(*, config: str | Path | None = None, **settings: object) -> PlannedRun:
+    """What a run would do, cost and be worth. Nothing is sent and nothing is written.
+
+    Args:
+        config: a settings file (TOML); keyword arguments go before it.
+        settings: any option of `eng5-runner --help-all` under its name with underscores, such as `assets`,
+            `max_comparisons` (a number), `max_cost` (USD), `llm_provider`, `seed`.
+
+    Returns:
+        The planned run: `.plan` (comparisons, USD, seconds, standard errors in logits), `.inputs`, `.findings`.
+
+    Raises:
+        UsageError: a setting does not fit, or two contradict each other.
+        InputsMissing: a file of the assets is not there.
+        InputsInvalid: the assets cannot be used; the message lists the findings.
+        ConfigurationError: the judge cannot be asked.
+
+    Example:
+        >>> import eng5_runner as eng5
+        >>> planned = eng5.plan(assets="examples/eng5_demo", max_comparisons=60, llm_provider="mock")
+        >>> planned.plan.comparisons, planned.plan.students, planned.plan.anchors
+        (60, 12, 12)
+    """
+    resolved = settings_from(settings, mode="plan", config=config)
+    return plan_run(resolved, read_study(resolved.settings))
+
+
+def read_study(settings: Settings, *, on_progress: OnProgress | None = None) -> Assets:
+    """Read the assets folder; the findings are in the result, errors included.
+
+    Raises:
+        InputsMissing: there is no such folder.
+    """
+    return read_assets(
+        settings.assets,
+        grade_scale=settings.grade_scale,
+        encoding=settings.encoding,
+        anchors_only=settings.mode.anchors_only,
+        on_progress=on_progress,
+    )
+
+
+def usable_inputs(assets: Assets, *, are_shown: bool = False) -> Inputs:
+    """The inputs, if no finding is an error.
+
+    Args:
+        assets: as they were read.
+        are_shown: whether the caller has shown the findings; otherwise the error lists them.
+
+    Raises:
+        InputsMissing: all errors are about things that are not there.
+        InputsInvalid: something is unusable.
+    """
+    errors = [finding for finding in assets.findings if finding.severity == "error"]
+    if assets.inputs is not None and not errors:
+        return assets.inputs
+    count = f"{len(errors)} error{'s'[: len(errors) != 1]}"
+    listed = "".join(f"\n  {finding.file}: {finding.message} {finding.remedy}" for finding in errors)
+    kind = InputsMissing if all(finding.is_missing for finding in errors) else InputsInvalid
+    raise kind(
+        f"The assets cannot be used: {count} (listed above)." if are_shown else f"The assets have {count}:{listed}",
+        remedy="Correct them; nothing was sent.",
+    )
+
+
+def plan_run(resolved: Resolved, assets: Assets, *, are_shown: bool = False) -> PlannedRun:
+    """Plan a run of these assets.
+
+    Args:
+        resolved: the settings.
+        assets: as they were read.
+        are_shown: whether the caller has shown the findings.
+
+    Raises:
+        RunnerError: the assets cannot be used, the settings contradict each other, or the judge cannot be asked.
+    """
+    settings, inputs = resolved.settings, usable_inputs(assets, are_shown=are_shown)
+    label = settings.batch_id or settings.assets.resolve().name or "run"
+    spec = build_spec(settings, inputs, run_id=new_run_id(), label=label)
+    warnings = tuple(check_judge(spec, os.environ))
+    candidates = candidates_of(spec, inputs, texts=assets.texts, settings=settings)
+    return PlannedRun(
+        plan=make_plan(spec, inputs, texts=assets.texts, cached=_uploaded_before(spec), candidates=candidates),
+        spec=spec,
+        inputs=inputs,
+        findings=assets.findings,
+        warnings=warnings,
+        settings=resolved,
+        texts=assets.texts,
+    )
+
+
+def _uploaded_before(spec: RunSpec) -> Mapping[str, str]:
+    """What the cache knows of the service that the run would upload to; an embedded service is always new."""
+    url = spec.target.content_service_url
+    if spec.target.stack == "embedded" or url is None:
+        return {}
+    return UploadCache(cache_folder(), service_url=url.rstrip("/")).entries()
+
+
+def save_plan(planned: PlannedRun) -> Path:
+    """Make the run's directory, with its settings and inputs.
+
+    Raises:
+        DiskError: it cannot be written.
+    """
+    spec = planned.spec
+    stamp = SystemClock().now().strftime("%Y%m%dT%H%M%SZ")
+    label = _UNFIT_FOR_A_NAME.sub("-", spec.label).strip("-.")[:40] or "run"
+    parent = planned.settings.settings.output_dir
+    directory = create_run_directory(parent, f"{stamp}-{label}-{str(spec.run_id)[:8]}")
+    write_atomically(directory / CONFIG_NAME, planned.settings.to_toml())
+    write_atomically(directory / INPUTS_NAME, canonical_json(planned.inputs.model_dump(mode="json")))
+    return directory
+
+
+def log_plan(planned: PlannedRun, directory: Path) -> None:
+    """Write the plan into the log of a run that goes no further."""
+    with run_log(directory, spec=planned.spec, verbose=planned.settings.settings.verbose):
+        structlog.get_logger().info(
+            "runner_validation_state",
+            **plan_facts(planned.plan),
+            warnings=len(planned.findings),
+            inputs_sha256=planned.inputs.digest(),
+        )

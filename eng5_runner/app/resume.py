@@ -1,0 +1,144 @@
+"""Continue a run where its last session ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from eng5_runner.app.environment import versions
+from eng5_runner.app.execute import ignore
+from eng5_runner.app.inspect import Run, open_run
+from eng5_runner.app.logs import run_log
+from eng5_runner.app.money import new_limit
+from eng5_runner.app.session import Finished, SessionWork, Watch, work_on
+from eng5_runner.core.events import BudgetRaised, RunResumed
+from eng5_runner.core.inputs import Inputs
+from eng5_runner.core.next_step import missing_uploads, texts_to_store
+from eng5_runner.core.state import RunState
+from eng5_runner.core.study_size import comparisons_wanted
+from eng5_runner.effects.clock import SystemClock
+from eng5_runner.effects.ledger import require_ledger
+from eng5_runner.effects.run_lock import held
+from eng5_runner.errors import InputsInvalid, InputsMissing
+from eng5_runner.inventory.read import read_assets
+from eng5_runner.run.hydrate import hydrate, is_written, write
+from eng5_runner.run.ports import Update, WorkLeft
+from eng5_runner.run.run_directory import saved_run
+
+_ENDED = ("complete", "not-sent", "budget")
+
+
+def resume(
+    run: str | Path | Run,
+    *,
+    max_cost: float | None = None,
+    metrics_port: int | None = None,
+    emit: Callable[[Update], None] | None = None,
+) -> Run:
+    """Continue a run under the settings it started with.
+
+    Args:
+        run: the run's directory, or the run.
+        max_cost: a higher cost limit in USD.
+        metrics_port: serves live metrics on this loopback port.
+        emit: called in the worker's thread with each event of the run and each notice.
+
+    Returns:
+        The run; unchanged if nothing was left to do.
+
+    Raises:
+        InputsMissing: it is not a run's directory, or the assets are gone and uploads are left.
+        InputsInvalid: the assets have changed.
+        UsageError: the cost limit is not higher.
+        RunnerError: what the run could not continue after.
+        KeyboardInterrupt: it was interrupted. What was gathered is written.
+
+    Example:
+        >>> import eng5_runner as eng5
+        >>> run = eng5.resume("runs/latest")  # doctest: +SKIP
+    """
+    directory = run.path if isinstance(run, Run) else Path(run)
+    resume_run(directory, max_cost=max_cost, watch=Watch(emit=emit or ignore, metrics_port=metrics_port))
+    return open_run(directory)
+
+
+def resume_run(run_directory: Path, *, watch: Watch, max_cost: float | None = None, verbose: bool = False) -> Finished:
+    """Continue a run, with a higher cost limit where one is given.
+
+    Raises:
+        RunnerError: what the run could not continue after.
+    """
+    require_ledger(run_directory)
+    with held(run_directory):
+        saved = saved_run(run_directory)
+        state, inputs = saved.state, saved.inputs
+        raised = new_limit(state, max_cost)
+        if raised is None and state.closed is not None and state.closed.outcome in _ENDED:
+            return _already_done(run_directory)
+        now = SystemClock().now()
+        work = SessionWork(
+            run_directory=run_directory,
+            opening=RunResumed(at=now, versions=versions()),
+            inputs=inputs,
+            texts=_texts(state, inputs),
+            left=_left(state, inputs),
+            raised=None if raised is None else BudgetRaised(at=now, max_cost_usd=raised),
+        )
+        with run_log(run_directory, spec=state.spec, verbose=verbose) as log:
+            return work_on(work, watch=watch, log=log)
+
+
+def _already_done(run_directory: Path) -> Finished:
+    """Nothing is left to do. If a kill came before the outputs were whole, they are written now."""
+    hydrated = hydrate(run_directory)
+    if not is_written(run_directory, hydrated):
+        write(run_directory, hydrated)
+    return Finished(run_directory=run_directory, hydrated=hydrated, was_done=True)
+
+
+def _left(state: RunState, inputs: Inputs) -> WorkLeft:
+    comparisons, _ = comparisons_wanted(state.spec.budget, essays=len(inputs.students) + len(inputs.anchors))
+    texts = texts_to_store(inputs, with_anchors=state.spec.study.assignment_id is None)
+    return WorkLeft(texts=len(texts) - len(state.storage_ids), comparisons=max(comparisons - state.judged, 0))
+
+
+def _texts(state: RunState, inputs: Inputs) -> dict[str, bytes]:
+    """The essays' texts, read again if some are still to be uploaded.
+
+    Raises:
+        InputsMissing: the assets folder is gone.
+        InputsInvalid: it was changed since the run began.
+    """
+    if state.stage not in ("started", "cleared") or not missing_uploads(state, inputs):
+        return {}
+    folder = Path(state.spec.assets)
+    if not folder.is_dir():
+        raise InputsMissing(
+            f"The assets folder {folder} is not there, and uploads are left.", remedy="Put it back, then resume."
+        )
+    assets = read_assets(
+        folder,
+        grade_scale=inputs.grade_scale,
+        encoding=state.spec.encoding,
+        anchors_only=state.spec.mode.anchors_only,
+    )
+    if assets.inputs is None or assets.inputs.digest() != inputs.digest():
+        changed = _changed(inputs, assets.inputs)
+        raise InputsInvalid(
+            f"The assets in {folder} are not those that the run began with: {changed}.",
+            remedy="Restore them, or start a new run.",
+        )
+    return dict(assets.texts)
+
+
+def _changed(before: Inputs, now: Inputs | None) -> str:
+    if now is None:
+        return "they cannot be used any more"
+    old, new = _checksums(before), _checksums(now)
+    names = sorted({path for path in old.keys() | new.keys() if old.get(path) != new.get(path)})
+    return ", ".join(names[:5]) or "instructions, prompt or anchor table"
+
+
+def _checksums(inputs: Inputs) -> dict[str, str]:
+    files = [*(student.file for student in inputs.students), *(anchor.file for anchor in inputs.anchors)]
+    return {file.source_path: file.sha256 for file in files}
