@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?= tests
 
-.PHONY: help setup demo test guard test-pythons check lint-containers bench validate schemas options lock clean
+.PHONY: help setup demo test guard test-pythons check lint-containers bench validate schemas options api lock clean
 
 help:
 	@echo "make setup   create .venv with the console script eng5-runner"
@@ -17,6 +17,7 @@ help:
 	@echo "make validate  rerun the simulations behind docs/validation.md"
 	@echo "make schemas write the generated JSON Schemas into schemas/"
 	@echo "make options write docs/options.md from the option table"
+	@echo "make api     write docs/api.md from the docstrings"
 	@echo "make lock    resolve the dependencies anew (needs the package uv)"
 
 setup: $(VENV)/.runtime
@@ -74,6 +75,9 @@ schemas: $(VENV)/.dev
 
 options: $(VENV)/.dev
 	$(BIN)/python -m tests.support.options_table docs/options.md
+
+api: $(VENV)/.dev
+	$(BIN)/python -m tests.docs.api_page docs/api.md
 
 # The locks carry hashes and name neither an index nor a host.
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet

@@ -46,7 +46,7 @@ def fit(
         >>> [item.item for item in result.items]
         ['x', 'y', 'z']
         >>> round(result.items[0].theta, 2)
-        1.48
+        1.04
     """
     if (anchors is None) != (grade_scale is None):
         raise UsageError("--anchors and --grade-scale go together.", remedy="Give both, or neither.")

@@ -14,10 +14,15 @@ from typing import Any, TextIO
 import structlog
 
 from eng5_runner.app.trace import trace_of
+from eng5_runner.core.events import CallbackAccepted, EssayUploaded, Event
 from eng5_runner.core.spec import RunSpec
+from eng5_runner.run.ports import Lag, Notice, Update, WorkLeft
 
-# Keys whose values are never written; tokens in values are masked wherever they stand.
 LOG_NAME = "run.log.jsonl"
+FOR_PEOPLE_ONLY = frozenset(("repaired", "remark"))
+# Large, in the ledger already, and may hold words of essays.
+_BULKY = frozenset(("raw", "raw_base64", "payload", "spec"))
+# Keys whose values are never written; tokens in values are masked wherever they stand.
 _SECRET_KEY = re.compile(r"token|secret|password|authorization|api_key", re.IGNORECASE)
 _SECRET_VALUE = re.compile(r"eyJ[\w-]{8,}\.[\w-]+\.[\w-]*|Bearer\s+\S+|sk-[\w-]{8,}")
 
@@ -32,23 +37,23 @@ def _redacted(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMap
 
 
 class _RateLimited(logging.Filter):
-    """aiokafka says the same forty times a second while a broker is away: once in ten seconds is enough."""
+    """Each record at most once in ten seconds: aiokafka repeats one forty times a second while a broker is away."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._said: dict[str, float] = {}
+        self._written_at: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether this record is said."""
+        """Whether this record is written."""
         key = f"{record.name}:{record.msg}"
-        if record.created - self._said.get(key, 0.0) < 10.0:  # noqa: PLR2004 - seconds, as the docstring says
+        if record.created - self._written_at.get(key, 0.0) < 10.0:  # noqa: PLR2004 - seconds, as the docstring says
             return False
-        self._said[key] = record.created
+        self._written_at[key] = record.created
         return True
 
 
 class _ToStructlog(logging.Handler):
-    """Libraries' standard log records as lines of ours."""
+    """Writes the standard log records of libraries as lines of our log."""
 
     def __init__(self) -> None:
         super().__init__(level=logging.INFO)
@@ -61,7 +66,7 @@ class _ToStructlog(logging.Handler):
 
 @contextmanager
 def logging_to(sink: Path | TextIO, *, identity: Mapping[str, str], verbose: bool) -> Iterator[None]:
-    """Write the log there while the context lasts.
+    """Write the log there while the context lasts; afterwards the logging of the process is as it was.
 
     Args:
         sink: a file to append to, or an open stream.
@@ -69,6 +74,7 @@ def logging_to(sink: Path | TextIO, *, identity: Mapping[str, str], verbose: boo
         verbose: debug lines as well.
     """
     stream = sink.open("a", encoding="utf-8") if isinstance(sink, Path) else sink
+    before = structlog.get_config() if structlog.is_configured() else None
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -85,21 +91,47 @@ def logging_to(sink: Path | TextIO, *, identity: Mapping[str, str], verbose: boo
     structlog.contextvars.bind_contextvars(**identity)
     handler = _ToStructlog()
     root = logging.getLogger()
+    level = root.level
     root.addHandler(handler)
     root.setLevel(logging.DEBUG if verbose else logging.WARNING)
     try:
         yield
     finally:
         root.removeHandler(handler)
-        structlog.contextvars.clear_contextvars()
-        structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=sys.stderr))
+        root.setLevel(level)
+        structlog.contextvars.unbind_contextvars(*identity)
+        # structlog's own default writes to standard output, which is for data.
+        structlog.configure(**(before or {"logger_factory": structlog.WriteLoggerFactory(file=sys.stderr)}))
         if isinstance(sink, Path):
             stream.close()
 
 
+def event_facts(event: Event) -> dict[str, Any]:
+    """An event for logs and JSON lines: `type` and the fields that are set, without the bulky ones."""
+    return event.model_dump(mode="json", exclude=set(_BULKY), exclude_none=True)
+
+
+def log_update(update: Update) -> None:
+    """Write an event or a notice into the log."""
+    log = structlog.get_logger()
+    match update:
+        case Lag() | WorkLeft():
+            return
+        case Notice():
+            if update.kind not in FOR_PEOPLE_ONLY:
+                is_bad = update.kind in ("trouble", "overspent")
+                log.log(logging.WARNING if is_bad else logging.INFO, update.kind, text=update.text)
+        case _:
+            facts = event_facts(update)
+            name = "".join(f"_{char.lower()}" if char.isupper() else char for char in facts.pop("type")).lstrip("_")
+            comes_by_the_hundred = isinstance(update, EssayUploaded | CallbackAccepted)
+            facts.pop("v", None)
+            log.log(logging.DEBUG if comes_by_the_hundred else logging.INFO, name, **facts)
+
+
 @contextmanager
 def unlogged() -> Iterator[None]:
-    """No log: for commands that belong to no run. What matters they say themselves."""
+    """No log, for commands that belong to no run."""
     with logging_to(Path(os.devnull), identity={}, verbose=False):
         yield
 

@@ -83,7 +83,7 @@ def plan(*, config: str | Path | None = None, **settings: object) -> PlannedRun:
         >>> import eng5_runner as eng5
         >>> planned = eng5.plan(assets="examples/eng5_demo", max_comparisons=60, llm_provider="mock")
         >>> planned.plan.comparisons, planned.plan.students, planned.plan.anchors
-        (60, 12, 12)
+        (60, 30, 14)
     """
     resolved = settings_from(settings, mode="plan", config=config)
     return plan_run(resolved, read_study(resolved.settings))

@@ -22,6 +22,7 @@ import structlog
 from eng5_runner.app.embedded import Child, embedded_stack
 from eng5_runner.app.environment import cache_folder, kafka_password
 from eng5_runner.app.local_checks import local_checks, login_check
+from eng5_runner.app.logs import log_update
 from eng5_runner.app.loop import run_in_thread, run_loop
 from eng5_runner.app.metrics import RunMetrics, kept, measured
 from eng5_runner.app.tokens import Token, admin_token
@@ -160,8 +161,9 @@ async def _session(work: SessionWork, *, watch: Watch, metrics: RunMetrics, inte
         loop.add_signal_handler(number, interruption.on_signal, number)
 
     def emit(update: Update) -> None:
-        watch.emit(update)
+        log_update(update)
         metrics.count(update)
+        watch.emit(update)
 
     with Ledger(work.run_directory) as ledger:
         emit(work.left)

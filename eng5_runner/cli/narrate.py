@@ -1,4 +1,4 @@
-"""Updates in words: each becomes a line for people, a line of the log and a JSON line.
+"""Updates in words: each becomes a line for people or a JSON line.
 
 A command gives `Narrator.emit` to the application:
 
@@ -18,7 +18,6 @@ from types import MappingProxyType
 from typing import IO, cast
 
 import orjson
-import structlog
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -31,6 +30,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from eng5_runner.app.logs import FOR_PEOPLE_ONLY, event_facts
 from eng5_runner.cli.standard_error import StandardError
 from eng5_runner.core.events import (
     BudgetRaised,
@@ -53,9 +53,6 @@ from eng5_runner.run.ports import Lag, Notice, Update, WorkLeft
 PLAIN_EVERY = 5.0
 # Columns of a table where there is no terminal whose width is known.
 PLAIN_WIDTH = 110
-# Not logged and not in JSON lines: large, in the ledger already, and may hold words of essays.
-_BULKY = frozenset(("raw", "raw_base64", "payload", "spec"))
-_FOR_PEOPLE_ONLY = frozenset(("repaired", "remark"))
 _STYLES: Mapping[str, str] = MappingProxyType({
     "trouble": "yellow", "overspent": "yellow", "relief": "green", "stage": "dim", "repaired": "yellow", "remark": "",
 })  # fmt: skip
@@ -100,7 +97,6 @@ class Narrator:
     def __init__(self, *, console: Console, json_lines: bool) -> None:
         self._console = console
         self.json_lines = json_lines
-        self._log = structlog.get_logger()
         self._uploads = _Count("texts stored")
         self._comparisons = _Count("comparisons")
         self._progress: Progress | None = None
@@ -139,20 +135,14 @@ class Narrator:
                 self._event(update)
 
     def _event(self, event: Event) -> None:
-        facts = event.model_dump(mode="json", exclude=set(_BULKY), exclude_none=True)
-        kind = facts.pop("type")
         if self.json_lines:
-            write_json({"event": kind} | facts)
-        level = "debug" if isinstance(event, EssayUploaded | CallbackAccepted) else "info"
-        getattr(self._log, level)(_snake(kind), **{k: v for k, v in facts.items() if k != "v"})
+            facts = event_facts(event)
+            write_json({"event": facts.pop("type")} | facts)
         self._human(event)
 
     def _notice(self, notice: Notice) -> None:
-        if notice.kind not in _FOR_PEOPLE_ONLY:
-            if self.json_lines:
-                write_json({"event": "Notice", "kind": notice.kind, "text": notice.text})
-            is_bad = notice.kind in ("trouble", "overspent")
-            (self._log.warning if is_bad else self._log.info)(notice.kind, text=notice.text)
+        if self.json_lines and notice.kind not in FOR_PEOPLE_ONLY:
+            write_json({"event": "Notice", "kind": notice.kind, "text": notice.text})
         self.say(notice.text, style=_STYLES[notice.kind])
 
     def say(self, text: str, *, style: str = "") -> None:
@@ -227,10 +217,6 @@ def _lines(event: Event) -> Iterator[str]:
             yield f"closed, {event.outcome}{reasons}"
         case _:
             return
-
-
-def _snake(name: str) -> str:
-    return "".join(f"_{char.lower()}" if char.isupper() else char for char in name).lstrip("_")
 
 
 def write_json(value: object) -> None:

@@ -82,12 +82,19 @@ class ComparisonRow(_AskedRow):
     """A judgement.
 
     Attributes:
-        sequence: 1 is the first that arrived.
+        sequence: 1 is the first.
+        request_id: of the LLM provider service.
         essay_a_id: the essay that was shown first.
         essay_b_id: the essay that was shown second.
+        provider: of the judge.
+        model: of the judge.
+        tokens_prompt: the number of tokens read.
+        tokens_completion: the number of tokens written.
         cost_usd: what it cost, in USD.
         started_at: when the judge was asked, in UTC.
         completed_at: when the answer was there, in UTC.
+        winner_id: the essay that won.
+        loser_id: the essay that lost.
         winner_position: `A` or `B`.
         confidence: the judge's own, from 1 to 5; None where it gave none.
         justification: the judge's own; None where it gave none.
@@ -104,7 +111,7 @@ class ComparisonRow(_AskedRow):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedRow(_AskedRow):
-    """A comparison without a winner.
+    """A comparison without a winner; it has the fields of a judgement but those about the answer.
 
     Attributes:
         failure_code: the kind of failure.
