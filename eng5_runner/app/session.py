@@ -30,7 +30,6 @@ from eng5_runner.app.trace import trace_of
 from eng5_runner.contracts.request import Provider
 from eng5_runner.core.events import BudgetRaised, RunResumed, RunStarted
 from eng5_runner.core.inputs import Inputs
-from eng5_runner.core.next_step import exit_code
 from eng5_runner.core.state import RunState, fold
 from eng5_runner.effects.ledger import Ledger
 from eng5_runner.effects.outputs import STACK_FOLDER
@@ -95,11 +94,6 @@ class Finished:
     hydrated: Hydrated
     signal_number: int | None = None
     was_done: bool = False
-
-    @property
-    def exit_code(self) -> int:
-        """The exit code of the process."""
-        return exit_code(self.hydrated.state) if self.signal_number is None else 128 + self.signal_number
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from eng5_runner.app.execute import start_run
 from eng5_runner.app.plan import PlannedRun
 from eng5_runner.app.session import Finished, Watch
 from eng5_runner.cli.narrate import Narrator, people, write_json
+from eng5_runner.core.next_step import exit_code
 from eng5_runner.core.state import RunState
 from eng5_runner.reports.terminal_summary import show_summary
 from eng5_runner.results.artefact.part import to_json
@@ -39,7 +40,8 @@ def show_end(finished: Finished, narrator: Narrator) -> int:
     Returns:
         The process's exit code.
     """
-    artefact, directory, code = finished.hydrated.artefact, finished.run_directory, finished.exit_code
+    artefact, directory, number = finished.hydrated.artefact, finished.run_directory, finished.signal_number
+    code = exit_code(finished.hydrated.state) if number is None else 128 + number
     if narrator.json_lines:
         status = to_json(artefact.runner_status)
         write_json({"event": "Summary", "run_directory": str(directory), "exit": code, "status": status})
