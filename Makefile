@@ -77,7 +77,7 @@ options: $(VENV)/.dev
 	$(BIN)/python -m tests.support.options_table docs/options.md
 
 api: $(VENV)/.dev
-	$(BIN)/python -m tests.docs.api_page docs/api.md
+	$(BIN)/python -m tests.support.api_page docs/api.md
 
 # The locks carry hashes and name neither an index nor a host.
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet

@@ -1,21 +1,38 @@
-"""What the machine and the user's environment give to a run: versions, the cache folder, the Kafka password."""
+"""What the process's environment says: versions for the record, folders, passwords, judges' keys, and the trace.
+
+trace_of(os.environ).headers  # {"traceparent": "00-…"} where the run is part of a trace
+"""
 
 from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
+from dotenv import dotenv_values
 from pydantic import SecretStr
 
-import eng5_runner
 from eng5_runner._version import __version__
 from eng5_runner.core.spec import Versions
 from eng5_runner.errors import ConfigurationError
+from eng5_runner.judges.credentials import PLACES
+from eng5_runner.judges.manifest import USERS_FILE
 
+DOTENV_NAME = ".env"
 _SHA_LENGTHS = range(7, 41)
+_OTHERS_MAY_READ = 0o044
+# W3C Trace Context.
+_PARENT = re.compile(
+    r"(?P<version>[0-9a-f]{2})-(?P<trace>[0-9a-f]{32})-(?P<span>[0-9a-f]{16})-[0-9a-f]{2}(?P<more>-.*)?"
+)
+_MEMBER = re.compile(r"[a-z0-9][a-z0-9_*/@-]{0,255}=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]")
+_MOST_MEMBERS, _LONGEST = 32, 512
 
 
 def versions() -> Versions:
@@ -30,7 +47,7 @@ def versions() -> Versions:
 
 def git_sha() -> str:
     """The commit of this checkout, else the one that the image was built from, else `UNKNOWN`."""
-    root = Path(eng5_runner.__file__).parent.parent
+    root = Path(__file__).parents[2]
     if (root / ".git").exists():
         try:
             git = subprocess.run(  # noqa: S603 - a fixed command
@@ -76,4 +93,77 @@ def kafka_password() -> SecretStr | None:
         return SecretStr(password) if password else None
     raise ConfigurationError(
         f"KAFKA_SASL_PASSWORD_FILE {path} cannot be read: {cause}.", remedy="Name a text file with the password alone."
+    )
+
+
+def load_keys() -> None:
+    """Put the judges' keys and addresses from `.env` into the environment, where they are not there already.
+
+    Everything else in the file is left alone: it may be for another program, and settings have a file of their own. If
+    other users can read the file, a warning goes to standard error.
+
+    Raises:
+        ConfigurationError: the file cannot be read.
+    """
+    path = Path(DOTENV_NAME)
+    ours = {USERS_FILE, *(name for place in PLACES.values() for name in (place.key, place.base_url))}
+    try:
+        values = dotenv_values(path, interpolate=False, encoding="utf-8")
+        mode = path.stat().st_mode
+    except (OSError, UnicodeDecodeError) as error:
+        cause = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise ConfigurationError(
+            f"{path.resolve()} cannot be read: {cause}.", remedy="Correct it, or start elsewhere."
+        ) from None
+    taken = {name: value for name, value in values.items() if name in ours and value and not os.environ.get(name)}
+    os.environ.update(taken)
+    if taken and mode & _OTHERS_MAY_READ:
+        sys.stderr.write(f"{path.resolve()} holds keys and others can read it: chmod 600 {DOTENV_NAME}\n")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """The trace that a run is part of.
+
+    The runner makes no spans of its own and passes the context on as it came: as headers of its HTTP requests and of
+    the record that it publishes, and as `trace_id` on each line of its log.
+
+    Attributes:
+        headers: `traceparent`, and `tracestate` where there is one; empty if we are part of no trace.
+        trace_id: 32 hexadecimal digits, or None.
+        ignored: the variables that were set and cannot be used.
+    """
+
+    headers: Mapping[str, str]
+    trace_id: str | None = None
+    ignored: tuple[str, ...] = ()
+
+
+def trace_of(environment: Mapping[str, str]) -> Trace:
+    """The context in `TRACEPARENT` and `TRACESTATE`; what is malformed is left out."""
+    parent, state = environment.get("TRACEPARENT", "").strip(), environment.get("TRACESTATE", "").strip()
+    trace_id = _trace_id(parent)
+    if trace_id is None:
+        return Trace(headers={}, ignored=("TRACEPARENT",) if parent else ())
+    if not state:
+        return Trace(headers={"traceparent": parent}, trace_id=trace_id)
+    if not _is_state(state):
+        return Trace(headers={"traceparent": parent}, trace_id=trace_id, ignored=("TRACESTATE",))
+    return Trace(headers={"traceparent": parent, "tracestate": state}, trace_id=trace_id)
+
+
+def _trace_id(parent: str) -> str | None:
+    """Version 00 has four fields; a later one may have more, and is read as far as we know it."""
+    match = _PARENT.fullmatch(parent) if parent.isprintable() and len(parent) <= _LONGEST else None
+    if match is None or match["version"] == "ff" or (match["version"] == "00" and match["more"]):
+        return None
+    return match["trace"] if int(match["trace"], 16) and int(match["span"], 16) else None
+
+
+def _is_state(state: str) -> bool:
+    members = [member.strip() for member in state.split(",")]
+    return (
+        len(state) <= _LONGEST
+        and len(members) <= _MOST_MEMBERS
+        and all(_MEMBER.fullmatch(member) or not member for member in members)
     )

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 import structlog
 
-from eng5_runner.app.trace import trace_of
+from eng5_runner.app.environment import trace_of
 from eng5_runner.core.events import CallbackAccepted, EssayUploaded, Event
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.run.ports import Lag, Notice, Update, WorkLeft

@@ -1,4 +1,4 @@
-"""Plan a run: read the assets, decide what is asked of whom, and foretell cost and precision. Nothing is sent."""
+"""Plan a run: read the assets, decide what is asked of whom, and predict cost and precision. Nothing is sent."""
 
 from __future__ import annotations
 

@@ -11,14 +11,13 @@ from pathlib import Path
 
 from eng5_runner.app.assemble import build_spec
 from eng5_runner.app.embedded import embedded_stack
-from eng5_runner.app.environment import cache_folder, kafka_password
+from eng5_runner.app.environment import cache_folder, kafka_password, trace_of
 from eng5_runner.app.local_checks import local_checks, login_check
 from eng5_runner.app.logs import unlogged
 from eng5_runner.app.loop import run_loop
 from eng5_runner.app.session import Emit
 from eng5_runner.app.settings import Settings
 from eng5_runner.app.tokens import Token, admin_token
-from eng5_runner.app.trace import trace_of
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.spec import RunSpec, Target
 from eng5_runner.effects.clock import new_run_id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,6 @@ from eng5_runner.app.environment import versions
 from eng5_runner.app.execute import ignore
 from eng5_runner.app.inspect import Run, open_run
 from eng5_runner.app.logs import run_log
-from eng5_runner.app.money import new_limit
 from eng5_runner.app.session import Finished, SessionWork, Watch, work_on
 from eng5_runner.core.events import BudgetRaised, RunResumed
 from eng5_runner.core.inputs import Inputs
@@ -19,7 +19,7 @@ from eng5_runner.core.study_size import comparisons_wanted
 from eng5_runner.effects.clock import SystemClock
 from eng5_runner.effects.ledger import require_ledger
 from eng5_runner.effects.run_lock import held
-from eng5_runner.errors import InputsInvalid, InputsMissing
+from eng5_runner.errors import InputsInvalid, InputsMissing, UsageError
 from eng5_runner.inventory.read import read_assets
 from eng5_runner.run.hydrate import hydrate, is_written, write
 from eng5_runner.run.ports import Update, WorkLeft
@@ -72,7 +72,7 @@ def resume_run(run_directory: Path, *, watch: Watch, max_cost: float | None = No
     with held(run_directory):
         saved = saved_run(run_directory)
         state, inputs = saved.state, saved.inputs
-        raised = new_limit(state, max_cost)
+        raised = _new_limit(state, max_cost)
         if raised is None and state.closed is not None and state.closed.outcome in _ENDED:
             return _already_done(run_directory)
         now = SystemClock().now()
@@ -86,6 +86,42 @@ def resume_run(run_directory: Path, *, watch: Watch, max_cost: float | None = No
         )
         with run_log(run_directory, spec=state.spec, verbose=verbose) as log:
             return work_on(work, watch=watch, log=log)
+
+
+def _new_limit(state: RunState, wanted: float | None) -> float | None:
+    """The limit to raise to, in USD; None if the limit stays as it is.
+
+    The present limit may be given again while it is not reached: the command that raised it may have been interrupted.
+
+    Args:
+        state: the run.
+        wanted: `--max-cost`, if it was given.
+
+    Raises:
+        UsageError: it is not above the present limit, or the run has nothing left that it could limit.
+    """
+    if wanted is None:
+        return None
+    limit = state.spec.budget.max_cost_usd
+    if limit is None:
+        raise UsageError("This run has no cost limit.", remedy="Resume it without --max-cost.")
+    if state.closed is not None and state.closed.outcome in ("complete", "not-sent"):
+        raise UsageError(
+            f"This run is {state.closed.outcome}: nothing is left to spend money on.", remedy="Start a new run."
+        )
+    if wanted == limit and not state.at_limit:
+        return None
+    if not math.isfinite(wanted) or wanted <= limit:
+        raise UsageError(
+            f"--max-cost {wanted:g} is not above the present limit of {limit:g} USD.",
+            remedy=f"{state.cost_usd:.4f} USD are spent; give a higher limit.",
+        )
+    if state.prepared is not None and state.preflight and state.preflight.comparison_at_most_usd is not None:
+        raise UsageError(
+            "The CJ service of this run supports no cost limit, so the number of comparisons was fixed at the start.",
+            remedy="Resume it without --max-cost, or start a new run with a higher limit.",
+        )
+    return wanted
 
 
 def _already_done(run_directory: Path) -> Finished:

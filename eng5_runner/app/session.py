@@ -20,13 +20,12 @@ from pathlib import Path
 import structlog
 
 from eng5_runner.app.embedded import Child, embedded_stack
-from eng5_runner.app.environment import cache_folder, kafka_password
+from eng5_runner.app.environment import cache_folder, kafka_password, trace_of
 from eng5_runner.app.local_checks import local_checks, login_check
 from eng5_runner.app.logs import log_update
 from eng5_runner.app.loop import run_in_thread, run_loop
 from eng5_runner.app.metrics import RunMetrics, kept, measured
 from eng5_runner.app.tokens import Token, admin_token
-from eng5_runner.app.trace import trace_of
 from eng5_runner.contracts.request import Provider
 from eng5_runner.core.events import BudgetRaised, RunResumed, RunStarted
 from eng5_runner.core.inputs import Inputs
@@ -98,7 +97,7 @@ class Finished:
 
 @dataclass(slots=True)
 class _Interruption:
-    """A wish to end the session: the first ends it in order, the second at once."""
+    """A request to end the session: the first ends it in order, the second at once."""
 
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     signal_number: int | None = None

@@ -233,7 +233,7 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         if Path(".env").is_file():
-            from eng5_runner.app.dotenv import load_keys
+            from eng5_runner.app.environment import load_keys
 
             load_keys()
         app()

@@ -11,7 +11,6 @@ import jsonschema_rs
 from jsonschema import Draft202012Validator, FormatChecker
 from pydantic import JsonValue
 
-import eng5_runner
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.part import to_json
 
@@ -20,7 +19,7 @@ _RELATIVE = Path("eng5_np") / "assessment_run.schema.json"
 
 def artefact_schema() -> dict[str, JsonValue]:
     """The schema of `assessment_run.*.json`."""
-    package = Path(eng5_runner.__file__).parent
+    package = Path(__file__).parents[1]
     # An installed wheel carries the schemas inside; a checkout has them beside the package.
     inside = package / "_schemas" / _RELATIVE
     path = inside if inside.is_file() else package.parent / "schemas" / _RELATIVE

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 import eng5_runner as eng5
-from tests.cli.conftest import build_study
+from tests.support.small_study import build_study
 
 
 @pytest.fixture(scope="session")

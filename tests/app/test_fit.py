@@ -10,7 +10,7 @@ import pytest
 
 from eng5_runner.app.fit import fit
 from eng5_runner.errors import InputsInvalid, InputsMissing, UsageError
-from eng5_runner.results.tables import _FORMULA_STARTS
+from eng5_runner.results.tables import FORMULA_STARTS
 
 ROWS = [
     {"item_a": "x", "item_b": "y", "winner": "a", "judge": "j1", "count": 3},
@@ -44,15 +44,15 @@ def test_a_fits_repr_says_how_large_and_how_reliable_it_is() -> None:
     assert text.startswith("FitResult: 3 items, 6 comparisons, reliability 0.")
 
 
-@pytest.mark.parametrize("start", _FORMULA_STARTS)
+@pytest.mark.parametrize("start", FORMULA_STARTS)
 def test_an_item_that_a_spreadsheet_would_run_is_inert(start: str) -> None:
     item = f"{start}cmd|x"
     result = fit([{"item_a": item, "item_b": "y", "winner": "a"}], prior_sd=2, position_effect=False)
     name = result.items[0].item  # what strips a name's white space decides what is left of the start
     assert name.strip() == item.strip()
     cells = [row[0] for row in csv.reader(io.StringIO(result.to_csv().decode(), newline=""))]
-    assert cells[1] == (f"'{name}" if name.startswith(_FORMULA_STARTS) else name)
-    assert not cells[1].startswith(_FORMULA_STARTS)
+    assert cells[1] == (f"'{name}" if name.startswith(FORMULA_STARTS) else name)
+    assert not cells[1].startswith(FORMULA_STARTS)
 
 
 def test_full_width_formulas_are_inert_as_they_are_in_the_tables() -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
 
-from eng5_runner.errors import ConfigurationError
 from eng5_runner.results.rows import Rows
+
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -64,8 +67,13 @@ def test_a_pydantic_row_keeps_its_parts_as_plain_values() -> None:
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
-def test_without_the_library_the_error_says_how_to_install_it(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(ConfigurationError) as error:
-        getattr(ROWS, f"to_{library}")()
-    assert error.value.remedy == f"python -m pip install {library}"
+def test_without_the_library_the_error_says_how_to_install_it(library: str) -> None:
+    code = (
+        f"import sys; sys.modules['{library}'] = None\n"
+        "from eng5_runner.errors import ConfigurationError\n"
+        "from tests.app.test_rows import ROWS\n"
+        f"try: ROWS.to_{library}()\n"
+        "except ConfigurationError as error: print(error.remedy)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ran.stdout == f"python -m pip install {library}\n"

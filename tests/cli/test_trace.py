@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eng5_runner.app.trace import trace_of
+from eng5_runner.app.environment import trace_of
 from tests.support.runner import newest, run
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import eng5_runner as eng5
-from tests.docs.api_page import page
+from tests.support.api_page import page
 
 PAGE = Path(__file__).parents[2] / "docs" / "api.md"
 

@@ -1,4 +1,4 @@
-"""Writes docs/api.md from the docstrings of what `eng5_runner` exports: `python -m tests.docs.api_page docs/api.md`."""
+"""Writes docs/api.md from the docstrings of what `eng5_runner` exports (`make api`)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from eng5_runner.measure.quality.triads import Triads
 from eng5_runner.planning.plan import Plan
 from eng5_runner.results.fit import FitReliability, FitResult, FittedItem, JudgeFit
 from eng5_runner.results.rows import Rows
-from eng5_runner.results.run_rows import AnchorRow, ComparisonRow, EssayRow, FailedRow
+from eng5_runner.results.run_rows import AnchorResult, ComparisonRow, EssayResult, FailedRow
 from eng5_runner.run.verify import Verified
 
 FUNCTIONS = ("plan", "execute", "resume", "open_run", "verify", "compare", "fit")
 TYPES = (
-    eng5.Run, Rows, EssayRow, ComparisonRow, AnchorRow, FailedRow, PlannedRun, Plan, Verified, FitResult, FittedItem,
+    eng5.Run, Rows, EssayResult, ComparisonRow, AnchorResult, FailedRow, PlannedRun, Plan, Verified, FitResult, FittedItem,
     FitReliability, JudgeFit, PositionEffect, Consistency, Triads,
 )  # fmt: skip
 HEAD = """\
