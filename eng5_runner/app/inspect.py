@@ -19,9 +19,9 @@ from eng5_runner.results.compare import compare_artefacts
 from eng5_runner.results.reading import Object, number, rows, table_of
 from eng5_runner.results.rows import Rows
 from eng5_runner.results.run_rows import (
-    AnchorResult,
+    AnchorPosition,
     ComparisonRow,
-    EssayResult,
+    EssayPosition,
     FailedRow,
     anchor_rows,
     comparison_rows,
@@ -94,7 +94,7 @@ class Run:
         return None if value is None else number(value)
 
     @cached_property
-    def essays(self) -> Rows[EssayResult]:
+    def essays(self) -> Rows[EssayPosition]:
         """All essays with positions (logits) and grades, the highest first."""
         return essay_rows(self.artefact)
 
@@ -104,7 +104,7 @@ class Run:
         return comparison_rows(self.artefact)
 
     @cached_property
-    def anchors(self) -> Rows[AnchorResult]:
+    def anchors(self) -> Rows[AnchorPosition]:
         """The anchors with their known grade and the one that the other anchors give them."""
         return anchor_rows(self.artefact)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EssayResult:
+class EssayPosition:
     """An essay on the scale.
 
     Attributes:
@@ -123,7 +123,7 @@ class FailedRow(_AskedRow):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AnchorResult:
+class AnchorPosition:
     """An anchor, and what the other anchors say about it.
 
     Attributes:
@@ -149,7 +149,7 @@ class AnchorResult:
     refused: str | None
 
 
-def essay_rows(artefact: Object) -> Rows[EssayResult]:
+def essay_rows(artefact: Object) -> Rows[EssayPosition]:
     """The essays, the highest first."""
     grades = {str(row["essay_id"]): row for row in rows(artefact["grade_projections"])}
     made = []
@@ -157,8 +157,8 @@ def essay_rows(artefact: Object) -> Rows[EssayResult]:
         interval = essay.get("interval_90")
         low, high = interval if isinstance(interval, list) else (None, None)
         grade = grades.get(str(essay["essay_id"]), {})
-        made.append(_row(EssayResult, {**grade, **essay, "theta_low": low, "theta_high": high}))
-    return Rows(made, row_type=EssayResult)
+        made.append(_row(EssayPosition, {**grade, **essay, "theta_low": low, "theta_high": high}))
+    return Rows(made, row_type=EssayPosition)
 
 
 def comparison_rows(artefact: Object) -> Rows[ComparisonRow]:
@@ -171,7 +171,7 @@ def failed_rows(artefact: Object) -> Rows[FailedRow]:
     return _asked(artefact["failed_comparisons"], FailedRow)
 
 
-def anchor_rows(artefact: Object) -> Rows[AnchorResult]:
+def anchor_rows(artefact: Object) -> Rows[AnchorPosition]:
     """The anchors, the highest first."""
     left_out = rows(table_of(artefact["anchor_alignment"]).get("left_out"))
     others = {str(row["anchor_id"]): row for row in left_out}
@@ -180,9 +180,11 @@ def anchor_rows(artefact: Object) -> Rows[AnchorResult]:
         if essay["is_anchor"]:
             name = str(essay["essay_id"])
             made.append(
-                _row(AnchorResult, {**essay, **others.get(name, {}), "anchor_id": name, "grade": essay["anchor_grade"]})
+                _row(
+                    AnchorPosition, {**essay, **others.get(name, {}), "anchor_id": name, "grade": essay["anchor_grade"]}
+                )
             )
-    return Rows(made, row_type=AnchorResult)
+    return Rows(made, row_type=AnchorPosition)
 
 
 def _asked(comparisons: Json, row_type: type[RowT]) -> Rows[RowT]:

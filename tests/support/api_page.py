@@ -15,13 +15,13 @@ from eng5_runner.measure.quality.triads import Triads
 from eng5_runner.planning.plan import Plan
 from eng5_runner.results.fit import FitReliability, FitResult, FittedItem, JudgeFit
 from eng5_runner.results.rows import Rows
-from eng5_runner.results.run_rows import AnchorResult, ComparisonRow, EssayResult, FailedRow
+from eng5_runner.results.run_rows import AnchorPosition, ComparisonRow, EssayPosition, FailedRow
 from eng5_runner.run.verify import Verified
 
 FUNCTIONS = ("plan", "execute", "resume", "open_run", "verify", "compare", "fit")
 TYPES = (
-    eng5.Run, Rows, EssayResult, ComparisonRow, AnchorResult, FailedRow, PlannedRun, Plan, Verified, FitResult, FittedItem,
-    FitReliability, JudgeFit, PositionEffect, Consistency, Triads,
+    eng5.Run, Rows, EssayPosition, ComparisonRow, AnchorPosition, FailedRow, PlannedRun, Plan, Verified, FitResult,
+    FittedItem, FitReliability, JudgeFit, PositionEffect, Consistency, Triads,
 )  # fmt: skip
 HEAD = """\
 <!-- Generated from the docstrings by `make api`; a test holds it to them and runs every example. -->
