@@ -202,3 +202,12 @@ def test_the_example_of_each_function_works(
     for test in tests:
         runner.run(test, out=report.append)
     assert runner.failures == 0, "".join(report)
+
+
+@pytest.mark.parametrize("name", ["0.1.0-recorded", "0.1.0-execute", "0.1.0-resumed", "0.1.0-anchor-align"])
+def test_a_run_of_an_earlier_version_opens(name: str) -> None:
+    opened = eng5.open_run(ROOT / "tests" / "guard" / "runs" / name)
+    assert opened.outcome == "complete"
+    assert len(opened.essays) >= len(opened.anchors) >= 2
+    assert len(opened.comparisons) == len(opened.comparisons.to_pandas()) > 0
+    assert str(len(opened.comparisons)) in repr(opened)
