@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -26,8 +27,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
             assets=study, max_comparisons=160, seed=3, output_dir=folder / "runs", batch_id="small", emit=updates.append
         )
 
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.CRITICAL)
     run = asyncio.run(in_a_running_loop())
-    yield SimpleNamespace(run=run, updates=updates, study=study, folder=folder)
+    left = root.level
+    root.setLevel(level)
+    yield SimpleNamespace(run=run, updates=updates, study=study, folder=folder, level_left=left)
     os.environ.pop("ENG5_CACHE_DIR")
     if kept is not None:
         os.environ["ENG5_CACHE_DIR"] = kept
