@@ -1,8 +1,9 @@
 """The use cases without a command line and without printing; the public Python API is a part of them.
 
-Each module is one use case: `plan`, `execute`, `resume`, `preflight`, `inspect` (open, verify, compare, hydrate, report,
-status) and `fit`. A use case takes settings or a run's directory and returns a typed result. What happens on the way
-goes as updates (events, notices) to an `emit` callback; the command line shows them, a program may ignore them.
+Each of these modules is one use case: `plan`, `execute`, `resume`, `preflight`, `inspect` (open, verify, compare,
+hydrate, report, status) and `fit`. A use case takes settings or a run's directory and returns a typed result. What
+happens on the way goes as updates (events, notices) to an `emit` callback; the command line shows them, a program may
+ignore them.
 
     planned = plan_run(resolved, read_study(resolved.settings))
     directory = save_plan(planned)

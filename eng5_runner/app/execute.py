@@ -7,10 +7,10 @@ from pathlib import Path
 
 from eng5_runner.app.environment import versions
 from eng5_runner.app.inspect import Run, open_run
-from eng5_runner.app.keywords import settings_from
 from eng5_runner.app.logs import run_log
 from eng5_runner.app.plan import PlannedRun, plan_run, read_study, save_plan
 from eng5_runner.app.session import Finished, SessionWork, Watch, work_on
+from eng5_runner.app.settings import settings_from
 from eng5_runner.core.events import RunStarted
 from eng5_runner.core.next_step import texts_to_store
 from eng5_runner.effects.clock import SystemClock
@@ -35,7 +35,7 @@ def execute(
         mode: `execute`, `dry-run` (write the request and send nothing) or `anchor-align` (compare the anchors alone).
         config: a settings file (TOML); keyword arguments go before it.
         emit: called in the worker's thread with each event of the run and each notice, for progress.
-        settings: any option of `eng5-runner --help-all` under its name with underscores, such as `assets`,
+        settings: any setting of docs/options.md, such as `assets`,
             `max_comparisons` (a number), `max_cost` (USD), `completion_timeout` (seconds).
 
     Returns:
@@ -51,7 +51,7 @@ def execute(
         >>> run.outcome, len(run.comparisons)
         ('complete', 60)
     """
-    resolved = settings_from(settings, mode=mode, config=config)
+    resolved = settings_from(environment={}, mode=mode, config=config, **settings)
     planned = plan_run(resolved, read_study(resolved.settings))
     directory = save_plan(planned)
     start_run(planned, directory, watch=Watch(emit=emit or ignore, metrics_port=resolved.settings.metrics_port))

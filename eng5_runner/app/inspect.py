@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from eng5_runner.canonical import Json
 from eng5_runner.core.next_step import missing_uploads, next_step
-from eng5_runner.core.state import RunState
 from eng5_runner.effects.ledger import require_ledger
 from eng5_runner.effects.outputs import write_atomically
 from eng5_runner.effects.run_lock import held
-from eng5_runner.errors import InputsInvalid, InputsMissing
+from eng5_runner.errors import InputsInvalid
 from eng5_runner.reports.html_report import REPORT_NAME
-from eng5_runner.results.compare import compare_artefacts
-from eng5_runner.results.reading import Object, number, rows, table_of
+from eng5_runner.results.artefact import Artefact
+from eng5_runner.results.artefact.study import Comparison, FailedComparison
+from eng5_runner.results.compare import RunsCompared, compare_artefacts
 from eng5_runner.results.rows import Rows
-from eng5_runner.results.run_rows import (
-    AnchorPosition,
-    ComparisonRow,
-    EssayPosition,
-    FailedRow,
-    anchor_rows,
-    comparison_rows,
-    essay_rows,
-    failed_rows,
-)
+from eng5_runner.results.run_rows import AnchorPosition, EssayPosition, anchor_rows, essay_rows
 from eng5_runner.run import verify as verification
+from eng5_runner.run.artefact_file import load_artefact
 from eng5_runner.run.hydrate import Hydrated, hydrate, write
 from eng5_runner.run.run_directory import saved_run
 from eng5_runner.run.verify import Verified
@@ -44,13 +34,12 @@ class Run:
     """
 
     path: Path
-    artefact: Object
+    artefact: Artefact
 
     def __repr__(self) -> str:
-        essays, costs = rows(self.artefact["bt_summary"]), table_of(self.artefact["costs"])
-        counts = table_of(table_of(self.artefact["runner_status"])["comparisons"])
-        anchors = sum(essay["is_anchor"] is True for essay in essays)
-        judged = f"{counts['judged']} comparisons, {counts['failed']} failed, {number(costs['total_usd']):.4f} USD"
+        essays, counts = self.artefact.bt_summary, self.artefact.runner_status.comparisons
+        anchors = sum(entry.is_anchor for entry in essays)
+        judged = f"{counts.judged} comparisons, {counts.failed} failed, {self.artefact.costs.total_usd:.4f} USD"
         lines = [
             f"Run {self.id} ({self.label}), {self.mode}, {self.outcome}",
             f"judge: {', '.join(self.judges) or 'none'}",
@@ -63,55 +52,53 @@ class Run:
     @property
     def id(self) -> str:
         """The run's UUID."""
-        return str(table_of(self.artefact["metadata"])["batch_uuid"])
+        return self.artefact.metadata.batch_uuid
 
     @property
     def label(self) -> str:
         """The name that a person gave it."""
-        return str(table_of(self.artefact["metadata"])["batch_label"])
+        return self.artefact.metadata.batch_label
 
     @property
     def mode(self) -> str:
         """`execute`, `dry-run` or `anchor-align`."""
-        return str(table_of(self.artefact["metadata"])["runner_mode"])
+        return self.artefact.metadata.runner_mode.value
 
     @property
     def outcome(self) -> str:
-        """`complete`, `partial`, `budget`, `failed`, `interrupted`, `not-sent`, or `open` while it goes on."""
-        return str(table_of(self.artefact["runner_status"])["outcome"])
+        """`complete`, `partial`, `budget`, `failed`, `interrupted`, `not-sent`, `not-awaited`, or `open`."""
+        return self.artefact.runner_status.outcome
 
     @property
     def judges(self) -> tuple[str, ...]:
         """Provider and model of each judge."""
-        judges = rows(table_of(self.artefact["metadata"])["judges"])
-        return tuple(f"{judge['provider']} {judge['model']}" for judge in judges)
+        return tuple(f"{judge.provider} {judge.model}" for judge in self.artefact.metadata.judges)
 
     @property
     def reliability(self) -> float | None:
         """The reliability of the judge's order, 0 to 1; None without comparisons. It says nothing about teachers."""
-        reliability = table_of(table_of(self.artefact["bt_model"]).get("reliability"))
-        value = reliability.get("empirical_bayes")
-        return None if value is None else number(value)
+        model = self.artefact.bt_model
+        return None if model is None else model.reliability.empirical_bayes
 
     @cached_property
     def essays(self) -> Rows[EssayPosition]:
         """All essays with positions (logits) and grades, the highest first."""
         return essay_rows(self.artefact)
 
-    @cached_property
-    def comparisons(self) -> Rows[ComparisonRow]:
+    @property
+    def comparisons(self) -> Rows[Comparison]:
         """The judgements."""
-        return comparison_rows(self.artefact)
+        return Rows(self.artefact.llm_comparisons, row_type=Comparison)
 
     @cached_property
     def anchors(self) -> Rows[AnchorPosition]:
         """The anchors with their known grade and the one that the other anchors give them."""
         return anchor_rows(self.artefact)
 
-    @cached_property
-    def failed(self) -> Rows[FailedRow]:
+    @property
+    def failed(self) -> Rows[FailedComparison]:
         """The comparisons without a winner."""
-        return failed_rows(self.artefact)
+        return Rows(self.artefact.failed_comparisons, row_type=FailedComparison)
 
 
 def open_run(path: str | Path) -> Run:
@@ -125,7 +112,7 @@ def open_run(path: str | Path) -> Run:
         `.to_pandas()` and `.to_polars()`. What the file says is taken as it is; `eng5.verify` proves it.
 
     Raises:
-        InputsMissing: the directory holds no artefact: it is no run, or a plan, or a run that has not ended yet.
+        InputsMissing: the directory has no artefact: it is no run, or a run that has not ended yet.
         InputsInvalid: the artefact is damaged.
 
     Example:
@@ -137,25 +124,7 @@ def open_run(path: str | Path) -> Run:
         True
     """
     directory = Path(path)
-    return Run(path=directory, artefact=_load(directory))
-
-
-def _load(directory: Path) -> dict[str, Json]:
-    path = next(iter(sorted(directory.glob("assessment_run.*.json"))), None)
-    if path is None:
-        raise InputsMissing(
-            f"{directory} holds no artefact.",
-            remedy="Name the directory of a run that has ended; `eng5-runner hydrate` writes a missing artefact.",
-        )
-    try:
-        artefact = json.loads(path.read_bytes())
-    except OSError as error:
-        raise InputsMissing(f"{path} cannot be read: {error.strerror}.", remedy="Check its permissions.") from None
-    except ValueError:
-        artefact = None
-    if not isinstance(artefact, dict):
-        raise InputsInvalid(f"{path} is damaged.", remedy="`eng5-runner hydrate` writes it again.")
-    return artefact
+    return Run(path=directory, artefact=load_artefact(directory))
 
 
 def _directory(run: str | Path | Run) -> Path:
@@ -184,7 +153,7 @@ def verify(run: str | Path | Run) -> Verified:
     return verification.verify(_directory(run))
 
 
-def compare(a: str | Path | Run, b: str | Path | Run) -> dict[str, Json]:
+def compare(a: str | Path | Run, b: str | Path | Run) -> RunsCompared:
     """Compare two runs of the same essays: positions, grades, verdicts, cost.
 
     Essays are the same where their texts are the same, whatever they are called.
@@ -194,8 +163,8 @@ def compare(a: str | Path | Run, b: str | Path | Run) -> dict[str, Json]:
         b: another one.
 
     Returns:
-        The comparison: `essays`, `positions` (correlations with 90% intervals), `grades`, `verdicts`, `anchors`,
-        `costs` (USD). Figures that are not defined are None.
+        The comparison: `.essays`, `.positions` (correlations with 90% intervals), `.grades`, `.verdicts`, `.anchors`,
+        `.costs` (USD). A figure that is undefined is None.
 
     Raises:
         InputsMissing: a run has no artefact.
@@ -203,17 +172,17 @@ def compare(a: str | Path | Run, b: str | Path | Run) -> dict[str, Json]:
 
     Example:
         >>> import eng5_runner as eng5
-        >>> eng5.compare(demo, demo)["verdicts"]["agreement"]
+        >>> eng5.compare(demo, demo).verdicts.agreement
         1.0
     """
-    one, other = (run if isinstance(run, Run) else open_run(run) for run in (a, b))
-    comparison = compare_artefacts(one.artefact, other.artefact)
-    if not number(table_of(comparison["essays"]).get("shared")):
+    first, second = (run if isinstance(run, Run) else open_run(run) for run in (a, b))
+    compared = compare_artefacts(first.artefact, second.artefact)
+    if not compared.essays.shared:
         raise InputsInvalid(
-            f"{one.path} and {other.path} have no essay in common.",
+            f"{first.path} and {second.path} have no essay in common.",
             remedy="Compare runs of the same texts; names may differ.",
         )
-    return comparison
+    return compared
 
 
 def hydrate_run(run_directory: Path) -> Hydrated:
@@ -293,7 +262,7 @@ def status_of(run_directory: Path) -> RunStatus:
         RunnerError: it is not a run's directory, or it is damaged.
     """
     saved = saved_run(run_directory)
-    state: RunState = saved.state
+    state = saved.state
     spec, closed = state.spec, state.closed
     return RunStatus(
         run=str(spec.run_id),

@@ -14,9 +14,8 @@ from eng5_runner.app.assemble import build_spec
 from eng5_runner.app.candidates import candidates_of
 from eng5_runner.app.environment import cache_folder
 from eng5_runner.app.judge_check import check_judge
-from eng5_runner.app.keywords import settings_from
 from eng5_runner.app.logs import run_log
-from eng5_runner.app.settings import Resolved, Settings
+from eng5_runner.app.settings import Resolved, Settings, settings_from
 from eng5_runner.canonical import canonical_json
 from eng5_runner.core.inputs import Finding, Inputs
 from eng5_runner.core.spec import RunSpec
@@ -67,7 +66,7 @@ def plan(*, config: str | Path | None = None, **settings: object) -> PlannedRun:
 
     Args:
         config: a settings file (TOML); keyword arguments go before it.
-        settings: any option of `eng5-runner --help-all` under its name with underscores, such as `assets`,
+        settings: any setting of docs/options.md, such as `assets`,
             `max_comparisons` (a number), `max_cost` (USD), `llm_provider`, `seed`.
 
     Returns:
@@ -85,7 +84,7 @@ def plan(*, config: str | Path | None = None, **settings: object) -> PlannedRun:
         >>> planned.plan.comparisons, planned.plan.students, planned.plan.anchors
         (60, 30, 14)
     """
-    resolved = settings_from(settings, mode="plan", config=config)
+    resolved = settings_from(environment={}, config=config, **settings | {"mode": "plan"})
     return plan_run(resolved, read_study(resolved.settings))
 
 

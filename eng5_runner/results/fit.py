@@ -31,7 +31,7 @@ from eng5_runner.measure.quality.misfit import (
     repeat_consistency,
     swap_consistency,
 )
-from eng5_runner.measure.quality.reliability import empirical_bayes, reliability_interval, separation
+from eng5_runner.measure.quality.reliability import draws_for, empirical_bayes, reliability_interval, separation
 from eng5_runner.measure.quality.triads import Triads, circular_triads
 from eng5_runner.results.comparison_table import ComparisonTable
 from eng5_runner.results.rows import Rows
@@ -39,8 +39,8 @@ from eng5_runner.results.tables import inert
 
 # More than any judge is known to; the last digits of two machines may differ.
 _DECIMALS = 9
-# The bootstrap of the reliability: its seed, and as many draws as the number of items leaves time for.
-_SEED, _MOST_DRAWS, _FEWEST_DRAWS, _DRAWS_TIMES_ITEMS = 1, 200, 20, 20_000
+# Of the bootstrap of the reliability.
+_SEED = 1
 # The number of triads grows with the cube of an item's comparisons.
 _CLOSE_LOOK_UP_TO = 1_500
 _TIE = 0.5
@@ -325,8 +325,7 @@ def _in_ties(comparisons: Comparisons) -> frozenset[str]:
 
 
 def _reliability(model: Fit) -> FitReliability:
-    draws = max(_FEWEST_DRAWS, min(_MOST_DRAWS, _DRAWS_TIMES_ITEMS // len(model.items)))
-    low, high = reliability_interval(model, model.comparisons, seed=_SEED, draws=draws)
+    low, high = reliability_interval(model, model.comparisons, seed=_SEED, draws=draws_for(len(model.items)))
     return FitReliability(
         eb=_rounded(empirical_bayes(model)),
         interval=(_rounded(low), _rounded(high)),

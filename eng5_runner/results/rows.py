@@ -10,7 +10,7 @@ A row has a name and a type for each field, a frame a column for each field:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields, is_dataclass
 from enum import Enum
 from importlib import import_module
 from types import ModuleType
@@ -91,6 +91,8 @@ def _plain(value: object) -> object:
         return value.value
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
     return list(value) if isinstance(value, tuple) else value
 
 

@@ -1,20 +1,12 @@
-"""The rows of a run for programs: essays, comparisons, failed comparisons and anchors, with a unit for each field."""
+"""The essays and the anchors of a run as rows for programs: place and grade of each, which the artefact has apart."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass
 
-from eng5_runner.canonical import Json
-from eng5_runner.results.reading import Object, rows, table_of
+from eng5_runner.results.artefact import Artefact
+from eng5_runner.results.artefact.measurement import BTEntry, GradeProjection
 from eng5_runner.results.rows import Rows
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-    RowT = TypeVar("RowT", bound=DataclassInstance)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +18,7 @@ class EssayPosition:
         is_anchor: whether its grade was known before.
         theta: its position in logits; all positions sum to zero.
         standard_error: of `theta`, in logits.
-        theta_low: the lower end of the 90% interval of `theta`.
+        theta_low: the lower end of the 90% interval of `theta`; None in artefacts of old versions.
         theta_high: its upper end.
         rank: 1 is the highest.
         comparison_count: the number of comparisons that it took part in.
@@ -46,11 +38,11 @@ class EssayPosition:
     is_anchor: bool
     theta: float
     standard_error: float
-    theta_low: float
-    theta_high: float
+    theta_low: float | None
+    theta_high: float | None
     rank: int
     comparison_count: int
-    wins: float
+    wins: int
     infit: float | None
     outfit: float | None
     flag: str | None
@@ -60,66 +52,6 @@ class EssayPosition:
     within_one_step: float | None
     confidence: str | None
     extrapolated: bool | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _AskedRow:
-    sequence: int
-    request_id: str
-    essay_a_id: str
-    essay_b_id: str
-    provider: str
-    model: str
-    tokens_prompt: int
-    tokens_completion: int
-    cost_usd: float
-    started_at: datetime
-    completed_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ComparisonRow(_AskedRow):
-    """A judgement.
-
-    Attributes:
-        sequence: 1 is the first.
-        request_id: of the LLM provider service.
-        essay_a_id: the essay that was shown first.
-        essay_b_id: the essay that was shown second.
-        provider: of the judge.
-        model: of the judge.
-        tokens_prompt: the number of tokens read.
-        tokens_completion: the number of tokens written.
-        cost_usd: what it cost, in USD.
-        started_at: when the judge was asked, in UTC.
-        completed_at: when the answer was there, in UTC.
-        winner_id: the essay that won.
-        loser_id: the essay that lost.
-        winner_position: `A` or `B`.
-        confidence: the judge's own, from 1 to 5; None where it gave none.
-        justification: the judge's own; None where it gave none.
-        prompt_hash: the SHA-256 of the prompt.
-    """
-
-    winner_id: str
-    loser_id: str
-    winner_position: str
-    confidence: float | None
-    justification: str | None
-    prompt_hash: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FailedRow(_AskedRow):
-    """A comparison without a winner; it has the fields of a judgement but those about the answer.
-
-    Attributes:
-        failure_code: the kind of failure.
-        failure_reason: in the service's words.
-    """
-
-    failure_code: str
-    failure_reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,57 +76,63 @@ class AnchorPosition:
     standard_error: float
     rank: int
     comparison_count: int
-    wins: float
+    wins: int
     projected_grade: str | None
     refused: str | None
 
 
-def essay_rows(artefact: Object) -> Rows[EssayPosition]:
+def essay_rows(artefact: Artefact) -> Rows[EssayPosition]:
     """The essays, the highest first."""
-    grades = {str(row["essay_id"]): row for row in rows(artefact["grade_projections"])}
-    made = []
-    for essay in rows(artefact["bt_summary"]):
-        interval = essay.get("interval_90")
-        low, high = interval if isinstance(interval, list) else (None, None)
-        grade = grades.get(str(essay["essay_id"]), {})
-        made.append(_row(EssayPosition, {**grade, **essay, "theta_low": low, "theta_high": high}))
-    return Rows(made, row_type=EssayPosition)
+    grades = {grade.essay_id: grade for grade in artefact.grade_projections}
+    return Rows(
+        [_essay(entry, grades.get(entry.essay_id)) for entry in artefact.bt_summary],
+        row_type=EssayPosition,
+    )
 
 
-def comparison_rows(artefact: Object) -> Rows[ComparisonRow]:
-    """The judgements, in the order of their sequence numbers."""
-    return _asked(artefact["llm_comparisons"], ComparisonRow)
+def _essay(entry: BTEntry, grade: GradeProjection | None) -> EssayPosition:
+    low, high = entry.interval_90 or (None, None)
+    return EssayPosition(
+        essay_id=entry.essay_id,
+        is_anchor=entry.is_anchor,
+        theta=entry.theta,
+        standard_error=entry.standard_error,
+        theta_low=low,
+        theta_high=high,
+        rank=entry.rank,
+        comparison_count=entry.comparison_count,
+        wins=entry.wins,
+        infit=entry.infit,
+        outfit=entry.outfit,
+        flag=entry.flag,
+        anchor_grade=entry.anchor_grade,
+        grade=None if grade is None else grade.grade,
+        most_probable_grade=None if grade is None else grade.most_probable_grade,
+        within_one_step=None if grade is None else grade.within_one_step,
+        confidence=None if grade is None else grade.confidence,
+        extrapolated=None if grade is None else grade.extrapolated,
+    )
 
 
-def failed_rows(artefact: Object) -> Rows[FailedRow]:
-    """The comparisons without a winner."""
-    return _asked(artefact["failed_comparisons"], FailedRow)
-
-
-def anchor_rows(artefact: Object) -> Rows[AnchorPosition]:
+def anchor_rows(artefact: Artefact) -> Rows[AnchorPosition]:
     """The anchors, the highest first."""
-    left_out = rows(table_of(artefact["anchor_alignment"]).get("left_out"))
-    others = {str(row["anchor_id"]): row for row in left_out}
+    alignment = artefact.anchor_alignment
+    others = {anchor.anchor_id: anchor for anchor in (alignment.left_out if alignment else ())}
     made = []
-    for essay in rows(artefact["bt_summary"]):
-        if essay["is_anchor"]:
-            name = str(essay["essay_id"])
+    for entry in artefact.bt_summary:
+        if entry.is_anchor and entry.anchor_grade is not None:
+            left_out = others.get(entry.essay_id)
             made.append(
-                _row(
-                    AnchorPosition, {**essay, **others.get(name, {}), "anchor_id": name, "grade": essay["anchor_grade"]}
+                AnchorPosition(
+                    anchor_id=entry.essay_id,
+                    grade=entry.anchor_grade,
+                    theta=entry.theta,
+                    standard_error=entry.standard_error,
+                    rank=entry.rank,
+                    comparison_count=entry.comparison_count,
+                    wins=entry.wins,
+                    projected_grade=None if left_out is None else left_out.projected_grade,
+                    refused=None if left_out is None else left_out.refused,
                 )
             )
     return Rows(made, row_type=AnchorPosition)
-
-
-def _asked(comparisons: Json, row_type: type[RowT]) -> Rows[RowT]:
-    made = []
-    for comparison in rows(comparisons):
-        times = {key: datetime.fromisoformat(str(comparison[key])) for key in ("started_at", "completed_at")}
-        made.append(_row(row_type, {**comparison, **times}))
-    return Rows(made, row_type=row_type)
-
-
-def _row(row_type: type[RowT], values: Mapping[str, object]) -> RowT:
-    """A row from values of the artefact, which its schema has checked; an absent one is None."""
-    return row_type(**{field.name: values.get(field.name) for field in fields(row_type)})

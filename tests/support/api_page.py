@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+import itertools
 import re
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,15 +16,28 @@ from eng5_runner.app.plan import PlannedRun
 from eng5_runner.measure.quality.misfit import Consistency, PositionEffect
 from eng5_runner.measure.quality.triads import Triads
 from eng5_runner.planning.plan import Plan
+from eng5_runner.results.artefact import Artefact
+from eng5_runner.results.artefact.study import Comparison, FailedComparison
+from eng5_runner.results.compare import (
+    Agreement,
+    AnchorOrders,
+    EssayCounts,
+    GradeAgreement,
+    PositionAgreement,
+    RunCost,
+    RunsCompared,
+    VerdictAgreement,
+)
 from eng5_runner.results.fit import FitReliability, FitResult, FittedItem, JudgeFit
 from eng5_runner.results.rows import Rows
-from eng5_runner.results.run_rows import AnchorPosition, ComparisonRow, EssayPosition, FailedRow
+from eng5_runner.results.run_rows import AnchorPosition, EssayPosition
 from eng5_runner.run.verify import Verified
 
 FUNCTIONS = ("plan", "execute", "resume", "open_run", "verify", "compare", "fit")
 TYPES = (
-    eng5.Run, Rows, EssayPosition, ComparisonRow, AnchorPosition, FailedRow, PlannedRun, Plan, Verified, FitResult,
-    FittedItem, FitReliability, JudgeFit, PositionEffect, Consistency, Triads,
+    eng5.Run, Rows, EssayPosition, AnchorPosition, Comparison, FailedComparison, Artefact, PlannedRun, Plan, Verified,
+    RunsCompared, EssayCounts, PositionAgreement, GradeAgreement, VerdictAgreement, AnchorOrders, RunCost, Agreement,
+    FitResult, FittedItem, FitReliability, JudgeFit, PositionEffect, Consistency, Triads,
 )  # fmt: skip
 HEAD = """\
 <!-- Generated from the docstrings by `make api`; a test holds it to them and runs every example. -->
@@ -35,17 +51,18 @@ The functions work in a script and in a notebook. What this page names is public
 private and may change.
 
 - **Settings** are keyword arguments, under the names of the command line's options: `--max-comparisons 200` is
-  `max_comparisons=200`. A settings file is `config="study.toml"`. Environment variables such as `ENG5_SEED` are for the
+  `max_comparisons=200`; `docs/options.md` lists them. A settings file is `config="study.toml"`. Environment variables such as `ENG5_SEED` are for the
   command line and are not read.
 - **Keys of judges and passwords** come from the environment, as on the command line. The file `.env` is read by the
   command line only; in a notebook call `dotenv.load_dotenv()` first.
 - **Money**: `execute` and `resume` ask nobody. Give `max_cost`.
 - **Ctrl-C**, or interrupting a notebook's kernel, ends a run in order; `KeyboardInterrupt` is raised once the outputs
   are written, and `eng5.resume` continues. A second one cuts the run off; its ledger stays whole.
-- **Units**: positions and their standard errors are in logits, money in USD, times in seconds or as UTC datetimes,
-  probabilities and reliabilities from 0 to 1. 90% intervals are marked as such.
+- **Units**: positions and their standard errors are in logits, money in USD, times in seconds or as UTC texts
+  (RFC 3339), probabilities and reliabilities from 0 to 1. 90% intervals are marked as such.
 
-`examples/demo.ipynb` shows the whole way through a study.
+The file of a run's artefact has the JSON Schema `schemas/eng5_np/assessment_run.schema.json`, which describes every
+field of `Run.artefact`. `examples/demo.ipynb` shows the whole way through a study.
 """
 SECTION = re.compile(r"^(Args|Returns|Raises|Attributes|Example):$")
 
@@ -86,9 +103,20 @@ def body(docstring: str) -> Iterator[str]:
             yield from (f"**{name}**", "", *entries(lines))
 
 
+def described_fields(cls: type) -> Iterator[str]:
+    """The fields that have their meaning as a text below them, those of parents first."""
+    for kind in reversed(cls.__mro__):
+        if not kind.__module__.startswith("eng5_runner"):
+            continue
+        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+        for field, text in itertools.pairwise(tree.body):
+            if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
+                yield f"- `.{ast.unparse(field.target)}`: {' '.join(str(text.value.value).split())}"
+
+
 def members(cls: type) -> Iterator[str]:
     """The documented public properties and methods of a class."""
-    for name, member in vars(cls).items():
+    for name, member in list(vars(cls).items()):
         function = getattr(member, "fget", None) or getattr(member, "func", None) or member
         if name.startswith("_") or not inspect.isfunction(function) or not function.__doc__:
             continue
@@ -105,7 +133,7 @@ def page() -> str:
         lines += [*body(function.__doc__), ""]
     lines += ["## What they return", ""]
     for cls in TYPES:
-        lines += [f"### `{cls.__name__}`", "", *body(cls.__doc__ or ""), "", *members(cls), ""]
+        lines += [f"### `{cls.__name__}`", "", *body(cls.__doc__ or ""), "", *described_fields(cls), *members(cls), ""]
     lines += ["## Errors", "", "Each has `.message` (what happened), `.remedy` (what to do next) and `.exit_code`.", ""]
     for name in eng5.__all__:
         error = getattr(eng5, name)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from eng5_runner.app.inspect import compare
 from eng5_runner.cli.narrate import people, write_json
-from eng5_runner.errors import InputsInvalid
 from eng5_runner.reports.terminal_compare import show_comparison
-from eng5_runner.results.compare import compare_artefacts
-from eng5_runner.run.artefact_file import load_artefact
 
 
 def compare_runs(a: Path, b: Path, *, json_lines: bool) -> int:
@@ -18,11 +16,7 @@ def compare_runs(a: Path, b: Path, *, json_lines: bool) -> int:
         InputsMissing: a run has no artefact.
         InputsInvalid: an artefact is damaged, or the two have no essay in common.
     """
-    compared = compare_artefacts(load_artefact(a), load_artefact(b))
-    if not compared.essays.shared:
-        raise InputsInvalid(
-            f"{a} and {b} have no essay in common.", remedy="Compare runs of the same texts; names may differ."
-        )
+    compared = compare(a, b)
     if json_lines:
         write_json({"event": "Comparison", "a": str(a), "b": str(b)} | compared.model_dump(mode="json"))
     else:
