@@ -1,0 +1,88 @@
+"""From settings to a run's spec: which services it uses, and what it leaves out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from eng5_runner.app.addresses import CJ_DEFAULT, CONTENT_DEFAULT, KAFKA_DEFAULT
+from eng5_runner.app.assemble import build_spec, destination, executes_remotely
+from eng5_runner.app.settings import settings_from
+from eng5_runner.core.spec import RunSpec, Target
+from eng5_runner.errors import InputsMissing, UsageError
+from tests.support.run.runs import make_inputs
+
+INPUTS, _ = make_inputs()
+UUID_TEXT = "1b4e28ba-2fa1-11d2-883f-0016d3cca427"
+
+
+def spec(**values: object) -> RunSpec:
+    return build_spec(settings_from(**values).settings, INPUTS, run_id=UUID(int=1), label="ours")
+
+
+def test_without_overrides_the_service_chooses_the_judge():
+    assert spec().judge is None
+    assert spec(llm_model="small-1").judge.model_override == "small-1"
+
+
+def test_anchors_are_compared_without_an_assignment():
+    assert spec(mode="anchor-align", assignment_id=UUID_TEXT).study.assignment_id is None
+    assert spec(mode="execute", assignment_id=UUID_TEXT).study.assignment_id == UUID(UUID_TEXT)
+
+
+def test_paths_are_kept_absolute_and_texts_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rubric.md").write_text("  Look for clarity.\n", encoding="utf-8")
+    made = spec(mode="execute", stack="remote", assets="study", rubric="rubric.md", kafka_ca="ca.pem")
+    assert made.assets == str(tmp_path / "study")
+    assert made.judge.judge_rubric_override == "Look for clarity."
+    assert made.target.kafka_access.ca == str(tmp_path / "ca.pem")
+    with pytest.raises(InputsMissing, match=r"--system-prompt .*nowhere"):
+        spec(system_prompt="nowhere.txt")
+
+
+@pytest.mark.parametrize(
+    ("values", "remote"),
+    [
+        ({}, False),
+        ({"kafka_bootstrap": "k:1"}, True),
+        ({"content_service_url": "http://c"}, True),
+        ({"cj_service_url": "http://c"}, True),
+        ({"llm_provider_service_url": "http://l"}, False),
+        ({"cj_service_url": "http://c", "stack": "embedded"}, False),
+        ({"stack": "remote"}, True),
+    ],
+)
+def test_a_given_address_means_given_services(values: dict[str, object], remote: bool):
+    settings = settings_from(mode="execute", **values).settings
+    assert executes_remotely(settings) is remote
+    assert destination(settings).target.stack == ("remote" if remote else "embedded")
+    planned = destination(settings_from(mode="plan", **values).settings)
+    assert (planned.target, planned.send) == (Target(stack="embedded"), False)
+
+
+def test_given_services_that_are_not_named_are_expected_on_this_machine():
+    where = destination(settings_from(mode="execute", stack="remote", kafka_bootstrap="").settings)
+    target = where.target
+    assert where.send
+    assert (target.kafka_bootstrap, target.content_service_url, target.cj_service_url) == (
+        KAFKA_DEFAULT,
+        CONTENT_DEFAULT,
+        CJ_DEFAULT,
+    )
+    assert target.llm_provider_service_url is None
+
+
+def test_a_run_without_kafka_sends_nothing_and_uploads_only_to_given_services():
+    embedded = destination(settings_from(mode="execute", no_kafka=True).settings)
+    assert (embedded.send, embedded.target.content_service_url) == (False, None)
+    remote = destination(settings_from(mode="execute", no_kafka=True, stack="remote").settings)
+    assert (remote.send, remote.target.content_service_url) == (False, CONTENT_DEFAULT)
+
+
+def test_only_the_embedded_services_can_leave_their_cache_out():
+    assert destination(settings_from(mode="execute", no_cache=True).settings).target.replays is False
+    with pytest.raises(UsageError, match="--no-cache"):
+        destination(settings_from(mode="execute", no_cache=True, stack="remote").settings)
