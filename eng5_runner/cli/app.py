@@ -37,11 +37,11 @@ VerboseOption = Annotated[bool, option_of("verbose", variable=False)]
 @app.callback(cls=SettingsGroup, invoke_without_command=True)
 @takes_settings
 def main_command(context: typer.Context, flags: Flags) -> None:
-    r"""Compare essays in pairs, with language models as judges, and place them on one scale.
+    """Compare essays in pairs, with language models as judges, and place them on one scale.
 
-    \b
-    Look at a study:  eng5-runner --mode plan --assets FOLDER
-    Run it:           eng5-runner --mode execute --assets FOLDER
+    To look at a study: eng5-runner --mode plan --assets FOLDER
+
+    To run it: eng5-runner --mode execute --assets FOLDER
     """
     if context.invoked_subcommand is not None:
         return
