@@ -51,8 +51,8 @@ The functions work in a script and in a notebook. What this page names is public
 private and may change.
 
 - **Settings** are keyword arguments, under the names of the command line's options: `--max-comparisons 200` is
-  `max_comparisons=200`; `docs/options.md` lists them. A settings file is `config="study.toml"`. Environment variables such as `ENG5_SEED` are for the
-  command line and are not read.
+  `max_comparisons=200`; `docs/options.md` lists them. A settings file is `config="study.toml"`. Environment variables
+  such as `ENG5_SEED` are for the command line and are not read.
 - **Keys of judges and passwords** come from the environment, as on the command line. The file `.env` is read by the
   command line only; in a notebook call `dotenv.load_dotenv()` first.
 - **Money**: `execute` and `resume` ask nobody. Give `max_cost`.
