@@ -2,7 +2,7 @@
 
 - The run directory: `ledger` (the truth), `outputs` (everything else), `run_lock`, `durable` (how both are written).
 - This machine: `clock`, `disk_space`, `upload_cache`, `schema`.
-- The services: `content`, `kafka`, `cj_admin`, `identity`.
+- The services: `content`, `kafka`, `cj_admin`, `llm_provider`, `identity`.
 
 The modules raise errors of `eng5_runner.errors`, with the file or service in the message. An example, the ledger:
 
