@@ -88,7 +88,7 @@ def test_a_run_that_never_began_is_told_so(torn: bytes, command: str, copied: Pa
     (copied / "ledger.jsonl").write_bytes(torn)
     told = run(command, copied, cwd=tmp_path)
     assert told.code == 66
-    assert "nothing paid" in told.err and "Start a new run" in told.err and "eng5-runner resume" not in told.err
+    assert "nothing was paid" in told.err and "Start a new run" in told.err and "eng5-runner resume" not in told.err
 
 
 def test_a_session_that_recorded_nothing_offers_no_resume(tmp_path: Path) -> None:

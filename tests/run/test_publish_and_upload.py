@@ -80,7 +80,7 @@ def test_a_broker_that_lost_the_request_alone_gets_it_again(tmp_path):
     world.cj.script = whole_story
     assert exit_code(run.resume()) == 0
     assert world.cluster.requests == [lost]
-    assert "the broker is a new one: sending the identical request again" in run.notices
+    assert "the broker is a new one: sending the same request again" in run.notices
 
 
 def test_the_ledger_holds_the_bytes_before_they_are_sent(tmp_path):
