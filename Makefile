@@ -4,12 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?= tests
 
-.PHONY: help setup demo test guard test-pythons check lint-containers bench validate schemas options api lock clean
+.PHONY: help setup demo test coverage mutate guard test-pythons check lint-containers bench validate schemas options api lock clean
 
 help:
 	@echo "make setup   create .venv with the console script eng5-runner"
 	@echo "make demo    run the bundled study on the embedded stack and verify the run"
 	@echo "make test    run all tests"
+	@echo "make coverage  run all tests and check the floors of branch coverage"
+	@echo "make mutate  change the code bit by bit and see whether a test notices: hours (MUTATED=results.usage: a part)"
 	@echo "make guard   test that old runs stay readable and give the same files, byte for byte"
 	@echo "make test-pythons  run all tests on the other supported Pythons that this machine has (TESTS=tests/core: a part)"
 	@echo "make check   style, types, import directions, laws, container files"
@@ -45,6 +47,32 @@ demo: setup
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto --dist loadgroup $(TESTS)
+
+# The floors, in percent of branches and lines: of the whole package, and of what every figure rests on.
+COVERED ?= 90
+COVERED_STRICTLY ?= 95
+STRICTLY := core results measure judges
+comma := ,
+empty :=
+space := $(empty) $(empty)
+coverage: $(VENV)/.dev
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n auto --dist loadgroup $(TESTS)
+	$(BIN)/coverage combine --quiet
+	@status=0; report="$(BIN)/coverage report --format=total --precision=1"; \
+	echo "covered of the package, at least $(COVERED) %:"; \
+	$$report --fail-under=$(COVERED) || status=$$?; \
+	echo "covered of $(STRICTLY), at least $(COVERED_STRICTLY) %:"; \
+	$$report --fail-under=$(COVERED_STRICTLY) --include="$(subst $(space),$(comma),$(STRICTLY:%=eng5_runner/%/*))" \
+	  || status=$$?; \
+	echo "file by file: $(BIN)/coverage report --skip-covered --show-missing"; \
+	exit $$status
+
+# By hand only: some ten thousand changes, each tried with the tests that reach it.
+MUTATED ?= core results measure judges
+mutate: $(VENV)/.dev
+	$(BIN)/mutmut run $(foreach part,$(MUTATED),"eng5_runner.$(part).*")
+	@echo "one change: $(BIN)/mutmut show NAME; all that no test noticed: $(BIN)/mutmut results"
 
 guard: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto --dist loadgroup tests/guard
@@ -87,4 +115,4 @@ lock:
 	$(LOCK) pyproject.toml --group build --group dev --constraints requirements.lock --output-file requirements-dev.lock
 
 clean:
-	rm -rf $(VENV) .venv-3.* runs .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-3.* runs .coverage mutants .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -9,8 +9,8 @@ from tests.results.builders import at, plain, service_says, stopping_of
 LOOK = {
     "round": 1,
     "comparisons": 30,
-    "judgements": 29.0,
-    "fewest": 9.0,
+    "judgements": 28.1234567,
+    "fewest": 8.7654321,
     "components": 1,
     "reliability": 0.71234567,
     "standard_error_90": 0.812345678,
@@ -72,5 +72,5 @@ def test_a_look_has_an_interval_only_where_it_was_drawn(ends, interval):
     stated = plain(look)
     assert stated["reliability_interval_90"] == interval
     assert (stated["reliability"], stated["standard_error_90"]) == (0.712346, 0.812346)
-    assert (stated["round"], stated["comparisons"], stated["judgements"]) == (1, 30, 29.0)
-    assert (stated["fewest_judgements"], stated["components"]) == (9.0, 1)
+    assert (stated["round"], stated["comparisons"], stated["judgements"]) == (1, 30, 28.123457)
+    assert (stated["fewest_judgements"], stated["components"]) == (8.765432, 1)
