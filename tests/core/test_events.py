@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from eng5_runner.core.events import OffsetsLost, Position, RunStarted, event_from_json, event_to_json, text_or_base64
 from eng5_runner.core.spec import RunSpec, Timeouts, Versions
 from eng5_runner.core.state import fold
-from tests.core.test_state import ONE_OF_EACH
+from tests.support.run.events import ONE_OF_EACH
 from tests.support.run.runs import make_spec
 
 AT = datetime(2027, 3, 2, tzinfo=UTC)
