@@ -113,9 +113,10 @@ def test_a_pilot_run_gives_the_spread_and_what_a_comparison_takes(study: Path, t
 
 def test_a_pilot_that_is_none_is_named(study: Path, tmp_path: Path) -> None:
     missing = run("--mode", "plan", "--assets", study, "--pilot", tmp_path, cwd=tmp_path)
-    assert missing.code == 66 and "assessment_run.execute.json" in missing.err
+    assert missing.code == 66 and f"{tmp_path} is not the directory of a run" in missing.err
     (tmp_path / "assessment_run.execute.json").write_text("{}")
-    assert run("--mode", "plan", "--assets", study, "--pilot", tmp_path, cwd=tmp_path).code == 65
+    damaged = run("--mode", "plan", "--assets", study, "--pilot", tmp_path, cwd=tmp_path)
+    assert damaged.code == 65 and "assessment_run.execute.json" in damaged.err and "hydrate" in damaged.err
 
 
 def test_a_plan_loads_no_statistics_no_kafka_and_no_http(study: Path, tmp_path: Path) -> None:

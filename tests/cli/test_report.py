@@ -45,4 +45,4 @@ def test_two_runs_are_set_side_by_side(study: Path, tmp_path: Path) -> None:
 
 def test_what_cannot_be_compared_is_named(study: Path, tmp_path: Path) -> None:
     missing = run("compare", study, study, cwd=tmp_path)
-    assert missing.code == 66 and "assessment_run.execute.json" in missing.err
+    assert missing.code == 66 and f"{study} is not the directory of a run" in missing.err

@@ -147,7 +147,7 @@ async def test_with_some_judgements_a_low_success_rate_leaves_a_partial_artefact
     async with FieldServices(embedded, script=script) as field:
         ended = await run_against(field, tmp_path)
     assert (ended.code, ended.state.judged) == (3, 6)
-    assert len(ended.hydrated().artefact["bt_summary"]) == 13
+    assert len(ended.hydrated().artefact.bt_summary) == 13
 
 
 async def test_a_guest_run_sends_anchors_as_students_that_nobody_takes_for_anchors(embedded, tmp_path):
@@ -176,8 +176,8 @@ async def test_a_guest_run_sends_anchors_as_students_that_nobody_takes_for_ancho
     assert sent["data"]["student_prompt_ref"]["references"]["student_prompt_text"]["storage_id"] in field.texts
     assert sent["data"]["llm_config_overrides"]["judge_rubric_override"].startswith("Compare the two essays")
     assert not [path for path in field.asked if "/admin/" in path or path.endswith("/content/")]
-    summary = ended.hydrated().artefact["bt_summary"]
-    assert len([entry for entry in summary if entry.get("anchor_grade")]) == 9
+    summary = ended.hydrated().artefact.bt_summary
+    assert len([entry for entry in summary if entry.anchor_grade]) == 9
 
 
 @pytest.mark.parametrize("topic", CALLBACK_TOPICS)

@@ -142,8 +142,8 @@ async def test_every_unusable_copy_is_kept_with_its_reason_and_the_run_is_partia
     reasons = {event.raw: event.reason for event in kept}
     for one in told:
         assert reasons[one.message.raw.decode()], one.named
-    made = ended.hydrated().artefact["runner_status"]
-    assert (made["outcome"], len(made["rejected"])) == ("partial", len(kept))
+    made = ended.hydrated().artefact.runner_status
+    assert (made.outcome, len(made.rejected)) == ("partial", len(kept))
 
 
 @pytest.mark.parametrize(("kind", "path"), [("completed", "status"), ("result", "essay_results")])
@@ -159,7 +159,7 @@ async def test_without_a_sound_ending_the_run_ends_by_its_patience_with_all_judg
         ended = await run_against(field, tmp_path, timeouts=SHORT)
     assert (ended.code, ended.state.judged, ended.state.rejected) == (3, 24, 1)
     assert any("deadline" in reason for reason in ended.state.closed.reasons)
-    assert len(ended.hydrated().artefact["llm_comparisons"]) == 24
+    assert len(ended.hydrated().artefact.llm_comparisons) == 24
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -172,4 +172,4 @@ async def test_a_failure_that_says_nothing_more_ends_the_run_all_the_same(damage
         ended = await run_against(field, tmp_path)
     assert (ended.code, ended.state.closed.outcome) == (69, "failed")
     assert ended.state.closed.reasons[0].startswith("the CJ service reported a failure: ")
-    assert ended.hydrated().artefact["llm_comparisons"] == []
+    assert ended.hydrated().artefact.llm_comparisons == ()

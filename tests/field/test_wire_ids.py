@@ -124,8 +124,10 @@ def test_a_run_from_before_that_sent_our_ids_as_they_are_states_what_it_stated(t
     shutil.copytree(OLD_RUN, directory)
     hydrated = hydrate(directory)
     assert hydrated.violations == []
-    assert contained(json.loads((OLD_RUN / "stated.json").read_text()), json.loads(json.dumps(hydrated.artefact)))
-    assert len(hydrated.artefact["llm_comparisons"]) == 16
+    assert contained(
+        json.loads((OLD_RUN / "stated.json").read_text()), json.loads(hydrated.files[hydrated.artefact_name])
+    )
+    assert len(hydrated.artefact.llm_comparisons) == 16
 
 
 @pytest.mark.parametrize("payload", ["{}", "no JSON", '{"data": {"essays_for_cj": []}}'])

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from copy import deepcopy
 from html.parser import HTMLParser
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from eng5_runner.canonical import canonical_json
 from eng5_runner.reports.html_report import report
+from eng5_runner.results.artefact import parse_artefact
+from eng5_runner.results.artefact.study import JudgeIdentity
 from tests.support.run.outcomes import OUTCOMES
 from tests.support.run.runs import GRADES, STUDENTS
 
@@ -46,9 +48,15 @@ class Page(HTMLParser):
             self.words += f"{data}\n"
 
 
+@pytest.fixture(scope="module")
+def typed(artefacts):
+    """The artefact of every outcome, as a report reads it."""
+    return {outcome: parse_artefact(canonical_json(artefact)) for outcome, artefact in artefacts.items()}
+
+
 @pytest.mark.parametrize("outcome", OUTCOMES)
-def test_a_report_of_every_outcome_is_whole_and_needs_nothing(outcome, artefacts):
-    data = report(artefacts[outcome])
+def test_a_report_of_every_outcome_is_whole_and_needs_nothing(outcome, artefacts, typed):
+    data = report(typed[outcome])
     page = Page(data)
     assert page.open == []
     assert not ACTIVE_TAGS & set(page.tags)
@@ -59,9 +67,9 @@ def test_a_report_of_every_outcome_is_whole_and_needs_nothing(outcome, artefacts
         assert reason in page.words
 
 
-def test_what_the_artefact_says_stands_in_the_report(artefacts):
+def test_what_the_artefact_says_stands_in_the_report(artefacts, typed):
     artefact = artefacts["complete"]
-    words = Page(report(artefact)).words
+    words = Page(report(typed["complete"])).words
     for entry in artefact["bt_summary"]:
         assert f"{entry['theta']:+.2f}" in words and entry["essay_id"] in words
     for projection in artefact["grade_projections"]:
@@ -78,10 +86,10 @@ def test_what_the_artefact_says_stands_in_the_report(artefacts):
     assert all(name in words for name in (*GRADES, *STUDENTS))
 
 
-def test_every_essay_is_in_the_picture_with_its_figures_in_words(artefacts):
+def test_every_essay_is_in_the_picture_with_its_figures_in_words(artefacts, typed):
     """For those who cannot see it, and on hovering for those who can."""
     artefact = artefacts["complete"]
-    data = report(artefact).decode()
+    data = report(typed["complete"]).decode()
     picture = data[data.index("<svg") : data.index("</svg>")]
     assert picture.count("<circle") == len(STUDENTS) and picture.count("<rect") == len(GRADES)
     for entry in artefact["bt_summary"]:
@@ -93,22 +101,42 @@ def test_every_essay_is_in_the_picture_with_its_figures_in_words(artefacts):
     text=st.text(min_size=1)
     | st.sampled_from(["<script>alert(1)</script>", '"><img src=x>', "</style>", "&amp;", "\0", "\ud800"])
 )
-def test_no_text_becomes_markup(text, artefacts):
+def test_no_text_becomes_markup(text, typed):
     """Names, files, labels and messages come from outside."""
-    plain = Page(report(artefacts["complete"]))
-    artefact = deepcopy(artefacts["complete"])
-    artefact["metadata"]["batch_label"] = text
-    artefact["runner_status"]["reasons"] = [text]
-    artefact["inputs"]["students"][0]["source_path"] = text
-    artefact["bt_summary"][0]["essay_id"] = text
-    page = Page(report(artefact))
+    artefact = typed["complete"]
+    plain = Page(report(artefact))
+    student, *others = artefact.inputs.students
+    best, *below = artefact.bt_summary
+    changed = {
+        "metadata": artefact.metadata.model_copy(update={"batch_label": text}),
+        "runner_status": artefact.runner_status.model_copy(update={"reasons": (text,)}),
+        "inputs": artefact.inputs.model_copy(
+            update={"students": (student.model_copy(update={"source_path": text}), *others)}
+        ),
+        "bt_summary": (best.model_copy(update={"essay_id": text}), *below),
+    }
+    page = Page(report(artefact.model_copy(update=changed)))
     assert sorted(page.tags) == sorted(plain.tags)
     assert page.open == []
 
 
-def test_the_baseline_is_never_taken_for_a_language_model(artefacts):
-    artefact = deepcopy(artefacts["complete"])
-    artefact["metadata"]["judges"] = [{"provider": "mock", "model": "m", "kind": "language model"}]
-    assert "It is no language model" not in Page(report(artefact)).words
-    artefact["metadata"]["judges"][0]["kind"] = "offline baseline, not a language model"
-    assert "It is no language model" in Page(report(artefact)).words
+@pytest.mark.parametrize(
+    ("kind", "warned"), [("language model", False), ("offline baseline, not a language model", True)]
+)
+def test_the_baseline_is_never_taken_for_a_language_model(kind, warned, typed):
+    artefact = typed["complete"]
+    judge = JudgeIdentity(provider="mock", model="m", kind=kind)
+    changed = artefact.model_copy(update={"metadata": artefact.metadata.model_copy(update={"judges": (judge,)})})
+    assert ("It is no language model" in Page(report(changed)).words) is warned
+
+
+def test_an_absent_figure_is_a_dash_and_never_zero(typed):
+    """As in an artefact of an older version, or where a figure is undefined."""
+    artefact = typed["complete"]
+    model = artefact.bt_model.model_copy(update={"position_effect": None})
+    alignment = artefact.anchor_alignment.model_copy(update={"kendall_tau_b": None, "left_out_exact": None})
+    changed = artefact.model_copy(update={"bt_model": model, "anchor_alignment": alignment, "grade_projections": ()})
+    lines = Page(report(changed)).words.split("\n")
+    assert lines[lines.index("advantage of being shown first") + 1] == "–"
+    assert lines[lines.index("order of the anchors against their grades") + 1] == "–"
+    assert not [line for line in lines if line in ("+0.00", "0.00", "+0.00 ± 0.00 logits")]

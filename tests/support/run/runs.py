@@ -16,6 +16,7 @@ from eng5_runner.core.spec import Mode, RunSpec, Study, Target, Timeouts, Upload
 from eng5_runner.core.state import RunState, fold
 from eng5_runner.effects.ledger import Ledger, LedgerReading
 from eng5_runner.effects.outputs import CONFIG_NAME, INPUTS_NAME
+from eng5_runner.results.artefact.part import to_json
 from eng5_runner.results.judgements import gather_evidence
 from eng5_runner.results.runner_status import runner_status
 from eng5_runner.run.hydrate import Hydrated, hydrate, write
@@ -220,8 +221,10 @@ def claims(run: Run) -> tuple[object, ...]:
     state = fold(events)
     evidence = gather_evidence(run.inputs, events, state=state)
     dropped = {path.removeprefix("runner_status.") for path in BOOKKEEPING}
-    status = {name: value for name, value in runner_status(state, events).items() if name not in dropped}
-    return evidence.judged, evidence.failed, evidence.result, status, state.storage_ids
+    status = to_json(runner_status(state, events))
+    assert isinstance(status, dict)
+    stated = {name: value for name, value in status.items() if name not in dropped}
+    return evidence.judged, evidence.failed, evidence.result, evidence.sources, stated, state.storage_ids
 
 
 def write_ledger(directory: Path, events: Sequence[Event]) -> None:
