@@ -32,7 +32,7 @@ $(VENV)/.pip: requirements-pip.lock | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements-pip.lock
 	@touch $@
 
-$(VENV)/.runtime: requirements.lock pyproject.toml eng5_runner/_version.py $(VENV)/.pip
+$(VENV)/.runtime: requirements.lock pyproject.toml eng5_runner/__init__.py $(VENV)/.pip
 	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@

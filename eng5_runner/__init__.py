@@ -17,7 +17,6 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from eng5_runner._version import __version__ as __version__
 from eng5_runner.errors import (
     ConfigurationError,
     DiskError,
@@ -37,6 +36,8 @@ if TYPE_CHECKING:
     from eng5_runner.app.inspect import Run, compare, open_run, verify
     from eng5_runner.app.plan import plan
     from eng5_runner.app.resume import resume
+
+__version__ = "0.2.0"
 
 __all__ = [
     "ConfigurationError",

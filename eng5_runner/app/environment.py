@@ -18,7 +18,7 @@ import platformdirs
 from dotenv import dotenv_values
 from pydantic import SecretStr
 
-from eng5_runner._version import __version__
+from eng5_runner import __version__
 from eng5_runner.core.spec import Versions
 from eng5_runner.errors import ConfigurationError
 from eng5_runner.judges.credentials import PLACES

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from eng5_runner import __version__
 from eng5_runner.core.next_step import missing_uploads, next_step
 from eng5_runner.effects.ledger import require_ledger
 from eng5_runner.effects.outputs import write_atomically
@@ -139,7 +140,7 @@ def verify(run: str | Path | Run) -> Verified:
 
     Returns:
         What was checked: `.files` and `.comparisons` (numbers), `.outcome`, and `.disagreements` with the figures of
-        the CJ service.
+        the CJ service. `.older_reports` names reports with the words of an earlier version.
 
     Raises:
         VerificationFailed: something does not hold; the message names each file.
@@ -150,7 +151,7 @@ def verify(run: str | Path | Run) -> Verified:
         >>> eng5.verify(demo).outcome
         'complete'
     """
-    return verification.verify(_directory(run))
+    return verification.verify(_directory(run), version=__version__)
 
 
 def compare(a: str | Path | Run, b: str | Path | Run) -> RunsCompared:

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from eng5_runner._version import __version__
+from eng5_runner import __version__
 from eng5_runner.cli.admin_app import admin_app
 from eng5_runner.cli.cache_app import cache_app
 from eng5_runner.cli.commands.fit import fit_command

@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypeAlias
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from eng5_runner._version import __version__
+from eng5_runner import __version__
 from eng5_runner.app.options.option import PANELS, Setting
 from eng5_runner.app.options.table import CONFIG, SETTINGS
 

@@ -239,16 +239,16 @@ def _judge_card(quality: JudgeQuality) -> Iterator[str]:
     yield from table(
         ("", "found", "expected of a judge of this scale"),
         [
-            _row("advantage of being shown first, in logits", quality.position_effect, _position),
-            _row("flips when the order of a pair is swapped", quality.swap, _flips),
-            _row("same question again: same winner", quality.repeats, _repeats),
-            _row("circular triads", quality.circular_triads, _triads),
-            _row("lapses (answers without looking)", quality.lapse, _lapse),
-            _row("a doubling of the words at one grade, in logits", quality.length, _doubling),
-            _row("the longer of two essays won", quality.length, _longer),
-            _row("failed calls", quality.failures, _failures),
-            _row("misfit, infit and outfit", quality.misfit, _misfit),
-            _row("price of a judgement, USD", quality.price, _price),
+            _row("advantage of being shown first, in logits", quality.position_effect, show=_position),
+            _row("flips when the order of a pair is swapped", quality.swap, show=_flips),
+            _row("same question again: same winner", quality.repeats, show=_repeats),
+            _row("circular triads", quality.circular_triads, show=_triads),
+            _row("lapses (answers without looking)", quality.lapse, show=_lapse),
+            _row("a doubling of the words at one grade, in logits", quality.length, show=_doubling),
+            _row("the longer of two essays won", quality.length, show=_longer),
+            _row("failed calls", quality.failures, show=_failures),
+            _row("misfit, infit and outfit", quality.misfit, show=_misfit),
+            _row("price of a judgement, USD", quality.price, show=_price),
         ],
     )
     if len(quality.judges) > 1:
@@ -264,7 +264,7 @@ def _judge_card(quality: JudgeQuality) -> Iterator[str]:
         )
 
 
-def _row(name: str, figures: Figures | NotMeasured, show: Callable[[Figures], tuple[str, str]]) -> _Row:
+def _row(name: str, figures: Figures | NotMeasured, *, show: Callable[[Figures], tuple[str, str]]) -> _Row:
     """Name, figure and expectation; or why the figure was not measured."""
     if isinstance(figures, NotMeasured):
         return name, f"not measured: {inline(figures.not_measured)}", ""

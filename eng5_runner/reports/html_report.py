@@ -104,7 +104,7 @@ def _positions(artefact: Artefact) -> Iterator[Child]:
     caption = (
         "Each essay's position with its 90% interval (θ ± 1.645 standard errors), best first. Circles are students "
         "with the grade projected, squares anchors with their known grade, at the right. Dashed lines show where each "
-        "grade lies by the anchors. Two essays whose intervals overlap much are not told apart."
+        "grade lies by the anchors. The order of two essays is uncertain where their intervals overlap much."
     )
     yield element("figure", caterpillar(artefact.bt_summary, _centres(artefact)), element("figcaption", caption))
 
@@ -316,7 +316,7 @@ def _provenance(artefact: Artefact) -> Iterator[Child]:
     yield element("h2", "How to prove it")
     yield element(
         "p",
-        "With this program: every output, this page too, is computed anew from the ledger and compared byte for byte.",
+        "With this program: every output, this page too, is computed again from the ledger and compared byte for byte.",
     )
     yield element("pre", element("code", "eng5-runner verify RUN"))
     yield element("p", "Without it, in the run's folder:")

@@ -405,14 +405,14 @@ def _anchors(a: Artefact, b: Artefact, *, pairs: Sequence[_Pair]) -> AnchorOrder
     b_minus_a = _with_interval(difference, ([float(place) for place in range(len(both))], grades))
     return AnchorOrders(
         anchors=len(both),
-        tau_b_a=_stated_tau_b(a, entries[0], names) or _tau_b(entries[0], grades),
-        tau_b_b=_stated_tau_b(b, entries[1], names) or _tau_b(entries[1], grades),
+        tau_b_a=_stated_tau_b(a, entries[0], grades=names) or _tau_b(entries[0], grades),
+        tau_b_b=_stated_tau_b(b, entries[1], grades=names) or _tau_b(entries[1], grades),
         b_minus_a=b_minus_a,
         verdict=_better(b_minus_a),
     )
 
 
-def _stated_tau_b(run: Artefact, entries: Sequence[BTEntry], grades: Sequence[str]) -> Agreement | None:
+def _stated_tau_b(run: Artefact, entries: Sequence[BTEntry], *, grades: Sequence[str]) -> Agreement | None:
     """As the run states it, if these are all of its anchors, with their grades there."""
     alignment = run.anchor_alignment
     if alignment is None or alignment.intervals_90 is None or alignment.anchors != len(entries):

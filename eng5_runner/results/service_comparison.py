@@ -62,7 +62,9 @@ def service_result(result: AssessmentResult, names: EssayNames) -> ServiceResult
     return ServiceResult(
         job_id=result.cj_assessment_job_id,
         model=result.model_used,
-        essays=tuple(_estimate(essay_id, rows.get(name), summary, wire_name=name) for essay_id, name in by_id.items()),
+        essays=tuple(
+            _estimate(essay_id, rows.get(name), summary=summary, wire_name=name) for essay_id, name in by_id.items()
+        ),
         projections_available=summary.projections_available,
         calibration_method=metadata.calibration_method if metadata else None,
         calibration_info=cast("dict[str, JsonValue] | None", without_excess(summary.calibration_info)),
@@ -70,7 +72,7 @@ def service_result(result: AssessmentResult, names: EssayNames) -> ServiceResult
 
 
 def _estimate(
-    essay_id: str, row: EssayResult | None, summary: GradeProjectionSummary, *, wire_name: str
+    essay_id: str, row: EssayResult | None, *, summary: GradeProjectionSummary, wire_name: str
 ) -> ServiceEstimate:
     place = (summary.bt_stats or {}).get(wire_name) or BTStats()
     row = row or EssayResult(essay_id=wire_name)

@@ -10,6 +10,8 @@ from pathlib import Path
 from eng5_runner.effects.outputs import MANIFEST_NAME, SUMS_NAME, read_file
 from eng5_runner.effects.schema import violations_by_reference
 from eng5_runner.errors import DiskError, InputsInvalid, InputsMissing, RunnerError, VerificationFailed
+from eng5_runner.reports.anchor_markdown import ANCHOR_REPORT_NAME
+from eng5_runner.reports.html_report import REPORT_NAME
 from eng5_runner.run.hydrate import (
     Hydrated,
     entry_of,
@@ -18,6 +20,8 @@ from eng5_runner.run.hydrate import (
     manifest_files,
     read_manifest,
 )
+
+_REPORTS = frozenset({REPORT_NAME, ANCHOR_REPORT_NAME})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +32,8 @@ class Verified:
         disagreements: where the CJ service's figures differ from the runner's by more than their precision. They are no
             doubt about the run: both are stated in it.
         agreement: what of them agrees, None where there is nothing to compare or something differs.
+        older_reports: reports whose words are those of the version that made the run. The manifest proves their bytes;
+            their figures are those of the artefact.
     """
 
     files: int
@@ -35,10 +41,15 @@ class Verified:
     outcome: str
     disagreements: tuple[str, ...]
     agreement: str | None
+    older_reports: tuple[str, ...]
 
 
-def verify(run_directory: Path) -> Verified:
+def verify(run_directory: Path, *, version: str | None = None) -> Verified:
     """Check manifest and checksums, recompute all outputs from the ledger, validate the artefact once more.
+
+    Args:
+        run_directory: of the run.
+        version: of this program. A report of a run that another version made may have other words.
 
     Raises:
         VerificationFailed: something does not hold; each doubt is named.
@@ -53,7 +64,12 @@ def verify(run_directory: Path) -> Verified:
         raise _failed(run_directory, [*doubts, error.message]) from None
     except (InputsInvalid, DiskError) as error:
         raise _failed(run_directory, [*doubts, error.message]) from None
-    doubts += _output_doubts(run_directory, again)
+    differing = list(_differing_outputs(run_directory, again))
+    older = [
+        name for name in differing if name in _REPORTS and version not in {None, again.artefact.metadata.runner_version}
+    ]
+    doubts += [f"{name} is not what the ledger gives" for name in differing if name not in older]
+    doubts += _invalid_artefact(again)
     if doubts:
         raise _failed(run_directory, doubts)
     compared = again.artefact.comparison_with_service
@@ -63,6 +79,7 @@ def verify(run_directory: Path) -> Verified:
         outcome=again.state.closed.outcome if again.state.closed else "open",
         disagreements=compared.findings if compared else (),
         agreement=compared.agreement if compared else None,
+        older_reports=tuple(older),
     )
 
 
@@ -105,14 +122,17 @@ def _differing(run_directory: Path, files: dict[str, bytes]) -> Iterator[str]:
             yield f"{name} is not there" + (f" ({SUMS_NAME} belongs to each run)" if name == SUMS_NAME else "")
 
 
-def _output_doubts(run_directory: Path, again: Hydrated) -> Iterator[str]:
+def _differing_outputs(run_directory: Path, again: Hydrated) -> Iterator[str]:
     for name, data in again.files.items():
         try:
             same = read_file(run_directory / name) == data
         except RunnerError:
             same = False
         if not same:
-            yield f"{name} is not what the ledger gives"
+            yield name
+
+
+def _invalid_artefact(again: Hydrated) -> Iterator[str]:
     yield from (f"{again.artefact_name}{place}" for place in again.violations)
     reference = json.loads(again.files[again.artefact_name])
     yield from (f"{again.artefact_name}{place} (reference validator)" for place in violations_by_reference(reference))
@@ -121,5 +141,5 @@ def _output_doubts(run_directory: Path, again: Hydrated) -> Iterator[str]:
 def _failed(run_directory: Path, doubts: list[str]) -> VerificationFailed:
     return VerificationFailed(
         f"{run_directory} does not verify:\n  " + "\n  ".join(doubts),
-        remedy="Compare with a copy of the run; `hydrate` writes the outputs anew if the ledger is whole.",
+        remedy="Compare with a copy of the run; `hydrate` writes the outputs again if the ledger is intact.",
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from eng5_runner._version import __version__
+from eng5_runner import __version__
 from tests.support.runner import DEMO, artefact, judgements, newest, run
 
 

@@ -14,7 +14,7 @@ import pytest
 from hatchling.builders.wheel import WheelBuilder
 from ruamel.yaml import YAML
 
-from eng5_runner._version import __version__
+from eng5_runner import __version__
 
 ROOT = Path(__file__).parents[2]
 DECISIONS = ROOT / "docs" / "adr"

@@ -17,7 +17,7 @@ from eng5_runner.measure.design.planning import (
 from eng5_runner.planning.pilot import Pilot
 from eng5_runner.planning.precision import PrecisionForecast, forecasts, pair_margin, spreads
 from eng5_runner.planning.pricing import Interval
-from tests.results.builders import inputs_of
+from tests.support.results import inputs_of
 
 ANCHORS = {f"anchor-{n}": grade for n, grade in enumerate(("F+", "E-", "E+", "D-", "D+", "C-", "C+", "B", "A"))}
 INPUTS = inputs_of(students=[f"student-{n}" for n in range(11)], anchors=ANCHORS)

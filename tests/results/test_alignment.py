@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.results.builders import alignment_of, all_pairs, call, calls, inputs_of, plain
+from tests.support.results import alignment_of, all_pairs, call, calls, inputs_of, plain
 
 ANCHORS = {"anchor-1": "E-", "anchor-2": "D-", "anchor-3": "C-", "anchor-4": "B", "anchor-5": "A", "anchor-6": "F+"}
 IN_ORDER = ("anchor-5", "anchor-4", "anchor-3", "anchor-2", "anchor-1", "anchor-6")

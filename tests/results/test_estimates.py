@@ -9,7 +9,7 @@ from eng5_runner.measure.quality.clustered import errors_by_pair
 from eng5_runner.measure.quality.misfit import misfit
 from eng5_runner.measure.quality.reliability import empirical_bayes, reliability_interval, separation
 from eng5_runner.results.estimates import SEED
-from tests.results.builders import all_pairs, at, calls, estimates_of, inputs_of, plain, row_of, study_of
+from tests.support.results import all_pairs, at, calls, estimates_of, inputs_of, plain, row_of, study_of
 
 ANCHORS = {"anchor-1": "E-", "anchor-2": "D-", "anchor-3": "C-", "anchor-4": "B", "anchor-5": "A", "anchor-6": "F+"}
 BEST_FIRST = ("anchor-5", "anchor-4", "birk", "anchor-3", "anchor-2", "cleo", "anchor-1", "anchor-6")

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from eng5_runner.core.state import ImpossibleLedgerError
-from tests.results.builders import Arrived, arrived, evidence_of
+from tests.support.results import Arrived, arrived, evidence_of
 from tests.support.run import messages
 from tests.support.run.runs import RUN_ID
 

@@ -6,7 +6,7 @@ import pytest
 
 from eng5_runner.measure.quality.inversions import wilson
 from eng5_runner.results.artefact.study import Comparison, FailedComparison
-from tests.results.builders import all_pairs, at, call, calls, inputs_of, plain, quality_of
+from tests.support.results import all_pairs, at, call, calls, inputs_of, plain, quality_of
 
 NAMES = ("ann", "bo", "cy", "di", "eve")
 INPUTS = inputs_of(students=NAMES)

@@ -6,7 +6,7 @@ import pytest
 
 from eng5_runner.core.events import CallbackRejected, DeadlineReached, OffsetsLost, Position, RunClosed
 from eng5_runner.results.runner_status import runner_status
-from tests.results.builders import NOON, arrived, at, ledger, plain, sent
+from tests.support.results import NOON, arrived, at, ledger, plain, sent
 from tests.support.run import messages
 from tests.support.run.runs import RUN_ID
 

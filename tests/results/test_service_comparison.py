@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from tests.results.builders import at, compared, row_of
+from tests.support.results import at, compared, row_of
 
 # Positions and standard errors of five essays, ours; the service's are the same but for what a test plants.
 OURS = {"ada": (1.5, 0.5), "bea": (0.5, 0.5), "cia": (0.0, 0.5), "dan": (-0.5, 0.5), "eva": (-1.5, 0.5)}

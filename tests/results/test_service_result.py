@@ -6,7 +6,7 @@ import pytest
 
 from eng5_runner.core.rounding import FIGURE_LIMIT
 from eng5_runner.results.service_comparison import service_result
-from tests.results.builders import NAMES, at, plain, service_says
+from tests.support.results import NAMES, at, plain, service_says
 
 
 def figures(*rows: dict, **summary: object) -> dict:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.results.builders import at, plain, service_says, stopping_of
+from tests.support.results import at, plain, service_says, stopping_of
 
 LOOK = {
     "round": 1,

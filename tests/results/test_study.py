@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.results.builders import calls, inputs_of, study_of
+from tests.support.results import calls, inputs_of, study_of
 
 STUDENTS = ("birk", "cleo", "dag")
 VERDICTS = ("birk>cleo", "cleo>dag", "birk<dag", "dag<birk", "cleo<birk")

@@ -10,7 +10,7 @@ import pytest
 
 from eng5_runner.results.judgements import instant
 from eng5_runner.results.usage import costs_of, prompt_hashes
-from tests.results.builders import NOON, at, call, calls, evidence, plain
+from tests.support.results import NOON, at, call, calls, evidence, plain
 
 REPLAYED = {
     "cassette": True,

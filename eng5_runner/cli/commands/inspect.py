@@ -29,6 +29,7 @@ def verify_run(run_directory: Path, *, json_lines: bool) -> int:
             "comparisons": verified.comparisons,
             "outcome": verified.outcome,
             "service_differs": verified.disagreements,
+            "older_reports": verified.older_reports,
         }
         write_json({"event": "Verified", "run_directory": str(run_directory)} | facts)
         return 0
@@ -37,6 +38,8 @@ def verify_run(run_directory: Path, *, json_lines: bool) -> int:
         f"{run_directory} verifies: {verified.files} files as listed, all outputs recomputed from the ledger byte "
         f"for byte, {verified.comparisons} comparisons, {verified.outcome}"
     )
+    for report in verified.older_reports:
+        console.print(f"{report} has the words of the version that made the run; `hydrate` writes it again")
     if verified.agreement is not None:
         console.print(verified.agreement, markup=False)
     for disagreement in verified.disagreements:

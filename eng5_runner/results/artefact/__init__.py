@@ -42,7 +42,7 @@ from eng5_runner.results.artefact.study import (
 SCHEMA_VERSION: Final = "1.0.1"
 ZERO_CHECKSUM: Final = "0" * 64
 
-_ANCHORS_ALONE: Final[JsonDict] = {
+_ANCHORS_ALONE: Final[JsonDict] = {  # law: module_state - pydantic reads it once, when the class is made
     "properties": {"metadata": {"properties": {"runner_mode": {"const": "anchor-align"}}}}
 }
 
