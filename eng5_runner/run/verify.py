@@ -1,4 +1,4 @@
-"""Verify: does a run's directory prove what it claims? Every doubt is named with its file."""
+"""Verify: does a run's directory prove what it claims? Each doubt names its file."""
 
 from __future__ import annotations
 
@@ -26,13 +26,16 @@ _REPORTS = frozenset({REPORT_NAME, ANCHOR_REPORT_NAME})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """What was checked and held.
+    """A run that verifies.
 
     Attributes:
+        files: that the manifest lists.
+        comparisons: with a winner.
+        outcome: how the run ended.
         disagreements: where the CJ service's figures differ from the runner's by more than their precision. They are no
-            doubt about the run: both are stated in it.
-        agreement: what of them agrees, None where there is nothing to compare or something differs.
-        older_reports: reports whose words are those of the version that made the run. The manifest proves their bytes;
+            doubt about the run: it states both.
+        agreement: which of them agree; None where there is nothing to compare or something differs.
+        older_reports: reports with the words of the version that made the run. The manifest proves their bytes, and
             their figures are those of the artefact.
     """
 
@@ -141,5 +144,5 @@ def _invalid_artefact(again: Hydrated) -> Iterator[str]:
 def _failed(run_directory: Path, doubts: list[str]) -> VerificationFailed:
     return VerificationFailed(
         f"{run_directory} does not verify:\n  " + "\n  ".join(doubts),
-        remedy="Compare with a copy of the run; `hydrate` writes the outputs again if the ledger is intact.",
+        remedy="Compare with a copy of the run; `hydrate` writes the outputs again if the ledger is whole.",
     )

@@ -13,7 +13,7 @@ from eng5_runner.results.artefact import ZERO_CHECKSUM, parse_artefact, sealed
 from eng5_runner.results.artefact.part import to_bytes, to_json
 from eng5_runner.results.artefact.study import Replayed, ReplayedUnknown
 from eng5_runner.results.compare import compare_artefacts
-from tests.results.artefacts import AT, artefact, comparison, entry, model
+from tests.support.artefacts import AT, artefact, comparison, entry, model
 
 DATA = Path(__file__).parent / "data"
 GUARD = Path(__file__).parents[1] / "guard" / "runs"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from eng5_runner.results.artefact.judge import LeftOutAnchor
 from eng5_runner.results.tables import tables
-from tests.results.artefacts import artefact, comparison, entry, projection
+from tests.support.artefacts import artefact, comparison, entry, projection
 from tests.support.results import alignment_of, call, calls, inputs_of
 
 FAILED = call("birk", "cleo", None)

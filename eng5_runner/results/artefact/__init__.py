@@ -20,7 +20,6 @@ from __future__ import annotations
 from typing import Annotated, Final
 
 from pydantic import ConfigDict, Field, ValidationError
-from pydantic.config import JsonDict
 
 from eng5_runner.canonical import sha256_hex
 from eng5_runner.contracts.base import describe
@@ -42,17 +41,13 @@ from eng5_runner.results.artefact.study import (
 SCHEMA_VERSION: Final = "1.0.1"
 ZERO_CHECKSUM: Final = "0" * 64
 
-_ANCHORS_ALONE: Final[JsonDict] = {  # law: module_state - pydantic reads it once, when the class is made
-    "properties": {"metadata": {"properties": {"runner_mode": {"const": "anchor-align"}}}}
-}
-
 
 class Artefact(Part):
     """What a run of eng5-runner states: a superset of version 1.0 of the field's artefact, and stricter."""
 
     model_config = ConfigDict(
         json_schema_extra={
-            "if": _ANCHORS_ALONE,
+            "if": {"properties": {"metadata": {"properties": {"runner_mode": {"const": "anchor-align"}}}}},
             "then": {
                 "properties": {"inputs": {"properties": {"anchors": {"minItems": 2}, "students": {"maxItems": 0}}}}
             },

@@ -59,22 +59,19 @@ Probabilities: TypeAlias = Annotated[dict[str, Share], Field(min_length=1)]
 
 # Of a row's field: the file holds null where there is no value.
 NULL_WHERE_ABSENT: Final = MappingProxyType({"null_where_absent": True})
-PARSING: Final = ConfigDict(  # law: module_state - pydantic reads it once, when a class is made
-    strict=True, hide_input_in_errors=True, defer_build=True
-)
 
 
 class Part(BaseModel):
     """An object of the artefact. Fields that this version does not know are ignored when a file is read."""
 
-    model_config = ConfigDict(frozen=True, **PARSING)
+    model_config = ConfigDict(frozen=True, strict=True, hide_input_in_errors=True, defer_build=True)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """An object of the artefact of which there can be a million: a light frozen value and no model."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = PARSING
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(strict=True)
 
 
 def to_bytes(value: object) -> bytes:
@@ -109,7 +106,7 @@ def _one_level(part: object) -> dict[str, Json]:
         raise TypeError(f"{type(part).__name__} is no part of an artefact")
     return {
         key: value
-        for name, key, writes_null in _fields_of(type(part))  # type: ignore[arg-type]  # reason - mypy takes no class for hashable
+        for name, key, writes_null in _fields_of(type(part))  # type: ignore[arg-type] # - mypy takes no class for hashable
         if (value := getattr(part, name)) is not None or writes_null
     }
 
