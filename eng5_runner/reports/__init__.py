@@ -1,1 +1,11 @@
-"""A run for people to read: HTML, Markdown and terminal views of its results."""
+"""A run for people to read: views of the typed artefact, and of a plan.
+
+- `html_report`, with `chart`: one page that needs no network. `anchor_markdown`: the report of an anchor-align run.
+- `terminal_summary`, `terminal_compare`, `terminal_plan`, `terminal_fit`: tables and sentences on the terminal.
+- `figures`: how a figure is shown; an absent one is a dash. `html`, `markdown`: foreign text stays text.
+
+The views compute nothing. Example: the page of a run.
+
+    artefact = load_artefact(Path("runs/latest"))
+    Path("page.html").write_bytes(report(artefact))
+"""

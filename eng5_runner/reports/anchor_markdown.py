@@ -1,8 +1,6 @@
 """The report of a run of the anchors alone, as Markdown: a pure projection of the artefact. Same ledger, same bytes.
 
-    anchor_report(artefact).decode().splitlines()[0]    # Anchor alignment: my label
-
-The words and the layout are part of what a run's manifest lists, so that an older run verifies: change neither.
+anchor_report(artefact).decode().splitlines()[0]    # Anchor alignment: my label
 """
 
 from __future__ import annotations
@@ -49,7 +47,8 @@ def anchor_report(artefact: Artefact) -> bytes:
         lines += [*_targets(alignment), *_anchors(artefact, alignment), *_agreement(alignment)]
         if alignment.inversions is not None:
             lines += _inversions(artefact, alignment.inversions)
-        lines += _without_win(alignment.without_win or ())
+        if alignment.without_win is not None:
+            lines += _without_win(alignment.without_win)
         if artefact.judge_quality is not None:
             lines += _judge_card(artefact.judge_quality)
     lines += [*_service(artefact), *_prompts(artefact)]

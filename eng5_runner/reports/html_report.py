@@ -4,8 +4,6 @@ It needs no network, no script and no colour: every figure of the picture stands
 or a person wrote stays text, whatever it holds.
 
     Path("page.html").write_bytes(report(artefact))
-
-The words and the layout are part of what a run's manifest lists, so that an older run verifies: change neither.
 """
 
 from __future__ import annotations

@@ -1,0 +1,87 @@
+"""What people read of an artefact: an absent figure is a dash, and artefacts of earlier versions can be shown."""
+
+from __future__ import annotations
+
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from eng5_runner.reports.anchor_markdown import anchor_report
+from eng5_runner.reports.figures import between, number, percent, span, usd
+from eng5_runner.reports.html_report import report
+from eng5_runner.reports.terminal_compare import show_comparison
+from eng5_runner.reports.terminal_summary import show_summary
+from eng5_runner.results.artefact import Artefact, parse_artefact
+from eng5_runner.results.compare import compare_artefacts
+from tests.support.artefacts import artefact, entry, seen_as
+
+DATA = Path(__file__).parents[1] / "results" / "data"
+FIRST = parse_artefact((DATA / "first_version.execute.json").read_bytes())
+BEFORE_DESIGNS = parse_artefact((DATA / "before_designs.anchor-align.json").read_bytes())
+THETAS = [float(n) - 4 for n in range(8)] + [1.5, -0.5, 0.25]
+
+
+def shown(view, *arguments: object, **options: object) -> str:
+    """What a view prints, on lines as long as they need to be."""
+    console = Console(file=StringIO(), width=200)
+    view(console, *arguments, **options)
+    return console.file.getvalue()
+
+
+def line_of(text: str, word: str) -> str:
+    return next(line for line in text.splitlines() if word in line)
+
+
+def test_an_absent_figure_is_a_dash():
+    assert (number(None), percent(None), usd(None), span(None), between(None)) == ("–", "–", "–", "–", "")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.0, "0.00"), (-1.236, "-1.24"), (1.0, "1.00")], ids=["zero is a figure", "minus", "plus"]
+)
+def test_a_figure_has_its_decimals(value, text):
+    assert number(value) == text
+    assert number(abs(value), 1, sign=True).startswith("+")
+    assert between((value, 2.0)) == f"({text} to 2.00)"
+
+
+@pytest.mark.parametrize("run", [FIRST, BEFORE_DESIGNS], ids=["first", "before designs"])
+def test_artefacts_of_earlier_versions_can_be_shown(run: Artefact):
+    page, markdown = report(run).decode(), anchor_report(run).decode()
+    summary = shown(show_summary, run, run_directory=Path("run"))
+    for text in (page, markdown, summary):
+        assert "None" not in text.replace("None.\n", "") and "anchor-a1" in text
+    assert f"{run.bt_summary[0].theta:+.2f}" in summary
+
+
+def test_the_anchor_report_of_the_first_version_leaves_out_what_that_did_not_measure():
+    markdown = anchor_report(FIRST).decode()
+    for section in ("## Against the field's targets", "## Anchors without a win", "## The judge"):
+        assert section not in markdown
+    assert "| – |" in markdown, "the interval of a position"
+    assert "## Against the field's targets" in anchor_report(BEFORE_DESIGNS).decode()
+
+
+def test_a_summary_of_a_run_without_grades_says_why():
+    run = artefact(bt_summary=(entry("anchor-a1", grade="A"), entry("birk", rank=2)), students=("birk", "cleo"))
+    text = shown(show_summary, run, run_directory=Path("run"))
+    assert "no grades are projected: there are no judgements" in text
+    assert "+0.00 ± 0.40" in text, "a position of zero is a figure"
+
+
+def test_two_runs_are_shown_side_by_side():
+    text = shown(show_comparison, compare_artefacts(seen_as(THETAS), seen_as(THETAS[::-1], label="b", judge="m2")))
+    for words in ("11 essays in both", "θ: Spearman's ρ", "grades: the same, of 3", "flip: ", "more flips"):
+        assert words in text
+
+
+def test_what_cannot_be_compared_is_a_dash():
+    """The verdicts of runs without a judgement, and intervals of fewer than six essays."""
+    none = artefact(students=("birk", "cleo"))
+    text = shown(show_comparison, compare_artefacts(none, none))
+    assert line_of(text, "verdicts").split()[-2:] == ["–", "–"]
+    assert line_of(text, "reliability").split()[-2:] == ["–", "–"]
+    few = seen_as(THETAS[:4], anchors=3)
+    assert line_of(shown(show_comparison, compare_artefacts(few, few)), "Pearson").split()[-2:] == ["1.00", "–"]
