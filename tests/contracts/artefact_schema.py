@@ -19,7 +19,7 @@ from pydantic_core import core_schema
 
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.part import NULL_WHERE_ABSENT, WrittenAs
-from tests.contracts.wire_schemas import DIALECT
+from tests.support.wire_schemas import DIALECT
 
 HOME = "https://eng5-runner.dev/schemas/eng5_np/"
 NAME = "assessment_run.schema.json"

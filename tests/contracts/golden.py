@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from tests.contracts.artefact_schema import NAME, artefact_schema
-from tests.contracts.wire_schemas import wire_schemas
+from tests.support.wire_schemas import wire_schemas
 
 
 def golden_texts() -> dict[str, str]:

@@ -15,7 +15,7 @@ from eng5_runner.contracts.events import SystemMetadata
 from eng5_runner.contracts.services import AnchorListing, Instructions
 from eng5_runner.contracts.topics import CALLBACK_TOPICS, Topic, batch_of, parse_callback
 from tests.contracts.messages import BATCH, CALLBACKS, altered, at, message, paths, raw, text, without
-from tests.contracts.wire_schemas import wire_schemas
+from tests.support.wire_schemas import wire_schemas
 
 CANARY = "canary-7f3a-do-not-show"
 

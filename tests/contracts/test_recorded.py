@@ -13,7 +13,7 @@ from eng5_runner.contracts.envelope import Envelope
 from eng5_runner.contracts.request import CJAssessmentRequest
 from eng5_runner.contracts.services import AnchorListing, ComparisonBody, ComparisonQueued, Instructions, StoredContent
 from eng5_runner.contracts.topics import Topic, batch_of, parse_callback
-from tests.contracts.wire_schemas import wire_schemas
+from tests.support.wire_schemas import wire_schemas
 
 RECORDED = Path(__file__).parents[2].parent / "shared" / "contracts" / "recorded"
 

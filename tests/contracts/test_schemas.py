@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
-from eng5_runner.contracts import callbacks, envelope, events, request, services
+from eng5_runner.contracts import callbacks, envelope, events, published, request, services
 from eng5_runner.contracts.base import WireModel
 from eng5_runner.contracts.envelope import Envelope
 from eng5_runner.contracts.request import CJAssessmentRequest
 from eng5_runner.contracts.topics import Topic
 from tests.contracts.golden import golden_texts, write
 from tests.contracts.messages import CALLBACKS, altered, at, message, paths, text, without
-from tests.contracts.wire_schemas import wire_schemas
+from tests.support.wire_schemas import wire_schemas
 
 COMMITTED = Path(__file__).parents[2] / "schemas"
 SCHEMAS = wire_schemas()
@@ -60,7 +60,7 @@ def test_every_topic_has_a_schema():
 
 
 def test_every_wire_model_is_in_a_schema():
-    modules = (callbacks, envelope, events, request, services)
+    modules = (callbacks, envelope, events, published, request, services)
     models = {
         name
         for module in modules
@@ -73,9 +73,9 @@ def test_every_wire_model_is_in_a_schema():
 
 
 def _roots():
-    from tests.contracts import wire_schemas as schemas  # noqa: PLC0415 - only to read its two tables
+    from tests.support import wire_schemas as schemas  # noqa: PLC0415 - only to read its two tables
 
-    return [model for _, model in (*schemas._SENT, *schemas._RECEIVED)]
+    return [model for _, model in (*schemas._SENT, *schemas._PUBLISHED, *schemas._RECEIVED)]
 
 
 @pytest.mark.parametrize(("name", "topic"), CALLBACKS)

@@ -8,11 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from eng5_runner.contracts.callbacks import EssayResult
 from eng5_runner.contracts.topics import Topic
 from tests.support.stack.driver import Client, RecordingJudge, batch_id_of, request, running
 from tests.support.stack.texts import essay
 
+# What the real service publishes for an anchor and for an essay without a grade.
+UNGRADED = ("U", 0.0, 0.0, "LOW")
 GRADES = ("F+", "E-", "E+", "D-", "D+", "C-", "C+", "B", "A")
+
+
+def ungraded(result: EssayResult) -> tuple[object, ...]:
+    return result.letter_grade, result.normalized_score, result.confidence_score, result.confidence_label
 
 
 def shown(pairs: list[tuple[str, str, str | None]]) -> tuple[Counter[str], Counter[str]]:
@@ -36,7 +43,7 @@ async def test_a_guest_batch_is_compared_twenty_times_an_essay_and_ranked(stack:
     places = [result.bt_score for result in results if result.bt_score is not None]
     assert places == sorted(places, reverse=True)
     assert sum(places) == pytest.approx(0, abs=1e-9)
-    assert {result.letter_grade for result in results} == {None}
+    assert {ungraded(result) for result in results} == {UNGRADED}
     # The texts are good, fair and poor in turn.
     assert {result.essay_id for result in results[:2]} == {"student_00", "student_03"}
     assert {result.essay_id for result in results[-2:]} == {"student_02", "student_05"}
@@ -144,7 +151,9 @@ async def test_an_assignment_brings_its_anchors_and_grades(stack: Client) -> Non
     known = {essay_id: result for essay_id, result in results.items() if result.is_anchor}
     assert len(known) == 9
     assert all(re.fullmatch(rf"ANCHOR_\d+_{batch.batch_id[:8]}", essay_id) for essay_id in known)
-    assert sorted(str(result.letter_grade) for result in known.values()) == sorted(grade for grade, _ in graded)
+    assert {ungraded(result) for result in known.values()} == {UNGRADED}
+    named = sorted(str(result.display_name).removeprefix("ANCHOR GRADE ") for result in known.values())
+    assert named == sorted(grade for grade, _ in graded)
     good, poor = results["student_00"], results["student_02"]
     assert str(good.letter_grade) in GRADES
     assert good.normalized_score is not None
@@ -175,7 +184,9 @@ async def test_no_grades_are_made_up_where_the_anchors_do_not_suffice(stack: Cli
     assert summary.calibration_info is not None
     assert "anchors" in str(summary.calibration_info["reason"])
     students = [result for result in batch.rich.essay_results if not result.is_anchor]
-    assert {(one.letter_grade, one.normalized_score, one.confidence_label) for one in students} == {(None, None, None)}
+    assert {ungraded(student) for student in students} == {UNGRADED}
+    maps = (summary.primary_grades, summary.confidence_labels, summary.confidence_scores, summary.grade_probabilities)
+    assert maps == ({}, {}, {}, {})
 
 
 async def test_failed_comparisons_are_asked_again_twice(tmp_path: Path) -> None:

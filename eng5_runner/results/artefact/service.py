@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, JsonValue
 
+from eng5_runner.contracts.published import UNGRADED
 from eng5_runner.core.rounding import FIGURE_LIMIT
 from eng5_runner.results.artefact.part import (
     AtLeastOne,
@@ -60,8 +61,12 @@ class ServiceEstimate(Part):
 
     @property
     def stated_grade(self) -> str | None:
-        """The projected grade, or the letter where no projection came; None where there is neither."""
-        return self.grade or self.letter_grade or None
+        """The projected grade, or the letter where no projection came; None where there is neither.
+
+        The letter "U" means ungraded: services publish it for anchors and where they project nothing.
+        """
+        letter = None if self.letter_grade == UNGRADED else self.letter_grade
+        return self.grade or letter or None
 
 
 def _plausible(value: float | None) -> float | None:

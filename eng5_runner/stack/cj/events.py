@@ -10,15 +10,18 @@ from uuid import UUID, uuid4
 from pydantic import JsonValue
 
 from eng5_runner.contracts.base import WireModel
-from eng5_runner.contracts.callbacks import (
-    AssessmentMetadata,
-    AssessmentResult,
-    CJAssessmentCompleted,
-    CJAssessmentFailed,
-    ProcessingSummary,
-)
+from eng5_runner.contracts.callbacks import CJAssessmentCompleted
 from eng5_runner.contracts.envelope import Envelope
-from eng5_runner.contracts.events import ProcessingStage, SystemMetadata
+from eng5_runner.contracts.events import ProcessingStage
+from eng5_runner.contracts.published import (
+    PublishedAssessmentMetadata,
+    PublishedCompletion,
+    PublishedFailure,
+    PublishedProcessingSummary,
+    PublishedResult,
+    PublishedSystemMetadata,
+)
+from eng5_runner.contracts.request import Provider
 from eng5_runner.contracts.stopping import COST_LIMIT, CostStop
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.stack.cj.outcome import SUCCESS_RATE_THRESHOLD, Outcome, Scores
@@ -27,7 +30,9 @@ from eng5_runner.stack.cj.repository import Batch
 
 SERVICE = "cj_assessment_service"
 _NO_JOB = "INITIALIZATION_FAILED"
-_COMPLETED, _FAILED, _RESULT = "cj_assessment.completed", "cj_assessment.failed", "assessment.result.published"
+# The model of a batch that ended before any comparison had a winner.
+_NO_MODEL = "unknown"
+_COMPLETED, _FAILED = "cj_assessment.completed", "cj_assessment.failed"
 
 EventT = TypeVar("EventT", bound=WireModel)
 
@@ -37,8 +42,7 @@ def completed(batch: Batch, *, outcome: Outcome, scores: Scores) -> bytes:
     plan, now, stop = batch.plan, datetime.now(UTC), outcome.cost_stop
     students = [e.essay_id for e in plan.essays if not e.is_anchor and plan.compares(e.essay_id)]
     failed = tuple(essay_id for essay_id in students if essay_id in scores.uncompared)
-    event = CJAssessmentCompleted(
-        event_name=_COMPLETED,
+    event = PublishedCompletion(
         entity_id=plan.batch_id,
         parent_id=plan.assignment_id,
         timestamp=now,
@@ -47,13 +51,13 @@ def completed(batch: Batch, *, outcome: Outcome, scores: Scores) -> bytes:
             batch_id=plan.batch_id, parent_id=plan.assignment_id, event=_COMPLETED, started_at=plan.accepted_at
         ).model_copy(update={"error_info": _cost_limit(stop) if stop else {}}),
         cj_assessment_job_id=str(batch.number),
-        processing_summary=ProcessingSummary(
+        processing_summary=PublishedProcessingSummary(
             total_essays=len(students),
             successful=len(students) - len(failed),
             failed=len(failed),
             successful_essay_ids=tuple(essay_id for essay_id in students if essay_id not in scores.uncompared),
             failed_essay_ids=failed,
-            processing_time_seconds=(now - plan.accepted_at).total_seconds(),
+            processing_time_seconds=_since(plan.accepted_at),
         ),
     )
     return _message(Topic.COMPLETED, event, correlation_id=plan.correlation_id)
@@ -63,17 +67,15 @@ def result(batch: Batch, *, outcome: Outcome, scores: Scores) -> bytes:
     """The rich event: scores, ranks, grades."""
     plan, now = batch.plan, datetime.now(UTC)
     judge = outcome.judged[0] if outcome.judged else None
-    event = AssessmentResult(
-        event_name=_RESULT,
+    event = PublishedResult(
         entity_id=plan.batch_id,
         parent_id=plan.assignment_id,
         timestamp=now,
         batch_id=plan.batch_id,
         cj_assessment_job_id=str(batch.number),
         assignment_id=plan.assignment_id,
-        assessment_method="cj_assessment",
-        model_used=judge.model if judge else None,
-        model_provider=judge.provider if judge else None,
+        model_used=judge.model if judge else plan.overrides.model_override or _NO_MODEL,
+        model_provider=judge.provider if judge else (plan.overrides.provider_override or Provider.MOCK).value,
         assessed_at=now,
         essay_results=scores.essays,
         assessment_metadata=_assessment_metadata(plan, outcome=outcome, scores=scores),
@@ -81,14 +83,14 @@ def result(batch: Batch, *, outcome: Outcome, scores: Scores) -> bytes:
     return _message(Topic.RESULT, event, correlation_id=plan.correlation_id)
 
 
-def _assessment_metadata(plan: BatchPlan, *, outcome: Outcome, scores: Scores) -> AssessmentMetadata:
+def _assessment_metadata(plan: BatchPlan, *, outcome: Outcome, scores: Scores) -> PublishedAssessmentMetadata:
     grades = [essay.grade for essay in plan.essays if essay.grade is not None]
-    return AssessmentMetadata(
+    return PublishedAssessmentMetadata(
         anchor_essays_used=len(grades),
         calibration_method="anchor" if scores.summary.projections_available else None,
-        anchor_grade_distribution={grade: grades.count(grade) for grade in plan.scale.grades} if plan.scale else None,
+        anchor_grade_distribution={grade: grades.count(grade) for grade in plan.scale.grades} if plan.scale else {},
         comparison_count=len(outcome.judged),
-        processing_duration_seconds=(datetime.now(UTC) - plan.accepted_at).total_seconds(),
+        processing_duration_seconds=_since(plan.accepted_at),
         llm_temperature=plan.overrides.temperature_override,
         assignment_id=plan.assignment_id,
         course_code=plan.course_code,
@@ -96,6 +98,11 @@ def _assessment_metadata(plan: BatchPlan, *, outcome: Outcome, scores: Scores) -
         stopping_looks=outcome.looks or None,
         cost_stop=outcome.cost_stop,
     )
+
+
+def _since(accepted_at: datetime) -> float:
+    """Seconds until now; 0 if the clock was set back meanwhile."""
+    return max(0.0, (datetime.now(UTC) - accepted_at).total_seconds())
 
 
 def _cost_limit(stop: CostStop) -> dict[str, JsonValue]:
@@ -132,12 +139,10 @@ def failed(
         error_info: why.
         job: the service's own number of the batch, if it was accepted.
     """
-    event = CJAssessmentFailed(
-        event_name=_FAILED,
+    event = PublishedFailure(
         entity_id=batch_id,
         parent_id=parent_id,
         timestamp=datetime.now(UTC),
-        status="failed_critically",
         system_metadata=_system_metadata(batch_id=batch_id, parent_id=parent_id, event=_FAILED, error_info=error_info),
         cj_assessment_job_id=_NO_JOB if job is None else str(job),
     )
@@ -179,9 +184,9 @@ def _system_metadata(
     event: str,
     started_at: datetime | None = None,
     error_info: dict[str, JsonValue] | None = None,
-) -> SystemMetadata:
+) -> PublishedSystemMetadata:
     now = datetime.now(UTC)
-    return SystemMetadata(
+    return PublishedSystemMetadata(
         entity_id=batch_id,
         parent_id=parent_id,
         timestamp=now,

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from eng5_runner.contracts.callbacks import BTStats, EssayResult, GradeProjectionSummary, LLMComparisonResult
+from eng5_runner.contracts.callbacks import LLMComparisonResult
 from eng5_runner.contracts.grade_scales import GradeScale
+from eng5_runner.contracts.published import (
+    LETTER_GRADE,
+    UNGRADED,
+    PublishedBTStats,
+    PublishedEssayResult,
+    PublishedProjections,
+)
 from eng5_runner.contracts.stopping import CostStop, Look
 from eng5_runner.measure.grading.grades import Projection, Refusal, Scale, StudentGrade, project
 from eng5_runner.measure.model.bradley_terry import Fit
@@ -68,12 +76,12 @@ class Scores:
 
     Attributes:
         essays: best first.
-        summary: grades and positions; unknown values are absent.
+        summary: grades and positions; a map is empty where nothing is known.
         uncompared: the essays without any comparison that has a winner.
     """
 
-    essays: tuple[EssayResult, ...]
-    summary: GradeProjectionSummary
+    essays: tuple[PublishedEssayResult, ...]
+    summary: PublishedProjections
     uncompared: frozenset[str]
 
 
@@ -97,61 +105,66 @@ def _project(plan: BatchPlan, fitted: Fit) -> Projection | Refusal:
     return project(fitted, anchors=anchors, scale=Scale(prior=scale.prior, has_below_lowest=with_below))
 
 
-def _essays(plan: BatchPlan, fitted: Fit, *, projected: Projection | Refusal) -> tuple[EssayResult, ...]:
-    """All essays, best first; equal positions in the order of the plan."""
+def _essays(plan: BatchPlan, fitted: Fit, *, projected: Projection | Refusal) -> tuple[PublishedEssayResult, ...]:
+    """All essays, best first; equal positions in the order of the plan.
+
+    Anchors and essays without a projected grade are ungraded, as the real service publishes them.
+    """
     students = _by_item(projected)
     place = {item: float(theta) for item, theta in zip(fitted.items, fitted.theta, strict=True)}
     ordered = sorted(plan.essays, key=lambda essay: -place[essay.essay_id])
     results = []
     for rank, essay in enumerate(ordered, start=1):
+        result = PublishedEssayResult(
+            essay_id=essay.essay_id,
+            bt_score=place[essay.essay_id],
+            rank=rank,
+            is_anchor=essay.is_anchor,
+            display_name=f"ANCHOR GRADE {essay.grade}" if essay.is_anchor else None,
+        )
         student = students.get(essay.essay_id)
-        grade = essay.grade or (student and plan.scale and plan.scale.outcomes[student.median])
         results.append(
-            EssayResult(
-                essay_id=essay.essay_id,
-                normalized_score=_normalized(plan.scale, grade=essay.grade, student=student),
-                letter_grade=grade or None,
-                confidence_score=student.probabilities[student.median] if student else None,
-                confidence_label=student.label if student else None,
-                bt_score=place[essay.essay_id],
-                rank=rank,
-                is_anchor=essay.is_anchor,
-                display_name=f"ANCHOR GRADE {essay.grade}" if essay.is_anchor else None,
-            )
+            result if student is None or plan.scale is None else _graded(result, scale=plan.scale, student=student)
         )
     return tuple(results)
 
 
-def _normalized(scale: GradeScale | None, *, grade: str | None, student: StudentGrade | None) -> float | None:
-    """The position on the grade scale from 0 (lowest) to 1 (highest): known for anchors, expected for students."""
-    if scale is None:
-        return None
-    highest = len(scale.outcomes) - 1
-    if grade is not None:
-        return scale.outcomes.index(grade) / highest
-    if student is None:
-        return None
+def _graded(result: PublishedEssayResult, *, scale: GradeScale, student: StudentGrade) -> PublishedEssayResult:
+    """The result with a student's projected grade."""
+    grade, highest = scale.outcomes[student.median], len(scale.outcomes) - 1
     expected = sum(step * chance for step, chance in enumerate(student.probabilities)) / highest
-    return min(1.0, max(0.0, expected))
+    return result.model_copy(
+        update={
+            "normalized_score": _share(expected),
+            "letter_grade": grade if re.match(LETTER_GRADE, grade) else UNGRADED,
+            "confidence_score": _share(student.probabilities[student.median]),
+            "confidence_label": student.label,
+        }
+    )
 
 
-def _summary(plan: BatchPlan, fitted: Fit, *, projected: Projection | Refusal) -> GradeProjectionSummary:
+def _share(value: float) -> float:
+    """The value without the rounding error that takes it out of 0 to 1."""
+    return min(1.0, max(0.0, float(value)))
+
+
+def _summary(plan: BatchPlan, fitted: Fit, *, projected: Projection | Refusal) -> PublishedProjections:
     errors = fitted.standard_errors
     places = {
-        item: BTStats(bt_mean=float(fitted.theta[index]), bt_se=float(errors[index]))
+        item: PublishedBTStats(bt_mean=float(fitted.theta[index]), bt_se=float(errors[index]))
         for index, item in enumerate(fitted.items)
     }
     if isinstance(projected, Refusal) or plan.scale is None:
         reason = projected.reason if isinstance(projected, Refusal) else None
-        return GradeProjectionSummary(projections_available=False, calibration_info={"reason": reason}, bt_stats=places)
+        return PublishedProjections(projections_available=False, calibration_info={"reason": reason}, bt_stats=places)
     outcomes, students = plan.scale.outcomes, projected.students
-    return GradeProjectionSummary(
+    return PublishedProjections(
         projections_available=True,
         primary_grades={student.item: outcomes[student.median] for student in students},
         confidence_labels={student.item: student.label for student in students},
-        confidence_scores={student.item: student.probabilities[student.median] for student in students},
+        confidence_scores={student.item: _share(student.probabilities[student.median]) for student in students},
         grade_probabilities={
-            student.item: dict(zip(outcomes, student.probabilities, strict=True)) for student in students
+            student.item: dict(zip(outcomes, map(_share, student.probabilities), strict=True)) for student in students
         },
         calibration_info=_calibration(projected, outcomes),
         bt_stats=places,

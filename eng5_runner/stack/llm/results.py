@@ -10,11 +10,11 @@ import orjson
 from pydantic import JsonValue, ValidationError
 
 from eng5_runner.contracts.base import describe
-from eng5_runner.contracts.callbacks import (
-    ComparisonMetadata,
-    ErrorDetail,
-    LLMComparisonResult,
-    TokenUsage,
+from eng5_runner.contracts.published import (
+    PublishedComparison,
+    PublishedComparisonMetadata,
+    PublishedErrorDetail,
+    PublishedTokenUsage,
 )
 from eng5_runner.contracts.request import Provider
 from eng5_runner.contracts.services import ComparisonBody, ModelEntry
@@ -92,7 +92,7 @@ def success(entry: Entry, *, model: ModelEntry, verdict: Verdict, response_secon
     Raises:
         pydantic.ValidationError, TypeError: the comparison is unanswerable.
     """
-    result = LLMComparisonResult(
+    result = PublishedComparison(
         request_id=entry.queue_id,
         correlation_id=entry.body.correlation_id,
         winner=verdict.winner,
@@ -121,7 +121,7 @@ def failure(entry: Entry, failed: JudgeFailed, *, metadata: Metadata) -> bytes:
     """
     now = datetime.now(UTC)
     overrides = entry.body.llm_config_overrides
-    detail = ErrorDetail(
+    detail = PublishedErrorDetail(
         error_code=failed.error_code,
         message=failed.message,
         correlation_id=entry.body.correlation_id,
@@ -130,7 +130,7 @@ def failure(entry: Entry, failed: JudgeFailed, *, metadata: Metadata) -> bytes:
         operation="comparison",
         details={},
     )
-    result = LLMComparisonResult(
+    result = PublishedComparison(
         request_id=entry.queue_id,
         correlation_id=entry.body.correlation_id,
         error_detail=detail,
@@ -146,17 +146,17 @@ def failure(entry: Entry, failed: JudgeFailed, *, metadata: Metadata) -> bytes:
     return _message(entry, result, metadata=_known(failed.spent.cost) | metadata)
 
 
-def _usage(spent: Verdict | Spent) -> TokenUsage:
-    return TokenUsage(
+def _usage(spent: Verdict | Spent) -> PublishedTokenUsage:
+    return PublishedTokenUsage(
         prompt_tokens=spent.prompt_tokens,
         completion_tokens=spent.completion_tokens,
         total_tokens=spent.prompt_tokens + spent.completion_tokens,
     )
 
 
-def _hashed(entry: Entry) -> ComparisonMetadata:
-    about = ComparisonMetadata.model_validate(dict(entry.body.metadata), extra="ignore")
-    return about.model_copy(update={"prompt_sha256": entry.prompt_sha256})
+def _hashed(entry: Entry) -> PublishedComparisonMetadata:
+    about = dict(entry.body.metadata) | {"prompt_sha256": entry.prompt_sha256}
+    return PublishedComparisonMetadata.model_validate(about, extra="ignore")
 
 
 def _known(cost: float | None) -> Metadata:
@@ -164,7 +164,7 @@ def _known(cost: float | None) -> Metadata:
     return {} if cost is not None else {"cost_known": False}
 
 
-def _message(entry: Entry, result: LLMComparisonResult, *, metadata: Metadata) -> bytes:
+def _message(entry: Entry, result: PublishedComparison, *, metadata: Metadata) -> bytes:
     envelope = ComparisonEnvelope(
         event_id=uuid4(),
         event_type=entry.body.callback_topic,

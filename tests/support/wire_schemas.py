@@ -3,6 +3,9 @@
 What is sent is described closed: every field stands there (one that is null may be left out), and no other. What is
 received is described by what it must have: other fields are welcome, and an optional one that is not of the type given
 here counts as absent.
+
+The callbacks have a second schema, of the writer: what our own services publish. There nothing that the contract
+requires is null or absent; further fields are welcome.
 """
 
 from __future__ import annotations
@@ -20,6 +23,12 @@ from eng5_runner.contracts.callbacks import (
     LLMComparisonResult,
 )
 from eng5_runner.contracts.envelope import Envelope, Received
+from eng5_runner.contracts.published import (
+    PublishedComparison,
+    PublishedCompletion,
+    PublishedFailure,
+    PublishedResult,
+)
 from eng5_runner.contracts.request import CJAssessmentRequest, LLMConfigOverrides
 from eng5_runner.contracts.topics import Topic
 
@@ -36,6 +45,13 @@ _SENT: tuple[tuple[str, type[WireModel]], ...] = (
     ("http.identity.login.request", services.LoginBody),
     ("http.identity.refresh.request", services.RefreshBody),
     ("http.llm_provider.comparison.request", services.ComparisonBody),
+)
+
+_PUBLISHED: tuple[tuple[str, type[WireModel]], ...] = (
+    (f"{Topic.COMPARISON}.writer", Envelope[PublishedComparison]),
+    (f"{Topic.COMPLETED}.writer", Envelope[PublishedCompletion]),
+    (f"{Topic.FAILED}.writer", Envelope[PublishedFailure]),
+    (f"{Topic.RESULT}.writer", Envelope[PublishedResult]),
 )
 
 _RECEIVED: tuple[tuple[str, type[WireModel]], ...] = (
@@ -61,8 +77,11 @@ _RECEIVED: tuple[tuple[str, type[WireModel]], ...] = (
 def wire_schemas() -> dict[str, dict[str, JsonValue]]:
     """The schema of every message and body of the wire, by file name."""
     sent = {name: _schema(name, model, mode="serialization") for name, model in _SENT}
+    published = {
+        name: _schema(name, model, mode="serialization", generator=_WriterSchema) for name, model in _PUBLISHED
+    }
     received = {name: _schema(name, model, mode="validation") for name, model in _RECEIVED}
-    return {f"{name}.schema.json": schema for name, schema in sorted({**sent, **received}.items())}
+    return {f"{name}.schema.json": schema for name, schema in sorted({**sent, **published, **received}.items())}
 
 
 class _WireSchema(GenerateJsonSchema):
@@ -82,7 +101,7 @@ class _WireSchema(GenerateJsonSchema):
         """What is sent has all of its fields that are not null."""
         inner = field["schema"]
         if self.mode == "serialization" and inner["type"] == "default":
-            return inner.get("default") is not None
+            return inner.get("default") is not None or "default_factory" in inner
         return super().field_is_required(field, total)
 
     def datetime_schema(self, schema: core_schema.DatetimeSchema) -> JsonSchemaValue:
@@ -96,9 +115,29 @@ class _WireSchema(GenerateJsonSchema):
         found = super().model_schema(schema)
         if self.mode == "validation":
             found.pop("additionalProperties", None)
-        if schema["cls"] is LLMComparisonResult:
+        if issubclass(schema["cls"], LLMComparisonResult):
             found.update(_either_winner_or_error())
         return found
+
+
+class _WriterSchema(_WireSchema):
+    """What our services publish: every field that is not null, and perhaps more."""
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        """An object may have further fields: the client's metadata come back, and the real services add some."""
+        found = super().model_schema(schema)
+        found.pop("additionalProperties", None)
+        if issubclass(schema["cls"], LLMComparisonResult):
+            found["allOf"] = [_a_winner_has_a_confidence()]
+        return found
+
+
+def _a_winner_has_a_confidence() -> JsonSchemaValue:
+    won: JsonSchemaValue = {"required": ["winner"], "properties": {"winner": {"type": "string"}}}
+    confidence: JsonSchemaValue = {"type": "number", "minimum": 1, "maximum": 5}
+    justification: JsonSchemaValue = {"type": "string", "maxLength": 500}
+    properties: JsonSchemaValue = {"confidence": confidence, "justification": justification}
+    return {"if": won, "then": {"required": [*properties], "properties": properties}}
 
 
 def _either_winner_or_error() -> JsonSchemaValue:
@@ -108,7 +147,9 @@ def _either_winner_or_error() -> JsonSchemaValue:
     return {"oneOf": [won, failed], "if": won, "then": {"properties": {"request_metadata": hashed}}}
 
 
-def _schema(name: str, model: type[WireModel], *, mode: JsonSchemaMode) -> dict[str, JsonValue]:
-    found = model.model_json_schema(mode=mode, schema_generator=_WireSchema)
+def _schema(
+    name: str, model: type[WireModel], *, mode: JsonSchemaMode, generator: type[_WireSchema] = _WireSchema
+) -> dict[str, JsonValue]:
+    found = model.model_json_schema(mode=mode, schema_generator=generator)
     head: dict[str, JsonValue] = {"$schema": DIALECT, "$id": f"{HOME}{name}.schema.json"}
     return {**head, **found, "title": name}
