@@ -85,7 +85,7 @@ class RunState:
         positions: (topic, partition) → offset of the next callback to read.
         fingerprints: key of each accepted callback → fingerprint.
         completed: the status with which the service completed the batch, or None.
-        failure: the reason with which the service failed the batch, or None.
+        failure_note: the reason in the failed event, or None; `failure` says whether it counts.
         at_limit: whether the service stopped at the present cost limit; it continues only with a higher one.
         judged: number of comparisons with a winner.
         unjudged: number of comparisons without a winner.
@@ -110,7 +110,7 @@ class RunState:
         self.positions: dict[tuple[str, int], int] = {}
         self.fingerprints: dict[str, str] = {}
         self.completed: str | None = None
-        self.failure: str | None = None
+        self.failure_note: str | None = None
         self.at_limit = False
         self.has_result = False
         self.judged = 0
@@ -143,6 +143,15 @@ class RunState:
     def is_over(self) -> bool:
         """Whether the service has said that it is finished."""
         return self.completed is not None or self.at_limit
+
+    @property
+    def failure(self) -> str | None:
+        """The reason with which the service failed the batch, or None.
+
+        A completion outweighs a failed event, in whatever order they arrive: only the service that did the comparisons
+        can complete the batch, and another service on the same Kafka can fail it by mistake.
+        """
+        return None if self.is_over else self.failure_note
 
     @property
     def heard_nothing(self) -> bool:
@@ -247,7 +256,7 @@ class RunState:
             case "completed" if event.limit_usd is None:
                 self.completed = event.note
             case "failed":
-                self.failure = event.note
+                self.failure_note = event.note
             case "completed":
                 self.at_limit = self.at_limit or self._is_current(event.limit_usd)
             case "result":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import pytest
 
 from eng5_runner.cli.exit_codes import exit_code
@@ -83,6 +85,15 @@ def test_how_a_run_ended(outcome, kinds, judgements, code):
     assert (found, bool(reasons)) == (outcome, outcome != "complete")
     state.advance(RunClosed(at=AT, outcome=found, reasons=reasons))
     assert exit_code(state) == code
+
+
+@pytest.mark.parametrize("kinds", list(permutations(("completed", "result", "failed"))))
+def test_a_completion_outweighs_a_failed_event_in_any_order(kinds):
+    notes = {"completed": "completed_successfully", "failed": "another service does not know the assignment"}
+    told = [accepted(kind, note=notes.get(kind, "")) for kind in kinds]
+    state = reached("gathering", accepted("comparison", judged=True), *told)
+    assert verdict(state) == ("complete", ())
+    assert state.failure is None
 
 
 @pytest.mark.parametrize(("judgements", "code"), [(0, 75), (1, 3)])
