@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -52,6 +53,7 @@ def run_stack(
         until_stdin_closes: also stop when standard input closes, as it does when the parent process ends.
 
     Raises:
+        ConfigurationError: JWT_SECRET_KEY is set and too short.
         RunnerError: the stack did not start, or one of its parts ended; see `stack.launch.serve`.
         DiskError: the data directory cannot be created.
     """
@@ -61,6 +63,9 @@ def run_stack(
         raise DiskError(
             f"{data_dir} cannot be created: {error.strerror}.", remedy="Choose another --data-dir."
         ) from None
+
+    # Without the variable each stack has a secret of its own, as it needs no token of another service.
+    secret = token_secret() if os.environ.get("JWT_SECRET_KEY") else None
 
     async def until_stopped() -> None:
         stop = asyncio.Event()
@@ -72,6 +77,7 @@ def run_stack(
             stop=stop,
             kafka_bootstrap=kafka_bootstrap,
             cache_folder=None if no_cache else cache_folder(),
+            secret=secret,
         )
         if watching is not None:
             watching.cancel()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from eng5_runner.contracts.base import WireModel
 from eng5_runner.contracts.choices import (
@@ -25,6 +26,7 @@ __all__ = (
     "BASELINE_MODEL_PREFIX",
     "ESSAY_ID_LENGTH",
     "MOST_TOKENS",
+    "READS_TO_END",
     "CJAssessmentRequest",
     "CourseCode",
     "EssayRef",
@@ -36,6 +38,7 @@ __all__ = (
     "Provider",
     "ReasoningEffort",
     "StoredText",
+    "reads_to_end",
 )
 
 # The width of the CJ service's column. A longer id ends the batch with a database error.
@@ -101,6 +104,16 @@ class CJAssessmentRequest(BatchEvent):
     assignment_id: Annotated[str, Field(max_length=ASSIGNMENT_ID_LENGTH)] | None = None
     user_id: str
     org_id: str | None = None
+
+
+# The key of the request's metadata, our extension, with which a client says that it goes on reading after the result
+# until it has every callback. A service need not wait for such a client before it publishes the result.
+READS_TO_END = "reads_to_end"
+
+
+def reads_to_end(metadata: Mapping[str, JsonValue] | None) -> bool:
+    """Whether the client of a request reads all callbacks, also those that it gets after the result."""
+    return metadata is not None and metadata.get(READS_TO_END) is True
 
 
 # Models whose name begins so are no language models: they judge by measurable properties of the texts.

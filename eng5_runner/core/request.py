@@ -14,7 +14,13 @@ from pydantic import JsonValue
 
 from eng5_runner.contracts.envelope import Envelope
 from eng5_runner.contracts.events import ProcessingStage, SystemMetadata
-from eng5_runner.contracts.request import CJAssessmentRequest, EssayRef, LLMConfigOverrides, PromptReference
+from eng5_runner.contracts.request import (
+    READS_TO_END,
+    CJAssessmentRequest,
+    EssayRef,
+    LLMConfigOverrides,
+    PromptReference,
+)
 from eng5_runner.contracts.study_options import StudyOptions
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.core.essay_names import EssayNames, wire_ids
@@ -145,6 +151,7 @@ def _metadata(
     return {
         "runner_mode": spec.mode.value,
         "batch_label": spec.label,
+        READS_TO_END: True,
         **{key: value for key, value in optional.items() if value is not None},
         **study_options(spec, {**added_by_service, **names}).as_metadata(),
     }

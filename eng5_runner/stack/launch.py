@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 import aiohttp
 import structlog
@@ -83,8 +84,12 @@ async def serve(
     judges: Sequence[JudgeEntry] | None = None,
     kafka_bootstrap: str | None = None,
     cache_folder: Path | None = None,
+    secret: str | None = None,
 ) -> None:
     """Run the stack until `stop` is set.
+
+    On an existing Kafka it begins at the end of the request topic and continues its own unfinished batches. On an
+    embedded broker, which is new each time, clients send unfinished requests again.
 
     Args:
         data_dir: the services' records; a stack on the same directory continues from them.
@@ -93,6 +98,7 @@ async def serve(
         judges: the judges of the LLM provider; None for the offline baseline and the models that have a key.
         kafka_bootstrap: an existing Kafka with the contract's topics; None for an embedded broker.
         cache_folder: the folder of the judgement cache, which stacks share; None to use no cache.
+        secret: signs the administrators' tokens; None for a new one.
 
     Raises:
         ServiceUnavailable: a part of the stack did not start, or the broker is gone.
@@ -106,7 +112,7 @@ async def serve(
         store = await opened.enter_async_context(open_store(data_dir))
         publisher, requests, results = await opened.enter_async_context(_clients(cluster))
         session = await opened.enter_async_context(http_session(connections=CONNECTIONS))
-        authority = TokenAuthority()
+        authority = TokenAuthority(secret=secret)
         offered = await opened.enter_async_context(_judges(judges, cache_folder))
         provider = LLMProvider(store=store, publisher=publisher, judges=offered)
         content_url = await opened.enter_async_context(served(ContentService(store).application()))
@@ -115,11 +121,17 @@ async def serve(
         admin = CJAdmin(store=store, contents=contents, authority=authority).application()
         cj_url = await opened.enter_async_context(served(admin))
         llm = LLMProviderClient(session, llm_url + llm_provider.PATH)
-        cj = CJService(store=store, publisher=publisher, contents=contents, provider=llm)
+        cj = CJService(
+            store=store,
+            publisher=publisher,
+            contents=contents,
+            provider=llm,
+            shares_broker=not cluster.is_embedded,
+        )
         identity_url = await opened.enter_async_context(_identity_served(store, authority))
         judging = await opened.enter_async_context(at_work(provider.run(), name="llm", drain=provider.close))
         batches = await opened.enter_async_context(
-            at_work(_from_beginning(cj, requests=requests, results=results), name="cj")
+            at_work(_serve_batches(cj, cluster, requests=requests, results=results), name="cj")
         )
         await _all_healthy(session, content_url, llm_url, cj_url, identity_url)
         addresses = StackAddresses(
@@ -147,18 +159,25 @@ async def _cluster(named: str | None) -> AsyncIterator[Cluster]:
 
 @asynccontextmanager
 async def _clients(cluster: Cluster) -> AsyncIterator[tuple[Publisher, AIOKafkaConsumer, AIOKafkaConsumer]]:
-    """The publisher, a reader of all requests, and a reader of the results from now on."""
+    """The publisher, a reader of the requests, and a reader of the results from now on.
+
+    An embedded broker is new, so all its requests are for this stack. What an existing Kafka has is not.
+    """
+    begin: Literal["earliest", "latest"] = "earliest" if cluster.is_embedded else "latest"
     async with (
         open_publisher(cluster) as publisher,
-        open_reader(cluster, Topic.REQUEST) as requests,
+        open_reader(cluster, Topic.REQUEST, beginning_at=begin) as requests,
         open_reader(cluster, Topic.COMPARISON, beginning_at="latest") as results,
     ):
         yield publisher, requests, results
 
 
-async def _from_beginning(cj: CJService, *, requests: AIOKafkaConsumer, results: AIOKafkaConsumer) -> None:
-    """Run the service on a broker that it reads from the beginning: earlier requests count when they arrive again."""
-    await cj.forget_requests()
+async def _serve_batches(
+    cj: CJService, cluster: Cluster, *, requests: AIOKafkaConsumer, results: AIOKafkaConsumer
+) -> None:
+    """Run the CJ service; on a new embedded broker, earlier requests count when they arrive again."""
+    if cluster.is_embedded:
+        await cj.forget_requests()
     await cj.run(requests, results)
 
 

@@ -54,7 +54,12 @@ def test_dry_run_writes_the_request_and_a_valid_artefact(study: Path, tmp_path: 
     assert ran.code == 0, ran.err
     directory = newest(tmp_path)
     request = json.loads(next((directory / "requests").glob("*.json")).read_text())
-    assert request["metadata"] == {"runner_mode": "dry-run", "batch_label": "study", "max_comparisons": 30}
+    assert request["metadata"] == {
+        "runner_mode": "dry-run",
+        "batch_label": "study",
+        "reads_to_end": True,
+        "max_comparisons": 30,
+    }
     assert len(request["data"]["essays_for_cj"]) == 16
     made = artefact(directory, "dry-run")
     assert made["llm_comparisons"] == [] and made["bt_summary"] == []

@@ -53,6 +53,7 @@ def test_options_beyond_the_contract_are_in_the_metadata_with_names_of_the_wire(
     assert request.metadata == {
         "runner_mode": "execute",
         "batch_label": "a label",
+        "reads_to_end": True,
         "max_comparisons": 4,
         "design": "boundary",
         "pairs": [["ANCHOR_7", "1-birk-c0ffee00"]],

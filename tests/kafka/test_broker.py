@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from importlib.util import find_spec
+from uuid import uuid4
 
 import pytest
 from confluent_kafka import Producer
@@ -13,7 +14,7 @@ from eng5_runner.contracts.topics import Topic
 from eng5_runner.effects.kafka.broker import KafkaBroker as Connection
 from eng5_runner.effects.kafka.broker import connected
 from eng5_runner.errors import ConfigurationError
-from eng5_runner.stack.platform.kafka import Cluster, open_publisher, open_reader
+from eng5_runner.stack.platform.kafka import Cluster, open_member, open_publisher, open_reader
 from eng5_runner.transport.kafka_settings import KafkaSettings
 from tests.support.effects import nothing_left as nothing_left  # noqa: PLC0414 - pytest finds fixtures by their name
 from tests.support.kafka.cluster import (
@@ -150,3 +151,22 @@ async def test_partitions_that_are_added_meanwhile_are_read_from_their_first_rec
                 connection.listen((*(await connection.positions()), *added))
         assert sorted(found) == numbered(PARTITIONS + 2)
         assert await connection.positions() == ends
+
+
+async def test_a_new_group_begins_at_the_end_and_an_old_one_where_it_stopped(broker: Broker) -> None:
+    cluster, group = Cluster(bootstrap=broker.bootstrap), f"group-{uuid4()}"
+    put(broker.bootstrap, Topic.REQUEST, [b"before the first start"])
+
+    async def first_read(*, sent: bytes | None = None) -> set[bytes]:
+        async with open_member(cluster, Topic.REQUEST, group=group) as member:
+            if sent is not None:
+                put(broker.bootstrap, Topic.REQUEST, [sent])
+            found: set[bytes] = set()
+            while not found:
+                found |= {one.value for read in (await member.getmany(timeout_ms=200)).values() for one in read}
+            await member.commit()
+            return found
+
+    assert await first_read(sent=b"while it is there") == {b"while it is there"}
+    put(broker.bootstrap, Topic.REQUEST, [b"while it is away"])
+    assert await first_read() == {b"while it is away"}

@@ -52,13 +52,18 @@ def test_a_service_that_knows_it_is_asked(tmp_path):
     run = run_with(tmp_path, heeds=["design", "swap"], design="adaptive", swap="audit", max_comparisons=15)
     assert exit_code(run.start()) == 0
     told = {"max_comparisons": 15, "design": "adaptive", "swap": "audit"}
-    assert sent(run) == {"runner_mode": "execute", "batch_label": "a label"} | told
+    assert sent(run) == {"runner_mode": "execute", "batch_label": "a label", "reads_to_end": True} | told
 
 
 def test_nothing_is_asked_where_nothing_is_wished(tmp_path):
     run = run_with(tmp_path, max_comparisons=15)
     assert exit_code(run.start()) == 0
-    assert sent(run) == {"runner_mode": "execute", "batch_label": "a label", "max_comparisons": 15}
+    assert sent(run) == {
+        "runner_mode": "execute",
+        "batch_label": "a label",
+        "reads_to_end": True,
+        "max_comparisons": 15,
+    }
 
 
 def test_judgements_an_essay_are_a_total_on_the_wire(tmp_path):

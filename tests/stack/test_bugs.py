@@ -9,20 +9,31 @@ from pathlib import Path
 import aiohttp
 import pytest
 from aiokafka import AIOKafkaProducer
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.stack.cj.clients import ContentReader, LLMProviderClient
 from eng5_runner.stack.cj.inbox import Inbox
 from eng5_runner.stack.cj.plan import is_raised
 from eng5_runner.stack.cj.service import CJService
+from eng5_runner.stack.llm.judge import offline_baseline
+from eng5_runner.stack.llm.service import LLMProvider
 from eng5_runner.stack.platform.broker import embedded_broker
-from eng5_runner.stack.platform.kafka import open_publisher, open_reader
+from eng5_runner.stack.platform.kafka import (
+    LARGEST_MESSAGE_BYTES,
+    MessageRefused,
+    Publisher,
+    open_publisher,
+    open_reader,
+)
 from eng5_runner.stack.platform.store import open_store
-from eng5_runner.stack.platform.tables import cj_requests
+from eng5_runner.stack.platform.tables import cj_closing_events, cj_requests
+from eng5_runner.stack.platform.web import served
 from eng5_runner.transport.kafka import stop_client
-from tests.support.stack.driver import batch_id_of, embedded, request
+from tests.support.stack.driver import batch_id_of, embedded, request, running
+from tests.support.stack.llm import Site, comparison
 
+BIG = b"a long note"
 NOBODY = "http://127.0.0.1:1"
 ESSAYS = [{"essay_id": name, "text_storage_id": "0" * 32} for name in ("one", "two")]
 
@@ -80,3 +91,51 @@ def test_a_request_that_cannot_be_written_again_is_no_raised_one(error_info: dic
     later["metadata"]["max_cost_usd"] = 2
 
     assert is_raised(json.dumps(later).encode(), than=before) is not bool(error_info)
+
+
+async def test_a_result_that_is_too_large_for_the_broker_fails_its_batch_alone(tmp_path: Path) -> None:
+    async with running(tmp_path) as stack:
+        raw = request(await stack.essays(2), metadata={"max_comparisons": 1})
+        await stack.run(raw)
+    async with open_store(tmp_path) as store:
+        large = b" " * LARGEST_MESSAGE_BYTES + b"{}"
+        grown = update(cj_closing_events).where(cj_closing_events.c.topic == Topic.RESULT.value).values(raw=large)
+        await store.carry_out(lambda connection: connection.execute(grown))
+
+    async with running(tmp_path) as stack:
+        failed = await stack.run(raw)
+        other = await stack.run(request(await stack.essays(2), metadata={"max_comparisons": 1}))
+
+    assert f"{len(large)} bytes are too large" in failed.failed.reason
+    assert {message.topic for message in failed.messages} == {Topic.COMPARISON, Topic.FAILED}
+    assert len(other.comparisons) == 1
+    assert other.rich.batch_id == other.batch_id
+
+
+async def test_a_comparison_that_is_too_large_for_the_broker_is_published_as_failed(tmp_path: Path) -> None:
+    """A broker may allow less than our services do; the others are delivered."""
+
+    class Narrow(Publisher):
+        async def publish(self, topic: str, value: bytes, *, key: bytes | None = None) -> None:
+            if b'"winner":"Essay' in value and BIG in value:
+                raise MessageRefused("too large")
+            await super().publish(topic, value, key=key)
+
+    async with embedded_broker() as bootstrap, open_store(tmp_path) as store, aiohttp.ClientSession() as http:
+        producer = AIOKafkaProducer(bootstrap_servers=bootstrap)
+        await producer.start()
+        async with open_reader(embedded(bootstrap), Topic.COMPARISON) as reader:
+            service = LLMProvider(store=store, publisher=Narrow(producer, None), judges=(offline_baseline(),))
+            working = asyncio.create_task(service.run())
+            async with served(service.application()) as url:
+                site = Site(url, http, reader)
+                for note in (BIG.decode(), "small"):
+                    metadata = {"essay_a_id": "a", "essay_b_id": "b", "note": note}
+                    await site.queued(comparison(metadata=metadata))
+                results = [json.loads(raw)["data"] for raw in await site.messages(2)]
+            service.close()
+            await asyncio.wait({working}, timeout=5)
+        await stop_client(producer)
+
+    codes = {one["request_metadata"]["note"]: (one.get("error_detail") or {}).get("error_code") for one in results}
+    assert codes == {"small": None, BIG.decode(): "LLM_CONTENT_TOO_LONG"}

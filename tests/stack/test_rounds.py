@@ -18,6 +18,7 @@ from eng5_runner.stack.cj.batch_runner import BatchRun
 from eng5_runner.stack.cj.outcome import Outcome
 from eng5_runner.stack.cj.plan import BatchPlan, PlannedEssay
 from eng5_runner.stack.cj.repository import Batch, PairAttempt
+from eng5_runner.stack.llm.judge import offline_baseline
 from tests.support.run.messages import comparison_message
 
 BATCH_ID = "c0ffee00-1111-4222-8333-444455556666"
@@ -120,3 +121,29 @@ async def test_what_has_an_answer_on_record_is_not_asked_again():
 async def test_the_same_plan_asks_the_same_questions(seed):
     plan = PLAN.model_copy(update={"seed": seed})
     assert (await work(plan=plan))[1].asked == (await work(plan=plan))[1].asked
+
+
+async def test_a_callback_that_cannot_be_delivered_ends_its_batch_and_not_its_reader():
+    class Broken:
+        """An answer with a bug in it."""
+
+        winner = "Essay A"
+
+        def __init__(self, body: ComparisonBody) -> None:
+            self.correlation_id = body.correlation_id
+
+        @property
+        def cost_estimate(self) -> float:
+            raise ZeroDivisionError
+
+    class BuggyProvider(Provider):
+        async def ask(self, body: ComparisonBody) -> None:
+            self.run.deliver(Broken(body))
+
+    plan = PLAN.model_copy(update={"study_options": StudyOptions(max_cost_usd=1.0)})
+    batch = Batch(number=1, request_sha256="0" * 64, plan=plan)
+    provider = BuggyProvider()
+    provider.run = BatchRun(batch=batch, repository=Record(), provider=provider, model=offline_baseline().model)
+
+    with pytest.raises(ZeroDivisionError):
+        await provider.run.run((), {name: f"The text of {name}." for name in ESSAYS})

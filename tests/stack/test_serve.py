@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import aiohttp
 import pytest
 
+from eng5_runner.stack.identity.tokens import TokenAuthority
 from tests.support.kafka.cluster import free_ports
 from tests.support.kafka.services import SECRET, serving
-from tests.support.runner import run
+from tests.support.runner import clean_environment, run
 
 
 async def test_a_service_without_a_database_url_keeps_its_tables_in_the_data_folder(tmp_path: Path) -> None:
@@ -90,6 +94,37 @@ def test_a_setting_that_is_missing_or_wrong_is_named(
     ended = run("stack", "serve", service, cwd=tmp_path, env={"JWT_SECRET_KEY": SECRET, "PORT": "0"} | settings)
     assert ended.code == 78, ended.err
     assert told in ended.err
+
+
+def test_the_whole_stack_refuses_a_secret_that_is_too_short(tmp_path: Path) -> None:
+    ended = run("stack", "up", cwd=tmp_path, env={"JWT_SECRET_KEY": "short"})
+    assert ended.code == 78, ended.err
+    assert "JWT_SECRET_KEY is shorter than 32" in ended.err
+
+
+async def test_the_whole_stack_takes_tokens_that_were_signed_with_its_secret(tmp_path: Path) -> None:
+    token = TokenAuthority(secret=SECRET).issue(subject="dev", roles=("admin",), valid_for=timedelta(minutes=5))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "eng5_runner", "stack", "up", "--until-stdin-closes", "--data-dir", "data", "--json"),
+        cwd=tmp_path,
+        env=clean_environment(tmp_path) | {"JWT_SECRET_KEY": SECRET},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    assert process.stdout is not None
+    url = json.loads(await asyncio.wait_for(process.stdout.readline(), 60))["CJ_SERVICE_URL"]
+    headers = {"Authorization": f"Bearer {token}"}
+    async with (
+        aiohttp.ClientSession() as http,
+        http.get(f"{url}/admin/v1/assessment-instructions", headers=headers) as answer,
+    ):
+        status = answer.status
+    assert process.stdin is not None
+    process.stdin.close()
+    await asyncio.wait_for(process.communicate(), 60)
+    assert status == 200
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:{port}/healthz", "localhost:{port}/healthz"])

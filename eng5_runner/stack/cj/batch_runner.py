@@ -122,17 +122,25 @@ class BatchRun:
         self._open: dict[str, PairAttempt] = {}
         self._complete = asyncio.Event()
         self._last_news = 0.0
+        self._fault: Exception | None = None
 
     def deliver(self, result: LLMComparisonResult) -> None:
         """Take a stored callback, if it answers an open attempt; any other changes nothing.
 
         A callback that arrived before this run made its attempt may have been published before the client of the batch
-        listened. The attempt is made again, and the provider publishes the callback again.
+        listened. The attempt is made again, and the provider publishes the callback again. An error that was not
+        foreseen ends this batch: `run` raises it.
         """
         asked = self._open.pop(result.correlation_id or "", None)
         if asked is None:
             return
-        self._take(result, asked)
+        try:
+            self._take(result, asked)
+        except Exception as error:  # one batch's boundary: its callback must not end the reader of all callbacks
+            log.exception("a callback could not be delivered", batch_id=self._batch.plan.batch_id)
+            self._fault = error
+            self._complete.set()
+            return
         self._last_news = asyncio.get_running_loop().time()
         if not self._open:
             self._complete.set()
@@ -149,6 +157,7 @@ class BatchRun:
 
         Raises:
             NeighbourFailed: the LLM provider refused, or could not be reached.
+            Exception: the error of a callback that could not be delivered.
         """
         self._prompts = PromptBuilder(self._batch, texts, model=self._model)
         self._recall(earlier)
@@ -241,9 +250,11 @@ class BatchRun:
             self._complete.clear()
             self._last_news = asyncio.get_running_loop().time()
             await self._ask(missing)
-            if self._spend_limit.refused:
+            if self._spend_limit.refused and self._fault is None:
                 return
             await self._complete_or_quiet()
+            if self._fault is not None:
+                raise self._fault
             if self._open:
                 log.warning("no answers: asking again", batch_id=self._batch.plan.batch_id, open=len(self._open))
 
@@ -274,7 +285,7 @@ class BatchRun:
 
     async def _complete_or_quiet(self) -> None:
         clock = asyncio.get_running_loop().time
-        while self._open:
+        while self._open and self._fault is None:
             left = self._last_news + _PATIENCE_SECONDS - clock()
             if left <= 0:
                 return

@@ -61,6 +61,20 @@ class ContentReader:
         except (aiohttp.ClientError, TimeoutError) as error:
             raise NeighbourFailed(f"Content Service: {error!r}") from error
 
+    async def knows(self, storage_id: str) -> bool:
+        """Whether the service has a text with this id.
+
+        Raises:
+            NeighbourFailed: the service failed, or cannot be reached.
+        """
+        try:
+            async with self._session.get(f"{self.url}/{storage_id}", allow_redirects=False) as response:
+                if response.status not in (_OK, _NOT_FOUND, _BAD_REQUEST):
+                    raise NeighbourFailed(f"Content Service: HTTP {response.status} for storage id {storage_id}")
+                return response.status == _OK
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise NeighbourFailed(f"Content Service: {error!r}") from error
+
     async def store(self, text: str) -> str:
         """Store a text and return its storage id.
 

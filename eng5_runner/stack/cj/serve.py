@@ -36,7 +36,11 @@ async def serve_cj(site: Site, *, cluster: Cluster, content_url: str, llm_urls: 
         session = await opened.enter_async_context(http_session(connections=CONNECTIONS))
         contents = ContentReader(session, content_url)
         cj = CJService(
-            store=store, publisher=publisher, contents=contents, provider=LLMProviderClient(session, *llm_urls)
+            store=store,
+            publisher=publisher,
+            contents=contents,
+            provider=LLMProviderClient(session, *llm_urls),
+            shares_broker=True,
         )
         app = CJAdmin(store=store, contents=contents, authority=TokenAuthority(secret=secret)).application()
         working = await opened.enter_async_context(at_work(cj.run(requests, results, commit=True), name="cj"))

@@ -5,6 +5,9 @@ lease. Every process reads all comparison results and stores those of its own ba
 takes over its batches after the lease and continues from the database. A result that was lost meanwhile is requested
 again, and the provider repeats it from its own database.
 
+On a Kafka that it shares with other services, a request is for this service only if the Content Service has one of its
+texts. Any other request ends silently here: another service answers it.
+
 If the same request (event id and data) arrives again after its batch has ended, all events are published again, byte
 for byte. That brings a broker that lost its data up to date.
 """
@@ -12,7 +15,7 @@ for byte. That brings a broker that lost its data up to date.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from uuid import UUID, uuid4
 
@@ -24,7 +27,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from eng5_runner.contracts.base import Lenient, describe
 from eng5_runner.contracts.callbacks import LLMComparisonResult
 from eng5_runner.contracts.envelope import Envelope
-from eng5_runner.contracts.request import CJAssessmentRequest
+from eng5_runner.contracts.request import CJAssessmentRequest, reads_to_end
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.errors import RunnerError, ServiceUnavailable
 from eng5_runner.stack.cj import events as cj_events
@@ -44,7 +47,7 @@ from eng5_runner.stack.cj.plan import (
 )
 from eng5_runner.stack.cj.repository import Batch, BatchRepository, PairAttempt, keep_answers
 from eng5_runner.stack.cj.spend_limit import priced_model
-from eng5_runner.stack.platform.kafka import Publisher
+from eng5_runner.stack.platform.kafka import MessageRefused, Publisher
 from eng5_runner.stack.platform.leases import RENEWED_EVERY_SECONDS
 from eng5_runner.stack.platform.store import Store
 from eng5_runner.stack.platform.transactions import FAILURES, ValueRefused
@@ -60,11 +63,18 @@ class _Readable(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
+    class Essay(BaseModel):
+        """The field that identifies an essay's text."""
+
+        model_config = ConfigDict(extra="ignore")
+        text_storage_id: Lenient[str] = None
+
     class Data(BaseModel):
-        """The field that identifies the batch."""
+        """The fields that identify the batch and its texts."""
 
         model_config = ConfigDict(extra="ignore")
         entity_id: str
+        essays_for_cj: Lenient[tuple[_Readable.Essay, ...]] = None
 
     data: Data
     correlation_id: Lenient[UUID] = None
@@ -73,16 +83,16 @@ class _Readable(BaseModel):
 class Intake:
     """Stores the requests that arrive, and publishes a failure for each invalid one."""
 
-    def __init__(self, inbox: Inbox, *, publisher: Publisher, arrived: asyncio.Event) -> None:
+    def __init__(self, inbox: Inbox, *, refusals: Refusals, arrived: asyncio.Event) -> None:
         """Set it up.
 
         Args:
             inbox: where requests are stored.
-            publisher: where failures are published.
+            refusals: publishes the failures.
             arrived: set when there are new requests.
         """
         self._inbox = inbox
-        self._publisher = publisher
+        self._refusals = refusals
         self._arrived = arrived
 
     async def run(self, reader: AIOKafkaConsumer, *, commit: bool) -> None:
@@ -96,7 +106,7 @@ class Intake:
                 try:
                     envelope = Envelope[CJAssessmentRequest].model_validate_json(raw, extra="ignore")
                 except ValidationError as error:
-                    await refuse_unreadable(self._publisher, raw, error=error)
+                    await self._refusals.refuse(raw, error)
                 else:
                     readable.append((envelope.data.entity_id, raw))
             await self._inbox.put(readable)
@@ -105,19 +115,52 @@ class Intake:
                 await _commit(reader)
 
 
-async def refuse_unreadable(publisher: Publisher, raw: bytes, *, error: ValidationError) -> None:
-    """Publish how a request breaks the contract, if its batch id can be read."""
-    try:
-        readable = _Readable.model_validate_json(raw)
-    except ValidationError:
-        log.warning("a request without a readable batch id", reason=describe(error))
-        return
-    correlation_id = readable.correlation_id or uuid4()
-    info = cj_events.processing_error(f"the request breaks the contract: {describe(error)}", correlation_id)
-    message = cj_events.failed(
-        batch_id=readable.data.entity_id, parent_id=None, correlation_id=correlation_id, error_info=info
-    )
-    await publisher.publish(Topic.FAILED.value, message, key=readable.data.entity_id.encode())
+class Refusals:
+    """Publishes the failures of requests that break the contract."""
+
+    def __init__(self, *, publisher: Publisher, contents: ContentReader, shares_broker: bool) -> None:
+        self._publisher = publisher
+        self._contents = contents
+        self._shares_broker = shares_broker
+
+    async def refuse(self, raw: bytes, error: ValidationError) -> None:
+        """Publish how a request breaks the contract, if its batch id can be read and it is for this service."""
+        try:
+            readable = _Readable.model_validate_json(raw)
+        except ValidationError:
+            log.warning("a request without a readable batch id", reason=describe(error))
+            return
+        if not await self._is_ours(readable):
+            log.info("an invalid request that is not for this service", batch_id=readable.data.entity_id)
+            return
+        correlation_id = readable.correlation_id or uuid4()
+        info = cj_events.processing_error(f"the request breaks the contract: {describe(error)}", correlation_id)
+        message = cj_events.failed(
+            batch_id=readable.data.entity_id, parent_id=None, correlation_id=correlation_id, error_info=info
+        )
+        await self._publisher.publish(Topic.FAILED.value, message, key=readable.data.entity_id.encode())
+
+    async def _is_ours(self, readable: _Readable) -> bool:
+        if not self._shares_broker:
+            return True
+        texts = [essay.text_storage_id for essay in readable.data.essays_for_cj or () if essay.text_storage_id]
+        try:
+            return await _knows_any(self._contents, texts)
+        except NeighbourFailed as failed:  # silence harms nobody, a failure of another service's batch does
+            log.warning("an invalid request stays unanswered", batch_id=readable.data.entity_id, reason=str(failed))
+            return False
+
+
+async def _knows_any(contents: ContentReader, storage_ids: Iterable[str]) -> bool:
+    """Whether the Content Service has one of these texts.
+
+    Raises:
+        NeighbourFailed: it does not say.
+    """
+    for storage_id in storage_ids:
+        if await contents.knows(storage_id):
+            return True
+    return False
 
 
 async def polled(reader: AIOKafkaConsumer) -> list[bytes]:
@@ -143,19 +186,30 @@ async def _commit(reader: AIOKafkaConsumer) -> None:
         log.warning("the offsets of the requests could not be committed", cause=type(error).__name__)
 
 
-log = structlog.get_logger(__name__)
-
 _LOOK_EVERY_SECONDS = 0.5
 _LET_GO_SECONDS = 2.0
 # More than these wait, or go to other workers.
 _BATCHES_AT_ONCE = 32
+_CONTENT_AWAY_SECONDS = 2.0
+# A client that stops at the result has by then read the comparisons that it got before.
+_BEFORE_CLOSING_SECONDS = 1.5
+
+
+class _NotOurs(Exception):
+    """The request is for another service on the same Kafka."""
 
 
 class CJService:
     """The service's Kafka side."""
 
     def __init__(
-        self, *, store: Store, publisher: Publisher, contents: ContentReader, provider: LLMProviderClient
+        self,
+        *,
+        store: Store,
+        publisher: Publisher,
+        contents: ContentReader,
+        provider: LLMProviderClient,
+        shares_broker: bool = False,
     ) -> None:
         """Set the service up.
 
@@ -164,8 +218,11 @@ class CJService:
             publisher: of its events.
             contents: the Content Service.
             provider: the LLM Provider Service.
+            shares_broker: whether the topics also have the requests of other services.
         """
         self._store = store
+        self._shares_broker = shares_broker
+        self._refusals = Refusals(publisher=publisher, contents=contents, shares_broker=shares_broker)
         self._assignments = Assignments(store)
         self._inbox = Inbox(store)
         self._publisher = publisher
@@ -191,7 +248,7 @@ class CJService:
         """
         try:
             async with asyncio.TaskGroup() as tasks:
-                intake = Intake(self._inbox, publisher=self._publisher, arrived=self._woken)
+                intake = Intake(self._inbox, refusals=self._refusals, arrived=self._woken)
                 tasks.create_task(intake.run(requests, commit=commit))
                 tasks.create_task(self._listen(results))
                 tasks.create_task(self._keep_leases())
@@ -268,15 +325,17 @@ class CJService:
         try:
             envelope = Envelope[CJAssessmentRequest].model_validate_json(held.raw, extra="ignore")
         except ValidationError as error:  # accepted by an earlier version with a wider contract
-            await refuse_unreadable(self._publisher, held.raw, error=error)
+            await self._refusals.refuse(held.raw, error)
             return
         batch_id, repository, job = envelope.data.entity_id, BatchRepository(self._store, held), None
         self._active[batch_id] = None
         try:
             batch = await self._batch_of(envelope, repository)
             job = batch.number
-            await self._finish(batch, repository=repository, held=held)
-        except (RequestRejected, NeighbourFailed, ValueRefused) as error:
+            await self._finish(batch, repository=repository, held=held, reads_to_end=reads_to_end(envelope.metadata))
+        except _NotOurs:
+            log.info("a request for another service", batch_id=batch_id)
+        except (RequestRejected, NeighbourFailed, ValueRefused, MessageRefused) as error:
             log.warning("batch failed", batch_id=batch_id, reason=str(error))
             await self._fail(envelope, held=held, job=job, reason=str(error))
         except (LeaseLost, RunnerError, *FAILURES):  # the database or the broker is away: no error of this batch
@@ -307,12 +366,15 @@ class CJService:
         """The batch of a request: the stored batch, or a new one.
 
         Raises:
+            _NotOurs: the request is for another service.
             RequestRejected: the request cannot be served, or its batch id belongs to another request.
             NeighbourFailed: the Content Service does not return a text that the plan needs.
             LeaseLost: another worker has taken it.
         """
-        digest = request_digest(envelope)
         batch = await repository.find(envelope.data.entity_id)
+        if batch is None and not await self._is_ours(envelope.data):
+            raise _NotOurs
+        digest = request_digest(envelope)
         if batch is None:
             plan = await plan_batch(envelope, assignments=self._assignments, contents=self._contents)
             log.info("batch accepted", batch_id=plan.batch_id, essays=len(plan.essays), comparisons=plan.budget)
@@ -321,12 +383,25 @@ class CJService:
             raise RequestRejected("this batch id belongs to another request (other event id or data)")
         return await _with_the_limit_of(envelope, batch, repository=repository)
 
-    async def _finish(self, batch: Batch, *, repository: BatchRepository, held: Held) -> None:
+    async def _is_ours(self, request: CJAssessmentRequest) -> bool:
+        """Whether a request is for this service; waits for the Content Service, without which nobody can say."""
+        while self._shares_broker:
+            try:
+                return await _knows_any(self._contents, (essay.text_storage_id for essay in request.essays_for_cj))
+            except NeighbourFailed as error:
+                log.warning("a request waits for the Content Service", batch_id=request.entity_id, reason=str(error))
+                await asyncio.sleep(_CONTENT_AWAY_SECONDS)
+        return True
+
+    async def _finish(self, batch: Batch, *, repository: BatchRepository, held: Held, reads_to_end: bool) -> None:
         """Publish earlier callbacks again, run the rest, and publish the closing events.
+
+        A client that does not say that it reads the comparisons to their end gets time to read them before the result.
 
         Raises:
             RequestRejected: it has a cost limit, and the price of a comparison is not known.
             NeighbourFailed: the Content Service or the LLM provider failed.
+            MessageRefused: the broker does not take an event of the batch, for example a result that is too large.
             LeaseLost: another worker has taken it.
         """
         plan = batch.plan
@@ -344,6 +419,8 @@ class CJService:
             outcome = await run.run(earlier, await fetch_texts(plan, self._contents))
             await repository.close(batch.number, await self._closing_events(batch, outcome))
             events = await repository.closing(batch.number)
+        if not reads_to_end:
+            await asyncio.sleep(_BEFORE_CLOSING_SECONDS)
         for topic, message in events:
             await self._publish(Topic(topic), message, batch_id=plan.batch_id)
         log.info("batch finished", batch_id=plan.batch_id, events=[topic for topic, _ in events])
@@ -354,7 +431,7 @@ class CJService:
             log.info("batch answered again", batch_id=plan.batch_id, callbacks=len(answered))
         try:
             await self._publisher.publish_all(Topic.COMPARISON.value, answered)
-        except* ServiceUnavailable as several:
+        except* (ServiceUnavailable, MessageRefused) as several:
             raise several.exceptions[0] from None
 
     async def _closing_events(self, batch: Batch, outcome: Outcome) -> list[tuple[str, bytes]]:
@@ -369,9 +446,10 @@ class CJService:
             )
             return [(Topic.FAILED.value, message)]
         scores = await asyncio.to_thread(score, batch.plan, outcome)
+        # The result first: if the broker refuses it, the batch has failed and is not complete.
         return [
-            (Topic.COMPLETED.value, cj_events.completed(batch, outcome=outcome, scores=scores)),
             (Topic.RESULT.value, cj_events.result(batch, outcome=outcome, scores=scores)),
+            (Topic.COMPLETED.value, cj_events.completed(batch, outcome=outcome, scores=scores)),
         ]
 
     async def _publish(self, topic: Topic, message: bytes, *, batch_id: str) -> None:

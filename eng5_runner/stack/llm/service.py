@@ -39,7 +39,7 @@ from eng5_runner.stack.llm.results import (
     unanswerable,
 )
 from eng5_runner.stack.platform.group_commit import Closed
-from eng5_runner.stack.platform.kafka import Publisher
+from eng5_runner.stack.platform.kafka import MessageRefused, Publisher
 from eng5_runner.stack.platform.leases import RENEWED_EVERY_SECONDS
 from eng5_runner.stack.platform.store import Store
 from eng5_runner.stack.platform.transactions import FAILURES
@@ -192,10 +192,21 @@ class LLMProvider:
             if not await self._queue.finished.add((entry.queue_id, raw)):
                 log.warning("judged by another worker meanwhile", queue_id=entry.queue_id)
             elif raw != UNANSWERABLE:
-                await self._publisher.publish(entry.body.callback_topic, raw)
+                await self._deliver(entry, raw)
         finally:
             self._leased.discard(entry.queue_id)
             self._woken.set()
+
+    async def _deliver(self, entry: Entry, raw: bytes) -> None:
+        """Publish a result; if the broker does not take it, publish that the comparison failed."""
+        topic = entry.body.callback_topic
+        try:
+            await self._publisher.publish(topic, raw)
+        except MessageRefused as refused:
+            log.warning("a result was refused", queue_id=entry.queue_id, reason=str(refused))
+            failed = JudgeFailed("LLM_CONTENT_TOO_LONG", str(refused), spent=Spent(cost=None))
+            with suppress(MessageRefused):  # the client asks again, and is refused
+                await self._publisher.publish(topic, failure(entry, failed, metadata={}))
 
     async def _keep_leases(self) -> None:
         while True:

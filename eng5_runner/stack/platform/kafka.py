@@ -13,8 +13,18 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import (
+    IllegalGenerationError,
+    InvalidMessageError,
+    InvalidTimestampError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    RebalanceInProgressError,
+    RecordListTooLargeError,
+    RecordTooLargeError,
+    UnknownMemberIdError,
+)
 
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.errors import ServiceUnavailable
@@ -42,6 +52,15 @@ PACE_BURST_BYTES = 2 * 1024 * 1024
 _FETCH_MILLISECONDS = 25
 # The rich result of some thousand essays is above the client's default of 1 MiB.
 LARGEST_MESSAGE_BYTES = 4 * 1024 * 1024
+# What a broker says about a message alone; any other refusal concerns the topic or the broker.
+_TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError, RecordTooLargeError)
+_REFUSED = (*_TOO_LARGE, InvalidMessageError, InvalidTimestampError)
+# What a group with members says about a commit from outside.
+_GROUP_IN_USE = (IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
+
+
+class MessageRefused(Exception):
+    """The broker refuses one message for what it is, for example too large; other messages can be sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +121,8 @@ class Publisher:
         of the contract's topics have to accept that.
 
         Raises:
-            ServiceUnavailable: the broker refused it, or did not take it for 2 minutes.
+            MessageRefused: the broker does not take this message, for example because of its size.
+            ServiceUnavailable: the broker refused the topic, or did not take the message for 2 minutes.
         """
         topic = self._prefix + topic
         clock = asyncio.get_running_loop().time
@@ -110,6 +130,9 @@ class Publisher:
         while True:
             try:
                 await self._send(topic, value, key=key)
+            except _REFUSED as error:
+                size = f"{len(value)} bytes are too large" if isinstance(error, _TOO_LARGE) else type(error).__name__
+                raise MessageRefused(f"the broker does not take a message for {topic}: {size}") from error
             except KafkaError as error:
                 if not error.retriable or clock() > deadline:
                     raise ServiceUnavailable(
@@ -202,16 +225,19 @@ async def open_reader(
 ) -> AsyncIterator[AIOKafkaConsumer]:
     """A group-less consumer of all partitions, positioned at their beginning or their end.
 
-    A log without its beginning is read from the oldest record that is left; clients repeat unanswered requests.
+    A log without its beginning is read from the oldest record that is left; clients repeat unanswered requests. A
+    partition that is added later is read from its beginning.
 
     Raises:
         ServiceUnavailable: the broker does not answer within 15 s.
     """
-    consumer = AIOKafkaConsumer(*_names(cluster, topics), **_reading(cluster, group=None, beginning_at=beginning_at))
+    consumer = AIOKafkaConsumer(*_names(cluster, topics), **_reading(cluster, group=None))
     doing = f"opening a reader of {', '.join(topics)}"
     async with started(consumer, doing=doing):
         try:
             async with asyncio.timeout(START_SECONDS):
+                if beginning_at == "latest":
+                    await consumer.seek_to_end()
                 for partition in consumer.assignment():
                     await consumer.position(partition)
         except (KafkaError, TimeoutError) as error:
@@ -223,26 +249,55 @@ async def open_reader(
 async def open_member(cluster: Cluster, *topics: Topic, group: str) -> AsyncIterator[AIOKafkaConsumer]:
     """A consumer in a group, from the group's committed offsets; it shares the topics with the other members.
 
-    It has joined when this returns. The caller commits the offsets.
+    It has joined when this returns. The caller commits the offsets. A new group begins at the end of the topics: what
+    was sent before was sent to others.
 
     Raises:
         ServiceUnavailable: the broker does not answer, or does not let it join, within 40 s.
     """
-    consumer = AIOKafkaConsumer(*_names(cluster, topics), **_reading(cluster, group=group, beginning_at="earliest"))
+    await _begin_at_end(cluster, *topics, group=group)
+    consumer = AIOKafkaConsumer(*_names(cluster, topics), **_reading(cluster, group=group))
     async with started(consumer, doing=f"joining the group {group}", seconds=_JOIN_SECONDS):
         yield consumer
+
+
+async def _begin_at_end(cluster: Cluster, *topics: Topic, group: str) -> None:
+    """Commit the ends of the topics for a group that has no offsets yet.
+
+    Done before the group's first member joins, so that a partition that is added later is read from its beginning.
+    """
+    doing = f"starting the group {group}"
+    ends = await _ends(cluster, *topics)
+    consumer = AIOKafkaConsumer(**_reading(cluster, group=group))
+    async with started(consumer, doing=doing, seconds=_JOIN_SECONDS):
+        try:
+            async with asyncio.timeout(_JOIN_SECONDS):
+                consumer.assign(list(ends))
+                if any([await consumer.committed(partition) is not None for partition in ends]):
+                    return
+                await consumer.commit(ends)
+                log.info("a new group begins at the end of its topics", group=group, topics=topics)
+        except _GROUP_IN_USE:
+            log.info("another worker has started the group", group=group)
+        except (KafkaError, TimeoutError) as error:
+            raise explain(error, doing=doing) from error
+
+
+async def _ends(cluster: Cluster, *topics: Topic) -> dict[TopicPartition, int]:
+    async with open_reader(cluster, *topics, beginning_at="latest") as reader:
+        return {partition: await reader.position(partition) for partition in reader.assignment()}
 
 
 def _names(cluster: Cluster, topics: Iterable[Topic]) -> list[str]:
     return [cluster.topic_prefix + topic for topic in topics]
 
 
-def _reading(cluster: Cluster, *, group: str | None, beginning_at: str) -> dict[str, object]:
+def _reading(cluster: Cluster, *, group: str | None) -> dict[str, object]:
     settings: dict[str, object] = {
         "bootstrap_servers": cluster.bootstrap,
         "group_id": group,
         "enable_auto_commit": False,
-        "auto_offset_reset": beginning_at,
+        "auto_offset_reset": "earliest",
         "session_timeout_ms": _SESSION_MILLISECONDS,
         "request_timeout_ms": 10_000,
         "metadata_max_age_ms": _METADATA_MILLISECONDS,

@@ -7,15 +7,18 @@ import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_OID, uuid4, uuid5
 
 import aiohttp
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from jsonschema import Draft202012Validator, FormatChecker
 
 from eng5_runner.contracts.callbacks import AssessmentResult, CJAssessmentCompleted, CJAssessmentFailed
 from eng5_runner.contracts.callbacks import LLMComparisonResult as Result
+from eng5_runner.contracts.request import READS_TO_END
 from eng5_runner.contracts.topics import CALLBACK_TOPICS, Topic, batch_of, parse_callback
 from eng5_runner.judges.catalogue import BASELINE_MODEL
 from eng5_runner.stack.launch import StackAddresses, serve
@@ -30,8 +33,20 @@ from eng5_runner.stack.llm.judge import (
 from eng5_runner.stack.platform.kafka import Cluster
 from eng5_runner.transport.kafka import stop_client
 from tests.support.stack.texts import essay
+from tests.support.wire_schemas import wire_schemas
 
 SCALE = "eng5_np_legacy_9_step"
+
+
+@cache
+def _writer(topic: Topic) -> Draft202012Validator:
+    schema = wire_schemas()[f"{topic}.writer.schema.json"]
+    return Draft202012Validator(schema, format_checker=FormatChecker())
+
+
+def writer_breaches(topic: Topic, raw: bytes) -> list[str]:
+    """Where a message breaks the schema of what our services may publish."""
+    return [f"{error.json_path}: {error.message}"[:200] for error in _writer(topic).iter_errors(json.loads(raw))]
 
 
 class RecordingJudge:
@@ -73,6 +88,7 @@ class Message:
 
     topic: Topic
     raw: bytes
+    sent_at_ms: int
     event: Result | CJAssessmentCompleted | CJAssessmentFailed | AssessmentResult
 
 
@@ -180,10 +196,11 @@ class Client:
         assert self._alive(), "the stack has died"
         for partition, records in (await self._consumer.getmany(timeout_ms=50)).items():
             for record in records:
+                assert writer_breaches(Topic(partition.topic), record.value) == []
                 event = parse_callback(Topic(partition.topic), record.value).data
                 batch_id = batch_of(event)
                 batch = self._batches.setdefault(batch_id, Batch(batch_id))
-                batch.messages.append(Message(Topic(partition.topic), record.value, event))
+                batch.messages.append(Message(Topic(partition.topic), record.value, record.timestamp, event))
 
     async def _read_up(self) -> bool:
         ends = await self._consumer.end_offsets(self._consumer.assignment())
@@ -237,7 +254,7 @@ def request(
                 "a_field_of_tomorrow": True,
             }
             | data,
-            "metadata": {"runner_mode": "execute", "batch_label": "test"} | (metadata or {}),
+            "metadata": {"runner_mode": "execute", "batch_label": "test", READS_TO_END: True} | (metadata or {}),
         }
     ).encode()
 
@@ -251,12 +268,20 @@ def embedded(bootstrap: str) -> Cluster:
 
 
 @asynccontextmanager
-async def running(data_dir: Path, *, judge: RecordingJudge | None = None) -> AsyncIterator[Client]:
+async def running(
+    data_dir: Path,
+    *,
+    judge: RecordingJudge | None = None,
+    kafka_bootstrap: str | None = None,
+    secret: str | None = None,
+) -> AsyncIterator[Client]:
     """A stack on a data directory, with a client; ended cleanly, and raising what it died of."""
     stop = asyncio.Event()
     up: asyncio.Future[StackAddresses] = asyncio.get_running_loop().create_future()
     judges = None if judge is None else (judge.entry(),)
-    task = asyncio.create_task(serve(data_dir, ready=up.set_result, stop=stop, judges=judges))
+    task = asyncio.create_task(
+        serve(data_dir, ready=up.set_result, stop=stop, judges=judges, kafka_bootstrap=kafka_bootstrap, secret=secret)
+    )
     await asyncio.wait({task, up}, return_when=asyncio.FIRST_COMPLETED)
     if task.done():
         task.result()
