@@ -11,8 +11,7 @@ import stamina.instrumentation
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest, start_http_server
 
-from eng5_runner.contracts.callbacks import LLMComparisonResult
-from eng5_runner.contracts.topics import Topic, parse_callback
+from eng5_runner.contracts.flaws import receive_comparison
 from eng5_runner.core.events import (
     CallbackAccepted,
     CallbackRejected,
@@ -104,12 +103,12 @@ class RunMetrics:
             self._callbacks.labels("cj_failed" if event.kind == "failed" else event.kind).inc()
             return
         self._callbacks.labels("judged" if event.judged else "failed").inc()
-        result = parse_callback(Topic(event.position.topic), event.raw.encode()).data
-        if isinstance(result, LLMComparisonResult):
-            who = (result.provider, result.model)
-            self._cost.labels(*who).inc(result.cost_estimate)
-            self._tokens.labels(*who, "prompt").inc(result.token_usage.prompt_tokens)
-            self._tokens.labels(*who, "completion").inc(result.token_usage.completion_tokens)
+        received, _ = receive_comparison(event.raw.encode())
+        result = received.data
+        who = (result.provider, result.model)
+        self._cost.labels(*who).inc(result.cost_estimate)
+        self._tokens.labels(*who, "prompt").inc(result.token_usage.prompt_tokens)
+        self._tokens.labels(*who, "completion").inc(result.token_usage.completion_tokens)
 
     def _time(self, event: Event) -> None:
         if isinstance(event, RunStarted | RunResumed):

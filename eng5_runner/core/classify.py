@@ -23,11 +23,11 @@ from eng5_runner.contracts.callbacks import (
     CJAssessmentFailed,
     LLMComparisonResult,
 )
+from eng5_runner.contracts.flaws import receive_comparison
 from eng5_runner.contracts.stopping import CostStop
 from eng5_runner.contracts.topics import Topic, batch_of, parse_callback
 from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.core.events import CallbackKind
-from eng5_runner.core.rounding import FIGURE_LIMIT
 
 # In bytes. A larger record is hostile or broken: the services' own limit is lower.
 RECORD_LIMIT = 1 << 20
@@ -89,24 +89,32 @@ def classify(record: RawRecord, *, run_id: UUID, names: EssayNames, known: Mappi
     if len(record.value) > RECORD_LIMIT:
         return Rejected(f"it has {len(record.value)} bytes; a callback has at most {RECORD_LIMIT}")
     try:
-        callback = parse_callback(Topic(record.topic), record.value).data
+        callback, flaws = _received(Topic(record.topic), record.value)
     except ValidationError as error:
         return Rejected(describe(error))
     except ValueError as error:
         return Rejected(str(error))
     if batch_of(callback) != str(run_id):
         return Foreign()
-    verdict = _first_time(callback, names)
+    verdict = _first_time(callback, names, flaws=flaws)
     if isinstance(verdict, Rejected) or verdict.key not in known:
         return verdict
     return Repeated(key=verdict.key, conflict=known[verdict.key] != verdict.fingerprint)
 
 
-def _first_time(callback: Callback, names: EssayNames) -> Accepted | Rejected:
+def _received(topic: Topic, raw: bytes) -> tuple[Callback, tuple[str, ...]]:
+    """The callback, and the flaws of a comparison that can be used all the same."""
+    if topic is Topic.COMPARISON:
+        received, flaws = receive_comparison(raw)
+        return received.data, flaws
+    return parse_callback(topic, raw).data, ()
+
+
+def _first_time(callback: Callback, names: EssayNames, *, flaws: tuple[str, ...]) -> Accepted | Rejected:
     """The verdict on a callback whose key the run has not seen."""
     match callback:
         case LLMComparisonResult():
-            return _comparison(callback, names)
+            return _comparison(callback, names, flaws=flaws)
         case CJAssessmentCompleted():
             return _single("completed", callback.status, stop=callback.cost_stop)
         case CJAssessmentFailed():
@@ -126,22 +134,14 @@ def _single(kind: CallbackKind, note: str, *, stop: CostStop | None = None) -> A
     return Accepted(kind=kind, key=key, fingerprint=kind, judged=False, cost_usd=0.0, note=note, limit_usd=limit)
 
 
-def _comparison(result: LLMComparisonResult, names: EssayNames) -> Accepted | Rejected:
+def _comparison(result: LLMComparisonResult, names: EssayNames, *, flaws: tuple[str, ...]) -> Accepted | Rejected:
     first, second = result.request_metadata.essay_a_id, result.request_metadata.essay_b_id
     unknown = [name for name in (first, second) if names.our_id(name) is None]
     if unknown:
         return Rejected(f"it compares {' and '.join(repr(u[:40]) for u in unknown)}, not among the run's essays")
     if names.our_id(first) == names.our_id(second):
         return Rejected(f"it compares {names.our_id(first)} with itself, under two names")
-    # The artefact has no place for a comparison without these.
-    if not (result.provider and result.model):
-        return Rejected("it does not name its provider and model")
     code = result.error_detail.error_code if result.error_detail else ""
-    if result.error_detail is not None and not code:
-        return Rejected("it has neither a winner nor the code of an error")
-    usage = result.token_usage
-    if max(usage.prompt_tokens, usage.completion_tokens, result.cost_estimate) > FIGURE_LIMIT:
-        return Rejected(f"its tokens or cost exceed what any call can use ({FIGURE_LIMIT:.0e})")
     claim = f"{first}|{second}|{result.winner}|{code}|{result.cost_estimate!r}|{result.token_usage!r}"
     return Accepted(
         kind="comparison",
@@ -149,5 +149,5 @@ def _comparison(result: LLMComparisonResult, names: EssayNames) -> Accepted | Re
         fingerprint=sha256_hex(claim.encode())[:16],
         judged=result.winner is not None,
         cost_usd=result.cost_estimate,
-        note="",
+        note="; ".join(flaws),
     )

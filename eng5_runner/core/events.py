@@ -121,7 +121,7 @@ class CallbackAccepted(LedgerEvent):
             conflict.
         judged: whether it is a comparison with a winner.
         cost_usd: of a comparison; 0 for other kinds.
-        note: the status of a completion, the reason of a failure.
+        note: the status of a completion, the reason of a failure, the flaws with which a comparison was accepted.
         limit_usd: of a completion or result, the cost limit at which the batch stopped; a higher limit continues it.
     """
 

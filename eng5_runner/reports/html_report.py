@@ -257,8 +257,10 @@ def _failures(artefact: Artefact) -> Iterator[Child]:
     status = artefact.runner_status
     codes = Counter(row.failure_code for row in artefact.failed_comparisons)
     reasons = Counter(message.reason for message in status.rejected)
+    flaws = Counter(message.flaws for message in status.flawed or ())
     lines = [(f"comparison failed: {code}", str(count)) for code, count in sorted(codes.items())]
     lines += [(f"message rejected: {reason}", str(count)) for reason, count in sorted(reasons.items())]
+    lines += [(f"comparison accepted with a flaw: {flaw}", str(count)) for flaw, count in sorted(flaws.items())]
     others = (
         ("messages that came twice", status.duplicates),
         ("contradicting messages", status.conflicts),

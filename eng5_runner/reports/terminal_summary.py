@@ -142,5 +142,7 @@ def _status(console: Console, status: RunnerStatus) -> None:
         f"{status.outcome}: {counts.judged} comparisons judged, {counts.failed} failed, "
         f"{status.duplicates} duplicates, {len(status.rejected)} rejected, {status.offsets_lost} lost"
     )
+    if status.flawed:
+        console.print(f"  {len(status.flawed)} comparisons count although their messages have a flaw", style="yellow")
     for reason in status.reasons:
         console.print(f"  {escape(reason)}", style="yellow")

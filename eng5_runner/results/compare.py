@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from eng5_runner.contracts.flaws import NO_HASH
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
 from eng5_runner.core.rounding import ends_if_any, rounded, usd
 from eng5_runner.measure.quality.alignment import adjacent_agreement, bias, exact_agreement
@@ -308,7 +309,7 @@ def _disattenuated(a: Artefact, b: Artefact, *, r: float | None) -> float | None
 
 def _same_prompts(a: Artefact, b: Artefact) -> int:
     """How many comparisons of B asked the very text that one of A asked."""
-    asked = {row.prompt_hash for row in a.llm_comparisons}
+    asked = {row.prompt_hash for row in a.llm_comparisons} - {NO_HASH}
     return sum(row.prompt_hash in asked for row in b.llm_comparisons)
 
 

@@ -16,6 +16,7 @@ from typing import TypedDict, TypeVar
 from uuid import UUID
 
 from eng5_runner.contracts.callbacks import AssessmentResult, Callback, ComparisonMetadata, LLMComparisonResult
+from eng5_runner.contracts.flaws import receive_comparison
 from eng5_runner.contracts.topics import Topic, parse_callback
 from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.core.events import CallbackAccepted, Event
@@ -186,8 +187,12 @@ def instant(when: datetime) -> str:
 
 def _callback(event: CallbackAccepted) -> tuple[Callback, UUID | None]:
     """The message, and its envelope's correlation id."""
+    raw = event.raw.encode()
     try:
-        envelope = parse_callback(Topic(event.position.topic), event.raw.encode())
+        if event.kind == "comparison":
+            comparison, _ = receive_comparison(raw)
+            return comparison.data, comparison.correlation_id
+        envelope = parse_callback(Topic(event.position.topic), raw)
     except ValueError:
         raise ImpossibleLedgerError(f"the accepted message {event.key} is not one") from None
     return envelope.data, envelope.correlation_id

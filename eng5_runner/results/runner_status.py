@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Iterable
 
 from eng5_runner.contracts.stopping import COST_LIMIT
-from eng5_runner.core.events import CallbackRejected, DeadlineReached, Event
+from eng5_runner.core.events import CallbackAccepted, CallbackRejected, DeadlineReached, Event
 from eng5_runner.core.state import RunState
 from eng5_runner.results.artefact.record import (
     ComparisonCounts,
     DeadlineRecord,
+    FlawedMessage,
     PreflightRecord,
     RejectedMessage,
     RequestRecord,
@@ -27,11 +28,15 @@ def runner_status(state: RunState, events: Iterable[Event]) -> RunnerStatus:
     outcome = closed.outcome if closed else "open"
     counts: Counter[str] = Counter()
     rejected: list[RejectedMessage] = []
+    flawed: list[FlawedMessage] = []
     deadlines: list[DeadlineRecord] = []
     for event in events:
         counts[event.type] += 1
         if isinstance(event, CallbackRejected):
             rejected.append(RejectedMessage(**event.position.model_dump(), reason=event.reason))
+        elif isinstance(event, CallbackAccepted) and event.kind == "comparison" and event.note:
+            place, request_id = event.position.model_dump(), event.key.removeprefix("comparison:")
+            flawed.append(FlawedMessage(**place, request_id=request_id, flaws=event.note))
         elif isinstance(event, DeadlineReached):
             deadlines.append(DeadlineRecord(kind=event.kind, waited_seconds=round(event.waited, 1)))
     preflight = None
@@ -51,6 +56,7 @@ def runner_status(state: RunState, events: Iterable[Event]) -> RunnerStatus:
         conflicts=state.conflicts,
         offsets_lost=state.lost,
         rejected=tuple(rejected),
+        flawed=tuple(flawed) or None,
         deadlines=tuple(deadlines),
         preflight=preflight,
         request=_request(state),

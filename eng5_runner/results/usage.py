@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 from eng5_runner.canonical import sha256_hex
+from eng5_runner.contracts.flaws import NO_HASH
 from eng5_runner.contracts.request import LLMConfigOverrides
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.request import judge_overrides
@@ -66,7 +67,7 @@ def _savings(replays: Sequence[ComparisonCall]) -> ReplaySavings | None:
 
 def prompt_hashes(evidence: Evidence) -> PromptHashes:
     """The prompts of a run by their hashes, and the texts in them that were not its own."""
-    hashes = Counter(row.prompt_hash for row in evidence.judged)
+    hashes = Counter(row.prompt_hash for row in evidence.judged if row.prompt_hash != NO_HASH)
     sources = evidence.sources
     return PromptHashes(
         distinct=len(hashes),

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from eng5_runner.contracts.topics import CALLBACK_TOPICS, Topic
 from eng5_runner.core.classify import (
-    FIGURE_LIMIT,
     RECORD_LIMIT,
     Accepted,
     Foreign,
@@ -24,6 +23,7 @@ from eng5_runner.core.classify import (
 )
 from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.core.events import AnchorRow
+from eng5_runner.core.rounding import FIGURE_LIMIT
 from tests.support.run import messages
 
 RUN_ID = UUID("c0ffee00-1111-4222-8333-444455556666")
@@ -175,13 +175,23 @@ UNUSABLE = [
     (("request_metadata", "essay_a_id"), messages.SENT["cleo"], "itself"),
     (("winner",), None, "neither"),
     (("winner",), "Essay C", "winner"),
-    (("provider",), "", "provider and model"),
-    (("model",), "", "provider and model"),
-    (("cost_estimate",), 1e308, "exceed what any call can use"),
-    (("cost_estimate",), -0.1, "cost_estimate"),
-    (("token_usage", "prompt_tokens"), 10**30, "exceed what any call can use"),
-    (("token_usage", "completion_tokens"), FIGURE_LIMIT + 1, "exceed what any call can use"),
-    (("requested_at",), "yesterday", "requested_at"),
+]
+FLAWED = [
+    (("provider",), "", "provider does not make sense"),
+    (("model",), None, "model is missing"),
+    (("cost_estimate",), 1e308, "cost_estimate does not make sense: 0.0 stands for it"),
+    (("cost_estimate",), -0.1, "cost_estimate does not make sense"),
+    (("token_usage",), "many", "prompt_tokens is missing: 0 stands for it; completion_tokens is missing"),
+    (("token_usage", "prompt_tokens"), 10**30, "prompt_tokens does not make sense"),
+    (("token_usage", "completion_tokens"), FIGURE_LIMIT + 1, "completion_tokens does not make sense"),
+    (("requested_at",), "yesterday", "requested_at does not make sense: another time of the message stands for it"),
+    (("completed_at",), None, "completed_at is missing"),
+    (("request_id",), "", "request_id does not make sense: the event's id stands for it"),
+    (("request_metadata", "prompt_sha256"), "0" * 64, "prompt_sha256 is one digit repeated"),
+    (("request_metadata", "prompt_sha256"), "1" * 64, "prompt_sha256 is one digit repeated"),
+    (("request_metadata", "prompt_sha256"), "ab" * 31, "prompt_sha256 is no SHA-256"),
+    (("request_metadata", "prompt_sha256"), 1, "prompt_sha256 is no SHA-256"),
+    (("request_metadata", "prompt_sha256"), None, "prompt_sha256 is no SHA-256"),
 ]
 
 
@@ -199,9 +209,44 @@ def test_an_anchor_compared_with_itself_under_two_rows_is_rejected():
     assert verdict(messages.raw(message)) == Rejected("it compares anchor-a1 with itself, under two names")
 
 
-def test_an_error_without_a_code_is_rejected():
-    raw = altered("error_detail", "error_code", value="", winner=None)
-    assert verdict(raw) == Rejected("it has neither a winner nor the code of an error")
+@pytest.mark.parametrize(("path", "value", "flaw"), FLAWED)
+def test_a_judgement_that_was_paid_for_is_accepted_with_its_flaw(path, value, flaw):
+    found = verdict(altered(*path, value=value))
+    assert isinstance(found, Accepted)
+    assert found.judged
+    assert flaw in found.note
+
+
+def test_a_flawed_message_that_comes_again_is_a_repeat():
+    raw = altered("cost_estimate", value=-1)
+    first = verdict(raw)
+    assert verdict(raw, known={first.key: first.fingerprint}) == Repeated(key=first.key, conflict=False)
+
+
+def test_the_flaws_of_one_message_are_all_named_and_sound_messages_have_none():
+    message = json.loads(altered("cost_estimate", value=None))
+    message["data"]["model"] = ""
+    assert len(verdict(messages.raw(message)).note.split("; ")) == 2
+    assert verdict(STORY[0].value).note == verdict(STORY[1].value).note == ""
+
+
+def test_a_comparison_without_any_time_or_id_is_rejected():
+    """Nothing of the message could stand for them."""
+    message = json.loads(STORY[0].value)
+    message["data"] |= {"requested_at": None, "completed_at": "soon"}
+    message["event_timestamp"] = None
+    assert "requested_at" in verdict(messages.raw(message)).reason
+    message = json.loads(STORY[0].value)
+    message["data"]["request_id"] = message["event_id"] = None
+    assert "request_id" in verdict(messages.raw(message)).reason
+
+
+@pytest.mark.parametrize("error", [{}, {"error_code": ""}, {"message": "Slow down."}, "broken"])
+def test_an_error_without_a_code_is_a_failed_comparison_with_a_flaw(error):
+    found = verdict(altered("error_detail", value=error, winner=None))
+    assert isinstance(found, Accepted)
+    assert not found.judged
+    assert found.note.startswith("error_code ")
 
 
 def test_a_rejection_never_shows_what_the_message_said():

@@ -24,27 +24,21 @@ KINDS: dict[str, Message] = {
 
 _COMPARISON: tuple[str, ...] = (
     "data",
-    "data.request_id",
-    "data.provider",
-    "data.model",
-    "data.token_usage",
-    "data.token_usage.prompt_tokens",
-    "data.token_usage.completion_tokens",
-    "data.cost_estimate",
-    "data.requested_at",
-    "data.completed_at",
     "data.request_metadata",
     "data.request_metadata.essay_a_id",
     "data.request_metadata.essay_b_id",
 )
 NEEDED: dict[str, frozenset[str]] = {
-    "comparison": frozenset((*_COMPARISON, "data.winner", "data.request_metadata.prompt_sha256")),
-    "error": frozenset((*_COMPARISON, "data.error_detail", "data.error_detail.error_code")),
+    "comparison": frozenset((*_COMPARISON, "data.winner")),
+    "error": frozenset((*_COMPARISON, "data.error_detail")),
     "completed": frozenset(("data", "data.status", "data.entity_id")),
     "result": frozenset(("data", "data.essay_results", "data.essay_results.0", "data.essay_results.0.essay_id")),
     "failed": frozenset(("data", "data.entity_id")),
 }
 """What a run cannot do without, kind by kind: without it nothing could be stated."""
+
+STAND_INS: frozenset[str] = frozenset(("data.request_id", "data.requested_at"))
+"""Where the event's id and every time is gone as well, nothing can stand for these."""
 
 BATCH: dict[str, frozenset[str]] = {
     "comparison": frozenset(("data.request_metadata.bos_batch_id",)),
@@ -61,10 +55,8 @@ CLAIMS: dict[str, frozenset[str]] = {
 }
 """What says the contrary of the message where it is there at all: any value but null is a contradiction."""
 
-NOT_TOO_LONG: frozenset[str] = frozenset(
-    (*_COMPARISON, "data.winner", "data.request_metadata.prompt_sha256", "data.error_detail", "data.essay_results.0")
-) - {"data.request_id", "data.provider", "data.model"}
-"""Needed fields in which a value that is too long is no value; a long name of a model is still a name."""
+NOT_TOO_LONG: frozenset[str] = frozenset((*_COMPARISON, "data.winner", "data.essay_results.0"))
+"""Needed fields in which a value that is too long is no value."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +85,8 @@ class Damaged:
         if self.field in BATCH[self.kind] and self.damage == "too long":
             return "foreign"  # another batch's
         if self.field in NEEDED[self.kind]:
+            if self.field == "data.error_detail" and self.damage in ("wrong type", "too long"):
+                return "accepted"  # an error that says nothing is still one
             return "rejected" if self.damage != "too long" or self.field in NOT_TOO_LONG else "accepted"
         return "accepted"
 

@@ -44,6 +44,21 @@ class RejectedMessage(Part):
     """Why it could not be used; without any of its values."""
 
 
+class FlawedMessage(Part):
+    """A comparison that counts although something in its message is missing or makes no sense."""
+
+    topic: Text
+    """Kafka topic."""
+    partition: Count
+    """Kafka partition."""
+    offset: Count
+    """Place of the message in its partition."""
+    request_id: Text
+    """Of the comparison."""
+    flaws: Text
+    """What is wrong with it and what stands for it; without any of its values."""
+
+
 class DeadlineRecord(Part):
     """A time limit that was reached."""
 
@@ -123,6 +138,8 @@ class RunnerStatus(Part):
     """Messages that the broker dropped before they were read."""
     rejected: tuple[RejectedMessage, ...]
     """Messages of this run that could not be used."""
+    flawed: tuple[FlawedMessage, ...] | None = None
+    """Comparisons that were accepted with a flaw; absent where there are none."""
     deadlines: tuple[DeadlineRecord, ...]
     """Time limits that were reached."""
     preflight: Nullable[PreflightRecord]

@@ -249,7 +249,8 @@ class Comparison(ComparisonCall):
     winner_position: Literal["A", "B"]
     """Where the better essay was shown: A first, B second."""
     prompt_hash: Sha256
-    """SHA-256 of the whole prompt as it was sent."""
+    """SHA-256 of the whole prompt as it was sent, as the service states it. 64 zeros where it stated no SHA-256; the
+    comparison is then listed in `runner_status.flawed`."""
     status: Literal["succeeded"] = "succeeded"
     """For readers of version 1.0."""
     confidence: float | None = None
