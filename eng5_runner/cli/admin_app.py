@@ -212,11 +212,14 @@ def anchors_register_command(
     file: Annotated[Path | None, typer.Option("--file", help="One anchor.", show_default=False)] = None,
     grade: Annotated[str | None, typer.Option("--grade", help="Of --file.", show_default=False)] = None,
     label: Annotated[str | None, typer.Option("--label", help="Of --file. (default: its name)")] = None,
+    replace_anchors: Annotated[
+        bool, typer.Option("--replace-anchors", help="Replace anchors that have the same label.")
+    ] = False,
     cj: CJ = CJ_DEFAULT,
     identity: Identity = IDENTITY_DEFAULT,
     json: Json = False,
 ) -> None:
-    """Register anchors and read them back; the same label again replaces grade and text."""
+    """Register the anchors that the assignment lacks, and read them back."""
     from eng5_runner.cli.commands.admin import register
 
     raise typer.Exit(
@@ -228,6 +231,7 @@ def anchors_register_command(
             file=file,
             grade=grade,
             label=label,
+            replace=replace_anchors,
             json_lines=json,
         )
     )

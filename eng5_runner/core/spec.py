@@ -72,6 +72,7 @@ class Study(Value):
         grade_scale: key of `contracts.grade_scales.GRADE_SCALES`.
         expected_grade_scale: if the assignment has another scale, refuse to start.
         register_anchors: before anything is sent, register the anchors that the assignment lacks.
+        replace_anchors: the same, and replace those that differ in grade or text.
     """
 
     assignment_id: UUID | None = None
@@ -79,6 +80,7 @@ class Study(Value):
     grade_scale: str = DEFAULT_SCALE
     expected_grade_scale: str | None = None
     register_anchors: bool = False
+    replace_anchors: bool = False
     course_code: CourseCode = CourseCode.ENG5
     language: Language = Language.ENGLISH
     user_id: str = DEFAULT_USER

@@ -5,7 +5,7 @@
     registration.findings    # one for each of the others
     raise_findings(registration, sent=1)
 
-Registering an anchor again does no harm: the same label replaces its grade and text.
+The same label replaces an anchor's grade and text. `lacking` keeps those apart that the service has already.
 """
 
 from __future__ import annotations
@@ -95,6 +95,34 @@ async def register_anchors(
             else:
                 rows.append(stored)
     return Registration(rows=tuple(rows), findings=tuple(findings))
+
+
+async def lacking(
+    client: AnchorRegistry, assignment_id: str, *, anchors: Sequence[AnchorToRegister]
+) -> tuple[list[AnchorToRegister], list[AnchorOnRecord]]:
+    """Divide anchors by whether the assignment has one with the same label.
+
+    Returns:
+        The anchors that it lacks, and its rows of the others. Their texts are not compared.
+
+    Raises:
+        ConfigurationError: it has one with another grade.
+        RunnerError: its anchors cannot be listed; see `CJAdminClient`.
+    """
+    listing = await client.anchors(assignment_id)
+    rows = {row.anchor_label: row for row in listing.anchors} if listing else {}
+    kept = []
+    for anchor in anchors:
+        row = rows.get(anchor.label)
+        if row is None:
+            continue
+        if row.grade != anchor.grade:
+            raise ConfigurationError(
+                f"The CJ service has the anchor {anchor.label} with the grade {row.grade}, not {anchor.grade}.",
+                remedy="Correct the grade, or replace the service's anchor (--replace-anchors). Nothing was sent.",
+            )
+        kept.append(row)
+    return [anchor for anchor in anchors if anchor.label not in rows], kept
 
 
 def raise_findings(registration: Registration, *, sent: int) -> None:

@@ -172,13 +172,42 @@ async def test_one_anchor_from_a_file(site: Site, tmp_path: Path) -> None:
         site.cli("anchors", "register", *A1, "--file", essay, "--grade", "C+", "--json", env=admin),
         site.cli("anchors", "register", *A1, "--file", essay, "--grade", "Z", "--label", "z", "--json", env=admin),
         site.cli("anchors", "register", *A1, "--file", essay, "--grade", "B", "--label", "blind"),
+        site.cli("anchors", "register", *A1, "--file", essay, "--grade", "B", "--label", "deaf", "--replace-anchors"),
         site.cli("anchors", "register", *A1, "--file", text_file, "--grade", "B"),
     )
-    assert [ran.code for ran in runs] == [0, 65, 77, 65]
+    assert [ran.code for ran in runs] == [0, 65, 77, 77, 65]
     assert (runs[0].lines[0]["event"], runs[0].lines[0]["anchor_label"]) == ("AnchorRegistered", "C+ essay")
     finding, error = runs[1].lines
     assert (finding["kind"], error["exit"]) == ("refused", 65)
-    assert "may not be read back" in runs[2].err
+    assert "may not be read back" in runs[3].err
+    stored = await site.cli("anchors", "list", *A1, "--json", env=admin)
+    labels = {line["anchor_label"] for line in stored.lines}
+    assert labels == {"C+ essay", "deaf"}  # without a token nobody can say that "blind" would replace nothing
+
+
+async def test_an_anchor_that_is_registered_is_replaced_only_on_request(site: Site, tmp_path: Path) -> None:
+    admin = {"HULEEDU_ADMIN_TOKEN": site.token("admin")}
+    text_file, essay = tmp_path / "i.txt", tmp_path / "B.txt"
+    text_file.write_text(TEXT)
+    await site.cli("instructions", "put", *A1, "--file", text_file, env=admin)
+
+    async def register(text: str, grade: str, *more: str) -> Ran:
+        essay.write_text(text * 50)
+        return await site.cli("anchors", "register", *A1, "--file", essay, "--grade", grade, "--json", *more, env=admin)
+
+    async def on_record() -> tuple[str, str]:
+        (row,) = (await site.cli("anchors", "list", *A1, "--json", env=admin)).lines
+        return row["grade"], row["text_storage_id"]
+
+    assert (await register("first ", "B")).code == 0
+    before = await on_record()
+    again = await register("second ", "B")
+    assert (again.code, [line["event"] for line in again.lines]) == (0, ["AnchorKept"])
+    other = await register("second ", "A")
+    assert (other.code, "--replace-anchors" in other.err) == (78, True)
+    assert await on_record() == before
+    assert (await register("second ", "A", "--replace-anchors")).code == 0
+    assert (await on_record())[0] == "A"
 
 
 @pytest.mark.parametrize(

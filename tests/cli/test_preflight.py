@@ -184,7 +184,7 @@ WARNED: list[tuple[str, Spoil, str, str]] = [
     ("model of nobody", told("--llm-model", "small-1"), "judge", "it is not known whether"),
     ("opaque token", env(HULEEDU_ADMIN_TOKEN="opaque"), "login", "no JWT"),
     ("no prompt", says(), "assignment", "student prompt could not be read"),
-    ("anchors by label", says(), "assignment", "by its label only"),
+    ("anchors by label", says(), "assignment", "by their label only"),
     ("few anchors", says(anchors={"A1": "A", "D+1": "D+"}), "assignment", "the service lacks 6 of our anchors"),
 ]
 

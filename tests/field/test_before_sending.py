@@ -52,10 +52,45 @@ def test_what_is_registered_already_is_not_sent_again(tmp_path):
     assert "all 3 anchors are registered already" in passed(run).checks
 
 
+@pytest.mark.parametrize("study", [REGISTERING["study"], Study(assignment_id=ASSIGNMENT)])
+def test_a_text_with_other_white_space_is_ours_and_said_in_one_line(study, tmp_path):
+    """Other tools keep the last line end, and write a line for each run of a docx."""
+    run = assigned(tmp_path, study=study)
+    for anchor in registered(run.world).anchors:
+        text = run.world.content.texts[anchor.text_storage_id].decode()
+        run.world.content.texts[anchor.text_storage_id] = (text[:9] + "\r\n" + text[9:] + "\n").encode()
+    assert exit_code(run.start()) == 0
+    said = [line for line in (*passed(run).checks, *passed(run).warnings) if "row-11" in line]
+    assert said == ["anchors of the service that differ from ours in white space only: row-11, row-12, row-13"]
+    assert run.world.cj.registered == []
+
+
+def test_what_differs_is_never_replaced_without_the_option_for_that(tmp_path):
+    """Other people may use the assignment. What is lacking is registered all the same."""
+    run = assigned(tmp_path, **REGISTERING)
+    first, second, _ = registered(run.world).anchors
+    run.world.content.texts[first.text_storage_id] = b"An older version of it."
+    run.world.cj.listing = listing(first.model_copy(update={"anchor_label": "A1"}), second)
+    run.start()
+    assert [body.anchor_label for body in run.world.cj.registered] == ["e1"]
+    (warning,) = [line for line in passed(run).warnings if "label only" in line]
+    assert warning == "anchors of the service recognised by their label only, because the text differs: A1"
+
+
+def test_another_grade_stops_the_run_before_anything_is_registered(tmp_path):
+    run = assigned(tmp_path, **REGISTERING)
+    first, *_ = registered(run.world).anchors
+    run.world.cj.listing = listing(first.model_copy(update={"grade": "F+"}))
+    with pytest.raises(ConfigurationError, match=r"grade F\+") as caught:
+        run.start()
+    assert "--replace-anchors" in caught.value.remedy
+    assert run.world.cj.registered == []
+
+
 @pytest.mark.parametrize("wrong", ["grade", "text", "missing"])
 def test_only_what_is_not_as_it_is_here_is_registered_under_the_label_that_it_has(wrong, tmp_path):
     """Another label would be a second row of the same essay."""
-    run = assigned(tmp_path, **REGISTERING)
+    run = assigned(tmp_path, study=Study(assignment_id=ASSIGNMENT, replace_anchors=True))
     first, *others = registered(run.world).anchors
     if wrong == "text":
         run.world.content.texts[first.text_storage_id] = b"An older version of it."

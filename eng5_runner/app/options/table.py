@@ -119,6 +119,14 @@ class Settings:
         bool,
         Option("Register the anchors that the assignment lacks, then run.", STUDY, spec="study.register_anchors"),
     ] = False
+    replace_anchors: Annotated[
+        bool,
+        Option(
+            "Like --register-anchors, and replace those that differ from ours in grade or text.",
+            STUDY,
+            spec="study.replace_anchors",
+        ),
+    ] = False
     course_code: Annotated[
         CourseCode, Option("Course of the essays.", STUDY, spec="study.course_code", metavar="CODE")
     ] = CourseCode.ENG5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -27,11 +27,11 @@ from eng5_runner.cli.narrate import people, write_json
 from eng5_runner.contracts.administration import ANCHORS, INSTRUCTIONS, PROMPT, RUBRIC, AdminText
 from eng5_runner.contracts.base import WireModel
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
-from eng5_runner.contracts.services import Instructions
+from eng5_runner.contracts.services import AnchorOnRecord, Instructions
 from eng5_runner.core.inputs import Finding, shown
 from eng5_runner.effects.cj_admin import CJAdminClient
 from eng5_runner.errors import UsageError
-from eng5_runner.run.anchor_registration import Registration, raise_findings, register_anchors
+from eng5_runner.run.anchor_registration import Registration, lacking, raise_findings, register_anchors
 
 T = TypeVar("T")
 
@@ -146,9 +146,13 @@ def register(
     file: Path | None,
     grade: str | None,
     label: str | None,
+    replace: bool,
     json_lines: bool,
 ) -> int:
-    """Register the anchors of an assets folder, or one from a file, and read them back."""
+    """Register the anchors of an assets folder, or one from a file, and read them back.
+
+    Without `replace`, anchors whose label the assignment has already are kept as they are.
+    """
 
     def show(finding: Finding) -> None:
         people().print(escape(f"{finding.file}: {finding.message} {finding.remedy}"), style="red")
@@ -156,11 +160,14 @@ def register(
     anchors = anchors_to_register(
         assets=assets, grade_scale=grade_scale, file=file, grade=grade, label=label, show=show
     )
-    registration = _ask(
-        addresses, lambda client: register_anchors(client, assignment_id, anchors=anchors), needs_token=False
-    )
-    _show_registration(registration, json_lines=json_lines)
-    raise_findings(registration, sent=len(anchors))
+
+    async def send(client: CJAdminClient) -> tuple[Registration, list[AnchorOnRecord]]:
+        new, kept = (anchors, []) if replace else await lacking(client, assignment_id, anchors=anchors)
+        return await register_anchors(client, assignment_id, anchors=new), kept
+
+    registration, kept = _ask(addresses, send, needs_token=False)
+    _show_registration(registration, kept=kept, json_lines=json_lines)
+    raise_findings(registration, sent=len(anchors) - len(kept))
     return 0
 
 
@@ -208,14 +215,19 @@ def _show(resource: AdminText[Any], record: WireModel | None, *, of: str | None,
     return 0
 
 
-def _show_registration(registration: Registration, *, json_lines: bool) -> None:
+def _show_registration(registration: Registration, *, kept: Sequence[AnchorOnRecord], json_lines: bool) -> None:
     if json_lines:
+        for row in kept:
+            write_record("AnchorKept", row)
         for row in registration.rows:
             write_record("AnchorRegistered", row)
         for finding in registration.findings:
             facts = {"kind": finding.kind, "label": finding.label, "message": finding.message}
             write_json({"event": "AnchorFinding"} | facts | {"remedy": finding.remedy})
         return
+    if kept:
+        labels = ", ".join(shown(row.anchor_label) for row in kept)
+        people().print(escape(f"kept as they are registered (--replace-anchors replaces them): {labels}"))
     for row in registration.rows:
         people().print(escape(f"{shown(row.anchor_label)}: {shown(row.grade)}, row {row.id}, read back"))
     for finding in registration.findings:

@@ -21,43 +21,80 @@ class Recognised:
     Attributes:
         row: as the service has it.
         anchor: ours.
-        doubt: why it is recognised by its label only; "" if its text is ours.
+        doubt: why it is recognised by its label only; "" if its text is ours, white space apart.
+        respaced: whether its text differs from ours in white space only.
     """
 
     row: AnchorOnRecord
     anchor: Anchor
     doubt: str
+    respaced: bool = False
 
     @property
     def is_as_ours(self) -> bool:
-        """Whether text and grade are ours."""
+        """Whether text and grade are ours, white space apart."""
         return not self.doubt and self.row.grade == self.anchor.grade
 
 
-async def recognise(listing: AnchorListing, *, inputs: Inputs, content: ContentStore | None) -> list[Recognised]:
+async def recognise(
+    listing: AnchorListing, *, inputs: Inputs, texts: Mapping[str, bytes], content: ContentStore | None
+) -> list[Recognised]:
     """Find for each of the service's anchors which of ours it is: by its text, or else by its label.
+
+    Other tools extract the same file with other white space: a last line end, a line for each run of a docx.
+
+    Args:
+        listing: the service's anchors.
+        inputs: of the run.
+        texts: sha256 → UTF-8 bytes; anchors that are not among them are compared byte for byte.
+        content: where the service's texts are; None if the run has no Content Service.
 
     Raises:
         ConfigurationError: an anchor is not one of ours.
         ServiceUnavailable: the Content Service does not answer.
     """
     by_text = {anchor.text_sha256: anchor for anchor in inputs.anchors}
+    by_letters = {
+        _letters(texts[anchor.text_sha256]): anchor for anchor in inputs.anchors if anchor.text_sha256 in texts
+    }
     by_label = {anchor.label.casefold(): anchor for anchor in inputs.anchors}
     recognised = []
     for row in listing.anchors:
         text = None if content is None else await content.download(row.text_storage_id)
         anchor = None if text is None else by_text.get(sha256_hex(text))
-        doubt = ""
+        doubt, respaced = "", False
+        if anchor is None and text is not None:
+            anchor = by_letters.get(_letters(text))
+            respaced = anchor is not None
         if anchor is None:
             anchor = by_label.get(row.anchor_label.casefold())
-            doubt = "its text could not be fetched" if text is None else "its text differs"
+            doubt = "the text could not be fetched" if text is None else "the text differs"
         if anchor is None:
             raise ConfigurationError(
                 f"The CJ service has an anchor {row.anchor_label} (row {row.id}) that is not among the local ones.",
                 remedy="Add it to the assets folder; without it the results cannot be interpreted.",
             )
-        recognised.append(Recognised(row=row, anchor=anchor, doubt=doubt))
+        recognised.append(Recognised(row=row, anchor=anchor, doubt=doubt, respaced=respaced))
     return recognised
+
+
+def _letters(text: bytes) -> str:
+    return "".join(text.decode(errors="replace").split())
+
+
+def check_grades(recognised: Sequence[Recognised]) -> None:
+    """Check that the service's anchors have the grades that they have here.
+
+    Raises:
+        ConfigurationError: one has another grade.
+    """
+    for pair in recognised:
+        if pair.row.grade != pair.anchor.grade:
+            grades = f"the grade {pair.row.grade} in the CJ service and {pair.anchor.grade} here"
+            raise ConfigurationError(
+                f"The anchor {pair.row.anchor_label} has {grades}.",
+                remedy="Correct the anchor table, or replace the service's anchor by ours (--replace-anchors).",
+            )
 
 
 def anchor_rows(recognised: Sequence[Recognised]) -> list[AnchorRow]:
@@ -66,13 +103,7 @@ def anchor_rows(recognised: Sequence[Recognised]) -> list[AnchorRow]:
     Raises:
         ConfigurationError: there are none, or one has another grade.
     """
-    for pair in recognised:
-        if pair.row.grade != pair.anchor.grade:
-            grades = f"the grade {pair.row.grade} in the CJ service and {pair.anchor.grade} here"
-            raise ConfigurationError(
-                f"The anchor {pair.row.anchor_label} has {grades}.",
-                remedy="Correct the anchor table, or register the anchors again (--register-anchors).",
-            )
+    check_grades(recognised)
     if not recognised:
         raise ConfigurationError(
             "The assignment has no anchors in the CJ service.", remedy="Register them first (--register-anchors)."
@@ -81,19 +112,25 @@ def anchor_rows(recognised: Sequence[Recognised]) -> list[AnchorRow]:
 
 
 def anchor_warnings(recognised: Sequence[Recognised], inputs: Inputs) -> Iterator[tuple[str, str]]:
-    """Differences that do not stop the run, each with what to do about it."""
-    for pair in recognised:
-        if pair.doubt:
-            yield (
-                f"the service's anchor {pair.row.anchor_label} is recognised by its label only: {pair.doubt}",
-                "Compare it with ours (`eng5-runner admin anchors list`), or register ours (--register-anchors).",
-            )
+    """Differences that do not stop the run, each kind once, with what to do about it."""
+    for doubt in sorted({pair.doubt for pair in recognised if pair.doubt}):
+        labels = [pair.row.anchor_label for pair in recognised if pair.doubt == doubt]
+        yield (
+            f"anchors of the service recognised by their label only, because {doubt}: {', '.join(labels)}",
+            "Compare them with ours (`eng5-runner admin anchors list`), or replace them by ours (--replace-anchors).",
+        )
     registered = {pair.anchor.anchor_id for pair in recognised}
     if missing := [anchor.label for anchor in inputs.anchors if anchor.anchor_id not in registered]:
         yield (
             f"the service lacks {len(missing)} of our anchors: {', '.join(missing[:10])}",
             "Register them (--register-anchors), or continue with those that it has.",
         )
+
+
+def respaced(recognised: Sequence[Recognised]) -> Iterator[str]:
+    """The anchors that differ in white space only, in one sentence if there are any."""
+    if labels := [pair.row.anchor_label for pair in recognised if pair.respaced]:
+        yield f"anchors of the service that differ from ours in white space only: {', '.join(labels)}"
 
 
 async def register_missing(
@@ -103,8 +140,9 @@ async def register_missing(
     inputs: Inputs,
     texts: Mapping[str, bytes],
     registry: AnchorRegistry,
+    replace: bool,
 ) -> str:
-    """Register every anchor that the service does not have as it is here, and read it back.
+    """Register every anchor that the service lacks, and read it back.
 
     Args:
         recognised: the anchors that the service has.
@@ -112,14 +150,19 @@ async def register_missing(
         inputs: of the run.
         texts: sha256 → UTF-8 bytes.
         registry: the service.
+        replace: whether to replace the anchors that differ here in grade or text. Other people may use the same
+            assignment, so only a person decides that.
 
     Returns:
         What was done, in one sentence.
 
     Raises:
+        ConfigurationError: without `replace`, an anchor has another grade; nothing was registered.
         RunnerError: an anchor was refused, or is not stored afterwards; see `raise_findings`.
     """
-    right = {pair.anchor.anchor_id for pair in recognised if pair.is_as_ours}
+    if not replace:
+        check_grades(recognised)
+    kept = {pair.anchor.anchor_id for pair in recognised if pair.is_as_ours or not replace}
     # An anchor that the service has under another label is corrected under that label: ours would add a second row.
     labels = {pair.anchor.anchor_id: pair.row.anchor_label for pair in recognised}
     missing = [
@@ -127,7 +170,7 @@ async def register_missing(
             label=labels.get(anchor.anchor_id, anchor.label), grade=anchor.grade, text=_text(anchor, texts)
         )
         for anchor in inputs.anchors
-        if anchor.anchor_id not in right
+        if anchor.anchor_id not in kept
     ]
     if not missing:
         return f"all {len(inputs.anchors)} anchors are registered already"

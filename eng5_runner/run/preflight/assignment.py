@@ -10,7 +10,7 @@ from eng5_runner.core.spec import RunSpec
 from eng5_runner.effects.cj_admin import same_text
 from eng5_runner.errors import ConfigurationError, ServiceUnavailable
 from eng5_runner.run.ports import AssignmentRegistry, ContentStore, Findings
-from eng5_runner.run.preflight.anchors import anchor_rows, anchor_warnings, recognise, register_missing
+from eng5_runner.run.preflight.anchors import anchor_rows, anchor_warnings, recognise, register_missing, respaced
 
 
 async def ask_assignment(
@@ -37,15 +37,19 @@ async def ask_assignment(
         )
     _check_scale(spec, instructions)
     _check_rubric(spec, instructions)
-    recognised = await recognise(await _listing(cj, assignment), inputs=inputs, content=content)
-    if spec.study.register_anchors:
+    recognised = await recognise(await _listing(cj, assignment), inputs=inputs, texts=texts, content=content)
+    replace = spec.study.replace_anchors
+    if spec.study.register_anchors or replace:
         findings.checks.append(
-            await register_missing(recognised, assignment=assignment, inputs=inputs, texts=texts, registry=cj)
+            await register_missing(
+                recognised, assignment=assignment, inputs=inputs, texts=texts, registry=cj, replace=replace
+            )
         )
-        recognised = await recognise(await _listing(cj, assignment), inputs=inputs, content=content)
+        recognised = await recognise(await _listing(cj, assignment), inputs=inputs, texts=texts, content=content)
     findings.rows += anchor_rows(recognised)
     for warning, remedy in anchor_warnings(recognised, inputs):
         findings.warn(warning, remedy=remedy)
+    findings.checks += respaced(recognised)
     findings.checks.append(f"assignment {assignment} is known with {len(findings.rows)} anchors, all among ours")
     stored = await _prompt_on_record(instructions, assignment=assignment, cj=cj, content=content)
     _compare_prompts(findings, stored=stored, inputs=inputs)
