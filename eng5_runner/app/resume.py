@@ -170,6 +170,8 @@ def _texts(state: RunState, inputs: Inputs) -> dict[str, bytes]:
 def _changed(before: Inputs, now: Inputs | None) -> str:
     if now is None:
         return "they cannot be used any more"
+    if now.instructions and now.instructions.text_sha256 == before.prompt.text_sha256:
+        return "an earlier version began it, which took the judge's rubric for the students' task"
     old, new = _checksums(before), _checksums(now)
     names = sorted({path for path in old.keys() | new.keys() if old.get(path) != new.get(path)})
     return ", ".join(names[:5]) or "instructions, prompt or anchor table"

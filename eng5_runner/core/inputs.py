@@ -175,7 +175,8 @@ class Inputs(_Value):
 
     Attributes:
         grade_scale: the scale's id, a key of `GRADE_SCALES`.
-        instructions: the criteria by which the judges compare.
+        instructions: the criteria by which the judges compare; None if the folder has none, and then the service's own
+            apply.
         prompt: the task that the students were given.
         anchor_table: the table with the anchors' grades, or None if file names state them.
         anchors: at least one, sorted by id.
@@ -184,7 +185,7 @@ class Inputs(_Value):
     """
 
     grade_scale: str
-    instructions: Document
+    instructions: Document | None
     prompt: Document
     anchor_table: SourceFile | None
     anchors: tuple[Anchor, ...]

@@ -129,10 +129,10 @@ def build_request(
 def judge_overrides(spec: RunSpec, inputs: Inputs) -> LLMConfigOverrides | None:
     """The judge's settings that differ from its defaults, or None.
 
-    A guest run has no instructions on record, so it sends the inputs' instructions as the rubric.
+    A guest run has no instructions on record, so it sends the inputs' instructions, if there are any, as the rubric.
     """
     judge = spec.judge or LLMConfigOverrides()
-    if spec.study.assignment_id is None and judge.judge_rubric_override is None:
+    if spec.study.assignment_id is None and inputs.instructions is not None and judge.judge_rubric_override is None:
         judge = judge.model_copy(update={"judge_rubric_override": inputs.instructions.text})
     return None if judge == LLMConfigOverrides() else judge
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import operator
+from typing import Annotated, Literal
 from uuid import UUID, uuid5
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -80,7 +81,8 @@ class Study(Value):
     grade_scale: str = DEFAULT_SCALE
     expected_grade_scale: str | None = None
     register_anchors: bool = False
-    replace_anchors: bool = False
+    # Left out where it is not set, so that a ledger of before would be written with the same bytes.
+    replace_anchors: Annotated[bool, Field(exclude_if=operator.not_)] = False
     course_code: CourseCode = CourseCode.ENG5
     language: Language = Language.ENGLISH
     user_id: str = DEFAULT_USER

@@ -73,7 +73,7 @@ def _inputs(scanned: ScannedAssets, *, scale: GradeScale, grades: Mapping[str, s
     ]
     return Inputs(
         grade_scale=scale.scale_id,
-        instructions=_content(scanned.instructions).document(),
+        instructions=None if scanned.instructions is None else _content(scanned.instructions).document(),
         prompt=_content(scanned.prompt).document(),
         anchor_table=None if scanned.anchor_table is None else scanned.anchor_table.file,
         anchors=tuple(sorted(anchors, key=lambda anchor: anchor.anchor_id)),

@@ -31,7 +31,11 @@ class _Words(NamedTuple):
 
 WORDS: Mapping[FindingKind, _Words] = MappingProxyType({
     # not there
-    "missing_instructions": _Words("There are no instructions, which tell the judges what to look for.", _PUT_THERE),
+    "missing_instructions": _Words(
+        "There are no instructions for the judge: without --rubric, the service's own criteria apply.",
+        _PUT_THERE,
+        "warning",
+    ),
     "missing_prompt": _Words("There is no prompt, the task that the students were given.", _PUT_THERE),
     "missing_file": _Words(
         "[assets] {setting} in eng5.toml names a file or folder that does not exist.",

@@ -29,8 +29,9 @@ _MAX_SETTINGS_BYTES = 64 * 1024
 _KEYS = ("instructions", "prompt", "anchor_table", "anchor_essays", "student_essays", "encoding")
 # Usual names, the first that exists is used.
 _DOCUMENT_SUFFIXES = ("md", "txt", "docx", "pdf")
-_INSTRUCTIONS = ("instructions", "eng5_np_vt_2017_essay_instruction")
-_PROMPT = ("prompt", "llm_prompt_cj_assessment_eng5")
+# In the field the essay instruction is the students' task, and the LLM prompt is the judge's rubric.
+_INSTRUCTIONS = ("instructions", "llm_prompt_cj_assessment_eng5")
+_PROMPT = ("prompt", "eng5_np_vt_2017_essay_instruction")
 _TABLE = ("anchors", "ANCHOR_ESSAYS_BAYESIAN_INFERENCE_DATA")
 
 
@@ -39,7 +40,7 @@ class Locations:
     """Where each part of the assets is.
 
     Attributes:
-        instructions: None if there is none; likewise `prompt` and `anchor_table`.
+        instructions: what the judge goes by; None if there is none; likewise `prompt` and `anchor_table`.
         prompt: the task that the students were given.
         anchor_table: csv before xlsx.
         anchors: files of the anchor folder that can be essays.

@@ -126,9 +126,11 @@ def longest_study_prompt(spec: RunSpec, inputs: Inputs, *, texts: Mapping[str, b
     return longest_prompt(task=inputs.prompt.text, criteria=_criteria(spec, inputs), essays=_essays(inputs, texts))
 
 
-def _criteria(spec: RunSpec, inputs: Inputs) -> str:
+def _criteria(spec: RunSpec, inputs: Inputs) -> str | None:
     judge = judge_overrides(spec, inputs)
-    return (judge and judge.judge_rubric_override) or inputs.instructions.text
+    if judge is not None and judge.judge_rubric_override:
+        return judge.judge_rubric_override
+    return None if inputs.instructions is None else inputs.instructions.text
 
 
 def _essays(inputs: Inputs, texts: Mapping[str, bytes]) -> Iterator[str]:

@@ -278,7 +278,7 @@ def _inputs(artefact: Artefact) -> Iterator[Child]:
     """Files with their checksums."""
     given = artefact.inputs
     files: list[tuple[str, DocumentRecord | EssayFile]] = [
-        ("instructions", given.instructions),
+        *((("instructions", given.instructions),) if given.instructions.source_path else ()),
         ("students' task", given.prompt_reference),
         *((anchor.anchor_id, anchor) for anchor in given.anchors),
         *((student.essay_id, student) for student in given.students),

@@ -24,6 +24,8 @@ def show_comparison(console: Console, compared: RunsCompared) -> None:
         "A is the first run, B the second"
     )
     console.print(_runs(compared))
+    for text in _swapped(compared):
+        console.print(text, style="yellow")
     table = Table("A against B", "found", "90% interval", box=SIMPLE)
     for line in (*_positions(compared), *_grades(compared), *_verdicts(compared), *_anchors(compared)):
         table.add_row(*line)
@@ -49,6 +51,13 @@ def _runs(compared: RunsCompared) -> Table:
     ):
         table.add_row(name, *map(escape, cells))
     return table
+
+
+def _swapped(compared: RunsCompared) -> Iterator[str]:
+    for text in compared.swapped_texts:
+        yield escape(f"{text.file} is {text.role_a} in A and {text.role_b} in B")
+    if compared.swapped_texts:
+        yield "the judges of A and B were not asked the same: the texts have swapped roles"
 
 
 def _judges(run: RunInComparison) -> str:

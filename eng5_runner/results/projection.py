@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from uuid import NAMESPACE_URL, uuid5
 
+from eng5_runner.canonical import sha256_hex
 from eng5_runner.contracts.request import BASELINE_MODEL_PREFIX
 from eng5_runner.core.events import Event
 from eng5_runner.core.inputs import Anchor, Document, Inputs, Student
@@ -156,7 +157,10 @@ def _student(student: Student, storage_id: str | None) -> StudentRecord:
     )
 
 
-def _document(document: Document) -> DocumentRecord:
+def _document(document: Document | None) -> DocumentRecord:
+    if document is None:
+        nothing = sha256_hex(b"")
+        return DocumentRecord(source_path="", checksum=nothing, content="", content_sha256=nothing, word_count=0)
     return DocumentRecord(
         source_path=document.file.source_path,
         checksum=document.file.sha256,

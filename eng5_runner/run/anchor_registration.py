@@ -106,9 +106,12 @@ async def lacking(
         The anchors that it lacks, and its rows of the others. Their texts are not compared.
 
     Raises:
+        InputsInvalid: a text is too short.
         ConfigurationError: it has one with another grade.
         RunnerError: its anchors cannot be listed; see `CJAdminClient`.
     """
+    for anchor in anchors:
+        _body(assignment_id, anchor)
     listing = await client.anchors(assignment_id)
     rows = {row.anchor_label: row for row in listing.anchors} if listing else {}
     kept = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from tests.support.runner import newest, run
@@ -41,6 +42,40 @@ def test_two_runs_are_set_side_by_side(study: Path, tmp_path: Path) -> None:
     assert found["event"] == "Comparison" and found["essays"]["shared"] == 16
     low, high = found["positions"]["spearman"]["interval_90"]
     assert low <= found["positions"]["spearman"]["estimate"] <= high
+
+
+def test_runs_that_took_the_task_for_the_rubric_are_told_from_those_that_did_not(study: Path, tmp_path: Path) -> None:
+    """As earlier versions did with the field's own names, here by the settings; and a run without a rubric."""
+    task, rubric = study / "eng5_np_vt_2017_essay_instruction.md", study / "llm_prompt_cj_assessment_eng5.md"
+    (study / "prompt.md").rename(task)
+    (study / "instructions.md").rename(rubric)
+
+    def executed() -> Path:
+        ran = run("--mode", "execute", "--assets", study, "--seed", 4, "--max-comparisons", 32, cwd=tmp_path)
+        assert ran.code == 0, ran.err
+        assert run("verify", newest(tmp_path), cwd=tmp_path).code == 0
+        return newest(tmp_path)
+
+    (study / "eng5.toml").write_text(f'[assets]\ninstructions = "{task.name}"\nprompt = "{rubric.name}"\n')
+    swapped = executed()
+    (study / "eng5.toml").unlink()
+    right = executed()
+    request = json.loads(next((right / "requests").glob("*.json")).read_text())["data"]
+    assert request["llm_config_overrides"]["judge_rubric_override"] == rubric.read_text().strip()
+    rubric.unlink()
+    planned = run("--mode", "plan", "--assets", study, cwd=tmp_path)
+    assert planned.code == 0 and "own criteria apply" in " ".join(planned.err.split())
+    without = executed()
+    request = json.loads(next((without / "requests").glob("*.json")).read_text())["data"]
+    assert request["llm_config_overrides"] is None
+
+    told = " ".join(run("compare", swapped, right, cwd=tmp_path).err.split())
+    assert f"{task.name} is the judge's instructions in A and the students' task in B" in told
+    assert f"{rubric.name} is the students' task in A and the judge's instructions in B" in told
+    assert "were not asked the same" in told
+    (found,) = run("compare", swapped, without, "--json", cwd=tmp_path).lines
+    assert [text["file"] for text in found["swapped_texts"]] == [task.name]
+    assert "swapped roles" not in run("compare", right, without, cwd=tmp_path).err
 
 
 def test_what_cannot_be_compared_is_named(study: Path, tmp_path: Path) -> None:

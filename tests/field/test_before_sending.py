@@ -74,7 +74,7 @@ def test_what_differs_is_never_replaced_without_the_option_for_that(tmp_path):
     run.start()
     assert [body.anchor_label for body in run.world.cj.registered] == ["e1"]
     (warning,) = [line for line in passed(run).warnings if "label only" in line]
-    assert warning == "anchors of the service recognised by their label only, because the text differs: A1"
+    assert warning.startswith("anchors of the service recognised by their label only, because the text differs: A1. ")
 
 
 def test_another_grade_stops_the_run_before_anything_is_registered(tmp_path):

@@ -15,6 +15,7 @@ from tests.inputs import documents as doc
 from tests.inputs.folders import SCALE, Folder, essay
 
 WARNINGS = {
+    "missing_instructions",
     "unsupported_format",
     "ignored_folder",
     "short_anchor",

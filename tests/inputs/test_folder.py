@@ -60,7 +60,7 @@ def test_the_folder_of_the_field_is_found_as_it_is(tmp_path: Path) -> None:
     """Its names, lock files and a rater table without grades need no settings."""
     folder = Folder(tmp_path)
     folder.put("eng5_np_vt_2017_essay_instruction.md", "Write about travelling.")
-    folder.put("llm_prompt_cj_assessment_eng5.md", "Which is better?")
+    folder.put("llm_prompt_cj_assessment_eng5.md", "Judge the language first.")
     folder.put("ANCHOR_ESSAYS_BAYESIAN_INFERENCE_DATA.csv", "\ufeffANCHOR-ID;grade;Anna\nF+1;F+;E\nE-1;E-;E\n")
     folder.put("ANCHOR_ESSAYS_BAYESIAN_INFERENCE_DATA.xlsx", "not even looked at")
     folder.put("anchor_essays/F+1.docx", doc.docx(doc.paragraph(doc.run(essay("fish")))))
@@ -75,14 +75,39 @@ def test_the_folder_of_the_field_is_found_as_it_is(tmp_path: Path) -> None:
         ("anchor-fplus1", "F+", "F+1"),
     ]
     assert [each.essay_id for each in inputs.students] == ["anna-ek-sa24-eng-5", "bo-al-sa24-eng-5"]
-    assert inputs.instructions.text == "Write about travelling."
-    assert inputs.prompt.file.file_name == "llm_prompt_cj_assessment_eng5.md"
+    assert inputs.instructions.text == "Judge the language first."
+    assert inputs.prompt.text == "Write about travelling."
     assert inputs.anchor_table is not None
     assert inputs.anchor_table.encoding == "utf-8-sig"
     assert inputs.notes == (
         "ANCHOR_ESSAYS_BAYESIAN_INFERENCE_DATA.csv is used, ANCHOR_ESSAYS_BAYESIAN_INFERENCE_DATA.xlsx passed over.",
         "2 lock files, hidden files and the like were passed over.",
     )
+
+
+def test_our_own_names_keep_their_roles_beside_those_of_the_field(folder: Folder) -> None:
+    """`instructions` is what the judge goes by, `prompt` is the task; each has precedence over the field's name."""
+    folder.put("instructions.md", "Judge it.")
+    folder.put("prompt.md", "Write it.")
+    folder.put("eng5_np_vt_2017_essay_instruction.md", "Write about travelling.")
+    folder.put("llm_prompt_cj_assessment_eng5.md", "Judge the language first.")
+    inputs = folder.inputs()
+    assert (inputs.instructions.text, inputs.prompt.text) == ("Judge it.", "Write it.")
+    assert "instructions.md is used, llm_prompt_cj_assessment_eng5.md passed over." in inputs.notes
+    assert "prompt.md is used, eng5_np_vt_2017_essay_instruction.md passed over." in inputs.notes
+
+
+def test_a_folder_without_a_rubric_is_used_with_a_warning(folder: Folder) -> None:
+    folder.remove("instructions.md")
+    assets = folder.read()
+    assert assets.inputs is not None
+    assert assets.inputs.instructions is None
+    (warning,) = [finding for finding in assets.findings if finding.kind == "missing_instructions"]
+    assert (warning.severity, warning.message) == (
+        "warning",
+        "There are no instructions for the judge: without --rubric, the service's own criteria apply.",
+    )
+    assert Inputs.model_validate_json(assets.inputs.model_dump_json()).digest() == assets.inputs.digest()
 
 
 def test_settings_in_the_folder_give_other_names(folder: Folder) -> None:

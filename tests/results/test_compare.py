@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from eng5_runner.measure.model.bradley_terry import fit
-from eng5_runner.results.compare import compare_artefacts
+from eng5_runner.results.artefact.study import DocumentRecord
+from eng5_runner.results.compare import INSTRUCTIONS, TASK, compare_artefacts
 from tests.support.artefacts import GRADES, metadata, seen_as, sha256
 from tests.support.results import alignment_of, all_pairs, inputs_of
 from tests.support.studies import balanced_study, normal_truth
@@ -40,6 +41,45 @@ def test_a_flip_is_found_in_whatever_order_it_was_asked_and_shown_with_both_reas
     low, high = compared.verdicts.interval_90
     assert low < 189 / 190 < high
     assert compared.positions.moves[0].rank_a != compared.positions.moves[0].rank_b
+
+
+def documents(run, *, instructions: str, task: str):
+    """The run with these files as the judge's instructions and as the students' task; "" for none."""
+
+    def record(name: str) -> DocumentRecord:
+        sha = sha256(name)
+        return DocumentRecord(
+            source_path=name and f"{name}.md", checksum=sha, content=name, content_sha256=sha, word_count=1
+        )
+
+    inputs = run.inputs.model_copy(update={"instructions": record(instructions), "prompt_reference": record(task)})
+    return run.model_copy(update={"inputs": inputs})
+
+
+@pytest.mark.parametrize(
+    ("roles", "swapped"),
+    [
+        (("rubric", "task"), []),
+        (("", "task"), []),
+        (("other", "task"), []),
+        (("task", "rubric"), [("rubric.md", INSTRUCTIONS, TASK), ("task.md", TASK, INSTRUCTIONS)]),
+        (("task", "other"), [("task.md", TASK, INSTRUCTIONS)]),
+        (("", "rubric"), [("rubric.md", INSTRUCTIONS, TASK)]),
+    ],
+)
+def test_texts_that_changed_their_roles_are_named(roles, swapped):
+    a = documents(seen_as(THETAS), instructions="rubric", task="task")
+    b = documents(seen_as(THETAS, label="b"), instructions=roles[0], task=roles[1])
+    found = compare_artefacts(a, b).swapped_texts
+    assert [(text.file, text.role_a, text.role_b) for text in found] == swapped
+
+
+def test_a_text_that_was_edited_is_known_by_its_file():
+    a = documents(seen_as(THETAS), instructions="rubric", task="task")
+    b = documents(seen_as(THETAS, label="b"), instructions="task", task="rubric")
+    edited = b.inputs.prompt_reference.model_copy(update={"content_sha256": sha256("edited")})
+    b = b.model_copy(update={"inputs": b.inputs.model_copy(update={"prompt_reference": edited})})
+    assert len(compare_artefacts(a, b).swapped_texts) == 2
 
 
 def test_essays_are_the_same_by_their_text_not_by_their_name():

@@ -146,8 +146,8 @@ def register(
     file: Path | None,
     grade: str | None,
     label: str | None,
-    replace: bool,
     json_lines: bool,
+    replace: bool = False,
 ) -> int:
     """Register the anchors of an assets folder, or one from a file, and read them back.
 

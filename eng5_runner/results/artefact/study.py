@@ -91,12 +91,12 @@ class RunMetadata(Part):
 class DocumentRecord(Part):
     """A text that every judge saw, whole."""
 
-    source_path: Text
-    """The file, relative to the assets folder."""
+    source_path: str
+    """The file, relative to the assets folder; empty where the folder has no such file."""
     checksum: Sha256
-    """SHA-256 of the file."""
-    content: Text
-    """The text that was extracted from the file."""
+    """SHA-256 of the file; of no bytes where there is none."""
+    content: str
+    """The text that was extracted from the file; empty where there is none."""
     content_sha256: Sha256
     """SHA-256 of `content` as UTF-8."""
     word_count: Count
@@ -144,7 +144,7 @@ class InputsRecord(Part):
     """The files of the assets folder as they were read."""
 
     instructions: DocumentRecord
-    """What the judge is asked to look for."""
+    """What the judge is asked to look for; without text where the folder has no such file, as version 1.0 needs one."""
     prompt_reference: DocumentRecord
     """The students' task."""
     anchors: Annotated[tuple[AnchorRecord, ...], Field(min_length=1)]
