@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from eng5_runner.measure.model.bradley_terry import comparisons_from, fit
-from eng5_runner.measure.quality.reliability import empirical_bayes, reliability_interval, separation
+from eng5_runner.measure.quality.reliability import draws_for, empirical_bayes, reliability_interval, separation
 from tests.support.studies import balanced_study, judged, normal_truth
 
 
@@ -113,3 +113,11 @@ def test_separation_is_the_textbook_formula():
     ours = separation(fit(comparisons_from("abcd", rows), position_effect=False))
     assert ours == pytest.approx(by_hand, abs=1e-3)
     assert abs(by_hand - (1.0 - np.diag(np.linalg.pinv(information)).mean() / theta.var())) > 0.05
+
+
+@pytest.mark.parametrize(
+    ("items", "draws"), [(2, 200), (100, 200), (101, 198), (200, 100), (499, 40), (500, 40), (501, 40), (10_000, 40)]
+)
+def test_more_items_take_fewer_draws_but_never_fewer_than_forty(items, draws):
+    """Each draw is a fit, and says more by itself."""
+    assert draws_for(items) == draws
