@@ -1,0 +1,147 @@
+"""Tables of comparisons: what is read, and that every error names the table, the row and the column."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from eng5_runner.contracts.grade_scales import GRADE_SCALES
+from eng5_runner.errors import InputsInvalid
+from eng5_runner.results.comparison_table import ComparisonTable, parse_anchors, parse_comparisons
+
+LEGACY = GRADE_SCALES["eng5_np_legacy_9_step"]
+HEAD = "item_a,item_b,winner"
+
+
+def table(*lines: str, head: str = HEAD) -> ComparisonTable:
+    return parse_comparisons("\n".join((head, *lines)), name="judged.csv")
+
+
+def rows(found: ComparisonTable) -> list[tuple[str, str, float, float]]:
+    data = found.comparisons
+    columns = (data.first.tolist(), data.second.tolist(), data.outcome.tolist(), data.weight.tolist())
+    return [(data.items[a], data.items[b], outcome, weight) for a, b, outcome, weight in zip(*columns, strict=True)]
+
+
+def refusal(*lines: str, head: str = HEAD) -> InputsInvalid:
+    with pytest.raises(InputsInvalid) as caught:
+        table(*lines, head=head)
+    return caught.value
+
+
+def test_a_winner_is_the_first_the_second_or_neither():
+    found = table("x,y,a", "x,z,b", "y,z,tie", "z,x,")
+    assert rows(found) == [("x", "y", 1.0, 1.0), ("x", "z", 0.0, 1.0), ("y", "z", 0.5, 1.0)]
+    assert (found.ties, found.missing) == (1, 1)
+
+
+def test_case_and_space_around_cells_do_not_matter():
+    assert rows(table(" x , y , A ", head="Item_A, ITEM_B ,Winner")) == [("x", "y", 1.0, 1.0)]
+
+
+def test_a_row_may_stand_for_many():
+    found = table("x,y,a,3", "x,y,tie,2", "x,y,,4", "y,x,b,0", head=f"{HEAD},count")
+    assert rows(found) == [("x", "y", 0.5, 2.0), ("x", "y", 1.0, 3.0)]
+    assert (found.ties, found.missing) == (2, 4)
+
+
+def test_an_item_whose_comparisons_all_failed_is_an_item():
+    assert table("x,y,a", "x,z,").comparisons.items == ("x", "y", "z")
+
+
+def test_judges_are_kept_apart_where_the_table_names_them():
+    found = table("x,y,a,ann", "x,y,b,bo", "y,x,a,ann", head=f"{HEAD},judge")
+    assert list(found.judges) == ["ann", "bo"]
+    assert found.judges["ann"].weight.sum() == 2.0
+    assert found.comparisons.weight.sum() == 3.0
+    assert table("x,y,a").judges == {}
+    assert table("x,y,a,", head=f"{HEAD},judge").judges == {}, "a column without a name names nobody"
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_the_delimiter_is_the_one_of_the_heading(delimiter):
+    text = "\n".join(line.replace(",", delimiter) for line in (HEAD, "x,y,a", ",,", "y,x,b"))
+    found = parse_comparisons(text, name="t")
+    assert found.comparisons.weight.sum() == 2.0, "rows without any cell are passed over"
+
+
+def test_a_name_in_quotes_may_hold_the_delimiter():
+    assert table('"x, the first",y,a').comparisons.items == ("x, the first", "y")
+
+
+@pytest.mark.parametrize(
+    ("line", "column", "told"),
+    [
+        (",y,a", "item_a", "it is empty"),
+        ("x,,a", "item_b", "it is empty"),
+        ("x,x,a", "item_b", "'x' is compared with itself"),
+        ("x,y,c", "winner", "'c' is no outcome"),
+    ],
+)
+def test_a_row_that_cannot_be_is_named_with_its_column(line, column, told):
+    error = refusal("x,y,a", line)
+    assert error.message == f"judged.csv, row 3, column {column}: {told}."
+    assert error.remedy
+
+
+@pytest.mark.parametrize("count", ["-1", "1.5", "many", "²", "1000000001"])
+def test_a_count_is_a_whole_number(count):
+    assert "row 2, column count" in refusal(f"x,y,a,{count}", head=f"{HEAD},count").message
+    assert table("x,y,a,1000000000", head=f"{HEAD},count").comparisons.weight.sum() == 1e9
+
+
+@pytest.mark.parametrize("head", ["item_a,winner", "item_a,item_b,item_b,winner", "a,b,c", ""])
+def test_a_heading_that_lacks_a_column_is_told_what_it_has(head):
+    error = refusal("x,y,a", head=head)
+    assert "row 1: the column item_" in error.message and "is needed once" in error.message
+    assert "item_a, item_b, winner" in error.remedy
+
+
+def test_more_cells_than_columns_are_refused_unless_they_are_empty():
+    assert "row 2: it has 4 cells, the heading 3 columns" in refusal("x,y,a,z").message
+    assert rows(table("x,y,a,,")) == [("x", "y", 1.0, 1.0)]
+
+
+def test_what_is_no_csv_is_refused():
+    assert refusal('x,"y,a').message.startswith("judged.csv is not CSV")
+
+
+@pytest.mark.parametrize("lines", [(), ("x,y,",), ("x,y,a,0",)])
+def test_a_table_without_any_winner_is_refused(lines):
+    assert "no comparison with a winner" in refusal(*lines, head=f"{HEAD},count").message
+
+
+def test_rows_of_a_program_are_read_as_a_file_would_be():
+    records = [
+        {"item_a": "x", "item_b": "y", "winner": "a", "count": 2.0, "judge": None},
+        {"item_a": "x", "item_b": "y", "winner": math.nan, "count": None, "judge": "ann"},
+        {"item_a": 1, "item_b": 2.0, "winner": "b"},
+    ]
+    found = parse_comparisons(records, name="rows")
+    assert rows(found) == [("1", "2", 0.0, 1.0), ("x", "y", 1.0, 2.0)]
+    assert found.missing == 1
+    with pytest.raises(InputsInvalid, match="rows, row 1, column winner"):
+        parse_comparisons([{"item_a": "x", "item_b": "y", "winner": "x"}], name="rows")
+
+
+def anchors(*lines: str, head: str = "item,grade") -> dict[str, int]:
+    return parse_anchors("\n".join((head, *lines)), name="anchors.csv", scale=LEGACY, items=("x", "y"))
+
+
+def test_anchors_have_the_index_of_their_grade():
+    assert anchors("x,F+", "y,A") == anchors("y,A", "x,F+", head="anchor_id,grade") == {"x": 0, "y": 8}
+
+
+@pytest.mark.parametrize(
+    ("line", "column", "told"),
+    [
+        ("z,A", "item", "'z' is in no comparison"),
+        ("x,A", "item", "'x' stands in an earlier row"),
+        ("y,F", "grade", "'F' is not a grade that an anchor can have"),  # below the lowest is no anchor's grade
+    ],
+)
+def test_an_anchor_that_cannot_be_is_named_with_its_column(line, column, told):
+    with pytest.raises(InputsInvalid) as caught:
+        anchors("x,E-", line)
+    assert caught.value.message.startswith(f"anchors.csv, row 3, column {column}: {told}")
