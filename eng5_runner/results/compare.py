@@ -13,10 +13,8 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
-from typing import Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,15 +37,13 @@ from eng5_runner.results.alignment import measured
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.measurement import BTEntry
 from eng5_runner.results.artefact.part import Count, Interval90, Nullable, Part
-from eng5_runner.results.artefact.study import Comparison, DocumentRecord, InputsRecord, JudgeIdentity
+from eng5_runner.results.artefact.study import Comparison, JudgeIdentity
+from eng5_runner.results.text_roles import SwappedText, swapped_texts
 
 SEED = 1
 DRAWS = 1000
 _FEWEST = 3
 _HALF = 0.5
-INSTRUCTIONS: Final = "the judge's instructions"
-TASK: Final = "the students' task"
-Role: TypeAlias = Literal["the judge's instructions", "the students' task"]
 
 
 class RunInComparison(Part):
@@ -203,17 +199,6 @@ class RunCost(Part):
     """Tokens written."""
 
 
-class SwappedText(Part):
-    """A text that is the judge's instructions in one run and the students' task in the other."""
-
-    file: str
-    """Its file, by its name in the first run."""
-    role_a: Role
-    """What it is in the first run."""
-    role_b: Role
-    """What it is in the second run."""
-
-
 class RunsCompared(Part):
     """Two runs side by side; a block is None where there is too little in common."""
 
@@ -250,7 +235,7 @@ def compare_artefacts(a: Artefact, b: Artefact) -> RunsCompared:
     pairs = _same_essays(a, b)
     return RunsCompared(
         runs=(_run(a), _run(b)),
-        swapped_texts=tuple(_swapped_texts(a.inputs, b.inputs)),
+        swapped_texts=tuple(swapped_texts(a.inputs, b.inputs)),
         essays=EssayCounts(
             shared=len(pairs), only_in_a=len(_named(a)) - len(pairs), only_in_b=len(_named(b)) - len(pairs)
         ),
@@ -260,26 +245,6 @@ def compare_artefacts(a: Artefact, b: Artefact) -> RunsCompared:
         anchors=_anchors(a, b, pairs=pairs),
         costs=(_cost(a), _cost(b)),
     )
-
-
-def _swapped_texts(a: InputsRecord, b: InputsRecord) -> Iterator[SwappedText]:
-    """Known by the text, or by the file's name where the text was edited in between."""
-    if _same_document(a.instructions, b.instructions) or _same_document(a.prompt_reference, b.prompt_reference):
-        return
-    if _same_document(a.instructions, b.prompt_reference):
-        yield SwappedText(file=_name(a.instructions), role_a=INSTRUCTIONS, role_b=TASK)
-    if _same_document(a.prompt_reference, b.instructions):
-        yield SwappedText(file=_name(a.prompt_reference), role_a=TASK, role_b=INSTRUCTIONS)
-
-
-def _same_document(one: DocumentRecord, other: DocumentRecord) -> bool:
-    if not (one.content and other.content):
-        return False
-    return one.content_sha256 == other.content_sha256 or _name(one) == _name(other)
-
-
-def _name(document: DocumentRecord) -> str:
-    return PurePosixPath(document.source_path).name
 
 
 def _run(artefact: Artefact) -> RunInComparison:

@@ -9,7 +9,8 @@ import pytest
 
 from eng5_runner.measure.model.bradley_terry import fit
 from eng5_runner.results.artefact.study import DocumentRecord
-from eng5_runner.results.compare import INSTRUCTIONS, TASK, compare_artefacts
+from eng5_runner.results.compare import compare_artefacts
+from eng5_runner.results.text_roles import INSTRUCTIONS, TASK
 from tests.support.artefacts import GRADES, metadata, seen_as, sha256
 from tests.support.results import alignment_of, all_pairs, inputs_of
 from tests.support.studies import balanced_study, normal_truth
