@@ -27,6 +27,7 @@ def test_a_run_agrees_with_itself_and_is_no_new_evidence():
     assert (grades.exact, grades.b_higher_by_steps) == (1.0, 0.0)
     assert (verdicts.agreement, verdicts.flips, verdicts.same_prompts) == (1.0, (), 190)
     assert compared.anchors.verdict == "cannot tell"
+    assert compared.swapped_texts == ()
 
 
 def test_a_flip_is_found_in_whatever_order_it_was_asked_and_shown_with_both_reasons():
