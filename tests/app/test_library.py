@@ -30,7 +30,6 @@ def test_the_import_loads_nothing_else_and_every_public_name_is_there() -> None:
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.split() == [
         "eng5_runner",
-        "eng5_runner._version",
         "eng5_runner.errors",
         str(len(eng5.__all__)),
         "True",
@@ -144,7 +143,7 @@ def test_findings_are_in_the_error_where_nobody_has_shown_them(tmp_path: Path) -
     with pytest.raises(eng5.InputsMissing) as error:
         eng5.plan(assets=tmp_path)
     assert error.value.message.startswith("The assets have ")
-    assert "instructions" in error.value.message
+    assert "student_essays" in error.value.message
 
 
 @pytest.mark.parametrize(
