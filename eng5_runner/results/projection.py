@@ -19,6 +19,7 @@ from eng5_runner.results.artefact.study import (
     AnchorRecord,
     DocumentRecord,
     InputsRecord,
+    InstructionsRecord,
     JudgeIdentity,
     RunMetadata,
     StudentRecord,
@@ -122,7 +123,7 @@ def _judges(evidence: Evidence, spec: RunSpec) -> tuple[JudgeIdentity, ...]:
 
 def _inputs(inputs: Inputs, state: RunState) -> InputsRecord:
     return InputsRecord(
-        instructions=_document(inputs.instructions),
+        instructions=_instructions(inputs.instructions),
         prompt_reference=_document(inputs.prompt),
         anchors=tuple(_anchor(anchor, state.storage_ids.get(anchor.text_sha256)) for anchor in inputs.anchors),
         students=tuple(_student(student, state.storage_ids.get(student.text_sha256)) for student in inputs.students),
@@ -157,10 +158,14 @@ def _student(student: Student, storage_id: str | None) -> StudentRecord:
     )
 
 
-def _document(document: Document | None) -> DocumentRecord:
+def _instructions(document: Document | None) -> InstructionsRecord:
     if document is None:
         nothing = sha256_hex(b"")
-        return DocumentRecord(source_path="", checksum=nothing, content="", content_sha256=nothing, word_count=0)
+        return InstructionsRecord(source_path="", checksum=nothing, content="", content_sha256=nothing, word_count=0)
+    return InstructionsRecord.model_validate(dict(_document(document)))
+
+
+def _document(document: Document) -> DocumentRecord:
     return DocumentRecord(
         source_path=document.file.source_path,
         checksum=document.file.sha256,

@@ -73,6 +73,11 @@ def changes(document: dict) -> Iterator[str]:
             holder[step] = kept
 
 
+def has_no_instructions(document: dict) -> bool:
+    """A folder may have no file of instructions: the service's own criteria apply. Nothing else became looser."""
+    return "" in (document["inputs"]["instructions"].get(name) for name in ("content", "source_path"))
+
+
 @pytest.mark.parametrize("path", ARTEFACTS, ids=lambda path: path.parent.name)
 def test_what_the_schema_before_refused_is_refused(path):
     document = shortened(json.loads(path.read_bytes()))
@@ -82,7 +87,7 @@ def test_what_the_schema_before_refused_is_refused(path):
     for change in changes(document):
         if not before.is_valid(document):
             refused += 1
-            assert not now.is_valid(document), change
+            assert not now.is_valid(document) or has_no_instructions(document), change
     assert refused > 800
     assert before.is_valid(document), "every change was taken back"
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from eng5_runner.measure.model.bradley_terry import fit
-from eng5_runner.results.artefact.study import DocumentRecord
+from eng5_runner.results.artefact.study import InstructionsRecord
 from eng5_runner.results.compare import compare_artefacts
 from eng5_runner.results.text_roles import INSTRUCTIONS, TASK
 from tests.support.artefacts import GRADES, metadata, seen_as, sha256
@@ -48,9 +48,9 @@ def test_a_flip_is_found_in_whatever_order_it_was_asked_and_shown_with_both_reas
 def documents(run, *, instructions: str, task: str):
     """The run with these files as the judge's instructions and as the students' task; "" for none."""
 
-    def record(name: str) -> DocumentRecord:
+    def record(name: str) -> InstructionsRecord:
         sha = sha256(name)
-        return DocumentRecord(
+        return InstructionsRecord(
             source_path=name and f"{name}.md", checksum=sha, content=name, content_sha256=sha, word_count=1
         )
 

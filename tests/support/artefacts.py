@@ -28,6 +28,7 @@ from eng5_runner.results.artefact.study import (
     Costs,
     DocumentRecord,
     InputsRecord,
+    InstructionsRecord,
     PromptHashes,
     RunMetadata,
     StudentRecord,
@@ -110,7 +111,7 @@ def artefact(*, anchors: Mapping[str, str] | None = None, students: Sequence[str
     given: dict[str, object] = {
         "metadata": metadata(),
         "inputs": InputsRecord(
-            instructions=document,
+            instructions=InstructionsRecord(**dict(document)),
             prompt_reference=document,
             anchors=tuple(
                 AnchorRecord(anchor_id=name, grade=grade, label=name, **_file(name))

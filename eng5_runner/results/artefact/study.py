@@ -91,16 +91,27 @@ class RunMetadata(Part):
 class DocumentRecord(Part):
     """A text that every judge saw, whole."""
 
-    source_path: str
-    """The file, relative to the assets folder; empty where the folder has no such file."""
+    source_path: Text
+    """The file, relative to the assets folder."""
     checksum: Sha256
-    """SHA-256 of the file; of no bytes where there is none."""
-    content: str
-    """The text that was extracted from the file; empty where there is none."""
+    """SHA-256 of the file."""
+    content: Text
+    """The text that was extracted from the file."""
     content_sha256: Sha256
     """SHA-256 of `content` as UTF-8."""
     word_count: Count
     """Words of `content`."""
+
+
+class InstructionsRecord(DocumentRecord):
+    """What the judge goes by, whole. The service's own criteria apply where the folder has no such file."""
+
+    source_path: str
+    """The file, relative to the assets folder; empty where there is none."""
+    checksum: Sha256
+    """SHA-256 of the file; of no bytes where there is none."""
+    content: str
+    """The text that was extracted from the file; empty where there is none."""
 
 
 class EssayFile(Part):
@@ -143,7 +154,7 @@ class StudentRecord(EssayFile):
 class InputsRecord(Part):
     """The files of the assets folder as they were read."""
 
-    instructions: DocumentRecord
+    instructions: InstructionsRecord
     """What the judge is asked to look for; without text where the folder has no such file, as version 1.0 needs one."""
     prompt_reference: DocumentRecord
     """The students' task."""
