@@ -12,6 +12,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from eng5_runner.contracts.topics import Topic
 from eng5_runner.core.essay_names import EssayNames, wire_ids
 from eng5_runner.core.events import CallbackAccepted, RequestPrepared
 from eng5_runner.errors import InputsInvalid
@@ -99,7 +100,11 @@ def test_people_and_files_hear_of_our_ids_only(tmp_path):
     world = World()
     failure = messages.failed(UUID("c0ffee00-1111-4222-8333-444455556666"), "no text for 4-birk-c0ffee00, sorry")
     story = world.cj.script
-    world.cj.script = lambda run_id, essays: [failure, *story(run_id, essays)]
+    # A completion would outweigh the failure.
+    world.cj.script = lambda run_id, essays: [
+        *(callback for callback in story(run_id, essays) if callback.topic is not Topic.COMPLETED),
+        failure,
+    ]
     run = Run(tmp_path / "run", world)
     state = run.start()
     assert state.closed.reasons == ("the CJ service reported a failure: no text for birk, sorry",)
