@@ -225,19 +225,17 @@ async def open_reader(
 ) -> AsyncIterator[AIOKafkaConsumer]:
     """A group-less consumer of all partitions, positioned at their beginning or their end.
 
-    A log without its beginning is read from the oldest record that is left; clients repeat unanswered requests. A
-    partition that is added later is read from its beginning.
+    A log without its beginning is read from the oldest record that is left; clients repeat unanswered requests. The
+    client begins again, at its beginning or its end, whenever partitions are added.
 
     Raises:
         ServiceUnavailable: the broker does not answer within 15 s.
     """
-    consumer = AIOKafkaConsumer(*_names(cluster, topics), **_reading(cluster, group=None))
+    consumer = AIOKafkaConsumer(*_names(cluster, topics), **_reading(cluster, group=None, reset=beginning_at))
     doing = f"opening a reader of {', '.join(topics)}"
     async with started(consumer, doing=doing):
         try:
             async with asyncio.timeout(START_SECONDS):
-                if beginning_at == "latest":
-                    await consumer.seek_to_end()
                 for partition in consumer.assignment():
                     await consumer.position(partition)
         except (KafkaError, TimeoutError) as error:
@@ -292,12 +290,14 @@ def _names(cluster: Cluster, topics: Iterable[Topic]) -> list[str]:
     return [cluster.topic_prefix + topic for topic in topics]
 
 
-def _reading(cluster: Cluster, *, group: str | None) -> dict[str, object]:
+def _reading(
+    cluster: Cluster, *, group: str | None, reset: Literal["earliest", "latest"] = "earliest"
+) -> dict[str, object]:
     settings: dict[str, object] = {
         "bootstrap_servers": cluster.bootstrap,
         "group_id": group,
         "enable_auto_commit": False,
-        "auto_offset_reset": "earliest",
+        "auto_offset_reset": reset,
         "session_timeout_ms": _SESSION_MILLISECONDS,
         "request_timeout_ms": 10_000,
         "metadata_max_age_ms": _METADATA_MILLISECONDS,
