@@ -7,9 +7,9 @@ from itertools import permutations
 import pytest
 
 from eng5_runner.cli.exit_codes import exit_code
-from eng5_runner.core.events import CallbackAccepted, DeadlineReached, Event, RunClosed
-from eng5_runner.core.next_step import SILENCE, missing_uploads, next_step, texts_to_store, verdict
-from eng5_runner.core.spec import Mode, Target, Timeouts
+from eng5_runner.core.events import CallbackAccepted, CallbackRepeated, DeadlineReached, Event, RunClosed
+from eng5_runner.core.next_step import SILENCE, is_overspent, missing_uploads, next_step, texts_to_store, verdict
+from eng5_runner.core.spec import Budget, Mode, Target, Timeouts
 from eng5_runner.core.state import RunState, fold
 from tests.support.run.events import AT, ONE_OF_EACH, WAYS, place
 from tests.support.run.runs import ASSIGNED, DRY, REMOTE, make_inputs, make_spec
@@ -130,3 +130,76 @@ def test_a_run_that_was_left_unawaited_is_gathered_when_it_is_taken_up_again():
     assert next_step(state, INPUTS) == "gather"
     state.advance(accepted("failed", note="why"))
     assert verdict(state)[0] == "failed"
+
+
+SHORTCOMINGS = [
+    ("what the service said of its failure", [accepted("failed", note="no essays")], "failure: no essays"),
+    ("another status", [accepted("completed", note="completed_with_errors")], "the status completed_with_errors"),
+    ("no winner", [accepted("completed", note="completed_successfully")], "no comparison with a winner"),
+    ("total", [DeadlineReached(at=AT, kind="total", waited=120.4)], "total deadline after 120 s"),
+    ("silence", [DeadlineReached(at=AT, kind="idle", waited=60.0)], SILENCE),
+    ("unusable", [ONE_OF_EACH["CallbackRejected"]], "1 messages of this run could not be used"),
+    (
+        "contradictions",
+        [CallbackRepeated(at=AT, position=place(7), key="k", conflict=True, raw="{}")],
+        "1 messages contradict an earlier one",
+    ),
+    ("losses", [ONE_OF_EACH["OffsetsLost"]], "4 records were dropped by the broker"),
+]
+
+
+@pytest.mark.parametrize(
+    ("events", "reason"), [case[1:] for case in SHORTCOMINGS], ids=[case[0] for case in SHORTCOMINGS]
+)
+def test_a_run_that_is_not_whole_says_why(events, reason):
+    outcome, reasons = verdict(reached("gathering", *events))
+    assert outcome == ("failed" if "failure" in reason else "partial")
+    assert sum(reason in one for one in reasons) == 1
+
+
+def test_a_whole_run_has_nothing_to_say():
+    done = accepted("completed", note="completed_successfully")
+    events = [accepted("comparison", judged=True), done, accepted("result")]
+    assert verdict(reached("gathering", *events)) == ("complete", ())
+
+
+def test_a_result_that_came_after_its_deadline_is_no_shortcoming():
+    late = DeadlineReached(at=AT, kind="result", waited=20.0)
+    done = [accepted("comparison", judged=True), accepted("completed", note="completed_successfully"), late]
+    assert verdict(reached("gathering", *done))[0] == "partial"
+    assert verdict(reached("gathering", *done, accepted("result")))[0] == "complete"
+
+
+def test_without_sending_or_waiting_nothing_is_missing():
+    assert verdict(reached("prepared", **DRY)) == ("not-sent", ())
+    assert verdict(reached("gathering", **IMPATIENT)) == ("not-awaited", ())
+
+
+def stopped(limit: float) -> CallbackAccepted:
+    """The service's completion where it stopped at this cost limit."""
+    return accepted("completed", note="completed_successfully").model_copy(update={"limit_usd": limit, "key": "c"})
+
+
+def test_a_stop_at_the_cost_limit_is_an_outcome_of_its_own():
+    limited = {"budget": Budget(max_cost_usd=1.5)}
+    outcome, (reason,) = verdict(reached("gathering", accepted("comparison", judged=True), stopped(1.5), **limited))
+    assert (outcome, "the cost limit of 1.5 USD is reached" in reason) == ("budget", True)
+    whole = [accepted("comparison", judged=True), stopped(1.5), accepted("completed", note="completed_successfully")]
+    assert verdict(reached("gathering", *whole, **limited))[0] == "complete", "it went on, and is done"
+
+
+@pytest.mark.parametrize(("cost", "over"), [(1.5, False), (1.5 + 1e-12, False), (1.500001, True)])
+def test_more_than_the_limit_is_said_to_be_spent_but_for_the_rounding_of_a_sum(cost, over):
+    paid = accepted("comparison", judged=True).model_copy(update={"cost_usd": cost})
+    state = reached("gathering", paid, budget=Budget(max_cost_usd=1.5))
+    assert is_overspent(state) is over
+    assert any("more than the cost limit of 1.5 USD" in one for one in verdict(state)[1]) is over
+    assert not is_overspent(reached("gathering", paid)), "without a limit nothing is too much"
+
+
+def test_what_is_stored_already_is_not_missing_and_a_run_that_uploads_nothing_misses_nothing():
+    state = reached("cleared")
+    first, *rest = missing_uploads(state, INPUTS)
+    state.storage_ids = {first: "s"}
+    assert missing_uploads(state, INPUTS) == tuple(rest)
+    assert missing_uploads(reached("started", **DRY), INPUTS) == ()
