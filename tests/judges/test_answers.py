@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eng5_runner.judges.answer_format import UnreadableAnswer, read_answer
+from eng5_runner.judges.answer_format import UnreadableAnswer, answer_schema, read_answer
 from tests.support.judges.servers import GOOD
 
 
@@ -20,8 +20,38 @@ def test_a_good_answer_is_read(confidence: float) -> None:
     assert (answer.winner, answer.confidence) == ("Essay B", confidence)
 
 
-def test_a_long_justification_is_shortened() -> None:
-    assert len(read_answer(json.dumps(GOOD | {"justification": "é" * 2000})).justification) == 500
+def test_either_essay_can_win() -> None:
+    assert [read_answer(json.dumps(GOOD | {"winner": f"Essay {side}"})).winner for side in "AB"] == [
+        "Essay A",
+        "Essay B",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("é" * 500, "é" * 500),
+        ("é" * 501, "é" * 499 + "…"),
+        ("  Its thread.\n\nAnd its words.\n", "Its thread.\n\nAnd its words."),
+        ("a\x1b[31mb\tc\x00d", "a [31mb c d"),
+    ],
+)
+def test_a_justification_is_kept_to_500_characters_that_can_be_shown(given: str, kept: str) -> None:
+    assert read_answer(json.dumps(GOOD | {"justification": given})).justification == kept
+
+
+def test_the_form_of_an_answer_is_the_one_that_is_read() -> None:
+    """Each provider is sent exactly this; what it allows is what can be read."""
+    assert answer_schema() == {
+        "type": "object",
+        "properties": {
+            "winner": {"type": "string", "enum": ["Essay A", "Essay B"]},
+            "justification": {"type": "string"},
+            "confidence": {"type": "integer", "enum": [1, 2, 3, 4, 5]},
+        },
+        "required": ["winner", "justification", "confidence"],
+        "additionalProperties": False,
+    }
 
 
 @pytest.mark.parametrize(
@@ -46,31 +76,28 @@ def test_what_is_not_one_object_is_not_parsed(text: str) -> None:
         read_answer(text)
 
     assert unreadable.value.error_code == "LLM_PARSING_ERROR"
+    assert unreadable.value.message == str(unreadable.value) == "the answer is not one JSON object"
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("field", "values"),
     [
-        {"winner": None},
-        {"winner": "A"},
-        {"winner": "essay a"},
-        {"winner": "Error"},
-        {"winner": ["Essay A"]},
-        {"justification": None},
-        {"justification": "  "},
-        {"confidence": None},
-        {"confidence": 0},
-        {"confidence": 5.1},
-        {"confidence": "4"},
-        {"confidence": True},
-        {"confidence": 10**400},
+        ("winner", [None, "A", "essay a", "Error", ["Essay A"]]),
+        ("justification", [None, "  ", 7]),
+        ("confidence", [None, 0, 5.1, "4", True, 10**400]),
     ],
 )
-def test_what_does_not_say_what_was_asked_is_invalid(change: dict[str, object]) -> None:
-    with pytest.raises(UnreadableAnswer) as unreadable:
-        read_answer(json.dumps(GOOD | change))
-
-    assert unreadable.value.error_code == "LLM_INVALID_RESPONSE"
+def test_what_does_not_say_what_was_asked_is_invalid(field: str, values: list[object]) -> None:
+    """And the message says what is wrong, for it is what people see of it."""
+    told = {
+        "winner": "the answer's winner is neither Essay A nor Essay B",
+        "justification": "the answer has no justification",
+        "confidence": "the answer's confidence is not a number from 1 to 5",
+    }
+    for value in values:
+        with pytest.raises(UnreadableAnswer) as unreadable:
+            read_answer(json.dumps(GOOD | {field: value}))
+        assert (unreadable.value.error_code, unreadable.value.message) == ("LLM_INVALID_RESPONSE", told[field])
 
 
 @given(st.one_of(st.text(), st.recursive(st.none() | st.text() | st.floats(), st.lists).map(str)))

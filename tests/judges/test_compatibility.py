@@ -86,3 +86,5 @@ def test_the_first_model_is_the_default_and_near_ones_are_named() -> None:
     assert chosen_model(offered, "none") is None and chosen_model([], None) is None
     assert list(near_models(offered, "smal-2"))[:1] == ["small-2"]
     assert list(near_models(offered, "zzz")) == ["small-1", "small-2", "large"]
+    alike = [ModelEntry(model_id=f"gpt-{number}", provider="openai") for number in range(9)]
+    assert len(near_models(alike, "gpt-x")) == len(near_models(alike, "zzz")) == 3

@@ -173,3 +173,11 @@ def test_with_ties_the_table_has_davidsons_figures():
         place = places[line["item"]]
         assert float(line["davidson_theta"]) == pytest.approx(result.ties_model.theta[place], abs=1e-9)
         assert float(line["davidson_se"]) == pytest.approx(result.ties_model.standard_errors[place], abs=1e-9)
+
+
+def test_texts_are_quoted_numbers_are_not_and_what_is_absent_is_empty():
+    lines = fitted("x,y,a", "z,x,").to_csv().split(b"\n")
+    assert lines[0] == b'"item","theta","se","comparisons","wins","infit","outfit","flags","grade"'
+    (lone,) = [line for line in lines if line.startswith(b'"z"')]
+    assert lone.endswith(b',0,0.0,"","","isolated",""')
+    assert b"\r" not in b"".join(lines)

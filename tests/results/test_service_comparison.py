@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from tests.support.results import at, compared, row_of
+from tests.support.results import at, compared, plain, row_of
 
 # Positions and standard errors of five essays, ours; the service's are the same but for what a test plants.
 OURS = {"ada": (1.5, 0.5), "bea": (0.5, 0.5), "cia": (0.0, 0.5), "dan": (-0.5, 0.5), "eva": (-1.5, 0.5)}
@@ -32,6 +32,25 @@ def test_a_difference_of_either_sign_is_counted_and_named(sign):
     assert at(block, "largest_difference_in_se") == pytest.approx(1.2)
     (finding,) = [text for text in at(block, "findings") if "lies more than a standard error" in text]
     assert f"bea ({sign * 0.6:+.2f} logits, {sign * 1.2:+.1f} SE)" in finding
+
+
+def test_a_row_has_both_figures_and_their_difference():
+    told = OURS | {"ada": (2.5, 1.0)}
+    shares = {"C": 0.5, "B": 0.5}
+    block = compared(OURS, told, grades={"ada": "C"}, theirs={"ada": "B"}, probabilities=shares)
+    assert plain(row_of(at(block, "essays"), "ada")) == {
+        "essay_id": "ada",
+        "theta": 1.5,
+        "service_theta": 2.5,
+        "theta_difference": 1.0,
+        "theta_difference_in_se": 2.0,
+        "standard_error": 0.5,
+        "service_standard_error": 1.0,
+        "se_ratio": 2.0,
+        "grade": "C",
+        "service_grade": "B",
+        "beyond_precision": True,
+    }
 
 
 def test_the_largest_differences_are_named_first_and_no_more_than_three():
@@ -94,6 +113,28 @@ def test_a_grade_beyond_the_middle_ninety_percent_differs(grade, outside):
     assert at(block, "differs") is at(block, "essays", 0, "beyond_precision") is bool(outside)
     if outside:
         assert f"a ({grade}, runner C)" in at(block, "findings", 0)
+
+
+@pytest.mark.parametrize(("astray", "marked"), [(4, " …"), (3, ""), (2, None)])
+def test_no_more_than_three_grades_are_named_and_all_are_counted(astray, marked):
+    graded, names = dict.fromkeys(OURS, "C"), sorted(OURS)
+    theirs = graded | dict.fromkeys(names[:astray], "E")
+    (finding,) = at(compared(OURS, OURS, grades=graded, theirs=theirs, probabilities=PROBABILITIES), "findings")
+    assert finding.startswith(f"the service's grade of {astray} of 5 students lies outside")
+    named = ", ".join(f"{name} (E, runner C)" for name in names[: min(astray, 3)])
+    assert finding.endswith(f": {named}{marked or ''}")
+
+
+def test_without_a_projected_grade_of_ours_or_of_theirs_none_is_compared():
+    its = {"ada": (1.5, 0.5), "bea": (0.5, 0.5)}
+    block = compared(OURS, its, grades={"ada": "C"}, theirs={"bea": "E"}, probabilities=PROBABILITIES)
+    assert (at(block, "compared", "grade"), at(block, "beyond", "grade")) == (0, 0)
+
+
+def test_two_positions_have_a_spread_and_positions_without_any_have_none():
+    assert at(compared(OURS, {"ada": (3.0, 0.5), "cia": (0.0, 0.5)}), "spread_ratio") == 2.0
+    level = {"ada": (0.0, 0.5), "bea": (0.0, 0.5)}
+    assert at(compared(level, OURS), "spread_ratio") is None
 
 
 def test_an_anchor_has_no_projected_grade_to_compare():

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from eng5_runner.results.artefact.judge import LeftOutAnchor
 from eng5_runner.results.tables import tables
 from tests.support.artefacts import artefact, comparison, entry, projection
-from tests.support.results import alignment_of, call, calls, inputs_of
+from tests.support.results import alignment_of, call, calls, compared, inputs_of
 
 FAILED = call("birk", "cleo", None)
 
@@ -77,3 +77,13 @@ def test_anchors_come_from_the_alignment():
     made = artefact(anchor_alignment=alignment.model_copy(update={"left_out": (refused,)}))
     (row,) = rows(tables(made)["anchors.csv"])
     assert row == {"anchor_id": "anchor-a1", "grade": "A", "projected_grade": "", "refused": "too few anchors"}
+
+
+def test_what_the_service_says_stands_beside_our_own():
+    compared_with = compared({"birk": (1.0, 0.5), "cleo": (0.0, 0.5)}, {"birk": (9.0, 0.5), "cleo": (0.0, None)})
+    made = tables(artefact(comparison_with_service=compared_with))
+    assert made["service.csv"].startswith(b'"essay_id","theta","service_theta"')
+    birk, cleo = rows(made["service.csv"])
+    assert (birk["theta"], birk["service_theta"], birk["beyond_precision"]) == (1.0, 9.0, "true")
+    assert (cleo["service_theta"], cleo["service_standard_error"]) == (0.0, "")
+    assert b"\r" not in made["service.csv"]

@@ -1,0 +1,82 @@
+"""Essays and anchors as rows for programs: place and grade of each, joined by the essay."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from eng5_runner.results.artefact.judge import LeftOutAnchor
+from eng5_runner.results.run_rows import anchor_rows, essay_rows
+from tests.support.artefacts import artefact, entry, projection
+from tests.support.results import alignment_of, calls, inputs_of
+
+ANCHOR = entry("anchor-1", theta=1.5, rank=1, grade="A", se=0.5).model_copy(
+    update={"flag": "undefeated", "infit": 0.5, "outfit": 0.25, "interval_90": (0.75, 2.5)}
+)
+STUDENT = entry("birk", theta=-0.5, rank=2, se=0.25)
+UNGRADED = entry("cleo", theta=-1.0, rank=3).model_copy(update={"interval_90": None})
+GRADE = projection("birk", "C+", most_probable_grade="B", within_one_step=0.75, confidence="MID", extrapolated=True)
+MADE = artefact(bt_summary=(ANCHOR, STUDENT, UNGRADED), grade_projections=(GRADE,))
+
+
+def test_an_anchor_has_its_place_and_its_own_grade():
+    row = essay_rows(MADE)[0]
+    assert {name: value for name, value in asdict(row).items() if value is not None} == {
+        "essay_id": "anchor-1",
+        "is_anchor": True,
+        "theta": 1.5,
+        "standard_error": 0.5,
+        "theta_low": 0.75,
+        "theta_high": 2.5,
+        "rank": 1,
+        "comparison_count": 5,
+        "wins": 2,
+        "infit": 0.5,
+        "outfit": 0.25,
+        "flag": "undefeated",
+        "anchor_grade": "A",
+    }
+
+
+def test_a_student_has_the_grade_that_is_projected_for_it():
+    row = essay_rows(MADE)[1]
+    assert (row.essay_id, row.is_anchor, row.anchor_grade, row.flag) == ("birk", False, None, None)
+    assert (row.grade, row.most_probable_grade, row.within_one_step) == ("C+", "B", 0.75)
+    assert (row.confidence, row.extrapolated) == ("MID", True)
+
+
+def test_what_there_is_not_is_none():
+    row = essay_rows(MADE)[2]
+    assert (row.theta_low, row.theta_high) == (None, None)
+    absent = (row.grade, row.most_probable_grade, row.within_one_step, row.confidence, row.extrapolated)
+    assert absent == (None,) * 5
+
+
+def test_rows_have_a_column_for_each_field():
+    assert essay_rows(MADE).columns[:3] == ("essay_id", "is_anchor", "theta")
+    assert anchor_rows(MADE).columns[:2] == ("anchor_id", "grade")
+    assert len(essay_rows(artefact())) == len(anchor_rows(artefact())) == 0
+
+
+def test_anchors_come_with_what_the_others_say_of_them():
+    alignment = alignment_of(inputs_of(anchors={"anchor-1": "A", "anchor-2": "B"}), calls("anchor-1>anchor-2"))
+    left_out = (
+        LeftOutAnchor(anchor_id="anchor-2", grade="B", refused="too few anchors"),
+        LeftOutAnchor(anchor_id="anchor-1", grade="A", projected_grade="B", probabilities={"B": 1.0}),
+    )
+    entries = (ANCHOR, STUDENT, entry("anchor-2", rank=3, grade="B"), entry("anchor-3", rank=4, grade="E-"))
+    made = artefact(bt_summary=entries, anchor_alignment=alignment.model_copy(update={"left_out": left_out}))
+    first, second, third = anchor_rows(made)
+    assert asdict(first) == {
+        "anchor_id": "anchor-1",
+        "grade": "A",
+        "theta": 1.5,
+        "standard_error": 0.5,
+        "rank": 1,
+        "comparison_count": 5,
+        "wins": 2,
+        "projected_grade": "B",
+        "refused": None,
+    }
+    assert (second.anchor_id, second.projected_grade, second.refused) == ("anchor-2", None, "too few anchors")
+    assert (third.anchor_id, third.projected_grade, third.refused) == ("anchor-3", None, None)
+    assert len(anchor_rows(MADE)) == 1, "without an alignment there is still the anchor's own grade"
