@@ -206,7 +206,7 @@ async def test_a_file_that_others_can_read_is_not_used_and_can_be_ended(place: P
 
 
 async def test_a_file_of_another_user_is_not_used(place: Place) -> None:
-    """Whoever can put a file there could else have us act in their name; only root can give one away."""
+    """A file that another user put there must not make us act in that user's name; only root can make such a file."""
     if os.geteuid() != 0:
         pytest.skip("giving a file to another user needs root")
     os.chown(place.file, 65534, -1)

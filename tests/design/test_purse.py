@@ -29,18 +29,18 @@ def result(number: int, cost: Decimal, *, known: bool) -> LLMComparisonResult:
 
 async def asked(questions: list[tuple[int, int, bool]], limit: int, *, chance: random.Random) -> tuple[int, Decimal]:
     """How many are asked and what is spent at most, with answers in an order that chance decides."""
-    purse, answering = SpendLimit(limit / 100), []
+    spend_limit, answering = SpendLimit(limit / 100), []
 
     async def answer(number: int) -> None:
         for _ in range(chance.randrange(12)):
             await asyncio.sleep(0)
         bound, tenths, known = questions[number]
         cost = Decimal(bound) * tenths / 1000
-        purse.settle(str(number), result(number, cost, known=known), most=lambda: Decimal(bound) / 100)
+        spend_limit.settle(str(number), result(number, cost, known=known), most=lambda: Decimal(bound) / 100)
 
     spent = Decimal(0)
     for number, (bound, tenths, known) in enumerate(questions):
-        admission = await purse.admit(str(number), lambda bound=bound: Decimal(bound) / 100, patience=5)
+        admission = await spend_limit.admit(str(number), lambda bound=bound: Decimal(bound) / 100, patience=5)
         if admission == "over the limit":
             return number, spent
         assert admission == "ask"
@@ -52,12 +52,12 @@ async def asked(questions: list[tuple[int, int, bool]], limit: int, *, chance: r
 
 async def test_an_answer_that_comes_twice_is_paid_once():
     """A callback can be published again; its cost must not eat the limit a second time."""
-    purse, most = SpendLimit(1.0), lambda: Decimal("0.5")
-    assert await purse.admit("1", most, patience=5) == "ask"
+    spend_limit, most = SpendLimit(1.0), lambda: Decimal("0.5")
+    assert await spend_limit.admit("1", most, patience=5) == "ask"
     for _ in range(2):
-        purse.settle("1", result(1, Decimal("0.4"), known=True), most=most)
-    assert await purse.admit("2", most, patience=5) == "ask"
-    assert purse.refused is None
+        spend_limit.settle("1", result(1, Decimal("0.4"), known=True), most=most)
+    assert await spend_limit.admit("2", most, patience=5) == "ask"
+    assert spend_limit.refused is None
 
 
 @settings(deadline=None, max_examples=150)
