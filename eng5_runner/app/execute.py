@@ -10,7 +10,7 @@ from eng5_runner.app.inspect import Run, open_run
 from eng5_runner.app.logs import run_log
 from eng5_runner.app.plan import PlannedRun, plan_run, read_study, save_plan
 from eng5_runner.app.session import Finished, SessionWork, Watch, work_on
-from eng5_runner.app.settings import settings_from
+from eng5_runner.app.settings import names_settings, settings_from
 from eng5_runner.core.events import RunStarted
 from eng5_runner.core.next_step import texts_to_store
 from eng5_runner.effects.clock import SystemClock
@@ -19,6 +19,7 @@ from eng5_runner.effects.run_lock import held
 from eng5_runner.run.ports import Update, WorkLeft
 
 
+@names_settings
 def execute(
     *,
     mode: str = "execute",

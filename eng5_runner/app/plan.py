@@ -15,7 +15,7 @@ from eng5_runner.app.candidates import candidates_of
 from eng5_runner.app.environment import cache_folder
 from eng5_runner.app.judge_check import check_judge
 from eng5_runner.app.logs import run_log
-from eng5_runner.app.settings import Resolved, Settings, settings_from
+from eng5_runner.app.settings import Resolved, Settings, names_settings, settings_from
 from eng5_runner.canonical import canonical_json
 from eng5_runner.core.inputs import Finding, Inputs
 from eng5_runner.core.spec import RunSpec
@@ -61,6 +61,7 @@ class PlannedRun:
         )
 
 
+@names_settings
 def plan(*, config: str | Path | None = None, **settings: object) -> PlannedRun:
     """What a run would do, cost and be worth. Nothing is sent and nothing is written.
 

@@ -11,12 +11,13 @@ was given: `--max-cost`, `ENG5_MAX_COST`, or the key of a file.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from inspect import Parameter, signature
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 import tomli_w
 from pydantic import TypeAdapter, ValidationError
@@ -28,6 +29,8 @@ from eng5_runner.errors import ConfigurationError, InputsMissing, RunnerError, U
 __all__ = ("Origin", "Resolved", "Settings", "resolve", "settings_from")
 
 Origin: TypeAlias = Literal["flag", "argument", "environment", "file", "default"]
+
+F = TypeVar("F", bound=Callable[..., object])
 
 _BY_KEY = MappingProxyType({setting.key: setting for setting in SETTINGS})
 _CHECKED = TypeAdapter(Settings)
@@ -83,6 +86,27 @@ def settings_from(*, environment: Mapping[str, str] | None = None, **values: obj
     if unknown := _unknown(values.keys() - {CONFIG.key}):
         raise UsageError(f"There is no setting {unknown}.", remedy=_near(unknown, _BY_KEY) or "See docs/options.md.")
     return _resolve(values, "argument", environment=environment or {})
+
+
+def names_settings(function: F) -> F:
+    """Show every setting in a function's signature in place of `**settings`, so that a notebook completes its name.
+
+    A function without a parameter `mode` has one mode of its own, so its signature has none.
+    """
+    shown = signature(function)
+    own = [parameter for parameter in shown.parameters.values() if parameter.kind is not Parameter.VAR_KEYWORD]
+    names = {"mode", *(parameter.name for parameter in own)}
+    named = [
+        Parameter(setting.key, Parameter.KEYWORD_ONLY, default=setting.default, annotation=_kind_of(setting))
+        for setting in SETTINGS
+        if setting.key not in names
+    ]
+    vars(function)["__signature__"] = shown.replace(parameters=[*own, *named])
+    return function
+
+
+def _kind_of(setting: Setting) -> object:
+    return setting.kind | None if setting.default is None else setting.kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

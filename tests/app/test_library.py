@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import doctest
+import inspect
 import json
 import logging
 import signal
@@ -130,6 +131,12 @@ def test_a_plan_writes_nothing(made: SimpleNamespace, tmp_path: Path) -> None:
     assert planned.plan.comparisons == 80
     assert repr(planned).startswith("PlannedRun study: 8 students, 8 anchors\n  80 comparisons for 0 USD")
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_notebook_completes_the_settings() -> None:
+    execute, plan = (set(inspect.signature(function).parameters) for function in (eng5.execute, eng5.plan))
+    assert {"mode", "config", "emit", "assets", "max_cost", "llm_provider"} <= execute
+    assert execute - plan == {"mode", "emit"}
 
 
 def test_a_settings_file_goes_below_the_keywords(made: SimpleNamespace, tmp_path: Path) -> None:

@@ -146,15 +146,19 @@ def page() -> str:
 
 
 def signature(name: str, function: object) -> str:
-    """The signature with one parameter a line, without annotations of our private modules."""
-    parameters = inspect.signature(function).parameters.values()  # type: ignore[arg-type]
+    """The signature without annotations of our private modules; docs/options.md lists the settings."""
+    code = function.__code__  # type: ignore[attr-defined]
+    own = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    parameters = inspect.signature(function).parameters  # type: ignore[arg-type]
     shown, keyword_only = [], False
-    for parameter in parameters:
+    for parameter in (parameters[name] for name in own):
         if parameter.kind is parameter.KEYWORD_ONLY and not keyword_only:
             shown.append("*")
             keyword_only = True
         default = "" if parameter.default is parameter.empty else f"={parameter.default!r}"
-        shown.append(f"{'**' if parameter.kind is parameter.VAR_KEYWORD else ''}{parameter.name}{default}")
+        shown.append(parameter.name + default)
+    if parameters.keys() - set(own):
+        shown.append("**settings")
     return f"eng5.{name}({', '.join(shown)})"
 
 
