@@ -6,9 +6,17 @@ import math
 from pathlib import Path
 
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
-from eng5_runner.errors import InputsInvalid, InputsMissing, UsageError
-from eng5_runner.results.comparison_table import Records, parse_anchors, parse_comparisons
+from eng5_runner.errors import UsageError
+from eng5_runner.inventory.table_file import read_table
+from eng5_runner.results.comparison_table import (
+    Records,
+    is_comparisons_heading,
+    is_grades_heading,
+    parse_anchors,
+    parse_comparisons,
+)
 from eng5_runner.results.fit import FitResult, fit_comparisons
+from eng5_runner.table import IsHeading, Table
 
 _NARROWEST, _WIDEST = 1e-3, 1e6
 
@@ -53,12 +61,15 @@ def fit(
     if grade_scale is not None and grade_scale not in GRADE_SCALES:
         raise UsageError(f"--grade-scale {grade_scale} is not known.", remedy=f"Use one of {', '.join(GRADE_SCALES)}.")
     sd = _prior_sd(prior_sd)
-    comparisons = parse_comparisons(_content(table), name=_name(table))
+    name = _name(table)
+    content = _content(table, name=name, is_heading=is_comparisons_heading)
+    comparisons = parse_comparisons(content, name=name)
     scale, grades = None, None
     if anchors is not None and grade_scale is not None:
         scale = GRADE_SCALES[grade_scale]
-        items = comparisons.comparisons.items
-        grades = parse_anchors(_content(anchors), name=_name(anchors, "the anchors"), scale=scale, items=items)
+        items, name = comparisons.comparisons.items, _name(anchors, "the anchors")
+        known = _content(anchors, name=name, is_heading=is_grades_heading)
+        grades = parse_anchors(known, name=name, scale=scale, items=items)
     return fit_comparisons(
         comparisons, prior_sd=sd, estimate_position_effect=position_effect, anchors=grades, scale=scale
     )
@@ -83,14 +94,7 @@ def _name(table: str | Path | Records, otherwise: str = "the table") -> str:
     return str(table) if isinstance(table, str | Path) else otherwise
 
 
-def _content(table: str | Path | Records) -> str | Records:
+def _content(table: str | Path | Records, *, name: str, is_heading: IsHeading) -> Table | Records:
     if not isinstance(table, str | Path):
         return table
-    try:
-        return Path(table).read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        raise InputsMissing(f"{table} is not there.", remedy="Name a CSV file.") from None
-    except OSError as error:
-        raise InputsInvalid(f"{table} cannot be read: {error.strerror}.", remedy="Name a CSV file.") from None
-    except UnicodeDecodeError as error:
-        raise InputsInvalid(f"{table} is not UTF-8 (byte {error.start}).", remedy="Save it as CSV UTF-8.") from None
+    return read_table(Path(table), name=name, is_heading=is_heading)

@@ -6,7 +6,7 @@ import difflib
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 
 from eng5_runner.contracts.grade_scales import GradeScale
@@ -14,43 +14,43 @@ from eng5_runner.core.inputs import Finding
 from eng5_runner.inventory.essay_ids import fold
 from eng5_runner.inventory.findings import finding
 from eng5_runner.inventory.scanned import AnchorTable, AnchorTableRow, ScannedFile
+from eng5_runner.table import Table, TableRow
 
 _DASHES = MappingProxyType(str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-")))
 """Word processors turn the minus of `E-` into one of these."""
 _GRADE_LIKE = re.compile(r"[A-Za-z][+-]?")
 
 
-def read_rows(
-    grid: Sequence[Sequence[str]], *, source_path: str
-) -> tuple[tuple[AnchorTableRow, ...] | None, tuple[Finding, ...]]:
+def is_anchor_heading(columns: Collection[str]) -> bool:
+    """Whether a row is the heading of an anchor table, by its cells as `column_key` gives them."""
+    return "anchorid" in columns or "filename" in columns
+
+
+def anchor_rows(table: Table, *, source_path: str) -> tuple[tuple[AnchorTableRow, ...] | None, tuple[Finding, ...]]:
     """The rows of an anchor table.
 
     Args:
-        grid: the cells; the first row that is not empty is the heading.
+        table: as it was read.
         source_path: of the table, for the findings.
 
     Returns:
         The rows, or None if this is not an anchor table; and what is wrong with it. A table without grades, as
         studies of rater agreement keep them, has no rows: the grades must be in the file names.
     """
-    lines = [(number, row) for number, row in enumerate(grid, start=1) if any(cell.strip() for cell in row)]
-    heading = [re.sub(r"[\s_-]", "", cell).lower() for cell in lines[0][1]] if lines else []
-    if "anchorid" not in heading and "filename" not in heading:
+    columns = table.columns
+    if not is_anchor_heading(columns):
         reason = "it has no column anchor_id (or ANCHOR-ID) or file_name"
         return None, (finding("unreadable_table", source_path, reason=reason),)
-    if "grade" not in heading:
+    if "grade" not in columns:
         return (), (finding("table_without_grades", source_path),)
-    return tuple(_row(number, heading=heading, row=row) for number, row in lines[1:]), ()
+    return tuple(_row(row, columns=columns) for row in table.rows), ()
 
 
-def _row(number: int, *, heading: Sequence[str], row: Sequence[str]) -> AnchorTableRow:
+def _row(row: TableRow, *, columns: Sequence[str]) -> AnchorTableRow:
     # The first of several columns with the same name counts.
-    cells = dict(zip(reversed(heading), reversed([*row, *[""] * len(heading)][: len(heading)]), strict=True))
+    cells = dict(zip(reversed(columns), reversed(row.cells[: len(columns)]), strict=True))
     return AnchorTableRow(
-        line=number,
-        anchor_id=cells.get("anchorid", "").strip(),
-        grade=cells["grade"].strip(),
-        file_name=cells.get("filename", "").strip(),
+        line=row.number, anchor_id=cells.get("anchorid", ""), grade=cells["grade"], file_name=cells.get("filename", "")
     )
 
 

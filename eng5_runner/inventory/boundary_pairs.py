@@ -6,15 +6,17 @@ A name is an essay's id, its file name with or without suffix, or an anchor's la
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 
 from eng5_runner.core.inputs import Inputs
-from eng5_runner.errors import InputsInvalid, InputsMissing
+from eng5_runner.errors import InputsInvalid
+from eng5_runner.inventory.table_file import read_table
+from eng5_runner.table import column_key, has
 
 _COLUMNS = ("essay_a", "essay_b")
+_KEYS = tuple(map(column_key, _COLUMNS))
 _MOST_LINES_NAMED = 10
 
 
@@ -27,27 +29,23 @@ def read_pairs(path: Path | None, inputs: Inputs) -> tuple[tuple[str, str], ...]
     """
     if path is None:
         return ()
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except FileNotFoundError:
-        raise InputsMissing(f"--pairs {path} does not exist.", remedy="Name a CSV file.") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputsInvalid(f"--pairs {path} cannot be read: {error}.", remedy="It must be a CSV in UTF-8.") from None
-    if not rows or not set(_COLUMNS) <= set(rows[0]):
+    table = read_table(path, name=f"--pairs {path}", is_heading=has(*_KEYS))
+    if not set(_KEYS) <= set(table.columns):
         raise InputsInvalid(
-            f"--pairs {path} has no rows under the columns {' and '.join(_COLUMNS)}.",
-            remedy="Its first line is essay_a,essay_b; each other line names a pair.",
+            f"--pairs {path} has no columns {' and '.join(_COLUMNS)}.",
+            remedy="Give it a heading with essay_a and essay_b; each row below it names a pair.",
         )
-    names = [[(row[column] or "").strip() for column in _COLUMNS] for row in rows]
-    return resolve_pairs([(line, a, b) for line, (a, b) in enumerate(names, start=2)], inputs, table=f"--pairs {path}")
+    a, b = map(table.columns.index, _KEYS)
+    return resolve_pairs(
+        [(row.number, row.cells[a], row.cells[b]) for row in table.rows], inputs, table=f"--pairs {path}"
+    )
 
 
 def resolve_pairs(rows: Iterable[tuple[int, str, str]], inputs: Inputs, *, table: str) -> tuple[tuple[str, str], ...]:
     """The pairs as essay ids.
 
     Args:
-        rows: line in the table, and two names: an essay's id, its file name with or without suffix, or an anchor's
+        rows: number in the table, and two names: an essay's id, its file name with or without suffix, or an anchor's
             label; upper and lower case are the same unless that would make a name ambiguous.
         inputs: of the run.
         table: what to call the table.
@@ -62,7 +60,7 @@ def resolve_pairs(rows: Iterable[tuple[int, str, str]], inputs: Inputs, *, table
     for line, *names in rows:
         candidates = [essays.get(name) or essays.get(name.casefold()) or () for name in names]
         unclear = [
-            f"line {line}: {_why_unclear(name, ids=ids, essays=essays)}"
+            f"row {line}: {_why_unclear(name, ids=ids, essays=essays)}"
             for name, ids in zip(names, candidates, strict=True)
             if len(ids) != 1
         ]
@@ -71,9 +69,9 @@ def resolve_pairs(rows: Iterable[tuple[int, str, str]], inputs: Inputs, *, table
             continue
         (a,), (b,) = candidates
         if a == b:
-            problems.append(f"line {line}: {a} is compared with itself")
+            problems.append(f"row {line}: {a} is compared with itself")
         elif frozenset((a, b)) in pairs:
-            problems.append(f"line {line}: the pair {a}, {b} is repeated")
+            problems.append(f"row {line}: the pair {a}, {b} is repeated")
         else:
             pairs[frozenset((a, b))] = (a, b)
     if problems or not pairs:

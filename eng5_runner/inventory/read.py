@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import csv
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from types import MappingProxyType
 
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
 from eng5_runner.core.inputs import FileFormat, Finding, Inputs, SourceFile
 from eng5_runner.errors import InputsMissing, UsageError
-from eng5_runner.inventory.anchor_grades import read_rows
+from eng5_runner.inventory.anchor_grades import anchor_rows, is_anchor_heading
 from eng5_runner.inventory.assemble import assemble
 from eng5_runner.inventory.docx import docx_text
 from eng5_runner.inventory.extraction import Extraction
-from eng5_runner.inventory.findings import Unreadable
+from eng5_runner.inventory.findings import Unreadable, finding
 from eng5_runner.inventory.locations import Locations, find_locations
 from eng5_runner.inventory.safe_files import AssetPath, read_bytes
 from eng5_runner.inventory.scanned import AnchorTable, ScannedAssets, ScannedFile, ScannedText
 from eng5_runner.inventory.text import normal, plain_text
+from eng5_runner.table import NotATable, table_from_csv, table_from_grid
 
 MAX_DOCX_HERE_BYTES = 1024 * 1024
 """Bytes; a larger docx is parsed in a worker process. Decompression limits bound a smaller one."""
@@ -125,24 +124,20 @@ def _anchor_table(locations: Locations, extraction: Extraction) -> tuple[AnchorT
     is_csv = location.suffix == "csv"
     try:
         data = read_bytes(location.path, limit=MAX_TABLE_BYTES)
-        grid, decoded = _csv_grid(data, locations.encoding) if is_csv else (extraction.grid(data), None)
+        if is_csv:
+            table = table_from_csv(data, is_heading=is_anchor_heading, encoding=locations.encoding)
+        else:
+            table = table_from_grid(extraction.grid(data), is_heading=is_anchor_heading)
     except Unreadable as refusal:
         return unread, (refusal.finding(location.source_path),)
-    rows, findings = read_rows(grid, source_path=location.source_path)
+    except NotATable as error:
+        return unread, (finding("unreadable_table", location.source_path, reason=error.reason),)
+    locations.notes += (f"{location.source_path}: {note}." for note in table.notes)
+    rows, findings = anchor_rows(table, source_path=location.source_path)
     file = SourceFile.of(
-        data, source_path=location.source_path, encoding=decoded, file_format="csv" if is_csv else "xlsx"
+        data, source_path=location.source_path, encoding=table.encoding, file_format="csv" if is_csv else "xlsx"
     )
     return AnchorTable(source_path=location.source_path, file=file, rows=rows), findings
-
-
-def _csv_grid(data: bytes, encoding: str | None) -> tuple[list[list[str]], str]:
-    text, decoded = plain_text(data, given=encoding)
-    heading = text.lstrip().partition("\n")[0]
-    delimiter = max(",;\t", key=heading.count)
-    try:
-        return list(csv.reader(StringIO(text, newline=""), delimiter=delimiter)), decoded
-    except csv.Error as error:
-        raise Unreadable("unreadable_table", reason=f"it is not CSV ({error})") from error
 
 
 class _Progress:

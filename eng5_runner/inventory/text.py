@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 import unicodedata
 
+from eng5_runner.decoding import decode
 from eng5_runner.inventory.findings import Unreadable
 
 MAX_TEXT_BYTES = 1024 * 1024
 """Bytes of one text in UTF-8; a long essay has 10,000."""
 
-# UTF-32 comes before UTF-16: its mark starts with that of UTF-16.
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8", "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32-le", "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be", "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le", "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be", "utf-16-be"),
-)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
@@ -44,15 +36,12 @@ def plain_text(data: bytes, *, given: str | None) -> tuple[str, str]:
     Raises:
         Unreadable: no encoding fits, or the text has control characters or is too long.
     """
-    for mark, encoding, label in _MARKS:
-        if data.startswith(mark):
-            return normal(_decode(data[len(mark) :], encoding)), label
     try:
-        return normal(_decode(data, "utf-8")), "utf-8"
-    except Unreadable as refusal:
-        if given is None or refusal.kind == "too_large":
-            raise
-    return normal(_decode(data, given)), f"{given} given"
+        raw, decoded = decode(data, given=given)
+    except UnicodeError as error:
+        encoding = error.encoding if isinstance(error, UnicodeDecodeError) else str(given)
+        raise Unreadable("unknown_encoding", encoding=encoding) from error
+    return normal(raw), decoded
 
 
 def normal(raw: str) -> str:
@@ -75,10 +64,3 @@ def normal(raw: str) -> str:
     if size > MAX_TEXT_BYTES:
         raise Unreadable("too_large", size=f"the text has {size:,} bytes, and at most {MAX_TEXT_BYTES:,} are allowed")
     return text
-
-
-def _decode(data: bytes, encoding: str) -> str:
-    try:
-        return data.decode(encoding)
-    except UnicodeError as error:
-        raise Unreadable("unknown_encoding", encoding=encoding) from error

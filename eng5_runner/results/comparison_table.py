@@ -1,4 +1,4 @@
-"""Tables of comparisons and of known grades, from CSV text or from rows of a program.
+"""Tables of comparisons and of known grades, from a table that was read or from rows of a program.
 
 A table of comparisons has the columns `item_a` (shown first), `item_b` and `winner` (`a`, `b`, `tie`, or empty where
 there was no judgement), and may have `count` and `judge`. A table of anchors has `item` (or `anchor_id`) and `grade`.
@@ -7,16 +7,15 @@ Every error names the table, the row and the column.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from io import StringIO
 from types import MappingProxyType
 from typing import TypeAlias
 
 from eng5_runner.contracts.grade_scales import GradeScale
 from eng5_runner.errors import InputsInvalid
 from eng5_runner.measure.model.comparisons import Comparisons, comparisons_counted
+from eng5_runner.table import Table, column_key, number
 
 Records: TypeAlias = Iterable[Mapping[str, object]]
 """Rows of a program: column → value, such as `csv.DictReader(file)` or pandas' `frame.to_dict("records")`."""
@@ -59,37 +58,46 @@ class _Row:
 
 @dataclass(frozen=True, slots=True)
 class _Columns:
-    """The columns that a table must have, and other names for them."""
+    """The columns that a table must have, and all names that are known, by `column_key`."""
 
     required: tuple[str, ...]
-    aliases: Mapping[str, str]
+    names: Mapping[str, str]
 
-    def names_of(self, heading: Iterable[str], *, table: str) -> list[str]:
+    def is_heading(self, keys: Iterable[str]) -> bool:
+        """Whether a row with these keys is the heading."""
+        return set(self.required) <= {self.names.get(key) for key in keys}
+
+    def names_of(self, heading: Iterable[str], *, place: str) -> list[str]:
         """The heading under our names.
 
         Raises:
             InputsInvalid: a required column is missing or there twice.
         """
-        columns = [self.aliases.get(name.lower(), name.lower()) for name in heading]
+        columns = [self.names.get(column_key(name), name) for name in heading]
         lacking = [name for name in self.required if columns.count(name) != 1]
         if lacking:
             raise InputsInvalid(
-                f"{table}, row 1: the column {lacking[0]} is needed once; "
-                f"the heading has {', '.join(columns) or 'nothing'}.",
+                f"{place}: the column {lacking[0]} is needed once; the heading has {', '.join(columns) or 'nothing'}.",
                 remedy=f"Give the table a heading line with the columns {', '.join(self.required)}.",
             )
         return columns
 
 
-_COMPARISONS = _Columns(("item_a", "item_b", "winner"), MappingProxyType({}))
-_ANCHORS = _Columns(("item", "grade"), MappingProxyType({"anchor_id": "item"}))
+_COMPARISONS = _Columns(
+    ("item_a", "item_b", "winner"),
+    MappingProxyType({"itema": "item_a", "itemb": "item_b", "winner": "winner", "count": "count", "judge": "judge"}),
+)
+_ANCHORS = _Columns(("item", "grade"), MappingProxyType({"item": "item", "anchorid": "item", "grade": "grade"}))
+
+is_comparisons_heading = _COMPARISONS.is_heading
+is_grades_heading = _ANCHORS.is_heading
 
 
-def parse_comparisons(table: str | Records, *, name: str) -> ComparisonTable:
+def parse_comparisons(table: Table | Records, *, name: str) -> ComparisonTable:
     """The comparisons of a table.
 
     Args:
-        table: CSV text with a heading (comma, semicolon or tab), or rows of a program.
+        table: a table that was read, or rows of a program.
         name: of the table, for error messages.
 
     Raises:
@@ -122,11 +130,11 @@ def parse_comparisons(table: str | Records, *, name: str) -> ComparisonTable:
     )
 
 
-def parse_anchors(table: str | Records, *, name: str, scale: GradeScale, items: Sequence[str]) -> dict[str, int]:
+def parse_anchors(table: Table | Records, *, name: str, scale: GradeScale, items: Sequence[str]) -> dict[str, int]:
     """The known grade of each anchor, as an index into the scale's grades.
 
     Args:
-        table: CSV text, or rows of a program.
+        table: a table that was read, or rows of a program.
         name: of the table, for error messages.
         scale: the grade scale.
         items: the compared items; each anchor must be among them.
@@ -174,43 +182,36 @@ def _outcome(row: _Row) -> float | None:
 
 def _count(row: _Row) -> int:
     text = row.cell("count") or "1"
-    if not (text.isascii() and text.isdecimal() and int(text) <= _MOST_COUNT):
-        raise row.wrong("count", f"{text!r} is not a whole number", remedy="Write how many comparisons the row counts.")
-    return int(text)
-
-
-def _rows(table: str | Records, *, columns: _Columns, name: str) -> list[_Row]:
-    """The rows under the heading; rows without any cell are left out."""
-    return _rows_of_csv(table, columns, name=name) if isinstance(table, str) else _records(table, columns, name=name)
-
-
-def _rows_of_csv(text: str, columns: _Columns, *, name: str) -> list[_Row]:
-    heading = text.partition("\n")[0]
-    delimiter = max(",;\t", key=heading.count)
     try:
-        reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
-        lines = [(reader.line_num, [cell.strip() for cell in line]) for line in reader]
-    except csv.Error as error:
-        raise InputsInvalid(f"{name} is not CSV: {error}.", remedy="Save it again as CSV.") from None
-    names = columns.names_of(lines[0][1] if lines else [], table=name)
-    rows = []
-    for number, cells in lines[1:]:
-        if len(cells) > len(names) and any(cells[len(names) :]):
-            raise InputsInvalid(
-                f"{name}, row {number}: it has {len(cells)} cells, the heading {len(names)} columns.",
-                remedy="Put names with commas into quotes.",
-            )
-        if any(cells):
-            rows.append(_Row(name, number, dict(zip(names, cells, strict=False))))
-    return rows
+        count = number(text)
+    except ValueError:
+        count = -1.0
+    if not (count.is_integer() and 0 <= count <= _MOST_COUNT):
+        raise row.wrong("count", f"{text!r} is not a whole number", remedy="Write how many comparisons the row counts.")
+    return int(count)
+
+
+def _rows(table: Table | Records, *, columns: _Columns, name: str) -> list[_Row]:
+    """The rows under the heading; rows without any cell are left out."""
+    return _table_rows(table, columns, name=name) if isinstance(table, Table) else _records(table, columns, name=name)
+
+
+def _table_rows(table: Table, columns: _Columns, *, name: str) -> list[_Row]:
+    names = columns.names_of(table.heading, place=f"{name}, row {table.heading_number}")
+    if long := table.overlong():
+        raise InputsInvalid(
+            f"{name}, row {long.number}: it has {len(long.cells)} cells, the heading {len(names)} columns.",
+            remedy="Put names with commas into quotes.",
+        )
+    return [_Row(name, row.number, dict(zip(names, row.cells, strict=True))) for row in table.rows]
 
 
 def _records(records: Records, columns: _Columns, *, name: str) -> list[_Row]:
     """Rows of a program; the first has the number 1."""
     rows = []
-    for number, record in enumerate(records, start=1):
-        names = columns.names_of(record, table=name)
-        rows.append(_Row(name, number, dict(zip(names, map(_as_cell, record.values()), strict=True))))
+    for place, record in enumerate(records, start=1):
+        names = columns.names_of(record, place=f"{name}, row {place}")
+        rows.append(_Row(name, place, dict(zip(names, map(_as_cell, record.values()), strict=True))))
     return rows
 
 

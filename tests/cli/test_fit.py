@@ -191,7 +191,7 @@ def test_a_table_that_cannot_be_used_is_refused_with_row_and_column(
 
 
 def test_a_table_that_is_no_text_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "t.csv").write_bytes(b"item_a,item_b,winner\n\xff,b,a\n")
+    (tmp_path / "t.csv").write_bytes(b"%PDF item_a,item_b,winner\na,b,a\n")
     assert run("fit", "t.csv", cwd=tmp_path).code == 65
     assert run("fit", tmp_path, cwd=tmp_path).code == 65
 

@@ -8,14 +8,25 @@ import pytest
 
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
 from eng5_runner.errors import InputsInvalid
-from eng5_runner.results.comparison_table import ComparisonTable, parse_anchors, parse_comparisons
+from eng5_runner.results.comparison_table import (
+    ComparisonTable,
+    is_comparisons_heading,
+    is_grades_heading,
+    parse_anchors,
+    parse_comparisons,
+)
+from eng5_runner.table import IsHeading, Table, table_from_csv
 
 LEGACY = GRADE_SCALES["eng5_np_legacy_9_step"]
 HEAD = "item_a,item_b,winner"
 
 
+def csv(text: str, is_heading: IsHeading) -> Table:
+    return table_from_csv(text.encode(), is_heading=is_heading)
+
+
 def table(*lines: str, head: str = HEAD) -> ComparisonTable:
-    return parse_comparisons("\n".join((head, *lines)), name="judged.csv")
+    return parse_comparisons(csv("\n".join((head, *lines)), is_comparisons_heading), name="judged.csv")
 
 
 def rows(found: ComparisonTable) -> list[tuple[str, str, float, float]]:
@@ -62,7 +73,7 @@ def test_judges_are_kept_apart_where_the_table_names_them():
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 def test_the_delimiter_is_the_one_of_the_heading(delimiter):
     text = "\n".join(line.replace(",", delimiter) for line in (HEAD, "x,y,a", ",,", "y,x,b"))
-    found = parse_comparisons(text, name="t")
+    found = parse_comparisons(csv(text, is_comparisons_heading), name="t")
     assert found.comparisons.weight.sum() == 2.0, "rows without any cell are passed over"
 
 
@@ -91,7 +102,7 @@ def test_a_count_is_a_whole_number(count):
     assert table("x,y,a,1000000000", head=f"{HEAD},count").comparisons.weight.sum() == 1e9
 
 
-@pytest.mark.parametrize("head", ["item_a,winner", "item_a,item_b,item_b,winner", "a,b,c", ""])
+@pytest.mark.parametrize("head", ["item_a,winner", "item_a,item_b,item_b,winner", "a,b,c"])
 def test_a_heading_that_lacks_a_column_is_told_what_it_has(head):
     error = refusal("x,y,a", head=head)
     assert "row 1: the column item_" in error.message and "is needed once" in error.message
@@ -101,10 +112,6 @@ def test_a_heading_that_lacks_a_column_is_told_what_it_has(head):
 def test_more_cells_than_columns_are_refused_unless_they_are_empty():
     assert "row 2: it has 4 cells, the heading 3 columns" in refusal("x,y,a,z").message
     assert rows(table("x,y,a,,")) == [("x", "y", 1.0, 1.0)]
-
-
-def test_what_is_no_csv_is_refused():
-    assert refusal('x,"y,a').message.startswith("judged.csv is not CSV")
 
 
 @pytest.mark.parametrize("lines", [(), ("x,y,",), ("x,y,a,0",)])
@@ -126,7 +133,9 @@ def test_rows_of_a_program_are_read_as_a_file_would_be():
 
 
 def anchors(*lines: str, head: str = "item,grade") -> dict[str, int]:
-    return parse_anchors("\n".join((head, *lines)), name="anchors.csv", scale=LEGACY, items=("x", "y"))
+    return parse_anchors(
+        csv("\n".join((head, *lines)), is_grades_heading), name="anchors.csv", scale=LEGACY, items=("x", "y")
+    )
 
 
 def test_anchors_have_the_index_of_their_grade():

@@ -11,8 +11,9 @@ from eng5_runner.contracts.grade_scales import GRADE_SCALES
 from eng5_runner.measure.quality.clustered import errors_by_pair
 from eng5_runner.measure.quality.misfit import misfit
 from eng5_runner.measure.quality.reliability import draws_for, empirical_bayes, reliability_interval
-from eng5_runner.results.comparison_table import parse_comparisons
+from eng5_runner.results.comparison_table import is_comparisons_heading, parse_comparisons
 from eng5_runner.results.fit import FitResult, FittedItem, fit_comparisons
+from eng5_runner.table import table_from_csv
 
 LEGACY = GRADE_SCALES["eng5_np_legacy_9_step"]
 ORDER = ("ann", "bo", "cy", "di", "eve", "fay")
@@ -21,7 +22,8 @@ BOTH_ORDERS = [*EVERY_PAIR, *(f"{b},{a},b" for n, a in enumerate(ORDER) for b in
 
 
 def fitted(*lines: str, head: str = "item_a,item_b,winner", **options: object) -> FitResult:
-    return fit_comparisons(parse_comparisons("\n".join((head, *lines)), name="t"), **options)
+    table = table_from_csv("\n".join((head, *lines)).encode(), is_heading=is_comparisons_heading)
+    return fit_comparisons(parse_comparisons(table, name="t"), **options)
 
 
 def of(result: FitResult, item: str) -> FittedItem:
