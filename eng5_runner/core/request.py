@@ -46,14 +46,13 @@ def essays_sent(spec: RunSpec, inputs: Inputs) -> dict[str, str]:
 
 def names_sent(spec: RunSpec, inputs: Inputs) -> dict[str, str]:
     """Essay id → the name under which the request sends the essay, sorted by id."""
-    anchors = {anchor.anchor_id for anchor in inputs.anchors}
-    return wire_ids(essays_sent(spec, inputs), run_id=spec.run_id, hidden=anchors)
+    return wire_ids(essays_sent(spec, inputs), run_id=spec.run_id)
 
 
 def essay_names(state: RunState, inputs: Inputs) -> EssayNames:
     """The names that the services use for a run's essays, read from the request in the ledger.
 
-    The names are not computed again, because older versions sent our ids unchanged. Every version lists the essays of
+    The names are not computed again, because older versions made them in other ways. Every version lists the essays of
     a request in the order of our ids.
 
     Raises:

@@ -141,7 +141,7 @@ def comparison_row(result: LLMComparisonResult, names: EssayNames, *, otherwise:
         return FailedComparison(
             **call,
             failure_code=error.error_code,
-            failure_reason=f"{error.error_code}: {error.message or 'no message'}"[:_LONGEST_REASON],
+            failure_reason=names.with_our_ids(f"{error.error_code}: {error.message or 'no message'}")[:_LONGEST_REASON],
             prompt_hash=metadata.prompt_sha256,
         )
     if metadata.prompt_sha256 is None:
@@ -154,7 +154,7 @@ def comparison_row(result: LLMComparisonResult, names: EssayNames, *, otherwise:
         winner_position="A" if first_won else "B",
         prompt_hash=metadata.prompt_sha256,
         confidence=usable(result.confidence),
-        justification=result.justification,
+        justification=None if result.justification is None else names.with_our_ids(result.justification),
     )
 
 

@@ -1,10 +1,9 @@
-"""Names on the wire: short, distinct, in order, of one run only, and silent about grades."""
+"""Names on the wire: distinct, the same order for the same texts, of one run only, and silent about the essay."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
-from eng5_runner.contracts.request import ESSAY_ID_LENGTH
 from eng5_runner.core.essay_names import EssayNames, wire_ids
 from eng5_runner.core.events import AnchorRow
 
@@ -12,34 +11,29 @@ RUN = UUID("c0ffee00-0000-4000-8000-000000000000")
 OTHER = UUID("deadbeef-0000-4000-8000-000000000000")
 
 
-def test_names_keep_the_order_of_our_ids_past_ten() -> None:
-    ids = [f"s{number:02}" for number in range(12)]
-    names = wire_ids(reversed(ids), run_id=RUN)
-    assert list(names) == ids
-    assert list(names.values()) == sorted(names.values())
-    assert names["s00"] == "01-s00-c0ffee00"
+def test_numbers_follow_the_texts_past_ten_and_names_stay_in_the_order_of_our_ids() -> None:
+    essays = {f"s{number:02}": f"{99 - number}" for number in range(12)}
+    names = wire_ids(essays, run_id=RUN)
+    assert list(names) == sorted(essays)
+    assert names["s00"] == "12-essay-c0ffee00"
+    assert names["s11"] == "01-essay-c0ffee00"
 
 
-def test_a_long_id_is_shortened_and_stays_distinct() -> None:
-    ids = [f"{'x' * 60}-{end}" for end in "ab"]
-    names = wire_ids(ids, run_id=RUN)
-    assert len(set(names.values())) == 2
-    assert {len(name) for name in names.values()} == {ESSAY_ID_LENGTH}
+def test_a_name_has_no_part_of_our_id_and_does_not_depend_on_it() -> None:
+    texts = {"lindqvist-maria": "b", "anchor-aplus1": "a", "akesson": "c"}
+    renamed = {"pupil-1": "b", "anchor-2": "a", "pupil-3": "c"}
+    assert list(wire_ids(texts, run_id=RUN).values()) == ["3-essay-c0ffee00", "1-essay-c0ffee00", "2-essay-c0ffee00"]
+    assert sorted(wire_ids(texts, run_id=RUN).values()) == sorted(wire_ids(renamed, run_id=RUN).values())
+    assert wire_ids(renamed, run_id=RUN)["pupil-1"] == wire_ids(texts, run_id=RUN)["lindqvist-maria"]
 
 
-def test_a_shortened_id_does_not_end_with_a_separator() -> None:
-    room = ESSAY_ID_LENGTH - len("1-") - len("-c0ffee00")
-    (name,) = wire_ids([f"{'x' * (room - 2)}-_yy"], run_id=RUN).values()
-    assert name == f"1-{'x' * (room - 2)}-c0ffee00"
+def test_essays_with_the_same_text_have_different_names() -> None:
+    assert wire_ids({"b": "x", "a": "x"}, run_id=RUN) == {"a": "1-essay-c0ffee00", "b": "2-essay-c0ffee00"}
 
 
 def test_two_runs_share_no_name() -> None:
-    first, second = (set(wire_ids(["a", "b"], run_id=run).values()) for run in (RUN, OTHER))
+    first, second = (set(wire_ids({"a": "x", "b": "y"}, run_id=run).values()) for run in (RUN, OTHER))
     assert not first & second
-
-
-def test_an_id_that_is_given_twice_is_one_essay() -> None:
-    assert wire_ids(["a", "a"], run_id=RUN) == {"a": "1-a-c0ffee00"}
 
 
 def test_a_text_of_a_service_is_shown_with_our_ids() -> None:

@@ -56,7 +56,7 @@ def test_options_beyond_the_contract_are_in_the_metadata_with_names_of_the_wire(
         "reads_to_end": True,
         "max_comparisons": 4,
         "design": "boundary",
-        "pairs": [["ANCHOR_7", "1-birk-c0ffee00"]],
+        "pairs": [["ANCHOR_7", "1-essay-c0ffee00"]],
         "repeats": 2,
         "swap": "all",
         "target_se": 0.5,

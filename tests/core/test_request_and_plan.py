@@ -47,7 +47,7 @@ def test_a_rubric_that_was_given_is_not_replaced():
 def test_with_an_assignment_the_service_has_anchors_and_instructions():
     data = sent(**ASSIGNED)["data"]
     names = [essay["essay_id"] for essay in data["essays_for_cj"]]
-    assert names == ["1-birk-c0ffee00", "2-cleo-c0ffee00", "3-dag-c0ffee00"]
+    assert names == ["1-essay-c0ffee00", "2-essay-c0ffee00", "3-essay-c0ffee00"]
     assert (data["assignment_id"], data["parent_id"]) == (str(ASSIGNMENT), str(ASSIGNMENT))
     assert data["llm_config_overrides"] is None
 

@@ -33,7 +33,7 @@ def test_an_assignments_anchors_are_known_under_our_ids(tmp_path):
     (prepared,) = [event for event in run.events if isinstance(event, RequestPrepared)]
     sent = json.loads(prepared.payload)["data"]
     names = [essay["essay_id"] for essay in sent["essays_for_cj"]]
-    assert names == ["1-birk-c0ffee00", "2-cleo-c0ffee00", "3-dag-c0ffee00"]
+    assert names == ["1-essay-c0ffee00", "2-essay-c0ffee00", "3-essay-c0ffee00"]
     assert sent["assignment_id"] == str(ASSIGNMENT)
     artefact = run.artefact()
     assert {entry["essay_id"] for entry in artefact["bt_summary"]} == {*GRADES, "birk", "cleo", "dag"}

@@ -14,12 +14,11 @@ from hypothesis import strategies as st
 
 from eng5_runner.cli.exit_codes import exit_code
 from tests.support.run.memory_kafka import Where
-from tests.support.run.messages import Callback
-from tests.support.run.runs import RUN_ID, STUDENTS, Run, claims, essence
+from tests.support.run.messages import SENT, Callback
+from tests.support.run.runs import RUN_ID, Run, claims, essence
 from tests.support.run.world import World, whole_story
 
-ESSAYS = sorted(["anchor-a1", "anchor-b1", "anchor-e1", *STUDENTS])
-STORY = whole_story(RUN_ID, ESSAYS)
+STORY = whole_story(RUN_ID, list(SENT.values()))
 FROM_FIXTURE = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 

@@ -11,12 +11,12 @@ from eng5_runner.contracts.topics import Topic
 
 JUDGE = ("mock", "invented-judge-1")
 SENT = {
-    "anchor-a1": "1-essay-c0ffee00",
-    "anchor-b1": "2-essay-c0ffee00",
-    "anchor-e1": "3-essay-c0ffee00",
-    "birk": "4-birk-c0ffee00",
-    "cleo": "5-cleo-c0ffee00",
-    "dag": "6-dag-c0ffee00",
+    "anchor-a1": "6-essay-c0ffee00",
+    "anchor-b1": "5-essay-c0ffee00",
+    "anchor-e1": "2-essay-c0ffee00",
+    "birk": "1-essay-c0ffee00",
+    "cleo": "3-essay-c0ffee00",
+    "dag": "4-essay-c0ffee00",
 }
 """What the guest run of `tests.support.run.runs` calls its essays on the wire."""
 
