@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from eng5_runner.app.execute import execute
     from eng5_runner.app.fit import fit
     from eng5_runner.app.inspect import Run, compare, open_run, verify
-    from eng5_runner.app.plan import plan
+    from eng5_runner.app.look_ahead import plan
     from eng5_runner.app.resume import resume
 
 __version__ = "0.2.0"
@@ -61,8 +61,8 @@ __all__ = [
 ]
 
 _MODULES = MappingProxyType({
-    "Run": "inspect", "compare": "inspect", "execute": "execute", "fit": "fit", "open_run": "inspect", "plan": "plan",
-    "resume": "resume", "verify": "inspect",
+    "Run": "inspect", "compare": "inspect", "execute": "execute", "fit": "fit", "open_run": "inspect",
+    "plan": "look_ahead", "resume": "resume", "verify": "inspect",
 })  # fmt: skip
 
 

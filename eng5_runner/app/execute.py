@@ -8,6 +8,7 @@ from pathlib import Path
 from eng5_runner.app.environment import versions
 from eng5_runner.app.inspect import Run, open_run
 from eng5_runner.app.logs import run_log
+from eng5_runner.app.look_ahead import models_of_service
 from eng5_runner.app.plan import PlannedRun, plan_run, read_study, save_plan
 from eng5_runner.app.session import Finished, SessionWork, Watch, work_on
 from eng5_runner.app.settings import names_settings, settings_from
@@ -53,7 +54,7 @@ def execute(
         ('complete', 60)
     """
     resolved = settings_from(environment={}, mode=mode, config=config, **settings)
-    planned = plan_run(resolved, read_study(resolved.settings))
+    planned = plan_run(resolved, read_study(resolved.settings), service=models_of_service(resolved.settings))
     directory = save_plan(planned)
     start_run(planned, directory, watch=Watch(emit=emit or ignore, metrics_port=resolved.settings.metrics_port))
     return open_run(directory)

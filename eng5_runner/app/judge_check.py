@@ -1,21 +1,33 @@
-"""Whether an embedded stack could ask the judge that a run wants: known before anything is started or written."""
+"""Whether the judge that a run wants can be asked, by what is known here: before anything is started or written."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from difflib import get_close_matches
 
 from eng5_runner.contracts.request import LLMConfigOverrides, Provider
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.errors import ConfigurationError
 from eng5_runner.judges.catalogue import READY, KnownModel, known_models
-from eng5_runner.judges.compatibility import near_models, refusals
+from eng5_runner.judges.compatibility import refusals
 from eng5_runner.judges.credentials import PLACES
 from eng5_runner.judges.manifest import USERS_FILE
 
+_SHOWN = 3
 
-def check_judge(spec: RunSpec, environ: Mapping[str, str]) -> Sequence[str]:
-    """What is to be said of the judge before a run; services that were given answer for theirs in preflight.
+
+def check_judge(spec: RunSpec, environ: Mapping[str, str], *, remote: bool) -> Sequence[str]:
+    """What is to be said of the judge before a run.
+
+    A run that sends its request needs everything. A plan or a dry run asks nobody: a key or a client library can still
+    come, so their absence is a warning.
+
+    Args:
+        spec: of the run.
+        environ: the keys and addresses of the providers.
+        remote: whether an execution uses given services. They may know more models than this program: what it does not
+            know is a warning, and preflight asks them.
 
     Returns:
         Warnings.
@@ -23,26 +35,49 @@ def check_judge(spec: RunSpec, environ: Mapping[str, str]) -> Sequence[str]:
     Raises:
         ConfigurationError: it cannot be asked so; what is missing is named.
     """
-    if spec.target.stack != "embedded" or not spec.send:
-        return ()
     judge = spec.judge or LLMConfigOverrides()
-    provider = judge.provider_override or Provider.MOCK
     known = list(known_models(environ))
-    one = _chosen(known, provider=provider, model=judge.model_override)
+    if remote:
+        return tuple(_doubts(known, judge))
+    one = _chosen(known, provider=judge.provider_override or Provider.MOCK, model=judge.model_override)
     if one.state != READY:
-        raise ConfigurationError(
-            f"The model {one.entry.model_id} of {provider.value} cannot be asked: {one.state}.",
-            remedy=_sentence(one.remedy) if one.remedy else "Choose another with --llm-model; see eng5-runner models.",
-        )
+        cannot = f"The model {one.entry.model_id} of {one.entry.provider} cannot be asked: {one.state}."
+        remedy = _sentence(one.remedy) if one.remedy else "Choose another with --llm-model; see eng5-runner models."
+        may_come = one.at_address or not one.reachable
+        if spec.send or one.is_retired or not may_come:
+            raise ConfigurationError(cannot, remedy=remedy)
+        return (f"{cannot} {remedy}", *_parameters(one, judge))
     if one.model is None:
         return tuple(_ignored(judge))
+    return tuple(_parameters(one, judge))
+
+
+def _parameters(one: KnownModel, judge: LLMConfigOverrides) -> Sequence[str]:
+    """Warnings about a model that takes the run's parameters.
+
+    Raises:
+        ConfigurationError: it does not take them.
+    """
     refused = [refusal.for_people() for refusal in refusals(one.entry, judge, today=datetime.now(UTC).date())]
     if refused:
         raise ConfigurationError(
             f"The judge does not take these settings: {'; '.join(refused)}.",
             remedy="Leave that option out, change it, or choose another --llm-model; see eng5-runner models.",
         )
-    return tuple(_warnings(one))
+    return _warnings(one)
+
+
+def _doubts(known: Sequence[KnownModel], judge: LLMConfigOverrides) -> Iterator[str]:
+    """What this program does not know of a judge of given services."""
+    model, provider = judge.model_override, judge.provider_override
+    if model is None or provider is Provider.MOCK:
+        return
+    theirs = [one for one in known if provider in (None, one.entry.provider)]
+    if any(one.entry.model_id == model for one in theirs) and provider is not None:
+        return
+    whose = "the service's default provider" if provider is None else provider.value
+    near = _near(known, theirs, model=model)
+    yield f"it is not known here whether {whose} has the model {model}; the given services may know it. {near}"
 
 
 def _chosen(known: Sequence[KnownModel], *, provider: Provider, model: str | None) -> KnownModel:
@@ -66,8 +101,11 @@ def _near(known: Sequence[KnownModel], there: Sequence[KnownModel], *, model: st
     elsewhere = [one.entry.provider for one in known if one.entry.model_id == model]
     if elsewhere:
         return f"It is a model of {elsewhere[0]}: choose that with --llm-provider."
-    near = near_models((one.entry for one in there), model)
-    return f"Near: {', '.join(near)}; `eng5-runner models` lists all."
+    providers = {one.entry.model_id: one.entry.provider for one in known}
+    ours = [one.entry.model_id for one in there]
+    close = get_close_matches(model, ours) or get_close_matches(model, list(providers))
+    near = [name if name in ours else f"{name} (--llm-provider {providers[name]})" for name in close]
+    return f"Near: {', '.join(near or ours[:_SHOWN])}; `eng5-runner models` lists all."
 
 
 def _ignored(judge: LLMConfigOverrides) -> Sequence[str]:

@@ -53,7 +53,7 @@ async def _check_space(folder: Path) -> Findings:
 async def _check_keys(spec: RunSpec, environ: Mapping[str, str]) -> Findings:
     """The keys of the judges that an embedded stack can ask, by name only."""
     findings = Findings()
-    for warning in check_judge(spec, environ):
+    for warning in check_judge(spec, environ, remote=False):
         findings.warn(warning, remedy="Leave it out, or choose another judge.")
     for provider, place in PLACES.items():
         named = [name for name in (place.key, place.base_url) if environ.get(name, "").strip()]

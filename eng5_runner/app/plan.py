@@ -1,21 +1,23 @@
-"""Plan a run: read the assets, decide what is asked of whom, and predict cost and precision. Nothing is sent."""
+"""Plan a run: read the assets, decide what is asked of whom, and predict cost and precision. Nothing is sent.
+
+The module loads neither HTTP nor Kafka: most plans need none. `app.look_ahead` asks a given service for its models.
+"""
 
 from __future__ import annotations
 
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import structlog
 
-from eng5_runner.app.assemble import build_spec
-from eng5_runner.app.candidates import candidates_of
+from eng5_runner.app.assemble import build_spec, executes_remotely
 from eng5_runner.app.environment import cache_folder
 from eng5_runner.app.judge_check import check_judge
 from eng5_runner.app.logs import run_log
-from eng5_runner.app.settings import Resolved, Settings, names_settings, settings_from
+from eng5_runner.app.settings import Resolved, Settings
 from eng5_runner.canonical import canonical_json
 from eng5_runner.core.inputs import Finding, Inputs
 from eng5_runner.core.spec import RunSpec
@@ -24,8 +26,12 @@ from eng5_runner.effects.outputs import CONFIG_NAME, INPUTS_NAME, create_run_dir
 from eng5_runner.effects.upload_cache import UploadCache
 from eng5_runner.errors import InputsInvalid, InputsMissing
 from eng5_runner.inventory.read import Assets, OnProgress, read_assets
+from eng5_runner.judges.catalogue import known_models
+from eng5_runner.planning.candidates import ServiceModels, find_candidates
+from eng5_runner.planning.pilot import read_pilot
 from eng5_runner.planning.plan import Plan, make_plan
 from eng5_runner.reports.terminal_plan import plan_facts, price_in_words
+from eng5_runner.run.artefact_file import load_artefact
 
 _UNFIT_FOR_A_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -59,34 +65,6 @@ class PlannedRun:
             f"  {price_in_words(plan)}\n"
             f"  {len(self.findings)} findings, {len(self.warnings)} warnings"
         )
-
-
-@names_settings
-def plan(*, config: str | Path | None = None, **settings: object) -> PlannedRun:
-    """What a run would do, cost and be worth. Nothing is sent and nothing is written.
-
-    Args:
-        config: a settings file (TOML); keyword arguments go before it.
-        settings: any setting of docs/options.md, such as `assets`,
-            `max_comparisons` (a number), `max_cost` (USD), `llm_provider`, `seed`.
-
-    Returns:
-        The planned run: `.plan` (comparisons, USD, seconds, standard errors in logits), `.inputs`, `.findings`.
-
-    Raises:
-        UsageError: a setting does not fit, or two contradict each other.
-        InputsMissing: a file of the assets is not there.
-        InputsInvalid: the assets cannot be used; the message lists the findings.
-        ConfigurationError: the judge cannot be asked.
-
-    Example:
-        >>> import eng5_runner as eng5
-        >>> planned = eng5.plan(assets="examples/eng5_demo", max_comparisons=60, llm_provider="mock")
-        >>> planned.plan.comparisons, planned.plan.students, planned.plan.anchors
-        (60, 30, 14)
-    """
-    resolved = settings_from(environment={}, config=config, **settings | {"mode": "plan"})
-    return plan_run(resolved, read_study(resolved.settings))
 
 
 def read_study(settings: Settings, *, on_progress: OnProgress | None = None) -> Assets:
@@ -127,12 +105,15 @@ def usable_inputs(assets: Assets, *, are_shown: bool = False) -> Inputs:
     )
 
 
-def plan_run(resolved: Resolved, assets: Assets, *, are_shown: bool = False) -> PlannedRun:
+def plan_run(
+    resolved: Resolved, assets: Assets, *, service: ServiceModels | None = None, are_shown: bool = False
+) -> PlannedRun:
     """Plan a run of these assets.
 
     Args:
         resolved: the settings.
         assets: as they were read.
+        service: what the given LLM provider service says of its models, if it was asked.
         are_shown: whether the caller has shown the findings.
 
     Raises:
@@ -141,8 +122,14 @@ def plan_run(resolved: Resolved, assets: Assets, *, are_shown: bool = False) -> 
     settings, inputs = resolved.settings, usable_inputs(assets, are_shown=are_shown)
     label = settings.batch_id or settings.assets.resolve().name or "run"
     spec = build_spec(settings, inputs, run_id=new_run_id(), label=label)
-    warnings = tuple(check_judge(spec, os.environ))
-    candidates = candidates_of(spec, inputs, texts=assets.texts, settings=settings)
+    remote = executes_remotely(settings)
+    warnings = tuple(check_judge(spec, os.environ, remote=remote))
+    known = tuple(known_models(os.environ))
+    candidates = replace(
+        find_candidates(spec, inputs, texts=assets.texts, known=known, remote=remote, service=service),
+        pilot=None if settings.pilot is None else read_pilot(load_artefact(settings.pilot)),
+        within_one=settings.aim_within_one,
+    )
     return PlannedRun(
         plan=make_plan(spec, inputs, texts=assets.texts, cached=_uploaded_before(spec), candidates=candidates),
         spec=spec,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from eng5_runner.app.environment import versions
@@ -11,21 +13,41 @@ from eng5_runner.app.execute import ignore
 from eng5_runner.app.inspect import Run, open_run
 from eng5_runner.app.logs import run_log
 from eng5_runner.app.session import Finished, SessionWork, Watch, work_on
-from eng5_runner.core.events import BudgetRaised, RunResumed
+from eng5_runner.contracts.request import LLMConfigOverrides, Provider
+from eng5_runner.core.events import BudgetRaised, RunResumed, RunStarted
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.next_step import missing_uploads, texts_to_store
+from eng5_runner.core.spec import RunSpec
 from eng5_runner.core.state import RunState
 from eng5_runner.core.study_size import comparisons_wanted
 from eng5_runner.effects.clock import SystemClock
-from eng5_runner.effects.ledger import require_ledger
+from eng5_runner.effects.ledger import LedgerReading, require_ledger
 from eng5_runner.effects.run_lock import held
 from eng5_runner.errors import InputsInvalid, InputsMissing, UsageError
 from eng5_runner.inventory.read import read_assets
+from eng5_runner.judges.catalogue import known_models
+from eng5_runner.judges.compatibility import chosen_model
+from eng5_runner.judges.cost_bound import call_at_most_usd
 from eng5_runner.run.hydrate import hydrate, is_written, write
 from eng5_runner.run.ports import Update, WorkLeft
 from eng5_runner.run.run_directory import saved_run
 
 _ENDED = ("complete", "not-sent", "budget")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftToPay:
+    """What a resumed run may still spend money on.
+
+    Attributes:
+        comparisons: that are still to come.
+        usd_each: what one has cost so far, failed ones included; None before the first one.
+        limit_usd: of the whole run; None without a cost limit.
+    """
+
+    comparisons: int
+    usd_each: float | None
+    limit_usd: float | None
 
 
 def resume(
@@ -36,6 +58,8 @@ def resume(
     emit: Callable[[Update], None] | None = None,
 ) -> Run:
     """Continue a run under the settings it started with.
+
+    Nobody is asked before money is spent: the call is the agreement, up to the run's cost limit.
 
     Args:
         run: the run's directory, or the run.
@@ -86,6 +110,44 @@ def resume_run(run_directory: Path, *, watch: Watch, max_cost: float | None = No
         )
         with run_log(run_directory, spec=state.spec, verbose=verbose) as log:
             return work_on(work, watch=watch, log=log)
+
+
+def left_to_pay(run_directory: Path, *, max_cost: float | None = None) -> LeftToPay | None:
+    """What `resume` may spend; None if that is nothing.
+
+    Given services that have the request already are asked for nothing more, unless the cost limit is raised.
+
+    Raises:
+        RunnerError: the run cannot be read, or its cost limit cannot be raised so.
+    """
+    require_ledger(run_directory)
+    first = next(iter(LedgerReading(run_directory)), None)
+    if isinstance(first, RunStarted) and _is_free(first.spec):
+        return None  # without reading the whole ledger
+    saved = saved_run(run_directory)
+    state, raised = saved.state, _new_limit(saved.state, max_cost)
+    is_ended = state.closed is not None and state.closed.outcome in _ENDED
+    is_asked = state.spec.target.stack == "remote" and state.published is not None
+    if raised is None and (is_ended or is_asked):
+        return None
+    return LeftToPay(
+        comparisons=_left(state, saved.inputs).comparisons,
+        usd_each=state.cost_usd / state.judged if state.judged else None,
+        limit_usd=raised or state.spec.budget.max_cost_usd,
+    )
+
+
+def _is_free(spec: RunSpec) -> bool:
+    """Whether it is known that the judge costs nothing."""
+    judge = spec.judge or LLMConfigOverrides()
+    if not spec.send:
+        return True
+    if spec.target.stack == "remote":
+        return False
+    provider = judge.provider_override or Provider.MOCK
+    offered = (known.entry for known in known_models(os.environ) if known.entry.provider == provider)
+    model = chosen_model(offered, judge.model_override)
+    return model is not None and call_at_most_usd(model, prompt_bytes=1, overrides=judge) == 0
 
 
 def _new_limit(state: RunState, wanted: float | None) -> float | None:

@@ -76,11 +76,14 @@ def resume(
     json: JsonOption = False,
     verbose: VerboseOption = False,
     metrics_port: Annotated[int | None, option_of("metrics_port")] = None,
+    yes: Annotated[bool, option_of("yes")] = False,
 ) -> None:
     """Continue a run where its last session ended."""
     from eng5_runner.cli.commands.resume import resume as resume_run
 
-    raise typer.Exit(resume_run(run, json_lines=json, verbose=verbose, max_cost=max_cost, metrics_port=metrics_port))
+    raise typer.Exit(
+        resume_run(run, json_lines=json, verbose=verbose, max_cost=max_cost, metrics_port=metrics_port, yes=yes)
+    )
 
 
 @app.command()

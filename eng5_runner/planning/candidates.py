@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from eng5_runner.contracts.request import LLMConfigOverrides, Provider
-from eng5_runner.contracts.services import ModelEntry
+from eng5_runner.contracts.services import ModelEntry, ModelManifest
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.request import judge_overrides
 from eng5_runner.core.spec import Mode, RunSpec
 from eng5_runner.judges.answer_format import answer_schema
 from eng5_runner.judges.catalogue import KnownModel, baseline_model
+from eng5_runner.judges.compatibility import chosen_model
 from eng5_runner.judges.cost_bound import longest_prompt
 from eng5_runner.judges.prompts import prompt_blocks, prompt_text
 from eng5_runner.judges.templates import SYSTEM
@@ -21,6 +23,31 @@ from eng5_runner.planning.pricing import ModelPricing, PromptSize
 
 # A plan shows few of them: the cheapest that can be called.
 MOST_CANDIDATES = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceModels:
+    """What a given LLM provider service says of its models.
+
+    Attributes:
+        manifest: its answer to `GET /models`.
+        day: on which it said so.
+    """
+
+    manifest: ModelManifest
+    day: date
+
+    def pricing(self, judge: LLMConfigOverrides) -> ModelPricing | None:
+        """The price of a run's judge; None where the service lists no such model, or its default is not known."""
+        offered = self.manifest.providers
+        if judge.provider_override is not None:
+            every = offered.get(judge.provider_override, ())
+        else:
+            every = tuple(entry for entries in offered.values() for entry in entries)
+        # Without a name the service takes a default of its own, which need not be the first.
+        is_decided = len(every) == 1 or None not in (judge.provider_override, judge.model_override)
+        entry = chosen_model(every, judge.model_override) if is_decided else None
+        return None if entry is None else ModelPricing.of_service(entry, judge, day=self.day)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +78,7 @@ def find_candidates(
     texts: Mapping[str, bytes],
     known: Sequence[KnownModel],
     remote: bool = False,
-    pilot: Pilot | None = None,
-    within_one: float | None = None,
+    service: ServiceModels | None = None,
 ) -> Candidates:
     """The judges that come into question for a run.
 
@@ -62,33 +88,53 @@ def find_candidates(
         texts: sha256 → bytes.
         known: every known model.
         remote: whether the services are not ours.
-        pilot: an earlier run.
-        within_one: the share of grades within one step that the plan is asked for.
+        service: what the given LLM provider service says of its models, if it was asked.
     """
     judge = spec.judge or LLMConfigOverrides()
     undecided = spec.mode is Mode.PLAN and judge.provider_override is None
     return Candidates(
-        chosen=_judge_of(judge, known, remote=remote),
+        chosen=_judge_of(judge, known, service=service) if remote else _own_judge(judge, known),
         others=tuple(ModelPricing.of(model, judge) for model in _cheapest(known)) if undecided else (),
         size=prompt_size(spec, inputs, texts=texts),
         own_prompt=not remote,
-        pilot=pilot,
-        within_one=within_one,
     )
 
 
-def _judge_of(judge: LLMConfigOverrides, known: Iterable[KnownModel], *, remote: bool) -> ModelPricing | None:
-    """The run's judge; None where a remote service decides."""
+def _own_judge(judge: LLMConfigOverrides, known: Iterable[KnownModel]) -> ModelPricing:
+    """The judge of a run on the embedded services."""
+    if judge.provider_override in (None, Provider.MOCK):
+        return ModelPricing(entry=baseline_model())
+    return _listed(judge, known) or _nameless(judge)
+
+
+def _judge_of(
+    judge: LLMConfigOverrides, known: Iterable[KnownModel], *, service: ServiceModels | None
+) -> ModelPricing | None:
+    """The judge of a run on given services; None where only they know it.
+
+    Our list goes first, as its prices have a source. The service's own manifest has the models that our list lacks.
+    """
+    ours = None if judge.provider_override in (None, Provider.MOCK) else _listed(judge, known)
+    if ours is not None and ours.price is not None:
+        return ours
+    theirs = None if service is None else service.pricing(judge)
+    if theirs is not None or ours is not None or judge.provider_override is None:
+        return theirs or ours
+    return ModelPricing(entry=baseline_model()) if judge.provider_override is Provider.MOCK else _nameless(judge)
+
+
+def _listed(judge: LLMConfigOverrides, known: Iterable[KnownModel]) -> ModelPricing | None:
     provider, wanted = judge.provider_override, judge.model_override
-    if provider is Provider.MOCK or (provider is None and not remote):
-        entry = baseline_model()
-        return ModelPricing(entry=entry.model_copy(update={"model_id": wanted or entry.model_id}))
-    if provider is None:
-        return None
     for model in known:
         if model.at_address and model.entry.provider == provider and wanted in (None, model.entry.model_id):
             return ModelPricing.of(model, judge)
-    return ModelPricing(entry=ModelEntry(model_id=wanted or "its own default", provider=provider.value), ready=False)
+    return None
+
+
+def _nameless(judge: LLMConfigOverrides) -> ModelPricing:
+    """A model of which nothing is known but its name."""
+    name, provider = judge.model_override or "its own default", judge.provider_override or ""
+    return ModelPricing(entry=ModelEntry(model_id=name, provider=provider), ready=False)
 
 
 def _cheapest(known: Iterable[KnownModel]) -> Sequence[KnownModel]:

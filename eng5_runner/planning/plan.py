@@ -77,6 +77,14 @@ class Plan:
     upload_bytes: int
     cached: int
 
+    @property
+    def costs_nothing(self) -> bool:
+        """Whether it is known that the judge's price is 0: by our own judges, or by what the given service says."""
+        judge = self.judge
+        if judge is None or judge.usd is None or not (self.own_prompt or judge.pricing.from_service):
+            return False
+        return judge.usd.high == 0.0
+
 
 def make_plan(
     spec: RunSpec, inputs: Inputs, *, texts: Mapping[str, bytes], cached: Mapping[str, str], candidates: Candidates

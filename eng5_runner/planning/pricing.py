@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
 
@@ -43,6 +44,8 @@ _QUICK, _SLOW = (1.0, 150.0), (4.0, 30.0)  # seconds before the first token, tok
 _SECONDS_OF_BASELINE = (0.002, 0.02)
 _MINUTE = 60.0
 _PER = 1000.0
+# Where a price is from that is not of our list.
+SERVICE_SOURCE = "the LLM provider service's own /models"
 _FREE = Rates(input=Decimal(0), output=Decimal(0))
 
 
@@ -68,6 +71,7 @@ class ModelPricing:
         price: None if it is unknown, which is not a price of 0.
         limits: of its provider.
         ready: whether there is a key or an address for its provider.
+        from_service: whether the price is what the given LLM provider service says, and not one of our list.
     """
 
     entry: ModelEntry
@@ -75,6 +79,7 @@ class ModelPricing:
     price: Price | None = None
     limits: Limits = field(default_factory=Limits)
     ready: bool = True
+    from_service: bool = False
 
     @classmethod
     def of(cls, known: KnownModel, judge: LLMConfigOverrides) -> ModelPricing:
@@ -86,6 +91,16 @@ class ModelPricing:
             limits=known.limits,
             ready=known.reachable,
         )
+
+    @classmethod
+    def of_service(cls, entry: ModelEntry, judge: LLMConfigOverrides, *, day: date) -> ModelPricing:
+        """The pricing of a model that a given service lists, at the service's own price of that day."""
+        read, written = entry.cost_per_1k_input_tokens, entry.cost_per_1k_output_tokens
+        price = None
+        if read is not None and written is not None:
+            rates = Decimal(str(read)), Decimal(str(written))
+            price = Price(input=rates[0], output=rates[1], looked_up=day, source=SERVICE_SOURCE)
+        return cls(entry=entry, max_tokens=answer_tokens(entry, judge), price=price, from_service=True)
 
     @property
     def offline(self) -> bool:

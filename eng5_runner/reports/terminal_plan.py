@@ -58,7 +58,7 @@ def show_plan(console: Console, plan: Plan, *, inputs: Inputs, spec: RunSpec) ->
     if plan.precision:
         console.print(_precision(plan))
         console.print(_assumptions(plan), style="dim", soft_wrap=False)
-    _judge(console, plan)
+    _judge(console, plan, spec=spec)
     shown = [*([plan.judge] if plan.judge and not plan.judge.pricing.offline else []), *plan.candidates]
     if shown:
         console.print(_prices(plan, shown))
@@ -68,13 +68,19 @@ def show_plan(console: Console, plan: Plan, *, inputs: Inputs, spec: RunSpec) ->
         console.print(line, style="bold")
 
 
-def _judge(console: Console, plan: Plan) -> None:
+def _judge(console: Console, plan: Plan, *, spec: RunSpec) -> None:
     judge = plan.judge
     if judge is None:
         console.print("judge: the service's own; its price is not known here")
     elif judge.pricing.offline:
-        name = escape(judge.pricing.entry.model_id)
-        console.print(f"judge: {name}, not a language model; price: 0 USD, time: {_range(judge.seconds, _time)}")
+        name, by = escape(judge.pricing.entry.model_id), " (the service's own)" if judge.pricing.from_service else ""
+        console.print(f"judge: {name}, not a language model; price: 0 USD{by}, time: {_range(judge.seconds, _time)}")
+        return
+    if spec.judge is None or spec.judge.system_prompt_override is None:
+        whose = (
+            "the one that comes with this program" if plan.own_prompt else "the service's own, which is not seen here"
+        )
+        console.print(f"system prompt: {whose}; --system-prompt FILE replaces it")
 
 
 def price_in_words(plan: Plan) -> str:
@@ -85,7 +91,8 @@ def price_in_words(plan: Plan) -> str:
     if judge.pricing.offline:
         return f"{plan.comparisons} comparisons for 0 USD"
     most = "" if judge.usd_at_most is None else f", at most {_usd(judge.usd_at_most)}"
-    return f"{plan.comparisons} comparisons for {_range(judge.usd, _usd)} USD{most}"
+    by = " at the service's own prices" if judge.pricing.from_service else ""
+    return f"{plan.comparisons} comparisons for {_range(judge.usd, _usd)} USD{most}{by}"
 
 
 def _design(plan: Plan, spec: RunSpec) -> Iterator[str]:
@@ -191,7 +198,9 @@ def _caveats(plan: Plan, shown: list[Estimate]) -> Iterator[str]:
         keys = ", ".join(sorted({one.pricing.entry.provider for one in shown if one.pricing.ready}))
         there = f"there is one for {keys}" if keys else "none of them has one now"
         yield f"To choose: --llm-provider, --llm-model and a key (docs/judges.md); {there}."
-    if not plan.own_prompt:
+    if plan.judge is not None and plan.judge.pricing.from_service:
+        yield "Prices are the given service's own, from its /models. The prompt is assumed to be as long as ours."
+    elif not plan.own_prompt:
         yield "Prices and prompt are those that come with this program; the given service may have its own."
     for one in shown:
         if one.too_long:

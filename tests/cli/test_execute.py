@@ -179,7 +179,7 @@ def test_a_service_that_is_not_there_is_named_and_the_run_can_go_on_later(
     service: str, study: Path, tmp_path: Path
 ) -> None:
     address = "127.0.0.1:1" if service.startswith("KAFKA") else "http://127.0.0.1:1/v1/content"
-    ran = run("--mode", "execute", "--assets", study, cwd=tmp_path, env={service: address})
+    ran = run("--mode", "execute", "--yes", "--assets", study, cwd=tmp_path, env={service: address})
     assert ran.code == 69
     assert "Connection refused" in ran.err
     assert "eng5-runner resume" in ran.err

@@ -1,16 +1,17 @@
-"""A plan as a person and a program read it, and the question before money is spent."""
+"""A plan as a person and a program read it."""
 
 from __future__ import annotations
 
-import os
-import pty
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from tests.support.runner import clean_environment, newest, run
+from tests.support.servers import serving
 
 MODELS = """
 [limits.openai]
@@ -88,16 +89,91 @@ def test_the_chosen_model_is_priced_from_the_texts_and_its_limits(
     assert more["usd"]["low"] > judge["usd"]["low"]
 
 
-@pytest.mark.parametrize("model", ["free-of-price", "nobody-knows-it"])
-def test_a_model_without_a_price_is_said_to_have_none(
-    model: str, study: Path, tmp_path: Path, own_models: dict[str, str]
-) -> None:
-    ran = run(
-        *("--mode", "plan", "--assets", study, "--llm-provider", "openai", "--llm-model", model, "--max-cost", 3),
-        cwd=tmp_path,
-        env=own_models,
-    )
+def test_a_model_without_a_price_is_said_to_have_none(study: Path, tmp_path: Path, own_models: dict[str, str]) -> None:
+    judge = ("--llm-provider", "openai", "--llm-model", "free-of-price", "--max-cost", 3)
+    ran = run("--mode", "plan", "--assets", study, *judge, cwd=tmp_path, env=own_models)
     assert "unknown" in ran.err and "how far it goes is not known" in ran.err
+
+
+NO_KEYS = dict.fromkeys(("OPENAI_API_KEY", "OPENROUTER_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY"), "")
+
+
+@pytest.mark.parametrize("mode", ["plan", "dry-run"])
+@pytest.mark.parametrize(
+    ("judge", "said"),
+    [
+        (("--llm-model", "claude-haiku-5-5"), "It is a model of anthropic: choose that with --llm-provider"),
+        (("--llm-model", "claude-haiku-5.5"), "Near: claude-haiku-5-5 (--llm-provider anthropic)"),
+        (("--llm-provider", "anthropic", "--llm-model", "claude-haiku-5.5"), "Near: claude-haiku-5-5"),
+        (("--llm-provider", "openai", "--llm-model", "claude-haiku-5-5"), "It is a model of anthropic"),
+        (("--llm-provider", "anthropic", "--llm-max-tokens", "2000000"), "--llm-max-tokens"),
+    ],
+)
+def test_a_judge_that_no_run_could_ask_has_no_plan(
+    mode: str, judge: tuple[str, ...], said: str, study: Path, tmp_path: Path
+) -> None:
+    ran = run("--mode", mode, "--assets", study, *judge, cwd=tmp_path, env=NO_KEYS)
+    assert ran.code == 78, ran.err
+    assert said in ran.err and "0 USD" not in ran.err
+
+
+def test_a_key_can_come_after_the_plan(study: Path, tmp_path: Path) -> None:
+    judge = ("--llm-provider", "anthropic", "--llm-model", "claude-haiku-5-5")
+    ran = run("--mode", "plan", "--assets", study, *judge, "--json", cwd=tmp_path, env=NO_KEYS)
+    assert ran.code == 0, ran.err
+    (warning,) = [str(line["message"]) for line in ran.lines if line["event"] == "Warning"]
+    assert "needs a key" in warning and "ANTHROPIC_API_KEY" in warning
+    (plan,) = [line for line in ran.lines if line["event"] == "Plan"]
+    assert plan["judge"]["usd"]["high"] > 0  # type: ignore[index]
+
+
+SERVICES = {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", "CJ_SERVICE_URL": "http://127.0.0.1:1"}
+
+
+@pytest.mark.parametrize(
+    ("judge", "said"),
+    [
+        (("--llm-model", "claude-haiku-5-5"), "the service's default provider has the model claude-haiku-5-5"),
+        (("--llm-provider", "anthropic", "--llm-model", "claude-haiku-5.5"), "Near: claude-haiku-5-5"),
+    ],
+)
+def test_given_services_may_know_more_models(judge: tuple[str, ...], said: str, study: Path, tmp_path: Path) -> None:
+    ran = run("--mode", "plan", "--assets", study, *judge, "--json", cwd=tmp_path, env=NO_KEYS | SERVICES)
+    assert ran.code == 0, ran.err
+    (warning,) = [str(line["message"]) for line in ran.lines if line["event"] == "Warning"]
+    assert said in warning and "may know it" in warning
+
+
+THEIRS = [
+    {
+        "model_id": "house-judge-7",
+        "provider": "openai",
+        "max_tokens": 500,
+        "cost_per_1k_input_tokens": 0.5,
+        "cost_per_1k_output_tokens": 1.5,
+    },
+    {"model_id": "own-model", "provider": "openai", "cost_per_1k_input_tokens": 9.0, "cost_per_1k_output_tokens": 9.0},
+]
+
+
+async def test_a_model_that_only_the_service_knows_has_the_service_s_price(
+    study: Path, tmp_path: Path, own_models: dict[str, str]
+) -> None:
+    async def models(request: web.Request) -> web.StreamResponse:
+        assert (request.method, request.path) == ("GET", "/api/v1/models")
+        return web.json_response({"providers": {"openai": THEIRS}, "total_models": len(THEIRS)})
+
+    async with serving(models) as url:
+        env = own_models | SERVICES | {"LLM_PROVIDER_SERVICE_URL": f"{url}/api/v1"}
+        arguments = ("--mode", "plan", "--assets", study, "--llm-provider", "openai", "--llm-model")
+        told = await asyncio.to_thread(run, *arguments, "house-judge-7", cwd=tmp_path, env=env)
+        lines = (await asyncio.to_thread(run, *arguments, "house-judge-7", "--json", cwd=tmp_path, env=env)).lines
+        ours = (await asyncio.to_thread(run, *arguments, "own-model", "--json", cwd=tmp_path, env=env)).lines
+    assert told.code == 0 and "the given service's own, from its /models" in " ".join(told.err.split()), told.err
+    theirs = lines[-1]["judge"]
+    assert theirs["tariff"]["source"] == "the LLM provider service's own /models"  # type: ignore[index]
+    assert theirs["tariff"]["prices"]["input"] == 0.5 and theirs["usd"]["low"] > 1  # type: ignore[index]
+    assert ours[-1]["judge"]["tariff"]["source"] == "a test", "our list goes first"  # type: ignore[index]
 
 
 def test_a_pilot_run_gives_the_spread_and_what_a_comparison_takes(study: Path, tmp_path: Path) -> None:
@@ -133,37 +209,20 @@ def test_a_plan_loads_no_statistics_no_kafka_and_no_http(study: Path, tmp_path: 
     assert not loaded & {"numpy", "scipy", "aiohttp", "aiokafka", "confluent_kafka", "sqlalchemy"}
 
 
-def test_at_a_terminal_a_judge_that_costs_money_is_asked_about_first(
-    study: Path, tmp_path: Path, own_models: dict[str, str]
-) -> None:
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "eng5_runner", "--mode", "execute", "--assets", str(study)),
-            *("--llm-provider", "openai", "--llm-model", "own-model"),
-        ],
-        cwd=tmp_path,
-        env=clean_environment(tmp_path, own_models),
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-    )
-    os.close(theirs)
-    seen = b""
-    while b"[y/N]" not in seen:
-        seen += os.read(ours, 4096)
-    os.write(ours, b"n\n")
-    assert process.wait(60) == 0
-    os.close(ours)
-    told = seen.decode()
-    assert "160 comparisons for" in told and "at most" in told
-    assert not list((tmp_path / "runs").glob("*/ledger.jsonl"))
-
-
 def test_a_plan_for_given_services_does_not_take_their_judge_for_ours(study: Path, tmp_path: Path) -> None:
     """Nothing is asked of them, so whom they ask and at what price is not known."""
-    services = {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1", "CJ_SERVICE_URL": "http://127.0.0.1:1"}
-    plan = planned(study=study, cwd=tmp_path, env=services)
+    plan = planned(study=study, cwd=tmp_path, env=SERVICES)
     assert plan["judge"] is None and plan["own_prompt"] is False
-    told = run("--mode", "plan", "--assets", study, cwd=tmp_path, env=services).err
+    told = run("--mode", "plan", "--assets", study, cwd=tmp_path, env=SERVICES).err
     assert "its price is not known here" in told and "may have its own" in told
+    assert "system prompt: the service's own" in told
+
+
+def test_a_plan_says_whose_system_prompt_a_language_model_gets(
+    study: Path, tmp_path: Path, own_models: dict[str, str]
+) -> None:
+    arguments = ("--mode", "plan", "--assets", study, "--llm-provider", "openai")
+    assert "system prompt: the one that comes with this program" in run(*arguments, cwd=tmp_path, env=own_models).err
+    (tmp_path / "system.md").write_text("Judge.")
+    given = (*arguments, "--system-prompt", tmp_path / "system.md")
+    assert "system prompt:" not in run(*given, cwd=tmp_path, env=own_models).err

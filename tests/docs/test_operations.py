@@ -97,7 +97,8 @@ def logged(study: Path, tmp_path: Path) -> Mapping[str, set[str]]:
             wait_for(lambda: '"event": "trouble"' in log.read_text(), what="the outage to be noticed")
             cluster.up()
             assert process.wait(timeout=120) == 3, (tmp_path / "err").read_text()
-    lost = run("--mode", "execute", "--assets", study, cwd=tmp_path, env={"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"})
+    arguments = ("--mode", "execute", "--yes", "--assets", study)
+    lost = run(*arguments, cwd=tmp_path, env={"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"})
     assert lost.code == 69
     found: dict[str, set[str]] = {}
     for log in (tmp_path / "runs").glob("[0-9]*/run.log.jsonl"):

@@ -142,6 +142,7 @@ def _loaded() -> str:
             cwd=_ROOT,
             pass_fds=inherited,
             stdin=subprocess.DEVNULL,
+            start_new_session=True,  # without the terminal of whoever runs the tests, where the tool would ask
         )
         theirs.close()
 

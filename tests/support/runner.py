@@ -57,7 +57,7 @@ def run(
         if before or "PYTHONPATH" in (env or {}):  # that changes what is loaded
             command = [*before, sys.executable, "-m", "eng5_runner", *words]
             process: Process | subprocess.Popen[bytes] = subprocess.Popen(
-                command, cwd=cwd, env=variables, stdin=given, stdout=out, stderr=err
+                command, cwd=cwd, env=variables, stdin=given, stdout=out, stderr=err, start_new_session=True
             )
         else:
             streams = (given.fileno(), out.fileno(), err.fileno())

@@ -465,7 +465,7 @@ class Settings:
     json_lines: Annotated[bool, Option("Write JSON lines to standard output.", OUTPUT, common=True, flag="--json")] = (
         False
     )
-    yes: Annotated[bool, Option("Do not ask before money may be spent.", RUN, common=True)] = False
+    yes: Annotated[bool, Option("Agree beforehand that money may be spent.", RUN, common=True)] = False
 
 
 def _rows() -> Iterator[Setting]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from eng5_runner.app.resume import resume_run
+from eng5_runner.app.resume import LeftToPay, left_to_pay, resume_run
 from eng5_runner.app.session import Finished, Watch
+from eng5_runner.cli.agreement import agrees
 from eng5_runner.cli.commands.execute import show_end
 from eng5_runner.cli.narrate import Narrator, people
+from eng5_runner.reports.figures import usd
 
 
 def resume(
@@ -17,6 +19,7 @@ def resume(
     verbose: bool,
     max_cost: float | None = None,
     metrics_port: int | None = None,
+    yes: bool = False,
 ) -> int:
     """Continue a run, narrate it, and show how it ended.
 
@@ -26,6 +29,9 @@ def resume(
     Raises:
         RunnerError: what stood in the way.
     """
+    left = None if yes else left_to_pay(run_directory, max_cost=max_cost)
+    if left is not None and not agrees(_question(left), is_limited=left.limit_usd is not None):
+        return 0
     narrator = Narrator(console=people(), json_lines=json_lines)
     with narrator.live():
         watch = Watch(emit=narrator.emit, metrics_port=metrics_port, owns_process=True)
@@ -33,6 +39,14 @@ def resume(
     if finished.was_done:
         _say_why_nothing_is_left(finished, narrator)
     return show_end(finished, narrator)
+
+
+def _question(left: LeftToPay) -> str:
+    price = "at a price that --mode plan shows"
+    if left.usd_each is not None:
+        price = f"for about {usd(left.usd_each * left.comparisons)} USD, as those so far"
+    limit = "" if left.limit_usd is None else f", within the limit of {left.limit_usd:g} USD"
+    return f"Go on: {left.comparisons} comparisons are left, {price}{limit}?"
 
 
 def _say_why_nothing_is_left(finished: Finished, narrator: Narrator) -> None:

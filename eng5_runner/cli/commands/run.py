@@ -10,12 +10,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from eng5_runner.app.assemble import executes_remotely
 from eng5_runner.app.plan import PlannedRun, log_plan, plan_run, read_study, save_plan
 from eng5_runner.app.settings import Resolved, Settings
+from eng5_runner.cli.agreement import agrees
 from eng5_runner.cli.narrate import inventory_progress, people, write_json
 from eng5_runner.core.inputs import Finding
 from eng5_runner.core.spec import Mode
 from eng5_runner.inventory.read import Assets
+from eng5_runner.planning.candidates import ServiceModels
 from eng5_runner.reports.terminal_plan import plan_facts, price_in_words, show_plan
 
 
@@ -30,7 +33,7 @@ def run(resolved: Resolved) -> int:
     """
     settings, console = resolved.settings, people()
     assets = read_and_show(settings, console)
-    planned = plan_run(resolved, assets, are_shown=True)
+    planned = plan_run(resolved, assets, service=_service_models(settings), are_shown=True)
     for warning in planned.warnings:
         if settings.json_lines:
             write_json({"event": "Warning", "about": "judge", "message": warning})
@@ -79,11 +82,25 @@ def _findings(findings: tuple[Finding, ...]) -> Table:
     return table
 
 
+def _service_models(settings: Settings) -> ServiceModels | None:
+    """What a given LLM provider service says of its models."""
+    if not executes_remotely(settings):
+        return None
+    # Loaded only where there is a service to ask: a plan needs no HTTP.
+    from eng5_runner.app.look_ahead import models_of_service
+
+    return models_of_service(settings)
+
+
 def _confirm(planned: PlannedRun, *, settings: Settings) -> None:
-    """Before money may be spent a person at a terminal is asked; a script agrees by running."""
-    judge = planned.plan.judge
-    is_free = judge is not None and judge.pricing.offline and planned.plan.own_prompt
-    asks = planned.spec.send and not is_free and not settings.yes and not settings.json_lines
+    """Before money may be spent the person agrees: at the terminal, by `--yes`, or by a cost limit.
+
+    Raises:
+        UsageError: nobody can be asked, and nothing says that the money may be spent.
+        typer.Exit: the person does not agree.
+    """
+    if settings.yes or not planned.spec.send or planned.plan.costs_nothing:
+        return
     question = f"Send this request: {price_in_words(planned.plan)}?"
-    if asks and people().is_terminal and not typer.confirm(question, err=True):
+    if not agrees(question, is_limited=settings.max_cost is not None):
         raise typer.Exit(0)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from eng5_runner.contracts.request import LLMConfigOverrides
+from eng5_runner.contracts.request import LLMConfigOverrides, Provider
 from eng5_runner.contracts.services import ModelEntry, ModelManifest
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.errors import ConfigurationError
@@ -20,7 +20,7 @@ async def check_judge_known(spec: RunSpec, *, models: Models, clock: Clock) -> F
         ServiceUnavailable: the service does not answer.
     """
     manifest = await models.models()
-    findings = Findings()
+    findings = Findings(checks=list(system_prompt_notes(spec)))
     judge = spec.judge
     if judge is None or judge.provider_override is None:
         findings.checks.append(f"the LLM provider service knows {manifest.total_models} models; its default judges")
@@ -43,6 +43,14 @@ async def check_judge_known(spec: RunSpec, *, models: Models, clock: Clock) -> F
     if wanted is not None and model is not None and model.is_deprecated:
         findings.warn(f"the model {wanted} is deprecated", remedy="Choose another with --llm-model.")
     return findings
+
+
+def system_prompt_notes(spec: RunSpec) -> Iterator[str]:
+    """Whose system prompt a language model gets where the run gives none: two judges can differ in that alone."""
+    judge = spec.judge or LLMConfigOverrides()
+    may_be_model = spec.target.stack == "remote" or judge.provider_override not in (None, Provider.MOCK)
+    if judge.system_prompt_override is None and may_be_model:
+        yield "no --system-prompt is given: the judge gets the service's own"
 
 
 def _models_of(provider: str, *, manifest: ModelManifest) -> Sequence[ModelEntry]:

@@ -26,7 +26,7 @@ from eng5_runner.run.ports import (
 )
 from eng5_runner.run.preflight.assignment import ask_assignment
 from eng5_runner.run.preflight.clock import compare_clocks
-from eng5_runner.run.preflight.judge import check_judge_known
+from eng5_runner.run.preflight.judge import check_judge_known, system_prompt_notes
 from eng5_runner.run.preflight.study_options import check_study_options, goes_beyond
 
 # A check is skipped if one of these failed.
@@ -117,7 +117,7 @@ def _checks(spec: RunSpec, *, inputs: Inputs, texts: Mapping[str, bytes], ports:
         yield "LLM provider", partial(_check_llm_provider, models, clock=ports.clock)
         yield "judge", partial(check_judge_known, spec, models=models, clock=ports.clock)
     elif broker is not None:
-        yield "judge", _warn_of_unchecked_judge
+        yield "judge", partial(_warn_of_unchecked_judge, spec)
     if cj is not None:
         yield "CJ service", partial(_check_cj, spec, cj=cj, clock=ports.clock)
         if goes_beyond(spec):
@@ -155,8 +155,8 @@ async def _check_llm_provider(models: Models, *, clock: Clock) -> Findings:
     return findings
 
 
-async def _warn_of_unchecked_judge() -> Findings:
-    findings = Findings()
+async def _warn_of_unchecked_judge(spec: RunSpec) -> Findings:
+    findings = Findings(checks=list(system_prompt_notes(spec)))
     text = "provider and model were not checked, and the CJ service never answers if it does not know them"
     findings.warn(text, remedy="Give --llm-provider-service-url.")
     return findings

@@ -86,6 +86,7 @@ def environ_for(path: Path, url: str, *, provider: str = "openai", **settings: s
         KEYS[provider]: KEY,
         f"ENG5_{PROVIDERS[provider]}_BASE_URL": url if provider == "anthropic" else f"{url}/v1",
         "ENG5_MODELS_FILE": str(file),
+        "ENG5_YES": "1",  # there is no terminal to ask at
     }
 
 

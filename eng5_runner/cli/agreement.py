@@ -1,0 +1,78 @@
+"""The question before money is spent. It goes to the terminal, also where the output goes to a pipe or a file.
+
+if not agrees("Send this request: 210 comparisons for 0.01–0.04 USD?", is_limited=False):
+raise typer.Exit(0)
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+import typer
+
+from eng5_runner.cli.standard_error import StandardError
+from eng5_runner.errors import UsageError
+
+_TERMINAL = "/dev/tty"
+_YES = frozenset(("y", "yes"))
+_INTERRUPTED = 130
+
+
+def agrees(question: str, *, is_limited: bool) -> bool:
+    """Whether the person at the terminal agrees. Where nobody can be asked, a cost limit is the agreement.
+
+    Args:
+        question: with the price, and a question mark at its end.
+        is_limited: whether a cost limit says how much may be spent.
+
+    Raises:
+        UsageError: nobody can be asked, and nothing says that the money may be spent.
+        typer.Exit: the person pressed Ctrl-C.
+    """
+    with _terminal() as terminal:
+        if terminal is not None:
+            return _answer(question, *terminal)
+    if is_limited:
+        return True
+    raise UsageError(
+        f"{question} Nobody can be asked, as there is no terminal. Nothing was sent or spent.",
+        remedy="Give --yes to agree, or --max-cost to say how much may be spent.",
+    )
+
+
+def _answer(question: str, read: TextIO, write: TextIO) -> bool:
+    write.write(f"{question} [y/N]: ")
+    write.flush()
+    try:
+        line = read.readline()
+    except KeyboardInterrupt:
+        write.write("\n")
+        raise typer.Exit(_INTERRUPTED) from None
+    if not line.endswith("\n"):  # Ctrl-D
+        write.write("\n")
+    return line.strip().lower() in _YES
+
+
+@contextmanager
+def _terminal() -> Iterator[tuple[TextIO, TextIO] | None]:
+    """To read from and to write to; None if there is no terminal, or if it belongs to another job than this one."""
+    try:
+        handle = os.open(_TERMINAL, os.O_RDWR | os.O_NOCTTY)
+    except (OSError, AttributeError):  # no controlling terminal; Windows has neither the file nor the flag
+        has_both = sys.stdin is not None and sys.stdin.isatty() and StandardError().isatty()
+        yield (sys.stdin, sys.stderr) if has_both else None
+        return
+    with open(handle, "rb", buffering=0) as raw:  # noqa: PTH123 - a descriptor
+        # A job in the background would be stopped when it reads.
+        if os.tcgetpgrp(handle) != os.getpgrp():
+            yield None
+            return
+        with (
+            open(os.dup(raw.fileno()), encoding="utf-8", errors="replace") as read,  # noqa: PTH123 - a descriptor
+            open(os.dup(raw.fileno()), "w", encoding="utf-8", errors="replace") as write,  # noqa: PTH123 - a descriptor
+        ):
+            yield read, write
