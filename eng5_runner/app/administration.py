@@ -32,6 +32,7 @@ from eng5_runner.inventory.safe_files import read_bytes
 from eng5_runner.inventory.text import normal, plain_text
 from eng5_runner.run.anchor_registration import AnchorToRegister
 from eng5_runner.transport.http import Service, http_session
+from eng5_runner.transport.stack_secret import StackSecret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +71,7 @@ async def administration(
         raise no_token(environment)
     headers = {"Content-Type": "application/json", "X-Correlation-ID": str(new_run_id())}
     headers |= {"Authorization": f"Bearer {token.value}"} if token else {}
-    async with http_session(connections=1) as session:
+    async with http_session(connections=1, secret=StackSecret.of(environment)) as session:
         yield CJAdminClient(
             Service(session=session, name="CJ service", url=url, setting="--cj-service-url", headers=headers)
         )

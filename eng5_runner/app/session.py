@@ -38,6 +38,7 @@ from eng5_runner.run.hydrate import Hydrated, hydrate, write
 from eng5_runner.run.pipeline import Session, drive
 from eng5_runner.run.ports import Notice, Update, WorkLeft
 from eng5_runner.run.run_directory import has_begun
+from eng5_runner.transport.stack_secret import StackSecret
 
 # After the first interruption, the time that the running stage has to end by itself (seconds).
 DRAIN_SECONDS = 8.0
@@ -188,6 +189,7 @@ async def _drive(session: Session, *, work: SessionWork, stop: asyncio.Event) ->
             token=child.token if child else bearer,
             kafka_password=kafka_password(),
             trace=trace_of(os.environ).headers,
+            secret=child.secret if child else StackSecret.of(os.environ),
         )
         async with ports as opened:
             ours = (*local_checks(spec, folder=work.run_directory), *login_check(spec, token))
