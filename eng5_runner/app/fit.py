@@ -28,19 +28,24 @@ def fit(
     grade_scale: str | None = None,
     prior_sd: float | str = "auto",
     position_effect: bool = True,
+    keep_repeats: bool = False,
 ) -> FitResult:
     """Place the items of a table of comparisons on one scale, and with anchors project grades.
 
     Args:
         table: a CSV file or rows (column → value) with the columns `item_a` (shown first), `item_b` and `winner` (`a`,
-            `b`, `tie`, or empty); the columns `count` and `judge` are optional.
+            `b`, `tie`, or empty), or `candidate_chosen` and `candidate_not_chosen`, or other programs' names for them;
+            the columns `count` and `judge` are optional. `.table.columns` says what the columns were taken for.
         anchors: items whose grade is known: a CSV file or rows with the columns `item` and `grade`.
         grade_scale: the grade scale of the anchors, such as `eng5_np_legacy_9_step`; goes with `anchors`.
         prior_sd: standard deviation of the prior on positions, in logits; `"auto"` estimates it.
-        position_effect: whether to estimate the advantage of being shown first.
+        position_effect: whether to estimate the advantage of being shown first. It is left out where the places cannot
+            tell it, such as where the winner always stands first.
+        keep_repeats: whether repeats of a question that always agree count each time, and not once.
 
     Returns:
-        The fit: `.items` (positions and standard errors in logits), `.reliability` (0 to 1), `.to_csv()`, `.to_json()`.
+        The fit: `.items` (positions and standard errors in logits), `.reliability` (0 to 1, or why it is not defined),
+        `.to_csv()`, `.to_json()`.
 
     Raises:
         InputsMissing: a file is not there.
@@ -71,7 +76,12 @@ def fit(
         known = _content(anchors, name=name, is_heading=is_grades_heading)
         grades = parse_anchors(known, name=name, scale=scale, items=items)
     return fit_comparisons(
-        comparisons, prior_sd=sd, estimate_position_effect=position_effect, anchors=grades, scale=scale
+        comparisons,
+        prior_sd=sd,
+        estimate_position_effect=position_effect,
+        keep_repeats=keep_repeats,
+        anchors=grades,
+        scale=scale,
     )
 
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from eng5_runner.reports.figures import ABSENT, between, number, percent
 from eng5_runner.reports.markdown import block, inline, table
+from eng5_runner.reports.reliability import own_order
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.judge import (
     AnchorAlignment,
@@ -115,9 +116,8 @@ def _anchors(artefact: Artefact, alignment: AnchorAlignment) -> Iterator[str]:
     )
     model = artefact.bt_model
     if model is not None:
-        reliability = model.reliability
         yield (
-            f"Reliability of this order: {number(reliability.empirical_bayes)} {between(reliability.interval_90)}. "
+            f"Reliability of this order: {own_order(artefact)}. "
             "It says how repeatable the judge's order is, not how right."
         )
         if model.se_ratio_by_pair is not None:

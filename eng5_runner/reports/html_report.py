@@ -13,8 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from xml.etree.ElementTree import Element
 
 from eng5_runner.reports.chart import caterpillar
-from eng5_runner.reports.figures import ABSENT, number, percent, span, usd
+from eng5_runner.reports.figures import ABSENT, number, percent, usd
 from eng5_runner.reports.html import Child, element, page, table
+from eng5_runner.reports.reliability import own_order
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.measurement import BTEntry, GradeProjection, GradesAvailable
 from eng5_runner.results.artefact.study import DocumentRecord, EssayFile
@@ -64,7 +65,7 @@ def _summary(artefact: Artefact) -> Iterator[Child]:
         ("essays", f"{len(artefact.inputs.students)} students, {len(artefact.inputs.anchors)} anchors"),
         ("judge", judges or "none was asked"),
         ("comparisons", f"{counts.judged} judged, {counts.failed} failed"),
-        ("reliability", _reliability(artefact)),
+        ("reliability", own_order(artefact)),
         ("order of the anchors against their grades", ABSENT if tau is None else f"Kendall τ-b {number(tau)}"),
         (
             "grades",
@@ -77,14 +78,6 @@ def _summary(artefact: Artefact) -> Iterator[Child]:
     yield element(
         "dl", *(part for name, fact in facts for part in (element("dt", name), element("dd", fact))), class_="facts"
     )
-
-
-def _reliability(artefact: Artefact) -> str:
-    """With its interval."""
-    if artefact.bt_model is None:
-        return ABSENT
-    reliability = artefact.bt_model.reliability
-    return f"{number(reliability.empirical_bayes)}, 90% interval {span(reliability.interval_90)}"
 
 
 def _centres(artefact: Artefact) -> dict[str, float]:
@@ -209,7 +202,7 @@ def _fit(artefact: Artefact) -> Iterator[Child]:
         advantage = f"{number(effect.estimate, sign=True)} ± {number(effect.standard_error)} logits"
     lines = (
         ("method", model.method),
-        ("reliability of the order", _reliability(artefact)),
+        ("reliability of the order", own_order(artefact)),
         (
             "spread σ of the positions",
             f"{number(model.prior_sd)} logits, {'estimated' if model.prior_sd_estimated else 'set'}",

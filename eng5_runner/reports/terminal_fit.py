@@ -43,6 +43,7 @@ def _table(result: FitResult) -> Table:
 def _whole(result: FitResult) -> Iterator[str]:
     table, model = result.table, result.model
     origin = "estimated" if model.prior_sd_estimated else "as given"
+    yield f"read {table.columns}"
     yield (
         f"{table.comparisons.weight.sum():.0f} comparisons of {len(result.items)} items, {table.missing} missing; "
         f"prior sd {model.prior_sd:.2f} logits ({origin})"
@@ -54,6 +55,15 @@ def _whole(result: FitResult) -> Iterator[str]:
         )
     if not model.converged:
         yield "the fit has not converged; do not use it"
+    if table.with_itself:
+        yield f"{table.with_itself} rows compare an item with itself and are left out"
+    if result.repeats_left_out:
+        yield (
+            f"{result.repeats_left_out} of {table.comparisons.weight.sum():.0f} comparisons repeat a question and "
+            "always agree: each question counts once (--keep-repeats counts all)"
+        )
+    if result.position_effect_left_out is not None:
+        yield f"no advantage of being shown first is estimated: {result.position_effect_left_out}"
     effect = result.position_effect
     if effect is not None:
         low, high = effect.interval
@@ -64,11 +74,21 @@ def _whole(result: FitResult) -> Iterator[str]:
 
 
 def _reliability(result: FitResult) -> Iterator[str]:
-    low, high = result.reliability.interval
-    yield f"reliability: {result.reliability.eb:.2f} (90% interval {low:.2f} to {high:.2f})"
-    ssr = result.reliability.ssr
-    figure = "undefined here" if ssr is None else f"{ssr:.2f}"
+    stated = result.reliability
+    if stated.interval is None:
+        yield f"reliability: not defined; {stated.undefined}"
+    else:
+        low, high = stated.interval
+        yield f"reliability: {stated.eb:.2f} (90% interval {low:.2f} to {high:.2f})"
+    figure = "not defined here" if stated.ssr is None else f"{stated.ssr:.2f}"
     yield f"scale separation reliability, to compare with other studies: {figure}; inflated where pairing was adaptive"
+    if stated.spread_at_limit == "upper":
+        yield (
+            "the spread of the items is at its limit: the comparisons never contradict the order, so they do not "
+            "say how far apart the items are"
+        )
+    if stated.spread_at_limit == "lower":
+        yield "the spread of the items is at its limit: the comparisons show no difference between them"
 
 
 def _consistency(result: FitResult) -> Iterator[str]:

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from eng5_runner.reports.anchor_markdown import ANCHOR_REPORT_NAME
 from eng5_runner.reports.figures import ABSENT, number, span, usd
+from eng5_runner.reports.reliability import own_order
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.judge import AnchorAlignment
 from eng5_runner.results.artefact.measurement import BTEntry, GradeProjection, GradesUnavailable
@@ -85,8 +86,7 @@ def _anchors(artefact: Artefact) -> Table:
 
 def _precision(console: Console, artefact: Artefact) -> None:
     if artefact.bt_model is not None:
-        reliability = artefact.bt_model.reliability
-        figure = f"{number(reliability.empirical_bayes)} (90% interval {span(reliability.interval_90)})"
+        figure = own_order(artefact)
         console.print(f"reliability of the judge's order: {figure}; it says nothing of agreement with teachers")
     alignment = artefact.anchor_alignment
     if alignment is not None and alignment.kendall_tau_b is not None:

@@ -1,26 +1,38 @@
 """Tables of comparisons and of known grades, from a table that was read or from rows of a program.
 
 A table of comparisons has the columns `item_a` (shown first), `item_b` and `winner` (`a`, `b`, `tie`, or empty where
-there was no judgement), and may have `count` and `judge`. A table of anchors has `item` (or `anchor_id`) and `grade`.
+there was no judgement), or `candidate_chosen` and `candidate_not_chosen`, or names that other programs use for them
+(`comparison_columns`); it may have `count` and `judge`. A table of anchors has `item` (or `anchor_id`) and `grade`.
 Every error names the table, the row and the column.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from eng5_runner.contracts.grade_scales import GradeScale
 from eng5_runner.errors import InputsInvalid
-from eng5_runner.measure.model.comparisons import Comparisons, comparisons_counted
+from eng5_runner.measure.model.comparisons import Comparisons, comparisons_counted, merged
+from eng5_runner.measure.quality.places import confounding, share_of_first
+from eng5_runner.measure.quality.reliability import FEWEST_ITEMS
+from eng5_runner.results.comparison_columns import Columns, names_win, place_of, read_heading, says_nothing
 from eng5_runner.table import Table, column_key, number
 
 Records: TypeAlias = Iterable[Mapping[str, object]]
 """Rows of a program: column → value, such as `csv.DictReader(file)` or pandas' `frame.to_dict("records")`."""
 
-_OUTCOMES = MappingProxyType({"a": 1.0, "b": 0.0, "tie": 0.5, "": None})
+Places: TypeAlias = Literal["known", "not stated", "winner first", "winner last", "confounded"]
+
+_ITEM_KEYS = frozenset({"item", "anchorid"})
+_TIE = 0.5
+# A winner that stands in one place this often is written there: no judge prefers a place so much.
+_NEARLY_ALWAYS = 0.97
+# A larger share of rows that compare an item with itself is no slip.
+_MOST_SLIPS = 0.01
+# From this much on, an effect of the place would take over differences between the items (see `confounding`).
+_CONFOUNDED = 0.25
 _MOST_COUNT = 1_000_000_000
 
 
@@ -31,14 +43,27 @@ class ComparisonTable:
     Attributes:
         comparisons: all comparisons that have a winner or a tie.
         judges: the comparisons of each judge; empty if the table names no judges.
+        columns: what the columns were taken for.
+        places: what the places say about an advantage of being shown first. Where they are `not stated`, or the table
+            writes the `winner first` (or last) in at least 97% of the rows, the first of a pair in `comparisons` is the
+            one whose name comes first. `confounded` means that items always, or nearly, stand in the same place.
         missing: the number of comparisons without a winner.
+        with_itself: the number of rows that compare an item with itself; they are left out.
         ties: the number of ties.
     """
 
     comparisons: Comparisons
     judges: Mapping[str, Comparisons]
+    columns: Columns
+    places: Places
     missing: int
+    with_itself: int
     ties: int
+
+    @property
+    def by_judge(self) -> Sequence[Comparisons]:
+        """The comparisons of each judge; all together where the table names no judges."""
+        return tuple(self.judges.values()) or (self.comparisons,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,40 +82,43 @@ class _Row:
 
 
 @dataclass(frozen=True, slots=True)
-class _Columns:
-    """The columns that a table must have, and all names that are known, by `column_key`."""
+class _Heading:
+    """The names of the columns, and where they stand."""
 
-    required: tuple[str, ...]
-    names: Mapping[str, str]
+    names: Sequence[str]
+    place: str
 
-    def is_heading(self, keys: Iterable[str]) -> bool:
-        """Whether a row with these keys is the heading."""
-        return set(self.required) <= {self.names.get(key) for key in keys}
-
-    def names_of(self, heading: Iterable[str], *, place: str) -> list[str]:
-        """The heading under our names.
-
-        Raises:
-            InputsInvalid: a required column is missing or there twice.
-        """
-        columns = [self.names.get(column_key(name), name) for name in heading]
-        lacking = [name for name in self.required if columns.count(name) != 1]
-        if lacking:
-            raise InputsInvalid(
-                f"{place}: the column {lacking[0]} is needed once; the heading has {', '.join(columns) or 'nothing'}.",
-                remedy=f"Give the table a heading line with the columns {', '.join(self.required)}.",
-            )
-        return columns
+    def lacks(self, column: str, *, needed: str) -> InputsInvalid:
+        return InputsInvalid(
+            f"{self.place}: the column {column} is needed once; the heading has {', '.join(self.names) or 'nothing'}.",
+            remedy=f"Give the table a heading line with the columns {needed}.",
+        )
 
 
-_COMPARISONS = _Columns(
-    ("item_a", "item_b", "winner"),
-    MappingProxyType({"itema": "item_a", "itemb": "item_b", "winner": "winner", "count": "count", "judge": "judge"}),
-)
-_ANCHORS = _Columns(("item", "grade"), MappingProxyType({"item": "item", "anchorid": "item", "grade": "grade"}))
+def is_comparisons_heading(keys: Iterable[str]) -> bool:
+    """Whether a row with these keys (`column_key`) is the heading of a table of comparisons."""
+    try:
+        read_heading([*keys])
+    except LookupError:
+        return False
+    return True
 
-is_comparisons_heading = _COMPARISONS.is_heading
-is_grades_heading = _ANCHORS.is_heading
+
+def is_grades_heading(keys: Iterable[str]) -> bool:
+    """Whether a row with these keys (`column_key`) is the heading of a table of grades."""
+    have = set(keys)
+    return "grade" in have and bool(have & _ITEM_KEYS)
+
+
+def _grade_columns(heading: _Heading) -> tuple[str, str]:
+    """The headings of the items and of their grades."""
+    keys = [column_key(name) for name in heading.names]
+    for name, known in (("item", _ITEM_KEYS), ("grade", {"grade"})):
+        if sum(key in known for key in keys) != 1:
+            raise heading.lacks(name, needed="item, grade")
+    return next(heading.names[place] for place, key in enumerate(keys) if key in _ITEM_KEYS), heading.names[
+        keys.index("grade")
+    ]
 
 
 def parse_comparisons(table: Table | Records, *, name: str) -> ComparisonTable:
@@ -103,31 +131,93 @@ def parse_comparisons(table: Table | Records, *, name: str) -> ComparisonTable:
     Raises:
         InputsInvalid: the table has an error; the message names row and column.
     """
-    items: set[str] = set()
-    missing, ties = 0, 0
-    by_judge: dict[str, list[tuple[str, str, float, int]]] = {}
-    for row in _rows(table, columns=_COMPARISONS, name=name):
-        first, second = _pair(row)
-        items |= {first, second}
-        outcome, count = _outcome(row), _count(row)
-        if outcome is None:
-            missing += count
-            continue
-        ties += count if outcome == _OUTCOMES["tie"] else 0
-        by_judge.setdefault(row.cell("judge"), []).append((first, second, outcome, count))
-    names = sorted(items)
-    every = [comparison for comparisons in by_judge.values() for comparison in comparisons]
-    if not sum(count for *_, count in every):
+    heading, rows = _rows(table, name=name)
+    try:
+        columns = read_heading(heading.names)
+    except LookupError as error:
+        needed = "item_a, item_b, winner, or candidate_chosen, candidate_not_chosen"
+        raise heading.lacks(str(error.args[0]), needed=needed) from None
+    every = list(rows)
+    sound = _of_two_items(every, columns)
+    judged = list(_judged(sound, columns))
+    missing = sum(row.count for row in judged if row.outcome is None)
+    decided = [(row, row.outcome) for row in judged if row.outcome is not None]
+    if not sum(row.count for row, _ in decided):
         raise InputsInvalid(
-            f"{name} has no comparison with a winner.", remedy="Fill the column winner with a, b or tie."
+            f"{name} has no comparison with a winner.", remedy=f"Fill the column {columns.winner} with a, b or tie."
         )
+    names = sorted({item for row in judged for item in (row.first, row.second)})
+    as_shown = comparisons_counted(names, [(row.first, row.second, won, row.count) for row, won in decided])
+    places = _places(as_shown) if columns.loser is None else "not stated"
+    by_judge: dict[str, list[tuple[str, str, float, int]]] = {}
+    for row, won in decided:
+        turned = places in {"not stated", "winner first", "winner last"} and row.second < row.first
+        pair = (row.second, row.first, 1.0 - won) if turned else (row.first, row.second, won)
+        by_judge.setdefault(row.judge, []).append((*pair, row.count))
     judges = {judge: comparisons_counted(names, by_judge[judge]) for judge in sorted(by_judge)}
     return ComparisonTable(
-        comparisons=comparisons_counted(names, every),
+        comparisons=merged(tuple(judges.values())),
         judges=judges if set(judges) != {""} else {},
+        columns=columns,
+        places=places,
         missing=missing,
-        ties=ties,
+        with_itself=len(every) - len(sound),
+        ties=sum(row.count for row, won in decided if won == _TIE),
     )
+
+
+def _places(as_shown: Comparisons) -> Places:
+    share = share_of_first(as_shown)
+    if share is not None and share >= _NEARLY_ALWAYS:
+        return "winner first"
+    if share is not None and share <= 1.0 - _NEARLY_ALWAYS:
+        return "winner last"
+    enough = len(as_shown.items) >= FEWEST_ITEMS
+    return "confounded" if enough and confounding(as_shown) >= _CONFOUNDED else "known"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judged:
+    """A row of a table of comparisons; an outcome of None means that there was no judgement."""
+
+    first: str
+    second: str
+    outcome: float | None
+    judge: str
+    count: int
+
+
+def _of_two_items(rows: Sequence[_Row], columns: Columns) -> Sequence[_Row]:
+    """The rows without those that compare an item with itself: a few slips are no reason to refuse a table."""
+    slips = []
+    for row in rows:
+        for column in columns.pair:
+            if not row.cell(column):
+                raise row.wrong(column, "it is empty", remedy="Name the two items of every comparison.")
+        if len({row.cell(column) for column in columns.pair}) == 1:
+            slips.append(row)
+    if len(slips) > _MOST_SLIPS * len(rows):
+        second = columns.pair[1]
+        raise slips[0].wrong(
+            second, f"{slips[0].cell(second)!r} is compared with itself", remedy="Correct the row, or take it out."
+        )
+    return [row for row in rows if row not in slips] if slips else rows
+
+
+def _judged(rows: Sequence[_Row], columns: Columns) -> Iterator[_Judged]:
+    first, second = columns.pair
+    pairs = [(row.cell(first), row.cell(second)) for row in rows]
+    winners = [(*pair, row.cell(columns.winner)) for row, pair in zip(rows, pairs, strict=True)]
+    named = names_win(winners, column=columns.winner)
+    for row, pair in zip(rows, pairs, strict=True):
+        outcome = 1.0 if columns.loser is not None else _outcome(row, pair, column=columns.winner, named=named)
+        yield _Judged(
+            first=pair[0],
+            second=pair[1],
+            outcome=outcome,
+            judge=row.cell(columns.judge) if columns.judge is not None else "",
+            count=1 if columns.count is None else _count(row, columns.count),
+        )
 
 
 def parse_anchors(table: Table | Records, *, name: str, scale: GradeScale, items: Sequence[str]) -> dict[str, int]:
@@ -143,8 +233,10 @@ def parse_anchors(table: Table | Records, *, name: str, scale: GradeScale, items
         InputsInvalid: the table has an error; the message names row and column.
     """
     known, anchors = set(items), dict[str, int]()
-    for row in _rows(table, columns=_ANCHORS, name=name):
-        item, grade = row.cell("item"), row.cell("grade")
+    heading, rows = _rows(table, name=name)
+    columns = _grade_columns(heading)
+    for row in rows:
+        item, grade = row.cell(columns[0]), row.cell(columns[1])
         if item not in known:
             raise row.wrong("item", f"{item!r} is in no comparison", remedy="Write it as in the table of comparisons.")
         if item in anchors:
@@ -158,61 +250,51 @@ def parse_anchors(table: Table | Records, *, name: str, scale: GradeScale, items
     return anchors
 
 
-def _pair(row: _Row) -> tuple[str, str]:
-    for column in ("item_a", "item_b"):
-        if not row.cell(column):
-            raise row.wrong(column, "it is empty", remedy="Name the two items of every comparison.")
-    if row.cell("item_a") == row.cell("item_b"):
+def _outcome(row: _Row, pair: tuple[str, str], *, column: str, named: bool) -> float | None:
+    winner = row.cell(column)
+    if named and winner in pair:
+        return float(winner == pair[0])
+    if says_nothing(winner):
+        return None
+    place = place_of(winner, column=column)
+    if place is None or (named and place != _TIE):
         raise row.wrong(
-            "item_b", f"{row.cell('item_b')!r} is compared with itself", remedy="Correct the row, or take it out."
+            column,
+            f"{winner!r} is no outcome" if not named else f"{winner!r} is none of the two items",
+            remedy="Write a, b or tie, or the item that won; leave it empty where there was no judgement.",
         )
-    return row.cell("item_a"), row.cell("item_b")
+    return place
 
 
-def _outcome(row: _Row) -> float | None:
-    winner = row.cell("winner").lower()
-    if winner not in _OUTCOMES:
-        raise row.wrong(
-            "winner",
-            f"{row.cell('winner')!r} is no outcome",
-            remedy="Write a, b or tie; leave it empty where there was no judgement.",
-        )
-    return _OUTCOMES[winner]
-
-
-def _count(row: _Row) -> int:
-    text = row.cell("count") or "1"
+def _count(row: _Row, column: str) -> int:
+    text = row.cell(column) or "1"
     try:
         count = number(text)
     except ValueError:
         count = -1.0
     if not (count.is_integer() and 0 <= count <= _MOST_COUNT):
-        raise row.wrong("count", f"{text!r} is not a whole number", remedy="Write how many comparisons the row counts.")
+        raise row.wrong(column, f"{text!r} is not a whole number", remedy="Write how many comparisons the row counts.")
     return int(count)
 
 
-def _rows(table: Table | Records, *, columns: _Columns, name: str) -> list[_Row]:
-    """The rows under the heading; rows without any cell are left out."""
-    return _table_rows(table, columns, name=name) if isinstance(table, Table) else _records(table, columns, name=name)
+def _rows(table: Table | Records, *, name: str) -> tuple[_Heading, Iterator[_Row]]:
+    """The heading, and the rows under it; rows without any cell are left out."""
+    if isinstance(table, Table):
+        return _Heading(table.heading, f"{name}, row {table.heading_number}"), _table_rows(table, name=name)
+    rows = [
+        _Row(name, place, {column: _as_cell(value) for column, value in record.items()})
+        for place, record in enumerate(table, start=1)
+    ]
+    return _Heading([*dict.fromkeys(column for row in rows for column in row.cells)], f"{name}, row 1"), iter(rows)
 
 
-def _table_rows(table: Table, columns: _Columns, *, name: str) -> list[_Row]:
-    names = columns.names_of(table.heading, place=f"{name}, row {table.heading_number}")
+def _table_rows(table: Table, *, name: str) -> Iterator[_Row]:
     if long := table.overlong():
         raise InputsInvalid(
-            f"{name}, row {long.number}: it has {len(long.cells)} cells, the heading {len(names)} columns.",
+            f"{name}, row {long.number}: it has {len(long.cells)} cells, the heading {len(table.heading)} columns.",
             remedy="Put names with commas into quotes.",
         )
-    return [_Row(name, row.number, dict(zip(names, row.cells, strict=True))) for row in table.rows]
-
-
-def _records(records: Records, columns: _Columns, *, name: str) -> list[_Row]:
-    """Rows of a program; the first has the number 1."""
-    rows = []
-    for place, record in enumerate(records, start=1):
-        names = columns.names_of(record, place=f"{name}, row {place}")
-        rows.append(_Row(name, place, dict(zip(names, map(_as_cell, record.values()), strict=True))))
-    return rows
+    yield from (_Row(name, row.number, dict(zip(table.heading, row.cells, strict=True))) for row in table.rows)
 
 
 def _as_cell(value: object) -> str:

@@ -17,7 +17,7 @@ from eng5_runner.core.rounding import ends, figure, rounded
 from eng5_runner.measure.grading.grades import Projection, Refusal, project
 from eng5_runner.measure.quality.clustered import errors_by_pair
 from eng5_runner.measure.quality.misfit import misfit
-from eng5_runner.measure.quality.reliability import draws_for, empirical_bayes, reliability_interval, separation
+from eng5_runner.measure.quality.reliability import draws_for, own_order
 from eng5_runner.measure.quality.split_half import split_half
 from eng5_runner.results.alignment import anchor_alignment
 from eng5_runner.results.artefact.judge import AnchorAlignment, JudgeQuality
@@ -161,12 +161,14 @@ def _reliability(study: JudgedStudy, *, adaptive: bool) -> Reliability:
     """The empirical-Bayes reliability is the headline; the others stand beside it to compare with other studies."""
     fitted, n = study.fitted, len(study.fitted.items)
     draws = draws_for(n)
-    interval = reliability_interval(fitted, fitted.comparisons, seed=SEED, draws=draws)
+    own = own_order(fitted, seed=SEED, draws=draws)
     return Reliability(
-        empirical_bayes=rounded(empirical_bayes(fitted)),
-        interval_90=ends(interval),
+        empirical_bayes=None if own.value is None else rounded(own.value),
+        interval_90=None if own.interval is None else ends(own.interval),
+        undefined=own.undefined,
+        spread_at_limit=own.spread_at_limit,
         bootstrap_draws=draws,
-        separation=figure(separation(fitted)),
+        separation=None if own.separation is None else rounded(own.separation),
         separation_inflated=adaptive,
         split_half=None if adaptive or n > _SPLIT_UP_TO else _split_half(study),
     )

@@ -15,12 +15,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from io import StringIO
+from typing import Literal, assert_never
 
 from eng5_runner.canonical import Json
 from eng5_runner.contracts.grade_scales import GradeScale
 from eng5_runner.measure.grading.grades import Refusal, Scale, StudentGrade, project
 from eng5_runner.measure.model.bradley_terry import Fit, fit
-from eng5_runner.measure.model.comparisons import Comparisons
+from eng5_runner.measure.model.comparisons import Comparisons, collapse_repeats, merged, repeats_that_agree
 from eng5_runner.measure.model.davidson import TiedFit, fit_ties
 from eng5_runner.measure.quality.clustered import errors_by_pair
 from eng5_runner.measure.quality.misfit import (
@@ -31,7 +32,7 @@ from eng5_runner.measure.quality.misfit import (
     repeat_consistency,
     swap_consistency,
 )
-from eng5_runner.measure.quality.reliability import draws_for, empirical_bayes, reliability_interval, separation
+from eng5_runner.measure.quality.reliability import draws_for, own_order
 from eng5_runner.measure.quality.triads import Triads, circular_triads
 from eng5_runner.results.comparison_table import ComparisonTable
 from eng5_runner.results.rows import Rows
@@ -82,15 +83,30 @@ class FitReliability:
     """How far the order can be trusted.
 
     Attributes:
-        eb: the empirical-Bayes reliability, 0 to 1.
-        interval: its 90% interval.
+        eb: the empirical-Bayes reliability, 0 to 1; None where it is not defined.
+        interval: its 90% interval, which always holds `eb`.
         ssr: the scale separation reliability, 0 to 1, to compare with other studies; None where it is undefined.
             Adaptive pairing inflates it.
+        undefined: why `eb` is None, in words.
+        spread_at_limit: whether the comparisons alone do not bound the spread of the items: `upper` where they never
+            contradict the order, `lower` where they show no difference.
     """
 
-    eb: float
-    interval: tuple[float, float]
+    eb: float | None
+    interval: tuple[float, float] | None
     ssr: float | None
+    undefined: str | None
+    spread_at_limit: Literal["upper", "lower"] | None
+
+    def to_json(self) -> dict[str, Json]:
+        """What is not known is null; `undefined` and `spread_at_limit` are only there where they apply."""
+        facts: dict[str, Json] = {
+            "eb": self.eb,
+            "interval": None if self.interval is None else list(self.interval),
+            "ssr": self.ssr,
+        }
+        exceptions = {"undefined": self.undefined, "spread_at_limit": self.spread_at_limit}
+        return facts | {name: reason for name, reason in exceptions.items() if reason is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +135,10 @@ class FitResult:
         reliability: how far the order can be trusted.
         outcomes: the grades that can be projected, from the lowest; empty without grades.
         grades_refused: why no grades are projected; None where they are, or where none were asked for.
+        position_effect_left_out: why no advantage of being shown first was estimated, in words; None where it was, and
+            where it was not asked for.
+        repeats_left_out: how many comparisons repeat a question of the same judge and count no second time, because all
+            repeats agree.
         table: the comparisons, as they were read.
         model: the fitted model, with θ and its covariance as arrays.
         ties_model: Davidson's model, with ties as an outcome of their own; None without ties, and where there are too
@@ -129,15 +149,20 @@ class FitResult:
     reliability: FitReliability
     outcomes: tuple[str, ...]
     grades_refused: str | None
+    position_effect_left_out: str | None
+    repeats_left_out: int
     table: ComparisonTable = field(repr=False)
     model: Fit = field(repr=False)
     ties_model: TiedFit | None = field(repr=False)
 
     def __repr__(self) -> str:
-        low, high = self.reliability.interval
+        low, high = self.reliability.interval or (None, None)
+        reliability = (
+            "not defined" if low is None else f"{self.reliability.eb:.2f} (90% interval {low:.2f} to {high:.2f})"
+        )
         return (
             f"FitResult: {len(self.items)} items, {self.table.comparisons.weight.sum():.0f} comparisons, "
-            f"reliability {self.reliability.eb:.2f} (90% interval {low:.2f} to {high:.2f})"
+            f"reliability {reliability}"
         )
 
     @property
@@ -153,17 +178,17 @@ class FitResult:
     @cached_property
     def repeats(self) -> Consistency:
         """How often the same pair in the same order got the same answer."""
-        return repeat_consistency(self.model)
+        return repeat_consistency(self.model, self.table.comparisons)
 
     @cached_property
     def swaps(self) -> Consistency:
         """How often the same pair in the other order got the same answer."""
-        return swap_consistency(self.model)
+        return swap_consistency(self.model, self.table.comparisons)
 
     @cached_property
     def clustered_error_ratio(self) -> float | None:
         """Mean standard error clustered by pair ÷ mean standard error; None where it cannot be estimated."""
-        robust = errors_by_pair(self.model) if len(self.items) <= _CLOSE_LOOK_UP_TO else None
+        robust = errors_by_pair(self.model, self.table.comparisons) if len(self.items) <= _CLOSE_LOOK_UP_TO else None
         return None if robust is None else float(robust.mean() / self.model.standard_errors.mean())
 
     @cached_property
@@ -192,11 +217,19 @@ class FitResult:
             else {"estimate": _rounded(effect.estimate), "se": _rounded(model.position_effect_se or 0.0)},
             "log_likelihood": _rounded(model.log_likelihood),
             "prior_sd": _rounded(model.prior_sd),
-            "reliability": asdict(self.reliability) | {"interval": list(self.reliability.interval)},
+            "reliability": self.reliability.to_json(),
             "components": model.components,
             "converged": model.converged,
         }
-        return facts | ({"grades_refused": self.grades_refused} if self.grades_refused else {})
+        columns = self.table.columns
+        exceptions: dict[str, Json] = {
+            "columns": None if columns.are_ours else columns.to_json(),
+            "position_effect_left_out": self.position_effect_left_out,
+            "repeats_left_out": self.repeats_left_out,
+            "rows_of_one_item_left_out": self.table.with_itself,
+            "grades_refused": self.grades_refused,
+        }
+        return facts | {name: value for name, value in exceptions.items() if value}
 
     def to_csv(self) -> bytes:
         """The items as a CSV table in UTF-8.
@@ -220,6 +253,7 @@ def fit_comparisons(
     *,
     prior_sd: float | None = None,
     estimate_position_effect: bool = True,
+    keep_repeats: bool = False,
     anchors: Mapping[str, int] | None = None,
     scale: GradeScale | None = None,
 ) -> FitResult:
@@ -228,24 +262,47 @@ def fit_comparisons(
     Args:
         table: the comparisons.
         prior_sd: standard deviation of the prior on positions, in logits; None estimates it.
-        estimate_position_effect: whether to estimate the advantage of being shown first.
+        estimate_position_effect: whether to estimate the advantage of being shown first. It is left out where the
+            places cannot tell it.
+        keep_repeats: whether repeats of a question that always agree count each time.
         anchors: the known grade of some items, as an index into the scale's grades; None projects no grades.
         scale: the grade scale of the anchors.
     """
-    model = fit(table.comparisons, prior_sd=prior_sd, position_effect=estimate_position_effect)
+    left_out = _places_that_say_nothing(table) if estimate_position_effect else None
+    estimated = estimate_position_effect and left_out is None
+    repeated = 0.0 if keep_repeats else repeats_that_agree(*table.by_judge)
+    data = merged([collapse_repeats(one) for one in table.by_judge]) if repeated else table.comparisons
+    model = fit(data, prior_sd=prior_sd, position_effect=estimated)
     grades = _Grades.of(model, anchors=anchors, scale=scale)
-    tied = None
-    if table.ties:
-        tied = fit_ties(table.comparisons, prior_sd=prior_sd, position_effect=estimate_position_effect)
     return FitResult(
-        items=Rows(list(_items(model, grades)), row_type=FittedItem),
+        items=Rows(list(_items(model, grades, asked=table.comparisons)), row_type=FittedItem),
         reliability=_reliability(model),
         outcomes=grades.outcomes,
         grades_refused=grades.refusal,
+        position_effect_left_out=left_out,
+        repeats_left_out=round(repeated),
         table=table,
         model=model,
-        ties_model=tied,
+        ties_model=fit_ties(data, prior_sd=prior_sd, position_effect=estimated) if table.ties else None,
     )
+
+
+def _places_that_say_nothing(table: ComparisonTable) -> str | None:
+    """Why the places cannot tell an advantage of being shown first, in words."""
+    match table.places:
+        case "known":
+            return None
+        case "not stated":
+            return "the table does not say which item was shown first"
+        case "winner first" | "winner last":
+            where = "first" if table.places == "winner first" else "second"
+            return (
+                f"the winner stands {where} in nearly every row, so the places say who won and not who was shown first"
+            )
+        case "confounded":
+            return "items stand mostly in the same place, so its effect cannot be told from their quality"
+        case _:
+            assert_never(table.places)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -288,8 +345,9 @@ class _Grades:
             yield "not_linked_to_anchors"
 
 
-def _items(model: Fit, grades: _Grades) -> Iterator[FittedItem]:
-    """The items, the highest first."""
+def _items(model: Fit, grades: _Grades, *, asked: Comparisons) -> Iterator[FittedItem]:
+    """The items, the highest first; comparisons and wins are counted with all repeats."""
+    counts, wins = asked.counts, asked.wins
     surprise, errors, flags, tied = misfit(model), model.standard_errors, model.flags, _in_ties(model.comparisons)
     sizes = Counter(model.component.tolist())
     largest = max(sorted(sizes), key=sizes.__getitem__)
@@ -302,8 +360,8 @@ def _items(model: Fit, grades: _Grades) -> Iterator[FittedItem]:
             item=item,
             theta=theta[index],
             se=_rounded(errors[index]),
-            comparisons=round(float(model.counts[index])),
-            wins=_rounded(model.wins[index]),
+            comparisons=round(float(counts[index])),
+            wins=_rounded(wins[index]),
             infit=_or_none(surprise.infit[index]),
             outfit=_or_none(surprise.outfit[index]),
             flags=(
@@ -325,11 +383,13 @@ def _in_ties(comparisons: Comparisons) -> frozenset[str]:
 
 
 def _reliability(model: Fit) -> FitReliability:
-    low, high = reliability_interval(model, model.comparisons, seed=_SEED, draws=draws_for(len(model.items)))
+    own = own_order(model, seed=_SEED, draws=draws_for(len(model.items)))
     return FitReliability(
-        eb=_rounded(empirical_bayes(model)),
-        interval=(_rounded(low), _rounded(high)),
-        ssr=_or_none(separation(model)),
+        eb=_or_none(own.value),
+        interval=None if own.interval is None else (_rounded(own.interval[0]), _rounded(own.interval[1])),
+        ssr=_or_none(own.separation),
+        undefined=own.undefined,
+        spread_at_limit=own.spread_at_limit,
     )
 
 

@@ -41,7 +41,9 @@ def test_rows_of_a_program_and_a_file_give_the_same_fit(tmp_path: Path) -> None:
 
 def test_a_fits_repr_says_how_large_and_how_reliable_it_is() -> None:
     text = repr(fit(ROWS, prior_sd=2))
-    assert text.startswith("FitResult: 3 items, 6 comparisons, reliability 0.")
+    assert text == "FitResult: 3 items, 6 comparisons, reliability not defined"
+    pairs = [{"candidate_chosen": a, "candidate_not_chosen": b} for a in "uvwxyz" for b in "uvwxyz" if a < b]
+    assert repr(fit(pairs)).startswith("FitResult: 6 items, 15 comparisons, reliability 0.")
 
 
 @pytest.mark.parametrize("start", FORMULA_STARTS)

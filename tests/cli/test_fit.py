@@ -15,6 +15,7 @@ from tests.support.runner import Ran, run
 from tests.support.studies import balanced_rounds, by_names, judged, reference
 
 NINE = ["F+", "E-", "E+", "D-", "D+", "C-", "C+", "B", "A"]
+UNLINKED = "the comparisons fall into 2 parts that nothing links"
 KEYS = {"item", "theta", "se", "comparisons", "wins", "infit", "outfit", "flags", "grade", "grade_probabilities"}
 
 
@@ -79,9 +80,10 @@ def test_the_json_object_has_its_keys_and_nothing_else_is_said(tmp_path: Path) -
     whole = fitted(ran)
     assert ran.err == ""
     assert set(whole) == {
-        *("items", "position_effect", "log_likelihood", "prior_sd", "reliability", "components", "converged")
+        *("items", "position_effect", "log_likelihood", "prior_sd", "reliability", "components", "converged"),
+        "position_effect_left_out",  # each item stands in one place only
     }
-    assert set(whole["reliability"]) == {"eb", "interval", "ssr"}
+    assert whole["reliability"] == {"eb": None, "interval": None, "ssr": None, "undefined": UNLINKED}
     assert all(set(entry) == KEYS for entry in whole["items"])
     thetas = [entry["theta"] for entry in whole["items"]]
     assert thetas == sorted(thetas, reverse=True)
@@ -116,9 +118,10 @@ def test_people_read_on_standard_error_how_far_to_trust_the_order(tmp_path: Path
     ran = run("fit", path, cwd=tmp_path)
     assert (ran.code, ran.out) == (0, "")
     for told in (
+        "read item_a as the item shown first, item_b as the one shown second, winner as the winner, judge as the judge",
         "25 comparisons of 4 items, 1 missing",
         "1 ties",
-        "reliability:",
+        "reliability: not defined; it needs at least 6 items",
         "inflated where pairing was adaptive",
         "advantage of being shown first",
         "same pair in the other order: 100%",
@@ -126,6 +129,34 @@ def test_people_read_on_standard_error_how_far_to_trust_the_order(tmp_path: Path
         "judge 1: 13 comparisons",
     ):
         assert told in ran.err
+
+
+def test_a_table_of_winners_and_losers_is_read_as_it_is(tmp_path: Path) -> None:
+    heading = "judge,candidate_chosen,candidate_not_chosen"
+    rows = [f"{judge},{a},{b}" for a in "pqrstuvw" for b in "pqrstuvw" if a < b for judge in ("j1", "j1", "j2")]
+    path = table(tmp_path / "t.csv", rows, heading=heading)
+    ran = run("fit", path, cwd=tmp_path)
+    assert ran.code == 0, ran.err
+    said = " ".join(ran.err.split())
+    for told in (
+        "read candidate_chosen as the winner and candidate_not_chosen as the loser, judge as the judge",
+        "28 of 84 comparisons repeat a question and always agree: each question counts once",
+        "no advantage of being shown first is estimated: the table does not say which item was shown first",
+    ):
+        assert told in said
+    once, kept = (fitted(run("fit", path, *flag, "--json", cwd=tmp_path)) for flag in ((), ("--keep-repeats",)))
+    assert [entry["item"] for entry in once["items"]] == list("pqrstuvw")
+    assert once["repeats_left_out"] == 28
+    assert once["columns"] == {"winner": "candidate_chosen", "loser": "candidate_not_chosen", "judge": "judge"}
+    assert "repeats_left_out" not in kept and kept["items"][0]["theta"] > once["items"][0]["theta"]
+
+
+def test_a_spread_that_nothing_bounds_is_told(tmp_path: Path) -> None:
+    pairs = [(a, b) for a in "pqrstuvw" for b in "pqrstuvw" if a < b]
+    path = table(tmp_path / "t.csv", [line for a, b in pairs for line in (f"{a},{b},a", f"{b},{a},b")])
+    assert "the spread of the items is at its limit: the comparisons never" in run("fit", path, cwd=tmp_path).err
+    whole = fitted(run("fit", path, "--json", cwd=tmp_path))
+    assert whole["reliability"]["spread_at_limit"] == "upper"
 
 
 def test_anchors_give_grades_with_probabilities(tmp_path: Path) -> None:

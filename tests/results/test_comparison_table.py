@@ -70,6 +70,59 @@ def test_judges_are_kept_apart_where_the_table_names_them():
     assert table("x,y,a,", head=f"{HEAD},judge").judges == {}, "a column without a name names nobody"
 
 
+@pytest.mark.parametrize(
+    ("head", "lines"),
+    [
+        ("candidate_chosen,candidate_not_chosen,judge", ["x,y,j", "y,z,k"]),
+        ("id,timeTaken,createdAt,judgeId,chosen,notChosen", ["1,3,t,j,x,y", "2,3,t,k,y,z"]),
+        ("ID1,ID2,better_id,model", ["x,y,x,j", "z,y,y,k"]),
+        ("object1,object2,result,judge", ["x,y,1,j", "z,y,0,k"]),
+        ("judge,a,b,chose_a", ["j,x,y,1", "k,z,y,0"]),
+        ('"","Judge ID",won,lost', ["1,j,x,y", "2,k,y,z"]),
+        ("Left,Right,Winner,assessor", ["x,y,left,j", "z,y,Right,k"]),
+        ("item_a,item_b,winner,rater", ["x,y,x,j", "z,y,y,k", "x,z,NA,k"]),
+        ("item_a,item_b,winner,judge", ["x,y,1,j", "z,y,2,k"]),
+        ("sequence,essay_a_id,essay_b_id,model,winner_id,loser_id,winner_position", ["1,x,y,j,x,y,a", "2,z,y,k,y,z,b"]),
+    ],
+)
+def test_the_forms_of_other_programs_say_the_same(head, lines):
+    found = table(*lines, head=head)
+    wins = dict(zip(found.comparisons.items, found.comparisons.wins.tolist(), strict=True))
+    assert wins == {"x": 1.0, "y": 1.0, "z": 0.0}
+    assert list(found.judges) == ["j", "k"]
+
+
+def test_items_called_as_places_are_told_from_places():
+    places = ("a,b,a", "b,a,b", "b,c,a", "c,a,b")
+    assert table(*places).comparisons.wins.tolist() == [3.0, 1.0, 0.0], "all are places: a means the first"
+    names = ("a,b,a", "b,a,a", "b,c,b", "c,a,c")
+    assert table(*names).comparisons.wins.tolist() == [2.0, 1.0, 1.0], "c is no place, so all are names"
+    both = ("a,b,a", "b,a,b")
+    assert table(*both, head="item_a,item_b,winner_id").comparisons.wins.tolist() == [1.0, 1.0], "an id is a name"
+
+
+def test_a_slip_in_a_hundred_rows_is_left_out_and_counted():
+    rows_of_two = [f"{a},{b},a" for a, b in ("xy", "yx", "yz") * 40]
+    found = table(*rows_of_two, "x,x,a")
+    assert (found.with_itself, found.comparisons.weight.sum()) == (1, 120.0)
+    assert "row 122, column item_b: 'x' is compared with itself" in refusal(*rows_of_two, "x,x,a", "x,x,b").message
+
+
+def test_a_winner_that_is_neither_of_the_two_is_refused():
+    assert (
+        "row 3, column winner_id: 'z' is none of the two" in refusal("x,y,x", "x,y,z", head="id1,id2,winner_id").message
+    )
+
+
+def test_what_the_places_say_is_told():
+    assert table("x,y,a", "y,x,b", "y,z,b", "z,y,a").places == "known"
+    assert table("x,y,a", "z,y,a").places == "winner first"
+    assert table("x,y,b", "z,y,b").places == "winner last"
+    by_name = [f"{a},{b},{'ab'[n % 2]}" for n, (a, b) in enumerate((a, b) for a in "uvwxyz" for b in "uvwxyz" if a < b)]
+    assert table(*by_name).places == "confounded"
+    assert table("x,y", head="won,lost").places == "not stated"
+
+
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 def test_the_delimiter_is_the_one_of_the_heading(delimiter):
     text = "\n".join(line.replace(",", delimiter) for line in (HEAD, "x,y,a", ",,", "y,x,b"))
@@ -129,7 +182,7 @@ def test_rows_of_a_program_are_read_as_a_file_would_be():
     assert rows(found) == [("1", "2", 0.0, 1.0), ("x", "y", 1.0, 2.0)]
     assert found.missing == 1
     with pytest.raises(InputsInvalid, match="rows, row 1, column winner"):
-        parse_comparisons([{"item_a": "x", "item_b": "y", "winner": "x"}], name="rows")
+        parse_comparisons([{"item_a": "x", "item_b": "y", "winner": "z"}], name="rows")
 
 
 def anchors(*lines: str, head: str = "item,grade") -> dict[str, int]:

@@ -10,7 +10,7 @@ import pytest
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
 from eng5_runner.measure.quality.clustered import errors_by_pair
 from eng5_runner.measure.quality.misfit import misfit
-from eng5_runner.measure.quality.reliability import draws_for, empirical_bayes, reliability_interval
+from eng5_runner.measure.quality.reliability import draws_for, empirical_bayes, reliability_interval, separation
 from eng5_runner.results.comparison_table import is_comparisons_heading, parse_comparisons
 from eng5_runner.results.fit import FitResult, FittedItem, fit_comparisons
 from eng5_runner.table import table_from_csv
@@ -65,18 +65,108 @@ def test_what_to_know_of_an_item_is_flagged():
     assert (of(result, "lone").infit, of(result, "lone").comparisons) == (None, 0)
 
 
-def test_reliability_comes_with_its_interval():
+def test_reliability_comes_with_an_interval_that_holds_it():
     result = fitted(*EVERY_PAIR)
     low, high = reliability_interval(result.model, result.model.comparisons, seed=1, draws=draws_for(6))
-    assert result.reliability.eb == pytest.approx(empirical_bayes(result.model), abs=1e-9)
-    assert result.reliability.interval == pytest.approx((low, high), abs=1e-9)
-    assert fitted("x,y,a", "p,q,a").reliability.ssr is None, "undefined where nothing links the parts"
+    value = empirical_bayes(result.model)
+    assert result.reliability.eb == pytest.approx(value, abs=1e-9)
+    assert result.reliability.interval == pytest.approx((min(low, value), max(high, value)), abs=1e-9)
+    assert (
+        fitted(
+            *(f"{a},{b},a" for a in "abcdefgh" for b in "abcdefgh" if a < b),
+            *(f"{b},{a},b" for a in "abcdefgh" for b in "abcdefgh" if a < b),
+        ).reliability.spread_at_limit
+        == "upper"
+    )
+    assert fitted(*ladder()).reliability.spread_at_limit is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        (["x,y,a"] * 5, "it needs at least 6 items"),
+        ([f"{a},{b},tie" for a, b in zip("abcdefg", "bcdefga", strict=True)], "the items do not differ"),
+        ([f"{a},{b},a" for pair in ("abc", "def") for a, b in zip(pair, pair[1:] + pair[:1], strict=True)], "2 parts"),
+    ],
+)
+def test_reliability_is_not_defined_where_it_would_mean_nothing(lines, reason):
+    stated = fitted(*lines).reliability
+    assert (stated.eb, stated.interval, stated.ssr) == (None, None, None)
+    assert stated.undefined is not None and reason in stated.undefined
+    assert fitted(*lines).to_json()["reliability"]["undefined"] == stated.undefined
+    assert "not defined" in repr(fitted(*lines))
+
+
+def test_separation_is_no_number_below_zero():
+    circle = [f"{a},{b},a" for n, a in enumerate("abcdefg") for b in ("abcdefg" * 2)[n + 1 : n + 4]]
+    result = fitted(*circle, "b,a,a", estimate_position_effect=False)
+    assert (separation(result.model) or 0.0) < 0.0
+    assert result.reliability.eb is not None and result.reliability.eb < 0.05 and result.reliability.ssr is None
+
+
+def ladder(judge: str = "", *, times: int = 1) -> list[str]:
+    """Seven items judged in both orders, with two upsets."""
+    names, rows = "abcdefg", []
+    for n, first in enumerate(names):
+        for second in names[n + 1 :]:
+            winner = "b" if (first, second) in {("a", "b"), ("d", "f")} else "a"
+            rows += [f"{first},{second},{winner}{judge}", f"{second},{first},{'ab'['ba'.index(winner)]}{judge}"]
+    return [row for row in rows for _ in range(times)]
+
+
+def test_repeats_that_always_agree_count_once_unless_they_are_kept():
+    once, fivefold = fitted(*ladder()), fitted(*ladder(times=5))
+    assert fivefold.repeats_left_out == 4 * 42 and once.repeats_left_out == 0
+    assert fivefold.reliability.eb == pytest.approx(once.reliability.eb)
+    assert [row.theta for row in fivefold.items] == [row.theta for row in once.items]
+    assert [row.comparisons for row in fivefold.items] == [60] * 7, "all are counted as comparisons"
+    assert fivefold.to_json()["repeats_left_out"] == 168 and "repeats_left_out" not in once.to_json()
+    kept = fitted(*ladder(times=5), keep_repeats=True)
+    assert kept.repeats_left_out == 0
+    assert kept.reliability.eb is not None and kept.reliability.eb > once.reliability.eb
+
+
+def test_two_judges_who_agree_are_no_repeats_and_a_judge_who_changes_their_mind_counts_each_time():
+    head = "item_a,item_b,winner,judge"
+    two = fitted(*ladder(",ann"), *ladder(",bo"), head=head)
+    assert two.repeats_left_out == 0 and two.model.counts.tolist() == [24.0] * 7
+    torn = fitted(*ladder(times=2), "a,g,b")
+    assert torn.repeats_left_out == 0 and torn.model.counts.sum() == 2.0 * 85
+
+
+def chosen_first(rows: list[str]) -> list[str]:
+    return [f"{a},{b}" if winner == "a" else f"{b},{a}" for a, b, winner in (row.split(",") for row in rows)]
+
+
+@pytest.mark.parametrize(
+    ("lines", "head", "reason"),
+    [
+        (chosen_first(ladder()), "candidate_chosen,candidate_not_chosen", "does not say which item was shown first"),
+        ([f"{row},a" for row in chosen_first(ladder())], "item_a,item_b,winner", "the winner stands first"),
+        ([",".join([*row.split(",")[::-1], "b"]) for row in chosen_first(ladder())], "item_a,item_b,winner", "second"),
+    ],
+)
+def test_places_that_only_say_who_won_are_no_position_effect(lines, head, reason):
+    result, plain = fitted(*lines, head=head), fitted(*ladder(), estimate_position_effect=False, keep_repeats=True)
+    assert result.position_effect is None
+    assert result.position_effect_left_out is not None and reason in result.position_effect_left_out
+    assert result.to_json()["position_effect_left_out"] == result.position_effect_left_out
+    order = {row.item: row.theta for row in fitted(*lines, head=head, keep_repeats=True).items}
+    assert order == pytest.approx({row.item: row.theta for row in plain.items})
+    assert "position_effect_left_out" not in fitted(*lines, head=head, estimate_position_effect=False).to_json()
+
+
+def test_places_that_follow_the_items_names_are_no_position_effect():
+    one_order = [row for row in ladder() if row[0] < row[2]]
+    result = fitted(*one_order, "b,a,b", "d,b,a")
+    assert result.position_effect_left_out is not None and "cannot be told" in result.position_effect_left_out
+    assert fitted(*ladder()).position_effect is not None, "in both orders they can be told"
 
 
 def test_the_prior_and_the_first_place_are_as_they_were_asked_for():
     assert fitted(*EVERY_PAIR, prior_sd=2.0).prior_sd == 2.0
-    assert fitted(*EVERY_PAIR).position_effect is not None
-    assert fitted(*EVERY_PAIR, estimate_position_effect=False).position_effect is None
+    assert fitted(*BOTH_ORDERS).position_effect is not None
+    assert fitted(*BOTH_ORDERS, estimate_position_effect=False).position_effect is None
     with_ties = fitted("x,y,tie", "y,z,a", prior_sd=2.0, estimate_position_effect=False)
     assert with_ties.ties_model is not None
 
@@ -146,7 +236,7 @@ def test_without_anchors_there_are_no_grades():
 
 
 def test_the_json_object_holds_the_same_figures():
-    result = fitted(*EVERY_PAIR)
+    result = fitted(*BOTH_ORDERS)
     stated = result.to_json()
     assert [row["item"] for row in stated["items"]] == list(ORDER)
     assert stated["items"][0]["flags"] == ["undefeated"]

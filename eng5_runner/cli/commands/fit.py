@@ -9,7 +9,8 @@ import typer
 
 
 def fit_command(
-    table: Annotated[Path, typer.Argument(help="CSV: item_a, item_b, winner, and count, judge.", metavar="TABLE.csv")],
+    table: Annotated[Path, typer.Argument(help="CSV of comparisons.", metavar="TABLE.csv")],
+    *,
     prior_sd: Annotated[
         str, typer.Option("--prior-sd", help="Spread of the prior in logits.", metavar="auto|NUMBER")
     ] = "auto",
@@ -17,18 +18,33 @@ def fit_command(
         bool,
         typer.Option("--position-effect/--no-position-effect", help="Estimate the advantage of being shown first."),
     ] = True,
+    keep_repeats: Annotated[
+        bool,
+        typer.Option("--keep-repeats", help="Count repeats of a question that always agree each time, and not once."),
+    ] = False,
     anchors: Annotated[Path | None, typer.Option("--anchors", help="CSV of known grades: item, grade.")] = None,
     grade_scale: Annotated[str | None, typer.Option("--grade-scale", help="The anchors' grade scale.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Write the items to this CSV.")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
-    """Place the items of any table of comparisons on one scale: item_a is the one shown first."""
+    """Place the items of any table of comparisons on one scale.
+
+    The table has the columns item_a (shown first), item_b and winner (a, b or tie), or candidate_chosen and
+    candidate_not_chosen, or other programs' names for them; judge and count are optional.
+    """
     from eng5_runner.app.fit import fit
     from eng5_runner.cli.narrate import people, write_json
     from eng5_runner.effects.outputs import write_atomically
     from eng5_runner.reports.terminal_fit import show_fit
 
-    result = fit(table, anchors=anchors, grade_scale=grade_scale, prior_sd=prior_sd, position_effect=position_effect)
+    result = fit(
+        table,
+        anchors=anchors,
+        grade_scale=grade_scale,
+        prior_sd=prior_sd,
+        position_effect=position_effect,
+        keep_repeats=keep_repeats,
+    )
     if out is not None:
         write_atomically(out, result.to_csv())
     if json:

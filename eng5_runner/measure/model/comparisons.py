@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -123,6 +123,29 @@ def collapse_repeats(comparisons: Comparisons) -> Comparisons:
     return _from_counts(comparisons.items, {(*pair, won[pair] / total[pair]): 1 for pair in total})
 
 
+def merged(parts: Sequence[Comparisons]) -> Comparisons:
+    """The judgements of several judges together; all are of the same items, and there is at least one judge."""
+    weights: dict[tuple[int, int, float], float] = {}
+    for part in parts:
+        columns = (part.first.tolist(), part.second.tolist(), part.outcome.tolist(), part.weight.tolist())
+        for first, second, outcome, weight in zip(*columns, strict=True):
+            weights[first, second, outcome] = weights.get((first, second, outcome), 0.0) + weight
+    return _from_counts(parts[0].items, weights)
+
+
+def repeats_that_agree(*judges: Comparisons) -> float:
+    """How many judgements repeat an earlier one of the same judge, pair and order; 0 if any of them disagrees.
+
+    >>> agreeing, torn = [("ada", "bo", 1.0)] * 3, [("ada", "bo", 1.0), ("ada", "bo", 0.0)]
+    >>> [repeats_that_agree(comparisons_from(["ada", "bo"], rows)) for rows in (agreeing, torn)]
+    [2.0, 0.0]
+    """
+    questions = [one.first * len(one.items) + one.second for one in judges]
+    if any(np.unique(question).size < question.size for question in questions):
+        return 0.0
+    return float(sum((one.weight - 1.0).sum() for one in judges))
+
+
 def summed_at(index: NDArray[np.int64], amounts: NDArray[np.float64], *, size: int) -> NDArray[np.float64]:
     """Add up the amounts, shape (…, rows), that have the same index; the result has the shape (…, size).
 
@@ -146,7 +169,7 @@ def _checked(position: dict[str, int], row: tuple[str, str, float]) -> tuple[int
     return position[first], position[second], float(outcome)
 
 
-def _from_counts(items: tuple[str, ...], counts: dict[tuple[int, int, float], int]) -> Comparisons:
+def _from_counts(items: tuple[str, ...], counts: Mapping[tuple[int, int, float], float]) -> Comparisons:
     rows = sorted(counts)
     return Comparisons(
         items=items,

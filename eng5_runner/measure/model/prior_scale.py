@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
@@ -32,7 +32,9 @@ _Floats: TypeAlias = "NDArray[np.float64]"
 
 TYPICAL_SD = 1.5
 _LOG_SD_SPREAD = 0.5
-_LOG_SD_REACH = 4.0
+_LEAST_LOG_SD, _MOST_LOG_SD = math.log(TYPICAL_SD) - 4.0, math.log(TYPICAL_SD) + 4.0
+# Beyond these the likelihood is nearly flat: its maximum, if it has one, says nothing of σ.
+_NO_UPPER_BOUND, _NO_LOWER_BOUND = math.log(20.0), _LEAST_LOG_SD + 0.05
 _LONGEST_STEP = 1.0  # of log σ
 _CLIMB_TOLERANCE = 1e-3  # in logits; the mode's error is of the order of its square
 _SOLVE_TOLERANCE = 1e-5  # relative
@@ -111,7 +113,7 @@ def likeliest_prior(
         log_sd: a guess of log σ. If the likelihood has no maximum, the search ends at log 1.5 ± 4.
         tolerance: the size in log σ of the step that ends the search; the last step is still taken.
     """
-    least, most = math.log(TYPICAL_SD) - _LOG_SD_REACH, math.log(TYPICAL_SD) + _LOG_SD_REACH
+    least, most = _LEAST_LOG_SD, _MOST_LOG_SD
     low: Values = least
     high: Values = most
     x = np.zeros(len(posterior.data.items) + 1) if start is None else start
@@ -130,6 +132,13 @@ def likeliest_prior(
         secant = _quotient(look.slope - before.slope, there - here, otherwise=0.0)
         bend = np.where(secant < 0.0, secant, look.bend)
     return Summit(log_sd=there, x=look.predicted(there), unexplained=look.peak.precision * look.trace)
+
+
+def limit_reached(log_sd: float) -> Literal["upper", "lower"] | None:
+    """The end of its range to which σ has run; None if the judgements bound σ."""
+    if log_sd > _NO_UPPER_BOUND:
+        return "upper"
+    return "lower" if log_sd < _NO_LOWER_BOUND else None
 
 
 def _step(slope: Values, bend: Values) -> _Floats:

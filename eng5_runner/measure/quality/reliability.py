@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from scipy.special import expit
@@ -14,14 +14,17 @@ from eng5_runner.measure.model.comparisons import Values
 from eng5_runner.measure.model.curvature import stack_shapes
 from eng5_runner.measure.model.links import Links
 from eng5_runner.measure.model.posterior import Posterior, position_precision
-from eng5_runner.measure.model.prior_scale import TYPICAL_SD, Summit, likeliest_prior
+from eng5_runner.measure.model.prior_scale import TYPICAL_SD, Summit, likeliest_prior, limit_reached
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # ε, the usual adjustment of extreme scores in comparative judgement (R package sirt, function btm).
 _EDGE = 0.3
-_FEWEST_ITEMS = 2
+# With fewer items a reliability says more about chance than about the judges.
+FEWEST_ITEMS = 6
+_TWO = 2
+_NO_DIFFERENCE = 1e-9  # in logits
 # In logits. With a prior this wide, the estimate is the maximum of the likelihood to a ten-thousandth of a judgement.
 _NO_PRIOR_SD = 100.0
 # Each draw of the bootstrap is a fit, whose cost grows with the items: 200 draws up to 100 items, then fewer, because
@@ -32,19 +35,76 @@ _TOLERANCE = 1e-6
 _DRAW_TOLERANCE = 1e-2
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnOrder:
+    """How repeatable the judges' own order is. It says nothing of agreement with anyone else.
+
+    Attributes:
+        value: ρ_EB, 0 to 1; None where it is not defined.
+        interval: of `value`, by parametric bootstrap; it always holds `value`. None where that is None.
+        separation: the scale separation reliability, 0 to 1, to compare with other studies; None where it is not
+            defined, and where the standard errors exceed the differences, so that it would be negative.
+        undefined: why there is no `value`, in words; None where there is one.
+        spread_at_limit: whether the judgements alone do not bound σ: they never contradict the order (σ is at the
+            upper end of its range), or show no difference at all (the lower end).
+    """
+
+    value: float | None
+    interval: tuple[float, float] | None
+    separation: float | None
+    undefined: str | None
+    spread_at_limit: Literal["upper", "lower"] | None
+
+
+def own_order(fitted: Fit, *, seed: int, draws: int) -> OwnOrder:
+    """ρ_EB with its interval, where it is defined.
+
+    Args:
+        fitted: the study.
+        seed: of the interval; not negative.
+        draws: number of simulated studies behind the interval.
+    """
+    reason = not_defined(fitted)
+    if reason is not None:
+        return OwnOrder(value=None, interval=None, separation=None, undefined=reason, spread_at_limit=None)
+    evidence = _by_evidence(fitted)
+    value = float(_share_real(evidence, len(fitted.items)))
+    low, high = reliability_interval(fitted, fitted.comparisons, seed=seed, draws=draws)
+    apart = separation(fitted)
+    return OwnOrder(
+        value=value,
+        interval=(min(low, value), max(high, value)),
+        separation=apart if apart is not None and apart >= 0.0 else None,
+        undefined=None,
+        spread_at_limit=limit_reached(float(evidence.log_sd)),
+    )
+
+
+def not_defined(fitted: Fit) -> str | None:
+    """Why a reliability would mean nothing, in words; None where it means something."""
+    if len(fitted.items) < FEWEST_ITEMS:
+        return f"it needs at least {FEWEST_ITEMS} items"
+    parts = int(np.count_nonzero(np.bincount(fitted.component) > 1))
+    if parts > 1:
+        return f"the comparisons fall into {parts} parts that nothing links"
+    if float(np.ptp(fitted.theta)) < _NO_DIFFERENCE:
+        return "the items do not differ"
+    return None
+
+
 def empirical_bayes(fitted: Fit) -> float:
     """ρ_EB = 1 − tr(C H⁻¹ C)/((n − 1) σ̂²): the expected squared correlation with the true positions, 0 to 1.
 
     σ̂ maximises the marginal likelihood alone, whatever prior `fitted` has. With a fixed prior, and less so with the
     hyperprior of `fit`, pure noise would seem reliable: for 60 items judged 10 times by tossing a coin, they give .5
     and .3, and this gives .05. ρ_EB is valid even if pairs were chosen by earlier outcomes, because such a choice does
-    not change the likelihood.
+    not change the likelihood. `own_order` says where it is not defined.
 
     Returns:
         0 for fewer than two items.
     """
     n = len(fitted.items)
-    if n < _FEWEST_ITEMS:
+    if n < _TWO:
         return 0.0
     return float(_share_real(_by_evidence(fitted), n))
 
@@ -71,7 +131,7 @@ def reliability_interval(
         raise ValueError("the comparisons are not of the fitted items")
     generator = np.random.default_rng(seed)
     n, estimated = len(fitted.items), fitted.position_effect_se is not None
-    if n < _FEWEST_ITEMS:
+    if n < _TWO:
         return 0.0, 0.0
     truth = _by_evidence(fitted)
     links, simulated = Links.of(comparisons), []
@@ -107,9 +167,9 @@ def separation(fitted: Fit) -> float | None:
 
     Returns:
         SSR, which can be negative. None if it is undefined: fewer than two items, more than one component, or no
-        variation.
+        variation. `own_order` states it only where it means something.
     """
-    if len(fitted.items) < _FEWEST_ITEMS or fitted.components > 1:
+    if len(fitted.items) < _TWO or fitted.components > 1:
         return None
     unshrunk = fit(
         _towards_the_middle(fitted.comparisons),

@@ -91,10 +91,15 @@ class SplitHalfReliability(Part):
 class Reliability(Part):
     """How repeatable the order is: 0 is chance, 1 is certain. It says nothing of agreement with teachers."""
 
-    empirical_bayes: Share
-    """The reliability: expected squared correlation of estimated and true positions."""
-    interval_90: tuple[Share, Share]
-    """Of `empirical_bayes`, by parametric bootstrap."""
+    empirical_bayes: Nullable[Share]
+    """The reliability: expected squared correlation of estimated and true positions; null where it is not defined."""
+    interval_90: Nullable[tuple[Share, Share]]
+    """Of `empirical_bayes`, by parametric bootstrap; it holds `empirical_bayes`."""
+    undefined: Text | None = None
+    """Why `empirical_bayes` is null, in words: too few essays, essays that nothing links, or no differences."""
+    spread_at_limit: Literal["upper", "lower"] | None = None
+    """Where the judgements alone do not bound the spread of the essays: `upper`, because none contradicts the order;
+    `lower`, because they show no difference. Absent otherwise."""
     bootstrap_draws: Later[AtLeastOne]
     """Draws behind the interval."""
     separation: Nullable[AtMostOne]
