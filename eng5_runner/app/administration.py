@@ -25,13 +25,14 @@ from eng5_runner.core.inputs import Finding, shown
 from eng5_runner.effects.cj_admin import CJAdminClient
 from eng5_runner.effects.clock import new_run_id
 from eng5_runner.errors import ConfigurationError, InputsInvalid, InputsMissing, UsageError
-from eng5_runner.inventory.docx import docx_text
+from eng5_runner.inventory.docx.document import docx_text
 from eng5_runner.inventory.findings import Unreadable
 from eng5_runner.inventory.read import read_assets
 from eng5_runner.inventory.safe_files import read_bytes
 from eng5_runner.inventory.text import normal, plain_text
 from eng5_runner.run.anchor_registration import AnchorToRegister
 from eng5_runner.transport.http import Service, http_session
+from eng5_runner.transport.stack_secret import StackSecret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +71,7 @@ async def administration(
         raise no_token(environment)
     headers = {"Content-Type": "application/json", "X-Correlation-ID": str(new_run_id())}
     headers |= {"Authorization": f"Bearer {token.value}"} if token else {}
-    async with http_session(connections=1) as session:
+    async with http_session(connections=1, secret=StackSecret.of(environment)) as session:
         yield CJAdminClient(
             Service(session=session, name="CJ service", url=url, setting="--cj-service-url", headers=headers)
         )
@@ -114,7 +115,7 @@ def text_of(file: Path) -> str:
     name = shown(str(file))
     try:
         data = read_bytes(file)
-        return normal(docx_text(data)) if file.suffix.lower() == ".docx" else plain_text(data, given=None)[0]
+        return normal(docx_text(data).text) if file.suffix.lower() == ".docx" else plain_text(data, given=None)[0]
     except Unreadable as refusal:
         if isinstance(refusal.__cause__, FileNotFoundError):
             raise InputsMissing(f"The file {name} does not exist.", remedy="Check --file.") from None

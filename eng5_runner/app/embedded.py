@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from eng5_runner.core.spec import Target
 from eng5_runner.errors import ServiceUnavailable
+from eng5_runner.transport.stack_secret import VARIABLE, StackSecret
 
 START_SECONDS = 120.0
 STOP_SECONDS = 10.0
@@ -23,6 +25,7 @@ class Child:
 
     target: Target
     token: str
+    secret: StackSecret
     process: asyncio.subprocess.Process
     log: Path
 
@@ -43,6 +46,7 @@ async def embedded_stack(data_folder: Path, *, client_id: str, replays: bool = T
         ServiceUnavailable: it did not come up.
     """
     log = _prepared(data_folder)
+    secret = StackSecret.new()
     command = (sys.executable, "-m", "eng5_runner", "stack", "up", "--data-dir", str(data_folder))
     with log.open("ab") as sink:
         process = await asyncio.create_subprocess_exec(
@@ -53,6 +57,7 @@ async def embedded_stack(data_folder: Path, *, client_id: str, replays: bool = T
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=sink,
+            env=os.environ | {VARIABLE: secret.value},
             # A Ctrl-C in the terminal is for us; the stack ends when its standard input closes.
             start_new_session=True,
         )
@@ -66,7 +71,7 @@ async def embedded_stack(data_folder: Path, *, client_id: str, replays: bool = T
             cj_service_url=addresses["CJ_SERVICE_URL"],
             llm_provider_service_url=addresses["LLM_PROVIDER_SERVICE_URL"],
         )
-        yield Child(target=target, token=addresses["HULEEDU_ADMIN_TOKEN"], process=process, log=log)
+        yield Child(target=target, token=addresses["HULEEDU_ADMIN_TOKEN"], secret=secret, process=process, log=log)
     finally:
         await _end(process)
 

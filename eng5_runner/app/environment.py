@@ -99,14 +99,13 @@ def kafka_password() -> SecretStr | None:
 def load_keys() -> None:
     """Put the judges' keys and addresses from `.env` into the environment, where they are not there already.
 
-    Everything else in the file is left alone: it may be for another program, and settings have a file of their own. If
-    other users can read the file, a warning goes to standard error.
+    Everything else in the file is left alone: it may be for another program, and settings have a file of their own. A
+    warning goes to standard error if other users can read the file, and for each address that is not used.
 
     Raises:
         ConfigurationError: the file cannot be read.
     """
     path = Path(DOTENV_NAME)
-    ours = {USERS_FILE, *(name for place in PLACES.values() for name in (place.key, place.base_url))}
     try:
         values = dotenv_values(path, interpolate=False, encoding="utf-8")
         mode = path.stat().st_mode
@@ -115,10 +114,31 @@ def load_keys() -> None:
         raise ConfigurationError(
             f"{path.resolve()} cannot be read: {cause}.", remedy="Correct it, or start elsewhere."
         ) from None
-    taken = {name: value for name, value in values.items() if name in ours and value and not os.environ.get(name)}
+    taken, left = keys_in(values, os.environ)
     os.environ.update(taken)
+    for name, key in left.items():
+        sys.stderr.write(f"{path.resolve()}: {name} is not used, because {key} is not from the same file\n")
     if taken and mode & _OTHERS_MAY_READ:
         sys.stderr.write(f"{path.resolve()} holds keys and others can read it: chmod 600 {DOTENV_NAME}\n")
+
+
+def keys_in(file: Mapping[str, str | None], environment: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """What a `.env` adds to the environment, and what in it is not used.
+
+    A file that came with a stranger's study must not send this person's key to the stranger's address. So an address
+    counts only if the provider's key is from the same file, or there is none; a file of models only if no key at all is
+    from elsewhere.
+
+    Returns:
+        The variables to add; and each variable that is not used, with the key that is from elsewhere.
+    """
+    elsewhere = [place.key for place in PLACES.values() if environment.get(place.key)]
+    keys: dict[str, str | None] = {place.key: None for place in PLACES.values()}
+    addresses = {place.base_url: place.key if place.key in elsewhere else None for place in PLACES.values()}
+    foreign = keys | addresses | {USERS_FILE: elsewhere[0] if elsewhere else None}
+    given = {name: value for name, value in file.items() if name in foreign and value and not environment.get(name)}
+    left = {name: key for name in given if (key := foreign[name])}
+    return {name: value for name, value in given.items() if name not in left}, left
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

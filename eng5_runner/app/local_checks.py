@@ -14,7 +14,7 @@ from eng5_runner.core.spec import RunSpec
 from eng5_runner.effects.disk_space import free_bytes
 from eng5_runner.effects.identity.client import claims_of
 from eng5_runner.errors import DiskError, NotAllowed
-from eng5_runner.judges.credentials import PLACES, install_command, is_installed
+from eng5_runner.judges.credentials import PLACES, install_command, is_installed, shown_address
 from eng5_runner.run.ports import Check, Findings
 
 # A run of ten thousand comparisons keeps about this much (bytes).
@@ -60,7 +60,8 @@ async def _check_keys(spec: RunSpec, environ: Mapping[str, str]) -> Findings:
         if not named:
             continue
         if is_installed(place):
-            findings.checks.append(f"{provider.value}: {' and '.join(named)} set")
+            address = shown_address(provider, environ)
+            findings.checks.append(f"{provider.value} at {address}: {' and '.join(named)} set")
         else:
             warning = f"{provider.value}: {' and '.join(named)} set, but the client library {place.library} is missing"
             findings.warn(warning, remedy=f"{install_command(place)}.")

@@ -16,6 +16,7 @@ from eng5_runner.effects.llm_provider import ModelsClient
 from eng5_runner.errors import RunnerError
 from eng5_runner.planning.candidates import ServiceModels
 from eng5_runner.transport.http import Service, http_session
+from eng5_runner.transport.stack_secret import StackSecret
 
 _PATIENCE_SECONDS = 5.0
 
@@ -62,8 +63,9 @@ def models_of_service(settings: Settings) -> ServiceModels | None:
 
 
 async def _ask(url: str) -> ServiceModels | None:
+    secret = StackSecret.of(os.environ)
     try:
-        async with asyncio.timeout(_PATIENCE_SECONDS), http_session(connections=1) as session:
+        async with asyncio.timeout(_PATIENCE_SECONDS), http_session(connections=1, secret=secret) as session:
             service = Service(
                 session=session,
                 name="LLM provider service",

@@ -25,6 +25,7 @@ from eng5_runner.errors import RunnerError
 from eng5_runner.run.connect import open_ports
 from eng5_runner.run.ports import Check, Findings, Notice
 from eng5_runner.run.preflight.stage import CheckResult, examine
+from eng5_runner.transport.stack_secret import StackSecret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,7 @@ class _Study:
     inputs: Inputs
     texts: Mapping[str, bytes]
     local_checks: tuple[tuple[str, Check], ...]
+    secret: StackSecret | None
 
 
 def check_all(settings: Settings, inputs: Inputs, *, texts: Mapping[str, bytes], emit: Emit) -> list[CheckResult]:
@@ -52,7 +54,7 @@ def check_all(settings: Settings, inputs: Inputs, *, texts: Mapping[str, bytes],
     spec = build_spec(settings, inputs, run_id=new_run_id(), label="preflight")
     fact = f"{len(inputs.students)} students, {len(inputs.anchors)} anchors"
     ours = tuple(local_checks(spec, folder=settings.output_dir))
-    study = _Study(spec=spec, inputs=inputs, texts=texts, local_checks=ours)
+    study = _Study(spec=spec, inputs=inputs, texts=texts, local_checks=ours, secret=StackSecret.of(os.environ))
     with unlogged():
         return [CheckResult(about="assets", facts=(fact,)), *run_loop(_services(study, emit))]
 
@@ -70,7 +72,7 @@ async def _services(study: _Study, emit: Emit) -> list[CheckResult]:
     with tempfile.TemporaryDirectory(prefix="eng5-preflight-") as folder:
         try:
             async with embedded_stack(Path(folder), client_id=spec.target.kafka_client_id) as child:
-                return await _check(study, target=child.target, token=child.token)
+                return await _check(replace(study, secret=child.secret), target=child.target, token=child.token)
         except RunnerError as error:
             return [CheckResult(about="embedded stack", error=error)]
 
@@ -102,6 +104,7 @@ async def _check_at(study: _Study, *, target: Target, token: str | None) -> list
         token=token,
         kafka_password=kafka_password() if target.kafka_bootstrap else None,
         trace=trace_of(os.environ).headers,
+        secret=study.secret,
     )
     async with opening as ports:
         with_ours = replace(ports, local_checks=study.local_checks)

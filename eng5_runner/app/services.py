@@ -25,6 +25,7 @@ from eng5_runner.stack.platform.database import SERVICES, database_url
 from eng5_runner.stack.platform.kafka import Cluster
 from eng5_runner.stack.serve import Serving, Site, serve_content, serve_identity, serve_llm
 from eng5_runner.transport.kafka_settings import KafkaSettings
+from eng5_runner.transport.stack_secret import StackSecret
 
 __all__ = ["FirstAdmin", "ServiceName", "Serving"]
 
@@ -107,6 +108,7 @@ def site_of(name: ServiceName, data_dir: Path, *, on_ready: Callable[[Serving], 
         port=_port(SERVICES[name].http_port),
         ready=on_ready,
         stop=asyncio.Event(),
+        secret=StackSecret.of(os.environ),
     )
 
 
@@ -124,10 +126,16 @@ async def cluster_of(name: ServiceName) -> Cluster:
         **_access(os.environ).model_dump(),
         password=kafka_password(),
         topic_prefix=os.environ.get("KAFKA_TOPIC_PREFIX", ""),
+        secret=StackSecret.of(os.environ),
     )
     async with connected(settings) as broker:
         await broker.topology([str(topic) for topic in Topic])
-    return Cluster(bootstrap=settings.bootstrap, access=settings.arguments(), topic_prefix=settings.topic_prefix)
+    return Cluster(
+        bootstrap=settings.bootstrap,
+        access=settings.arguments(),
+        topic_prefix=settings.topic_prefix,
+        secret=settings.secret,
+    )
 
 
 def _access(environment: Mapping[str, str]) -> KafkaAccess:

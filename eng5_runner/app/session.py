@@ -33,11 +33,13 @@ from eng5_runner.core.state import RunState, fold
 from eng5_runner.effects.ledger import Ledger
 from eng5_runner.effects.outputs import STACK_FOLDER
 from eng5_runner.errors import RunnerError
+from eng5_runner.judges.credentials import shown_address
 from eng5_runner.run.connect import open_ports
 from eng5_runner.run.hydrate import Hydrated, hydrate, write
 from eng5_runner.run.pipeline import Session, drive
 from eng5_runner.run.ports import Notice, Update, WorkLeft
 from eng5_runner.run.run_directory import has_begun
+from eng5_runner.transport.stack_secret import StackSecret
 
 # After the first interruption, the time that the running stage has to end by itself (seconds).
 DRAIN_SECONDS = 8.0
@@ -188,6 +190,7 @@ async def _drive(session: Session, *, work: SessionWork, stop: asyncio.Event) ->
             token=child.token if child else bearer,
             kafka_password=kafka_password(),
             trace=trace_of(os.environ).headers,
+            secret=child.secret if child else StackSecret.of(os.environ),
         )
         async with ports as opened:
             ours = (*local_checks(spec, folder=work.run_directory), *login_check(spec, token))
@@ -234,7 +237,9 @@ async def _stack(session: Session, work: SessionWork) -> AsyncIterator[Child | N
     folder = work.run_directory / STACK_FOLDER
     async with embedded_stack(folder, client_id=spec.target.kafka_client_id, replays=spec.target.replays) as child:
         provider = spec.judge.provider_override if spec.judge else None
-        judge = "an offline baseline" if provider in (None, Provider.MOCK) else provider.value
+        judge = "an offline baseline"
+        if provider not in (None, Provider.MOCK):
+            judge = f"{provider.value} at {shown_address(provider, os.environ)}"
         text = f"no services were given: using the embedded stack, with {judge} as the judge"
         session.observe(Notice(kind="remark", text=text))
         yield child

@@ -11,12 +11,16 @@ from pathlib import Path
 from eng5_runner.app.environment import cache_folder
 from eng5_runner.app.loop import run_loop
 from eng5_runner.app.services import cluster_of, needed, run_service, site_of, stop_at_signals, token_secret
-from eng5_runner.errors import DiskError
+from eng5_runner.effects.outputs import write_atomically
+from eng5_runner.errors import ConfigurationError, DiskError
 from eng5_runner.stack.cj.serve import serve_cj
-from eng5_runner.stack.launch import StackAddresses, serve
+from eng5_runner.stack.launch import Secrets, StackAddresses, serve
 from eng5_runner.stack.serve import Serving, Site
+from eng5_runner.transport.stack_secret import VARIABLE, StackSecret
 
 __all__ = ["StackAddresses"]
+
+_KEPT_IN = "stack.secret"
 
 
 def run_cj_service(data_dir: Path, *, on_ready: Callable[[Serving], None]) -> None:
@@ -41,6 +45,7 @@ def run_stack(
     on_ready: Callable[[StackAddresses], None],
     kafka_bootstrap: str | None = None,
     no_cache: bool = False,
+    is_open: bool = False,
     until_stdin_closes: bool = False,
 ) -> None:
     """Run all services.
@@ -50,10 +55,11 @@ def run_stack(
         on_ready: called once, when all services answer.
         kafka_bootstrap: a Kafka with the contract's topics; None for an embedded broker.
         no_cache: whether the judgement cache is neither read nor written.
+        is_open: whether every local client is let in, also one that does not know the stack's secret.
         until_stdin_closes: also stop when standard input closes, as it does when the parent process ends.
 
     Raises:
-        ConfigurationError: JWT_SECRET_KEY is set and too short.
+        ConfigurationError: JWT_SECRET_KEY is set and too short, or there is no usable secret for the stack's clients.
         RunnerError: the stack did not start, or one of its parts ended; see `stack.launch.serve`.
         DiskError: the data directory cannot be created.
     """
@@ -65,7 +71,8 @@ def run_stack(
         ) from None
 
     # Without the variable each stack has a secret of its own, as it needs no token of another service.
-    secret = token_secret() if os.environ.get("JWT_SECRET_KEY") else None
+    signing = token_secret() if os.environ.get("JWT_SECRET_KEY") else None
+    clients = None if is_open else StackSecret.of(os.environ) or _kept_secret(data_dir)
 
     async def until_stopped() -> None:
         stop = asyncio.Event()
@@ -77,12 +84,32 @@ def run_stack(
             stop=stop,
             kafka_bootstrap=kafka_bootstrap,
             cache_folder=None if no_cache else cache_folder(),
-            secret=secret,
+            secrets=Secrets(tokens=signing, clients=clients),
         )
         if watching is not None:
             watching.cancel()
 
     run_loop(until_stopped())
+
+
+def _kept_secret(data_dir: Path) -> StackSecret:
+    """The secret of this data directory, which stays the same, so that clients go on after a restart.
+
+    Raises:
+        DiskError: it cannot be kept.
+        ConfigurationError: the file does not hold a secret.
+    """
+    path = data_dir / _KEPT_IN
+    try:
+        if not path.exists():
+            write_atomically(path, StackSecret.new().value.encode())
+        text = path.read_text(encoding="ascii", errors="replace")
+    except OSError as error:
+        raise DiskError(f"{path} cannot be used: {error.strerror}.", remedy="Choose another --data-dir.") from None
+    secret = StackSecret.of({VARIABLE: text})
+    if secret is None:
+        raise ConfigurationError(f"{path} is empty.", remedy="Delete it; the stack makes a new secret.")
+    return secret
 
 
 async def _watch_stdin(stop: asyncio.Event) -> None:

@@ -25,6 +25,7 @@ from eng5_runner.effects.identity.login_cache import Login, LoginCache
 from eng5_runner.effects.identity.session import current_login, log_in, log_out
 from eng5_runner.errors import ConfigurationError, NotAllowed
 from eng5_runner.transport.http import Service, http_session
+from eng5_runner.transport.stack_secret import StackSecret
 
 _SECRET = "JWT_SECRET_KEY"  # noqa: S105 - the variable's name
 
@@ -84,7 +85,7 @@ async def _current_login(environment: Mapping[str, str], url: str) -> Login | No
     cache = LoginCache(state_folder(environment), identity_url=url)
     if cache.read() is None:
         return None
-    async with http_session(connections=1) as session:
+    async with http_session(connections=1, secret=StackSecret.of(environment)) as session:
         return await current_login(cache, _identity(session, url), clock=SystemClock())
 
 
@@ -95,7 +96,7 @@ async def log_in_at(url: str, environment: Mapping[str, str], *, email: str, pas
         RunnerError: see `log_in`.
     """
     cache = LoginCache(state_folder(environment), identity_url=url)
-    async with http_session(connections=1) as session:
+    async with http_session(connections=1, secret=StackSecret.of(environment)) as session:
         return await log_in(cache, _identity(session, url), email=email, password=password, clock=SystemClock())
 
 
@@ -109,7 +110,7 @@ async def log_out_at(url: str, environment: Mapping[str, str]) -> tuple[bool, bo
         RunnerError: the login cache cannot be used.
     """
     cache = LoginCache(state_folder(environment), identity_url=url)
-    async with http_session(connections=1) as session:
+    async with http_session(connections=1, secret=StackSecret.of(environment)) as session:
         return await log_out(cache, _identity(session, url))
 
 

@@ -176,6 +176,10 @@ def stack_up_command(
         ),
     ] = None,
     no_cache: NoCacheOption = False,
+    is_open: Annotated[
+        bool,
+        typer.Option("--open", help="Let in every local client, also one that does not know the stack's secret."),
+    ] = False,
     json: JsonOption = False,
     until_stdin_closes: Annotated[
         bool, typer.Option("--until-stdin-closes", help="Stop when standard input closes.")
@@ -190,6 +194,7 @@ def stack_up_command(
             data_dir,
             kafka_bootstrap=kafka_bootstrap,
             no_cache=no_cache,
+            is_open=is_open,
             json_lines=json,
             until_stdin_closes=until_stdin_closes,
             verbose=verbose,
@@ -213,7 +218,8 @@ def stack_serve_command(
     """Run one service, with settings from the environment.
 
     HOST (127.0.0.1), PORT, SERVICE_DATABASE_URL (or HULEEDU_DB_USER, HULEEDU_DB_PASSWORD …), KAFKA_BOOTSTRAP_SERVERS,
-    CONTENT_SERVICE_URL, LLM_PROVIDER_SERVICE_URL (several, comma separated), JWT_SECRET_KEY.
+    CONTENT_SERVICE_URL, LLM_PROVIDER_SERVICE_URL (several, comma separated), JWT_SECRET_KEY, ENG5_STACK_SECRET (which
+    clients must know).
     """
     from eng5_runner.cli.commands.stack import stack_serve
 

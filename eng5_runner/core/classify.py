@@ -35,12 +35,16 @@ RECORD_LIMIT = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawRecord:
-    """A Kafka record as it arrived; `topic` is without the cluster's prefix."""
+    """A Kafka record as it arrived; `topic` is without the cluster's prefix.
+
+    `forged` says that it lacks the signature that all records of this stack have.
+    """
 
     topic: str
     partition: int
     offset: int
     value: bytes
+    forged: bool = False
 
 
 class Foreign(NamedTuple):
@@ -86,6 +90,8 @@ def classify(record: RawRecord, *, run_id: UUID, names: EssayNames, known: Mappi
     """
     if str(run_id).encode() not in record.value:
         return Foreign()
+    if record.forged:
+        return Rejected("it does not have the stack's signature: somebody else wrote it")
     if len(record.value) > RECORD_LIMIT:
         return Rejected(f"it has {len(record.value)} bytes; a callback has at most {RECORD_LIMIT}")
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -17,13 +18,16 @@ from typing import TYPE_CHECKING, Self
 import orjson
 
 from eng5_runner.core.inputs import FileFormat
+from eng5_runner.inventory.document_text import DocumentText, Remark
 from eng5_runner.inventory.findings import Unreadable
 
 if TYPE_CHECKING:
     from types import TracebackType
 
 SECONDS_PER_FILE = 30.0
-"""Wall-clock seconds that one file may take, including the start of a worker."""
+"""CPU seconds that one file may take; the system counts whole seconds."""
+PATIENCE_SECONDS = 900.0
+"""Wall-clock seconds after which a worker counts as blocked, although it does not compute."""
 MAX_WORKERS = 4
 
 _ANSWER_BYTES = 64 * 1024 * 1024
@@ -38,21 +42,24 @@ class Extraction:
         workers: how many files can be parsed at the same time.
     """
 
-    def __init__(self, *, seconds: float = SECONDS_PER_FILE) -> None:
+    def __init__(self, *, seconds: float = SECONDS_PER_FILE, patience: float = PATIENCE_SECONDS) -> None:
         self.workers = min(MAX_WORKERS, os.cpu_count() or 1)
         self._seconds = seconds
-        self._all = tuple(_Worker() for _ in range(self.workers))
+        self._all = tuple(_Worker(patience) for _ in range(self.workers))
         self._idle: SimpleQueue[_Worker] = SimpleQueue()
         for worker in self._all:
             self._idle.put(worker)
 
-    def text(self, data: bytes, file_format: FileFormat) -> str:
-        """The normalised text of a docx or pdf.
+    def text(self, data: bytes, file_format: FileFormat) -> DocumentText:
+        """The normalised text of a docx or pdf, and the remarks about it.
 
         Raises:
             Unreadable: the document is refused, took too long, or made the worker crash.
         """
-        return str(self._ask(data, file_format)["text"])
+        answer = self._ask(data, file_format)
+        remarks = answer["remarks"]
+        assert isinstance(remarks, list)
+        return DocumentText(str(answer["text"]), tuple(Remark(**remark) for remark in remarks))
 
     def grid(self, data: bytes) -> list[list[str]]:
         """The cells of the first sheet of an xlsx.
@@ -95,7 +102,8 @@ class Extraction:
 class _Worker:
     """One worker process; if it is gone, the next file starts another."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
         self._process: subprocess.Popen[bytes] | None = None
         self._stopped = False
         self._changing = threading.Lock()
@@ -109,7 +117,7 @@ class _Worker:
             # It may have died between files, or of the memory that earlier files took: try this file once more.
             answer = self._try(request, seconds)
         if not answer:
-            raise _stopped("made its reader crash")
+            raise _stopped("is damaged in a way that its reader cannot survive, or needs too much memory")
         return answer
 
     def stop(self) -> None:
@@ -118,7 +126,7 @@ class _Worker:
         self._end()
 
     def _try(self, request: bytes, seconds: float) -> bytes:
-        """The answer, or nothing if the worker died."""
+        """The answer, or nothing if the worker died for another reason than its limit of time."""
         process = self._running()
         too_late = threading.Event()
 
@@ -126,18 +134,21 @@ class _Worker:
             too_late.set()
             process.kill()
 
-        alarm = threading.Timer(seconds, end)
+        alarm = threading.Timer(self._patience, end)
         alarm.start()
         try:
             answer = _exchange(process, request)
         finally:
             alarm.cancel()
             alarm.join()  # so that it cannot end the worker during the next file
-        if too_late.is_set() or not answer.endswith(b"\n"):
-            self._end()
+        if answer.endswith(b"\n") and not too_late.is_set():
+            return answer
+        ended_by = self._end()
         if too_late.is_set():
-            raise _stopped(f"took longer than {seconds:g} s")
-        return answer if answer.endswith(b"\n") else b""
+            raise _stopped(f"was not read within {self._patience:g} s")
+        if ended_by == -signal.SIGXCPU:
+            raise _stopped(f"takes more than {seconds:g} s of computing time")
+        return b""
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is not None and self._process.poll() is not None:
@@ -156,13 +167,16 @@ class _Worker:
                 )
             return self._process
 
-    def _end(self) -> None:
+    def _end(self) -> int | None:
+        """End the process, if there is one; its return code is negative for the signal that ended it."""
         with self._changing:
             process, self._process = self._process, None
-        if process is not None:
-            # Closing flushes input that the worker no longer reads.
-            with contextlib.suppress(OSError), process:
-                process.kill()
+        if process is None:
+            return None
+        # Closing flushes input that the worker no longer reads.
+        with contextlib.suppress(OSError), process:
+            process.kill()
+        return process.returncode
 
 
 def _exchange(process: subprocess.Popen[bytes], request: bytes) -> bytes:

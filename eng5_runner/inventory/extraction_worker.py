@@ -7,13 +7,15 @@ handles many files; if one kills it, the runner starts another.
 from __future__ import annotations
 
 import contextlib
+import math
 import resource
 import sys
 from typing import BinaryIO
 
 import orjson
 
-from eng5_runner.inventory.docx import docx_text
+from eng5_runner.inventory.document_text import DocumentText
+from eng5_runner.inventory.docx.document import docx_text
 from eng5_runner.inventory.findings import Unreadable
 from eng5_runner.inventory.text import normal
 
@@ -28,6 +30,7 @@ def main() -> None:
     sys.modules["numpy"] = None  # type: ignore[assignment] # - how Python marks a module that cannot be imported
     # Where the system cannot limit memory (macOS), the time limit remains.
     with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold essays
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
     for line in sys.stdin.buffer:
         request = orjson.loads(line)
@@ -38,9 +41,12 @@ def main() -> None:
 
 
 def _limit_time(seconds: float) -> None:
-    """Let the system end this process if the next file takes too much time, even if the runner is gone."""
+    """Let the system end this process when the next file has used so many CPU seconds, even if the runner is gone.
+
+    CPU time and not the clock: on a busy machine a harmless file waits for a long time.
+    """
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    soft = int(usage.ru_utime + usage.ru_stime + seconds) + 2
+    soft = math.ceil(usage.ru_utime + usage.ru_stime + seconds)
     hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
@@ -58,17 +64,25 @@ def _answer(file_format: str, data: bytes) -> dict[str, object]:
     try:
         match file_format:
             case "docx":
-                return {"text": normal(docx_text(data))}
+                return _document(docx_text(data))
             case "pdf":
-                from eng5_runner.inventory.pdf import pdf_text  # noqa: PLC0415 - see above  # law: inner_import - see above
+                from eng5_runner.inventory.pdf.document import pdf_text  # noqa: PLC0415 - see above  # law: inner_import - see above
 
-                return {"text": normal(pdf_text(data))}
+                return _document(pdf_text(data))
             case _:
                 from eng5_runner.inventory.xlsx import xlsx_grid  # noqa: PLC0415 - as above  # law: inner_import - as above
 
                 return {"grid": xlsx_grid(data)}
     except Unreadable as refusal:
         return {"refused": {"kind": refusal.kind, **refusal.facts}}
+    except MemoryError:
+        return {
+            "refused": {"kind": "extraction_stopped", "how": f"needs more than {_MEMORY_BYTES / 2**30:g} GiB of memory"}
+        }
+
+
+def _document(document: DocumentText) -> dict[str, object]:
+    return {"text": normal(document.text), "remarks": document.remarks}
 
 
 if __name__ == "__main__":

@@ -75,18 +75,38 @@ WORDS: Mapping[FindingKind, _Words] = MappingProxyType({
     "damaged_document": _Words("The document is damaged: {how}.", _SAVE_AGAIN),
     "encrypted_document": _Words("The document is {how}.", "Save it without a password in a current format."),
     "scanned_document": _Words(
-        "The PDF has no text; its pages are pictures.",
+        "Most of the PDF is pictures: {pages} pictures with little or no text.",
         "Run text recognition and check the text, or save the text as .txt.",
+    ),
+    "picture_pages": _Words(
+        "{pages} pictures with little or no text; what they show is not read.",
+        "If it belongs to the essay, save the whole text as .txt.",
+        "warning",
+    ),
+    "recognised_text": _Words(
+        "{pages} pictures with text recognised by a program, which may differ from what the pages show.",
+        "Compare the text with the pages; if they differ, save the right text as .txt.",
+        "warning",
+    ),
+    "hidden_text": _Words(
+        "It has {passages}, which is left out.",
+        "Ask the writer. If it belongs to the essay, make it visible in a word processor and save it again.",
+        "warning",
+    ),
+    "unknown_symbols": _Words(
+        "It has {count} symbols of a font with codes of its own; each is shown to the judge as □.",
+        "Replace them by usual characters, unless they are unimportant.",
+        "warning",
     ),
     "forbidden_xml": _Words(
         "The document declares a DOCTYPE or entities, which no word processor writes.", _SAVE_AGAIN
     ),
     "external_content": _Words(
-        "The document shows content from another file, which is not read.",
+        "The document shows content from another file ({what}), which is not read.",
         "Open it in a word processor, copy the other content into it, and save it again.",
     ),
     "extraction_stopped": _Words(
-        "The document {how}; it may be damaged, or need too much memory.",
+        "The document {how}.",
         "Save it again, or save its text as .txt.",
     ),
     "empty_text": _Words("The file has no text.", "Put the text into the file, or remove the file."),

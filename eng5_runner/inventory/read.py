@@ -14,7 +14,8 @@ from eng5_runner.core.inputs import FileFormat, Finding, Inputs, SourceFile
 from eng5_runner.errors import InputsMissing, UsageError
 from eng5_runner.inventory.anchor_grades import anchor_rows, is_anchor_heading
 from eng5_runner.inventory.assemble import assemble
-from eng5_runner.inventory.docx import docx_text
+from eng5_runner.inventory.document_text import DocumentText
+from eng5_runner.inventory.docx.document import docx_text
 from eng5_runner.inventory.extraction import Extraction
 from eng5_runner.inventory.findings import Unreadable, finding
 from eng5_runner.inventory.locations import Locations, find_locations
@@ -201,8 +202,12 @@ class _Scan:
         if file_format in {"txt", "md"}:
             text, decoded = plain_text(data, given=self._encoding)
         elif file_format == "docx" and len(data) < MAX_DOCX_HERE_BYTES:
-            text = normal(docx_text(data))
+            text = self._without_remarks(path, docx_text(data))
         else:
-            text = self._extraction.text(data, file_format)
+            text = self._without_remarks(path, self._extraction.text(data, file_format))
         file = SourceFile.of(data, source_path=path.source_path, encoding=decoded, file_format=file_format)
         return ScannedText.of(file, text)
+
+    def _without_remarks(self, path: AssetPath, document: DocumentText) -> str:
+        self.findings += [remark.finding(path.source_path) for remark in document.remarks]
+        return normal(document.text)

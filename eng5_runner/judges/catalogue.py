@@ -8,7 +8,15 @@ from datetime import UTC, datetime
 
 from eng5_runner.contracts.request import Provider
 from eng5_runner.contracts.services import ModelEntry
-from eng5_runner.judges.credentials import PLACES, Place, access_to, install_command, is_installed
+from eng5_runner.judges.credentials import (
+    PLACES,
+    PLAIN_HTTP,
+    Place,
+    access_to,
+    install_command,
+    is_installed,
+    travels_readable,
+)
 from eng5_runner.judges.manifest import USERS_FILE, Limits, Manifest, Model, built_in, users_own
 
 READY = "ready"
@@ -95,6 +103,11 @@ def _at(provider: Provider, place: Place, *, own: Manifest, environ: Mapping[str
             state = f"retired on {model.retires}"
         elif access is None:
             state, remedy = "needs a key", f"set {place.key}, or {place.base_url} for a server of your own"
+        elif travels_readable(place, environ):
+            state, remedy = (
+                "its address has no encryption",
+                f"use https, or set {PLAIN_HTTP}=1 if you trust the network",
+            )
         elif model not in offered:
             state = "not on your server"
             remedy = f"{place.base_url} leads to a server of your own; {USERS_FILE} names its models"

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from ipaddress import ip_address
 from types import MappingProxyType
+from urllib.parse import urlsplit
 
 from eng5_runner.contracts.request import Provider
 
 OPENAI_BASE_URL = "ENG5_OPENAI_BASE_URL"
+PLAIN_HTTP = "ENG5_ALLOW_PLAIN_HTTP"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,34 @@ def is_installed(place: Place) -> bool:
 def install_command(place: Place) -> str:
     """The command that installs the provider's client library."""
     return f"pip install 'eng5-runner[{place.extra}]'"
+
+
+def travels_readable(place: Place, environ: Mapping[str, str]) -> bool:
+    """Whether key and essays would travel to the provider's address without encryption, and nobody has allowed it.
+
+    An address on this machine needs no encryption.
+    """
+    url = environ.get(place.base_url, "").strip()
+    return bool(url) and not environ.get(PLAIN_HTTP) and not url.startswith("https://") and not _is_loopback(url)
+
+
+def _is_loopback(url: str) -> bool:
+    try:
+        host = urlsplit(url).hostname or ""
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:  # a name, or no address at all
+        return False
+
+
+def shown_address(provider: Provider, environ: Mapping[str, str]) -> str:
+    """The address that a provider's questions go to, without what may be secret in it: `https://host:port/path`."""
+    place = PLACES[provider]
+    try:
+        parts = urlsplit(environ.get(place.base_url, "").strip() or place.url)
+        port = "" if parts.port is None else f":{parts.port}"
+    except ValueError:
+        return f"what {place.base_url} holds"
+    return f"{parts.scheme}://{parts.hostname}{port}{parts.path}"
 
 
 def access_to(provider: Provider, environ: Mapping[str, str], *, timeout_seconds: float) -> Access | None:

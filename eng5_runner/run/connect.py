@@ -18,6 +18,7 @@ from eng5_runner.effects.upload_cache import UploadCache
 from eng5_runner.run.ports import Ports
 from eng5_runner.transport.http import Service, http_session
 from eng5_runner.transport.kafka_settings import KafkaSettings
+from eng5_runner.transport.stack_secret import StackSecret
 
 
 @asynccontextmanager
@@ -29,6 +30,7 @@ async def open_ports(
     token: str | None,
     kafka_password: SecretStr | None = None,
     trace: Mapping[str, str] | None = None,
+    secret: StackSecret | None = None,
 ) -> AsyncIterator[Ports]:
     """Open the ports for one session of a run.
 
@@ -39,6 +41,7 @@ async def open_ports(
         token: for the CJ service's admin side, if it needs one.
         kafka_password: of the target's Kafka user, if it has one.
         trace: headers by which the services add their work to this session's trace.
+        secret: of the embedded stack that the target names; None for services of the field.
 
     Raises:
         ServiceUnavailable: Kafka cannot be reached.
@@ -51,7 +54,7 @@ async def open_ports(
     headers = {"X-Correlation-ID": str(spec.correlation_id)} | dict(trace or {})
     admin = headers | {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
     async with AsyncExitStack() as stack:
-        session = await stack.enter_async_context(http_session(connections=spec.uploading.concurrency))
+        session = await stack.enter_async_context(http_session(connections=spec.uploading.concurrency, secret=secret))
 
         def service(name: str, *, url: str, setting: str, headers: Mapping[str, str] = headers) -> Service:
             return Service(session=session, name=name, url=url.rstrip("/"), setting=setting, headers=headers)
@@ -76,6 +79,7 @@ async def open_ports(
                 password=kafka_password,
                 topic_prefix=target.topic_prefix,
                 record_headers=trace or {},
+                secret=secret,
             )
             broker = await stack.enter_async_context(connected(settings))
         yield Ports(clock=SystemClock(), cache=cache, content=content, broker=broker, cj=cj, models=models)

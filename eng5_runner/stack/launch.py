@@ -36,6 +36,7 @@ from eng5_runner.stack.platform.store import Store, open_store
 from eng5_runner.stack.platform.supervision import at_work, until
 from eng5_runner.stack.platform.web import served
 from eng5_runner.transport.http import http_session
+from eng5_runner.transport.stack_secret import VARIABLE, StackSecret
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +54,7 @@ class StackAddresses:
         llm_provider_service_url: with its path, `http://127.0.0.1:<port>/api/v1`.
         identity_service_url: with its path, `http://127.0.0.1:<port>/v1/auth`.
         admin_token: a bearer token with the role admin, valid for 7 days and for this stack only.
+        secret: that clients must know; None for an open stack.
         first_admin: the account that this start created, with its password; None if there was an account.
     """
 
@@ -62,6 +64,7 @@ class StackAddresses:
     llm_provider_service_url: str
     identity_service_url: str
     admin_token: str = field(repr=False)
+    secret: StackSecret | None = None
     first_admin: FirstAdmin | None = None
 
     def environment(self) -> dict[str, str]:
@@ -73,7 +76,24 @@ class StackAddresses:
             "LLM_PROVIDER_SERVICE_URL": self.llm_provider_service_url,
             "IDENTITY_SERVICE_URL": self.identity_service_url,
             "HULEEDU_ADMIN_TOKEN": self.admin_token,
+            **({VARIABLE: self.secret.value} if self.secret else {}),
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secrets:
+    """What a stack keeps from others.
+
+    Attributes:
+        tokens: signs the administrators' tokens; None for a new one.
+        clients: the stack's clients must know it; None lets every local client in.
+    """
+
+    tokens: str | None = field(default=None, repr=False)
+    clients: StackSecret | None = None
+
+
+_NO_SECRETS = Secrets()
 
 
 async def serve(
@@ -84,7 +104,7 @@ async def serve(
     judges: Sequence[JudgeEntry] | None = None,
     kafka_bootstrap: str | None = None,
     cache_folder: Path | None = None,
-    secret: str | None = None,
+    secrets: Secrets = _NO_SECRETS,
 ) -> None:
     """Run the stack until `stop` is set.
 
@@ -98,7 +118,7 @@ async def serve(
         judges: the judges of the LLM provider; None for the offline baseline and the models that have a key.
         kafka_bootstrap: an existing Kafka with the contract's topics; None for an embedded broker.
         cache_folder: the folder of the judgement cache, which stacks share; None to use no cache.
-        secret: signs the administrators' tokens; None for a new one.
+        secrets: of its tokens and its clients.
 
     Raises:
         ServiceUnavailable: a part of the stack did not start, or the broker is gone.
@@ -107,19 +127,20 @@ async def serve(
         ConfigurationError: another version made the data directory, or the user's models cannot be read.
         ExceptionGroup: a service failed, with its errors.
     """
+    secret = secrets.clients
     async with AsyncExitStack() as opened:
-        cluster = await opened.enter_async_context(_cluster(kafka_bootstrap))
+        cluster = await opened.enter_async_context(_cluster(kafka_bootstrap, secret=secret))
         store = await opened.enter_async_context(open_store(data_dir))
         publisher, requests, results = await opened.enter_async_context(_clients(cluster))
-        session = await opened.enter_async_context(http_session(connections=CONNECTIONS))
-        authority = TokenAuthority(secret=secret)
+        session = await opened.enter_async_context(http_session(connections=CONNECTIONS, secret=secret))
+        authority = TokenAuthority(secret=secrets.tokens)
         offered = await opened.enter_async_context(_judges(judges, cache_folder))
         provider = LLMProvider(store=store, publisher=publisher, judges=offered)
-        content_url = await opened.enter_async_context(served(ContentService(store).application()))
-        llm_url = await opened.enter_async_context(served(provider.application()))
+        content_url = await opened.enter_async_context(served(ContentService(store).application(), secret=secret))
+        llm_url = await opened.enter_async_context(served(provider.application(), secret=secret))
         contents = ContentReader(session, content_url + content.PATH)
         admin = CJAdmin(store=store, contents=contents, authority=authority).application()
-        cj_url = await opened.enter_async_context(served(admin))
+        cj_url = await opened.enter_async_context(served(admin, secret=secret))
         llm = LLMProviderClient(session, llm_url + llm_provider.PATH)
         cj = CJService(
             store=store,
@@ -128,7 +149,7 @@ async def serve(
             provider=llm,
             shares_broker=not cluster.is_embedded,
         )
-        identity_url = await opened.enter_async_context(_identity_served(store, authority))
+        identity_url = await opened.enter_async_context(_identity_served(store, authority, secret=secret))
         judging = await opened.enter_async_context(at_work(provider.run(), name="llm", drain=provider.close))
         batches = await opened.enter_async_context(
             at_work(_serve_batches(cj, cluster, requests=requests, results=results), name="cj")
@@ -142,19 +163,20 @@ async def serve(
             identity_service_url=identity_url + identity_service.PATH,
             first_admin=await Accounts(store).create_first_admin(),
             admin_token=authority.issue(subject="stack", roles=(ADMIN_ROLE,), valid_for=_TOKEN_VALID),
+            secret=secret,
         )
         ready(addresses)
         await until(stop, judging, batches)
 
 
 @asynccontextmanager
-async def _cluster(named: str | None) -> AsyncIterator[Cluster]:
+async def _cluster(named: str | None, *, secret: StackSecret | None) -> AsyncIterator[Cluster]:
     """The named Kafka, else an embedded one."""
     if named is not None:
-        yield Cluster(bootstrap=named)
+        yield Cluster(bootstrap=named, secret=secret)
         return
     async with embedded_broker() as bootstrap:
-        yield Cluster(bootstrap=bootstrap, is_embedded=True)
+        yield Cluster(bootstrap=bootstrap, is_embedded=True, secret=secret)
 
 
 @asynccontextmanager
@@ -178,7 +200,7 @@ async def _serve_batches(
     """Run the CJ service; on a new embedded broker, earlier requests count when they arrive again."""
     if cluster.is_embedded:
         await cj.forget_requests()
-    await cj.run(requests, results)
+    await cj.run(requests, results, secret=cluster.secret)
 
 
 @asynccontextmanager
@@ -191,9 +213,11 @@ async def _judges(named: Sequence[JudgeEntry] | None, cache_folder: Path | None)
         yield judges
 
 
-def _identity_served(store: Store, authority: TokenAuthority) -> AbstractAsyncContextManager[str]:
+def _identity_served(
+    store: Store, authority: TokenAuthority, *, secret: StackSecret | None
+) -> AbstractAsyncContextManager[str]:
     """The Identity Service; yields its address without a path."""
-    return served(IdentityService(accounts=Accounts(store), authority=authority).application())
+    return served(IdentityService(accounts=Accounts(store), authority=authority).application(), secret=secret)
 
 
 async def _all_healthy(session: aiohttp.ClientSession, *urls: str) -> None:

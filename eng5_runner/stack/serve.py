@@ -27,6 +27,7 @@ from eng5_runner.stack.platform.kafka import Cluster, Publisher, open_publisher
 from eng5_runner.stack.platform.store import Store, open_database, open_store
 from eng5_runner.stack.platform.supervision import at_work, until
 from eng5_runner.stack.platform.web import CHECKUP, Checkup, served
+from eng5_runner.transport.stack_secret import StackSecret
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +56,7 @@ class Site:
         port: 0 for a free port.
         ready: called once, when the service answers and, if it uses Kafka, reads it.
         stop: ends the service when set: it takes nothing new, finishes current work, and releases the rest.
+        secret: that clients must know; None lets every client in that reaches the address.
     """
 
     database: URL | None = field(repr=False)
@@ -63,6 +65,7 @@ class Site:
     port: int
     ready: Callable[[Serving], None]
     stop: asyncio.Event
+    secret: StackSecret | None = None
 
 
 async def serve_content(site: Site) -> None:
@@ -127,7 +130,7 @@ async def serve_http(
         accounts: where the first administrator is created, if there is no account yet.
     """
     app[CHECKUP] = Checkup(problem)
-    async with served(app, host=site.host, port=site.port) as url:
+    async with served(app, host=site.host, port=site.port, secret=site.secret) as url:
         first_admin = await accounts.create_first_admin() if accounts is not None else None
         log.info("serving", url=url)
         site.ready(Serving(url=url, first_admin=first_admin))

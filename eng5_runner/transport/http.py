@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from eng5_runner.contracts.base import WireModel, describe
 from eng5_runner.contracts.services import ErrorAnswer, Health
 from eng5_runner.errors import ConfigurationError, NotAllowed, RunnerError, ServiceUnavailable
+from eng5_runner.transport.stack_secret import VARIABLE, StackSecret
 
 WireModelT = TypeVar("WireModelT", bound=WireModel)
 
@@ -146,6 +147,8 @@ class Service:
                 remedy=f"Set {self.setting} to the service's own address.",
             )
         message = f"The {self.name} at {self.url} answered {status} {self._reason(content)}".strip()
+        if status in (401, 403) and VARIABLE in message:
+            return NotAllowed(f"{message}.", remedy=f"Set {VARIABLE} to what `stack up` prints.")
         if status in (401, 403):
             return NotAllowed(
                 f"{message}.",
@@ -268,9 +271,12 @@ def _plain(error: aiohttp.ClientError) -> str:
 
 
 @asynccontextmanager
-async def http_session(*, connections: int) -> AsyncIterator[aiohttp.ClientSession]:
-    """A session with at most so many connections at the same time."""
+async def http_session(*, connections: int, secret: StackSecret | None) -> AsyncIterator[aiohttp.ClientSession]:
+    """A session with at most so many connections at the same time, for services that share the secret, if any."""
     # Servers close idle connections after 15 s or more. We close ours first, so that no request meets a closing one.
     connector = aiohttp.TCPConnector(limit=connections, limit_per_host=connections, keepalive_timeout=10)
-    async with aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT, trust_env=False) as session:
+    headers = secret.http_headers if secret else None
+    async with aiohttp.ClientSession(
+        connector=connector, headers=headers, timeout=_TIMEOUT, trust_env=False
+    ) as session:
         yield session

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pydantic import SecretStr
 
 from eng5_runner.errors import ConfigurationError
+from eng5_runner.transport.stack_secret import StackSecret
 
 REQUEST_TIMEOUT_MS = 10_000
 RETRY_BACKOFF_MS = 100  # aiokafka sleeps this long for the metadata of each topic that is new to it
@@ -30,6 +31,7 @@ class KafkaSettings:
         client_key: a PEM file with the key of `client_cert`.
         topic_prefix: the start of each topic's name in this cluster. Only the Kafka clients use it.
         record_headers: sent with each record, such as those of a trace.
+        secret: of the embedded stack; signs the records that we write and must have signed those that we read.
     """
 
     bootstrap: str
@@ -43,6 +45,7 @@ class KafkaSettings:
     client_key: str | None = None
     topic_prefix: str = ""
     record_headers: Mapping[str, str] = field(default_factory=dict)
+    secret: StackSecret | None = None
 
     @property
     def addresses(self) -> tuple[str, ...]:

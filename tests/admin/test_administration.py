@@ -56,7 +56,7 @@ REGISTER: Work = lambda client: register_anchors(client, "a1", anchors=ANCHORS) 
 
 @pytest.fixture
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with http_session(connections=4) as made:
+    async with http_session(connections=4, secret=None) as made:
         yield made
 
 

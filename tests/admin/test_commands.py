@@ -419,7 +419,7 @@ async def test_the_stack_tells_the_first_administrator_s_password_once(tmp_path:
     told = json.loads(line)
     first = told.pop("first_admin")
     assert first["email"] == FIRST_ADMIN_EMAIL
-    urls = {name: told[name] for name in ("CJ_SERVICE_URL", "IDENTITY_SERVICE_URL")}
+    urls = {name: told[name] for name in ("CJ_SERVICE_URL", "IDENTITY_SERVICE_URL", "ENG5_STACK_SECRET")}
     arguments = ("login", "--email", first["email"], "--password-stdin", "--json")
     logged_in = await cli(*arguments, cwd=tmp_path, env=urls, stdin=first["password"].encode())
     listed = await cli("instructions", "list", cwd=tmp_path, env=urls)

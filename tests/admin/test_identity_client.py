@@ -26,7 +26,7 @@ NOW = datetime(2027, 1, 1, 12, tzinfo=UTC)
 
 @pytest.fixture
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with http_session(connections=4) as made:
+    async with http_session(connections=4, secret=None) as made:
         yield made
 
 

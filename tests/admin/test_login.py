@@ -83,7 +83,7 @@ class Place:
 
 @pytest.fixture
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with http_session(connections=16) as made:
+    async with http_session(connections=16, secret=None) as made:
         yield made
 
 

@@ -30,8 +30,8 @@ Figures = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
 
 @pytest.fixture
 def services(tmp_path: Path) -> Iterator[Mapping[str, str]]:
-    """An embedded stack, as the runner's environment."""
-    with stack_up(tmp_path / "stack") as told:
+    """An embedded stack that takes callbacks of the test too, as the runner's environment."""
+    with stack_up(tmp_path / "stack", "--open") as told:
         del told["first_admin"]
         yield told
 

@@ -17,6 +17,7 @@ from eng5_runner.app.options.table import SETTINGS
 from eng5_runner.cli.app import stack_app
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.stack.platform.kafka import LARGEST_MESSAGE_BYTES
+from eng5_runner.transport.stack_secret import VARIABLE
 from tests.support.compose import (
     HULEEDU,
     OWN_STACK,
@@ -150,7 +151,7 @@ def test_addresses_name_a_service_and_its_port(name: str) -> None:
 
 
 def test_the_runner_is_told_by_variables_that_it_reads() -> None:
-    read_by_options = {setting.env for setting in SETTINGS}
+    read_by_options = {setting.env for setting in SETTINGS} | {VARIABLE}
     told = ours()[RUNNER]["environment"].keys() | services(HULEEDU)[RUNNER]["environment"].keys()
     about_services = {name for name in told if name.startswith(("KAFKA_", "ENG5_", "CONTENT_", "CJ_", "LLM_"))}
     assert about_services and about_services <= read_by_options

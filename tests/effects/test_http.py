@@ -62,7 +62,7 @@ def answer(status: int, body: bytes = b"{}", **headers: str) -> web.Response:
 
 @pytest.fixture
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with http_session(connections=16) as made:
+    async with http_session(connections=16, secret=None) as made:
         yield made
 
 
@@ -452,7 +452,7 @@ async def test_no_more_connections_than_asked_for_are_open_at_once() -> None:
                 return
             writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: %d\r\n\r\n%s" % (len(STORED), STORED))
 
-    async with listening(serve) as port, http_session(connections=3) as session:
+    async with listening(serve) as port, http_session(connections=3, secret=None) as session:
         content = ContentClient(service(session, f"http://127.0.0.1:{port}"))
         await asyncio.gather(*(content.upload(b"x") for _ in range(30)))
     assert max(most) == 3

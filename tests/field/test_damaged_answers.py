@@ -75,7 +75,7 @@ def inputs_of_the_recording():
 async def test_every_damaged_field_of_the_admin_sides_answers(path, damage, embedded):
     inputs = inputs_of_the_recording()
     tried = 0
-    async with FieldServices(embedded) as field, http_session(connections=2) as session:
+    async with FieldServices(embedded) as field, http_session(connections=2, secret=None) as session:
         url = field.environment["CJ_SERVICE_URL"]
         headers = {"Authorization": "Bearer a-token"}
         cj = CJAdminClient(Service(session=session, name="CJ", url=url, setting="--cj-service-url", headers=headers))
@@ -97,7 +97,7 @@ async def test_an_upload_whose_storage_id_is_damaged_is_no_upload(damage, embedd
     (pair,) = [one for one in recorded.http_pairs() if one["method"] == "POST"][:1]
     body = copy.deepcopy(pair["body"])
     damage_field(body, ("storage_id",), damage)
-    async with FieldServices(embedded) as field, http_session(connections=1) as session:
+    async with FieldServices(embedded) as field, http_session(connections=1, secret=None) as session:
         field.answers["/v1/content"] = (201, body)
         url = field.environment["CONTENT_SERVICE_URL"]
         content = ContentClient(

@@ -7,7 +7,8 @@ import zipfile
 from collections.abc import Mapping, Sequence
 
 from openpyxl import Workbook
-from pypdf import PdfReader, PdfWriter
+
+from tests.inputs import odd_pdfs
 
 OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 NAMESPACES = (
@@ -67,8 +68,8 @@ def docx(*body: str, **parts: str) -> bytes:
 
 
 def pdf(*pages: str) -> bytes:
-    """A PDF with one line of text on each page."""
-    return pdf_of([f"BT /F1 12 Tf 72 720 Td ({page}) Tj ET".encode("latin-1") for page in pages])
+    """A PDF with a paragraph of text on each page."""
+    return odd_pdfs.pdf(*(odd_pdfs.Page(content=odd_pdfs.typeset([page])) for page in pages))
 
 
 def pdf_of(streams: Sequence[bytes]) -> bytes:
@@ -95,14 +96,6 @@ def pdf_of(streams: Sequence[bytes]) -> bytes:
     out += b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
     out += b"trailer << /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, start)
     return bytes(out)
-
-
-def encrypted_pdf(text: str) -> bytes:
-    writer = PdfWriter(clone_from=PdfReader(io.BytesIO(pdf(text))))
-    writer.encrypt("secret", algorithm="RC4-128")
-    buffer = io.BytesIO()
-    writer.write(buffer)
-    return buffer.getvalue()
 
 
 def xlsx(*rows: Sequence[object]) -> bytes:

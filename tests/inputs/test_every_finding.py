@@ -12,6 +12,7 @@ import pytest
 from eng5_runner.core.inputs import InvalidKind, MissingKind
 from eng5_runner.inventory.read import read_assets
 from tests.inputs import documents as doc
+from tests.inputs import odd_pdfs
 from tests.inputs.folders import SCALE, Folder, essay
 
 WARNINGS = {
@@ -19,6 +20,10 @@ WARNINGS = {
     "unsupported_format",
     "ignored_folder",
     "short_anchor",
+    "picture_pages",
+    "recognised_text",
+    "hidden_text",
+    "unknown_symbols",
     "table_without_grades",
     "row_without_file",
     "file_without_row",
@@ -30,6 +35,10 @@ STUDENT = "student_essays/essay_02"
 
 def as_docx(*body: str, **parts: str) -> Callable[[Folder], object]:
     return lambda folder: folder.put(f"{STUDENT}.docx", doc.docx(*body, **parts))
+
+
+def as_pdf(kind: str) -> Callable[[Folder], object]:
+    return lambda folder: folder.put(f"{STUDENT}b.pdf", odd_pdfs.ODD[kind]())
 
 
 def clear(folder: Folder, name: str) -> None:
@@ -73,8 +82,12 @@ SPOILED: dict[str, Callable[[Folder], object]] = {
     "unknown_encoding": lambda folder: folder.put(f"{STUDENT}b.txt", "Björn".encode("cp1252")),
     "control_characters": lambda folder: folder.put(f"{STUDENT}b.txt", "a\x00b"),
     "damaged_document": lambda folder: folder.put(f"{STUDENT}b.docx", "not a zip file"),
-    "encrypted_document": lambda folder: folder.put(f"{STUDENT}b.pdf", doc.encrypted_pdf(essay("secrets"))),
-    "scanned_document": lambda folder: folder.put(f"{STUDENT}b.pdf", doc.pdf("")),
+    "encrypted_document": lambda folder: folder.put(f"{STUDENT}b.pdf", odd_pdfs.ODD["with a password, AES-256"]()),
+    "scanned_document": as_pdf("cover and scans"),
+    "picture_pages": as_pdf("essay and a photograph"),
+    "recognised_text": as_pdf("recognised"),
+    "hidden_text": as_pdf("hidden, tiny letters"),
+    "unknown_symbols": as_pdf("unknown bullet"),
     "forbidden_xml": as_docx(
         word__document=doc.part("document", "<w:body/>", prologue='<!DOCTYPE w [<!ENTITY a "b">]>')
     ),

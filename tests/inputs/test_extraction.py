@@ -35,13 +35,11 @@ def test_pages_of_a_pdf_follow_one_another(folder: Folder) -> None:
         (b"", "damaged_document"),
         (b"%PDF-1.4 and nothing else", "damaged_document"),
         (doc.pdf("A page that was cut in two.")[:200], "damaged_document"),
-        (doc.pdf(), "scanned_document"),
-        (doc.pdf("Page 1"), "scanned_document"),
+        (doc.pdf(), "damaged_document"),
         (doc.pdf(*["A page."] * 201), "too_large"),
-        (doc.pdf_of([b"BT /F1 12 Tf (" + b"many letters " * 20_000 + b") Tj ET"] * 8), "too_large"),
-        (doc.encrypted_pdf("Secret, secret, secret."), "encrypted_document"),
+        (doc.pdf_of([b"BT /F1 12 Tf " + (b"(" + b"many letters " * 2_000 + b") Tj ") * 50 + b"ET"]), "too_large"),
     ],
-    ids=["empty", "header only", "cut", "no pages", "few letters", "many pages", "much text", "encrypted"],
+    ids=["empty", "header only", "cut", "no pages", "many pages", "much text"],
 )
 def test_bad_pdfs(data: bytes, kind: str) -> None:
     """Each has its own name for what is wrong."""
@@ -74,15 +72,22 @@ def test_a_large_docx_is_read_in_a_worker(folder: Folder) -> None:
     assert folder.text_of_student("large.docx") == "With a picture."
 
 
-def test_a_file_that_takes_too_long_is_given_up() -> None:
-    """Its worker is killed, and the next file gets a new one."""
-    with Extraction(seconds=0.01) as extraction:
+def test_a_file_that_needs_too_much_computing_is_given_up() -> None:
+    """The system ends its worker, and the next file gets a new one."""
+    with Extraction(seconds=1) as extraction:
         for _ in range(2):
             with pytest.raises(Unreadable) as caught:
                 extraction.text(doc.slow_pdf(), "pdf")
             assert caught.value.kind == "extraction_stopped"
-            assert "0.01 s" in caught.value.finding("x").message
+            assert "more than 1 s of computing time" in caught.value.finding("x").message
             assert caught.value.finding("x").remedy
+
+
+def test_a_reader_that_is_blocked_is_given_up_at_last() -> None:
+    """It does not compute; only the clock can tell."""
+    with Extraction(patience=0.01) as extraction, pytest.raises(Unreadable) as caught:
+        extraction.text(doc.slow_pdf(), "pdf")
+    assert "0.01 s" in caught.value.finding("x").message
 
 
 def test_a_worker_that_dies_is_replaced() -> None:
@@ -105,11 +110,11 @@ def test_a_worker_that_dies_is_replaced() -> None:
         reader.join()
         assert [refusal.kind for refusal in refusals] == ["extraction_stopped"]
         for _ in range(extraction.workers):
-            assert extraction.text(doc.pdf(essay("life")), "pdf") == essay("life").rstrip()
+            assert extraction.text(doc.pdf(essay("life")), "pdf").text == essay("life").rstrip()
         for pid in children() - before:
             os.kill(int(pid), 9)
         for _ in range(extraction.workers):
-            assert extraction.text(doc.pdf(essay("life")), "pdf") == essay("life").rstrip()
+            assert extraction.text(doc.pdf(essay("life")), "pdf").text == essay("life").rstrip()
     assert children() <= before
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from tests.support.judges.driver import MODELS, environ_for
 from tests.support.judges.judged_stack import stack
 from tests.support.judges.servers import KEY, chat, in_turn
 from tests.support.runner import run
+from tests.support.small_study import build_study
 
 NO_KEYS = dict.fromkeys(("OPENAI_API_KEY", "OPENROUTER_API_KEY", "GEMINI_API_KEY", "ANTHROPIC_API_KEY"), "")
 
@@ -189,6 +191,37 @@ def test_the_environment_stands_over_the_dotenv_and_nothing_else_is_taken(tmp_pa
     file.write_text("ENG5_CACHE_DIR=elsewhere\n")
     listed = run("cache", "list", "--json", cwd=tmp_path, env={"ENG5_CACHE_DIR": ""}).lines[-1]
     assert "elsewhere" not in str(listed["folder"])
+
+
+def test_a_strangers_dotenv_does_not_get_a_key_from_the_environment(tmp_path: Path) -> None:
+    build_study(tmp_path / "study")
+    own = tmp_path / "own.toml"
+    own.write_text(MODELS.format(provider="openai", attempts=3, timeout=5, limits="", model=""))
+    file = tmp_path / ".env"
+    execute = ("--mode", "execute", "--assets", "study", "--llm-provider", "openai", "--llm-model", "local-7b", "--yes")
+    with socket.create_server(("127.0.0.1", 0)) as catcher:
+        catcher.setblocking(False)
+        file.write_text(
+            f"ENG5_OPENAI_BASE_URL=http://127.0.0.1:{catcher.getsockname()[1]}/v1\nENG5_MODELS_FILE={own}\n"
+        )
+        file.chmod(0o600)
+        ran = run(*execute, cwd=tmp_path, env={"OPENAI_API_KEY": KEY})
+        assert ran.code == 78
+        for name in ("ENG5_OPENAI_BASE_URL", "ENG5_MODELS_FILE"):
+            assert f"{name} is not used, because OPENAI_API_KEY is not from the same file" in ran.err
+        with pytest.raises(BlockingIOError):
+            catcher.accept()
+
+
+def test_an_address_without_encryption_is_refused(tmp_path: Path) -> None:
+    build_study(tmp_path / "study")
+    own = tmp_path / "own.toml"
+    own.write_text(MODELS.format(provider="openai", attempts=3, timeout=5, limits="", model=""))
+    environ = {"ENG5_OPENAI_BASE_URL": "http://judge.example/v1", "ENG5_MODELS_FILE": str(own), "OPENAI_API_KEY": KEY}
+    execute = ("--mode", "execute", "--assets", "study", "--llm-provider", "openai", "--llm-model", "local-7b", "--yes")
+    ran = run(*execute, cwd=tmp_path, env=environ)
+    assert ran.code == 78
+    assert "no encryption" in ran.err and "ENG5_ALLOW_PLAIN_HTTP=1" in ran.err
 
 
 def test_a_dotenv_that_others_can_read_is_told_of_without_its_keys(tmp_path: Path) -> None:

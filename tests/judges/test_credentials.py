@@ -7,7 +7,15 @@ from dataclasses import replace
 import pytest
 
 from eng5_runner.contracts.request import Provider
-from eng5_runner.judges.credentials import PLACES, access_to, install_command, is_installed
+from eng5_runner.judges.credentials import (
+    PLACES,
+    PLAIN_HTTP,
+    access_to,
+    install_command,
+    is_installed,
+    shown_address,
+    travels_readable,
+)
 
 OPENAI = PLACES[Provider.OPENAI]
 OWN = "http://127.0.0.1:8080/v1"
@@ -48,3 +56,40 @@ def test_a_library_that_is_not_there_is_named_by_its_extra(library):
     assert not is_installed(place)
     assert is_installed(replace(OPENAI, library="json"))
     assert install_command(place) == "pip install 'eng5-runner[judges-openai]'"
+
+
+@pytest.mark.parametrize(
+    ("url", "readable"),
+    [
+        ("", False),
+        ("https://judge.example/v1", False),
+        ("http://127.0.0.1:8080/v1", False),
+        ("http://127.8.9.1/v1", False),
+        ("http://localhost:8080/v1", False),
+        ("http://[::1]:8080/v1", False),
+        ("http://judge.example/v1", True),
+        ("http://127.0.0.1.evil.example/v1", True),
+        ("http://127.0.0.1@evil.example/v1", True),
+        ("http://192.168.1.2/v1", True),
+        ("HTTP://judge.example", True),
+        ("ftp://judge.example", True),
+        ("judge.example/v1", True),
+        ("http://[", True),
+    ],
+)
+def test_key_and_essays_leave_the_machine_encrypted(url, readable):
+    assert travels_readable(OPENAI, {OPENAI.base_url: url}) is readable
+    assert not travels_readable(OPENAI, {OPENAI.base_url: url, PLAIN_HTTP: "1"})
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("", OPENAI.url),
+        ("https://judge.example:8443/v1?key=hush", "https://judge.example:8443/v1"),
+        ("https://me:hush@judge.example/v1#hush", "https://judge.example/v1"),
+        ("http://[", f"what {OPENAI.base_url} holds"),
+    ],
+)
+def test_an_address_is_shown_without_what_may_be_secret(url, shown):
+    assert shown_address(Provider.OPENAI, {OPENAI.base_url: url}) == shown

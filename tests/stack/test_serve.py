@@ -17,6 +17,7 @@ import aiohttp
 import pytest
 
 from eng5_runner.stack.identity.tokens import TokenAuthority
+from eng5_runner.transport.stack_secret import HTTP_HEADER, VARIABLE
 from tests.support.kafka.cluster import free_ports
 from tests.support.kafka.services import SECRET, serving
 from tests.support.runner import clean_environment, run
@@ -114,8 +115,9 @@ async def test_the_whole_stack_takes_tokens_that_were_signed_with_its_secret(tmp
         stderr=asyncio.subprocess.DEVNULL,
     )
     assert process.stdout is not None
-    url = json.loads(await asyncio.wait_for(process.stdout.readline(), 60))["CJ_SERVICE_URL"]
-    headers = {"Authorization": f"Bearer {token}"}
+    shown = json.loads(await asyncio.wait_for(process.stdout.readline(), 60))
+    url = shown["CJ_SERVICE_URL"]
+    headers = {"Authorization": f"Bearer {token}", HTTP_HEADER: shown[VARIABLE]}
     async with (
         aiohttp.ClientSession() as http,
         http.get(f"{url}/admin/v1/assessment-instructions", headers=headers) as answer,

@@ -11,6 +11,7 @@ import pytest
 
 from eng5_runner.contracts.request import READS_TO_END
 from eng5_runner.contracts.topics import Topic
+from eng5_runner.stack.launch import Secrets
 from eng5_runner.stack.platform.broker import embedded_broker
 from tests.support.stack.driver import Client, RecordingJudge, batch_id_of, request, running
 
@@ -109,8 +110,8 @@ async def test_stacks_with_one_secret_take_each_other_s_tokens(tmp_path: Path) -
     answered = {}
     for there in (secret, None):
         async with (
-            running(tmp_path / "one", secret=secret) as one,
-            running(tmp_path / "other", secret=there) as other,
+            running(tmp_path / "one", secrets=Secrets(tokens=secret)) as one,
+            running(tmp_path / "other", secrets=Secrets(tokens=there)) as other,
             other.http.post(
                 f"{other.at.cj_service_url}/admin/v1/assessment-instructions",
                 data=body,

@@ -21,6 +21,7 @@ def stack_up(
     *,
     kafka_bootstrap: str | None,
     no_cache: bool,
+    is_open: bool,
     json_lines: bool,
     until_stdin_closes: bool,
     verbose: bool,
@@ -34,6 +35,7 @@ def stack_up(
             on_ready=lambda addresses: _show_addresses(addresses, json_lines=json_lines),
             kafka_bootstrap=kafka_bootstrap,
             no_cache=no_cache,
+            is_open=is_open,
             until_stdin_closes=until_stdin_closes,
         )
     return 0
@@ -67,6 +69,8 @@ def _show_addresses(addresses: StackAddresses, *, json_lines: bool) -> None:
         write_json(environment | _first_admin_facts(addresses.first_admin))
         return
     _show_first_admin(addresses.first_admin)
+    if addresses.secret is None:
+        people().print("this stack is open: every user of this machine can make its judges work, and read the essays")
     people().print("the embedded stack is up; Ctrl-C ends it. For the runner in another terminal:")
     for variable, value in environment.items():
         sys.stdout.write(f"export {variable}={value}\n")

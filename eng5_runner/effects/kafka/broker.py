@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.errors import (
     KafkaError,
     KafkaTimeoutError,
@@ -34,6 +34,7 @@ from eng5_runner.transport.kafka import (
     started,
 )
 from eng5_runner.transport.kafka_settings import KafkaSettings
+from eng5_runner.transport.stack_secret import StackSecret
 
 POLL_MS = 250
 # Partitions that somebody adds to a topic are noticed after so long.
@@ -134,8 +135,14 @@ class KafkaBroker:
             raise explain(error, doing="reading the callbacks") from None
         return Polled(
             records=tuple(
-                RawRecord(topic=topic, partition=r.partition, offset=r.offset, value=r.value or b"")
-                for topic, batch in ((tp.topic.removeprefix(self._prefix), batch) for tp, batch in batches.items())
+                RawRecord(
+                    topic=tp.topic.removeprefix(self._prefix),
+                    partition=r.partition,
+                    offset=r.offset,
+                    value=r.value or b"",
+                    forged=not _is_genuine(r, self._settings.secret),
+                )
+                for tp, batch in batches.items()
                 for r in batch
             )
         )
@@ -188,6 +195,8 @@ class KafkaBroker:
         )
         name = self._prefix + topic
         headers = [(title, text.encode()) for title, text in self._settings.record_headers.items()]
+        if self._settings.secret is not None:
+            headers += self._settings.secret.kafka_headers(name, value)
         async with started(producer, doing="publishing the request"):
             try:
                 async with asyncio.timeout(timeout_seconds):
@@ -213,7 +222,8 @@ class KafkaBroker:
                 consumer.assign(list(left))
                 for tp, offset in left.items():
                     consumer.seek(tp, offset)
-                found = await _scan(consumer, ends={tp: ends[tp] for tp in left}, is_it=is_it)
+                ends = {tp: ends[tp] for tp in left}
+                found = await _scan(consumer, ends=ends, is_it=is_it, secret=self._settings.secret)
             except KafkaError as error:
                 raise explain(error, doing="looking for the request") from None
         return found and self._position(*found)
@@ -242,7 +252,11 @@ class KafkaBroker:
 
 
 async def _scan(
-    consumer: AIOKafkaConsumer, *, ends: dict[TopicPartition, int], is_it: Callable[[bytes], bool]
+    consumer: AIOKafkaConsumer,
+    *,
+    ends: dict[TopicPartition, int],
+    is_it: Callable[[bytes], bool],
+    secret: StackSecret | None,
 ) -> tuple[TopicPartition, int] | None:
     quiet = 0
     while ends:
@@ -251,10 +265,15 @@ async def _scan(
             raise KafkaTimeoutError("the broker stopped answering")
         for tp, records in batches.items():
             for record in records:
-                if is_it(record.value or b""):
+                if is_it(record.value or b"") and _is_genuine(record, secret):
                     return tp, record.offset
         ends = {tp: end for tp, end in ends.items() if await consumer.position(tp) < end}
     return None
+
+
+def _is_genuine(record: ConsumerRecord, secret: StackSecret | None) -> bool:
+    """Whether the record was written by the stack, or by us; services of the field sign nothing."""
+    return secret is None or secret.has_signed(record.topic, record.value or b"", headers=record.headers)
 
 
 def _consumer(settings: KafkaSettings) -> AIOKafkaConsumer:

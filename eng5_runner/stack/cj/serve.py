@@ -33,7 +33,7 @@ async def serve_cj(site: Site, *, cluster: Cluster, content_url: str, llm_urls: 
         # Before any request, so that no result is missed.
         results = await opened.enter_async_context(open_reader(cluster, Topic.COMPARISON, beginning_at="latest"))
         requests = await opened.enter_async_context(open_member(cluster, Topic.REQUEST, group=GROUP))
-        session = await opened.enter_async_context(http_session(connections=CONNECTIONS))
+        session = await opened.enter_async_context(http_session(connections=CONNECTIONS, secret=cluster.secret))
         contents = ContentReader(session, content_url)
         cj = CJService(
             store=store,
@@ -43,5 +43,6 @@ async def serve_cj(site: Site, *, cluster: Cluster, content_url: str, llm_urls: 
             shares_broker=True,
         )
         app = CJAdmin(store=store, contents=contents, authority=TokenAuthority(secret=secret)).application()
-        working = await opened.enter_async_context(at_work(cj.run(requests, results, commit=True), name="cj"))
+        run = cj.run(requests, results, commit=True, secret=cluster.secret)
+        working = await opened.enter_async_context(at_work(run, name="cj"))
         await serve_http(site, app, problem=problem_of(store, publisher), working=working)

@@ -51,6 +51,7 @@ from eng5_runner.stack.platform.kafka import MessageRefused, Publisher
 from eng5_runner.stack.platform.leases import RENEWED_EVERY_SECONDS
 from eng5_runner.stack.platform.store import Store
 from eng5_runner.stack.platform.transactions import FAILURES, ValueRefused
+from eng5_runner.transport.stack_secret import StackSecret
 
 log = structlog.get_logger(__name__)
 
@@ -95,10 +96,10 @@ class Intake:
         self._refusals = refusals
         self._arrived = arrived
 
-    async def run(self, reader: AIOKafkaConsumer, *, commit: bool) -> None:
-        """Store all requests until cancelled; with `commit`, commit their offsets afterwards."""
+    async def run(self, reader: AIOKafkaConsumer, *, commit: bool, secret: StackSecret | None) -> None:
+        """Store all requests that a holder of the secret wrote; with `commit`, commit their offsets afterwards."""
         while True:
-            messages = await polled(reader)
+            messages = await polled(reader, secret=secret)
             if not messages:
                 continue
             readable = []
@@ -163,19 +164,25 @@ async def _knows_any(contents: ContentReader, storage_ids: Iterable[str]) -> boo
     return False
 
 
-async def polled(reader: AIOKafkaConsumer) -> list[bytes]:
-    """The next messages; can be empty.
+async def polled(reader: AIOKafkaConsumer, *, secret: StackSecret | None) -> list[bytes]:
+    """The next messages that a holder of the secret has written; can be empty.
 
     Raises:
         ServiceUnavailable: Kafka refuses to be read.
     """
     try:
-        polled = await reader.getmany(timeout_ms=_POLL_MILLISECONDS, max_records=_POLL_RECORDS)
+        batches = await reader.getmany(timeout_ms=_POLL_MILLISECONDS, max_records=_POLL_RECORDS)
     except KafkaError as error:
         raise ServiceUnavailable(
             f"Kafka cannot be read: {error!r}", remedy="Check the broker and our rights."
         ) from error
-    return [message.value or b"" for messages in polled.values() for message in messages]
+    records = [record for batch in batches.values() for record in batch]
+    if secret is None:
+        return [record.value or b"" for record in records]
+    genuine = [r.value or b"" for r in records if secret.has_signed(r.topic, r.value or b"", headers=r.headers)]
+    if len(genuine) < len(records):
+        log.warning("messages without the stack's signature are ignored", messages=len(records) - len(genuine))
+    return genuine
 
 
 async def _commit(reader: AIOKafkaConsumer) -> None:
@@ -238,27 +245,35 @@ class CJService:
         """Forget unfinished batches until they are requested again, as the broker is a new one."""
         await self._inbox.forget()
 
-    async def run(self, requests: AIOKafkaConsumer, results: AIOKafkaConsumer, *, commit: bool = False) -> None:
+    async def run(
+        self,
+        requests: AIOKafkaConsumer,
+        results: AIOKafkaConsumer,
+        *,
+        commit: bool = False,
+        secret: StackSecret | None = None,
+    ) -> None:
         """Serve until cancelled. A bug in one batch ends that batch, and is logged.
 
         Args:
             requests: reads the requests.
             results: reads all comparison results, at the latest from now on.
             commit: whether the offsets of the requests are committed.
+            secret: that must have signed both; None where other services write too.
         """
         try:
             async with asyncio.TaskGroup() as tasks:
                 intake = Intake(self._inbox, refusals=self._refusals, arrived=self._woken)
-                tasks.create_task(intake.run(requests, commit=commit))
-                tasks.create_task(self._listen(results))
+                tasks.create_task(intake.run(requests, commit=commit, secret=secret))
+                tasks.create_task(self._listen(results, secret=secret))
                 tasks.create_task(self._keep_leases())
                 await self._take_requests(tasks)
         finally:
             await self._let_go()
 
-    async def _listen(self, reader: AIOKafkaConsumer) -> None:
+    async def _listen(self, reader: AIOKafkaConsumer, *, secret: StackSecret | None) -> None:
         while True:
-            await self._take_results(await polled(reader))
+            await self._take_results(await polled(reader, secret=secret))
 
     async def _take_results(self, messages: Sequence[bytes]) -> None:
         """Store the callbacks of this process's batches, then deliver them to the batches."""

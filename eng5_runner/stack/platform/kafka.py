@@ -29,6 +29,7 @@ from aiokafka.errors import (
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.errors import ServiceUnavailable
 from eng5_runner.transport.kafka import START_SECONDS, explain, started
+from eng5_runner.transport.stack_secret import StackSecret
 
 log = structlog.get_logger(__name__)
 
@@ -72,12 +73,15 @@ class Cluster:
         access: further arguments of its clients, by aiokafka's names.
         topic_prefix: the start of each topic's name.
         is_embedded: whether it is our own mock broker, whose writers are paced.
+        secret: signs the records that the stack writes, and must have signed those that it reads; None on a Kafka where
+            services of others write too.
     """
 
     bootstrap: str
     access: Mapping[str, object] = field(default_factory=dict, repr=False)
     topic_prefix: str = ""
     is_embedded: bool = False
+    secret: StackSecret | None = None
 
 
 class Pacer:
@@ -106,10 +110,11 @@ class Pacer:
 class Publisher:
     """The Kafka writer of all services of the stack."""
 
-    def __init__(self, producer: AIOKafkaProducer, pacer: Pacer | None, *, topic_prefix: str = "") -> None:
+    def __init__(self, producer: AIOKafkaProducer, pacer: Pacer | None, *, cluster: Cluster) -> None:
         self._producer = producer
         self._pacer = pacer
-        self._prefix = topic_prefix
+        self._prefix = cluster.topic_prefix
+        self._secret = cluster.secret
         self._sent = 0
         self._waited = 0.0
 
@@ -150,7 +155,8 @@ class Publisher:
         self._sent += 1
         partition = partitions[place % len(partitions)]
         await self._keep_pace(topic=topic, partition=partition, size=len(value))
-        await self._producer.send_and_wait(topic, value, key=key, partition=partition)
+        headers = self._secret.kafka_headers(topic, value) if self._secret else None
+        await self._producer.send_and_wait(topic, value, key=key, partition=partition, headers=headers)
 
     async def publish_all(self, topic: str, values: Iterable[bytes]) -> None:
         """Append many messages, several at a time, so their order can change.
@@ -212,7 +218,7 @@ async def open_publisher(cluster: Cluster) -> AsyncIterator[Publisher]:
     producer = AIOKafkaProducer(**(settings | dict(cluster.access)))
     clock = asyncio.get_running_loop().time
     pacer = Pacer(rate=PACE_BYTES_PER_SECOND, burst=PACE_BURST_BYTES, clock=clock) if cluster.is_embedded else None
-    publisher = Publisher(producer, pacer, topic_prefix=cluster.topic_prefix)
+    publisher = Publisher(producer, pacer, cluster=cluster)
     async with started(producer, doing="opening the publisher"):
         yield publisher
     if publisher.seconds_paced:

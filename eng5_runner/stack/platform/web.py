@@ -19,6 +19,7 @@ from eng5_runner.contracts.base import describe
 from eng5_runner.contracts.services import ErrorAnswer, ErrorBody, Health
 from eng5_runner.errors import ConfigurationError, ServiceUnavailable
 from eng5_runner.stack.platform.transactions import ValueRefused
+from eng5_runner.transport.stack_secret import VARIABLE, StackSecret
 
 log = structlog.get_logger(__name__)
 
@@ -29,6 +30,9 @@ CORRELATION_HEADER = "X-Correlation-ID"
 CORRELATION_ID: web.RequestKey[str] = web.RequestKey("correlation_id", str)
 _CORRELATION_LENGTH = 128
 LOOPBACK = "127.0.0.1"
+_LOOPBACK_NAMES = frozenset((LOOPBACK, "localhost", "[::1]", "::1"))
+_OPEN_PATHS = frozenset(("/healthz", "/metrics"))
+_JSON = "application/json"
 _SHUTDOWN_SECONDS = 2.0
 
 
@@ -77,15 +81,17 @@ def invalid(message: str) -> RequestRefused:
 def answer(body: BaseModel | Mapping[str, JsonValue], *, status: int = 200) -> web.Response:
     """A JSON answer."""
     content = body.model_dump_json().encode() if isinstance(body, BaseModel) else orjson.dumps(body)
-    return web.Response(body=content, status=status, content_type="application/json")
+    return web.Response(body=content, status=status, content_type=_JSON)
 
 
 async def parsed(request: web.Request, model: type[BodyT]) -> BodyT:
     """The request's body as a model; unknown fields are ignored.
 
     Raises:
-        RequestRefused: the body breaks the contract; the message says where, without its values.
+        RequestRefused: the body breaks the contract or is not sent as JSON; the message says where, without values.
     """
+    if request.content_type != _JSON:  # a web page can send other types to any address without asking
+        raise RequestRefused(415, error_code="VALIDATION_ERROR", message=f"the body must be sent as {_JSON}")
     try:
         return model.model_validate_json(await request.read(), extra="ignore")
     except ValidationError as error:
@@ -154,6 +160,32 @@ def _in_the_contracts_shape(name: str, requests: Counter) -> Middleware:
     return middleware
 
 
+def fence(secret: StackSecret | None, *, host: str) -> Middleware:
+    """Refuse requests of web pages, and of clients that do not know the stack's secret.
+
+    A browser names the page that makes a request in `Origin`; no client of the contract is a web page. A page whose
+    domain name was pointed at this machine is recognised by `Host`. Health and metrics need no secret.
+
+    Args:
+        secret: of the stack; None lets every local client in.
+        host: the address that the service listens on. The name in `Host` is only known for loopback.
+    """
+    names = _LOOPBACK_NAMES if host in _LOOPBACK_NAMES else None
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if "Origin" in request.headers or request.headers.get("Sec-Fetch-Site", "none") != "none":
+            raise RequestRefused(403, error_code="FORBIDDEN", message="web pages may not use this service")
+        if names is not None and request.host.rpartition(":")[0] not in names and request.host not in names:
+            raise RequestRefused(403, error_code="FORBIDDEN", message="the header Host does not name this machine")
+        if secret is not None and request.path not in _OPEN_PATHS and not secret.is_in(request.headers):
+            message = f"the stack's secret is missing or wrong; see {VARIABLE}"
+            raise RequestRefused(401, error_code="AUTHENTICATION_ERROR", message=message)
+        return await handler(request)
+
+    return middleware
+
+
 def _as_refusal(error: web.HTTPException) -> RequestRefused:
     codes = {404: "RESOURCE_NOT_FOUND", 413: "VALIDATION_ERROR"}
     return RequestRefused(error.status, error_code=codes.get(error.status, "HTTP_ERROR"), message=error.reason)
@@ -169,12 +201,21 @@ def _refused(refusal: RequestRefused, *, name: str, correlation_id: str) -> web.
 
 
 @asynccontextmanager
-async def served(app: web.Application, *, host: str = LOOPBACK, port: int = 0) -> AsyncIterator[str]:
-    """Serve the application on a port, 0 for a free one; yields its address, `http://<host>:<port>`.
+async def served(
+    app: web.Application, *, host: str = LOOPBACK, port: int = 0, secret: StackSecret | None = None
+) -> AsyncIterator[str]:
+    """Serve the application behind the stack's fence; yields its address, `http://<host>:<port>`.
+
+    Args:
+        app: made by `service`.
+        host: the address to listen on.
+        port: 0 for a free one.
+        secret: that clients must know; None lets every local client in.
 
     Raises:
         ConfigurationError: the address cannot be listened on.
     """
+    app.middlewares.append(fence(secret, host=host))
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
     try:
         await runner.setup()

@@ -21,7 +21,7 @@ from eng5_runner.contracts.callbacks import LLMComparisonResult as Result
 from eng5_runner.contracts.request import READS_TO_END
 from eng5_runner.contracts.topics import CALLBACK_TOPICS, Topic, batch_of, parse_callback
 from eng5_runner.judges.catalogue import BASELINE_MODEL
-from eng5_runner.stack.launch import StackAddresses, serve
+from eng5_runner.stack.launch import Secrets, StackAddresses, serve
 from eng5_runner.stack.llm.judge import (
     BaselineJudge,
     JudgeEntry,
@@ -36,6 +36,7 @@ from tests.support.stack.texts import essay
 from tests.support.wire_schemas import wire_schemas
 
 SCALE = "eng5_np_legacy_9_step"
+NO_SECRETS = Secrets()
 
 
 @cache
@@ -172,7 +173,8 @@ class Client:
         ]
 
     async def publish(self, raw: bytes, topic: Topic = Topic.REQUEST) -> None:
-        await self._producer.send_and_wait(topic.value, raw)
+        headers = self.at.secret.kafka_headers(topic.value, raw) if self.at.secret else None
+        await self._producer.send_and_wait(topic.value, raw, headers=headers)
 
     async def run(self, raw: bytes) -> Batch:
         """Publish a request and take everything that comes for it from now on."""
@@ -275,14 +277,21 @@ async def running(
     *,
     judge: RecordingJudge | None = None,
     kafka_bootstrap: str | None = None,
-    secret: str | None = None,
+    secrets: Secrets = NO_SECRETS,
 ) -> AsyncIterator[Client]:
     """A stack on a data directory, with a client; ended cleanly, and raising what it died of."""
     stop = asyncio.Event()
     up: asyncio.Future[StackAddresses] = asyncio.get_running_loop().create_future()
     judges = None if judge is None else (judge.entry(),)
     task = asyncio.create_task(
-        serve(data_dir, ready=up.set_result, stop=stop, judges=judges, kafka_bootstrap=kafka_bootstrap, secret=secret)
+        serve(
+            data_dir,
+            ready=up.set_result,
+            stop=stop,
+            judges=judges,
+            kafka_bootstrap=kafka_bootstrap,
+            secrets=secrets,
+        )
     )
     await asyncio.wait({task, up}, return_when=asyncio.FIRST_COMPLETED)
     if task.done():
@@ -307,7 +316,7 @@ async def client(at: StackAddresses, *, alive: Callable[[], bool] = lambda: True
         auto_offset_reset="earliest",
         fetch_max_wait_ms=25,
     )
-    async with aiohttp.ClientSession() as http:
+    async with aiohttp.ClientSession(headers=at.secret.http_headers if at.secret else None) as http:
         try:
             await producer.start()
             await consumer.start()

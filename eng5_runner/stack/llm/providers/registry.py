@@ -10,7 +10,15 @@ import structlog
 
 from eng5_runner.contracts.request import Provider
 from eng5_runner.judges.catalogue import models_at
-from eng5_runner.judges.credentials import PLACES, Place, access_to, install_command, is_installed
+from eng5_runner.judges.credentials import (
+    PLACES,
+    PLAIN_HTTP,
+    Place,
+    access_to,
+    install_command,
+    is_installed,
+    travels_readable,
+)
 from eng5_runner.judges.manifest import USERS_FILE, built_in, users_own
 from eng5_runner.stack.llm.cache import open_judgement_cache
 from eng5_runner.stack.llm.judge import JudgeEntry, offline_baseline
@@ -41,7 +49,7 @@ async def open_judges(
         for provider, place in PLACES.items():
             limits = own.before(built_in()).limits_of(provider)
             access = access_to(provider, environ, timeout_seconds=limits.timeout_seconds)
-            if access is None or not _usable(provider, place):
+            if access is None or not _usable(provider, place, environ=environ):
                 continue
             connection = Connection(provider, access)
             opened.push_async_callback(connection.close)
@@ -56,7 +64,12 @@ async def open_judges(
         yield tuple(entries)
 
 
-def _usable(provider: Provider, place: Place) -> bool:
+def _usable(provider: Provider, place: Place, *, environ: Mapping[str, str]) -> bool:
+    if travels_readable(place, environ):
+        log.warning(
+            "a provider's address has no encryption", provider=provider.value, remedy=f"use https, or set {PLAIN_HTTP}"
+        )
+        return False
     installed = is_installed(place)
     if not installed:
         log.warning("a provider's client is not installed", provider=provider.value, remedy=install_command(place))

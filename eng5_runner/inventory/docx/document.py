@@ -13,6 +13,7 @@ from collections.abc import Callable
 from types import MappingProxyType
 from zipfile import ZipFile
 
+from eng5_runner.inventory.document_text import DocumentText
 from eng5_runner.inventory.findings import Unreadable
 from eng5_runner.inventory.zip_parts import open_archive, parse_part
 
@@ -44,7 +45,7 @@ _WITHOUT_TEXT = frozenset(("hyperlink", "image", "video", "audio", "media"))
 """External relations that add no text to the document; they are never followed."""
 
 
-def docx_text(data: bytes) -> str:
+def docx_text(data: bytes) -> DocumentText:
     """The text of a document, paragraphs by newline, table cells by tab.
 
     Raises:
@@ -55,7 +56,7 @@ def docx_text(data: bytes) -> str:
         related = _Relations.of(archive, main)
         notes = [related.inside[kind] for kind in ("footnotes", "endnotes") if kind in related.inside]
         texts = [_part_text(archive, main), *(_part_text(archive, note).strip() for note in notes)]
-    return "\n".join(text.rstrip("\n") for text in texts if text.strip())
+    return DocumentText("\n".join(text.rstrip("\n") for text in texts if text.strip()))
 
 
 def _main_part(archive: ZipFile) -> str:
@@ -94,7 +95,7 @@ class _Relations:
         kind = attributes.get("Type", "").rpartition("/")[2]
         if attributes.get("TargetMode") == "External":
             if kind not in _WITHOUT_TEXT:
-                raise Unreadable("external_content")
+                raise Unreadable("external_content", what=kind)
             return
         target = posixpath.join("/", self._folder, attributes.get("Target", ""))
         self.inside.setdefault(kind, posixpath.normpath(target).lstrip("/"))
@@ -189,7 +190,7 @@ class _TextReader:
             self._hidden[-1] = not _OFF.intersection(attributes.values())
 
     def _start_outside(self, _attributes: dict[str, str]) -> None:
-        raise Unreadable("external_content")
+        raise Unreadable("external_content", what="a part of the text")
 
     def _end_paragraph(self) -> None:
         if self._merged.pop():
