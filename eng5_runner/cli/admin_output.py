@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from stamina.instrumentation import RetryDetails, get_on_retry_hooks, set_on_retry_hooks
 
 from eng5_runner.cli.narrate import people, write_json
+from eng5_runner.cli.safe_console import SafeConsole, harmless
 from eng5_runner.contracts.base import WireModel
 from eng5_runner.core.inputs import shown
 
@@ -35,13 +35,13 @@ def show_listing(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> No
     table = Table(*columns, box=SIMPLE)
     for row in texts:
         table.add_row(*map(escape, row))
-    Console().print(table)
+    SafeConsole().print(table)
 
 
 def show_text(text: str) -> None:
     """A text on standard output: exactly as it is, except that on a terminal it cannot move the cursor."""
     if sys.stdout.isatty():
-        text = "".join(char if char in "\n\t" else shown(char) for char in text)
+        text = harmless(text)
     sys.stdout.write(text if text.endswith("\n") else text + "\n")
     sys.stdout.flush()
 

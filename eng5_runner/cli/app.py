@@ -18,6 +18,7 @@ from eng5_runner.cli.cache_app import cache_app
 from eng5_runner.cli.commands.fit import fit_command
 from eng5_runner.cli.exit_codes import BROKEN_PIPE, BUG
 from eng5_runner.cli.parameters import Flags, SettingsCommand, SettingsGroup, option_of, takes_settings
+from eng5_runner.cli.safe_console import harmless
 from eng5_runner.cli.standard_error import StandardError
 from eng5_runner.core.choices import Mode
 from eng5_runner.errors import RunnerError
@@ -259,7 +260,7 @@ def main() -> None:
 
 
 def _show(error: RunnerError) -> None:
-    StandardError().write(f"{error.message}\n{error.remedy}\n")
+    StandardError().write(harmless(f"{error.message}\n{error.remedy}\n"))
     if "--json" in sys.argv or os.environ.get("ENG5_JSON", "").lower() in _TRUE:
         from eng5_runner.cli.narrate import write_json
 

@@ -31,6 +31,7 @@ from rich.progress import (
 )
 
 from eng5_runner.app.logs import FOR_PEOPLE_ONLY, event_facts
+from eng5_runner.cli.safe_console import SafeConsole, harmless_json
 from eng5_runner.cli.standard_error import StandardError
 from eng5_runner.core.events import (
     BudgetRaised,
@@ -60,7 +61,7 @@ _STYLES: Mapping[str, str] = MappingProxyType({
 
 def people() -> Console:
     """The console where people read: standard error, never standard output."""
-    console = Console(file=cast(IO[str], StandardError()), highlight=False, soft_wrap=True)
+    console = SafeConsole(file=cast(IO[str], StandardError()), highlight=False, soft_wrap=True)
     if not console.is_terminal:
         console.width = PLAIN_WIDTH
     return console
@@ -221,7 +222,7 @@ def _lines(event: Event) -> Iterator[str]:
 
 def write_json(value: object) -> None:
     """One JSON line on standard output."""
-    sys.stdout.write(orjson.dumps(value).decode() + "\n")
+    sys.stdout.write(harmless_json(orjson.dumps(value).decode()) + "\n")
     sys.stdout.flush()
 
 

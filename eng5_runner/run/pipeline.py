@@ -108,6 +108,7 @@ def _uploads(session: Session, ports: Ports) -> AsyncIterator[Sequence[Update]]:
     job = UploadJob(
         missing=missing_uploads(session.state, session.inputs),
         texts=session.texts,
+        stored=session.state.storage_ids,
         concurrency=uploading.concurrency,
         force=uploading.force,
         stop=session.stop,

@@ -23,6 +23,7 @@ class UploadJob:
     Attributes:
         missing: sha256 of each text that the run still needs.
         texts: sha256 → UTF-8 bytes.
+        stored: sha256 → storage id of the texts that are stored already.
         concurrency: number of uploads at the same time.
         force: upload every text, whatever the cache has.
         stop: set when a person ends the session.
@@ -30,6 +31,7 @@ class UploadJob:
 
     missing: Sequence[str]
     texts: Mapping[str, bytes]
+    stored: Mapping[str, str]
     concurrency: int
     force: bool
     stop: asyncio.Event
@@ -40,11 +42,12 @@ async def upload(
 ) -> AsyncIterator[Sequence[Update]]:
     """Yield an EssayUploaded for each missing text: from the cache, or after the service has confirmed it.
 
-    After a failure no new upload is begun. Uploads in progress are finished and recorded, then the failure is raised.
+    The first upload is read back. After a failure no new upload is begun. Uploads in progress are finished and
+    recorded, then the failure is raised.
 
     Raises:
         InputsInvalid: a text is no longer in the assets folder.
-        ServiceUnavailable: the Content Service did not store a text.
+        ServiceUnavailable: the Content Service did not store a text, or gives two texts one id.
     """
     known = {} if job.force else await _trusted(job.missing, content=content, cache=cache)
     if known:
@@ -52,12 +55,16 @@ async def upload(
     rest = [sha256 for sha256 in job.missing if sha256 not in known]
     if rest:
         yield [Notice(kind="stage", text=f"uploading {len(rest)} texts")]
-    work = _Work(iter(rest))
+    work = _Work(iter(rest), texts={storage_id: sha256 for sha256, storage_id in (dict(job.stored) | known).items()})
+    first = True
     workers = [
         asyncio.create_task(_worker(work, job=job, content=content)) for _ in range(min(job.concurrency, len(rest)))
     ]
     try:
         while done := await work.collect(workers):
+            if first:
+                await check_readable(dict([next(iter(done.items()))]), content=content)
+                first = False
             await cache.remember(done)
             yield [EssayUploaded(at=clock.now(), text_sha256=k, storage_id=v) for k, v in done.items()]
     finally:
@@ -109,9 +116,13 @@ async def _trusted(missing: Sequence[str], *, content: ContentStore, cache: Cach
 
 @dataclass(slots=True)
 class _Work:
-    """What the workers share: the texts to upload, the uploads done, the first failure."""
+    """What the workers share: the texts to upload, the uploads done, the first failure.
+
+    `texts` has the sha256 of the text under each storage id that is known.
+    """
 
     to_do: Iterator[str]
+    texts: dict[str, str]
     done: dict[str, str] = field(default_factory=dict)
     failure: RunnerError | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -138,7 +149,13 @@ async def _worker(work: _Work, *, job: UploadJob, content: ContentStore) -> None
                     f"A text of the run (sha256 {sha256[:12]}…) is no longer in the assets folder.",
                     remedy="Restore the assets as they were when the run began, or start a new run.",
                 )
-            work.done[sha256] = await content.upload(text)
+            storage_id = await content.upload(text)
+            if work.texts.setdefault(storage_id, sha256) != sha256:
+                raise ServiceUnavailable(
+                    f"The Content Service gives two different texts the same id {storage_id}.",
+                    remedy="See its log, and whether a proxy or a cache stands before it. Nothing was sent.",
+                )
+            work.done[sha256] = storage_id
             work.changed.set()
     except RunnerError as error:
         work.failure = work.failure or error

@@ -13,6 +13,7 @@ import traceback
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from itertools import count
@@ -469,6 +470,20 @@ async def test_a_text_that_the_service_does_not_have_is_none_and_one_it_has_is_i
     async with serving(Script(answer(410))) as url:
         with pytest.raises(ServiceUnavailable):
             await ContentClient(service(session, url)).download(ID)
+
+
+async def test_a_health_check_carries_no_token(session: aiohttp.ClientSession) -> None:
+    """The address can be somebody else's: the token is for the routes that need it."""
+    given = []
+
+    async def healthy(request: web.Request) -> web.StreamResponse:
+        given.append(request.headers.get("Authorization"))
+        return answer(200, b'{"status": "healthy"}')
+
+    async with serving(healthy) as url:
+        client = replace(service(session, url), headers={"Authorization": "Bearer hush"})
+        await CJAdminClient(client).check_health()
+    assert given == [None]
 
 
 async def test_health_is_asked_at_the_services_root_and_content_at_its_path(session: aiohttp.ClientSession) -> None:

@@ -116,12 +116,13 @@ def second_run(first: Run, directory: Path, **spec: object) -> Run:
 
 
 def test_a_cache_whose_sample_holds_is_believed(tmp_path):
-    """A second run uploads nothing and looks at three texts; each run at three before it sends its request."""
+    """A second run uploads nothing and looks at three texts; each run at three before it sends its request, and the
+    first at its first upload."""
     first = Run(tmp_path / "run")
     first.start()
     again = second_run(first, tmp_path)
     again.start()
-    assert (first.world.content.requests, first.world.content.downloads) == (7, 9)
+    assert (first.world.content.requests, first.world.content.downloads) == (7, 10)
     assert all(event.cached for event in again.events if isinstance(event, EssayUploaded))
 
 
@@ -145,7 +146,7 @@ def test_force_uploads_again_without_asking_the_cache(tmp_path):
     first = Run(tmp_path / "run")
     first.start()
     second_run(first, tmp_path, uploading=Uploading(concurrency=3, force=True)).start()
-    assert (first.world.content.requests, first.world.content.downloads) == (14, 6)
+    assert (first.world.content.requests, first.world.content.downloads) == (14, 8)
 
 
 @pytest.mark.parametrize("at", range(1, 8))
@@ -186,6 +187,29 @@ def test_a_stop_in_the_middle_of_the_uploads_keeps_those_that_were_made(tmp_path
     assert len(state.storage_ids) == len(world.content.texts) == world.content.requests < 7
     assert exit_code(run.resume()) == 0
     assert world.content.requests == 7
+
+
+@pytest.mark.parametrize("send", [True, False])
+def test_one_id_for_two_texts_is_refused_before_anything_is_sent(send, tmp_path):
+    """A proxy that repeats its first answer does that: each essay would be compared with itself."""
+    world = World()
+    world.content.always_gives = "7" * 32
+    run = Run(tmp_path / "run", world, make_spec(send=send))
+    with pytest.raises(ServiceUnavailable, match="two different texts the same id"):
+        run.start()
+    assert world.cluster.requests == []
+    assert len([event for event in run.events if isinstance(event, EssayUploaded)]) == 1
+    world.content.always_gives = None
+    assert exit_code(run.resume()) == 0
+    assert sorted(world.content.texts.values()) == sorted(run.texts.values())
+
+
+def test_a_service_that_loses_texts_is_known_by_its_first_upload(tmp_path):
+    world = World()
+    world.content.after_upload = world.content.texts.clear
+    run = Run(tmp_path / "run", world, make_spec(send=False))
+    with pytest.raises(ServiceUnavailable, match="now has nothing"):
+        run.start()
 
 
 def test_an_error_that_nobody_foresaw_ends_the_upload(tmp_path):

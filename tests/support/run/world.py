@@ -64,6 +64,7 @@ class FakeContent:
         self.requests = 0
         self.downloads = 0
         self.fails_at: int | None = None
+        self.always_gives: str | None = None
         self.breaks_with: Exception | None = None
         self.after_upload: Callable[[], None] = lambda: None
         self.alive = WELL
@@ -77,8 +78,8 @@ class FakeContent:
             raise self.breaks_with
         if self.fails_at is not None and self.requests >= self.fails_at:
             raise ServiceUnavailable("The Content Service gave up.", remedy="Start it, then resume.")
-        storage_id = f"{len(self.texts) + 1:032x}"
-        self.texts[storage_id] = text
+        storage_id = self.always_gives or f"{len(self.texts) + 1:032x}"
+        self.texts.setdefault(storage_id, text)
         self.after_upload()
         return storage_id
 
