@@ -7,7 +7,7 @@ r"""Tables of other people, from CSV in any usual form: delimiter, encoding and 
 ('its letters were read as cp1252', 'row 1 above the heading was passed over')
 
 A caller says by `is_heading` which row of names it looks for; names are compared by `column_key`. Spreadsheets come
-as a grid of cells and go the same way through `table_from_grid`.
+as sheets of cells and go the same way through `table_from_sheets`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import StringIO
 from itertools import islice
 from typing import NamedTuple, TypeAlias
@@ -79,6 +79,7 @@ class Table:
         delimiter: between the cells; None for a spreadsheet.
         encoding: `utf-8`, `utf-8-sig`, `utf-16-le` …, `cp1252 given`, `cp1252 guessed`; None for a spreadsheet.
         notes: what a person should know of the reading, as parts of sentences.
+        unvalued: row number and column index of the spreadsheet's formulas whose value is not stored.
     """
 
     heading: tuple[str, ...]
@@ -87,6 +88,7 @@ class Table:
     delimiter: str | None = None
     encoding: str | None = None
     notes: tuple[str, ...] = ()
+    unvalued: tuple[tuple[int, int], ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -128,9 +130,64 @@ def table_from_csv(data: bytes, *, is_heading: IsHeading, encoding: str | None =
     return _table(_records(text, delimiter), is_heading=is_heading, delimiter=delimiter, encoding=decoded, notes=notes)
 
 
-def table_from_grid(grid: Iterable[Sequence[str]], *, is_heading: IsHeading) -> Table:
-    """Find heading and rows in the cells of a spreadsheet; the arguments are those of `table_from_csv`."""
-    return _table(([cell.strip() for cell in row] for row in grid), is_heading=is_heading)
+class Sheet(NamedTuple):
+    """A sheet of a spreadsheet.
+
+    Attributes:
+        name: as its tab shows it.
+        hidden: whether its tab is not shown.
+        rows: the cells as text; a row ends with its last cell that has a value.
+        unvalued: row and column, from 1, of formulas whose value is not stored.
+    """
+
+    name: str
+    hidden: bool
+    rows: Sequence[Sequence[str]]
+    unvalued: Sequence[tuple[int, int]] = ()
+
+
+def table_from_sheets(sheets: Sequence[Sheet], *, is_heading: IsHeading, best: IsHeading | None = None) -> Table:
+    """The table of a spreadsheet: of its first visible sheet that has the heading.
+
+    Args:
+        sheets: of the spreadsheet.
+        is_heading: which row is the heading.
+        best: a sheet with this heading is read rather than an earlier one without.
+
+    Raises:
+        NotATable: no visible sheet has it.
+    """
+    found = [
+        (sheet, table)
+        for sheet in sheets
+        if is_heading((table := _table(_stripped(sheet.rows), is_heading=is_heading)).columns)
+    ]
+    visible = [(sheet, table) for sheet, table in found if not sheet.hidden]
+    if best is not None:
+        visible.sort(key=lambda each: not best(each[1].columns))
+    if not visible and found:
+        raise NotATable(f"only its hidden sheet {found[0][0].name} has the columns")
+    if not visible:
+        names = ", ".join(sheet.name for sheet in sheets if not sheet.hidden)
+        raise NotATable(f"no visible sheet of it has the columns (there are: {names})")
+    sheet, table = visible[0]
+    notes = [*table.notes]
+    if len(sheets) > 1:
+        notes.append(f"its sheet {sheet.name} was read")
+    if more := ", ".join(other.name for other, _ in found if other is not sheet):
+        notes.append(f"the same columns are also in {more}, which was not read")
+    unvalued = tuple((row, column - 1) for row, column in sheet.unvalued if row >= table.heading_number)
+    return replace(table, notes=tuple(notes), unvalued=unvalued)
+
+
+def cell_name(row: int, column: int) -> str:
+    """What a spreadsheet calls a cell: row 2 and column index 27 are `AB2`."""
+    letters = ""
+    column += 1
+    while column:
+        column, letter = divmod(column - 1, 26)
+        letters = chr(ord("A") + letter) + letters
+    return f"{letters}{row}"
 
 
 def column_key(name: str) -> str:
@@ -221,6 +278,10 @@ def _table(
         encoding=encoding,
         notes=notes,
     )
+
+
+def _stripped(rows: Iterable[Sequence[str]]) -> Iterator[list[str]]:
+    return ([unicodedata.normalize("NFC", cell.strip()) for cell in row] for row in rows)
 
 
 def _of_width(row: Sequence[str], width: int) -> tuple[str, ...]:

@@ -8,7 +8,17 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from eng5_runner.table import NotATable, Table, column_key, has, number, table_from_csv, table_from_grid
+from eng5_runner.table import (
+    NotATable,
+    Sheet,
+    Table,
+    cell_name,
+    column_key,
+    has,
+    number,
+    table_from_csv,
+    table_from_sheets,
+)
 
 ROWS = (("Åsa Öberg", "3,5", "a note"), ("Bo", "2", ""))
 
@@ -146,10 +156,44 @@ def test_any_bytes_are_a_table_or_refused(data):
         assert all(len(row.cells) >= len(table.heading) and any(row.cells) for row in table.rows)
 
 
-def test_a_grid_goes_the_same_way():
-    table = table_from_grid([["Results"], [" Pupil ", "Mark", ""], ["", ""], ["Bo", "1"]], is_heading=has("mark"))
+GRID = [["Results"], [" Pupil ", "Mark", ""], ["", ""], ["Bo", "1"]]
+PLAIN = [["Pupil", "Mark"], ["Cy", "2"]]
+
+
+def test_a_sheet_goes_the_same_way():
+    table = table_from_sheets([Sheet("a", hidden=False, rows=GRID)], is_heading=has("mark"))
     assert (table.heading, table.rows) == (("Pupil", "Mark"), ((4, ("Bo", "1")),))
     assert (table.delimiter, table.encoding) == (None, None)
+
+
+def test_the_first_visible_sheet_with_the_heading_is_read_and_rather_the_best():
+    sheets = [Sheet("x", False, [["a"]]), Sheet("y", True, GRID), Sheet("z", False, PLAIN), Sheet("w", False, GRID)]
+    table = table_from_sheets(sheets, is_heading=has("mark"))
+    assert cells(table) == (("Cy", "2"),)
+    assert table.notes[0] == "its sheet z was read" and "y, w" in table.notes[1]
+    graded = [*sheets, Sheet("best", False, [["Pupil", "Mark", "Grade"], ["Di", "3", "A"]])]
+    assert cells(table_from_sheets(graded, is_heading=has("mark"), best=has("grade"))) == (("Di", "3", "A"),)
+
+
+@pytest.mark.parametrize(
+    ("sheets", "reason"),
+    [([Sheet("x", False, [["a"]]), Sheet("y", True, PLAIN)], "hidden sheet y"), ([], "no visible")],
+)
+def test_a_hidden_sheet_is_not_read(sheets, reason):
+    with pytest.raises(NotATable) as refused:
+        table_from_sheets(sheets, is_heading=has("mark"))
+    assert reason in refused.value.reason
+
+
+def test_formulas_without_value_are_told_from_the_heading_on():
+    sheet = Sheet("a", False, GRID, [(1, 1), (2, 3), (4, 28)])
+    assert table_from_sheets([sheet], is_heading=has("mark")).unvalued == ((2, 2), (4, 27))
+    assert [cell_name(row, column) for row, column in ((1, 0), (2, 25), (4, 27), (9, 702))] == [
+        "A1",
+        "Z2",
+        "AB4",
+        "AAA9",
+    ]
 
 
 def test_names_of_columns_are_compared_without_case_and_signs():

@@ -31,6 +31,7 @@ InvalidKind = Literal[
     "unreadable_file",
     "unsupported_format",
     "ignored_folder",
+    "unused_file",
     # the contents of one file
     "too_large",
     "unknown_encoding",
@@ -49,6 +50,7 @@ InvalidKind = Literal[
     "short_anchor",
     # the anchor table
     "unreadable_table",
+    "formula_without_value",
     "table_without_grades",
     "duplicate_row",
     "row_without_file",

@@ -14,16 +14,23 @@ from eng5_runner.core.inputs import Finding
 from eng5_runner.inventory.essay_ids import fold
 from eng5_runner.inventory.findings import finding
 from eng5_runner.inventory.scanned import AnchorTable, AnchorTableRow, ScannedFile
-from eng5_runner.table import Table, TableRow
+from eng5_runner.table import Table, TableRow, cell_name
 
 _DASHES = MappingProxyType(str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-")))
 """Word processors turn the minus of `E-` into one of these."""
+_COLUMNS = frozenset(("anchorid", "filename", "grade"))
+_MOST_CELLS_NAMED = 10
 _GRADE_LIKE = re.compile(r"[A-Za-z][+-]?")
 
 
 def is_anchor_heading(columns: Collection[str]) -> bool:
     """Whether a row is the heading of an anchor table, by its cells as `column_key` gives them."""
     return "anchorid" in columns or "filename" in columns
+
+
+def is_graded_anchor_heading(columns: Collection[str]) -> bool:
+    """Whether it also has the grades: a sheet with grades is read rather than an earlier one without."""
+    return "grade" in columns and is_anchor_heading(columns)
 
 
 def anchor_rows(table: Table, *, source_path: str) -> tuple[tuple[AnchorTableRow, ...] | None, tuple[Finding, ...]]:
@@ -43,6 +50,9 @@ def anchor_rows(table: Table, *, source_path: str) -> tuple[tuple[AnchorTableRow
         return None, (finding("unreadable_table", source_path, reason=reason),)
     if "grade" not in columns:
         return (), (finding("table_without_grades", source_path),)
+    needed = {index for index, column in enumerate(columns) if column in _COLUMNS}
+    if unvalued := [cell_name(row, column) for row, column in table.unvalued if column in needed]:
+        return None, (finding("formula_without_value", source_path, cells=", ".join(unvalued[:_MOST_CELLS_NAMED])),)
     return tuple(_row(row, columns=columns) for row in table.rows), ()
 
 

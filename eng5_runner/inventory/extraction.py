@@ -20,6 +20,7 @@ import orjson
 from eng5_runner.core.inputs import FileFormat
 from eng5_runner.inventory.document_text import DocumentText, Remark
 from eng5_runner.inventory.findings import Unreadable
+from eng5_runner.table import Sheet
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -61,15 +62,15 @@ class Extraction:
         assert isinstance(remarks, list)
         return DocumentText(str(answer["text"]), tuple(Remark(**remark) for remark in remarks))
 
-    def grid(self, data: bytes) -> list[list[str]]:
-        """The cells of the first sheet of an xlsx.
+    def sheets(self, data: bytes) -> list[Sheet]:
+        """The sheets of an xlsx.
 
         Raises:
             Unreadable: the spreadsheet is refused, took too long, or made the worker crash.
         """
-        grid = self._ask(data, "xlsx")["grid"]
-        assert isinstance(grid, list)
-        return grid
+        sheets = self._ask(data, "xlsx")["sheets"]
+        assert isinstance(sheets, list)
+        return [Sheet(*sheet) for sheet in sheets]
 
     def stop(self) -> None:
         """End all workers at once and for good; files being parsed end as unreadable."""

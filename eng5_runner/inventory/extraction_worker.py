@@ -18,6 +18,7 @@ from eng5_runner.inventory.document_text import DocumentText
 from eng5_runner.inventory.docx.document import docx_text
 from eng5_runner.inventory.findings import Unreadable
 from eng5_runner.inventory.text import normal
+from eng5_runner.inventory.xlsx import xlsx_sheets
 
 _MEMORY_BYTES = 1536 * 1024 * 1024
 
@@ -26,8 +27,6 @@ def main() -> None:
     """Answer requests until standard input ends, which it also does when the runner is killed."""
     answers = sys.stdout.buffer
     sys.stdout = sys.stderr  # what a library prints must not become part of an answer
-    # openpyxl loads NumPy if it is installed, only to know its number types: half of the start-up time, and memory.
-    sys.modules["numpy"] = None  # type: ignore[assignment] # - how Python marks a module that cannot be imported
     # Where the system cannot limit memory (macOS), the time limit remains.
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold essays
@@ -60,7 +59,7 @@ def _exactly(stream: BinaryIO, size: int) -> bytes:
 
 
 def _answer(file_format: str, data: bytes) -> dict[str, object]:
-    # The readers of PDF and spreadsheets take half a second to load, and most essays are neither.
+    # The reader of PDF takes half a second to load, and most essays are none.
     try:
         match file_format:
             case "docx":
@@ -70,9 +69,7 @@ def _answer(file_format: str, data: bytes) -> dict[str, object]:
 
                 return _document(pdf_text(data))
             case _:
-                from eng5_runner.inventory.xlsx import xlsx_grid  # noqa: PLC0415 - as above  # law: inner_import - as above
-
-                return {"grid": xlsx_grid(data)}
+                return {"sheets": [list(sheet) for sheet in xlsx_sheets(data)]}
     except Unreadable as refusal:
         return {"refused": {"kind": refusal.kind, **refusal.facts}}
     except MemoryError:

@@ -59,6 +59,11 @@ WORDS: Mapping[FindingKind, _Words] = MappingProxyType({
     "ignored_folder": _Words(
         "Folders inside an essay folder are not read.", "Move the essays up into the essay folder.", "warning"
     ),
+    "unused_file": _Words(
+        "It is not used; its name is only like {usual}.",
+        "If it belongs to the study, rename it to {usual} or name it in eng5.toml; if not, move it to another folder.",
+        "warning",
+    ),
     # the contents of one file
     "too_large": _Words(
         "It is too large: {size}.", "Check that it is the right file; if it is, save its text alone as .txt."
@@ -119,6 +124,10 @@ WORDS: Mapping[FindingKind, _Words] = MappingProxyType({
     "unreadable_table": _Words(
         "The anchor table cannot be used: {reason}.",
         "Save it as CSV or .xlsx; the first line must name the columns anchor_id (or file_name) and grade.",
+    ),
+    "formula_without_value": _Words(
+        "The anchor table has a formula without a stored value in {cells}.",
+        "Open it in a spreadsheet program, which computes it, and save it again.",
     ),
     "table_without_grades": _Words(
         "The anchor table has no column grade, so the grades come from the file names.",

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import difflib
-import os
 import tomllib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 
-from eng5_runner.core.inputs import Finding
+from eng5_runner.core.inputs import Finding, shown
+from eng5_runner.decoding import decode
+from eng5_runner.inventory.essay_ids import fold
 from eng5_runner.inventory.findings import Unreadable, finding
 from eng5_runner.inventory.safe_files import (
     AssetPath,
     EssayFolder,
+    existing_path,
     find_file,
+    folder_names,
     list_essays,
     read_bytes,
     suffixes_in_words,
@@ -23,7 +27,7 @@ from eng5_runner.inventory.text import is_text_encoding
 
 SETTINGS_NAME = "eng5.toml"
 TEXT_SUFFIXES = frozenset(("txt", "md", "docx", "pdf"))
-TABLE_SUFFIXES = frozenset(("csv", "xlsx"))
+TABLE_SUFFIXES = frozenset(("csv", "tsv", "txt", "xlsx", "xlsm"))
 
 _MAX_SETTINGS_BYTES = 64 * 1024
 _KEYS = ("instructions", "prompt", "anchor_table", "anchor_essays", "student_essays", "encoding")
@@ -33,6 +37,18 @@ _DOCUMENT_SUFFIXES = ("md", "txt", "docx", "pdf")
 _INSTRUCTIONS = ("instructions", "llm_prompt_cj_assessment_eng5")
 _PROMPT = ("prompt", "eng5_np_vt_2017_essay_instruction")
 _TABLE = ("anchors", "ANCHOR_ESSAYS_BAYESIAN_INFERENCE_DATA")
+# What the name of an unused file or folder has if a person meant one of ours.
+_HINTS = MappingProxyType(
+    {
+        "anchor_essays/": ("anchor", "ankar"),
+        "student_essays/": ("student", "elev", "pupil"),
+        "anchors.csv": ("anchor", "ankar"),
+        "instructions.md": ("instruction", "rubric", "criteria"),
+        "prompt.md": ("prompt", "task"),
+    }
+)
+_TABLE_ENDINGS = frozenset(("csv", "tsv", "xlsx", "xlsm", "xls", "ods", "numbers"))
+_ALIKE = 0.75
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,7 +77,7 @@ class Locations:
 
 
 def find_locations(root: Path, *, encoding: str | None, anchors_only: bool = False) -> Locations:
-    """Find the parts of the assets folder.
+    """Find the parts of the assets folder, and name everything in it that is no part.
 
     Args:
         root: the assets folder, resolved.
@@ -69,38 +85,42 @@ def find_locations(root: Path, *, encoding: str | None, anchors_only: bool = Fal
         anchors_only: pass the students' essays over.
     """
     locations = Locations()
-    settings = _settings(root, locations.findings)
-    finder = _Finder(root, settings=settings, locations=locations)
+    names = folder_names(root, source_path=".", findings=locations.findings)
+    settings_file = _find(names, (SETTINGS_NAME, f"{SETTINGS_NAME}.txt"))
+    settings = {} if settings_file is None else _settings(root, settings_file, findings=locations.findings)
+    finder = _Finder(root, names=names, settings=settings, locations=locations)
+    if settings_file is not None:
+        finder.use(settings_file, usual=SETTINGS_NAME)
     locations.encoding = _encoding(encoding or settings.get("encoding"), locations.findings)
     locations.instructions = finder.document("instructions", _names(_INSTRUCTIONS, _DOCUMENT_SUFFIXES))
     locations.prompt = finder.document("prompt", _names(_PROMPT, _DOCUMENT_SUFFIXES))
     locations.anchor_table = finder.document("anchor_table", _names(_TABLE, ("csv", "xlsx")))
     anchors = finder.essays("anchor_essays")
-    students = EssayFolder() if anchors_only else finder.essays("student_essays")
+    students = finder.essays("student_essays", listed=not anchors_only)
     locations.anchors, locations.students = anchors.essays, students.essays
     locations.findings += (*anchors.findings, *students.findings)
     if anchors_only:
         locations.notes.append("The students' essays, if there are any, are left out: the anchors are compared alone.")
     if junk := anchors.junk + students.junk:
         locations.notes.append(f"{junk} lock files, hidden files and the like were passed over.")
+    finder.name_the_rest()
     return locations
 
 
 class _Finder:
-    def __init__(self, root: Path, *, settings: Mapping[str, str], locations: Locations) -> None:
+    def __init__(self, root: Path, *, names: Sequence[str], settings: Mapping[str, str], locations: Locations) -> None:
         self._root = root
+        self._names = names
         self._settings = settings
         self._locations = locations
+        self._used: set[str] = set()
 
-    def document(self, key: str, usual: Iterable[str]) -> AssetPath | None:
+    def document(self, key: str, usual: Sequence[str]) -> AssetPath | None:
         """The file that the settings name, or the first usual name that exists."""
-        given = self._settings.get(key)
-        names = [given] if given is not None else [name for name in usual if os.path.lexists(self._root / name)]
-        if not names:
+        name = self._settings.get(key) or self._usual(usual)
+        if name is None:
             return None
-        if len(names) > 1:
-            self._locations.notes.append(f"{names[0]} is used, {', '.join(names[1:])} passed over.")
-        document = self._checked(names[0], key)
+        document = self._checked(name, key)
         suffixes = TABLE_SUFFIXES if key == "anchor_table" else TEXT_SUFFIXES
         if document.path is None or document.suffix in suffixes:
             return document
@@ -108,42 +128,146 @@ class _Finder:
         self._locations.findings.append(finding("unsupported_format", document.source_path, formats=formats))
         return AssetPath(source_path=document.source_path, path=None)
 
-    def essays(self, key: str) -> EssayFolder:
-        """The files of a folder of essays."""
-        name = self._settings.get(key, key)
-        if key not in self._settings and not os.path.lexists(self._root / name):
+    def essays(self, key: str, *, listed: bool = True) -> EssayFolder:
+        """The files of a folder of essays; none if it is only to be counted as used."""
+        name = self._settings.get(key) or _find(self._names, (key,))
+        if not listed:
+            self._used |= set() if name is None else {_posix(name)}
+        if name is None or not listed:
             return EssayFolder()
-        return list_essays(self._root, self._checked(name, key), suffixes=TEXT_SUFFIXES)
+        folder = list_essays(self._root, self._checked(name, key), suffixes=TEXT_SUFFIXES)
+        self._used.update(str(essay.path.relative_to(self._root)) for essay in folder.essays if essay.path)
+        return folder
+
+    def use(self, name: str, *, usual: str) -> None:
+        """Count a file as used, and note where its name is not quite the usual one."""
+        self._used.add(name)
+        if name != usual:
+            self._locations.notes.append(f"{name} is read as {usual}.")
+
+    def name_the_rest(self) -> None:
+        """Name everything in the folder that nothing uses."""
+        others = []
+        for path in self._unused(self._root, ""):
+            is_folder = (self._root / path).is_dir()
+            like = None if "/" in path else self._like(path, is_folder=is_folder)
+            if like is None:
+                others.append(f"{path}/" if is_folder else path)
+            else:
+                self._locations.findings.append(finding("unused_file", path, usual=like))
+        if others:
+            self._locations.notes.append(f"Not used: {', '.join(map(shown, others))}.")
+
+    def _like(self, name: str, *, is_folder: bool) -> str | None:
+        """The used or usual name that a person may have meant by an unused one; None if there is none."""
+        if doubled := _find(sorted(self._used), (name,)):
+            return doubled
+        parts = self._locations
+        lacking = [usual for usual, part in (
+            ("instructions.md", parts.instructions),
+            ("prompt.md", parts.prompt),
+            ("anchors.csv", parts.anchor_table),
+            ("anchor_essays/", parts.anchors),
+            ("student_essays/", parts.students),
+            (SETTINGS_NAME, self._settings or None),
+        ) if not part]  # fmt: skip
+        return like_a_usual_name(name, is_folder=is_folder, lacking=lacking)
+
+    def _unused(self, folder: Path, prefix: str) -> Iterator[str]:
+        names = self._names if not prefix else folder_names(folder, source_path=prefix, findings=[])
+        for path in (f"{prefix}{name}" for name in names):
+            if path in self._used:
+                continue
+            if any(used.startswith(f"{path}/") for used in self._used):
+                yield from self._unused(self._root / path, f"{path}/")
+            else:
+                yield path
+
+    def _usual(self, usual: Sequence[str]) -> str | None:
+        """The first usual name that a file of the folder has, perhaps with a second ending, which Windows hides."""
+        found = []
+        for ending in ("", ".txt"):
+            for each in usual:
+                name = _find(self._names, (each + ending,))
+                if name is not None and name not in self._used:
+                    found.append(name)
+                    if len(found) == 1:
+                        self.use(name, usual=each)
+                    self._used.add(name)
+        if len(found) > 1:
+            self._locations.notes.append(f"{found[0]} is used, {', '.join(found[1:])} passed over.")
+        return found[0] if found else None
 
     def _checked(self, name: str, key: str) -> AssetPath:
-        if key in self._settings and "\0" not in name and not os.path.lexists(self._root / name):
-            self._locations.findings.append(finding("missing_file", name, setting=key))
-            return AssetPath(source_path=name, path=None)
         try:
-            # "./essays/" and "essays" are the same place.
-            return find_file(self._root, PurePosixPath(name).as_posix())
+            path = existing_path(self._root, _posix(name))
+            if path is None:
+                self._locations.findings.append(finding("missing_file", name, setting=key))
+                return AssetPath(source_path=name, path=None)
+            self._used.add(path)
+            return find_file(self._root, path)
         except Unreadable as refusal:
             self._locations.findings.append(refusal.finding(name))
             return AssetPath(source_path=name, path=None)
+
+
+def _posix(name: str) -> str:
+    """The path with `/`: a person may have written `./essays/`, or backslashes on Windows."""
+    return PurePosixPath(name.replace("\\", "/")).as_posix()
 
 
 def _names(stems: Iterable[str], suffixes: Collection[str]) -> list[str]:
     return [f"{stem}.{suffix}" for stem in stems for suffix in suffixes]
 
 
-def _settings(root: Path, findings: list[Finding]) -> dict[str, str]:
+def _find(names: Sequence[str], wanted: Iterable[str]) -> str | None:
+    """The first of the wanted names that exists: as it is, or with other case or Unicode form."""
+    for each in wanted:
+        if each in names:
+            return each
+        if alike := [name for name in names if fold(name) == fold(each)]:
+            return alike[0]
+    return None
+
+
+def like_a_usual_name(name: str, *, is_folder: bool, lacking: Collection[str]) -> str | None:
+    """The usual name, of a part that the folder lacks, that a person may have meant.
+
+    Args:
+        name: of a file or folder that nothing uses.
+        is_folder: which of the two it is.
+        lacking: `prompt.md`, `student_essays/` and so on. Any table may be the anchors' one where that is lacking;
+            where it is not, only a name like it is suspicious.
+    """
+    stem, _, ending = fold(name).partition(".")
+    if is_folder:
+        usual = [part for part in lacking if part.endswith("/")]
+    elif "toml" in ending:
+        return SETTINGS_NAME if SETTINGS_NAME in lacking else None
+    elif not _TABLE_ENDINGS.isdisjoint(ending.split(".")):
+        if "anchors.csv" in lacking:
+            return "anchors.csv"
+        usual = ["anchors.csv"]
+    else:
+        usual = [part for part in ("instructions.md", "prompt.md") if part in lacking]
+    for part in usual:
+        meant = part.rstrip("/").partition(".")[0]
+        if any(hint in stem for hint in _HINTS[part]) or difflib.SequenceMatcher(None, stem, meant).ratio() > _ALIKE:
+            return part
+    return None
+
+
+def _settings(root: Path, name: str, *, findings: list[Finding]) -> dict[str, str]:
     """The texts under `[assets]` in `eng5.toml`, without those that cannot be used."""
-    if not os.path.lexists(root / SETTINGS_NAME):
-        return {}
     try:
-        file = find_file(root, SETTINGS_NAME)
+        file = find_file(root, name)
         assert file.path is not None
-        tables = tomllib.loads(read_bytes(file.path, limit=_MAX_SETTINGS_BYTES).decode("utf-8-sig"))
+        tables = tomllib.loads(decode(read_bytes(file.path, limit=_MAX_SETTINGS_BYTES), given=None)[0])
     except Unreadable as refusal:
-        findings.append(refusal.finding(SETTINGS_NAME))
+        findings.append(refusal.finding(name))
         return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        findings.append(_invalid(f"{SETTINGS_NAME} is not TOML: {error}", "Correct it."))
+    except (tomllib.TOMLDecodeError, UnicodeError, RecursionError) as error:
+        findings.append(_invalid(f"{name} is not TOML: {error}", "Correct it, and save it as UTF-8."))
         return {}
     findings += _unknown_keys("", table=tables, known=("assets",))
     assets = tables.get("assets", {})

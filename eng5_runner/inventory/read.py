@@ -12,7 +12,7 @@ from types import MappingProxyType
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
 from eng5_runner.core.inputs import FileFormat, Finding, Inputs, SourceFile
 from eng5_runner.errors import InputsMissing, UsageError
-from eng5_runner.inventory.anchor_grades import anchor_rows, is_anchor_heading
+from eng5_runner.inventory.anchor_grades import anchor_rows, is_anchor_heading, is_graded_anchor_heading
 from eng5_runner.inventory.assemble import assemble
 from eng5_runner.inventory.document_text import DocumentText
 from eng5_runner.inventory.docx.document import docx_text
@@ -21,8 +21,9 @@ from eng5_runner.inventory.findings import Unreadable, finding
 from eng5_runner.inventory.locations import Locations, find_locations
 from eng5_runner.inventory.safe_files import AssetPath, read_bytes
 from eng5_runner.inventory.scanned import AnchorTable, ScannedAssets, ScannedFile, ScannedText
+from eng5_runner.inventory.table_file import table_of
 from eng5_runner.inventory.text import normal, plain_text
-from eng5_runner.table import NotATable, table_from_csv, table_from_grid
+from eng5_runner.table import NotATable
 
 MAX_DOCX_HERE_BYTES = 1024 * 1024
 """Bytes; a larger docx is parsed in a worker process. Decompression limits bound a smaller one."""
@@ -42,11 +43,13 @@ class Assets:
         inputs: None if a finding is an error.
         texts: the UTF-8 bytes to upload, by `text_sha256`; instructions and prompt among them.
         findings: all of them, errors first.
+        notes: what else was decided about the folder's files, such as which were not used.
     """
 
     inputs: Inputs | None
     texts: Mapping[str, bytes]
     findings: tuple[Finding, ...]
+    notes: tuple[str, ...] = ()
 
 
 def read_assets(
@@ -79,7 +82,7 @@ def read_assets(
     inputs, findings = assemble(scanned, scale, anchors_only=anchors_only)
     contents = [file.content for file in scanned.files if file.content is not None]
     texts = {content.text_sha256: content.text.encode() for content in contents}
-    return Assets(inputs=inputs, texts=MappingProxyType(texts), findings=findings)
+    return Assets(inputs=inputs, texts=MappingProxyType(texts), findings=findings, notes=scanned.notes)
 
 
 def _root(folder: Path) -> Path:
@@ -122,22 +125,24 @@ def _anchor_table(locations: Locations, extraction: Extraction) -> tuple[AnchorT
     unread = AnchorTable(source_path=location.source_path, file=None, rows=None)
     if location.path is None:
         return unread, ()
-    is_csv = location.suffix == "csv"
     try:
         data = read_bytes(location.path, limit=MAX_TABLE_BYTES)
-        if is_csv:
-            table = table_from_csv(data, is_heading=is_anchor_heading, encoding=locations.encoding)
-        else:
-            table = table_from_grid(extraction.grid(data), is_heading=is_anchor_heading)
+        table = table_of(
+            data,
+            extraction,
+            suffix=location.suffix,
+            is_heading=is_anchor_heading,
+            best=is_graded_anchor_heading,
+            encoding=locations.encoding,
+        )
     except Unreadable as refusal:
         return unread, (refusal.finding(location.source_path),)
     except NotATable as error:
         return unread, (finding("unreadable_table", location.source_path, reason=error.reason),)
     locations.notes += (f"{location.source_path}: {note}." for note in table.notes)
     rows, findings = anchor_rows(table, source_path=location.source_path)
-    file = SourceFile.of(
-        data, source_path=location.source_path, encoding=table.encoding, file_format="csv" if is_csv else "xlsx"
-    )
+    file_format: FileFormat = "xlsx" if table.encoding is None else "csv"
+    file = SourceFile.of(data, source_path=location.source_path, encoding=table.encoding, file_format=file_format)
     return AnchorTable(source_path=location.source_path, file=file, rows=rows), findings
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from eng5_runner.core.inputs import Finding
+from eng5_runner.inventory.essay_ids import fold
 from eng5_runner.inventory.findings import Unreadable, finding
 
 MAX_FILE_BYTES = 20 * 1024 * 1024
@@ -67,7 +68,7 @@ def list_essays(root: Path, folder: AssetPath, *, suffixes: Collection[str]) -> 
     junk = 0
     for name in _names(folder, findings):
         source_path = f"{folder.source_path}/{name}"
-        if name.startswith(_JUNK_PREFIXES) or name.casefold() in _JUNK_NAMES:
+        if _is_junk(name):
             junk += 1
             continue
         try:
@@ -84,6 +85,45 @@ def list_essays(root: Path, folder: AssetPath, *, suffixes: Collection[str]) -> 
         else:
             essays.append(entry)
     return EssayFolder(essays=tuple(essays), findings=tuple(findings), junk=junk)
+
+
+def folder_names(folder: Path, *, source_path: str, findings: list[Finding]) -> list[str]:
+    """The names in a folder, sorted, without lock files, hidden files and the like.
+
+    Args:
+        folder: the folder.
+        source_path: what to call it in a finding.
+        findings: gets an error if the folder cannot be read.
+    """
+    names = _names(AssetPath(source_path=source_path, path=folder), findings)
+    return [name for name in names if not _is_junk(name)]
+
+
+def existing_path(root: Path, source_path: str) -> str | None:
+    """The path as it is on the disk: names match without regard to case and Unicode form, the same name goes first.
+
+    Args:
+        root: the assets folder, resolved.
+        source_path: relative to it, with `/`.
+
+    Returns:
+        The path, or None if nothing is there. A path that leads out of the folder is returned as it is.
+
+    Raises:
+        Unreadable: no file can have such a name.
+    """
+    if "\0" in source_path:
+        raise Unreadable("unreadable_file", reason="no file can have this name")
+    parts = PurePosixPath(source_path).parts
+    if ".." in parts or source_path.startswith("/"):
+        return source_path if os.path.lexists(root / source_path) else None
+    path = PurePosixPath()
+    for part in parts:
+        name = part if os.path.lexists(root / path / part) else _alike(root / path, part)
+        if name is None:
+            return None
+        path /= name
+    return path.as_posix()
 
 
 def find_file(root: Path, source_path: str) -> AssetPath:
@@ -156,6 +196,16 @@ def _names(folder: AssetPath, findings: list[Finding]) -> list[str]:
     except OSError as error:
         findings.append(finding("unreadable_file", folder.source_path, reason=error.strerror))
         return []
+
+
+def _alike(folder: Path, name: str) -> str | None:
+    """The first name in the folder that differs only in case and Unicode form."""
+    names = os.listdir(folder) if folder.is_dir() else ()  # noqa: PTH208 - names are needed, not a Path for each
+    return min((each for each in names if fold(each) == fold(name)), default=None)
+
+
+def _is_junk(name: str) -> bool:
+    return name.startswith(_JUNK_PREFIXES) or name.casefold() in _JUNK_NAMES
 
 
 def _check_name(name: str) -> None:

@@ -1,31 +1,76 @@
-"""Tables that a person names on the command line, such as `--pairs pairs.csv`."""
+"""Tables: the bytes of any table file, and tables that a person names, such as `--pairs pairs.csv`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from eng5_runner.errors import InputsInvalid, InputsMissing
-from eng5_runner.table import IsHeading, NotATable, Table, table_from_csv
+from eng5_runner.inventory.extraction import Extraction
+from eng5_runner.inventory.findings import Unreadable
+from eng5_runner.table import IsHeading, NotATable, Table, cell_name, table_from_csv, table_from_sheets
+
+_REMEDY = "Name a CSV or .xlsx file."
+_ZIP = b"PK\x03\x04"
+_SPREADSHEETS = frozenset(("xlsx", "xlsm"))
+
+
+def table_of(
+    data: bytes,
+    extraction: Extraction,
+    *,
+    suffix: str,
+    is_heading: IsHeading,
+    best: IsHeading | None = None,
+    encoding: str | None = None,
+) -> Table:
+    """The table in a file: an .xlsx if its bytes or its name say so, else CSV.
+
+    Args:
+        data: the file.
+        extraction: reads an .xlsx.
+        suffix: of the file's name, lower case, without a dot.
+        is_heading: see `table_from_csv`.
+        best: see `table_from_sheets`.
+        encoding: of CSV that is neither UTF-8 nor UTF-16; None guesses it.
+
+    Raises:
+        Unreadable: the spreadsheet is refused.
+        NotATable: there is no such table.
+    """
+    if data.startswith(_ZIP) or suffix in _SPREADSHEETS:
+        return table_from_sheets(extraction.sheets(data), is_heading=is_heading, best=best)
+    return table_from_csv(data, is_heading=is_heading, encoding=encoding)
 
 
 def read_table(path: Path, *, name: str, is_heading: IsHeading, encoding: str | None = None) -> Table:
-    """The table in a CSV file.
+    """The table in a CSV or .xlsx file.
 
     Args:
         path: of the file.
         name: what to call the table in an error, such as `--pairs pairs.csv`.
         is_heading: see `table_from_csv`.
-        encoding: of a file that is neither UTF-8 nor UTF-16; None guesses it.
+        encoding: of CSV that is neither UTF-8 nor UTF-16; None guesses it.
 
     Raises:
         InputsMissing: the file does not exist.
         InputsInvalid: it cannot be read, or is no table.
     """
     try:
-        return table_from_csv(path.read_bytes(), is_heading=is_heading, encoding=encoding)
+        with Extraction() as extraction:
+            suffix = path.suffix[1:].lower()
+            table = table_of(path.read_bytes(), extraction, suffix=suffix, is_heading=is_heading, encoding=encoding)
     except FileNotFoundError:
-        raise InputsMissing(f"{name} does not exist.", remedy="Name a CSV file.") from None
+        raise InputsMissing(f"{name} does not exist.", remedy=_REMEDY) from None
     except OSError as error:
-        raise InputsInvalid(f"{name} cannot be read: {error.strerror}.", remedy="Name a CSV file.") from None
+        raise InputsInvalid(f"{name} cannot be read: {error.strerror}.", remedy=_REMEDY) from None
     except NotATable as error:
         raise InputsInvalid(f"{name} cannot be used: {error.reason}.", remedy="Save it as CSV.") from None
+    except Unreadable as refusal:
+        found = refusal.finding(name)
+        raise InputsInvalid(f"{name} cannot be used: {found.message}", remedy=found.remedy) from None
+    if table.unvalued:
+        raise InputsInvalid(
+            f"{name} has a formula without a stored value in {cell_name(*table.unvalued[0])}.",
+            remedy="Open it in a spreadsheet program, which computes it, and save it again.",
+        )
+    return table

@@ -107,6 +107,46 @@ def xlsx(*rows: Sequence[object]) -> bytes:
     return buffer.getvalue()
 
 
+def odd_xlsx(
+    *sheets: tuple[str, str, Sequence[Sequence[str]]],
+    strict: bool = False,
+    folder: str = "xl",
+    shared: Sequence[str] = (),
+    **parts: str,
+) -> bytes:
+    """A spreadsheet as other programs write it: name, state and rows of cells in XML of each sheet.
+
+    Cells say no place, and there are no styles; `parts` adds parts by name, `__` standing for `/`.
+    """
+    office = "http://purl.oclc.org/ooxml" if strict else "http://schemas.openxmlformats.org"
+    main = f"{office}/spreadsheetml/main" if strict else f"{office}/spreadsheetml/2006/main"
+    relations_of = f"{office}/officeDocument/relationships" if strict else OFFICE
+    targets = [("worksheet", f"worksheets\\sheet{n}.xml") for n in range(len(sheets))]
+    targets += [("sharedStrings", "Strings.xml")] if shared else []
+    listed = "".join(f'<sheet name="{name}" state="{state}" r:id="r{n}"/>' for n, (name, state, _) in enumerate(sheets))
+    workbook = f'<workbook xmlns="{main}" xmlns:r="{relations_of}"><sheets>{listed}</sheets></workbook>'
+    contents = {
+        "_rels/.rels": relations(("officeDocument", f"{folder}/workbook.xml")).replace(OFFICE, relations_of),
+        f"{folder}/workbook.xml": workbook,
+        f"{folder}/_rels/workbook.xml.rels": relations(*targets).replace(OFFICE, relations_of),
+        f"{folder}/strings.xml": f'<sst xmlns="{main}">{"".join(f"<si>{text}</si>" for text in shared)}</sst>',
+    }
+    for n, (_, _, rows) in enumerate(sheets):
+        cells = "".join(f"<row>{''.join(row)}</row>" for row in rows)
+        contents[f"{folder}/worksheets/sheet{n}.xml"] = (
+            f'<worksheet xmlns="{main}"><sheetData>{cells}</sheetData></worksheet>'
+        )
+    return archive(contents | {name.replace("__", "/"): content for name, content in parts.items()})
+
+
+def cell(text: str) -> str:
+    return f'<c t="inlineStr"><is><r><t>{text[:1]}</t></r><r><t>{text[1:]}</t></r></is></c>'
+
+
+def cells(*rows: Sequence[str]) -> list[list[str]]:
+    return [[cell(text) for text in row] for row in rows]
+
+
 def slow_pdf() -> bytes:
     """A PDF that keeps its reader busy for seconds."""
     return pdf_of([b"BT /F1 12 Tf " + b"1 0 0 1 5 5 Tm (a) Tj " * 300_000 + b"ET"] * 4)

@@ -90,6 +90,71 @@ def test_a_bad_spreadsheet_is_one_finding(folder: Folder, change) -> None:
     assert finding.kind in {"damaged_document", "forbidden_xml", "too_large"}
 
 
+TABLE = doc.cells(["anchor_id", "grade"], ["A1", "B"])
+OLD = doc.cells(["anchor_id", "grade"], ["A1", "F+"])
+RATERS = doc.cells(["anchor_id", "Anna"], ["A1", "C"])
+README = doc.cells(["About", "grades"])
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        doc.odd_xlsx(("Sheet", "visible", TABLE), strict=True),
+        doc.odd_xlsx(("Sheet", "visible", TABLE), xl__styles="<no styles", docProps__core="<x/>"),
+        doc.odd_xlsx(("Sheet", "visible", TABLE), folder="Xl"),
+        doc.odd_xlsx(
+            (
+                "Sheet",
+                "visible",
+                [['<c t="s"><v>0</v></c>', '<c t="s"><v>2</v></c>'], [doc.cell("A1"), '<c t="s"><v>1</v></c>']],
+            ),
+            shared=("<t>anchor_id</t>", "<r><t>B</t></r><rPh><t>bee</t></rPh>", "<t>gr_x0061_de</t>"),
+        ),
+        doc.odd_xlsx(("Sheet", "visible", [TABLE[0], [doc.cell("A1"), '<c t="str"><f>UPPER("b")</f><v>B</v></c>']])),
+        doc.odd_xlsx(("old", "hidden", OLD), ("new", "visible", TABLE)),
+        doc.odd_xlsx(("older", "veryHidden", OLD), ("Read me", "visible", README), ("new", "visible", TABLE)),
+        doc.odd_xlsx(("Raters", "visible", RATERS), ("new", "visible", TABLE)),
+        doc.odd_xlsx(("Sheet", "visible", [*README, [], *TABLE])),
+    ],
+    ids=["strict", "styles", "case", "shared", "formula", "hidden", "second", "raters", "title"],
+)
+def test_spreadsheets_of_other_programs(folder: Folder, table: bytes) -> None:
+    """Only values are read, from the visible sheet that has the columns; the name's ending does not matter."""
+    folder.put("anchors.xlsx", table)
+    assert grades(folder) == {"A1": "B"}
+    (folder.root / "anchors.xlsx").rename(folder.root / "anchors.csv")
+    assert grades(folder) == {"A1": "B"}
+
+
+def test_the_sheet_that_was_read_is_noted(folder: Folder) -> None:
+    folder.put("anchors.xlsx", doc.odd_xlsx(("one", "visible", TABLE), ("two", "visible", OLD)))
+    assert folder.read().notes == (
+        "anchors.xlsx: its sheet one was read.",
+        "anchors.xlsx: the same columns are also in two, which was not read.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        (doc.odd_xlsx(("old", "hidden", TABLE), ("Read me", "visible", README)), "hidden sheet old"),
+        (doc.odd_xlsx(("Read me", "visible", README), ("List", "visible", README)), "Read me, List"),
+        (doc.odd_xlsx(("a", "visible", [TABLE[0], [doc.cell("A1"), "<c><f>X1</f><v/></c>"]])), "value in B2"),
+    ],
+    ids=["hidden", "no columns", "formula"],
+)
+def test_a_spreadsheet_without_a_table_says_why(folder: Folder, table: bytes, said: str) -> None:
+    folder.put("anchors.xlsx", table)
+    assert said in folder.only_finding().message
+
+
+def test_a_formula_without_value_matters_only_where_it_is_used(folder: Folder) -> None:
+    rows = doc.cells(["anchor_id", "grade", "checked"], ["A1", "B"])
+    rows[1].append("<c><f>TODAY()</f></c>")
+    folder.put("anchors.xlsx", doc.odd_xlsx(("a", "visible", rows)))
+    assert grades(folder) == {"A1": "B"}
+
+
 @pytest.mark.parametrize("table", ["", "\n\n", "only one cell", "grade\nA\n", f"anchor_id,grade\nA1,{'x' * 200_000}\n"])
 def test_a_table_that_is_none(folder: Folder, table: str) -> None:
     folder.put("anchors.csv", table)

@@ -10,6 +10,7 @@ import pytest
 
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.errors import InputsMissing, UsageError
+from eng5_runner.inventory.locations import like_a_usual_name
 from eng5_runner.inventory.read import read_assets
 from tests.inputs import documents as doc
 from tests.inputs.folders import SCALE, Folder, essay, make_good
@@ -138,7 +139,7 @@ def test_settings_in_the_folder_give_other_names(folder: Folder) -> None:
         ("[asets]\nprompt = 'x'", "invalid_settings", "Did you mean assets?"),
         ("[assets]\nprompt = 3", "invalid_settings", "prompt"),
         ("assets = 3", "invalid_settings", "[assets]"),
-        ("[assets", "invalid_settings", "Correct it."),
+        ("[assets", "invalid_settings", "Correct it"),
         ("[assets]\nencoding = 'rot13'", "invalid_settings", "cp1252"),
         ("[assets]\nencoding = 'klingon'", "invalid_settings", "cp1252"),
         ("[assets]\nprompt = 'nowhere.md'", "missing_file", "put it there"),
@@ -147,7 +148,7 @@ def test_settings_in_the_folder_give_other_names(folder: Folder) -> None:
         ('[assets]\nprompt = "a\\u0000b"', "unreadable_file", "readable"),
         ("[assets]\nstudent_essays = 'prompt.md'", "unreadable_file", "folder"),
         ("[assets]\nprompt = 'anchor_essays'", "unsupported_format", ".md"),
-        ("[assets]\nanchor_table = 'prompt.md'", "unsupported_format", ".csv, .xlsx"),
+        ("[assets]\nanchor_table = 'prompt.md'", "unsupported_format", ".csv, .tsv, .txt, .xlsm, .xlsx"),
     ],
 )
 def test_wrong_settings(folder: Folder, settings: str, kind: str, said: str) -> None:
@@ -157,6 +158,132 @@ def test_wrong_settings(folder: Folder, settings: str, kind: str, said: str) -> 
     found = [each for each in folder.read().findings if each.kind == kind]
     assert len(found) == 1
     assert said in found[0].remedy
+
+
+def rename(folder: Folder, **names: str) -> None:
+    """Give entries of the folder other names; `__` stands for a dot."""
+    for name, other in names.items():
+        (folder.root / name.replace("__", ".")).rename(folder.root / other)
+
+
+@pytest.mark.parametrize("table", ["Anchors.csv", "anchors.CSV", "anchors.csv.txt", "ANCHORS.csv.TXT"])
+def test_a_table_is_read_whatever_its_case_and_second_ending(folder: Folder, table: str) -> None:
+    """A table that is ignored gives wrong grades, and Windows hides the second ending."""
+    folder.put(table, "anchor_id,grade\nA1,F+\n")
+    inputs = folder.read().inputs
+    assert inputs is not None
+    assert [each.grade for each in inputs.anchors] == ["F+"]
+    assert inputs.notes == (f"{table} is read as anchors.csv.",)
+    assert inputs.anchor_table is not None and inputs.anchor_table.format == "csv"
+
+
+def test_all_parts_are_found_whatever_their_case(folder: Folder) -> None:
+    before = folder.inputs()
+    rename(folder, prompt__md="PROMPT.MD", instructions__md="Instructions.md.txt")
+    rename(folder, anchor_essays="Anchor_Essays", student_essays="STUDENT_ESSAYS")
+    inputs = folder.inputs()
+    assert [each.text_sha256 for each in inputs.students] == [each.text_sha256 for each in before.students]
+    assert (inputs.prompt.text, inputs.instructions.text) == (before.prompt.text, before.instructions.text)
+    assert inputs.notes == (
+        "Instructions.md.txt is read as instructions.md.",
+        "PROMPT.MD is read as prompt.md.",
+    )
+
+
+@pytest.mark.parametrize("name", ["eng5.toml", "Eng5.TOML", "eng5.toml.txt"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_settings_are_read_and_name_files_in_any_unicode_form(folder: Folder, name: str, encoding: str) -> None:
+    """A folder that was zipped on a Mac has decomposed letters; a person types composed ones, and backslashes."""
+    folder.put("Elevtexter a\u030ak9/ett.txt", essay("one"))
+    folder.put("Elevtexter a\u030ak9/tva\u030a.txt", essay("two"))
+    folder.put("Mall/Uppgift.txt", "Write.")
+    folder.put(
+        name,
+        "[assets]\nstudent_essays = 'elevtexter \u00e5k9'\nprompt = 'mall\\uppgift.TXT'\n".encode(encoding),
+    )
+    inputs = folder.inputs()
+    assert [each.essay_id for each in inputs.students] == ["ett", "tva"]
+    assert inputs.prompt.text == "Write."
+    assert inputs.notes[-1] == "Not used: prompt.md, student_essays/."
+
+
+def test_the_exact_name_goes_first_and_the_other_is_named(folder: Folder) -> None:
+    """On file systems that tell case apart both can exist."""
+    folder.put("anchors.csv", "anchor_id,grade\nA1,A\n")
+    folder.put("Anchors.csv", "anchor_id,grade\nA1,F+\n")
+    folder.put("Student_Essays/anna.txt", essay("anna"))
+    findings = folder.read().findings
+    assert [(finding.kind, finding.file, finding.severity) for finding in findings] == [
+        ("unused_file", "Anchors.csv", "warning"),
+        ("unused_file", "Student_Essays", "warning"),
+    ]
+    assert [each.grade for each in folder.read().inputs.anchors] == ["A"]
+
+
+@pytest.mark.parametrize(
+    ("name", "usual"),
+    [
+        ("anchor.csv", "anchors.csv"),
+        ("anchors (1).csv", "anchors.csv"),
+        ("Ankare.xlsx", "anchors.csv"),
+        ("grades.xls", "anchors.csv"),
+        ("eng5.toml.bak", "eng5.toml"),
+        ("settings.toml", "eng5.toml"),
+    ],
+)
+def test_a_near_miss_is_named_with_the_usual_name(folder: Folder, name: str, usual: str) -> None:
+    folder.put(name, "anchor_id,grade\nA1,F+\n")
+    finding = folder.only_finding()
+    assert (finding.kind, finding.file) == ("unused_file", name)
+    assert usual in finding.message and f"rename it to {usual}" in finding.remedy
+
+
+@pytest.mark.parametrize(
+    ("name", "usual"),
+    [
+        ("Students", "student_essays/"),
+        ("elevtexter", "student_essays/"),
+        ("student essays", "student_essays/"),
+        ("Anchor-essays", "anchor_essays/"),
+        ("ankartexter", "anchor_essays/"),
+        ("anchor_esays", "anchor_essays/"),
+        ("photos", None),
+    ],
+)
+def test_a_folder_may_have_been_meant_for_one_that_is_lacking(name: str, usual: str | None) -> None:
+    lacking = ("student_essays/", "anchor_essays/", "anchors.csv", "prompt.md")
+    assert like_a_usual_name(name, is_folder=True, lacking=lacking) == usual
+    assert like_a_usual_name(name, is_folder=True, lacking=()) is None
+
+
+@pytest.mark.parametrize("name", ["ancors.tsv", "anchors_old.csv", "Kopia av anchors.xlsx"])
+def test_a_name_like_the_table_is_named_beside_the_table(name: str) -> None:
+    """A table of students' grades is not: nothing is wrong with it."""
+    assert like_a_usual_name(name, is_folder=False, lacking=()) == "anchors.csv"
+    assert like_a_usual_name("student_levels.csv", is_folder=False, lacking=()) is None
+    assert like_a_usual_name("student_levels.csv", is_folder=False, lacking=("anchors.csv",)) == "anchors.csv"
+
+
+def test_a_prompt_that_is_not_there_may_have_another_name(folder: Folder) -> None:
+    rename(folder, prompt__md="prompt v2.odt", instructions__md="rubric.md")
+    kinds = {finding.file: finding.kind for finding in folder.read().findings}
+    assert kinds["prompt v2.odt"] == kinds["rubric.md"] == "unused_file"
+    folder.put("prompt.md", "Write.")
+    folder.put("instructions.md", "Judge.")
+    assert folder.kinds() == []
+    assert folder.read().notes == ("Not used: prompt v2.odt, rubric.md.",)
+
+
+def test_everything_that_is_not_used_is_named(folder: Folder) -> None:
+    """Files and folders of the folder, also beside a file that eng5.toml names; hidden files and the like are not."""
+    for name in ("README.md", "photo.jpg", "texts/task.md", "texts/old.md", "texts/more/a.md", "~$prompt.md", ".git/x"):
+        folder.put(name, "x")
+    folder.put("grades.csv", "x")
+    folder.put("anchors.csv", "anchor_id,grade\nA1,A\n")
+    folder.put("eng5.toml", "[assets]\nprompt = 'texts/task.md'\n")
+    assert folder.inputs().notes == (
+        "Not used: README.md, grades.csv, photo.jpg, prompt.md, texts/more/, texts/old.md.",
+    )
 
 
 @pytest.mark.parametrize("name", ["prompt.md", "eng5.toml", "anchors.csv", "student_essays/essay_01.txt"])

@@ -57,7 +57,7 @@ def run(resolved: Resolved) -> int:
 
 
 def read_and_show(settings: Settings, console: Console) -> Assets:
-    """Read the assets folder, with a bar where there is a terminal, and show the findings.
+    """Read the assets folder, with a bar where there is a terminal, and show findings and notes.
 
     Raises:
         InputsMissing: there is no such folder.
@@ -65,15 +65,24 @@ def read_and_show(settings: Settings, console: Console) -> Assets:
     progress, on_progress = inventory_progress(console)
     with progress or nullcontext():
         assets = read_study(settings, on_progress=on_progress)
-    for finding in assets.findings if settings.json_lines else ():
-        write_json({"event": "Finding"} | finding.model_dump())
-    if assets.findings and not settings.json_lines:
+    if settings.json_lines:
+        for finding in assets.findings:
+            write_json({"event": "Finding"} | finding.model_dump())
+        for note in assets.notes:
+            write_json({"event": "Note", "about": "assets", "message": note})
+        return assets
+    if assets.findings:
         console.print(_findings(assets.findings))
+    for note in assets.notes:
+        console.print(f"note: {note}", style="dim", markup=False)
     return assets
 
 
 def _findings(findings: tuple[Finding, ...]) -> Table:
-    table = Table("", "file", "what", "remedy", title="Findings", box=SIMPLE)
+    table = Table(title="Findings", box=SIMPLE)
+    table.add_column("", no_wrap=True)
+    for heading in ("file", "what", "remedy"):
+        table.add_column(heading, overflow="fold")  # a name that is cut names nobody
     for finding in findings:
         style = "red" if finding.severity == "error" else "yellow"
         table.add_row(
