@@ -43,7 +43,8 @@ def run(resolved: Resolved) -> int:
         console.print("the assignment is left out: anchors are compared as a guest run", style="yellow")
     directory = save_plan(planned)
     if settings.json_lines:
-        write_json({"event": "Plan", "run_directory": str(directory)} | plan_facts(planned.plan))
+        facts = {"event": "Plan", "run_directory": str(directory), "notes": list(assets.notes)}
+        write_json(facts | plan_facts(planned.plan))
     else:
         show_plan(console, planned.plan, inputs=planned.inputs, spec=planned.spec)
     if settings.mode is Mode.PLAN:
@@ -68,8 +69,6 @@ def read_and_show(settings: Settings, console: Console) -> Assets:
     if settings.json_lines:
         for finding in assets.findings:
             write_json({"event": "Finding"} | finding.model_dump())
-        for note in assets.notes:
-            write_json({"event": "Note", "about": "assets", "message": note})
         return assets
     if assets.findings:
         console.print(_findings(assets.findings))
