@@ -24,6 +24,9 @@ class Topic(StrEnum):
     RESULT = "huleedu.assessment.result.published.v1"
 
 
+# Of one message, uncompressed: the result of some 40,000 essays. Nobody writes or reads a larger one.
+LARGEST_MESSAGE_BYTES = 16 << 20
+
 CALLBACK_TOPICS = (Topic.COMPARISON, Topic.COMPLETED, Topic.FAILED, Topic.RESULT)
 
 # Kept in variables because pydantic takes milliseconds to build such a class again.

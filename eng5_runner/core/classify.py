@@ -25,12 +25,9 @@ from eng5_runner.contracts.callbacks import (
 )
 from eng5_runner.contracts.flaws import receive_comparison
 from eng5_runner.contracts.stopping import CostStop
-from eng5_runner.contracts.topics import Topic, batch_of, parse_callback
+from eng5_runner.contracts.topics import LARGEST_MESSAGE_BYTES, Topic, batch_of, parse_callback
 from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.core.events import CallbackKind
-
-# In bytes. A larger record is hostile or broken: the services' own limit is lower.
-RECORD_LIMIT = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +89,8 @@ def classify(record: RawRecord, *, run_id: UUID, names: EssayNames, known: Mappi
         return Foreign()
     if record.forged:
         return Rejected("it does not have the stack's signature: somebody else wrote it")
-    if len(record.value) > RECORD_LIMIT:
-        return Rejected(f"it has {len(record.value)} bytes; a callback has at most {RECORD_LIMIT}")
+    if len(record.value) > LARGEST_MESSAGE_BYTES:
+        return Rejected(f"it has {len(record.value)} bytes; a callback has at most {LARGEST_MESSAGE_BYTES}")
     try:
         callback, flaws = _received(Topic(record.topic), record.value)
     except ValidationError as error:

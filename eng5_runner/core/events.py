@@ -14,7 +14,11 @@ from uuid import UUID
 
 from pydantic import Field, TypeAdapter
 
+from eng5_runner.canonical import sha256_hex
 from eng5_runner.core.spec import RunSpec, Value, Versions
+
+# Of a message that cannot be used.
+_KEPT_BYTES = 16 << 10
 
 CallbackKind = Literal["comparison", "completed", "failed", "result"]
 Outcome = Literal["complete", "partial", "budget", "failed", "interrupted", "not-sent", "not-awaited"]
@@ -148,13 +152,18 @@ class CallbackRepeated(LedgerEvent):
 
 
 class CallbackRejected(LedgerEvent):
-    """A message of this run that cannot be used, kept as it arrived; in `raw_base64` if it is not UTF-8."""
+    """A message of this run that cannot be used, kept as it arrived; in `raw_base64` if it is not UTF-8.
+
+    Of a message above 16 KiB only the beginning is kept, with the `sha256` of the whole: a small compressed record can
+    hold hundreds of megabytes.
+    """
 
     type: Literal["CallbackRejected"] = "CallbackRejected"
     position: Position
     reason: str
     raw: str | None = None
     raw_base64: str | None = None
+    sha256: Annotated[str | None, Field(exclude_if=lambda value: value is None)] = None
 
 
 class OffsetsLost(LedgerEvent):
@@ -227,6 +236,13 @@ def event_from_json(data: bytes) -> Event:
 def event_to_json(event: Event) -> bytes:
     """Write an event as one line of JSON, without a line end."""
     return event.model_dump_json(exclude_defaults=False).encode()
+
+
+def rejected(raw: bytes, *, at: datetime, position: Position, reason: str) -> CallbackRejected:
+    """The event for a message that cannot be used."""
+    text, base64 = text_or_base64(raw[:_KEPT_BYTES])
+    sha256 = sha256_hex(raw) if len(raw) > _KEPT_BYTES else None
+    return CallbackRejected(at=at, position=position, reason=reason, raw=text, raw_base64=base64, sha256=sha256)
 
 
 def text_or_base64(raw: bytes) -> tuple[str | None, str | None]:

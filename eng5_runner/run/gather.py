@@ -17,14 +17,13 @@ from eng5_runner.core.classify import Accepted, Foreign, Rejected, Repeated, cla
 from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.core.events import (
     CallbackAccepted,
-    CallbackRejected,
     CallbackRepeated,
     DeadlineReached,
     Event,
     OffsetsLost,
     Position,
     RunClosed,
-    text_or_base64,
+    rejected,
 )
 from eng5_runner.core.next_step import is_overspent, verdict
 from eng5_runner.core.spec import Timeouts
@@ -120,8 +119,7 @@ def _events(polled: Polled, *, state: RunState, names: EssayNames, at: datetime)
                 raw = record.value.decode() if conflict else None
                 yield CallbackRepeated(at=at, position=position, key=key, conflict=conflict, raw=raw)
             case Rejected(reason):
-                text, base64 = text_or_base64(record.value)
-                yield CallbackRejected(at=at, position=position, reason=reason, raw=text, raw_base64=base64)
+                yield rejected(record.value, at=at, position=position, reason=reason)
             case _:
                 assert_never(meaning)
 

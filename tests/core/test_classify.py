@@ -10,9 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from eng5_runner.contracts.topics import CALLBACK_TOPICS, Topic
+from eng5_runner.contracts.topics import CALLBACK_TOPICS, LARGEST_MESSAGE_BYTES, Topic
 from eng5_runner.core.classify import (
-    RECORD_LIMIT,
     Accepted,
     Foreign,
     RawRecord,
@@ -160,7 +159,7 @@ def test_the_older_name_of_the_batch_field_is_understood():
 
 
 def test_a_record_at_the_limit_is_read_and_one_above_it_is_not():
-    padding = b" " * (RECORD_LIMIT - len(STORY[0].value))
+    padding = b" " * (LARGEST_MESSAGE_BYTES - len(STORY[0].value))
     assert isinstance(verdict(STORY[0].value + padding), Accepted)
     assert "a callback has at most" in verdict(STORY[0].value + padding + b" ").reason
 

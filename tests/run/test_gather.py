@@ -10,8 +10,9 @@ from uuid import UUID
 
 import pytest
 
+from eng5_runner.canonical import sha256_hex
 from eng5_runner.cli.exit_codes import exit_code
-from eng5_runner.contracts.topics import CALLBACK_TOPICS, Topic
+from eng5_runner.contracts.topics import CALLBACK_TOPICS, LARGEST_MESSAGE_BYTES, Topic
 from eng5_runner.core.events import CallbackAccepted, CallbackRejected, CallbackRepeated, DeadlineReached
 from eng5_runner.core.next_step import SILENCE
 from eng5_runner.core.spec import Timeouts
@@ -244,7 +245,9 @@ REJECTED = [
     (messages.comparison(RUN_ID, 99, ("birk", "stranger"), winner="Essay A"), "stranger"),
     (Callback(Topic.COMPARISON, f'{{"batch": "{RUN_ID}"'.encode()), "JSON"),
     (Callback(Topic.RESULT, b"\xff\xfe" + str(RUN_ID).encode()), "JSON"),
-    (Callback(Topic.COMPLETED, str(RUN_ID).encode() + b" " * (1 << 20)), "a callback has at most"),
+    (Callback(Topic.COMPLETED, str(RUN_ID).encode() + b" " * LARGEST_MESSAGE_BYTES), "a callback has at most"),
+    (Callback(Topic.COMPARISON, str(RUN_ID).encode() + b"x" * (16 << 10)), "JSON"),
+    (Callback(Topic.COMPARISON, str(RUN_ID).encode() + b"x" * ((16 << 10) - 36)), "JSON"),
 ]
 
 
@@ -254,7 +257,8 @@ def test_a_message_of_ours_that_cannot_be_used_is_kept_raw_and_makes_the_run_par
     state = run.start()
     (kept,) = [event for event in run.events if isinstance(event, CallbackRejected)]
     raw = kept.raw.encode() if kept.raw is not None else base64.b64decode(kept.raw_base64)
-    assert raw == callback.value
+    assert raw == callback.value[: 16 << 10]
+    assert kept.sha256 == (sha256_hex(callback.value) if len(callback.value) > 16 << 10 else None)
     assert reason in kept.reason
     assert (state.closed.outcome, exit_code(state), state.judged) == ("partial", 3, 15)
 

@@ -21,6 +21,7 @@ from aiokafka.errors import (
     for_code,
 )
 
+from eng5_runner.contracts.topics import LARGEST_MESSAGE_BYTES
 from eng5_runner.core.classify import RawRecord
 from eng5_runner.core.events import Position
 from eng5_runner.errors import ConfigurationError, InputsInvalid, NotAllowed, ServiceUnavailable, TemporaryFailure
@@ -191,7 +192,7 @@ class KafkaBroker:
             NotAllowed: we may not write there.
         """
         producer = AIOKafkaProducer(
-            **self._settings.arguments(), acks="all", enable_idempotence=True, max_request_size=16 << 20
+            **self._settings.arguments(), acks="all", enable_idempotence=True, max_request_size=LARGEST_MESSAGE_BYTES
         )
         name = self._prefix + topic
         headers = [(title, text.encode()) for title, text in self._settings.record_headers.items()]

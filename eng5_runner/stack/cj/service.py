@@ -28,7 +28,7 @@ from eng5_runner.contracts.base import Lenient, describe
 from eng5_runner.contracts.callbacks import LLMComparisonResult
 from eng5_runner.contracts.envelope import Envelope
 from eng5_runner.contracts.request import CJAssessmentRequest, reads_to_end
-from eng5_runner.contracts.topics import Topic
+from eng5_runner.contracts.topics import LARGEST_MESSAGE_BYTES, Topic
 from eng5_runner.errors import RunnerError, ServiceUnavailable
 from eng5_runner.stack.cj import events as cj_events
 from eng5_runner.stack.cj.assignments import Assignments
@@ -176,7 +176,10 @@ async def polled(reader: AIOKafkaConsumer, *, secret: StackSecret | None) -> lis
         raise ServiceUnavailable(
             f"Kafka cannot be read: {error!r}", remedy="Check the broker and our rights."
         ) from error
-    records = [record for batch in batches.values() for record in batch]
+    read = [record for batch in batches.values() for record in batch]
+    records = [record for record in read if len(record.value or b"") <= LARGEST_MESSAGE_BYTES]
+    if len(records) < len(read):
+        log.warning("messages above the limit are ignored", messages=len(read) - len(records))
     if secret is None:
         return [record.value or b"" for record in records]
     genuine = [r.value or b"" for r in records if secret.has_signed(r.topic, r.value or b"", headers=r.headers)]

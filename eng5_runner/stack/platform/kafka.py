@@ -26,7 +26,7 @@ from aiokafka.errors import (
     UnknownMemberIdError,
 )
 
-from eng5_runner.contracts.topics import Topic
+from eng5_runner.contracts.topics import LARGEST_MESSAGE_BYTES, Topic
 from eng5_runner.errors import ServiceUnavailable
 from eng5_runner.transport.kafka import START_SECONDS, explain, started
 from eng5_runner.transport.stack_secret import StackSecret
@@ -51,8 +51,6 @@ PACE_BYTES_PER_SECOND = 1024 * 1024
 PACE_BURST_BYTES = 2 * 1024 * 1024
 # The mock broker answers an empty fetch only when its time is up, also when something has come in meanwhile.
 _FETCH_MILLISECONDS = 25
-# The rich result of some thousand essays is above the client's default of 1 MiB.
-LARGEST_MESSAGE_BYTES = 4 * 1024 * 1024
 # What a broker says about a message alone; any other refusal concerns the topic or the broker.
 _TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError, RecordTooLargeError)
 _REFUSED = (*_TOO_LARGE, InvalidMessageError, InvalidTimestampError)
