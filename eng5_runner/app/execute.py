@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from eng5_runner.app.look_ahead import models_of_service
 from eng5_runner.app.plan import PlannedRun, plan_run, read_study, save_plan
 from eng5_runner.app.session import Finished, SessionWork, Watch, work_on
 from eng5_runner.app.settings import names_settings, settings_from
+from eng5_runner.app.trust import remember_run
 from eng5_runner.core.events import RunStarted
 from eng5_runner.core.next_step import texts_to_store
 from eng5_runner.effects.clock import SystemClock
@@ -71,6 +73,7 @@ def start_run(planned: PlannedRun, directory: Path, *, watch: Watch) -> Finished
         RunnerError: what the run could not continue after.
     """
     spec, inputs = planned.spec, planned.inputs
+    remember_run(spec, os.environ)
     point_latest(directory.parent, directory.name)
     with held(directory), run_log(directory, spec=spec, verbose=planned.settings.settings.verbose) as log:
         texts = texts_to_store(inputs, with_anchors=spec.study.assignment_id is None)

@@ -13,6 +13,7 @@ from eng5_runner.app.execute import ignore
 from eng5_runner.app.inspect import Run, open_run
 from eng5_runner.app.logs import run_log
 from eng5_runner.app.session import Finished, SessionWork, Watch, work_on
+from eng5_runner.app.trust import require_trust
 from eng5_runner.contracts.request import LLMConfigOverrides, Provider
 from eng5_runner.core.events import BudgetRaised, RunResumed, RunStarted
 from eng5_runner.core.inputs import Inputs
@@ -55,6 +56,7 @@ def resume(
     *,
     max_cost: float | None = None,
     metrics_port: int | None = None,
+    trust_addresses: bool = False,
     emit: Callable[[Update], None] | None = None,
 ) -> Run:
     """Continue a run under the settings it started with.
@@ -65,6 +67,8 @@ def resume(
         run: the run's directory, or the run.
         max_cost: a higher cost limit in USD.
         metrics_port: serves live metrics on this loopback port.
+        trust_addresses: use the services that the run names, also if somebody else began it or the environment names
+            others.
         emit: called in the worker's thread with each event of the run and each notice.
 
     Returns:
@@ -73,7 +77,7 @@ def resume(
     Raises:
         InputsMissing: it is not a run's directory, or the assets are gone and uploads are left.
         InputsInvalid: the assets have changed.
-        UsageError: the cost limit is not higher.
+        UsageError: the cost limit is not higher, or the run's addresses are not known to be wanted.
         RunnerError: what the run could not continue after.
         KeyboardInterrupt: it was interrupted. What was gathered is written.
 
@@ -82,6 +86,9 @@ def resume(
         >>> run = eng5.resume("runs/latest")  # doctest: +SKIP
     """
     directory = run.path if isinstance(run, Run) else Path(run)
+    require_ledger(directory)
+    if not trust_addresses:
+        require_trust(directory, os.environ)
     resume_run(directory, max_cost=max_cost, watch=Watch(emit=emit or ignore, metrics_port=metrics_port))
     return open_run(directory)
 

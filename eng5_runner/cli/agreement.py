@@ -33,15 +33,25 @@ def agrees(question: str, *, is_limited: bool) -> bool:
         UsageError: nobody can be asked, and nothing says that the money may be spent.
         typer.Exit: the person pressed Ctrl-C.
     """
-    with _terminal() as terminal:
-        if terminal is not None:
-            return _answer(question, *terminal)
+    answer = answer_of(question)
+    if answer is not None:
+        return answer
     if is_limited:
         return True
     raise UsageError(
         f"{question} Nobody can be asked, as there is no terminal. Nothing was sent or spent.",
         remedy="Give --yes to agree, or --max-cost to say how much may be spent.",
     )
+
+
+def answer_of(question: str) -> bool | None:
+    """Whether the person at the terminal says yes; None if nobody can be asked.
+
+    Raises:
+        typer.Exit: the person pressed Ctrl-C.
+    """
+    with _terminal() as terminal:
+        return None if terminal is None else _answer(question, *terminal)
 
 
 def _answer(question: str, read: TextIO, write: TextIO) -> bool:

@@ -78,12 +78,24 @@ def resume(
     verbose: VerboseOption = False,
     metrics_port: Annotated[int | None, option_of("metrics_port")] = None,
     yes: Annotated[bool, option_of("yes")] = False,
+    trust_addresses: Annotated[
+        bool,
+        typer.Option("--trust-addresses", help="Use the services that the run names, also if somebody else began it."),
+    ] = False,
 ) -> None:
     """Continue a run where its last session ended."""
     from eng5_runner.cli.commands.resume import resume as resume_run
 
     raise typer.Exit(
-        resume_run(run, json_lines=json, verbose=verbose, max_cost=max_cost, metrics_port=metrics_port, yes=yes)
+        resume_run(
+            run,
+            json_lines=json,
+            verbose=verbose,
+            max_cost=max_cost,
+            metrics_port=metrics_port,
+            yes=yes,
+            trust_addresses=trust_addresses,
+        )
     )
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from eng5_runner.app.resume import LeftToPay, left_to_pay, resume_run
 from eng5_runner.app.session import Finished, Watch
-from eng5_runner.cli.agreement import agrees
+from eng5_runner.app.trust import require_trust, strange_addresses
+from eng5_runner.cli.agreement import agrees, answer_of
 from eng5_runner.cli.commands.execute import show_end
 from eng5_runner.cli.narrate import Narrator, people
+from eng5_runner.cli.safe_console import harmless
+from eng5_runner.effects.ledger import require_ledger
 from eng5_runner.reports.figures import usd
 
 
@@ -20,6 +24,7 @@ def resume(
     max_cost: float | None = None,
     metrics_port: int | None = None,
     yes: bool = False,
+    trust_addresses: bool = False,
 ) -> int:
     """Continue a run, narrate it, and show how it ended.
 
@@ -29,6 +34,9 @@ def resume(
     Raises:
         RunnerError: what stood in the way.
     """
+    require_ledger(run_directory)
+    if not (trust_addresses or _addresses_are_wanted(run_directory)):
+        return 0
     left = None if yes else left_to_pay(run_directory, max_cost=max_cost)
     if left is not None and not agrees(_question(left), is_limited=left.limit_usd is not None):
         return 0
@@ -39,6 +47,21 @@ def resume(
     if finished.was_done:
         _say_why_nothing_is_left(finished, narrator)
     return show_end(finished, narrator)
+
+
+def _addresses_are_wanted(run_directory: Path) -> bool:
+    """Whether the run's services are known to be the person's, or the person at the terminal says so.
+
+    Raises:
+        UsageError: nobody can be asked.
+    """
+    strange = strange_addresses(run_directory, os.environ)
+    if not strange:
+        return True
+    answer = answer_of(f"This run sends essays and tokens to {', '.join(map(harmless, strange))}. Do you want that?")
+    if answer is None:
+        require_trust(run_directory, os.environ)
+    return bool(answer)
 
 
 def _question(left: LeftToPay) -> str:
