@@ -18,6 +18,8 @@ Winner = Literal["Essay A", "Essay B"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Tokens = Annotated[int, Field(ge=0)]
 Usd = Annotated[float, Field(ge=0)]
+# A name that a provider gives: short and printable, so that it can be shown.
+ProvidersName = Annotated[str, Field(pattern=r"^[\x20-\x7e]{1,200}$")]
 # No call uses so many tokens or USD.
 _MOST = 10**12
 
@@ -70,6 +72,8 @@ class ComparisonMetadata(WireModel):
         cassette: whether the judgement is a replay from the judgement cache; `replay_of` then says of what.
         repeat_index: our extension: how often the pair was compared before in this order, without retries.
         cost_known: our extension: False if `cost_estimate` is not a price.
+        served_model: our extension: the model that the provider says it used, which can be a dated version.
+        system_fingerprint: our extension: the provider's name for the state of its system.
     """
 
     essay_a_id: str
@@ -88,6 +92,8 @@ class ComparisonMetadata(WireModel):
     replay_of: Lenient[ReplayOf] = None
     repeat_index: Lenient[Annotated[int, Field(ge=0)]] = None
     cost_known: Lenient[bool] = None
+    served_model: Lenient[ProvidersName] = None
+    system_fingerprint: Lenient[ProvidersName] = None
 
     @property
     def batch(self) -> str | None:

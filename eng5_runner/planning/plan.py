@@ -16,7 +16,7 @@ from eng5_runner.measure.design.planning import expected_precision
 from eng5_runner.planning.candidates import Candidates
 from eng5_runner.planning.pilot import Pilot
 from eng5_runner.planning.precision import PrecisionForecast, forecasts, pair_margin
-from eng5_runner.planning.pricing import Estimate, ModelPricing, Workload, estimate, measured_estimate
+from eng5_runner.planning.pricing import Estimate, Interval, ModelPricing, Workload, estimate, measured_estimate
 
 # Seconds that a remote CJ service may be silent after a wave: the time between two rounds of its monitor.
 MONITOR_ROUND = 300.0
@@ -36,6 +36,23 @@ class Bought:
     surely: int | None
     likely: tuple[int, int]
     reliability: tuple[tuple[float, float], ...]
+
+
+# A pilot is worth its price where the highest likely price is more than this many times the lowest.
+_WIDE = 3
+_MOST_OF_PILOT = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PilotRun:
+    """A small first run, whose figures take the place of the plan's assumptions.
+
+    Attributes:
+        usd: its likely price.
+    """
+
+    comparisons: int
+    usd: Interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +93,20 @@ class Plan:
     to_upload: int
     upload_bytes: int
     cached: int
+
+    @property
+    def pilot_run(self) -> PilotRun | None:
+        """A small first run that narrows the price's range; None where the range is narrow, known or without a price.
+
+        It judges each essay at least once, up to four times.
+        """
+        judge = self.judge
+        if judge is None or judge.usd is None or judge.measured or judge.usd.high <= _WIDE * judge.usd.low:
+            return None
+        comparisons = max(self.essays // 2, min(2 * self.essays, _MOST_OF_PILOT))
+        if self.precision == () or comparisons * _WIDE > self.comparisons:
+            return None
+        return PilotRun(comparisons=comparisons, usd=judge.usd.times(comparisons / self.comparisons))
 
     @property
     def costs_nothing(self) -> bool:

@@ -71,8 +71,9 @@ def _head(artefact: Artefact) -> Iterator[str]:
         ("run", f"{metadata.batch_uuid}, {metadata.generated_at}"),
     )
     yield from table(("", ""), facts)
-    yield from (f"- {inline(reason)}" for reason in status.reasons)
-    if status.reasons:
+    remarks = [*status.reasons, *(judge.changed for judge in metadata.judges if judge.changed is not None)]
+    yield from (f"- {inline(remark)}" for remark in remarks)
+    if remarks:
         yield ""
 
 

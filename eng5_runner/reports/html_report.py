@@ -54,6 +54,10 @@ def _head(artefact: Artefact) -> Iterator[Child]:
             "and grades here mean nothing."
         )
         yield element("p", warning, class_="warn")
+    for judge in metadata.judges:
+        if judge.changed is not None:
+            text = f"The judge changed: {judge.changed}. Comparisons of different versions may not be alike."
+            yield element("p", text, class_="warn")
 
 
 def _summary(artefact: Artefact) -> Iterator[Child]:

@@ -95,6 +95,17 @@ def price_in_words(plan: Plan) -> str:
     return f"{plan.comparisons} comparisons for {_range(judge.usd, _usd)} USD{most}{by}"
 
 
+def pilot_in_words(plan: Plan, command: str) -> Iterator[str]:
+    """That a small first run narrows the price, with its command and its price; nothing where none is worth it."""
+    pilot = plan.pilot_run
+    if pilot is not None:
+        yield (
+            f"A pilot narrows this range: {pilot.comparisons} comparisons for {_range(pilot.usd, _usd)} USD; "
+            "then plan again with --pilot runs/latest."
+        )
+        yield f"  {command}"
+
+
 def _design(plan: Plan, spec: RunSpec) -> Iterator[str]:
     budget = spec.budget
     if plan.per_pair > 1.0 and budget.design != "boundary":

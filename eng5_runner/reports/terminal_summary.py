@@ -31,6 +31,8 @@ def show_summary(console: Console, artefact: Artefact, *, run_directory: Path) -
     _service(console, artefact)
     for judge in artefact.metadata.judges:
         console.print(f"judge: {escape(judge.provider)} {escape(judge.model)} – {judge.kind}")
+        if judge.changed is not None:
+            console.print(f"warning: {judge.changed}", style="yellow", markup=False)
     costs = artefact.costs
     if costs.token_counts:
         console.print(_costs(costs))

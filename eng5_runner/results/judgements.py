@@ -135,6 +135,8 @@ def comparison_row(result: LLMComparisonResult, names: EssayNames, *, otherwise:
         "iteration": usable(metadata.comparison_iteration),
         "repeat_index": usable(metadata.repeat_index),
         "replayed": _replayed(metadata),
+        "served_model": metadata.served_model and intern(metadata.served_model),
+        "system_fingerprint": metadata.system_fingerprint and intern(metadata.system_fingerprint),
     }
     error = result.error_detail
     if error is not None:
@@ -178,6 +180,8 @@ class _Call(TypedDict):
     iteration: int | None
     repeat_index: int | None
     replayed: Replayed | ReplayedUnknown | None
+    served_model: str | None
+    system_fingerprint: str | None
 
 
 def instant(when: datetime) -> str:

@@ -27,6 +27,7 @@ from eng5_runner.results.artefact.study import (
 from eng5_runner.results.estimates import estimate
 from eng5_runner.results.judgements import Evidence, gather_evidence, instant
 from eng5_runner.results.runner_status import runner_status
+from eng5_runner.results.served import change_of, served_models
 from eng5_runner.results.service_comparison import comparison_with_service, service_result
 from eng5_runner.results.stopping import stopping
 from eng5_runner.results.usage import costs_of, judge_request, prompt_hashes
@@ -111,13 +112,17 @@ def _judges(evidence: Evidence, spec: RunSpec) -> tuple[JudgeIdentity, ...]:
     judges = sorted({(row.provider, row.model) for row in evidence.judged})
     if not judges and spec.judge and spec.judge.model_override:
         judges = [(spec.judge.provider_override or "default", spec.judge.model_override)]
-    return tuple(
-        JudgeIdentity(
-            provider=provider,
-            model=model,
-            kind=BASELINE_KIND if model.startswith(BASELINE_MODEL_PREFIX) else MODEL_KIND,
-        )
-        for provider, model in judges
+    return tuple(_judge(provider, model, evidence=evidence) for provider, model in judges)
+
+
+def _judge(provider: str, model: str, *, evidence: Evidence) -> JudgeIdentity:
+    served = served_models(row for row in evidence.judged if (row.provider, row.model) == (provider, model))
+    return JudgeIdentity(
+        provider=provider,
+        model=model,
+        kind=BASELINE_KIND if model.startswith(BASELINE_MODEL_PREFIX) else MODEL_KIND,
+        served=served or None,
+        changed=change_of(model, served),
     )
 
 

@@ -15,11 +15,12 @@ from eng5_runner.app.plan import PlannedRun, log_plan, plan_run, read_study, sav
 from eng5_runner.app.settings import Resolved, Settings
 from eng5_runner.cli.agreement import agrees
 from eng5_runner.cli.narrate import inventory_progress, people, write_json
+from eng5_runner.cli.pilot_command import pilot_command
 from eng5_runner.core.inputs import Finding
 from eng5_runner.core.spec import Mode
 from eng5_runner.inventory.read import Assets
 from eng5_runner.planning.candidates import ServiceModels
-from eng5_runner.reports.terminal_plan import plan_facts, price_in_words, show_plan
+from eng5_runner.reports.terminal_plan import pilot_in_words, plan_facts, price_in_words, show_plan
 
 
 def run(resolved: Resolved) -> int:
@@ -48,6 +49,8 @@ def run(resolved: Resolved) -> int:
     else:
         show_plan(console, planned.plan, inputs=planned.inputs, spec=planned.spec)
     if settings.mode is Mode.PLAN:
+        for line in () if settings.json_lines else pilot_in_words(planned.plan, pilot_command(planned)):
+            console.print(line, markup=False)
         log_plan(planned, directory)
         return 0
     _confirm(planned, settings=settings)

@@ -29,6 +29,21 @@ MODEL_KIND: Final = "language model"
 ScaleKey: TypeAlias = Annotated[str, WithJsonSchema({"enum": sorted(GRADE_SCALES)})]
 
 
+class ServedModel(Part):
+    """A version of a judge's model, as its provider names it in the answers."""
+
+    model: str | None = None
+    """The model that the provider says it used; absent where it does not say."""
+    system_fingerprint: str | None = None
+    """The provider's name for the state of its system; absent where it does not say."""
+    comparisons: AtLeastOne
+    """Comparisons that it made."""
+    first_at: Instant
+    """When the first of them was asked."""
+    last_at: Instant
+    """When the last of them was asked."""
+
+
 class JudgeIdentity(Part):
     """A model that made comparisons."""
 
@@ -38,6 +53,10 @@ class JudgeIdentity(Part):
     """The model's name at its provider."""
     kind: Text
     """Whether it is a language model or the offline baseline, in words."""
+    served: tuple[ServedModel, ...] | None = None
+    """The versions that answered, the earliest first; absent where the provider does not name them."""
+    changed: Text | None = None
+    """That more than one version answered, in words; absent where it was one."""
 
     @property
     def is_baseline(self) -> bool:
@@ -247,6 +266,10 @@ class ComparisonCall(Row):
     """How often the pair was asked before in this order; absent where the service does not say."""
     replayed: Replayed | ReplayedUnknown | None = None
     """What a replayed judgement repeats; absent where the judge was asked."""
+    served_model: str | None = None
+    """The model that the provider says it used, often a dated version; absent where it does not say."""
+    system_fingerprint: str | None = None
+    """The provider's name for the state of its system; absent where it does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,7 @@ import structlog
 from pydantic import Field, ValidationError
 
 from eng5_runner.contracts.base import Instant, WireModel
-from eng5_runner.contracts.callbacks import Sha256, Tokens, Usd, Winner
+from eng5_runner.contracts.callbacks import ProvidersName, Sha256, Tokens, Usd, Winner
 from eng5_runner.errors import DiskError
 
 FILE_NAME = "judgements.sqlite"
@@ -57,6 +57,8 @@ class Recording(WireModel):
         request_id: the queue id of its comparison.
         recorded_at: when the answer arrived (UTC).
         prompt_sha256: of the exact prompt text.
+        served_model: the model that the provider said it used; None if it did not say.
+        system_fingerprint: of the provider's system, likewise.
     """
 
     provider: str
@@ -70,6 +72,8 @@ class Recording(WireModel):
     request_id: str
     recorded_at: Instant
     prompt_sha256: Sha256
+    served_model: ProvidersName | None = None
+    system_fingerprint: ProvidersName | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,6 +40,14 @@ class Spent:
     cost: float | None = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The model behind an answer as its provider names it: a dated version, and the state of the provider's system."""
+
+    model: str | None = None
+    fingerprint: str | None = None
+
+
 class JudgeFailed(Exception):
     """There is no verdict; the code is one of the contract's `LLM_…` codes."""
 
@@ -81,6 +89,7 @@ class Verdict:
         completion_tokens: written for it.
         cost: USD; None if it is not known.
         replay_of: the cached judgement that this repeats, without tokens and cost.
+        served: by which version of the model; None if the provider does not say.
     """
 
     winner: Winner
@@ -90,6 +99,7 @@ class Verdict:
     completion_tokens: int
     cost: float | None = 0.0
     replay_of: ReplayOf | None = None
+    served: Served | None = None
 
 
 Judge: TypeAlias = Callable[[Question], Awaitable[Verdict]]

@@ -20,7 +20,7 @@ from eng5_runner.contracts.request import Provider
 from eng5_runner.contracts.services import ComparisonBody, ModelEntry
 from eng5_runner.contracts.topics import ComparisonEnvelope
 from eng5_runner.judges.templates import templates_in, text_sha256
-from eng5_runner.stack.llm.judge import JudgeEntry, JudgeFailed, Question, Spent, Verdict
+from eng5_runner.stack.llm.judge import JudgeEntry, JudgeFailed, Question, Served, Spent, Verdict
 from eng5_runner.stack.llm.queue import Entry
 from eng5_runner.stack.platform.web import invalid
 
@@ -68,7 +68,7 @@ _JUSTIFICATION_LENGTH = 500
 # By default a broker accepts messages of up to 1 MiB.
 _LONGEST_ERROR_BYTES = 512 * 1024
 # Keys that only this service may set.
-_OURS = frozenset({"system_prompt_sha256", "cassette", "replay_of", "cost_known"})
+_OURS = frozenset({"system_prompt_sha256", "cassette", "replay_of", "cost_known", "served_model", "system_fingerprint"})
 Metadata: TypeAlias = "dict[str, JsonValue]"
 
 
@@ -110,7 +110,7 @@ def success(entry: Entry, *, model: ModelEntry, verdict: Verdict, response_secon
     replayed: Metadata = {}
     if verdict.replay_of is not None:
         replayed = {"cassette": True, "replay_of": verdict.replay_of.model_dump(mode="json")}
-    return _message(entry, result, metadata=_known(verdict.cost) | metadata | replayed)
+    return _message(entry, result, metadata=_known(verdict.cost) | metadata | replayed | _served(verdict.served))
 
 
 def failure(entry: Entry, failed: JudgeFailed, *, metadata: Metadata) -> bytes:
@@ -162,6 +162,11 @@ def _hashed(entry: Entry) -> PublishedComparisonMetadata:
 def _known(cost: float | None) -> Metadata:
     """Marks an unknown cost, which the contract can only write as 0."""
     return {} if cost is not None else {"cost_known": False}
+
+
+def _served(served: Served | None) -> Metadata:
+    names = {} if served is None else {"served_model": served.model, "system_fingerprint": served.fingerprint}
+    return {key: name for key, name in names.items() if name is not None}
 
 
 def _message(entry: Entry, result: PublishedComparison, *, metadata: Metadata) -> bytes:

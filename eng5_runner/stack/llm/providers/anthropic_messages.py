@@ -13,7 +13,16 @@ from anthropic.types import Message
 from eng5_runner.judges.answer_format import answer_schema
 from eng5_runner.judges.credentials import Access
 from eng5_runner.judges.manifest import Usage
-from eng5_runner.stack.llm.providers.protocol import Call, End, Reply, by_status, malformed, too_slow, unreachable
+from eng5_runner.stack.llm.providers.protocol import (
+    Call,
+    End,
+    Reply,
+    by_status,
+    malformed,
+    served_by,
+    too_slow,
+    unreachable,
+)
 
 _CUT = frozenset({"max_tokens", "model_context_window_exceeded"})
 
@@ -85,7 +94,7 @@ def _reply(message: Message) -> Reply:
         end = End.REFUSED
     elif message.stop_reason in _CUT:
         end = End.CUT
-    return Reply(text=text, end=end, usage=_usage(message))
+    return Reply(text=text, end=end, usage=_usage(message), served=served_by(message.model))
 
 
 def _usage(message: Message) -> Usage | None:

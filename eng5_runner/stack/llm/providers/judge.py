@@ -18,7 +18,7 @@ from eng5_runner.judges.compatibility import refusals
 from eng5_runner.judges.manifest import Model, Usage
 from eng5_runner.judges.templates import RUBRIC, SYSTEM, text_sha256
 from eng5_runner.stack.llm.cache import JudgementCache, Recording
-from eng5_runner.stack.llm.judge import JudgeEntry, JudgeFailed, Question, Spent, Verdict
+from eng5_runner.stack.llm.judge import JudgeEntry, JudgeFailed, Question, Served, Spent, Verdict
 from eng5_runner.stack.llm.providers.connection import Connection
 from eng5_runner.stack.llm.providers.protocol import AttemptFailed, Call, End, Reply
 from eng5_runner.stack.llm.providers.rate_limiter import RateLimiter
@@ -101,6 +101,7 @@ class ModelJudge:
             prompt_tokens=spent.prompt_tokens,
             completion_tokens=spent.completion_tokens,
             cost=spent.cost,
+            served=reply.served,
         )
 
     def _call(self, question: Question) -> Call:
@@ -156,6 +157,7 @@ def _wait(error: Exception) -> bool | float:
 
 
 def _recording(verdict: Verdict, question: Question, *, model: Model) -> Recording:
+    served = verdict.served or Served()
     return Recording(
         provider=model.provider.value,
         model=model.id,
@@ -168,6 +170,8 @@ def _recording(verdict: Verdict, question: Question, *, model: Model) -> Recordi
         request_id=question.request_id,
         recorded_at=datetime.now(UTC),
         prompt_sha256=text_sha256(question.prompt),
+        served_model=served.model,
+        system_fingerprint=served.fingerprint,
     )
 
 
@@ -187,6 +191,7 @@ def _replayed(judgement: Recording) -> Verdict:
             prompt_tokens=judgement.prompt_tokens,
             completion_tokens=judgement.completion_tokens,
         ),
+        served=Served(judgement.served_model, judgement.system_fingerprint),
     )
 
 

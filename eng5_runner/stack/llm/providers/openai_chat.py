@@ -16,7 +16,16 @@ from eng5_runner.contracts.request import Provider
 from eng5_runner.judges.answer_format import SCHEMA_NAME, answer_schema
 from eng5_runner.judges.credentials import Access
 from eng5_runner.judges.manifest import Usage
-from eng5_runner.stack.llm.providers.protocol import Call, End, Reply, by_status, malformed, too_slow, unreachable
+from eng5_runner.stack.llm.providers.protocol import (
+    Call,
+    End,
+    Reply,
+    by_status,
+    malformed,
+    served_by,
+    too_slow,
+    unreachable,
+)
 
 _ENDS = frozenset({"stop", "length", "content_filter"})
 
@@ -89,7 +98,12 @@ def _reply(completion: ChatCompletion, call: Call) -> Reply:
         how, text = End.REFUSED, ""
     else:
         how = End.CUT if end == "length" else End.DONE
-    return Reply(text=text or "", end=how, usage=_usage(completion.usage, provider=call.model.provider))
+    return Reply(
+        text=text or "",
+        end=how,
+        usage=_usage(completion.usage, provider=call.model.provider),
+        served=served_by(completion.model, completion.system_fingerprint),
+    )
 
 
 def _usage(usage: CompletionUsage | None, *, provider: Provider) -> Usage | None:

@@ -11,9 +11,11 @@ from typing import Protocol
 
 from eng5_runner.contracts.request import OutputVerbosity, ReasoningEffort
 from eng5_runner.judges.manifest import Model, Usage
+from eng5_runner.stack.llm.judge import Served
 
 _LONGEST_WAIT = 120.0
 _PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z_.]{0,63}")  # no digits: a key has some
+_SHOWABLE = re.compile(r"[\x20-\x7e]{1,200}")
 _OK_TO_ASK_AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 
 
@@ -48,13 +50,21 @@ class End(Enum):
     REFUSED = "refused"
 
 
+def served_by(model: object, fingerprint: object = None) -> Served | None:
+    """What an answer says of the model behind it; a name that is none counts as missing."""
+    names = (name if isinstance(name, str) and _SHOWABLE.fullmatch(name) else None for name in (model, fingerprint))
+    served = Served(*names)
+    return None if served == Served() else served
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """A provider's answer; `usage` is None if the provider does not report it."""
+    """A provider's answer; `usage` is None if the provider does not report it, and so is what it was `served` by."""
 
     text: str
     end: End
     usage: Usage | None
+    served: Served | None = None
 
 
 class AttemptFailed(Exception):
