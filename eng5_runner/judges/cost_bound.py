@@ -17,7 +17,7 @@ from pydantic import JsonValue
 
 from eng5_runner.contracts.request import LLMConfigOverrides
 from eng5_runner.contracts.services import ModelEntry
-from eng5_runner.judges.prompts import prompt_blocks, prompt_text
+from eng5_runner.judges.prompts import fenced, prompt_blocks, prompt_text
 
 # Calls that the embedded CJ service makes for a comparison at most, the first included.
 ATTEMPTS = 3
@@ -34,7 +34,7 @@ def longest_prompt(*, task: str | None, criteria: str | None, essays: Iterable[s
         criteria: a rubric or assessment instructions; None for the default sentence.
         essays: the texts of all essays that may be compared.
     """
-    longest = sorted(essays, key=lambda text: len(text.strip().encode()))[-2:]
+    longest = sorted(essays, key=lambda text: len(fenced(text).encode()))[-2:]
     first, second = (*longest, "", "")[:2]
     return prompt_bytes(prompt_text(prompt_blocks(task=task, criteria=criteria, essay_a=first, essay_b=second)))
 

@@ -1,9 +1,33 @@
-"""The prompt that a judge is shown. It holds no essay id, because an id can contain a name or a grade."""
+"""The prompt that a judge is shown. It holds no essay id, because an id can contain a name or a grade.
+
+An essay can try to speak as the prompt: end itself, begin another essay, ask the question again. So each has a fence:
+
+    **Essay A:**
+    <<<essay 5f2b1c9d0e7a4438
+    The student's text.
+    5f2b1c9d0e7a4438 essay>>>
+
+The code is made from the text, so it is the same each time, and no text can be written that holds its own code.
+"""
 
 from __future__ import annotations
 
+import re
+import unicodedata
+from functools import lru_cache
+
 from eng5_runner.contracts.services import PromptBlock
 from eng5_runner.judges.templates import CRITERIA, QUESTION, text_sha256
+
+_CODE_LENGTH = 16
+_FENCE = re.compile(r"<<<essay ([0-9a-f]{16})\n(.*)\n\1 essay>>>", re.DOTALL)
+# Lines that look like a part of the prompt that is ours.
+_IMITATION = re.compile(
+    r"^(?=[ \t]*(?:\*\*[ \t]*(?:Essay [AB]\b|Student Assignment|Assessment Criteria)|<<<essay\b|.*\bessay>>>))",
+    re.MULTILINE | re.IGNORECASE,
+)
+_SOFT_HYPHEN = "\u00ad"
+_ESSAYS_REMEMBERED = 4096
 
 
 def prompt_blocks(*, task: str | None, criteria: str | None, essay_a: str, essay_b: str) -> tuple[PromptBlock, ...]:
@@ -19,8 +43,8 @@ def prompt_blocks(*, task: str | None, criteria: str | None, essay_a: str, essay
     context.append(f"**Assessment Criteria:**\n{(criteria or CRITERIA.text).strip()}")
     return (
         _block("\n\n".join(context), cacheable=True),
-        _block(f"**Essay A:**\n{essay_a.strip()}", cacheable=False),
-        _block(f"**Essay B:**\n{essay_b.strip()}", cacheable=False),
+        _block(f"**Essay A:**\n{fenced(essay_a)}", cacheable=False),
+        _block(f"**Essay B:**\n{fenced(essay_b)}", cacheable=False),
         _block(QUESTION.text, cacheable=True),
     )
 
@@ -32,3 +56,29 @@ def prompt_text(blocks: tuple[PromptBlock, ...]) -> str:
 
 def _block(content: str, *, cacheable: bool) -> PromptBlock:
     return PromptBlock(content=content, cacheable=cacheable, content_hash=text_sha256(content))
+
+
+@lru_cache(maxsize=_ESSAYS_REMEMBERED)
+def fenced(essay: str) -> str:
+    """An essay between two lines with a code that it cannot contain.
+
+    A line that imitates the prompt is quoted with `> `. A character that nobody sees or that turns the direction of
+    reading is written out, such as `[U+202E]`; soft hyphens are left out.
+    """
+    text = essay.strip()
+    code = text_sha256(text)[:_CODE_LENGTH]
+    if not text.isascii():
+        text = "".join(map(_visible, text))
+    return f"<<<essay {code}\n{_IMITATION.sub('> ', text)}\n{code} essay>>>"
+
+
+def unfenced(shown: str) -> str:
+    """The text inside the fence; a text without a fence as it is, because other services have none."""
+    match = _FENCE.fullmatch(shown)
+    return match[2] if match else shown
+
+
+def _visible(char: str) -> str:
+    if char == _SOFT_HYPHEN:
+        return ""
+    return f"[U+{ord(char):04X}]" if unicodedata.category(char) == "Cf" else char

@@ -17,6 +17,7 @@ from eng5_runner.contracts.callbacks import ReplayOf, Winner
 from eng5_runner.contracts.request import LLMConfigOverrides
 from eng5_runner.contracts.services import ModelEntry
 from eng5_runner.judges.catalogue import baseline_model
+from eng5_runner.judges.prompts import unfenced
 from eng5_runner.stack.llm.baseline.prose import PROPERTIES, Text
 
 _ESSAY_HEAD = re.compile(r"\*\*Essay ([AB])(?: \([^)\n]*\))?:\*\*\n")
@@ -179,7 +180,7 @@ def essays_in(blocks: tuple[str, ...]) -> tuple[str, str]:
     for block in blocks:
         head = _ESSAY_HEAD.match(block)
         if head and head[1] not in essays:
-            essays[head[1]] = block[head.end() :]
+            essays[head[1]] = unfenced(block[head.end() :])
     if not all(essays.get(name, "").strip() for name in "AB"):
         raise JudgeFailed("LLM_INVALID_PROMPT", "the prompt does not contain an Essay A and an Essay B")
     return essays["A"], essays["B"]
