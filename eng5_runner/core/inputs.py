@@ -45,6 +45,7 @@ InvalidKind = Literal[
     "unknown_symbols",
     "forbidden_xml",
     "external_content",
+    "embedded_content",
     "extraction_stopped",
     "empty_text",
     "short_anchor",

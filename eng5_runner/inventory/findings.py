@@ -110,6 +110,11 @@ WORDS: Mapping[FindingKind, _Words] = MappingProxyType({
         "The document shows content from another file ({what}), which is not read.",
         "Open it in a word processor, copy the other content into it, and save it again.",
     ),
+    "embedded_content": _Words(
+        "The document has another file inside ({what}); {treated}.",
+        "Open it in a word processor and save it again, and check that the text is whole.",
+        "warning",
+    ),
     "extraction_stopped": _Words(
         "The document {how}.",
         "Save it again, or save its text as .txt.",

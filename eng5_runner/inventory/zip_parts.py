@@ -81,6 +81,15 @@ def parse_part(archive: ZipFile, *, name: str, target: PartTarget) -> None:
         raise _damaged(f"its part {name} is not XML") from error
 
 
+def read_part(archive: ZipFile, *, name: str) -> bytes:
+    """The bytes of one part.
+
+    Raises:
+        Unreadable: the part is missing, damaged or too large.
+    """
+    return b"".join(_chunks(archive, name))
+
+
 def _damaged(how: str) -> Unreadable:
     return Unreadable("damaged_document", how=how)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from difflib import SequenceMatcher
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,12 @@ SCALE = "eng5_np_legacy_9_step"
 
 def essay(topic: str) -> str:
     return f"My essay is about {topic}. " + "It is long enough to be registered as an anchor. " * 3
+
+
+def difference(expected: Sequence[str], actual: Sequence[str]) -> float:
+    """The share of words that two texts do not have in common."""
+    blocks = SequenceMatcher(None, expected, actual, autojunk=False).get_matching_blocks()
+    return 1 - sum(block.size for block in blocks) / max(len(expected), len(actual))
 
 
 class Folder:

@@ -118,10 +118,11 @@ def test_all_constructs_in_one_document(folder: Folder) -> None:
     """One after another they do not disturb each other; the notes follow the body."""
     notes = (
         '<w:footnote w:type="separator"><w:p><w:r><w:separator/></w:r></w:p></w:footnote>'
-        f"<w:footnote>{paragraph('<w:r><w:footnoteRef/></w:r>', run(' A note.'))}</w:footnote>"
+        f"<w:footnote w:id='2'>{paragraph('<w:r><w:footnoteRef/></w:r>', run(' A note.'))}</w:footnote>"
     )
     data = doc.docx(
         *(body if body.endswith("</w:p>") else body + paragraph() for body, _ in CONSTRUCTS.values()),
+        paragraph('<w:r><w:footnoteReference w:id="2"/><w:endnoteReference w:id="2"/></w:r>'),
         **{
             "word__document.rels": doc.relations(
                 ("footnotes", "footnotes.xml"),
@@ -130,7 +131,7 @@ def test_all_constructs_in_one_document(folder: Folder) -> None:
                 external=[("hyperlink", "http://127.0.0.1:9/")],
             ),
             "word__footnotes": doc.part("footnotes", notes),
-            "word__endnotes": doc.part("endnotes", f"<w:endnote>{paragraph(run('The end.'))}</w:endnote>"),
+            "word__endnotes": doc.part("endnotes", f"<w:endnote w:id='2'>{paragraph(run('The end.'))}</w:endnote>"),
             "word__header1": doc.part("hdr", paragraph(run("Anna Andersson"))),
         },
     )

@@ -22,6 +22,7 @@ WARNINGS = {
     "unused_file",
     "short_anchor",
     "picture_pages",
+    "embedded_content",
     "recognised_text",
     "hidden_text",
     "unknown_symbols",
@@ -93,7 +94,10 @@ SPOILED: dict[str, Callable[[Folder], object]] = {
     "forbidden_xml": as_docx(
         word__document=doc.part("document", "<w:body/>", prologue='<!DOCTYPE w [<!ENTITY a "b">]>')
     ),
-    "external_content": as_docx('<w:altChunk r:id="r1"/>'),
+    "external_content": as_docx("<w:subDoc/>"),
+    "embedded_content": lambda folder: folder.put(
+        f"{STUDENT}b.docx", doc.docx(doc.paragraph(doc.run(essay("webs"))), "<w:altChunk/>")
+    ),
     "empty_text": lambda folder: folder.put(f"{STUDENT}b.txt", " \n"),
     "short_anchor": lambda folder: folder.put("anchor_essays/B1.txt", "Too short."),
     "unreadable_table": with_table("name,value\n1,2\n"),

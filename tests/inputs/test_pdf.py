@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Sequence
-from difflib import SequenceMatcher
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from eng5_runner.inventory.pdf.document import pdf_text
 from eng5_runner.inventory.pdf.layout import Glyph, Line, pieces, reading_order
 from eng5_runner.inventory.pdf.paragraphs import paragraphs
 from tests.inputs import odd_pdfs as odd
-from tests.inputs.folders import Folder
+from tests.inputs.folders import Folder, difference
 
 ESSAY = "\n".join(odd.ESSAY)
 
@@ -130,11 +129,6 @@ def test_the_words_are_those_of_an_independent_reader(kind: str, tmp_path: Path)
     (tmp_path / "odd.pdf").write_bytes(odd.ODD[kind]())
     other = subprocess.run(["pdftotext", tmp_path / "odd.pdf", "-"], capture_output=True, text=True, check=True).stdout
     assert difference(other.split(), read(kind).text.split()) <= 0.01
-
-
-def difference(expected: Sequence[str], actual: Sequence[str]) -> float:
-    blocks = SequenceMatcher(None, expected, actual, autojunk=False).get_matching_blocks()
-    return 1 - sum(block.size for block in blocks) / max(len(expected), len(actual))
 
 
 def test_findings_name_the_file(folder: Folder) -> None:

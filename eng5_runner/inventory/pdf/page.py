@@ -14,7 +14,7 @@ import pypdfium2.raw as pdfium
 
 from eng5_runner.inventory.findings import Unreadable
 from eng5_runner.inventory.pdf.layout import Glyph, Line
-from eng5_runner.inventory.pdf.sight import Colour, DrawnPage
+from eng5_runner.inventory.pdf.sight import Colour, DrawnPage, Place
 from eng5_runner.inventory.symbol_fonts import UNKNOWN_SYMBOL, symbol_character
 from eng5_runner.inventory.text import MAX_TEXT_BYTES
 
@@ -25,14 +25,13 @@ _LINE_HEIGHT = 1.2  # of a glyph's box, in font sizes
 _OPAQUE = 20  # of 255; less is as good as transparent
 _LIGATURES = range(0xFB00, 0xFB07)
 _NESTED_FORMS = 8
+_LINE_END_HYPHEN = 2  # what PDFium gives for it
 _TURNED = 0.2  # radians
 _HIDDEN_ANNOTATION = 2 | 32  # its flags Hidden and NoView
 _READ_FIELDS = frozenset(
     (pdfium.FPDF_FORMFIELD_TEXTFIELD, pdfium.FPDF_FORMFIELD_COMBOBOX, pdfium.FPDF_FORMFIELD_LISTBOX)
 )
 
-Place = tuple[float, float, float, float]
-"""Left, top, right and bottom of a box, in points from the upper left corner of the page as it is shown."""
 Box = tuple[float, float, float, float]
 """Left, bottom, right and top of a box in the page's own coordinates, which begin below."""
 
@@ -68,8 +67,8 @@ class _Character:
 
     text: str
     place: Place
-    is_turned: bool
     owner: int
+    is_turned: bool
     mode: int
     colour: Colour | None
     alpha: int
@@ -184,7 +183,7 @@ class PageReader:
         """The characters; None where a line ends."""
         page = self._page.get_textpage()
         rectangle = pdfium.FS_RECTF()
-        colours: dict[int, tuple[int, Colour | None, int]] = {}
+        looks: dict[int, tuple[bool, int, Colour | None, int]] = {}
         owner = 0
         self._content.characters = pdfium.FPDFText_CountChars(page)
         if self._content.characters > MAX_TEXT_BYTES:
@@ -197,20 +196,19 @@ class PageReader:
             text_object = pdfium.FPDFText_GetTextObject(page, index)
             if text_object:
                 owner = ctypes.addressof(text_object.contents)
-                if owner not in colours:
-                    colours[owner] = _look(page, index, text_object=text_object)
+                if owner not in looks:
+                    turned = _is_turned(pdfium.FPDFText_GetCharAngle(page, index), self._rotation)
+                    looks[owner] = (turned, *_look(page, index, text_object=text_object))
             pdfium.FPDFText_GetLooseCharBox(page, index, rectangle)
-            angle = pdfium.FPDFText_GetCharAngle(page, index)
             yield _Character(
                 self._text(page, index, code=code),
                 self._place(_box(rectangle)),
-                _is_turned(angle, self._rotation),
                 owner,
-                *colours.get(owner, (pdfium.FPDF_TEXTRENDERMODE_FILL, None, 255)),
+                *looks.get(owner, (False, pdfium.FPDF_TEXTRENDERMODE_FILL, None, 255)),
             )
 
     def _text(self, page: pypdfium2.PdfTextPage, index: int, *, code: int) -> str:
-        if pdfium.FPDFText_IsHyphen(page, index) == 1:
+        if code == _LINE_END_HYPHEN and pdfium.FPDFText_IsHyphen(page, index) == 1:
             return "-"
         if code in _LIGATURES:
             return unicodedata.normalize("NFKC", chr(code))
