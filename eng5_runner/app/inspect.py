@@ -226,12 +226,15 @@ class RunStatus:
         run: its id.
         sessions: the number of times that somebody worked on it.
         texts_stored: the number of texts that the Content Service holds.
+        comparisons_asked: the number of comparisons that the run asks for; None before it is fixed, and in old runs.
+        comparisons_missing: how many of them have not come back; None before the request is sent, and in old runs.
+        requests: the number of requests that were made.
         cost_usd: spent so far.
         max_cost_usd: the cost limit; None without one.
         duplicates: the number of callbacks that came more than once.
         rejected: the number of callbacks that could not be used.
-        completed: the status in which the CJ service completed; None before.
-        result: whether the CJ service's result came.
+        completed: the status in which the CJ service completed the last request; None before.
+        result: whether the CJ service's result of the last request came.
         uploads_left: the number of texts to store.
         next: the step that is due; None if the session has ended.
     """
@@ -244,8 +247,11 @@ class RunStatus:
     reasons: tuple[str, ...]
     sessions: int
     texts_stored: int
+    comparisons_asked: int | None
     comparisons_judged: int
     comparisons_failed: int
+    comparisons_missing: int | None
+    requests: int
     cost_usd: float
     max_cost_usd: float | None
     duplicates: int
@@ -274,14 +280,17 @@ def status_of(run_directory: Path) -> RunStatus:
         reasons=closed.reasons if closed else (),
         sessions=state.sessions,
         texts_stored=len(state.storage_ids),
+        comparisons_asked=state.asked,
         comparisons_judged=state.judged,
         comparisons_failed=state.unjudged,
+        comparisons_missing=state.missing,
+        requests=len(state.requests),
         cost_usd=round(state.cost_usd, 6),
         max_cost_usd=spec.budget.max_cost_usd,
         duplicates=state.repeated,
         rejected=state.rejected,
-        completed=state.completed,
-        result=state.has_result,
+        completed=state.request.completed if state.request else None,
+        result=state.request is not None and state.request.has_result,
         uploads_left=len(missing_uploads(state, saved.inputs)),
         next=next_step(state, saved.inputs),
     )

@@ -21,6 +21,7 @@ from eng5_runner.core.events import (
     ListeningFrom,
     OffsetsLost,
     PreflightPassed,
+    RequestPrepared,
     RequestPublished,
     RunClosed,
     RunResumed,
@@ -114,8 +115,11 @@ class RunMetrics:
         if isinstance(event, RunStarted | RunResumed):
             self._since = event.at
         stage = next((name for kind, name in _ENDS if isinstance(event, kind)), None)
+        if isinstance(event, RequestPrepared) and event.batch_id is not None:
+            stage = "gather"  # of the request before
         if stage is not None and self._since is not None:
-            self._stages.labels(stage).set((event.at - self._since).total_seconds())
+            # A run of several requests has each stage several times.
+            self._stages.labels(stage).inc((event.at - self._since).total_seconds())
             self._since = event.at
 
     def count_retry(self, details: stamina.instrumentation.RetryDetails) -> None:

@@ -17,7 +17,7 @@ from eng5_runner.app.trust import require_trust
 from eng5_runner.contracts.request import LLMConfigOverrides, Provider
 from eng5_runner.core.events import BudgetRaised, RunResumed, RunStarted
 from eng5_runner.core.inputs import Inputs
-from eng5_runner.core.next_step import missing_uploads, texts_to_store
+from eng5_runner.core.next_step import is_at_cost_limit, missing_uploads, texts_to_store
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.core.state import RunState
 from eng5_runner.core.study_size import comparisons_wanted
@@ -122,7 +122,8 @@ def resume_run(run_directory: Path, *, watch: Watch, max_cost: float | None = No
 def left_to_pay(run_directory: Path, *, max_cost: float | None = None) -> LeftToPay | None:
     """What `resume` may spend; None if that is nothing.
 
-    Given services that have the request already are asked for nothing more, unless the cost limit is raised.
+    Given services that have the request already are asked for no more than the total that a person agreed to before,
+    unless the cost limit is raised: a further request asks for what is missing of it.
 
     Raises:
         RunnerError: the run cannot be read, or its cost limit cannot be raised so.
@@ -134,7 +135,7 @@ def left_to_pay(run_directory: Path, *, max_cost: float | None = None) -> LeftTo
     saved = saved_run(run_directory)
     state, raised = saved.state, _new_limit(saved.state, max_cost)
     is_ended = state.closed is not None and state.closed.outcome in _ENDED
-    is_asked = state.spec.target.stack == "remote" and state.published is not None
+    is_asked = state.spec.target.stack == "remote" and state.request is not None and bool(state.request.published)
     if raised is None and (is_ended or is_asked):
         return None
     return LeftToPay(
@@ -178,14 +179,15 @@ def _new_limit(state: RunState, wanted: float | None) -> float | None:
         raise UsageError(
             f"This run is {state.closed.outcome}: nothing is left to spend money on.", remedy="Start a new run."
         )
-    if wanted == limit and not state.at_limit:
+    if wanted == limit and not is_at_cost_limit(state):
         return None
     if not math.isfinite(wanted) or wanted <= limit:
         raise UsageError(
             f"--max-cost {wanted:g} is not above the present limit of {limit:g} USD.",
             remedy=f"{state.cost_usd:.4f} USD are spent; give a higher limit.",
         )
-    if state.prepared is not None and state.preflight and state.preflight.comparison_at_most_usd is not None:
+    is_fixed = bool(state.requests) and not state.spec.budget.top_up
+    if is_fixed and state.preflight and state.preflight.comparison_at_most_usd is not None:
         raise UsageError(
             "The CJ service of this run supports no cost limit, so the number of comparisons was fixed at the start.",
             remedy="Resume it without --max-cost, or start a new run with a higher limit.",
@@ -202,9 +204,10 @@ def _already_done(run_directory: Path) -> Finished:
 
 
 def _left(state: RunState, inputs: Inputs) -> WorkLeft:
-    comparisons, _ = comparisons_wanted(state.spec.budget, essays=len(inputs.students) + len(inputs.anchors))
+    wanted, _ = comparisons_wanted(state.spec.budget, essays=len(inputs.students) + len(inputs.anchors))
+    left = (state.asked or wanted) - state.judged - state.unjudged
     texts = texts_to_store(inputs, with_anchors=state.spec.study.assignment_id is None)
-    return WorkLeft(texts=len(texts) - len(state.storage_ids), comparisons=max(comparisons - state.judged, 0))
+    return WorkLeft(texts=len(texts) - len(state.storage_ids), comparisons=max(left, 0))
 
 
 def _texts(state: RunState, inputs: Inputs) -> dict[str, bytes]:

@@ -55,7 +55,8 @@ PLAIN_EVERY = 5.0
 # Columns of a table where there is no terminal whose width is known.
 PLAIN_WIDTH = 110
 _STYLES: Mapping[str, str] = MappingProxyType({
-    "trouble": "yellow", "overspent": "yellow", "relief": "green", "stage": "dim", "repaired": "yellow", "remark": "",
+    "trouble": "yellow", "overspent": "yellow", "relief": "green", "stage": "dim", "waiting": "dim",
+    "repaired": "yellow", "remark": "",
 })  # fmt: skip
 
 

@@ -10,6 +10,8 @@ from eng5_runner.contracts.base import Lenient, WireModel
 
 # The reason in the `error_info` of a completion that a higher cost limit lets continue.
 COST_LIMIT = "cost_limit"
+# The verdict of a look that ends a study because it reached its target.
+PRECISE_ENOUGH = "precise enough"
 Usd = Annotated[float, Field(ge=0)]
 # JSON readers take numbers up to this for whole ones.
 Count = Annotated[int, Field(ge=0, le=2**53)]

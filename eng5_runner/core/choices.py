@@ -16,12 +16,16 @@ GATHER_SECONDS = 1800.0
 # The CJ service may be silent for five minutes between waves, so this lies well above that.
 IDLE_SECONDS = 900.0
 UPLOADS_AT_ONCE = 32
+# How many requests one run may consist of. With 120 comparisons a request, which is what the field's service makes at
+# most, this is enough for 1,200.
+MOST_REQUESTS = 10
 
 KafkaProtocol: TypeAlias = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 KafkaMechanism: TypeAlias = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 Comparisons: TypeAlias = Annotated[int, Ge(1)]
 ComparisonsPerEssay: TypeAlias = Annotated[float, Ge(1)]
 Concurrency: TypeAlias = Annotated[int, Ge(1), Le(512)]
+Requests: TypeAlias = Annotated[int, Ge(1), Le(1000)]
 Seconds: TypeAlias = Annotated[float, Gt(0)]
 
 

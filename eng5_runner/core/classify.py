@@ -7,7 +7,7 @@ any JSON is parsed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
@@ -58,6 +58,8 @@ class Accepted(NamedTuple):
     cost_usd: float
     note: str
     limit_usd: float | None = None
+    batch_id: UUID | None = None
+    counted: int | None = None
 
 
 class Repeated(NamedTuple):
@@ -76,16 +78,20 @@ class Rejected(NamedTuple):
 Verdict = Foreign | Accepted | Repeated | Rejected
 
 
-def classify(record: RawRecord, *, run_id: UUID, names: EssayNames, known: Mapping[str, str]) -> Verdict:
+def classify(
+    record: RawRecord, *, run_id: UUID, further: Sequence[UUID] = (), names: EssayNames, known: Mapping[str, str]
+) -> Verdict:
     """Decide what a record means for a run.
 
     Args:
         record: as the broker delivered it.
-        run_id: the batch's UUID.
+        run_id: the UUID of the first request's batch.
+        further: the UUIDs of the batches of further requests.
         names: the run's essays, by the names that the wire uses.
         known: key → fingerprint of the callbacks accepted so far.
     """
-    if str(run_id).encode() not in record.value:
+    batches = {str(batch): batch for batch in (run_id, *further)}
+    if not any(batch.encode() in record.value for batch in batches):
         return Foreign()
     if record.forged:
         return Rejected("it does not have the stack's signature: somebody else wrote it")
@@ -97,12 +103,21 @@ def classify(record: RawRecord, *, run_id: UUID, names: EssayNames, known: Mappi
         return Rejected(describe(error))
     except ValueError as error:
         return Rejected(str(error))
-    if batch_of(callback) != str(run_id):
+    batch = batches.get(batch_of(callback) or "")
+    if batch is None:
         return Foreign()
     verdict = _first_time(callback, names, flaws=flaws)
+    if isinstance(verdict, Accepted) and batch != run_id:
+        verdict = _of_further(verdict, batch)
     if isinstance(verdict, Rejected) or verdict.key not in known:
         return verdict
     return Repeated(key=verdict.key, conflict=known[verdict.key] != verdict.fingerprint)
+
+
+def _of_further(verdict: Accepted, batch: UUID) -> Accepted:
+    """The verdict on a callback of a further request: what each batch sends once has the batch in its key."""
+    key = verdict.key if verdict.kind == "comparison" else f"{verdict.key}:{batch}"
+    return verdict._replace(key=key, batch_id=batch)
 
 
 def _received(topic: Topic, raw: bytes) -> tuple[Callback, tuple[str, ...]]:
@@ -123,8 +138,7 @@ def _first_time(callback: Callback, names: EssayNames, *, flaws: tuple[str, ...]
         case CJAssessmentFailed():
             return _single("failed", names.with_our_ids(callback.reason))
         case AssessmentResult():
-            metadata = callback.assessment_metadata
-            return _single("result", "", stop=metadata.cost_stop if metadata else None)
+            return _result(callback)
 
 
 def _single(kind: CallbackKind, note: str, *, stop: CostStop | None = None) -> Accepted:
@@ -135,6 +149,20 @@ def _single(kind: CallbackKind, note: str, *, stop: CostStop | None = None) -> A
     limit = stop.max_cost_usd if stop else None
     key = kind if limit is None else f"{kind}@{limit!r}"
     return Accepted(kind=kind, key=key, fingerprint=kind, judged=False, cost_usd=0.0, note=note, limit_usd=limit)
+
+
+def _result(result: AssessmentResult) -> Accepted:
+    """The verdict on a result, with the service's last look at a target and its count of comparisons.
+
+    The real service counts n(n − 1)/2 comparisons of n essays, however many it made: that says nothing.
+    """
+    metadata = result.assessment_metadata
+    if metadata is None:
+        return _single("result", "")
+    essays, counted = len(result.essay_results), metadata.comparison_count
+    looks = metadata.stopping_looks or ()
+    verdict = _single("result", looks[-1].verdict if looks else "", stop=metadata.cost_stop)
+    return verdict._replace(counted=None if counted == essays * (essays - 1) // 2 else counted)
 
 
 def _comparison(result: LLMComparisonResult, names: EssayNames, *, flaws: tuple[str, ...]) -> Accepted | Rejected:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias, TypeVar
 from uuid import UUID
 
 from pydantic import Field, TypeAdapter
@@ -23,6 +23,15 @@ _KEPT_BYTES = 16 << 10
 CallbackKind = Literal["comparison", "completed", "failed", "result"]
 Outcome = Literal["complete", "partial", "budget", "failed", "interrupted", "not-sent", "not-awaited"]
 DeadlineKind = Literal["total", "idle", "result"]
+T = TypeVar("T")
+
+
+def _is_absent(value: object) -> bool:
+    return value is None
+
+
+# A field that older ledgers do not have: it is left out where it is None, so that they keep their bytes.
+LeftOut: TypeAlias = Annotated[T | None, Field(exclude_if=_is_absent)]
 
 
 class LedgerEvent(Value):
@@ -100,11 +109,18 @@ class ListeningFrom(LedgerEvent):
 
 
 class RequestPrepared(LedgerEvent):
-    """The exact bytes of the request, before they are sent."""
+    """The exact bytes of a request, before they are sent.
+
+    Attributes:
+        batch_id: of a further request of the run; None for the first one, whose batch has the run's id.
+        asked: the number of comparisons that the run as a whole asks for; None in older ledgers.
+    """
 
     type: Literal["RequestPrepared"] = "RequestPrepared"
     event_id: UUID
     payload: str
+    batch_id: LeftOut[UUID] = None
+    asked: LeftOut[int] = None
 
 
 class RequestPublished(LedgerEvent):
@@ -125,7 +141,10 @@ class CallbackAccepted(LedgerEvent):
             conflict.
         judged: whether it is a comparison with a winner.
         cost_usd: of a comparison; 0 for other kinds.
-        note: the status of a completion, the reason of a failure, the flaws with which a comparison was accepted.
+        note: the status of a completion, the reason of a failure, the flaws with which a comparison was accepted, what
+            the service's last look at a target said before a result.
+        batch_id: of the further request that it answers; None if it answers the first one.
+        counted: of a result: how many comparisons with a winner the service counts, if it says so credibly.
         limit_usd: of a completion or result, the cost limit at which the batch stopped; a higher limit continues it.
     """
 
@@ -139,6 +158,8 @@ class CallbackAccepted(LedgerEvent):
     cost_usd: float = 0.0
     note: str = ""
     limit_usd: float | None = None
+    batch_id: LeftOut[UUID] = None
+    counted: LeftOut[int] = None
 
 
 class CallbackRepeated(LedgerEvent):

@@ -50,7 +50,7 @@ def names_sent(spec: RunSpec, inputs: Inputs) -> dict[str, str]:
 
 
 def essay_names(state: RunState, inputs: Inputs) -> EssayNames:
-    """The names that the services use for a run's essays, read from the request in the ledger.
+    """The names that the services use for a run's essays, read from the requests in the ledger.
 
     The names are not computed again, because older versions made them in other ways. Every version lists the essays of
     a request in the order of our ids.
@@ -59,14 +59,15 @@ def essay_names(state: RunState, inputs: Inputs) -> EssayNames:
         ImpossibleLedgerError: the request in the ledger does not belong to these inputs.
     """
     rows = state.preflight.anchor_rows if state.preflight else ()
-    if state.prepared is None:
-        return EssayNames.of({}, rows=rows)
+    essays = essays_sent(state.spec, inputs)
+    sent: dict[str, str] = {}
     try:
-        request = Envelope[CJAssessmentRequest].model_validate_json(state.prepared.payload, extra="ignore")
-        sent = [essay.essay_id for essay in request.data.essays_for_cj]
-        return EssayNames.of(dict(zip(sent, essays_sent(state.spec, inputs), strict=True)), rows=rows)
+        for request in state.requests:
+            envelope = Envelope[CJAssessmentRequest].model_validate_json(request.prepared.payload, extra="ignore")
+            sent |= dict(zip((ref.essay_id for ref in envelope.data.essays_for_cj), essays, strict=True))
     except ValueError:  # pydantic.ValidationError is a ValueError
-        raise ImpossibleLedgerError("the request that was prepared is not one for this run's essays") from None
+        raise ImpossibleLedgerError("a request that was prepared is not one for this run's essays") from None
+    return EssayNames.of(sent, rows=rows)
 
 
 def build_request(
@@ -156,8 +157,8 @@ def _metadata(
     }
 
 
-def comparisons_requested(budget: Budget, inputs: Inputs, *, passed: PreflightPassed | None) -> int | None:
-    """The total in the request; None leaves it to the service.
+def comparisons_requested(budget: Budget, inputs: Inputs, *, passed: PreflightPassed | None) -> int:
+    """The total in a request.
 
     If the service does not enforce the cost limit itself, the total is at most what the limit pays for at the highest
     price.
@@ -166,8 +167,14 @@ def comparisons_requested(budget: Budget, inputs: Inputs, *, passed: PreflightPa
     at_most_usd = passed.comparison_at_most_usd if passed else None
     if at_most_usd and budget.max_cost_usd is not None:
         return min(wanted, affordable(budget.max_cost_usd, each=at_most_usd))
-    given = (budget.max_comparisons, budget.comparisons_per_essay, budget.target_se, budget.target_reliability)
-    return None if all(value is None for value in given) else wanted
+    return wanted
+
+
+def comparisons_asked(budget: Budget, inputs: Inputs, *, passed: PreflightPassed | None) -> int:
+    """The total of the run: with top-ups all that is wanted, as comparisons can turn out cheaper than they may be."""
+    if not budget.top_up:
+        return comparisons_requested(budget, inputs, passed=passed)
+    return comparisons_wanted(budget, essays=len(inputs.students) + len(inputs.anchors))[0]
 
 
 def affordable(limit_usd: float, *, each: float) -> int:

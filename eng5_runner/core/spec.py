@@ -25,6 +25,7 @@ from eng5_runner.core.choices import (
     DEFAULT_USER,
     GATHER_SECONDS,
     IDLE_SECONDS,
+    MOST_REQUESTS,
     UPLOADS_AT_ONCE,
     Comparisons,
     ComparisonsPerEssay,
@@ -32,6 +33,7 @@ from eng5_runner.core.choices import (
     KafkaMechanism,
     KafkaProtocol,
     Mode,
+    Requests,
     Seconds,
 )
 
@@ -104,6 +106,8 @@ class Budget(Value):
         swap: which pairs are also compared in the other order: none, a sample, or all.
         seed: makes pairing repeatable, if the service supports it.
         batching_mode: a hint to the service how to batch its calls.
+        top_up: whether the run sends further requests where the service ends before the total.
+        max_requests: the number of requests that the run may send, the first included.
     """
 
     max_comparisons: Comparisons | None = None
@@ -117,6 +121,9 @@ class Budget(Value):
     swap: SwapShare = "none"
     seed: int | None = None
     batching_mode: str | None = None
+    # Left out at these values, which are those of runs of before: their ledgers keep their bytes.
+    top_up: Annotated[bool, Field(exclude_if=operator.not_)] = False
+    max_requests: Annotated[Requests, Field(exclude_if=lambda number: number == MOST_REQUESTS)] = MOST_REQUESTS
 
 
 class KafkaAccess(Value):
@@ -162,7 +169,7 @@ class Timeouts(Value):
 
     Attributes:
         await_completion: whether to gather callbacks after the request is sent.
-        total: for gathering as a whole.
+        total: for gathering as a whole, over all requests of a session.
         idle: without a message of this run while the broker is reachable.
         result: for the result after the completion. On the national scale the real service never sends a result.
         publish: for the broker's acknowledgement of the request.
@@ -191,7 +198,7 @@ class RunSpec(Value):
     """Everything that decides what a run does.
 
     Attributes:
-        run_id: the batch's UUID on the wire; the run's other ids are derived from it.
+        run_id: the UUID of the first request's batch on the wire; the run's other ids are derived from it.
         label: the user's name for the run (`--batch-id`).
         send: whether the request is sent to Kafka; `--no-kafka` and dry runs do not send it.
         assets: the assets folder as the user gave it; `resume` reads the essays from it again.
@@ -220,6 +227,16 @@ class RunSpec(Value):
     def correlation_id(self) -> UUID:
         """The id by which the run is traced through the services."""
         return uuid5(self.run_id, "correlation")
+
+    def batch_id(self, number: int) -> UUID:
+        """The UUID of the batch of a request of this run; 1 is the first request.
+
+        >>> target = Target(stack="embedded")
+        >>> spec = RunSpec(run_id=UUID(int=1), label="demo", mode=Mode.EXECUTE, send=True, assets=".", target=target)
+        >>> spec.batch_id(1) == spec.run_id, spec.batch_id(2) == spec.batch_id(3)
+        (True, False)
+        """
+        return self.run_id if number == 1 else uuid5(self.run_id, f"request-{number}")
 
     @property
     def uploads(self) -> bool:

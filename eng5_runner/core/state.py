@@ -6,6 +6,7 @@
     started ─RequestPrepared─► prepared                     a dry run has no services to check
     prepared, gathering ─ListeningFrom─► prepared           the request was lost, and is sent again
     prepared, gathering ─BudgetRaised─► raised ─RequestPrepared─► prepared     it is sent with a higher cost limit
+    gathering ─RequestPrepared─► prepared                   the service ended early, and a further request follows
     any ─RunClosed─► closed ─RunResumed─► as before
 
 A ledger with any other transition is refused: the runner never writes one.
@@ -36,6 +37,7 @@ from eng5_runner.core.events import (
     RunResumed,
     RunStarted,
 )
+from eng5_runner.core.sent_request import SentRequest
 from eng5_runner.core.spec import RunSpec
 
 Stage = Literal["new", "started", "cleared", "listening", "prepared", "gathering", "raised"]
@@ -54,6 +56,7 @@ _TABLE: MappingProxyType[tuple[Stage, str], Stage] = MappingProxyType(
         ("prepared", "ListeningFrom"): "prepared",
         ("prepared", "RequestPublished"): "gathering",
         ("gathering", "ListeningFrom"): "prepared",
+        ("gathering", "RequestPrepared"): "prepared",
         ("gathering", "CallbackAccepted"): "gathering",
         ("gathering", "CallbackRepeated"): "gathering",
         ("gathering", "CallbackRejected"): "gathering",
@@ -81,20 +84,18 @@ class RunState:
     Attributes:
         stage: a stage of the table at the head of this file.
         closed: how the last session ended, or None during a session.
+        requests: what was sent, in that order; the last one is the present one.
         storage_ids: text sha256 → storage id.
         positions: (topic, partition) → offset of the next callback to read.
         fingerprints: key of each accepted callback → fingerprint.
-        completed: the status with which the service completed the batch, or None.
-        failure_note: the reason in the failed event, or None; `failure` says whether it counts.
-        at_limit: whether the service stopped at the present cost limit; it continues only with a higher one.
         judged: number of comparisons with a winner.
         unjudged: number of comparisons without a winner.
         lost: number of records that the broker deleted unread, since the run last took the topics' ends.
-        deadlines: the timeouts that ended in this session.
-        first_sent_at: when the request was first sent, or None.
-        left_in_silence: whether the last session ended at a timeout and no message had arrived in any session.
+        deadlines: the timeouts that ended in this session and concern the present request.
+        left_in_silence: whether the last session ended at a timeout and no message of the present request had arrived.
         left_unawaited: whether an earlier session sent the request and was set not to wait for the answer.
         cost_usd: the sum over all accepted comparisons.
+        dearest_usd: the highest cost of one of them.
         last_at: the instant of the last event.
     """
 
@@ -103,16 +104,11 @@ class RunState:
         self.started: RunStarted | None = None
         self.preflight: PreflightPassed | None = None
         self.listening: ListeningFrom | None = None
-        self.prepared: RequestPrepared | None = None
-        self.published: RequestPublished | None = None
         self.closed: RunClosed | None = None
+        self.requests: list[SentRequest] = []
         self.storage_ids: dict[str, str] = {}
         self.positions: dict[tuple[str, int], int] = {}
         self.fingerprints: dict[str, str] = {}
-        self.completed: str | None = None
-        self.failure_note: str | None = None
-        self.at_limit = False
-        self.has_result = False
         self.judged = 0
         self.unjudged = 0
         self.repeated = 0
@@ -123,8 +119,8 @@ class RunState:
         self.sessions = 0
         self.left_unawaited = False
         self.left_in_silence = False
-        self.first_sent_at: datetime | None = None
         self.cost_usd = 0.0
+        self.dearest_usd = 0.0
         self.last_at: datetime | None = None
         self._spec: RunSpec | None = None
 
@@ -140,23 +136,41 @@ class RunState:
         return self._spec
 
     @property
-    def is_over(self) -> bool:
-        """Whether the service has said that it is finished."""
-        return self.completed is not None or self.at_limit
+    def request(self) -> SentRequest | None:
+        """The present request, or None before the first one is prepared."""
+        return self.requests[-1] if self.requests else None
+
+    @property
+    def asked(self) -> int | None:
+        """The number of comparisons that the run as a whole asks for; None where that is not on record."""
+        return self.request.prepared.asked if self.request else None
+
+    @property
+    def missing(self) -> int | None:
+        """How many of them have not come back; None where nothing was sent, or the total is not on record.
+
+        A study that ended because it reached its target misses nothing.
+        """
+        if self.asked is None or all(request.first_sent_at is None for request in self.requests):
+            return None
+        if any(request.target_reached for request in self.requests):
+            return 0
+        return max(self.asked - self.judged - self.unjudged, 0)
 
     @property
     def failure(self) -> str | None:
-        """The reason with which the service failed the batch, or None.
-
-        A completion outweighs a failed event, in whatever order they arrive: only the service that did the comparisons
-        can complete the batch, and another service on the same Kafka can fail it by mistake.
-        """
-        return None if self.is_over else self.failure_note
+        """The reason with which the service failed the present request, or None."""
+        return self.request.failure if self.request else None
 
     @property
     def heard_nothing(self) -> bool:
-        """Whether no callback of the run has arrived, usable or not, and none can have been lost."""
-        return not (self.fingerprints or self.rejected or self.lost)
+        """Whether no message of the present request has arrived, usable or not, and none can have been lost."""
+        return not (self.lost or (self.request and self.request.heard))
+
+    def limit_left(self, *, besides: SentRequest | None = None) -> float | None:
+        """USD of the cost limit that the requests have left, without counting one of them; None without a limit."""
+        limit = self.spec.budget.max_cost_usd
+        return limit and limit - sum(request.cost_usd for request in self.requests if request is not besides)
 
     def advance(self, event: Event) -> None:
         """Apply the next event.
@@ -178,7 +192,7 @@ class RunState:
             case CallbackAccepted() | CallbackRepeated() | CallbackRejected() | OffsetsLost():
                 self._read(event)
             case DeadlineReached():
-                self.deadlines.append(event)
+                self._time_out(event)
             case BudgetRaised():
                 self._raise_budget(event)
             case RunClosed():
@@ -205,28 +219,49 @@ class RunState:
         self.deadlines.clear()  # each session has its own timeouts
         self.sessions += 1
 
+    def _time_out(self, event: DeadlineReached) -> None:
+        self.deadlines.append(event)
+        if event.kind == "idle" and self.request is not None:
+            self.request.silences += 1
+
     def _raise_budget(self, event: BudgetRaised) -> None:
         budget = self.spec.budget.model_copy(update={"max_cost_usd": event.max_cost_usd})
         self._spec = self.spec.model_copy(update={"budget": budget})
-        self.at_limit = False
-        self.has_result = self.has_result and self.completed is not None
-        self.published = None
+        if self.request is not None:
+            self.request.raise_limit()
 
     def _request(self, event: ListeningFrom | RequestPrepared | RequestPublished) -> None:
         match event:
             case ListeningFrom():
-                self.listening = event
-                self.published = None
-                self.left_in_silence = False
-                self.lost = 0  # the service answers the request again in full
-                self.positions = {(p.topic, p.partition): p.offset for p in event.callback_ends}
+                self._listen(event)
             case RequestPrepared():
-                self.prepared = event
+                self._prepare(event)
             case RequestPublished():
-                self.published = event
-                self.first_sent_at = self.first_sent_at or event.at
+                if self.request is None:
+                    raise AssertionError("the table has a request prepared before it is published")
+                self.request.published = event
+                self.request.first_sent_at = self.request.first_sent_at or event.at
             case _:
                 assert_never(event)
+
+    def _listen(self, event: ListeningFrom) -> None:
+        is_new_cluster = self.listening is not None and self.listening.cluster_id != event.cluster_id
+        self.listening = event
+        self.left_in_silence = False
+        self.lost = 0  # the service answers the request again in full
+        self.positions = {(p.topic, p.partition): p.offset for p in event.callback_ends}
+        if self.request is not None:
+            self.request.published = None
+            if is_new_cluster:
+                self.request.silences = 0  # whoever listens there is asked for the first time
+
+    def _prepare(self, event: RequestPrepared) -> None:
+        if self.request is None or self.request.batch_id != event.batch_id:
+            self.deadlines.clear()  # a further request makes up for what the one before it lacks
+            self.requests.append(SentRequest(batch_id=event.batch_id, prepared=event, limit_usd=self.limit_left()))
+            return
+        self.request.prepared = event
+        self.request.limit_usd = self.limit_left(besides=self.request)
 
     def _read(self, event: CallbackAccepted | CallbackRepeated | CallbackRejected | OffsetsLost) -> None:
         partition = (event.position.topic, event.position.partition)
@@ -242,31 +277,24 @@ class RunState:
                 self.conflicts += event.conflict
             case CallbackRejected():
                 self.rejected += 1
+                if self.request is not None:
+                    self.request.heard += 1
             case _:
                 assert_never(event)
         self.positions[partition] = event.position.offset + 1
 
     def _accept(self, event: CallbackAccepted) -> None:
         self.fingerprints[event.key] = event.fingerprint
-        match event.kind:
-            case "comparison":
-                self.judged += event.judged
-                self.unjudged += not event.judged
-                self.cost_usd += event.cost_usd
-            case "completed" if event.limit_usd is None:
-                self.completed = event.note
-            case "failed":
-                self.failure_note = event.note
-            case "completed":
-                self.at_limit = self.at_limit or self._is_current(event.limit_usd)
-            case "result":
-                self.has_result = self.has_result or self._is_current(event.limit_usd)
-            case _:
-                assert_never(event.kind)
-
-    def _is_current(self, limit_usd: float | None) -> bool:
-        """Whether a stop at this limit, or at none, is final; one at a lower limit was before the limit was raised."""
-        return limit_usd is None or limit_usd >= (self.spec.budget.max_cost_usd or 0.0)
+        if event.kind == "comparison":
+            self.judged += event.judged
+            self.unjudged += not event.judged
+            self.cost_usd += event.cost_usd
+            self.dearest_usd = max(self.dearest_usd, event.cost_usd)
+        request = next((one for one in self.requests if one.batch_id == event.batch_id), None)
+        if request is None:
+            raise ImpossibleLedgerError(f"{event.key} answers a request that was not sent")
+        request.heard += 1
+        request.accept(event, session=self.sessions)
 
     def _close(self, event: RunClosed) -> None:
         self.closed = event

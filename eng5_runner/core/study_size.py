@@ -12,6 +12,9 @@ from eng5_runner.measure.design.planning import comparisons_for_reliability, com
 
 # Judgements per essay if the user gives no number: the embedded service's default and the method's recommendation.
 DEFAULT_PER_ESSAY = 20
+# The most comparisons that the field's CJ service makes in a request, and the variable by which its operator raises it.
+FIELD_CAP = 120
+FIELD_CAP_VARIABLE = "CJ_ASSESSMENT_SERVICE_MAX_PAIRWISE_COMPARISONS"
 # σ of the essays' quality in logits: a homogeneous class, a typical one, a wide range. A plan shows all three, because
 # nobody knows σ before the study.
 SPREADS = (1.0, 1.8, 3.0)
@@ -61,6 +64,16 @@ def comparisons_wanted(budget: Budget, *, essays: int) -> tuple[int, str]:
         total = math.ceil(max(needed) * asked_per_pair(budget))
         return total, "upper limit for the target; the study ends as soon as it reaches the target"
     return essays * DEFAULT_PER_ESSAY // 2, f"{DEFAULT_PER_ESSAY} judgements per essay, the default"
+
+
+def comparisons_under_cap(budget: Budget, wanted: int) -> int:
+    """How many of the comparisons come from a service that makes only `FIELD_CAP` for each request.
+
+    >>> comparisons_under_cap(Budget(), 440), comparisons_under_cap(Budget(top_up=True), 440)
+    (120, 440)
+    """
+    requests = budget.max_requests if budget.top_up else 1
+    return min(wanted, FIELD_CAP * requests)
 
 
 def _needed_for_targets(budget: Budget, essays: int) -> list[int]:

@@ -11,7 +11,7 @@ from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.next_step import texts_to_store
 from eng5_runner.core.request import judge_overrides
 from eng5_runner.core.spec import Budget, RunSpec
-from eng5_runner.core.study_size import asked_per_pair, comparisons_wanted
+from eng5_runner.core.study_size import asked_per_pair, comparisons_under_cap, comparisons_wanted
 from eng5_runner.measure.design.planning import expected_precision
 from eng5_runner.planning.candidates import Candidates
 from eng5_runner.planning.pilot import Pilot
@@ -62,6 +62,8 @@ class Plan:
     Attributes:
         essays: compared essays, anchors included.
         comparisons: in all.
+        under_cap: how many of them come if the given service caps its requests as the field's does; None where all
+            can come.
         chosen_by: where that number comes from.
         per_pair: how often each pair is judged on average, repeats and swaps included.
         waves: the number of waves in which the pairs are judged.
@@ -79,6 +81,7 @@ class Plan:
     anchors: int
     essays: int
     comparisons: int
+    under_cap: int | None
     chosen_by: str
     per_pair: float
     waves: int
@@ -131,6 +134,7 @@ def make_plan(
     """
     essays = len(inputs.students) + len(inputs.anchors)
     comparisons, chosen_by = comparisons_wanted(spec.budget, essays=essays)
+    under_cap = comparisons_under_cap(spec.budget, comparisons)
     wanted = texts_to_store(inputs, with_anchors=spec.study.assignment_id is None)
     left = [sha256 for sha256 in wanted if sha256 not in cached]
     work = _work(spec, inputs, comparisons=comparisons, own_prompt=candidates.own_prompt)
@@ -147,6 +151,7 @@ def make_plan(
         anchors=len(inputs.anchors),
         essays=essays,
         comparisons=comparisons,
+        under_cap=under_cap if under_cap < comparisons and not candidates.own_prompt else None,
         chosen_by=chosen_by,
         per_pair=asked_per_pair(spec.budget),
         waves=work.waves,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from eng5_runner.reports.figures import ABSENT, between, number, percent
+from eng5_runner.reports.figures import ABSENT, between, number, percent, requests_made, tally
 from eng5_runner.reports.markdown import block, inline, table
 from eng5_runner.reports.reliability import own_order
 from eng5_runner.results.artefact import Artefact
@@ -66,7 +66,8 @@ def _head(artefact: Artefact) -> Iterator[str]:
         ("judge", "; ".join(judges) or "none"),
         ("asked for", asked or "the services' defaults"),
         ("anchors", f"{len(artefact.inputs.anchors)} on the scale {inline(metadata.grade_scale)}"),
-        ("comparisons", f"{status.comparisons.judged} judged, {status.comparisons.failed} failed"),
+        ("comparisons", tally(status.comparisons)),
+        *requests_made(status),
         ("outcome", inline(status.outcome)),
         ("run", f"{metadata.batch_uuid}, {metadata.generated_at}"),
     )

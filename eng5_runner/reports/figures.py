@@ -8,6 +8,10 @@ between((0.1, 0.25))       (0.10 to 0.25)
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from eng5_runner.results.artefact.record import ComparisonCounts, RunnerStatus
+
 ABSENT = "–"
 
 
@@ -49,3 +53,23 @@ def span(interval: tuple[float, float] | None, decimals: int = 2) -> str:
 def between(interval: tuple[float, float] | None, decimals: int = 2) -> str:
     """An interval in brackets beside its figure; nothing where there is none."""
     return "" if interval is None else f"({span(interval, decimals)})"
+
+
+def tally(counts: ComparisonCounts, *, of: str = "") -> str:
+    """How many comparisons came, of how many.
+
+    >>> tally(ComparisonCounts(judged=119, failed=1, asked=440, missing=320), of=" comparisons")
+    '119 of 440 comparisons judged, 1 failed, 320 missing'
+    """
+    asked = "" if counts.asked is None else f" of {counts.asked}"
+    missing = f", {counts.missing} missing" if counts.missing else ""
+    return f"{counts.judged}{asked}{of} judged, {counts.failed} failed{missing}"
+
+
+def requests_made(status: RunnerStatus) -> Iterator[tuple[str, str]]:
+    """A fact for a run of several requests: what each brought, and why the service's figures are not shown."""
+    if status.requests is None:
+        return
+    each = ", ".join(str(one.comparisons.judged + one.comparisons.failed) for one in status.requests)
+    fact = f"{len(status.requests)}, which brought {each} comparisons"
+    yield "requests", f"{fact}; the service's own figures cover one request each and are left out"

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from xml.etree.ElementTree import Element
 
 from eng5_runner.reports.chart import caterpillar
-from eng5_runner.reports.figures import ABSENT, number, percent, usd
+from eng5_runner.reports.figures import ABSENT, number, percent, requests_made, tally, usd
 from eng5_runner.reports.html import Child, element, page, table
 from eng5_runner.reports.reliability import own_order
 from eng5_runner.results.artefact import Artefact
@@ -61,14 +61,15 @@ def _head(artefact: Artefact) -> Iterator[Child]:
 
 
 def _summary(artefact: Artefact) -> Iterator[Child]:
-    counts, grades = artefact.runner_status.comparisons, artefact.grade_model
+    grades = artefact.grade_model
     alignment = artefact.anchor_alignment
     tau = None if alignment is None else alignment.kendall_tau_b
     judges = ", ".join(f"{judge.provider} {judge.model}" for judge in artefact.metadata.judges)
     facts = (
         ("essays", f"{len(artefact.inputs.students)} students, {len(artefact.inputs.anchors)} anchors"),
         ("judge", judges or "none was asked"),
-        ("comparisons", f"{counts.judged} judged, {counts.failed} failed"),
+        ("comparisons", tally(artefact.runner_status.comparisons)),
+        *requests_made(artefact.runner_status),
         ("reliability", own_order(artefact)),
         ("order of the anchors against their grades", ABSENT if tau is None else f"Kendall τ-b {number(tau)}"),
         (

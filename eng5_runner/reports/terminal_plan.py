@@ -13,6 +13,7 @@ from rich.table import Table
 
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.spec import RunSpec
+from eng5_runner.core.study_size import FIELD_CAP
 from eng5_runner.judges.cost_bound import ATTEMPTS
 from eng5_runner.planning.plan import Plan
 from eng5_runner.planning.precision import PrecisionTarget
@@ -86,13 +87,16 @@ def _judge(console: Console, plan: Plan, *, spec: RunSpec) -> None:
 def price_in_words(plan: Plan) -> str:
     """For the question before the money is spent."""
     judge = plan.judge
+    number = f"{plan.comparisons} comparisons"
+    if plan.under_cap is not None:
+        number += f" ({plan.under_cap} if the service caps its requests)"
     if judge is None or judge.usd is None:
-        return f"{plan.comparisons} comparisons at an unknown price"
+        return f"{number} at an unknown price"
     if judge.pricing.offline:
-        return f"{plan.comparisons} comparisons for 0 USD"
+        return f"{number} for 0 USD"
     most = "" if judge.usd_at_most is None else f", at most {_usd(judge.usd_at_most)}"
     by = " at the service's own prices" if judge.pricing.from_service else ""
-    return f"{plan.comparisons} comparisons for {_range(judge.usd, _usd)} USD{most}{by}"
+    return f"{number} for {_range(judge.usd, _usd)} USD{most}{by}"
 
 
 def pilot_in_words(plan: Plan, command: str) -> Iterator[str]:
@@ -108,6 +112,12 @@ def pilot_in_words(plan: Plan, command: str) -> Iterator[str]:
 
 def _design(plan: Plan, spec: RunSpec) -> Iterator[str]:
     budget = spec.budget
+    if plan.under_cap is not None:
+        most = f"{budget.max_requests} requests" if budget.top_up else "one request, as --no-top-up has it"
+        yield (
+            f"a given service may make at most {FIELD_CAP} comparisons a request unless its operator raised that: "
+            f"with {most}, {plan.under_cap} of the {plan.comparisons} come"
+        )
     if plan.per_pair > 1.0 and budget.design != "boundary":
         yield (
             f"each pair is asked {plan.per_pair:g} times (repeats, other order): that shows how consistent the judge "

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from eng5_runner.reports.anchor_markdown import ANCHOR_REPORT_NAME
-from eng5_runner.reports.figures import ABSENT, number, span, usd
+from eng5_runner.reports.figures import ABSENT, number, requests_made, span, tally, usd
 from eng5_runner.reports.reliability import own_order
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.judge import AnchorAlignment
@@ -139,11 +139,12 @@ def _costs(costs: Costs) -> Table:
 
 
 def _status(console: Console, status: RunnerStatus) -> None:
-    counts = status.comparisons
     console.print(
-        f"{status.outcome}: {counts.judged} comparisons judged, {counts.failed} failed, "
+        f"{status.outcome}: {tally(status.comparisons, of=' comparisons')}, "
         f"{status.duplicates} duplicates, {len(status.rejected)} rejected, {status.offsets_lost} lost"
     )
+    for name, fact in requests_made(status):
+        console.print(f"{name}: {fact}")
     if status.flawed:
         console.print(f"  {len(status.flawed)} comparisons count although their messages have a flaw", style="yellow")
     for reason in status.reasons:

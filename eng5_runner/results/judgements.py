@@ -56,7 +56,8 @@ class Evidence:
         judged: comparisons with a winner, numbered in the order in which they were asked.
         failed: comparisons with an error instead, numbered in the same way.
         sources: of their prompts.
-        result: the service's own figures, if they came.
+        result: the service's own figures, if they came. Of several requests each has its own, which cover its own
+            comparisons only; then it is None.
         names: the essays' names on the wire.
     """
 
@@ -96,7 +97,7 @@ def gather_evidence(inputs: Inputs, events: Iterable[Event], *, state: RunState)
         judged=_numbered(judged),
         failed=_numbered(failed),
         sources=sources,
-        result=result,
+        result=result if len(state.requests) == 1 else None,
         names=names,
     )
 

@@ -71,7 +71,7 @@ def project_artefact(
         costs=costs_of((*evidence.judged, *evidence.failed)),
         prompt_hashes=prompt_hashes(evidence),
         runner_status=runner_status(state, events),
-        stopping=stopping(state.spec, evidence),
+        stopping=stopping(state, evidence),
         validation=Validation(
             artefact_checksum=ZERO_CHECKSUM, manifest=tuple(manifest), cli_environment=_environment(state)
         ),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from eng5_runner.contracts.stopping import COST_LIMIT
 from eng5_runner.core.events import CallbackAccepted, CallbackRejected, DeadlineReached, Event
+from eng5_runner.core.sent_request import SentRequest
 from eng5_runner.core.state import RunState
 from eng5_runner.results.artefact.record import (
     ComparisonCounts,
@@ -14,6 +15,7 @@ from eng5_runner.results.artefact.record import (
     FlawedMessage,
     PreflightRecord,
     RejectedMessage,
+    RequestOutcome,
     RequestRecord,
     RunnerStatus,
     TopicOffsets,
@@ -42,16 +44,19 @@ def runner_status(state: RunState, events: Iterable[Event]) -> RunnerStatus:
     preflight = None
     if state.preflight is not None:
         preflight = PreflightRecord(checks=state.preflight.checks, warnings=state.preflight.warnings)
+    present = state.request
     return RunnerStatus(
         outcome=outcome,
         partial_data=outcome not in _NOTHING_MISSING,
         reasons=closed.reasons if closed else ("the run is not closed",),
         sessions=state.sessions,
         event_counts=dict(sorted(counts.items())),
-        comparisons=ComparisonCounts(judged=state.judged, failed=state.unjudged),
-        completion_status=COST_LIMIT if state.at_limit and state.completed is None else state.completed,
+        comparisons=ComparisonCounts(
+            judged=state.judged, failed=state.unjudged, asked=state.asked, missing=state.missing
+        ),
+        completion_status=None if present is None else _completion_status(present),
         failure=state.failure,
-        has_service_result=state.has_result,
+        has_service_result=present is not None and present.has_result,
         duplicates=state.repeated,
         conflicts=state.conflicts,
         offsets_lost=state.lost,
@@ -59,15 +64,29 @@ def runner_status(state: RunState, events: Iterable[Event]) -> RunnerStatus:
         flawed=tuple(flawed) or None,
         deadlines=tuple(deadlines),
         preflight=preflight,
-        request=_request(state),
+        request=_request(state.requests[0]) if state.requests else None,
+        requests=tuple(_outcomes(state)) if len(state.requests) > 1 else None,
         offsets=_offsets(state),
     )
 
 
-def _request(state: RunState) -> RequestRecord | None:
-    prepared, published = state.prepared, state.published
-    if prepared is None:
-        return None
+def _completion_status(request: SentRequest) -> str | None:
+    return COST_LIMIT if request.at_limit and request.completed is None else request.completed
+
+
+def _outcomes(state: RunState) -> Iterator[RequestOutcome]:
+    for request in state.requests:
+        yield RequestOutcome(
+            batch_uuid=str(request.batch_id or state.spec.run_id),
+            request=_request(request),
+            comparisons=ComparisonCounts(judged=request.judged, failed=request.unjudged),
+            completion_status=_completion_status(request),
+            failure=request.failure,
+        )
+
+
+def _request(request: SentRequest) -> RequestRecord:
+    prepared, published = request.prepared, request.published
     size = len(prepared.payload.encode())
     if published is None:
         return RequestRecord(event_id=str(prepared.event_id), bytes=size)

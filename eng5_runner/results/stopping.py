@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from eng5_runner.contracts.stopping import CostStop, Look
+from eng5_runner.contracts.stopping import PRECISE_ENOUGH, CostStop, Look
 from eng5_runner.core.rounding import rounded
-from eng5_runner.core.spec import RunSpec
+from eng5_runner.core.state import RunState
 from eng5_runner.results.artefact.record import CostLimitReached, LookRecord, Stopping
 from eng5_runner.results.judgements import Evidence
 
 
-def stopping(spec: RunSpec, evidence: Evidence) -> Stopping:
+def stopping(state: RunState, evidence: Evidence) -> Stopping:
     """What was asked for, every look that the service took at whether the study may end, and what ended it."""
-    budget = spec.budget
+    budget = state.spec.budget
     metadata = evidence.result.assessment_metadata if evidence.result else None
     looks = (metadata and metadata.stopping_looks) or ()
     stop = metadata.cost_stop if metadata else None
@@ -26,20 +26,23 @@ def stopping(spec: RunSpec, evidence: Evidence) -> Stopping:
         target_standard_error=budget.target_se,
         max_cost_usd=budget.max_cost_usd,
         looks=tuple(_look(look) for look in looks),
-        ended_by=_ended_by(evidence, looks=looks, stop=stop),
+        ended_by=_ended_by(state, evidence, looks=looks, stop=stop),
         cost_stop=None if stop is None else CostLimitReached(**stop.model_dump()),
     )
 
 
-def _ended_by(evidence: Evidence, *, looks: Sequence[Look], stop: CostStop | None) -> str | None:
+def _ended_by(state: RunState, evidence: Evidence, *, looks: Sequence[Look], stop: CostStop | None) -> str | None:
     """In words; None while the service has not said."""
-    if evidence.result is None:
+    request = state.request
+    if request is None or (evidence.result is None and (len(state.requests) == 1 or not request.is_over)):
         return None
-    if stop is not None:
+    if stop is not None or (request.at_limit and request.completed is None):
         return "the cost limit"
-    if looks and looks[-1].verdict == "precise enough":
+    if looks and looks[-1].verdict == PRECISE_ENOUGH:
         return f"look {len(looks)}: precise enough"
-    return "all comparisons asked for"
+    if request.target_reached:
+        return "the last request's look: precise enough"
+    return "the service, before all comparisons asked for were made" if state.missing else "all comparisons asked for"
 
 
 def _look(look: Look) -> LookRecord:

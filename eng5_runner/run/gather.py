@@ -1,4 +1,4 @@
-"""Gather: read the callback topics until every message of the run has arrived, or a timeout ends.
+"""Gather: read the callback topics until every message of the present request has arrived, or a timeout ends.
 
 Messages on different topics have no common order, so a completion often arrives before its comparisons. Therefore the
 run takes the topics' ends once completion and result have arrived, and reads on until it has reached those ends.
@@ -22,10 +22,9 @@ from eng5_runner.core.events import (
     Event,
     OffsetsLost,
     Position,
-    RunClosed,
     rejected,
 )
-from eng5_runner.core.next_step import is_overspent, verdict
+from eng5_runner.core.next_step import is_overspent
 from eng5_runner.core.spec import Timeouts
 from eng5_runner.core.state import RunState
 from eng5_runner.effects.kafka.broker import Polled
@@ -34,48 +33,49 @@ from eng5_runner.run.ports import Broker, Clock, Lag, Notice, Update
 
 # In silence, how often the broker is asked whether it is still reachable.
 PROBE_SECONDS = 5.0
+# In silence, how often people are told that the run still waits.
+SAY_SECONDS = 60.0
 
 
 async def gather(
-    state: RunState, *, names: EssayNames, broker: Broker, clock: Clock, stop: asyncio.Event
+    state: RunState, *, names: EssayNames, broker: Broker, wait: Wait, stop: asyncio.Event
 ) -> AsyncIterator[Sequence[Update]]:
-    """Yield the run's callbacks, then RunClosed; no RunClosed if `stop` is set.
+    """Yield the run's callbacks, until the present request is answered or a timeout ends, or `stop` is set.
 
     Raises:
         TemporaryFailure: the cluster has lost its data.
         ServiceUnavailable: the cluster refuses to be read.
     """
     broker.listen(state.read_to())
-    watch = _Watch(clock, timeouts=state.spec.timeouts)
+    wait.begin()
     ends: dict[tuple[str, int], int] | None = None
     lag = None
     while not stop.is_set():
-        events = list(_events(await broker.poll(), state=state, names=names, at=clock.now()))
-        yield [*events, *watch.heard()] if events else await _quiet(broker, watch)
+        events = list(_events(await broker.poll(), state=state, names=names, at=wait.now()))
+        yield [*events, *wait.heard()] if events else await _quiet(broker, wait)
         if lag != (lag := Lag(behind=await broker.behind())):
             yield [lag]
-        yield watch.spending(state)
-        deadline = watch.deadline(state)
+        yield [*wait.spending(state), *wait.waiting(state)]
+        deadline = wait.deadline(state)
         if deadline is not None:
             yield [deadline]
         if deadline is not None and deadline.kind != "result":
-            break
+            return
         if ends is None and _is_answered(state):
             ends = await _current_ends(broker)
         if ends is not None:
             read = _by_partition(await broker.positions())
             if all(read.get(partition, 0) >= end for partition, end in ends.items()):
-                break
-    else:
-        return
-    outcome, reasons = verdict(state)
-    yield [RunClosed(at=clock.now(), outcome=outcome, reasons=reasons, read_to=await broker.positions())]
+                return
 
 
 def _is_answered(state: RunState) -> bool:
-    """Whether the topics already have every message that the services will send."""
+    """Whether the topics already have every message that the services will send for the present request."""
     result_overdue = any(deadline.kind == "result" for deadline in state.deadlines)
-    return state.failure is not None or (state.is_over and (state.has_result or result_overdue))
+    request = state.request
+    if request is None:
+        return False
+    return request.failure is not None or (request.is_over and (request.has_result or result_overdue))
 
 
 async def _current_ends(broker: Broker) -> dict[tuple[str, int], int] | None:
@@ -90,11 +90,11 @@ def _by_partition(positions: Iterable[Position]) -> dict[tuple[str, int], int]:
     return {(p.topic, p.partition): p.offset for p in positions}
 
 
-async def _quiet(broker: Broker, watch: _Watch) -> Sequence[Update]:
+async def _quiet(broker: Broker, wait: Wait) -> Sequence[Update]:
     """While no message arrives, check whether the broker is reachable and whether a topic has new partitions."""
     notices: list[Update] = []
-    if watch.probe_is_due():
-        notices.extend(watch.probed(alive=await broker.is_alive()))
+    if wait.probe_is_due():
+        notices.extend(wait.probed(alive=await broker.is_alive()))
     if added := broker.adopt_new_partitions():
         broker.listen((*(await broker.positions()), *added))
     return notices
@@ -106,9 +106,10 @@ def _events(polled: Polled, *, state: RunState, names: EssayNames, at: datetime)
         yield OffsetsLost(at=at, position=gap.position, resumed_at=gap.resumed_at)
     # Two records of one poll can repeat each other, and the state knows neither of them yet.
     known: ChainMap[str, str] = ChainMap({}, state.fingerprints)
+    further = [request.batch_id for request in state.requests if request.batch_id is not None]
     for record in polled.records:
         position = Position(topic=record.topic, partition=record.partition, offset=record.offset)
-        meaning = classify(record, run_id=state.spec.run_id, names=names, known=known)
+        meaning = classify(record, run_id=state.spec.run_id, further=further, names=names, known=known)
         match meaning:
             case Foreign():
                 pass
@@ -124,23 +125,34 @@ def _events(polled: Polled, *, state: RunState, names: EssayNames, at: datetime)
                 assert_never(meaning)
 
 
-class _Watch:
-    """The session's timeouts. The idle time does not run while the broker is unreachable: an outage is no silence."""
+class Wait:
+    """A session's timeouts. The idle time does not run while the broker is unreachable: an outage is no silence."""
 
     def __init__(self, clock: Clock, *, timeouts: Timeouts) -> None:
-        now = clock.monotonic()
         self._clock = clock
         self._timeouts = timeouts
-        self._began = now
-        self._last_heard = now
-        self._last_probe = now
+        self._began: float | None = None
+        self._last_heard = 0.0
+        self._last_probe = 0.0
+        self._last_said = 0.0
         self._away_since: float | None = None
         self._completed_at: float | None = None
         self._overspent = False
 
+    def begin(self) -> None:
+        """Begin to wait for the answers to a request; the total time runs from the session's first one."""
+        now = self._clock.monotonic()
+        self._began = now if self._began is None else self._began
+        self._last_heard = self._last_probe = self._last_said = now
+        self._completed_at = None
+
+    def now(self) -> datetime:
+        """The present instant in UTC."""
+        return self._clock.now()
+
     def heard(self) -> Sequence[Notice]:
         """Note that a message of the run arrived, so the broker is reachable."""
-        self._last_heard = self._last_probe = self._clock.monotonic()
+        self._last_heard = self._last_probe = self._last_said = self._clock.monotonic()
         return self._back()
 
     def probe_is_due(self) -> bool:
@@ -152,6 +164,7 @@ class _Watch:
         now = self._clock.monotonic()
         if self._away_since is not None or not alive:
             self._last_heard += now - self._last_probe
+            self._last_said = now
         self._last_probe = now
         if alive:
             return self._back()
@@ -169,6 +182,18 @@ class _Watch:
         )
         return [Notice(kind="overspent", text=text)]
 
+    def waiting(self, state: RunState) -> Sequence[Notice]:
+        """Give a notice for every minute of silence: what is there, and when waiting ends."""
+        now = self._clock.monotonic()
+        if now - self._last_said < SAY_SECONDS or self._began is None:
+            return []
+        self._last_said = now
+        total = "" if state.asked is None else f" of {state.asked}"
+        silent = now - self._last_heard
+        left = min(self._timeouts.idle - silent, self._timeouts.total - (now - self._began))
+        text = f"{state.judged + state.unjudged}{total}; silent for {silent:.0f} s, gives up in {max(left, 0.0):.0f} s"
+        return [Notice(kind="waiting", text=text)]
+
     def _back(self) -> Sequence[Notice]:
         if self._away_since is None:
             return []
@@ -178,7 +203,10 @@ class _Watch:
     def deadline(self, state: RunState) -> DeadlineReached | None:
         """A deadline that is reached now and is not in the state yet."""
         now = self._clock.monotonic()
-        if state.is_over and self._completed_at is None:
+        request = state.request
+        if request is None or self._began is None:
+            raise AssertionError("a request is waited for once it was sent")
+        if request.is_over and self._completed_at is None:
             self._completed_at = now
         waited = now - self._began
         if waited >= self._timeouts.total:
@@ -187,7 +215,7 @@ class _Watch:
         if waited >= self._timeouts.idle:
             return DeadlineReached(at=self._clock.now(), kind="idle", waited=waited)
         is_recorded = any(deadline.kind == "result" for deadline in state.deadlines)
-        if self._completed_at is None or state.has_result or is_recorded:
+        if self._completed_at is None or request.has_result or is_recorded:
             return None
         waited = now - self._completed_at
         if waited >= self._timeouts.result:

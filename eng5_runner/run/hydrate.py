@@ -155,9 +155,9 @@ def _sources(run_directory: Path, requests: Mapping[str, bytes]) -> Iterator[Man
 
 
 def _requests(state: RunState) -> dict[str, bytes]:
-    """The request as it was sent, byte for byte."""
-    prepared = state.prepared
-    return {} if prepared is None else {f"requests/{prepared.event_id}.json": prepared.payload.encode()}
+    """The requests as they were sent, byte for byte."""
+    prepared = [request.prepared for request in state.requests]
+    return {f"requests/{one.event_id}.json": one.payload.encode() for one in prepared}
 
 
 def read_manifest(run_directory: Path) -> tuple[ManifestEntry, ...]:

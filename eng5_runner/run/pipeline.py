@@ -12,13 +12,14 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TypeVar, assert_never
 
-from eng5_runner.core.events import RunClosed
+from eng5_runner.core.events import Position, RunClosed
 from eng5_runner.core.inputs import Inputs
-from eng5_runner.core.next_step import Step, missing_uploads, next_step, verdict
+from eng5_runner.core.next_step import Step, ending, missing_uploads, next_step, verdict, worth_of_a_part
 from eng5_runner.core.request import essay_names
 from eng5_runner.core.state import RunState
+from eng5_runner.core.top_up import is_due
 from eng5_runner.effects.ledger import Ledger
-from eng5_runner.run.gather import gather
+from eng5_runner.run.gather import Wait, gather
 from eng5_runner.run.ports import Lag, Notice, Ports, Update, WorkLeft
 from eng5_runner.run.preflight.stage import preflight
 from eng5_runner.run.publish import prepare, publish, rejoin
@@ -68,10 +69,11 @@ async def drive(session: Session, ports: Ports) -> None:
         RunnerError: a stage cannot continue. The ledger has everything that was done before.
     """
     state = session.state
+    wait = Wait(ports.clock, timeouts=state.spec.timeouts)
     if state.listening is not None and ports.broker is not None and state.closed is None:
         await _run_stage(session, rejoin(state, broker=ports.broker, clock=ports.clock))
     while not session.stop.is_set() and (step := next_step(state, session.inputs)) is not None:
-        await _run_stage(session, _stage(step, session=session, ports=ports))
+        await _run_stage(session, _stage(step, session=session, ports=ports, wait=wait))
     if session.stop.is_set() and state.closed is None:
         at = ports.clock.now()
         await session.record([RunClosed(at=at, outcome="interrupted", read_to=state.read_to())])
@@ -83,7 +85,7 @@ async def _run_stage(session: Session, stage: AsyncIterator[Sequence[Update]]) -
             await session.record(updates)
 
 
-def _stage(step: Step, *, session: Session, ports: Ports) -> AsyncIterator[Sequence[Update]]:
+def _stage(step: Step, *, session: Session, ports: Ports, wait: Wait) -> AsyncIterator[Sequence[Update]]:
     state, inputs, clock = session.state, session.inputs, ports.clock
     match step:
         case "preflight":
@@ -95,10 +97,9 @@ def _stage(step: Step, *, session: Session, ports: Ports) -> AsyncIterator[Seque
         case "publish":
             return _publishes(session, ports)
         case "gather":
-            names = essay_names(state, inputs)
-            return gather(state, names=names, broker=_required(ports.broker), clock=clock, stop=session.stop)
+            return _gathers(session, ports, wait=wait)
         case "close":
-            return _close(session, ports)
+            return _close(session, ports, read_to=state.read_to())
         case _:
             assert_never(step)
 
@@ -118,16 +119,43 @@ def _uploads(session: Session, ports: Ports) -> AsyncIterator[Sequence[Update]]:
 
 async def _publishes(session: Session, ports: Ports) -> AsyncIterator[Sequence[Update]]:
     state = session.state
-    if ports.content is not None and state.prepared is None:
+    if ports.content is not None and state.request is None:
         await check_readable(state.storage_ids, content=ports.content)
     broker = _required(ports.broker)
     async for updates in publish(state, inputs=session.inputs, broker=broker, clock=ports.clock, stop=session.stop):
         yield updates
 
 
-async def _close(session: Session, ports: Ports) -> AsyncIterator[Sequence[Update]]:
+async def _gathers(session: Session, ports: Ports, *, wait: Wait) -> AsyncIterator[Sequence[Update]]:
+    """Gather what the present request brings; then prepare a further one if one is due, or close."""
+    state, broker = session.state, _required(ports.broker)
+    names = essay_names(state, session.inputs)
+    async for updates in gather(state, names=names, broker=broker, wait=wait, stop=session.stop):
+        yield updates
+    if session.stop.is_set():
+        return
+    if is_due(state):
+        yield [Notice(kind="stage", text=_announced(state))]
+        stage = prepare(state, inputs=session.inputs, clock=ports.clock)
+    else:
+        stage = _close(session, ports, read_to=await broker.positions())
+    async for updates in stage:
+        yield updates
+
+
+def _announced(state: RunState) -> str:
+    """Why a further request follows, and what it asks for."""
+    return (
+        f"{ending(state)}; {state.judged + state.unjudged} of {state.asked} comparisons came; "
+        f"request {len(state.requests) + 1} asks for the other {state.missing}"
+    )
+
+
+async def _close(session: Session, ports: Ports, *, read_to: tuple[Position, ...]) -> AsyncIterator[Sequence[Update]]:
     outcome, reasons = verdict(session.state)
-    yield [RunClosed(at=ports.clock.now(), outcome=outcome, reasons=reasons, read_to=session.state.read_to())]
+    essays = len(session.inputs.students) + len(session.inputs.anchors)
+    reasons += worth_of_a_part(session.state, essays=essays)
+    yield [RunClosed(at=ports.clock.now(), outcome=outcome, reasons=reasons, read_to=read_to)]
 
 
 def _required(port: PortT | None) -> PortT:

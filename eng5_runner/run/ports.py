@@ -183,12 +183,12 @@ class Notice:
 
     Attributes:
         kind: `trouble` when the broker is away, `relief` when it is back, `overspent` when a service does not keep to
-            the cost limit, `stage` when a step begins, `repaired` when the ledger's end was torn, `remark` for the
-            rest. The last two are for people only.
+            the cost limit, `stage` when a step begins, `waiting` in each minute of silence, `repaired` when the
+            ledger's end was torn, `remark` for the rest. The last two are for people only.
         text: one sentence.
     """
 
-    kind: Literal["trouble", "relief", "overspent", "stage", "repaired", "remark"]
+    kind: Literal["trouble", "relief", "overspent", "stage", "waiting", "repaired", "remark"]
     text: str
 
 

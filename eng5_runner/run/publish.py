@@ -17,8 +17,9 @@ from eng5_runner.contracts.request import CJAssessmentRequest
 from eng5_runner.contracts.topics import CALLBACK_TOPICS, Topic
 from eng5_runner.core.events import ListeningFrom, Position, RequestPrepared, RequestPublished
 from eng5_runner.core.inputs import Inputs
-from eng5_runner.core.request import build_request
+from eng5_runner.core.request import build_request, comparisons_asked
 from eng5_runner.core.state import RunState
+from eng5_runner.core.top_up import is_due, request_spec
 from eng5_runner.effects.kafka.broker import Topology
 from eng5_runner.run.ports import Broker, Clock, Notice, Update
 
@@ -28,15 +29,28 @@ SAFE_TO_REPEAT = timedelta(hours=23)
 
 
 async def prepare(state: RunState, *, inputs: Inputs, clock: Clock) -> AsyncIterator[Sequence[Update]]:
-    """Yield the request's exact bytes. If a request was prepared before, only its metadata change."""
+    """Yield the exact bytes of a request: of the next one if one is due, else of the present one.
+
+    If the present request was prepared before, only its metadata change.
+    """
     at = clock.now()
-    request = build_request(state.spec, inputs, storage_ids=state.storage_ids, at=at, passed=state.preflight)
-    if state.prepared is not None:
+    present = None if is_due(state) else state.request
+    number = len(state.requests) + (present is None)
+    spec = request_spec(state, number)
+    request = build_request(spec, inputs, storage_ids=state.storage_ids, at=at, passed=state.preflight)
+    if present is not None:
         metadata = request.metadata
-        request = Envelope[CJAssessmentRequest].model_validate_json(state.prepared.payload)
+        request = Envelope[CJAssessmentRequest].model_validate_json(present.prepared.payload)
         request = request.model_copy(update={"metadata": metadata})
-    payload = request.to_bytes().decode()
-    yield [RequestPrepared(at=at, event_id=state.spec.event_id, payload=payload)]
+    yield [
+        RequestPrepared(
+            at=at,
+            event_id=spec.event_id,
+            payload=request.to_bytes().decode(),
+            batch_id=None if number == 1 else spec.run_id,
+            asked=state.asked if state.requests else comparisons_asked(spec.budget, inputs, passed=state.preflight),
+        )
+    ]
 
 
 async def publish(
@@ -57,11 +71,11 @@ async def publish(
             yield [await _listening(await broker.topology(ALL_TOPICS), broker=broker, clock=clock)]
         async for batch in prepare(state, inputs=inputs, clock=clock):
             yield batch
-    if state.prepared is None or state.listening is None:
+    if state.request is None or state.listening is None:
         raise AssertionError("the request was prepared and the ends were taken above")
     if in_doubt:
         # Compare the bytes: a record with the same event id can be the request with a lower cost limit.
-        payload = state.prepared.payload.encode()
+        payload = state.request.prepared.payload.encode()
         position = await broker.find(state.listening.request_ends, lambda value: value == payload)
         if position is not None:
             yield [RequestPublished(at=clock.now(), position=position, found=True)]
@@ -71,8 +85,8 @@ async def publish(
     yield [Notice(kind="stage", text="sending the request")]
     position = await broker.publish(
         topic=Topic.REQUEST,
-        key=str(state.spec.run_id),
-        value=state.prepared.payload.encode(),
+        key=str(state.request.batch_id or state.spec.run_id),
+        value=state.request.prepared.payload.encode(),
         timeout_seconds=state.spec.timeouts.publish,
     )
     yield [RequestPublished(at=clock.now(), position=position)]
@@ -86,15 +100,15 @@ async def rejoin(state: RunState, *, broker: Broker, clock: Clock) -> AsyncItera
     current = await _listening(topology, broker=broker, clock=clock)
     if _has_lost_the_run(state, current):
         yield [Notice(kind="stage", text="the broker is a new one: sending the same request again"), current]
-    elif state.left_in_silence and state.first_sent_at is not None:
-        if clock.now() - state.first_sent_at < SAFE_TO_REPEAT:
+    elif state.left_in_silence and state.request is not None and state.request.first_sent_at is not None:
+        if clock.now() - state.request.first_sent_at < SAFE_TO_REPEAT:
             text = "the request was not answered: sending the same request again; a service that has it skips it"
             # Reading continues where it was: an answer may have arrived since.
             yield [Notice(kind="stage", text=text), current.model_copy(update={"callback_ends": state.read_to()})]
         else:
             text = (
                 "the request was not answered, and it is too old to be sent again without the risk of paying twice; "
-                "if no answer comes now, start a new run"
+                "if no answer comes now, the service has lost it"
             )
             yield [Notice(kind="stage", text=text)]
 
@@ -109,8 +123,8 @@ def _has_lost_the_run(state: RunState, current: ListeningFrom) -> bool:
         return True
     ends = {(p.topic, p.partition): p.offset for p in (*current.request_ends, *current.callback_ends)}
     known = [*before.request_ends, *state.read_to()]
-    if state.published is not None:
-        sent = state.published.position
+    if state.request is not None and state.request.published is not None:
+        sent = state.request.published.position
         known.append(Position(topic=sent.topic, partition=sent.partition, offset=sent.offset + 1))
     return any(ends.get((p.topic, p.partition), 0) < p.offset for p in known)
 

@@ -23,11 +23,11 @@ def passed(at_most_usd: float | None) -> PreflightPassed:
 
 TARGET = Budget(target_reliability=0.8)
 TOTALS = [
-    (Budget(), None, None),
+    (Budget(), None, 60),
     (Budget(max_comparisons=9), None, 9),
     (Budget(comparisons_per_essay=4), None, 12),
     (TARGET, None, comparisons_wanted(TARGET, essays=6)[0]),
-    (Budget(max_cost_usd=1.0), None, None),
+    (Budget(max_cost_usd=1.0), None, 60),
     (Budget(max_cost_usd=1.0), 0.3, 3),
     (Budget(max_cost_usd=1.0, max_comparisons=2), 0.3, 2),
     (Budget(max_cost_usd=1000.0), 0.3, 60),
@@ -37,7 +37,7 @@ TOTALS = [
 
 @pytest.mark.parametrize(("budget", "at_most_usd", "total"), TOTALS)
 def test_the_total_is_what_was_chosen_and_what_the_limit_pays_for(
-    budget: Budget, at_most_usd: float | None, total: int | None
+    budget: Budget, at_most_usd: float | None, total: int
 ) -> None:
     """Preflight gives the highest price of a comparison only where the service does not enforce the limit."""
     assert comparisons_requested(budget, INPUTS, passed=passed(at_most_usd)) == total

@@ -65,7 +65,12 @@ def test_the_budget_goes_along_as_numbers_and_is_left_out_where_it_is_not_given(
     """The service ignores a total that is a string."""
     assert sent(budget=Budget(max_comparisons=12, seed=0))["metadata"]["max_comparisons"] == 12
     assert sent(budget=Budget(seed=0))["metadata"]["seed"] == 0
-    assert sent()["metadata"] == {"runner_mode": "execute", "batch_label": "a label", "reads_to_end": True}
+    assert sent()["metadata"] == {
+        "runner_mode": "execute",
+        "batch_label": "a label",
+        "reads_to_end": True,
+        "max_comparisons": 15,
+    }
 
 
 def test_the_same_run_has_the_same_ids_however_often_its_request_is_built():

@@ -36,7 +36,7 @@ ALLOWED = {
     "listening": {"ListeningFrom": "listening", "RequestPrepared": "prepared", "BudgetRaised": "listening"},
     "prepared": {"ListeningFrom": "prepared", "RequestPublished": "gathering", "BudgetRaised": "raised"},
     "raised": {"ListeningFrom": "raised", "RequestPrepared": "prepared", "BudgetRaised": "raised"},
-    "gathering": {"ListeningFrom": "prepared", "BudgetRaised": "raised"}
+    "gathering": {"ListeningFrom": "prepared", "BudgetRaised": "raised", "RequestPrepared": "prepared"}
     | dict.fromkeys(
         ("CallbackAccepted", "CallbackRepeated", "CallbackRejected", "OffsetsLost", "DeadlineReached"), "gathering"
     ),
@@ -107,7 +107,7 @@ def test_a_new_broker_resets_positions_and_losses_but_not_what_is_known():
     state = reached("gathering")
     for name in ("CallbackAccepted", "OffsetsLost", "ListeningFrom"):
         state.advance(ONE_OF_EACH[name])
-    assert (state.stage, state.published, state.lost) == ("prepared", None, 0)
+    assert (state.stage, state.request.published, state.lost) == ("prepared", None, 0)
     assert state.read_to() == (place(5),)
     assert state.fingerprints == {"k": "f"}
 
@@ -153,6 +153,11 @@ def stopped(kind: str, limit: float | None, *, offset: int) -> CallbackAccepted:
     )
 
 
+def endings(state: RunState) -> tuple[bool, bool, bool]:
+    request = state.request
+    return request.at_limit, request.has_result, request.is_over
+
+
 def test_a_stop_at_the_present_limit_counts_and_one_at_a_lower_limit_does_not():
     state = reached("gathering")
     for name in ("BudgetRaised", "RequestPrepared", "RequestPublished"):
@@ -160,9 +165,9 @@ def test_a_stop_at_the_present_limit_counts_and_one_at_a_lower_limit_does_not():
     assert state.spec.budget.max_cost_usd == 2.0
     for event in (stopped("completed", 1.0, offset=10), stopped("result", 1.0, offset=11)):
         state.advance(event)
-    assert (state.at_limit, state.has_result, state.is_over) == (False, False, False)
+    assert endings(state) == (False, False, False)
     for event in (stopped("completed", 2.0, offset=12), stopped("result", 2.0, offset=13)):
         state.advance(event)
-    assert (state.at_limit, state.has_result, state.is_over, state.completed) == (True, True, True, None)
+    assert (*endings(state), state.request.completed) == (True, True, True, None)
     state.advance(BudgetRaised(at=AT, max_cost_usd=3.0))
-    assert (state.at_limit, state.has_result, state.is_over) == (False, False, False)
+    assert endings(state) == (False, False, False)

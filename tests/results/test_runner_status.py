@@ -70,7 +70,7 @@ def test_a_stop_at_the_cost_limit_is_the_completion_s_status():
 
 def test_the_request_is_named_by_its_bytes_and_its_place():
     block = plain(status())
-    assert block["request"]["bytes"] == len(sent().prepared.payload.encode())
+    assert block["request"]["bytes"] == len(sent().request.prepared.payload.encode())
     assert (block["request"]["partition"], block["request"]["offset"]) == (0, 0)
     assert block["request"]["found_after_a_crash"] is False
 

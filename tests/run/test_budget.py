@@ -81,7 +81,7 @@ def stopped(ending: Callback, limit: float) -> Callback:
 def limited(directory, *, keeps: bool = True, limit: float | None = LIMIT) -> Run:
     world = World(poll_records=1)
     world.cj = ThriftyCJ(world, keeps=keeps)
-    return Run(directory, world, make_spec(budget=Budget(max_cost_usd=limit)))
+    return Run(directory, world, make_spec(budget=Budget(max_cost_usd=limit, max_comparisons=15)))
 
 
 def thrifty(run: Run) -> ThriftyCJ:

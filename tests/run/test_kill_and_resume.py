@@ -186,7 +186,9 @@ def test_retention_on_the_same_cluster_is_loud_and_the_request_is_not_sent_again
     world.cluster.drop_before(Topic.COMPARISON, 2, partition=1)
     state = run.resume()
     assert (state.closed.outcome, exit_code(state)) == ("partial", 3)
-    assert state.closed.reasons == ("5 records were dropped by the broker before they were read",)
+    assert "5 records were dropped by the broker before they were read" in state.closed.reasons
+    assert state.closed.reasons[0].startswith("5 of the 15 comparisons asked for are missing: ")
+    assert "callbacks were lost" in state.closed.reasons[0]
     assert sum(event.count for event in run.events if isinstance(event, OffsetsLost)) == 5
     assert len(world.cluster.requests) == 1
     status = run.artefact()["runner_status"]
@@ -260,7 +262,7 @@ def test_what_might_be_paid_twice_by_now_is_not_sent_again(tmp_path):
     run.world.clock.advance(12 * 3600)
     assert exit_code(run.resume()) == 75
     assert len(run.world.cluster.requests) == 2
-    assert any("start a new run" in one.text for one in run.told if isinstance(one, Notice))
+    assert any("the service has lost it" in one.text for one in run.told if isinstance(one, Notice))
 
 
 def test_a_session_that_heard_something_does_not_ask_again(tmp_path):

@@ -208,10 +208,10 @@ def arrived(kind: CallbackKind, message: Mapping[str, Any], *, limit_usd: float 
     )
 
 
-def ledger(*, callback_ends: tuple[Position, ...] = ()) -> list[Event]:
+def ledger(*, callback_ends: tuple[Position, ...] = (), **spec_changes: object) -> list[Event]:
     """The small run of `runs.make_inputs` up to its request."""
     inputs, _ = make_inputs()
-    spec = make_spec()
+    spec = make_spec(**spec_changes)
     payload = build_request(spec, inputs, storage_ids={}, at=NOON).to_bytes().decode()
     return [
         RunStarted(at=NOON, spec=spec, inputs_sha256=inputs.digest(), versions=VERSIONS),
@@ -222,9 +222,9 @@ def ledger(*, callback_ends: tuple[Position, ...] = ()) -> list[Event]:
     ]
 
 
-def sent(*, callback_ends: tuple[Position, ...] = ()) -> RunState:
+def sent(*, callback_ends: tuple[Position, ...] = (), **spec_changes: object) -> RunState:
     """Its state after that."""
-    return fold(ledger(callback_ends=callback_ends))
+    return fold(ledger(callback_ends=callback_ends, **spec_changes))
 
 
 def evidence_of(events: Iterable[Arrived]) -> Evidence:
@@ -316,4 +316,4 @@ def service_says(
 
 def stopping_of(result: AssessmentResult | None, **budget: object) -> Any:
     """How a study with this budget ended."""
-    return stopping(make_spec(budget=Budget.model_validate(budget)), evidence((), result=result))
+    return stopping(sent(budget=Budget.model_validate(budget)), evidence((), result=result))

@@ -35,6 +35,7 @@ from eng5_runner.core.choices import (
     DEFAULT_USER,
     GATHER_SECONDS,
     IDLE_SECONDS,
+    MOST_REQUESTS,
     UPLOADS_AT_ONCE,
     Comparisons,
     ComparisonsPerEssay,
@@ -42,6 +43,7 @@ from eng5_runner.core.choices import (
     KafkaMechanism,
     KafkaProtocol,
     Mode,
+    Requests,
     Seconds,
 )
 
@@ -217,11 +219,7 @@ class Settings:
     max_comparisons: Annotated[
         Comparisons | None,
         Option(
-            "Exact number of comparisons.",
-            DESIGN,
-            common=True,
-            spec="budget.max_comparisons",
-            default="20 per essay",
+            "Number of comparisons in all.", DESIGN, common=True, spec="budget.max_comparisons", default="20 per essay"
         ),
     ] = None
     comparisons_per_essay: Annotated[
@@ -234,6 +232,13 @@ class Settings:
             default="20",
         ),
     ] = None
+    top_up: Annotated[
+        bool,
+        Option("Send further requests for what is missing.", DESIGN, spec="budget.top_up", flag="--top-up/--no-top-up"),
+    ] = True
+    max_requests: Annotated[
+        Requests, Option("Most requests of a run, the first included.", DESIGN, spec="budget.max_requests")
+    ] = MOST_REQUESTS
     max_cost: Annotated[
         CostLimit | None,
         Option(

@@ -13,6 +13,7 @@ from eng5_runner.app.session import Finished, Watch
 from eng5_runner.cli.exit_codes import exit_code
 from eng5_runner.cli.narrate import Narrator, people, write_json
 from eng5_runner.core.state import RunState
+from eng5_runner.core.top_up import would_follow
 from eng5_runner.reports.terminal_summary import show_summary
 from eng5_runner.results.artefact.part import to_json
 
@@ -55,10 +56,21 @@ def show_end(finished: Finished, narrator: Narrator) -> int:
 def _next_steps(state: RunState, run_directory: Path) -> Iterator[str]:
     """What a person does next about a run that is not complete."""
     outcome = state.closed.outcome if state.closed else "open"
+    resume, request = f"eng5-runner resume {run_directory}", state.request
+    if outcome in ("complete", "not-sent"):
+        return
     if outcome == "failed":
         yield (
             "fix the problem that the CJ service reported, then start a new run; "
             f"the results so far are kept in {run_directory}"
         )
-    elif outcome not in ("complete", "not-sent"):
-        yield f"eng5-runner resume {run_directory}" + (" --max-cost USD" if outcome == "budget" else "")
+    elif outcome == "budget":
+        yield f"{resume} --max-cost USD"
+    elif request is None or not (request.is_lost or request.is_over or request.failure):
+        yield resume
+    elif would_follow(state):
+        yield f"{resume} (asks for the {state.missing} comparisons that are missing)"
+    elif request.is_over and not request.has_result:
+        yield f"{resume} (waits for the service's result once more; the runner's own results are complete)"
+    else:
+        yield f"start a new run, or accept what came: eng5-runner hydrate {run_directory}"

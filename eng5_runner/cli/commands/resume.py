@@ -12,6 +12,7 @@ from eng5_runner.cli.agreement import agrees, answer_of
 from eng5_runner.cli.commands.execute import show_end
 from eng5_runner.cli.narrate import Narrator, people
 from eng5_runner.cli.safe_console import harmless
+from eng5_runner.core.next_step import is_at_cost_limit
 from eng5_runner.effects.ledger import require_ledger
 from eng5_runner.reports.figures import usd
 
@@ -74,7 +75,7 @@ def _question(left: LeftToPay) -> str:
 
 def _say_why_nothing_is_left(finished: Finished, narrator: Narrator) -> None:
     state, directory = finished.hydrated.state, finished.run_directory
-    if state.at_limit:
+    if is_at_cost_limit(state):
         limit = state.spec.budget.max_cost_usd
         narrator.say(f"the budget of {directory} is spent: {state.cost_usd:.4f} of {limit} USD;")
         narrator.say("the next comparison may cost more than is left")

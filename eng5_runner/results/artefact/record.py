@@ -29,6 +29,10 @@ class ComparisonCounts(Part):
     """With a winner."""
     failed: Count
     """Without."""
+    asked: Count | None = None
+    """How many the run asked for in all; with a target, at most. Absent in artefacts of old runs."""
+    missing: Count | None = None
+    """How many of them have not come back; absent where nothing was sent, and in artefacts of old runs."""
 
 
 class RejectedMessage(Part):
@@ -94,6 +98,21 @@ class RequestRecord(Part):
     """Whether a later session found it in the topic; absent until it was sent."""
 
 
+class RequestOutcome(Part):
+    """One of several requests of a run."""
+
+    batch_uuid: Uuid
+    """Of its batch."""
+    request: RequestRecord
+    """What was sent."""
+    comparisons: ComparisonCounts
+    """How many of its own came back."""
+    completion_status: Nullable[str]
+    """What the CJ service said at its end; null where it has not ended."""
+    failure: Nullable[str]
+    """Why the CJ service failed, in its words; null where it did not."""
+
+
 class TopicOffsets(Part):
     """How far a partition was read."""
 
@@ -129,7 +148,7 @@ class RunnerStatus(Part):
     failure: Nullable[str]
     """Why the CJ service failed, in its words; null where it did not."""
     has_service_result: bool
-    """Whether the CJ service's own figures came."""
+    """Whether the CJ service's own figures came; of several requests, those of the last one."""
     duplicates: Count
     """Messages that came again."""
     conflicts: Count
@@ -145,7 +164,9 @@ class RunnerStatus(Part):
     preflight: Nullable[PreflightRecord]
     """null where nothing was checked."""
     request: Nullable[RequestRecord]
-    """null where none was made."""
+    """The first one; null where none was made."""
+    requests: tuple[RequestOutcome, ...] | None = None
+    """All of them; absent where there is only one. The service's figures cover one each, so they are left out."""
     offsets: tuple[TopicOffsets, ...]
     """How far each partition was read, on the last cluster."""
 

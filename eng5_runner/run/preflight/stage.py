@@ -27,7 +27,7 @@ from eng5_runner.run.ports import (
 from eng5_runner.run.preflight.assignment import ask_assignment
 from eng5_runner.run.preflight.clock import compare_clocks
 from eng5_runner.run.preflight.judge import check_judge_known, system_prompt_notes
-from eng5_runner.run.preflight.study_options import check_study_options, goes_beyond
+from eng5_runner.run.preflight.study_options import check_study_options
 
 # A check is skipped if one of these failed.
 _NEEDS = MappingProxyType({
@@ -120,9 +120,8 @@ def _checks(spec: RunSpec, *, inputs: Inputs, texts: Mapping[str, bytes], ports:
         yield "judge", partial(_warn_of_unchecked_judge, spec)
     if cj is not None:
         yield "CJ service", partial(_check_cj, spec, cj=cj, clock=ports.clock)
-        if goes_beyond(spec):
-            check = partial(check_study_options, spec, inputs=inputs, texts=texts, cj=cj, models=models)
-            yield "design and budget", check
+        check = partial(check_study_options, spec, inputs=inputs, texts=texts, cj=cj, models=models)
+        yield "design and budget", check
         yield "assignment", partial(ask_assignment, spec, inputs=inputs, texts=texts, cj=cj, content=content)
 
 

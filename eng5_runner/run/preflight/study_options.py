@@ -12,7 +12,7 @@ from eng5_runner.contracts.request import LLMConfigOverrides, Provider
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.request import affordable, judge_overrides, study_options
 from eng5_runner.core.spec import RunSpec
-from eng5_runner.core.study_size import comparisons_wanted
+from eng5_runner.core.study_size import FIELD_CAP, FIELD_CAP_VARIABLE, comparisons_wanted
 from eng5_runner.errors import ConfigurationError
 from eng5_runner.judges.compatibility import chosen_model
 from eng5_runner.judges.cost_bound import call_at_most_usd
@@ -22,15 +22,12 @@ from eng5_runner.run.ports import AssignmentRegistry, Findings, Models
 _COST = "max_cost_usd"
 
 
-def goes_beyond(spec: RunSpec) -> bool:
-    """Whether the run asks for anything beyond the contract."""
-    return bool(study_options(spec, {}).as_metadata())
-
-
 async def check_study_options(
     spec: RunSpec, *, inputs: Inputs, texts: Mapping[str, bytes], cj: AssignmentRegistry, models: Models | None
 ) -> Findings:
-    """Whether the service supports what the run asks for, and what a comparison can cost if there is a cost limit.
+    """Whether the service supports what the run asks for, and how many comparisons it may make of them.
+
+    If there is a cost limit, also what a comparison can cost.
 
     Args:
         spec: of the run.
@@ -52,9 +49,11 @@ async def check_study_options(
             f"The CJ service does not support {_named(unsupported)}: it would silently ignore it.",
             remedy="Leave it out, or use the embedded stack, whose CJ service supports it.",
         )
-    findings = Findings(
-        checks=[f"the CJ service supports {_named([option for option in options if option in supported])}"]
-    )
+    findings = Findings()
+    if known := [option for option in options if option in supported]:
+        findings.checks.append(f"the CJ service supports {_named(known)}")
+    if not supported:
+        _warn_of_cap(findings, spec, inputs=inputs)
     if spec.budget.max_cost_usd is None:
         return findings
     service_keeps_limit = _COST in supported
@@ -67,6 +66,26 @@ async def check_study_options(
         )
         findings.comparison_at_most_usd = at_most
     return findings
+
+
+def _warn_of_cap(findings: Findings, spec: RunSpec, *, inputs: Inputs) -> None:
+    """What it means for the run that the service may make fewer comparisons than a request asks for."""
+    wanted, _ = comparisons_wanted(spec.budget, essays=len(inputs.students) + len(inputs.anchors))
+    needed = -(-wanted // FIELD_CAP)
+    text = (
+        f"the CJ service lists no study options: such a service makes at most {FIELD_CAP} comparisons a request unless "
+        f"its operator raised {FIELD_CAP_VARIABLE}, and may end earlier; this run asks for {wanted}"
+    )
+    if not spec.budget.top_up:
+        findings.warn(text, remedy=f"With --no-top-up, {min(wanted, FIELD_CAP)} or fewer may come.")
+    elif needed <= spec.budget.max_requests:
+        findings.warn(
+            text, remedy=f"The run sends further requests for what is missing: {needed} in all, or some more."
+        )
+    else:
+        most = spec.budget.max_requests * FIELD_CAP
+        remedy = f"--max-requests {spec.budget.max_requests} may allow {most} of them; {needed} requests are needed."
+        findings.warn(text, remedy=remedy)
 
 
 def _named(options: list[str]) -> str:

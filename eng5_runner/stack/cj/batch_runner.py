@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from eng5_runner.contracts.callbacks import LLMComparisonResult
 from eng5_runner.contracts.services import ComparisonBody, ModelEntry, PromptBlock
-from eng5_runner.contracts.stopping import CostStop, Look
+from eng5_runner.contracts.stopping import PRECISE_ENOUGH, CostStop, Look
 from eng5_runner.contracts.topics import ComparisonEnvelope, Topic
 from eng5_runner.judges.cost_bound import ATTEMPTS, call_at_most_usd, prompt_bytes
 from eng5_runner.judges.prompts import prompt_blocks, prompt_text
@@ -173,7 +173,7 @@ class BatchRun:
                 break
             seen = await self._look(waves)
             looks += [seen] if seen else []
-            if seen and seen.verdict == "precise enough" and len(waves) not in self._recorded:
+            if seen and seen.verdict == PRECISE_ENOUGH and len(waves) not in self._recorded:
                 wanted = sum(map(len, waves))
                 break
         return self._outcome(looks, wanted=wanted)

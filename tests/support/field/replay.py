@@ -9,7 +9,7 @@ from tests.support.field import recorded
 from tests.support.field.services import FieldServices
 from tests.support.runner import Ran, run
 
-EXECUTE = ("--mode", "execute", "--batch-id", "replayed", "--assignment-id", recorded.ASSIGNMENT)
+EXECUTE = ("--mode", "execute", "--batch-id", "replayed", "--yes", "--assignment-id", recorded.ASSIGNMENT)
 
 
 async def execute(field: FieldServices, folder: Path, *more: object) -> Ran:

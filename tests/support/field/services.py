@@ -42,11 +42,13 @@ class FieldServices:
         asked: how often each path was asked for, with its method.
         answers: path → status and body, instead of the recorded ones.
         anchors: the rows on record, label → row; the recorded ones unless a test empties it.
+        pace: seconds between two messages on Kafka.
         needs_token: like the real service, whose admin side answers everything that it does not like with one 500.
     """
 
-    def __init__(self, bootstrap: str, *, script: Script = as_recorded) -> None:
+    def __init__(self, bootstrap: str, *, script: Script = as_recorded, pace: float = 0.0) -> None:
         self.bootstrap = bootstrap
+        self.pace = pace
         self.script = script
         self.requests: list[dict] = []
         self.asked: Counter[str] = Counter()
@@ -102,6 +104,8 @@ class FieldServices:
             sent = json.loads(record.value)
             self.requests.append(sent)
             for message in self.script(sent):
+                if self.pace:
+                    await asyncio.sleep(self.pace)
                 partitions = await self._producer.partitions_for(message.topic)
                 await self._producer.send_and_wait(
                     message.topic,

@@ -12,7 +12,7 @@ from uuid import UUID
 from eng5_runner.canonical import Json, sha256_hex
 from eng5_runner.core.events import BudgetRaised, Event, RunResumed, RunStarted
 from eng5_runner.core.inputs import Anchor, Document, Inputs, SourceFile, Student
-from eng5_runner.core.spec import Mode, RunSpec, Study, Target, Timeouts, Uploading, Versions
+from eng5_runner.core.spec import Budget, Mode, RunSpec, Study, Target, Timeouts, Uploading, Versions
 from eng5_runner.core.state import RunState, fold
 from eng5_runner.effects.ledger import Ledger, LedgerReading
 from eng5_runner.effects.outputs import CONFIG_NAME, INPUTS_NAME
@@ -82,7 +82,7 @@ def make_inputs() -> tuple[Inputs, dict[str, bytes]]:
 
 
 def make_spec(**changes: object) -> RunSpec:
-    """An execute run that sends, patient for two minutes of the world's time."""
+    """An execute run that sends, patient for two minutes of the world's time, of all 15 pairs unless told otherwise."""
     settled: dict[str, object] = {
         "run_id": RUN_ID,
         "label": "a label",
@@ -90,6 +90,7 @@ def make_spec(**changes: object) -> RunSpec:
         "send": True,
         "assets": "/assets",
         "target": REMOTE,
+        "budget": Budget(max_comparisons=15),
         "timeouts": Timeouts(total=120.0, idle=60.0, result=20.0),
         "uploading": Uploading(concurrency=2),
     }

@@ -31,6 +31,7 @@ from eng5_runner.errors import ServiceUnavailable
 from eng5_runner.run.ports import Ports
 from eng5_runner.transport.http import Alive
 from tests.support.run import messages
+from tests.support.run.habits import Habits
 from tests.support.run.memory_kafka import Cluster, FakeBroker, Where
 from tests.support.run.messages import Callback
 
@@ -124,6 +125,7 @@ class FakeCJ:
         heeds: what it says that it honours beyond the contract.
         extra_essays: the anchors that it adds itself where the request names an assignment.
         asked: how often each pair was put to the judge.
+        habits: if set, answers instead of the script.
     """
 
     def __init__(self, world: World) -> None:
@@ -141,6 +143,7 @@ class FakeCJ:
         self.task: StudentPrompt | None = None
         self.registered: list[AnchorBody] = []
         self.forgets_anchors = False
+        self.habits: Habits | None = None
 
     def receive(self, request: bytes) -> None:
         envelope = json.loads(request)
@@ -149,7 +152,11 @@ class FakeCJ:
             return
         self._answered.add(seen)
         essays = [essay["essay_id"] for essay in envelope["data"]["essays_for_cj"]] + self.extra_essays
-        for callback in self.script(UUID(envelope["data"]["entity_id"]), essays):
+        if self.habits is None:
+            answer = self.script(UUID(envelope["data"]["entity_id"]), essays)
+        else:
+            answer = self.habits.answer(envelope, added=self.extra_essays)
+        for callback in answer:
             self.asked[callback.value.decode(errors="replace")] += 1
             if self.stepwise:
                 self._world.timeline.append(lambda one=callback: self._world.say(one))

@@ -1,0 +1,97 @@
+"""Top-up: the further requests of a run whose service ended before all comparisons were made.
+
+The field's CJ service caps each request and ends early when its scores are stable; a service can also lose a batch, and
+callbacks can be lost. So a run may consist of several requests for the same texts. Each has a batch of its own, asks
+only for what is missing, and has only the money that is left. Their comparisons are one ledger and one study.
+"""
+
+from __future__ import annotations
+
+from eng5_runner.core.sent_request import SentRequest
+from eng5_runner.core.spec import RunSpec
+from eng5_runner.core.state import RunState
+
+
+def is_due(state: RunState) -> bool:
+    """Whether a further request follows now."""
+    return ended_short(state) and hindrance(state) is None
+
+
+def would_follow(state: RunState) -> bool:
+    """Whether a later session would send a further request, as far as is known now."""
+    return ended_short(state) and hindrance(state, session=state.sessions + 1) is None
+
+
+def ended_short(state: RunState) -> bool:
+    """Whether comparisons are missing and the present request will bring no more of them."""
+    request = state.request
+    if request is None or not state.missing:
+        return False
+    return request.completed is not None or request.failure is not None or request.is_lost
+
+
+def hindrance(state: RunState, *, session: int | None = None) -> str | None:
+    """Why no further request follows although comparisons are missing, or None.
+
+    After a failure, or a request that brought nothing, only a person sends another request, by resuming the run: the
+    next answer would most likely be the same.
+
+    Args:
+        state: of a run that has sent a request.
+        session: the number of the session that would send it; the present one if it is not given.
+    """
+    budget, request = state.spec.budget, state.request
+    if request is None:
+        raise AssertionError("comparisons are missing only if a request was sent")
+    ended_now = request.ended_in == (session or state.sessions)
+    for hinders, why in (
+        (not budget.top_up, "further requests are off (--no-top-up)"),
+        (budget.design == "boundary", "a boundary design cannot be limited to the pairs that are missing"),
+        (is_out_of_money(state), "what is left of the cost limit may not pay for one more comparison"),
+        (request.failure is not None and (ended_now or not state.judged), "the service failed the last one"),
+        (ended_now and not request.answered, "the last one brought no comparison"),
+        (
+            len(state.requests) >= budget.max_requests,
+            f"{len(state.requests)} were sent, as many as --max-requests allows",
+        ),
+    ):
+        if hinders:
+            return why
+    return None
+
+
+def is_out_of_money(state: RunState) -> bool:
+    """Whether the rest of the cost limit may be less than one comparison costs: at most, or as the dearest so far."""
+    left = state.limit_left()
+    if left is None:
+        return False
+    at_most = state.preflight.comparison_at_most_usd if state.preflight else None
+    return left <= 0.0 or left < (at_most or state.dearest_usd)
+
+
+def request_spec(state: RunState, number: int) -> RunSpec:
+    """The run's spec as it is for one of its requests; request 1 has the run's own.
+
+    A further request has its own batch, from which its ids and its essays' names on the wire follow. It asks for what
+    the other requests did not bring, with the money that they left, and with another seed, so that a service that
+    supports seeds does not ask the same pairs again.
+
+    Args:
+        state: of the run.
+        number: of the request; the present one or the next one.
+    """
+    spec = state.spec
+    if number == 1:
+        return spec
+    others = state.requests[: number - 1]
+    present: SentRequest | None = state.requests[number - 1] if number <= len(state.requests) else None
+    missing = (state.asked or 0) - sum(request.answered for request in others)
+    budget = spec.budget.model_copy(
+        update={
+            "max_comparisons": max(missing, 1),
+            "comparisons_per_essay": None,
+            "max_cost_usd": state.limit_left(besides=present),
+            "seed": None if spec.budget.seed is None else spec.budget.seed + number - 1,
+        }
+    )
+    return spec.model_copy(update={"run_id": spec.batch_id(number), "budget": budget})
