@@ -14,7 +14,7 @@ from eng5_runner.core.spec import RunSpec
 from eng5_runner.effects.disk_space import free_bytes
 from eng5_runner.effects.identity.client import claims_of
 from eng5_runner.errors import DiskError, NotAllowed
-from eng5_runner.judges.credentials import PLACES, install_command, is_installed, shown_address
+from eng5_runner.judges.credentials import PLACES, shown_address
 from eng5_runner.run.ports import Check, Findings
 
 # A run of ten thousand comparisons keeps about this much (bytes).
@@ -57,14 +57,9 @@ async def _check_keys(spec: RunSpec, environ: Mapping[str, str]) -> Findings:
         findings.warn(warning, remedy="Leave it out, or choose another judge.")
     for provider, place in PLACES.items():
         named = [name for name in (place.key, place.base_url) if environ.get(name, "").strip()]
-        if not named:
-            continue
-        if is_installed(place):
+        if named:
             address = shown_address(provider, environ)
             findings.checks.append(f"{provider.value} at {address}: {' and '.join(named)} set")
-        else:
-            warning = f"{provider.value}: {' and '.join(named)} set, but the client library {place.library} is missing"
-            findings.warn(warning, remedy=f"{install_command(place)}.")
     if not (findings.checks or findings.warnings):
         findings.checks.append("no key of a judge is set: the offline baseline alone can judge")
     return findings

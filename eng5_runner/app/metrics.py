@@ -107,7 +107,7 @@ class RunMetrics:
         received, _ = receive_comparison(event.raw.encode())
         result = received.data
         who = (result.provider, result.model)
-        self._cost.labels(*who).inc(result.cost_estimate)
+        self._cost.labels(*who).inc(event.cost_usd)
         self._tokens.labels(*who, "prompt").inc(result.token_usage.prompt_tokens)
         self._tokens.labels(*who, "completion").inc(result.token_usage.completion_tokens)
 

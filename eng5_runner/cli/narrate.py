@@ -75,6 +75,7 @@ class _Count:
     name: str
     total: int | None = None
     done: int = 0
+    failed: int = 0
     cost_usd: float = 0.0
     task: TaskID | None = None
     shown_at: float = 0.0
@@ -90,7 +91,11 @@ class _Count:
         rate = self.rate()
         left = "" if self.total is None or not rate else f", about {max(self.total - self.done, 0) / rate:.0f} s left"
         cost = f", {self.cost_usd:.4f} USD so far" if self.name == "comparisons" else ""
-        return f"{self.name}: {self.done}{total} ({rate:.0f}/s{left}{cost})"
+        return f"{self.name}: {self.done}{total}{self.failures()} ({rate:.0f}/s{left}{cost})"
+
+    def failures(self) -> str:
+        """The calls that failed, if there are any: each failed comparison takes up to three."""
+        return f", {self.failed} calls failed" if self.failed else ""
 
 
 class Narrator:
@@ -158,7 +163,7 @@ class Narrator:
                 self._advance(self._uploads)
             case CallbackAccepted(kind="comparison"):
                 self._comparisons.cost_usd += event.cost_usd
-                self._advance(self._comparisons)
+                self._advance(self._comparisons, failed=not event.judged)
             case CallbackAccepted():
                 self.say(_ending(event))
             case CallbackRejected():
@@ -171,16 +176,17 @@ class Narrator:
                 for line in _lines(event):
                     self.say(line)
 
-    def _advance(self, count: _Count) -> None:
+    def _advance(self, count: _Count, *, failed: bool = False) -> None:
         now = time.monotonic()
         if not count.began_at:
             count.began_at = count.shown_at = now
-        count.done += 1
+        count.done, count.failed = count.done + (not failed), count.failed + failed
         if self._progress is not None:
             if count.task is None:
                 count.task = self._progress.add_task(count.name, total=count.total, extra="")
             cost = f", {count.cost_usd:.4f} USD" if count.name == "comparisons" else ""
-            self._progress.update(count.task, completed=count.done, extra=f"{count.rate():.0f}/s{cost}")
+            extra = f"{count.rate():.0f}/s{cost}{count.failures()}"
+            self._progress.update(count.task, completed=count.done, extra=extra)
         elif count.done == count.total or now - count.shown_at >= PLAIN_EVERY:
             count.shown_at = now
             self.say(count.line())

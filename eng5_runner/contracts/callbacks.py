@@ -24,6 +24,10 @@ ProvidersName = Annotated[str, Field(pattern=r"^[\x20-\x7e]{1,200}$")]
 _MOST = 10**12
 
 
+# Keys of an error's `details`, our extension.
+IS_RETRYABLE, IS_INTERRUPTED = "is_retryable", "is_interrupted"
+
+
 class TokenUsage(WireModel):
     """Tokens that the model read and wrote for one comparison."""
 
@@ -33,7 +37,12 @@ class TokenUsage(WireModel):
 
 
 class ErrorDetail(WireModel):
-    """Why a comparison failed. Services may add codes; a stack trace that a service adds is not read."""
+    """Why a comparison failed. Services may add codes; a stack trace that a service adds is not read.
+
+    Attributes:
+        details: our extension: `is_retryable` is false where the same request would fail again; `is_interrupted` is
+            true where the service ended while the model was asked.
+    """
 
     error_code: str
     message: Lenient[str] = None
@@ -71,7 +80,8 @@ class ComparisonMetadata(WireModel):
         prompt_templates: name → sha256 of each prompt text that differs from the service's own.
         cassette: whether the judgement is a replay from the judgement cache; `replay_of` then says of what.
         repeat_index: our extension: how often the pair was compared before in this order, without retries.
-        cost_known: our extension: False if `cost_estimate` is not a price.
+        cost_known: our extension: False if the cost is not known; `cost_estimate` is then the most that it can be, or 0
+            if that is not known either.
         served_model: our extension: the model that the provider says it used, which can be a dated version.
         system_fingerprint: our extension: the provider's name for the state of its system.
     """

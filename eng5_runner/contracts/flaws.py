@@ -46,15 +46,18 @@ class _Fallback(NamedTuple):
 
 
 _USAGE = (_Fallback("prompt_tokens", _TOKENS, 0), _Fallback("completion_tokens", _TOKENS, 0))
-_FIELDS = (
-    _Fallback("provider", _TEXT, UNKNOWN),
-    _Fallback("model", _TEXT, UNKNOWN),
-    _Fallback("cost_estimate", _USD, 0.0),
-)
+_NAMES = (_Fallback("provider", _TEXT, UNKNOWN), _Fallback("model", _TEXT, UNKNOWN))
 
 
-def receive_comparison(raw: bytes) -> tuple[Received[LLMComparisonResult], tuple[str, ...]]:
+def receive_comparison(
+    raw: bytes, *, at_most_usd: float | None = None
+) -> tuple[Received[LLMComparisonResult], tuple[str, ...]]:
     """Parse a comparison result, and say which flaws it was accepted with.
+
+    Args:
+        raw: the message.
+        at_most_usd: the most that a call can cost, which stands for a cost that is missing or makes no sense; None if
+            it is not known, and then 0 stands for it.
 
     Returns:
         The message, with neutral values where its own make no sense, and one sentence for each flaw. No flaw shows a
@@ -72,7 +75,7 @@ def receive_comparison(raw: bytes) -> tuple[Received[LLMComparisonResult], tuple
         if _is_sound(received.data):
             return received, _hash_flaws(received.data.request_metadata.prompt_sha256)
         message, data = _json(raw, None)
-    flaws = tuple(_repair(message, data))
+    flaws = tuple(_repair(message, data, at_most_usd=at_most_usd))
     return _strict(json.dumps(message).encode()), flaws
 
 
@@ -107,10 +110,10 @@ def _json(raw: bytes, error: ValidationError | None) -> tuple[_Object, _Object]:
     return message, data
 
 
-def _repair(message: _Object, data: _Object) -> Iterator[str]:
+def _repair(message: _Object, data: _Object, *, at_most_usd: float | None) -> Iterator[str]:
     """Replace in place what makes no sense, and say so. Nothing that a run needs is made up."""
     yield from _replace(data, (_Fallback("request_id", _TEXT, message.get("event_id")),), instead="the event's id")
-    yield from _replace(data, _FIELDS)
+    yield from _replace(data, (*_NAMES, _Fallback("cost_estimate", _USD, at_most_usd or 0.0)))
     if not isinstance(data.get("token_usage"), dict):
         data["token_usage"] = {}
     yield from _replace(data["token_usage"], _USAGE)

@@ -79,7 +79,13 @@ Verdict = Foreign | Accepted | Repeated | Rejected
 
 
 def classify(
-    record: RawRecord, *, run_id: UUID, further: Sequence[UUID] = (), names: EssayNames, known: Mapping[str, str]
+    record: RawRecord,
+    *,
+    run_id: UUID,
+    further: Sequence[UUID] = (),
+    names: EssayNames,
+    known: Mapping[str, str],
+    at_most_usd: float | None = None,
 ) -> Verdict:
     """Decide what a record means for a run.
 
@@ -89,6 +95,7 @@ def classify(
         further: the UUIDs of the batches of further requests.
         names: the run's essays, by the names that the wire uses.
         known: key → fingerprint of the callbacks accepted so far.
+        at_most_usd: the most that one call of the judge can cost, if it is known.
     """
     batches = {str(batch): batch for batch in (run_id, *further)}
     if not any(batch.encode() in record.value for batch in batches):
@@ -98,7 +105,7 @@ def classify(
     if len(record.value) > LARGEST_MESSAGE_BYTES:
         return Rejected(f"it has {len(record.value)} bytes; a callback has at most {LARGEST_MESSAGE_BYTES}")
     try:
-        callback, flaws = _received(Topic(record.topic), record.value)
+        callback, flaws = _received(Topic(record.topic), record.value, at_most_usd=at_most_usd)
     except ValidationError as error:
         return Rejected(describe(error))
     except ValueError as error:
@@ -120,10 +127,13 @@ def _of_further(verdict: Accepted, batch: UUID) -> Accepted:
     return verdict._replace(key=key, batch_id=batch)
 
 
-def _received(topic: Topic, raw: bytes) -> tuple[Callback, tuple[str, ...]]:
+def _received(topic: Topic, raw: bytes, *, at_most_usd: float | None) -> tuple[Callback, tuple[str, ...]]:
     """The callback, and the flaws of a comparison that can be used all the same."""
     if topic is Topic.COMPARISON:
-        received, flaws = receive_comparison(raw)
+        received, flaws = receive_comparison(raw, at_most_usd=at_most_usd)
+        unknown = received.data.request_metadata.cost_known is False and not received.data.cost_estimate
+        if unknown and at_most_usd:
+            return received.data.model_copy(update={"cost_estimate": at_most_usd}), flaws
         return received.data, flaws
     return parse_callback(topic, raw).data, ()
 

@@ -81,6 +81,8 @@ class PreflightPassed(LedgerEvent):
         anchor_rows: the anchors that the service adds itself.
         comparison_at_most_usd: the most that one comparison can cost. Only set where the CJ service does not enforce
             the cost limit; the run then requests only as many comparisons as the limit pays for at this price.
+        call_at_most_usd: the most that one call of the judge can cost, in a run with a cost limit. It counts where a
+            message does not say in a credible way what a call cost.
     """
 
     type: Literal["PreflightPassed"] = "PreflightPassed"
@@ -88,6 +90,7 @@ class PreflightPassed(LedgerEvent):
     warnings: tuple[str, ...] = ()
     anchor_rows: tuple[AnchorRow, ...] = ()
     comparison_at_most_usd: float | None = None
+    call_at_most_usd: Annotated[float | None, Field(exclude_if=lambda usd: usd is None)] = None
 
 
 class EssayUploaded(LedgerEvent):

@@ -8,15 +8,7 @@ from datetime import UTC, datetime
 
 from eng5_runner.contracts.request import Provider
 from eng5_runner.contracts.services import ModelEntry
-from eng5_runner.judges.credentials import (
-    PLACES,
-    PLAIN_HTTP,
-    Place,
-    access_to,
-    install_command,
-    is_installed,
-    travels_readable,
-)
+from eng5_runner.judges.credentials import PLACES, PLAIN_HTTP, Place, access_to, travels_readable
 from eng5_runner.judges.manifest import USERS_FILE, Limits, Manifest, Model, built_in, users_own
 
 READY = "ready"
@@ -36,7 +28,6 @@ class KnownModel:
         key_set: whether the provider's key is in the environment.
         reachable: whether the environment has a key or an address for the provider.
         at_address: whether the provider's address has the model; a server of the user's own has those of the file.
-        installed: whether the provider's client library is installed.
         state: `ready`, or in a few words why a stack cannot call it.
         remedy: what to do about that; None if there is nothing to do.
     """
@@ -49,7 +40,6 @@ class KnownModel:
     key_set: bool = False
     reachable: bool = True
     at_address: bool = True
-    installed: bool = True
     state: str = READY
     remedy: str | None = None
 
@@ -96,7 +86,7 @@ def _at(provider: Provider, place: Place, *, own: Manifest, environ: Mapping[str
     limits = known.limits_of(provider)
     access = access_to(provider, environ, timeout_seconds=limits.timeout_seconds)
     own_server = access is not None and access.own_server
-    offered, installed = models_at(provider, own=own, own_server=own_server), is_installed(place)
+    offered = models_at(provider, own=own, own_server=own_server)
     for model in known.of(provider):
         state, remedy = READY, None
         if model.is_retired(datetime.now(UTC).date()):
@@ -111,8 +101,6 @@ def _at(provider: Provider, place: Place, *, own: Manifest, environ: Mapping[str
         elif model not in offered:
             state = "not on your server"
             remedy = f"{place.base_url} leads to a server of your own; {USERS_FILE} names its models"
-        elif not installed:
-            state, remedy = "not installed", install_command(place)
         yield KnownModel(
             entry=model.entry(attempts=limits.attempts),
             model=model,
@@ -122,7 +110,6 @@ def _at(provider: Provider, place: Place, *, own: Manifest, environ: Mapping[str
             key_set=bool(environ.get(place.key, "").strip()),
             reachable=access is not None,
             at_address=model in offered,
-            installed=installed,
             state=state,
             remedy=remedy,
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from ipaddress import ip_address
 from types import MappingProxyType
 from urllib.parse import urlsplit
@@ -23,31 +22,20 @@ class Place:
         key: the environment variable of its key.
         base_url: the environment variable of another address.
         url: its usual address.
-        library: the package of its client library.
-        extra: our extra that installs the library.
     """
 
     key: str
     base_url: str
     url: str
-    library: str
-    extra: str
 
 
 PLACES: Mapping[Provider, Place] = MappingProxyType({
-    Provider.OPENAI: Place(
-        "OPENAI_API_KEY", OPENAI_BASE_URL, "https://api.openai.com/v1", "openai", "judges-openai"
-    ),
-    Provider.OPENROUTER: Place(
-        "OPENROUTER_API_KEY", "ENG5_OPENROUTER_BASE_URL", "https://openrouter.ai/api/v1", "openai", "judges-openai"
-    ),
-    Provider.ANTHROPIC: Place(
-        "ANTHROPIC_API_KEY", "ENG5_ANTHROPIC_BASE_URL", "https://api.anthropic.com", "anthropic", "judges-anthropic"
-    ),
-    # Google's API in OpenAI's form: its own client library (google-genai 3) needs another tenacity than stamina does.
+    Provider.OPENAI: Place("OPENAI_API_KEY", OPENAI_BASE_URL, "https://api.openai.com/v1"),
+    Provider.OPENROUTER: Place("OPENROUTER_API_KEY", "ENG5_OPENROUTER_BASE_URL", "https://openrouter.ai/api/v1"),
+    Provider.ANTHROPIC: Place("ANTHROPIC_API_KEY", "ENG5_ANTHROPIC_BASE_URL", "https://api.anthropic.com"),
+    # Google's API in OpenAI's form.
     Provider.GOOGLE: Place(
-        "GEMINI_API_KEY", "ENG5_GOOGLE_BASE_URL", "https://generativelanguage.googleapis.com/v1beta/openai/", "openai",
-        "judges-openai",
+        "GEMINI_API_KEY", "ENG5_GOOGLE_BASE_URL", "https://generativelanguage.googleapis.com/v1beta/openai/"
     ),
 })  # fmt: skip
 
@@ -69,29 +57,17 @@ class Access:
     timeout_seconds: float
 
 
-def is_installed(place: Place) -> bool:
-    """Whether the provider's client library is installed."""
-    try:
-        return find_spec(place.library) is not None
-    except ModuleNotFoundError:  # the parent package is missing
-        return False
-
-
-def install_command(place: Place) -> str:
-    """The command that installs the provider's client library."""
-    return f"pip install 'eng5-runner[{place.extra}]'"
-
-
 def travels_readable(place: Place, environ: Mapping[str, str]) -> bool:
     """Whether key and essays would travel to the provider's address without encryption, and nobody has allowed it.
 
     An address on this machine needs no encryption.
     """
     url = environ.get(place.base_url, "").strip()
-    return bool(url) and not environ.get(PLAIN_HTTP) and not url.startswith("https://") and not _is_loopback(url)
+    return bool(url) and not environ.get(PLAIN_HTTP) and not url.startswith("https://") and not is_loopback(url)
 
 
-def _is_loopback(url: str) -> bool:
+def is_loopback(url: str) -> bool:
+    """Whether an address is one of this machine."""
     try:
         host = urlsplit(url).hostname or ""
         return host == "localhost" or ip_address(host).is_loopback

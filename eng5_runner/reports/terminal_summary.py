@@ -129,9 +129,7 @@ def _service(console: Console, artefact: Artefact) -> None:
 
 
 def _costs(costs: Costs) -> Table:
-    table = Table(
-        "provider", "model", "comparisons", "prompt tokens", "completion tokens", "USD", title="Cost", box=SIMPLE
-    )
+    table = Table("provider", "model", "calls", "prompt tokens", "completion tokens", "USD", title="Cost", box=SIMPLE)
     for row in costs.token_counts:
         counts = (str(count) for count in (row.comparisons, row.prompt_tokens, row.completion_tokens))
         table.add_row(escape(row.provider), escape(row.model), *counts, usd(row.usd))

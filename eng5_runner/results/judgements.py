@@ -85,7 +85,9 @@ def gather_evidence(inputs: Inputs, events: Iterable[Event], *, state: RunState)
             continue
         callback, envelope_id = _callback(event)
         if isinstance(callback, LLMComparisonResult):
-            row = comparison_row(callback, names, otherwise=envelope_id or state.spec.correlation_id)
+            row = comparison_row(
+                callback, names, cost_usd=event.cost_usd, otherwise=envelope_id or state.spec.correlation_id
+            )
             sources.note(callback.request_metadata)
             if isinstance(row, Comparison):
                 judged.append(row)
@@ -102,12 +104,15 @@ def gather_evidence(inputs: Inputs, events: Iterable[Event], *, state: RunState)
     )
 
 
-def comparison_row(result: LLMComparisonResult, names: EssayNames, *, otherwise: UUID) -> Comparison | FailedComparison:
+def comparison_row(
+    result: LLMComparisonResult, names: EssayNames, *, cost_usd: float, otherwise: UUID
+) -> Comparison | FailedComparison:
     """One comparison under the run's essay ids, as number 1 of its list.
 
     Args:
         result: what the provider says of it.
         names: the essays' names on the wire.
+        cost_usd: what counts as its cost.
         otherwise: the correlation id where the pair's own is no UUID.
 
     Raises:
@@ -128,7 +133,7 @@ def comparison_row(result: LLMComparisonResult, names: EssayNames, *, otherwise:
         "model": intern(result.model),
         "tokens_prompt": result.token_usage.prompt_tokens,
         "tokens_completion": result.token_usage.completion_tokens,
-        "cost_usd": result.cost_estimate,
+        "cost_usd": cost_usd,
         "started_at": instant(result.requested_at),
         "completed_at": instant(result.completed_at),
         "response_time_ms": usable(result.response_time_ms),

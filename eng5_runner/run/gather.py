@@ -107,9 +107,12 @@ def _events(polled: Polled, *, state: RunState, names: EssayNames, at: datetime)
     # Two records of one poll can repeat each other, and the state knows neither of them yet.
     known: ChainMap[str, str] = ChainMap({}, state.fingerprints)
     further = [request.batch_id for request in state.requests if request.batch_id is not None]
+    at_most = state.preflight.call_at_most_usd if state.preflight else None
     for record in polled.records:
         position = Position(topic=record.topic, partition=record.partition, offset=record.offset)
-        meaning = classify(record, run_id=state.spec.run_id, further=further, names=names, known=known)
+        meaning = classify(
+            record, run_id=state.spec.run_id, further=further, names=names, known=known, at_most_usd=at_most
+        )
         match meaning:
             case Foreign():
                 pass

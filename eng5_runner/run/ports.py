@@ -141,7 +141,8 @@ class Findings:
         warnings: what is not, but does not stop the run.
         remedies: what to do about a warning, by its text.
         rows: the anchors that the CJ service has.
-        comparison_at_most_usd: only if the CJ service keeps a cost limit with it.
+        comparison_at_most_usd: only if the CJ service does not keep the cost limit.
+        call_at_most_usd: the most that one call of the judge can cost, if it was looked up.
     """
 
     checks: list[str] = field(default_factory=list)
@@ -149,6 +150,7 @@ class Findings:
     remedies: dict[str, str] = field(default_factory=dict)
     rows: list[AnchorRow] = field(default_factory=list)
     comparison_at_most_usd: float | None = None
+    call_at_most_usd: float | None = None
 
     def warn(self, text: str, *, remedy: str) -> None:
         """Add a warning and what to do about it."""

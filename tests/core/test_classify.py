@@ -252,3 +252,22 @@ def test_a_rejection_never_shows_what_the_message_said():
     """It can hold an essay."""
     found = verdict(altered("winner", value="the secret text of an essay"))
     assert "secret" not in found.reason
+
+
+@pytest.mark.parametrize("price", [None, -1, 1e300, "free"])
+def test_a_price_that_makes_no_sense_counts_as_the_most_that_a_call_can_cost(price: object) -> None:
+    value = altered("cost_estimate", value=price)
+    record = RawRecord(topic=Topic.COMPARISON, partition=0, offset=0, value=value)
+    accepted = classify(record, run_id=RUN_ID, names=NAMES, known={}, at_most_usd=0.25)
+    assert isinstance(accepted, Accepted)
+    assert accepted.cost_usd == 0.25 and "cost_estimate" in accepted.note
+
+
+@pytest.mark.parametrize(("told", "counts"), [(0.0, 0.25), (0.1, 0.1)])
+def test_a_cost_that_the_service_does_not_know_counts_as_what_it_can_be_at_most(told: float, counts: float) -> None:
+    message = messages.comparison_message(RUN_ID, 1, PAIR, winner="Essay A")
+    message["data"]["cost_estimate"] = told
+    message["data"]["request_metadata"]["cost_known"] = False
+    record = RawRecord(topic=Topic.COMPARISON, partition=0, offset=0, value=messages.raw(message))
+    accepted = classify(record, run_id=RUN_ID, names=NAMES, known={}, at_most_usd=0.25)
+    assert isinstance(accepted, Accepted) and accepted.cost_usd == counts

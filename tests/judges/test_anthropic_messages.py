@@ -39,7 +39,7 @@ async def test_a_temperature_reaches_a_model_that_takes_one(tmp_path: Path) -> N
     [
         (anthropic_error(429, "rate_limit_error", retry_after="0"), "LLM_PROVIDER_RATE_LIMIT", 3),
         (anthropic_error(529, "overloaded_error", retry_after="0"), "LLM_PROVIDER_UNAVAILABLE", 3),
-        (anthropic_error(500, "api_error", retry_after="0"), "LLM_PROVIDER_API_ERROR", 3),
+        (anthropic_error(500, "api_error", retry_after="0"), "LLM_PROVIDER_API_ERROR", 1),
         (anthropic_error(401, "authentication_error"), "LLM_CONFIGURATION_ERROR", 1),
         (anthropic_error(403, "permission_error"), "LLM_CONFIGURATION_ERROR", 1),
         (anthropic_error(404, "not_found_error"), "LLM_CONFIGURATION_ERROR", 1),

@@ -34,7 +34,7 @@ def known(environ: dict[str, str]) -> dict[str, KnownModel]:
 def test_the_baseline_is_first_and_always_ready():
     first = next(iter(known_models({})))
     assert (first.entry, first.model, first.place) == (baseline_model(), None, None)
-    assert (first.state, first.remedy, first.reachable, first.installed) == ("ready", None, True, True)
+    assert (first.state, first.remedy, first.reachable) == ("ready", None, True)
     assert not first.is_retired
 
 

@@ -77,17 +77,6 @@ async def test_the_service_gives_the_same_figures(tmp_path: Path) -> None:
         assert {field: told[name][field] for field in entry} == entry
 
 
-@pytest.mark.parametrize("client", ["openai", "anthropic"])
-def test_a_client_that_is_not_installed_is_named_with_its_extra(tmp_path: Path, client: str) -> None:
-    """A module of that name that cannot be found: as if the extra had not been installed."""
-    (tmp_path / "sitecustomize.py").write_text(f"import sys\nsys.modules['{client}'] = None\n")
-    known = models(tmp_path, OPENAI_API_KEY=KEY, ANTHROPIC_API_KEY=KEY, PYTHONPATH=str(tmp_path))
-
-    lacking = known["gpt-6-luna" if client == "openai" else "claude-haiku-5-5"]
-    assert (lacking["state"], lacking["missing_extra"]) == ("not installed", f"judges-{client}")
-    assert f"judges-{client}" in lacking["remedy"]
-
-
 def recording(model: str, *, days: float) -> Recording:
     return Recording(
         provider="openai",

@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from eng5_runner.contracts.request import Provider
-from eng5_runner.judges.credentials import (
-    PLACES,
-    PLAIN_HTTP,
-    access_to,
-    install_command,
-    is_installed,
-    shown_address,
-    travels_readable,
-)
+from eng5_runner.judges.credentials import PLACES, PLAIN_HTTP, access_to, shown_address, travels_readable
 
 OPENAI = PLACES[Provider.OPENAI]
 OWN = "http://127.0.0.1:8080/v1"
@@ -48,14 +38,6 @@ def test_each_provider_has_variables_of_its_own():
     assert PLACES.keys() == set(Provider) - {Provider.MOCK}
     names = [name for place in PLACES.values() for name in (place.key, place.base_url)]
     assert len(set(names)) == len(names)
-
-
-@pytest.mark.parametrize("library", ["no_such_library", "no_such_package.library"])
-def test_a_library_that_is_not_there_is_named_by_its_extra(library):
-    place = replace(OPENAI, library=library)
-    assert not is_installed(place)
-    assert is_installed(replace(OPENAI, library="json"))
-    assert install_command(place) == "pip install 'eng5-runner[judges-openai]'"
 
 
 @pytest.mark.parametrize(

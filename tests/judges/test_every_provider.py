@@ -102,8 +102,11 @@ async def test_a_slow_answer_is_given_up_and_not_paid_again_unasked(tmp_path: Pa
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-async def test_what_is_not_of_the_api_s_form_is_asked_again(tmp_path: Path, provider: str) -> None:
+async def test_what_is_not_of_the_api_s_form_may_be_charged_and_is_not_asked_again_unasked(
+    tmp_path: Path, provider: str
+) -> None:
     said = in_turn(Said(body="<html>Bad gateway</html>"), good(provider))
     async with site(tmp_path, said, provider=provider) as at:
-        assert (await at.ask()).winner == "Essay B"
-        assert len(at.server.asked) == 2
+        failed = await at.fails()
+        assert (failed.error_code, failed.spent.cost) == ("LLM_PROVIDER_API_ERROR", None)
+        assert len(at.server.asked) == 1

@@ -78,11 +78,21 @@ async def test_one_rate_limit_holds_back_everybody(tmp_path: Path) -> None:
     assert min(one.at for one in later) - first.at >= 0.3
 
 
-@pytest.mark.parametrize("status", [500, 502, 503])
-async def test_a_broken_server_is_asked_again(tmp_path: Path, status: int) -> None:
+@pytest.mark.parametrize("status", [408, 429, 503, 529])
+async def test_a_server_that_says_that_it_has_not_answered_is_asked_again(tmp_path: Path, status: int) -> None:
     async with site(tmp_path, in_turn(openai_error(status, retry_after_ms="1"), chat())) as at:
         assert (await at.ask()).winner == "Essay B"
         assert len(at.server.asked) == 2
+
+
+@pytest.mark.parametrize("status", [500, 502, 504, 520])
+async def test_an_answer_that_a_gateway_may_have_lost_is_asked_for_again_only_by_who_counts_costs(
+    tmp_path: Path, status: int
+) -> None:
+    async with site(tmp_path, in_turn(openai_error(status, retry_after_ms="1"), chat())) as at:
+        failed = await at.fails()
+
+        assert (failed.spent.cost, failed.is_final, len(at.server.asked)) == (None, False, 1)
 
 
 @pytest.mark.parametrize(
@@ -90,13 +100,16 @@ async def test_a_broken_server_is_asked_again(tmp_path: Path, status: int) -> No
     [
         (openai_error(429, "rate_limit_exceeded", retry_after_ms="1"), "LLM_PROVIDER_RATE_LIMIT", 3),
         (openai_error(429, "insufficient_quota"), "LLM_COST_LIMIT_EXCEEDED", 1),
-        (openai_error(500, retry_after_ms="1"), "LLM_PROVIDER_API_ERROR", 3),
+        (openai_error(408, retry_after_ms="1"), "LLM_PROVIDER_API_ERROR", 3),
         (openai_error(503, retry_after_ms="1"), "LLM_PROVIDER_UNAVAILABLE", 3),
         (openai_error(401, "invalid_api_key"), "LLM_CONFIGURATION_ERROR", 1),
         (openai_error(403), "LLM_CONFIGURATION_ERROR", 1),
+        (openai_error(403, message="Your input was flagged"), "LLM_INVALID_RESPONSE", 1),
         (openai_error(404, "model_not_found"), "LLM_CONFIGURATION_ERROR", 1),
         (openai_error(400, "unsupported_value", param="temperature"), "LLM_CONFIGURATION_ERROR", 1),
         (openai_error(400, "context_length_exceeded", param="messages"), "LLM_CONTENT_TOO_LONG", 1),
+        (openai_error(400, 400, type="exceed_context_size_error"), "LLM_CONTENT_TOO_LONG", 1),
+        (openai_error(400, 400, message="This model's maximum context length is 4096."), "LLM_CONTENT_TOO_LONG", 1),
         (openai_error(400), "LLM_PROVIDER_API_ERROR", 1),
     ],
 )
@@ -108,6 +121,7 @@ async def test_each_error_has_its_code(tmp_path: Path, said: Said, code: str, at
         assert str(said.status) in failed.message
         assert len(at.server.asked) == attempts
         assert (failed.spent.prompt_tokens, failed.spent.cost) == (0, 0.0)
+        assert failed.is_final == (attempts == 1)
 
 
 async def test_an_unsupported_parameter_is_named(tmp_path: Path) -> None:

@@ -85,7 +85,8 @@ async def test_each_comparison_is_accepted_once_and_taken_by_one_worker(store: S
 async def test_a_living_worker_keeps_what_it_has_and_a_dead_one_s_goes_to_the_next(store: Store) -> None:
     async with worker(store) as dead, worker(store) as alive:
         await asyncio.gather(*(dead.accepted.add(entry()) for _ in range(5)))
-        held = {each.queue_id for each in await dead.take(5, leased=())}
+        begun = await dead.take(5, leased=())
+        held = {each.queue_id for each in begun}
         assert await alive.take(5, leased=()) == []
         await die(store, llm_comparisons)
         await dead.renew(held)  # it was not dead
@@ -97,6 +98,7 @@ async def test_a_living_worker_keeps_what_it_has_and_a_dead_one_s_goes_to_the_ne
                 taken = await alive.take(5, leased=())
                 await asyncio.sleep(0.1)
         assert {each.queue_id for each in taken} == held
+        assert not any(each.was_begun for each in begun) and all(each.was_begun for each in taken)
 
 
 async def test_after_a_start_of_the_database_everybody_gets_to_renew_before_anybody_takes(database: Database) -> None:
@@ -130,7 +132,7 @@ async def test_what_a_worker_has_without_knowing_it_is_not_renewed_and_is_taken(
         before = await store.row(select(llm_comparisons.c.lease_until))
         await record.renew(())
         assert await store.row(select(llm_comparisons.c.lease_until)) == before
-        assert await record.take(5, leased=()) == [lost]
+        assert [each.queue_id for each in await record.take(5, leased=())] == [lost.queue_id]
 
 
 async def test_a_commit_whose_answer_is_lost_is_found_done(database: Database) -> None:

@@ -151,7 +151,9 @@ def call(first: str, second: str, winner: str | None, *, number: int = 0, **chan
         | about,
     }
     result = LLMComparisonResult.model_validate(told | outcome | changes)
-    return comparison_row(result, EssayNames({first: first, second: second}, {}), otherwise=RUN_ID)
+    return comparison_row(
+        result, EssayNames({first: first, second: second}, {}), cost_usd=result.cost_estimate, otherwise=RUN_ID
+    )
 
 
 def calls(*verdicts: str, **changes: Any) -> list[Call]:

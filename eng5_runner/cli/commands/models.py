@@ -47,12 +47,10 @@ def list_models(*, provider: str | None, json_lines: bool) -> int:
 def _facts(one: KnownModel) -> dict[str, object]:
     """The entry of `GET /api/v1/models`, and beside it what it needs here. Of a key its name alone."""
     key = None if one.place is None else {"variable": one.place.key, "set": one.key_set}
-    extra = None if one.place is None or one.installed else one.place.extra
     return one.entry.model_dump(mode="json") | {
         "state": one.state,
         "remedy": one.remedy,
         "key": key,
-        "missing_extra": extra,
         "origin": "own" if one.own else "built-in",
         "price": _price(one.model),
     }

@@ -78,6 +78,7 @@ async def preflight(
         total.warnings += [_with_remedy(text, findings.remedies) for text in findings.warnings]
         total.rows += findings.rows
         total.comparison_at_most_usd = total.comparison_at_most_usd or findings.comparison_at_most_usd
+        total.call_at_most_usd = total.call_at_most_usd or findings.call_at_most_usd
     yield [
         PreflightPassed(
             at=ports.clock.now(),
@@ -85,6 +86,7 @@ async def preflight(
             warnings=tuple(total.warnings),
             anchor_rows=tuple(total.rows),
             comparison_at_most_usd=total.comparison_at_most_usd,
+            call_at_most_usd=total.call_at_most_usd,
         )
     ]
 

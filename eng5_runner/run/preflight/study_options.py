@@ -58,6 +58,7 @@ async def check_study_options(
         return findings
     service_keeps_limit = _COST in supported
     at_most = await _call_at_most(spec, inputs=inputs, texts=texts, models=models, needed=not service_keeps_limit)
+    findings.call_at_most_usd = at_most
     if at_most and not service_keeps_limit:
         findings.checks.clear()
         findings.warn(

@@ -13,12 +13,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
+from itertools import count
 from uuid import UUID, uuid5
 
 import structlog
 from pydantic import ValidationError
 
-from eng5_runner.contracts.callbacks import LLMComparisonResult
+from eng5_runner.contracts.callbacks import IS_INTERRUPTED, IS_RETRYABLE, LLMComparisonResult
 from eng5_runner.contracts.services import ComparisonBody, ModelEntry, PromptBlock
 from eng5_runner.contracts.stopping import PRECISE_ENOUGH, CostStop, Look
 from eng5_runner.contracts.topics import ComparisonEnvelope, Topic
@@ -163,12 +164,12 @@ class BatchRun:
         self._recall(earlier)
         waves: list[Sequence[Pair]] = []
         looks: list[Look] = []
-        failed, wanted = 0, self._batch.plan.budget
+        wanted = self._batch.plan.budget
         while pairs := await self._pairs(waves):
             waves.append(pairs)
             if not await self._wave(len(waves) - 1, pairs):
                 break
-            failed += sum(self._needs(len(waves) - 1, place, attempt=ATTEMPTS) for place in range(len(pairs)))
+            failed = sum(result.winner is None for result in self._last().values())
             if beyond_hope(failed, wanted=wanted):
                 break
             seen = await self._look(waves)
@@ -212,10 +213,11 @@ class BatchRun:
 
     async def _wave(self, number: int, pairs: Sequence[Pair]) -> bool:
         """Compare a wave's pairs, and retry failed ones. False if the cost limit did not allow all of it."""
-        for attempt in range(ATTEMPTS):
-            keys = [
-                (number, place, attempt) for place in range(len(pairs)) if self._needs(number, place, attempt=attempt)
-            ]
+        for attempt in count():
+            places = [place for place in range(len(pairs)) if self._needs(number, place, attempt=attempt)]
+            if not places:
+                return True
+            keys = [(number, place, attempt) for place in places]
             new = [self._new(key, pairs[key[1]]) for key in keys if key not in self._asked]
             if new:
                 await self._repository.add(self._batch.number, new)
@@ -223,14 +225,16 @@ class BatchRun:
             await self._until_answered([self._asked[key] for key in keys])
             if self._spend_limit.refused:
                 return False
-        return True
+        raise AssertionError("a pair has few attempts")
 
     def _needs(self, wave: int, place: int, *, attempt: int) -> bool:
-        """Whether a pair needs this attempt: the first one always, a retry after a failure."""
-        if attempt == 0:
-            return True
-        last = self._asked.get((wave, place, attempt - 1))
-        return last is not None and self._results[last.correlation_id].winner is None
+        """Whether a pair needs this attempt: the first one always, a retry after a failure that it can help against.
+
+        An attempt that the provider's end interrupted does not count: it says nothing about the question.
+        """
+        earlier = [self._asked.get((wave, place, number)) for number in range(attempt)]
+        answers = [self._results[each.correlation_id] for each in earlier if each is not None]
+        return len(answers) == attempt and may_ask(answers)
 
     def _new(self, key: tuple[int, int, int], pair: Pair) -> PairAttempt:
         wave, place, attempt = key
@@ -316,6 +320,18 @@ class BatchRun:
                 comparisons_wanted=wanted,
             )
         return Outcome(results=results, callbacks=len(self._results), wanted=wanted, looks=tuple(looks), cost_stop=stop)
+
+
+def may_ask(answers: Sequence[LLMComparisonResult]) -> bool:
+    """Whether a pair may be asked after these answers, in their order: it has none, or another attempt can help."""
+    if not answers:
+        return True
+    errors = [answer.error_detail for answer in answers if answer.error_detail is not None]
+    if len(errors) < len(answers):
+        return False
+    details = [error.details or {} for error in errors]
+    counted = [each for each in details if each.get(IS_INTERRUPTED) is not True]
+    return details[-1].get(IS_RETRYABLE) is not False and len(counted) < ATTEMPTS
 
 
 def read_result(raw: bytes) -> LLMComparisonResult | None:

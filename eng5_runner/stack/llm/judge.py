@@ -33,7 +33,7 @@ class Spent:
     Attributes:
         prompt_tokens: read.
         completion_tokens: written.
-        cost: USD; None if it is not known.
+        cost: USD; None if it is not known, and then the most that the call can cost counts.
     """
 
     prompt_tokens: int = 0
@@ -50,13 +50,28 @@ class Served:
 
 
 class JudgeFailed(Exception):
-    """There is no verdict; the code is one of the contract's `LLM_…` codes."""
+    """There is no verdict; the code is one of the contract's `LLM_…` codes.
 
-    def __init__(self, error_code: str, message: str, *, spent: Spent | None = None) -> None:
+    Attributes:
+        is_final: whether the same question would fail again.
+        is_interrupted: whether the service ended while the question was under way.
+    """
+
+    def __init__(
+        self,
+        error_code: str,
+        message: str,
+        *,
+        spent: Spent | None = None,
+        is_final: bool = False,
+        is_interrupted: bool = False,
+    ) -> None:
         super().__init__(message)
         self.error_code = error_code
         self.message = message
         self.spent = spent or Spent()
+        self.is_final = is_final
+        self.is_interrupted = is_interrupted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +84,7 @@ class Question:
         overrides: the client's settings of the judge.
         repeat_index: 0 for the first comparison of a pair in this order; each repeat needs an answer of its own.
         request_id: the queue id.
+        was_begun: whether an earlier process may have asked it and ended before the answer was stored.
     """
 
     prompt: str
@@ -76,6 +92,7 @@ class Question:
     overrides: LLMConfigOverrides
     repeat_index: int
     request_id: str
+    was_begun: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

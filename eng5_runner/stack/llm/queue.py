@@ -45,12 +45,14 @@ class Entry:
         body: the request.
         prompt_sha256: of the exact prompt text.
         requested_at: when it was accepted (UTC).
+        was_begun: whether a worker took it before, and did not store an outcome.
     """
 
     queue_id: str
     body: ComparisonBody
     prompt_sha256: str
     requested_at: datetime
+    was_begun: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,9 +147,8 @@ class QueueRepository:
             leased: the queue ids of the comparisons that this worker holds already.
         """
         table = llm_comparisons
-        rows = await self._store.rows(
-            taking(table, key=table.c.queue_id, where=_open(), leased=leased, worker=self.worker, at_most=at_most)
-        )
+        taken = taking(table, key=table.c.queue_id, where=_open(), leased=leased, worker=self.worker, at_most=at_most)
+        rows = await self._store.rows(taken.values(taken=table.c.taken + 1))
         entries = []
         for row in sorted(rows, key=lambda row: row.number):
             try:
@@ -190,6 +191,7 @@ def _entry(row: Row[Any]) -> Entry:
         body=ComparisonBody.model_validate_json(row.body, extra="ignore"),
         prompt_sha256=row.prompt_sha256,
         requested_at=datetime.fromisoformat(row.requested_at),
+        was_begun=row.taken > 1,
     )
 
 

@@ -10,6 +10,7 @@ import orjson
 from pydantic import JsonValue, ValidationError
 
 from eng5_runner.contracts.base import describe
+from eng5_runner.contracts.callbacks import IS_INTERRUPTED, IS_RETRYABLE
 from eng5_runner.contracts.published import (
     PublishedComparison,
     PublishedComparisonMetadata,
@@ -19,6 +20,7 @@ from eng5_runner.contracts.published import (
 from eng5_runner.contracts.request import Provider
 from eng5_runner.contracts.services import ComparisonBody, ModelEntry
 from eng5_runner.contracts.topics import ComparisonEnvelope
+from eng5_runner.judges.cost_bound import call_at_most_usd, prompt_bytes
 from eng5_runner.judges.templates import templates_in, text_sha256
 from eng5_runner.stack.llm.judge import JudgeEntry, JudgeFailed, Question, Served, Spent, Verdict
 from eng5_runner.stack.llm.queue import Entry
@@ -46,6 +48,7 @@ def question_of(entry: Entry) -> Question:
         overrides=body.llm_config_overrides,
         repeat_index=repeat_index(body),
         request_id=entry.queue_id,
+        was_begun=entry.was_begun,
     )
 
 
@@ -102,7 +105,7 @@ def success(entry: Entry, *, model: ModelEntry, verdict: Verdict, response_secon
         model=model.model_id,
         response_time_ms=round(1000 * response_seconds),
         token_usage=_usage(verdict),
-        cost_estimate=verdict.cost or 0.0,
+        cost_estimate=_cost(entry, model, cost=verdict.cost),
         requested_at=entry.requested_at,
         completed_at=datetime.now(UTC),
         request_metadata=_hashed(entry),
@@ -113,8 +116,14 @@ def success(entry: Entry, *, model: ModelEntry, verdict: Verdict, response_secon
     return _message(entry, result, metadata=_known(verdict.cost) | metadata | replayed | _served(verdict.served))
 
 
-def failure(entry: Entry, failed: JudgeFailed, *, metadata: Metadata) -> bytes:
+def failure(entry: Entry, failed: JudgeFailed, *, metadata: Metadata, model: ModelEntry | None = None) -> bytes:
     """The message of a comparison that could not be made.
+
+    Args:
+        entry: the comparison.
+        failed: why, and what it cost.
+        metadata: about the texts that the judge was shown.
+        model: the model that was asked; None if none was.
 
     Raises:
         pydantic.ValidationError, TypeError: the comparison is unanswerable.
@@ -128,7 +137,10 @@ def failure(entry: Entry, failed: JudgeFailed, *, metadata: Metadata) -> bytes:
         timestamp=now,
         service=SERVICE,
         operation="comparison",
-        details={},
+        details={
+            **({IS_RETRYABLE: False} if failed.is_final else {}),
+            **({IS_INTERRUPTED: True} if failed.is_interrupted else {}),
+        },
     )
     result = PublishedComparison(
         request_id=entry.queue_id,
@@ -138,12 +150,34 @@ def failure(entry: Entry, failed: JudgeFailed, *, metadata: Metadata) -> bytes:
         model=overrides.model_override or "unknown",
         response_time_ms=round(1000 * (now - entry.requested_at).total_seconds()),
         token_usage=_usage(failed.spent),
-        cost_estimate=failed.spent.cost or 0.0,
+        cost_estimate=_cost(entry, model, cost=failed.spent.cost),
         requested_at=entry.requested_at,
         completed_at=now,
         request_metadata=_hashed(entry),
     )
     return _message(entry, result, metadata=_known(failed.spent.cost) | metadata)
+
+
+def refused_by_broker(entry: Entry, raw: bytes, *, reason: str) -> bytes:
+    """The message of a comparison whose result the broker does not take; it costs what the result says."""
+    told = ComparisonEnvelope.model_validate_json(raw, extra="ignore").data
+    spent = Spent(
+        prompt_tokens=told.token_usage.prompt_tokens,
+        completion_tokens=told.token_usage.completion_tokens,
+        cost=told.cost_estimate,
+    )
+    metadata: Metadata = {} if told.request_metadata.cost_known is None else {"cost_known": False}
+    # The same result would come again.
+    return failure(entry, JudgeFailed("LLM_CONTENT_TOO_LONG", reason, spent=spent, is_final=True), metadata=metadata)
+
+
+def _cost(entry: Entry, model: ModelEntry | None, *, cost: float | None) -> float:
+    """USD; the most that the call can have cost if its cost is not known, and 0 if not even that is."""
+    if cost is not None or model is None:
+        return cost or 0.0
+    body = entry.body
+    most = call_at_most_usd(model, prompt_bytes=prompt_bytes(body.user_prompt), overrides=body.llm_config_overrides)
+    return float(most or 0)
 
 
 def _usage(spent: Verdict | Spent) -> PublishedTokenUsage:
@@ -160,7 +194,7 @@ def _hashed(entry: Entry) -> PublishedComparisonMetadata:
 
 
 def _known(cost: float | None) -> Metadata:
-    """Marks an unknown cost, which the contract can only write as 0."""
+    """Marks a cost that is not known: the contract has no place for none, or for the most that it can be."""
     return {} if cost is not None else {"cost_known": False}
 
 

@@ -34,6 +34,7 @@ from eng5_runner.stack.llm.results import (
     failure,
     metadata_of,
     question_of,
+    refused_by_broker,
     repeat_index,
     success,
     unanswerable,
@@ -204,9 +205,8 @@ class LLMProvider:
             await self._publisher.publish(topic, raw)
         except MessageRefused as refused:
             log.warning("a result was refused", queue_id=entry.queue_id, reason=str(refused))
-            failed = JudgeFailed("LLM_CONTENT_TOO_LONG", str(refused), spent=Spent(cost=None))
             with suppress(MessageRefused):  # the client asks again, and is refused
-                await self._publisher.publish(topic, failure(entry, failed, metadata={}))
+                await self._publisher.publish(topic, refused_by_broker(entry, raw, reason=str(refused)))
 
     async def _keep_leases(self) -> None:
         while True:
@@ -235,7 +235,7 @@ class LLMProvider:
             log.exception("a comparison failed", queue_id=entry.queue_id)
             self._judged.labels(_provider_of(entry.body), "failed").inc()
             failed = JudgeFailed("INTERNAL_ERROR", "internal error; see the log", spent=Spent(cost=None))
-            return failure(entry, failed, metadata={})
+            return failure(entry, failed, metadata={}, model=self._entry_for(entry.body).model)
 
     async def _judged_message(self, entry: Entry) -> bytes:
         """The message of a comparison's result."""
@@ -246,14 +246,14 @@ class LLMProvider:
             judge = self._entry_for(entry.body)
         except RequestRefused as refusal:  # queued by an earlier process that had another judge
             self._judged.labels(provider, "failed").inc()
-            return failure(entry, JudgeFailed(refusal.error_code, refusal.message), metadata={})
+            return failure(entry, JudgeFailed(refusal.error_code, refusal.message, is_final=True), metadata={})
         question = question_of(entry)
         metadata = metadata_of(judge, question)
         try:
             verdict = await judge.judge(question)
         except JudgeFailed as failed:
             self._judged.labels(provider, "failed").inc()
-            return failure(entry, failed, metadata=metadata)
+            return failure(entry, failed, metadata=metadata, model=judge.model)
         self._judged.labels(provider, "replayed" if verdict.replay_of else "judged").inc()
         return success(entry, model=judge.model, verdict=verdict, response_seconds=clock() - began, metadata=metadata)
 

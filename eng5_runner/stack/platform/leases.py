@@ -18,6 +18,7 @@ from sqlalchemy import Column, Double, Executable, Table, and_, or_, select, upd
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import ColumnElement
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.dml import ReturningUpdate
 from sqlalchemy.sql.expression import FunctionElement
 
 LEASE_SECONDS = 10.0
@@ -74,7 +75,7 @@ def lease() -> ColumnElement[float]:
 
 def taking(
     table: Table, *, key: Column[KeyT], where: ColumnElement[bool], leased: Collection[KeyT], worker: str, at_most: int
-) -> Executable:
+) -> ReturningUpdate[Any]:
     """The statement that leases the oldest free rows and returns them. It can safely be executed twice.
 
     Two workers at the same time skip each other's rows. SQLite has one writer at a time anyway.

@@ -29,9 +29,11 @@ _STEPS: Mapping[int, Sequence[str]] = MappingProxyType(
             )
             """,
         ),
+        # A comparison that a worker had taken when it ended may be paid for.
+        3: ("ALTER TABLE llm_comparisons ADD COLUMN taken INTEGER DEFAULT 0 NOT NULL",),
     }
 )
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 # Any number will do that all versions of the stack have in common.
 _LOCK_NUMBER = 3_135_650_927
 

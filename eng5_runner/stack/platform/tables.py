@@ -44,7 +44,7 @@ content = Table(
 )
 
 # The provider's queue. `body` goes when the outcome is there: a prompt holds two essays. Who judges a comparison holds
-# it under a lease.
+# it under a lease. `taken`: how often a worker took it.
 llm_comparisons = Table(
     "llm_comparisons",
     schema,
@@ -57,6 +57,7 @@ llm_comparisons = Table(
     Column("requested_at", String(40), nullable=False),
     Column("outcome", LargeBinary),
     *_lease(),
+    Column("taken", Integer, nullable=False, server_default=text("0")),
     Index(
         "ix_llm_comparisons_open",
         "number",

@@ -107,11 +107,19 @@ def chat(
     )
 
 
-def openai_error(status: int, code: str | None = None, *, param: str | None = None, **headers: str) -> Said:
+def openai_error(
+    status: int,
+    code: str | int | None = None,
+    *,
+    type: str = "error",  # noqa: A002 - the field's name
+    param: str | None = None,
+    message: str = "",
+    **headers: str,
+) -> Said:
     """An error that repeats the key and the prompt, as real ones can."""
     told = {
-        "message": f"Incorrect API key provided: {KEY}. SECRET ESSAY",
-        "type": "error",
+        "message": f"{message} Incorrect API key provided: {KEY}. SECRET ESSAY",
+        "type": type,
         "param": param,
         "code": code,
     }

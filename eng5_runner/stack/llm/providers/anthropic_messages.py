@@ -1,39 +1,26 @@
-"""Models behind Anthropic's Messages API.
-
-The module imports the client library, and is imported only when such a model is called.
-"""
+"""Models behind Anthropic's Messages API."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import anthropic
-from anthropic.types import Message
-
+from eng5_runner.canonical import Json
 from eng5_runner.judges.answer_format import answer_schema
 from eng5_runner.judges.credentials import Access
 from eng5_runner.judges.manifest import Usage
-from eng5_runner.stack.llm.providers.protocol import (
-    Call,
-    End,
-    Reply,
-    by_status,
-    malformed,
-    served_by,
-    too_slow,
-    unreachable,
-)
+from eng5_runner.stack.llm.providers.post import JsonPost
+from eng5_runner.stack.llm.providers.protocol import Call, Reply, served_by
+from eng5_runner.stack.llm.providers.replies import IncredibleUsage, count, end_of, field, text_of
 
-_CUT = frozenset({"max_tokens", "model_context_window_exceeded"})
+_VERSION = "2026-10-21"
 
 
 class Messages:
     """A client of the API."""
 
     def __init__(self, access: Access) -> None:
-        self._client = anthropic.AsyncAnthropic(
-            api_key=access.key or "none-needed", base_url=access.url, max_retries=0, timeout=access.timeout_seconds
-        )
+        headers = {"Authorization": f"Bearer {access.key or 'none-needed'}", "anthropic-version": _VERSION}
+        self._post = JsonPost(f"{access.url.rstrip('/')}/v1/messages", headers)
 
     async def ask(self, call: Call) -> Reply:
         """One attempt.
@@ -41,21 +28,11 @@ class Messages:
         Raises:
             AttemptFailed: there is no answer.
         """
-        try:
-            message = await self._client.messages.create(**_request(call))
-        except anthropic.APITimeoutError:
-            raise too_slow() from None
-        except anthropic.APIConnectionError:
-            raise unreachable() from None
-        except anthropic.APIStatusError as error:
-            raise by_status(error.status_code, error.response.headers, reason=_reason(error.body)) from None
-        except (anthropic.AnthropicError, ValueError):  # not JSON, or not of the API's form
-            raise malformed() from None
-        return _reply(message)
+        return message_reply(await self._post.send(_request(call)))
 
     async def close(self) -> None:
         """Close its connections."""
-        await self._client.close()
+        await self._post.close()
 
 
 def _request(call: Call) -> dict[str, Any]:
@@ -73,35 +50,28 @@ def _request(call: Call) -> dict[str, Any]:
     if config:
         request["output_config"] = config
     if call.temperature is not None:
-        request["extra_body"] = {"temperature": call.temperature}
+        request["temperature"] = call.temperature
     return request
 
 
-def _reason(body: object) -> str | None:
-    error = body.get("error") if isinstance(body, dict) else None
-    kind = error.get("type") if isinstance(error, dict) else None
-    return kind if isinstance(kind, str) else None
+def message_reply(body: Json) -> Reply:
+    """The reply in the body of an answer, whatever its form.
+
+    >>> message_reply({"content": [{"type": "text", "text": "yes"}], "stop_reason": None})
+    Reply(text='yes', end=<End.DONE: 'done'>, usage=None, served=None)
+    """
+    content = field(body, "content")
+    text = None if content is None else text_of(content)
+    end = end_of(field(body, "stop_reason"), refused=False, readable=text is not None)
+    served = served_by(field(body, "model"))
+    return Reply(text=text or "", end=end, usage=_usage(field(body, "usage")), served=served)
 
 
-def _reply(message: Message) -> Reply:
-    """Check the form of the answer, as the client library does not: a gateway's HTML page arrives as text."""
-    content = getattr(message, "content", None)
-    if not isinstance(content, list) or message.stop_reason is None:
-        raise malformed()
-    text = "".join(block.text for block in content if getattr(block, "type", None) == "text")
-    end = End.DONE
-    if message.stop_reason == "refusal":
-        end = End.REFUSED
-    elif message.stop_reason in _CUT:
-        end = End.CUT
-    return Reply(text=text, end=end, usage=_usage(message), served=served_by(message.model))
-
-
-def _usage(message: Message) -> Usage | None:
-    told = getattr(message, "usage", None)
-    if told is None or not isinstance(told.input_tokens, int) or not isinstance(told.output_tokens, int):
+def _usage(usage: Json) -> Usage | None:
+    try:
+        plain, completion = count(usage, "input_tokens"), count(usage, "output_tokens")
+        read = count(usage, "cache_read_input_tokens", absent=0)
+        written = count(usage, "cache_creation_input_tokens", absent=0)
+    except IncredibleUsage:
         return None
-    read, written = told.cache_read_input_tokens or 0, told.cache_creation_input_tokens or 0
-    return Usage(
-        prompt=told.input_tokens + read + written, completion=told.output_tokens, cached=read, cache_written=written
-    )
+    return Usage(prompt=plain + read + written, completion=completion, cached=read, cache_written=written)

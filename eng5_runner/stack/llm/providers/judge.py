@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import math
 from datetime import UTC, datetime
-from decimal import Decimal
 
 import orjson
 import stamina
@@ -19,33 +18,42 @@ from eng5_runner.judges.manifest import Model, Usage
 from eng5_runner.judges.templates import RUBRIC, SYSTEM, text_sha256
 from eng5_runner.stack.llm.cache import JudgementCache, Recording
 from eng5_runner.stack.llm.judge import JudgeEntry, JudgeFailed, Question, Served, Spent, Verdict
-from eng5_runner.stack.llm.providers.connection import Connection
-from eng5_runner.stack.llm.providers.protocol import AttemptFailed, Call, End, Reply
+from eng5_runner.stack.llm.providers.protocol import AttemptFailed, Call, End, ProviderClient, Reply, Retry
 from eng5_runner.stack.llm.providers.rate_limiter import RateLimiter
 
 _CHARACTERS_PER_TOKEN = 4
 _USUAL_ANSWER_TOKENS = 300
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0
+# No tokenizer makes fewer tokens of a text, on average.
+_MOST_BYTES_PER_TOKEN = 32
 
 
 class ModelJudge:
     """One model of one provider."""
 
     def __init__(
-        self, model: Model, *, rate_limiter: RateLimiter, connection: Connection, cache: JudgementCache | None
+        self,
+        model: Model,
+        *,
+        client: ProviderClient,
+        own_server: bool,
+        rate_limiter: RateLimiter,
+        cache: JudgementCache | None,
     ) -> None:
         """Set the judge up.
 
         Args:
             model: the model that judges.
-            rate_limiter: shared by all models of the provider.
-            connection: to the provider, shared likewise.
+            client: of the provider, shared by all its models.
+            own_server: whether the provider's address is a server of the user's own.
+            rate_limiter: of the provider, shared likewise.
             cache: of earlier judgements; None to use no cache.
         """
         self.model = model
         self._entry = model.entry(attempts=rate_limiter.limits.attempts)
         self._rate_limiter = rate_limiter
-        self._connection = connection
+        self._client = client
+        self._own_server = own_server
         self._cache = cache
 
     def entry(self) -> JudgeEntry:
@@ -65,27 +73,34 @@ class ModelJudge:
         """
         refused = next(refusals(self._entry, question.overrides, today=datetime.now(UTC).date()), None)
         if refused is not None:
-            raise JudgeFailed("LLM_CONFIGURATION_ERROR", refused.for_clients())
+            raise JudgeFailed("LLM_CONFIGURATION_ERROR", refused.for_clients(), is_final=True)
         call = self._call(question)
         if self._cache is None:
-            return await self._ask(call)
-        own_server = self._connection.access.own_server
-        key = judgement_key(call, own_server=own_server, repeat_index=question.repeat_index)
+            return await self._ask(call, question)
+        key = judgement_key(call, own_server=self._own_server, repeat_index=question.repeat_index)
         judgement = await self._cache.find(key)
+        if judgement is not None and judgement.request_id == question.request_id:
+            return _paid(judgement)
         if judgement is not None:
             return _replayed(judgement)
-        verdict = await self._ask(call)
+        verdict = await self._ask(call, question)
         await self._cache.record(key, _recording(verdict, question, model=self.model))
         return verdict
 
-    async def _ask(self, call: Call) -> Verdict:
+    async def _ask(self, call: Call, question: Question) -> Verdict:
         """Ask the provider for a verdict.
 
         Raises:
             JudgeFailed: there is none.
         """
+        if question.was_begun:
+            message = "the service ended while the question was under way; it may be charged"
+            raise JudgeFailed("LLM_PROVIDER_UNAVAILABLE", message, spent=Spent(cost=None), is_interrupted=True)
         reply = await self._reply(call)
-        spent = self._spent(reply.usage)
+        spent = self._spent(reply, call)
+        if reply.end is End.UNREADABLE:
+            message = "the provider's answer is not of its API's form"
+            raise JudgeFailed("LLM_PROVIDER_API_ERROR", message, spent=spent)
         if reply.end is End.REFUSED:
             raise JudgeFailed("LLM_INVALID_RESPONSE", "the model refused to judge", spent=spent)
         if reply.end is End.CUT:
@@ -119,29 +134,37 @@ class ModelJudge:
     async def _reply(self, call: Call) -> Reply:
         limits = self._rate_limiter.limits
         tokens = math.ceil(len(call.system + call.prompt) / _CHARACTERS_PER_TOKEN) + _USUAL_ANSWER_TOKENS
-        client = await self._connection.client()
         attempts = stamina.retry_context(
             on=_wait, attempts=limits.attempts, timeout=None, wait_initial=_FIRST_WAIT, wait_max=_LONGEST_WAIT
         )
+        sent = False
+
+        async def ask() -> Reply:
+            nonlocal sent
+            sent = True
+            return await self._client.ask(call)
+
         try:
             async with asyncio.timeout(limits.patience_seconds):
                 async for attempt in attempts:
                     with attempt:
-                        return await self._rate_limiter.through(lambda: client.ask(call), tokens=tokens)
+                        sent = False
+                        return await self._rate_limiter.through(ask, tokens=tokens)
         except AttemptFailed as failed:
-            late = failed.error_code == "LLM_PROVIDER_TIMEOUT"  # it may have answered, and may charge
-            spent = Spent(cost=None) if late else None
-            raise JudgeFailed(failed.error_code, failed.message, spent=spent) from None
+            spent = Spent(cost=None) if failed.retry is Retry.CLIENT else None
+            is_final = failed.retry is Retry.NEVER
+            raise JudgeFailed(failed.error_code, failed.message, spent=spent, is_final=is_final) from None
         except TimeoutError:
             message = f"the provider gave no usable answer within {limits.patience_seconds:g} s"
-            # The last attempt may be charged.
-            raise JudgeFailed("LLM_PROVIDER_UNAVAILABLE", message, spent=Spent(cost=None)) from None
+            spent = Spent(cost=None) if sent else None  # an attempt that is under way may be charged
+            raise JudgeFailed("LLM_PROVIDER_UNAVAILABLE", message, spent=spent) from None
         raise AssertionError("an attempt returns or raises")
 
-    def _spent(self, usage: Usage | None) -> Spent:
-        if usage is None:
+    def _spent(self, reply: Reply, call: Call) -> Spent:
+        usage = reply.usage
+        if usage is None or not _is_credible(usage, reply=reply, call=call):
             return Spent(cost=None)
-        cost: Decimal | None = self.model.cost(usage)
+        cost = self.model.cost(usage)
         return Spent(
             prompt_tokens=usage.prompt,
             completion_tokens=usage.completion,
@@ -149,9 +172,15 @@ class ModelJudge:
         )
 
 
+def _is_credible(usage: Usage, *, reply: Reply, call: Call) -> bool:
+    """Whether a provider counts at least as many tokens as the texts must have."""
+    read, written = len((call.system + call.prompt).encode()), len(reply.text.encode())
+    return usage.prompt * _MOST_BYTES_PER_TOKEN >= read and usage.completion * _MOST_BYTES_PER_TOKEN >= written
+
+
 def _wait(error: Exception) -> bool | float:
     """Whether to try again; the seconds to wait, if the provider gives them."""
-    if not isinstance(error, AttemptFailed) or not error.again:
+    if not isinstance(error, AttemptFailed) or error.retry is not Retry.HERE:
         return False
     return True if error.wait is None else error.wait
 
@@ -172,6 +201,19 @@ def _recording(verdict: Verdict, question: Question, *, model: Model) -> Recordi
         prompt_sha256=text_sha256(question.prompt),
         served_model=served.model,
         system_fingerprint=served.fingerprint,
+    )
+
+
+def _paid(judgement: Recording) -> Verdict:
+    """The answer to this very question, which was kept before the service ended."""
+    return Verdict(
+        winner=judgement.winner,
+        justification=judgement.justification,
+        confidence=judgement.confidence,
+        prompt_tokens=judgement.prompt_tokens,
+        completion_tokens=judgement.completion_tokens,
+        cost=judgement.cost_usd,
+        served=Served(judgement.served_model, judgement.system_fingerprint),
     )
 
 

@@ -1,42 +1,27 @@
-"""Models behind OpenAI's Chat Completions API: OpenAI, OpenRouter, vLLM, Ollama, llama.cpp.
-
-The module imports the client library, and is imported only when such a model is called.
-"""
+"""Models behind OpenAI's Chat Completions API: OpenAI, OpenRouter, Google, vLLM, Ollama, llama.cpp."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-import openai
-from openai.types import CompletionUsage
-from openai.types.chat import ChatCompletion
-
+from eng5_runner.canonical import Json
 from eng5_runner.contracts.request import Provider
 from eng5_runner.judges.answer_format import SCHEMA_NAME, answer_schema
 from eng5_runner.judges.credentials import Access
 from eng5_runner.judges.manifest import Usage
-from eng5_runner.stack.llm.providers.protocol import (
-    Call,
-    End,
-    Reply,
-    by_status,
-    malformed,
-    served_by,
-    too_slow,
-    unreachable,
-)
-
-_ENDS = frozenset({"stop", "length", "content_filter"})
+from eng5_runner.stack.llm.providers.post import JsonPost
+from eng5_runner.stack.llm.providers.protocol import Call, Reply, served_by
+from eng5_runner.stack.llm.providers.replies import IncredibleUsage, count, end_of, field, text_of
 
 
 class Chat:
     """A client of one such server."""
 
     def __init__(self, access: Access) -> None:
-        self._client = openai.AsyncOpenAI(
-            api_key=access.key or "none-needed", base_url=access.url, max_retries=0, timeout=access.timeout_seconds
-        )
+        headers = {"Authorization": f"Bearer {access.key or 'none-needed'}"}
+        self._post = JsonPost(f"{access.url.rstrip('/')}/chat/completions", headers)
         self._own_server = access.own_server
 
     async def ask(self, call: Call) -> Reply:
@@ -45,22 +30,11 @@ class Chat:
         Raises:
             AttemptFailed: there is no answer.
         """
-        try:
-            completion = await self._client.chat.completions.create(**self._request(call))
-        except openai.APITimeoutError:
-            raise too_slow() from None
-        except openai.APIConnectionError:
-            raise unreachable() from None
-        except openai.APIStatusError as error:
-            reason = error.code or error.type
-            raise by_status(error.status_code, error.response.headers, reason=reason, param=error.param) from None
-        except (openai.OpenAIError, ValueError):  # not JSON, or not of the API's form
-            raise malformed() from None
-        return _reply(completion, call)
+        return chat_reply(await self._post.send(self._request(call)), provider=call.model.provider)
 
     async def close(self) -> None:
         """Close its connections."""
-        await self._client.close()
+        await self._post.close()
 
     def _request(self, call: Call) -> dict[str, Any]:
         openai_itself = call.model.provider is Provider.OPENAI and not self._own_server
@@ -81,46 +55,51 @@ class Chat:
         if call.verbosity is not None:
             request["verbosity"] = call.verbosity.value
         if call.model.provider is Provider.OPENROUTER:  # else it silently drops what a model does not take
-            request["extra_body"] = {"provider": {"require_parameters": True}, "usage": {"include": True}}
+            request |= {"provider": {"require_parameters": True}, "usage": {"include": True}}
         return request
 
 
-def _reply(completion: ChatCompletion, call: Call) -> Reply:
-    """Check the form of the answer, as the client library does not: a gateway's HTML page arrives as text."""
-    try:
-        choice = completion.choices[0]
-        text, refusal, end = choice.message.content, choice.message.refusal, choice.finish_reason
-    except (AttributeError, IndexError, TypeError):
-        raise malformed() from None
-    if end not in _ENDS or not isinstance(text, str | None):
-        raise malformed()
-    if refusal or end == "content_filter":
-        how, text = End.REFUSED, ""
-    else:
-        how = End.CUT if end == "length" else End.DONE
+def chat_reply(body: Json, *, provider: Provider) -> Reply:
+    """The reply in the body of an answer, whatever its form.
+
+    >>> chat_reply({"choices": [{"message": {"content": "yes"}, "finish_reason": "eos"}]}, provider=Provider.OPENAI)
+    Reply(text='yes', end=<End.DONE: 'done'>, usage=None, served=None)
+    """
+    choices = field(body, "choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    message = field(choice, "message")
+    text = text_of(field(message, "content"))
+    refused = bool(field(message, "refusal"))
+    is_message = isinstance(message, Mapping) and text is not None
+    end = end_of(field(choice, "finish_reason"), refused=refused, readable=is_message)
     return Reply(
         text=text or "",
-        end=how,
-        usage=_usage(completion.usage, provider=call.model.provider),
-        served=served_by(completion.model, completion.system_fingerprint),
+        end=end,
+        usage=_usage(field(body, "usage"), provider=provider),
+        served=served_by(field(body, "model"), field(body, "system_fingerprint")),
     )
 
 
-def _usage(usage: CompletionUsage | None, *, provider: Provider) -> Usage | None:
+def _usage(usage: Json, *, provider: Provider) -> Usage | None:
     """The tokens; Google's total holds the thinking, its completion does not; OpenRouter says what it charged."""
     try:
-        counts = usage and (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens)
-    except AttributeError:
+        prompt, completion = count(usage, "prompt_tokens"), count(usage, "completion_tokens")
+        total = count(usage, "total_tokens", absent=prompt + completion)
+        details = field(usage, "prompt_tokens_details")
+        cached, written = count(details, "cached_tokens", absent=0), count(details, "cache_write_tokens", absent=0)
+        billed = field(usage, "cost") if provider is Provider.OPENROUTER else None
+        if cached + written > prompt or not _is_price(billed):
+            return None
+    except IncredibleUsage:
         return None
-    if not usage or not counts or not all(type(count) is int and count >= 0 for count in counts):
-        return None
-    prompt, completion, total = counts
-    details = usage.prompt_tokens_details
-    cost = getattr(usage, "cost", None) if provider is Provider.OPENROUTER else None
     return Usage(
         prompt=prompt,
         completion=max(completion, total - prompt),
-        cached=(details and details.cached_tokens) or 0,
-        cache_written=(details and details.cache_write_tokens) or 0,
-        billed=Decimal(str(cost)) if isinstance(cost, int | float) and cost >= 0 else None,
+        cached=cached,
+        cache_written=written,
+        billed=None if billed is None else Decimal(str(billed)),
     )
+
+
+def _is_price(value: Json) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool) and value >= 0)

@@ -16,7 +16,12 @@ from eng5_runner.stack.llm.judge import Served
 _LONGEST_WAIT = 120.0
 _PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z_.]{0,63}")  # no digits: a key has some
 _SHOWABLE = re.compile(r"[\x20-\x7e]{1,200}")
-_OK_TO_ASK_AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+_TOO_LONG = re.compile(
+    r"context.?(length|size|window)|(prompt|input|request) is too (long|large)|too many tokens", re.IGNORECASE
+)
+_FLAGGED = re.compile(r"flagged|moderation|content.?(policy|filter)|safety", re.IGNORECASE)
+# The provider says that it has not answered: it is busy, or did not take the request.
+_NOT_ANSWERED = frozenset({408, 409, 425, 429, 503, 529})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +48,12 @@ class Call:
 
 
 class End(Enum):
-    """How an answer ended."""
+    """How an answer ended. An unreadable one is not of the API's form."""
 
     DONE = "done"
     CUT = "cut"
     REFUSED = "refused"
+    UNREADABLE = "unreadable"
 
 
 def served_by(model: object, fingerprint: object = None) -> Served | None:
@@ -59,12 +65,31 @@ def served_by(model: object, fingerprint: object = None) -> Served | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """A provider's answer; `usage` is None if the provider does not report it, and so is what it was `served` by."""
+    """A provider's answer.
+
+    Attributes:
+        usage: None if the answer does not say in a credible way what it took.
+        served: by which version of the model; None if the provider does not say.
+    """
 
     text: str
     end: End
     usage: Usage | None
     served: Served | None = None
+
+
+class Retry(Enum):
+    """Who asks again after a failed attempt.
+
+    Attributes:
+        HERE: this service; the attempt was not charged.
+        CLIENT: only the client, which counts costs: the attempt may have been charged.
+        NEVER: nobody; the same request would fail again. It was not charged.
+    """
+
+    HERE = "here"
+    CLIENT = "client"
+    NEVER = "never"
 
 
 class AttemptFailed(Exception):
@@ -73,24 +98,24 @@ class AttemptFailed(Exception):
     Attributes:
         error_code: the contract's.
         message: for people.
-        again: whether another attempt can help.
+        retry: who asks again, and so whether it may have been charged.
         wait: seconds until then, if the provider gives them.
         unhealthy: whether the provider itself failed; false if it is busy or the request is wrong.
     """
 
     def __init__(
-        self, error_code: str, message: str, *, again: bool = False, wait: float | None = None, unhealthy: bool = False
+        self, error_code: str, message: str, *, retry: Retry, wait: float | None = None, unhealthy: bool = False
     ) -> None:
         super().__init__(message)
         self.error_code = error_code
         self.message = message
-        self.again = again
+        self.retry = retry
         self.wait = wait
         self.unhealthy = unhealthy
 
 
 class ProviderClient(Protocol):
-    """What a judge needs of a provider's client library."""
+    """What a judge needs of a provider's client."""
 
     async def ask(self, call: Call) -> Reply:
         """One attempt.
@@ -107,52 +132,94 @@ class ProviderClient(Protocol):
 
 def unreachable() -> AttemptFailed:
     """The failure when no connection can be made."""
-    return AttemptFailed("LLM_PROVIDER_UNAVAILABLE", "the provider could not be reached", again=True, unhealthy=True)
-
-
-def too_slow() -> AttemptFailed:
-    """The failure when an attempt times out. It may be charged, so only the CJ service, which counts costs, retries."""
-    return AttemptFailed("LLM_PROVIDER_TIMEOUT", "the provider did not answer in time", unhealthy=True)
-
-
-def malformed() -> AttemptFailed:
-    """The failure when an answer is not of the API's form."""
     return AttemptFailed(
-        "LLM_PROVIDER_API_ERROR", "the provider's answer is not of its API's form", again=True, unhealthy=True
+        "LLM_PROVIDER_UNAVAILABLE", "the provider could not be reached", retry=Retry.HERE, unhealthy=True
     )
 
 
-def by_status(
-    status: int, headers: Mapping[str, str], *, reason: str | None, param: str | None = None
-) -> AttemptFailed:
+def too_slow() -> AttemptFailed:
+    """The failure when an attempt times out. The provider may have answered, and may charge."""
+    return AttemptFailed(
+        "LLM_PROVIDER_TIMEOUT", "the provider did not answer in time", retry=Retry.CLIENT, unhealthy=True
+    )
+
+
+def cut_off() -> AttemptFailed:
+    """The failure when the connection breaks after the request was sent."""
+    message = "the connection broke before the answer was whole; it may be charged"
+    return AttemptFailed("LLM_PROVIDER_UNAVAILABLE", message, retry=Retry.CLIENT, unhealthy=True)
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderError:
+    """What an error answer says.
+
+    Attributes:
+        reason: the provider's short name for the error, such as `context_length_exceeded`.
+        param: the parameter that the provider rejects.
+        message: the provider's words. They are searched, and never shown.
+    """
+
+    reason: str | None = None
+    param: str | None = None
+    message: str = ""
+
+    @classmethod
+    def of(cls, body: object) -> ProviderError:
+        """The error in a JSON body: under `error`, or the body itself."""
+        error = body.get("error", body) if isinstance(body, dict) else body
+        if isinstance(error, str):
+            return cls(message=error)
+        if not isinstance(error, dict):
+            return cls()
+        names = (error.get("code"), error.get("type"))  # a code that is a number is the status
+        return cls(
+            reason=next((name for name in names if isinstance(name, str) and name), None),
+            param=error["param"] if isinstance(error.get("param"), str) else None,
+            message=str(error.get("message") or ""),
+        )
+
+
+def by_status(status: int, headers: Mapping[str, str], *, error: ProviderError) -> AttemptFailed:
     """The failure of an HTTP status.
 
     Args:
-        status: from 400 on.
-        headers: of the answer.
-        reason: the provider's short name for the error, such as `context_length_exceeded`.
-        param: the parameter that the provider rejects.
+        status: any but 200.
+        headers: of the answer, whatever the case of their names.
+        error: the answer.
     """
-    reason, param = plain(reason), plain(param)
+    reason, param = plain(error.reason), plain(error.param)
     message = f"the provider answered {status}" + (f" {reason}" if reason else "") + (f" ({param})" if param else "")
-    if reason in ("insufficient_quota", "billing_error") or status == 402:  # noqa: PLR2004 - payment required
-        return AttemptFailed("LLM_COST_LIMIT_EXCEEDED", f"{message}: the account has no money or quota left")
-    if reason == "context_length_exceeded" or status == 413:  # noqa: PLR2004 - content too large
-        return AttemptFailed("LLM_CONTENT_TOO_LONG", f"{message}: the prompt is too long for the model")
-    if status in (401, 403):
-        return AttemptFailed("LLM_CONFIGURATION_ERROR", f"{message}: the key is not accepted")
-    if status == 404:  # noqa: PLR2004 - not found
-        return AttemptFailed("LLM_CONFIGURATION_ERROR", f"{message}: there is no such model, or the key may not use it")
+    final = _final(status, reason, param=param, text=f"{error.reason} {error.message}")
+    if final is not None:
+        code, why = final
+        return AttemptFailed(code, f"{message}{why}", retry=Retry.NEVER)
     wait = retry_after(headers)
     if status == 429:  # noqa: PLR2004 - too many requests
-        return AttemptFailed("LLM_PROVIDER_RATE_LIMIT", message, again=True, wait=wait)
-    if status in _OK_TO_ASK_AGAIN:
-        code = "LLM_PROVIDER_UNAVAILABLE" if status in (502, 503, 504, 529) else "LLM_PROVIDER_API_ERROR"
-        return AttemptFailed(code, message, again=True, wait=wait, unhealthy=True)
-    if status in (400, 422):
-        code = "LLM_CONFIGURATION_ERROR" if param or "unsupported" in reason else "LLM_PROVIDER_API_ERROR"
-        return AttemptFailed(code, message)
-    return AttemptFailed("LLM_PROVIDER_API_ERROR", message, unhealthy=status >= 500)  # noqa: PLR2004 - the server's own errors
+        return AttemptFailed("LLM_PROVIDER_RATE_LIMIT", message, retry=Retry.HERE, wait=wait)
+    code = "LLM_PROVIDER_UNAVAILABLE" if status in (502, 503, 504, 529) else "LLM_PROVIDER_API_ERROR"
+    # Any other error of the server: a gateway can lose an answer that the model behind it has given.
+    retry = Retry.HERE if status in _NOT_ANSWERED else Retry.CLIENT
+    return AttemptFailed(code, message, retry=retry, wait=wait, unhealthy=True)
+
+
+def _final(status: int, reason: str, *, param: str, text: str) -> tuple[str, str] | None:
+    """The code of a failure that another attempt does not help against, and what to add to its message."""
+    if reason in ("insufficient_quota", "billing_error") or status == 402:  # noqa: PLR2004 - payment required
+        return "LLM_COST_LIMIT_EXCEEDED", ": the account has no money or quota left"
+    if status in _NOT_ANSWERED or status >= 500:  # noqa: PLR2004 - the server's own errors
+        return None
+    if status == 413 or _TOO_LONG.search(text):  # noqa: PLR2004 - content too large
+        return "LLM_CONTENT_TOO_LONG", ": the prompt is too long for the model"
+    if status != 401 and _FLAGGED.search(text):  # noqa: PLR2004 - not authenticated
+        return "LLM_INVALID_RESPONSE", ": a filter of the provider refused the text"
+    if status in (401, 403):
+        return "LLM_CONFIGURATION_ERROR", ": the key is not accepted"
+    if status == 404:  # noqa: PLR2004 - not found
+        return "LLM_CONFIGURATION_ERROR", ": there is no such model at this address, or the key may not use it"
+    if param or "unsupported" in reason:
+        return "LLM_CONFIGURATION_ERROR", ""
+    return "LLM_PROVIDER_API_ERROR", ""
 
 
 def plain(name: str | None) -> str:

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import structlog
 
 from eng5_runner.judges.manifest import Limits
-from eng5_runner.stack.llm.providers.protocol import AttemptFailed, Reply, too_slow
+from eng5_runner.stack.llm.providers.protocol import AttemptFailed, End, Reply, too_slow
 
 log = structlog.get_logger(__name__)
 
@@ -90,7 +90,10 @@ class RateLimiter:
             except AttemptFailed as failed:
                 self._note(failed)
                 raise
-        self._failures = 0
+        if reply.end is End.UNREADABLE:
+            self._failed()
+        else:
+            self._failures = 0
         if reply.usage is not None:
             self._tokens.correct(reply.usage.prompt + reply.usage.completion - tokens)
         return reply
@@ -99,9 +102,15 @@ class RateLimiter:
         now = asyncio.get_running_loop().time()
         if failed.wait is not None:  # the provider is busy, so all calls wait
             self._busy_until = max(self._busy_until, now + failed.wait)
-        self._failures = self._failures + 1 if failed.unhealthy else 0
+        if failed.unhealthy:
+            self._failed()
+        else:
+            self._failures = 0
+
+    def _failed(self) -> None:
+        self._failures += 1
         if self._is_unhealthy():
-            self._paused_until = now + self.limits.pause_seconds
+            self._paused_until = asyncio.get_running_loop().time() + self.limits.pause_seconds
             log.warning(
                 "a provider failed too often and is not called for a while",
                 provider=self._provider,

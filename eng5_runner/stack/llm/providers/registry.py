@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import structlog
 
 from eng5_runner.contracts.request import Provider
 from eng5_runner.judges.catalogue import models_at
-from eng5_runner.judges.credentials import (
-    PLACES,
-    PLAIN_HTTP,
-    Place,
-    access_to,
-    install_command,
-    is_installed,
-    travels_readable,
-)
+from eng5_runner.judges.credentials import PLACES, PLAIN_HTTP, Access, Place, access_to, travels_readable
 from eng5_runner.judges.manifest import USERS_FILE, built_in, users_own
 from eng5_runner.stack.llm.cache import open_judgement_cache
 from eng5_runner.stack.llm.judge import JudgeEntry, offline_baseline
-from eng5_runner.stack.llm.providers.connection import Connection
+from eng5_runner.stack.llm.providers.anthropic_messages import Messages
 from eng5_runner.stack.llm.providers.judge import ModelJudge
+from eng5_runner.stack.llm.providers.openai_chat import Chat
+from eng5_runner.stack.llm.providers.protocol import ProviderClient
 from eng5_runner.stack.llm.providers.rate_limiter import RateLimiter
 
 log = structlog.get_logger(__name__)
+
+_CLIENTS: Mapping[Provider, Callable[[Access], ProviderClient]] = MappingProxyType({
+    Provider.OPENAI: Chat,
+    Provider.OPENROUTER: Chat,
+    Provider.GOOGLE: Chat,
+    Provider.ANTHROPIC: Messages,
+})  # fmt: skip
 
 
 @asynccontextmanager
@@ -49,28 +51,26 @@ async def open_judges(
         for provider, place in PLACES.items():
             limits = own.before(built_in()).limits_of(provider)
             access = access_to(provider, environ, timeout_seconds=limits.timeout_seconds)
-            if access is None or not _usable(provider, place, environ=environ):
+            if access is None or not _is_encrypted(provider, place, environ=environ):
                 continue
-            connection = Connection(provider, access)
-            opened.push_async_callback(connection.close)
+            client = _CLIENTS[provider](access)
+            opened.push_async_callback(client.close)
             rate_limiter = RateLimiter(limits, provider=provider.value)
             models = models_at(provider, own=own, own_server=access.own_server)
             if not models:
                 log.warning("a provider without models", provider=provider.value, remedy=f"name them in {USERS_FILE}")
             judges = (
-                ModelJudge(model, rate_limiter=rate_limiter, connection=connection, cache=cache) for model in models
+                ModelJudge(model, client=client, own_server=access.own_server, rate_limiter=rate_limiter, cache=cache)
+                for model in models
             )
             entries += [judge.entry() for judge in judges]
         yield tuple(entries)
 
 
-def _usable(provider: Provider, place: Place, *, environ: Mapping[str, str]) -> bool:
-    if travels_readable(place, environ):
+def _is_encrypted(provider: Provider, place: Place, *, environ: Mapping[str, str]) -> bool:
+    readable = travels_readable(place, environ)
+    if readable:
         log.warning(
             "a provider's address has no encryption", provider=provider.value, remedy=f"use https, or set {PLAIN_HTTP}"
         )
-        return False
-    installed = is_installed(place)
-    if not installed:
-        log.warning("a provider's client is not installed", provider=provider.value, remedy=install_command(place))
-    return installed
+    return not readable
