@@ -80,6 +80,7 @@ class ComparisonMetadata(WireModel):
         prompt_templates: name → sha256 of each prompt text that differs from the service's own.
         cassette: whether the judgement is a replay from the judgement cache; `replay_of` then says of what.
         repeat_index: our extension: how often the pair was compared before in this order, without retries.
+        answer_form: our extension: the form that the model was asked for, where its server does not take a schema.
         cost_known: our extension: False if the cost is not known; `cost_estimate` is then the most that it can be, or 0
             if that is not known either.
         served_model: our extension: the model that the provider says it used, which can be a dated version.
@@ -101,6 +102,7 @@ class ComparisonMetadata(WireModel):
     cassette: Lenient[bool] = None
     replay_of: Lenient[ReplayOf] = None
     repeat_index: Lenient[Annotated[int, Field(ge=0)]] = None
+    answer_form: Lenient[Literal["json", "text"]] = None
     cost_known: Lenient[bool] = None
     served_model: Lenient[ProvidersName] = None
     system_fingerprint: Lenient[ProvidersName] = None

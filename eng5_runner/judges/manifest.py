@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from enum import StrEnum
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
@@ -27,6 +28,14 @@ _PER = 1000
 _LONGEST_FILE = 1_000_000
 Positive = Annotated[int, Field(gt=0)]
 Usd = Annotated[Decimal, Field(ge=0)]
+
+
+class AnswerForm(StrEnum):
+    """What makes a model answer in the right form, the strictest first."""
+
+    SCHEMA = "schema"
+    JSON = "json"
+    TEXT = "text"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +115,8 @@ class Model(WireModel):
         temperature: whether it takes one; `without_reasoning`: only with the reasoning effort `none`.
         reasoning_efforts: the efforts that it takes.
         verbosities: the verbosities that it takes.
-        answers: what makes it answer in the right form: a schema, JSON mode, or the prompt alone (`text`).
+        answers: what makes it answer in the right form: a schema, JSON mode, or the prompt alone (`text`). None: a
+            schema; with a server of the user's own, the first of the three that the server takes.
         retires: the last day on which it answers.
     """
 
@@ -120,7 +130,7 @@ class Model(WireModel):
     temperature: Literal["always", "without_reasoning", "never"] = "always"
     reasoning_efforts: tuple[ReasoningEffort, ...] = ()
     verbosities: tuple[OutputVerbosity, ...] = ()
-    answers: Literal["schema", "json", "text"] = "schema"
+    answers: AnswerForm | None = None
     price: Price | None = None
     deprecated: bool = False
     retires: date | None = None
@@ -156,7 +166,7 @@ class Model(WireModel):
                 "temperature": self.temperature,
                 "reasoning_efforts": [effort.value for effort in self.reasoning_efforts],
                 "verbosities": [verbosity.value for verbosity in self.verbosities],
-                "answers": self.answers,
+                "answers": self.answers or AnswerForm.SCHEMA,
                 "attempts": attempts,
                 "answer_tokens": self.max_tokens,
                 "highest_cost_per_1k": price.highest() if price else None,

@@ -30,7 +30,8 @@ def show_summary(console: Console, artefact: Artefact, *, run_directory: Path) -
         _precision(console, artefact)
     _service(console, artefact)
     for judge in artefact.metadata.judges:
-        console.print(f"judge: {escape(judge.provider)} {escape(judge.model)} – {judge.kind}")
+        forms = f"; asked for {' and '.join(judge.answer_forms)}, as it takes no schema" if judge.answer_forms else ""
+        console.print(f"judge: {escape(judge.provider)} {escape(judge.model)} – {judge.kind}{forms}")
         if judge.changed is not None:
             console.print(f"warning: {judge.changed}", style="yellow", markup=False)
     costs = artefact.costs

@@ -36,13 +36,22 @@ class PromptSources:
     Attributes:
         systems: SHA-256 of each system prompt.
         templates: name and SHA-256 of each template that came with the service.
+        forms: provider, model and form of the answer, where a model was asked for a weaker form than a schema.
     """
 
     systems: set[str] = field(default_factory=set)
     templates: set[tuple[str, str]] = field(default_factory=set)
+    forms: set[tuple[str, str, str]] = field(default_factory=set)
 
-    def note(self, metadata: ComparisonMetadata) -> None:
+    def note(self, result: LLMComparisonResult) -> None:
         """Add what one call says."""
+        metadata = result.request_metadata
+        if metadata.answer_form:
+            self.forms.add((result.provider, result.model, metadata.answer_form))
+        self.note_texts(metadata)
+
+    def note_texts(self, metadata: ComparisonMetadata) -> None:
+        """Add the texts that one call says it was made with."""
         if metadata.system_prompt_sha256:
             self.systems.add(metadata.system_prompt_sha256)
         self.templates.update((metadata.prompt_templates or {}).items())
@@ -88,7 +97,7 @@ def gather_evidence(inputs: Inputs, events: Iterable[Event], *, state: RunState)
             row = comparison_row(
                 callback, names, cost_usd=event.cost_usd, otherwise=envelope_id or state.spec.correlation_id
             )
-            sources.note(callback.request_metadata)
+            sources.note(callback)
             if isinstance(row, Comparison):
                 judged.append(row)
             else:

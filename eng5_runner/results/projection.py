@@ -123,6 +123,8 @@ def _judge(provider: str, model: str, *, evidence: Evidence) -> JudgeIdentity:
         kind=BASELINE_KIND if model.startswith(BASELINE_MODEL_PREFIX) else MODEL_KIND,
         served=served or None,
         changed=change_of(model, served),
+        answer_forms=tuple(form for *judge, form in sorted(evidence.sources.forms) if judge == [provider, model])
+        or None,
     )
 
 

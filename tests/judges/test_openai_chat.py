@@ -12,7 +12,7 @@ import pytest
 from eng5_runner.stack.llm.judge import JudgeFailed
 from eng5_runner.stack.llm.providers.registry import open_judges
 from tests.support.judges.driver import environ_for, question, site
-from tests.support.judges.servers import GOOD, KEY, Said, chat, in_turn, openai_error, serving
+from tests.support.judges.servers import GOOD, KEY, Asked, Said, Script, chat, in_turn, openai_error, serving
 
 
 async def test_the_answer_and_its_price(tmp_path: Path) -> None:
@@ -213,3 +213,48 @@ async def test_google_s_thinking_is_paid_for(tmp_path: Path) -> None:
         verdict = await at.ask()
 
     assert verdict.completion_tokens == 700
+
+
+def taking(*forms: str) -> Script:
+    """A server that takes only these forms of the answer, and then answers in a code fence."""
+
+    def script(asked: Asked) -> Said:
+        form = asked.body.get("response_format", {"type": "text"})["type"]
+        return chat(f"```json\n{json.dumps(GOOD)}\n```") if form in forms else openai_error(400, "unsupported_value")
+
+    return script
+
+
+@pytest.mark.parametrize(
+    ("forms", "answers", "asked"),
+    [
+        (("json_schema", "json_object", "text"), "", ["json_schema"] * 4),
+        (("json_object", "text"), "", ["json_schema", "json_object", "json_object", "json_object", "json_object"]),
+        (("text",), "", ["json_schema", "json_object", None, None, None, None]),
+        (("text",), 'answers = "text"', [None] * 4),
+    ],
+)
+async def test_the_form_of_the_answer_is_negotiated_once_with_a_server_that_nothing_is_said_of(
+    tmp_path: Path, forms: tuple[str, ...], answers: str, asked: list[str | None]
+) -> None:
+    async with site(tmp_path, taking(*forms), model=answers) as at:
+        verdicts = [await at.ask() for _ in range(4)]
+
+        assert [each.body.get("response_format", {}).get("type") for each in at.server.asked] == asked
+        assert {verdict.winner for verdict in verdicts} == {"Essay B"}
+        weakest = None if answers or "json_schema" in forms else "json" if "json_object" in forms else "text"
+        assert {verdict.fallback for verdict in verdicts} == {weakest}
+
+
+async def test_a_form_that_the_file_names_is_not_negotiated(tmp_path: Path) -> None:
+    async with site(tmp_path, taking("text"), model='answers = "json"') as at:
+        assert (await at.fails()).error_code == "LLM_CONFIGURATION_ERROR"
+        assert len(at.server.asked) == 1
+
+
+async def test_an_unreadable_answer_is_shown_by_its_beginning_and_repeats_neither_essay_nor_key(tmp_path: Path) -> None:
+    async with site(
+        tmp_path, in_turn(chat("I\x1b[2J cannot decide between these two texts."), chat(f"No: {KEY}"))
+    ) as at:
+        assert 'it begins "I [2J cannot decide between these two texts."' in (await at.fails()).message
+        assert (await at.fails()).message.endswith('it begins "No:…"')

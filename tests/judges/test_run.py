@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.judges.driver import environ_for
 from tests.support.judges.moody import Moody
-from tests.support.judges.servers import KEY, serving
+from tests.support.judges.servers import KEY, Asked, Said, chat, openai_error, serving
 from tests.support.runner import Ran, artefact, newest, run
 from tests.support.small_study import build_study
 
@@ -79,3 +79,22 @@ def leave_no_key(tmp_path: Path, *runs: Ran) -> None:
     files = [path for folder in ("runs", "cache") for path in (tmp_path / folder).rglob("*") if path.is_file()]
     assert len(files) > 30
     assert [path for path in files if KEY.encode() in path.read_bytes()] == []
+
+
+async def test_a_model_that_holds_no_schema_is_understood_and_the_run_says_how_it_was_asked(tmp_path: Path) -> None:
+    build_study(tmp_path / "study")
+    verdict = '{"winner": "b", "justification": "Clear\nwords.", "confidence": "4",}'
+    said = f'<think>Hm, {{"winner": "Essay A"}}?</think>\n```json\n{verdict}\n```'
+
+    def script(asked: Asked) -> Said:
+        return chat(said) if "response_format" not in asked.body else openai_error(400, "unsupported_value")
+
+    async with serving(script) as server:
+        ran = await execute(tmp_path, environ_for(tmp_path, server.url, model=""), "--max-comparisons", 16)
+
+    assert ran.code == 0, ran.err
+    made = artefact(newest(tmp_path))
+    assert len(made["llm_comparisons"]) == 16 and made["failed_comparisons"] == []
+    assert {(one["winner_position"], one["confidence"]) for one in made["llm_comparisons"]} == {("B", 4)}
+    assert made["metadata"]["judges"][0]["answer_forms"] == ["text"]
+    assert "asked for text, as it takes no schema" in " ".join(ran.err.split())

@@ -274,7 +274,7 @@ def evidence(
     """These calls as all that came back; `metadata` is what the provider says of their prompts."""
     sources = PromptSources()
     for about in metadata:
-        sources.note(ComparisonMetadata.model_validate({"essay_a_id": "a", "essay_b_id": "b"} | about))
+        sources.note_texts(ComparisonMetadata.model_validate({"essay_a_id": "a", "essay_b_id": "b"} | about))
     return Evidence(
         judged=tuple(row for row in made if isinstance(row, Comparison)),
         failed=tuple(row for row in made if isinstance(row, FailedComparison)),

@@ -57,6 +57,9 @@ class JudgeIdentity(Part):
     """The versions that answered, the earliest first; absent where the provider does not name them."""
     changed: Text | None = None
     """That more than one version answered, in words; absent where it was one."""
+    answer_forms: tuple[Text, ...] | None = None
+    """The forms `json` or `text` that its server was asked for instead of a schema, which it does not take; absent
+    otherwise."""
 
     @property
     def is_baseline(self) -> bool:

@@ -17,6 +17,7 @@ from eng5_runner.contracts.callbacks import ReplayOf, Winner
 from eng5_runner.contracts.request import LLMConfigOverrides
 from eng5_runner.contracts.services import ModelEntry
 from eng5_runner.judges.catalogue import baseline_model
+from eng5_runner.judges.manifest import AnswerForm
 from eng5_runner.judges.prompts import unfenced
 from eng5_runner.stack.llm.baseline.prose import PROPERTIES, Text
 
@@ -108,6 +109,7 @@ class Verdict:
         cost: USD; None if it is not known.
         replay_of: the cached judgement that this repeats, without tokens and cost.
         served: by which version of the model; None if the provider does not say.
+        fallback: the form of the answer that the model was asked for, where its server does not take a schema.
     """
 
     winner: Winner
@@ -118,6 +120,7 @@ class Verdict:
     cost: float | None = 0.0
     replay_of: ReplayOf | None = None
     served: Served | None = None
+    fallback: AnswerForm | None = None
 
 
 Judge: TypeAlias = Callable[[Question], Awaitable[Verdict]]

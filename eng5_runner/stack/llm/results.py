@@ -71,7 +71,12 @@ _JUSTIFICATION_LENGTH = 500
 # By default a broker accepts messages of up to 1 MiB.
 _LONGEST_ERROR_BYTES = 512 * 1024
 # Keys that only this service may set.
-_OURS = frozenset({"system_prompt_sha256", "cassette", "replay_of", "cost_known", "served_model", "system_fingerprint"})
+_OURS = frozenset(
+    (
+        *("system_prompt_sha256", "cassette", "replay_of", "cost_known"),
+        *("served_model", "system_fingerprint", "answer_form"),
+    )
+)
 Metadata: TypeAlias = "dict[str, JsonValue]"
 
 
@@ -113,7 +118,9 @@ def success(entry: Entry, *, model: ModelEntry, verdict: Verdict, response_secon
     replayed: Metadata = {}
     if verdict.replay_of is not None:
         replayed = {"cassette": True, "replay_of": verdict.replay_of.model_dump(mode="json")}
-    return _message(entry, result, metadata=_known(verdict.cost) | metadata | replayed | _served(verdict.served))
+    form: Metadata = {} if verdict.fallback is None else {"answer_form": verdict.fallback}
+    metadata = _known(verdict.cost) | metadata | replayed | form | _served(verdict.served)
+    return _message(entry, result, metadata=metadata)
 
 
 def failure(entry: Entry, failed: JudgeFailed, *, metadata: Metadata, model: ModelEntry | None = None) -> bytes:

@@ -7,7 +7,7 @@ from typing import Any
 from eng5_runner.canonical import Json
 from eng5_runner.judges.answer_format import answer_schema
 from eng5_runner.judges.credentials import Access
-from eng5_runner.judges.manifest import Usage
+from eng5_runner.judges.manifest import AnswerForm, Usage
 from eng5_runner.stack.llm.providers.post import JsonPost
 from eng5_runner.stack.llm.providers.protocol import Call, Reply, served_by
 from eng5_runner.stack.llm.providers.replies import IncredibleUsage, count, end_of, field, text_of
@@ -37,7 +37,7 @@ class Messages:
 
 def _request(call: Call) -> dict[str, Any]:
     config: dict[str, Any] = {}
-    if call.model.answers == "schema":
+    if call.form is AnswerForm.SCHEMA:
         config["format"] = {"type": "json_schema", "schema": answer_schema()}
     if call.effort is not None:
         config["effort"] = call.effort.value

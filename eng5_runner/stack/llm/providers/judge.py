@@ -5,21 +5,27 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import orjson
 import stamina
+import structlog
 
 from eng5_runner.contracts.callbacks import ReplayOf
 from eng5_runner.contracts.request import LLMConfigOverrides
-from eng5_runner.judges.answer_format import UnreadableAnswer, answer_schema, read_answer
+from eng5_runner.judges.answer_format import answer_schema
 from eng5_runner.judges.compatibility import refusals
-from eng5_runner.judges.manifest import Model, Usage
+from eng5_runner.judges.credentials import Access
+from eng5_runner.judges.manifest import AnswerForm, Model, Usage
 from eng5_runner.judges.templates import RUBRIC, SYSTEM, text_sha256
+from eng5_runner.judges.verdicts import UnreadableAnswer, beginning, read_answer
 from eng5_runner.stack.llm.cache import JudgementCache, Recording
 from eng5_runner.stack.llm.judge import JudgeEntry, JudgeFailed, Question, Served, Spent, Verdict
 from eng5_runner.stack.llm.providers.protocol import AttemptFailed, Call, End, ProviderClient, Reply, Retry
 from eng5_runner.stack.llm.providers.rate_limiter import RateLimiter
+
+log = structlog.get_logger(__name__)
 
 _CHARACTERS_PER_TOKEN = 4
 _USUAL_ANSWER_TOKENS = 300
@@ -36,7 +42,7 @@ class ModelJudge:
         model: Model,
         *,
         client: ProviderClient,
-        own_server: bool,
+        access: Access,
         rate_limiter: RateLimiter,
         cache: JudgementCache | None,
     ) -> None:
@@ -45,7 +51,7 @@ class ModelJudge:
         Args:
             model: the model that judges.
             client: of the provider, shared by all its models.
-            own_server: whether the provider's address is a server of the user's own.
+            access: to the provider.
             rate_limiter: of the provider, shared likewise.
             cache: of earlier judgements; None to use no cache.
         """
@@ -53,7 +59,10 @@ class ModelJudge:
         self._entry = model.entry(attempts=rate_limiter.limits.attempts)
         self._rate_limiter = rate_limiter
         self._client = client
-        self._own_server = own_server
+        self._own_server = access.own_server
+        self._secret = access.key
+        self._form = model.answers or AnswerForm.SCHEMA
+        self._is_negotiable = access.own_server and model.answers is None
         self._cache = cache
 
     def entry(self) -> JudgeEntry:
@@ -108,7 +117,9 @@ class ModelJudge:
         try:
             answer = read_answer(reply.text)
         except UnreadableAnswer as unreadable:
-            raise JudgeFailed(unreadable.error_code, unreadable.message, spent=spent) from None
+            begins = beginning(reply.text, prompt=question.prompt, secret=self._secret)
+            message = f"{unreadable.message}; it begins {begins}" if reply.text.strip() else "the answer is empty"
+            raise JudgeFailed(unreadable.error_code, message, spent=spent) from None
         return Verdict(
             winner=answer.winner,
             justification=answer.justification,
@@ -117,6 +128,7 @@ class ModelJudge:
             completion_tokens=spent.completion_tokens,
             cost=spent.cost,
             served=reply.served,
+            fallback=None if self.model.answers or self._form is AnswerForm.SCHEMA else self._form,
         )
 
     def _call(self, question: Question) -> Call:
@@ -126,6 +138,7 @@ class ModelJudge:
             system=_system(overrides, question.prompt),
             prompt=question.prompt,
             max_tokens=overrides.max_tokens_override or self.model.max_tokens,
+            form=self._form,
             temperature=overrides.temperature_override,
             effort=overrides.reasoning_effort,
             verbosity=overrides.output_verbosity,
@@ -142,7 +155,7 @@ class ModelJudge:
         async def ask() -> Reply:
             nonlocal sent
             sent = True
-            return await self._client.ask(call)
+            return await self._negotiated(call)
 
         try:
             async with asyncio.timeout(limits.patience_seconds):
@@ -159,6 +172,31 @@ class ModelJudge:
             spent = Spent(cost=None) if sent else None  # an attempt that is under way may be charged
             raise JudgeFailed("LLM_PROVIDER_UNAVAILABLE", message, spent=spent) from None
         raise AssertionError("an attempt returns or raises")
+
+    async def _negotiated(self, call: Call) -> Reply:
+        """One attempt; while the server takes no form of the answer, the next form is tried.
+
+        Raises:
+            AttemptFailed: there is no answer.
+        """
+        while True:
+            form = self._form
+            try:
+                reply = await self._client.ask(replace(call, form=form))
+            except AttemptFailed as failed:
+                if not (failed.is_rejection and self._is_negotiable and form is not AnswerForm.TEXT):
+                    raise
+                if form is self._form:  # no other call has tried the next form meanwhile
+                    self._form = AnswerForm.JSON if form is AnswerForm.SCHEMA else AnswerForm.TEXT
+                    log.warning(
+                        "the server rejected a request; the next form of the answer is tried",
+                        model=self.model.id,
+                        rejected=form.value,
+                        tried=self._form.value,
+                    )
+            else:
+                self._is_negotiable = False
+                return reply
 
     def _spent(self, reply: Reply, call: Call) -> Spent:
         usage = reply.usage
@@ -256,6 +294,7 @@ def judgement_key(call: Call, *, own_server: bool, repeat_index: int) -> str:
         own_server: whether the address is a server of the user's own, whose model can have the name of another model.
         repeat_index: 0 for the first comparison of a pair in this order.
     """
+    answers = call.model.answers or AnswerForm.SCHEMA
     question = {
         "form": _FORM,
         "provider": call.model.provider.value,
@@ -267,8 +306,9 @@ def judgement_key(call: Call, *, own_server: bool, repeat_index: int) -> str:
         "temperature": None if call.temperature is None else float(call.temperature),
         "effort": call.effort,
         "verbosity": call.verbosity,
-        "answers": call.model.answers,
-        "schema": answer_schema() if call.model.answers == "schema" else None,
+        # As the user's file says it, not as a server takes it: that is not known before it is asked.
+        "answers": answers,
+        "schema": answer_schema() if answers is AnswerForm.SCHEMA else None,
         "repeat_index": repeat_index,
     }
     return hashlib.sha256(orjson.dumps(question, option=orjson.OPT_SORT_KEYS)).hexdigest()

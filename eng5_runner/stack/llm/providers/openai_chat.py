@@ -10,7 +10,7 @@ from eng5_runner.canonical import Json
 from eng5_runner.contracts.request import Provider
 from eng5_runner.judges.answer_format import SCHEMA_NAME, answer_schema
 from eng5_runner.judges.credentials import Access
-from eng5_runner.judges.manifest import Usage
+from eng5_runner.judges.manifest import AnswerForm, Usage
 from eng5_runner.stack.llm.providers.post import JsonPost
 from eng5_runner.stack.llm.providers.protocol import Call, Reply, served_by
 from eng5_runner.stack.llm.providers.replies import IncredibleUsage, count, end_of, field, text_of
@@ -43,10 +43,10 @@ class Chat:
             "messages": [{"role": "system", "content": call.system}, {"role": "user", "content": call.prompt}],
             "max_completion_tokens" if openai_itself else "max_tokens": call.max_tokens,
         }
-        if call.model.answers == "schema":
+        if call.form is AnswerForm.SCHEMA:
             schema = {"name": SCHEMA_NAME, "strict": True, "schema": answer_schema()}
             request["response_format"] = {"type": "json_schema", "json_schema": schema}
-        elif call.model.answers == "json":
+        elif call.form is AnswerForm.JSON:
             request["response_format"] = {"type": "json_object"}
         if call.temperature is not None:
             request["temperature"] = call.temperature

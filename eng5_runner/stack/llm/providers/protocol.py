@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Protocol
 
 from eng5_runner.contracts.request import OutputVerbosity, ReasoningEffort
-from eng5_runner.judges.manifest import Model, Usage
+from eng5_runner.judges.manifest import AnswerForm, Model, Usage
 from eng5_runner.stack.llm.judge import Served
 
 _LONGEST_WAIT = 120.0
@@ -22,6 +22,9 @@ _TOO_LONG = re.compile(
 _FLAGGED = re.compile(r"flagged|moderation|content.?(policy|filter)|safety", re.IGNORECASE)
 # The provider says that it has not answered: it is busy, or did not take the request.
 _NOT_ANSWERED = frozenset({408, 409, 425, 429, 503, 529})
+# The provider does not take the request as it is.
+_REJECTED = frozenset({400, 415, 422, 501})
+_FORM_PARAMETERS = ("response_format", "output_config", "json_schema")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +36,7 @@ class Call:
         system: the system prompt.
         prompt: the user prompt, exactly as it was hashed.
         max_tokens: the most tokens of the answer.
+        form: what makes the model answer in the right form.
         temperature: None for the model's default.
         effort: None for the model's default.
         verbosity: None for the model's default.
@@ -42,6 +46,7 @@ class Call:
     system: str
     prompt: str
     max_tokens: int
+    form: AnswerForm
     temperature: float | None
     effort: ReasoningEffort | None
     verbosity: OutputVerbosity | None
@@ -101,10 +106,18 @@ class AttemptFailed(Exception):
         retry: who asks again, and so whether it may have been charged.
         wait: seconds until then, if the provider gives them.
         unhealthy: whether the provider itself failed; false if it is busy or the request is wrong.
+        is_rejection: whether the server does not take the request as it is, perhaps because of the form of the answer.
     """
 
     def __init__(
-        self, error_code: str, message: str, *, retry: Retry, wait: float | None = None, unhealthy: bool = False
+        self,
+        error_code: str,
+        message: str,
+        *,
+        retry: Retry,
+        wait: float | None = None,
+        unhealthy: bool = False,
+        is_rejection: bool = False,
     ) -> None:
         super().__init__(message)
         self.error_code = error_code
@@ -112,6 +125,7 @@ class AttemptFailed(Exception):
         self.retry = retry
         self.wait = wait
         self.unhealthy = unhealthy
+        self.is_rejection = is_rejection
 
 
 class ProviderClient(Protocol):
@@ -193,7 +207,8 @@ def by_status(status: int, headers: Mapping[str, str], *, error: ProviderError) 
     final = _final(status, reason, param=param, text=f"{error.reason} {error.message}")
     if final is not None:
         code, why = final
-        return AttemptFailed(code, f"{message}{why}", retry=Retry.NEVER)
+        is_rejection = status in _REJECTED and not why and (not param or param.startswith(_FORM_PARAMETERS))
+        return AttemptFailed(code, f"{message}{why}", retry=Retry.NEVER, is_rejection=is_rejection)
     wait = retry_after(headers)
     if status == 429:  # noqa: PLR2004 - too many requests
         return AttemptFailed("LLM_PROVIDER_RATE_LIMIT", message, retry=Retry.HERE, wait=wait)
@@ -207,7 +222,7 @@ def _final(status: int, reason: str, *, param: str, text: str) -> tuple[str, str
     """The code of a failure that another attempt does not help against, and what to add to its message."""
     if reason in ("insufficient_quota", "billing_error") or status == 402:  # noqa: PLR2004 - payment required
         return "LLM_COST_LIMIT_EXCEEDED", ": the account has no money or quota left"
-    if status in _NOT_ANSWERED or status >= 500:  # noqa: PLR2004 - the server's own errors
+    if status in _NOT_ANSWERED or (status >= 500 and status not in _REJECTED):  # noqa: PLR2004 - the server's errors
         return None
     if status == 413 or _TOO_LONG.search(text):  # noqa: PLR2004 - content too large
         return "LLM_CONTENT_TOO_LONG", ": the prompt is too long for the model"

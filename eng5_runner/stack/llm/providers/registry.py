@@ -60,7 +60,7 @@ async def open_judges(
             if not models:
                 log.warning("a provider without models", provider=provider.value, remedy=f"name them in {USERS_FILE}")
             judges = (
-                ModelJudge(model, client=client, own_server=access.own_server, rate_limiter=rate_limiter, cache=cache)
+                ModelJudge(model, client=client, access=access, rate_limiter=rate_limiter, cache=cache)
                 for model in models
             )
             entries += [judge.entry() for judge in judges]
