@@ -80,6 +80,7 @@ def build_spec(settings: Settings, inputs: Inputs, *, run_id: UUID, label: str) 
             "label": label,
             "send": where.send,
             "study": study,
+            "judge_check": not settings.no_judge_check,
             "judge": _section(settings, "judge") or None,
             "budget": _section(settings, "budget") | {"pairs": read_pairs(settings.pairs, inputs)},
             "target": where.target,

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from eng5_runner.app.judge_check import check_judge
+from eng5_runner.app.judge.check import check_judge
 from eng5_runner.app.tokens import SOURCES, Token, doubts, no_token
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.effects.disk_space import free_bytes

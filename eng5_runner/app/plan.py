@@ -15,7 +15,7 @@ import structlog
 
 from eng5_runner.app.assemble import build_spec, executes_remotely
 from eng5_runner.app.environment import cache_folder
-from eng5_runner.app.judge_check import check_judge
+from eng5_runner.app.judge.check import check_judge
 from eng5_runner.app.logs import run_log
 from eng5_runner.app.settings import Resolved, Settings
 from eng5_runner.canonical import canonical_json

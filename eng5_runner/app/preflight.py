@@ -12,6 +12,7 @@ from pathlib import Path
 from eng5_runner.app.assemble import build_spec
 from eng5_runner.app.embedded import embedded_stack
 from eng5_runner.app.environment import cache_folder, kafka_password, trace_of
+from eng5_runner.app.judge.trial import trial_checks
 from eng5_runner.app.local_checks import local_checks, login_check
 from eng5_runner.app.logs import unlogged
 from eng5_runner.app.loop import run_loop
@@ -107,5 +108,6 @@ async def _check_at(study: _Study, *, target: Target, token: str | None) -> list
         secret=study.secret,
     )
     async with opening as ports:
-        with_ours = replace(ports, local_checks=study.local_checks)
+        last = tuple(trial_checks(study.spec, study.inputs, texts=study.texts))
+        with_ours = replace(ports, local_checks=study.local_checks, last_checks=last)
         return await examine(study.spec, inputs=study.inputs, texts=study.texts, ports=with_ours)

@@ -21,6 +21,7 @@ import structlog
 
 from eng5_runner.app.embedded import Child, embedded_stack
 from eng5_runner.app.environment import cache_folder, kafka_password, trace_of
+from eng5_runner.app.judge.trial import trial_checks
 from eng5_runner.app.local_checks import local_checks, login_check
 from eng5_runner.app.logs import log_update
 from eng5_runner.app.loop import run_in_thread, run_loop
@@ -194,7 +195,8 @@ async def _drive(session: Session, *, work: SessionWork, stop: asyncio.Event) ->
         )
         async with ports as opened:
             ours = (*local_checks(spec, folder=work.run_directory), *login_check(spec, token))
-            driving = asyncio.create_task(drive(session, replace(opened, local_checks=ours)))
+            last = tuple(trial_checks(spec, work.inputs, texts=work.texts))
+            driving = asyncio.create_task(drive(session, replace(opened, local_checks=ours, last_checks=last)))
             await _first_of(driving, child=child, stop=stop)
 
 

@@ -38,10 +38,25 @@ class ErrorAnswer(WireModel):
     error: ErrorBody
 
 
+class ProviderTrouble(WireModel):
+    """Our extension: a provider that gives no answer at the moment.
+
+    Attributes:
+        silent_seconds: since its last answer, or since it was first asked.
+        reason: what happened last, in words.
+        patience_seconds: how long a comparison is tried before it counts as failed.
+    """
+
+    silent_seconds: float
+    reason: str
+    patience_seconds: float
+
+
 class Health(WireModel):
     """The answer to `GET /healthz`.
 
     Attributes:
+        providers: our extension: an LLM provider service's providers that give no answer at the moment.
         supported_options: the fields of `contracts.study_options` that a CJ service supports; `honours` in JSON.
     """
 
@@ -52,6 +67,7 @@ class Health(WireModel):
     supported_options: Annotated[
         Lenient[tuple[str, ...]], Field(validation_alias="honours", serialization_alias="honours")
     ] = None
+    providers: Annotated[Lenient[dict[str, ProviderTrouble]], Field(exclude_if=lambda providers: not providers)] = None
 
 
 class InstructionsBody(WireModel):

@@ -72,6 +72,30 @@ class RunResumed(LedgerEvent):
     versions: Versions
 
 
+class JudgeCheck(Value):
+    """The one answer that the judge's provider gave to preflight.
+
+    Attributes:
+        usd: what counts as its cost: the price, or the most that it can be where that is not known.
+        prompt_tokens: read for it; 0 if they are not known.
+        completion_tokens: written for it, likewise.
+    """
+
+    usd: float
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    def plus(self, other: JudgeCheck | None) -> JudgeCheck:
+        """Both together."""
+        if other is None:
+            return self
+        return JudgeCheck(
+            usd=self.usd + other.usd,
+            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
+            completion_tokens=self.completion_tokens + other.completion_tokens,
+        )
+
+
 class PreflightPassed(LedgerEvent):
     """The services were up and knew everything that the run needs.
 
@@ -83,6 +107,7 @@ class PreflightPassed(LedgerEvent):
             the cost limit; the run then requests only as many comparisons as the limit pays for at this price.
         call_at_most_usd: the most that one call of the judge can cost, in a run with a cost limit. It counts where a
             message does not say in a credible way what a call cost.
+        judge_check: the answer that the judge's provider was asked for, if it was asked.
     """
 
     type: Literal["PreflightPassed"] = "PreflightPassed"
@@ -91,6 +116,7 @@ class PreflightPassed(LedgerEvent):
     anchor_rows: tuple[AnchorRow, ...] = ()
     comparison_at_most_usd: float | None = None
     call_at_most_usd: Annotated[float | None, Field(exclude_if=lambda usd: usd is None)] = None
+    judge_check: Annotated[JudgeCheck | None, Field(exclude_if=lambda check: check is None)] = None
 
 
 class EssayUploaded(LedgerEvent):

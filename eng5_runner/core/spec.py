@@ -202,6 +202,7 @@ class RunSpec(Value):
         label: the user's name for the run (`--batch-id`).
         send: whether the request is sent to Kafka; `--no-kafka` and dry runs do not send it.
         assets: the assets folder as the user gave it; `resume` reads the essays from it again.
+        judge_check: whether preflight of an embedded stack asks the judge's provider for one answer.
         timeouts: how long to wait; its key in the ledger is `patience`, which older ledgers have.
     """
 
@@ -217,6 +218,8 @@ class RunSpec(Value):
     target: Target
     timeouts: Timeouts = Field(default=Timeouts(), validation_alias="patience", serialization_alias="patience")
     uploading: Uploading = Uploading()
+    # Left out where it is set, so that a ledger of before would be written with the same bytes.
+    judge_check: Annotated[bool, Field(exclude_if=operator.truth)] = True
 
     @property
     def event_id(self) -> UUID:

@@ -27,6 +27,7 @@ from eng5_runner.core.events import (
     DeadlineReached,
     EssayUploaded,
     Event,
+    JudgeCheck,
     ListeningFrom,
     OffsetsLost,
     Position,
@@ -94,8 +95,9 @@ class RunState:
         deadlines: the timeouts that ended in this session and concern the present request.
         left_in_silence: whether the last session ended at a timeout and no message of the present request had arrived.
         left_unawaited: whether an earlier session sent the request and was set not to wait for the answer.
-        cost_usd: the sum over all accepted comparisons.
-        dearest_usd: the highest cost of one of them.
+        cost_usd: the sum over all accepted comparisons, and what the checks of the judge cost.
+        dearest_usd: the highest cost of a comparison.
+        judge_check: what those checks took, which the CJ service does not know of; None without one.
         last_at: the instant of the last event.
     """
 
@@ -121,6 +123,7 @@ class RunState:
         self.left_in_silence = False
         self.cost_usd = 0.0
         self.dearest_usd = 0.0
+        self.judge_check: JudgeCheck | None = None
         self.last_at: datetime | None = None
         self._spec: RunSpec | None = None
 
@@ -168,9 +171,12 @@ class RunState:
         return not (self.lost or (self.request and self.request.heard))
 
     def limit_left(self, *, besides: SentRequest | None = None) -> float | None:
-        """USD of the cost limit that the requests have left, without counting one of them; None without a limit."""
+        """USD of the cost limit that is left after judge checks and requests, besides one; None without a limit."""
         limit = self.spec.budget.max_cost_usd
-        return limit and limit - sum(request.cost_usd for request in self.requests if request is not besides)
+        if limit is None:
+            return None
+        checked = self.judge_check.usd if self.judge_check else 0.0
+        return limit - checked - sum(request.cost_usd for request in self.requests if request is not besides)
 
     def advance(self, event: Event) -> None:
         """Apply the next event.
@@ -185,6 +191,9 @@ class RunState:
                 self._begin_session(event)
             case PreflightPassed():
                 self.preflight = event
+                if event.judge_check is not None:
+                    self.judge_check = event.judge_check.plus(self.judge_check)
+                    self.cost_usd += event.judge_check.usd
             case EssayUploaded():
                 self.storage_ids[event.text_sha256] = event.storage_id
             case ListeningFrom() | RequestPrepared() | RequestPublished():

@@ -70,7 +70,7 @@ def is_out_of_money(state: RunState) -> bool:
 
 
 def request_spec(state: RunState, number: int) -> RunSpec:
-    """The run's spec as it is for one of its requests; request 1 has the run's own.
+    """The run's spec as it is for one of its requests; request 1 has the run's own, less what judge checks cost.
 
     A further request has its own batch, from which its ids and its essays' names on the wire follow. It asks for what
     the other requests did not bring, with the money that they left, and with another seed, so that a service that
@@ -81,8 +81,11 @@ def request_spec(state: RunState, number: int) -> RunSpec:
         number: of the request; the present one or the next one.
     """
     spec = state.spec
-    if number == 1:
+    if number == 1 and state.judge_check is None:
         return spec
+    if number == 1:
+        left = state.limit_left(besides=state.request)
+        return spec.model_copy(update={"budget": spec.budget.model_copy(update={"max_cost_usd": left})})
     others = state.requests[: number - 1]
     present: SentRequest | None = state.requests[number - 1] if number <= len(state.requests) else None
     missing = (state.asked or 0) - sum(request.answered for request in others)

@@ -92,7 +92,12 @@ def chosen_model(offered: Iterable[ModelEntry], wanted: str | None) -> ModelEntr
     return next((entry for entry in offered if wanted in (None, entry.model_id)), None)
 
 
+def close_names(wanted: str, names: Iterable[str]) -> Sequence[str]:
+    """The names that look like a wanted one; the first few where none does."""
+    known = list(names)
+    return get_close_matches(wanted, known, n=_NEAR) or known[:_NEAR]
+
+
 def near_models(offered: Iterable[ModelEntry], wanted: str) -> Sequence[str]:
     """Ids that look like a wanted one; the first few where none does."""
-    ids = [entry.model_id for entry in offered]
-    return get_close_matches(wanted, ids, n=_NEAR) or ids[:_NEAR]
+    return close_names(wanted, (entry.model_id for entry in offered))

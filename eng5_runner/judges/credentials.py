@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -93,3 +94,34 @@ def access_to(provider: Provider, environ: Mapping[str, str], *, timeout_seconds
     if not key and not url:
         return None
     return Access(key=key, url=url or place.url, own_server=bool(url), timeout_seconds=timeout_seconds)
+
+
+def address_problem(url: str) -> str | None:
+    """Why an address cannot be that of a provider's API, in words with the remedy; None if it can.
+
+    >>> address_problem("localhost:11434/v1")
+    'it has no scheme: write http://localhost:11434/v1'
+    >>> address_problem("http://localhost:11434/v1/chat/completions")
+    'it names one question of the API: write http://localhost:11434/v1'
+    >>> address_problem("http://localhost:11434/v1")
+    """
+    if not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", url):
+        return f"it has no scheme: write http://{without_password(url)}"
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname if parts.port != 0 else None
+    except ValueError:
+        return "it is no address"
+    if parts.scheme.lower() not in ("http", "https"):
+        return f"its scheme is {parts.scheme}: write http:// or https://"
+    if not host or parts.query or parts.fragment:
+        return "it is no address of the form http://host:port/path"
+    for ending in ("/chat/completions", "/v1/messages"):
+        if parts.path.rstrip("/").endswith(ending):
+            return f"it names one question of the API: write {without_password(url).rstrip('/').removesuffix(ending)}"
+    return None
+
+
+def without_password(url: str) -> str:
+    """An address without the user and the password that it can hold, for messages."""
+    return re.sub(r"^((?:[A-Za-z][\w+.-]*:)?//)?[^/?#]*@", lambda match: match[1] or "", url)

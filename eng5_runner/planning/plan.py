@@ -16,7 +16,15 @@ from eng5_runner.measure.design.planning import expected_precision
 from eng5_runner.planning.candidates import Candidates
 from eng5_runner.planning.pilot import Pilot
 from eng5_runner.planning.precision import PrecisionForecast, forecasts, pair_margin
-from eng5_runner.planning.pricing import Estimate, Interval, ModelPricing, Workload, estimate, measured_estimate
+from eng5_runner.planning.pricing import (
+    Estimate,
+    Interval,
+    ModelPricing,
+    Workload,
+    estimate,
+    measured_estimate,
+    trial_estimate,
+)
 
 # Seconds that a remote CJ service may be silent after a wave: the time between two rounds of its monitor.
 MONITOR_ROUND = 300.0
@@ -71,6 +79,7 @@ class Plan:
         pair_margin: of a boundary design: half the 90% interval of how often one essay of a pair wins, if they are
             about equal and all judgements are independent.
         judge: what the comparisons take with the run's judge; None where only the service knows it.
+        test_answer: USD of the one answer that the judge's provider is asked for beforehand; None if it is not.
         candidates: what the comparisons would take with other judges.
         within_max_cost: what the cost limit pays for; None without a limit or a known price.
         to_upload: texts to upload, `upload_bytes` in all.
@@ -88,6 +97,7 @@ class Plan:
     precision: tuple[PrecisionForecast, ...]
     pair_margin: float | None
     judge: Estimate | None
+    test_answer: Interval | None
     candidates: tuple[Estimate, ...]
     max_cost_usd: float | None
     within_max_cost: Bought | None
@@ -158,6 +168,7 @@ def make_plan(
         precision=precision,
         pair_margin=pair_margin(2 * spec.budget.repeats) if spec.budget.design == "boundary" else None,
         judge=judge,
+        test_answer=trial_estimate(judge, work=work) if spec.judge_check and candidates.own_prompt else None,
         candidates=tuple(_priced(other, candidates=candidates, spec=spec, work=work) for other in candidates.others),
         max_cost_usd=spec.budget.max_cost_usd,
         within_max_cost=_bought(judge, budget=spec.budget, essays=essays, comparisons=comparisons, precision=precision),

@@ -26,6 +26,8 @@ from eng5_runner.contracts.services import ModelEntry
 from eng5_runner.judges.catalogue import KnownModel
 from eng5_runner.judges.cost_bound import ATTEMPTS, answer_tokens, call_at_most_usd
 from eng5_runner.judges.manifest import Limits, Price, Rates
+from eng5_runner.judges.templates import SYSTEM
+from eng5_runner.judges.trial import TRIAL_TOKENS, trial_prompt
 
 _CHARACTERS_PER_TOKEN: Mapping[Language, tuple[float, float]] = MappingProxyType(
     {Language.ENGLISH: (2.7, 4.7), Language.SWEDISH: (2.1, 3.7)}
@@ -59,6 +61,10 @@ class Interval:
     def times(self, factor: float) -> Interval:
         """The interval with both ends multiplied by a factor."""
         return Interval(low=self.low * factor, high=self.high * factor)
+
+    def plus(self, other: Interval) -> Interval:
+        """The interval from the sum of the low ends to the sum of the high ends."""
+        return Interval(low=self.low + other.low, high=self.high + other.high)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,6 +249,24 @@ def estimate(pricing: ModelPricing, size: PromptSize, *, work: Workload, languag
         within_limit_at_least=None if not at_most or work.limit is None else math.floor(work.limit / at_most),
         too_long=context is not None and longest + written.high > context,
     )
+
+
+def trial_estimate(judge: Estimate | None, *, work: Workload) -> Interval | None:
+    """USD of the trial question; None where no language model is asked, or its price is unknown."""
+    if judge is None or judge.usd is None or judge.pricing.offline:
+        return None
+    read = len(trial_prompt()) + len(work.judge.system_prompt_override or SYSTEM.text)
+    few, many = _CHARACTERS_PER_TOKEN[Language.ENGLISH]
+    prompt = Interval(low=read / many, high=read / few)
+    written = Interval(low=_ANSWER[0], high=float(TRIAL_TOKENS))
+    return _usd(judge.pricing, prompt=prompt, prefix=Interval(low=0.0, high=0.0), written=written)
+
+
+def longest_pair_tokens(size: PromptSize, *, language: Language) -> Interval:
+    """Tokens of the prompt with the two longest essays, its shortest answer included."""
+    few, many = _CHARACTERS_PER_TOKEN[language]
+    characters = size.prefix + size.rest + size.longest
+    return Interval(low=characters / many + _ANSWER[0], high=(characters + size.form) / few + _ANSWER[1])
 
 
 def measured_estimate(

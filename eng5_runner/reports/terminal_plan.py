@@ -67,6 +67,9 @@ def show_plan(console: Console, plan: Plan, *, inputs: Inputs, spec: RunSpec) ->
             console.print(line, style="dim", soft_wrap=False)
     for line in _limit(plan):
         console.print(line, style="bold")
+    if plan.test_answer is not None:
+        price = _range(plan.test_answer, _usd)
+        console.print(f"Beforehand the judge gives one test answer, for {price} USD; --no-judge-check leaves it out.")
 
 
 def _judge(console: Console, plan: Plan, *, spec: RunSpec) -> None:
@@ -94,9 +97,14 @@ def price_in_words(plan: Plan) -> str:
         return f"{number} at an unknown price"
     if judge.pricing.offline:
         return f"{number} for 0 USD"
-    most = "" if judge.usd_at_most is None else f", at most {_usd(judge.usd_at_most)}"
+    usd, most = judge.usd, judge.usd_at_most
+    if plan.test_answer is not None:
+        # The worst case of a comparison counts more tokens around its prompt than the whole test question has.
+        usd, number = usd.plus(plan.test_answer), f"{number} and a test answer"
+        most = None if most is None or judge.call_at_most_usd is None else most + judge.call_at_most_usd
+    at_most = "" if most is None else f", at most {_usd(most)}"
     by = " at the service's own prices" if judge.pricing.from_service else ""
-    return f"{number} for {_range(judge.usd, _usd)} USD{most}{by}"
+    return f"{number} for {_range(usd, _usd)} USD{at_most}{by}"
 
 
 def pilot_in_words(plan: Plan, command: str) -> Iterator[str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from eng5_runner.canonical import sha256_hex
 from eng5_runner.contracts.flaws import NO_HASH
 from eng5_runner.contracts.request import LLMConfigOverrides
+from eng5_runner.core.events import JudgeCheck
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.request import judge_overrides
 from eng5_runner.core.rounding import sum_of_usd
@@ -22,6 +23,7 @@ from eng5_runner.results.artefact.study import (
     Replayed,
     ReplaySavings,
     TokenCounts,
+    TrialAnswer,
 )
 from eng5_runner.results.judgements import Evidence
 
@@ -33,13 +35,20 @@ _SETTINGS = frozenset(
 )
 
 
-def costs_of(calls: Iterable[ComparisonCall]) -> Costs:
-    """What the calls took, by provider and model. A replay took nothing; what it took when it was asked is apart."""
+def costs_of(calls: Iterable[ComparisonCall], *, check: JudgeCheck | None = None) -> Costs:
+    """What the calls took, by provider and model. A replay took nothing; what it took when it was asked is apart.
+
+    Args:
+        calls: failed ones included.
+        check: the answer that the judge's provider was asked for beforehand, if it was asked.
+    """
     by_model: defaultdict[tuple[str, str], list[ComparisonCall]] = defaultdict(list)
     for call in calls:
         by_model[call.provider, call.model].append(call)
     return Costs(
-        total_usd=sum_of_usd(call.cost_usd for group in by_model.values() for call in group),
+        total_usd=sum_of_usd(
+            (*(call.cost_usd for group in by_model.values() for call in group), check.usd if check else 0.0)
+        ),
         token_counts=tuple(
             TokenCounts(
                 provider=provider,
@@ -51,6 +60,7 @@ def costs_of(calls: Iterable[ComparisonCall]) -> Costs:
             )
             for (provider, model), group in sorted(by_model.items())
         ),
+        test_answer=None if check is None else TrialAnswer(**check.model_dump()),
         replayed=_savings([call for group in by_model.values() for call in group if call.replayed is not None]),
     )
 

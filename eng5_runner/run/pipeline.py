@@ -22,6 +22,7 @@ from eng5_runner.effects.ledger import Ledger
 from eng5_runner.run.gather import Wait, gather
 from eng5_runner.run.ports import Lag, Notice, Ports, Update, WorkLeft
 from eng5_runner.run.preflight.stage import preflight
+from eng5_runner.run.provider_watch import watched
 from eng5_runner.run.publish import prepare, publish, rejoin
 from eng5_runner.run.upload import UploadJob, check_readable, upload
 
@@ -130,7 +131,8 @@ async def _gathers(session: Session, ports: Ports, *, wait: Wait) -> AsyncIterat
     """Gather what the present request brings; then prepare a further one if one is due, or close."""
     state, broker = session.state, _required(ports.broker)
     names = essay_names(state, session.inputs)
-    async for updates in gather(state, names=names, broker=broker, wait=wait, stop=session.stop):
+    gathered = gather(state, names=names, broker=broker, wait=wait, stop=session.stop)
+    async for updates in _watching(gathered, session=session, ports=ports):
         yield updates
     if session.stop.is_set():
         return
@@ -149,6 +151,15 @@ def _announced(state: RunState) -> str:
         f"{ending(state)}; {state.judged + state.unjudged} of {state.asked} comparisons came; "
         f"request {len(state.requests) + 1} asks for the other {state.missing}"
     )
+
+
+async def _watching(
+    gathered: AsyncIterator[Sequence[Update]], *, session: Session, ports: Ports
+) -> AsyncIterator[Sequence[Update]]:
+    """Gather, and say meanwhile when the judge's provider gives no answers."""
+    async with watched(ports.models, emit=session.observe), aclosing(gathered):  # type: ignore[type-var] # - a generator
+        async for updates in gathered:
+            yield updates
 
 
 async def _close(session: Session, ports: Ports, *, read_to: tuple[Position, ...]) -> AsyncIterator[Sequence[Update]]:

@@ -18,7 +18,7 @@ from eng5_runner.contracts.services import (
     ModelManifest,
     StudentPrompt,
 )
-from eng5_runner.core.events import AnchorRow, Event, Position
+from eng5_runner.core.events import AnchorRow, Event, JudgeCheck, Position
 
 if TYPE_CHECKING:
     # A command that only reads a run must not load the Kafka client.
@@ -142,6 +142,7 @@ class Findings:
         remedies: what to do about a warning, by its text.
         rows: the anchors that the CJ service has.
         comparison_at_most_usd: only if the CJ service does not keep the cost limit.
+        judge_check: the answer that the judge's provider was asked for, if it was asked.
         call_at_most_usd: the most that one call of the judge can cost, if it was looked up.
     """
 
@@ -150,6 +151,7 @@ class Findings:
     remedies: dict[str, str] = field(default_factory=dict)
     rows: list[AnchorRow] = field(default_factory=list)
     comparison_at_most_usd: float | None = None
+    judge_check: JudgeCheck | None = None
     call_at_most_usd: float | None = None
 
     def warn(self, text: str, *, remedy: str) -> None:
@@ -168,6 +170,7 @@ class Ports:
 
     Attributes:
         local_checks: preflight's checks of this machine, each with its subject in two or three words.
+        last_checks: those that may cost money; they are made when all others are done.
     """
 
     clock: Clock
@@ -177,6 +180,7 @@ class Ports:
     cj: AssignmentRegistry | None = None
     models: Models | None = None
     local_checks: tuple[tuple[str, Check], ...] = ()
+    last_checks: tuple[tuple[str, Check], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

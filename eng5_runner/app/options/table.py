@@ -216,6 +216,9 @@ class Settings:
     no_cache: Annotated[
         bool, Option("Ask the judge every question: neither read nor keep earlier judgements.", JUDGE)
     ] = False
+    no_judge_check: Annotated[
+        bool, Option("Do not ask the judge's provider for one test answer before anything is sent.", JUDGE)
+    ] = False
     max_comparisons: Annotated[
         Comparisons | None,
         Option(

@@ -341,15 +341,28 @@ class ReplaySavings(Part):
     """What they cost when they were asked, where that is known, in USD."""
 
 
+class TrialAnswer(Part):
+    """The answer that the judge's provider was asked for before anything was sent."""
+
+    usd: NonNegative
+    """What counts as its price in USD: the most that it can be where the provider does not say."""
+    prompt_tokens: Count
+    """Tokens read; 0 where the provider does not say."""
+    completion_tokens: Count
+    """Tokens written; 0 where the provider does not say."""
+
+
 class Costs(Part):
     """What the run cost."""
 
     total_usd: NonNegative
-    """All calls, failed ones included, in USD to 9 decimals."""
+    """All calls, failed ones and the test answer included, in USD to 9 decimals."""
     token_counts: tuple[TokenCounts, ...]
     """By provider and model."""
     replayed: ReplaySavings | None = None
     """Absent where nothing was replayed."""
+    test_answer: TrialAnswer | None = None
+    """Absent where the judge's provider was not asked beforehand."""
 
 
 class PromptTemplate(Part):

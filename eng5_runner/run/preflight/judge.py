@@ -21,6 +21,8 @@ async def check_judge_known(spec: RunSpec, *, models: Models, clock: Clock) -> F
     """
     manifest = await models.models()
     findings = Findings(checks=list(system_prompt_notes(spec)))
+    if spec.target.stack == "remote":
+        findings.checks.append("the judge itself was not asked: only the given LLM provider service can ask it")
     judge = spec.judge
     if judge is None or judge.provider_override is None:
         findings.checks.append(f"the LLM provider service knows {manifest.total_models} models; its default judges")

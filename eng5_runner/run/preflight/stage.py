@@ -31,7 +31,8 @@ from eng5_runner.run.preflight.study_options import check_study_options
 
 # A check is skipped if one of these failed.
 _NEEDS = MappingProxyType({
-    "judge": frozenset(("LLM provider",)),
+    "judge": frozenset(("LLM provider", "keys")),
+    "judge's answer": frozenset(("keys",)),
     "design and budget": frozenset(("CJ service",)),
     "assignment": frozenset(("CJ service", "Content Service", "login")),
 })  # fmt: skip
@@ -77,6 +78,7 @@ async def preflight(
         total.checks += findings.checks
         total.warnings += [_with_remedy(text, findings.remedies) for text in findings.warnings]
         total.rows += findings.rows
+        total.judge_check = total.judge_check or findings.judge_check
         total.comparison_at_most_usd = total.comparison_at_most_usd or findings.comparison_at_most_usd
         total.call_at_most_usd = total.call_at_most_usd or findings.call_at_most_usd
     yield [
@@ -87,6 +89,7 @@ async def preflight(
             anchor_rows=tuple(total.rows),
             comparison_at_most_usd=total.comparison_at_most_usd,
             call_at_most_usd=total.call_at_most_usd,
+            judge_check=total.judge_check,
         )
     ]
 
@@ -125,6 +128,7 @@ def _checks(spec: RunSpec, *, inputs: Inputs, texts: Mapping[str, bytes], ports:
         check = partial(check_study_options, spec, inputs=inputs, texts=texts, cj=cj, models=models)
         yield "design and budget", check
         yield "assignment", partial(ask_assignment, spec, inputs=inputs, texts=texts, cj=cj, content=content)
+    yield from ports.last_checks
 
 
 def _with_remedy(text: str, remedies: Mapping[str, str]) -> str:

@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from eng5_runner.contracts.callbacks import ReplayOf, Winner
 from eng5_runner.contracts.request import LLMConfigOverrides
-from eng5_runner.contracts.services import ModelEntry
+from eng5_runner.contracts.services import ModelEntry, ProviderTrouble
 from eng5_runner.judges.catalogue import baseline_model
 from eng5_runner.judges.manifest import AnswerForm
 from eng5_runner.judges.prompts import unfenced
@@ -130,6 +130,10 @@ def _never_pauses() -> float:
     return 0.0
 
 
+def _no_trouble() -> None:
+    """For a judge without a provider."""
+
+
 def _no_system_prompt(_: Question) -> None:
     """For a judge without a system prompt."""
 
@@ -142,12 +146,14 @@ class JudgeEntry:
         model: the entry.
         judge: the judge.
         pauses: seconds until its provider is called again, after too many failures; 0 if it can be called now.
+        trouble: that its provider gives no answer at the moment; None if it does.
         system: the exact system prompt of a question; None without one.
     """
 
     model: ModelEntry
     judge: Judge
     pauses: Callable[[], float] = _never_pauses
+    trouble: Callable[[], ProviderTrouble | None] = _no_trouble
     system: Callable[[Question], str | None] = _no_system_prompt
 
 

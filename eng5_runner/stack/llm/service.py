@@ -23,7 +23,7 @@ from aiohttp import web
 from prometheus_client import Counter
 
 from eng5_runner.contracts.request import Provider
-from eng5_runner.contracts.services import ComparisonBody, ComparisonQueued, ModelManifest
+from eng5_runner.contracts.services import ComparisonBody, ComparisonQueued, ModelManifest, ProviderTrouble
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.errors import RunnerError, ServiceUnavailable
 from eng5_runner.judges.compatibility import chosen_model, refusals
@@ -44,7 +44,7 @@ from eng5_runner.stack.platform.kafka import MessageRefused, Publisher
 from eng5_runner.stack.platform.leases import RENEWED_EVERY_SECONDS
 from eng5_runner.stack.platform.store import Store
 from eng5_runner.stack.platform.transactions import FAILURES
-from eng5_runner.stack.platform.web import RequestRefused, answer, invalid, parsed, service
+from eng5_runner.stack.platform.web import TROUBLES, RequestRefused, Troubles, answer, invalid, parsed, service
 
 log = structlog.get_logger(__name__)
 
@@ -92,7 +92,12 @@ class LLMProvider:
         """The service's HTTP side."""
         self._app.router.add_post(PATH + "/comparison", self.compare)
         self._app.router.add_get(PATH + "/models", self.models)
+        self._app[TROUBLES] = Troubles(self._troubles)
         return self._app
+
+    def _troubles(self) -> dict[str, ProviderTrouble]:
+        troubles = ((entry.model.provider, entry.trouble()) for entry in self._judges)
+        return {provider: trouble for provider, trouble in troubles if trouble is not None}
 
     async def models(self, _: web.Request) -> web.StreamResponse:
         """The manifest of the models that can be asked."""

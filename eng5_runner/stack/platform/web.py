@@ -16,7 +16,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, g
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from eng5_runner.contracts.base import describe
-from eng5_runner.contracts.services import ErrorAnswer, ErrorBody, Health
+from eng5_runner.contracts.services import ErrorAnswer, ErrorBody, Health, ProviderTrouble
 from eng5_runner.errors import ConfigurationError, ServiceUnavailable
 from eng5_runner.stack.platform.transactions import ValueRefused
 from eng5_runner.transport.stack_secret import VARIABLE, StackSecret
@@ -48,6 +48,20 @@ class Checkup:
 
 
 CHECKUP: web.AppKey[Checkup] = web.AppKey("checkup", Checkup)
+
+
+@dataclass(frozen=True, slots=True)
+class Troubles:
+    """What `/healthz` says of the providers behind a service that works itself.
+
+    Attributes:
+        now: the providers that give no answer at the moment.
+    """
+
+    now: Callable[[], dict[str, ProviderTrouble]]
+
+
+TROUBLES: web.AppKey[Troubles] = web.AppKey("troubles", Troubles)
 
 
 class RequestRefused(Exception):
@@ -116,7 +130,9 @@ def service(
         problem = await checkup.problem() if checkup else None
         if problem is not None:
             return answer({"status": "unhealthy", "service": name, "reason": problem}, status=503)
-        return answer(Health(status="healthy", service=name, supported_options=honours))
+        troubles = request.app.get(TROUBLES)
+        providers = troubles.now() if troubles else None
+        return answer(Health(status="healthy", service=name, supported_options=honours, providers=providers))
 
     async def metrics(_: web.Request) -> web.StreamResponse:
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -87,6 +87,7 @@ def environ_for(path: Path, url: str, *, provider: str = "openai", **settings: s
         f"ENG5_{PROVIDERS[provider]}_BASE_URL": url if provider == "anthropic" else f"{url}/v1",
         "ENG5_MODELS_FILE": str(file),
         "ENG5_YES": "1",  # there is no terminal to ask at
+        "ENG5_NO_JUDGE_CHECK": "1",  # tests count the questions of the study
     }
 
 

@@ -9,8 +9,8 @@ from eng5_runner.judges.answer_format import answer_schema
 from eng5_runner.judges.credentials import Access
 from eng5_runner.judges.manifest import AnswerForm, Usage
 from eng5_runner.stack.llm.providers.post import JsonPost
-from eng5_runner.stack.llm.providers.protocol import Call, Reply, served_by
-from eng5_runner.stack.llm.providers.replies import IncredibleUsage, count, end_of, field, text_of
+from eng5_runner.stack.llm.providers.protocol import Call, ListedModel, Reply, served_by
+from eng5_runner.stack.llm.providers.replies import IncredibleUsage, count, end_of, field, listed_models, text_of
 
 _VERSION = "2026-10-21"
 
@@ -29,6 +29,14 @@ class Messages:
             AttemptFailed: there is no answer.
         """
         return message_reply(await self._post.send(_request(call)))
+
+    async def models(self, url: str) -> tuple[ListedModel, ...]:
+        """The models that the API at this address lists.
+
+        Raises:
+            AttemptFailed: there is no answer.
+        """
+        return listed_models(await self._post.look_up(f"{url.rstrip('/')}/v1/models"))
 
     async def close(self) -> None:
         """Close its connections."""

@@ -71,6 +71,7 @@ class ModelJudge:
             self._entry,
             self,
             pauses=self._rate_limiter.pauses,
+            trouble=self._rate_limiter.trouble,
             system=lambda question: self._call(question).system,
         )
 
@@ -132,17 +133,7 @@ class ModelJudge:
         )
 
     def _call(self, question: Question) -> Call:
-        overrides = question.overrides
-        return Call(
-            model=self.model,
-            system=_system(overrides, question.prompt),
-            prompt=question.prompt,
-            max_tokens=overrides.max_tokens_override or self.model.max_tokens,
-            form=self._form,
-            temperature=overrides.temperature_override,
-            effort=overrides.reasoning_effort,
-            verbosity=overrides.output_verbosity,
-        )
+        return call_of(self.model, question.prompt, overrides=question.overrides, form=self._form)
 
     async def _reply(self, call: Call) -> Reply:
         limits = self._rate_limiter.limits
@@ -208,6 +199,20 @@ class ModelJudge:
             completion_tokens=usage.completion,
             cost=None if cost is None else float(cost),
         )
+
+
+def call_of(model: Model, prompt: str, *, overrides: LLMConfigOverrides, form: AnswerForm) -> Call:
+    """The call by which a model is asked."""
+    return Call(
+        model=model,
+        system=_system(overrides, prompt),
+        prompt=prompt,
+        max_tokens=overrides.max_tokens_override or model.max_tokens,
+        form=form,
+        temperature=overrides.temperature_override,
+        effort=overrides.reasoning_effort,
+        verbosity=overrides.output_verbosity,
+    )
 
 
 def _is_credible(usage: Usage, *, reply: Reply, call: Call) -> bool:

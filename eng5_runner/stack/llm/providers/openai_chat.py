@@ -12,8 +12,8 @@ from eng5_runner.judges.answer_format import SCHEMA_NAME, answer_schema
 from eng5_runner.judges.credentials import Access
 from eng5_runner.judges.manifest import AnswerForm, Usage
 from eng5_runner.stack.llm.providers.post import JsonPost
-from eng5_runner.stack.llm.providers.protocol import Call, Reply, served_by
-from eng5_runner.stack.llm.providers.replies import IncredibleUsage, count, end_of, field, text_of
+from eng5_runner.stack.llm.providers.protocol import Call, ListedModel, Reply, served_by
+from eng5_runner.stack.llm.providers.replies import IncredibleUsage, count, end_of, field, listed_models, text_of
 
 
 class Chat:
@@ -31,6 +31,14 @@ class Chat:
             AttemptFailed: there is no answer.
         """
         return chat_reply(await self._post.send(self._request(call)), provider=call.model.provider)
+
+    async def models(self, url: str) -> tuple[ListedModel, ...]:
+        """The models that the API at this address lists.
+
+        Raises:
+            AttemptFailed: there is no answer.
+        """
+        return listed_models(await self._post.look_up(f"{url.rstrip('/')}/models"))
 
     async def close(self) -> None:
         """Close its connections."""

@@ -45,9 +45,16 @@ class JsonPost:
         Raises:
             AttemptFailed: there is no answer, or it says that there is an error.
         """
+        return await self._exchange("POST", self._url, data=orjson.dumps(body))
+
+    async def look_up(self, url: str) -> Json:
+        """The answer to a GET of another address of the same API; for the errors see `send`."""
+        return await self._exchange("GET", url, data=None)
+
+    async def _exchange(self, method: str, url: str, *, data: bytes | None) -> Json:
         try:
-            async with self._opened().post(
-                self._url, data=orjson.dumps(body), headers=self._headers, allow_redirects=False
+            async with self._opened().request(
+                method, url, data=data, headers=self._headers, allow_redirects=False
             ) as response:
                 answer = _read(await _bytes_of(response))
         except (*_NOT_SENT, UnicodeError):  # the latter from the codec for internationalised names

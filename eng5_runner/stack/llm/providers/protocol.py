@@ -83,6 +83,14 @@ class Reply:
     served: Served | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ListedModel:
+    """A model in an API's own list; `context` is the most tokens that it reads and writes, if the list says."""
+
+    id: str
+    context: int | None = None
+
+
 class Retry(Enum):
     """Who asks again after a failed attempt.
 
@@ -107,6 +115,7 @@ class AttemptFailed(Exception):
         wait: seconds until then, if the provider gives them.
         unhealthy: whether the provider itself failed; false if it is busy or the request is wrong.
         is_rejection: whether the server does not take the request as it is, perhaps because of the form of the answer.
+        status: of the HTTP answer; None without one.
     """
 
     def __init__(
@@ -118,8 +127,10 @@ class AttemptFailed(Exception):
         wait: float | None = None,
         unhealthy: bool = False,
         is_rejection: bool = False,
+        status: int | None = None,
     ) -> None:
         super().__init__(message)
+        self.status = status
         self.error_code = error_code
         self.message = message
         self.retry = retry
@@ -133,6 +144,14 @@ class ProviderClient(Protocol):
 
     async def ask(self, call: Call) -> Reply:
         """One attempt.
+
+        Raises:
+            AttemptFailed: there is no answer.
+        """
+        ...
+
+    async def models(self, url: str) -> tuple[ListedModel, ...]:
+        """The models that the API at this address lists, which costs nothing; none if it has no list.
 
         Raises:
             AttemptFailed: there is no answer.
@@ -208,14 +227,14 @@ def by_status(status: int, headers: Mapping[str, str], *, error: ProviderError) 
     if final is not None:
         code, why = final
         is_rejection = status in _REJECTED and not why and (not param or param.startswith(_FORM_PARAMETERS))
-        return AttemptFailed(code, f"{message}{why}", retry=Retry.NEVER, is_rejection=is_rejection)
+        return AttemptFailed(code, f"{message}{why}", retry=Retry.NEVER, is_rejection=is_rejection, status=status)
     wait = retry_after(headers)
     if status == 429:  # noqa: PLR2004 - too many requests
-        return AttemptFailed("LLM_PROVIDER_RATE_LIMIT", message, retry=Retry.HERE, wait=wait)
+        return AttemptFailed("LLM_PROVIDER_RATE_LIMIT", message, retry=Retry.HERE, wait=wait, status=status)
     code = "LLM_PROVIDER_UNAVAILABLE" if status in (502, 503, 504, 529) else "LLM_PROVIDER_API_ERROR"
     # Any other error of the server: a gateway can lose an answer that the model behind it has given.
     retry = Retry.HERE if status in _NOT_ANSWERED else Retry.CLIENT
-    return AttemptFailed(code, message, retry=retry, wait=wait, unhealthy=True)
+    return AttemptFailed(code, message, retry=retry, wait=wait, unhealthy=True, status=status)
 
 
 def _final(status: int, reason: str, *, param: str, text: str) -> tuple[str, str] | None:

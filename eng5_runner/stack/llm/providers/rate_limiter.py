@@ -8,12 +8,16 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
 
+from eng5_runner.contracts.services import ProviderTrouble
 from eng5_runner.judges.manifest import Limits
 from eng5_runner.stack.llm.providers.protocol import AttemptFailed, End, Reply, too_slow
 
 log = structlog.get_logger(__name__)
 
 _SECONDS = 60.0
+# Silence that is worth saying: after a failure, and without one, as a model may think for long.
+_TROUBLE_SECONDS, _SILENCE_SECONDS = 10.0, 30.0
+_NO_ANSWER_YET = "no answer yet"
 
 
 class Meter:
@@ -58,6 +62,18 @@ class RateLimiter:
         self._paused_until = 0.0
         self._busy_until = 0.0
         self._probe = asyncio.Lock()
+        self._under_way = 0
+        self._last_answer = 0.0
+        self._reason = _NO_ANSWER_YET
+
+    def trouble(self) -> ProviderTrouble | None:
+        """That the provider gives no answer although it is asked; None if it does, or if nobody asks."""
+        silent = asyncio.get_running_loop().time() - self._last_answer
+        if not self._under_way or silent < (_TROUBLE_SECONDS if self._failures else _SILENCE_SECONDS):
+            return None
+        return ProviderTrouble(
+            silent_seconds=silent, reason=self._reason, patience_seconds=self.limits.patience_seconds
+        )
 
     def pauses(self) -> float:
         """Seconds until the provider is called again after too many failures in a row; 0 if it can be called now."""
@@ -76,7 +92,7 @@ class RateLimiter:
         Raises:
             AttemptFailed: there is no answer, or not in time.
         """
-        async with self._slots, self._passing():
+        async with self._counted(), self._slots, self._passing():
             await self._not_before(self._busy_until)
             await self._requests.take(1)
             await self._tokens.take(tokens)
@@ -94,6 +110,8 @@ class RateLimiter:
             self._failed()
         else:
             self._failures = 0
+            self._reason = _NO_ANSWER_YET
+            self._last_answer = asyncio.get_running_loop().time()
         if reply.usage is not None:
             self._tokens.correct(reply.usage.prompt + reply.usage.completion - tokens)
         return reply
@@ -102,6 +120,7 @@ class RateLimiter:
         now = asyncio.get_running_loop().time()
         if failed.wait is not None:  # the provider is busy, so all calls wait
             self._busy_until = max(self._busy_until, now + failed.wait)
+        self._reason = failed.message
         if failed.unhealthy:
             self._failed()
         else:
@@ -116,6 +135,17 @@ class RateLimiter:
                 provider=self._provider,
                 seconds=self.limits.pause_seconds,
             )
+
+    @asynccontextmanager
+    async def _counted(self) -> AsyncIterator[None]:
+        """Note that somebody waits for an answer. Between two attempts of a call nobody does for a moment."""
+        if not self._under_way and not self._failures:
+            self._last_answer = asyncio.get_running_loop().time()
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
 
     @asynccontextmanager
     async def _passing(self) -> AsyncIterator[None]:

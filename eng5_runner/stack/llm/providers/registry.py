@@ -31,6 +31,11 @@ _CLIENTS: Mapping[Provider, Callable[[Access], ProviderClient]] = MappingProxyTy
 })  # fmt: skip
 
 
+def client_of(provider: Provider, access: Access) -> ProviderClient:
+    """A client of the provider; the caller closes it."""
+    return _CLIENTS[provider](access)
+
+
 @asynccontextmanager
 async def open_judges(
     environ: Mapping[str, str], *, cache_folder: Path | None = None
@@ -53,7 +58,7 @@ async def open_judges(
             access = access_to(provider, environ, timeout_seconds=limits.timeout_seconds)
             if access is None or not _is_encrypted(provider, place, environ=environ):
                 continue
-            client = _CLIENTS[provider](access)
+            client = client_of(provider, access)
             opened.push_async_callback(client.close)
             rate_limiter = RateLimiter(limits, provider=provider.value)
             models = models_at(provider, own=own, own_server=access.own_server)

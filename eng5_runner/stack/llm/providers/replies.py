@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from eng5_runner.canonical import Json
-from eng5_runner.stack.llm.providers.protocol import End
+from eng5_runner.stack.llm.providers.protocol import End, ListedModel
 
 # The names of the two ends at which a text is not a whole answer, in small letters. Any other end, a missing one
 # included, says nothing against the text.
 _CUT = frozenset({"length", "max_tokens", "max_output_tokens", "model_length", "model_context_window_exceeded"})
 _REFUSED = frozenset({"content_filter", "refusal", "safety", "recitation", "blocklist", "prohibited_content"})
+_NAME = re.compile(r"[\x21-\x7e]{1,200}")
 # No answer takes more tokens.
 _MOST_TOKENS = 10**8
 
@@ -60,6 +62,23 @@ def end_of(reason: Json, *, refused: bool, readable: bool) -> End:
     if not readable:
         return End.UNREADABLE
     return End.CUT if name in _CUT else End.DONE
+
+
+def listed_models(body: Json) -> tuple[ListedModel, ...]:
+    """The models of a list, as OpenAI, Anthropic, vLLM, llama.cpp and OpenRouter write it.
+
+    >>> listed_models({"data": [{"id": "m", "max_model_len": 4096}, {"id": 7}]})
+    (ListedModel(id='m', context=4096),)
+    """
+    rows = field(body, "data")
+    listed = []
+    for row in rows if isinstance(rows, list) else ():
+        name = field(row, "id")
+        lengths = (field(row, "max_model_len"), field(row, "context_length"), field(field(row, "meta"), "n_ctx"))
+        context = next((length for length in lengths if type(length) is int and length > 0), None)
+        if isinstance(name, str) and _NAME.fullmatch(name):
+            listed.append(ListedModel(name, context if type(context) is int else None))
+    return tuple(listed)
 
 
 def count(usage: Json, name: str, *, absent: int | None = None) -> int:

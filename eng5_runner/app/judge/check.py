@@ -11,7 +11,7 @@ from eng5_runner.core.spec import RunSpec
 from eng5_runner.errors import ConfigurationError
 from eng5_runner.judges.catalogue import READY, KnownModel, known_models
 from eng5_runner.judges.compatibility import refusals
-from eng5_runner.judges.credentials import PLACES
+from eng5_runner.judges.credentials import PLACES, address_problem, without_password
 from eng5_runner.judges.manifest import USERS_FILE
 
 _SHOWN = 3
@@ -40,6 +40,10 @@ def check_judge(spec: RunSpec, environ: Mapping[str, str], *, remote: bool) -> S
     if remote:
         return tuple(_doubts(known, judge))
     one = _chosen(known, provider=judge.provider_override or Provider.MOCK, model=judge.model_override)
+    if problem := _address_problem(one, environ):
+        raise ConfigurationError(
+            f"{problem[0]} cannot be used: {problem[1]}.", remedy=f"Correct {problem[0]}, or leave it out."
+        )
     if one.state != READY:
         cannot = f"The model {one.entry.model_id} of {one.entry.provider} cannot be asked: {one.state}."
         remedy = _sentence(one.remedy) if one.remedy else "Choose another with --llm-model; see eng5-runner models."
@@ -50,6 +54,24 @@ def check_judge(spec: RunSpec, environ: Mapping[str, str], *, remote: bool) -> S
     if one.model is None:
         return tuple(_ignored(judge))
     return tuple(_parameters(one, judge))
+
+
+def known_judge(spec: RunSpec, environ: Mapping[str, str]) -> KnownModel:
+    """The model that an embedded stack asks.
+
+    Raises:
+        ConfigurationError: it is not known.
+    """
+    judge = spec.judge or LLMConfigOverrides()
+    known = list(known_models(environ))
+    return _chosen(known, provider=judge.provider_override or Provider.MOCK, model=judge.model_override)
+
+
+def _address_problem(one: KnownModel, environ: Mapping[str, str]) -> tuple[str, str] | None:
+    """The variable of an address that can be no provider's, and why; None if the address is good."""
+    url = "" if one.place is None else environ.get(one.place.base_url, "").strip()
+    why = address_problem(url) if url else None
+    return None if one.place is None or why is None else (f"{one.place.base_url} ({without_password(url)})", why)
 
 
 def _parameters(one: KnownModel, judge: LLMConfigOverrides) -> Sequence[str]:
