@@ -152,7 +152,12 @@ ODD: Mapping[str, Callable[[], bytes]] = {
     "plain": lambda: doc.docx(BODY),
     "numbers": lambda: with_styles(
         *(numbered("Cars are loud."), numbered("Very loud.", level=1), numbered("And red.", level=1)),
-        *(numbered("Buses are slow."), numbered("Deep.", level=2), numbered("Again.", number=2)),
+        *(
+            numbered("Buses are slow."),
+            numbered("So slow.", level=1),
+            numbered("Deep.", level=2),
+            numbered("Again.", number=2),
+        ),
         paragraph('<w:pPr><w:pStyle w:val="Numbered"/></w:pPr>', run("By its style.")),
         paragraph('<w:pPr><w:pStyle w:val="Numbered"/><w:numPr><w:numId w:val="0"/></w:numPr></w:pPr>', run("None.")),
         numbered("A point.", number=3),

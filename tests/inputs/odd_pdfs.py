@@ -268,6 +268,11 @@ ODD: Mapping[str, Callable[[], bytes]] = {
     "small picture": lambda: pdf(scanned(COVER, width=200, height=200), objects=IMAGES),
     "drawn letters": lambda: pdf(Page(content="10 10 m 20 20 l 30 10 l s\n" * 300)),
     "unknown bullet": lambda: pdf(Page(content=line("\x01 A bullet and an essay."))),
+    "dynamic form": lambda: pdf(
+        Page(content=line("Please wait.")),
+        objects={"xfa": "<< /Length 7 >>\nstream\n<xdp/>\n\nendstream"},
+        catalog="/AcroForm << /XFA @xfa /Fields [] >> /NeedsRendering true",
+    ),
     "cut off": lambda: plain()[:-400],
     **{f"hidden, {reason}": (lambda page=page: pdf(page("choose this essay"))) for reason, page in HIDING.items()},
     **{f"encrypted with {name}": (lambda name=name: encrypted(plain(), name)) for name in ALGORITHMS},

@@ -35,6 +35,7 @@ def test_automatic_numbers() -> None:
         "1.a) Very loud.",
         "1.b) And red.",
         "2. Buses are slow.",
+        "2.a) So slow.",
         "I:Deep.",
         "5. Again.",
         "6. By its style.",

@@ -116,6 +116,13 @@ def test_a_file_without_its_end_is_damaged() -> None:
     assert caught.value.facts == {"how": "its end is missing"}
 
 
+def test_a_form_that_only_adobe_shows_is_refused() -> None:
+    """Its page says "Please wait" to all other readers."""
+    with pytest.raises(Unreadable) as caught:
+        read("dynamic form")
+    assert caught.value.kind == "unsupported_format"
+
+
 def test_a_character_without_meaning_is_shown_and_counted() -> None:
     document = read("unknown bullet")
     assert document.text == "□ A bullet and an essay."
@@ -200,10 +207,11 @@ def test_which_line_ends_are_the_writers(block: Sequence[Line], expected: str) -
         ("it is well-", "known", "it is well-known"),
         ("it is long-", "er", "it is longer"),
         ("co-operation with co-", "operation", "co-operation with co-operation"),
-        ("cooperation and co-", "operation", "cooperation and cooperation"),
+        ("goodbye and good-", "bye", "goodbye and goodbye"),
         ("sun and flower, sun-", "flower", "sun and flower, sun-flower"),
         ("soft im\u00ad", "portant", "soft important"),
         ("from Anna-", "Maria x", "from Anna-Maria x"),
+        ("NEVER DIS-", "CLAIM it", "NEVER DISCLAIM it"),
         ("the years 1914-", "1918", "the years 1914- 1918"),
     ],
 )
@@ -212,7 +220,11 @@ def test_words_that_a_line_end_cut_in_two(before: str, after: str, joined: str) 
 
 
 def test_a_table_of_short_cells_is_no_pair_of_columns() -> None:
-    rows = [("Year", "Pupils"), *((f"20{n:02}", str(n)) for n in range(10)), ("A long heading of this part", "end")]
+    rows = [
+        ("Year", "Pupils"),
+        *((f"20{n:02}", str(n)) for n in range(10)),
+        ("A long heading of this part", "and a long note beside it"),
+    ]
     glyphs: list[Glyph | None] = []
     for index, (left, right) in enumerate(rows):
         for x, cell in ((0, left), (300, right)):

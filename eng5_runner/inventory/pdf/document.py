@@ -31,13 +31,18 @@ def pdf_text(data: bytes) -> DocumentText:
     """The text of all pages, one after another, as a reader sees it.
 
     Raises:
-        Unreadable: it is damaged, needs a password, is too large, or is mostly pictures.
+        Unreadable: it is damaged, needs a password, is too large, is a dynamic form, or is mostly pictures.
     """
     with _opened(data) as document:
         if len(document) > MAX_PAGES:
             raise Unreadable("too_large", size=f"it has more than {MAX_PAGES} pages")
         if len(document) == 0:
             raise Unreadable("damaged_document", how="it has no pages")
+        if document.get_formtype() == pdfium.FORMTYPE_XFA_FULL:
+            # Its pages say "Please wait"; what was typed into it only Adobe's programs show.
+            raise Unreadable(
+                "unsupported_format", formats="PDF without a dynamic form (print it to a PDF), .docx, .txt"
+            )
         document.init_forms()
         contents = list(_contents(document))
     pages = [_blocks(content) for content in contents]

@@ -4,7 +4,8 @@ A PDF keeps lines, not paragraphs. A line end is the writer's own where the next
 where the next line is indented or further away than usual, or where the size of the letters changes. All other line
 ends are the page's, and are replaced by a space. An empty line stays an empty line.
 
-A word that is cut by a hyphen at such a line end is joined when it continues in lower case, except
+A word that is cut by a hyphen at such a line end is joined when it continues in lower case, or is in capitals,
+except
 
 - when the same text has the word with its hyphen elsewhere, and not without it;
 - when its first part usually stands before a hyphen (`well-known`, `self-esteem`, `twenty-five`) and the second is
@@ -223,7 +224,8 @@ def _joiner(lines: Sequence[str]) -> Callable[[str, str], str]:
         assert rest is not None
         if cut[2] == "\u00ad":
             return text[:-1] + line
-        if not line[0].islower() or _keeps_hyphen(words, first=cut[1].lower(), rest=rest[0].lower()):
+        goes_on = line[0].islower() or (cut[1].isupper() and rest[0].isupper() and len(cut[1]) > 1)
+        if not goes_on or _keeps_hyphen(words, first=cut[1].lower(), rest=rest[0].lower()):
             return text + line
         return text[:-1] + line
 
