@@ -15,6 +15,9 @@ from eng5_runner.errors import InputsMissing, UsageError
 from eng5_runner.inventory.boundary_pairs import read_pairs
 
 # The settings of which the spec has the named file's text.
+_ADDRESSES = MappingProxyType({
+    "kafka_bootstrap": KAFKA_DEFAULT, "content_service_url": CONTENT_DEFAULT, "cj_service_url": CJ_DEFAULT,
+})  # fmt: skip
 _TEXT_FILES = MappingProxyType({"system_prompt": "--system-prompt", "rubric": "--rubric"})
 
 
@@ -43,14 +46,9 @@ def destination(settings: Settings) -> Destination:
             "--no-cache works with the embedded stack only; the given services have a cache of their own.",
             remedy="Leave it out, or start the services with it: eng5-runner stack up --no-cache.",
         )
-    addresses = {
-        "kafka_bootstrap": KAFKA_DEFAULT,
-        "content_service_url": CONTENT_DEFAULT,
-        "cj_service_url": CJ_DEFAULT,
-    }
     given = {field: value for field, value in _section(settings, "target").items() if value}
     access = _section(settings, "target.kafka_access")
-    target = Target.model_validate({"stack": "remote", "kafka_access": access} | addresses | given)
+    target = Target.model_validate({"stack": "remote", "kafka_access": access} | dict(_ADDRESSES) | given)
     return Destination(target=target, send=send)
 
 
@@ -58,6 +56,15 @@ def executes_remotely(settings: Settings) -> bool:
     """Whether an execution with these settings uses given services, also where this run is only a plan."""
     given = (settings.kafka_bootstrap, settings.content_service_url, settings.cj_service_url)
     return settings.stack == "remote" or (settings.stack == "auto" and any(given))
+
+
+def assumed_addresses(settings: Settings) -> tuple[str, ...]:
+    """The services that a run looks for on this machine because only other addresses were given, in one sentence."""
+    if not (settings.mode.executes and executes_remotely(settings)):
+        return ()
+    flags = {setting.name: setting.flag for setting in SETTINGS}
+    assumed = [f"{flags[name]} {url}" for name, url in _ADDRESSES.items() if not getattr(settings, name)]
+    return (f"not given, so taken to be on this machine: {', '.join(assumed)}",) if assumed else ()
 
 
 def build_spec(settings: Settings, inputs: Inputs, *, run_id: UUID, label: str) -> RunSpec:

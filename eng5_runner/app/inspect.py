@@ -8,10 +8,14 @@ from pathlib import Path
 
 from eng5_runner import __version__
 from eng5_runner.core.next_step import missing_uploads, next_step
+from eng5_runner.core.progress import comparisons_per_second
+from eng5_runner.core.study_size import comparisons_wanted
+from eng5_runner.effects.clock import SystemClock
 from eng5_runner.effects.ledger import require_ledger
 from eng5_runner.effects.outputs import write_atomically
-from eng5_runner.effects.run_lock import held
-from eng5_runner.errors import InputsInvalid
+from eng5_runner.effects.run_lock import held, is_held
+from eng5_runner.errors import DiskError, InputsInvalid
+from eng5_runner.remedies import command
 from eng5_runner.reports.html_report import REPORT_NAME
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.study import Comparison, FailedComparison
@@ -21,7 +25,7 @@ from eng5_runner.results.run_rows import AnchorPosition, EssayPosition, anchor_r
 from eng5_runner.run import verify as verification
 from eng5_runner.run.artefact_file import load_artefact
 from eng5_runner.run.hydrate import Hydrated, hydrate, write
-from eng5_runner.run.run_directory import saved_run
+from eng5_runner.run.run_directory import SavedRun, saved_run
 from eng5_runner.run.verify import Verified
 
 
@@ -140,7 +144,8 @@ def verify(run: str | Path | Run) -> Verified:
 
     Returns:
         What was checked: `.files` and `.comparisons` (numbers), `.outcome`, and `.disagreements` with the figures of
-        the CJ service. `.older_reports` names reports with the words of an earlier version.
+        the CJ service. `.older_reports` names reports with the words of an earlier version, `.extra_files` files that
+        do not belong to the run.
 
     Raises:
         VerificationFailed: something does not hold; the message names each file.
@@ -212,7 +217,11 @@ def write_report(run_directory: Path, *, out: Path | None = None) -> Path:
         RunnerError: the run cannot be read, or the file cannot be written.
     """
     if out is None:
-        hydrate_run(run_directory)
+        try:
+            hydrate_run(run_directory)
+        except DiskError as error:
+            error.remedy += f" Or write the report elsewhere: {command('report', run_directory, '--out', 'FILE')}"
+            raise
         return run_directory / REPORT_NAME
     write_atomically(out, hydrate(run_directory).files[REPORT_NAME])
     return out
@@ -237,6 +246,12 @@ class RunStatus:
         result: whether the CJ service's result of the last request came.
         uploads_left: the number of texts to store.
         next: the step that is due; None if the session has ended.
+        is_running: whether a process works on it now.
+        comparisons_wanted: the number of comparisons that the run is made for.
+        comparisons_per_second: in the last session; None before its second comparison.
+        seconds_left: until all comparisons are there, at this rate; None where no process works on it, or no rate is
+            known.
+        silent_seconds: since the last event.
     """
 
     run: str
@@ -260,6 +275,11 @@ class RunStatus:
     result: bool
     uploads_left: int
     next: str | None
+    is_running: bool
+    comparisons_wanted: int
+    comparisons_per_second: float | None
+    seconds_left: float | None
+    silent_seconds: float
 
 
 def status_of(run_directory: Path) -> RunStatus:
@@ -268,9 +288,17 @@ def status_of(run_directory: Path) -> RunStatus:
     Raises:
         RunnerError: it is not a run's directory, or it is damaged.
     """
-    saved = saved_run(run_directory)
+    return describe_status(saved_run(run_directory), run_directory)
+
+
+def describe_status(saved: SavedRun, run_directory: Path) -> RunStatus:
+    """Where a run stands, from its ledger and its lock."""
     state = saved.state
     spec, closed = state.spec, state.closed
+    wanted, _ = comparisons_wanted(spec.budget, essays=len(saved.inputs.students) + len(saved.inputs.anchors))
+    rate, is_running = comparisons_per_second(saved.events), is_held(run_directory)
+    left = max(wanted - state.judged - state.unjudged, 0)
+    now = SystemClock().now()
     return RunStatus(
         run=str(spec.run_id),
         label=spec.label,
@@ -293,4 +321,9 @@ def status_of(run_directory: Path) -> RunStatus:
         result=state.request is not None and state.request.has_result,
         uploads_left=len(missing_uploads(state, saved.inputs)),
         next=next_step(state, saved.inputs),
+        is_running=is_running,
+        comparisons_wanted=wanted,
+        comparisons_per_second=rate and round(rate, 3),
+        seconds_left=round(left / rate, 1) if is_running and rate else None,
+        silent_seconds=round((now - (state.last_at or now)).total_seconds(), 1),
     )

@@ -19,7 +19,7 @@ from eng5_runner.run.ports import Check, Findings
 
 # A run of ten thousand comparisons keeps about this much (bytes).
 SPACE_WANTED = 100 << 20
-_LOG_IN = "`eng5-runner admin login`, or set HULEEDU_ADMIN_TOKEN; `admin whoami` tells which token is used."
+_LOG_IN = "`eng5-runner admin login`, or set HULEEDU_ADMIN_TOKEN; `eng5-runner admin whoami` tells which token is used."
 
 
 def local_checks(spec: RunSpec, *, folder: Path) -> Iterator[tuple[str, Check]]:

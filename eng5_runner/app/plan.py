@@ -13,7 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from eng5_runner.app.assemble import build_spec, executes_remotely
+from eng5_runner.app.assemble import assumed_addresses, build_spec, executes_remotely
 from eng5_runner.app.environment import cache_folder
 from eng5_runner.app.judge.check import check_judge
 from eng5_runner.app.logs import run_log
@@ -123,7 +123,7 @@ def plan_run(
     label = settings.batch_id or settings.assets.resolve().name or "run"
     spec = build_spec(settings, inputs, run_id=new_run_id(), label=label)
     remote = executes_remotely(settings)
-    warnings = tuple(check_judge(spec, os.environ, remote=remote))
+    warnings = (*assumed_addresses(settings), *check_judge(spec, os.environ, remote=remote))
     known = tuple(known_models(os.environ))
     candidates = replace(
         find_candidates(spec, inputs, texts=assets.texts, known=known, remote=remote, service=service),

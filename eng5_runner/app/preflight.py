@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from eng5_runner.app.assemble import build_spec
+from eng5_runner.app.assemble import assumed_addresses, build_spec
 from eng5_runner.app.embedded import embedded_stack
 from eng5_runner.app.environment import cache_folder, kafka_password, trace_of
 from eng5_runner.app.judge.trial import trial_checks
@@ -54,10 +54,13 @@ def check_all(settings: Settings, inputs: Inputs, *, texts: Mapping[str, bytes],
     """
     spec = build_spec(settings, inputs, run_id=new_run_id(), label="preflight")
     fact = f"{len(inputs.students)} students, {len(inputs.anchors)} anchors"
+    assumed = assumed_addresses(settings)
     ours = tuple(local_checks(spec, folder=settings.output_dir))
     study = _Study(spec=spec, inputs=inputs, texts=texts, local_checks=ours, secret=StackSecret.of(os.environ))
     with unlogged():
-        return [CheckResult(about="assets", facts=(fact,)), *run_loop(_services(study, emit))]
+        about_addresses = [CheckResult(about="addresses", warnings=assumed)] if assumed else []
+        assets = CheckResult(about="assets", facts=(fact,))
+        return [assets, *about_addresses, *run_loop(_services(study, emit))]
 
 
 async def _services(study: _Study, emit: Emit) -> list[CheckResult]:

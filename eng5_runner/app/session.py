@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
@@ -33,8 +34,9 @@ from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.state import RunState, fold
 from eng5_runner.effects.ledger import Ledger
 from eng5_runner.effects.outputs import STACK_FOLDER
-from eng5_runner.errors import RunnerError
+from eng5_runner.errors import ConfigurationError, RunnerError, UsageError
 from eng5_runner.judges.credentials import shown_address
+from eng5_runner.remedies import command
 from eng5_runner.run.connect import open_ports
 from eng5_runner.run.hydrate import Hydrated, hydrate, write
 from eng5_runner.run.pipeline import Session, drive
@@ -44,6 +46,8 @@ from eng5_runner.transport.stack_secret import StackSecret
 
 # After the first interruption, the time that the running stage has to end by itself (seconds).
 DRAIN_SECONDS = 8.0
+# An option, such as `--llm-model`.
+_OPTION = re.compile(r"(?<![\w-])--[a-z]")
 
 Emit = Callable[[Update], None]
 
@@ -139,13 +143,22 @@ def work_on(work: SessionWork, *, watch: Watch, log: ExitStack) -> Finished:
         structlog.get_logger().error("stopped", cause=error.message)
         _finish_if_possible(directory, log=log)
         if has_begun(directory):
-            error.remedy += f"\nTo go on: eng5-runner resume {directory}"
+            error.remedy += f"\n{_way_on(error, directory)}"
         raise
     except KeyboardInterrupt:
         _finish_if_possible(directory, log=log)
         raise
     hydrated = _finish(directory, log=log)
     return Finished(run_directory=directory, hydrated=hydrated, signal_number=interruption.signal_number)
+
+
+def _way_on(error: RunnerError, directory: Path) -> str:
+    """What to do about a run after its remedy. A run keeps its settings, so another setting needs another run."""
+    changes_a_setting = _OPTION.search(f"{error.message} {error.remedy}") is not None
+    if changes_a_setting and isinstance(error, ConfigurationError | UsageError):
+        return "Then start a new run: this one keeps the settings that it began with."
+    advice = f"To go on: {command('resume', directory)}"
+    return f"{advice}\nA run keeps its settings: with other ones start a new run." if changes_a_setting else advice
 
 
 async def _session(work: SessionWork, *, watch: Watch, metrics: RunMetrics, interruption: _Interruption) -> None:

@@ -26,7 +26,10 @@ def when(moment: datetime | None) -> str:
 
 
 def show_listing(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Rows on standard output: a table on a terminal, else lines with tabs."""
+    """Rows on standard output: a table on a terminal, else lines with tabs. Without any, people read `none`."""
+    if not rows:
+        people().print("none")
+        return
     texts = [[shown("" if cell is None else str(cell)) for cell in row] for row in rows]
     if not sys.stdout.isatty():
         sys.stdout.writelines("\t".join(row) + "\n" for row in texts)

@@ -8,13 +8,16 @@ import tempfile
 import traceback
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from eng5_runner import __version__
 from eng5_runner.cli.admin_app import admin_app
 from eng5_runner.cli.cache_app import cache_app
+from eng5_runner.cli.called import Called
 from eng5_runner.cli.commands.fit import fit_command
 from eng5_runner.cli.exit_codes import BROKEN_PIPE, BUG
 from eng5_runner.cli.parameters import Flags, SettingsCommand, SettingsGroup, option_of, takes_settings
@@ -70,7 +73,9 @@ def preflight_command(_: typer.Context, flags: Flags) -> None:
 
 @app.command()
 def resume(
+    context: typer.Context,
     run: RunArgument,
+    *,
     max_cost: Annotated[
         float | None, option_of("max_cost", help_text="New cost limit in USD, above the present one.", variable=False)
     ] = None,
@@ -86,9 +91,11 @@ def resume(
     """Continue a run where its last session ended."""
     from eng5_runner.cli.commands.resume import resume as resume_run
 
+    called = Called.now(context.command)
     raise typer.Exit(
         resume_run(
             run,
+            called=called,
             json_lines=json,
             verbose=verbose,
             max_cost=max_cost,
@@ -272,11 +279,22 @@ def main() -> None:
 
 
 def _show(error: RunnerError) -> None:
-    StandardError().write(harmless(f"{error.message}\n{error.remedy}\n"))
+    called = Called.now(_called_command())
+    remedy = called.text(error.remedy)
+    StandardError().write(harmless(f"{called.text(error.message)}\n{remedy}\n"))
     if "--json" in sys.argv or os.environ.get("ENG5_JSON", "").lower() in _TRUE:
         from eng5_runner.cli.narrate import write_json
 
-        write_json({"event": "Error", "exit": error.exit_code, "message": error.message, "remedy": error.remedy})
+        write_json({"event": "Error", "exit": error.exit_code, "message": error.message, "remedy": remedy})
+
+
+def _called_command() -> Any:
+    """The command of this call: the error has left its context."""
+    command: Any = get_command(app)
+    for word in sys.argv[1:]:
+        if isinstance(command, TyperGroup):
+            command = command.commands.get(word, command)
+    return command
 
 
 def _keep_traceback() -> Path:

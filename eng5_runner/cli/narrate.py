@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import IO, cast
+from typing import IO, Any, cast
 
 import orjson
 from rich.console import Console
@@ -29,8 +29,10 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from eng5_runner.app.logs import FOR_PEOPLE_ONLY, event_facts
+from eng5_runner.cli.called import Called
 from eng5_runner.cli.safe_console import SafeConsole, harmless_json
 from eng5_runner.cli.standard_error import StandardError
 from eng5_runner.core.events import (
@@ -54,15 +56,32 @@ from eng5_runner.run.ports import Lag, Notice, Update, WorkLeft
 PLAIN_EVERY = 5.0
 # Columns of a table where there is no terminal whose width is known.
 PLAIN_WIDTH = 110
+# Of a bar, so that its figures fit into 80 columns.
+_BAR_WIDTH = 12
 _STYLES: Mapping[str, str] = MappingProxyType({
     "trouble": "yellow", "overspent": "yellow", "relief": "green", "stage": "dim", "waiting": "dim",
     "repaired": "yellow", "remark": "",
 })  # fmt: skip
 
 
-def people() -> Console:
-    """The console where people read: standard error, never standard output."""
-    console = SafeConsole(file=cast(IO[str], StandardError()), highlight=False, soft_wrap=True)
+class _People(SafeConsole):
+    """A console that shows each text, in tables too, as it suits the way in which the program was called."""
+
+    def __init__(self, called: Called) -> None:
+        super().__init__(file=cast(IO[str], StandardError()), highlight=False, soft_wrap=True)
+        self._called = called
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(self._called.text(text), **options)
+
+
+def people(called: Called | None = None) -> Console:
+    """The console where people read: standard error, never standard output.
+
+    Args:
+        called: for a command that shows texts with options that it does not take.
+    """
+    console = _People(called or Called.now())
     if not console.is_terminal:
         console.width = PLAIN_WIDTH
     return console
@@ -116,10 +135,12 @@ class Narrator:
             return
         columns = (
             TextColumn("{task.description:<14}"),
-            BarColumn(),
+            BarColumn(bar_width=_BAR_WIDTH),
             MofNCompleteColumn(),
             TextColumn("{task.fields[extra]}"),
+            TextColumn("after"),
             TimeElapsedColumn(),
+            TextColumn("left"),
             TimeRemainingColumn(),
         )
         with Progress(*columns, console=self._console, transient=False) as progress:

@@ -49,10 +49,7 @@ def comparisons_wanted(budget: Budget, *, essays: int) -> tuple[int, str]:
         (24, '--comparisons-per-essay: 8 judgements per essay')
     """
     if budget.max_comparisons is not None:
-        rounds, rest = divmod(budget.max_comparisons, essays // 2)
-        in_rounds = f"{rounds} whole rounds of {essays // 2} pairs"
-        in_rounds += f" and the first {rest} pairs of another" if rest else ""
-        return budget.max_comparisons, f"--max-comparisons: {in_rounds}"
+        return budget.max_comparisons, f"--max-comparisons: {_in_rounds(budget.max_comparisons, pairs=essays // 2)}"
     if budget.design == "boundary":
         pairs = len(budget.pairs)
         return pairs * 2 * budget.repeats, f"{pairs} named pairs, both orders, {budget.repeats} times"
@@ -74,6 +71,16 @@ def comparisons_under_cap(budget: Budget, wanted: int) -> int:
     """
     requests = budget.max_requests if budget.top_up else 1
     return min(wanted, FIELD_CAP * requests)
+
+
+def _in_rounds(comparisons: int, *, pairs: int) -> str:
+    """The comparisons as rounds, in each of which every essay is compared once."""
+    rounds, rest = divmod(comparisons, pairs)
+    part = f"{rest} of the {pairs} pairs of {'another' if rounds else 'a'} round"
+    whole = f"{rounds} whole round{'s'[: rounds != 1]} of {pairs} pair{'s'[: pairs != 1]}"
+    if not rounds:
+        return part
+    return f"{whole} and {part}" if rest else whole
 
 
 def _needed_for_targets(budget: Budget, essays: int) -> list[int]:

@@ -224,7 +224,7 @@ class CJAdminClient:
         if status == _NOT_FOUND:
             return ConfigurationError(
                 f"{message}: it does not know the assignment, or this is not its address.",
-                remedy=f"Check --assignment-id (`eng5-runner admin instructions list`) and {service.setting}.",
+                remedy=f"Check the assignment's id (`eng5-runner admin instructions list`) and {service.setting}.",
             )
         if status in _REFUSED:
             return InputsInvalid(f"{message}.", remedy="Correct what was sent.")

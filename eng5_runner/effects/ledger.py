@@ -26,6 +26,7 @@ from pydantic import ValidationError
 from eng5_runner.core.events import Event, event_from_json, event_to_json
 from eng5_runner.effects import durable
 from eng5_runner.errors import DiskError, InputsInvalid, InputsMissing
+from eng5_runner.remedies import command
 
 LEDGER_NAME = "ledger.jsonl"
 _TAIL = re.compile(rb',"_crc":"([0-9a-f]{8})"\}$')
@@ -61,8 +62,8 @@ class LedgerReading:
         try:
             with self._path.open("rb") as file:
                 self.whole_bytes, self.torn_bytes = _measured(file, self._path)
-        except FileNotFoundError:
-            raise _no_ledger(run_directory) from None
+        except (FileNotFoundError, NotADirectoryError):
+            raise no_run(run_directory) from None
         except OSError as error:
             raise DiskError(
                 f"{self._path} cannot be read: {error.strerror}.", remedy="Check the disk and the permissions."
@@ -96,13 +97,20 @@ def require_ledger(run_directory: Path) -> None:
         InputsMissing: there is no ledger.
     """
     if not (run_directory / LEDGER_NAME).exists():
-        raise _no_ledger(run_directory)
+        raise no_run(run_directory)
 
 
-def _no_ledger(run_directory: Path) -> InputsMissing:
-    return InputsMissing(
-        f"{run_directory} has no ledger ({LEDGER_NAME}).", remedy="Name a run directory, such as runs/latest."
-    )
+def no_run(path: Path) -> InputsMissing:
+    """The error for a path that is not the directory of a run."""
+    start = f"Start a run ({command('--mode', 'execute', '--assets', 'FOLDER')}), or name the directory of one."
+    if path.is_dir():
+        reason = f"it has no {LEDGER_NAME}, as after a plan"
+        return InputsMissing(f"{path} is not the directory of a run: {reason}.", remedy=start)
+    if path.is_symlink():
+        return InputsMissing(f"{path} leads to {path.readlink()}, which is not there any more.", remedy=start)
+    if path.exists():
+        return InputsMissing(f"{path} is a file.", remedy=f"Name the directory of the run, perhaps {path.parent}.")
+    return InputsMissing(f"There is no run {path}.", remedy=start)
 
 
 def _measured(lines: Iterable[bytes], path: Path) -> tuple[int, int]:
@@ -232,5 +240,5 @@ def _cause(error: OSError) -> str:
 def _cannot_write(path: Path, cause: str) -> DiskError:
     return DiskError(
         f"{path} cannot be written: {cause}.",
-        remedy="Free disk space or check the permissions, then `resume`. What was recorded before is safe.",
+        remedy="Free disk space or check the permissions. What was recorded before is safe.",
     )

@@ -26,7 +26,7 @@ def write_atomically(path: Path, data: bytes) -> None:
     except OSError as error:
         raise DiskError(
             f"{path} cannot be written: {error.strerror}.",
-            remedy="Free disk space or check the permissions, then resume.",
+            remedy="Free disk space or check the permissions.",
         ) from None
 
 

@@ -28,6 +28,21 @@ def held(run_directory: Path) -> Iterator[None]:
         os.close(lock)
 
 
+def is_held(run_directory: Path) -> bool:
+    """Whether a process holds the lock now. Works on a disk that cannot be written."""
+    try:
+        lock = os.open(run_directory / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
 def _locked(run_directory: Path) -> int:
     """Lock the lock file, note this process in it, and return its descriptor."""
     path = run_directory / LOCK_NAME

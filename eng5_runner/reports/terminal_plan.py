@@ -53,7 +53,8 @@ def show_plan(console: Console, plan: Plan, *, inputs: Inputs, spec: RunSpec) ->
         console.print(f"note: {escape(note)}", style="dim")
     cached = f"; {plan.cached} are there already" if plan.cached else ""
     console.print(f"to upload: {plan.to_upload} texts, {plan.upload_bytes} bytes{cached}")
-    console.print(f"comparisons: {plan.comparisons} in {plan.waves} waves ({plan.chosen_by})", style="bold")
+    waves = f"{plan.waves} wave{'s'[: plan.waves != 1]}"
+    console.print(f"comparisons: {plan.comparisons} in {waves} ({plan.chosen_by})", style="bold")
     for line in _design(plan, spec):
         console.print(line)
     if plan.precision:
@@ -78,7 +79,7 @@ def _judge(console: Console, plan: Plan, *, spec: RunSpec) -> None:
         console.print("judge: the service's own; its price is not known here")
     elif judge.pricing.offline:
         name, by = escape(judge.pricing.entry.model_id), " (the service's own)" if judge.pricing.from_service else ""
-        console.print(f"judge: {name}, not a language model; price: 0 USD{by}, time: {_range(judge.seconds, _time)}")
+        console.print(f"judge: {name}, not a language model; price: 0 USD{by}, time: {_range(judge.seconds, in_time)}")
         return
     if spec.judge is None or spec.judge.system_prompt_override is None:
         whose = (
@@ -210,7 +211,7 @@ def _price_cells(one: Estimate, comparisons: int) -> tuple[str, ...]:
         _range(one.completion_tokens.times(comparisons), _count),
         "unknown" if one.usd is None else _range(one.usd, _usd),
         "unknown" if one.usd_at_most is None else _usd(one.usd_at_most),
-        _range(one.seconds, _time),
+        _range(one.seconds, in_time),
     )
 
 
@@ -271,7 +272,8 @@ def _count(tokens: float) -> str:
     return f"{tokens / _THOUSAND:.0f} k" if tokens >= _THOUSAND else f"{tokens:.0f}"
 
 
-def _time(seconds: float) -> str:
+def in_time(seconds: float) -> str:
+    """A time as a person says it: seconds, minutes or hours."""
     if seconds < _MINUTE:
         return f"{seconds:.0f} s"
     return f"{seconds / _MINUTE:.0f} min" if seconds < 2 * _HOUR else f"{seconds / _HOUR:.1f} h"

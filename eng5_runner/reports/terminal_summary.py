@@ -10,8 +10,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from eng5_runner.core.choices import Mode
+from eng5_runner.remedies import command
 from eng5_runner.reports.anchor_markdown import ANCHOR_REPORT_NAME
 from eng5_runner.reports.figures import ABSENT, number, requests_made, span, tally, usd
+from eng5_runner.reports.html_report import REPORT_NAME
 from eng5_runner.reports.reliability import own_order
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.judge import AnchorAlignment
@@ -42,9 +45,19 @@ def show_summary(console: Console, artefact: Artefact, *, run_directory: Path) -
         console.print(f"{replayed}, where they cost {usd(costs.replayed.saved_usd)} USD")
     _status(console, artefact.runner_status)
     console.print(f"run directory: {escape(str(run_directory))}")
+    for label, place in _places(artefact, run_directory=run_directory):
+        console.print(escape(f"{label:<14} {place}"))
+
+
+def _places(artefact: Artefact, *, run_directory: Path) -> Iterator[tuple[str, object]]:
+    """What a person opens or types next."""
+    request = artefact.runner_status.request
+    if artefact.metadata.runner_mode is Mode.DRY_RUN and request is not None:
+        yield "request:", run_directory / "requests" / f"{request.event_id}.json"
     if artefact.metadata.runner_mode.anchors_only:
-        console.print(f"report:        {escape(str(run_directory / ANCHOR_REPORT_NAME))}")
-    console.print(f"to verify it:  eng5-runner verify {escape(str(run_directory))}")
+        yield "alignment:", run_directory / ANCHOR_REPORT_NAME
+    yield "report:", (run_directory / REPORT_NAME).resolve().as_uri()
+    yield "to verify it:", command("verify", run_directory)
 
 
 def _place(entry: BTEntry) -> tuple[str, str, str]:

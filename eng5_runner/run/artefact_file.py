@@ -10,9 +10,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from eng5_runner.core.spec import Mode
-from eng5_runner.effects.ledger import LEDGER_NAME
+from eng5_runner.effects.ledger import require_ledger
 from eng5_runner.effects.outputs import read_file
 from eng5_runner.errors import InputsInvalid, InputsMissing
+from eng5_runner.remedies import command
 from eng5_runner.results.artefact import Artefact, parse_artefact
 
 
@@ -35,7 +36,7 @@ def load_artefact(run_directory: Path) -> Artefact:
     except ValueError as error:
         raise InputsInvalid(
             f"{path} is not an artefact that this version can read: {error}.",
-            remedy=f"Write it again from the run's ledger: eng5-runner hydrate {run_directory}",
+            remedy=f"Write it again from the run's ledger: {command('hydrate', run_directory)}",
         ) from None
 
 
@@ -55,15 +56,9 @@ def artefact_path(run_directory: Path) -> Path:
         )
     if paths:
         return paths[0]
-    if not run_directory.is_dir():
-        raise InputsMissing(f"{run_directory} is not a directory.", remedy="Name the directory of a run.")
-    if not (run_directory / LEDGER_NAME).is_file():
-        raise InputsMissing(
-            f"{run_directory} is not the directory of a run: it has no {LEDGER_NAME} and no artefact.",
-            remedy="Name the directory of a run, such as runs/latest.",
-        )
+    require_ledger(run_directory)
     raise InputsMissing(
         f"{run_directory} has no artefact yet: the run is still going on, or it was stopped before its end.",
-        remedy=f"Finish the run with: eng5-runner resume {run_directory}\n"
-        f"Or write what there is with: eng5-runner hydrate {run_directory}",
+        remedy=f"Finish the run with: {command('resume', run_directory)}\n"
+        f"Or write what there is with: {command('hydrate', run_directory)}",
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from eng5_runner.effects.outputs import MANIFEST_NAME, SUMS_NAME, read_file
 from eng5_runner.effects.schema import violations_by_reference
 from eng5_runner.errors import DiskError, InputsInvalid, InputsMissing, RunnerError, VerificationFailed
+from eng5_runner.remedies import command
 from eng5_runner.reports.anchor_markdown import ANCHOR_REPORT_NAME
 from eng5_runner.reports.html_report import REPORT_NAME
 from eng5_runner.run.hydrate import (
@@ -37,6 +38,7 @@ class Verified:
         agreement: which of them agree; None where there is nothing to compare or something differs.
         older_reports: reports with the words of the version that made the run. The manifest proves their bytes, and
             their figures are those of the artefact.
+        extra_files: that are in the directory and that the manifest does not list; nothing vouches for them.
     """
 
     files: int
@@ -45,6 +47,7 @@ class Verified:
     disagreements: tuple[str, ...]
     agreement: str | None
     older_reports: tuple[str, ...]
+    extra_files: tuple[str, ...]
 
 
 def verify(run_directory: Path, *, version: str | None = None) -> Verified:
@@ -75,14 +78,15 @@ def verify(run_directory: Path, *, version: str | None = None) -> Verified:
     doubts += _invalid_artefact(again)
     if doubts:
         raise _failed(run_directory, doubts)
-    compared = again.artefact.comparison_with_service
+    compared, listed = again.artefact.comparison_with_service, {entry.path for entry in read_manifest(run_directory)}
     return Verified(
-        files=len(read_manifest(run_directory)),
+        files=len(listed),
         comparisons=again.state.judged,
         outcome=again.state.closed.outcome if again.state.closed else "open",
         disagreements=compared.findings if compared else (),
         agreement=compared.agreement if compared else None,
         older_reports=tuple(older),
+        extra_files=tuple(sorted(set(listed_files(run_directory)) - listed)),
     )
 
 
@@ -99,8 +103,6 @@ def _manifest_doubts(run_directory: Path) -> Iterator[str]:
     there = set(listed_files(run_directory))
     for path in sorted(listed.keys() - there):
         yield f"{path} is listed and not there"
-    for path in sorted(there - listed.keys()):
-        yield f"{path} is there and not listed"
     for path in sorted(listed.keys() & there):
         if entry_of(run_directory, path) != listed[path]:
             yield f"{path} is not what the manifest says"
@@ -144,5 +146,6 @@ def _invalid_artefact(again: Hydrated) -> Iterator[str]:
 def _failed(run_directory: Path, doubts: list[str]) -> VerificationFailed:
     return VerificationFailed(
         f"{run_directory} does not verify:\n  " + "\n  ".join(doubts),
-        remedy="Compare with a copy of the run; `hydrate` writes the outputs again if the ledger is whole.",
+        remedy="Compare with a copy of the run. If the ledger is whole, this writes the outputs again: "
+        + command("hydrate", run_directory),
     )

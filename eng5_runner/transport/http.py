@@ -152,7 +152,8 @@ class Service:
         if status in (401, 403):
             return NotAllowed(
                 f"{message}.",
-                remedy="`eng5-runner admin login`, or check HULEEDU_ADMIN_TOKEN; `admin whoami` tells which.",
+                remedy="Log in (`eng5-runner admin login`), or check HULEEDU_ADMIN_TOKEN. `eng5-runner admin whoami` "
+                "shows which token is used.",
             )
         return ServiceUnavailable(f"{message}.", remedy=f"Check {self.setting} and the service's log.")
 
@@ -175,7 +176,7 @@ class Service:
         """The error for a service that cannot be used."""
         return ServiceUnavailable(
             f"The {self.name} at {self.url} cannot be used: {cause}.",
-            remedy=f"Check that it is up and that {self.setting} is right, then resume.",
+            remedy=f"Check that it is up and that {self.setting} is right.",
         )
 
     async def alive(self, *, at: str, though: frozenset[int] = frozenset()) -> Alive:

@@ -32,6 +32,7 @@ from aiokafka.errors import (
 )
 
 from eng5_runner.errors import ConfigurationError, NotAllowed, RunnerError, ServiceUnavailable
+from eng5_runner.remedies import install_command
 from eng5_runner.transport.kafka_settings import KafkaSettings
 
 PROBE_SECONDS = 3.0
@@ -222,7 +223,7 @@ def explain(error: KafkaError | TimeoutError, *, doing: str, cause: str = "") ->
     if isinstance(error, UnsupportedCodecError):
         return ConfigurationError(
             f"This installation cannot read the compression of Kafka's records: {reason}.",
-            remedy="Install the extra: pip install 'eng5-runner[compression]', then resume.",
+            remedy=f"Install what reads it: {install_command('compression')}",
         )
     if isinstance(error, DENIED):
         return NotAllowed(
@@ -230,7 +231,7 @@ def explain(error: KafkaError | TimeoutError, *, doing: str, cause: str = "") ->
         )
     return ServiceUnavailable(
         f"Kafka failed while {doing}: {reason}.",
-        remedy="Check that the cluster is up and is a Kafka cluster, then resume.",
+        remedy="Check that the cluster is up and is a Kafka cluster.",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -138,8 +139,19 @@ def test_status_tells_where_an_open_run_stands(study: Path, tmp_path: Path) -> N
     process = start("--mode", "execute", "--assets", study, "--max-comparisons", 4000, cwd=tmp_path)
     wait_for(lambda: _reached(tmp_path, "CallbackAccepted", 10), what="the first comparisons")
     told = run("status", newest(tmp_path), "--json", cwd=tmp_path)
+    in_words = run("status", newest(tmp_path), cwd=tmp_path)
     process.kill()
     process.wait()
+    after = run("status", newest(tmp_path), cwd=tmp_path)
     assert told.code == 0, told.err
     facts = json.loads(told.out)
     assert facts["stage"] == "gathering" and facts["comparisons_judged"] >= 10 and facts["next"] == "gather"
+    assert facts["is_running"] and facts["comparisons_wanted"] == 4000 and facts["seconds_left"] > 0
+    running = in_words.err.splitlines()[1]
+    assert re.fullmatch(
+        r"running, waiting for comparisons: \d+ of 4000 comparisons judged, .+ a (second|minute), about .+ left.*",
+        running,
+    )
+    assert "to go on" not in in_words.err and "None" not in in_words.err
+    assert after.err.splitlines()[1].startswith("stopped without an end, nothing works on it: ")
+    assert f"to go on: eng5-runner resume {newest(tmp_path)}" in after.err

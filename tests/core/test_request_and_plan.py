@@ -86,7 +86,7 @@ def test_a_plan_counts_what_it_would_upload_and_ask():
     candidates = Candidates(chosen=None, others=(), size=size)
     plan = make_plan(spec, INPUTS, texts=TEXTS, cached=dict(list(STORED.items())[:1]), candidates=candidates)
     assert (plan.essays, plan.comparisons, plan.to_upload, plan.cached) == (6, 7, 6, 1)
-    assert plan.chosen_by == "--max-comparisons: 2 whole rounds of 3 pairs and the first 1 pairs of another"
+    assert plan.chosen_by == "--max-comparisons: 2 whole rounds of 3 pairs and 1 of the 3 pairs of another round"
     assert plan.upload_bytes < sum(map(len, TEXTS.values()))
 
 

@@ -32,7 +32,9 @@ def test_a_given_total_is_the_total_whatever_else_is_asked_for():
     ("total", "told"),
     [
         (40, "--max-comparisons: 4 whole rounds of 10 pairs"),
-        (43, "--max-comparisons: 4 whole rounds of 10 pairs and the first 3 pairs of another"),
+        (9, "--max-comparisons: 9 of the 10 pairs of a round"),
+        (10, "--max-comparisons: 1 whole round of 10 pairs"),
+        (43, "--max-comparisons: 4 whole rounds of 10 pairs and 3 of the 10 pairs of another round"),
     ],
 )
 def test_a_given_total_is_told_in_rounds(total, told):

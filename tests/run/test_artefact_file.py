@@ -38,7 +38,7 @@ def test_a_directory_that_is_no_run_is_named(tmp_path):
 
 
 def test_a_directory_that_does_not_exist_is_named(tmp_path):
-    assert f"{tmp_path / 'nowhere'} is not a directory" in refusal(tmp_path / "nowhere", InputsMissing)
+    assert f"There is no run {tmp_path / 'nowhere'}" in refusal(tmp_path / "nowhere", InputsMissing)
 
 
 def test_a_damaged_artefact_is_named_by_its_file_and_place(tmp_path):

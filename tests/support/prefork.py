@@ -238,11 +238,11 @@ def main() -> None:
     sys.executable = sys.argv[1]
     _load_everything()
     gc.freeze()
-    sys.argv = ["", *_serve(listening, parent)]
+    sys.argv = [_CONSOLE_SCRIPT, *_serve(listening, parent)]
     sys.path[0] = str(Path.cwd())
     code: object = 0
     try:
-        runpy.run_module("eng5_runner", run_name="__main__", alter_sys=True)
+        runpy.run_module("eng5_runner", run_name="__main__")
     except SystemExit as left:
         code = left.code
     # What the interpreter does at its end, but for taking thousands of modules apart, which takes longer than a fork.

@@ -145,4 +145,6 @@ def _warnings(one: KnownModel) -> Sequence[str]:
 
 
 def _sentence(words: str) -> str:
-    return f"{words[0].upper()}{words[1:]}."
+    # No full stop behind a command: a person copies it to the end of the line.
+    stop = "" if words.endswith("'") else "."
+    return f"{words[0].upper()}{words[1:]}{stop}"

@@ -54,11 +54,11 @@ def _show(console: Console, contents: CacheContents) -> None:
     for row in contents.judgements:
         cells = (str(row.judgements), str(row.size >> 10), row.oldest[:16], row.newest[:16])
         table.add_row(escape(row.provider), escape(row.model), *cells)
-    console.print(table)
+    console.print(table if contents.judgements else "judgements: none")
     console.print(", ".join(f"{count} older than {age}" for age, count in contents.older_than.items()))
     console.print(
         f"uploads: records of {contents.upload_services} Content Services, {contents.upload_bytes >> 10} KiB; "
-        "--force-reupload ignores them"
+        "`eng5-runner --mode execute --force-reupload` ignores them"
     )
     size = contents.judgement_bytes >> 10
     console.print(f"folder: {contents.folder} (ENG5_CACHE_DIR); judgements take {size} KiB", markup=False)

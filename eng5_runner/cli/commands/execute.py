@@ -14,6 +14,7 @@ from eng5_runner.cli.exit_codes import exit_code
 from eng5_runner.cli.narrate import Narrator, people, write_json
 from eng5_runner.core.state import RunState
 from eng5_runner.core.top_up import would_follow
+from eng5_runner.remedies import command
 from eng5_runner.reports.terminal_summary import show_summary
 from eng5_runner.results.artefact.part import to_json
 
@@ -48,15 +49,15 @@ def show_end(finished: Finished, narrator: Narrator) -> int:
         write_json({"event": "Summary", "run_directory": str(directory), "exit": code, "status": status})
     else:
         show_summary(people(), artefact, run_directory=directory)
-    for line in _next_steps(finished.hydrated.state, directory):
+    for line in next_steps(finished.hydrated.state, directory):
         narrator.say(f"to go on:      {line}", style="bold")
     return code
 
 
-def _next_steps(state: RunState, run_directory: Path) -> Iterator[str]:
+def next_steps(state: RunState, run_directory: Path) -> Iterator[str]:
     """What a person does next about a run that is not complete."""
     outcome = state.closed.outcome if state.closed else "open"
-    resume, request = f"eng5-runner resume {run_directory}", state.request
+    resume, request = command("resume", run_directory), state.request
     if outcome in ("complete", "not-sent"):
         return
     if outcome == "failed":
@@ -73,4 +74,4 @@ def _next_steps(state: RunState, run_directory: Path) -> Iterator[str]:
     elif request.is_over and not request.has_result:
         yield f"{resume} (waits for the service's result once more; the runner's own results are complete)"
     else:
-        yield f"start a new run, or accept what came: eng5-runner hydrate {run_directory}"
+        yield f"start a new run, or accept what came: {command('hydrate', run_directory)}"

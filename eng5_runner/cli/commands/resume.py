@@ -9,6 +9,7 @@ from eng5_runner.app.resume import LeftToPay, left_to_pay, resume_run
 from eng5_runner.app.session import Finished, Watch
 from eng5_runner.app.trust import require_trust, strange_addresses
 from eng5_runner.cli.agreement import agrees, answer_of
+from eng5_runner.cli.called import Called
 from eng5_runner.cli.commands.execute import show_end
 from eng5_runner.cli.narrate import Narrator, people
 from eng5_runner.cli.safe_console import harmless
@@ -20,6 +21,7 @@ from eng5_runner.reports.figures import usd
 def resume(
     run_directory: Path,
     *,
+    called: Called,
     json_lines: bool,
     verbose: bool,
     max_cost: float | None = None,
@@ -41,7 +43,7 @@ def resume(
     left = None if yes else left_to_pay(run_directory, max_cost=max_cost)
     if left is not None and not agrees(_question(left), is_limited=left.limit_usd is not None):
         return 0
-    narrator = Narrator(console=people(), json_lines=json_lines)
+    narrator = Narrator(console=people(called), json_lines=json_lines)
     with narrator.live():
         watch = Watch(emit=narrator.emit, metrics_port=metrics_port, owns_process=True)
         finished = resume_run(run_directory, watch=watch, max_cost=max_cost, verbose=verbose)

@@ -1,0 +1,28 @@
+"""A path that is not the directory of a run: what it is instead, and a way on that leads somewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.runner import run
+
+
+def test_without_any_run_status_says_how_to_start_one(tmp_path: Path) -> None:
+    told = run("status", cwd=tmp_path)
+    assert told.code == 66
+    assert told.err.splitlines()[0] == "There is no run runs/latest."
+    assert "eng5-runner --mode execute --assets FOLDER" in told.err and "such as runs/latest" not in told.err
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "latest").symlink_to("20200101-gone")
+    told = run("status", cwd=tmp_path)
+    assert told.code == 66 and "runs/latest leads to 20200101-gone, which is not there any more" in told.err
+
+
+@pytest.mark.parametrize("command", ["verify", "status", "resume"])
+def test_a_file_in_the_place_of_a_run_is_missing_input(command: str, tmp_path: Path) -> None:
+    (tmp_path / "report.html").write_text("page")
+    told = run(command, tmp_path / "report.html", cwd=tmp_path)
+    assert told.code == 66 and f"{tmp_path / 'report.html'} is a file." in told.err
+    assert f"perhaps {tmp_path}" in told.err

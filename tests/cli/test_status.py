@@ -1,0 +1,95 @@
+"""What `status` says of a run, in sentences."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from eng5_runner.app.inspect import RunStatus
+from eng5_runner.cli.commands.inspect import status_sentences
+from eng5_runner.core.events import Event, RunResumed
+from eng5_runner.core.progress import comparisons_per_second
+from tests.support.run.events import ONE_OF_EACH, VERSIONS
+from tests.support.runner import newest, run
+
+STATUS = RunStatus(
+    run="1b4e28ba-2fa1-11d2-883f-0016d3cca427",
+    label="demo",
+    mode="execute",
+    stage="gathering",
+    outcome="open",
+    reasons=(),
+    sessions=1,
+    texts_stored=17,
+    comparisons_judged=120,
+    comparisons_failed=0,
+    cost_usd=0.5,
+    max_cost_usd=None,
+    duplicates=0,
+    rejected=0,
+    completed=None,
+    result=False,
+    uploads_left=0,
+    next="gather",
+    is_running=True,
+    comparisons_wanted=440,
+    comparisons_per_second=4.0,
+    seconds_left=80.0,
+    silent_seconds=1.0,
+)
+
+
+def said(**facts: object) -> str:
+    return "\n".join(status_sentences(replace(STATUS, **facts)))
+
+
+def test_a_running_run_has_total_rate_and_time_left() -> None:
+    line = "running, waiting for comparisons: 120 of 440 comparisons judged, 4 a second, about 1 min left"
+    assert said().splitlines() == [f"demo: execute, run {STATUS.run}", line, "0.5000 USD spent"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"comparisons_per_second": 0.05}, "3.0 a minute"),
+        ({"silent_seconds": 65.4}, "left; nothing for 65 s"),
+        ({"comparisons_failed": 2}, "judged, 2 failed, 4 a second"),
+        ({"comparisons_per_second": None, "seconds_left": None}, "120 of 440 comparisons judged\n"),
+        ({"stage": "cleared", "uploads_left": 3}, "running, storing texts: "),
+        ({"uploads_left": 3}, "17 texts stored, 3 to store"),
+        ({"max_cost_usd": 2.0}, "0.5000 USD spent of at most 2"),
+        ({"duplicates": 4}, "messages: 4 came more than once"),
+        ({"is_running": False, "seconds_left": None}, "stopped without an end, nothing works on it: 120 of 440"),
+        ({"is_running": False, "outcome": "complete", "seconds_left": None}, "complete: 120 of 440"),
+        ({"outcome": "failed", "reasons": ("the CJ service reported a failure: no",)}, "\n  the CJ service reported"),
+    ],
+)
+def test_each_fact_has_its_words(facts: dict[str, object], words: str) -> None:
+    assert words in said(**facts)
+
+
+def test_the_rate_is_that_of_the_last_session() -> None:
+    start = datetime(2027, 3, 2, tzinfo=UTC)
+
+    def comparisons(since: datetime, *, every: float) -> list[Event]:
+        one = ONE_OF_EACH["CallbackAccepted"]
+        return [
+            one.model_copy(update={"kind": "comparison", "at": since + timedelta(seconds=every * n)}) for n in range(5)
+        ]
+
+    slow = comparisons(start, every=10)
+    resumed = RunResumed(at=start + timedelta(hours=1), versions=VERSIONS)
+    fast = comparisons(start + timedelta(hours=1), every=1)
+    assert comparisons_per_second(slow) == pytest.approx(0.1)
+    assert comparisons_per_second([*slow, resumed]) is None
+    assert comparisons_per_second([*slow, resumed, *fast[:1]]) is None
+    assert comparisons_per_second([*slow, resumed, *fast]) == pytest.approx(1.0)
+
+
+def test_a_dry_run_has_nothing_to_go_on_with(study: Path, tmp_path: Path) -> None:
+    assert run("--mode", "dry-run", "--assets", study, cwd=tmp_path).code == 0
+    told = run("status", newest(tmp_path), cwd=tmp_path)
+    assert told.code == 0 and "not-sent: 0 of 160 comparisons judged" in told.err and "to go on" not in told.err
