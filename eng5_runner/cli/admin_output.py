@@ -7,15 +7,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from rich.box import SIMPLE
 from rich.markup import escape
-from rich.table import Table
 from stamina.instrumentation import RetryDetails, get_on_retry_hooks, set_on_retry_hooks
 
 from eng5_runner.cli.narrate import people, write_json
 from eng5_runner.cli.safe_console import SafeConsole, harmless
 from eng5_runner.contracts.base import WireModel
 from eng5_runner.core.inputs import shown
+from eng5_runner.reports.terminal_table import plain_table
 
 _TEXTS = frozenset(("instructions_text", "prompt_text", "rubric_text"))
 
@@ -35,7 +34,7 @@ def show_listing(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> No
         sys.stdout.writelines("\t".join(row) + "\n" for row in texts)
         sys.stdout.flush()
         return
-    table = Table(*columns, box=SIMPLE)
+    table = plain_table(*columns)
     for row in texts:
         table.add_row(*map(escape, row))
     SafeConsole().print(table)

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from eng5_runner.reports.figures import ABSENT, between, number, percent, requests_made, tally
+from eng5_runner.reports.figures import ABSENT, between, number, percent, requests_made, sentence, tally
 from eng5_runner.reports.markdown import block, inline, table
 from eng5_runner.reports.reliability import own_order
+from eng5_runner.reports.words import REFUSED, grades_by_others, tested_projection, warnings_of_the_judge
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.judge import (
     AnchorAlignment,
@@ -76,6 +77,8 @@ def _head(artefact: Artefact) -> Iterator[str]:
     yield from (f"- {inline(remark)}" for remark in remarks)
     if remarks:
         yield ""
+    for headline, reason in warnings_of_the_judge(artefact):
+        yield from (f"**{headline}** {sentence(reason)}", "")
 
 
 def _targets(alignment: AnchorAlignment) -> Iterator[str]:
@@ -105,7 +108,7 @@ def _met(met: bool | None) -> str:  # noqa: FBT001  # law: positional - the only
 
 
 def _anchors(artefact: Artefact, alignment: AnchorAlignment) -> Iterator[str]:
-    by_others = {anchor.anchor_id: anchor.projected_grade or "refused" for anchor in alignment.left_out}
+    by_others = grades_by_others(alignment)
     yield from (
         "## Anchors",
         "",
@@ -114,8 +117,10 @@ def _anchors(artefact: Artefact, alignment: AnchorAlignment) -> Iterator[str]:
     )
     yield from table(
         ("rank", "anchor", "θ ± SE", "90% interval", "known grade", "by the others", "won", "lost", "infit", ""),
-        [_anchor(entry, by_others.get(entry.essay_id, "refused")) for entry in artefact.bt_summary],
+        [_anchor(entry, by_others.get(entry.essay_id, REFUSED)) for entry in artefact.bt_summary],
     )
+    for text in tested_projection(alignment):
+        yield from (inline(text), "")
     model = artefact.bt_model
     if model is not None:
         yield (
@@ -222,8 +227,9 @@ def _without_win(anchors: Sequence[WinlessAnchor]) -> Iterator[str]:
     if not anchors:
         yield from ("None.", "")
         return
+    yield from ("A judgement that was repeated counts once here.", "")
     yield from table(
-        ("anchor", "known grade", "judgements", "probability of none at its θ"),
+        ("anchor", "known grade", "different judgements", "probability of none at its θ"),
         [
             (
                 *(inline(anchor.anchor_id), inline(anchor.grade), number(anchor.judgements, 0)),

@@ -37,6 +37,11 @@ def usd(amount: float | None) -> str:
     return number(amount, 4)
 
 
+def sentence(text: str) -> str:
+    """A text that begins with a capital letter."""
+    return f"{text[:1].upper()}{text[1:]}"
+
+
 def words(value: object) -> str:
     """A text, or whatever is shown as its text."""
     return ABSENT if value is None else str(value)

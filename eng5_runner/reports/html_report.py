@@ -9,13 +9,14 @@ or a person wrote stays text, whatever it holds.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from xml.etree.ElementTree import Element
 
 from eng5_runner.reports.chart import caterpillar
-from eng5_runner.reports.figures import ABSENT, number, percent, requests_made, tally, usd
+from eng5_runner.reports.figures import ABSENT, number, requests_made, sentence, tally, usd
 from eng5_runner.reports.html import Child, element, page, table
 from eng5_runner.reports.reliability import own_order
+from eng5_runner.reports.words import grades_by_others, tested_projection, warnings_of_the_judge
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.measurement import BTEntry, GradeProjection, GradesAvailable
 from eng5_runner.results.artefact.study import DocumentRecord, EssayFile
@@ -35,7 +36,7 @@ def report(artefact: Artefact) -> bytes:
 
 
 def _head(artefact: Artefact) -> Iterator[Child]:
-    metadata, status = artefact.metadata, artefact.runner_status
+    metadata, status, doubts = artefact.metadata, artefact.runner_status, list(warnings_of_the_judge(artefact))
     yield element("h1", f"Comparative judgement: {metadata.batch_label}")
     yield element(
         "p",
@@ -46,8 +47,10 @@ def _head(artefact: Artefact) -> Iterator[Child]:
         "p",
         element("strong", f"Outcome: {status.outcome}."),
         *(f" {reason}." for reason in status.reasons),
-        class_="good" if status.outcome == "complete" else "warn",
+        class_="good" if status.outcome == "complete" and not doubts else "warn",
     )
+    for headline, reason in doubts:
+        yield element("p", element("strong", headline), f" {sentence(reason)}", class_="warn")
     if any(judge.is_baseline for judge in metadata.judges):
         warning = (
             "The judge is an offline baseline that counts properties of the texts. It is no language model: positions "
@@ -97,10 +100,13 @@ def _positions(artefact: Artefact) -> Iterator[Child]:
     if not artefact.bt_summary:
         return
     yield element("h2", "Positions")
+    projected, dashed = "", ""
+    if _centres(artefact):
+        projected, dashed = " with the grade projected", "Dashed lines show where each grade lies by the anchors. "
     caption = (
-        "Each essay's position with its 90% interval (θ ± 1.645 standard errors), best first. Circles are students "
-        "with the grade projected, squares anchors with their known grade, at the right. Dashed lines show where each "
-        "grade lies by the anchors. The order of two essays is uncertain where their intervals overlap much."
+        f"Each essay's position with its 90% interval (θ ± 1.645 standard errors), best first. Circles are students"
+        f"{projected}, squares anchors with their known grade, at the right. {dashed}"
+        "The order of two essays is uncertain where their intervals overlap much."
     )
     yield element("figure", caterpillar(artefact.bt_summary, _centres(artefact)), element("figcaption", caption))
 
@@ -111,8 +117,13 @@ def _students(artefact: Artefact) -> Iterator[Child]:
         return
     projections = {projection.essay_id: projection for projection in artefact.grade_projections}
     names = list(_centres(artefact))
-    heads = ("student", "rank", "θ", "SE", "judged", "grade", "P(grade)", "P(±1)", "claim", *names)
+    graded = ("grade", "P(grade)", "P(±1)", "claim", *names)
+    heads = ("student", "rank", "θ", "SE", "judged", *(graded if projections else ()))
     yield element("h2", "Students")
+    if not projections:
+        rows = [(entry.essay_id, *_measured(entry)) for entry in students]
+        yield table(heads, rows, caption="No grades are projected.", figures=len(heads) - 1)
+        return
     yield table(
         heads,
         [_student(entry, projections.get(entry.essay_id), names=names) for entry in students],
@@ -170,9 +181,7 @@ def _anchors(artefact: Artefact) -> Iterator[Child]:
     if not anchors:
         return
     alignment = artefact.anchor_alignment
-    by_others: Mapping[str, str] = {}
-    if alignment is not None:
-        by_others = {anchor.anchor_id: anchor.projected_grade or "refused" for anchor in alignment.left_out}
+    by_others = grades_by_others(alignment)
     yield element("h2", "Anchors")
     yield table(
         ("anchor", "rank", "θ", "SE", "judged", "known grade", "by the others"),
@@ -189,12 +198,8 @@ def _anchors(artefact: Artefact) -> Iterator[Child]:
         "projection.",
         figures=6,
     )
-    if alignment is not None and alignment.left_out_exact is not None and alignment.left_out_within_one is not None:
-        yield element(
-            "p",
-            f"Of {alignment.anchors} anchors {percent(alignment.left_out_exact)} get their own grade, and "
-            f"{percent(alignment.left_out_within_one)} it or a neighbour.",
-        )
+    if alignment is not None:
+        yield from (element("p", text) for text in tested_projection(alignment))
 
 
 def _fit(artefact: Artefact) -> Iterator[Child]:

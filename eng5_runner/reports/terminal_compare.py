@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from eng5_runner.reports.figures import ABSENT, number, span, usd
+from eng5_runner.reports.terminal_table import plain_table
 from eng5_runner.results.compare import Agreement, RunInComparison, RunsCompared
 
 _SHOWN = 5
@@ -26,7 +26,7 @@ def show_comparison(console: Console, compared: RunsCompared) -> None:
     console.print(_runs(compared))
     for text in _swapped(compared):
         console.print(text, style="yellow")
-    table = Table("A against B", "found", "90% interval", box=SIMPLE)
+    table = plain_table("A against B", "found", "90% interval")
     for line in (*_positions(compared), *_grades(compared), *_verdicts(compared), *_anchors(compared)):
         table.add_row(*line)
     console.print(table)
@@ -37,7 +37,7 @@ def show_comparison(console: Console, compared: RunsCompared) -> None:
 
 
 def _runs(compared: RunsCompared) -> Table:
-    table = Table("", "A", "B", box=SIMPLE)
+    table = plain_table("", "A", "B")
     runs, costs = compared.runs, compared.costs
     for name, cells in (
         ("run", [run.batch_label for run in runs]),

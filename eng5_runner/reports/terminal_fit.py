@@ -4,40 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.box import SIMPLE
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from eng5_runner.measure.model.davidson import MOST_ITEMS
 from eng5_runner.measure.quality.misfit import Consistency
+from eng5_runner.reports.terminal_table import show_named
 from eng5_runner.results.fit import FitResult
 
 
 def show_fit(console: Console, result: FitResult) -> None:
     """Print the items, the highest first, and a few lines on the whole."""
-    console.print(_table(result))
+    headings = ("rank", "item", "θ ± SE", "judged", "won", "infit", "grade", "P", "")
+    show_named(console, headings, rows=_rows(result), title="Items")
     for lines in (_whole, _reliability, _consistency, _judges, _grades, _ties):
         for line in lines(result):
             console.print(line, markup=False)
 
 
-def _table(result: FitResult) -> Table:
-    table = Table("rank", "item", "θ ± SE", "judged", "won", "infit", "grade", "P", "", box=SIMPLE)
+def _rows(result: FitResult) -> Iterator[tuple[str, ...]]:
     for rank, item in enumerate(result.items, start=1):
         probability = None if item.grade_probabilities is None else item.grade_probabilities[item.grade or ""]
-        table.add_row(
+        yield (
             str(rank),
-            escape(item.item),
+            item.item,
             f"{item.theta:+.2f} ± {item.se:.2f}",
             str(item.comparisons),
             f"{item.wins:g}",
             "" if item.infit is None else f"{item.infit:.2f}",
-            escape(item.grade or ""),
+            item.grade or "",
             "" if probability is None else f"{probability:.2f}",
-            escape(", ".join(item.flags).replace("_", " ")),
+            ", ".join(item.flags).replace("_", " "),
         )
-    return table
 
 
 def _whole(result: FitResult) -> Iterator[str]:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
 from types import MappingProxyType
 
-from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -18,6 +17,7 @@ from eng5_runner.judges.cost_bound import ATTEMPTS
 from eng5_runner.planning.plan import Plan
 from eng5_runner.planning.precision import PrecisionTarget
 from eng5_runner.planning.pricing import Estimate, Interval
+from eng5_runner.reports.terminal_table import plain_table
 
 _THOUSAND, _MILLION = 1_000, 1_000_000
 _MINUTE, _HOUR = 60, 3600
@@ -142,7 +142,7 @@ def _design(plan: Plan, spec: RunSpec) -> Iterator[str]:
 
 def _precision(plan: Plan) -> Table:
     heads = [f"σ {one.spread:.1f}{_ORIGINS[one.origin]}" for one in plan.precision]
-    table = Table("spread of the essays", *heads, box=SIMPLE, title=f"What {plan.comparisons} comparisons buy")
+    table = plain_table("spread of the essays", *heads, title=f"What {plan.comparisons} comparisons buy")
     for column in table.columns[1:]:
         column.justify = "right"
     table.add_row("judgements an essay", *(f"{one.per_essay:.1f}" for one in plan.precision))
@@ -194,8 +194,8 @@ def _kind(spec: RunSpec) -> str:
 
 def _prices(plan: Plan, shown: list[Estimate]) -> Table:
     would = "would take" if plan.candidates else "take"
-    table = Table("judge", "tokens read", "written", "USD, likely", "at most", "time", box=SIMPLE)
-    table.pad_edge, table.collapse_padding, table.columns[0].no_wrap = False, True, True
+    table = plain_table("judge", "tokens read", "written", "USD, likely", "at most", "time")
+    table.pad_edge, table.collapse_padding = False, True
     table.title = f"What {plan.comparisons} comparisons {would}"
     for column in table.columns[1:]:
         column.justify = "right"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
-from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -13,9 +12,11 @@ from rich.table import Table
 from eng5_runner.core.choices import Mode
 from eng5_runner.remedies import command
 from eng5_runner.reports.anchor_markdown import ANCHOR_REPORT_NAME
-from eng5_runner.reports.figures import ABSENT, number, requests_made, span, tally, usd
+from eng5_runner.reports.figures import ABSENT, number, requests_made, sentence, span, tally, usd
 from eng5_runner.reports.html_report import REPORT_NAME
 from eng5_runner.reports.reliability import own_order
+from eng5_runner.reports.terminal_table import plain_table, show_named
+from eng5_runner.reports.words import grades_by_others, tested_projection, warnings_of_the_judge
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.judge import AnchorAlignment
 from eng5_runner.results.artefact.measurement import BTEntry, GradeProjection, GradesUnavailable
@@ -28,9 +29,11 @@ def show_summary(console: Console, artefact: Artefact, *, run_directory: Path) -
     entries = artefact.bt_summary
     if entries:
         if not all(entry.is_anchor for entry in entries):
-            console.print(_students(artefact))
-        console.print(_anchors(artefact))
+            _students(console, artefact)
+        _anchors(console, artefact)
         _precision(console, artefact)
+    for headline, reason in warnings_of_the_judge(artefact):
+        console.print(f"{headline} {sentence(reason)}", style="bold yellow", markup=False)
     _service(console, artefact)
     for judge in artefact.metadata.judges:
         forms = f"; asked for {' and '.join(judge.answer_forms)}, as it takes no schema" if judge.answer_forms else ""
@@ -60,44 +63,45 @@ def _places(artefact: Artefact, *, run_directory: Path) -> Iterator[tuple[str, o
     yield "to verify it:", command("verify", run_directory)
 
 
-def _place(entry: BTEntry) -> tuple[str, str, str]:
+def _place(entry: BTEntry) -> tuple[str, str, str, str]:
     position = f"{number(entry.theta, sign=True)} ± {number(entry.standard_error)}"
-    return str(entry.rank), escape(entry.essay_id), position
+    return str(entry.rank), entry.essay_id, position, str(entry.comparison_count)
 
 
-def _students(artefact: Artefact) -> Table:
-    columns = ("rank", "student", "θ ± SE", "judged", "grade", "P(grade)", "P(±1 step)", "claim", "")
-    table = Table(*columns, title="Students", box=SIMPLE)
+def _students(console: Console, artefact: Artefact) -> None:
     grades = {projection.essay_id: projection for projection in artefact.grade_projections}
-    for entry in artefact.bt_summary:
-        if not entry.is_anchor:
-            grade = grades.get(entry.essay_id)
-            cells = (ABSENT, "", "", "", "") if grade is None else _grade_cells(grade)
-            table.add_row(*_place(entry), str(entry.comparison_count), *cells)
-    return table
+    headings = ("rank", "student", "θ ± SE", "judged", *(("grade", "P", "P(±1)", "claim") if grades else ()))
+    rows = [
+        (*_place(entry), *(_grade_cells(grades.get(entry.essay_id)) if grades else ()))
+        for entry in artefact.bt_summary
+        if not entry.is_anchor
+    ]
+    show_named(console, headings, rows=rows, title="Students")
+    if grades:
+        beyond = any(projection.extrapolated for projection in artefact.grade_projections)
+        mark = "; * lies beyond the anchors" if beyond else ""
+        console.print(f"P: probability of the grade; P(±1): of it or a neighbour{mark}", style="dim")
 
 
-def _grade_cells(projection: GradeProjection) -> tuple[str, ...]:
+def _grade_cells(projection: GradeProjection | None) -> tuple[str, ...]:
+    if projection is None:
+        return ABSENT, "", "", ""
     return (
         projection.grade,
         number(projection.probabilities.get(projection.grade)),
         number(projection.within_one_step),
-        projection.confidence,
-        "beyond the anchors" if projection.extrapolated else "",
+        f"{projection.confidence}{'*' if projection.extrapolated else ''}",
     )
 
 
-def _anchors(artefact: Artefact) -> Table:
-    table = Table("rank", "anchor", "θ ± SE", "judged", "known", "by the others", title="Anchors", box=SIMPLE)
-    by_others: Mapping[str, str] = {}
-    if artefact.anchor_alignment is not None:
-        left_out = artefact.anchor_alignment.left_out
-        by_others = {anchor.anchor_id: anchor.projected_grade or "refused" for anchor in left_out}
-    for entry in artefact.bt_summary:
-        if entry.is_anchor:
-            cells = (entry.anchor_grade or ABSENT, by_others.get(entry.essay_id, ABSENT))
-            table.add_row(*_place(entry), str(entry.comparison_count), *cells)
-    return table
+def _anchors(console: Console, artefact: Artefact) -> None:
+    by_others = grades_by_others(artefact.anchor_alignment)
+    rows = [
+        (*_place(entry), entry.anchor_grade or ABSENT, by_others.get(entry.essay_id, ABSENT))
+        for entry in artefact.bt_summary
+        if entry.is_anchor
+    ]
+    show_named(console, ("rank", "anchor", "θ ± SE", "judged", "known", "by the others"), rows=rows, title="Anchors")
 
 
 def _precision(console: Console, artefact: Artefact) -> None:
@@ -111,6 +115,8 @@ def _precision(console: Console, artefact: Artefact) -> None:
         if intervals is not None and intervals.kendall_tau_b is not None:
             figure += f" (90% interval {span(intervals.kendall_tau_b)})"
         console.print(f"agreement with the anchors' known grades: {figure} over {alignment.anchors} anchors")
+    for text in () if alignment is None else tested_projection(alignment):
+        console.print(text, markup=False)
     if artefact.metadata.runner_mode.anchors_only:
         for target, met in _targets(alignment) if alignment is not None else ():
             console.print(f"target {target}: {'met' if met else 'missed'}", style="" if met else "yellow")
@@ -143,7 +149,7 @@ def _service(console: Console, artefact: Artefact) -> None:
 
 
 def _costs(costs: Costs) -> Table:
-    table = Table("provider", "model", "calls", "prompt tokens", "completion tokens", "USD", title="Cost", box=SIMPLE)
+    table = plain_table("provider", "model", "calls", "prompt tokens", "completion tokens", "USD", title="Cost")
     for row in costs.token_counts:
         counts = (str(count) for count in (row.comparisons, row.prompt_tokens, row.completion_tokens))
         table.add_row(escape(row.provider), escape(row.model), *counts, usd(row.usd))

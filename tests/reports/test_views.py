@@ -30,6 +30,10 @@ def shown(view, *arguments: object, **options: object) -> str:
     return console.file.getvalue()
 
 
+def in_all_views(run: Artefact) -> tuple[str, str, str]:
+    return report(run).decode(), anchor_report(run).decode(), shown(show_summary, run, run_directory=Path("run"))
+
+
 def line_of(text: str, word: str) -> str:
     return next(line for line in text.splitlines() if word in line)
 
@@ -85,3 +89,29 @@ def test_what_cannot_be_compared_is_a_dash():
     assert line_of(text, "reliability").split()[-2:] == ["–", "–"]
     few = seen_as(THETAS[:4], anchors=3)
     assert line_of(shown(show_comparison, compare_artefacts(few, few)), "Pearson").split()[-2:] == ["1.00", "–"]
+
+
+def test_the_anchors_that_could_be_tested_are_counted_and_the_others_explained():
+    alignment = FIRST.anchor_alignment
+    assert alignment is not None
+    one, two, *rest = alignment.left_out
+    fields = {"anchor_id": one.anchor_id, "grade": one.grade, "refused": "the anchors do not order: 0.5 ± 0.6 logits"}
+    changed = alignment.model_copy(
+        update={"left_out": (type(one)(**fields), two, *rest), "left_out_exact": 0.4, "left_out_within_one": 0.4}
+    )
+    run = FIRST.model_copy(update={"anchor_alignment": changed})
+    tested = sum(anchor.projected_grade is not None for anchor in changed.left_out)
+    assert 0 < tested < changed.anchors
+    for text in in_all_views(run):
+        words = " ".join(text.split())
+        assert f"Of the {tested} anchors (of {changed.anchors}) that could be tested, 40% get their own grade" in words
+        assert "“refused”: without such an anchor the others can give it no grade, because the anchors do not" in words
+        assert one.anchor_id in words
+
+
+def test_an_order_that_may_be_noise_has_no_green_banner():
+    noise, good = seen_as(THETAS, reliability=0.1), seen_as(THETAS, reliability=0.8)
+    for text in in_all_views(noise):
+        assert "No better than chance; no grades." in text
+    assert 'class="good"' not in report(noise).decode()
+    assert 'class="good"' in report(good).decode() and "chance" not in report(good).decode()

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from eng5_runner.app.cache import CacheContents, cache_contents, judgement_bytes, prune_judgements
 from eng5_runner.app.environment import cache_folder
 from eng5_runner.cli.narrate import people, write_json
+from eng5_runner.reports.terminal_table import plain_table
 
 
 def list_cache(*, model: str | None, json_lines: bool) -> int:
@@ -50,7 +49,7 @@ def prune_cache(*, older_than: float | None, model: str | None, everything: bool
 
 
 def _show(console: Console, contents: CacheContents) -> None:
-    table = Table("provider", "model", "judgements", "KiB", "oldest", "newest", title="Judgements", box=SIMPLE)
+    table = plain_table("provider", "model", "judgements", "KiB", "oldest", "newest", title="Judgements")
     for row in contents.judgements:
         cells = (str(row.judgements), str(row.size >> 10), row.oldest[:16], row.newest[:16])
         table.add_row(escape(row.provider), escape(row.model), *cells)

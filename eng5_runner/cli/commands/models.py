@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from rich.box import SIMPLE
 from rich.markup import escape
 from rich.table import Table
 
@@ -16,6 +15,7 @@ from eng5_runner.contracts.request import Provider
 from eng5_runner.errors import UsageError
 from eng5_runner.judges.catalogue import READY, KnownModel, known_models
 from eng5_runner.judges.manifest import USERS_FILE, Model
+from eng5_runner.reports.terminal_table import plain_table
 
 _PER_MILLION = 1000
 _THOUSAND = 1000
@@ -71,8 +71,7 @@ def _plain(value: object) -> object:
 
 
 def _table(known: Iterable[KnownModel]) -> Table:
-    table = Table("provider", "model", "in", "out", "as of", "context", "takes", "", title="Models", box=SIMPLE)
-    table.columns[1].no_wrap = table.columns[4].no_wrap = True
+    table = plain_table("provider", "model", "in", "out", "as of", "context", "takes", "", title="Models")
     for one in known:
         entry, price = one.entry, one.model.price if one.model else None
         context = f"{entry.context_window // _THOUSAND:,}k" if entry.context_window else ""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from eng5_runner.app.plan import usable_inputs
 from eng5_runner.app.preflight import check_all
 from eng5_runner.app.settings import Resolved
 from eng5_runner.cli.commands.run import read_and_show
 from eng5_runner.cli.narrate import people, write_json
+from eng5_runner.reports.terminal_table import plain_table
 from eng5_runner.run.ports import Notice, Update
 from eng5_runner.run.preflight.stage import CheckResult
 
@@ -49,7 +48,7 @@ def _facts(result: CheckResult) -> dict[str, object]:
 
 
 def _show(console: Console, results: list[CheckResult]) -> None:
-    table = Table("", "about", "found", "remedy", title="Preflight", box=SIMPLE)
+    table = plain_table("", "about", "found", "remedy", title="Preflight")
     for result in results:
         for fact in result.facts:
             table.add_row("ok", result.about, escape(fact), "", style="green")

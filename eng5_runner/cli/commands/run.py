@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import nullcontext
 
 import typer
-from rich.box import SIMPLE
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -21,6 +20,7 @@ from eng5_runner.core.spec import Mode
 from eng5_runner.inventory.read import Assets
 from eng5_runner.planning.candidates import ServiceModels
 from eng5_runner.reports.terminal_plan import pilot_in_words, plan_facts, price_in_words, show_plan
+from eng5_runner.reports.terminal_table import plain_table
 
 
 def run(resolved: Resolved) -> int:
@@ -81,10 +81,8 @@ def read_and_show(settings: Settings, console: Console) -> Assets:
 
 
 def _findings(findings: tuple[Finding, ...]) -> Table:
-    table = Table(title="Findings", box=SIMPLE)
-    table.add_column("", no_wrap=True)
-    for heading in ("file", "what", "remedy"):
-        table.add_column(heading, overflow="fold")  # a name that is cut names nobody
+    table = plain_table("", "file", "what", "remedy", title="Findings")
+    table.columns[0].no_wrap = True
     for finding in findings:
         style = "red" if finding.severity == "error" else "yellow"
         table.add_row(

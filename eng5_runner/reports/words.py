@@ -1,0 +1,49 @@
+"""Sentences that every view of a run shares: what may be thought of the judge, and how the anchors were tested."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+
+from eng5_runner.reports.figures import percent
+from eng5_runner.results.artefact import Artefact
+from eng5_runner.results.artefact.judge import AnchorAlignment
+from eng5_runner.results.artefact.measurement import GradesAvailable
+from eng5_runner.results.doubts import doubts_about
+
+REFUSED = "refused"
+
+
+def warnings_of_the_judge(artefact: Artefact) -> Iterator[tuple[str, str]]:
+    """What speaks against the judge's order: a headline of few words, and the reason."""
+    found, has_grades = doubts_about(artefact), isinstance(artefact.grade_model, GradesAvailable)
+    if found.noise is not None:
+        grades = "the grades are guesses" if has_grades else "no grades"
+        yield f"No better than chance; {grades}.", f"{found.noise}, so the order may hold nothing but chance."
+    if found.disagreement is not None:
+        reason = f"{found.disagreement}, so the anchors do not show that experts would order the essays in this way."
+        yield f"Agreement with the experts is not shown{'' if has_grades else '; no grades'}.", reason
+
+
+def grades_by_others(alignment: AnchorAlignment | None) -> Mapping[str, str]:
+    """Anchor → the grade that the other anchors give it, or `refused`."""
+    left_out = () if alignment is None else alignment.left_out
+    return {anchor.anchor_id: anchor.projected_grade or REFUSED for anchor in left_out}
+
+
+def tested_projection(alignment: AnchorAlignment) -> Iterator[str]:
+    """How many anchors get their own grade from the others, of those that could be tested; and why others could not."""
+    tested = sum(anchor.projected_grade is not None for anchor in alignment.left_out)
+    if alignment.left_out_exact is not None and alignment.left_out_within_one is not None and tested:
+        all_of_them = "" if tested == alignment.anchors else f" (of {alignment.anchors})"
+        yield (
+            f"Of the {tested} anchors{all_of_them} that could be tested, {percent(alignment.left_out_exact)} get their "
+            f"own grade from the others, and {percent(alignment.left_out_within_one)} it or a neighbour."
+        )
+    because: defaultdict[str, list[str]] = defaultdict(list)
+    for anchor in alignment.left_out:
+        if anchor.refused is not None:
+            because[anchor.refused.partition(":")[0]].append(anchor.anchor_id)
+    for reason, anchors in because.items():
+        which = "all anchors" if len(anchors) == alignment.anchors else ", ".join(anchors)
+        yield f"“{REFUSED}”: without such an anchor the others can give it no grade, because {reason} ({which})."

@@ -1,0 +1,65 @@
+"""Whether the judge's order may be used at all: the rules that every view of a run goes by.
+
+    doubts_about(artefact).noise         "the reliability of the order is 0.21, …": it may hold nothing but chance
+    doubts_about(artefact).disagreement  "Kendall τ-b … is 0.28, …": the anchors do not show that experts agree
+
+A complete run says only that all judgements came. Both texts are None where the data speak for the judge, and where
+nothing was judged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from eng5_runner.results.artefact import Artefact
+
+# An interval of reliability that begins below this reaches about 0. Of 40 simulated judges who toss a coin 39 begin
+# below it, of 20 usable ones with 20 judgements an essay none. With four judgements an essay a good judge can begin
+# below it too: so few judgements cannot tell.
+SURELY_REPEATABLE = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubts:
+    """What speaks against the order.
+
+    Attributes:
+        noise: why the order may be no better than chance, as a sentence; None where it is better.
+        disagreement: why agreement with the experts is not shown, as a sentence; None where it is, or where there are
+            too few anchors to say.
+    """
+
+    noise: str | None
+    disagreement: str | None
+
+
+def doubts_about(artefact: Artefact) -> Doubts:
+    """What speaks against the judge's order of this run."""
+    return Doubts(noise=_noise(artefact), disagreement=_disagreement(artefact))
+
+
+def _noise(artefact: Artefact) -> str | None:
+    """The interval of the reliability reaches about 0. Named pairs are close by choice, so they are no test of it."""
+    stopping, model = artefact.stopping, artefact.bt_model
+    if model is None or (stopping is not None and stopping.design == "boundary"):
+        return None
+    reliability = model.reliability
+    if reliability.empirical_bayes is None or reliability.interval_90 is None:
+        return None
+    low, high = reliability.interval_90
+    if low >= SURELY_REPEATABLE:
+        return None
+    return f"the reliability of the order is {reliability.empirical_bayes:.2f}, 90% interval {low:.2f} to {high:.2f}"
+
+
+def _disagreement(artefact: Artefact) -> str | None:
+    """The interval of τ-b includes 0, or lies below it."""
+    alignment = artefact.anchor_alignment
+    intervals = None if alignment is None else alignment.intervals_90
+    if alignment is None or intervals is None or intervals.kendall_tau_b is None:
+        return None
+    low, high = intervals.kendall_tau_b
+    if low > 0.0:
+        return None
+    figures = f"{alignment.kendall_tau_b:.2f}, 90% interval {low:.2f} to {high:.2f}"
+    return f"Kendall τ-b of the anchors' order with their grades is {figures}"
