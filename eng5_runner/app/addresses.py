@@ -9,6 +9,8 @@ CONTENT_DEFAULT = "http://localhost:8001/v1/content"
 CJ_DEFAULT = "http://localhost:9095"
 IDENTITY_DEFAULT = "http://localhost:7005/v1/auth"
 
+LOOPBACK = "127.0.0.1"
+
 AN_ADDRESS = "a URL that begins with http:// or https:// and has no user or password"
 
 

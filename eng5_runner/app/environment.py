@@ -80,20 +80,41 @@ def kafka_password() -> SecretStr | None:
     """
     if password := os.environ.get("KAFKA_SASL_PASSWORD"):
         return SecretStr(password)
-    path = os.environ.get("KAFKA_SASL_PASSWORD_FILE")
+    password = _secret_in("KAFKA_SASL_PASSWORD_FILE")
+    return SecretStr(password) if password else None
+
+
+def _secret_in(variable: str) -> str:
+    """The text of the file that the variable names, without its line end; empty if the variable is not set.
+
+    Raises:
+        ConfigurationError: the file cannot be read.
+    """
+    path = os.environ.get(variable)
     if not path:
-        return None
+        return ""
     try:
-        password = Path(path).read_text("utf-8").rstrip("\r\n")
+        return Path(path).read_text("utf-8").rstrip("\r\n")
     except OSError as error:
         cause = error.strerror or "it is not a file"
     except UnicodeDecodeError:
         cause = "it is not UTF-8 text"
-    else:
-        return SecretStr(password) if password else None
     raise ConfigurationError(
-        f"KAFKA_SASL_PASSWORD_FILE {path} cannot be read: {cause}.", remedy="Name a text file with the password alone."
+        f"{variable} {path} cannot be read: {cause}.", remedy="Name a text file with the secret alone."
     )
+
+
+def load_key_files() -> None:
+    """Put each judge's key that is in a file, such as a container's secret, into the environment.
+
+    A key that is in the environment already stays. An empty file is no key.
+
+    Raises:
+        ConfigurationError: a file cannot be read.
+    """
+    for place in PLACES.values():
+        if not os.environ.get(place.key) and (key := _secret_in(place.key_file)):
+            os.environ[place.key] = key
 
 
 def load_keys() -> None:

@@ -58,7 +58,9 @@ def execute(
     resolved = settings_from(environment={}, mode=mode, config=config, **settings)
     planned = plan_run(resolved, read_study(resolved.settings), service=models_of_service(resolved.settings))
     directory = save_plan(planned)
-    start_run(planned, directory, watch=Watch(emit=emit or ignore, metrics_port=resolved.settings.metrics_port))
+    given = resolved.settings
+    watch = Watch(emit=emit or ignore, metrics_port=given.metrics_port, metrics_host=given.metrics_host)
+    start_run(planned, directory, watch=watch)
     return open_run(directory)
 
 

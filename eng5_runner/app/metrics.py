@@ -11,6 +11,7 @@ import stamina.instrumentation
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest, start_http_server
 
+from eng5_runner.app.addresses import LOOPBACK
 from eng5_runner.contracts.flaws import receive_comparison
 from eng5_runner.core.events import (
     CallbackAccepted,
@@ -133,11 +134,11 @@ class RunMetrics:
 
 
 @contextmanager
-def measured(*, port: int | None) -> Iterator[RunMetrics]:
-    """The metrics of one session; with a port they are served on loopback while it lasts.
+def measured(*, port: int | None, host: str = LOOPBACK) -> Iterator[RunMetrics]:
+    """The metrics of one session; with a port they are served at that address of this machine while it lasts.
 
     Raises:
-        ConfigurationError: the port is taken.
+        ConfigurationError: the port is taken, or the address is not one of this machine.
     """
     metrics = RunMetrics()
     hooks = stamina.instrumentation.get_on_retry_hooks()
@@ -146,11 +147,11 @@ def measured(*, port: int | None) -> Iterator[RunMetrics]:
     try:
         if port is not None:
             try:
-                server, thread = start_http_server(port, addr="127.0.0.1", registry=metrics.registry)
+                server, thread = start_http_server(port, addr=host, registry=metrics.registry)
             except OSError as error:
                 raise ConfigurationError(
-                    f"The metrics port {port} cannot be used: {error.strerror}.",
-                    remedy="Choose another --metrics-port.",
+                    f"The metrics port {port} cannot be used at {host}: {error.strerror}.",
+                    remedy="Choose another --metrics-port, or another --metrics-host.",
                 ) from None
         yield metrics
     finally:

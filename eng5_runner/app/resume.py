@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from eng5_runner.app.addresses import LOOPBACK
 from eng5_runner.app.environment import versions
 from eng5_runner.app.execute import ignore
 from eng5_runner.app.inspect import Run, open_run
@@ -56,6 +57,7 @@ def resume(
     *,
     max_cost: float | None = None,
     metrics_port: int | None = None,
+    metrics_host: str = LOOPBACK,
     trust_addresses: bool = False,
     emit: Callable[[Update], None] | None = None,
 ) -> Run:
@@ -66,7 +68,8 @@ def resume(
     Args:
         run: the run's directory, or the run.
         max_cost: a higher cost limit in USD.
-        metrics_port: serves live metrics on this loopback port.
+        metrics_port: serves live metrics on this port.
+        metrics_host: the address of this machine that serves them.
         trust_addresses: use the services that the run names, also if somebody else began it or the environment names
             others.
         emit: called in the worker's thread with each event of the run and each notice.
@@ -89,7 +92,8 @@ def resume(
     require_ledger(directory)
     if not trust_addresses:
         require_trust(directory, os.environ)
-    resume_run(directory, max_cost=max_cost, watch=Watch(emit=emit or ignore, metrics_port=metrics_port))
+    watch = Watch(emit=emit or ignore, metrics_port=metrics_port, metrics_host=metrics_host)
+    resume_run(directory, max_cost=max_cost, watch=watch)
     return open_run(directory)
 
 

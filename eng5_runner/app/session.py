@@ -20,6 +20,7 @@ from pathlib import Path
 
 import structlog
 
+from eng5_runner.app.addresses import LOOPBACK
 from eng5_runner.app.embedded import Child, embedded_stack
 from eng5_runner.app.environment import cache_folder, kafka_password, trace_of
 from eng5_runner.app.judge.trial import trial_checks
@@ -77,13 +78,15 @@ class Watch:
 
     Attributes:
         emit: gets every update, in the loop's thread.
-        metrics_port: serves live metrics on this loopback port.
+        metrics_port: serves live metrics on this port.
+        metrics_host: the address of this machine that serves them.
         owns_process: whether the session owns the process, as on the command line: it runs in the main thread and takes
             the signals INT, TERM and HUP. Otherwise it runs in a thread of its own and leaves signals alone.
     """
 
     emit: Emit
     metrics_port: int | None = None
+    metrics_host: str = LOOPBACK
     owns_process: bool = False
 
 
@@ -133,7 +136,7 @@ def work_on(work: SessionWork, *, watch: Watch, log: ExitStack) -> Finished:
     """
     directory, interruption = work.run_directory, _Interruption()
     try:
-        with measured(port=watch.metrics_port) as metrics, kept(metrics, directory):
+        with measured(port=watch.metrics_port, host=watch.metrics_host) as metrics, kept(metrics, directory):
             main = _session(work, watch=watch, metrics=metrics, interruption=interruption)
             if watch.owns_process:
                 run_loop(main)

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from eng5_runner import __version__
+from eng5_runner.app.addresses import LOOPBACK
 from eng5_runner.cli.admin_app import admin_app
 from eng5_runner.cli.cache_app import cache_app
 from eng5_runner.cli.called import Called
@@ -82,6 +83,7 @@ def resume(
     json: JsonOption = False,
     verbose: VerboseOption = False,
     metrics_port: Annotated[int | None, option_of("metrics_port")] = None,
+    metrics_host: Annotated[str, option_of("metrics_host")] = LOOPBACK,
     yes: Annotated[bool, option_of("yes")] = False,
     trust_addresses: Annotated[
         bool,
@@ -100,6 +102,7 @@ def resume(
             verbose=verbose,
             max_cost=max_cost,
             metrics_port=metrics_port,
+            metrics_host=metrics_host,
             yes=yes,
             trust_addresses=trust_addresses,
         )
@@ -261,6 +264,10 @@ def main() -> None:
     # One thread for linear algebra: the same order of sums on every machine, and a core for the embedded stack.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
+        if any(name.endswith("_KEY_FILE") for name in os.environ):
+            from eng5_runner.app.environment import load_key_files
+
+            load_key_files()
         if Path(".env").is_file():
             from eng5_runner.app.environment import load_keys
 

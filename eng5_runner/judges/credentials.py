@@ -1,4 +1,4 @@
-"""The providers' addresses and keys. Keys come from the environment only and are shown nowhere."""
+"""The providers' addresses and keys. Keys come from the environment or a file that it names; they are shown nowhere."""
 
 from __future__ import annotations
 
@@ -28,6 +28,11 @@ class Place:
     key: str
     base_url: str
     url: str
+
+    @property
+    def key_file(self) -> str:
+        """The environment variable of a file with the key, such as a secret of a container."""
+        return f"{self.key}_FILE"
 
 
 PLACES: Mapping[Provider, Place] = MappingProxyType({

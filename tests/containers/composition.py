@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.support.compose import by_default, seconds
+from tests.support.compose import OWN_STACK, by_default, mounts, read, seconds
 from tests.support.kafka.cluster import KafkaBroker, free_ports
 from tests.support.postgres.server import PostgresServer
 from tests.support.runner import clean_environment
@@ -94,6 +94,9 @@ class Composition:
     def environment(self, name: str) -> dict[str, str]:
         """The file's, with the addresses of this machine; nothing of whoever runs the tests."""
         told = self.services[name].get("environment", {})
+        files = {f"/run/secrets/{secret}": by_default(of["file"]) for secret, of in read(OWN_STACK)["secrets"].items()}
+        files |= {target: source for source, target, _ in mounts(self.services[name]) if source == os.devnull}
+        told = {key: files.get(value, value) for key, value in told.items()}
         given = {key: self._here(by_default(str(value))) for key, value in told.items() if value is not None}
         own = next((self.ports[place] for place in self.ports if place.startswith(f"{name}:")), None)
         if own is not None and "PORT" in given:

@@ -144,7 +144,7 @@ def test_addresses_name_a_service_and_its_port(name: str) -> None:
     ports |= {"kafka": "9092", "postgres": "5432"}
     service = ours()[name]
     for variable, value in service["environment"].items():
-        if variable.endswith(("_URL", "_SERVERS")):
+        if value is not None and variable.endswith(("_URL", "_SERVERS")):
             host, _, port = by_default(value).split("//")[-1].split("@")[-1].split("/")[0].partition(":")
             assert port == ports[host], f"{name}: {variable}={value}"
             assert host in service["depends_on"], f"{name} asks {host} without waiting for it"

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from eng5_runner.app.addresses import AN_ADDRESS, check_address
+from eng5_runner.app.addresses import AN_ADDRESS, LOOPBACK, check_address
 from eng5_runner.app.options.option import DESIGN, JUDGE, KAFKA, OUTPUT, RUN, SERVICES, STUDY, Option, Setting
 from eng5_runner.contracts.choices import (
     CostLimit,
@@ -467,8 +467,11 @@ class Settings:
     ] = False
     metrics_port: Annotated[
         Annotated[int, Ge(1), Le(65535)] | None,
-        Option("Serve Prometheus metrics on this port of the local machine.", OUTPUT, metavar="PORT"),
+        Option("Serve Prometheus metrics on this port.", OUTPUT, metavar="PORT"),
     ] = None
+    metrics_host: Annotated[
+        str, Option("Address that serves --metrics-port; 0.0.0.0 serves it to the network.", OUTPUT, metavar="ADDRESS")
+    ] = LOOPBACK
     verbose: Annotated[bool, Option("Write debug lines to the log too.", OUTPUT)] = False
     json_lines: Annotated[bool, Option("Write JSON lines to standard output.", OUTPUT, common=True, flag="--json")] = (
         False

@@ -31,7 +31,12 @@ def execute(planned: PlannedRun, directory: Path, *, console: Console) -> int:
     settings = planned.settings.settings
     narrator = Narrator(console=console, json_lines=settings.json_lines)
     with narrator.live():
-        watch = Watch(emit=narrator.emit, metrics_port=settings.metrics_port, owns_process=True)
+        watch = Watch(
+            emit=narrator.emit,
+            metrics_port=settings.metrics_port,
+            metrics_host=settings.metrics_host,
+            owns_process=True,
+        )
         finished = start_run(planned, directory, watch=watch)
     return show_end(finished, narrator)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from eng5_runner.app.addresses import LOOPBACK
 from eng5_runner.app.resume import LeftToPay, left_to_pay, resume_run
 from eng5_runner.app.session import Finished, Watch
 from eng5_runner.app.trust import require_trust, strange_addresses
@@ -26,6 +27,7 @@ def resume(
     verbose: bool,
     max_cost: float | None = None,
     metrics_port: int | None = None,
+    metrics_host: str = LOOPBACK,
     yes: bool = False,
     trust_addresses: bool = False,
 ) -> int:
@@ -45,7 +47,7 @@ def resume(
         return 0
     narrator = Narrator(console=people(called), json_lines=json_lines)
     with narrator.live():
-        watch = Watch(emit=narrator.emit, metrics_port=metrics_port, owns_process=True)
+        watch = Watch(emit=narrator.emit, metrics_port=metrics_port, metrics_host=metrics_host, owns_process=True)
         finished = resume_run(run_directory, watch=watch, max_cost=max_cost, verbose=verbose)
     if finished.was_done:
         _say_why_nothing_is_left(finished, narrator)
