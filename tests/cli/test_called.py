@@ -125,7 +125,7 @@ def test_after_an_option_that_a_service_does_not_support_a_new_run_is_advised(st
         async with site() as services:
             arguments = ("--mode", "execute", "--assets", study, "--design", "adaptive", "--yes")
             first = await asyncio.to_thread(run, *arguments, cwd=tmp_path, env=services.env)
-            resumed = await asyncio.to_thread(run, "resume", newest(tmp_path), cwd=tmp_path, env=services.env)
+            resumed = await asyncio.to_thread(run, "resume", newest(tmp_path), "--yes", cwd=tmp_path, env=services.env)
             return first, resumed
 
     first, resumed = asyncio.run(refused())
@@ -142,7 +142,7 @@ def test_after_a_service_that_is_away_the_run_goes_on_and_names_no_option_that_r
         async with site() as services:
             env = services.env | {"CONTENT_SERVICE_URL": "http://127.0.0.1:9/v1/content"}
             first = await asyncio.to_thread(run, "--mode", "execute", "--assets", study, "--yes", cwd=tmp_path, env=env)
-            return first, await asyncio.to_thread(run, "resume", newest(tmp_path), cwd=tmp_path, env=env)
+            return first, await asyncio.to_thread(run, "resume", newest(tmp_path), "--yes", cwd=tmp_path, env=env)
 
     first, resumed = asyncio.run(away())
     assert first.code == resumed.code == 69

@@ -70,7 +70,7 @@ def _addresses_are_wanted(run_directory: Path) -> bool:
 
 
 def _question(left: LeftToPay) -> str:
-    price = "at a price that --mode plan shows"
+    price = "at a price that a plan shows"
     if left.usd_each is not None:
         price = f"for about {usd(left.usd_each * left.comparisons)} USD, as those so far"
     limit = "" if left.limit_usd is None else f", within the limit of {left.limit_usd:g} USD"
