@@ -21,7 +21,14 @@ from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.study import Comparison, FailedComparison
 from eng5_runner.results.compare import RunsCompared, compare_artefacts
 from eng5_runner.results.rows import Rows
-from eng5_runner.results.run_rows import AnchorPosition, EssayPosition, anchor_rows, essay_rows
+from eng5_runner.results.run_rows import (
+    AnchorPosition,
+    EssayPosition,
+    anchor_rows,
+    comparison_rows,
+    essay_rows,
+    failed_rows,
+)
 from eng5_runner.run import verify as verification
 from eng5_runner.run.artefact_file import load_artefact
 from eng5_runner.run.hydrate import Hydrated, hydrate, write
@@ -92,8 +99,8 @@ class Run:
 
     @property
     def comparisons(self) -> Rows[Comparison]:
-        """The judgements."""
-        return Rows(self.artefact.llm_comparisons, row_type=Comparison)
+        """The judgements. A data frame of them also has the columns `file_a` and `file_b`."""
+        return comparison_rows(self.artefact)
 
     @cached_property
     def anchors(self) -> Rows[AnchorPosition]:
@@ -103,7 +110,7 @@ class Run:
     @property
     def failed(self) -> Rows[FailedComparison]:
         """The comparisons without a winner."""
-        return Rows(self.artefact.failed_comparisons, row_type=FailedComparison)
+        return failed_rows(self.artefact)
 
 
 def open_run(path: str | Path) -> Run:

@@ -5,7 +5,7 @@ anchor_report(artefact).decode().splitlines()[0]    # Anchor alignment: my label
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from eng5_runner.reports.figures import ABSENT, between, number, percent, requests_made, sentence, tally
@@ -50,7 +50,7 @@ def anchor_report(artefact: Artefact) -> bytes:
         if alignment.inversions is not None:
             lines += _inversions(artefact, alignment.inversions)
         if alignment.without_win is not None:
-            lines += _without_win(alignment.without_win)
+            lines += _without_win(alignment.without_win, artefact.inputs.file_names)
         if artefact.judge_quality is not None:
             lines += _judge_card(artefact.judge_quality)
     lines += [*_service(artefact), *_prompts(artefact)]
@@ -109,6 +109,7 @@ def _met(met: bool | None) -> str:  # noqa: FBT001  # law: positional - the only
 
 def _anchors(artefact: Artefact, alignment: AnchorAlignment) -> Iterator[str]:
     by_others = grades_by_others(alignment)
+    files = artefact.inputs.file_names
     yield from (
         "## Anchors",
         "",
@@ -116,8 +117,23 @@ def _anchors(artefact: Artefact, alignment: AnchorAlignment) -> Iterator[str]:
         "",
     )
     yield from table(
-        ("rank", "anchor", "θ ± SE", "90% interval", "known grade", "by the others", "won", "lost", "infit", ""),
-        [_anchor(entry, by_others.get(entry.essay_id, REFUSED)) for entry in artefact.bt_summary],
+        (
+            "rank",
+            "anchor",
+            "file",
+            "θ ± SE",
+            "90% interval",
+            "known grade",
+            "by the others",
+            "won",
+            "lost",
+            "infit",
+            "",
+        ),
+        [
+            _anchor(entry, by_others.get(entry.essay_id, REFUSED), file=files.get(entry.essay_id))
+            for entry in artefact.bt_summary
+        ],
     )
     for text in tested_projection(alignment):
         yield from (inline(text), "")
@@ -136,10 +152,10 @@ def _anchors(artefact: Artefact, alignment: AnchorAlignment) -> Iterator[str]:
     yield ""
 
 
-def _anchor(entry: BTEntry, by_others: str) -> tuple[str, ...]:
+def _anchor(entry: BTEntry, by_others: str, *, file: str | None) -> tuple[str, ...]:
     place = f"{number(entry.theta, sign=True)} ± {number(entry.standard_error)} | {between(entry.interval_90)}"
     return (
-        *(str(entry.rank), inline(entry.essay_id), place, inline(entry.anchor_grade), inline(by_others)),
+        *(str(entry.rank), inline(entry.essay_id), inline(file), place, inline(entry.anchor_grade), inline(by_others)),
         *(str(entry.wins), str(entry.comparison_count - entry.wins), number(entry.infit), inline(entry.flag or "")),
     )
 
@@ -222,18 +238,18 @@ def _pair(pair: InvertedAnchorPair, calls: Sequence[Comparison]) -> Iterator[str
     yield ""
 
 
-def _without_win(anchors: Sequence[WinlessAnchor]) -> Iterator[str]:
+def _without_win(anchors: Sequence[WinlessAnchor], files: Mapping[str, str]) -> Iterator[str]:
     yield from ("## Anchors without a win", "")
     if not anchors:
         yield from ("None.", "")
         return
     yield from ("A judgement that was repeated counts once here.", "")
     yield from table(
-        ("anchor", "known grade", "different judgements", "probability of none at its θ"),
+        ("anchor", "file", "known grade", "different judgements", "probability of none at its θ"),
         [
             (
-                *(inline(anchor.anchor_id), inline(anchor.grade), number(anchor.judgements, 0)),
-                number(anchor.expected_probability, 3),
+                *(inline(anchor.anchor_id), inline(files.get(anchor.anchor_id)), inline(anchor.grade)),
+                *(number(anchor.judgements, 0), number(anchor.expected_probability, 3)),
             )
             for anchor in anchors
         ],

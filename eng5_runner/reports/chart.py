@@ -9,18 +9,19 @@ from xml.etree.ElementTree import Element
 from eng5_runner.reports.html import element
 from eng5_runner.results.artefact.measurement import BTEntry
 
-_WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 900.0, 210.0, 60.0, 44.0, 40.0
+# At the left is room for the longest id.
+_WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 900.0, 270.0, 60.0, 44.0, 40.0
 _ROW, _NARROW_ROW, _MOST_NAMED = 17.0, 5.0, 200
 _NINETY = 1.645
-_LONGEST_NAME = 26
 
 
-def caterpillar(entries: Sequence[BTEntry], centres: Mapping[str, float]) -> Element:
+def caterpillar(entries: Sequence[BTEntry], centres: Mapping[str, float], *, files: Mapping[str, str]) -> Element:
     """The picture, as SVG; names are left out where there are more than 200 essays.
 
     Args:
         entries: of the artefact's `bt_summary`, best first.
         centres: grade → where it lies in logits; empty where there are no grades.
+        files: essay id → name of its file.
     """
     named = len(entries) <= _MOST_NAMED
     row = _ROW if named else _NARROW_ROW
@@ -34,7 +35,12 @@ def caterpillar(entries: Sequence[BTEntry], centres: Mapping[str, float]) -> Ele
         element("title", title),
         *_grades(centres, scale=scale, bottom=height - _BOTTOM),
         *_axis(scale, bottom=height - _BOTTOM),
-        *(_essay(entry, scale=scale, y=_TOP + row * (index + 0.5), named=named) for index, entry in enumerate(entries)),
+        *(
+            _essay(
+                entry, file=files.get(entry.essay_id, "no file"), scale=scale, y=_TOP + row * (index + 0.5), named=named
+            )
+            for index, entry in enumerate(entries)
+        ),
         viewBox=f"0 0 {_WIDTH:g} {height:g}",
         role="img",
         class_="caterpillar",
@@ -57,12 +63,12 @@ class _Axis:
         return _LEFT + share * (_WIDTH - _LEFT - _RIGHT)
 
 
-def _essay(entry: BTEntry, *, scale: _Axis, y: float, named: bool) -> Element:
+def _essay(entry: BTEntry, *, file: str, scale: _Axis, y: float, named: bool) -> Element:
     theta, error = entry.theta, entry.standard_error
     grade = entry.anchor_grade if entry.is_anchor else entry.grade_projection
     low, high = scale.x(theta - _NINETY * error), scale.x(theta + _NINETY * error)
     x = scale.x(theta)
-    title = f"{entry.essay_id}: θ {theta:+.2f} ± {error:.2f}" + ("" if grade is None else f", {grade}")
+    title = f"{entry.essay_id} ({file}): θ {theta:+.2f} ± {error:.2f}" + ("" if grade is None else f", {grade}")
     mark = (
         element("rect", x=f"{x - 4:.1f}", y=f"{y - 4:.1f}", width="8", height="8")
         if entry.is_anchor
@@ -71,7 +77,7 @@ def _essay(entry: BTEntry, *, scale: _Axis, y: float, named: bool) -> Element:
     parts = [element("title", title), _line((low, y), (high, y)), mark]
     if named:
         parts += [
-            _text(_short(entry.essay_id), x=_LEFT - 10, y=y + 4, anchor="end"),
+            _text(entry.essay_id, x=_LEFT - 10, y=y + 4, anchor="end"),
             _text(grade or "", x=_WIDTH - _RIGHT + 12, y=y + 4, anchor="start"),
         ]
     return element("g", *parts, class_="anchor" if entry.is_anchor else "student")
@@ -112,7 +118,3 @@ def _line(start: tuple[float, float], end: tuple[float, float]) -> Element:
 
 def _text(text: str, *, x: float, y: float, anchor: str = "middle") -> Element:
     return element("text", text, x=f"{x:.1f}", y=f"{y:.1f}", text_anchor=anchor)
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"

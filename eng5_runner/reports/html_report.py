@@ -108,7 +108,11 @@ def _positions(artefact: Artefact) -> Iterator[Child]:
         f"{projected}, squares anchors with their known grade, at the right. {dashed}"
         "The order of two essays is uncertain where their intervals overlap much."
     )
-    yield element("figure", caterpillar(artefact.bt_summary, _centres(artefact)), element("figcaption", caption))
+    yield element("figure", _picture(artefact), element("figcaption", caption))
+
+
+def _picture(artefact: Artefact) -> Element:
+    return caterpillar(artefact.bt_summary, _centres(artefact), files=artefact.inputs.file_names)
 
 
 def _students(artefact: Artefact) -> Iterator[Child]:
@@ -118,21 +122,25 @@ def _students(artefact: Artefact) -> Iterator[Child]:
     projections = {projection.essay_id: projection for projection in artefact.grade_projections}
     names = list(_centres(artefact))
     graded = ("grade", "P(grade)", "P(±1)", "claim", *names)
-    heads = ("student", "rank", "θ", "SE", "judged", *(graded if projections else ()))
+    heads = ("student", "file", "rank", "θ", "SE", "judged", *(graded if projections else ()))
+    files = artefact.inputs.file_names
     yield element("h2", "Students")
     if not projections:
-        rows = [(entry.essay_id, *_measured(entry)) for entry in students]
-        yield table(heads, rows, caption="No grades are projected.", figures=len(heads) - 1)
+        rows = [(entry.essay_id, files.get(entry.essay_id, ABSENT), *_measured(entry)) for entry in students]
+        yield table(heads, rows, caption="No grades are projected.", figures=len(heads) - 2)
         return
     yield table(
         heads,
-        [_student(entry, projections.get(entry.essay_id), names=names) for entry in students],
+        [
+            _student(entry, projections.get(entry.essay_id), file=files.get(entry.essay_id, ABSENT), names=names)
+            for entry in students
+        ],
         caption=(
             "P(grade) and P(±1): how probable the grade is, and it or a neighbour. Right: the probability of each "
             "grade, in %."
         ),
         class_="grades",
-        figures=len(heads) - 1,
+        figures=len(heads) - 2,
     )
     yield element(
         "p",
@@ -143,8 +151,8 @@ def _students(artefact: Artefact) -> Iterator[Child]:
     )
 
 
-def _student(entry: BTEntry, projection: GradeProjection | None, *, names: Sequence[str]) -> list[Child]:
-    cells: list[Child] = [entry.essay_id, *_measured(entry)]
+def _student(entry: BTEntry, projection: GradeProjection | None, *, file: str, names: Sequence[str]) -> list[Child]:
+    cells: list[Child] = [entry.essay_id, file, *_measured(entry)]
     if projection is None:
         return [*cells, ABSENT, "", "", "", *("" for _ in names)]
     grade, chances = projection.grade, projection.probabilities
@@ -182,12 +190,14 @@ def _anchors(artefact: Artefact) -> Iterator[Child]:
         return
     alignment = artefact.anchor_alignment
     by_others = grades_by_others(alignment)
+    files = artefact.inputs.file_names
     yield element("h2", "Anchors")
     yield table(
-        ("anchor", "rank", "θ", "SE", "judged", "known grade", "by the others"),
+        ("anchor", "file", "rank", "θ", "SE", "judged", "known grade", "by the others"),
         [
             (
                 entry.essay_id,
+                files.get(entry.essay_id, ABSENT),
                 *_measured(entry),
                 entry.anchor_grade or ABSENT,
                 by_others.get(entry.essay_id, ABSENT),

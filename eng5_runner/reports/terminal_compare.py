@@ -110,14 +110,15 @@ def _same_prompts(compared: RunsCompared) -> Iterator[str]:
 def _moves(compared: RunsCompared) -> Iterator[str]:
     moved = [move for move in compared.positions.moves if move.rank_a != move.rank_b] if compared.positions else []
     if moved:
-        largest = ", ".join(f"{move.essay_a} {move.rank_a} → {move.rank_b}" for move in moved[:_SHOWN])
+        largest = ", ".join(f"{move.file_a} {move.rank_a} → {move.rank_b}" for move in moved[:_SHOWN])
         yield escape(f"largest moves in rank: {largest}")
 
 
 def _flips(compared: RunsCompared) -> Iterator[str]:
     flips = compared.verdicts.flips
     for flip in flips[:_SHOWN]:
-        yield escape(f"flip: {' and '.join(flip.essays)}: A prefers {flip.a_prefers}")
+        preferred = dict(zip(flip.essays, flip.files, strict=True))[flip.a_prefers]
+        yield escape(f"flip: {' and '.join(flip.files)}: A prefers {preferred}")
         yield escape(f"  A: {flip.why_a or 'no reason given'}")
         yield escape(f"  B: {flip.why_b or 'no reason given'}")
     if len(flips) > _SHOWN:

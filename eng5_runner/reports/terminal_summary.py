@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
 
 from rich.console import Console
 from rich.markup import escape
@@ -22,6 +22,9 @@ from eng5_runner.results.artefact.judge import AnchorAlignment
 from eng5_runner.results.artefact.measurement import BTEntry, GradeProjection, GradesUnavailable
 from eng5_runner.results.artefact.record import RunnerStatus
 from eng5_runner.results.artefact.study import Costs
+
+# A folded name of fewer characters a line cannot be read.
+_NARROWEST = 12
 
 
 def show_summary(console: Console, artefact: Artefact, *, run_directory: Path) -> None:
@@ -63,16 +66,20 @@ def _places(artefact: Artefact, *, run_directory: Path) -> Iterator[tuple[str, o
     yield "to verify it:", command("verify", run_directory)
 
 
-def _place(entry: BTEntry) -> tuple[str, str, str, str]:
+def _place(entry: BTEntry, files: Mapping[str, str]) -> tuple[str, str, str, str]:
+    """Rank, file and position; the id stands under the file's name where it is another."""
     position = f"{number(entry.theta, sign=True)} ± {number(entry.standard_error)}"
-    return str(entry.rank), entry.essay_id, position, str(entry.comparison_count)
+    file = files.get(entry.essay_id, entry.essay_id)
+    named = file if entry.essay_id in (file, PurePosixPath(file).stem) else f"{file}\n{entry.essay_id}"
+    return str(entry.rank), named, position, str(entry.comparison_count)
 
 
 def _students(console: Console, artefact: Artefact) -> None:
+    files = artefact.inputs.file_names
     grades = {projection.essay_id: projection for projection in artefact.grade_projections}
     headings = ("rank", "student", "θ ± SE", "judged", *(("grade", "P", "P(±1)", "claim") if grades else ()))
     rows = [
-        (*_place(entry), *(_grade_cells(grades.get(entry.essay_id)) if grades else ()))
+        (*_place(entry, files), *(_grade_cells(grades.get(entry.essay_id)) if grades else ()))
         for entry in artefact.bt_summary
         if not entry.is_anchor
     ]
@@ -96,8 +103,9 @@ def _grade_cells(projection: GradeProjection | None) -> tuple[str, ...]:
 
 def _anchors(console: Console, artefact: Artefact) -> None:
     by_others = grades_by_others(artefact.anchor_alignment)
+    files = artefact.inputs.file_names
     rows = [
-        (*_place(entry), entry.anchor_grade or ABSENT, by_others.get(entry.essay_id, ABSENT))
+        (*_place(entry, files), entry.anchor_grade or ABSENT, by_others.get(entry.essay_id, ABSENT))
         for entry in artefact.bt_summary
         if entry.is_anchor
     ]

@@ -98,6 +98,10 @@ class RankMove(Part):
     """Its id in the first run."""
     essay_b: str
     """Its id in the second run."""
+    file_a: str
+    """The name of its file in the first run."""
+    file_b: str
+    """The name of its file in the second run."""
     rank_a: int
     """1 for the best of the first run."""
     rank_b: int
@@ -142,6 +146,8 @@ class Flip(Part):
 
     essays: tuple[str, str]
     """The pair, under the ids of the first run."""
+    files: tuple[str, str]
+    """The names of their files in the first run."""
     why_a: Nullable[str]
     """A reason that the first run's judge gave; None where it gave none."""
     why_b: Nullable[str]
@@ -290,6 +296,7 @@ def _positions(a: Artefact, b: Artefact, *, pairs: Sequence[_Pair]) -> PositionA
     if len(both) < _FEWEST:
         return None
     sides = ([one.theta for one, _ in both], [other.theta for _, other in both])
+    files_a, files_b = a.inputs.file_names, b.inputs.file_names
     moves = sorted(both, key=lambda entries: -abs(entries[0].rank - entries[1].rank))
     return PositionAgreement(
         essays=len(both),
@@ -298,7 +305,14 @@ def _positions(a: Artefact, b: Artefact, *, pairs: Sequence[_Pair]) -> PositionA
         spearman=_with_interval(spearman_of_each, sides),
         kendall_tau_b=_with_interval(kendall_tau_b_of_each, sides),
         moves=tuple(
-            RankMove(essay_a=one.essay_id, essay_b=other.essay_id, rank_a=one.rank, rank_b=other.rank)
+            RankMove(
+                essay_a=one.essay_id,
+                essay_b=other.essay_id,
+                file_a=files_a.get(one.essay_id, one.essay_id),
+                file_b=files_b.get(other.essay_id, other.essay_id),
+                rank_a=one.rank,
+                rank_b=other.rank,
+            )
             for one, other in moves
         ),
     )
@@ -347,6 +361,7 @@ def _verdicts(a: Artefact, b: Artefact, *, pairs: Sequence[_Pair]) -> VerdictAgr
     decided = [pair for pair in shared if _HALF not in (in_a[pair].share, in_b[pair].share)]
     flips = [pair for pair in decided if (in_a[pair].share > _HALF) != (in_b[pair].share > _HALF)]
     agree = len(decided) - len(flips)
+    files = a.inputs.file_names
     return VerdictAgreement(
         shared_pairs=len(shared),
         same_prompts=_same_prompts(a, b),
@@ -356,6 +371,7 @@ def _verdicts(a: Artefact, b: Artefact, *, pairs: Sequence[_Pair]) -> VerdictAgr
         flips=tuple(
             Flip(
                 essays=pair,
+                files=(files.get(pair[0], pair[0]), files.get(pair[1], pair[1])),
                 why_a=in_a[pair].why,
                 why_b=in_b[pair].why,
                 a_prefers=pair[0] if in_a[pair].share > _HALF else pair[1],

@@ -9,7 +9,7 @@ A row has a name and a type for each field, a frame a column for each field:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
 from enum import Enum
 from importlib import import_module
@@ -30,15 +30,32 @@ RowT_co = TypeVar("RowT_co", covariant=True)
 
 
 class Rows(Sequence[RowT_co], Generic[RowT_co]):
-    """A sequence of rows of one type, a dataclass or a pydantic model, which gives the columns their names."""
+    """A sequence of rows of one type, a dataclass or a pydantic model, which gives the columns their names.
 
-    def __init__(self, rows: Sequence[RowT_co], *, row_type: type[DataclassInstance | BaseModel]) -> None:
+    Args:
+        rows: the rows.
+        row_type: their type.
+        more: name → value of a row, of columns that a frame has beside the row's own fields.
+    """
+
+    def __init__(
+        self,
+        rows: Sequence[RowT_co],
+        *,
+        row_type: type[DataclassInstance | BaseModel],
+        more: Mapping[str, Callable[[RowT_co], object]] | None = None,
+    ) -> None:
         self._rows = rows
         self._row_type = row_type
+        self._more = more or {}
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The names of the fields, in their order."""
+        """The columns of a frame: the names of the fields, in their order, and what a frame has beside them."""
+        return (*self._fields, *self._more)
+
+    @property
+    def _fields(self) -> tuple[str, ...]:
         if issubclass(self._row_type, BaseModel):
             return tuple(self._row_type.model_fields)
         return tuple(field.name for field in fields(self._row_type))
@@ -49,7 +66,7 @@ class Rows(Sequence[RowT_co], Generic[RowT_co]):
     def __getitem__(self, index: slice) -> Rows[RowT_co]: ...
     def __getitem__(self, index: int | slice) -> RowT_co | Rows[RowT_co]:
         if isinstance(index, slice):
-            return Rows(self._rows[index], row_type=self._row_type)
+            return Rows(self._rows[index], row_type=self._row_type, more=self._more)
         return self._rows[index]
 
     def __len__(self) -> int:
@@ -82,7 +99,8 @@ class Rows(Sequence[RowT_co], Generic[RowT_co]):
         return frame
 
     def _by_column(self) -> dict[str, list[object]]:
-        return {column: [_plain(getattr(row, column)) for row in self] for column in self.columns}
+        own = {column: [_plain(getattr(row, column)) for row in self] for column in self._fields}
+        return own | {column: [_plain(value(row)) for row in self] for column, value in self._more.items()}
 
 
 def _plain(value: object) -> object:

@@ -1,11 +1,13 @@
-"""The essays and the anchors of a run as rows for programs: place and grade of each, which the artefact has apart."""
+"""A run's essays, anchors and comparisons as rows for programs, with places, grades and files joined."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.measurement import BTEntry, GradeProjection
+from eng5_runner.results.artefact.study import Comparison, ComparisonCall, FailedComparison
 from eng5_runner.results.rows import Rows
 
 
@@ -15,6 +17,7 @@ class EssayPosition:
 
     Attributes:
         essay_id: of this run.
+        file: the name of its file; None where the artefact does not list it.
         is_anchor: whether its grade was known before.
         theta: its position in logits; all positions sum to zero.
         standard_error: of `theta`, in logits.
@@ -35,6 +38,7 @@ class EssayPosition:
     """
 
     essay_id: str
+    file: str | None
     is_anchor: bool
     theta: float
     standard_error: float
@@ -60,6 +64,7 @@ class AnchorPosition:
 
     Attributes:
         anchor_id: its essay id.
+        file: the name of its file; None where the artefact does not list it.
         grade: its known grade.
         theta: its position in logits.
         standard_error: of `theta`, in logits.
@@ -71,6 +76,7 @@ class AnchorPosition:
     """
 
     anchor_id: str
+    file: str | None
     grade: str
     theta: float
     standard_error: float
@@ -84,16 +90,18 @@ class AnchorPosition:
 def essay_rows(artefact: Artefact) -> Rows[EssayPosition]:
     """The essays, the highest first."""
     grades = {grade.essay_id: grade for grade in artefact.grade_projections}
+    files = artefact.inputs.file_names
     return Rows(
-        [_essay(entry, grades.get(entry.essay_id)) for entry in artefact.bt_summary],
+        [_essay(entry, grades.get(entry.essay_id), file=files.get(entry.essay_id)) for entry in artefact.bt_summary],
         row_type=EssayPosition,
     )
 
 
-def _essay(entry: BTEntry, grade: GradeProjection | None) -> EssayPosition:
+def _essay(entry: BTEntry, grade: GradeProjection | None, *, file: str | None) -> EssayPosition:
     low, high = entry.interval_90 or (None, None)
     return EssayPosition(
         essay_id=entry.essay_id,
+        file=file,
         is_anchor=entry.is_anchor,
         theta=entry.theta,
         standard_error=entry.standard_error,
@@ -118,6 +126,7 @@ def anchor_rows(artefact: Artefact) -> Rows[AnchorPosition]:
     """The anchors, the highest first."""
     alignment = artefact.anchor_alignment
     others = {anchor.anchor_id: anchor for anchor in (alignment.left_out if alignment else ())}
+    files = artefact.inputs.file_names
     made = []
     for entry in artefact.bt_summary:
         if entry.is_anchor and entry.anchor_grade is not None:
@@ -125,6 +134,7 @@ def anchor_rows(artefact: Artefact) -> Rows[AnchorPosition]:
             made.append(
                 AnchorPosition(
                     anchor_id=entry.essay_id,
+                    file=files.get(entry.essay_id),
                     grade=entry.anchor_grade,
                     theta=entry.theta,
                     standard_error=entry.standard_error,
@@ -136,3 +146,18 @@ def anchor_rows(artefact: Artefact) -> Rows[AnchorPosition]:
                 )
             )
     return Rows(made, row_type=AnchorPosition)
+
+
+def comparison_rows(artefact: Artefact) -> Rows[Comparison]:
+    """The judgements; a frame of them also has the names of both files."""
+    return Rows(artefact.llm_comparisons, row_type=Comparison, more=_files_of_both(artefact))
+
+
+def failed_rows(artefact: Artefact) -> Rows[FailedComparison]:
+    """The comparisons without a winner; a frame of them also has the names of both files."""
+    return Rows(artefact.failed_comparisons, row_type=FailedComparison, more=_files_of_both(artefact))
+
+
+def _files_of_both(artefact: Artefact) -> dict[str, Callable[[ComparisonCall], object]]:
+    files = artefact.inputs.file_names
+    return {"file_a": lambda call: files.get(call.essay_a_id), "file_b": lambda call: files.get(call.essay_b_id)}

@@ -52,6 +52,13 @@ def test_a_pandas_frame_has_a_column_for_each_field() -> None:
     assert Rows([], row_type=Item).to_pandas().shape == (0, 4)
 
 
+def test_a_frame_may_have_more_columns_than_its_rows() -> None:
+    rows = Rows(list(ROWS), row_type=Item, more={"file": lambda row: f"{row.name}.txt"})
+    assert rows.columns == (*ROWS.columns, "file")
+    assert rows[1:].to_pandas().file.tolist() == ["y.txt"]
+    assert rows.to_polars()["file"].to_list() == ["x.txt", "y.txt"]
+
+
 def test_a_polars_frame_has_a_column_for_each_field() -> None:
     frame = ROWS.to_polars()
     assert frame.columns == ["name", "theta", "infit", "flags"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -31,6 +32,25 @@ def test_verify(name: str, tmp_path: Path) -> None:
     (facts,) = verified.lines
     assert facts["comparisons"] == FACTS[name]["comparisons_judged"]
     assert facts["outcome"] == "complete"
+
+
+def test_verify_finds_a_changed_cell_in_a_table_that_has_fewer_columns_than_today(tmp_path: Path) -> None:
+    """With a manifest that fits, so that only the ledger can tell."""
+    directory = old(EXECUTE, tmp_path)
+    table, manifest, sums = (directory / name for name in ("tables/essays.csv", "manifest.json", "manifest.sha256"))
+    before, listed, summed = (path.read_bytes() for path in (table, manifest, sums))
+    assert b"essay_01" in before
+    table.write_bytes(before.replace(b"essay_01", b"essay_99"))
+    manifest.write_bytes(listed.replace(sha256(before), sha256(table.read_bytes())))
+    summed = summed.replace(sha256(before), sha256(table.read_bytes()))
+    sums.write_bytes(summed.replace(sha256(listed), sha256(manifest.read_bytes())))
+    verified = run("verify", directory, cwd=tmp_path)
+    assert verified.code == 5
+    assert "tables/essays.csv is not what the ledger gives" in verified.err
+
+
+def sha256(data: bytes) -> bytes:
+    return hashlib.sha256(data).hexdigest().encode()
 
 
 @pytest.mark.parametrize("name", NAMES)

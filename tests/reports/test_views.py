@@ -15,7 +15,7 @@ from eng5_runner.reports.terminal_compare import show_comparison
 from eng5_runner.reports.terminal_summary import show_summary
 from eng5_runner.results.artefact import Artefact, parse_artefact
 from eng5_runner.results.compare import compare_artefacts
-from tests.support.artefacts import artefact, entry, seen_as
+from tests.support.artefacts import artefact, entry, seen_as, with_files
 
 DATA = Path(__file__).parents[1] / "results" / "data"
 FIRST = parse_artefact((DATA / "first_version.execute.json").read_bytes())
@@ -115,3 +115,31 @@ def test_an_order_that_may_be_noise_has_no_green_banner():
         assert "No better than chance; no grades." in text
     assert 'class="good"' not in report(noise).decode()
     assert 'class="good"' in report(good).decode() and "chance" not in report(good).decode()
+
+
+LONG_FILE = "2026-05-12_NP_Engelska5_delC_Anna_Andersson_NA25A.pdf"
+LONG_ID = "2026-05-12_np_engelska5_delc_a-1a2b3c4d"[:36]
+
+
+def with_a_long_name() -> Artefact:
+    run = artefact(students=(LONG_ID, "cleo"), bt_summary=(entry(LONG_ID), entry("anchor-a1", rank=2, grade="A")))
+    return with_files(run, {LONG_ID: LONG_FILE, "anchor-a1": "A1.docx"})
+
+
+@pytest.mark.parametrize("width", [50, 80, 200])
+def test_no_terminal_is_too_narrow_for_a_whole_file_name_and_a_whole_id(width):
+    console = Console(file=StringIO(), width=width)
+    show_summary(console, with_a_long_name(), run_directory=Path("run"))
+    lines = [[*line.split(), ""] for line in console.file.getvalue().splitlines()]
+    column = "".join(line[1] if line[0].isdigit() else line[0] for line in lines)
+    for name in (LONG_FILE, LONG_ID, "A1.docx", "anchor-a1"):
+        assert name in column
+
+
+def test_reports_have_the_files_own_names():
+    run = with_a_long_name()
+    page = report(run).decode()
+    assert f"<td>{LONG_FILE}</td>" in page
+    assert f"<title>{LONG_ID} ({LONG_FILE}): " in page
+    assert f'text-anchor="end">{LONG_ID}</text>' in page
+    assert "<td>A1.docx</td>" in page

@@ -52,8 +52,8 @@ def test_what_there_is_not_is_none():
 
 
 def test_rows_have_a_column_for_each_field():
-    assert essay_rows(MADE).columns[:3] == ("essay_id", "is_anchor", "theta")
-    assert anchor_rows(MADE).columns[:2] == ("anchor_id", "grade")
+    assert essay_rows(MADE).columns[:3] == ("essay_id", "file", "is_anchor")
+    assert anchor_rows(MADE).columns[:2] == ("anchor_id", "file")
     assert len(essay_rows(artefact())) == len(anchor_rows(artefact())) == 0
 
 
@@ -68,6 +68,7 @@ def test_anchors_come_with_what_the_others_say_of_them():
     first, second, third = anchor_rows(made)
     assert asdict(first) == {
         "anchor_id": "anchor-1",
+        "file": None,
         "grade": "A",
         "theta": 1.5,
         "standard_error": 0.5,

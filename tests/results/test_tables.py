@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from eng5_runner.results.artefact.judge import LeftOutAnchor
 from eng5_runner.results.tables import tables
-from tests.support.artefacts import artefact, comparison, entry, projection
+from tests.support.artefacts import artefact, comparison, entry, projection, with_files
 from tests.support.results import alignment_of, call, calls, compared, inputs_of
 
 FAILED = call("birk", "cleo", None)
@@ -67,6 +67,25 @@ def test_a_projection_stands_in_its_essays_row_and_is_empty_where_there_is_none(
     assert (without["grade"], without["confidence"]) == ("", "")
 
 
+def test_each_row_has_the_names_of_its_essays_files():
+    failed = replace(FAILED, essay_a_id="cleo", essay_b_id="birk")
+    made = tables(
+        with_files(
+            artefact(
+                students=("birk", "cleo"),
+                bt_summary=(entry("birk"), entry("anchor-a1", rank=2, grade="A")),
+                llm_comparisons=(comparison("birk", "anchor-a1", "birk"),),
+                failed_comparisons=(failed,),
+            ),
+            {"birk": "Björn Åkesson.docx", "cleo": "=cleo.txt", "anchor-a1": "A1.txt"},
+        )
+    )
+    assert [row["file"] for row in rows(made["essays.csv"])] == ["Björn Åkesson.docx", "A1.txt"]
+    (judged,), (failed_row,) = rows(made["comparisons.csv"]), rows(made["failed_comparisons.csv"])
+    assert (judged["file_a"], judged["file_b"]) == ("Björn Åkesson.docx", "A1.txt")
+    assert (failed_row["file_a"], failed_row["file_b"]) == ("'=cleo.txt", "Björn Åkesson.docx")
+
+
 def test_a_table_without_rows_is_not_made():
     assert tables(artefact()) == {}
 
@@ -76,13 +95,19 @@ def test_anchors_come_from_the_alignment():
     refused = LeftOutAnchor(anchor_id="anchor-a1", grade="A", refused="too few anchors")
     made = artefact(anchor_alignment=alignment.model_copy(update={"left_out": (refused,)}))
     (row,) = rows(tables(made)["anchors.csv"])
-    assert row == {"anchor_id": "anchor-a1", "grade": "A", "projected_grade": "", "refused": "too few anchors"}
+    assert row == {
+        "anchor_id": "anchor-a1",
+        "file": "anchor-a1.txt",
+        "grade": "A",
+        "projected_grade": "",
+        "refused": "too few anchors",
+    }
 
 
 def test_what_the_service_says_stands_beside_our_own():
     compared_with = compared({"birk": (1.0, 0.5), "cleo": (0.0, 0.5)}, {"birk": (9.0, 0.5), "cleo": (0.0, None)})
     made = tables(artefact(comparison_with_service=compared_with))
-    assert made["service.csv"].startswith(b'"essay_id","theta","service_theta"')
+    assert made["service.csv"].startswith(b'"essay_id","file","theta","service_theta"')
     birk, cleo = rows(made["service.csv"])
     assert (birk["theta"], birk["service_theta"], birk["beyond_precision"]) == (1.0, 9.0, "true")
     assert (cleo["service_theta"], cleo["service_standard_error"]) == (0.0, "")

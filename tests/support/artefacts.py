@@ -295,3 +295,17 @@ def seen_as(
             )
         }
     )
+
+
+def with_files(made: Artefact, names: Mapping[str, str]) -> Artefact:
+    """The artefact with other file names; `names` is essay id → name."""
+    students = tuple(
+        student.model_copy(update={"file_name": names.get(student.essay_id, student.file_name)})
+        for student in made.inputs.students
+    )
+    anchors = tuple(
+        anchor.model_copy(update={"file_name": names.get(anchor.anchor_id, anchor.file_name)})
+        for anchor in made.inputs.anchors
+    )
+    inputs = made.inputs.model_copy(update={"students": students, "anchors": anchors})
+    return made.model_copy(update={"inputs": inputs})

@@ -185,6 +185,14 @@ class InputsRecord(Part):
     students: tuple[StudentRecord, ...]
     """Essays to be graded; at least two, and none in a run of the anchors alone."""
 
+    @property
+    def file_names(self) -> dict[str, str]:
+        """Essay id → name of its file, without the folder; anchors and students."""
+        return {
+            **{anchor.anchor_id: anchor.file_name for anchor in self.anchors},
+            **{student.essay_id: student.file_name for student in self.students},
+        }
+
 
 class PromptText(Part):
     """A part of the prompt that the runner sent."""
