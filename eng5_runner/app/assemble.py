@@ -13,6 +13,7 @@ from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.spec import RunSpec, Target
 from eng5_runner.errors import InputsMissing, UsageError
 from eng5_runner.inventory.boundary_pairs import read_pairs
+from eng5_runner.run.pseudonyms import names_of
 
 # The settings of which the spec has the named file's text.
 _ADDRESSES = MappingProxyType({
@@ -89,12 +90,16 @@ def build_spec(settings: Settings, inputs: Inputs, *, run_id: UUID, label: str) 
             "study": study,
             "judge_check": not settings.no_judge_check,
             "judge": _section(settings, "judge") or None,
-            "budget": _section(settings, "budget") | {"pairs": read_pairs(settings.pairs, inputs)},
+            "budget": _section(settings, "budget") | {"pairs": _pairs(settings, inputs)},
             "target": where.target,
             "timeouts": _section(settings, "timeouts"),
             "uploading": _section(settings, "uploading"),
         }
     )
+
+
+def _pairs(settings: Settings, inputs: Inputs) -> tuple[tuple[str, str], ...]:
+    return () if settings.pairs is None else read_pairs(settings.pairs, inputs, names=names_of(settings.pseudonyms))
 
 
 def _section(settings: Settings, section: str) -> dict[str, object]:

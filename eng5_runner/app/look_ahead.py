@@ -23,7 +23,7 @@ _PATIENCE_SECONDS = 5.0
 
 @names_settings
 def plan(*, config: str | Path | None = None, **settings: object) -> PlannedRun:
-    """What a run would do, cost and be worth. Nothing is sent and nothing is written.
+    """What a run would do, cost and be worth. Nothing is sent and nothing is written but rows of a key table.
 
     A given LLM provider service is asked for its models and their prices.
 

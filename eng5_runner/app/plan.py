@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from eng5_runner.planning.pilot import read_pilot
 from eng5_runner.planning.plan import Plan, make_plan
 from eng5_runner.reports.terminal_plan import plan_facts, price_in_words
 from eng5_runner.run.artefact_file import load_artefact
+from eng5_runner.run.pseudonyms import names_for, names_of, words_shared
 
 _UNFIT_FOR_A_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -78,6 +79,7 @@ def read_study(settings: Settings, *, on_progress: OnProgress | None = None) -> 
         grade_scale=settings.grade_scale,
         encoding=settings.encoding,
         anchors_only=settings.mode.anchors_only,
+        names=names_for(settings.pseudonyms),
         on_progress=on_progress,
     )
 
@@ -120,10 +122,14 @@ def plan_run(
         RunnerError: the assets cannot be used, the settings contradict each other, or the judge cannot be asked.
     """
     settings, inputs = resolved.settings, usable_inputs(assets, are_shown=are_shown)
-    label = settings.batch_id or settings.assets.resolve().name or "run"
+    label = settings.batch_id or _name_of(settings.assets if settings.pseudonyms is None else None)
     spec = build_spec(settings, inputs, run_id=new_run_id(), label=label)
     remote = executes_remotely(settings)
-    warnings = (*assumed_addresses(settings), *check_judge(spec, os.environ, remote=remote))
+    warnings = (
+        *_words_that_stay(settings),
+        *assumed_addresses(settings),
+        *check_judge(spec, os.environ, remote=remote),
+    )
     known = tuple(known_models(os.environ))
     candidates = replace(
         find_candidates(spec, inputs, texts=assets.texts, known=known, remote=remote, service=service),
@@ -139,6 +145,26 @@ def plan_run(
         settings=resolved,
         texts=assets.texts,
     )
+
+
+def _name_of(folder: Path | None) -> str:
+    """The name of a run that got none: that of its folder, unless names are private. It is in the request too."""
+    return "run" if folder is None else folder.resolve().name or "run"
+
+
+def _words_that_stay(settings: Settings) -> Iterator[str]:
+    """A warning where a path or a label that the run keeps has a word of a file name that it must not keep."""
+    kept = {
+        "--assets": str(settings.assets.resolve()),
+        "--pseudonyms": str(settings.pseudonyms and settings.pseudonyms.resolve()),
+        "--output-dir": str(settings.output_dir),
+        "--batch-id": settings.batch_id or "",
+    }
+    if shared := words_shared(names_of(settings.pseudonyms), kept):
+        yield (
+            f"{' and '.join(shared)} has a word of a file name, and stays in the run: resume needs the paths. "
+            "If the word is a person's name, rename the folder or the run."
+        )
 
 
 def _uploaded_before(spec: RunSpec) -> Mapping[str, str]:

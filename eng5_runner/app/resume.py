@@ -32,6 +32,7 @@ from eng5_runner.judges.compatibility import chosen_model
 from eng5_runner.judges.cost_bound import call_at_most_usd
 from eng5_runner.run.hydrate import hydrate, is_written, write
 from eng5_runner.run.ports import Update, WorkLeft
+from eng5_runner.run.pseudonyms import names_of
 from eng5_runner.run.run_directory import saved_run
 
 _ENDED = ("complete", "not-sent", "budget")
@@ -233,6 +234,7 @@ def _texts(state: RunState, inputs: Inputs) -> dict[str, bytes]:
         grade_scale=inputs.grade_scale,
         encoding=state.spec.encoding,
         anchors_only=state.spec.mode.anchors_only,
+        names=names_of(state.spec.pseudonyms),
     )
     if assets.inputs is None or assets.inputs.digest() != inputs.digest():
         changed = _changed(inputs, assets.inputs)

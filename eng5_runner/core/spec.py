@@ -203,6 +203,7 @@ class RunSpec(Value):
         send: whether the request is sent to Kafka; `--no-kafka` and dry runs do not send it.
         assets: the assets folder as the user gave it; `resume` reads the essays from it again.
         judge_check: whether preflight of an embedded stack asks the judge's provider for one answer.
+        pseudonyms: the key table, where files are shown under pseudonyms. No key in a ledger without one.
         timeouts: how long to wait; its key in the ledger is `patience`, which older ledgers have.
     """
 
@@ -212,6 +213,7 @@ class RunSpec(Value):
     send: bool
     assets: str
     encoding: str | None = None
+    pseudonyms: Annotated[str | None, Field(exclude_if=operator.not_)] = None
     study: Study = Study()
     judge: LLMConfigOverrides | None = None
     budget: Budget = Budget()

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import PurePosixPath
 from types import MappingProxyType
 
 from eng5_runner.contracts.grade_scales import GradeScale
@@ -33,12 +34,15 @@ def is_graded_anchor_heading(columns: Collection[str]) -> bool:
     return "grade" in columns and is_anchor_heading(columns)
 
 
-def anchor_rows(table: Table, *, source_path: str) -> tuple[tuple[AnchorTableRow, ...] | None, tuple[Finding, ...]]:
+def anchor_rows(
+    table: Table, *, source_path: str, are_private: bool = False
+) -> tuple[tuple[AnchorTableRow, ...] | None, tuple[Finding, ...]]:
     """The rows of an anchor table.
 
     Args:
         table: as it was read.
         source_path: of the table, for the findings.
+        are_private: whether findings must not show what the table says.
 
     Returns:
         The rows, or None if this is not an anchor table; and what is wrong with it. A table without grades, as
@@ -53,14 +57,18 @@ def anchor_rows(table: Table, *, source_path: str) -> tuple[tuple[AnchorTableRow
     needed = {index for index, column in enumerate(columns) if column in _COLUMNS}
     if unvalued := [cell_name(row, column) for row, column in table.unvalued if column in needed]:
         return None, (finding("formula_without_value", source_path, cells=", ".join(unvalued[:_MOST_CELLS_NAMED])),)
-    return tuple(_row(row, columns=columns) for row in table.rows), ()
+    return tuple(_row(row, columns=columns, is_private=are_private) for row in table.rows), ()
 
 
-def _row(row: TableRow, *, columns: Sequence[str]) -> AnchorTableRow:
+def _row(row: TableRow, *, columns: Sequence[str], is_private: bool) -> AnchorTableRow:
     # The first of several columns with the same name counts.
     cells = dict(zip(reversed(columns), reversed(row.cells[: len(columns)]), strict=True))
     return AnchorTableRow(
-        line=row.number, anchor_id=cells.get("anchorid", ""), grade=cells["grade"], file_name=cells.get("filename", "")
+        line=row.number,
+        anchor_id=cells.get("anchorid", ""),
+        grade=cells["grade"],
+        file_name=cells.get("filename", ""),
+        is_private=is_private,
     )
 
 
@@ -111,8 +119,9 @@ def _match(
     """Rows by the source path of their anchor."""
     paths: defaultdict[str, set[str]] = defaultdict(set)
     for anchor in anchors:
-        paths[fold(anchor.name)].add(anchor.source_path)
-        paths[fold(anchor.stem)].add(anchor.source_path)
+        shown = PurePosixPath(anchor.source_path)
+        for name in (anchor.own_name, anchor.own_stem, shown.name, shown.stem):
+            paths[fold(name)].add(anchor.source_path)
     rows_of: defaultdict[str, list[AnchorTableRow]] = defaultdict(list)
     findings = []
     for row in rows:
@@ -121,7 +130,7 @@ def _match(
         for path in matches:
             rows_of[path].append(row)
         if not matches:
-            findings.append(finding("row_without_file", table_path, line=row.line, name=name))
+            findings.append(finding("row_without_file", table_path, line=row.line, name=row.shown(name)))
     for path, several in sorted(rows_of.items()):
         if len(several) > 1:
             lines = ", ".join(str(row.line) for row in several)
@@ -134,15 +143,15 @@ def _grade(
 ) -> tuple[str | None, list[Finding]]:
     """The anchor's grade, or None; and what is wrong with it."""
     path = anchor.source_path
-    in_name, grade_like = grade_in_name(anchor.stem, scale)
+    in_name, grade_like = grade_in_name(anchor.own_stem, scale)
     if row is not None and row.grade:
         in_table = _normal(row.grade)
         if in_table not in scale.grades:
-            return None, [_unknown_grade(path, grade=row.grade, scale=scale, where=f"row {row.line} of the table")]
-        if in_name not in (None, in_table):
-            return in_table, [
-                finding("grade_disagrees", path, line=row.line, table_grade=row.grade, name_grade=in_name)
+            return None, [
+                _unknown_grade(path, grade=row.shown(row.grade), scale=scale, where=f"row {row.line} of the table")
             ]
+        if in_name not in (None, in_table):
+            return in_table, [finding("grade_disagrees", path, line=row.line, table_grade=in_table, name_grade=in_name)]
         return in_table, []
     if in_name is not None:
         return in_name, [finding("file_without_row", path, grade=in_name)] if needs_row else []

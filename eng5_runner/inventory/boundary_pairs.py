@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.errors import InputsInvalid
+from eng5_runner.inventory.pseudonyms import FileNames, RealNames
 from eng5_runner.inventory.table_file import read_table
 from eng5_runner.table import column_key, has
 
@@ -20,8 +21,13 @@ _KEYS = tuple(map(column_key, _COLUMNS))
 _MOST_LINES_NAMED = 10
 
 
-def read_pairs(path: Path | None, inputs: Inputs) -> tuple[tuple[str, str], ...]:
+def read_pairs(path: Path | None, inputs: Inputs, *, names: FileNames | None = None) -> tuple[tuple[str, str], ...]:
     """The pairs of essay ids of a CSV table with the columns essay_a and essay_b; none without a table.
+
+    Args:
+        path: of the table.
+        inputs: of the run.
+        names: under which the essays' files are shown; the table may have their own names. None: under their own.
 
     Raises:
         InputsMissing: the file does not exist.
@@ -36,12 +42,14 @@ def read_pairs(path: Path | None, inputs: Inputs) -> tuple[tuple[str, str], ...]
             remedy="Give it a heading with essay_a and essay_b; each row below it names a pair.",
         )
     a, b = map(table.columns.index, _KEYS)
-    return resolve_pairs(
-        [(row.number, row.cells[a], row.cells[b]) for row in table.rows], inputs, table=f"--pairs {path}"
-    )
+    names = names or RealNames()
+    rows = [(row.number, names.meant(row.cells[a]), names.meant(row.cells[b])) for row in table.rows]
+    return resolve_pairs(rows, inputs, table=f"--pairs {path}", are_private=names.are_private)
 
 
-def resolve_pairs(rows: Iterable[tuple[int, str, str]], inputs: Inputs, *, table: str) -> tuple[tuple[str, str], ...]:
+def resolve_pairs(
+    rows: Iterable[tuple[int, str, str]], inputs: Inputs, *, table: str, are_private: bool = False
+) -> tuple[tuple[str, str], ...]:
     """The pairs as essay ids.
 
     Args:
@@ -49,6 +57,7 @@ def resolve_pairs(rows: Iterable[tuple[int, str, str]], inputs: Inputs, *, table
             label; upper and lower case are the same unless that would make a name ambiguous.
         inputs: of the run.
         table: what to call the table.
+        are_private: whether the message must not show names as the table has them.
 
     Raises:
         InputsInvalid: a name is unknown or ambiguous, a pair has the same essay twice or is repeated, or there is no
@@ -58,10 +67,11 @@ def resolve_pairs(rows: Iterable[tuple[int, str, str]], inputs: Inputs, *, table
     problems: list[str] = []
     pairs: dict[frozenset[str], tuple[str, str]] = {}
     for line, *names in rows:
+        called = ["with this name"] * len(names) if are_private else names
         candidates = [essays.get(name) or essays.get(name.casefold()) or () for name in names]
         unclear = [
             f"row {line}: {_why_unclear(name, ids=ids, essays=essays)}"
-            for name, ids in zip(names, candidates, strict=True)
+            for name, ids in zip(called, candidates, strict=True)
             if len(ids) != 1
         ]
         problems += unclear

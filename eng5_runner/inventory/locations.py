@@ -13,6 +13,7 @@ from eng5_runner.core.inputs import Finding, shown
 from eng5_runner.decoding import decode
 from eng5_runner.inventory.essay_ids import fold
 from eng5_runner.inventory.findings import Unreadable, finding
+from eng5_runner.inventory.pseudonyms import FileNames, with_suffix_of
 from eng5_runner.inventory.safe_files import (
     AssetPath,
     EssayFolder,
@@ -29,6 +30,7 @@ SETTINGS_NAME = "eng5.toml"
 TEXT_SUFFIXES = frozenset(("txt", "md", "docx", "pdf"))
 TABLE_SUFFIXES = frozenset(("csv", "tsv", "txt", "xlsx", "xlsm"))
 
+_NOT_SHOWN = "(name not shown)"
 _MAX_SETTINGS_BYTES = 64 * 1024
 _KEYS = ("instructions", "prompt", "anchor_table", "anchor_essays", "student_essays", "encoding")
 # Usual names, the first that exists is used.
@@ -76,19 +78,20 @@ class Locations:
     notes: list[str] = field(default_factory=list)
 
 
-def find_locations(root: Path, *, encoding: str | None, anchors_only: bool = False) -> Locations:
+def find_locations(root: Path, *, encoding: str | None, names: FileNames, anchors_only: bool = False) -> Locations:
     """Find the parts of the assets folder, and name everything in it that is no part.
 
     Args:
         root: the assets folder, resolved.
         encoding: takes precedence over the one in `eng5.toml`.
+        names: under which the essays' files are shown.
         anchors_only: pass the students' essays over.
     """
     locations = Locations()
-    names = folder_names(root, source_path=".", findings=locations.findings)
-    settings_file = _find(names, (SETTINGS_NAME, f"{SETTINGS_NAME}.txt"))
+    listed = folder_names(root, source_path=".", findings=locations.findings)
+    settings_file = _find(listed, (SETTINGS_NAME, f"{SETTINGS_NAME}.txt"))
     settings = {} if settings_file is None else _settings(root, settings_file, findings=locations.findings)
-    finder = _Finder(root, names=names, settings=settings, locations=locations)
+    finder = _Finder(root, names=listed, settings=settings, locations=locations, file_names=names)
     if settings_file is not None:
         finder.use(settings_file, usual=SETTINGS_NAME)
     locations.encoding = _encoding(encoding or settings.get("encoding"), locations.findings)
@@ -108,12 +111,21 @@ def find_locations(root: Path, *, encoding: str | None, anchors_only: bool = Fal
 
 
 class _Finder:
-    def __init__(self, root: Path, *, names: Sequence[str], settings: Mapping[str, str], locations: Locations) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        names: Sequence[str],
+        settings: Mapping[str, str],
+        locations: Locations,
+        file_names: FileNames,
+    ) -> None:
         self._root = root
         self._names = names
         self._settings = settings
         self._locations = locations
         self._used: set[str] = set()
+        self._file_names = file_names
 
     def document(self, key: str, usual: Sequence[str]) -> AssetPath | None:
         """The file that the settings name, or the first usual name that exists."""
@@ -126,7 +138,7 @@ class _Finder:
             return document
         formats = suffixes_in_words(suffixes)
         self._locations.findings.append(finding("unsupported_format", document.source_path, formats=formats))
-        return AssetPath(source_path=document.source_path, path=None)
+        return _not_to_open(document.source_path, document.name)
 
     def essays(self, key: str, *, listed: bool = True) -> EssayFolder:
         """The files of a folder of essays; none if it is only to be counted as used."""
@@ -135,7 +147,7 @@ class _Finder:
             self._used |= set() if name is None else {_posix(name)}
         if name is None or not listed:
             return EssayFolder()
-        folder = list_essays(self._root, self._checked(name, key), suffixes=TEXT_SUFFIXES)
+        folder = list_essays(self._root, self._checked(name, key), suffixes=TEXT_SUFFIXES, names=self._file_names)
         self._used.update(str(essay.path.relative_to(self._root)) for essay in folder.essays if essay.path)
         return folder
 
@@ -154,8 +166,11 @@ class _Finder:
             if like is None:
                 others.append(f"{path}/" if is_folder else path)
             else:
-                self._locations.findings.append(finding("unused_file", path, usual=like))
-        if others:
+                called = _NOT_SHOWN if self._file_names.are_private else path
+                self._locations.findings.append(finding("unused_file", called, usual=like))
+        if others and self._file_names.are_private:
+            self._locations.notes.append(f"Not used: {len(others)} other files and folders.")
+        elif others:
             self._locations.notes.append(f"Not used: {', '.join(map(shown, others))}.")
 
     def _like(self, name: str, *, is_folder: bool) -> str | None:
@@ -202,13 +217,23 @@ class _Finder:
         try:
             path = existing_path(self._root, _posix(name))
             if path is None:
-                self._locations.findings.append(finding("missing_file", name, setting=key))
-                return AssetPath(source_path=name, path=None)
+                self._locations.findings.append(finding("missing_file", self._shown(name, key), setting=key))
+                return _not_to_open(self._shown(name, key), name)
             self._used.add(path)
-            return find_file(self._root, path)
+            return find_file(self._root, path, shown=self._shown(path, key))
         except Unreadable as refusal:
-            self._locations.findings.append(refusal.finding(name))
-            return AssetPath(source_path=name, path=None)
+            self._locations.findings.append(refusal.finding(self._shown(name, key)))
+            return _not_to_open(self._shown(name, key), name)
+
+    def _shown(self, name: str, key: str) -> str:
+        """The name, or where names are private and a person chose it, what it is for."""
+        if not (self._file_names.are_private and key in self._settings):
+            return name
+        return with_suffix_of(name, key)
+
+
+def _not_to_open(shown: str, name: str) -> AssetPath:
+    return AssetPath(source_path=shown, name=PurePosixPath(name).name, path=None)
 
 
 def _posix(name: str) -> str:
@@ -260,7 +285,7 @@ def like_a_usual_name(name: str, *, is_folder: bool, lacking: Collection[str]) -
 def _settings(root: Path, name: str, *, findings: list[Finding]) -> dict[str, str]:
     """The texts under `[assets]` in `eng5.toml`, without those that cannot be used."""
     try:
-        file = find_file(root, name)
+        file = find_file(root, name, shown=name)
         assert file.path is not None
         tables = tomllib.loads(decode(read_bytes(file.path, limit=_MAX_SETTINGS_BYTES), given=None)[0])
     except Unreadable as refusal:

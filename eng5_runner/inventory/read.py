@@ -19,6 +19,7 @@ from eng5_runner.inventory.docx.document import docx_text
 from eng5_runner.inventory.extraction import Extraction
 from eng5_runner.inventory.findings import Unreadable, finding
 from eng5_runner.inventory.locations import Locations, find_locations
+from eng5_runner.inventory.pseudonyms import FileNames, RealNames
 from eng5_runner.inventory.safe_files import AssetPath, read_bytes
 from eng5_runner.inventory.scanned import AnchorTable, ScannedAssets, ScannedFile, ScannedText
 from eng5_runner.inventory.table_file import table_of
@@ -58,6 +59,7 @@ def read_assets(
     grade_scale: str,
     encoding: str | None = None,
     anchors_only: bool = False,
+    names: FileNames | None = None,
     on_progress: OnProgress | None = None,
 ) -> Assets:
     """Read an assets folder. Blocks for as long as that takes: call it in a thread.
@@ -66,6 +68,7 @@ def read_assets(
         folder: the assets folder.
         grade_scale: a key of `GRADE_SCALES`.
         encoding: of text files without a byte-order mark that are not UTF-8; takes precedence over `eng5.toml`.
+        names: under which the essays' files are shown; None: under their own.
         anchors_only: leave the students' essays out, whether there are any or not.
         on_progress: called with how many files are done, of how many, at most 20 times a second. An error that it
             raises ends the reading.
@@ -77,8 +80,9 @@ def read_assets(
     scale = GRADE_SCALES.get(grade_scale)
     if scale is None:
         raise UsageError(f"There is no grade scale {grade_scale}.", remedy=f"Use one of {', '.join(GRADE_SCALES)}.")
-    locations = find_locations(_root(folder), encoding=encoding, anchors_only=anchors_only)
-    scanned = _scan(locations, on_progress or (lambda _done, _total: None))
+    names = names or RealNames()
+    locations = find_locations(_root(folder), encoding=encoding, anchors_only=anchors_only, names=names)
+    scanned = _scan(locations, on_progress or (lambda _done, _total: None), are_private=names.are_private)
     inputs, findings = assemble(scanned, scale, anchors_only=anchors_only)
     contents = [file.content for file in scanned.files if file.content is not None]
     texts = {content.text_sha256: content.text.encode() for content in contents}
@@ -95,12 +99,12 @@ def _root(folder: Path) -> Path:
     return root
 
 
-def _scan(locations: Locations, on_progress: OnProgress) -> ScannedAssets:
+def _scan(locations: Locations, on_progress: OnProgress, *, are_private: bool) -> ScannedAssets:
     """Read every file of the folder; one that cannot be read becomes a finding."""
     documents = [document for document in (locations.instructions, locations.prompt) if document is not None]
     files = (*documents, *locations.anchors, *locations.students)
     with Extraction() as extraction:
-        table, table_findings = _anchor_table(locations, extraction)
+        table, table_findings = _anchor_table(locations, extraction, are_private=are_private)
         scan = _Scan(locations.encoding, extraction)
         by_path = {file.source_path: file for file in scan.all(files, _Progress(on_progress, len(files)))}
 
@@ -118,7 +122,9 @@ def _scan(locations: Locations, on_progress: OnProgress) -> ScannedAssets:
     )
 
 
-def _anchor_table(locations: Locations, extraction: Extraction) -> tuple[AnchorTable | None, tuple[Finding, ...]]:
+def _anchor_table(
+    locations: Locations, extraction: Extraction, *, are_private: bool
+) -> tuple[AnchorTable | None, tuple[Finding, ...]]:
     location = locations.anchor_table
     if location is None:
         return None, ()
@@ -138,9 +144,11 @@ def _anchor_table(locations: Locations, extraction: Extraction) -> tuple[AnchorT
     except Unreadable as refusal:
         return unread, (refusal.finding(location.source_path),)
     except NotATable as error:
-        return unread, (finding("unreadable_table", location.source_path, reason=error.reason),)
-    locations.notes += (f"{location.source_path}: {note}." for note in table.notes)
-    rows, findings = anchor_rows(table, source_path=location.source_path)
+        # What is said of a table may have the names of its sheets.
+        reason = "it has no table of anchors that can be read" if are_private else error.reason
+        return unread, (finding("unreadable_table", location.source_path, reason=reason),)
+    locations.notes += (f"{location.source_path}: {note}." for note in ([] if are_private else table.notes))
+    rows, findings = anchor_rows(table, source_path=location.source_path, are_private=are_private)
     file_format: FileFormat = "xlsx" if table.encoding is None else "csv"
     file = SourceFile.of(data, source_path=location.source_path, encoding=table.encoding, file_format=file_format)
     return AnchorTable(source_path=location.source_path, file=file, rows=rows), findings
@@ -199,7 +207,7 @@ class _Scan:
                 content = self._content(file, read_bytes(file.path))
         except Unreadable as refusal:
             self.findings.append(refusal.finding(file.source_path))
-        return ScannedFile(source_path=file.source_path, content=content)
+        return ScannedFile(source_path=file.source_path, own_name=file.name, content=content)
 
     def _content(self, path: AssetPath, data: bytes) -> ScannedText:
         decoded = None

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from eng5_runner.core.inputs import Finding
 from eng5_runner.inventory.essay_ids import fold
 from eng5_runner.inventory.findings import Unreadable, finding
+from eng5_runner.inventory.pseudonyms import FileNames
 
 MAX_FILE_BYTES = 20 * 1024 * 1024
 """Bytes of one file; an essay with pictures stays below."""
@@ -26,18 +27,20 @@ class AssetPath:
     """A file or folder in the assets folder.
 
     Attributes:
-        source_path: relative to the assets folder, with `/`.
+        source_path: under which it is shown: relative to the assets folder, with `/`.
+        name: the name that it has, without its folder.
         path: where it is on the disk, inside the assets folder too; None if it must not be opened, which a finding
             explains.
     """
 
     source_path: str
+    name: str
     path: Path | None
 
     @property
     def suffix(self) -> str:
         """The lower-case suffix without its dot."""
-        return PurePosixPath(self.source_path).suffix[1:].lower()
+        return PurePosixPath(self.name).suffix[1:].lower()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,25 +58,25 @@ class EssayFolder:
     junk: int = 0
 
 
-def list_essays(root: Path, folder: AssetPath, *, suffixes: Collection[str]) -> EssayFolder:
+def list_essays(root: Path, folder: AssetPath, *, suffixes: Collection[str], names: FileNames) -> EssayFolder:
     """The files of one folder, without those of its own folders.
 
     Args:
         root: the assets folder, resolved.
         folder: the folder.
         suffixes: the kinds of file that are essays, lower case, without a dot.
+        names: under which the files are shown.
     """
     essays: list[AssetPath] = []
     findings: list[Finding] = []
-    junk = 0
-    for name in _names(folder, findings):
-        source_path = f"{folder.source_path}/{name}"
-        if _is_junk(name):
-            junk += 1
-            continue
+    entries = _names(folder, findings)
+    files = [name for name in entries if not _is_junk(name)]
+    names.prepare(files)
+    for name in files:
+        source_path = f"{folder.source_path}/{names.shown(name)}"
         try:
             _check_name(name)
-            entry = find_file(root, source_path)
+            entry = find_file(root, f"{folder.path}/{name}", shown=source_path)
         except Unreadable as refusal:
             findings.append(refusal.finding(source_path))
             continue
@@ -84,7 +87,7 @@ def list_essays(root: Path, folder: AssetPath, *, suffixes: Collection[str]) -> 
             findings.append(finding("unsupported_format", source_path, severity="warning", formats=formats))
         else:
             essays.append(entry)
-    return EssayFolder(essays=tuple(essays), findings=tuple(findings), junk=junk)
+    return EssayFolder(essays=tuple(essays), findings=tuple(findings), junk=len(entries) - len(files))
 
 
 def folder_names(folder: Path, *, source_path: str, findings: list[Finding]) -> list[str]:
@@ -95,7 +98,7 @@ def folder_names(folder: Path, *, source_path: str, findings: list[Finding]) -> 
         source_path: what to call it in a finding.
         findings: gets an error if the folder cannot be read.
     """
-    names = _names(AssetPath(source_path=source_path, path=folder), findings)
+    names = _names(AssetPath(source_path=source_path, name=folder.name, path=folder), findings)
     return [name for name in names if not _is_junk(name)]
 
 
@@ -126,18 +129,19 @@ def existing_path(root: Path, source_path: str) -> str | None:
     return path.as_posix()
 
 
-def find_file(root: Path, source_path: str) -> AssetPath:
+def find_file(root: Path, place: str, *, shown: str) -> AssetPath:
     """The regular file or folder at a place in the assets folder; links are followed only within it.
 
     Args:
         root: the assets folder, resolved.
-        source_path: relative to it, with `/`.
+        place: relative to it, with `/`.
+        shown: the place as it is shown.
 
     Raises:
         Unreadable: it does not exist, leads out of the folder, or is a pipe or a device.
     """
     try:
-        path = (root / source_path).resolve(strict=True)
+        path = (root / place).resolve(strict=True)
         mode = path.lstat().st_mode
     except (OSError, RuntimeError, ValueError) as error:
         reason = "it is a broken or circular link, or its path is not accessible"
@@ -146,7 +150,7 @@ def find_file(root: Path, source_path: str) -> AssetPath:
         raise Unreadable("outside_folder")
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise Unreadable("not_a_regular_file")
-    return AssetPath(source_path=source_path, path=path)
+    return AssetPath(source_path=shown, name=PurePosixPath(place).name, path=path)
 
 
 def read_bytes(path: Path, *, limit: int = MAX_FILE_BYTES) -> bytes:

@@ -41,22 +41,24 @@ class ScannedFile:
     """A file that exists.
 
     Attributes:
-        source_path: relative to the assets folder, with `/`.
+        source_path: under which it is shown: relative to the assets folder, with `/`.
+        own_name: the name that it has, without its folder. It may be private, and is never shown.
         content: its text, or None if it could not be read, which a finding explains.
     """
 
     source_path: str
+    own_name: str
     content: ScannedText | None
 
     @property
-    def name(self) -> str:
-        """The file name."""
-        return PurePosixPath(self.source_path).name
+    def stem(self) -> str:
+        """The name under which it is shown, without its suffix."""
+        return PurePosixPath(self.source_path).stem
 
     @property
-    def stem(self) -> str:
-        """The file name without its suffix."""
-        return PurePosixPath(self.source_path).stem
+    def own_stem(self) -> str:
+        """Its own name without its suffix. It may be private, and is never shown."""
+        return PurePosixPath(self.own_name).stem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,12 +70,18 @@ class AnchorTableRow:
         anchor_id: as written; matched with the file name without suffix.
         grade: as written, "" where the cell is empty.
         file_name: as written, "" where the table has none.
+        is_private: whether what is written must not be shown.
     """
 
     line: int
     anchor_id: str
     grade: str
     file_name: str
+    is_private: bool = False
+
+    def shown(self, cell: str) -> str:
+        """A cell for a finding."""
+        return "not shown" if self.is_private else cell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

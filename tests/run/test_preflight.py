@@ -60,6 +60,16 @@ def test_anchors_without_a_readable_text_are_known_by_their_label_with_a_warning
     assert "because the text could not be fetched: A1, B1, E1. " in warning
 
 
+def test_labels_of_the_service_may_be_private_names_and_are_not_shown_then(tmp_path):
+    run = assigned(tmp_path, pseudonyms="key.csv")
+    run.world.content.texts.clear()
+    run.world.cj.listing = registered(run.world, with_texts=False)
+    run.start()
+    (passed,) = [event for event in run.events if isinstance(event, PreflightPassed)]
+    (warning,) = [warning for warning in passed.warnings if "by their label only" in warning]
+    assert "because the text could not be fetched: a1, b1, e1. " in warning
+
+
 def test_an_anchor_of_an_unknown_row_is_rejected(tmp_path):
     """It came into being after the preflight; its comparisons are kept raw, and the run is partial."""
     run = assigned(tmp_path)

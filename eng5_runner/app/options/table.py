@@ -87,6 +87,10 @@ class Settings:
         str | None,
         Option("Encoding of text files that are not UTF-8, such as cp1252.", STUDY, spec="encoding", metavar="NAME"),
     ] = None
+    pseudonyms: Annotated[
+        Path | None,
+        Option("Show essays under the pseudonyms of this key table.", STUDY, spec="pseudonyms", metavar="FILE"),
+    ] = None
     assignment_id: Annotated[
         str | None,
         Option(

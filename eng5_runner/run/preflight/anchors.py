@@ -21,12 +21,14 @@ class Recognised:
     Attributes:
         row: as the service has it.
         anchor: ours.
+        label: to show: the service's, or ours where its may be a file's own name that is private.
         doubt: why it is recognised by its label only; "" if its text is ours, white space apart.
         respaced: whether its text differs from ours in white space only.
     """
 
     row: AnchorOnRecord
     anchor: Anchor
+    label: str
     doubt: str
     respaced: bool = False
 
@@ -37,7 +39,12 @@ class Recognised:
 
 
 async def recognise(
-    listing: AnchorListing, *, inputs: Inputs, texts: Mapping[str, bytes], content: ContentStore | None
+    listing: AnchorListing,
+    *,
+    inputs: Inputs,
+    texts: Mapping[str, bytes],
+    content: ContentStore | None,
+    are_private: bool = False,
 ) -> list[Recognised]:
     """Find for each of the service's anchors which of ours it is: by its text, or else by its label.
 
@@ -48,6 +55,7 @@ async def recognise(
         inputs: of the run.
         texts: sha256 → UTF-8 bytes; anchors that are not among them are compared byte for byte.
         content: where the service's texts are; None if the run has no Content Service.
+        are_private: whether an error must not show the service's label, which may be a file's own name.
 
     Raises:
         ConfigurationError: an anchor is not one of ours.
@@ -70,11 +78,13 @@ async def recognise(
             anchor = by_label.get(row.anchor_label.casefold())
             doubt = "the text could not be fetched" if text is None else "the text differs"
         if anchor is None:
+            stranger = "" if are_private else f" {row.anchor_label}"
             raise ConfigurationError(
-                f"The CJ service has an anchor {row.anchor_label} (row {row.id}) that is not among the local ones.",
+                f"The CJ service has an anchor{stranger} (row {row.id}) that is not among the local ones.",
                 remedy="Add it to the assets folder; without it the results cannot be interpreted.",
             )
-        recognised.append(Recognised(row=row, anchor=anchor, doubt=doubt, respaced=respaced))
+        label = anchor.label if are_private else row.anchor_label
+        recognised.append(Recognised(row=row, anchor=anchor, label=label, doubt=doubt, respaced=respaced))
     return recognised
 
 
@@ -92,7 +102,7 @@ def check_grades(recognised: Sequence[Recognised]) -> None:
         if pair.row.grade != pair.anchor.grade:
             grades = f"the grade {pair.row.grade} in the CJ service and {pair.anchor.grade} here"
             raise ConfigurationError(
-                f"The anchor {pair.row.anchor_label} has {grades}.",
+                f"The anchor {pair.label} has {grades}.",
                 remedy="Correct the anchor table, or replace the service's anchor by ours (--replace-anchors).",
             )
 
@@ -114,7 +124,7 @@ def anchor_rows(recognised: Sequence[Recognised]) -> list[AnchorRow]:
 def anchor_warnings(recognised: Sequence[Recognised], inputs: Inputs) -> Iterator[tuple[str, str]]:
     """Differences that do not stop the run, each kind once, with what to do about it."""
     for doubt in sorted({pair.doubt for pair in recognised if pair.doubt}):
-        labels = [pair.row.anchor_label for pair in recognised if pair.doubt == doubt]
+        labels = [pair.label for pair in recognised if pair.doubt == doubt]
         yield (
             f"anchors of the service recognised by their label only, because {doubt}: {', '.join(labels)}",
             "Compare them with ours (`eng5-runner admin anchors list`), or replace them by ours (--replace-anchors).",
@@ -129,7 +139,7 @@ def anchor_warnings(recognised: Sequence[Recognised], inputs: Inputs) -> Iterato
 
 def respaced(recognised: Sequence[Recognised]) -> Iterator[str]:
     """The anchors that differ in white space only, in one sentence if there are any."""
-    if labels := [pair.row.anchor_label for pair in recognised if pair.respaced]:
+    if labels := [pair.label for pair in recognised if pair.respaced]:
         yield f"anchors of the service that differ from ours in white space only: {', '.join(labels)}"
 
 
@@ -176,7 +186,10 @@ async def register_missing(
         return f"all {len(inputs.anchors)} anchors are registered already"
     registration = await register_anchors(registry, assignment, anchors=missing)
     raise_findings(registration, sent=len(missing))
-    rows = ", ".join(f"{row.anchor_label} ({row.grade}) is row {row.id}" for row in registration.rows)
+    shown = {pair.row.anchor_label: pair.label for pair in recognised}
+    rows = ", ".join(
+        f"{shown.get(row.anchor_label, row.anchor_label)} ({row.grade}) is row {row.id}" for row in registration.rows
+    )
     return f"{len(missing)} anchors were registered and read back: {rows}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from eng5_runner.contracts.services import AnchorListing, Instructions
 from eng5_runner.core.inputs import Inputs
@@ -37,7 +38,8 @@ async def ask_assignment(
         )
     _check_scale(spec, instructions)
     _check_rubric(spec, instructions)
-    recognised = await recognise(await _listing(cj, assignment), inputs=inputs, texts=texts, content=content)
+    read = partial(recognise, inputs=inputs, texts=texts, content=content, are_private=spec.pseudonyms is not None)
+    recognised = await read(await _listing(cj, assignment))
     replace = spec.study.replace_anchors
     if spec.study.register_anchors or replace:
         findings.checks.append(
@@ -45,7 +47,7 @@ async def ask_assignment(
                 recognised, assignment=assignment, inputs=inputs, texts=texts, registry=cj, replace=replace
             )
         )
-        recognised = await recognise(await _listing(cj, assignment), inputs=inputs, texts=texts, content=content)
+        recognised = await read(await _listing(cj, assignment))
     findings.rows += anchor_rows(recognised)
     for warning, remedy in anchor_warnings(recognised, inputs):
         findings.warn(warning, remedy=remedy)
