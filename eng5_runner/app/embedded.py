@@ -93,6 +93,11 @@ async def _addresses(process: asyncio.subprocess.Process, log: Path) -> dict[str
         raise ServiceUnavailable(
             f"The embedded stack did not come up: {_last_line(log)}", remedy=f"See {log}."
         ) from None
+    if "KAFKA_BOOTSTRAP_SERVERS" not in found:  # an error of the stack, as a JSON line
+        raise ServiceUnavailable(
+            f"The embedded stack did not come up: {found.get('message', _last_line(log))}",
+            remedy=str(found.get("remedy", f"See {log}.")),
+        )
     return {str(key): str(value) for key, value in found.items()}
 
 

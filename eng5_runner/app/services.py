@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -24,6 +23,7 @@ from eng5_runner.stack.identity.accounts import FirstAdmin
 from eng5_runner.stack.platform.database import SERVICES, database_url
 from eng5_runner.stack.platform.kafka import Cluster
 from eng5_runner.stack.serve import Serving, Site, serve_content, serve_identity, serve_llm
+from eng5_runner.systems import on_signal, signals
 from eng5_runner.transport.kafka_settings import KafkaSettings
 from eng5_runner.transport.stack_secret import StackSecret
 
@@ -91,8 +91,8 @@ def run_service(serve: Callable[[Site], Awaitable[None]], site: Site) -> None:
 def stop_at_signals(stop: asyncio.Event) -> None:
     """Set the event at SIGINT and SIGTERM."""
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    for number in signals("SIGINT", "SIGTERM"):
+        on_signal(number, stop.set, loop=loop)
 
 
 def site_of(name: ServiceName, data_dir: Path, *, on_ready: Callable[[Serving], None]) -> Site:

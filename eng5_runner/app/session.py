@@ -16,6 +16,7 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -43,6 +44,7 @@ from eng5_runner.run.hydrate import Hydrated, hydrate, write
 from eng5_runner.run.pipeline import Session, drive
 from eng5_runner.run.ports import Notice, Update, WorkLeft
 from eng5_runner.run.run_directory import has_begun
+from eng5_runner.systems import on_signal, signals
 from eng5_runner.transport.stack_secret import StackSecret
 
 # After the first interruption, the time that the running stage has to end by itself (seconds).
@@ -167,10 +169,10 @@ def _way_on(error: RunnerError, directory: Path) -> str:
 async def _session(work: SessionWork, *, watch: Watch, metrics: RunMetrics, interruption: _Interruption) -> None:
     loop = interruption.loop = asyncio.get_running_loop()
     interruption.task = asyncio.current_task()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if watch.owns_process else ():
-        if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+    for number in signals("SIGINT", "SIGTERM", "SIGHUP") if watch.owns_process else ():
+        if number.name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN:
             continue  # it was started with nohup: the terminal may close, and the run continues
-        loop.add_signal_handler(number, interruption.on_signal, number)
+        on_signal(number, partial(interruption.on_signal, number), loop=loop)
 
     def emit(update: Update) -> None:
         log_update(update)

@@ -32,6 +32,7 @@ app = typer.Typer(name="eng5-runner", no_args_is_help=True, pretty_exceptions_en
 stack_app = typer.Typer(help="Run the embedded services by themselves.", no_args_is_help=True)
 
 # What an environment variable of a flag may say for yes.
+_STANDARD_ERROR = 2  # its file descriptor
 _TRUE = frozenset(("1", "true", "t", "yes", "y", "on"))
 RunArgument = Annotated[Path, typer.Argument(help="Directory of a run.", metavar="RUN", show_default=False)]
 JsonOption = Annotated[bool, option_of("json_lines", variable=False)]
@@ -263,6 +264,7 @@ def main() -> None:
     """Run the command line. A foreseen failure ends with a message for people and its exit code."""
     # One thread for linear algebra: the same order of sums on every machine, and a core for the embedded stack.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    _open_closed_streams()
     try:
         if any(name.endswith("_KEY_FILE") for name in os.environ):
             from eng5_runner.app.environment import load_key_files
@@ -283,6 +285,21 @@ def main() -> None:
     except Exception:  # noqa: BLE001 - the one boundary: anything that was not foreseen is a bug
         StandardError().write(f"This is a bug of eng5-runner; please report it with {_keep_traceback()}\n")
         sys.exit(BUG)
+
+
+def _open_closed_streams() -> None:
+    """Give the null device the places of standard streams that are closed.
+
+    Otherwise the next file that is opened, such as the ledger, would get such a place, and what a library writes to
+    standard error would go into it.
+    """
+    while (file := os.open(os.devnull, os.O_RDWR)) <= _STANDARD_ERROR:
+        continue
+    os.close(file)
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - open to the end
 
 
 def _show(error: RunnerError) -> None:

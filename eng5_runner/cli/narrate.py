@@ -9,6 +9,7 @@ A command gives `Narrator.emit` to the application:
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -250,7 +251,12 @@ def _lines(event: Event) -> Iterator[str]:
 
 def write_json(value: object) -> None:
     """One JSON line on standard output."""
-    sys.stdout.write(harmless_json(orjson.dumps(value).decode()) + "\n")
+    line = harmless_json(orjson.dumps(value).decode())
+    try:
+        line.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:  # as of a pipe on Windows: JSON can say every character in ASCII
+        line = json.dumps(json.loads(line))
+    sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 

@@ -5,9 +5,15 @@ All functions raise OSError; the caller knows what the file is for, and says so.
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 from pathlib import Path
+
+from eng5_runner.systems import flags, opens_directories, sync_data
+
+# What a file system answers to fsync of a directory where it has no such thing; EIO and ENOSPC are failures.
+_NOT_OFFERED = frozenset((errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF))
 
 
 def write_all(file: int, data: bytes | bytearray) -> None:
@@ -18,10 +24,19 @@ def write_all(file: int, data: bytes | bytearray) -> None:
 
 
 def sync_directory(directory: Path) -> None:
-    """Make the names in a directory durable. Without this a new file can lose its name in a power cut."""
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    """Make the names in a directory durable. Without this a new file can lose its name in a power cut.
+
+    Windows and some network folders (SMB, VirtualBox, WSL) offer no such thing; there the names are as durable as that
+    system makes them.
+    """
+    if not opens_directories():
+        return
+    handle = os.open(directory, os.O_RDONLY | flags("O_DIRECTORY"))
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _NOT_OFFERED:
+            raise
     finally:
         os.close(handle)
 
@@ -31,7 +46,7 @@ def replace(path: Path, data: bytes | bytearray) -> None:
     partial = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        file = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        file = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | flags("O_CLOEXEC", "O_BINARY"), 0o600)
         try:
             write_all(file, data)
             os.fsync(file)
@@ -49,10 +64,10 @@ def append(path: Path, data: bytes | bytearray) -> None:
     """Add bytes to the end of a file, which may be new; readable by its owner only."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     is_new = not path.exists()
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | flags("O_CLOEXEC", "O_BINARY"), 0o600)
     try:
         write_all(file, data)
-        os.fdatasync(file)
+        sync_data(file)
     finally:
         os.close(file)
     if is_new:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from eng5_runner.effects import durable
-from eng5_runner.effects.file_lock import locked
 from eng5_runner.errors import DiskError
+from eng5_runner.transport.file_lock import lock, open_lock, why_not
 
 
 def read_key_file(path: Path) -> bytes:
@@ -43,11 +44,15 @@ def update_key_file(path: Path, change: Callable[[bytes], bytes]) -> bytes:
     target = path.resolve()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with locked(target.with_name(f".{target.name}.lock")):
+        file = open_lock(target.with_name(f".{target.name}.lock"))
+        try:
+            lock(file, wait=True)
             before = read_key_file(target)
             after = change(before)
             if after != before:
                 durable.replace(target, after)
+        finally:
+            os.close(file)
     except OSError as error:
         raise _cannot(path, "written", error=error) from None
     return after
@@ -55,6 +60,6 @@ def update_key_file(path: Path, change: Callable[[bytes], bytes]) -> bytes:
 
 def _cannot(path: Path, be: str, *, error: OSError) -> DiskError:
     return DiskError(
-        f"The key table {path} cannot be {be}: {error.strerror or error}.",
+        f"The key table {path} cannot be {be}: {why_not(error)}.",
         remedy="Check the folder and its permissions, or name another file with --pseudonyms.",
     )

@@ -27,6 +27,7 @@ from eng5_runner.core.events import Event, event_from_json, event_to_json
 from eng5_runner.effects import durable
 from eng5_runner.errors import DiskError, InputsInvalid, InputsMissing
 from eng5_runner.remedies import command
+from eng5_runner.systems import flags, sync_data
 
 LEDGER_NAME = "ledger.jsonl"
 _TAIL = re.compile(rb',"_crc":"([0-9a-f]{8})"\}$')
@@ -162,7 +163,9 @@ class Ledger:
                 self.repaired = reading.torn_bytes
                 if reading.torn_bytes:
                     self._move_torn_tail(reading.whole_bytes)
-            self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            self._file = os.open(
+                self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | flags("O_CLOEXEC", "O_BINARY"), 0o600
+            )
             durable.sync_directory(run_directory)
         except OSError as error:
             raise _cannot_write(self._path, _cause(error)) from None
@@ -205,7 +208,7 @@ class Ledger:
                 self._shorten(before)
                 raise _cannot_write(self._path, _cause(error)) from None
             try:
-                os.fdatasync(self._file)
+                sync_data(self._file)
             except OSError as error:
                 self._refusal = f"a sync failed before ({_cause(error)})"
                 self._shorten(before)

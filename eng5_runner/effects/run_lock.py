@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from eng5_runner.errors import DiskError, TemporaryFailure
+from eng5_runner.transport.file_lock import LOCAL_DISK, NO_LOCKS, lock, open_lock, why_not
 
 LOCK_NAME = "run.lock"
 
@@ -21,11 +22,11 @@ def held(run_directory: Path) -> Iterator[None]:
         TemporaryFailure: another process holds the lock; nothing was changed.
         DiskError: the lock file cannot be written.
     """
-    lock = _locked(run_directory)
+    file = _locked(run_directory)
     try:
         yield
     finally:
-        os.close(lock)
+        os.close(file)
 
 
 def is_held(run_directory: Path) -> bool:
@@ -47,27 +48,33 @@ def _locked(run_directory: Path) -> int:
     """Lock the lock file, note this process in it, and return its descriptor."""
     path = run_directory / LOCK_NAME
     try:
-        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        file = open_lock(path)
     except OSError as error:
         raise _cannot_lock(path, error) from None
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"process {os.getpid()} on {os.uname().nodename}\n".encode(), 0)
+        lock(file)
+        os.ftruncate(file, 0)
+        os.write(file, f"process {os.getpid()} on {platform.node()}\n".encode())
     except BlockingIOError:
-        holder = os.pread(lock, 100, 0).decode(errors="replace").strip() or "another process"
-        os.close(lock)
+        holder = _holder(file)
+        os.close(file)
         raise TemporaryFailure(
             f"{run_directory} is being worked on by {holder}.", remedy="Wait until that process ends."
         ) from None
     except OSError as error:
-        os.close(lock)
+        os.close(file)
         raise _cannot_lock(path, error) from None
-    return lock
+    return file
+
+
+def _holder(file: int) -> str:
+    try:
+        return os.read(file, 100).decode(errors="replace").strip() or "another process"
+    except OSError:  # Windows lets nobody read what is locked
+        return "another process"
 
 
 def _cannot_lock(path: Path, error: OSError) -> DiskError:
-    return DiskError(
-        f"{path} cannot be written: {error.strerror or error}.",
-        remedy="Free disk space or check the permissions. Nothing in the run was changed.",
-    )
+    cause = why_not(error)
+    remedy = "Free disk space or check the permissions. Nothing in the run was changed."
+    return DiskError(f"{path} cannot be locked: {cause}.", remedy=LOCAL_DISK if cause == NO_LOCKS else remedy)

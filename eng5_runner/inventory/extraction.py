@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -20,6 +19,7 @@ import orjson
 from eng5_runner.core.inputs import FileFormat
 from eng5_runner.inventory.document_text import DocumentText, Remark
 from eng5_runner.inventory.findings import Unreadable
+from eng5_runner.systems import signals
 from eng5_runner.table import Sheet
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class _Worker:
         ended_by = self._end()
         if too_late.is_set():
             raise _stopped(f"was not read within {self._patience:g} s")
-        if ended_by == -signal.SIGXCPU:
+        if ended_by in [-number for number in signals("SIGXCPU")]:
             raise _stopped(f"takes more than {seconds:g} s of computing time")
         return b""
 

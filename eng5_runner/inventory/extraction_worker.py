@@ -6,9 +6,6 @@ handles many files; if one kills it, the runner starts another.
 
 from __future__ import annotations
 
-import contextlib
-import math
-import resource
 import sys
 from typing import BinaryIO
 
@@ -19,6 +16,7 @@ from eng5_runner.inventory.docx.document import docx_text
 from eng5_runner.inventory.findings import Unreadable
 from eng5_runner.inventory.text import normal
 from eng5_runner.inventory.xlsx import xlsx_sheets
+from eng5_runner.systems import limit_cpu_time, limit_memory
 
 _MEMORY_BYTES = 1536 * 1024 * 1024
 
@@ -27,28 +25,14 @@ def main() -> None:
     """Answer requests until standard input ends, which it also does when the runner is killed."""
     answers = sys.stdout.buffer
     sys.stdout = sys.stderr  # what a library prints must not become part of an answer
-    # Where the system cannot limit memory (macOS), the time limit remains.
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold essays
-        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+    limit_memory(_MEMORY_BYTES)
     for line in sys.stdin.buffer:
         request = orjson.loads(line)
-        _limit_time(request["seconds"])
+        # CPU time and not the clock: on a busy machine a harmless file waits for a long time.
+        limit_cpu_time(request["seconds"])
         answers.write(orjson.dumps(_answer(request["format"], _exactly(sys.stdin.buffer, request["size"]))))
         answers.write(b"\n")
         answers.flush()
-
-
-def _limit_time(seconds: float) -> None:
-    """Let the system end this process when the next file has used so many CPU seconds, even if the runner is gone.
-
-    CPU time and not the clock: on a busy machine a harmless file waits for a long time.
-    """
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    soft = math.ceil(usage.ru_utime + usage.ru_stime + seconds)
-    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
 
 
 def _exactly(stream: BinaryIO, size: int) -> bytes:

@@ -12,6 +12,7 @@ from eng5_runner.core.inputs import Finding
 from eng5_runner.inventory.essay_ids import fold
 from eng5_runner.inventory.findings import Unreadable, finding
 from eng5_runner.inventory.pseudonyms import FileNames
+from eng5_runner.systems import flags
 
 MAX_FILE_BYTES = 20 * 1024 * 1024
 """Bytes of one file; an essay with pictures stays below."""
@@ -19,7 +20,7 @@ MAX_FILE_BYTES = 20 * 1024 * 1024
 _JUNK_NAMES = frozenset(("thumbs.db", "desktop.ini", "__macosx"))
 _JUNK_PREFIXES = (".", "~$")
 # O_NONBLOCK: if a FIFO takes the file's place after it was listed, opening it must not block.
-_OPEN_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_OPEN_FLAGS = ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +165,7 @@ def read_bytes(path: Path, *, limit: int = MAX_FILE_BYTES) -> bytes:
         Unreadable: it is too large, no longer a regular file, not readable, or changed while it was read.
     """
     try:
-        descriptor = os.open(path, _OPEN_FLAGS)
+        descriptor = os.open(path, os.O_RDONLY | flags(*_OPEN_FLAGS))
         try:
             size = _size(descriptor, limit)
             with open(descriptor, "rb", closefd=False) as file:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
-import stat
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,10 +17,11 @@ from eng5_runner.canonical import sha256_hex
 from eng5_runner.contracts.services import TokenText
 from eng5_runner.effects import durable
 from eng5_runner.errors import ConfigurationError, DiskError, TemporaryFailure
+from eng5_runner.systems import flags, is_mine_alone
+from eng5_runner.transport.file_lock import lock, open_lock, why_not
 
 LOCK_SECONDS = 90.0
 _LOCK_PAUSE_SECONDS = 0.05
-_OTHERS = 0o077
 _LARGEST = 1 << 16
 
 
@@ -66,14 +65,13 @@ class LoginCache:
             DiskError: it cannot be read.
         """
         try:
-            file = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            file = os.open(self._path, os.O_RDONLY | flags("O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"))
         except FileNotFoundError:
             return None
         except OSError as error:
             raise self._cannot("read", error) from None
         with os.fdopen(file, "rb") as opened:
-            status = os.fstat(opened.fileno())
-            if stat.S_IMODE(status.st_mode) & _OTHERS or status.st_uid != os.getuid():
+            if not is_mine_alone(os.fstat(opened.fileno())):
                 raise ConfigurationError(
                     f"Other users can read the login cache {self._path}.",
                     remedy=f"If nobody has used it: chmod 600 {self._path}. Otherwise: `eng5-runner admin logout`.",
@@ -118,32 +116,35 @@ class LoginCache:
             TemporaryFailure: another process holds the lock for too long.
             DiskError: the lock cannot be made.
         """
-        lock = await asyncio.to_thread(self._locked)
+        file = await asyncio.to_thread(self._locked)
         try:
             yield
         finally:
-            os.close(lock)
+            os.close(file)
 
     def _locked(self) -> int:
         self._make_folder()
         try:
-            lock = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            file = open_lock(self._path.with_suffix(".lock"))
         except OSError as error:
             raise self._cannot("locked", error) from None
         deadline = time.monotonic() + LOCK_SECONDS
         while True:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                lock(file)
             except BlockingIOError:
                 if time.monotonic() >= deadline:
-                    os.close(lock)
+                    os.close(file)
                     raise TemporaryFailure(
                         f"Another process has locked the login cache {self._path} for {LOCK_SECONDS:.0f} s.",
                         remedy="Wait until it ends, then try again.",
                     ) from None
                 time.sleep(_LOCK_PAUSE_SECONDS)
+            except OSError as error:
+                os.close(file)
+                raise self._cannot("locked", error) from None
             else:
-                return lock
+                return file
 
     def _make_folder(self) -> None:
         try:
@@ -154,6 +155,6 @@ class LoginCache:
 
     def _cannot(self, what: str, error: OSError) -> DiskError:
         return DiskError(
-            f"The login cache {self._path} cannot be {what}: {error.strerror}.",
+            f"The login cache {self._path} cannot be {what}: {why_not(error)}.",
             remedy="Check the folder's permissions, or choose another folder with ENG5_STATE_DIR.",
         )

@@ -7,7 +7,6 @@ another URL.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -26,6 +25,7 @@ from eng5_runner.errors import ConfigurationError, DiskError, NotAllowed, Tempor
 from eng5_runner.stack.platform.migrations import migrate
 from eng5_runner.stack.platform.tables import cj_requests, llm_comparisons
 from eng5_runner.stack.platform.transactions import FAILURES, Transaction, carried_out, sqlstate, transaction
+from eng5_runner.transport.file_lock import lock, open_lock, why_not
 
 T = TypeVar("T")
 
@@ -118,7 +118,7 @@ async def open_store(data_dir: Path, *, patience: float = 5.0) -> AsyncIterator[
         TemporaryFailure: another stack has used the directory for longer than `patience`.
         ConfigurationError: another version of the stack made the file.
     """
-    lock = await asyncio.to_thread(_locked, data_dir, patience)
+    held = await asyncio.to_thread(_locked, data_dir, patience)
     path = data_dir / FILE_NAME
     engine = _sqlite_engine(path)
     try:
@@ -126,7 +126,7 @@ async def open_store(data_dir: Path, *, patience: float = 5.0) -> AsyncIterator[
         yield Store(engine)
     finally:
         await engine.dispose()
-        os.close(lock)
+        os.close(held)
 
 
 def _locked(data_dir: Path, patience: float) -> int:
@@ -136,20 +136,23 @@ def _locked(data_dir: Path, patience: float) -> int:
     """
     try:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = os.open(data_dir / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        file = open_lock(data_dir / LOCK_NAME)
     except OSError as error:
         raise DiskError(f"{data_dir} cannot be used: {error.strerror}", remedy="Give another directory.") from error
     deadline = time.monotonic() + patience
     while True:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(file)
         except BlockingIOError:
             if time.monotonic() >= deadline:
                 break
             time.sleep(_LOCK_PAUSE_SECONDS)
+        except OSError as error:
+            os.close(file)
+            raise DiskError(f"{data_dir} cannot be used: {why_not(error)}", remedy="Give another directory.") from error
         else:
-            return lock
-    os.close(lock)
+            return file
+    os.close(file)
     raise TemporaryFailure(f"another stack uses {data_dir}", remedy="Wait for it to end, or give another directory.")
 
 
