@@ -25,11 +25,8 @@ from eng5_runner.core.inputs import Finding, shown
 from eng5_runner.effects.cj_admin import CJAdminClient
 from eng5_runner.effects.clock import new_run_id
 from eng5_runner.errors import ConfigurationError, InputsInvalid, InputsMissing, UsageError
-from eng5_runner.inventory.docx.document import docx_text
-from eng5_runner.inventory.findings import Unreadable
 from eng5_runner.inventory.read import read_assets
-from eng5_runner.inventory.safe_files import read_bytes
-from eng5_runner.inventory.text import normal, plain_text
+from eng5_runner.inventory.text_file import read_text
 from eng5_runner.run.anchor_registration import AnchorToRegister
 from eng5_runner.transport.http import Service, http_session
 from eng5_runner.transport.stack_secret import StackSecret
@@ -98,29 +95,11 @@ def text_body(resource: AdminText[RecordT], file: Path, **values: object) -> Wir
         InputsInvalid: it has no usable text, or the contract does not allow it.
     """
     try:
-        return resource.body.model_validate(values | {resource.text: text_of(file)})
+        return resource.body.model_validate(values | {resource.text: read_text(file, name=str(file))})
     except ValidationError as error:
         raise InputsInvalid(
             f"{shown(str(file))} cannot be sent: {describe(error)}.", remedy="Correct it; nothing was sent."
         ) from None
-
-
-def text_of(file: Path) -> str:
-    """The text of a user's file: plain text or docx.
-
-    Raises:
-        InputsMissing: the file does not exist.
-        InputsInvalid: it has no usable text.
-    """
-    name = shown(str(file))
-    try:
-        data = read_bytes(file)
-        return normal(docx_text(data).text) if file.suffix.lower() == ".docx" else plain_text(data, given=None)[0]
-    except Unreadable as refusal:
-        if isinstance(refusal.__cause__, FileNotFoundError):
-            raise InputsMissing(f"The file {name} does not exist.", remedy="Check --file.") from None
-        finding = refusal.finding(name)
-        raise InputsInvalid(f"{name} cannot be used: {finding.message}", remedy=finding.remedy) from None
 
 
 def anchors_to_register(
@@ -152,7 +131,7 @@ def anchors_to_register(
     if file is not None:
         if grade is None:
             raise UsageError("The anchor's grade is missing.", remedy="Give --grade with --file.")
-        return [AnchorToRegister(label=label or file.stem, grade=grade, text=text_of(file))]
+        return [AnchorToRegister(label=label or file.stem, grade=grade, text=read_text(file, name=str(file)))]
     if grade is not None or label is not None:
         raise UsageError("--grade and --label belong to --file.", remedy="With --assets, grades come from the folder.")
     check_scale(grade_scale)

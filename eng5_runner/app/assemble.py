@@ -11,8 +11,9 @@ from eng5_runner.app.addresses import CJ_DEFAULT, CONTENT_DEFAULT, KAFKA_DEFAULT
 from eng5_runner.app.options.table import SETTINGS, Settings
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.spec import RunSpec, Target
-from eng5_runner.errors import InputsMissing, UsageError
+from eng5_runner.errors import UsageError
 from eng5_runner.inventory.boundary_pairs import read_pairs
+from eng5_runner.inventory.text_file import read_text
 from eng5_runner.run.pseudonyms import names_of
 
 # The settings of which the spec has the named file's text.
@@ -73,8 +74,8 @@ def build_spec(settings: Settings, inputs: Inputs, *, run_id: UUID, label: str) 
 
     Raises:
         UsageError: two settings contradict each other.
-        InputsInvalid: the table of pairs cannot be used.
-        InputsMissing: a prompt or rubric file cannot be read.
+        InputsInvalid: the table of pairs, or a prompt or rubric file, cannot be used.
+        InputsMissing: one of these files does not exist.
     """
     check_design(settings)
     where = destination(settings)
@@ -109,22 +110,17 @@ def _section(settings: Settings, section: str) -> dict[str, object]:
         place, _, field = setting.option.spec.rpartition(".")
         value = getattr(settings, setting.name)
         if field and place == section and value is not None:
-            fields[field] = _plain(value, name=setting.name)
+            fields[field] = _plain(value, name=setting.name, encoding=settings.encoding)
     return fields
 
 
-def _plain(value: object, *, name: str) -> object:
+def _plain(value: object, *, name: str, encoding: str | None) -> object:
     """A value as the spec has it: the text of a file of texts, and any other path absolute, for a later `resume`."""
     if not isinstance(value, Path):
         return value
-    return _text(value, _TEXT_FILES[name]) if name in _TEXT_FILES else str(value.resolve())
-
-
-def _text(path: Path, option: str) -> str:
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputsMissing(f"{option} {path} cannot be read: {error}.", remedy="Name a UTF-8 text file.") from None
+    if name not in _TEXT_FILES:
+        return str(value.resolve())
+    return read_text(value, name=f"{_TEXT_FILES[name]} {value}", encoding=encoding).strip()
 
 
 def check_design(settings: Settings) -> None:

@@ -25,6 +25,7 @@ from eng5_runner.effects.clock import SystemClock, new_run_id
 from eng5_runner.effects.outputs import CONFIG_NAME, INPUTS_NAME, create_run_directory, write_atomically
 from eng5_runner.effects.upload_cache import UploadCache
 from eng5_runner.errors import InputsInvalid, InputsMissing
+from eng5_runner.inventory.findings import WORDS
 from eng5_runner.inventory.read import Assets, OnProgress, read_assets
 from eng5_runner.judges.catalogue import known_models
 from eng5_runner.planning.candidates import ServiceModels, find_candidates
@@ -69,19 +70,24 @@ class PlannedRun:
 
 
 def read_study(settings: Settings, *, on_progress: OnProgress | None = None) -> Assets:
-    """Read the assets folder; the findings are in the result, errors included.
+    """Read the assets folder; the findings are in the result, errors included. With --strict warnings are errors.
 
     Raises:
         InputsMissing: there is no such folder.
     """
-    return read_assets(
+    assets = read_assets(
         settings.assets,
         grade_scale=settings.grade_scale,
         encoding=settings.encoding,
+        language=settings.language.value,
         anchors_only=settings.mode.anchors_only,
         names=names_for(settings.pseudonyms),
         on_progress=on_progress,
     )
+    if not settings.strict:
+        return assets
+    errors = tuple(finding.model_copy(update={"severity": "error"}) for finding in assets.findings)
+    return replace(assets, findings=errors, inputs=None if errors else assets.inputs)
 
 
 def usable_inputs(assets: Assets, *, are_shown: bool = False) -> Inputs:
@@ -100,7 +106,9 @@ def usable_inputs(assets: Assets, *, are_shown: bool = False) -> Inputs:
         return assets.inputs
     count = f"{len(errors)} error{'s'[: len(errors) != 1]}"
     listed = "".join(f"\n  {finding.file}: {finding.message} {finding.remedy}" for finding in errors)
-    kind = InputsMissing if all(finding.is_missing for finding in errors) else InputsInvalid
+    # With --strict a warning that something is missing is no missing input: the run could do without.
+    missing = all(finding.is_missing and WORDS[finding.kind].severity == "error" for finding in errors)
+    kind = InputsMissing if missing else InputsInvalid
     raise kind(
         f"The assets cannot be used: {count} (listed above)." if are_shown else f"The assets have {count}:{listed}",
         remedy="Correct them; nothing was sent.",

@@ -34,7 +34,9 @@ InvalidKind = Literal[
     "unused_file",
     # the contents of one file
     "too_large",
+    "other_format",
     "unknown_encoding",
+    "not_text",
     "control_characters",
     "damaged_document",
     "encrypted_document",
@@ -66,7 +68,21 @@ InvalidKind = Literal[
     "too_few_students",
     "too_few_anchors",
 ]
-FindingKind = MissingKind | InvalidKind
+DoubtKind = Literal[  # what a text shows that an essay has not
+    "no_letters",
+    "only_placeholder",
+    "placeholder",
+    "short_text",
+    "unusual_length",
+    "markup",
+    "replacement_characters",
+    "mojibake",
+    "invisible_characters",
+    "other_language",
+    "repeated_text",
+    "instructs_judge",
+]
+FindingKind = MissingKind | InvalidKind | DoubtKind
 
 _MISSING: frozenset[str] = frozenset(get_args(MissingKind))
 

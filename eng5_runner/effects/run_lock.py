@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from eng5_runner.errors import DiskError, TemporaryFailure
+from eng5_runner.systems import flags
 from eng5_runner.transport.file_lock import LOCAL_DISK, NO_LOCKS, lock, open_lock, why_not
 
 LOCK_NAME = "run.lock"
@@ -32,15 +33,17 @@ def held(run_directory: Path) -> Iterator[None]:
 def is_held(run_directory: Path) -> bool:
     """Whether a process holds the lock now. Works on a disk that cannot be written."""
     try:
-        lock = os.open(run_directory / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
+        file = os.open(run_directory / LOCK_NAME, os.O_RDONLY | flags("O_CLOEXEC"))
     except OSError:
         return False
     try:
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        lock(file, shared=True)
     except BlockingIOError:
         return True
+    except OSError:  # a file system without locks
+        return False
     finally:
-        os.close(lock)
+        os.close(file)
     return False
 
 

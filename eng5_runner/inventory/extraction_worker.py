@@ -14,7 +14,7 @@ import orjson
 from eng5_runner.inventory.document_text import DocumentText
 from eng5_runner.inventory.docx.document import docx_text
 from eng5_runner.inventory.findings import Unreadable
-from eng5_runner.inventory.text import normal
+from eng5_runner.inventory.text import normalised
 from eng5_runner.inventory.xlsx import xlsx_sheets
 from eng5_runner.systems import limit_cpu_time, limit_memory
 
@@ -63,7 +63,8 @@ def _answer(file_format: str, data: bytes) -> dict[str, object]:
 
 
 def _document(document: DocumentText) -> dict[str, object]:
-    return {"text": normal(document.text), "remarks": document.remarks}
+    made = normalised(document)
+    return {"text": made.text, "remarks": made.remarks}
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from eng5_runner.core.inputs import Finding, FindingKind, shown
 Severity = Literal["error", "warning"]
 
 _SAVE_AGAIN = "Open it in a word processor and save it again, or save its text as .txt."
+_PUT_TEXT = "Put the essay's text into the file, or remove the file."
 _PUT_THERE = 'Put it at {usual} in the assets folder, or name its place in eng5.toml: [assets] {setting} = "…".'
 
 
@@ -72,10 +73,19 @@ WORDS: Mapping[FindingKind, _Words] = MappingProxyType({
         "The text is not valid {encoding}, and the runner does not guess encodings.",
         'Save it as UTF-8, or state its encoding in eng5.toml: [assets] encoding = "cp1252".',
     ),
-    "control_characters": _Words(
-        "The text has {characters}, which no essay has.",
+    "other_format": _Words(
+        "Its content is {content}, not what the ending of its name says.",
+        "Give it the ending of its format, or open it and save it again as .docx or .txt.",
+    ),
+    "not_text": _Words(
+        "It is no text: a great part of it is control characters.",
         "Save it as UTF-8 text; if it is UTF-16 without a byte-order mark, state that in eng5.toml: "
         '[assets] encoding = "utf-16-le".',
+    ),
+    "control_characters": _Words(
+        "It has {count} control characters, the first in line {line} of its text; each is shown to the judge as □.",
+        "Look at these places in the file; if letters are missing there, type them again.",
+        "warning",
     ),
     "damaged_document": _Words("The document is damaged: {how}.", _SAVE_AGAIN),
     "encrypted_document": _Words("The document is {how}.", "Save it without a password in a current format."),
@@ -123,6 +133,51 @@ WORDS: Mapping[FindingKind, _Words] = MappingProxyType({
     "short_anchor": _Words(
         "The anchor has {characters} characters; the CJ service does not register fewer than {least}.",
         "Check that the file holds the whole essay.",
+        "warning",
+    ),
+    # the text of an essay
+    "no_letters": _Words("The text has no letter or digit that can be seen.", _PUT_TEXT),
+    "only_placeholder": _Words("The text is a template's placeholder and nothing else.", _PUT_TEXT),
+    "placeholder": _Words(
+        "The text has a template's placeholder, such as “Click here to enter text”, in {count} places.",
+        "Check that the essay is whole, and remove the placeholder.",
+        "warning",
+    ),
+    "short_text": _Words(
+        "The text has only {words} words.", "Check that the file holds the whole essay.", "warning"
+    ),
+    "unusual_length": _Words(
+        "The text has {words} words, far {more_or_fewer} than the other essays: half of them have {median} or more.",
+        "Check that the file holds one whole essay.",
+        "warning",
+    ),
+    "markup": _Words(
+        "The text is {format}, so the judge would read its codes.", "Save the essay's text alone as .txt.", "warning"
+    ),
+    "replacement_characters": _Words(
+        "The text has {count} replacement characters (U+FFFD): letters were lost before the file was saved.",
+        "Get the original, and save it as UTF-8 or .docx.",
+        "warning",
+    ),
+    "mojibake": _Words(
+        "The text has {count} letters that were read in a wrong encoding, such as “Ã¥” for “å”.",
+        "Get the original, and save it as UTF-8 or .docx.",
+        "warning",
+    ),
+    "invisible_characters": _Words(
+        "The text has {count} characters that nobody sees and a model reads (zero-width, directional or tags).",
+        "Ask the writer. If they are a mistake, remove them.",
+        "warning",
+    ),
+    "other_language": _Words(
+        "The text does not seem to be {language}: {percent} % of its words are usual words of that language.",
+        "Check that it is the right file, or set --language.",
+        "warning",
+    ),
+    "repeated_text": _Words("The same text stands in the file twice.", "Remove one of the copies.", "warning"),
+    "instructs_judge": _Words(
+        "The text seems to instruct the judge, in line {lines}.",
+        "Read these lines. If they speak to the judge and not to a reader, decide what to do with the essay.",
         "warning",
     ),
     # the anchor table
@@ -176,7 +231,7 @@ WORDS: Mapping[FindingKind, _Words] = MappingProxyType({
         "{hint}Use one of {grades}, or choose another --grade-scale.",
     ),
     "identical_text": _Words(
-        "{count} essays have the same text: {files}.",
+        "{count} files have the same text, apart from case and punctuation: {files}.",
         "Remove the copies, unless you want to compare them with one another.",
         "warning",
     ),

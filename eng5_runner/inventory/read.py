@@ -14,8 +14,6 @@ from eng5_runner.core.inputs import FileFormat, Finding, Inputs, SourceFile
 from eng5_runner.errors import InputsMissing, UsageError
 from eng5_runner.inventory.anchor_grades import anchor_rows, is_anchor_heading, is_graded_anchor_heading
 from eng5_runner.inventory.assemble import assemble
-from eng5_runner.inventory.document_text import DocumentText
-from eng5_runner.inventory.docx.document import docx_text
 from eng5_runner.inventory.extraction import Extraction
 from eng5_runner.inventory.findings import Unreadable, finding
 from eng5_runner.inventory.locations import Locations, find_locations
@@ -23,15 +21,12 @@ from eng5_runner.inventory.pseudonyms import FileNames, RealNames
 from eng5_runner.inventory.safe_files import AssetPath, read_bytes
 from eng5_runner.inventory.scanned import AnchorTable, ScannedAssets, ScannedFile, ScannedText
 from eng5_runner.inventory.table_file import table_of
-from eng5_runner.inventory.text import normal, plain_text
+from eng5_runner.inventory.text_file import FORMATS, text_of
 from eng5_runner.table import NotATable
 
-MAX_DOCX_HERE_BYTES = 1024 * 1024
-"""Bytes; a larger docx is parsed in a worker process. Decompression limits bound a smaller one."""
 MAX_TABLE_BYTES = 1024 * 1024
 
 _PROGRESS_SECONDS = 0.05
-_FORMATS: Mapping[str, FileFormat] = MappingProxyType({"txt": "txt", "md": "md", "docx": "docx", "pdf": "pdf"})
 
 OnProgress = Callable[[int, int], None]
 
@@ -58,6 +53,7 @@ def read_assets(
     *,
     grade_scale: str,
     encoding: str | None = None,
+    language: str = "en",
     anchors_only: bool = False,
     names: FileNames | None = None,
     on_progress: OnProgress | None = None,
@@ -68,6 +64,7 @@ def read_assets(
         folder: the assets folder.
         grade_scale: a key of `GRADE_SCALES`.
         encoding: of text files without a byte-order mark that are not UTF-8; takes precedence over `eng5.toml`.
+        language: of the essays, such as `en`.
         names: under which the essays' files are shown; None: under their own.
         anchors_only: leave the students' essays out, whether there are any or not.
         on_progress: called with how many files are done, of how many, at most 20 times a second. An error that it
@@ -83,7 +80,7 @@ def read_assets(
     names = names or RealNames()
     locations = find_locations(_root(folder), encoding=encoding, anchors_only=anchors_only, names=names)
     scanned = _scan(locations, on_progress or (lambda _done, _total: None), are_private=names.are_private)
-    inputs, findings = assemble(scanned, scale, anchors_only=anchors_only)
+    inputs, findings = assemble(scanned, scale, language=language, anchors_only=anchors_only)
     contents = [file.content for file in scanned.files if file.content is not None]
     texts = {content.text_sha256: content.text.encode() for content in contents}
     return Assets(inputs=inputs, texts=MappingProxyType(texts), findings=findings, notes=scanned.notes)
@@ -210,17 +207,8 @@ class _Scan:
         return ScannedFile(source_path=file.source_path, own_name=file.name, content=content)
 
     def _content(self, path: AssetPath, data: bytes) -> ScannedText:
-        decoded = None
-        file_format = _FORMATS[path.suffix]
-        if file_format in {"txt", "md"}:
-            text, decoded = plain_text(data, given=self._encoding)
-        elif file_format == "docx" and len(data) < MAX_DOCX_HERE_BYTES:
-            text = self._without_remarks(path, docx_text(data))
-        else:
-            text = self._without_remarks(path, self._extraction.text(data, file_format))
-        file = SourceFile.of(data, source_path=path.source_path, encoding=decoded, file_format=file_format)
-        return ScannedText.of(file, text)
-
-    def _without_remarks(self, path: AssetPath, document: DocumentText) -> str:
+        file_format = FORMATS[path.suffix]
+        document, decoded = text_of(data, file_format, extraction=self._extraction, encoding=self._encoding)
         self.findings += [remark.finding(path.source_path) for remark in document.remarks]
-        return normal(document.text)
+        file = SourceFile.of(data, source_path=path.source_path, encoding=decoded, file_format=file_format)
+        return ScannedText.of(file, document.text)

@@ -6,12 +6,19 @@ import re
 import unicodedata
 
 from eng5_runner.decoding import decode
+from eng5_runner.inventory.document_text import DocumentText, Remark
 from eng5_runner.inventory.findings import Unreadable
 
 MAX_TEXT_BYTES = 1024 * 1024
 """Bytes of one text in UTF-8; a long essay has 10,000."""
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_LINE_END = re.compile(r"\r\n|[\r\n\x0b\x0c]")
+# Surrogates stand alone here: a pair is one character.
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]")
+_SQUARE = "□"
+_END_OF_FILE = "\x1a\0"
+# A text with more of them is another kind of file, or in another encoding.
+_FEW_CONTROLS, _MOST_CONTROLS = 3, 0.05
 
 
 def is_text_encoding(name: str) -> bool:
@@ -23,7 +30,7 @@ def is_text_encoding(name: str) -> bool:
     return True
 
 
-def plain_text(data: bytes, *, given: str | None) -> tuple[str, str]:
+def plain_text(data: bytes, *, given: str | None) -> tuple[DocumentText, str]:
     """Decode a text file.
 
     Args:
@@ -34,33 +41,50 @@ def plain_text(data: bytes, *, given: str | None) -> tuple[str, str]:
         The normalised text, and how it was decoded: `utf-8`, `utf-8-sig`, `utf-16-le` …, or `cp1252 given`.
 
     Raises:
-        Unreadable: no encoding fits, or the text has control characters or is too long.
+        Unreadable: no encoding fits, it is no text, or the text is too long.
     """
     try:
         raw, decoded = decode(data, given=given)
     except UnicodeError as error:
         encoding = error.encoding if isinstance(error, UnicodeDecodeError) else str(given)
         raise Unreadable("unknown_encoding", encoding=encoding) from error
-    return normal(raw), decoded
+    if _is_binary(raw):
+        raise Unreadable("not_text")
+    return normalised(DocumentText(raw)), decoded
+
+
+def normalised(document: DocumentText) -> DocumentText:
+    """The same with its text as `normal` gives it; a remark counts the control characters that it had.
+
+    Raises:
+        Unreadable: as for `normal`.
+    """
+    text, remarks = normal(document.text), document.remarks
+    raw = document.text.rstrip(_END_OF_FILE)
+    if controls := list(_CONTROL.finditer(raw)):
+        line = len(_LINE_END.findall(raw, 0, controls[0].start())) + 1
+        remarks += (Remark("control_characters", {"count": str(len(controls)), "line": str(line)}),)
+    return DocumentText(text, remarks)
 
 
 def normal(raw: str) -> str:
     """The text as it is hashed, counted and uploaded: NFC, line ends as LF, no white space at its end.
 
+    Form feeds and vertical tabs become line ends. Other control characters, which a font without names for its letters
+    leaves in a PDF, become a square that the judge can see.
+
     Raises:
-        Unreadable: it has control characters or unpaired surrogates, or is too long.
+        Unreadable: control characters are a great part of it, or it is too long.
     """
-    text = unicodedata.normalize("NFC", raw.replace("\r\n", "\n").replace("\r", "\n"))
-    if control := _CONTROL.search(text):
-        line = text.count("\n", 0, control.start()) + 1
-        raise Unreadable(
-            "control_characters", characters=f"the control character U+{ord(control[0]):04X} in line {line}"
-        )
-    text = text.rstrip()
-    try:
-        size = len(text.encode())
-    except UnicodeEncodeError as error:
-        raise Unreadable("control_characters", characters="unpaired surrogates") from error
-    if size > MAX_TEXT_BYTES:
+    if _is_binary(raw):
+        raise Unreadable("damaged_document", how="a great part of its text is control characters")
+    text = unicodedata.normalize("NFC", _LINE_END.sub("\n", raw.rstrip(_END_OF_FILE)))
+    text = _CONTROL.sub(_SQUARE, text).rstrip()
+    if (size := len(text.encode())) > MAX_TEXT_BYTES:
         raise Unreadable("too_large", size=f"the text has {size:,} bytes, and at most {MAX_TEXT_BYTES:,} are allowed")
     return text
+
+
+def _is_binary(raw: str) -> bool:
+    count = len(_CONTROL.findall(raw))
+    return count > _FEW_CONTROLS and count > _MOST_CONTROLS * len(raw)

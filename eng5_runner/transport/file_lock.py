@@ -34,16 +34,16 @@ def open_lock(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | flags("O_CLOEXEC"), 0o600)
 
 
-def lock(file: int, *, wait: bool = False) -> None:
-    """Lock an open file for this process.
+def lock(file: int, *, wait: bool = False, shared: bool = False) -> None:
+    """Lock an open file for this process, alone or together with others that lock it `shared`.
 
     Raises:
         BlockingIOError: another process has the lock, and `wait` is not set.
         OSError: it cannot be locked.
     """
-    flags = portalocker.LockFlags.EXCLUSIVE
+    kind = portalocker.LockFlags.SHARED if shared else portalocker.LockFlags.EXCLUSIVE
     try:
-        portalocker.lock(file, flags if wait else flags | portalocker.LockFlags.NON_BLOCKING)
+        portalocker.lock(file, kind if wait else kind | portalocker.LockFlags.NON_BLOCKING)
     except portalocker.AlreadyLocked as error:
         raise BlockingIOError(errno.EAGAIN, "another process has the lock") from error
     except portalocker.LockException as error:

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from eng5_runner.app.administration import Addresses, text_of
+from eng5_runner.app.administration import Addresses
 from eng5_runner.cli.commands.admin import (
     delete_instructions,
     get_instructions,
@@ -230,13 +230,6 @@ def test_files_that_cannot_be_sent(tmp_path: Path, name: str, error: type[Runner
         upload(NOWHERE, "prompt", file=tmp_path / name, assignment_id="a1", json_lines=False)
     assert name in caught.value.message
     assert "canary" not in "".join(traceback.format_exception(caught.value))
-
-
-def test_a_docx_is_read_like_a_text(tmp_path: Path) -> None:
-    word = next((DEMO.parent).rglob("*.docx"), None)
-    if word is None:
-        pytest.skip("no document among the examples")
-    assert len(text_of(word)) > 10
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,43 @@ def test_a_plan_holds_precision_price_and_time_in_one_object(study: Path, tmp_pa
     assert all(one["tariff"]["looked_up"] and one["tariff"]["source"] for one in plan["candidates"])
 
 
+DOUBTFUL = (
+    "Click here to enter text. " + "I like my dog, and it is a very good dog that I have had for a long time. " * 2
+)
+
+
+@pytest.mark.parametrize("verb", [("--mode", "plan"), ("--mode", "execute", "--yes"), ("preflight",)])
+def test_strict_makes_a_warning_an_error(verb: tuple[str, ...], study: Path, tmp_path: Path) -> None:
+    """Without it the doubt is shown and the plan goes on."""
+    (study / "student_essays" / "doubtful.txt").write_text(DOUBTFUL)
+    ran = run(*verb, "--assets", study, "--strict", "--json", cwd=tmp_path)
+    findings = [line for line in ran.lines if line["event"] == "Finding"]
+    assert ran.code == 65
+    assert {(line["severity"], line["kind"], line["file"]) for line in findings} >= {
+        ("error", "placeholder", "student_essays/doubtful.txt")
+    }
+    assert planned(study=study, cwd=tmp_path)["run_directory"]
+
+
+def test_what_is_missing_by_choice_is_invalid_only_when_strict(study: Path, tmp_path: Path) -> None:
+    (study / "instructions.md").unlink()
+    assert run("--mode", "plan", "--assets", study, "--strict", cwd=tmp_path).code == 65
+    (study / "prompt.md").unlink()
+    assert run("--mode", "plan", "--assets", study, cwd=tmp_path).code == 66
+
+
+def test_findings_and_notes_are_whole_in_a_narrow_place(study: Path, tmp_path: Path) -> None:
+    """Three names that begin alike are three names; what is not used is named."""
+    names = [f"2026-05-12_NP_Engelska5_delC_{name}_NA25A.txt" for name in ("Anna_Andersson", "Bo_Berg", "Cia_Ceder")]
+    for name in names:
+        (study / "student_essays" / name).write_text(f"{name} has forgotten it.")
+    (study / "photo.jpg").write_text("x")
+    ran = run("--mode", "plan", "--assets", study, cwd=tmp_path, env={"COLUMNS": "60"})
+    squeezed = "".join(ran.err.split())
+    assert "Notused:photo.jpg." in squeezed
+    assert all(name.partition("delC_")[2][:6] in squeezed for name in names) and "…" not in ran.err
+
+
 def test_a_person_reads_what_it_buys_and_takes(study: Path, tmp_path: Path) -> None:
     ran = run("--mode", "plan", "--assets", study, cwd=tmp_path)
     for told in (

@@ -7,12 +7,12 @@ from typing import get_args
 
 import pytest
 
-from eng5_runner.core.inputs import InvalidKind, MissingKind
+from eng5_runner.core.inputs import DoubtKind, InvalidKind, MissingKind
 from eng5_runner.inventory.findings import WORDS, Unreadable, finding
 
 
 def test_every_kind_has_words() -> None:
-    assert set(WORDS) == {*get_args(MissingKind), *get_args(InvalidKind)}
+    assert set(WORDS) == {*get_args(MissingKind), *get_args(InvalidKind), *get_args(DoubtKind)}
 
 
 @pytest.mark.parametrize("kind", sorted(WORDS))

@@ -67,8 +67,8 @@ def test_the_folder_of_the_field_is_found_as_it_is(tmp_path: Path) -> None:
     folder.put("anchor_essays/F+1.docx", doc.docx(doc.paragraph(doc.run(essay("fish")))))
     folder.put("anchor_essays/E-1.docx", doc.docx(doc.paragraph(doc.run(essay("eels")))))
     folder.put("anchor_essays/~$F+1.docx", "lock")
-    folder.put("student_essays/Anna Ek SA24 – ENG 5.docx", doc.docx(doc.paragraph(doc.run("Hello"))))
-    folder.put("student_essays/Bo Al SA24 – ENG 5.docx", doc.docx(doc.paragraph(doc.run("Hi"))))
+    folder.put("student_essays/Anna Ek SA24 – ENG 5.docx", doc.docx(doc.paragraph(doc.run(essay("hats")))))
+    folder.put("student_essays/Bo Al SA24 – ENG 5.docx", doc.docx(doc.paragraph(doc.run(essay("hills")))))
     folder.put("student_essays/Thumbs.db", "junk")
     inputs = folder.inputs()
     assert [(each.anchor_id, each.grade, each.label) for each in inputs.anchors] == [

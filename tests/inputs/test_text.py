@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from eng5_runner.inventory.document_text import DocumentText
 from eng5_runner.inventory.findings import Unreadable
-from eng5_runner.inventory.text import plain_text
+from eng5_runner.inventory.text import normalised, plain_text
 from tests.inputs.folders import Folder
 
 TEXT = "Smörgås – “quoted” 🙂"
@@ -34,7 +35,7 @@ TEXT = "Smörgås – “quoted” 🙂"
 )
 def test_encodings(data: bytes, given_encoding: str | None, encoding: str) -> None:
     """A mark goes before UTF-8, and UTF-8 before what a person said of the other files."""
-    assert plain_text(data, given=given_encoding) == (TEXT, encoding)
+    assert plain_text(data, given=given_encoding) == (DocumentText(TEXT), encoding)
 
 
 def test_a_stated_encoding_is_used_where_utf8_is_not(folder: Folder) -> None:
@@ -43,16 +44,61 @@ def test_a_stated_encoding_is_used_where_utf8_is_not(folder: Folder) -> None:
     assert finding.kind == "unknown_encoding"
     assert 'encoding = "cp1252"' in finding.remedy
     assets = folder.read(encoding="cp1252")
-    assert assets.findings == ()
+    assert [finding.kind for finding in assets.findings] == ["short_text"]
     assert "Åsa “quoted”".encode() in assets.texts.values()
 
 
-@pytest.mark.parametrize("data", [b"a\x00b", b"\x1b[31mred", b"a\x0cb", b"\x7f"])
-def test_control_characters_are_refused(data: bytes) -> None:
-    """No essay has them; they are a sign of another encoding or another kind of file."""
+LETTERS = "Some words of an essay. " * 5
+
+
+@pytest.mark.parametrize(
+    ("control", "shown", "count"),
+    [
+        ("\x0c", "\n", None),
+        ("\x0b", "\n", None),
+        ("\x07", "□", "1"),
+        ("\x1b\x00\x7f", "□□□", "3"),
+        ("\ud800", "□", "1"),
+    ],
+)
+def test_control_characters_are_replaced_and_counted(control: str, shown: str, count: str | None) -> None:
+    """One of them does not make an essay unreadable; a judge sees where they were."""
+    made = normalised(DocumentText(f"one\r\n{LETTERS}{control}b\x1a"))
+    assert made.text == f"one\n{LETTERS}{shown}b"
+    facts = [remark.facts for remark in made.remarks if remark.kind == "control_characters"]
+    assert facts == ([] if count is None else [{"count": count, "line": "2"}])
+    assert normalised(made) == made, "a second time changes nothing"
+
+
+def test_many_control_characters_are_no_text(folder: Folder) -> None:
+    """The remedy speaks of the format: a .txt may be UTF-16, a document may not."""
+    noise = "\x01\x02\x03\x04" * 5 + "letters"
+    folder.put("student_essays/noise.txt", noise)
+    finding = folder.only_finding()
+    assert (finding.kind, finding.severity) == ("not_text", "error")
+    assert "UTF-16" in finding.remedy
     with pytest.raises(Unreadable) as caught:
-        plain_text(data, given=None)
-    assert caught.value.kind == "control_characters"
+        normalised(DocumentText(noise))
+    assert caught.value.kind == "damaged_document"
+    assert "UTF" not in caught.value.finding("x.docx").remedy
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.txt", b"PK\x03\x04...", ".docx"),
+        ("a.md", b"%PDF-1.7 ...", "a PDF"),
+        ("a.docx", b"%PDF-1.7 ...", "a PDF"),
+        ("a.docx", b"{\\rtf1 text}", "RTF"),
+        ("a.pdf", b"PK\x03\x04...", ".docx"),
+        ("a.txt", b"\x89PNG\r\n...", "a picture"),
+    ],
+)
+def test_another_format_than_the_ending_says_is_named(folder: Folder, name: str, content: bytes, said: str) -> None:
+    folder.put(f"student_essays/{name}", content)
+    finding = folder.only_finding()
+    assert (finding.kind, finding.severity) == ("other_format", "error")
+    assert said in finding.message
 
 
 @pytest.mark.parametrize("data", [codecs.BOM_UTF16_LE + b"a", codecs.BOM_UTF16_LE + b"\x00\xd8", b"caf\xe9"])
@@ -65,7 +111,7 @@ def test_half_characters_are_refused(data: bytes) -> None:
 def test_text_is_normalised() -> None:
     """Composed letters, line feeds, nothing after the last letter; inner and leading space stays."""
     raw = "  Cafe\u0301\r\n\r\nb \rc\t \n\n"
-    assert plain_text(raw.encode(), given=None)[0] == "  Café\n\nb \nc"
+    assert plain_text(raw.encode(), given=None)[0].text == "  Café\n\nb \nc"
 
 
 @settings(deadline=None)
@@ -73,7 +119,7 @@ def test_text_is_normalised() -> None:
 def test_any_bytes_are_text_or_refused(data: bytes, given_encoding: str | None) -> None:
     """Whatever the bytes: normal text, or a refusal with a remedy."""
     try:
-        text, _ = plain_text(data, given=given_encoding)
+        text = plain_text(data, given=given_encoding)[0].text
     except Unreadable as refusal:
         assert refusal.finding("x").remedy  # noqa: PT017 - to be text is right as well
     else:

@@ -480,6 +480,7 @@ class Settings:
     json_lines: Annotated[bool, Option("Write JSON lines to standard output.", OUTPUT, common=True, flag="--json")] = (
         False
     )
+    strict: Annotated[bool, Option("Treat warnings about the assets as errors.", STUDY)] = False
     yes: Annotated[bool, Option("Agree beforehand that money may be spent.", RUN, common=True)] = False
 
 
