@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
+from eng5_runner.core.table import IsHeading, Table
 from eng5_runner.errors import UsageError
 from eng5_runner.inventory.table_file import read_table
 from eng5_runner.results.comparison_table import (
@@ -16,7 +17,6 @@ from eng5_runner.results.comparison_table import (
     parse_comparisons,
 )
 from eng5_runner.results.fit import FitResult, fit_comparisons
-from eng5_runner.table import IsHeading, Table
 
 _NARROWEST, _WIDEST = 1e-3, 1e6
 

@@ -12,10 +12,10 @@ from types import MappingProxyType
 
 from eng5_runner.contracts.grade_scales import GradeScale
 from eng5_runner.core.inputs import Finding
+from eng5_runner.core.table import Table, TableRow, cell_name
 from eng5_runner.inventory.essay_ids import fold
 from eng5_runner.inventory.findings import finding
 from eng5_runner.inventory.scanned import AnchorTable, AnchorTableRow, ScannedFile
-from eng5_runner.table import Table, TableRow, cell_name
 
 _DASHES = MappingProxyType(str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-")))
 """Word processors turn the minus of `E-` into one of these."""

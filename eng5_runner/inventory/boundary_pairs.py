@@ -11,10 +11,10 @@ from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 
 from eng5_runner.core.inputs import Inputs
+from eng5_runner.core.table import column_key, has
 from eng5_runner.errors import InputsInvalid
 from eng5_runner.inventory.pseudonyms import FileNames, RealNames
 from eng5_runner.inventory.table_file import read_table
-from eng5_runner.table import column_key, has
 
 _COLUMNS = ("essay_a", "essay_b")
 _KEYS = tuple(map(column_key, _COLUMNS))

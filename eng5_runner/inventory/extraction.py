@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Self
 import orjson
 
 from eng5_runner.core.inputs import FileFormat
+from eng5_runner.core.table import Sheet
 from eng5_runner.inventory.document_text import DocumentText, Remark
 from eng5_runner.inventory.findings import Unreadable
 from eng5_runner.systems import signals
-from eng5_runner.table import Sheet
 
 if TYPE_CHECKING:
     from types import TracebackType

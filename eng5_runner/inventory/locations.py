@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
+from eng5_runner.core.decoding import decode
 from eng5_runner.core.inputs import Finding, shown
-from eng5_runner.decoding import decode
 from eng5_runner.inventory.essay_ids import fold
 from eng5_runner.inventory.findings import Unreadable, finding
 from eng5_runner.inventory.pseudonyms import FileNames, with_suffix_of

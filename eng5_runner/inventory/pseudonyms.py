@@ -22,8 +22,8 @@ from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import Protocol
 
+from eng5_runner.core.table import NotATable, Table, column_key, has, table_from_csv
 from eng5_runner.errors import InputsInvalid
-from eng5_runner.table import NotATable, Table, column_key, has, table_from_csv
 
 _HEADING = ("file_name", "pseudonym")
 _KEYS = tuple(map(column_key, _HEADING))

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
 from eng5_runner.core.inputs import FileFormat, Finding, Inputs, SourceFile
+from eng5_runner.core.table import NotATable
 from eng5_runner.errors import InputsMissing, UsageError
 from eng5_runner.inventory.anchor_grades import anchor_rows, is_anchor_heading, is_graded_anchor_heading
 from eng5_runner.inventory.assemble import assemble
@@ -22,7 +23,6 @@ from eng5_runner.inventory.safe_files import AssetPath, read_bytes
 from eng5_runner.inventory.scanned import AnchorTable, ScannedAssets, ScannedFile, ScannedText
 from eng5_runner.inventory.table_file import table_of
 from eng5_runner.inventory.text_file import FORMATS, text_of
-from eng5_runner.table import NotATable
 
 MAX_TABLE_BYTES = 1024 * 1024
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from eng5_runner.core.table import IsHeading, NotATable, Table, cell_name, table_from_csv, table_from_sheets
 from eng5_runner.errors import InputsInvalid, InputsMissing
 from eng5_runner.inventory.extraction import Extraction
 from eng5_runner.inventory.findings import Unreadable
-from eng5_runner.table import IsHeading, NotATable, Table, cell_name, table_from_csv, table_from_sheets
 
 _REMEDY = "Name a CSV or .xlsx file."
 _ZIP = b"PK\x03\x04"

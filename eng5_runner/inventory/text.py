@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from eng5_runner.decoding import decode
+from eng5_runner.core.decoding import decode
 from eng5_runner.inventory.document_text import DocumentText, Remark
 from eng5_runner.inventory.findings import Unreadable
 

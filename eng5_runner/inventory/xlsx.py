@@ -9,9 +9,9 @@ import posixpath
 import re
 from zipfile import ZipFile
 
+from eng5_runner.core.table import Sheet
 from eng5_runner.inventory.findings import Unreadable
 from eng5_runner.inventory.zip_parts import PartTarget, open_archive, parse_part
-from eng5_runner.table import Sheet
 
 MAX_ROWS = 20_000
 MAX_COLUMNS = 100

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from eng5_runner.contracts.grade_scales import GradeScale
+from eng5_runner.core.table import Table, column_key, number
 from eng5_runner.errors import InputsInvalid
 from eng5_runner.measure.model.comparisons import Comparisons, comparisons_counted, merged
 from eng5_runner.measure.quality.places import confounding, share_of_first
 from eng5_runner.measure.quality.reliability import FEWEST_ITEMS
 from eng5_runner.results.comparison_columns import Columns, names_win, place_of, read_heading, says_nothing
-from eng5_runner.table import Table, column_key, number
 
 Records: TypeAlias = Iterable[Mapping[str, object]]
 """Rows of a program: column → value, such as `csv.DictReader(file)` or pandas' `frame.to_dict("records")`."""

@@ -7,6 +7,7 @@ import math
 import pytest
 
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
+from eng5_runner.core.table import IsHeading, Table, table_from_csv
 from eng5_runner.errors import InputsInvalid
 from eng5_runner.results.comparison_table import (
     ComparisonTable,
@@ -15,7 +16,6 @@ from eng5_runner.results.comparison_table import (
     parse_anchors,
     parse_comparisons,
 )
-from eng5_runner.table import IsHeading, Table, table_from_csv
 
 LEGACY = GRADE_SCALES["eng5_np_legacy_9_step"]
 HEAD = "item_a,item_b,winner"

@@ -8,12 +8,12 @@ from io import StringIO
 import pytest
 
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
+from eng5_runner.core.table import table_from_csv
 from eng5_runner.measure.quality.clustered import errors_by_pair
 from eng5_runner.measure.quality.misfit import misfit
 from eng5_runner.measure.quality.reliability import draws_for, empirical_bayes, reliability_interval, separation
 from eng5_runner.results.comparison_table import is_comparisons_heading, parse_comparisons
 from eng5_runner.results.fit import FitResult, FittedItem, fit_comparisons
-from eng5_runner.table import table_from_csv
 
 LEGACY = GRADE_SCALES["eng5_np_legacy_9_step"]
 ORDER = ("ann", "bo", "cy", "di", "eve", "fay")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from eng5_runner.table import (
+from eng5_runner.core.table import (
     NotATable,
     Sheet,
     Table,

@@ -22,7 +22,7 @@ from io import StringIO
 from itertools import islice
 from typing import NamedTuple, TypeAlias
 
-from eng5_runner.decoding import decode_table
+from eng5_runner.core.decoding import decode_table
 
 IsHeading: TypeAlias = Callable[[Sequence[str]], bool]
 """Whether a row is the heading, by its cells as `column_key` gives them."""
