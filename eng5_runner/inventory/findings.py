@@ -83,7 +83,7 @@ WORDS: Mapping[FindingKind, _Words] = MappingProxyType({
         '[assets] encoding = "utf-16-le".',
     ),
     "control_characters": _Words(
-        "It has {count} control characters, the first in line {line} of its text; each is shown to the judge as □.",
+        "Its text has control characters, which the judge sees as □; places: {count}, the first in line {line}.",
         "Look at these places in the file; if letters are missing there, type them again.",
         "warning",
     ),
@@ -139,12 +139,12 @@ WORDS: Mapping[FindingKind, _Words] = MappingProxyType({
     "no_letters": _Words("The text has no letter or digit that can be seen.", _PUT_TEXT),
     "only_placeholder": _Words("The text is a template's placeholder and nothing else.", _PUT_TEXT),
     "placeholder": _Words(
-        "The text has a template's placeholder, such as “Click here to enter text”, in {count} places.",
+        "The text has a template's placeholder, such as “Click here to enter text”; places: {count}.",
         "Check that the essay is whole, and remove the placeholder.",
         "warning",
     ),
     "short_text": _Words(
-        "The text has only {words} words.", "Check that the file holds the whole essay.", "warning"
+        "The text is very short for an essay; words: {words}.", "Check that the file holds the whole essay.", "warning"
     ),
     "unusual_length": _Words(
         "The text has {words} words, far {more_or_fewer} than the other essays: half of them have {median} or more.",
@@ -155,17 +155,17 @@ WORDS: Mapping[FindingKind, _Words] = MappingProxyType({
         "The text is {format}, so the judge would read its codes.", "Save the essay's text alone as .txt.", "warning"
     ),
     "replacement_characters": _Words(
-        "The text has {count} replacement characters (U+FFFD): letters were lost before the file was saved.",
+        "The text has replacement characters (U+FFFD) for letters that were lost before it was saved; places: {count}.",
         "Get the original, and save it as UTF-8 or .docx.",
         "warning",
     ),
     "mojibake": _Words(
-        "The text has {count} letters that were read in a wrong encoding, such as “Ã¥” for “å”.",
+        "The text has letters that were read in a wrong encoding, such as “Ã¥” for “å”; places: {count}.",
         "Get the original, and save it as UTF-8 or .docx.",
         "warning",
     ),
     "invisible_characters": _Words(
-        "The text has {count} characters that nobody sees and a model reads (zero-width, directional or tags).",
+        "The text has zero-width, directional or tag characters, which a model reads and nobody sees; places: {count}.",
         "Ask the writer. If they are a mistake, remove them.",
         "warning",
     ),

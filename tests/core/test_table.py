@@ -89,6 +89,7 @@ def test_a_line_for_excel_names_the_delimiter(line):
     table = read(line + "a,pupil;mark\nBo, jr;1\n", "mark")
     assert table.heading == ("a,pupil", "mark")
     assert table.rows[0] == (2, ("Bo, jr", "1"))
+    assert read("sep=#\npupil#mark\nBo#1\n").delimiter == "#"
 
 
 def test_rows_above_the_heading_are_passed_over_and_noted():
