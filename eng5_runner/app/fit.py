@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from eng5_runner.contracts.grade_scales import GRADE_SCALES
+from eng5_runner.contracts.grade_scales import GRADE_SCALES, GradeScale
 from eng5_runner.core.table import IsHeading, Table
-from eng5_runner.errors import UsageError
+from eng5_runner.errors import InputsInvalid, UsageError
 from eng5_runner.inventory.table_file import read_table
 from eng5_runner.results.comparison_table import (
     Records,
@@ -29,6 +30,7 @@ def fit(
     prior_sd: float | str = "auto",
     position_effect: bool = True,
     keep_repeats: bool = False,
+    check_grades: str | Path | Records | None = None,
 ) -> FitResult:
     """Place the items of a table of comparisons on one scale, and with anchors project grades.
 
@@ -41,6 +43,8 @@ def fit(
         prior_sd: standard deviation of the prior on positions, in logits; `"auto"` estimates it.
         position_effect: whether to estimate the advantage of being shown first. It is left out where the places cannot
             tell it, such as where the winner always stands first.
+        check_grades: teachers' grades of a few items that are no anchors, for checking only: a CSV file or rows with
+            the columns `item` and `grade`. `.grade_check` says whether the projected grades are shifted.
         keep_repeats: whether repeats of a question that always agree count each time, and not once.
 
     Returns:
@@ -61,6 +65,8 @@ def fit(
         >>> round(result.items[0].theta, 2)
         1.04
     """
+    if check_grades is not None and anchors is None:
+        raise UsageError("--check-grades needs --anchors.", remedy="Give the anchors that the grades come from.")
     if (anchors is None) != (grade_scale is None):
         raise UsageError("--anchors and --grade-scale go together.", remedy="Give both, or neither.")
     if grade_scale is not None and grade_scale not in GRADE_SCALES:
@@ -69,20 +75,37 @@ def fit(
     name = _name(table)
     content = _content(table, name=name, is_heading=is_comparisons_heading)
     comparisons = parse_comparisons(content, name=name)
-    scale, grades = None, None
+    scale, grades, checked = None, None, None
     if anchors is not None and grade_scale is not None:
         scale = GRADE_SCALES[grade_scale]
         items, name = comparisons.comparisons.items, _name(anchors, "the anchors")
         known = _content(anchors, name=name, is_heading=is_grades_heading)
         grades = parse_anchors(known, name=name, scale=scale, items=items)
+    if check_grades is not None and scale is not None and grades is not None:
+        checked = _checked(check_grades, scale=scale, items=comparisons.comparisons.items, anchors=grades)
     return fit_comparisons(
         comparisons,
         prior_sd=sd,
         estimate_position_effect=position_effect,
         keep_repeats=keep_repeats,
         anchors=grades,
+        check_grades=checked,
         scale=scale,
     )
+
+
+def _checked(
+    table: str | Path | Records, *, scale: GradeScale, items: Sequence[str], anchors: Mapping[str, int]
+) -> dict[str, int]:
+    """The teachers' grades of items that are no anchors."""
+    name = _name(table, "the grades to check")
+    known = parse_anchors(_content(table, name=name, is_heading=is_grades_heading), name=name, scale=scale, items=items)
+    both = sorted(set(known) & set(anchors))
+    if both:
+        raise InputsInvalid(
+            f"{name} has the anchor {both[0]}.", remedy="Check with students whose grade the projection does not know."
+        )
+    return known
 
 
 def _prior_sd(value: float | str) -> float | None:

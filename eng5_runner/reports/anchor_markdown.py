@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from eng5_runner.reports.figures import ABSENT, between, number, percent, requests_made, sentence, tally
 from eng5_runner.reports.markdown import block, inline, table
-from eng5_runner.reports.reliability import own_order
+from eng5_runner.reports.reliability import grade_warnings, own_order, with_teachers
 from eng5_runner.reports.words import REFUSED, grades_by_others, tested_projection, warnings_of_the_judge
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.judge import (
@@ -143,6 +143,10 @@ def _anchors(artefact: Artefact, alignment: AnchorAlignment) -> Iterator[str]:
             f"Reliability of this order: {own_order(artefact)}. "
             "It says how repeatable the judge's order is, not how right."
         )
+        yield ""
+        yield f"Agreement with the teachers' grades: {inline(with_teachers(artefact))}."
+        for warning in grade_warnings(artefact):
+            yield from ("", f"{inline(warning)}.")
         if model.se_ratio_by_pair is not None:
             yield (
                 "Pairs were judged more than once: clustered by pair the standard errors "

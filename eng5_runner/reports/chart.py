@@ -55,7 +55,7 @@ class _Axis:
 
     @classmethod
     def of(cls, entries: Sequence[BTEntry]) -> _Axis:
-        ends = [entry.theta + sign * _NINETY * entry.standard_error for entry in entries for sign in (-1, 1)]
+        ends = [end for entry in entries for end in _interval(entry)]
         return cls(math.floor(min(ends)), max(math.ceil(max(ends)), math.floor(min(ends)) + 1))
 
     def x(self, theta: float) -> float:
@@ -63,10 +63,17 @@ class _Axis:
         return _LEFT + share * (_WIDTH - _LEFT - _RIGHT)
 
 
+def _interval(entry: BTEntry) -> tuple[float, float]:
+    """The interval that holds the true position as often as it says; old artefacts have θ and its error only."""
+    if entry.interval_90 is not None:
+        return entry.interval_90
+    return entry.theta - _NINETY * entry.standard_error, entry.theta + _NINETY * entry.standard_error
+
+
 def _essay(entry: BTEntry, *, file: str, scale: _Axis, y: float, named: bool) -> Element:
     theta, error = entry.theta, entry.standard_error
     grade = entry.anchor_grade if entry.is_anchor else entry.grade_projection
-    low, high = scale.x(theta - _NINETY * error), scale.x(theta + _NINETY * error)
+    low, high = map(scale.x, _interval(entry))
     x = scale.x(theta)
     title = f"{entry.essay_id} ({file}): θ {theta:+.2f} ± {error:.2f}" + ("" if grade is None else f", {grade}")
     mark = (

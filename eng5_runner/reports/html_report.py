@@ -15,7 +15,7 @@ from xml.etree.ElementTree import Element
 from eng5_runner.reports.chart import caterpillar
 from eng5_runner.reports.figures import ABSENT, number, requests_made, sentence, tally, usd
 from eng5_runner.reports.html import Child, element, page, table
-from eng5_runner.reports.reliability import own_order
+from eng5_runner.reports.reliability import grade_warnings, own_order, with_teachers
 from eng5_runner.reports.words import grades_by_others, tested_projection, warnings_of_the_judge
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.measurement import BTEntry, GradeProjection, GradesAvailable
@@ -73,7 +73,8 @@ def _summary(artefact: Artefact) -> Iterator[Child]:
         ("judge", judges or "none was asked"),
         ("comparisons", tally(artefact.runner_status.comparisons)),
         *requests_made(artefact.runner_status),
-        ("reliability", own_order(artefact)),
+        ("reliability of the judge's own order", own_order(artefact)),
+        ("agreement with the teachers' grades", with_teachers(artefact)),
         ("order of the anchors against their grades", ABSENT if tau is None else f"Kendall τ-b {number(tau)}"),
         (
             "grades",
@@ -104,7 +105,7 @@ def _positions(artefact: Artefact) -> Iterator[Child]:
     if _centres(artefact):
         projected, dashed = " with the grade projected", "Dashed lines show where each grade lies by the anchors. "
     caption = (
-        f"Each essay's position with its 90% interval (θ ± 1.645 standard errors), best first. Circles are students"
+        f"Each essay's position θ with its 90% interval around the posterior mean, best first. Circles are students"
         f"{projected}, squares anchors with their known grade, at the right. {dashed}"
         "The order of two essays is uncertain where their intervals overlap much."
     )
@@ -129,6 +130,8 @@ def _students(artefact: Artefact) -> Iterator[Child]:
         rows = [(entry.essay_id, files.get(entry.essay_id, ABSENT), *_measured(entry)) for entry in students]
         yield table(heads, rows, caption="No grades are projected.", figures=len(heads) - 2)
         return
+    for warning in grade_warnings(artefact):
+        yield element("p", warning, class_="warn")
     yield table(
         heads,
         [
@@ -222,7 +225,8 @@ def _fit(artefact: Artefact) -> Iterator[Child]:
         advantage = f"{number(effect.estimate, sign=True)} ± {number(effect.standard_error)} logits"
     lines = (
         ("method", model.method),
-        ("reliability of the order", own_order(artefact)),
+        ("reliability of the judge's own order", own_order(artefact)),
+        ("agreement with the teachers' grades", with_teachers(artefact)),
         (
             "spread σ of the positions",
             f"{number(model.prior_sd)} logits, {'estimated' if model.prior_sd_estimated else 'set'}",

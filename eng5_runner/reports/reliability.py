@@ -1,9 +1,12 @@
-"""How far the order of a run can be trusted, in one line for every view."""
+"""How far the order and the grades of a run can be trusted, in lines that all views share."""
 
 from __future__ import annotations
 
-from eng5_runner.reports.figures import ABSENT, number, span
+from collections.abc import Iterator
+
+from eng5_runner.reports.figures import ABSENT, number, percent, span
 from eng5_runner.results.artefact import Artefact
+from eng5_runner.results.artefact.measurement import GradesAvailable
 
 
 def own_order(artefact: Artefact) -> str:
@@ -21,3 +24,53 @@ def own_order(artefact: Artefact) -> str:
             return f"{text}; the spread of the essays is at its limit, because the comparisons show no difference"
         case None:
             return text
+
+
+def with_teachers(artefact: Artefact) -> str:
+    """The agreement with the teachers' grades, as the anchors show it, and the share of the ranking it reproduces."""
+    model = artefact.grade_model
+    if not isinstance(model, GradesAvailable):
+        return f"not known: {model.reason}"
+    agreement = model.agreement_with_teachers
+    if agreement is None:
+        return "not known: an earlier version wrote this run"
+    text = f"r = {number(agreement.correlation)} ({span(agreement.interval_90)}) among the {agreement.among}"
+    if agreement.share_reproduced is None:
+        return text
+    return f"{text}; reliability × r² = {number(agreement.share_reproduced)} of the teachers' ranking is reproduced"
+
+
+def grade_warnings(artefact: Artefact) -> Iterator[str]:
+    """What a reader must know before using the grades."""
+    model = artefact.grade_model
+    if not isinstance(model, GradesAvailable):
+        return
+    for anchor in model.doubtful_anchors or ():
+        yield (
+            f"anchor {anchor.anchor_id} is {anchor.grade} by its label, {anchor.by_the_others} by the others "
+            f"({percent(anchor.probability)} probably misgraded): check it"
+        )
+    yield from _unlike_the_anchors(artefact)
+    support = model.anchor_support
+    if support is not None and support.highest_label != "HIGH" and artefact.grade_projections:
+        yield (
+            f"{support.within_one} of {support.anchors} anchors came within one step when the others graded them "
+            f"(90% interval {span(support.interval_90)}): no grade is labelled above {support.highest_label}"
+        )
+
+
+def _unlike_the_anchors(artefact: Artefact) -> Iterator[str]:
+    """The anchors can only vouch for students who write as they do; length is what the record knows of that."""
+    words = [anchor.word_count for anchor in artefact.inputs.anchors if anchor.word_count]
+    if not words:
+        return
+    least, most = min(words), max(words)
+    for name, number_of in (
+        ("shorter", sum(student.word_count < least for student in artefact.inputs.students)),
+        ("longer", sum(student.word_count > most for student in artefact.inputs.students)),
+    ):
+        if number_of:
+            yield (
+                f"{number_of} of {len(artefact.inputs.students)} students' essays are {name} than every anchor "
+                f"({least} to {most} words): grades hold only for students who write as the anchors do"
+            )

@@ -44,13 +44,19 @@ def _runs(compared: RunsCompared) -> Table:
         ("judge", [_judges(run) for run in runs]),
         ("outcome", [run.outcome for run in runs]),
         ("comparisons", [f"{cost.judged} judged, {cost.failed} failed" for cost in costs]),
-        ("reliability", [number(run.reliability) for run in runs]),
+        ("reliability of the judge's own order", [number(run.reliability) for run in runs]),
+        ("agreement with the teachers' grades", [_with_teachers(run) for run in runs]),
         ("USD", [usd(cost.usd) for cost in costs]),
         ("USD a comparison", [number(cost.usd_per_comparison, 6) for cost in costs]),
         ("tokens read, written", [f"{cost.prompt_tokens}, {cost.completion_tokens}" for cost in costs]),
     ):
         table.add_row(name, *map(escape, cells))
     return table
+
+
+def _with_teachers(run: RunInComparison) -> str:
+    agreement = run.agreement_with_teachers
+    return ABSENT if agreement is None else f"r = {number(agreement.correlation)} ({span(agreement.interval_90)})"
 
 
 def _swapped(compared: RunsCompared) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
+from eng5_runner.measure.grading.check import GradeCheck
 from eng5_runner.measure.model.davidson import MOST_ITEMS
 from eng5_runner.measure.quality.misfit import Consistency
 from eng5_runner.reports.terminal_table import show_named
@@ -76,7 +77,14 @@ def _reliability(result: FitResult) -> Iterator[str]:
         yield f"reliability: not defined; {stated.undefined}"
     else:
         low, high = stated.interval
-        yield f"reliability: {stated.eb:.2f} (90% interval {low:.2f} to {high:.2f})"
+        yield f"reliability: {stated.eb:.2f} (90% interval {low:.2f} to {high:.2f}), of the judges' own order"
+    if result.agreement is not None:
+        low, high = result.agreement.interval
+        share = "" if result.share_reproduced is None else f"; reliability × r² = {result.share_reproduced:.2f}"
+        yield (
+            f"agreement with the teachers' grades: r = {result.agreement.correlation:.2f} ({low:.2f} to {high:.2f}) "
+            f"among the {result.agreement.among}{share}"
+        )
     figure = "not defined here" if stated.ssr is None else f"{stated.ssr:.2f}"
     yield f"scale separation reliability, to compare with other studies: {figure}; inflated where pairing was adaptive"
     if stated.spread_at_limit == "upper":
@@ -119,6 +127,30 @@ def _judges(result: FitResult) -> Iterator[str]:
 def _grades(result: FitResult) -> Iterator[str]:
     if result.grades_refused is not None:
         yield f"no grades are projected: {result.grades_refused}"
+    for anchor in result.doubtful:
+        own, others = result.outcomes[anchor.expert], result.outcomes[anchor.by_others]
+        yield f"{anchor.item}: {own} by its label, {others} by the others; check it"
+    yield from _grade_check(result.grade_check)
+    check = result.check
+    if check is not None:
+        low, high = check.interval
+        yield (
+            f"{check.within_one} of {check.anchors} anchors came within one step when the others graded them "
+            f"(90% interval of the share {low:.2f} to {high:.2f})"
+        )
+
+
+def _grade_check(check: GradeCheck | None) -> Iterator[str]:
+    if check is None:
+        return
+    yield (
+        f"of {check.students} students whose teachers' grade is known, {check.within_one} have a projected grade "
+        "within one step of it"
+    )
+    if check.interval is not None:
+        low, high = check.interval
+        found = "the grades are shifted" if check.is_shifted else "no shift is seen"
+        yield f"projected minus teachers' grades: {check.shift:+.1f} steps ({low:+.1f} to {high:+.1f}); {found}"
 
 
 def _ties(result: FitResult) -> Iterator[str]:

@@ -14,7 +14,7 @@ from eng5_runner.remedies import command
 from eng5_runner.reports.anchor_markdown import ANCHOR_REPORT_NAME
 from eng5_runner.reports.figures import ABSENT, number, requests_made, sentence, span, tally, usd
 from eng5_runner.reports.html_report import REPORT_NAME
-from eng5_runner.reports.reliability import own_order
+from eng5_runner.reports.reliability import grade_warnings, own_order, with_teachers
 from eng5_runner.reports.terminal_table import plain_table, show_named
 from eng5_runner.reports.words import grades_by_others, tested_projection, warnings_of_the_judge
 from eng5_runner.results.artefact import Artefact
@@ -114,8 +114,10 @@ def _anchors(console: Console, artefact: Artefact) -> None:
 
 def _precision(console: Console, artefact: Artefact) -> None:
     if artefact.bt_model is not None:
-        figure = own_order(artefact)
-        console.print(f"reliability of the judge's order: {figure}; it says nothing of agreement with teachers")
+        console.print(f"reliability of the judge's own order: {own_order(artefact)}")
+        console.print(f"agreement with the teachers' grades: {with_teachers(artefact)}")
+        for warning in grade_warnings(artefact):
+            console.print(warning, style="yellow", markup=False)
     alignment = artefact.anchor_alignment
     if alignment is not None and alignment.kendall_tau_b is not None:
         figure = f"Kendall tau-b {number(alignment.kendall_tau_b)}"

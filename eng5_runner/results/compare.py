@@ -35,7 +35,7 @@ from eng5_runner.measure.quality.resampling import (
 )
 from eng5_runner.results.alignment import measured
 from eng5_runner.results.artefact import Artefact
-from eng5_runner.results.artefact.measurement import BTEntry
+from eng5_runner.results.artefact.measurement import BTEntry, GradesAvailable, TeacherAgreement
 from eng5_runner.results.artefact.part import Count, Interval90, Nullable, Part
 from eng5_runner.results.artefact.study import Comparison, JudgeIdentity
 from eng5_runner.results.text_roles import SwappedText, swapped_texts
@@ -66,7 +66,9 @@ class RunInComparison(Part):
     outcome: str
     """How the run ended."""
     reliability: Nullable[float]
-    """Of its order, 0 to 1; None where nothing was judged."""
+    """Of its order, 0 to 1; None where nothing was judged, and where it is not defined."""
+    agreement_with_teachers: TeacherAgreement | None = None
+    """What its anchors say of the agreement; absent where they say nothing."""
     prompts: str
     """Digest of its prompts."""
 
@@ -254,7 +256,7 @@ def compare_artefacts(a: Artefact, b: Artefact) -> RunsCompared:
 
 
 def _run(artefact: Artefact) -> RunInComparison:
-    metadata = artefact.metadata
+    metadata, model = artefact.metadata, artefact.grade_model
     return RunInComparison(
         batch_label=metadata.batch_label,
         batch_uuid=metadata.batch_uuid,
@@ -265,6 +267,7 @@ def _run(artefact: Artefact) -> RunInComparison:
         judges=metadata.judges,
         outcome=artefact.runner_status.outcome,
         reliability=_reliability(artefact),
+        agreement_with_teachers=model.agreement_with_teachers if isinstance(model, GradesAvailable) else None,
         prompts=artefact.prompt_hashes.digest,
     )
 

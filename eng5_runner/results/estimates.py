@@ -22,8 +22,10 @@ from eng5_runner.measure.quality.split_half import split_half
 from eng5_runner.results.alignment import anchor_alignment
 from eng5_runner.results.artefact.judge import AnchorAlignment, JudgeQuality
 from eng5_runner.results.artefact.measurement import (
+    AnchorSupport,
     BTEntry,
     BTModel,
+    DoubtfulAnchorGrade,
     GradeCentre,
     GradeModel,
     GradeProjection,
@@ -32,6 +34,7 @@ from eng5_runner.results.artefact.measurement import (
     PositionEffectEstimate,
     Reliability,
     SplitHalfReliability,
+    TeacherAgreement,
 )
 from eng5_runner.results.artefact.study import Comparison, FailedComparison
 from eng5_runner.results.fitted_study import JudgedStudy
@@ -77,11 +80,12 @@ def estimate(
     study = JudgedStudy.of(inputs, judged=judged, failed=failed)
     projection = project(study.fitted, anchors=study.grades, scale=study.measured_scale)
     by_pair = errors_by_pair(study.fitted, study.asked)
+    bt_model = _bt_model(study, by_pair=by_pair, adaptive=adaptive)
     return Estimates(
         bt_summary=_bt_summary(study, projection, by_pair=by_pair),
-        bt_model=_bt_model(study, by_pair=by_pair, adaptive=adaptive),
+        bt_model=bt_model,
         grade_projections=_grade_projections(projection, study, key=inputs.grade_scale),
-        grade_model=_grade_model(projection, study),
+        grade_model=_grade_model(projection, study, reliability=bt_model.reliability.empirical_bayes),
         anchor_alignment=anchor_alignment(study),
         judge_quality=judge_quality(study),
         by_essay=_by_essay(study, projection),
@@ -209,9 +213,11 @@ def _grade_projections(
     )
 
 
-def _grade_model(projection: Projection | Refusal, study: JudgedStudy) -> GradeModel:
+def _grade_model(projection: Projection | Refusal, study: JudgedStudy, *, reliability: float | None) -> GradeModel:
     if isinstance(projection, Refusal):
         return GradesUnavailable(reason=projection.reason)
+    outcomes, agreement, check = study.scale.outcomes, projection.agreement, projection.check
+    share = None if reliability is None else rounded(reliability * agreement.correlation**2)
     return GradesAvailable(
         method="hierarchical linear-trend Gaussian model of the anchors; the grade is the median",
         within_grade_sd=rounded(projection.spread),
@@ -220,4 +226,26 @@ def _grade_model(projection: Projection | Refusal, study: JudgedStudy) -> GradeM
             for grade, centre, sd in zip(study.scale.outcomes, projection.centres, projection.centre_ses, strict=True)
         },
         inversion_probabilities=tuple(rounded(p) for p in projection.inversions),
+        agreement_with_teachers=TeacherAgreement(
+            correlation=rounded(agreement.correlation),
+            interval_90=ends(agreement.interval),
+            among=agreement.among,
+            share_reproduced=share,
+        ),
+        anchor_support=AnchorSupport(
+            anchors=check.anchors,
+            within_one=check.within_one,
+            interval_90=ends(check.interval),
+            highest_label=check.highest_label,
+        ),
+        doubtful_anchors=tuple(
+            DoubtfulAnchorGrade(
+                anchor_id=anchor.item,
+                grade=outcomes[anchor.expert],
+                by_the_others=outcomes[anchor.by_others],
+                probability=rounded(anchor.probability),
+            )
+            for anchor in projection.doubtful
+        )
+        or None,
     )

@@ -19,7 +19,16 @@ from typing import Literal, assert_never
 
 from eng5_runner.canonical import Json
 from eng5_runner.contracts.grade_scales import GradeScale
-from eng5_runner.measure.grading.grades import Refusal, Scale, StudentGrade, project
+from eng5_runner.measure.grading.check import GradeCheck, grade_check
+from eng5_runner.measure.grading.grades import (
+    AnchorCheck,
+    DoubtfulAnchor,
+    JudgeAgreement,
+    Refusal,
+    Scale,
+    StudentGrade,
+    project,
+)
 from eng5_runner.measure.model.bradley_terry import Fit, fit
 from eng5_runner.measure.model.comparisons import Comparisons, collapse_repeats, merged, repeats_that_agree
 from eng5_runner.measure.model.davidson import TiedFit, fit_ties
@@ -133,6 +142,10 @@ class FitResult:
     Attributes:
         items: the highest position first.
         reliability: how far the order can be trusted.
+        agreement: how far the judges agree with the teachers' grades of the anchors; None without projected grades.
+        check: how many anchors came within one step when the others graded them; None without projected grades.
+        doubtful: anchors whose grade the others contradict.
+        grade_check: the projected grades against teachers' grades that were given for checking only.
         outcomes: the grades that can be projected, from the lowest; empty without grades.
         grades_refused: why no grades are projected; None where they are, or where none were asked for.
         position_effect_left_out: why no advantage of being shown first was estimated, in words; None where it was, and
@@ -147,6 +160,10 @@ class FitResult:
 
     items: Rows[FittedItem]
     reliability: FitReliability
+    agreement: JudgeAgreement | None
+    check: AnchorCheck | None
+    doubtful: tuple[DoubtfulAnchor, ...]
+    grade_check: GradeCheck | None
     outcomes: tuple[str, ...]
     grades_refused: str | None
     position_effect_left_out: str | None
@@ -228,8 +245,38 @@ class FitResult:
             "repeats_left_out": self.repeats_left_out,
             "rows_of_one_item_left_out": self.table.with_itself,
             "grades_refused": self.grades_refused,
+            "agreement_with_teachers": self._agreement_json(),
+            "anchors_within_one": self._check_json(),
+            "grade_check": None
+            if self.grade_check is None
+            else asdict(self.grade_check)
+            | {"interval": None if self.grade_check.interval is None else [*map(_rounded, self.grade_check.interval)]},
+            "doubtful_anchors": [
+                {"item": one.item, "grade": self.outcomes[one.expert], "by_the_others": self.outcomes[one.by_others]}
+                for one in self.doubtful
+            ],
         }
         return facts | {name: value for name, value in exceptions.items() if value}
+
+    @property
+    def share_reproduced(self) -> float | None:
+        """Reliability × r²: the share of the teachers' ranking that the order reproduces."""
+        if self.agreement is None or self.reliability.eb is None:
+            return None
+        return self.reliability.eb * self.agreement.correlation**2
+
+    def _check_json(self) -> Json:
+        return None if self.check is None else asdict(self.check) | {"interval": [*map(_rounded, self.check.interval)]}
+
+    def _agreement_json(self) -> Json:
+        if self.agreement is None:
+            return None
+        return {
+            "correlation": _rounded(self.agreement.correlation),
+            "interval": [_rounded(end) for end in self.agreement.interval],
+            "among": self.agreement.among,
+            "share_reproduced": _or_none(self.share_reproduced),
+        }
 
     def to_csv(self) -> bytes:
         """The items as a CSV table in UTF-8.
@@ -255,6 +302,7 @@ def fit_comparisons(
     estimate_position_effect: bool = True,
     keep_repeats: bool = False,
     anchors: Mapping[str, int] | None = None,
+    check_grades: Mapping[str, int] | None = None,
     scale: GradeScale | None = None,
 ) -> FitResult:
     """Fit a table of comparisons.
@@ -266,6 +314,8 @@ def fit_comparisons(
             places cannot tell it.
         keep_repeats: whether repeats of a question that always agree count each time.
         anchors: the known grade of some items, as an index into the scale's grades; None projects no grades.
+        check_grades: the teachers' grade of some other items, as an index into the scale's grades. They are compared
+            with the projected grades and used for nothing else.
         scale: the grade scale of the anchors.
     """
     left_out = _places_that_say_nothing(table) if estimate_position_effect else None
@@ -277,6 +327,10 @@ def fit_comparisons(
     return FitResult(
         items=Rows(list(_items(model, grades, asked=table.comparisons)), row_type=FittedItem),
         reliability=_reliability(model),
+        agreement=grades.agreement,
+        check=grades.check,
+        doubtful=grades.doubtful,
+        grade_check=grades.checked(check_grades),
         outcomes=grades.outcomes,
         grades_refused=grades.refusal,
         position_effect_left_out=left_out,
@@ -310,21 +364,33 @@ class _Grades:
     """The outcome of the grade projection: nothing was asked for, a refusal, or students' grades."""
 
     outcomes: tuple[str, ...]
+    below: int
     known: Mapping[str, str]
     students: Mapping[str, StudentGrade]
     refusal: str | None
+    agreement: JudgeAgreement | None = None
+    check: AnchorCheck | None = None
+    doubtful: tuple[DoubtfulAnchor, ...] = ()
 
     @classmethod
     def of(cls, model: Fit, *, anchors: Mapping[str, int] | None, scale: GradeScale | None) -> _Grades:
         if anchors is None or scale is None:
-            return cls(outcomes=(), known={}, students={}, refusal=None)
+            return cls(outcomes=(), below=0, known={}, students={}, refusal=None)
         measured = Scale(prior=scale.prior, has_below_lowest=scale.below_lowest is not None)
         projection = project(model, anchors=anchors, scale=measured)
+        known = {item: scale.grades[grade] for item, grade in anchors.items()}
+        below = int(measured.has_below_lowest)
+        if isinstance(projection, Refusal):
+            return cls(outcomes=scale.outcomes, below=below, known=known, students={}, refusal=projection.reason)
         return cls(
             outcomes=scale.outcomes,
-            known={item: scale.grades[grade] for item, grade in anchors.items()},
-            students={} if isinstance(projection, Refusal) else {s.item: s for s in projection.students},
-            refusal=projection.reason if isinstance(projection, Refusal) else None,
+            below=below,
+            known=known,
+            students={s.item: s for s in projection.students},
+            refusal=None,
+            agreement=projection.agreement,
+            check=projection.check,
+            doubtful=projection.doubtful,
         )
 
     def of_item(self, item: str) -> tuple[str | None, dict[str, float] | None]:
@@ -334,6 +400,15 @@ class _Grades:
         student = self.students[item]
         shares = {name: _rounded(p) for name, p in zip(self.outcomes, student.probabilities, strict=True)}
         return self.outcomes[student.median], shares
+
+    def checked(self, known: Mapping[str, int] | None) -> GradeCheck | None:
+        """The projected grades against known ones; None where there is nothing to compare."""
+        pairs = [
+            (self.students[item].probabilities, grade + self.below)
+            for item, grade in (known or {}).items()
+            if item in self.students
+        ]
+        return grade_check(pairs) if pairs else None
 
     def flags(self, item: str) -> Iterator[str]:
         if item in self.known:

@@ -40,6 +40,7 @@ from eng5_runner.results.fitted_study import JudgedStudy
 # The number of triads grows with the cube of an essay's judgements.
 _TRIADS_UP_TO = 1_500
 # A lapse rate is known to no more than this.
+_LARGE_LENGTH_EFFECT = 1.0  # in logits a doubling; an interval wider than ± this says nothing
 _LAPSE_DECIMALS = 2
 
 
@@ -128,6 +129,11 @@ def _length(study: JudgedStudy) -> LengthBias | NotMeasured:
     share = longer_wins(study.asked, grades=grades, words=words)
     if effect is None or not share.judged:
         return NotMeasured(not_measured="it takes six anchors, of differing grades and lengths, that were compared")
+    low, high = effect.interval
+    if low < 0.0 < high and high - low > 2.0 * _LARGE_LENGTH_EFFECT:
+        return NotMeasured(
+            not_measured="the anchors are too alike in length: even an effect of one logit a doubling would not show"
+        )
     return LengthBias(
         logits_a_doubling=rounded(effect.estimate),
         interval_90=ends(effect.interval),

@@ -180,6 +180,37 @@ def test_anchors_give_grades_with_probabilities(tmp_path: Path) -> None:
     assert written["anchor B"]["p_C-"] == ""
 
 
+def test_the_agreement_with_teachers_stands_beside_the_reliability(tmp_path: Path) -> None:
+    path, anchors = graded_study(tmp_path)
+    lines = [line for line in path.read_text().splitlines()[1:] if line[0] not in "xy"]
+    options = (table(tmp_path / "linked.csv", lines), "--anchors", anchors, "--grade-scale", "eng5_np_legacy_9_step")
+    whole = fitted(run("fit", *options, "--json", cwd=tmp_path))
+    agreement, reliability = whole["agreement_with_teachers"], whole["reliability"]["eb"]
+    low, high = agreement["interval"]
+    assert 0.5 < low < agreement["correlation"] < high <= 1.0
+    assert agreement["share_reproduced"] == pytest.approx(reliability * agreement["correlation"] ** 2, abs=1e-6)
+    assert whole["anchors_within_one"]["anchors"] == 9
+    said = " ".join(run("fit", *options, cwd=tmp_path).err.split())
+    assert f"agreement with the teachers' grades: r = {agreement['correlation']:.2f} ({low:.2f} to {high:.2f})" in said
+    assert "9 anchors came within one step when the others graded them" in said
+
+
+def test_a_few_known_grades_show_a_shift_and_are_used_for_nothing_else(tmp_path: Path) -> None:
+    path, anchors = graded_study(tmp_path)
+    options = ("fit", path, "--anchors", anchors, "--grade-scale", "eng5_np_legacy_9_step")
+    plain = fitted(run(*options, "--json", cwd=tmp_path))
+    grades = by_item(plain, "grade")
+    lower = {f"student {n}": NINE[max(NINE.index(grades[f"student {n}"]) - 2, 0)] for n in (1, 2, 3, 4)}
+    known = table(tmp_path / "known.csv", [f"{item},{grade}" for item, grade in lower.items()], heading="item,grade")
+    checked = fitted(run(*options, "--check-grades", known, "--json", cwd=tmp_path))
+    assert checked["grade_check"]["students"] == 4 and checked["grade_check"]["interval"][0] > 0.5
+    assert checked | {"grade_check": None} == plain | {"grade_check": None}
+    said = " ".join(run(*options, "--check-grades", known, cwd=tmp_path).err.split())
+    assert "of 4 students whose teachers' grade is known" in said and "the grades are shifted" in said
+    assert run(*options, "--check-grades", anchors, cwd=tmp_path).code == 65
+    assert run("fit", path, "--check-grades", known, cwd=tmp_path).code == 2
+
+
 def test_anchors_that_cannot_carry_grades_are_refused_in_words(tmp_path: Path) -> None:
     path, _ = graded_study(tmp_path)
     anchors = table(tmp_path / "two.csv", ["anchor A,A", "anchor B,B"], heading="anchor_id,grade")

@@ -164,6 +164,34 @@ def test_the_anchors_model_is_told_grade_by_grade(found, students):
     assert block["inversion_probabilities"] == pytest.approx(students.inversions, abs=1e-6)
 
 
+def test_what_the_anchors_say_of_the_judge_is_told(found, students):
+    told, reliability = plain(found.grade_model), found.bt_model.reliability.empirical_bayes
+    agreement, check = students.agreement, students.check
+    assert told["agreement_with_teachers"]["correlation"] == pytest.approx(agreement.correlation, abs=1e-6)
+    assert told["agreement_with_teachers"]["interval_90"] == pytest.approx(list(agreement.interval), abs=1e-6)
+    assert told["agreement_with_teachers"]["share_reproduced"] == pytest.approx(
+        reliability * agreement.correlation**2, abs=1e-6
+    )
+    assert told["agreement_with_teachers"]["among"] == "anchors", "two students are no class"
+    support = told["anchor_support"]
+    assert (support["anchors"], support["within_one"]) == (check.anchors, check.within_one) == (6, check.within_one)
+    assert support["highest_label"] == check.highest_label
+    assert "doubtful_anchors" not in told
+
+
+def test_a_doubtful_anchor_is_named_with_both_grades():
+    ladder = ("F+", "E-", "E+", "D-", "D+", "C-", "C+", "B", "A")
+    anchors = {f"anchor-{nth}{copy}": grade for nth, grade in enumerate(ladder) for copy in "ab"} | {"anchor-8b": "F+"}
+    best_first = [f"anchor-{nth}{copy}" for nth in range(8, -1, -1) for copy in "ab"]
+    upsets = [(best_first[n + gap], best_first[n]) for gap in (1, 2, 3) for n in range(len(best_first) - gap)]
+    told = plain(
+        estimates_of(inputs_of(students=(), anchors=anchors), all_pairs(best_first, upsets=upsets)).grade_model
+    )
+    (named,) = told["doubtful_anchors"]
+    assert (named["anchor_id"], named["grade"]) == ("anchor-8b", "F+")
+    assert named["by_the_others"] in ("C+", "B", "A") and named["probability"] > 0.5
+
+
 def test_too_few_anchors_project_nobody_and_say_why():
     inputs = inputs_of(students=("ann", "bob"), anchors={"anchor-1": "A"})
     few = estimates_of(inputs, calls("ann>bob", "anchor-1>ann"))

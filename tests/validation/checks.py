@@ -16,7 +16,7 @@ from eng5_runner.measure.quality.alignment import adjacent_agreement, exact_agre
 from eng5_runner.measure.quality.claims import brier, ranked_probability_score
 from eng5_runner.measure.quality.reliability import empirical_bayes, reliability_interval, separation
 from eng5_runner.measure.quality.resampling import of_one, weighted_kappa_of_each
-from tests.validation.simulated import EXPERT_NOISE, GRADES, JUDGE_NOISE, SPREAD, TWELVE, study
+from tests.validation.simulated import EXPERT_NOISE, GRADES, JUDGE_NOISE, SPREAD, TWELVE, by_experts, study
 from tests.validation.simulated import graded as graded_study
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tests.validation.simulated import Design, Graded, Study
 
 ESSAYS = 60
+_GOOD_JUDGE = 0.9
 NINE = Scale(prior=(1.0,) * GRADES, has_below_lowest=False)
 
 
@@ -237,3 +238,68 @@ def _grade_row(name: str, found: _Grading, *, claims: bool, planned: GradeChance
     foretold = (f"{planned.exact:.3f}", f"{planned.within_one:.3f}")
     plan_claim = ("plan within .03", both)
     return Row(case=name, figures=(*words, *told, *foretold), claims=(*(wanted if claims else ()), plan_claim))
+
+
+def teachers(runs: int) -> Table:
+    """Grades, labels and the estimated agreement where judge and teachers differ more or less."""
+    rows = [_with_teachers(correlation, runs) for correlation in (0.964, 0.9, 0.8, 0.7, 0.6)]
+    columns = (
+        *("r with grades", "r estimated", "90% interval holds r", "±1 held", "±1 claimed", "labelled HIGH or MID"),
+        *("of these ±1 held", "claimed", "by projected grade, lowest first: bias in steps / held / claimed"),
+    )
+    return Table(title="Judges who agree more or less with the teachers", columns=columns, rows=tuple(rows))
+
+
+def _with_teachers(correlation: float, runs: int) -> Row:
+    noise = SPREAD * math.sqrt(correlation**-2 - 1.0)
+    studies = [graded_study(5000 + number, k=20, judge_noise=noise) for number in range(runs)]
+    truth = _correlation_with_grades(noise)
+    students, agreements = [], []
+    for one in studies:
+        projection = project(one.fitted, anchors=one.anchors, scale=NINE)
+        if isinstance(projection, Refusal):
+            continue
+        agreements.append(projection.agreement)
+        students += list(zip(projection.students, one.expert.tolist(), strict=True))
+    near = [abs(student.median - expert) <= 1 for student, expert in students]
+    claimed = [student.within_one for student, _ in students]
+    labelled = [place for place, (student, _) in enumerate(students) if student.label != "LOW"]
+    held, told = float(np.mean(near)), float(np.mean(claimed))
+    of_labels = (
+        [float(np.mean([values[place] for place in labelled])) for values in (near, claimed)] if labelled else []
+    )
+    holds = float(np.mean([one.interval[0] <= truth <= one.interval[1] for one in agreements]))
+    by_grade = []
+    for grade in range(GRADES):
+        places = [place for place, (student, _) in enumerate(students) if student.median == grade]
+        if places:
+            bias = float(np.mean([grade - students[place][1] for place in places]))
+            shares = [float(np.mean([values[place] for place in places])) for values in (near, claimed)]
+            by_grade.append(f"{bias:+.1f}/{shares[0]:.2f}/{shares[1]:.2f}")
+    figures = (
+        f"{truth:.3f}",
+        f"{np.mean([one.correlation for one in agreements]):.3f}",
+        f"{holds:.2f}",
+        f"{held:.3f}",
+        f"{told:.3f}",
+        f"{len(labelled) / len(students):.2f}",
+        *(f"{share:.3f}" for share in of_labels or (math.nan, math.nan)),
+        " ".join(by_grade),
+    )
+    claims = [("±1 claimed at most .05 above what held", told <= held + 0.05)]
+    if correlation >= _GOOD_JUDGE:
+        claims.append(("labels at most .05 above what they hold", of_labels[1] <= of_labels[0] + 0.05))
+        claims.append(("interval of r holds it in 85% or more", holds >= 0.85))
+    return Row(
+        case=f"judge sees quality with r = {correlation}; {len(agreements)} of {runs} studies graded",
+        figures=figures,
+        claims=tuple(claims),
+    )
+
+
+def _correlation_with_grades(judge_noise: float) -> float:
+    """r of the judge's true position with an expert's grade, by numbers enough that chance does not matter."""
+    generator = np.random.default_rng(1)
+    quality = generator.normal(0.0, SPREAD, 200_000)
+    seen = quality + generator.normal(0.0, judge_noise, quality.size)
+    return float(np.corrcoef(seen, by_experts(quality, generator, noise=EXPERT_NOISE))[0, 1])

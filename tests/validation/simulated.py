@@ -80,24 +80,33 @@ class Graded:
 
 
 def graded(
-    number: int, *, k: int, anchor_grades: tuple[int, ...] = TWELVE, anchor_noise: float = 0.0, students: int = 50
+    number: int,
+    *,
+    k: int,
+    anchor_grades: tuple[int, ...] = TWELVE,
+    anchor_noise: float = 0.0,
+    judge_noise: float = JUDGE_NOISE,
+    students: int = 50,
 ) -> Graded:
     """The method study's simulation (its section 4.3): experts and the judge each see quality with their own noise.
 
-    The anchors are graded by a panel, which sees their quality as it is, unless it is given noise too.
+    The anchors are graded by a panel, which sees their quality as it is, unless it is given noise too. A judge with
+    more noise than usual spreads its positions no more widely: it sees less of the quality and more of something else.
     """
     generator = np.random.default_rng([SEED, number, k, 2])
     pool = generator.normal(0.0, SPREAD, 4000)
-    pool_grades = _by_experts(pool, generator, noise=anchor_noise)
+    pool_grades = by_experts(pool, generator, noise=anchor_noise)
     picked = [np.flatnonzero(pool_grades == grade)[nth] for nth, grade in enumerate(anchor_grades)]
     quality = generator.normal(0.0, SPREAD, students)
     anchors = {f"anchor-{nth:02}": grade for nth, grade in enumerate(anchor_grades)}
     items = [*anchors, *(f"student-{nth:02}" for nth in range(students))]
-    seen = np.concatenate([pool[picked], quality]) + generator.normal(0.0, JUDGE_NOISE, len(items))
+    seen = np.concatenate([pool[picked], quality]) + generator.normal(0.0, judge_noise, len(items))
+    seen *= np.hypot(SPREAD, JUDGE_NOISE) / np.hypot(SPREAD, judge_noise)
     fitted = judged(dict(zip(items, seen.tolist(), strict=True)), k=k, number=number)
-    return Graded(fitted=fitted, anchors=anchors, expert=_by_experts(quality, generator, noise=EXPERT_NOISE))
+    return Graded(fitted=fitted, anchors=anchors, expert=by_experts(quality, generator, noise=EXPERT_NOISE))
 
 
-def _by_experts(quality: NDArray[np.float64], generator: np.random.Generator, *, noise: float) -> NDArray[np.int64]:
+def by_experts(quality: NDArray[np.float64], generator: np.random.Generator, *, noise: float) -> NDArray[np.int64]:
+    """The grades of experts who see the quality with noise."""
     seen = quality + generator.normal(0.0, noise, quality.shape)
     return np.clip(np.floor(seen / STEP + GRADES / 2.0), 0, GRADES - 1).astype(np.int64)

@@ -23,6 +23,10 @@ def fit_command(
         typer.Option("--keep-repeats", help="Count repeats of a question that always agree each time, and not once."),
     ] = False,
     anchors: Annotated[Path | None, typer.Option("--anchors", help="CSV of known grades: item, grade.")] = None,
+    check_grades: Annotated[
+        Path | None,
+        typer.Option("--check-grades", help="CSV of teachers' grades of some others, for checking: item, grade."),
+    ] = None,
     grade_scale: Annotated[str | None, typer.Option("--grade-scale", help="The anchors' grade scale.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Write the items to this CSV.")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
@@ -44,6 +48,7 @@ def fit_command(
         prior_sd=prior_sd,
         position_effect=position_effect,
         keep_repeats=keep_repeats,
+        check_grades=check_grades,
     )
     if out is not None:
         write_atomically(out, result.to_csv())

@@ -1,19 +1,22 @@
 """Grades projected from anchors, as probabilities.
 
 `anchor_model` says where the grades are on the logit scale. Here a student's probabilities follow by Bayes' rule with a
-prior over the grades. The prior cannot come from the anchors, because they were chosen by grade. The projected grade is
-the posterior median, which is closer to the truth than the mode. In the project's method study (section 4.3: 12 anchors
-over 9 grades, 20 judgements per essay), .82 of the simulated students were within one step, and .79 was claimed.
+prior over the grades. The prior cannot come from the anchors, because they were chosen by grade: it is the scale's, and
+in part the class's own. The projected grade is the posterior median, which is closer to the truth than the mode. How
+often that is right, and what is claimed, stands in docs/validation.md.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
+from scipy.special import ndtri
 
 from eng5_runner.measure.grading.anchor_model import Calibration, Positions, Refusal, Scale, calibrate
+from eng5_runner.measure.quality.inversions import wilson
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,6 +31,13 @@ _FEWEST_JUDGEMENTS = 8
 _HIGH_WITHIN_ONE = 0.9
 _HIGH_EXACT = 0.5
 _MID_WITHIN_ONE = 0.75
+_LABELS: tuple[Label, ...] = ("LOW", "MID", "HIGH")
+# The lower end of the anchors' interval that a label needs: 10 of 12 anchors for MID, all 12 for HIGH.
+_HIGH_SUPPORT, _MID_SUPPORT = 0.75, 0.55
+_DOUBTFUL = 0.5
+_FEWEST_STUDENTS = 6
+_VARIANCE_NODES = 5
+_LEAST_VARIANCE = 1e-6  # in logits²
 _HALF = 0.5 - 1e-12  # a cumulative probability of one half, less a rounding error
 
 
@@ -42,7 +52,8 @@ class StudentGrade:
         mode: the most probable outcome.
         within_one: the probability of the median and its neighbours together; `label` follows from it.
         label: HIGH if `within_one` ≥ .90 and the median has ≥ .50; MID if `within_one` ≥ .75; otherwise LOW. Always LOW
-            if the student is extrapolated, not connected, or has fewer than 8 judgements.
+            if the student is extrapolated, not connected, or has fewer than 8 judgements, and never higher than the
+            anchors support (`AnchorCheck.highest_label`).
         extrapolated: whether the student is outside the range of the anchors.
         connected: whether comparisons connect the student with an anchor.
     """
@@ -67,6 +78,9 @@ class Projection:
         centre_ses: the standard deviations of the centres, in logits.
         spread: τ, the standard deviation of the positions of essays with the same grade, in logits.
         inversions: for each outcome except the highest, the probability that its true centre is above the next one's.
+        agreement: how far the judge agrees with the teachers' grades.
+        check: the anchors, each projected from the others.
+        doubtful: the anchors whose grade the others contradict, with the outcome that the others give.
     """
 
     students: tuple[StudentGrade, ...]
@@ -74,6 +88,67 @@ class Projection:
     centre_ses: tuple[float, ...]
     spread: float
     inversions: tuple[float, ...]
+    agreement: JudgeAgreement
+    check: AnchorCheck
+    doubtful: tuple[DoubtfulAnchor, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeAgreement:
+    """The correlation r of the judge's true order with the teachers' grades, estimated from the anchors.
+
+    Reliability × r² is the share of the teachers' ranking that the judge's order reproduces.
+
+    Attributes:
+        correlation: r, 0 to 1: the posterior median.
+        interval: of r, 90%.
+        among: whose: the students', or the anchors' where there are too few students. Anchors are chosen from all
+            grades, so that r among them is higher than in a class.
+    """
+
+    correlation: float
+    interval: tuple[float, float]
+    among: Literal["students", "anchors"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoubtfulAnchor:
+    """An anchor that is probably misgraded.
+
+    Attributes:
+        item: the anchor.
+        expert: its own grade, as an outcome.
+        by_others: the outcome that the other anchors give it.
+        probability: that it is misgraded, if every second study has such an anchor.
+    """
+
+    item: str
+    expert: int
+    by_others: int
+    probability: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnchorCheck:
+    """How many anchors came within one step when they were projected from the others.
+
+    Attributes:
+        anchors: how many there are.
+        within_one: how many came within one step; an anchor whose projection is refused did not.
+        interval: of the share, 90% (Wilson 1927).
+    """
+
+    anchors: int
+    within_one: int
+    interval: tuple[float, float]
+
+    @property
+    def highest_label(self) -> Label:
+        """The highest label that this supports, by the lower end of the interval: HIGH from .75, MID from .55."""
+        low = self.interval[0]
+        if low >= _HIGH_SUPPORT:
+            return "HIGH"
+        return "MID" if low >= _MID_SUPPORT else "LOW"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,13 +188,53 @@ def project(fitted: Fit, *, anchors: Mapping[str, int], scale: Scale) -> Project
         return calibration
     students = [index for index in range(len(fitted.items)) if index not in places]
     centres, mean = calibration.centres, calibration.weight
+    for_class = calibration.for_class(positions.theta[students], positions.variance[students])
+    left_out = leave_one_anchor_out(fitted, anchors=anchors, scale=scale)
+    check = anchor_check(left_out)
+    graded = _graded(_Study(fitted, positions, places), for_class, students=students)
     return Projection(
-        students=_graded(_Study(fitted, positions, places), calibration, students=students),
+        students=tuple(replace(one, label=_lower(one.label, check.highest_label)) for one in graded),
         centres=tuple((mean @ centres).tolist()),
         centre_ses=tuple(calibration.centre_ses().tolist()),
         spread=float(mean @ calibration.spread),
         inversions=tuple((mean @ calibration.inversions).tolist()),
+        agreement=_agreement(calibration, positions, students=students),
+        check=check,
+        doubtful=tuple(
+            DoubtfulAnchor(
+                item=one.item, expert=one.expert, by_others=one.projected.median, probability=float(probability)
+            )
+            for one, probability in zip(left_out, calibration.misgraded, strict=True)
+            if probability > _DOUBTFUL and isinstance(one.projected, StudentGrade)
+        ),
     )
+
+
+def anchor_check(left_out: Sequence[LeftOut]) -> AnchorCheck:
+    """How many of the anchors came within one step of their own grade."""
+    near = sum(
+        isinstance(one.projected, StudentGrade) and abs(one.projected.median - one.expert) <= 1 for one in left_out
+    )
+    return AnchorCheck(anchors=len(left_out), within_one=near, interval=wilson(near, len(left_out)))
+
+
+def _agreement(calibration: Calibration, positions: Positions, *, students: Sequence[int]) -> JudgeAgreement:
+    """r² = 1 − τ²/var over the grid, and over the uncertainty of the variance of true positions."""
+    enough = len(students) >= _FEWEST_STUDENTS
+    of = list(students) if enough else list(positions.known)
+    real = float(positions.theta[of].var(ddof=1) - positions.variance[of].mean())
+    nodes = ndtri((np.arange(_VARIANCE_NODES) + 0.5) / _VARIANCE_NODES)
+    variances = max(real, _LEAST_VARIANCE) * np.exp(nodes * math.sqrt(2.0 / (len(of) - 1)))
+    values = np.sqrt(np.maximum(1.0 - np.square(calibration.spread)[:, None] / variances, 0.0)).ravel()
+    weight = np.repeat(calibration.weight / _VARIANCE_NODES, _VARIANCE_NODES)
+    order = np.argsort(values, kind="stable")
+    reached = np.cumsum(weight[order]) - weight[order] / 2.0
+    low, middle, high = np.interp([0.05, 0.5, 0.95], reached, values[order]).tolist()
+    return JudgeAgreement(correlation=middle, interval=(low, high), among="students" if enough else "anchors")
+
+
+def _lower(one: Label, other: Label) -> Label:
+    return min(one, other, key=_LABELS.index)
 
 
 def leave_one_anchor_out(fitted: Fit, *, anchors: Mapping[str, int], scale: Scale) -> tuple[LeftOut, ...]:

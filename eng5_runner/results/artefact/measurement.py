@@ -142,6 +142,48 @@ class GradeCentre(Part):
     """How uncertain that is, in logits."""
 
 
+class TeacherAgreement(Part):
+    """How far the judge's order agrees with the teachers' grades, estimated from the anchors."""
+
+    correlation: Share
+    """r of the judge's true order with the teachers' grades."""
+    interval_90: tuple[Share, Share]
+    """Of `correlation`."""
+    among: Literal["students", "anchors"]
+    """Among whom: the students, or, with too few of them, the anchors. Anchors are chosen from all grades, so that r
+    among them is higher than in a class."""
+    share_reproduced: Share | None = None
+    """Reliability times r²: the share of the teachers' ranking that the order reproduces. Absent where the reliability
+    is not defined."""
+
+
+class AnchorSupport(Part):
+    """Each anchor's grade was projected from the other anchors: how often that came within one step."""
+
+    anchors: AtLeastOne
+    """How many anchors."""
+    within_one: Count
+    """How many of them came within one step of their own grade."""
+    interval_90: tuple[Share, Share]
+    """Of the share."""
+    highest_label: Literal["HIGH", "MID", "LOW"]
+    """The highest `confidence` that any student can have by this: HIGH where the lower end of the interval is at least
+    .75, MID where it is at least .55."""
+
+
+class DoubtfulAnchorGrade(Part):
+    """An anchor that is probably misgraded."""
+
+    anchor_id: EssayId
+    """The anchor."""
+    grade: Text
+    """By its label."""
+    by_the_others: Text
+    """By the other anchors."""
+    probability: Share
+    """That it is misgraded, if every second study has such an anchor."""
+
+
 class GradesAvailable(Part):
     """How positions became grades."""
 
@@ -155,6 +197,12 @@ class GradesAvailable(Part):
     """By grade."""
     inversion_probabilities: tuple[Share, ...]
     """For each grade but the highest: how probable it is that its centre in truth lies above that of the next grade."""
+    agreement_with_teachers: Later[TeacherAgreement]
+    """Between the judge and the teachers."""
+    anchor_support: Later[AnchorSupport]
+    """What the anchors say of the grades."""
+    doubtful_anchors: tuple[DoubtfulAnchorGrade, ...] | None = None
+    """Anchors whose grade the others contradict; absent where there are none."""
 
 
 class GradesUnavailable(Part):
@@ -186,7 +234,8 @@ class GradeProjection(Part):
     """Probability of `grade` or a neighbour of it."""
     confidence: Literal["HIGH", "MID", "LOW"]
     """HIGH: within one step at least .90, the grade itself .50. MID: within one step at least .75. LOW otherwise, and
-    where the essay lies beyond the anchors, is not linked to them or was judged fewer than eight times."""
+    where the essay lies beyond the anchors, is not linked to them or was judged fewer than eight times. Never higher
+    than `anchor_support.highest_label` of the grade model."""
     extrapolated: bool
     """Whether the essay lies beyond the anchors."""
     linked_to_anchors: bool

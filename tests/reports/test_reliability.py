@@ -1,0 +1,90 @@
+"""What every view says of reliability, of agreement with teachers and of what to know before using the grades."""
+
+from __future__ import annotations
+
+from eng5_runner.reports.reliability import grade_warnings, own_order, with_teachers
+from eng5_runner.results.artefact.measurement import (
+    AnchorSupport,
+    DoubtfulAnchorGrade,
+    GradeCentre,
+    GradesAvailable,
+    GradesUnavailable,
+    Reliability,
+    TeacherAgreement,
+)
+from tests.support.artefacts import artefact, model, projection
+
+
+def reliability(**changes: object) -> Reliability:
+    facts = {"empirical_bayes": 0.9, "interval_90": (0.8, 0.95), "bootstrap_draws": 200, "separation_inflated": False}
+    return Reliability(**(facts | changes))
+
+
+def graded(**changes: object) -> GradesAvailable:
+    facts = {
+        "method": "anchors",
+        "within_grade_sd": 0.7,
+        "centres": {
+            name: GradeCentre(theta=theta, standard_deviation=0.2) for name, theta in (("E-", -1.0), ("A", 1.0))
+        },
+        "inversion_probabilities": (0.1,),
+        "agreement_with_teachers": TeacherAgreement(
+            correlation=0.8, interval_90=(0.6, 0.9), among="students", share_reproduced=0.58
+        ),
+        "anchor_support": AnchorSupport(anchors=12, within_one=12, interval_90=(0.82, 1.0), highest_label="HIGH"),
+    }
+    return GradesAvailable(**(facts | changes))
+
+
+def run(grades: object, **blocks: object):
+    facts = {"anchors": {"anchor-1": "A"}, "students": ("birk",), "grade_projections": (projection("birk", "A"),)}
+    return artefact(**(facts | {"bt_model": model(), "grade_model": grades} | blocks))
+
+
+def own(stated: Reliability) -> str:
+    return own_order(run(graded(), bt_model=model().model_copy(update={"reliability": stated})))
+
+
+def test_the_reliability_has_its_interval_or_the_reason_why_there_is_none():
+    assert own(reliability()) == "0.90 (90% interval 0.80 to 0.95)"
+    none = reliability(empirical_bayes=None, interval_90=None, undefined="it needs at least 6 items")
+    assert own(none) == "not defined: it needs at least 6 items"
+    assert "no comparison contradicts the order" in own(reliability(spread_at_limit="upper"))
+    assert "show no difference" in own(reliability(spread_at_limit="lower"))
+    assert own_order(artefact()) == "–"
+
+
+def test_the_agreement_with_teachers_stands_with_its_interval_and_the_share_it_reproduces():
+    text = with_teachers(run(graded()))
+    assert (
+        text
+        == "r = 0.80 (0.60 to 0.90) among the students; reliability × r² = 0.58 of the teachers' ranking is reproduced"
+    )
+    alone = TeacherAgreement(correlation=0.8, interval_90=(0.6, 0.9), among="anchors")
+    assert with_teachers(run(graded(agreement_with_teachers=alone))) == "r = 0.80 (0.60 to 0.90) among the anchors"
+    assert with_teachers(run(GradesUnavailable(reason="too few anchors"))) == "not known: too few anchors"
+    assert "an earlier version" in with_teachers(run(graded(agreement_with_teachers=None)))
+
+
+def test_what_to_know_before_using_the_grades_is_said_and_nothing_else():
+    assert list(grade_warnings(run(graded()))) == []
+    doubtful = (DoubtfulAnchorGrade(anchor_id="anchor-1", grade="E-", by_the_others="B", probability=0.93),)
+    support = AnchorSupport(anchors=12, within_one=8, interval_90=(0.43, 0.84), highest_label="LOW")
+    named, labels = grade_warnings(run(graded(doubtful_anchors=doubtful, anchor_support=support)))
+    assert named.startswith("anchor anchor-1 is E- by its label, B by the others (93% probably misgraded)")
+    assert labels == (
+        "8 of 12 anchors came within one step when the others graded them (90% interval 0.43 to 0.84): "
+        "no grade is labelled above LOW"
+    )
+
+
+def test_students_whose_essays_are_unlike_the_anchors_in_length_are_counted():
+    whole = run(graded(), students=("birk", "cleo", "dora"))
+    (anchor,), students = whole.inputs.anchors, whole.inputs.students
+    lengths = zip(students, (anchor.word_count - 1, anchor.word_count, anchor.word_count + 1), strict=True)
+    inputs = whole.inputs.model_copy(
+        update={"students": tuple(student.model_copy(update={"word_count": words}) for student, words in lengths)}
+    )
+    shorter, longer = grade_warnings(whole.model_copy(update={"inputs": inputs}))
+    assert shorter.startswith("1 of 3 students' essays are shorter than every anchor")
+    assert longer.startswith("1 of 3 students' essays are longer than every anchor")
