@@ -12,6 +12,9 @@ from eng5_runner.measure.quality.misfit import Consistency
 from eng5_runner.reports.terminal_table import show_named
 from eng5_runner.results.fit import FitResult
 
+# Independent judgements give about 1, two that always agree √2.
+_DEPENDENT = 1.2
+
 
 def show_fit(console: Console, result: FitResult) -> None:
     """Print the items, the highest first, and a few lines on the whole."""
@@ -104,7 +107,13 @@ def _consistency(result: FitResult) -> Iterator[str]:
         if consistency.asked:
             yield f"{name}: {_share(consistency)} of {consistency.asked:.0f} agree"
     if result.clustered_error_ratio is not None:
-        yield f"clustered by pair, the standard errors are {result.clustered_error_ratio:.2f} times as large"
+        ratio = result.clustered_error_ratio
+        yield f"clustered by pair, the standard errors are {ratio:.2f} times as large"
+        if ratio > _DEPENDENT:
+            yield (
+                "judgements of the same pair depend on each other: the standard errors above are too small and the "
+                "reliability too high"
+            )
     triads = result.triads
     if triads is not None and triads.complete:
         yield (

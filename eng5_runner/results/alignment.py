@@ -91,6 +91,8 @@ def anchor_alignment(study: JudgedStudy) -> AnchorAlignment:
     left_out = leave_one_anchor_out(study.fitted, anchors=study.grades, scale=study.measured_scale)
     by_distance = inversions(study.fitted, anchors=study.grades)
     winless = without_win(study.fitted, anchors=study.grades)
+    # A decisive judge never lets the lowest grade win.
+    unexpected = [anchor for anchor in winless if anchor.grade > min(study.grades.values())]
     inverted = sum(row.inverted for row in by_distance)
     judged = sum(row.judged for row in by_distance)
     tau, spearman = (_correlation(study, measure) for measure in (kendall_tau_b_of_each, spearman_of_each))
@@ -141,7 +143,7 @@ def anchor_alignment(study: JudgedStudy) -> AnchorAlignment:
                 at_least=TAU_AT_LEAST, met=None if tau.value is None else tau.value >= TAU_AT_LEAST
             ),
             inversions=InversionsTarget(at_most=INVERSIONS_AT_MOST, met=inverted <= INVERSIONS_AT_MOST),
-            without_win=WithoutWinTarget(at_most=WITHOUT_WIN_AT_MOST, met=len(winless) <= WITHOUT_WIN_AT_MOST),
+            without_win=WithoutWinTarget(at_most=WITHOUT_WIN_AT_MOST, met=len(unexpected) <= WITHOUT_WIN_AT_MOST),
         ),
     )
 

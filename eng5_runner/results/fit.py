@@ -231,7 +231,7 @@ class FitResult:
             "items": [asdict(item) | {"flags": list(item.flags)} for item in self.items],
             "position_effect": None
             if effect is None
-            else {"estimate": _rounded(effect.estimate), "se": _rounded(model.position_effect_se or 0.0)},
+            else {"estimate": _rounded(model.position_effect), "se": _rounded(model.position_effect_se or 0.0)},
             "log_likelihood": _rounded(model.log_likelihood),
             "prior_sd": _rounded(model.prior_sd),
             "reliability": self.reliability.to_json(),

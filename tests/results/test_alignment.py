@@ -98,10 +98,14 @@ def test_two_inversions_miss_the_target():
     assert targets["inversions"] == {"at_most": 1.0, "met": False}
 
 
-def test_an_anchor_without_a_win_is_named_and_misses_the_target(agreeing):
+def test_an_anchor_without_a_win_is_named_and_misses_the_target_unless_it_is_of_the_lowest_grade(agreeing):
     (winless,) = agreeing["without_win"]
     assert (winless["anchor_id"], winless["grade"], winless["judgements"]) == ("anchor-6", "F+", 10.0)
-    assert agreeing["targets"]["without_win"] == {"at_most": 0, "met": False}
+    assert agreeing["targets"]["without_win"] == {"at_most": 0, "met": True}
+    higher = [pair for pair in IN_ORDER if pair != "anchor-1"]
+    last = plain(alignment_of(INPUTS, all_pairs([*higher, "anchor-1"])))
+    assert [row["anchor_id"] for row in last["without_win"]] == ["anchor-1"]
+    assert last["targets"]["without_win"]["met"] is False
     beaten = [*all_pairs(IN_ORDER), call("anchor-6", "birk", "anchor-6", number=99)]
     block = plain(alignment_of(INPUTS, beaten))
     assert (block["without_win"], block["targets"]["without_win"]["met"]) == ([], True)

@@ -119,15 +119,19 @@ class Fit:
         item and a tenth at 20. The mean is kept within one standard error of the mode, because the second-order
         approximation is not valid beyond that.
         """
+        bounded = np.clip(self._beyond_mode[:-1], -self.standard_errors, self.standard_errors)
+        mean: _Vector = self.theta + bounded - bounded.mean()
+        return mean
+
+    @cached_property
+    def _beyond_mode(self) -> _Vector:
+        """The posterior mean of (θ, δ) minus the mode, to second order, shape (n + 1,)."""
         if isinstance(self.curvature, Sparse) and len(self.items) > _EXACT_UP_TO:
             leverage = near_leverages(self.comparisons, self.curvature)
         else:
             leverage = leverages(self.comparisons, self.covariance_with_position)
         x = np.append(self.theta, self.position_effect)
-        beyond = mean_beyond_mode(x, comparisons=self.comparisons, curvature=self.curvature, leverage=leverage)
-        bounded = np.clip(beyond, -self.standard_errors, self.standard_errors)
-        mean: _Vector = self.theta + bounded - bounded.mean()
-        return mean
+        return mean_beyond_mode(x, comparisons=self.comparisons, curvature=self.curvature, leverage=leverage)
 
     def intervals(self, *, level: float = 0.9) -> tuple[_Vector, _Vector]:
         """The lower and upper ends of the positions' intervals, each of shape (n,), in logits.
@@ -146,6 +150,22 @@ class Fit:
         """The standard errors from the information at the posterior mean, which is less than at the mode."""
         posterior = posterior_of(self.comparisons, position_effect=self.position_effect_se is not None)
         return _errors(posterior.curvature(np.append(self.posterior_mean, self.position_effect), self.prior_sd**-2))
+
+    @cached_property
+    def position_effect_mean(self) -> tuple[float, float] | None:
+        """The posterior mean of δ to second order, and its standard error there, in logits; None if not estimated.
+
+        The mode `position_effect` is shrunk with θ. In simulation at δ = 1.5, the mean is within a twentieth of the
+        truth at 10 judgements per item, where the mode is an eighth too small. The mean is kept within three standard
+        errors of the mode, because the second-order approximation is not valid beyond that.
+        """
+        if self.position_effect_se is None:
+            return None
+        reach = 3.0 * self.position_effect_se
+        mean = self.position_effect + min(max(float(self._beyond_mode[-1]), -reach), reach)
+        posterior = posterior_of(self.comparisons, position_effect=True)
+        there = posterior.curvature(np.append(self.posterior_mean, mean), self.prior_sd**-2)
+        return mean, there.position_se()
 
     def covariance_among(self, places: Sequence[int]) -> _Vector:
         """The covariance of m items, given by their indices, shape (m, m). The whole covariance is not computed."""

@@ -51,7 +51,7 @@ def turning(comparisons: Comparisons, x: _Floats) -> _Floats:
 
 
 def mean_beyond_mode(x: _Floats, *, comparisons: Comparisons, curvature: Curvature, leverage: _Floats) -> _Floats:
-    """The posterior mean of θ minus its mode, shape (n,), in logits.
+    """The posterior mean of (θ, δ) minus its mode, shape (n + 1,), in logits.
 
     Args:
         x: the mode of (θ, δ).
@@ -62,5 +62,5 @@ def mean_beyond_mode(x: _Floats, *, comparisons: Comparisons, curvature: Curvatu
     pull = turning(comparisons, x) * leverage
     both = summed_at(comparisons.first, pull, size=x.size) - summed_at(comparisons.second, pull, size=x.size)
     both[-1] = pull.sum() if curvature.has_position else 0.0
-    shift: _Floats = curvature.solve(both)[:-1] / -2.0
+    shift: _Floats = curvature.solve(both) / -2.0
     return shift

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from eng5_runner.measure.model.links import Links
+from eng5_runner.measure.model.skewness import leverages
 from eng5_runner.measure.quality.misfit import chances
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 _MOST_ITEMS = 1_500
 # With fewer clusters the robust errors are too small.
 _PAIRS_PER_ITEM = 3
+# A pair that the fit follows more closely than this tells too little of its own errors.
+_MOST_FOLLOWED = 0.9
 
 
 def clustered_covariance(fitted: Fit, judges: Sequence[Comparisons] | None = None) -> NDArray[np.float64]:
@@ -58,6 +61,10 @@ def clustered_covariance(fitted: Fit, judges: Sequence[Comparisons] | None = Non
 def errors_by_pair(fitted: Fit, comparisons: Comparisons | None = None) -> NDArray[np.float64] | None:
     """The standard errors of the centred θ, clustered by pair, shape (n,), in logits.
 
+    They are comparable with the model's own: the scores are corrected for leverage, because a fit follows each pair a
+    little, and the prior counts as it does in H. Where judgements are independent the two agree; where the judgements
+    of a pair always repeat each other, these are larger by up to √2 for two judgements a pair.
+
     Args:
         fitted: the study.
         comparisons: all judgements, if the fitted ones have their repeats collapsed.
@@ -70,7 +77,16 @@ def errors_by_pair(fitted: Fit, comparisons: Comparisons | None = None) -> NDArr
     data = fitted.comparisons if comparisons is None else comparisons
     if n > _MOST_ITEMS or not float(data.weight.sum()) > pairs > _PAIRS_PER_ITEM * n:
         return None
-    errors: NDArray[np.float64] = np.sqrt(np.maximum(np.diag(clustered_covariance(fitted)), 0.0))
+    fitted_data = fitted.comparisons
+    pair, inverse = Links.of(fitted_data).pair, fitted.covariance_with_position
+    chance = chances(fitted, fitted_data)
+    share = fitted_data.weight * chance * (1.0 - chance) * leverages(fitted_data, inverse)
+    followed = np.minimum(np.bincount(pair, weights=share, minlength=pairs), _MOST_FOLLOWED)
+    scores = _scores(fitted, fitted_data, cluster=pair)
+    scores = csr_array(scores.multiply(1.0 / (1.0 - followed)[:, None]))
+    total = (scores.T @ scores).toarray()
+    total[:n, :n] += np.eye(n) / fitted.prior_sd**2
+    errors: NDArray[np.float64] = np.sqrt(np.maximum(np.diag(inverse @ total @ inverse)[:n], 0.0))
     return errors
 
 

@@ -83,8 +83,8 @@ class PositionEffect:
     """The advantage of being shown first.
 
     Attributes:
-        estimate: δ in logits.
-        interval: of δ, by the Normal approximation.
+        estimate: δ in logits, the posterior mean.
+        interval: of δ, by the Normal approximation around the posterior mean.
         first_wins: the probability that the first of two equal items wins.
     """
 
@@ -95,14 +95,12 @@ class PositionEffect:
 
 def position_effect(fitted: Fit, *, level: float = 0.9) -> PositionEffect | None:
     """δ with its interval; None if it was not estimated."""
-    if fitted.position_effect_se is None:
+    stated = fitted.position_effect_mean
+    if stated is None:
         return None
-    margin = float(ndtri((1.0 + level) / 2.0)) * fitted.position_effect_se
-    return PositionEffect(
-        estimate=fitted.position_effect,
-        interval=(fitted.position_effect - margin, fitted.position_effect + margin),
-        first_wins=float(expit(fitted.position_effect)),
-    )
+    mean, error = stated
+    margin = float(ndtri((1.0 + level) / 2.0)) * error
+    return PositionEffect(estimate=mean, interval=(mean - margin, mean + margin), first_wins=float(expit(mean)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

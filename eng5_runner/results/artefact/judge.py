@@ -172,7 +172,7 @@ class InversionsTarget(Part):
 
 
 class WithoutWinTarget(Part):
-    """A number of anchors without a win that must not be exceeded."""
+    """A number of anchors without a win that must not be exceeded; those of the lowest grade need no win."""
 
     at_most: Count
     """The highest number that meets the target."""

@@ -197,10 +197,10 @@ class GradesAvailable(Part):
     """By grade."""
     inversion_probabilities: tuple[Share, ...]
     """For each grade but the highest: how probable it is that its centre in truth lies above that of the next grade."""
-    agreement_with_teachers: Later[TeacherAgreement]
-    """Between the judge and the teachers."""
-    anchor_support: Later[AnchorSupport]
-    """What the anchors say of the grades."""
+    agreement_with_teachers: TeacherAgreement | None = None
+    """Between the judge and the teachers; absent in files of earlier versions."""
+    anchor_support: AnchorSupport | None = None
+    """What the anchors say of the grades; absent in files of earlier versions."""
     doubtful_anchors: tuple[DoubtfulAnchorGrade, ...] | None = None
     """Anchors whose grade the others contradict; absent where there are none."""
 
