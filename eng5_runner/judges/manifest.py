@@ -24,8 +24,10 @@ from eng5_runner.contracts.services import ModelEntry
 from eng5_runner.errors import ConfigurationError
 
 USERS_FILE = "ENG5_MODELS_FILE"
+CONCURRENCY = "ENG5_JUDGE_CONCURRENCY"
 _PER = 1000
 _LONGEST_FILE = 1_000_000
+_MOST_AT_ONCE = 2000
 Positive = Annotated[int, Field(gt=0)]
 Usd = Annotated[Decimal, Field(ge=0)]
 
@@ -188,7 +190,7 @@ class Limits(WireModel):
     Attributes:
         requests_per_minute: None for no limit of our own.
         tokens_per_minute: read and written together; None for no limit of our own.
-        concurrency: calls at the same time.
+        concurrency: calls at the same time, at most. Fewer are made while the provider refuses some.
         timeout_seconds: of one attempt.
         attempts: of one call, the first included.
         patience_seconds: time limit of one call, all attempts and pauses included.
@@ -198,7 +200,7 @@ class Limits(WireModel):
 
     requests_per_minute: Annotated[float, Field(gt=0)] | None = None
     tokens_per_minute: Annotated[float, Field(gt=0)] | None = None
-    concurrency: Positive = 16
+    concurrency: Positive = 64
     timeout_seconds: Annotated[float, Field(gt=0)] = 120.0
     attempts: Positive = 6
     patience_seconds: Annotated[float, Field(gt=0)] = 600.0
@@ -234,6 +236,27 @@ def built_in() -> Manifest:
 
 
 def users_own(environ: Mapping[str, str]) -> Manifest:
+    """The models of the user's own file, and the limits of that file and of the environment.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or is not such a file; the number in the environment is none.
+    """
+    own, wanted = _of_file(environ), environ.get(CONCURRENCY, "").strip()
+    if not wanted:
+        return own
+    if not wanted.isascii() or not wanted.isdigit() or not 0 < int(wanted) <= _MOST_AT_ONCE:
+        raise ConfigurationError(
+            f"{CONCURRENCY} is not a whole number from 1 to {_MOST_AT_ONCE}.",
+            remedy="Set it to the number of calls that the provider takes at the same time, or unset it.",
+        )
+    known = own.before(built_in())
+    limits = {
+        provider: known.limits_of(provider).model_copy(update={"concurrency": int(wanted)}) for provider in Provider
+    }
+    return own.model_copy(update={"limits": limits})
+
+
+def _of_file(environ: Mapping[str, str]) -> Manifest:
     """The models of the user's own file; no models without such a file.
 
     Raises:

@@ -9,7 +9,7 @@ import pytest
 
 from eng5_runner.judges.manifest import Limits
 from eng5_runner.stack.llm.providers.protocol import retry_after
-from eng5_runner.stack.llm.providers.rate_limiter import Meter, RateLimiter
+from eng5_runner.stack.llm.providers.rate_limiter import Meter, Places, RateLimiter
 from tests.support.judges.driver import site
 from tests.support.judges.servers import chat, in_turn, openai_error
 
@@ -96,3 +96,63 @@ async def test_a_gate_that_was_never_used_does_not_pause() -> None:
 )
 def test_what_a_provider_says_of_when_to_come_again(headers: dict[str, str], seconds: float | None) -> None:
     assert retry_after(headers) == seconds
+
+
+async def occupied(places: Places, number: int, leave: asyncio.Event) -> list[asyncio.Task[None]]:
+    """So many callers, who leave their places when they are told to."""
+
+    async def call() -> None:
+        async with places.one():
+            held.append(None)
+            await leave.wait()
+
+    held: list[None] = []
+    tasks = [asyncio.create_task(call()) for _ in range(number)]
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert len(held) == min(number, int(places.allowed))
+    return tasks
+
+
+async def test_places_are_as_many_as_are_allowed_and_a_caller_who_gives_up_leaves_none_taken() -> None:
+    places, leave = Places(3), asyncio.Event()
+    tasks = await occupied(places, 5, leave)
+    tasks[3].cancel()
+    leave.set()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+    await asyncio.gather(*await occupied(places, 3, leave))
+
+
+@pytest.mark.parametrize(("share", "lowest", "highest"), [(0.0, 200, 200), (0.05, 180, 200), (0.5, 1, 30), (1.0, 1, 1)])
+async def test_refusals_lower_the_number_in_proportion_and_answers_raise_it(
+    share: float, lowest: int, highest: int
+) -> None:
+    """Each refusal is of a call that began after the last one, so nothing but their share decides."""
+    places, refused = Places(200), 0.0
+    for _ in range(4000):
+        refused += share
+        if refused >= 1:
+            refused -= 1
+            places.refused(began=float("inf"))
+        else:
+            places.answered()
+
+    assert lowest <= places.allowed <= highest
+
+
+async def test_calls_of_one_moment_that_are_all_refused_halve_the_number_once() -> None:
+    places = Places(100)
+    places.refused(began=asyncio.get_running_loop().time())
+    for _ in range(99):
+        places.refused(began=0.0)
+
+    assert places.allowed == 50
+
+
+async def test_waiting_for_a_turn_takes_nobody_s_patience(tmp_path: Path) -> None:
+    limits = "requests_per_minute = 120\npatience_seconds = 0.4\nconcurrency = 2"
+    async with site(tmp_path, in_turn(chat()), limits=limits) as at:
+        verdicts = await asyncio.gather(*(at.ask() for _ in range(4)))
+
+    assert len(verdicts) == 4

@@ -115,3 +115,16 @@ def test_what_is_built_in_names_each_model_once_and_no_price_is_free():
     models = built_in().models
     assert len({(one.provider, one.id) for one in models}) == len(models)
     assert all(one.price.input > 0 and one.price.output > 0 for one in models if one.price)
+
+
+def test_the_environment_sets_how_many_calls_are_made_at_the_same_time(tmp_path: Path) -> None:
+    file = tmp_path / "models.toml"
+    file.write_text("[limits.openai]\nconcurrency = 3\nattempts = 2\n")
+    own = users_own({"ENG5_MODELS_FILE": str(file), "ENG5_JUDGE_CONCURRENCY": "200"})
+    assert (own.limits_of(Provider.OPENAI).concurrency, own.limits_of(Provider.OPENAI).attempts) == (200, 2)
+    assert own.before(built_in()).limits_of(Provider.ANTHROPIC).concurrency == 200
+    assert users_own({"ENG5_MODELS_FILE": str(file)}).limits_of(Provider.OPENAI).concurrency == 3
+    assert Limits().concurrency == 64
+    for wrong in ("0", "-1", "many", "2001", "1.5"):
+        with pytest.raises(ConfigurationError, match="ENG5_JUDGE_CONCURRENCY"):
+            users_own({"ENG5_JUDGE_CONCURRENCY": wrong})

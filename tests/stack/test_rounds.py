@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from uuid import UUID
 
 import pytest
@@ -147,3 +151,71 @@ async def test_a_callback_that_cannot_be_delivered_ends_its_batch_and_not_its_re
 
     with pytest.raises(ZeroDivisionError):
         await provider.run.run((), {name: f"The text of {name}." for name in ESSAYS})
+
+
+FREE = PLAN.model_copy(update={"study_options": StudyOptions()})
+
+
+async def test_where_no_pair_depends_on_an_answer_nobody_waits_for_one():
+    """The first answer comes after the last question but one; a wave has seven pairs."""
+
+    class Withholding(Provider):
+        first: ComparisonBody | None = None
+
+        async def ask(self, body: ComparisonBody) -> None:
+            if self.first is None:
+                self.first = body
+                self.asked.append(body.correlation_id)
+                return
+            await super().ask(body)
+            if len(self.asked) == FREE.budget - 1:
+                self.run.deliver(answer(self.first))
+
+    outcome, provider = await run_with(Withholding(), plan=FREE)
+    assert len(outcome.results) == len(set(provider.asked)) == len(provider.asked) == FREE.budget
+
+
+class Late(Provider):
+    """Answers in an order that chance decides; every ninth pair fails once, every twentieth for good."""
+
+    def __init__(self, chance: random.Random) -> None:
+        super().__init__()
+        self.chance = chance
+        self.tasks: list[asyncio.Task[None]] = []
+
+    async def ask(self, body: ComparisonBody) -> None:
+        self.asked.append(body.correlation_id)
+        self.tasks.append(asyncio.create_task(self.answer(body)))
+
+    async def answer(self, body: ComparisonBody) -> None:
+        for _ in range(self.chance.randrange(60)):
+            await asyncio.sleep(0)
+        pair = sha256(f"{body.metadata['essay_a_id']}{body.metadata['essay_b_id']}".encode()).digest()[0]
+        retried = body.metadata["cj_request_type"] == "cj_retry"
+        told = message(body.correlation_id, (str(body.metadata["essay_a_id"]), str(body.metadata["essay_b_id"])))
+        if pair % 20 == 0 or (pair % 9 == 0 and not retried):
+            failed = comparison_message(UUID(BATCH_ID), 0, ("a", "b"), winner=None)["data"]
+            told["data"] |= {"winner": None, "justification": None, "error_detail": failed["error_detail"]}
+        self.run.deliver(LLMComparisonResult.model_validate(told["data"], extra="ignore"))
+
+
+async def run_with(provider: Provider, *, plan: BatchPlan, record: Record | None = None) -> tuple[Outcome, Provider]:
+    batch = Batch(number=1, request_sha256="0" * 64, plan=plan)
+    provider.run = BatchRun(batch=batch, repository=record or Record(), provider=provider)
+    async with asyncio.timeout(100):
+        outcome = await provider.run.run((), {name: f"The text of {name}." for name in ESSAYS})
+    return outcome, provider
+
+
+@pytest.mark.parametrize("options", [StudyOptions(), StudyOptions(target_se=5.0), StudyOptions(design="adaptive")])
+async def test_what_is_asked_follows_from_seed_and_answers_and_not_from_their_times(options):
+    plan = PLAN.model_copy(update={"study_options": options})
+    records = [Record(), Record()]
+    outcomes = [
+        (await run_with(Late(random.Random(seed)), plan=plan, record=record))[0] for seed, record in enumerate(records)
+    ]
+    assert records[0].asked == records[1].asked
+    assert outcomes[0].results == outcomes[1].results
+    tries = Counter((each.wave, each.place) for each in records[0].asked)
+    assert set(tries.values()) == {1, 2, 3}
+    assert len(outcomes[0].failed) == sum(number == 3 for number in tries.values())

@@ -1,4 +1,7 @@
-"""Runs one batch: wave after wave of pairs; a wave begins when all callbacks of the one before have arrived.
+"""Runs one batch as a stream of pairs. Where the choice of pairs depends on answers, a wave waits for the one before.
+
+Each attempt has its place in the stream. A pair that failed is asked again a fixed number of attempts later, or at the
+end. So the answers alone decide what is asked in which order, and not the times at which they arrive.
 
 An attempt is stored before it is made, under a correlation id that follows from the batch and the pair. So a batch that
 was interrupted, or that got a higher cost limit after it had ended at a lower one, continues with the same code: stored
@@ -9,11 +12,10 @@ provider.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import partial
-from itertools import count
 from uuid import UUID, uuid5
 
 import structlog
@@ -26,7 +28,7 @@ from eng5_runner.contracts.topics import ComparisonEnvelope, Topic
 from eng5_runner.judges.cost_bound import ATTEMPTS, call_at_most_usd, prompt_bytes
 from eng5_runner.judges.prompts import prompt_blocks, prompt_text
 from eng5_runner.measure.design.pairing import Pair
-from eng5_runner.stack.cj.clients import LLMProviderClient, NeighbourFailed
+from eng5_runner.stack.cj.clients import LLMProviderClient
 from eng5_runner.stack.cj.outcome import Outcome, beyond_hope
 from eng5_runner.stack.cj.pairing_policy import look_at, next_wave
 from eng5_runner.stack.cj.repository import Batch, BatchRepository, PairAttempt
@@ -90,7 +92,9 @@ class PromptBuilder:
 
 log = structlog.get_logger(__name__)
 
-_ASKED_AT_ONCE = 16
+_ASKED_AT_ONCE = 64
+# Attempts that may wait for their answers. Fewer at the start, so that a judge that gives no verdicts is soon noticed.
+_AHEAD_AT_FIRST, _AHEAD_LATER = 256, 1000
 # After this time without a callback the open attempts are repeated: a callback can get lost, its answer does not.
 _PATIENCE_SECONDS = 30.0
 
@@ -121,7 +125,13 @@ class BatchRun:
         self._asked: dict[tuple[int, int, int], PairAttempt] = {}
         self._results: dict[str, LLMComparisonResult] = {}
         self._open: dict[str, PairAttempt] = {}
-        self._complete = asyncio.Event()
+        # The attempts in the order of the stream from the first one on that was not yet looked at.
+        self._stream: deque[PairAttempt] = deque()
+        self._seen = self._failed = 0
+        self._wanted = batch.plan.budget
+        self._asking = asyncio.Semaphore(_ASKED_AT_ONCE)
+        self._tasks = asyncio.TaskGroup()
+        self._news = asyncio.Event()
         self._last_news = 0.0
         self._fault: Exception | None = None
 
@@ -140,14 +150,11 @@ class BatchRun:
         except Exception as error:  # one batch's boundary: its callback must not end the reader of all callbacks
             log.exception("a callback could not be delivered", batch_id=self._batch.plan.batch_id)
             self._fault = error
-            self._complete.set()
-            return
         self._last_news = asyncio.get_running_loop().time()
-        if not self._open:
-            self._complete.set()
+        self._news.set()
 
     async def run(self, earlier: Sequence[PairAttempt], texts: Mapping[str, str]) -> Outcome:
-        """Compare all pairs that have no result yet, wave by wave.
+        """Compare all pairs that have no result yet.
 
         Args:
             earlier: the stored attempts.
@@ -158,26 +165,35 @@ class BatchRun:
 
         Raises:
             NeighbourFailed: the LLM provider refused, or could not be reached.
+            LeaseLost: another worker has the batch.
             Exception: the error of a callback that could not be delivered.
         """
         self._prompts = PromptBuilder(self._batch, texts, model=self._model)
         self._recall(earlier)
-        waves: list[Sequence[Pair]] = []
+        self._last_news = asyncio.get_running_loop().time()
         looks: list[Look] = []
-        wanted = self._batch.plan.budget
+        try:
+            async with self._tasks:
+                if not await self._compare(looks) and self._spend_limit.refused is None:
+                    await self._await_open()
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None
+        return self._outcome(looks, wanted=self._wanted)
+
+    async def _compare(self, looks: list[Look]) -> bool:
+        """Compare wave after wave; false if the cost limit, or too many failures, ended that."""
+        plan, waves = self._batch.plan, list[Sequence[Pair]]()
+        depends = plan.has_target or plan.study_options.design == "adaptive"
         while pairs := await self._pairs(waves):
             waves.append(pairs)
-            if not await self._wave(len(waves) - 1, pairs):
-                break
-            failed = sum(result.winner is None for result in self._last().values())
-            if beyond_hope(failed, wanted=wanted):
-                break
+            if not await self._wave(len(waves) - 1, pairs) or (depends and not await self._to_the_end()):
+                return False
             seen = await self._look(waves)
             looks += [seen] if seen else []
             if seen and seen.verdict == PRECISE_ENOUGH and len(waves) not in self._recorded:
-                wanted = sum(map(len, waves))
-                break
-        return self._outcome(looks, wanted=wanted)
+                self._wanted = sum(map(len, waves))
+                return True
+        return await self._to_the_end()
 
     def _recall(self, earlier: Sequence[PairAttempt]) -> None:
         for each in sorted(earlier, key=lambda asked: (asked.wave, asked.place)):
@@ -212,29 +228,100 @@ class BatchRun:
         return await asyncio.to_thread(look_at, plan, results, wave=len(waves) - 1, asked=asked)
 
     async def _wave(self, number: int, pairs: Sequence[Pair]) -> bool:
-        """Compare a wave's pairs, and retry failed ones. False if the cost limit did not allow all of it."""
-        for attempt in count():
-            places = [place for place in range(len(pairs)) if self._needs(number, place, attempt=attempt)]
-            if not places:
-                return True
-            keys = [(number, place, attempt) for place in places]
-            new = [self._new(key, pairs[key[1]]) for key in keys if key not in self._asked]
-            if new:
-                await self._repository.add(self._batch.number, new)
-                self._asked.update({(each.wave, each.place, each.attempt): each for each in new})
-            await self._until_answered([self._asked[key] for key in keys])
-            if self._spend_limit.refused:
+        """Bring a wave's pairs into the stream; false if the cost limit, or too many failures, ended that."""
+        keys = [(number, place, 0) for place in range(len(pairs))]
+        await self._store([self._new(key, pairs[key[1]]) for key in keys if key not in self._asked])
+        for key in keys:
+            while len(self._stream) >= min(_AHEAD_AT_FIRST + 4 * self._seen, _AHEAD_LATER):
+                if not await self._see_next():
+                    return False
+            if not await self._admit(self._asked[key]):
                 return False
-        raise AssertionError("a pair has few attempts")
+        return True
 
-    def _needs(self, wave: int, place: int, *, attempt: int) -> bool:
-        """Whether a pair needs this attempt: the first one always, a retry after a failure that it can help against.
+    async def _to_the_end(self) -> bool:
+        """Wait for all answers; false if the cost limit, or too many failures, ended that."""
+        while self._stream:
+            if not await self._see_next():
+                return False
+        return True
 
-        An attempt that the provider's end interrupted does not count: it says nothing about the question.
+    async def _see_next(self) -> bool:
+        """Wait for the first answer that was not looked at, and ask again if that can help.
+
+        Returns:
+            False if the cost limit does not allow that, or too many pairs have failed.
         """
-        earlier = [self._asked.get((wave, place, number)) for number in range(attempt)]
-        answers = [self._results[each.correlation_id] for each in earlier if each is not None]
-        return len(answers) == attempt and may_ask(answers)
+        asked = self._stream.popleft()
+        result = await self._answer_to(asked)
+        self._seen += 1
+        earlier = (self._asked[asked.wave, asked.place, number] for number in range(asked.attempt + 1))
+        if may_ask([self._results[each.correlation_id] for each in earlier]):
+            key = (asked.wave, asked.place, asked.attempt + 1)
+            if key not in self._asked:
+                await self._store([self._new(key, Pair(first=asked.essay_a_id, second=asked.essay_b_id))])
+            return await self._admit(self._asked[key])
+        self._failed += result.winner is None
+        return not beyond_hope(self._failed, wanted=self._wanted)
+
+    async def _store(self, new: Sequence[PairAttempt]) -> None:
+        if new:
+            await self._repository.add(self._batch.number, new)
+            self._asked.update({(each.wave, each.place, each.attempt): each for each in new})
+
+    async def _admit(self, attempt: PairAttempt) -> bool:
+        """Make an attempt, unless it has its answer; false if it could exceed the cost limit."""
+        if attempt.correlation_id not in self._results:
+            most = partial(self._prompts.most, attempt)
+            while (
+                admission := await self._spend_limit.admit(attempt.correlation_id, most, patience=_PATIENCE_SECONDS)
+            ) != "ask":
+                self._check()
+                if admission == "over the limit":
+                    return False
+                self._ask_again()
+            self._open[attempt.correlation_id] = attempt
+            self._tasks.create_task(self._ask(attempt))
+        self._stream.append(attempt)
+        return True
+
+    async def _answer_to(self, asked: PairAttempt) -> LLMComparisonResult:
+        """The answer, when it has arrived."""
+        clock = asyncio.get_running_loop().time
+        while asked.correlation_id not in self._results:
+            self._check()
+            self._news.clear()
+            left = self._last_news + _PATIENCE_SECONDS - clock()
+            try:
+                async with asyncio.timeout(max(left, 0.0)):
+                    await self._news.wait()
+            except TimeoutError:
+                if self._last_news + _PATIENCE_SECONDS <= clock():
+                    self._ask_again()
+        self._check()
+        return self._results[asked.correlation_id]
+
+    async def _await_open(self) -> None:
+        """Wait for the answers that are under way: they are paid for."""
+        for asked in self._stream:
+            await self._answer_to(asked)
+
+    def _check(self) -> None:
+        if self._fault is not None:
+            raise self._fault
+
+    def _ask_again(self) -> None:
+        """Repeat the open attempts after a silence; the provider recognises them."""
+        log.warning("no answers: asking again", batch_id=self._batch.plan.batch_id, open=len(self._open))
+        self._last_news = asyncio.get_running_loop().time()
+        for attempt in self._open.values():
+            self._tasks.create_task(self._ask(attempt))
+
+    async def _ask(self, attempt: PairAttempt) -> None:
+        async with self._asking:
+            if attempt.correlation_id in self._open:
+                repeat = self._repeat[attempt.wave, attempt.place]
+                await self._provider.ask(self._prompts.body(attempt, repeat=repeat))
 
     def _new(self, key: tuple[int, int, int], pair: Pair) -> PairAttempt:
         wave, place, attempt = key
@@ -246,58 +333,6 @@ class BatchRun:
             essay_b_id=pair.second,
             correlation_id=str(uuid5(UUID(self._batch.plan.batch_id), f"{wave}/{place}/{attempt}")),
         )
-
-    async def _until_answered(self, asked: Sequence[PairAttempt]) -> None:
-        """Make these attempts until all have a result, or until the next call could exceed the cost limit."""
-        while missing := [each for each in asked if each.correlation_id not in self._results]:
-            self._open = {each.correlation_id: each for each in missing}
-            self._complete.clear()
-            self._last_news = asyncio.get_running_loop().time()
-            await self._ask(missing)
-            if self._spend_limit.refused and self._fault is None:
-                return
-            await self._complete_or_quiet()
-            if self._fault is not None:
-                raise self._fault
-            if self._open:
-                log.warning("no answers: asking again", batch_id=self._batch.plan.batch_id, open=len(self._open))
-
-    async def _ask(self, asked: Sequence[PairAttempt]) -> None:
-        queue, turn = iter(asked), asyncio.Lock()
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                for _ in range(min(_ASKED_AT_ONCE, len(asked))):
-                    tasks.create_task(self._ask_each(queue, turn))
-        except* NeighbourFailed as group:
-            raise NeighbourFailed(str(group.exceptions[0])) from group
-
-    async def _ask_each(self, queue: Iterator[PairAttempt], turn: asyncio.Lock) -> None:
-        """Make the attempts of a shared queue in its order, as far as the cost limit allows."""
-        while True:
-            async with turn:
-                attempt = next((waiting for waiting in queue if waiting.correlation_id not in self._results), None)
-                if attempt is None:
-                    return
-                most = partial(self._prompts.most, attempt)
-                admission = await self._spend_limit.admit(attempt.correlation_id, most, patience=_PATIENCE_SECONDS)
-                if admission != "ask":
-                    for _ in queue:  # the other tasks find an empty queue
-                        pass
-                    return
-            repeat = self._repeat[attempt.wave, attempt.place]
-            await self._provider.ask(self._prompts.body(attempt, repeat=repeat))
-
-    async def _complete_or_quiet(self) -> None:
-        clock = asyncio.get_running_loop().time
-        while self._open and self._fault is None:
-            left = self._last_news + _PATIENCE_SECONDS - clock()
-            if left <= 0:
-                return
-            try:
-                async with asyncio.timeout(left):
-                    await self._complete.wait()
-            except TimeoutError:
-                continue
 
     def _last(self) -> dict[tuple[int, int], LLMComparisonResult]:
         """Each pair's last result, by wave and place."""

@@ -148,6 +148,7 @@ class JudgeEntry:
         pauses: seconds until its provider is called again, after too many failures; 0 if it can be called now.
         trouble: that its provider gives no answer at the moment; None if it does.
         system: the exact system prompt of a question; None without one.
+        concurrency: questions that its provider takes at the same time.
     """
 
     model: ModelEntry
@@ -155,6 +156,7 @@ class JudgeEntry:
     pauses: Callable[[], float] = _never_pauses
     trouble: Callable[[], ProviderTrouble | None] = _no_trouble
     system: Callable[[Question], str | None] = _no_system_prompt
+    concurrency: int = 16
 
 
 def offline_baseline() -> JudgeEntry:

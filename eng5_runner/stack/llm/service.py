@@ -3,9 +3,9 @@
 A result is stored before it is published, so that nothing is judged, and paid for, twice. After a second request with
 the same correlation id and prompt, the stored result is published again.
 
-Several processes can share one database. Each takes up to `workers` comparisons at a time under leases that it renews,
-so only one process judges a comparison. When a process dies, another one takes its comparisons after
-the lease, and may judge them a second time; only the first stored result is published.
+Several processes can share one database. Each takes as many comparisons at a time as the providers allow,
+under leases that it renews, so only one process judges a comparison. When a process dies, another one takes its
+comparisons after the lease. A language model is then not asked again here, as it may be paid: the client decides.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ log = structlog.get_logger(__name__)
 
 PATH = "/api/v1"
 _LARGEST_BODY = 20 * 1024 * 1024
-_WORKERS = 16
+# A short wait for more comparisons to end, so that new ones are taken in groups: a transaction for each costs more.
+_TAKE_TOGETHER_SECONDS = 0.01
 _QUEUE_LENGTH = 1000
 _RETRY_AFTER_SECONDS = 1
 _LOOK_EVERY_SECONDS = 0.5
@@ -66,7 +67,7 @@ class LLMProvider:
         store: Store,
         publisher: Publisher,
         judges: Sequence[JudgeEntry],
-        workers: int = _WORKERS,
+        workers: int | None = None,
         queue_length: int = _QUEUE_LENGTH,
     ) -> None:
         """Set the service up.
@@ -75,13 +76,14 @@ class LLMProvider:
             store: the database of the queue.
             publisher: of the results.
             judges: the judges; the first of a provider is its default model.
-            workers: comparisons that are judged at the same time.
+            workers: comparisons that are judged at the same time; None for as many as the providers take.
             queue_length: comparisons that may wait; more are refused with 503.
         """
         self._queue = QueueRepository(store, length=queue_length)
         self._publisher = publisher
         self._judges = tuple(judges)
-        self._workers = workers
+        places = {entry.model.provider: entry.concurrency for entry in judges}
+        self._workers = workers or sum(places.values())
         self._leased: set[str] = set()
         self._woken = asyncio.Event()
         self._closing = False
@@ -181,6 +183,8 @@ class LLMProvider:
         """Take waiting comparisons as workers become free; look regularly for those that other processes left."""
         while not self._closing:
             self._woken.clear()
+            if self._leased:
+                await asyncio.sleep(_TAKE_TOGETHER_SECONDS)
             places = self._workers - len(self._leased)
             taken = await self._queue.take(places, leased=tuple(self._leased)) if places else []
             for entry in taken:

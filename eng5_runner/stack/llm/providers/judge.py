@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
+import random
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -73,6 +74,7 @@ class ModelJudge:
             pauses=self._rate_limiter.pauses,
             trouble=self._rate_limiter.trouble,
             system=lambda question: self._call(question).system,
+            concurrency=self._rate_limiter.limits.concurrency,
         )
 
     async def __call__(self, question: Question) -> Verdict:
@@ -149,11 +151,11 @@ class ModelJudge:
             return await self._negotiated(call)
 
         try:
-            async with asyncio.timeout(limits.patience_seconds):
+            async with asyncio.timeout(limits.patience_seconds) as patience:
                 async for attempt in attempts:
                     with attempt:
                         sent = False
-                        return await self._rate_limiter.through(ask, tokens=tokens)
+                        return await self._rate_limiter.through(ask, tokens=tokens, patience=patience)
         except AttemptFailed as failed:
             spent = Spent(cost=None) if failed.retry is Retry.CLIENT else None
             is_final = failed.retry is Retry.NEVER
@@ -225,7 +227,8 @@ def _wait(error: Exception) -> bool | float:
     """Whether to try again; the seconds to wait, if the provider gives them."""
     if not isinstance(error, AttemptFailed) or error.retry is not Retry.HERE:
         return False
-    return True if error.wait is None else error.wait
+    # Calls that were refused in one instant do not come again in one instant.
+    return True if error.wait is None else error.wait * (1 + random.random() / 4)  # noqa: S311 - no secret
 
 
 def _recording(verdict: Verdict, question: Question, *, model: Model) -> Recording:

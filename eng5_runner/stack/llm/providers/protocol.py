@@ -138,6 +138,11 @@ class AttemptFailed(Exception):
         self.unhealthy = unhealthy
         self.is_rejection = is_rejection
 
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the provider refused the call because there are too many."""
+        return self.error_code == "LLM_PROVIDER_RATE_LIMIT"
+
 
 class ProviderClient(Protocol):
     """What a judge needs of a provider's client."""

@@ -1,10 +1,17 @@
-"""The rate limiter of a provider: concurrency, requests and tokens a minute, and a pause after repeated failures."""
+"""The rate limiter of a provider: concurrency, requests and tokens a minute, and a pause after repeated failures.
+
+The number of calls at the same time adapts. It begins at the limit. Each refusal (429) lowers it by two calls, each
+answer raises it by a fifth of a call, so it stays at the limit while less than one call in ten is refused, and falls to
+what the provider takes where more are. Within the time of one call it falls to half at most. A refused call waits by
+itself, outside its place; the others go on.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 import structlog
 
@@ -18,6 +25,7 @@ _SECONDS = 60.0
 # Silence that is worth saying: after a failure, and without one, as a model may think for long.
 _TROUBLE_SECONDS, _SILENCE_SECONDS = 10.0, 30.0
 _NO_ANSWER_YET = "no answer yet"
+_RAISED_BY_ANSWER, _LOWERED_BY_REFUSAL = 0.2, 2.0
 
 
 class Meter:
@@ -27,14 +35,16 @@ class Meter:
         self._rate = per_minute / _SECONDS if per_minute else None
         self._debt = 0.0
         self._since: float | None = None
+        self._turn = asyncio.Lock()
 
     async def take(self, amount: float) -> None:
-        """Wait until the debt is paid, then add `amount` to it."""
+        """Wait until the debt is paid, then add `amount` to it. Callers are served in their order."""
         if self._rate is None:
             return
-        while (debt := self._now()) > 0:  # noqa: ASYNC110 - time pays the debt, there is no event to wait for
-            await asyncio.sleep(debt / self._rate)
-        self._debt += amount
+        async with self._turn:
+            while (debt := self._now()) > 0:  # noqa: ASYNC110 - time pays the debt, there is no event to wait for
+                await asyncio.sleep(debt / self._rate)
+            self._debt += amount
 
     def correct(self, difference: float) -> None:
         """Add the difference between the real amount and the amount that was taken."""
@@ -49,18 +59,76 @@ class Meter:
         return self._debt
 
 
+class Places:
+    """Places for calls at the same time, as many as the provider takes.
+
+    Attributes:
+        allowed: how many; a fraction counts when it is whole.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.allowed = float(most)
+        self._most = most
+        self._taken = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        # Calls that began before that time were admitted by the higher number: they lower it to the floor at most.
+        self._lowered_at = 0.0
+        self._floor = 1.0
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[float]:
+        """A place, in the order of the callers; gives the time at which it was free."""
+        if self._waiting or self._taken >= int(self.allowed):
+            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(turn)
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if turn.done() and not turn.cancelled():
+                    self._free()
+                raise
+        else:
+            self._taken += 1
+        try:
+            yield asyncio.get_running_loop().time()
+        finally:
+            self._free()
+
+    def answered(self) -> None:
+        """Raise the number after an answer."""
+        self.allowed = min(self.allowed + _RAISED_BY_ANSWER, float(self._most))
+        self._admit()
+
+    def refused(self, *, began: float) -> None:
+        """Lower the number after a refusal of a call that began at that time."""
+        if began >= self._lowered_at:
+            self._lowered_at = asyncio.get_running_loop().time()
+            self._floor = max(self.allowed / 2, 1.0)
+        self.allowed = max(self.allowed - _LOWERED_BY_REFUSAL, self._floor)
+
+    def _free(self) -> None:
+        self._taken -= 1
+        self._admit()
+
+    def _admit(self) -> None:
+        while self._waiting and self._taken < int(self.allowed):
+            turn = self._waiting.popleft()
+            if not turn.done():
+                self._taken += 1
+                turn.set_result(None)
+
+
 class RateLimiter:
     """All calls to one provider go through its rate limiter."""
 
     def __init__(self, limits: Limits, *, provider: str) -> None:
         self.limits = limits
         self._provider = provider
-        self._slots = asyncio.Semaphore(limits.concurrency)
+        self._places = Places(limits.concurrency)
         self._requests = Meter(limits.requests_per_minute)
         self._tokens = Meter(limits.tokens_per_minute)
         self._failures = 0
         self._paused_until = 0.0
-        self._busy_until = 0.0
         self._probe = asyncio.Lock()
         self._under_way = 0
         self._last_answer = 0.0
@@ -82,30 +150,37 @@ class RateLimiter:
     def _is_unhealthy(self) -> bool:
         return self._failures >= self.limits.failures_in_a_row
 
-    async def through(self, ask: Callable[[], Awaitable[Reply]], *, tokens: int) -> Reply:
+    async def through(
+        self, ask: Callable[[], Awaitable[Reply]], *, tokens: int, patience: asyncio.Timeout | None = None
+    ) -> Reply:
         """Make one attempt as soon as the limits allow it.
 
         Args:
             ask: makes the attempt.
             tokens: that the attempt is expected to use.
+            patience: the caller's time limit. It does not run while the call waits for its turn.
 
         Raises:
             AttemptFailed: there is no answer, or not in time.
         """
-        async with self._counted(), self._slots, self._passing():
-            await self._not_before(self._busy_until)
-            await self._requests.take(1)
-            await self._tokens.take(tokens)
+        async with AsyncExitStack() as held:
+            await held.enter_async_context(self._counted())
+            with _unhurried(patience):
+                began = await held.enter_async_context(self._places.one())
+            await held.enter_async_context(self._passing())
+            with _unhurried(patience):
+                await self._requests.take(1)
+                await self._tokens.take(tokens)
             try:
                 async with asyncio.timeout(self.limits.timeout_seconds):
                     reply = await ask()
             except TimeoutError:
-                failed = too_slow()
-                self._note(failed)
-                raise failed from None
+                self._failed()
+                raise too_slow() from None
             except AttemptFailed as failed:
-                self._note(failed)
+                self._note(failed, began=began)
                 raise
+        self._places.answered()
         if reply.end is End.UNREADABLE:
             self._failed()
         else:
@@ -116,10 +191,9 @@ class RateLimiter:
             self._tokens.correct(reply.usage.prompt + reply.usage.completion - tokens)
         return reply
 
-    def _note(self, failed: AttemptFailed) -> None:
-        now = asyncio.get_running_loop().time()
-        if failed.wait is not None:  # the provider is busy, so all calls wait
-            self._busy_until = max(self._busy_until, now + failed.wait)
+    def _note(self, failed: AttemptFailed, *, began: float) -> None:
+        if failed.is_refusal:
+            self._places.refused(began=began)
         self._reason = failed.message
         if failed.unhealthy:
             self._failed()
@@ -163,3 +237,19 @@ class RateLimiter:
         left = moment - asyncio.get_running_loop().time()
         if left > 0:
             await asyncio.sleep(left)
+
+
+@contextmanager
+def _unhurried(patience: asyncio.Timeout | None) -> Iterator[None]:
+    """Stop a time limit while the context lasts."""
+    end = patience.when() if patience else None
+    if patience is None or end is None:
+        yield
+        return
+    left = end - asyncio.get_running_loop().time()
+    patience.reschedule(None)
+    try:
+        yield
+    finally:
+        if not patience.expired():
+            patience.reschedule(asyncio.get_running_loop().time() + left)
