@@ -15,12 +15,11 @@ FROM ${BASE_IMAGE} AS builder
 WORKDIR /build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 RUN python3 -m venv tools
-COPY requirements-image.lock ./
+COPY requirements.lock ./
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
     --mount=type=secret,id=ca.pem,target=/run/secrets/ca.pem \
     if [ -s /run/secrets/ca.pem ]; then export PIP_CERT=/run/secrets/ca.pem; fi; \
-    tools/bin/pip download --quiet --require-hashes --no-deps --only-binary :all: --dest wheels \
-        -r requirements-image.lock
+    tools/bin/pip download --quiet --require-hashes --no-deps --only-binary :all: --dest wheels -r requirements.lock
 
 # From here on no index is asked. The build's own tools stay in this stage: the environment that leaves it holds what the
 # project's metadata asks for at run time, and nothing else, not even pip.
@@ -30,8 +29,7 @@ COPY schemas schemas
 COPY eng5_runner eng5_runner
 RUN tools/bin/pip wheel --quiet --no-index --no-deps --no-build-isolation --wheel-dir wheels . \
     && python3 -m venv --without-pip /opt/eng5-runner \
-    && tools/bin/pip --python /opt/eng5-runner/bin/python install --quiet --no-index --find-links wheels \
-        "eng5-runner[judges-openai,judges-anthropic]"
+    && tools/bin/pip --python /opt/eng5-runner/bin/python install --quiet --no-index --find-links wheels eng5-runner
 
 # ---- what runs ---------------------------------------------------------------------------------------------------
 FROM ${BASE_IMAGE} AS runtime

@@ -113,8 +113,6 @@ lock:
 	$(LOCK) --group installer --output-file requirements-pip.lock
 	$(LOCK) pyproject.toml --group build --output-file requirements.lock
 	$(LOCK) pyproject.toml --group build --group dev --constraints requirements.lock --output-file requirements-dev.lock
-	$(LOCK) pyproject.toml --group build --extra judges-openai --extra judges-anthropic \
-	  --constraints requirements-dev.lock --output-file requirements-image.lock
 
 clean:
 	rm -rf $(VENV) .venv-3.* runs .coverage mutants .pytest_cache .mypy_cache .ruff_cache .hypothesis

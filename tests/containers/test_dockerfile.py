@@ -45,7 +45,7 @@ def test_what_is_installed_is_locked_and_checked() -> None:
         if name == "RUN" and re.search(r"pip\s.*\b(install|download|wheel)\b", rest) and "--no-index" not in rest
     ]
     assert len(asks_outside) == 1
-    for option in ("--require-hashes", "--no-deps", "-r requirements-image.lock"):
+    for option in ("--require-hashes", "--no-deps", "-r requirements.lock"):
         assert option in asks_outside[0]
 
 

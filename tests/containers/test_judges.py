@@ -18,8 +18,7 @@ from eng5_runner.contracts.topics import Topic
 from eng5_runner.errors import ConfigurationError
 from eng5_runner.judges.credentials import PLACES, PLAIN_HTTP
 from eng5_runner.judges.manifest import USERS_FILE
-from tests.support.compose import OWN_STACK, ROOT, RUNNER, by_default, mounts, ours, read
-from tests.support.dockerfile import instructions
+from tests.support.compose import OWN_STACK, RUNNER, by_default, mounts, ours, read
 from tests.support.kafka.cluster import free_ports
 from tests.support.kafka.mock_cluster import MockCluster
 from tests.support.kafka.services import serving
@@ -70,31 +69,6 @@ def test_metrics_of_the_runner_are_served_to_the_network() -> None:
     environment = ours()[RUNNER]["environment"]
     assert environment["ENG5_METRICS_HOST"] == "0.0.0.0"
     assert environment["ENG5_METRICS_PORT"] is None
-
-
-# ---- the image ------------------------------------------------------------------------------------------------------
-
-
-def pins(lock: str) -> dict[str, str]:
-    return dict(re.findall(r"^([a-z0-9._-]+)==([^ ;\\]+)", (ROOT / lock).read_text(), re.MULTILINE))
-
-
-def test_the_image_has_the_client_libraries_in_the_locked_versions() -> None:
-    image, without, tested = (pins(f"requirements{name}.lock") for name in ("-image", "", "-dev"))
-    assert without.items() <= image.items(), "run make lock"
-    assert {place.library for place in PLACES.values()} <= image.keys()
-    assert image.items() <= tested.items(), "what is tested is what the image has"
-    steps = " ".join(rest for name, rest in instructions() if name == "RUN")
-    assert "-r requirements-image.lock" in steps
-    for extra in {place.extra for place in PLACES.values()}:
-        assert extra in steps
-
-
-def test_the_lock_of_the_image_has_hashes_and_names_no_index() -> None:
-    text = (ROOT / "requirements-image.lock").read_text()
-    assert "://" not in text and "index" not in text
-    blocks = re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE)[1:]
-    assert blocks and all("--hash=sha256:" in block for block in blocks)
 
 
 # ---- the service ----------------------------------------------------------------------------------------------------

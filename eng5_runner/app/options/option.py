@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import Field, dataclass, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, get_args, get_origin
+from types import NoneType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
 from annotated_types import Ge, Gt, Le, Lt
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 RUN, STUDY, DESIGN, JUDGE = "Run", "Study", "Design and budget", "Judge"
 SERVICES, KAFKA, OUTPUT = "Services", "Kafka security", "Output"
@@ -136,3 +140,19 @@ def _bound(bound: Bound) -> str:
             return f"at most {bound.le}"
         case Lt():
             return f"below {bound.lt}"
+
+
+def rows_of(settings: type[DataclassInstance]) -> Iterator[Setting]:
+    """The rows of the table, from the fields of the class that holds the settings."""
+    hints = get_type_hints(settings, include_extras=True)
+    return (_setting_of(field, hints[field.name]) for field in fields(settings))
+
+
+def _setting_of(field: Field[Any], hint: object) -> Setting:
+    """The row of a field: `Annotated[type, bounds…, Option]`, or with `None` beside the bounded type."""
+    kind, *bounds, option = get_args(hint)
+    if NoneType in get_args(kind):
+        kind = next(part for part in get_args(kind) if part is not NoneType)
+        if get_origin(kind) is Annotated:
+            kind, *bounds = get_args(kind)
+    return Setting(name=field.name, kind=kind, bounds=tuple(bounds), default=field.default, option=option)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import Field, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType, NoneType
-from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin, get_type_hints
+from types import MappingProxyType
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
 from annotated_types import Ge, Gt, Le, Lt
 
 from eng5_runner.app.addresses import AN_ADDRESS, LOOPBACK, check_address
-from eng5_runner.app.options.option import DESIGN, JUDGE, KAFKA, OUTPUT, RUN, SERVICES, STUDY, Option, Setting
+from eng5_runner.app.options.option import DESIGN, JUDGE, KAFKA, OUTPUT, RUN, SERVICES, STUDY, Option, Setting, rows_of
 from eng5_runner.contracts.choices import (
     CostLimit,
     CourseCode,
@@ -484,22 +484,7 @@ class Settings:
     yes: Annotated[bool, Option("Agree beforehand that money may be spent.", RUN, common=True)] = False
 
 
-def _rows() -> Iterator[Setting]:
-    hints = get_type_hints(Settings, include_extras=True)
-    return (_setting(field, hints[field.name]) for field in fields(Settings))
-
-
-def _setting(field: Field[Any], hint: object) -> Setting:
-    """The row of a field: `Annotated[type, bounds…, Option]`, or with `None` beside the bounded type."""
-    kind, *bounds, option = get_args(hint)
-    if NoneType in get_args(kind):
-        kind = next(part for part in get_args(kind) if part is not NoneType)
-        if get_origin(kind) is Annotated:
-            kind, *bounds = get_args(kind)
-    return Setting(name=field.name, kind=kind, bounds=tuple(bounds), default=field.default, option=option)
-
-
-SETTINGS = tuple(_rows())
+SETTINGS = tuple(rows_of(Settings))
 # Where the settings file is. It is read before the other settings, so it is none of them.
 CONFIG = Setting(
     name="config",
