@@ -242,7 +242,8 @@ class RunStatus:
         run: its id.
         sessions: the number of times that somebody worked on it.
         texts_stored: the number of texts that the Content Service holds.
-        comparisons_asked: the number of comparisons that the run asks for; None before it is fixed, and in old runs.
+        comparisons_asked: the number of comparisons that the run asks for; where that is not on record yet, or was not
+            by an older version, the number that it is made for.
         comparisons_missing: how many of them have not come back; None before the request is sent, and in old runs.
         requests: the number of requests that were made.
         cost_usd: spent so far.
@@ -254,7 +255,6 @@ class RunStatus:
         uploads_left: the number of texts to store.
         next: the step that is due; None if the session has ended.
         is_running: whether a process works on it now.
-        comparisons_wanted: the number of comparisons that the run is made for.
         comparisons_per_second: in the last session; None before its second comparison.
         seconds_left: until all comparisons are there, at this rate; None where no process works on it, or no rate is
             known.
@@ -269,7 +269,7 @@ class RunStatus:
     reasons: tuple[str, ...]
     sessions: int
     texts_stored: int
-    comparisons_asked: int | None
+    comparisons_asked: int
     comparisons_judged: int
     comparisons_failed: int
     comparisons_missing: int | None
@@ -283,7 +283,6 @@ class RunStatus:
     uploads_left: int
     next: str | None
     is_running: bool
-    comparisons_wanted: int
     comparisons_per_second: float | None
     seconds_left: float | None
     silent_seconds: float
@@ -304,7 +303,8 @@ def describe_status(saved: SavedRun, run_directory: Path) -> RunStatus:
     spec, closed = state.spec, state.closed
     wanted, _ = comparisons_wanted(spec.budget, essays=len(saved.inputs.students) + len(saved.inputs.anchors))
     rate, is_running = comparisons_per_second(saved.events), is_held(run_directory)
-    left = max(wanted - state.judged - state.unjudged, 0)
+    asked = wanted if state.asked is None else state.asked
+    left = max(asked - state.judged - state.unjudged, 0)
     now = SystemClock().now()
     return RunStatus(
         run=str(spec.run_id),
@@ -315,7 +315,7 @@ def describe_status(saved: SavedRun, run_directory: Path) -> RunStatus:
         reasons=closed.reasons if closed else (),
         sessions=state.sessions,
         texts_stored=len(state.storage_ids),
-        comparisons_asked=state.asked,
+        comparisons_asked=asked,
         comparisons_judged=state.judged,
         comparisons_failed=state.unjudged,
         comparisons_missing=state.missing,
@@ -329,7 +329,6 @@ def describe_status(saved: SavedRun, run_directory: Path) -> RunStatus:
         uploads_left=len(missing_uploads(state, saved.inputs)),
         next=next_step(state, saved.inputs),
         is_running=is_running,
-        comparisons_wanted=wanted,
         comparisons_per_second=rate and round(rate, 3),
         seconds_left=round(left / rate, 1) if is_running and rate else None,
         silent_seconds=round((now - (state.last_at or now)).total_seconds(), 1),

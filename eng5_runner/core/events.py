@@ -8,6 +8,7 @@ ledger always gives the same bytes.
 from __future__ import annotations
 
 import base64
+import operator
 from datetime import datetime
 from typing import Annotated, Literal, TypeAlias, TypeVar
 from uuid import UUID
@@ -108,6 +109,7 @@ class PreflightPassed(LedgerEvent):
         call_at_most_usd: the most that one call of the judge can cost, in a run with a cost limit. It counts where a
             message does not say in a credible way what a call cost.
         judge_check: the answer that the judge's provider was asked for, if it was asked.
+        expects_result: whether the service will send a result; the field's service sends none on the national scale.
     """
 
     type: Literal["PreflightPassed"] = "PreflightPassed"
@@ -117,6 +119,7 @@ class PreflightPassed(LedgerEvent):
     comparison_at_most_usd: float | None = None
     call_at_most_usd: Annotated[float | None, Field(exclude_if=lambda usd: usd is None)] = None
     judge_check: Annotated[JudgeCheck | None, Field(exclude_if=lambda check: check is None)] = None
+    expects_result: Annotated[bool, Field(exclude_if=operator.truth)] = True
 
 
 class EssayUploaded(LedgerEvent):

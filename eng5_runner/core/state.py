@@ -161,6 +161,11 @@ class RunState:
         return max(self.asked - self.judged - self.unjudged, 0)
 
     @property
+    def expects_result(self) -> bool:
+        """Whether the service sends a result after its completion, as far as preflight knew."""
+        return self.preflight is None or self.preflight.expects_result
+
+    @property
     def failure(self) -> str | None:
         """The reason with which the service failed the present request, or None."""
         return self.request.failure if self.request else None

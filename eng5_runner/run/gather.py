@@ -75,7 +75,8 @@ def _is_answered(state: RunState) -> bool:
     request = state.request
     if request is None:
         return False
-    return request.failure is not None or (request.is_over and (request.has_result or result_overdue))
+    has_ending = request.has_result or result_overdue or not state.expects_result
+    return request.failure is not None or (request.is_over and has_ending)
 
 
 async def _current_ends(broker: Broker) -> dict[tuple[str, int], int] | None:
@@ -218,7 +219,7 @@ class Wait:
         if waited >= self._timeouts.idle:
             return DeadlineReached(at=self._clock.now(), kind="idle", waited=waited)
         is_recorded = any(deadline.kind == "result" for deadline in state.deadlines)
-        if self._completed_at is None or request.has_result or is_recorded:
+        if self._completed_at is None or request.has_result or is_recorded or not state.expects_result:
             return None
         waited = now - self._completed_at
         if waited >= self._timeouts.result:

@@ -142,6 +142,7 @@ class Findings:
         remedies: what to do about a warning, by its text.
         rows: the anchors that the CJ service has.
         comparison_at_most_usd: only if the CJ service does not keep the cost limit.
+        expects_result: whether the CJ service will send a result.
         judge_check: the answer that the judge's provider was asked for, if it was asked.
         call_at_most_usd: the most that one call of the judge can cost, if it was looked up.
     """
@@ -151,6 +152,7 @@ class Findings:
     remedies: dict[str, str] = field(default_factory=dict)
     rows: list[AnchorRow] = field(default_factory=list)
     comparison_at_most_usd: float | None = None
+    expects_result: bool = True
     judge_check: JudgeCheck | None = None
     call_at_most_usd: float | None = None
 

@@ -146,7 +146,7 @@ def test_status_tells_where_an_open_run_stands(study: Path, tmp_path: Path) -> N
     assert told.code == 0, told.err
     facts = json.loads(told.out)
     assert facts["stage"] == "gathering" and facts["comparisons_judged"] >= 10 and facts["next"] == "gather"
-    assert facts["is_running"] and facts["comparisons_wanted"] == 4000 and facts["seconds_left"] > 0
+    assert facts["is_running"] and facts["comparisons_asked"] == 4000 and facts["seconds_left"] > 0
     running = in_words.err.splitlines()[1]
     assert re.fullmatch(
         r"running, waiting for comparisons: \d+ of 4000 comparisons judged, .+ a (second|minute), about .+ left.*",

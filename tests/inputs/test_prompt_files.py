@@ -26,6 +26,7 @@ INPUTS, _ = make_inputs()
         ("judge.DOCX", doc.docx(doc.paragraph(doc.run("You judge.")))),
         ("judge.pdf", doc.pdf("You judge.")),
     ],
+    ids=["a mark", "another ending", "UTF-16", "docx", "PDF"],
 )
 def test_any_format_gives_its_text(name: str, content: bytes, tmp_path: Path) -> None:
     path = tmp_path / name
@@ -48,7 +49,11 @@ def test_the_stated_encoding_of_the_study_holds(tmp_path: Path) -> None:
     assert f"--rubric {path}" in refused.value.message and "cp1252" in refused.value.remedy
 
 
-@pytest.mark.parametrize("content", [b"", b" \n", b"\xef\xbb\xbf\n", doc.docx(doc.paragraph())])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b" \n", b"\xef\xbb\xbf\n", doc.docx(doc.paragraph())],
+    ids=["nothing", "spaces", "a mark", "docx"],
+)
 def test_an_empty_file_is_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / ("judge.docx" if content.startswith(b"PK") else "judge.txt")
     path.write_bytes(content)

@@ -139,7 +139,7 @@ def test_other_batches_messages_are_silence(tmp_path):
 
 
 def test_the_result_deadline_follows_a_completion_without_result(tmp_path):
-    """As on the national scale; the estimates are our own, marked partial."""
+    """The estimates are our own, marked partial."""
     world = World()
     world.cj.script = lambda run_id, essays: whole_story(run_id, essays)[:-1]
     run = Run(tmp_path / "run", world)

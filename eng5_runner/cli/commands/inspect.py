@@ -84,9 +84,13 @@ def show_status(run_directory: Path, *, json_lines: bool) -> int:
 def status_sentences(status: inspect.RunStatus) -> Iterator[str]:
     """Where a run stands, in words."""
     yield f"{status.label}: {status.mode}, run {status.run}"
-    judged = f"{status.comparisons_judged} of {status.comparisons_wanted} comparisons judged"
+    judged = f"{status.comparisons_judged} of {status.comparisons_asked} comparisons judged"
     failed = f", {status.comparisons_failed} failed" if status.comparisons_failed else ""
-    yield f"{_at_work(status)}: {judged}{failed}{_pace(status)}"
+    is_open = status.outcome == "open"
+    missing = "" if is_open or not status.comparisons_missing else f", {status.comparisons_missing} missing"
+    yield f"{_at_work(status)}: {judged}{failed}{missing}{_pace(status)}"
+    if status.requests > 1:
+        yield f"{status.requests} requests were made"
     yield from (f"  {reason}" for reason in status.reasons)
     if status.uploads_left:
         yield f"{status.texts_stored} texts stored, {status.uploads_left} to store"

@@ -55,10 +55,12 @@ async def ask_assignment(
     findings.checks.append(f"assignment {assignment} is known with {len(findings.rows)} anchors, all among ours")
     stored = await _prompt_on_record(instructions, assignment=assignment, cj=cj, content=content)
     _compare_prompts(findings, stored=stored, inputs=inputs)
-    if inputs.grade_scale == "eng5_np_national_9_step":
+    if inputs.grade_scale == "eng5_np_national_9_step" and not await cj.supported_options():
+        # The field's service, which supports no option of ours, fails there after its completion.
+        findings.expects_result = False
         findings.warn(
             "the present CJ service sends no result for the national scale",
-            remedy="Nothing to do: the runner computes the estimates itself.",
+            remedy="Nothing to do: the run does not wait for it, and the runner computes the estimates itself.",
         )
     return findings
 

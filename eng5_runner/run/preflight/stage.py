@@ -78,6 +78,7 @@ async def preflight(
         total.checks += findings.checks
         total.warnings += [_with_remedy(text, findings.remedies) for text in findings.warnings]
         total.rows += findings.rows
+        total.expects_result &= findings.expects_result
         total.judge_check = total.judge_check or findings.judge_check
         total.comparison_at_most_usd = total.comparison_at_most_usd or findings.comparison_at_most_usd
         total.call_at_most_usd = total.call_at_most_usd or findings.call_at_most_usd
@@ -90,6 +91,7 @@ async def preflight(
             comparison_at_most_usd=total.comparison_at_most_usd,
             call_at_most_usd=total.call_at_most_usd,
             judge_check=total.judge_check,
+            expects_result=total.expects_result,
         )
     ]
 
