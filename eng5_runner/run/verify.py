@@ -25,6 +25,12 @@ from eng5_runner.run.hydrate import (
 )
 
 _REPORTS = frozenset({REPORT_NAME, ANCHOR_REPORT_NAME})
+# Estimates, which a later version may compute by a better method, and the checksum over them; all else is a record.
+_ESTIMATES = frozenset(
+    {"bt_summary", "bt_model", "grade_projections", "grade_model", "anchor_alignment", "judge_quality"}
+    | {"comparison_with_service", "validation"}
+)
+_TABLES_OF_ESTIMATES = frozenset({"tables/essays.csv", "tables/anchors.csv", "tables/service.csv"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +44,8 @@ class Verified:
         disagreements: where the CJ service's figures differ from the runner's by more than their precision. They are no
             doubt about the run: it states both.
         agreement: which of them agree; None where there is nothing to compare or something differs.
-        older_reports: reports with the words of the version that made the run. The manifest proves their bytes, and
-            their figures are those of the artefact.
+        older_reports: files with the words or the estimates of the version that made the run. The manifest proves
+            their bytes. What an artefact records of the run, such as the judgements, is what the ledger gives.
         extra_files: that are in the directory and that the manifest does not list; nothing vouches for them.
     """
 
@@ -73,9 +79,8 @@ def verify(run_directory: Path, *, version: str | None = None) -> Verified:
     except (InputsInvalid, DiskError) as error:
         raise _failed(run_directory, [*doubts, error.message]) from None
     differing = list(_differing_outputs(run_directory, again))
-    older = [
-        name for name in differing if name in _REPORTS and version not in {None, again.artefact.metadata.runner_version}
-    ]
+    of_another_version = version not in {None, again.artefact.metadata.runner_version}
+    older = [name for name in differing if of_another_version and _may_be_older(run_directory, name, again=again)]
     doubts += [f"{name} is not what the ledger gives" for name in differing if name not in older]
     doubts += _invalid_artefact(again)
     if doubts:
@@ -150,6 +155,21 @@ def _lacks_columns_only(written: bytes, now: bytes) -> bool:
         return False
     kept = [new[0].index(column) for column in old[0]]
     return old == [[row[index] for index in kept] for row in new]
+
+
+def _may_be_older(run_directory: Path, name: str, *, again: Hydrated) -> bool:
+    """Whether another version may have written the file differently from the same ledger."""
+    if name != again.artefact_name:
+        return name in _REPORTS | _TABLES_OF_ESTIMATES
+    try:
+        written = json.loads(read_file(run_directory / name))
+    except (RunnerError, ValueError):
+        return False
+    return isinstance(written, dict) and _record(written) == _record(json.loads(again.files[name]))
+
+
+def _record(artefact: dict[str, object]) -> dict[str, object]:
+    return {key: value for key, value in artefact.items() if key not in _ESTIMATES}
 
 
 def _invalid_artefact(again: Hydrated) -> Iterator[str]:

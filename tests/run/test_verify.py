@@ -160,6 +160,25 @@ def test_an_altered_output_with_a_manifest_that_fits_is_still_found(copied):
     assert "failed_comparisons.csv is not what the ledger gives" in told(copied)
 
 
+def rewritten(run: Path, change) -> None:
+    """The artefact with a change, under a manifest that fits it."""
+    outputs, name = hydrate(run), "assessment_run.execute.json"
+    document = json.loads((run / name).read_bytes())
+    change(document)
+    (run / name).write_text(json.dumps(document))
+    others = {other: data for other, data in outputs.files.items() if other != name}
+    write(run, type(outputs)(**{**{f: getattr(outputs, f) for f in outputs.__slots__}, "files": others}))
+
+
+def test_estimates_of_another_version_are_named_and_its_record_must_be_the_ledgers(copied):
+    rewritten(copied, lambda document: document.update(grade_model={"available": False, "reason": "another method"}))
+    assert verify(copied, version="99").older_reports == ("assessment_run.execute.json",)
+    assert "assessment_run.execute.json is not what the ledger gives" in told(copied), "this version's own run"
+    rewritten(copied, lambda document: document["metadata"].update(batch_label="other"))
+    with pytest.raises(VerificationFailed, match="is not what the ledger gives"):
+        verify(copied, version="99")
+
+
 def test_a_folder_that_is_no_run_is_missing_and_not_failed(tmp_path):
     with pytest.raises(InputsMissing):
         verify(tmp_path)

@@ -54,7 +54,7 @@ def verify_run(run_directory: Path, *, json_lines: bool) -> int:
         f"for byte, {verified.comparisons} comparisons, {verified.outcome}"
     )
     for report in verified.older_reports:
-        console.print(f"{report} has the words of the version that made the run. To write it again:")
+        console.print(f"{report} has the words or the estimates of the version that made the run. To write it again:")
         console.print(f"  {command('hydrate', run_directory)}", markup=False)
     if verified.extra_files:
         console.print(f"not part of the run, and not checked: {', '.join(verified.extra_files)}", markup=False)
