@@ -37,7 +37,9 @@ def test_verify(name: str, tmp_path: Path) -> None:
 def test_verify_finds_a_changed_cell_in_a_table_that_has_fewer_columns_than_today(tmp_path: Path) -> None:
     """With a manifest that fits, so that only the ledger can tell."""
     directory = old(EXECUTE, tmp_path)
-    table, manifest, sums = (directory / name for name in ("tables/essays.csv", "manifest.json", "manifest.sha256"))
+    table, manifest, sums = (
+        directory / name for name in ("tables/comparisons.csv", "manifest.json", "manifest.sha256")
+    )
     before, listed, summed = (path.read_bytes() for path in (table, manifest, sums))
     assert b"essay_01" in before
     table.write_bytes(before.replace(b"essay_01", b"essay_99"))
@@ -46,7 +48,7 @@ def test_verify_finds_a_changed_cell_in_a_table_that_has_fewer_columns_than_toda
     sums.write_bytes(summed.replace(sha256(listed), sha256(manifest.read_bytes())))
     verified = run("verify", directory, cwd=tmp_path)
     assert verified.code == 5
-    assert "tables/essays.csv is not what the ledger gives" in verified.err
+    assert "tables/comparisons.csv is not what the ledger gives" in verified.err
 
 
 def sha256(data: bytes) -> bytes:

@@ -32,7 +32,7 @@ def test_killed_in_mid_run_it_goes_on_and_asks_nothing_twice(
     wait_for(reached(tmp_path, process, "CallbackAccepted", 20), what="the first comparisons")
     process.send_signal(signal.SIGKILL)
     process.wait()
-    resumed = run("resume", newest(tmp_path), cwd=tmp_path, env=services)
+    resumed = run("resume", newest(tmp_path), "--yes", cwd=tmp_path, env=services)
     assert len(ledger(tmp_path, "ListeningFrom")) == 1, "the cluster is the same, so nothing is sent again"
     assert_complete(resumed, tmp_path, broker)
 
@@ -48,7 +48,7 @@ def test_killed_between_the_record_and_its_acknowledgement_it_finds_the_record(
         process.wait()
         assert ledger_types(newest(tmp_path))[-1] == "RequestPrepared"
         deaf.mend()
-        resumed = run("resume", newest(tmp_path), cwd=tmp_path, env=env)
+        resumed = run("resume", newest(tmp_path), "--yes", cwd=tmp_path, env=env)
         assert_complete(resumed, tmp_path, own_broker)
     assert [event["found"] for event in ledger(tmp_path, "RequestPublished")] == [True]
 
@@ -64,7 +64,7 @@ def test_callbacks_that_retention_removed_unread_are_counted_and_end_in_3(
     wait_for(lambda: any(run_id in value for value in values_in(broker.bootstrap, Topic.COMPLETED)), what="the end")
     read = len(ledger(tmp_path, "CallbackAccepted"))
     broker.forget([Topic.COMPARISON])
-    resumed = run("resume", newest(tmp_path), cwd=tmp_path, env=services)
+    resumed = run("resume", newest(tmp_path), "--yes", cwd=tmp_path, env=services)
     assert resumed.code == 3, resumed.err
     lost = sum(event["resumed_at"] - event["position"]["offset"] for event in ledger(tmp_path, "OffsetsLost"))
     assert lost >= BUDGET - read
