@@ -22,7 +22,6 @@ from eng5_runner.cli.called import Called
 from eng5_runner.cli.commands.fit import fit_command
 from eng5_runner.cli.exit_codes import BROKEN_PIPE, BUG
 from eng5_runner.cli.parameters import Flags, SettingsCommand, SettingsGroup, option_of, takes_settings
-from eng5_runner.cli.safe_console import harmless
 from eng5_runner.cli.standard_error import StandardError
 from eng5_runner.core.choices import Mode
 from eng5_runner.errors import RunnerError
@@ -303,6 +302,8 @@ def _open_closed_streams() -> None:
 
 
 def _show(error: RunnerError) -> None:
+    from eng5_runner.cli.safe_console import harmless
+
     called = Called.now(_called_command())
     remedy = called.text(error.remedy)
     StandardError().write(harmless(f"{called.text(error.message)}\n{remedy}\n"))

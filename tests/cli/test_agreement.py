@@ -112,7 +112,7 @@ def test_a_person_is_asked_at_the_terminal_wherever_the_output_goes(
         at.until("[y/N]")
         at.type("n\n")
         assert at.process.wait(60) == 0
-    assert "160 comparisons for" in at.seen and "at most" in at.seen
+    assert "160 comparisons and a test answer for" in at.seen and "at most" in at.seen
     assert not begun(tmp_path)
 
 
@@ -148,7 +148,7 @@ def test_without_a_terminal_somebody_has_to_agree_beforehand(
 ) -> None:
     ran = run("--mode", "execute", "--assets", study, *JUDGE, *more, cwd=tmp_path, env=paid)
     assert ran.code == 2, ran.err
-    assert "160 comparisons for" in ran.err and "Nothing was sent or spent" in ran.err
+    assert "160 comparisons and a test answer for" in ran.err and "Nothing was sent or spent" in ran.err
     assert "--yes" in ran.err and "--max-cost" in ran.err
     assert not begun(tmp_path)
 

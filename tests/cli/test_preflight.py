@@ -168,6 +168,8 @@ async def test_where_all_is_well_it_says_what_it_has_seen(study: Path) -> None:
         ran = await preflight(at, study)
     assert ran.code == 0, ran.out + ran.err
     found = lines(ran)
+    (cap,) = found.pop("design and budget")["warnings"]
+    assert "120" in cap["message"]
     assert found.keys() == {
         *("assets", "output folder", "login", "Content Service", "Kafka topics", "LLM provider", "judge"),
         *("CJ service", "assignment"),
@@ -246,7 +248,7 @@ def test_a_judge_without_its_key_is_refused_by_the_keys_name(command: str, study
 def test_keys_are_told_by_name_alone(study: Path) -> None:
     ran = run("preflight", "--assets", study, "--json", cwd=study.parent, env=KEYS)
     assert ran.code == 0, ran.err
-    assert lines(ran)["keys"]["facts"] == ["openai: OPENAI_API_KEY set"]
+    assert lines(ran)["keys"]["facts"] == ["openai at https://api.openai.com/v1: OPENAI_API_KEY set"]
     assert "canary" not in ran.out + ran.err
 
 

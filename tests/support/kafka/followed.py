@@ -13,7 +13,7 @@ from tests.support.prefork import Process
 from tests.support.runner import Ran, artefact, ledger_types, newest, run
 
 BUDGET = 96
-EXECUTE = ("--mode", "execute", "--seed", 3, "--max-comparisons", BUDGET)
+EXECUTE = ("--mode", "execute", "--seed", 3, "--max-comparisons", BUDGET, "--yes")
 
 
 def ledger(folder: Path, kind: str) -> list[dict[str, object]]:
