@@ -21,7 +21,10 @@ Each error says what happened and what to do next. Any other exception that reac
 
 from __future__ import annotations
 
+import shlex
 from typing import ClassVar
+
+PROGRAM = "eng5-runner"
 
 
 class RunnerError(Exception):
@@ -93,3 +96,12 @@ class ConfigurationError(RunnerError):
     """A setting is wrong, or something is missing that must exist before a run."""
 
     exit_code = 78
+
+
+def command(*words: object) -> str:
+    """A command of this program, quoted for a shell. The command line shows it as it was called itself.
+
+    >>> command("resume", "runs/a study")
+    "eng5-runner resume 'runs/a study'"
+    """
+    return shlex.join((PROGRAM, *map(str, words)))

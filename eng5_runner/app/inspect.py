@@ -14,8 +14,7 @@ from eng5_runner.effects.clock import SystemClock
 from eng5_runner.effects.ledger import require_ledger
 from eng5_runner.effects.outputs import write_atomically
 from eng5_runner.effects.run_lock import held, is_held
-from eng5_runner.errors import DiskError, InputsInvalid
-from eng5_runner.remedies import command
+from eng5_runner.errors import DiskError, InputsInvalid, command
 from eng5_runner.reports.html_report import REPORT_NAME
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.study import Comparison, FailedComparison

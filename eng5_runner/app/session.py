@@ -36,9 +36,8 @@ from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.state import RunState, fold
 from eng5_runner.effects.ledger import Ledger
 from eng5_runner.effects.outputs import STACK_FOLDER
-from eng5_runner.errors import ConfigurationError, RunnerError, UsageError
+from eng5_runner.errors import ConfigurationError, RunnerError, UsageError, command
 from eng5_runner.judges.credentials import shown_address
-from eng5_runner.remedies import command
 from eng5_runner.run.connect import open_ports
 from eng5_runner.run.hydrate import Hydrated, hydrate, write
 from eng5_runner.run.pipeline import Session, drive

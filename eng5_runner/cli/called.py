@@ -19,7 +19,7 @@ from typing import Any
 
 from eng5_runner.app.options.option import Setting
 from eng5_runner.app.options.table import SETTINGS
-from eng5_runner.remedies import PROGRAM
+from eng5_runner.errors import PROGRAM
 
 VERBS = (
     *("preflight", "resume", "status", "verify", "hydrate", "report", "compare", "fit"),

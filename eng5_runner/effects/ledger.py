@@ -25,8 +25,7 @@ from pydantic import ValidationError
 
 from eng5_runner.core.events import Event, event_from_json, event_to_json
 from eng5_runner.effects import durable
-from eng5_runner.errors import DiskError, InputsInvalid, InputsMissing
-from eng5_runner.remedies import command
+from eng5_runner.errors import DiskError, InputsInvalid, InputsMissing, command
 from eng5_runner.systems import flags, sync_data
 
 LEDGER_NAME = "ledger.jsonl"

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from eng5_runner.core.choices import Mode
-from eng5_runner.remedies import command
+from eng5_runner.errors import command
 from eng5_runner.reports.anchor_markdown import ANCHOR_REPORT_NAME
 from eng5_runner.reports.figures import ABSENT, number, requests_made, sentence, span, tally, usd
 from eng5_runner.reports.html_report import REPORT_NAME

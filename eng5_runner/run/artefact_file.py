@@ -12,8 +12,7 @@ from pathlib import Path
 from eng5_runner.core.spec import Mode
 from eng5_runner.effects.ledger import require_ledger
 from eng5_runner.effects.outputs import read_file
-from eng5_runner.errors import InputsInvalid, InputsMissing
-from eng5_runner.remedies import command
+from eng5_runner.errors import InputsInvalid, InputsMissing, command
 from eng5_runner.results.artefact import Artefact, parse_artefact
 
 

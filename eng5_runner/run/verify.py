@@ -11,8 +11,7 @@ from pathlib import Path
 
 from eng5_runner.effects.outputs import MANIFEST_NAME, SUMS_NAME, read_file
 from eng5_runner.effects.schema import violations_by_reference
-from eng5_runner.errors import DiskError, InputsInvalid, InputsMissing, RunnerError, VerificationFailed
-from eng5_runner.remedies import command
+from eng5_runner.errors import DiskError, InputsInvalid, InputsMissing, RunnerError, VerificationFailed, command
 from eng5_runner.reports.anchor_markdown import ANCHOR_REPORT_NAME
 from eng5_runner.reports.html_report import REPORT_NAME
 from eng5_runner.run.hydrate import (

@@ -14,9 +14,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
+import shlex
 import ssl
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.metadata import requires
 from typing import Protocol, TypeVar
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -31,8 +35,7 @@ from aiokafka.errors import (
     UnsupportedSaslMechanismError,
 )
 
-from eng5_runner.errors import ConfigurationError, NotAllowed, RunnerError, ServiceUnavailable
-from eng5_runner.remedies import install_command
+from eng5_runner.errors import PROGRAM, ConfigurationError, NotAllowed, RunnerError, ServiceUnavailable
 from eng5_runner.transport.kafka_settings import KafkaSettings
 
 PROBE_SECONDS = 3.0
@@ -223,7 +226,7 @@ def explain(error: KafkaError | TimeoutError, *, doing: str, cause: str = "") ->
     if isinstance(error, UnsupportedCodecError):
         return ConfigurationError(
             f"This installation cannot read the compression of Kafka's records: {reason}.",
-            remedy=f"Install what reads it: {install_command('compression')}",
+            remedy=f"Install what reads it: {_install_command('compression')}",
         )
     if isinstance(error, DENIED):
         return NotAllowed(
@@ -269,3 +272,16 @@ async def started(client: ClientT, *, doing: str, seconds: float = START_SECONDS
         yield client
     finally:
         await stop_client(client)
+
+
+def _install_command(extra: str) -> str:
+    """The command that installs what one of our extras needs, into the Python that runs this.
+
+    It names the libraries and not the extra: our own package may come from a checkout and be in no index.
+
+    >>> _install_command("compression").partition(" ")[2]
+    "-m pip install 'cramjam>=2.8'"
+    """
+    of_extra = re.compile(rf"(?P<library>[^;]+);.*\bextra == ['\"]{re.escape(extra)}['\"]")
+    matches = filter(None, map(of_extra.match, requires(PROGRAM) or ()))
+    return shlex.join((sys.executable, "-m", "pip", "install", *(match["library"].strip() for match in matches)))

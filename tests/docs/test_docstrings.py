@@ -13,13 +13,11 @@ import eng5_runner.contracts
 import eng5_runner.core
 import eng5_runner.errors
 import eng5_runner.measure
-import eng5_runner.remedies
 
 PACKAGES = (eng5_runner.contracts, eng5_runner.core, eng5_runner.measure)
 MODULES = [
     eng5_runner.canonical.__name__,
     eng5_runner.errors.__name__,
-    eng5_runner.remedies.__name__,
     *(
         module
         for package in PACKAGES

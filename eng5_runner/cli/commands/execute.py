@@ -14,7 +14,7 @@ from eng5_runner.cli.exit_codes import exit_code
 from eng5_runner.cli.narrate import Narrator, people, write_json
 from eng5_runner.core.state import RunState
 from eng5_runner.core.top_up import would_follow
-from eng5_runner.remedies import command
+from eng5_runner.errors import command
 from eng5_runner.reports.terminal_summary import show_summary
 from eng5_runner.results.artefact.part import to_json
 

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from eng5_runner.app import inspect
 from eng5_runner.cli.commands.execute import next_steps
 from eng5_runner.cli.narrate import people, write_json
-from eng5_runner.remedies import command
+from eng5_runner.errors import command
 from eng5_runner.reports.terminal_plan import in_time
 from eng5_runner.reports.terminal_summary import show_summary
 from eng5_runner.run.run_directory import saved_run
