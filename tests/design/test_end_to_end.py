@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,13 @@ def pairs(made: dict[str, Any]) -> Counter[tuple[str, str]]:
     return Counter(pair for wave in waves(made) for pair in wave)
 
 
+def as_the_service_sorts(essays: list[str], run_directory: Path) -> list[str]:
+    """By the names on the wire; the request lists them in the order of our ids."""
+    (request,) = (run_directory / "requests").iterdir()
+    sent = [essay["essay_id"] for essay in json.loads(request.read_bytes())["data"]["essays_for_cj"]]
+    return [essay for _, essay in sorted(zip(sent, essays, strict=True))]
+
+
 def test_an_adaptive_study_with_an_audit_is_repeatable(study: Path, tmp_path: Path) -> None:
     options = ("--design", "adaptive", "--swap", "audit", "--max-comparisons", 100)
     made = executed(study, tmp_path / "one", *options)
@@ -45,7 +53,7 @@ def test_an_adaptive_study_with_an_audit_is_repeatable(study: Path, tmp_path: Pa
     assert judgements(newest(tmp_path / "one")) == judgements(newest(tmp_path / "two"))
     assert len(made["llm_comparisons"]) == 100
     assert (made["stopping"]["design"], made["stopping"]["swap"]) == ("adaptive", "audit")
-    essays = sorted({essay for pair in pairs(made) for essay in pair})
+    essays = as_the_service_sorts(sorted({essay for pair in pairs(made) for essay in pair}), newest(tmp_path / "one"))
     begun = balanced_rounds(essays, rounds=6, seed=7)
     for wave, balanced in zip(waves(made), begun, strict=False):
         assert {(pair.first, pair.second) for pair in balanced} <= set(wave)
