@@ -80,10 +80,11 @@ def measured(
     """
     if not sides[0]:
         return Measured(value=None, interval=None)
-    return Measured(
-        value=figure(of_one(measure, sides)),
-        interval=ends_if_any(bootstrap_interval(measure, sides, seed=SEED, covariance=covariance, draws=DRAWS)),
-    )
+    value = figure(of_one(measure, sides))
+    if value is None:  # the positions are all equal; those of a draw need not be
+        return Measured(value=None, interval=None)
+    interval = bootstrap_interval(measure, sides, seed=SEED, covariance=covariance, draws=DRAWS)
+    return Measured(value=value, interval=ends_if_any(interval))
 
 
 def anchor_alignment(study: JudgedStudy) -> AnchorAlignment:

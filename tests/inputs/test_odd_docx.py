@@ -125,9 +125,8 @@ def test_a_file_inside_that_cannot_be_read_is_named() -> None:
 
 def test_findings_name_the_file(folder: Folder) -> None:
     folder.put("student_essays/hidden.docx", odd.ODD["hidden, tiny letters"]())
-    assert [(each.severity, each.kind, each.file) for each in folder.read().findings] == [
-        ("warning", "hidden_text", "student_essays/hidden.docx")
-    ]
+    findings = [(each.severity, each.kind, each.file) for each in folder.read().findings]
+    assert ("warning", "hidden_text", "student_essays/hidden.docx") in findings
 
 
 @pytest.mark.skipif(shutil.which("pandoc") is None, reason="pandoc is not installed")

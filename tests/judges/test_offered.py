@@ -46,7 +46,7 @@ async def test_the_users_file_comes_before_what_is_built_in(tmp_path: Path) -> N
     async with open_judges({"OPENAI_API_KEY": KEY, "ENG5_MODELS_FILE": str(file)}) as judges:
         models = [entry.model for entry in judges if entry.model.provider == "openai"]
 
-    assert [model.model_id for model in models] == ["gpt-6-luna", "new", "gpt-6.1-sol"]
+    assert [model.model_id for model in models] == ["gpt-6-luna", "new", "gpt-6.1-sol", "gpt-5.1"]
     assert models[0].cost_per_1k_input_tokens is None
 
 
@@ -74,7 +74,7 @@ def test_a_missing_file_of_models_says_so(tmp_path: Path) -> None:
 def test_every_built_in_price_has_its_day_and_source() -> None:
     for model in built_in().models:
         assert model.price is not None
-        assert model.price.looked_up <= date(2026, 11, 22) and "/" in model.price.source
+        assert model.price.looked_up <= date(2026, 11, 27) and "/" in model.price.source
         assert 0 < model.price.input < model.price.output
 
 

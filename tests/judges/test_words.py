@@ -23,7 +23,7 @@ TEXTS = {
     "system": "e8a823690f6bf9989c152783003e9e38613944cad28457ff341a45964c50af56",
     "rubric": "6c281558a3f5ab9047da5d3c01a424d8803fce4c891280544e0205c12e4a14a3",
     "criteria": "3684e6f6d7e631821a3159613eeb41ff080c5157a605fd85a6539cc004bc6344",
-    "question": "1f6bdc8b734e162eae8c51580eaf53c1292387de9c7765395f69e96681b74036",
+    "question": "63506bdb8ffd50a88bfae13cfb23f129e482361177c81f7bf0078684709a30c6",
 }
 OURS = {"provider_override": "openai", "model_override": "local-7b"}
 

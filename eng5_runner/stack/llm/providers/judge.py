@@ -23,7 +23,7 @@ from eng5_runner.judges.templates import RUBRIC, SYSTEM, text_sha256
 from eng5_runner.judges.verdicts import UnreadableAnswer, beginning, read_answer
 from eng5_runner.stack.llm.cache import JudgementCache, Recording
 from eng5_runner.stack.llm.judge import JudgeEntry, JudgeFailed, Question, Served, Spent, Verdict
-from eng5_runner.stack.llm.providers.protocol import AttemptFailed, Call, End, ProviderClient, Reply, Retry
+from eng5_runner.stack.llm.providers.protocol import AttemptFailed, Call, End, ProviderClient, Reply, Retry, served_by
 from eng5_runner.stack.llm.providers.rate_limiter import RateLimiter
 
 log = structlog.get_logger(__name__)
@@ -61,7 +61,7 @@ class ModelJudge:
         self._rate_limiter = rate_limiter
         self._client = client
         self._own_server = access.own_server
-        self._secret = access.key
+        self._access = access
         self._form = model.answers or AnswerForm.SCHEMA
         self._is_negotiable = access.own_server and model.answers is None
         self._cache = cache
@@ -120,7 +120,7 @@ class ModelJudge:
         try:
             answer = read_answer(reply.text)
         except UnreadableAnswer as unreadable:
-            begins = beginning(reply.text, prompt=question.prompt, secret=self._secret)
+            begins = beginning(reply.text, prompt=question.prompt, secret=self._access.key)
             message = f"{unreadable.message}; it begins {begins}" if reply.text.strip() else "the answer is empty"
             raise JudgeFailed(unreadable.error_code, message, spent=spent) from None
         return Verdict(
@@ -259,7 +259,7 @@ def _paid(judgement: Recording) -> Verdict:
         prompt_tokens=judgement.prompt_tokens,
         completion_tokens=judgement.completion_tokens,
         cost=judgement.cost_usd,
-        served=Served(judgement.served_model, judgement.system_fingerprint),
+        served=served_by(judgement.served_model, judgement.system_fingerprint),
     )
 
 
@@ -279,7 +279,7 @@ def _replayed(judgement: Recording) -> Verdict:
             prompt_tokens=judgement.prompt_tokens,
             completion_tokens=judgement.completion_tokens,
         ),
-        served=Served(judgement.served_model, judgement.system_fingerprint),
+        served=served_by(judgement.served_model, judgement.system_fingerprint),
     )
 
 
