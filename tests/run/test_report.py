@@ -93,7 +93,8 @@ def test_every_essay_is_in_the_picture_with_its_figures_in_words(artefacts, type
     picture = data[data.index("<svg") : data.index("</svg>")]
     assert picture.count("<circle") == len(STUDENTS) and picture.count("<rect") == len(GRADES)
     for entry in artefact["bt_summary"]:
-        assert f"{entry['essay_id']}: θ {entry['theta']:+.2f} ± {entry['standard_error']:.2f}" in picture
+        figures = re.escape(f"{entry['theta']:+.2f} ± {entry['standard_error']:.2f}")
+        assert re.search(rf"<title>{entry['essay_id']} \([^)]+\): θ {figures}", picture)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)

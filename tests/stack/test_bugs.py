@@ -125,7 +125,9 @@ async def test_a_comparison_that_is_too_large_for_the_broker_is_published_as_fai
         producer = AIOKafkaProducer(bootstrap_servers=bootstrap)
         await producer.start()
         async with open_reader(embedded(bootstrap), Topic.COMPARISON) as reader:
-            service = LLMProvider(store=store, publisher=Narrow(producer, None), judges=(offline_baseline(),))
+            service = LLMProvider(
+                store=store, publisher=Narrow(producer, None, cluster=embedded(bootstrap)), judges=(offline_baseline(),)
+            )
             working = asyncio.create_task(service.run())
             async with served(service.application()) as url:
                 site = Site(url, http, reader)

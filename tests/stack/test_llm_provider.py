@@ -22,7 +22,7 @@ from eng5_runner.stack.platform.kafka import Pacer, Publisher
 from eng5_runner.stack.platform.store import open_store
 from eng5_runner.stack.platform.tables import llm_comparisons
 from eng5_runner.stack.platform.web import served
-from tests.support.stack.driver import RecordingJudge
+from tests.support.stack.driver import RecordingJudge, embedded
 from tests.support.stack.llm import comparison, provider
 
 ESSAYS = {"essay_a_id": "a", "essay_b_id": "b"}
@@ -66,7 +66,9 @@ async def test_asked_again_it_answers_again_and_does_not_judge_again(tmp_path: P
         (raw,) = await site.messages(1)
         assert await site.queued(body) == first
         assert await site.messages(1) == [raw]
-        code, message = await site.refused(comparison(2, 3, correlation_id=body["correlation_id"]), 400)
+        about = body["metadata"] | {"essay_b_id": "another"}
+        other = comparison(2, 3, correlation_id=body["correlation_id"], metadata=about)
+        code, message = await site.refused(other, 400)
 
     assert (code, "another prompt" in message) == ("VALIDATION_ERROR", True)
     assert len(judge.prompts) == 1
@@ -83,7 +85,8 @@ async def test_an_outcome_is_in_the_record_before_anybody_is_told(tmp_path: Path
                 told.append((value, row.outcome if row else None))
                 last.set()
 
-        witness = Witness(AIOKafkaProducer(), Pacer(rate=1.0, burst=1.0, clock=asyncio.get_running_loop().time))
+        clock = asyncio.get_running_loop().time
+        witness = Witness(AIOKafkaProducer(), Pacer(rate=1.0, burst=1.0, clock=clock), cluster=embedded("nowhere:1"))
         service = LLMProvider(store=store, publisher=witness, judges=(offline_baseline(),))
         working = asyncio.create_task(service.run())
         async with served(service.application()) as url, aiohttp.ClientSession() as http:

@@ -5,6 +5,7 @@ Several processes share it. The process that accepts a comparison only stores it
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -62,12 +63,22 @@ class AlreadyQueued:
     Attributes:
         queue_id: the id that it got when it first arrived.
         prompt_sha256: of its prompt.
+        body: the request that queued it, as JSON; None once it is answered.
         outcome: the message of the result; None while it waits, `UNANSWERABLE` if there is no message.
     """
 
     queue_id: str
     prompt_sha256: str
+    body: bytes | None
     outcome: bytes | None
+
+    def is_for(self, body: ComparisonBody) -> bool:
+        """Whether a request is about the same comparison of the same batch, in whatever words."""
+        if self.body is not None:
+            about = ComparisonBody.model_validate_json(self.body, extra="ignore").metadata
+        else:
+            about = json.loads(self.outcome)["data"]["request_metadata"] if self.outcome else {}
+        return all(about.get(name) == body.metadata.get(name) for name in ("bos_batch_id", "essay_a_id", "essay_b_id"))
 
 
 class Full(Enum):
@@ -177,10 +188,12 @@ def new_entry(body: ComparisonBody, prompt_sha256: str) -> Entry:
 async def _already_queued(connection: Transaction, correlation_ids: Sequence[str]) -> dict[str, AlreadyQueued]:
     """The comparisons that are stored under these correlation ids."""
     table = llm_comparisons
-    query = select(table.c.correlation_id, table.c.queue_id, table.c.prompt_sha256, table.c.outcome)
+    query = select(table.c.correlation_id, table.c.queue_id, table.c.prompt_sha256, table.c.body, table.c.outcome)
     found = (await connection.execute(query.where(table.c.correlation_id.in_(correlation_ids)))).all()
     return {
-        row.correlation_id: AlreadyQueued(queue_id=row.queue_id, prompt_sha256=row.prompt_sha256, outcome=row.outcome)
+        row.correlation_id: AlreadyQueued(
+            queue_id=row.queue_id, prompt_sha256=row.prompt_sha256, body=row.body, outcome=row.outcome
+        )
         for row in found
     }
 

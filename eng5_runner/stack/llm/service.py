@@ -129,7 +129,8 @@ class LLMProvider:
         if isinstance(queued, Full):
             headers = {"Retry-After": str(_RETRY_AFTER_SECONDS)}
             raise RequestRefused(503, error_code="LLM_QUEUE_FULL", message="too many comparisons wait", headers=headers)
-        if queued.prompt_sha256 != prompt_sha256:
+        # A batch that an earlier version began asks in other words now; its comparison is in the record already.
+        if queued.prompt_sha256 != prompt_sha256 and not queued.is_for(body):
             raise invalid("this correlation_id was used for another prompt")
         if queued.queue_id == entry.queue_id:
             self._woken.set()
