@@ -120,12 +120,16 @@ async def test_five_thousand_comparisons_with_a_worker_of_each_kind_and_the_data
 
 
 async def recorded_once(database: Database) -> None:
-    """No pair was asked twice, nothing is left open, every outcome was kept by exactly one worker."""
+    """Nothing is left open, one worker kept each outcome, and only what was interrupted was asked again.
+
+    What the killed worker had in its hand may have been charged: it is recorded as failed, and asked once more.
+    """
     connection = await database.connect()
     try:
-        assert await connection.fetchval("SELECT count(*) FROM cj_comparisons WHERE raw IS NOT NULL") == COMPARISONS
-        assert await connection.fetchval("SELECT count(*) FROM cj_comparisons") == COMPARISONS
-        assert await connection.fetchval("SELECT count(*) FROM llm_comparisons") == COMPARISONS
+        asked = await connection.fetchval("SELECT count(*) FROM cj_comparisons")
+        assert COMPARISONS <= asked <= COMPARISONS + CONCURRENCY
+        assert await connection.fetchval("SELECT count(*) FROM cj_comparisons WHERE raw IS NOT NULL") == asked
+        assert await connection.fetchval("SELECT count(*) FROM llm_comparisons") == asked
         assert await connection.fetchval("SELECT count(*) FROM llm_comparisons WHERE outcome IS NULL") == 0
         workers = await connection.fetch("SELECT worker, count(*) FROM llm_comparisons GROUP BY worker")
         assert len(workers) == 2 and min(row["count"] for row in workers) > COMPARISONS // 20
