@@ -110,9 +110,10 @@ async def test_five_thousand_comparisons_with_a_worker_of_each_kind_and_the_data
     assert isinstance(made, list)
     assert len(made) == COMPARISONS
     assert len({(one["essay_a_id"], one["essay_b_id"]) for one in made}) == COMPARISONS
-    # The witness: every prompt was judged, and twice at most those that the killed worker had in its hand.
+    # The witness: every prompt was judged, and twice at most those that were in a worker's hand when it or the database
+    # died.
     assert len(judge.prompts) == COMPARISONS
-    assert judge.prompts.total() - COMPARISONS <= CONCURRENCY
+    assert judge.prompts.total() - COMPARISONS <= 2 * CONCURRENCY
     await recorded_once(database)
     # What was paid for is kept for the next study, by both workers in one cache.
     kept = [line for line in run("cache", "list", "--json", cwd=tmp_path / "services").lines if "judgements" in line]
@@ -127,7 +128,7 @@ async def recorded_once(database: Database) -> None:
     connection = await database.connect()
     try:
         asked = await connection.fetchval("SELECT count(*) FROM cj_comparisons")
-        assert COMPARISONS <= asked <= COMPARISONS + CONCURRENCY
+        assert COMPARISONS <= asked <= COMPARISONS + 2 * CONCURRENCY
         assert await connection.fetchval("SELECT count(*) FROM cj_comparisons WHERE raw IS NOT NULL") == asked
         assert await connection.fetchval("SELECT count(*) FROM llm_comparisons") == asked
         assert await connection.fetchval("SELECT count(*) FROM llm_comparisons WHERE outcome IS NULL") == 0
