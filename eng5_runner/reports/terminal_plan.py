@@ -49,8 +49,6 @@ def show_plan(console: Console, plan: Plan, *, inputs: Inputs, spec: RunSpec) ->
     """What would be done, what it buys, what it takes."""
     students = "" if spec.mode.anchors_only else f"{plan.students} students and "
     console.print(f"{students}{plan.anchors} anchors on the scale {inputs.grade_scale}; {_kind(spec)}")
-    for note in inputs.notes:
-        console.print(f"note: {escape(note)}", style="dim")
     cached = f"; {plan.cached} are there already" if plan.cached else ""
     console.print(f"to upload: {plan.to_upload} texts, {plan.upload_bytes} bytes{cached}")
     waves = f"{plan.waves} wave{'s'[: plan.waves != 1]}"
