@@ -20,8 +20,8 @@ _SHOWN = 3
 def check_judge(spec: RunSpec, environ: Mapping[str, str], *, remote: bool) -> Sequence[str]:
     """What is to be said of the judge before a run.
 
-    A run that sends its request needs everything. A plan or a dry run asks nobody: a key or a client library can still
-    come, so their absence is a warning.
+    A run that sends its request needs everything. A plan or a dry run asks nobody: a key can still come, so its
+    absence is a warning.
 
     Args:
         spec: of the run.
