@@ -29,12 +29,12 @@ class ThriftyCJ(FakeCJ):
 
     Attributes:
         paid: each comparison that was paid for, in turn.
-        keeps: whether it heeds the limit at all.
+        keeps: whether it supports the limit at all.
     """
 
     def __init__(self, world: World, *, keeps: bool = True) -> None:
         super().__init__(world)
-        self.heeds = HEEDS
+        self.supports = HEEDS
         self.paid: list[Callback] = []
         self.keeps = keeps
         self.limits: list[float | None] = []

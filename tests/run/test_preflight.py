@@ -204,6 +204,6 @@ def test_the_national_scale_is_warned_of(tmp_path):
 
 def test_a_service_that_supports_our_options_sends_a_result_on_the_national_scale_too(tmp_path):
     run = on_the_national_scale(tmp_path)
-    run.world.cj.heeds = frozenset(("max_cost_usd", "design"))
+    run.world.cj.supports = frozenset(("max_cost_usd", "design"))
     state = run.start()
     assert (state.closed.outcome, state.expects_result) == ("complete", True)

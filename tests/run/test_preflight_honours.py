@@ -17,9 +17,9 @@ from tests.support.run.runs import Run, make_spec
 from tests.support.run.world import World
 
 
-def run_with(directory, *, heeds=(), model: int = 1, **budget) -> Run:
+def run_with(directory, *, supports=(), model: int = 1, **budget) -> Run:
     world = World()
-    world.cj.heeds = frozenset(heeds)
+    world.cj.supports = frozenset(supports)
     judge = LLMConfigOverrides(provider_override=Provider.MOCK, model_override=f"invented-judge-{model}")
     return Run(directory / "run", world, make_spec(budget=Budget(**budget), judge=judge))
 
@@ -49,7 +49,7 @@ def test_a_service_that_does_not_know_a_wish_is_not_asked(budget, option, tmp_pa
 
 
 def test_a_service_that_knows_it_is_asked(tmp_path):
-    run = run_with(tmp_path, heeds=["design", "swap"], design="adaptive", swap="audit", max_comparisons=15)
+    run = run_with(tmp_path, supports=["design", "swap"], design="adaptive", swap="audit", max_comparisons=15)
     assert exit_code(run.start()) == 0
     told = {"max_comparisons": 15, "design": "adaptive", "swap": "audit"}
     assert sent(run) == {"runner_mode": "execute", "batch_label": "a label", "reads_to_end": True} | told
@@ -89,14 +89,14 @@ def test_a_cost_limit_that_pays_all_of_it_still_makes_the_total_explicit(tmp_pat
 
 
 def test_a_cost_limit_that_is_heeded_caps_nothing(tmp_path):
-    run = run_with(tmp_path, heeds=["max_cost_usd"], max_cost_usd=0.01)
+    run = run_with(tmp_path, supports=["max_cost_usd"], max_cost_usd=0.01)
     run.start()
     assert (sent(run)["max_cost_usd"], sent(run)["max_comparisons"]) == (0.01, 60)
 
 
-@pytest.mark.parametrize("heeds", [(), ("max_cost_usd",)])
-def test_a_cost_limit_needs_a_price(heeds, tmp_path):
-    run = run_with(tmp_path, heeds=heeds, model=2, max_cost_usd=1.0)
+@pytest.mark.parametrize("supports", [(), ("max_cost_usd",)])
+def test_a_cost_limit_needs_a_price(supports, tmp_path):
+    run = run_with(tmp_path, supports=supports, model=2, max_cost_usd=1.0)
     with pytest.raises(ConfigurationError, match="price of invented-judge-2"):
         run.start()
 
@@ -109,7 +109,7 @@ def test_a_cost_limit_below_one_comparison_is_refused(tmp_path):
 
 def test_anchors_that_the_service_adds_are_named_by_their_rows(tmp_path):
     run = assigned(tmp_path, budget=Budget(design="boundary", pairs=(("birk", "anchor-e1"),)))
-    run.world.cj.heeds = frozenset({"design", "pairs"})
+    run.world.cj.supports = frozenset({"design", "pairs"})
     run.start()
     assert sent(run)["pairs"] == [[names_sent(run.spec, run.inputs)["birk"], "ANCHOR_13"]]
     assert WIRE["anchor-e1"].startswith("ANCHOR_13_")

@@ -122,7 +122,7 @@ class FakeCJ:
 
     Attributes:
         skips_repeats: like the real one, it does not answer the same event id twice on one cluster.
-        heeds: what it says that it honours beyond the contract.
+        supports: what it says that it honours beyond the contract.
         extra_essays: the anchors that it adds itself where the request names an assignment.
         asked: how often each pair was put to the judge.
         habits: if set, answers instead of the script.
@@ -136,7 +136,7 @@ class FakeCJ:
         self.skips_repeats = False
         self.extra_essays: list[str] = []
         self.asked: Counter[str] = Counter()
-        self.heeds: frozenset[str] = frozenset()
+        self.supports: frozenset[str] = frozenset()
         self.record: Instructions | None = None
         self.listing: AnchorListing | None = None
         self.alive = WELL
@@ -167,7 +167,7 @@ class FakeCJ:
         return self.alive
 
     async def supported_options(self) -> frozenset[str]:
-        return self.heeds
+        return self.supports
 
     async def instructions(self, assignment_id: str) -> Instructions | None:
         return self.record
