@@ -303,7 +303,7 @@ def describe_status(saved: SavedRun, run_directory: Path) -> RunStatus:
     wanted, _ = comparisons_wanted(spec.budget, essays=len(saved.inputs.students) + len(saved.inputs.anchors))
     rate, is_running = comparisons_per_second(saved.events), is_held(run_directory)
     asked = wanted if state.asked is None else state.asked
-    left = max(asked - state.judged - state.unjudged, 0)
+    left = max(asked - state.judged - state.failed, 0)
     now = SystemClock().now()
     return RunStatus(
         run=str(spec.run_id),
@@ -316,7 +316,7 @@ def describe_status(saved: SavedRun, run_directory: Path) -> RunStatus:
         texts_stored=len(state.storage_ids),
         comparisons_asked=asked,
         comparisons_judged=state.judged,
-        comparisons_failed=state.unjudged,
+        comparisons_failed=state.failed,
         comparisons_missing=state.missing,
         requests=len(state.requests),
         cost_usd=round(state.cost_usd, 6),

@@ -210,7 +210,7 @@ def _already_done(run_directory: Path) -> Finished:
 
 def _left(state: RunState, inputs: Inputs) -> WorkLeft:
     wanted, _ = comparisons_wanted(state.spec.budget, essays=len(inputs.students) + len(inputs.anchors))
-    left = (state.asked or wanted) - state.judged - state.unjudged
+    left = (state.asked or wanted) - state.judged - state.failed
     texts = texts_to_store(inputs, with_anchors=state.spec.study.assignment_id is None)
     return WorkLeft(texts=len(texts) - len(state.storage_ids), comparisons=max(left, 0))
 

@@ -280,7 +280,7 @@ def _finish(run_directory: Path, *, log: ExitStack) -> Hydrated:
         outcome=closed.outcome if closed else "open",
         partial_data=bool(closed and closed.reasons),
         comparisons=hydrated.state.judged,
-        failed_comparisons=hydrated.state.unjudged,
+        failed_comparisons=hydrated.state.failed,
         duplicates=hydrated.state.repeated,
         rejected=hydrated.state.rejected,
     )

@@ -60,6 +60,7 @@ class Accepted(NamedTuple):
     limit_usd: float | None = None
     batch_id: UUID | None = None
     counted: int | None = None
+    about: str | None = None
 
 
 class Repeated(NamedTuple):
@@ -191,4 +192,5 @@ def _comparison(result: LLMComparisonResult, names: EssayNames, *, flaws: tuple[
         judged=result.winner is not None,
         cost_usd=result.cost_estimate,
         note="; ".join(flaws),
+        about=f"{first}|{second}|{result.request_metadata.repeat_index or 0}",
     )

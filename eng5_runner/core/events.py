@@ -177,6 +177,8 @@ class CallbackAccepted(LedgerEvent):
             the service's last look at a target said before a result.
         batch_id: of the further request that it answers; None if it answers the first one.
         counted: of a result: how many comparisons with a winner the service counts, if it says so credibly.
+        about: of a comparison: which of the batch it is, by its ordered pair and its repeat. Attempts that failed and
+            the one that succeeded are about the same. None in older ledgers.
         limit_usd: of a completion or result, the cost limit at which the batch stopped; a higher limit continues it.
     """
 
@@ -192,6 +194,7 @@ class CallbackAccepted(LedgerEvent):
     limit_usd: float | None = None
     batch_id: LeftOut[UUID] = None
     counted: LeftOut[int] = None
+    about: LeftOut[str] = None
 
 
 class CallbackRepeated(LedgerEvent):

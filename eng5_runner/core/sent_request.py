@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -25,7 +25,8 @@ class SentRequest:
         target_reached: whether the service's last look said that the study is precise enough.
         counted: how many comparisons with a winner the service counts.
         judged: number of comparisons with a winner.
-        unjudged: number of comparisons without a winner.
+        won: the comparisons with a winner, as `CallbackAccepted.about` names them.
+        failed: the comparisons that have failed attempts and no winner.
         heard: number of its messages that arrived, usable or not.
         silences: number of sessions in a row that waited for it in vain.
         ended_in: the number of the session in which it ended or failed; 0 before.
@@ -43,7 +44,8 @@ class SentRequest:
     target_reached: bool = False
     counted: int | None = None
     judged: int = 0
-    unjudged: int = 0
+    won: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
     cost_usd: float = 0.0
     heard: int = 0
     silences: int = 0
@@ -70,8 +72,11 @@ class SentRequest:
 
     @property
     def answered(self) -> int:
-        """Number of comparisons that came back, with a winner or without."""
-        return self.judged + self.unjudged
+        """Number of comparisons that came back, with a winner or without.
+
+        An attempt that failed and was made again is none: it would stand for a comparison that is missing.
+        """
+        return self.judged + len(self.failed)
 
     def accept(self, event: CallbackAccepted, *, session: int) -> None:
         """Count a callback that arrived for the first time."""
@@ -81,7 +86,7 @@ class SentRequest:
         match event.kind:
             case "comparison":
                 self.judged += event.judged
-                self.unjudged += not event.judged
+                self._count(event.about or event.key, judged=event.judged)
                 self.cost_usd += event.cost_usd
             case "completed" if event.limit_usd is None:
                 self.completed = event.note
@@ -93,6 +98,14 @@ class SentRequest:
                 self.has_result = self.has_result or self._is_current(event.limit_usd)
                 self.target_reached = self.target_reached or event.note == PRECISE_ENOUGH
                 self.counted = event.counted
+
+    def _count(self, about: str, *, judged: bool) -> None:
+        """Note a comparison. Its attempts can arrive in any order, because they lie in several partitions."""
+        if judged:
+            self.won.add(about)
+            self.failed.discard(about)
+        elif about not in self.won:
+            self.failed.add(about)
 
     def raise_limit(self) -> None:
         """Take back the stop at the limit: the request is prepared again with a higher one."""

@@ -90,7 +90,6 @@ class RunState:
         positions: (topic, partition) → offset of the next callback to read.
         fingerprints: key of each accepted callback → fingerprint.
         judged: number of comparisons with a winner.
-        unjudged: number of comparisons without a winner.
         lost: number of records that the broker deleted unread, since the run last took the topics' ends.
         deadlines: the timeouts that ended in this session and concern the present request.
         left_in_silence: whether the last session ended at a timeout and no message of the present request had arrived.
@@ -112,7 +111,6 @@ class RunState:
         self.positions: dict[tuple[str, int], int] = {}
         self.fingerprints: dict[str, str] = {}
         self.judged = 0
-        self.unjudged = 0
         self.repeated = 0
         self.conflicts = 0
         self.rejected = 0
@@ -149,6 +147,11 @@ class RunState:
         return self.request.prepared.asked if self.request else None
 
     @property
+    def failed(self) -> int:
+        """The number of comparisons that came without a winner, however often each was tried."""
+        return sum(len(request.failed) for request in self.requests)
+
+    @property
     def missing(self) -> int | None:
         """How many of them have not come back; None where nothing was sent, or the total is not on record.
 
@@ -158,7 +161,7 @@ class RunState:
             return None
         if any(request.target_reached for request in self.requests):
             return 0
-        return max(self.asked - self.judged - self.unjudged, 0)
+        return max(self.asked - sum(request.answered for request in self.requests), 0)
 
     @property
     def expects_result(self) -> bool:
@@ -267,7 +270,7 @@ class RunState:
         if self.request is not None:
             self.request.published = None
             if is_new_cluster:
-                self.request.silences = 0  # whoever listens there is asked for the first time
+                self.request.silences = 0  # the service there is asked for the first time
 
     def _prepare(self, event: RequestPrepared) -> None:
         if self.request is None or self.request.batch_id != event.batch_id:
@@ -301,7 +304,6 @@ class RunState:
         self.fingerprints[event.key] = event.fingerprint
         if event.kind == "comparison":
             self.judged += event.judged
-            self.unjudged += not event.judged
             self.cost_usd += event.cost_usd
             self.dearest_usd = max(self.dearest_usd, event.cost_usd)
         request = next((one for one in self.requests if one.batch_id == event.batch_id), None)

@@ -52,7 +52,7 @@ def runner_status(state: RunState, events: Iterable[Event]) -> RunnerStatus:
         sessions=state.sessions,
         event_counts=dict(sorted(counts.items())),
         comparisons=ComparisonCounts(
-            judged=state.judged, failed=state.unjudged, asked=state.asked, missing=state.missing
+            judged=state.judged, failed=state.failed, asked=state.asked, missing=state.missing
         ),
         completion_status=None if present is None else _completion_status(present),
         failure=state.failure,
@@ -79,7 +79,7 @@ def _outcomes(state: RunState) -> Iterator[RequestOutcome]:
         yield RequestOutcome(
             batch_uuid=str(request.batch_id or state.spec.run_id),
             request=_request(request),
-            comparisons=ComparisonCounts(judged=request.judged, failed=request.unjudged),
+            comparisons=ComparisonCounts(judged=request.judged, failed=len(request.failed)),
             completion_status=_completion_status(request),
             failure=request.failure,
         )

@@ -195,7 +195,7 @@ class Wait:
         total = "" if state.asked is None else f" of {state.asked}"
         silent = now - self._last_heard
         left = min(self._timeouts.idle - silent, self._timeouts.total - (now - self._began))
-        text = f"{state.judged + state.unjudged}{total}; silent for {silent:.0f} s, gives up in {max(left, 0.0):.0f} s"
+        text = f"{state.judged + state.failed}{total}; silent for {silent:.0f} s, gives up in {max(left, 0.0):.0f} s"
         return [Notice(kind="waiting", text=text)]
 
     def _back(self) -> Sequence[Notice]:

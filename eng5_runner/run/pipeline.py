@@ -148,7 +148,7 @@ async def _gathers(session: Session, ports: Ports, *, wait: Wait) -> AsyncIterat
 def _announced(state: RunState) -> str:
     """Why a further request follows, and what it asks for."""
     return (
-        f"{ending(state)}; {state.judged + state.unjudged} of {state.asked} comparisons came; "
+        f"{ending(state)}; {state.judged + state.failed} of {state.asked} comparisons came; "
         f"request {len(state.requests) + 1} asks for the other {state.missing}"
     )
 

@@ -102,7 +102,7 @@ async def test_failed_comparisons_are_counted_costed_at_nothing_and_told_without
 
     async with FieldServices(embedded, script=script) as field:
         ended = await run_against(field, tmp_path)
-    assert (ended.code, ended.state.judged, ended.state.unjudged) == (0, 24, 2)
+    assert (ended.code, ended.state.judged, ended.state.failed) == (0, 24, 2)
     outputs = ended.hydrated().files
     assert not [name for name, data in outputs.items() if b"hypercorn" in data or b"stack_trace" in data]
     made = json.loads(outputs["assessment_run.execute.json"])

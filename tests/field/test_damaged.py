@@ -123,7 +123,7 @@ async def test_a_run_whose_messages_lack_all_that_it_can_do_without_is_complete(
 
     async with FieldServices(embedded, script=script) as field:
         ended = await run_against(field, tmp_path)
-    assert (ended.code, ended.state.judged, ended.state.unjudged) == (0, 24, 1), ended.state.closed
+    assert (ended.code, ended.state.judged, ended.state.failed) == (0, 24, 1), ended.state.closed
     made = json.loads(ended.hydrated().files["assessment_run.execute.json"])
     assert all(entry["standard_error"] > 0 for entry in made["bt_summary"])
     assert "stack_trace" not in json.dumps(made)
@@ -188,7 +188,7 @@ async def test_every_unusable_copy_is_kept_with_its_reason_and_the_run_is_partia
 
     async with FieldServices(bootstrap, script=script) as field:
         ended = await run_against(field, tmp_path)
-    assert (ended.code, ended.state.judged, ended.state.unjudged) == (3, 24, 0), ended.state.closed
+    assert (ended.code, ended.state.judged, ended.state.failed) == (3, 24, 0), ended.state.closed
     kept = [event for event in ended.events if isinstance(event, CallbackRejected)]
     assert Counter(event.raw for event in kept) == Counter(part_kept(one) for one in told)
     assert len(kept) > 40

@@ -282,9 +282,9 @@ def test_foreign_messages_leave_no_trace_in_the_ledger(tmp_path):
 
 
 def test_failed_comparisons_are_no_judgements_and_the_run_is_complete_with_the_others(tmp_path):
-    failures = [messages.comparison(RUN_ID, 50 + n, PAIR, winner=None) for n in range(2)]
+    failures = [messages.comparison(RUN_ID, 50 + n, PAIR[::-1], winner=None) for n in range(2)]
     state, code = ended(answering(*failures, story=True), tmp_path)
-    assert (state.judged, state.unjudged, code) == (15, 2, 0)
+    assert (state.judged, state.failed, code) == (15, 1, 0), "two attempts at one comparison"
 
 
 @pytest.mark.parametrize("failures", [0, 2])

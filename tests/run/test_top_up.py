@@ -34,7 +34,7 @@ def totals(run: Run) -> list[int]:
 
 
 def counts(state: RunState) -> tuple[int | None, int, int, int | None]:
-    return state.asked, state.judged, state.unjudged, state.missing
+    return state.asked, state.judged, state.failed, state.missing
 
 
 def request_ids(run: Run) -> list[str]:
@@ -147,7 +147,7 @@ def test_a_service_that_brings_nothing_new_is_not_asked_for_ever(tmp_path):
 
 def test_a_target_that_is_reached_before_the_total_is_complete(tmp_path):
     run = run_against(tmp_path, Habits(brings={1: 9}, precise=True), target_reliability=0.8)
-    run.world.cj.heeds = frozenset({"target_reliability"})
+    run.world.cj.supports = frozenset({"target_reliability"})
     state = run.start()
     assert (state.closed.outcome, state.closed.reasons) == ("complete", ())
     assert (counts(state), len(totals(run))) == ((ALL, 9, 0, 0), 1)
@@ -209,7 +209,7 @@ def test_a_refusal_of_the_first_request_is_not_repeated(tmp_path):
 
 def test_a_further_request_has_only_the_money_that_is_left(tmp_path):
     run = run_against(tmp_path, Habits(cap=6), max_cost_usd=1.0)
-    run.world.cj.heeds = frozenset({"max_cost_usd"})
+    run.world.cj.supports = frozenset({"max_cost_usd"})
     state = run.start()
     assert exit_code(state) == 0
     limits = [json.loads(value)["metadata"]["max_cost_usd"] for value in run.world.cluster.requests]
@@ -220,7 +220,7 @@ def test_a_further_request_has_only_the_money_that_is_left(tmp_path):
 def test_the_run_ends_at_its_cost_limit_when_the_rest_pays_for_no_comparison_and_goes_on_with_a_higher_one(tmp_path):
     """The invented judge takes .001 USD and a ten-thousandth more each time."""
     run = run_against(tmp_path, Habits(cap=6), max_cost_usd=0.008)
-    run.world.cj.heeds = frozenset({"max_cost_usd"})
+    run.world.cj.supports = frozenset({"max_cost_usd"})
     state = run.start()
     assert (state.closed.outcome, exit_code(state), state.judged) == ("budget", 4, 6)
     assert "the cost limit of 0.008 USD is reached" in state.closed.reasons[0]
@@ -317,5 +317,5 @@ def test_preflight_says_that_a_service_without_study_options_may_cap(budget, wor
 
 def test_a_service_with_study_options_is_not_said_to_cap(tmp_path):
     run = run_against(tmp_path, Habits())
-    run.world.cj.heeds = frozenset({"design"})
+    run.world.cj.supports = frozenset({"design"})
     assert not [one for one in run.start().preflight.warnings if "a request" in one]
