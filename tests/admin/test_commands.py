@@ -417,6 +417,7 @@ async def test_the_stack_tells_the_first_administrator_s_password_once(tmp_path:
     logged_in = await cli(*arguments, cwd=tmp_path, env=urls, stdin=first["password"].encode())
     listed = await cli("instructions", "list", cwd=tmp_path, env=urls)
     assert (logged_in.lines[0]["roles"], listed.code, listed.out) == (["admin"], 0, "")
+    assert "none" in listed.err.split()
     err = await ended(process)
     assert first["password"].encode() not in err
 

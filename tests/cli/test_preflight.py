@@ -177,6 +177,7 @@ async def test_where_all_is_well_it_says_what_it_has_seen(study: Path) -> None:
     assert all(line["facts"] for line in found.values())
     assert "huleedu.cj_assessment.completed.v1 2" in str(found["Kafka topics"]["facts"])
     assert "MiB free" in str(found["output folder"]["facts"])
+    assert "no --system-prompt is given: the judge gets the service's own" in found["judge"]["facts"]
 
 
 WARNED: list[tuple[str, Spoil, str, str]] = [

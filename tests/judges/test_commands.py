@@ -153,6 +153,7 @@ def test_a_damaged_cache_is_told_and_can_be_removed(cache: Path) -> None:
 
 def test_without_a_cache_there_is_nothing_to_tell_and_none_is_made(tmp_path: Path) -> None:
     assert kept(tmp_path) == {}
+    assert "judgements: none" in run("cache", "list", cwd=tmp_path).err
     assert run("cache", "prune", "--all", cwd=tmp_path).code == 0
     assert not (tmp_path / "cache").exists()
 
