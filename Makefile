@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?= tests
 
-.PHONY: help setup demo test coverage mutate guard test-pythons check lint-containers bench validate schemas options api lock clean
+.PHONY: help setup demo test coverage mutate guard test-pythons check lint-containers bench validate schemas options api sbom lock clean
 
 help:
 	@echo "make setup   create .venv with the console script eng5-runner"
@@ -14,12 +14,13 @@ help:
 	@echo "make mutate  change the code bit by bit and see whether a test notices: hours (MUTATED=results.usage: a part)"
 	@echo "make guard   test that old runs stay readable and give the same files, byte for byte"
 	@echo "make test-pythons  run all tests on the other supported Pythons that this machine has (TESTS=tests/core: a part)"
-	@echo "make check   style, types, import directions, laws, container files"
+	@echo "make check   style, types, import directions, laws, licences, container files"
 	@echo "make bench   measure (ratios in one run)"
 	@echo "make validate  rerun the simulations behind docs/validation.md"
 	@echo "make schemas write the generated JSON Schemas into schemas/"
 	@echo "make options write docs/options.md from the option table"
 	@echo "make api     write docs/api.md from the docstrings"
+	@echo "make sbom    write dist/sbom.cdx.json: what a user's environment holds, with licences (CycloneDX)"
 	@echo "make lock    resolve the dependencies anew (needs the package uv)"
 
 setup: $(VENV)/.runtime
@@ -87,6 +88,7 @@ check: $(VENV)/.dev lint-containers
 	$(BIN)/mypy
 	$(BIN)/python -m tests.laws
 	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
+	$(BIN)/pip-licenses --summary
 
 lint-containers: $(VENV)/.dev
 	$(BIN)/hadolint Dockerfile
@@ -106,6 +108,13 @@ options: $(VENV)/.dev
 
 api: $(VENV)/.dev
 	$(BIN)/python -m tests.support.api_page docs/api.md
+
+# Of an environment without the tools of development, which a user does not install.
+sbom: $(VENV)/.dev
+	$(MAKE) --silent VENV=.venv-runtime .venv-runtime/.runtime
+	mkdir -p dist
+	$(BIN)/cyclonedx-py environment .venv-runtime --pyproject pyproject.toml --output-reproducible \
+	  --output-file dist/sbom.cdx.json
 
 # The locks carry hashes and name neither an index nor a host.
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet
