@@ -115,7 +115,7 @@ def status(
     json: JsonOption = False,
 ) -> None:
     """Show how far a run has come."""
-    from eng5_runner.cli.commands.inspect import show_status
+    from eng5_runner.cli.commands.status import show_status
 
     raise typer.Exit(show_status(run, json_lines=json))
 

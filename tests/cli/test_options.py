@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -31,7 +32,8 @@ from tests.support.runner import DEMO, clean_environment, run
 INPUTS, _ = make_inputs()
 ROOT = Path(__file__).parents[2]
 # Of what a start must not load, the slowest of each kind.
-HEAVY = {"aiohttp", "aiokafka", "numpy", "pydantic", "rich", "scipy", "sqlalchemy", "structlog"}
+HEAVY = {"aiohttp", "aiokafka", "jsonschema", "numpy", "pydantic", "rich", "scipy", "sqlalchemy", "structlog"}
+LIGHT = {"pydantic", "rich", "structlog"}
 TEXTS = {
     "assignment_id": "1b4e28ba-2fa1-11d2-883f-0016d3cca427",
     "course_id": "1b4e28ba-2fa1-11d2-883f-0016d3cca428",
@@ -283,16 +285,37 @@ def test_help_fits_a_screen_and_help_all_shows_every_option_whole(before: tuple[
     assert [line.removesuffix(":") for line in long if line.removesuffix(":") in PANELS] == list(PANELS)
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("--help-all",), ("--version",)])
-def test_help_and_version_load_nothing_heavy(arguments: tuple[str, ...]) -> None:
+def loaded_by(*arguments: str, **environment: str) -> set[str]:
+    """The packages that a call of the command line loads."""
     script = (
         "import sys; from eng5_runner.cli.app import app\n"
-        f"try: app({list(arguments)})\n"
-        "except SystemExit: print(sorted(name for name in sys.modules if '.' not in name))"
+        f"try: app({list(arguments)}, prog_name='eng5-runner')\n"
+        "except SystemExit as end: ended = end\n"
+        "print(); print(ended.code, sorted(name for name in sys.modules if '.' not in name))"
     )
-    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    loaded = set(eval(ended.stdout.splitlines()[-1]))
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=os.environ | environment
+    )
+    code, _, names = ended.stdout.splitlines()[-1].partition(" ")
+    assert code in {"0", "None"}, ended.stdout
+    return set(eval(names))
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("--help-all",), ("--version",)])
+def test_help_and_version_load_nothing_heavy(arguments: tuple[str, ...]) -> None:
+    loaded = loaded_by(*arguments)
     assert "typer" in loaded and not loaded & HEAVY
+
+
+def test_completion_loads_no_statistics_and_no_services() -> None:
+    words = {"COMP_WORDS": "eng5-runner sta", "COMP_CWORD": "1"}
+    loaded = loaded_by(**words, _ENG5_RUNNER_COMPLETE="complete_bash")
+    assert "typer" in loaded and not loaded & HEAVY - LIGHT
+
+
+def test_status_loads_no_statistics_and_no_services() -> None:
+    loaded = loaded_by("status", str(ROOT / "tests" / "guard" / "runs" / "0.1.0-execute"))
+    assert "pydantic" in loaded and not loaded & HEAVY - LIGHT
 
 
 def test_the_documented_table_is_the_generated_one() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from eng5_runner.app.inspect import RunStatus
-from eng5_runner.cli.commands.inspect import status_sentences
+from eng5_runner.app.status import RunStatus
+from eng5_runner.cli.commands.status import status_sentences
 from eng5_runner.core.events import Event, RunResumed
 from eng5_runner.core.progress import comparisons_per_second
 from tests.support.run.events import ONE_OF_EACH, VERSIONS

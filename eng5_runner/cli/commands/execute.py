@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -10,11 +9,9 @@ from rich.console import Console
 from eng5_runner.app.execute import start_run
 from eng5_runner.app.plan import PlannedRun
 from eng5_runner.app.session import Finished, Watch
+from eng5_runner.cli.commands.status import next_steps
 from eng5_runner.cli.exit_codes import exit_code
 from eng5_runner.cli.narrate import Narrator, people, write_json
-from eng5_runner.core.state import RunState
-from eng5_runner.core.top_up import would_follow
-from eng5_runner.errors import command
 from eng5_runner.reports.terminal_summary import show_summary
 from eng5_runner.results.artefact.part import to_json
 
@@ -57,26 +54,3 @@ def show_end(finished: Finished, narrator: Narrator) -> int:
     for line in next_steps(finished.hydrated.state, directory):
         narrator.say(f"to go on:      {line}", style="bold")
     return code
-
-
-def next_steps(state: RunState, run_directory: Path) -> Iterator[str]:
-    """What a person does next about a run that is not complete."""
-    outcome = state.closed.outcome if state.closed else "open"
-    resume, request = command("resume", run_directory), state.request
-    if outcome in ("complete", "not-sent"):
-        return
-    if outcome == "failed":
-        yield (
-            "fix the problem that the CJ service reported, then start a new run; "
-            f"the results so far are kept in {run_directory}"
-        )
-    elif outcome == "budget":
-        yield f"{resume} --max-cost USD"
-    elif request is None or not (request.is_lost or request.is_over or request.failure):
-        yield resume
-    elif would_follow(state):
-        yield f"{resume} (asks for the {state.missing} comparisons that are missing)"
-    elif request.is_over and not request.has_result:
-        yield f"{resume} (waits for the service's result once more; the runner's own results are complete)"
-    else:
-        yield f"start a new run, or accept what came: {command('hydrate', run_directory)}"

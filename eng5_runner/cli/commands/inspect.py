@@ -1,27 +1,13 @@
-"""hydrate, verify, status: what a run's directory says."""
+"""hydrate, verify: a run's outputs and its ledger."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
-from types import MappingProxyType
 
 from eng5_runner.app import inspect
-from eng5_runner.cli.commands.execute import next_steps
 from eng5_runner.cli.narrate import people, write_json
 from eng5_runner.errors import command
-from eng5_runner.reports.terminal_plan import in_time
 from eng5_runner.reports.terminal_summary import show_summary
-from eng5_runner.run.run_directory import saved_run
-
-# A run that is silent for longer says so (seconds).
-_SILENT_SECONDS = 10.0
-_STAGES: Mapping[str, str] = MappingProxyType({
-    "started": "checking the services", "cleared": "storing texts", "listening": "about to send the request",
-    "prepared": "sending the request", "gathering": "waiting for comparisons",
-    "raised": "sending the request with its new cost limit",
-})  # fmt: skip
 
 
 def hydrate_run(run_directory: Path, *, json_lines: bool) -> int:
@@ -63,59 +49,3 @@ def verify_run(run_directory: Path, *, json_lines: bool) -> int:
     for disagreement in verified.disagreements:
         console.print(disagreement, style="yellow", markup=False)
     return 0
-
-
-def show_status(run_directory: Path, *, json_lines: bool) -> int:
-    """Show where a run stands; works while another process is at work on it."""
-    saved = saved_run(run_directory)
-    status = inspect.describe_status(saved, run_directory)
-    if json_lines:
-        write_json({"event": "Status", "run_directory": str(run_directory)} | asdict(status))
-        return 0
-    console = people()
-    for line in status_sentences(status):
-        console.print(line, markup=False)
-    if not status.is_running:
-        for line in next_steps(saved.state, run_directory):
-            console.print(f"to go on: {line}", style="bold", markup=False)
-    return 0
-
-
-def status_sentences(status: inspect.RunStatus) -> Iterator[str]:
-    """Where a run stands, in words."""
-    yield f"{status.label}: {status.mode}, run {status.run}"
-    judged = f"{status.comparisons_judged} of {status.comparisons_asked} comparisons judged"
-    failed = f", {status.comparisons_failed} failed" if status.comparisons_failed else ""
-    is_open = status.outcome == "open"
-    missing = "" if is_open or not status.comparisons_missing else f", {status.comparisons_missing} missing"
-    yield f"{_at_work(status)}: {judged}{failed}{missing}{_pace(status)}"
-    if status.requests > 1:
-        yield f"{status.requests} requests were made"
-    yield from (f"  {reason}" for reason in status.reasons)
-    if status.uploads_left:
-        yield f"{status.texts_stored} texts stored, {status.uploads_left} to store"
-    limit = "" if status.max_cost_usd is None else f" of at most {status.max_cost_usd:g}"
-    yield f"{status.cost_usd:.4f} USD spent{limit}"
-    odd = [(status.duplicates, "came more than once"), (status.rejected, "could not be used")]
-    if any(count for count, _ in odd):
-        yield f"messages: {', '.join(f'{count} {what}' for count, what in odd if count)}"
-
-
-def _at_work(status: inspect.RunStatus) -> str:
-    if status.outcome != "open":
-        return status.outcome
-    return f"running, {_STAGES[status.stage]}" if status.is_running else "stopped without an end, nothing works on it"
-
-
-def _pace(status: inspect.RunStatus) -> str:
-    """The rate, and while it runs the time left, or how long nothing has come."""
-    if status.comparisons_per_second is None:
-        return ""
-    if not status.is_running:
-        return f", {_rate(status.comparisons_per_second)}"
-    silent = f"; nothing for {status.silent_seconds:.0f} s" if status.silent_seconds > _SILENT_SECONDS else ""
-    return f", {_rate(status.comparisons_per_second)}, about {in_time(status.seconds_left or 0.0)} left{silent}"
-
-
-def _rate(per_second: float) -> str:
-    return f"{per_second:.0f} a second" if per_second >= 1 else f"{per_second * 60:.1f} a minute"

@@ -181,7 +181,7 @@ class Fit:
         """The number of weakly connected components; 1 if judgements connect all items."""
         return int(self.component.max()) + 1
 
-    @property
+    @cached_property
     def flags(self) -> tuple[Extreme | None, ...]:
         """For each item, why its position depends on the prior more than usual; None for an ordinary item."""
         pairs = zip(self.wins.tolist(), self.counts.tolist(), strict=True)
