@@ -27,6 +27,7 @@ from tests.support.run.messages import comparison_message
 
 BATCH_ID = "c0ffee00-1111-4222-8333-444455556666"
 ESSAYS = tuple(f"student_{number:02}" for number in range(14))
+SIZE = 7  # pairs of a wave
 PLAN = BatchPlan(
     batch_id=BATCH_ID,
     correlation_id=UUID(BATCH_ID),
@@ -90,26 +91,39 @@ async def work(earlier: Sequence[PairAttempt] = (), *, plan: BatchPlan = PLAN) -
     record, provider = Record(), Provider()
     batch = Batch(number=1, request_sha256="0" * 64, plan=plan)
     provider.run = BatchRun(batch=batch, repository=record, provider=provider)
-    outcome = await provider.run.run(earlier, {name: f"The text of {name}." for name in ESSAYS})
+    outcome = await provider.run.run(
+        earlier, {name: f"The text of {name}." for name in [essay.essay_id for essay in plan.essays]}
+    )
     return outcome, record, provider
 
 
-async def test_a_study_ends_after_the_first_whole_wave_that_is_precise_enough():
+async def test_a_study_that_is_precise_enough_ends_one_wave_later_as_that_is_under_way():
     outcome, record, _ = await work()
     assert [look.verdict for look in outcome.looks] == ["go on"] * 9 + ["precise enough"]
-    assert outcome.wanted == len(outcome.results) == len(record.asked) == 70
+    assert outcome.looks[-1].comparisons == 70
+    assert outcome.wanted == len(outcome.results) == len(record.asked) == 77
+
+
+async def test_of_a_large_wave_not_more_than_200_pairs_are_asked_before_the_wave_before_is_looked_at():
+    many = tuple(PlannedEssay(essay_id=f"student_{number:03}", storage_id="0" * 32) for number in range(404))
+    plan = PLAN.model_copy(update={"essays": many, "budget": 202 * 12})
+    outcome, record, _ = await work(plan=plan)
+    assert outcome.looks[-1].comparisons == 2020
+    assert outcome.wanted == len(outcome.results) == len(record.asked) == 2220
+    again, more, _ = await work([*map(answered, record.asked)], plan=plan)
+    assert more.asked == [] and again.results == outcome.results, "after a kill, too"
 
 
 async def test_waves_on_record_are_asked_to_their_end_though_the_study_was_precise_enough_before():
     """A session that decided otherwise wrote them down; whoever goes on asks what stands there and decides no more."""
     _, first, _ = await work()
     _, longer, _ = await work(plan=PLAN.model_copy(update={"study_options": StudyOptions()}))
-    on_record = longer.asked[: 70 + 14]  # two waves more
-    assert on_record[:70] == first.asked
+    on_record = longer.asked[: 77 + 7]  # one wave more
+    assert on_record[:77] == first.asked
     outcome, record, provider = await work(on_record)
     assert len(provider.asked) == outcome.wanted == len(outcome.results) == 84
     assert record.asked == [], "nothing new was decided"
-    assert [look.verdict for look in outcome.looks[9:]] == ["precise enough"] * 3
+    assert [look.verdict for look in outcome.looks[9:]] == ["precise enough"] * 2
 
 
 async def test_what_has_an_answer_on_record_is_not_asked_again():
@@ -175,6 +189,26 @@ async def test_where_no_pair_depends_on_an_answer_nobody_waits_for_one():
     assert len(outcome.results) == len(set(provider.asked)) == len(provider.asked) == FREE.budget
 
 
+@pytest.mark.parametrize("options", [StudyOptions(target_se=0.01), StudyOptions(design="adaptive")])
+async def test_the_next_wave_is_asked_while_answers_to_the_last_one_are_awaited(options):
+    """The provider answers to a wave only when the next one has been asked."""
+
+    class OneWaveBehind(Provider):
+        def __init__(self) -> None:
+            super().__init__()
+            self.held: list[ComparisonBody] = []
+
+        async def ask(self, body: ComparisonBody) -> None:
+            self.asked.append(body.correlation_id)
+            self.held.append(body)
+            left = PLAN.budget - len(self.asked)
+            while self.held and (len(self.held) > SIZE or not left):
+                self.run.deliver(answer(self.held.pop(0)))
+
+    outcome, provider = await run_with(OneWaveBehind(), plan=PLAN.model_copy(update={"study_options": options}))
+    assert len(outcome.results) == len(provider.asked) == PLAN.budget
+
+
 class Late(Provider):
     """Answers in an order that chance decides; every ninth pair fails once, every twentieth for good."""
 
@@ -207,7 +241,15 @@ async def run_with(provider: Provider, *, plan: BatchPlan, record: Record | None
     return outcome, provider
 
 
-@pytest.mark.parametrize("options", [StudyOptions(), StudyOptions(target_se=5.0), StudyOptions(design="adaptive")])
+@pytest.mark.parametrize(
+    "options",
+    [
+        StudyOptions(),
+        StudyOptions(target_se=5.0),
+        StudyOptions(design="adaptive"),
+        StudyOptions(design="adaptive", target_se=5.0),
+    ],
+)
 async def test_what_is_asked_follows_from_seed_and_answers_and_not_from_their_times(options):
     plan = PLAN.model_copy(update={"study_options": options})
     records = [Record(), Record()]

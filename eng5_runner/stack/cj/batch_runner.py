@@ -1,4 +1,8 @@
-"""Runs one batch as a stream of pairs. Where the choice of pairs depends on answers, a wave waits for the one before.
+"""Runs one batch as a stream of pairs.
+
+Where the choice of pairs or the end of the study depends on answers, it depends on those to all waves but the last one.
+So the next wave is asked while the last answers to a wave are still awaited. A study that is precise enough has asked
+one wave more then, at most `_AHEAD_OF_LOOK` pairs of it.
 
 Each attempt has its place in the stream. A pair that failed is asked again a fixed number of attempts later, or at the
 end. So the answers alone decide what is asked in which order, and not the times at which they arrive.
@@ -12,6 +16,7 @@ provider.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -30,7 +35,7 @@ from eng5_runner.judges.prompts import prompt_blocks, prompt_text
 from eng5_runner.measure.design.pairing import Pair
 from eng5_runner.stack.cj.clients import LLMProviderClient
 from eng5_runner.stack.cj.outcome import Outcome, beyond_hope
-from eng5_runner.stack.cj.pairing_policy import look_at, next_wave
+from eng5_runner.stack.cj.pairing_policy import depends_on_answers, look_at, next_wave
 from eng5_runner.stack.cj.repository import Batch, BatchRepository, PairAttempt
 from eng5_runner.stack.cj.spend_limit import SpendLimit
 
@@ -93,8 +98,10 @@ class PromptBuilder:
 log = structlog.get_logger(__name__)
 
 _ASKED_AT_ONCE = 64
-# Attempts that may wait for their answers. Fewer at the start, so that a judge that gives no verdicts is soon noticed.
+# Attempts that may wait for their answers. Fewer until there are verdicts: a judge that gives none is soon noticed.
 _AHEAD_AT_FIRST, _AHEAD_LATER = 256, 1000
+# Pairs of a wave that are asked before it is known whether the wave before was precise enough.
+_AHEAD_OF_LOOK = 200
 # After this time without a callback the open attempts are repeated: a callback can get lost, its answer does not.
 _PATIENCE_SECONDS = 30.0
 
@@ -127,13 +134,16 @@ class BatchRun:
         self._open: dict[str, PairAttempt] = {}
         # The attempts in the order of the stream from the first one on that was not yet looked at.
         self._stream: deque[PairAttempt] = deque()
-        self._seen = self._failed = 0
+        self._left: Counter[int] = Counter()  # of the stream, by wave
+        self._waves: list[Sequence[Pair]] = []
+        self._looks: list[Look] = []
+        self._judged = self._failed = 0
         self._wanted = batch.plan.budget
         self._asking = asyncio.Semaphore(_ASKED_AT_ONCE)
         self._tasks = asyncio.TaskGroup()
         self._news = asyncio.Event()
         self._last_news = 0.0
-        self._fault: Exception | None = None
+        self._has_fault = False
 
     def deliver(self, result: LLMComparisonResult) -> None:
         """Take a stored callback, if it answers an open attempt; any other changes nothing.
@@ -149,7 +159,9 @@ class BatchRun:
             self._take(result, asked)
         except Exception as error:  # one batch's boundary: its callback must not end the reader of all callbacks
             log.exception("a callback could not be delivered", batch_id=self._batch.plan.batch_id)
-            self._fault = error
+            if not self._has_fault:
+                self._has_fault = True
+                self._tasks.create_task(_raise(error))
         self._last_news = asyncio.get_running_loop().time()
         self._news.set()
 
@@ -171,29 +183,56 @@ class BatchRun:
         self._prompts = PromptBuilder(self._batch, texts, model=self._model)
         self._recall(earlier)
         self._last_news = asyncio.get_running_loop().time()
-        looks: list[Look] = []
         try:
             async with self._tasks:
-                if not await self._compare(looks) and self._spend_limit.refused is None:
+                if not await self._compare() and self._spend_limit.refused is None:
                     await self._await_open()
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
-        return self._outcome(looks, wanted=self._wanted)
+        return self._outcome()
 
-    async def _compare(self, looks: list[Look]) -> bool:
+    async def _compare(self) -> bool:
         """Compare wave after wave; false if the cost limit, or too many failures, ended that."""
-        plan, waves = self._batch.plan, list[Sequence[Pair]]()
-        depends = plan.has_target or plan.study_options.design == "adaptive"
-        while pairs := await self._pairs(waves):
-            waves.append(pairs)
-            if not await self._wave(len(waves) - 1, pairs) or (depends and not await self._to_the_end()):
+        has_target = self._batch.plan.has_target
+        while True:
+            number = len(self._waves)
+            if not await self._look_at(number - 1):
                 return False
-            seen = await self._look(waves)
-            looks += [seen] if seen else []
-            if seen and seen.verdict == PRECISE_ENOUGH and len(waves) not in self._recorded:
-                self._wanted = sum(map(len, waves))
-                return True
-        return await self._to_the_end()
+            if self._is_enough((number, 0, 0)) or not (pairs := await self._pairs()):
+                break
+            self._waves.append(pairs)
+            first = _AHEAD_OF_LOOK if has_target else len(pairs)
+            if not await self._wave(number, pairs[:first]):
+                return False
+            if len(pairs) > first:
+                if not await self._look_at(number):
+                    return False
+                if self._is_enough((number, first, 0)):
+                    self._waves[number] = pairs[:first]
+                    break
+                if not await self._wave(number, pairs[first:], after=first):
+                    return False
+        if self._looks and self._looks[-1].verdict == PRECISE_ENOUGH:
+            self._wanted = sum(map(len, self._waves))
+            return await self._to_the_end()
+        return await self._to_the_end() and await self._look_at(len(self._waves))
+
+    def _is_enough(self, following: tuple[int, int, int]) -> bool:
+        """Whether the study was precise enough at its last look, and the attempt that would follow is not stored."""
+        return bool(self._looks) and self._looks[-1].verdict == PRECISE_ENOUGH and following not in self._asked
+
+    async def _look_at(self, waves: int) -> bool:
+        """Wait for all answers to so many waves, and look at each; false if the cost limit, or failures, ended that."""
+        plan = self._batch.plan
+        if not depends_on_answers(plan, wave=len(self._waves)):
+            return True
+        while any(self._left[wave] for wave in range(waves)):
+            if not await self._see_next():
+                return False
+        for wave in range(len(self._looks), waves) if plan.has_target else ():
+            results, asked = tuple(self._last(wave + 1).values()), sum(map(len, self._waves[: wave + 1]))
+            self._looks.append(await asyncio.to_thread(look_at, plan, results, wave=wave, asked=asked))
+        return True
 
     def _recall(self, earlier: Sequence[PairAttempt]) -> None:
         for each in sorted(earlier, key=lambda asked: (asked.wave, asked.place)):
@@ -208,31 +247,26 @@ class BatchRun:
         self._results[asked.correlation_id] = result
         self._spend_limit.settle(asked.correlation_id, result, most=partial(self._prompts.most, asked))
 
-    async def _pairs(self, waves: Sequence[Sequence[Pair]]) -> Sequence[Pair]:
+    async def _pairs(self) -> Sequence[Pair]:
         """The next wave: the stored pairs, else newly chosen ones."""
-        number, plan = len(waves), self._batch.plan
+        number, plan = len(self._waves), self._batch.plan
         pairs: Sequence[Pair] = self._recorded.get(number, ())
-        if not pairs:
-            results = tuple(self._last().values()) if plan.study_options.design == "adaptive" else ()
-            pairs = await asyncio.to_thread(next_wave, plan, waves, results=results)
+        if not pairs or (plan.has_target and len(pairs) == _AHEAD_OF_LOOK):  # perhaps the rest was not stored yet
+            results = tuple(self._last(number - 1).values()) if plan.study_options.design == "adaptive" else ()
+            chosen = await asyncio.to_thread(next_wave, plan, self._waves, results=results)
+            pairs = (*pairs, *chosen[len(pairs) :])
         for place, pair in enumerate(pairs):
             self._repeat[number, place] = self._times[pair]
             self._times[pair] += 1
         return pairs
 
-    async def _look(self, waves: Sequence[Sequence[Pair]]) -> Look | None:
-        plan, asked = self._batch.plan, sum(map(len, waves))
-        if not plan.has_target:
-            return None
-        results = tuple(self._last().values())
-        return await asyncio.to_thread(look_at, plan, results, wave=len(waves) - 1, asked=asked)
-
-    async def _wave(self, number: int, pairs: Sequence[Pair]) -> bool:
+    async def _wave(self, number: int, pairs: Sequence[Pair], *, after: int = 0) -> bool:
         """Bring a wave's pairs into the stream; false if the cost limit, or too many failures, ended that."""
-        keys = [(number, place, 0) for place in range(len(pairs))]
-        await self._store([self._new(key, pairs[key[1]]) for key in keys if key not in self._asked])
+        keys = [(number, after + place, 0) for place in range(len(pairs))]
+        new = [self._new(key, pair) for key, pair in zip(keys, pairs, strict=True) if key not in self._asked]
+        await self._store(new)
         for key in keys:
-            while len(self._stream) >= min(_AHEAD_AT_FIRST + 4 * self._seen, _AHEAD_LATER):
+            while len(self._stream) >= min(_AHEAD_AT_FIRST + 4 * self._judged, _AHEAD_LATER):
                 if not await self._see_next():
                     return False
             if not await self._admit(self._asked[key]):
@@ -253,8 +287,9 @@ class BatchRun:
             False if the cost limit does not allow that, or too many pairs have failed.
         """
         asked = self._stream.popleft()
+        self._left[asked.wave] -= 1
         result = await self._answer_to(asked)
-        self._seen += 1
+        self._judged += result.winner is not None
         earlier = (self._asked[asked.wave, asked.place, number] for number in range(asked.attempt + 1))
         if may_ask([self._results[each.correlation_id] for each in earlier]):
             key = (asked.wave, asked.place, asked.attempt + 1)
@@ -276,20 +311,19 @@ class BatchRun:
             while (
                 admission := await self._spend_limit.admit(attempt.correlation_id, most, patience=_PATIENCE_SECONDS)
             ) != "ask":
-                self._check()
                 if admission == "over the limit":
                     return False
                 self._ask_again()
             self._open[attempt.correlation_id] = attempt
             self._tasks.create_task(self._ask(attempt))
         self._stream.append(attempt)
+        self._left[attempt.wave] += 1
         return True
 
     async def _answer_to(self, asked: PairAttempt) -> LLMComparisonResult:
         """The answer, when it has arrived."""
         clock = asyncio.get_running_loop().time
         while asked.correlation_id not in self._results:
-            self._check()
             self._news.clear()
             left = self._last_news + _PATIENCE_SECONDS - clock()
             try:
@@ -298,17 +332,12 @@ class BatchRun:
             except TimeoutError:
                 if self._last_news + _PATIENCE_SECONDS <= clock():
                     self._ask_again()
-        self._check()
         return self._results[asked.correlation_id]
 
     async def _await_open(self) -> None:
         """Wait for the answers that are under way: they are paid for."""
         for asked in self._stream:
             await self._answer_to(asked)
-
-    def _check(self) -> None:
-        if self._fault is not None:
-            raise self._fault
 
     def _ask_again(self) -> None:
         """Repeat the open attempts after a silence; the provider recognises them."""
@@ -334,16 +363,16 @@ class BatchRun:
             correlation_id=str(uuid5(UUID(self._batch.plan.batch_id), f"{wave}/{place}/{attempt}")),
         )
 
-    def _last(self) -> dict[tuple[int, int], LLMComparisonResult]:
-        """Each pair's last result, by wave and place."""
+    def _last(self, waves: float = math.inf) -> dict[tuple[int, int], LLMComparisonResult]:
+        """Each pair's last result, by wave and place, in the first waves, or in all."""
         last: dict[tuple[int, int], LLMComparisonResult] = {}
         for (wave, place, _), each in sorted(self._asked.items()):
-            if each.correlation_id in self._results:
+            if wave < waves and each.correlation_id in self._results:
                 last[wave, place] = self._results[each.correlation_id]
         return last
 
-    def _outcome(self, looks: Sequence[Look], *, wanted: int) -> Outcome:
-        results = tuple(self._last().values())
+    def _outcome(self) -> Outcome:
+        results, wanted = tuple(self._last().values()), self._wanted
         refused, limit = self._spend_limit.refused, self._batch.plan.study_options.max_cost_usd
         stop = None
         if refused is not None and limit is not None:
@@ -354,7 +383,14 @@ class BatchRun:
                 comparisons=len(results),
                 comparisons_wanted=wanted,
             )
-        return Outcome(results=results, callbacks=len(self._results), wanted=wanted, looks=tuple(looks), cost_stop=stop)
+        return Outcome(
+            results=results, callbacks=len(self._results), wanted=wanted, looks=tuple(self._looks), cost_stop=stop
+        )
+
+
+async def _raise(error: Exception) -> None:
+    """End a task group, whatever its tasks wait for."""
+    raise error
 
 
 def may_ask(answers: Sequence[LLMComparisonResult]) -> bool:

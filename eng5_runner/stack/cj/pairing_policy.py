@@ -36,6 +36,11 @@ def fitted_to(plan: BatchPlan, results: Iterable[LLMComparisonResult]) -> Fit:
     return fit(collapse_repeats(comparisons_from([essay.essay_id for essay in plan.essays], rows)))
 
 
+def depends_on_answers(plan: BatchPlan, *, wave: int) -> bool:
+    """Whether the answers to earlier waves decide on a wave's pairs, or on whether they are compared at all."""
+    return plan.has_target or (plan.study_options.design == "adaptive" and wave >= BALANCED_ROUNDS)
+
+
 def next_wave(
     plan: BatchPlan, waves: Sequence[Sequence[Pair]], *, results: Sequence[LLMComparisonResult]
 ) -> Sequence[Pair]:
@@ -46,7 +51,7 @@ def next_wave(
     Args:
         plan: of the batch.
         waves: all waves so far, as this function returned them.
-        results: each pair's last result; an adaptive design uses them.
+        results: each pair's last result in all waves but the last one; an adaptive design uses them.
     """
     left = plan.budget - sum(len(wave) for wave in waves)
     return _whole_wave(plan, waves, results=results)[:left] if left > 0 else ()
