@@ -26,6 +26,7 @@ RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
 RUN tools/bin/pip install --quiet --no-index --find-links wheels hatchling
 COPY pyproject.toml README.md LICENSE ./
 COPY schemas schemas
+COPY examples/eng5_demo examples/eng5_demo
 COPY eng5_runner eng5_runner
 RUN tools/bin/pip wheel --quiet --no-index --no-deps --no-build-isolation --wheel-dir wheels . \
     && python3 -m venv --without-pip /opt/eng5-runner \

@@ -43,8 +43,7 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
 	@touch $@
 
 demo: setup
-	$(BIN)/eng5-runner --mode execute --assets examples/eng5_demo --batch-id demo --seed 2017 --yes
-	$(BIN)/eng5-runner verify runs/latest
+	$(BIN)/eng5-runner demo
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto --dist loadgroup $(TESTS)

@@ -56,6 +56,31 @@ def main_command(context: typer.Context, flags: Flags) -> None:
     raise typer.Exit(run(resolve(flags, environment=os.environ)))
 
 
+@app.command("demo")
+def demo_command(
+    defects: Annotated[
+        bool, typer.Option("--defects", help="With faults in study, judge and services, to see how results name them.")
+    ] = False,
+    output_dir: Annotated[Path, option_of("output_dir", variable=False)] = Path("runs"),
+    json: JsonOption = False,
+) -> None:
+    """Run an invented study, without keys or files, and verify it."""
+    from eng5_runner.cli.commands.demo import run_demo
+
+    raise typer.Exit(run_demo(output_dir, with_defects=defects, json_lines=json))
+
+
+@app.command("init")
+def init_command(
+    folder: Annotated[Path, typer.Argument(help="A new folder, or an empty one.", metavar="FOLDER")],
+    json: JsonOption = False,
+) -> None:
+    """Write a study folder to fill in, with comments."""
+    from eng5_runner.cli.commands.demo import write_study
+
+    raise typer.Exit(write_study(folder, json_lines=json))
+
+
 @app.command("preflight", cls=SettingsCommand)
 @takes_settings
 def preflight_command(_: typer.Context, flags: Flags) -> None:

@@ -184,7 +184,7 @@ class _Finder:
             ("anchors.csv", parts.anchor_table),
             ("anchor_essays/", parts.anchors),
             ("student_essays/", parts.students),
-            (SETTINGS_NAME, self._settings or None),
+            (SETTINGS_NAME, _find(sorted(self._used), (SETTINGS_NAME, f"{SETTINGS_NAME}.txt"))),
         ) if not part]  # fmt: skip
         return like_a_usual_name(name, is_folder=is_folder, lacking=lacking)
 

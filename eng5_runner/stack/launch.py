@@ -22,6 +22,7 @@ from eng5_runner.stack.cj.clients import CONNECTIONS, ContentReader, LLMProvider
 from eng5_runner.stack.cj.service import CJService
 from eng5_runner.stack.content import service as content
 from eng5_runner.stack.content.service import ContentService
+from eng5_runner.stack.faults import FAULTS_MARK, FaultyPublisher, faulty_baseline
 from eng5_runner.stack.identity import service as identity_service
 from eng5_runner.stack.identity.accounts import Accounts, FirstAdmin
 from eng5_runner.stack.identity.service import IdentityService
@@ -29,7 +30,7 @@ from eng5_runner.stack.identity.tokens import ADMIN_ROLE, TokenAuthority
 from eng5_runner.stack.llm import service as llm_provider
 from eng5_runner.stack.llm.judge import JudgeEntry
 from eng5_runner.stack.llm.providers.registry import open_judges
-from eng5_runner.stack.llm.service import LLMProvider
+from eng5_runner.stack.llm.service import LLMProvider, ResultPublisher
 from eng5_runner.stack.platform.broker import embedded_broker
 from eng5_runner.stack.platform.kafka import Cluster, Publisher, open_publisher, open_reader
 from eng5_runner.stack.platform.store import Store, open_store
@@ -135,7 +136,13 @@ async def serve(
         session = await opened.enter_async_context(http_session(connections=CONNECTIONS, secret=secret))
         authority = TokenAuthority(secret=secrets.tokens)
         offered = await opened.enter_async_context(_judges(judges, cache_folder))
-        provider = LLMProvider(store=store, publisher=publisher, judges=offered)
+        results_to: ResultPublisher = publisher
+        if (data_dir / FAULTS_MARK).exists():
+            offered, results_to = (
+                [faulty_baseline()],
+                FaultyPublisher(publisher, lose=lambda raw: cj.take_results([raw])),
+            )
+        provider = LLMProvider(store=store, publisher=results_to, judges=offered)
         content_url = await opened.enter_async_context(served(ContentService(store).application(), secret=secret))
         llm_url = await opened.enter_async_context(served(provider.application(), secret=secret))
         contents = ContentReader(session, content_url + content.PATH)

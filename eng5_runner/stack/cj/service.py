@@ -276,9 +276,9 @@ class CJService:
 
     async def _listen(self, reader: AIOKafkaConsumer, *, secret: StackSecret | None) -> None:
         while True:
-            await self._take_results(await polled(reader, secret=secret))
+            await self.take_results(await polled(reader, secret=secret))
 
-    async def _take_results(self, messages: Sequence[bytes]) -> None:
+    async def take_results(self, messages: Sequence[bytes]) -> None:
         """Store the callbacks of this process's batches, then deliver them to the batches."""
         read = [(raw, read_result(raw)) for raw in messages]
         results: list[tuple[bytes, LLMComparisonResult]] = [(raw, result) for raw, result in read if result is not None]

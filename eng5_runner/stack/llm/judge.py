@@ -164,6 +164,10 @@ def offline_baseline() -> JudgeEntry:
     return JudgeEntry(baseline_model(), BaselineJudge())
 
 
+def _no_tilt(_text_a: str, _text_b: str) -> float:
+    return 0.0
+
+
 class BaselineJudge:
     """Compares measurable properties of two texts: a baseline, not a language model.
 
@@ -174,7 +178,9 @@ class BaselineJudge:
     token per four characters.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, tilt: Callable[[str, str], float] = _no_tilt) -> None:
+        """Set the judge up; `tilt` adds logits in favour of Essay A, from both texts."""
+        self._tilt = tilt
         # The same essay occurs in about twenty comparisons.
         self._scores = lru_cache(maxsize=_TEXTS_REMEMBERED)(_scores)
 
@@ -186,7 +192,7 @@ class BaselineJudge:
         """
         text_a, text_b = essays_in(question.blocks)
         gains = [a - b for a, b in zip(self._scores(text_a), self._scores(text_b), strict=True)]
-        chance_a = 1.0 / (1.0 + math.exp(-sum(gains)))
+        chance_a = 1.0 / (1.0 + math.exp(-sum(gains) - self._tilt(text_a, text_b)))
         a_wins = _draw(question.prompt) < chance_a
         justification = _justification(gains, a_wins=a_wins)
         return Verdict(

@@ -16,6 +16,7 @@ import math
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import Protocol
 from uuid import UUID
 
 import structlog
@@ -40,7 +41,7 @@ from eng5_runner.stack.llm.results import (
     unanswerable,
 )
 from eng5_runner.stack.platform.group_commit import Closed
-from eng5_runner.stack.platform.kafka import MessageRefused, Publisher
+from eng5_runner.stack.platform.kafka import MessageRefused
 from eng5_runner.stack.platform.leases import RENEWED_EVERY_SECONDS
 from eng5_runner.stack.platform.store import Store
 from eng5_runner.stack.platform.transactions import FAILURES
@@ -58,6 +59,13 @@ _LOOK_EVERY_SECONDS = 0.5
 _LET_GO_SECONDS = 2.0
 
 
+class ResultPublisher(Protocol):
+    """Publishes the results of comparisons."""
+
+    async def publish(self, topic: str, value: bytes) -> None:
+        """Append a message to a topic."""
+
+
 class LLMProvider:
     """The service: its handlers, its queue and its workers."""
 
@@ -65,7 +73,7 @@ class LLMProvider:
         self,
         *,
         store: Store,
-        publisher: Publisher,
+        publisher: ResultPublisher,
         judges: Sequence[JudgeEntry],
         workers: int | None = None,
         queue_length: int = _QUEUE_LENGTH,
