@@ -19,6 +19,7 @@ from aiokafka.errors import (
     InvalidMessageError,
     InvalidTimestampError,
     KafkaError,
+    KafkaTimeoutError,
     MessageSizeTooLargeError,
     RebalanceInProgressError,
     RecordListTooLargeError,
@@ -137,7 +138,8 @@ class Publisher:
                 size = f"{len(value)} bytes are too large" if isinstance(error, _TOO_LARGE) else type(error).__name__
                 raise MessageRefused(f"the broker does not take a message for {topic}: {size}") from error
             except KafkaError as error:
-                if not error.retriable or clock() > deadline:
+                # Behind others the message found no room in the client: its timeout is not marked as retriable.
+                if not (error.retriable or isinstance(error, KafkaTimeoutError)) or clock() > deadline:
                     raise ServiceUnavailable(
                         f"the broker did not take a message for {topic}: {error!r}",
                         remedy="Repair the broker, start the service again, and resume the run.",
