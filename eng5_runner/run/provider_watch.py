@@ -1,4 +1,4 @@
-"""Tells people when the judge's provider gives no answers, long before the comparisons count as failed."""
+"""Tells people when the judge's provider or its service gives no answers, long before the run ends for it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ _ASKED_EVERY_SECONDS = 15.0
 # Of the question: a service that is busy must not hold the watch up.
 _PATIENCE_SECONDS = 10.0
 _SAID_EVERY = 4
+_SERVICE = "the LLM provider service"
 
 
 class ProviderWatch:
@@ -25,13 +26,25 @@ class ProviderWatch:
     def note(self, troubles: Mapping[str, ProviderTrouble]) -> Iterator[Notice]:
         """The notices about an answer of the service: a trouble at once and each minute again, then its end."""
         for provider in [provider for provider in self._rounds if provider not in troubles]:
-            del self._rounds[provider]
+            if self._rounds.pop(provider) == 1 and provider == _SERVICE:
+                continue  # once is a hiccup, of which nothing was said
             yield Notice(kind="relief", text=f"{provider} answers again, or is asked no more")
         for provider, trouble in troubles.items():
             rounds = self._rounds.setdefault(provider, 0)
             self._rounds[provider] = rounds + 1
             if rounds % _SAID_EVERY == 0:
                 yield Notice(kind="trouble", text=_words(provider, trouble))
+
+    def silent(self, error: str) -> Iterator[Notice]:
+        """The notices about a service that does not answer itself: from the second time on, then each minute again."""
+        rounds = self._rounds.setdefault(_SERVICE, 0)
+        self._rounds[_SERVICE] = rounds + 1
+        if rounds % _SAID_EVERY == 1:
+            text = (
+                f"{_SERVICE} does not answer ({error}). Comparisons may be missing until it is back. The run waits. "
+                "Ctrl-C stops in order; resume goes on."
+            )
+            yield Notice(kind="trouble", text=text)
 
 
 def _words(provider: str, trouble: ProviderTrouble) -> str:
@@ -63,7 +76,11 @@ async def _watch(models: Models, emit: Callable[[Notice], None]) -> None:
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 alive = await models.check_health()
-        except (RunnerError, TimeoutError):
-            continue  # the run notices by itself what it needs
-        for notice in watch.note((alive.health and alive.health.providers) or {}):
+        except RunnerError as error:
+            notices = watch.silent(error.message)
+        except TimeoutError:
+            notices = watch.silent(f"no answer within {_PATIENCE_SECONDS:.0f} s")
+        else:
+            notices = watch.note((alive.health and alive.health.providers) or {})
+        for notice in notices:
             emit(notice)

@@ -52,3 +52,15 @@ def test_a_trouble_is_said_at_once_then_each_minute_and_its_end_once() -> None:
 def test_a_reason_never_carries_control_characters() -> None:
     (notice,) = ProviderWatch().note(trouble(reason="\x1b[2Jgone"))
     assert "\x1b" not in notice.text and "gone" in notice.text
+
+
+def test_a_service_that_does_not_answer_is_said_from_the_second_time_on_and_its_end_once() -> None:
+    watch = ProviderWatch()
+    said = [[notice.kind for notice in watch.silent("connection refused")] for _ in range(6)]
+    assert said == [[], ["trouble"], [], [], [], ["trouble"]]
+    assert [notice.kind for notice in watch.note({})] == ["relief"] and not list(watch.note({}))
+
+
+def test_a_service_that_missed_one_question_is_not_mentioned() -> None:
+    watch = ProviderWatch()
+    assert not [*watch.silent("connection refused"), *watch.note({})]
