@@ -33,9 +33,9 @@ from eng5_runner.errors import ConfigurationError, DiskError
 from eng5_runner.run.ports import Lag, Notice, Update, WorkLeft
 
 METRICS_NAME = "metrics.prom"
-# Of callbacks; each starts at 0, so that 0 and unknown differ. A comparison is judged or failed; `cj_failed` means that
-# the CJ service reported the batch as failed.
-OUTCOMES = ("judged", "failed", "completed", "cj_failed", "result", "duplicate", "conflict", "rejected")
+# Of callbacks; each starts at 0, so that 0 and unknown differ. A comparison is judged, failed, or left out because the
+# requests cannot have caused it; `cj_failed` means that the CJ service reported the batch as failed.
+OUTCOMES = ("judged", "failed", "completed", "cj_failed", "result", "duplicate", "conflict", "rejected", "left_out")
 # The stage that an event ends: the time since the event before belongs to that stage.
 _ENDS: tuple[tuple[type, str], ...] = (
     (PreflightPassed, "preflight"),
@@ -104,7 +104,8 @@ class RunMetrics:
         if event.kind != "comparison":
             self._callbacks.labels("cj_failed" if event.kind == "failed" else event.kind).inc()
             return
-        self._callbacks.labels("judged" if event.judged else "failed").inc()
+        outcome = "left_out" if event.is_left_out else "judged" if event.judged else "failed"
+        self._callbacks.labels(outcome).inc()
         received, _ = receive_comparison(event.raw.encode())
         result = received.data
         who = (result.provider, result.model)

@@ -283,6 +283,7 @@ def _finish(run_directory: Path, *, log: ExitStack) -> Hydrated:
         failed_comparisons=hydrated.state.failed,
         duplicates=hydrated.state.repeated,
         rejected=hydrated.state.rejected,
+        doubtful=hydrated.state.objections.total(),
     )
     log.close()
     if hydrated.violations:

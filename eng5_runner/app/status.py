@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from eng5_runner.core.next_step import missing_uploads, next_step
@@ -29,6 +30,8 @@ class RunStatus:
         max_cost_usd: the cost limit; None without one.
         duplicates: the number of callbacks that came more than once.
         rejected: the number of callbacks that could not be used.
+        flawed: the number of comparisons that count although a value in their message makes no sense.
+        doubtful: what speaks against comparisons that the requests cannot have caused → how many of them.
         completed: the status in which the CJ service completed the last request; None before.
         result: whether the CJ service's result of the last request came.
         uploads_left: the number of texts to store.
@@ -65,6 +68,8 @@ class RunStatus:
     comparisons_per_second: float | None
     seconds_left: float | None
     silent_seconds: float
+    flawed: int = 0
+    doubtful: Mapping[str, int] = field(default_factory=dict)
 
 
 def describe_status(saved: SavedRun, run_directory: Path) -> RunStatus:
@@ -94,6 +99,8 @@ def describe_status(saved: SavedRun, run_directory: Path) -> RunStatus:
         max_cost_usd=spec.budget.max_cost_usd,
         duplicates=state.repeated,
         rejected=state.rejected,
+        flawed=state.flawed,
+        doubtful=dict(sorted(state.objections.items())),
         completed=state.request.completed if state.request else None,
         result=state.request is not None and state.request.has_result,
         uploads_left=len(missing_uploads(state, saved.inputs)),

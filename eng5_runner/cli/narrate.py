@@ -36,6 +36,7 @@ from eng5_runner.app.logs import FOR_PEOPLE_ONLY, event_facts
 from eng5_runner.cli.called import Called
 from eng5_runner.cli.safe_console import SafeConsole, harmless_json
 from eng5_runner.cli.standard_error import StandardError
+from eng5_runner.core.credibility import OBJECTIONS
 from eng5_runner.core.events import (
     BudgetRaised,
     CallbackAccepted,
@@ -44,6 +45,7 @@ from eng5_runner.core.events import (
     DeadlineReached,
     EssayUploaded,
     Event,
+    Objection,
     OffsetsLost,
     PreflightPassed,
     RequestPublished,
@@ -125,6 +127,7 @@ class Narrator:
         self._console = console
         self.json_lines = json_lines
         self._uploads = _Count("texts stored")
+        self._objections: set[Objection] = set()
         self._comparisons = _Count("comparisons")
         self._progress: Progress | None = None
 
@@ -185,7 +188,9 @@ class Narrator:
                 self._advance(self._uploads)
             case CallbackAccepted(kind="comparison"):
                 self._comparisons.cost_usd += event.cost_usd
-                self._advance(self._comparisons, failed=not event.judged)
+                self._object(event.objection)
+                if not event.is_left_out:
+                    self._advance(self._comparisons, failed=not event.judged)
             case CallbackAccepted():
                 self.say(_ending(event))
             case CallbackRejected():
@@ -197,6 +202,12 @@ class Narrator:
             case _:
                 for line in _lines(event):
                     self.say(line)
+
+    def _object(self, objection: Objection | None) -> None:
+        """Say once of each kind what speaks against comparisons: there can be thousands."""
+        if objection is not None and objection not in self._objections:
+            self._objections.add(objection)
+            self.say(f"there are {OBJECTIONS[objection]}", style="yellow")
 
     def _advance(self, count: _Count, *, failed: bool = False) -> None:
         now = time.monotonic()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -26,8 +27,9 @@ from eng5_runner.contracts.callbacks import (
 from eng5_runner.contracts.flaws import receive_comparison
 from eng5_runner.contracts.stopping import CostStop
 from eng5_runner.contracts.topics import LARGEST_MESSAGE_BYTES, Topic, batch_of, parse_callback
+from eng5_runner.core.credibility import Credibility
 from eng5_runner.core.essay_names import EssayNames
-from eng5_runner.core.events import CallbackKind
+from eng5_runner.core.events import LEFT_OUT, CallbackKind, Objection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,8 @@ class Accepted(NamedTuple):
     batch_id: UUID | None = None
     counted: int | None = None
     about: str | None = None
+    objection: Objection | None = None
+    happened_at: datetime | None = None
 
 
 class Repeated(NamedTuple):
@@ -87,6 +91,7 @@ def classify(
     names: EssayNames,
     known: Mapping[str, str],
     at_most_usd: float | None = None,
+    credibility: Credibility | None = None,
 ) -> Verdict:
     """Decide what a record means for a run.
 
@@ -97,6 +102,7 @@ def classify(
         names: the run's essays, by the names that the wire uses.
         known: key → fingerprint of the callbacks accepted so far.
         at_most_usd: the most that one call of the judge can cost, if it is known.
+        credibility: what the run knows about its requests; None to object to nothing.
     """
     batches = {str(batch): batch for batch in (run_id, *further)}
     if not any(batch.encode() in record.value for batch in batches):
@@ -106,20 +112,31 @@ def classify(
     if len(record.value) > LARGEST_MESSAGE_BYTES:
         return Rejected(f"it has {len(record.value)} bytes; a callback has at most {LARGEST_MESSAGE_BYTES}")
     try:
-        callback, flaws = _received(Topic(record.topic), record.value, at_most_usd=at_most_usd)
-    except ValidationError as error:
-        return Rejected(describe(error))
+        callback, flaws, stamped_at = _received(Topic(record.topic), record.value, at_most_usd=at_most_usd)
     except ValueError as error:
-        return Rejected(str(error))
+        return Rejected(describe(error) if isinstance(error, ValidationError) else str(error))
     batch = batches.get(batch_of(callback) or "")
     if batch is None:
         return Foreign()
     verdict = _first_time(callback, names, flaws=flaws)
-    if isinstance(verdict, Accepted) and batch != run_id:
+    if isinstance(verdict, Rejected):
+        return verdict
+    if batch != run_id:
         verdict = _of_further(verdict, batch)
-    if isinstance(verdict, Rejected) or verdict.key not in known:
+    if credibility is not None and isinstance(callback, LLMComparisonResult) and verdict.key not in known:
+        pair = frozenset(map(names.our_id, _pair(callback)))
+        objection = credibility.objection(callback, pair=pair, about=verdict.about, batch=batch, stamped_at=stamped_at)
+        verdict = _with(verdict, objection)
+    if verdict.key not in known:
         return verdict
     return Repeated(key=verdict.key, conflict=known[verdict.key] != verdict.fingerprint)
+
+
+def _with(verdict: Accepted, objection: Objection | None) -> Accepted:
+    """The verdict with an objection. One that is left out does not take the place of the true message with its id."""
+    if objection not in LEFT_OUT:
+        return verdict._replace(objection=objection)
+    return verdict._replace(objection=objection, key=f"left-out:{verdict.key}", judged=False)
 
 
 def _of_further(verdict: Accepted, batch: UUID) -> Accepted:
@@ -128,15 +145,18 @@ def _of_further(verdict: Accepted, batch: UUID) -> Accepted:
     return verdict._replace(key=key, batch_id=batch)
 
 
-def _received(topic: Topic, raw: bytes, *, at_most_usd: float | None) -> tuple[Callback, tuple[str, ...]]:
-    """The callback, and the flaws of a comparison that can be used all the same."""
+def _received(
+    topic: Topic, raw: bytes, *, at_most_usd: float | None
+) -> tuple[Callback, tuple[str, ...], datetime | None]:
+    """The callback, the flaws of a comparison that can be used all the same, and when its message was made."""
     if topic is Topic.COMPARISON:
         received, flaws = receive_comparison(raw, at_most_usd=at_most_usd)
         unknown = received.data.request_metadata.cost_known is False and not received.data.cost_estimate
         if unknown and at_most_usd:
-            return received.data.model_copy(update={"cost_estimate": at_most_usd}), flaws
-        return received.data, flaws
-    return parse_callback(topic, raw).data, ()
+            priced = received.data.model_copy(update={"cost_estimate": at_most_usd})
+            return priced, flaws, received.event_timestamp
+        return received.data, flaws, received.event_timestamp
+    return parse_callback(topic, raw).data, (), None
 
 
 def _first_time(callback: Callback, names: EssayNames, *, flaws: tuple[str, ...]) -> Accepted | Rejected:
@@ -145,7 +165,8 @@ def _first_time(callback: Callback, names: EssayNames, *, flaws: tuple[str, ...]
         case LLMComparisonResult():
             return _comparison(callback, names, flaws=flaws)
         case CJAssessmentCompleted():
-            return _single("completed", callback.status, stop=callback.cost_stop)
+            verdict = _single("completed", callback.status, stop=callback.cost_stop)
+            return verdict._replace(happened_at=callback.timestamp)
         case CJAssessmentFailed():
             return _single("failed", names.with_our_ids(callback.reason))
         case AssessmentResult():
@@ -176,8 +197,12 @@ def _result(result: AssessmentResult) -> Accepted:
     return verdict._replace(counted=None if counted == essays * (essays - 1) // 2 else counted)
 
 
+def _pair(result: LLMComparisonResult) -> tuple[str, str]:
+    return result.request_metadata.essay_a_id, result.request_metadata.essay_b_id
+
+
 def _comparison(result: LLMComparisonResult, names: EssayNames, *, flaws: tuple[str, ...]) -> Accepted | Rejected:
-    first, second = result.request_metadata.essay_a_id, result.request_metadata.essay_b_id
+    first, second = _pair(result)
     unknown = [name for name in (first, second) if names.our_id(name) is None]
     if unknown:
         return Rejected(f"it compares {' and '.join(repr(u[:40]) for u in unknown)}, not among the run's essays")

@@ -24,6 +24,10 @@ _KEPT_BYTES = 16 << 10
 CallbackKind = Literal["comparison", "completed", "failed", "result"]
 Outcome = Literal["complete", "partial", "budget", "failed", "interrupted", "not-sent", "not-awaited"]
 DeadlineKind = Literal["total", "idle", "result"]
+# What speaks against a comparison; `core.credibility` says what each means.
+Objection = Literal["unasked", "surplus", "time", "judge", "late"]
+# The judgements that have no place in the design.
+LEFT_OUT: frozenset[Objection | None] = frozenset(("unasked", "surplus", "time"))
 T = TypeVar("T")
 
 
@@ -146,6 +150,7 @@ class RequestPrepared(LedgerEvent):
     Attributes:
         batch_id: of a further request of the run; None for the first one, whose batch has the run's id.
         asked: the number of comparisons that the run as a whole asks for; None in older ledgers.
+        comparisons: the number that this request asks for; None in older ledgers.
     """
 
     type: Literal["RequestPrepared"] = "RequestPrepared"
@@ -153,6 +158,7 @@ class RequestPrepared(LedgerEvent):
     payload: str
     batch_id: LeftOut[UUID] = None
     asked: LeftOut[int] = None
+    comparisons: LeftOut[int] = None
 
 
 class RequestPublished(LedgerEvent):
@@ -171,7 +177,7 @@ class CallbackAccepted(LedgerEvent):
         key: identifies the message in the run.
         fingerprint: of what the message states. A later message with the same key and another fingerprint is a
             conflict.
-        judged: whether it is a comparison with a winner.
+        judged: whether it is a comparison with a winner that counts.
         cost_usd: of a comparison; 0 for other kinds.
         note: the status of a completion, the reason of a failure, the flaws with which a comparison was accepted, what
             the service's last look at a target said before a result.
@@ -179,6 +185,8 @@ class CallbackAccepted(LedgerEvent):
         counted: of a result: how many comparisons with a winner the service counts, if it says so credibly.
         about: of a comparison: which of the batch it is, by its ordered pair and its repeat. Attempts that failed and
             the one that succeeded are about the same. None in older ledgers.
+        objection: of a comparison: what speaks against it, or None.
+        happened_at: of a completion: when the service completed the batch, as it says. None in older ledgers.
         limit_usd: of a completion or result, the cost limit at which the batch stopped; a higher limit continues it.
     """
 
@@ -195,6 +203,13 @@ class CallbackAccepted(LedgerEvent):
     batch_id: LeftOut[UUID] = None
     counted: LeftOut[int] = None
     about: LeftOut[str] = None
+    objection: LeftOut[Objection] = None
+    happened_at: LeftOut[datetime] = None
+
+    @property
+    def is_left_out(self) -> bool:
+        """Whether it is a comparison that has no place in the design."""
+        return self.objection in LEFT_OUT
 
 
 class CallbackRepeated(LedgerEvent):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
+from eng5_runner.core.credibility import OBJECTIONS
 from eng5_runner.core.events import Outcome
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.state import RunState
@@ -91,6 +92,9 @@ def _shortcomings(state: RunState) -> Iterable[str]:
     if state.deadlines and state.heard_nothing:
         yield SILENCE
     yield from _missing_comparisons(state)
+    for objection, what in OBJECTIONS.items():
+        if count := state.objections[objection]:
+            yield f"{what}: {count}"
     if state.rejected:
         yield f"{state.rejected} messages of this run could not be used"
     if state.conflicts:

@@ -16,10 +16,13 @@ class SentRequest:
 
     Attributes:
         batch_id: None for the first request, whose batch has the run's id.
+        begun_at: when its bytes were first fixed.
         limit_usd: the cost limit in it.
         published: where it lies in the topic; None while that is not known.
         first_sent_at: when it was first sent.
+        is_repeated: whether it was sent again to a broker that had lost it, so that a service may answer it again.
         completed: the status with which the service completed the batch, or None.
+        completed_at: when it did, by its own clock; None if it does not say.
         failure_note: the reason in the failed event, or None.
         at_limit: whether the service stopped at the present cost limit; it continues only with a higher one.
         target_reached: whether the service's last look said that the study is precise enough.
@@ -34,10 +37,13 @@ class SentRequest:
 
     batch_id: UUID | None
     prepared: RequestPrepared
+    begun_at: datetime
     limit_usd: float | None
     published: RequestPublished | None = None
     first_sent_at: datetime | None = None
+    is_repeated: bool = False
     completed: str | None = None
+    completed_at: datetime | None = None
     failure_note: str | None = None
     at_limit: bool = False
     has_result: bool = False
@@ -85,11 +91,12 @@ class SentRequest:
             self.ended_in = session
         match event.kind:
             case "comparison":
-                self.judged += event.judged
-                self._count(event.about or event.key, judged=event.judged)
                 self.cost_usd += event.cost_usd
+                if not event.is_left_out:
+                    self.judged += event.judged
+                    self._count(event.about or event.key, judged=event.judged)
             case "completed" if event.limit_usd is None:
-                self.completed = event.note
+                self.completed, self.completed_at = event.note, event.happened_at
             case "completed":
                 self.at_limit = self.at_limit or self._is_current(event.limit_usd)
             case "failed":

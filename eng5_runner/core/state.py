@@ -14,6 +14,7 @@ A ledger with any other transition is refused: the runner never writes one.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 from types import MappingProxyType
@@ -29,6 +30,7 @@ from eng5_runner.core.events import (
     Event,
     JudgeCheck,
     ListeningFrom,
+    Objection,
     OffsetsLost,
     Position,
     PreflightPassed,
@@ -89,7 +91,9 @@ class RunState:
         storage_ids: text sha256 → storage id.
         positions: (topic, partition) → offset of the next callback to read.
         fingerprints: key of each accepted callback → fingerprint.
-        judged: number of comparisons with a winner.
+        judged: number of comparisons with a winner that count.
+        objections: what speaks against comparisons → how many of them.
+        flawed: number of comparisons that count although a value in their message makes no sense.
         lost: number of records that the broker deleted unread, since the run last took the topics' ends.
         deadlines: the timeouts that ended in this session and concern the present request.
         left_in_silence: whether the last session ended at a timeout and no message of the present request had arrived.
@@ -114,6 +118,8 @@ class RunState:
         self.repeated = 0
         self.conflicts = 0
         self.rejected = 0
+        self.flawed = 0
+        self.objections: Counter[Objection] = Counter()
         self.lost = 0
         self.deadlines: list[DeadlineReached] = []
         self.sessions = 0
@@ -268,6 +274,7 @@ class RunState:
         self.lost = 0  # the service answers the request again in full
         self.positions = {(p.topic, p.partition): p.offset for p in event.callback_ends}
         if self.request is not None:
+            self.request.is_repeated |= self.request.published is not None
             self.request.published = None
             if is_new_cluster:
                 self.request.silences = 0  # the service there is asked for the first time
@@ -275,7 +282,9 @@ class RunState:
     def _prepare(self, event: RequestPrepared) -> None:
         if self.request is None or self.request.batch_id != event.batch_id:
             self.deadlines.clear()  # a further request makes up for what the one before it lacks
-            self.requests.append(SentRequest(batch_id=event.batch_id, prepared=event, limit_usd=self.limit_left()))
+            self.requests.append(
+                SentRequest(batch_id=event.batch_id, prepared=event, begun_at=event.at, limit_usd=self.limit_left())
+            )
             return
         self.request.prepared = event
         self.request.limit_usd = self.limit_left(besides=self.request)
@@ -306,6 +315,9 @@ class RunState:
             self.judged += event.judged
             self.cost_usd += event.cost_usd
             self.dearest_usd = max(self.dearest_usd, event.cost_usd)
+            self.flawed += bool(event.note)
+            if event.objection is not None:
+                self.objections[event.objection] += 1
         request = next((one for one in self.requests if one.batch_id == event.batch_id), None)
         if request is None:
             raise ImpossibleLedgerError(f"{event.key} answers a request that was not sent")

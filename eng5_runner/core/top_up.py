@@ -33,6 +33,7 @@ def ended_short(state: RunState) -> bool:
 def hindrance(state: RunState, *, session: int | None = None) -> str | None:
     """Why no further request follows although comparisons are missing, or None.
 
+    Where messages came that the requests cannot have caused, nothing tells what is missing and what is paid for.
     After a failure, or a request that brought nothing, only a person sends another request, by resuming the run: the
     next answer would most likely be the same.
 
@@ -47,6 +48,7 @@ def hindrance(state: RunState, *, session: int | None = None) -> str | None:
     for hinders, why in (
         (not budget.top_up, "further requests are off (--no-top-up)"),
         (budget.design == "boundary", "a boundary design cannot be limited to the pairs that are missing"),
+        (bool(state.objections), "messages came that the requests cannot have caused"),
         (is_out_of_money(state), "what is left of the cost limit may not pay for one more comparison"),
         (request.failure is not None and (ended_now or not state.judged), "the service failed the last one"),
         (ended_now and not request.answered, "the last one brought no comparison"),

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from xml.etree.ElementTree import Element
 
+from eng5_runner.core.credibility import OBJECTIONS
 from eng5_runner.reports.chart import caterpillar
 from eng5_runner.reports.figures import ABSENT, number, requests_made, sentence, tally, usd
 from eng5_runner.reports.html import Child, element, page, table
@@ -274,9 +275,11 @@ def _failures(artefact: Artefact) -> Iterator[Child]:
     status = artefact.runner_status
     codes = Counter(row.failure_code for row in artefact.failed_comparisons)
     reasons = Counter(message.reason for message in status.rejected)
+    doubtful = Counter(message.objection for message in status.doubtful or ())
     flaws = Counter(message.flaws for message in status.flawed or ())
     lines = [(f"comparison failed: {code}", str(count)) for code, count in sorted(codes.items())]
     lines += [(f"message rejected: {reason}", str(count)) for reason, count in sorted(reasons.items())]
+    lines += [(OBJECTIONS[kind], str(count)) for kind, count in sorted(doubtful.items())]
     lines += [(f"comparison accepted with a flaw: {flaw}", str(count)) for flaw, count in sorted(flaws.items())]
     others = (
         ("messages that came twice", status.duplicates),

@@ -64,6 +64,7 @@ class Evidence:
     Attributes:
         judged: comparisons with a winner, numbered in the order in which they were asked.
         failed: comparisons with an error instead, numbered in the same way.
+        left_out: comparisons that the requests cannot have caused; nothing is made of them but the cost.
         sources: of their prompts.
         result: the service's own figures, if they came. Of several requests each has its own, which cover its own
             comparisons only; then it is None.
@@ -75,6 +76,7 @@ class Evidence:
     sources: PromptSources
     result: AssessmentResult | None
     names: EssayNames
+    left_out: tuple[Comparison | FailedComparison, ...] = ()
 
 
 def gather_evidence(inputs: Inputs, events: Iterable[Event], *, state: RunState) -> Evidence:
@@ -86,6 +88,7 @@ def gather_evidence(inputs: Inputs, events: Iterable[Event], *, state: RunState)
     names = essay_names(state, inputs)
     judged: list[Comparison] = []
     failed: list[FailedComparison] = []
+    left_out: list[Comparison | FailedComparison] = []
     sources = PromptSources()
     result: AssessmentResult | None = None
     highest_limit = 0.0  # the result that counts is that without a cost limit, or with the highest
@@ -97,6 +100,9 @@ def gather_evidence(inputs: Inputs, events: Iterable[Event], *, state: RunState)
             row = comparison_row(
                 callback, names, cost_usd=event.cost_usd, otherwise=envelope_id or state.spec.correlation_id
             )
+            if event.is_left_out:
+                left_out.append(row)
+                continue
             sources.note(callback)
             if isinstance(row, Comparison):
                 judged.append(row)
@@ -107,6 +113,7 @@ def gather_evidence(inputs: Inputs, events: Iterable[Event], *, state: RunState)
     return Evidence(
         judged=_numbered(judged),
         failed=_numbered(failed),
+        left_out=tuple(left_out),
         sources=sources,
         result=result if len(state.requests) == 1 else None,
         names=names,

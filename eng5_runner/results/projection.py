@@ -68,7 +68,7 @@ def project_artefact(
         service_result=service,
         comparison_with_service=compared,
         judge_request=judge_request(state.spec, inputs),
-        costs=costs_of((*evidence.judged, *evidence.failed), check=state.judge_check),
+        costs=costs_of((*evidence.judged, *evidence.failed, *evidence.left_out), check=state.judge_check),
         prompt_hashes=prompt_hashes(evidence),
         runner_status=runner_status(state, events),
         stopping=stopping(state, evidence),

@@ -12,6 +12,7 @@ from eng5_runner.core.state import RunState
 from eng5_runner.results.artefact.record import (
     ComparisonCounts,
     DeadlineRecord,
+    DoubtfulMessage,
     FlawedMessage,
     PreflightRecord,
     RejectedMessage,
@@ -31,14 +32,21 @@ def runner_status(state: RunState, events: Iterable[Event]) -> RunnerStatus:
     counts: Counter[str] = Counter()
     rejected: list[RejectedMessage] = []
     flawed: list[FlawedMessage] = []
+    doubtful: list[DoubtfulMessage] = []
     deadlines: list[DeadlineRecord] = []
     for event in events:
         counts[event.type] += 1
         if isinstance(event, CallbackRejected):
             rejected.append(RejectedMessage(**event.position.model_dump(), reason=event.reason))
-        elif isinstance(event, CallbackAccepted) and event.kind == "comparison" and event.note:
-            place, request_id = event.position.model_dump(), event.key.removeprefix("comparison:")
-            flawed.append(FlawedMessage(**place, request_id=request_id, flaws=event.note))
+        elif isinstance(event, CallbackAccepted) and event.kind == "comparison":
+            place, request_id = event.position.model_dump(), event.key.rpartition("comparison:")[2]
+            if event.note:
+                flawed.append(FlawedMessage(**place, request_id=request_id, flaws=event.note))
+            if event.objection is not None:
+                is_part = not event.is_left_out
+                doubtful.append(
+                    DoubtfulMessage(**place, request_id=request_id, objection=event.objection, counts=is_part)
+                )
         elif isinstance(event, DeadlineReached):
             deadlines.append(DeadlineRecord(kind=event.kind, waited_seconds=round(event.waited, 1)))
     preflight = None
@@ -62,6 +70,7 @@ def runner_status(state: RunState, events: Iterable[Event]) -> RunnerStatus:
         offsets_lost=state.lost,
         rejected=tuple(rejected),
         flawed=tuple(flawed) or None,
+        doubtful=tuple(doubtful) or None,
         deadlines=tuple(deadlines),
         preflight=preflight,
         request=_request(state.requests[0]) if state.requests else None,

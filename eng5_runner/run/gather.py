@@ -14,6 +14,7 @@ from typing import assert_never
 
 from eng5_runner.contracts.topics import CALLBACK_TOPICS
 from eng5_runner.core.classify import Accepted, Foreign, Rejected, Repeated, classify
+from eng5_runner.core.credibility import Credibility
 from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.core.events import (
     CallbackAccepted,
@@ -33,6 +34,8 @@ from eng5_runner.run.ports import Broker, Clock, Lag, Notice, Update
 
 # In silence, how often the broker is asked whether it is still reachable.
 PROBE_SECONDS = 5.0
+# After a completion that leaves comparisons missing, how long the topics must be silent before it is believed.
+QUIET_SECONDS = 2.0
 # In silence, how often people are told that the run still waits.
 SAY_SECONDS = 60.0
 
@@ -65,7 +68,7 @@ async def gather(
             ends = await _current_ends(broker)
         if ends is not None:
             read = _by_partition(await broker.positions())
-            if all(read.get(partition, 0) >= end for partition, end in ends.items()):
+            if all(read.get(partition, 0) >= end for partition, end in ends.items()) and not wait.may_hear_more(state):
                 return
 
 
@@ -109,10 +112,17 @@ def _events(polled: Polled, *, state: RunState, names: EssayNames, at: datetime)
     known: ChainMap[str, str] = ChainMap({}, state.fingerprints)
     further = [request.batch_id for request in state.requests if request.batch_id is not None]
     at_most = state.preflight.call_at_most_usd if state.preflight else None
+    credibility = Credibility(state, at=at)
     for record in polled.records:
         position = Position(topic=record.topic, partition=record.partition, offset=record.offset)
         meaning = classify(
-            record, run_id=state.spec.run_id, further=further, names=names, known=known, at_most_usd=at_most
+            record,
+            run_id=state.spec.run_id,
+            further=further,
+            names=names,
+            known=known,
+            at_most_usd=at_most,
+            credibility=credibility,
         )
         match meaning:
             case Foreign():
@@ -158,6 +168,15 @@ class Wait:
         """Note that a message of the run arrived, so the broker is reachable."""
         self._last_heard = self._last_probe = self._last_said = self._clock.monotonic()
         return self._back()
+
+    def may_hear_more(self, state: RunState) -> bool:
+        """Whether a completion leaves comparisons missing, and the topics are not silent yet.
+
+        A service that completes early is silent afterwards. One that goes on has not completed: somebody else said so.
+        """
+        request = state.request
+        is_short = bool(state.missing) and request is not None and request.completed is not None
+        return is_short and self._clock.monotonic() - self._last_heard < QUIET_SECONDS
 
     def probe_is_due(self) -> bool:
         """Whether it is time to ask whether the broker is reachable."""

@@ -17,7 +17,7 @@ from eng5_runner.contracts.request import CJAssessmentRequest
 from eng5_runner.contracts.topics import CALLBACK_TOPICS, Topic
 from eng5_runner.core.events import ListeningFrom, Position, RequestPrepared, RequestPublished
 from eng5_runner.core.inputs import Inputs
-from eng5_runner.core.request import build_request, comparisons_asked
+from eng5_runner.core.request import build_request, comparisons_asked, comparisons_requested
 from eng5_runner.core.state import RunState
 from eng5_runner.core.top_up import is_due, request_spec
 from eng5_runner.effects.kafka.broker import Topology
@@ -49,6 +49,7 @@ async def prepare(state: RunState, *, inputs: Inputs, clock: Clock) -> AsyncIter
             payload=request.to_bytes().decode(),
             batch_id=None if number == 1 else spec.run_id,
             asked=state.asked if state.requests else comparisons_asked(spec.budget, inputs, passed=state.preflight),
+            comparisons=comparisons_requested(spec.budget, inputs, passed=state.preflight),
         )
     ]
 

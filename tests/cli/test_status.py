@@ -64,6 +64,8 @@ def test_a_running_run_has_total_rate_and_time_left() -> None:
         ({"uploads_left": 3}, "17 texts stored, 3 to store"),
         ({"max_cost_usd": 2.0}, "0.5000 USD spent of at most 2"),
         ({"duplicates": 4}, "messages: 4 came more than once"),
+        ({"flawed": 2}, "messages: 2 count although a value in them makes no sense"),
+        ({"doubtful": {"surplus": 4, "time": 1}}, "messages: 5 cannot come from the requests"),
         ({"is_running": False, "seconds_left": None}, "stopped without an end, nothing works on it: 120 of 440"),
         (
             {"is_running": False, "outcome": "partial", "seconds_left": None},

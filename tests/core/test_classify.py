@@ -185,6 +185,8 @@ FLAWED = [
     (("token_usage", "completion_tokens"), FIGURE_LIMIT + 1, "completion_tokens does not make sense"),
     (("requested_at",), "yesterday", "requested_at does not make sense: another time of the message stands for it"),
     (("completed_at",), None, "completed_at is missing"),
+    (("response_time_ms",), -1, "response_time_ms does not make sense: none stands for it"),
+    (("response_time_ms",), 10**12, "response_time_ms does not make sense"),
     (("request_id",), "", "request_id does not make sense: the event's id stands for it"),
     (("request_metadata", "prompt_sha256"), "0" * 64, "prompt_sha256 is one digit repeated"),
     (("request_metadata", "prompt_sha256"), "1" * 64, "prompt_sha256 is one digit repeated"),

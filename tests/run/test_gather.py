@@ -12,10 +12,11 @@ import pytest
 
 from eng5_runner.canonical import sha256_hex
 from eng5_runner.cli.exit_codes import exit_code
+from eng5_runner.contracts.request import LLMConfigOverrides
 from eng5_runner.contracts.topics import CALLBACK_TOPICS, LARGEST_MESSAGE_BYTES, Topic
 from eng5_runner.core.events import CallbackAccepted, CallbackRejected, CallbackRepeated, DeadlineReached
 from eng5_runner.core.next_step import SILENCE
-from eng5_runner.core.spec import Timeouts
+from eng5_runner.core.spec import Budget, Timeouts
 from eng5_runner.core.state import RunState
 from tests.support.run import messages
 from tests.support.run.memory_kafka import Log
@@ -371,3 +372,106 @@ def test_callbacks_that_arrive_before_the_send_returns_are_kept(tmp_path):
     world.cluster.append(Topic.COMPARISON, b"old", partition=0)
     state, code = ended(world, tmp_path)
     assert (state.judged, code) == (15, 0)
+
+
+def numbered(one: Callback, request_id: str, **changes: object) -> Callback:
+    """The message under another id, with other data; `repeat` is its number."""
+    message = json.loads(one.value)
+    if "repeat" in changes:
+        message["data"]["request_metadata"]["repeat_index"] = changes.pop("repeat")
+    message["data"] |= {"request_id": request_id, **changes}
+    return Callback(one.topic, messages.raw(message), one.partition)
+
+
+def test_what_the_request_cannot_have_caused_is_left_out_counted_and_kept(tmp_path):
+    """Five come again under other ids, and one has times that cannot be: the study is as if they had not come."""
+    world, honest = World(), World()
+
+    def script(run_id: UUID, essays: list[str]) -> list[Callback]:
+        *told, completed, result = whole_story(run_id, essays)
+        told = [numbered(one, f"true-{n}", repeat=0) for n, one in enumerate(told)]
+        more = [numbered(one, f"forged-{n}") for n, one in enumerate(told[:5])]
+        odd = numbered(told[7], "forged-5", requested_at="0001-01-01T00:00:00Z", completed_at="9999-12-31T00:00:00Z")
+        return [odd, *told, *more, completed, result]
+
+    world.cj.script = script
+    run, clean = Run(tmp_path / "run", world), Run(tmp_path / "clean", honest)
+    state, whole = run.start(), clean.start()
+    assert (state.judged, state.missing, state.closed.outcome, exit_code(state)) == (15, 0, "partial", 3)
+    assert state.closed.reasons == (
+        "comparisons left out because they are more than were asked for: 5",
+        "comparisons left out because their times cannot be: 1",
+    )
+    artefact = run.artefact()
+    assert artefact["bt_summary"] == clean.artefact()["bt_summary"]
+    doubtful = artefact["runner_status"]["doubtful"]
+    assert sorted((one["request_id"], one["objection"], one["counts"]) for one in doubtful) == [
+        *((f"forged-{n}", "surplus", False) for n in range(5)),
+        ("forged-5", "time", False),
+    ]
+    kept = [one.raw for one in run.events if isinstance(one, CallbackAccepted) and one.is_left_out]
+    assert len(kept) == 6
+    assert whole.cost_usd < state.cost_usd == pytest.approx(artefact["costs"]["total_usd"])
+
+
+def test_a_false_message_with_a_true_id_does_not_push_the_true_one_out(tmp_path):
+    def script(run_id: UUID, essays: list[str]) -> list[Callback]:
+        told = whole_story(run_id, essays)
+        forged = numbered(told[0], "queue-0000", requested_at="0001-01-01T00:00:00Z")
+        return [forged, forged, *told]
+
+    world = World()
+    world.cj.script = script
+    state, code = ended(world, tmp_path)
+    assert (state.judged, state.conflicts, state.repeated, state.objections, code) == (15, 0, 1, {"time": 1}, 3)
+
+
+def test_a_completion_is_not_believed_while_its_comparisons_still_come(tmp_path):
+    """Somebody else completes the batch after five; the service goes on with one a second, and the run waits for it."""
+    world = World()
+
+    def script(run_id: UUID, essays: list[str]) -> list[Callback]:
+        *told, _completed, result = whole_story(run_id, essays)
+        ending = json.loads(messages.completed(run_id).value)
+        ending["data"]["timestamp"] = "2027-03-02T08:00:00Z"
+        forged = Callback(Topic.COMPLETED, messages.raw(ending))
+
+        def say(one: Callback) -> None:
+            world.clock.advance(1)
+            world.say(one)
+
+        world.later([lambda one=one: say(one) for one in told[5:]])
+        return [*told[:5], forged, result]
+
+    world.cj.script = script
+    state, code = ended(world, tmp_path)
+    assert (state.judged, state.missing, state.closed.outcome, code) == (15, 0, "partial", 3)
+    assert state.closed.reasons == (
+        "comparisons that count although they were made after the completion, which came too early: 9",
+    )
+    assert len(world.cluster.requests) == 1
+
+
+def test_a_study_by_another_judge_than_was_asked_for_is_partial_and_says_so(tmp_path):
+    world = World()
+    world.cj.script = lambda run_id, essays: [
+        numbered(one, f"other-{n}", provider="openai", model="gpt-5.1") if n < 4 else one
+        for n, one in enumerate(whole_story(run_id, essays))
+    ]
+    judge = LLMConfigOverrides.model_validate({"provider_override": "mock", "model_override": messages.JUDGE[1]})
+    state, code = ended(world, tmp_path, judge=judge)
+    assert (state.judged, state.closed.outcome, code) == (15, "partial", 3)
+    assert state.closed.reasons == ("comparisons that count although they name another judge than the request does: 4",)
+
+
+def test_where_false_messages_came_no_further_request_is_paid_for(tmp_path):
+    world = World()
+
+    def script(run_id: UUID, essays: list[str]) -> list[Callback]:
+        told = whole_story(run_id, essays)
+        return [numbered(told[0], "forged", requested_at="0001-01-01T00:00:00Z"), *told[:6], *told[-2:]]
+
+    world.cj.script = script
+    state, code = ended(world, tmp_path, budget=Budget(max_comparisons=15, top_up=True))
+    assert (state.judged, len(world.cluster.requests), code) == (6, 1, 3)
+    assert "no further request was sent: messages came that the requests cannot have caused" in state.closed.reasons

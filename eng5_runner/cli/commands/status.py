@@ -55,7 +55,12 @@ def status_sentences(status: RunStatus) -> Iterator[str]:
         yield f"{status.texts_stored} texts stored, {status.uploads_left} to store"
     limit = "" if status.max_cost_usd is None else f" of at most {status.max_cost_usd:g}"
     yield f"{status.cost_usd:.4f} USD spent{limit}"
-    odd = [(status.duplicates, "came more than once"), (status.rejected, "could not be used")]
+    odd = [
+        (status.duplicates, "came more than once"),
+        (status.rejected, "could not be used"),
+        (status.flawed, "count although a value in them makes no sense"),
+        (sum(status.doubtful.values()), "cannot come from the requests"),
+    ]
     if any(count for count, _ in odd):
         yield f"messages: {', '.join(f'{count} {what}' for count, what in odd if count)}"
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from eng5_runner.contracts.choices import PairDesign, SwapShare
-from eng5_runner.core.events import DeadlineKind, Outcome
+from eng5_runner.core.events import DeadlineKind, Objection, Outcome
 from eng5_runner.results.artefact.part import (
     AtLeastOne,
     Count,
@@ -61,6 +61,24 @@ class FlawedMessage(Part):
     """Of the comparison."""
     flaws: Text
     """What is wrong with it and what stands for it; without any of its values."""
+
+
+class DoubtfulMessage(Part):
+    """A comparison that the requests cannot have caused."""
+
+    topic: Text
+    """Kafka topic."""
+    partition: Count
+    """Kafka partition."""
+    offset: Count
+    """Place in the partition; the ledger has the message."""
+    request_id: Text
+    """Of the comparison."""
+    objection: Objection
+    """unasked: its pair is not in the design. surplus: more than were asked for. time: made before the request, or
+    after its own answer. judge: by another one than was asked for. late: made after the completion."""
+    counts: bool
+    """Whether it is part of the study all the same."""
 
 
 class DeadlineRecord(Part):
@@ -159,6 +177,8 @@ class RunnerStatus(Part):
     """Messages of this run that could not be used."""
     flawed: tuple[FlawedMessage, ...] | None = None
     """Comparisons that were accepted with a flaw; absent where there are none."""
+    doubtful: tuple[DoubtfulMessage, ...] | None = None
+    """Comparisons that the requests cannot have caused; absent where there are none."""
     deadlines: tuple[DeadlineRecord, ...]
     """Time limits that were reached."""
     preflight: Nullable[PreflightRecord]

@@ -7,6 +7,7 @@ from pathlib import Path
 from uuid import UUID
 
 from eng5_runner.core.events import CallbackAccepted
+from eng5_runner.core.spec import Budget
 from tests.support.run import messages
 from tests.support.run.messages import Callback
 from tests.support.run.runs import DRY, RUN_ID, Run, make_spec
@@ -30,16 +31,16 @@ def only_failures(run_id: UUID, _essays: list[str]) -> list[Callback]:
     return [*failures, unusable, messages.failed(run_id)]
 
 
-def _with_script(directory: Path, script) -> Run:
+def _with_script(directory: Path, script, **budget: object) -> Run:
     world = World()
     world.cj.script = script
-    run = Run(directory, world)
+    run = Run(directory, world, make_spec(budget=Budget.model_validate({"max_comparisons": 15} | budget)))
     run.start()
     return run
 
 
 def complete(directory: Path) -> Run:
-    return _with_script(directory, with_failures)
+    return _with_script(directory, with_failures, max_comparisons=16)
 
 
 def partial(directory: Path) -> Run:

@@ -1,0 +1,149 @@
+"""What speaks against a message that can be read: could the request have caused it?
+
+Anybody can write to a Kafka without authentication. A message that the request cannot have caused is recorded with an
+`Objection`, and the run is partial.
+
+    objection   to                                                                 the judgement
+    unasked     a pair that the design does not have                               is left out
+    surplus     a comparison that came before, or more than the request asks for   is left out
+    time        a call made before the request, or after its own answer            is left out
+    judge       another provider or model than the request names                   counts
+    late        a call made after the service had completed the batch              counts
+
+The design has no place for what is left out; the ledger keeps it. What counts can be real: a service with another model
+has done the work, and after a late comparison it is the completion that is doubtful.
+
+The field's services may ask a pair again, answer after the completion, have a wrong clock, run in mock mode, and name
+the dated version of a model. So times are only compared within a message, and a comparison can come twice only where
+the service numbers them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from uuid import UUID
+
+from eng5_runner.contracts.callbacks import LLMComparisonResult
+from eng5_runner.contracts.choices import Provider
+from eng5_runner.core.events import LEFT_OUT, Objection
+from eng5_runner.core.sent_request import SentRequest
+from eng5_runner.core.state import RunState
+
+# What the reasons of a partial run and its reports say, before the number of messages.
+OBJECTIONS: Mapping[Objection, str] = MappingProxyType(
+    {
+        "unasked": "comparisons left out because the design does not have their pairs",
+        "surplus": "comparisons left out because they are more than were asked for",
+        "time": "comparisons left out because their times cannot be",
+        "judge": "comparisons that count although they name another judge than the request does",
+        "late": "comparisons that count although they were made after the completion, which came too early",
+    }
+)
+# A queue can be slow to stamp its messages; and a clock can be set back by a day while a model answers.
+_EARLY, _AHEAD = timedelta(hours=1), timedelta(hours=25)
+# By so much the clocks of two services may differ before preflight warns.
+_SKEW = timedelta(seconds=5)
+# What providers append to the name of a model: a version's date or number, a tag.
+_VERSION = re.compile(r"(?:[-@](?:latest|preview|exp|0|\d{3,}|\d{2,4}-\d{2}(?:-\d{2,4})?))+$")
+
+
+class Credibility:
+    """What a run knows about its requests, for the messages that are read together."""
+
+    def __init__(self, state: RunState, *, at: datetime) -> None:
+        """Take what the state has; `at` is the present instant (UTC)."""
+        self._spec = state.spec
+        self._at = at
+        self._requests = {request.batch_id or state.spec.run_id: request for request in state.requests}
+        self._pairs: frozenset[frozenset[str | None]] = frozenset(map(frozenset, state.spec.budget.pairs))
+        # The state does not know the messages that are read together with this one.
+        self._won: defaultdict[UUID, set[str]] = defaultdict(set)
+        self._judged: defaultdict[UUID, int] = defaultdict(int)
+
+    def objection(
+        self,
+        result: LLMComparisonResult,
+        *,
+        pair: frozenset[str | None],
+        about: str | None,
+        batch: UUID,
+        stamped_at: datetime | None,
+    ) -> Objection | None:
+        """What speaks against a comparison that has not come before; None if nothing does.
+
+        Args:
+            result: the message.
+            pair: our ids of its essays.
+            about: which comparison of the batch it is, as `CallbackAccepted.about` says.
+            batch: the UUID of the batch that it belongs to.
+            stamped_at: when the message itself was made, as it says.
+        """
+        request, about = self._requests[batch], about or ""
+        found = self._first(result, pair=pair, about=about, batch=batch, stamped_at=stamped_at or result.completed_at)
+        if found not in LEFT_OUT and result.winner is not None:
+            self._judged[batch] += 1
+            self._won[batch].add(about)
+        return found or ("late" if _is_late(result, request) else None)
+
+    def _first(
+        self, result: LLMComparisonResult, *, pair: frozenset[str | None], about: str, batch: UUID, stamped_at: datetime
+    ) -> Objection | None:
+        request, repeat = self._requests[batch], result.request_metadata.repeat_index
+        if self._pairs and pair not in self._pairs:
+            return "unasked"
+        if result.winner is None:
+            return None  # attempts may fail as often as the service tries, and many name no model
+        if self._is_out_of_time(result, request, stamped_at=stamped_at):
+            return "time"
+        if self._pairs and (repeat or 0) >= self._spec.budget.repeats:
+            return "surplus"
+        if self._is_surplus(request, about=about, batch=batch, is_numbered=repeat is not None):
+            return "surplus"
+        return None if self._is_by_the_judge(result) else "judge"
+
+    def _is_out_of_time(self, result: LLMComparisonResult, request: SentRequest, *, stamped_at: datetime) -> bool:
+        """Whether the call was made before the request, or ended after its message was made.
+
+        By the clock that stamped the message. It may differ from ours; how long the request has been out does not.
+        """
+        out = max(self._at - request.begun_at, timedelta(0))
+        return stamped_at - result.requested_at > out + _EARLY or (
+            max(result.requested_at, result.completed_at) - stamped_at > _AHEAD
+        )
+
+    def _is_surplus(self, request: SentRequest, *, about: str, batch: UUID, is_numbered: bool) -> bool:
+        if request.is_repeated:
+            return False
+        most = request.prepared.comparisons
+        if most is not None and request.judged + self._judged[batch] >= most:
+            return True
+        return is_numbered and (about in request.won or about in self._won[batch])
+
+    def _is_by_the_judge(self, result: LLMComparisonResult) -> bool:
+        """Whether the request names this one, or none. Services in mock mode answer for every provider and say so."""
+        named = self._spec.judge
+        if named is None or result.provider == Provider.MOCK.value:
+            return True
+        provider, model = named.provider_override, named.model_override
+        return (provider is None or provider.value == result.provider.lower()) and (
+            model is None or without_version(model) == without_version(result.model)
+        )
+
+
+def _is_late(result: LLMComparisonResult, request: SentRequest) -> bool:
+    return request.completed_at is not None and result.requested_at - request.completed_at > _SKEW
+
+
+def without_version(model: str) -> str:
+    """The name of a model as providers differ in writing it: without vendor, tag and version.
+
+    >>> without_version("openai/gpt-4o-2024-08-06") == without_version("gpt-4o")
+    True
+    >>> len({without_version(model) for model in ("gpt-5", "gpt-5.1", "gpt-5-mini")})
+    3
+    """
+    return _VERSION.sub("", model.lower().rpartition("/")[2].partition(":")[0])
