@@ -21,10 +21,15 @@ Each error says what happened and what to do next. Any other exception that reac
 
 from __future__ import annotations
 
+import errno
+import os
 import shlex
 from typing import ClassVar
 
 PROGRAM = "eng5-runner"
+
+_OF_THE_DISK = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS))
+_OF_DESCRIPTORS = frozenset((errno.EMFILE, errno.ENFILE))
 
 
 class RunnerError(Exception):
@@ -96,6 +101,31 @@ class ConfigurationError(RunnerError):
     """A setting is wrong, or something is missing that must exist before a run."""
 
     exit_code = 78
+
+
+def of_the_machine(error: BaseException) -> RunnerError | None:
+    """The error in words if a limit of the machine caused this one; None for any other cause, such as a bug.
+
+    The machine has a full or broken disk, a quota, a limit for the size of files, of open files or of memory, and each
+    of them can strike at any call. Where a file's purpose is known, the caller says more.
+
+    >>> of_the_machine(OSError(errno.ENOSPC, "No space left on device", "runs/a/metrics.prom")).message
+    'runs/a/metrics.prom cannot be used: No space left on device.'
+    """
+    if isinstance(error, MemoryError):
+        return TemporaryFailure("The memory is used up.", remedy="Free memory, or raise its limit (ulimit -v).")
+    if isinstance(error, ImportError) and os.strerror(errno.EMFILE) in str(error):  # of a library, from the linker
+        error = OSError(errno.EMFILE, os.strerror(errno.EMFILE), error.name)
+    if not isinstance(error, OSError):
+        return None
+    what = f"{error.filename} cannot be used" if error.filename is not None else "A file cannot be used"
+    if error.errno in _OF_DESCRIPTORS:
+        return DiskError(f"{what}: {error.strerror}.", remedy="Raise the limit of open files (ulimit -n).")
+    if error.errno in _OF_THE_DISK:
+        return DiskError(
+            f"{what}: {error.strerror}.", remedy="Free disk space, or check the disk, its quota and `ulimit -f`."
+        )
+    return None
 
 
 def command(*words: object) -> str:

@@ -1,6 +1,7 @@
 """What differs between operating systems, in one place: POSIX has it, Windows or macOS may not.
 
     os.open(path, os.O_RDONLY | flags("O_CLOEXEC", "O_NOFOLLOW", "O_BINARY"))
+    open_private(path, os.O_WRONLY | os.O_APPEND)
     sync_data(file)
 
 Locks are in `transport.file_lock`. Where a system lacks something, the runner does without: Windows has no limits of
@@ -15,6 +16,7 @@ import signal
 import stat
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 try:
@@ -46,6 +48,31 @@ def sync_data(file: int) -> None:
         OSError: the disk refused.
     """
     getattr(os, "fdatasync", os.fsync)(file)
+
+
+def open_private(path: Path, access: int) -> int:
+    """Open a file to write it, which is made if it is missing; nobody but its owner can read it.
+
+    Everything that a run and its services write is opened here or by `make_private`, whatever the umask and the folder.
+
+    Args:
+        path: of the file.
+        access: such as `os.O_WRONLY | os.O_APPEND`.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    file = os.open(path, access | os.O_CREAT | flags("O_CLOEXEC", "O_BINARY"), 0o600)
+    make_private(path)  # an earlier version or another program may have made it
+    return file
+
+
+def make_private(path: Path) -> None:
+    """Let nobody but its owner read a file that is there; where the system refuses that, it stays as it is."""
+    with suppress(OSError):
+        mode = path.stat().st_mode
+        if stat.S_ISREG(mode) and mode & _OTHERS:  # a device such as /dev/null is everybody's
+            path.chmod(stat.S_IMODE(mode) & ~_OTHERS)
 
 
 def is_mine_alone(status: os.stat_result) -> bool:

@@ -10,9 +10,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from eng5_runner.core.spec import Target
-from eng5_runner.errors import ServiceUnavailable
+from eng5_runner.errors import DiskError, RunnerError, ServiceUnavailable
+from eng5_runner.systems import open_private
 from eng5_runner.transport.stack_secret import VARIABLE, StackSecret
 
 START_SECONDS = 120.0
@@ -29,13 +31,24 @@ class Child:
     process: asyncio.subprocess.Process
     log: Path
 
-    async def died(self) -> ServiceUnavailable:
-        """Wait until it ends by itself, and say so."""
+    async def died(self) -> RunnerError:
+        """Wait until it ends by itself, and say so, with its own reason where it gave one."""
+        output = await self._rest()
         code = await self.process.wait()
+        said = _error_in(output)
+        if code == DiskError.exit_code and said is not None:
+            return DiskError(f"The embedded stack ended: {said['message']}", remedy=said["remedy"])
+        reason = _last_line(self.log) if said is None else said["message"]
         return ServiceUnavailable(
-            f"The embedded stack ended by itself (exit {code}): {_last_line(self.log)}",
+            f"The embedded stack ended by itself (exit {code}): {reason}",
             remedy=f"See {self.log}; `resume` starts a new one and goes on.",
         )
+
+    async def _rest(self) -> bytes:
+        """What it writes on standard output until it ends: its error, also where a full disk takes no log."""
+        if self.process.stdout is None:
+            raise AssertionError("the child was started with a pipe")
+        return await self.process.stdout.read()
 
 
 @asynccontextmanager
@@ -44,11 +57,12 @@ async def embedded_stack(data_folder: Path, *, client_id: str, replays: bool = T
 
     Raises:
         ServiceUnavailable: it did not come up.
+        DiskError: it cannot write its records.
     """
-    log = _prepared(data_folder)
+    log = data_folder / "stack.log.jsonl"
     secret = StackSecret.new()
     command = (sys.executable, "-m", "eng5_runner", "stack", "up", "--data-dir", str(data_folder))
-    with log.open("ab") as sink:
+    with _appending(log) as sink:
         process = await asyncio.create_subprocess_exec(
             *command,
             "--json",
@@ -76,10 +90,19 @@ async def embedded_stack(data_folder: Path, *, client_id: str, replays: bool = T
         await _end(process)
 
 
-def _prepared(data_folder: Path) -> Path:
-    """Make the folder; returns where the stack's log goes."""
-    data_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return data_folder / "stack.log.jsonl"
+def _appending(log: Path) -> BinaryIO:
+    """The stack's log, in its folder.
+
+    Raises:
+        DiskError: it cannot be written.
+    """
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return os.fdopen(open_private(log, os.O_WRONLY | os.O_APPEND), "ab")
+    except OSError as error:
+        raise DiskError(
+            f"{log} cannot be written: {error.strerror}.", remedy="Free disk space or check the permissions."
+        ) from None
 
 
 async def _addresses(process: asyncio.subprocess.Process, log: Path) -> dict[str, str]:
@@ -93,12 +116,20 @@ async def _addresses(process: asyncio.subprocess.Process, log: Path) -> dict[str
         raise ServiceUnavailable(
             f"The embedded stack did not come up: {_last_line(log)}", remedy=f"See {log}."
         ) from None
-    if "KAFKA_BOOTSTRAP_SERVERS" not in found:  # an error of the stack, as a JSON line
-        raise ServiceUnavailable(
-            f"The embedded stack did not come up: {found.get('message', _last_line(log))}",
-            remedy=str(found.get("remedy", f"See {log}.")),
-        )
+    if (said := _error_in(line)) is not None:
+        kind = DiskError if said["exit"] == str(DiskError.exit_code) else ServiceUnavailable
+        raise kind(f"The embedded stack did not come up: {said['message']}", remedy=said["remedy"])
     return {str(key): str(value) for key, value in found.items()}
+
+
+def _error_in(output: bytes) -> dict[str, str] | None:
+    """The error of the stack, which it writes as a JSON line at its end; None if it wrote none."""
+    for line in reversed(output.splitlines()):
+        with suppress(ValueError):
+            found = json.loads(line)
+            if found.get("event") == "Error":
+                return {key: str(value) for key, value in found.items()}
+    return None
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

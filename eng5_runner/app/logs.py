@@ -6,10 +6,10 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping, MutableMapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -17,6 +17,7 @@ from eng5_runner.app.environment import trace_of
 from eng5_runner.core.events import CallbackAccepted, EssayUploaded, Event
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.run.ports import Lag, Notice, Update, WorkLeft
+from eng5_runner.systems import open_private
 
 LOG_NAME = "run.log.jsonl"
 FOR_PEOPLE_ONLY = frozenset(("repaired", "remark"))
@@ -52,6 +53,38 @@ class _RateLimited(logging.Filter):
         return True
 
 
+class _Unfailing:
+    """A stream that ends no run: what the disk refuses of the log is dropped, and said once."""
+
+    def __init__(self, sink: Path | TextIO) -> None:
+        """Open the file, or take the stream."""
+        self._name = str(sink) if isinstance(sink, Path) else "standard error"
+        self._stream = _appending(sink) if isinstance(sink, Path) else sink
+        self._said = False
+
+    def write(self, text: str) -> int:
+        """Write, if the disk takes it."""
+        self._do(lambda: self._stream.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, if the disk takes it."""
+        self._do(self._stream.flush)
+
+    def close(self) -> None:
+        """Close the stream."""
+        self._do(self._stream.close)
+
+    def _do(self, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except OSError as error:
+            if not self._said:
+                self._said = True
+                with suppress(OSError):
+                    sys.stderr.write(f"{self._name} cannot be written: {error.strerror}. The log has a gap.\n")
+
+
 class _ToStructlog(logging.Handler):
     """Writes the standard log records of libraries as lines of our log."""
 
@@ -64,6 +97,10 @@ class _ToStructlog(logging.Handler):
         structlog.get_logger().log(record.levelno, record.getMessage()[:500], library=record.name)
 
 
+def _appending(path: Path) -> TextIO:
+    return os.fdopen(open_private(path, os.O_WRONLY | os.O_APPEND), "a", encoding="utf-8")
+
+
 @contextmanager
 def logging_to(sink: Path | TextIO, *, identity: Mapping[str, str], verbose: bool) -> Iterator[None]:
     """Write the log there while the context lasts; afterwards the logging of the process is as it was.
@@ -73,7 +110,7 @@ def logging_to(sink: Path | TextIO, *, identity: Mapping[str, str], verbose: boo
         identity: batch id, mode and correlation id, on each line.
         verbose: debug lines as well.
     """
-    stream = sink.open("a", encoding="utf-8") if isinstance(sink, Path) else sink
+    stream = _Unfailing(sink)
     before = structlog.get_config() if structlog.is_configured() else None
     structlog.configure(
         processors=[
@@ -85,7 +122,7 @@ def logging_to(sink: Path | TextIO, *, identity: Mapping[str, str], verbose: boo
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(file=stream),
+        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, stream)),
         cache_logger_on_first_use=False,
     )
     structlog.contextvars.bind_contextvars(**identity)

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import copy_context
 from typing import Any, TypeVar
 
-from eng5_runner.errors import RunnerError
+from eng5_runner.errors import RunnerError, of_the_machine
 
 T = TypeVar("T")
 
@@ -17,15 +17,19 @@ def run_loop(main: Coroutine[Any, Any, T]) -> T:
     """Run until `main` ends, in this thread.
 
     Raises:
-        RunnerError: `main` raised it, or it is the first of several that tasks raised at once.
+        RunnerError: `main` raised it, or it is the first of several that tasks raised at once; also for a limit of the
+            machine, such as a full disk.
     """
     try:
         return asyncio.run(main)
-    except ExceptionGroup as several:
-        foreseen, unforeseen = several.split(RunnerError)
-        if foreseen is None or unforeseen is not None:
+    except RunnerError:
+        raise
+    except Exception as error:  # a limit of the machine can be in an error of any kind, and in a group of them
+        main.close()  # where no loop could be made, it has not begun
+        foreseen = _foreseen(error)
+        if foreseen is None:
             raise
-        raise _first(foreseen) from several
+        raise foreseen from error
 
 
 def run_in_thread(main: Coroutine[Any, Any, T], *, on_interrupt: Callable[[], None]) -> T:
@@ -53,6 +57,11 @@ def run_in_thread(main: Coroutine[Any, Any, T], *, on_interrupt: Callable[[], No
     return future.result()
 
 
-def _first(several: ExceptionGroup[RunnerError]) -> RunnerError:
-    error = several.exceptions[0]
-    return _first(error) if isinstance(error, ExceptionGroup) else error
+def _foreseen(error: Exception) -> RunnerError | None:
+    """The error for people, if every cause was foreseen: of several, the first."""
+    if isinstance(error, RunnerError):
+        return error
+    if isinstance(error, ExceptionGroup):
+        causes = [_foreseen(each) for each in error.exceptions]
+        return None if None in causes else causes[0]
+    return of_the_machine(error)

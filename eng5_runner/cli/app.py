@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import tempfile
 import traceback
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -22,9 +23,9 @@ from eng5_runner.cli.called import Called
 from eng5_runner.cli.commands.fit import fit_command
 from eng5_runner.cli.exit_codes import BROKEN_PIPE, BUG
 from eng5_runner.cli.parameters import Flags, SettingsCommand, SettingsGroup, option_of, takes_settings
-from eng5_runner.cli.standard_error import StandardError
+from eng5_runner.cli.standard_error import StandardError, discard
 from eng5_runner.core.choices import Mode
-from eng5_runner.errors import RunnerError
+from eng5_runner.errors import DiskError, RunnerError, of_the_machine
 
 # Help is plain text: nothing is cut at 80 columns, and `--help` needs not load Rich.
 app = typer.Typer(name="eng5-runner", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -288,8 +289,11 @@ def main() -> None:
     """Run the command line. A foreseen failure ends with a message for people and its exit code."""
     # One thread for linear algebra: the same order of sums on every machine, and a core for the embedded stack.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    _open_closed_streams()
+    # Whatever a library writes for us is private, too; our own files are in any process (`systems.open_private`).
+    os.umask(0o077)
+    sys.unraisablehook = _note_unraisable
     try:
+        _open_closed_streams()
         if any(name.endswith("_KEY_FILE") for name in os.environ):
             from eng5_runner.app.environment import load_key_files
 
@@ -298,17 +302,36 @@ def main() -> None:
             from eng5_runner.app.environment import load_keys
 
             load_keys()
-        app()
+        try:
+            app()
+        except SystemExit:
+            sys.stdout.flush()  # a full disk behind it is told here; at Python's own end nobody would catch it
+            raise
     except RunnerError as error:
-        _show(error)
-        sys.exit(error.exit_code)
+        _end(error)
     except BrokenPipeError:
         # The reader of our output has gone. Python must not complain about it when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard(sys.stdout)
         sys.exit(BROKEN_PIPE)
-    except Exception:  # noqa: BLE001 - the one boundary: anything that was not foreseen is a bug
+    except Exception as error:  # noqa: BLE001 - the one boundary: anything that was not foreseen is a bug
+        if (foreseen := of_the_machine(error)) is not None:
+            _end(foreseen)
         StandardError().write(f"This is a bug of eng5-runner; please report it with {_keep_traceback()}\n")
         sys.exit(BUG)
+
+
+def _note_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
+    """A library's error while it tidied up after another error, such as too many open files, is for the log."""
+    logging.getLogger(__name__).info("ignored: %r in %r", unraisable.exc_value, unraisable.object)
+
+
+def _end(error: RunnerError) -> NoReturn:
+    try:
+        _show(error)
+        sys.stdout.flush()
+    except (OSError, DiskError):  # the exit code still says it
+        discard(sys.stdout)
+    sys.exit(error.exit_code)
 
 
 def _open_closed_streams() -> None:
@@ -347,9 +370,13 @@ def _called_command() -> Any:
     return command
 
 
-def _keep_traceback() -> Path:
-    handle, name = tempfile.mkstemp(prefix="eng5-runner-bug-", suffix=".log")
-    with os.fdopen(handle, "w") as file:
-        file.write(f"eng5-runner {__version__}, Python {sys.version}\n")
-        traceback.print_exc(file=file)
-    return Path(name)
+def _keep_traceback() -> str:
+    """Where the traceback is, which is no text for the terminal: it can be long, and hold what is private."""
+    try:
+        handle, name = tempfile.mkstemp(prefix="eng5-runner-bug-", suffix=".log")
+        with os.fdopen(handle, "w") as file:
+            file.write(f"eng5-runner {__version__}, Python {sys.version}\n")
+            traceback.print_exc(file=file)
+    except OSError as error:
+        return f"what you did; its traceback could not be kept ({error.strerror})"
+    return name

@@ -35,7 +35,7 @@ from rich.text import Text
 from eng5_runner.app.logs import FOR_PEOPLE_ONLY, event_facts
 from eng5_runner.cli.called import Called
 from eng5_runner.cli.safe_console import SafeConsole, harmless_json
-from eng5_runner.cli.standard_error import StandardError
+from eng5_runner.cli.standard_error import StandardError, discard
 from eng5_runner.core.credibility import OBJECTIONS
 from eng5_runner.core.events import (
     BudgetRaised,
@@ -53,6 +53,7 @@ from eng5_runner.core.events import (
     RunResumed,
     RunStarted,
 )
+from eng5_runner.errors import DiskError
 from eng5_runner.run.ports import Lag, Notice, Update, WorkLeft
 
 # Without a terminal: at most one line in this time for things that come by the hundred (seconds).
@@ -261,14 +262,26 @@ def _lines(event: Event) -> Iterator[str]:
 
 
 def write_json(value: object) -> None:
-    """One JSON line on standard output."""
+    """One JSON line on standard output.
+
+    Raises:
+        DiskError: what is behind standard output, such as a full disk, takes nothing any more.
+    """
     line = harmless_json(orjson.dumps(value).decode())
     try:
         line.encode(sys.stdout.encoding)
     except UnicodeEncodeError:  # as of a pipe on Windows: JSON can say every character in ASCII
         line = json.dumps(json.loads(line))
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        discard(sys.stdout)
+        raise DiskError(
+            f"Standard output cannot be written: {error.strerror}.", remedy="Free disk space, or send it elsewhere."
+        ) from None
 
 
 def inventory_progress(console: Console) -> tuple[Progress | None, Callable[[int, int], None] | None]:

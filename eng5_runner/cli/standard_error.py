@@ -20,7 +20,7 @@ class StandardError(TextIOBase):
         try:
             self._stream.write(text)
         except OSError:
-            self._discard()
+            discard(self._stream)
         return len(text)
 
     def flush(self) -> None:
@@ -28,7 +28,7 @@ class StandardError(TextIOBase):
         try:
             self._stream.flush()
         except OSError:
-            self._discard()
+            discard(self._stream)
 
     def fileno(self) -> int:
         """The file descriptor of standard error."""
@@ -43,8 +43,9 @@ class StandardError(TextIOBase):
         """The encoding of standard error."""
         return self._stream.encoding
 
-    def _discard(self) -> None:
-        """Send everything to the null device, so that Python's buffer and other writers do not fail later."""
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, self._stream.fileno())
-        os.close(nowhere)
+
+def discard(stream: TextIO) -> None:
+    """Send everything to the null device, so that Python's buffer and other writers do not fail later."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

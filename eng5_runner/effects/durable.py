@@ -10,7 +10,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from eng5_runner.systems import flags, opens_directories, sync_data
+from eng5_runner.systems import flags, open_private, opens_directories, sync_data
 
 # What a file system answers to fsync of a directory where it has no such thing; EIO and ENOSPC are failures.
 _NOT_OFFERED = frozenset((errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF))
@@ -46,7 +46,7 @@ def replace(path: Path, data: bytes | bytearray) -> None:
     partial = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        file = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | flags("O_CLOEXEC", "O_BINARY"), 0o600)
+        file = open_private(partial, os.O_WRONLY | os.O_TRUNC)
         try:
             write_all(file, data)
             os.fsync(file)
@@ -64,7 +64,7 @@ def append(path: Path, data: bytes | bytearray) -> None:
     """Add bytes to the end of a file, which may be new; readable by its owner only."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     is_new = not path.exists()
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | flags("O_CLOEXEC", "O_BINARY"), 0o600)
+    file = open_private(path, os.O_WRONLY | os.O_APPEND)
     try:
         write_all(file, data)
         sync_data(file)

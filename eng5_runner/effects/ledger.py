@@ -26,7 +26,7 @@ from pydantic import ValidationError
 from eng5_runner.core.events import Event, event_from_json, event_to_json
 from eng5_runner.effects import durable
 from eng5_runner.errors import DiskError, InputsInvalid, InputsMissing, command
-from eng5_runner.systems import flags, sync_data
+from eng5_runner.systems import open_private, sync_data
 
 LEDGER_NAME = "ledger.jsonl"
 _TAIL = re.compile(rb',"_crc":"([0-9a-f]{8})"\}$')
@@ -65,29 +65,35 @@ class LedgerReading:
         except (FileNotFoundError, NotADirectoryError):
             raise no_run(run_directory) from None
         except OSError as error:
-            raise DiskError(
-                f"{self._path} cannot be read: {error.strerror}.", remedy="Check the disk and the permissions."
-            ) from None
+            raise _cannot_read(self._path, error) from None
 
     def __iter__(self) -> Iterator[Event]:
         """The events of all complete lines, in order.
 
         Raises:
             InputsInvalid: this version does not know one of the events.
+            DiskError: the ledger cannot be read any more.
         """
+        for number, line in enumerate(self._lines(), start=1):
+            try:
+                yield event_from_json(line)
+            except ValidationError:
+                raise InputsInvalid(
+                    f"{self._path}, line {number}: not an event that this version knows.",
+                    remedy="Use the version of eng5-runner that the ledger's first line names.",
+                ) from None
+
+    def _lines(self) -> Iterator[bytes]:
         end = 0
-        with self._path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                end += len(line)
-                if end > self.whole_bytes:
-                    return
-                try:
-                    yield event_from_json(line)
-                except ValidationError:
-                    raise InputsInvalid(
-                        f"{self._path}, line {number}: not an event that this version knows.",
-                        remedy="Use the version of eng5-runner that the ledger's first line names.",
-                    ) from None
+        try:
+            with self._path.open("rb") as file:
+                for line in file:
+                    end += len(line)
+                    if end > self.whole_bytes:
+                        return
+                    yield line
+        except OSError as error:
+            raise _cannot_read(self._path, error) from None
 
 
 def require_ledger(run_directory: Path) -> None:
@@ -162,9 +168,7 @@ class Ledger:
                 self.repaired = reading.torn_bytes
                 if reading.torn_bytes:
                     self._move_torn_tail(reading.whole_bytes)
-            self._file = os.open(
-                self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | flags("O_CLOEXEC", "O_BINARY"), 0o600
-            )
+            self._file = open_private(self._path, os.O_WRONLY | os.O_APPEND)
             durable.sync_directory(run_directory)
         except OSError as error:
             raise _cannot_write(self._path, _cause(error)) from None
@@ -237,6 +241,10 @@ class Ledger:
 
 def _cause(error: OSError) -> str:
     return error.strerror or str(error)
+
+
+def _cannot_read(path: Path, error: OSError) -> DiskError:
+    return DiskError(f"{path} cannot be read: {_cause(error)}.", remedy="Check the disk and the permissions.")
 
 
 def _cannot_write(path: Path, cause: str) -> DiskError:

@@ -17,7 +17,7 @@ from tempfile import TemporaryFile
 
 import portalocker
 
-from eng5_runner.systems import flags
+from eng5_runner.systems import open_private
 
 # What a file system answers that keeps no locks, such as NFS without a lock service.
 _WITHOUT_LOCKS = frozenset((errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP))
@@ -31,7 +31,7 @@ def open_lock(path: Path) -> int:
     Raises:
         OSError: it cannot be opened.
     """
-    return os.open(path, os.O_RDWR | os.O_CREAT | flags("O_CLOEXEC"), 0o600)
+    return open_private(path, os.O_RDWR)
 
 
 def lock(file: int, *, wait: bool = False, shared: bool = False) -> None:

@@ -9,6 +9,7 @@ import aiohttp
 from pydantic import ValidationError
 
 from eng5_runner.contracts.services import ComparisonBody, ComparisonQueued, ModelManifest, StoredContent
+from eng5_runner.errors import DiskError
 from eng5_runner.transport.http import reason_in, retry_after
 
 # PromptBuilder on their way to the LLM provider, texts from the Content Service.
@@ -21,6 +22,7 @@ _AWAY_SECONDS = 30.0
 _AWAY_PAUSE_SECONDS = 0.5
 _SKIPPED_SECONDS = 2.0
 _CREATED, _OK, _ACCEPTED, _NOT_FOUND, _BAD_REQUEST, _UNAVAILABLE = 201, 200, 202, 404, 400, 503
+_INSUFFICIENT_STORAGE = 507
 
 
 class NeighbourFailed(Exception):
@@ -47,12 +49,14 @@ class ContentReader:
 
         Raises:
             ContentMissing: the id is unknown or malformed.
+            DiskError: the service's disk is full.
             NeighbourFailed: the service failed, or the bytes are not UTF-8 text.
         """
         try:
             async with self._session.get(f"{self.url}/{storage_id}", allow_redirects=False) as response:
                 if response.status in (_NOT_FOUND, _BAD_REQUEST):
                     raise ContentMissing(storage_id)
+                await _check_disk(response)
                 if response.status != _OK:
                     raise NeighbourFailed(f"Content Service: HTTP {response.status} for storage id {storage_id}")
                 return (await response.read()).decode("utf-8-sig")
@@ -115,6 +119,7 @@ class LLMProviderClient:
 
         Raises:
             NeighbourFailed: the service refused, or no worker could be reached for half a minute.
+            DiskError: the service's disk is full.
         """
         clock = asyncio.get_running_loop().time
         reached = clock()
@@ -168,6 +173,7 @@ class LLMProviderClient:
             headers={"Content-Type": "application/json", "X-Correlation-ID": comparison.correlation_id},
             allow_redirects=False,
         ) as response:
+            await _check_disk(response)
             body = await response.read()
             if response.status == _ACCEPTED:
                 return ComparisonQueued.model_validate_json(body, extra="ignore").queue_id
@@ -175,6 +181,17 @@ class LLMProviderClient:
                 raise NeighbourFailed(f"LLM provider refused: {_reason(response.status, body)}")
             wait = retry_after(response.headers)
             return _USUAL_RETRY_AFTER_SECONDS if wait is None else min(wait, _LONGEST_RETRY_AFTER_SECONDS)
+
+
+async def _check_disk(response: aiohttp.ClientResponse) -> None:
+    """A service whose disk is full says nothing about the batch, which can go on later.
+
+    Raises:
+        DiskError: it is full.
+    """
+    if response.status == _INSUFFICIENT_STORAGE:
+        reason = _reason(response.status, await response.read())
+        raise DiskError(f"a service that the CJ service needs cannot work: {reason}", remedy="Free disk space.")
 
 
 def _reason(status: int, body: bytes) -> str:

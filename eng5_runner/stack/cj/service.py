@@ -320,7 +320,7 @@ class CJService:
         try:
             async with asyncio.timeout(_LET_GO_SECONDS):
                 await self._inbox.release()
-        except (*FAILURES, ServiceUnavailable, TimeoutError) as error:
+        except (*FAILURES, RunnerError, TimeoutError) as error:
             log.warning("the running batches stay leased until their leases expire", cause=type(error).__name__)
 
     async def _serve(self, held: Held) -> None:

@@ -29,7 +29,7 @@ from pydantic import Field, ValidationError
 from eng5_runner.contracts.base import Instant, WireModel
 from eng5_runner.contracts.callbacks import ProvidersName, Sha256, Tokens, Usd, Winner
 from eng5_runner.errors import DiskError
-from eng5_runner.systems import flags
+from eng5_runner.systems import make_private, open_private
 
 FILE_NAME = "judgements.sqlite"
 _BESIDE = ("", "-wal", "-shm")
@@ -103,7 +103,9 @@ class JudgementFile:
         self.path = folder / FILE_NAME
         # Only a new file: closing an existing one here would release SQLite's locks on it in the whole process.
         with suppress(FileExistsError):
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | flags("O_CLOEXEC"), 0o600))
+            os.close(open_private(self.path, os.O_RDWR | os.O_EXCL))
+        for beside in _BESIDE:
+            make_private(folder / f"{FILE_NAME}{beside}")
         self._database = sqlite3.connect(self.path, timeout=_TIMEOUT_SECONDS, isolation_level=None)
         try:
             _write_ahead(self._database)

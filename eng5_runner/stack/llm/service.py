@@ -26,7 +26,7 @@ from prometheus_client import Counter
 from eng5_runner.contracts.request import Provider
 from eng5_runner.contracts.services import ComparisonBody, ComparisonQueued, ModelManifest, ProviderTrouble
 from eng5_runner.contracts.topics import Topic
-from eng5_runner.errors import RunnerError, ServiceUnavailable
+from eng5_runner.errors import RunnerError
 from eng5_runner.judges.compatibility import chosen_model, refusals
 from eng5_runner.stack.llm.judge import JudgeEntry, JudgeFailed, Spent
 from eng5_runner.stack.llm.queue import UNANSWERABLE, AlreadyQueued, Entry, Full, QueueRepository, new_entry
@@ -236,7 +236,7 @@ class LLMProvider:
         try:
             async with asyncio.timeout(_LET_GO_SECONDS):
                 await self._queue.release()
-        except (*FAILURES, ServiceUnavailable, TimeoutError) as error:
+        except (*FAILURES, RunnerError, TimeoutError) as error:
             log.warning("the running comparisons stay leased until their leases expire", cause=type(error).__name__)
 
     async def _outcome(self, entry: Entry) -> bytes:

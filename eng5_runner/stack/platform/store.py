@@ -24,7 +24,15 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from eng5_runner.errors import ConfigurationError, DiskError, NotAllowed, TemporaryFailure
 from eng5_runner.stack.platform.migrations import migrate
 from eng5_runner.stack.platform.tables import cj_requests, llm_comparisons
-from eng5_runner.stack.platform.transactions import FAILURES, Transaction, carried_out, sqlstate, transaction
+from eng5_runner.stack.platform.transactions import (
+    FAILURES,
+    Transaction,
+    carried_out,
+    of_the_disk,
+    sqlstate,
+    transaction,
+)
+from eng5_runner.systems import make_private, open_private
 from eng5_runner.transport.file_lock import lock, open_lock, why_not
 
 T = TypeVar("T")
@@ -76,7 +84,7 @@ class Store:
         try:
             async with self.begin() as connection:
                 await connection.execute(text("SELECT 1"))
-        except FAILURES:
+        except (*FAILURES, DiskError):
             return False
         return True
 
@@ -122,6 +130,7 @@ async def open_store(data_dir: Path, *, patience: float = 5.0) -> AsyncIterator[
     path = data_dir / FILE_NAME
     engine = _sqlite_engine(path)
     try:
+        _make_private(path)
         await _prepare(engine, path)
         yield Store(engine)
     finally:
@@ -138,7 +147,7 @@ def _locked(data_dir: Path, patience: float) -> int:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         file = open_lock(data_dir / LOCK_NAME)
     except OSError as error:
-        raise DiskError(f"{data_dir} cannot be used: {error.strerror}", remedy="Give another directory.") from error
+        raise _unusable(data_dir, error) from error
     deadline = time.monotonic() + patience
     while True:
         try:
@@ -149,11 +158,25 @@ def _locked(data_dir: Path, patience: float) -> int:
             time.sleep(_LOCK_PAUSE_SECONDS)
         except OSError as error:
             os.close(file)
-            raise DiskError(f"{data_dir} cannot be used: {why_not(error)}", remedy="Give another directory.") from error
+            raise _unusable(data_dir, error) from error
         else:
             return file
     os.close(file)
     raise TemporaryFailure(f"another stack uses {data_dir}", remedy="Wait for it to end, or give another directory.")
+
+
+def _make_private(path: Path) -> None:
+    """Keep the database to its owner. SQLite would make it by the umask; it gives the files beside it the same mode."""
+    try:
+        os.close(open_private(path, os.O_RDWR))
+    except OSError as error:
+        raise _unusable(path, error) from error
+    for beside in ("-wal", "-shm"):
+        make_private(path.with_name(path.name + beside))
+
+
+def _unusable(path: Path, error: OSError) -> DiskError:
+    return DiskError(f"{path} cannot be used: {why_not(error)}.", remedy="Give another directory.")
 
 
 async def _prepare(engine: AsyncEngine, path: Path) -> None:
@@ -164,7 +187,8 @@ async def _prepare(engine: AsyncEngine, path: Path) -> None:
             for table in (llm_comparisons, cj_requests):
                 await connection.execute(update(table).values(worker=None, lease_until=None))
     except SQLAlchemyError as error:
-        raise DiskError(f"{path} cannot be used: {error}", remedy="Give another directory.") from error
+        known = of_the_disk(error, engine=engine)
+        raise known or DiskError(f"{path} cannot be used: {error}", remedy="Give another directory.") from error
 
 
 @asynccontextmanager

@@ -11,8 +11,10 @@ is given as a function is then begun again from its start.
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import asyncpg
@@ -23,7 +25,7 @@ from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from eng5_runner.errors import ServiceUnavailable
+from eng5_runner.errors import DiskError, ServiceUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +38,20 @@ FAILURES = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSEr
 PATIENCE_SECONDS = 40.0
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.02, 1.0
 _OF_VALUES = "22"
+# Of PostgreSQL: the disk is full; the system failed.
+_DISK_STATES = ("53100", "58")
+_SQLITE_PRIMARY = 0xFF
+# SQLite's codes of a disk that fails, and our words where its own say less.
+_SQLITE_OF_DISK: Mapping[int, str] = MappingProxyType(
+    {
+        sqlite3.SQLITE_FULL: "no space left on the disk",
+        sqlite3.SQLITE_IOERR: "",
+        sqlite3.SQLITE_CANTOPEN: "",
+        sqlite3.SQLITE_READONLY: "",
+        sqlite3.SQLITE_CORRUPT: "",
+        sqlite3.SQLITE_NOTADB: "",
+    }
+)
 # Of PostgreSQL: serialization failure, deadlock; the server ends, has crashed, is not up yet; has no place left.
 _PASSING_STATES = ("40001", "40P01", "57P01", "57P02", "57P03", "53300", "08")
 
@@ -74,21 +90,23 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[Transaction]:
 
     Raises:
         ValueRefused: the database cannot store a value.
+        DiskError: its disk is full or broken.
     """
     connection = engine.connect()
     try:
-        await undisturbed(connection.start())
-        yield Transaction(connection)
-        await undisturbed(connection.commit())
-    except DBAPIError as error:
+        try:
+            await undisturbed(connection.start())
+            yield Transaction(connection)
+            await undisturbed(connection.commit())
+        finally:
+            if connection.sync_connection is not None:
+                await undisturbed(connection.close())
+    except SQLAlchemyError as error:
         if sqlstate(error).startswith(_OF_VALUES):
             raise ValueRefused(
                 "a value is too long for the database, or holds a character that it does not take"
             ) from error
-        raise
-    finally:
-        if connection.sync_connection is not None:
-            await undisturbed(connection.close())
+        raise of_the_disk(error, engine=engine) or error from error
 
 
 async def carried_out(engine: AsyncEngine, work: Callable[[Transaction], Awaitable[T]]) -> T:
@@ -118,6 +136,22 @@ async def carried_out(engine: AsyncEngine, work: Callable[[Transaction], Awaitab
             log.warning("the database did not carry this out; trying again", cause=type(error).__name__, seconds=pause)
         await asyncio.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+
+def of_the_disk(error: SQLAlchemyError, *, engine: AsyncEngine) -> DiskError | None:
+    """The error in words if the database's disk caused it; None for any other."""
+    cause = error.orig if isinstance(error, DBAPIError) else None
+    code = getattr(cause, "sqlite_errorcode", None)
+    if code is not None and code & _SQLITE_PRIMARY in _SQLITE_OF_DISK:
+        reason = _SQLITE_OF_DISK[code & _SQLITE_PRIMARY] or str(cause)
+        return DiskError(
+            f"{engine.url.database} cannot be used: {reason}.",
+            remedy="Free disk space, or check the disk, its quota and the limits of the process (ulimit -a).",
+        )
+    if sqlstate(error).startswith(_DISK_STATES):
+        name = engine.url.render_as_string(hide_password=True)
+        return DiskError(f"{name} cannot store anything: {cause}.", remedy="Free space on the database's disk.")
+    return None
 
 
 def sqlstate(error: BaseException) -> str:

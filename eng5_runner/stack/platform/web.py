@@ -17,7 +17,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 
 from eng5_runner.contracts.base import describe
 from eng5_runner.contracts.services import ErrorAnswer, ErrorBody, Health, ProviderTrouble
-from eng5_runner.errors import ConfigurationError, ServiceUnavailable
+from eng5_runner.errors import ConfigurationError, DiskError, ServiceUnavailable
 from eng5_runner.stack.platform.transactions import ValueRefused
 from eng5_runner.transport.stack_secret import VARIABLE, StackSecret
 
@@ -161,6 +161,9 @@ def _in_the_contracts_shape(name: str, requests: Counter) -> Middleware:
         except ServiceUnavailable as error:
             unavailable = RequestRefused(503, error_code="SERVICE_UNAVAILABLE", message=error.message)
             response = _refused(unavailable, name=name, correlation_id=correlation_id)
+        except DiskError as error:
+            full = RequestRefused(507, error_code="INSUFFICIENT_STORAGE", message=error.message)
+            response = _refused(full, name=name, correlation_id=correlation_id)
         except Exception:  # the one boundary of a service: a bug is a 500 in the contract's shape
             log.exception("request failed", service=name, method=request.method, path=request.path)
             response = _refused(

@@ -1,0 +1,1 @@
+"""Machines that fail: full and broken disks, limits, and clocks that leap."""
