@@ -45,11 +45,19 @@ def question_of(entry: Entry) -> Question:
     return Question(
         prompt=body.user_prompt,
         blocks=tuple(block.content for block in body.prompt_blocks or ()) or (body.user_prompt,),
+        shared=_shared(body),
         overrides=body.llm_config_overrides,
         repeat_index=repeat_index(body),
         request_id=entry.queue_id,
         was_begun=entry.was_begun,
     )
+
+
+def _shared(body: ComparisonBody) -> int:
+    """The length of the prompt's first part if the client says that it can be cached, else 0."""
+    first = body.prompt_blocks[0] if body.prompt_blocks else None
+    is_shared = first is not None and first.cacheable and body.user_prompt.startswith(first.content)
+    return len(first.content) if first is not None and is_shared else 0
 
 
 def metadata_of(judge: JudgeEntry, question: Question) -> Metadata:

@@ -52,7 +52,7 @@ def _request(call: Call) -> dict[str, Any]:
     request: dict[str, Any] = {
         "model": call.model.id,
         "system": call.system,
-        "messages": [{"role": "user", "content": call.prompt}],
+        "messages": [{"role": "user", "content": _content(call)}],
         "max_tokens": call.max_tokens,
     }
     if config:
@@ -60,6 +60,17 @@ def _request(call: Call) -> dict[str, Any]:
     if call.temperature is not None:
         request["temperature"] = call.temperature
     return request
+
+
+def _content(call: Call) -> str | list[dict[str, Any]]:
+    """The prompt, with a mark up to which the provider keeps what it has read, the system prompt included.
+
+    Without a mark this API caches nothing. Source: its page on prompt caching.
+    """
+    if not call.shared:
+        return call.prompt
+    shared = {"type": "text", "text": call.prompt[: call.shared], "cache_control": {"type": "ephemeral"}}
+    return [shared, {"type": "text", "text": call.prompt[call.shared :]}]
 
 
 def message_reply(body: Json) -> Reply:

@@ -135,7 +135,8 @@ class ModelJudge:
         )
 
     def _call(self, question: Question) -> Call:
-        return call_of(self.model, question.prompt, overrides=question.overrides, form=self._form)
+        overrides = question.overrides
+        return call_of(self.model, question.prompt, shared=question.shared, overrides=overrides, form=self._form)
 
     async def _reply(self, call: Call) -> Reply:
         limits = self._rate_limiter.limits
@@ -203,12 +204,13 @@ class ModelJudge:
         )
 
 
-def call_of(model: Model, prompt: str, *, overrides: LLMConfigOverrides, form: AnswerForm) -> Call:
+def call_of(model: Model, prompt: str, *, shared: int = 0, overrides: LLMConfigOverrides, form: AnswerForm) -> Call:
     """The call by which a model is asked."""
     return Call(
         model=model,
         system=_system(overrides, prompt),
         prompt=prompt,
+        shared=shared,
         max_tokens=overrides.max_tokens_override or model.max_tokens,
         form=form,
         temperature=overrides.temperature_override,

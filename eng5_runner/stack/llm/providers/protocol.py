@@ -35,6 +35,7 @@ class Call:
         model: the model that answers.
         system: the system prompt.
         prompt: the user prompt, exactly as it was hashed.
+        shared: characters at the beginning of `prompt` that other calls have as well.
         max_tokens: the most tokens of the answer.
         form: what makes the model answer in the right form.
         temperature: None for the model's default.
@@ -45,6 +46,7 @@ class Call:
     model: Model
     system: str
     prompt: str
+    shared: int
     max_tokens: int
     form: AnswerForm
     temperature: float | None
