@@ -7,6 +7,7 @@ run takes the topics' ends once completion and result have arrived, and reads on
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import ChainMap
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from datetime import datetime
@@ -145,6 +146,7 @@ class Wait:
     def __init__(self, clock: Clock, *, timeouts: Timeouts) -> None:
         self._clock = clock
         self._timeouts = timeouts
+        self._total = math.inf if timeouts.total is None else timeouts.total
         self._began: float | None = None
         self._last_heard = 0.0
         self._last_probe = 0.0
@@ -213,7 +215,7 @@ class Wait:
         self._last_said = now
         total = "" if state.asked is None else f" of {state.asked}"
         silent = now - self._last_heard
-        left = min(self._timeouts.idle - silent, self._timeouts.total - (now - self._began))
+        left = min(self._timeouts.idle - silent, self._total - (now - self._began))
         text = f"{state.judged + state.failed}{total}; silent for {silent:.0f} s, gives up in {max(left, 0.0):.0f} s"
         return [Notice(kind="waiting", text=text)]
 
@@ -232,7 +234,7 @@ class Wait:
         if request.is_over and self._completed_at is None:
             self._completed_at = now
         waited = now - self._began
-        if waited >= self._timeouts.total:
+        if waited >= self._total:
             return DeadlineReached(at=self._clock.now(), kind="total", waited=waited)
         waited = now - self._last_heard
         if waited >= self._timeouts.idle:

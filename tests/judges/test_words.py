@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -15,7 +16,7 @@ from hatchling.builders.wheel import WheelBuilder
 from eng5_runner.judges.templates import CRITERIA, QUESTION, RUBRIC, SYSTEM
 from eng5_runner.stack.llm.providers.registry import open_judges
 from tests.support.judges.driver import environ_for
-from tests.support.judges.servers import chat, in_turn, serving
+from tests.support.judges.servers import Said, chat, in_turn, openai_error, serving
 from tests.support.stack.llm import comparison, provider
 
 # A changed text makes other prompts, which earlier runs' hashes and judgements do not fit: change these on purpose.
@@ -110,6 +111,26 @@ async def test_a_repeat_is_asked_and_the_same_asking_is_replayed(tmp_path: Path)
     assert (told[1]["cost_estimate"], told[1]["token_usage"]["total_tokens"]) == (0, 0)
     assert told[1]["request_metadata"]["replay_of"]["cost_usd"] == told[0]["cost_estimate"] > 0
     assert 'outcome="replayed"' in metrics
+
+
+@pytest.mark.parametrize(("said", "calls"), [([chat()], 2), ([openai_error(402), chat()], 3)])
+async def test_the_same_question_at_one_moment_is_asked_once_and_a_repeat_by_itself(
+    tmp_path: Path, said: list[Said], calls: int
+) -> None:
+    """If the one that is asked fails, the next one is asked."""
+    async with (
+        serving(in_turn(*(replace(one, after=0.2) for one in said))) as server,
+        open_judges(environ_for(tmp_path, server.url), cache_folder=tmp_path / "cache") as judges,
+        provider(tmp_path / "stack", *judges) as at,
+    ):
+        for index in (0, 0, 0, 1):
+            body = comparison(llm_config_overrides=OURS)
+            body["metadata"] |= {"repeat_index": index}
+            await at.queued(body)
+        told = [json.loads(raw)["data"]["request_metadata"] for raw in await at.messages(4)]
+
+    assert len(server.asked) == calls
+    assert sum(one.get("cassette", False) for one in told) == 4 - calls
 
 
 def test_the_wheel_holds_the_texts(tmp_path: Path) -> None:

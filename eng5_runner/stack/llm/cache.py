@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, TypeVar
+from weakref import WeakValueDictionary
 
 import structlog
 from pydantic import Field, ValidationError
@@ -253,6 +254,11 @@ class JudgementCache:
         self._thread = thread
         self._file: JudgementFile | None = None
         self._warned = False
+        self._asked: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def one_at_a_time(self, key: str) -> asyncio.Lock:
+        """Held while the question with this key is asked: who asks the same meanwhile finds the answer here then."""
+        return self._asked.setdefault(key, asyncio.Lock())
 
     async def find(self, key: str) -> Recording | None:
         """The judgement under the key; None if there is none."""
