@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from eng5_runner.core.spec import Target
 from eng5_runner.errors import DiskError, RunnerError, ServiceUnavailable
+from eng5_runner.judges.manifest import with_concurrency
 from eng5_runner.systems import open_private
 from eng5_runner.transport.stack_secret import VARIABLE, StackSecret
 
@@ -52,8 +53,16 @@ class Child:
 
 
 @asynccontextmanager
-async def embedded_stack(data_folder: Path, *, client_id: str, replays: bool = True) -> AsyncIterator[Child]:
-    """A stack of our own, with its records in the folder; `replays` lets its judges use earlier judgements.
+async def embedded_stack(
+    data_folder: Path, *, client_id: str, replays: bool = True, judge_concurrency: int | None = None
+) -> AsyncIterator[Child]:
+    """A stack of our own, with its records in the folder.
+
+    Args:
+        data_folder: of its records.
+        client_id: of its Kafka clients.
+        replays: whether its judges may use earlier judgements.
+        judge_concurrency: calls to a provider at the same time; None for the provider's limits.
 
     Raises:
         ServiceUnavailable: it did not come up.
@@ -71,7 +80,7 @@ async def embedded_stack(data_folder: Path, *, client_id: str, replays: bool = T
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=sink,
-            env=os.environ | {VARIABLE: secret.value},
+            env={**with_concurrency(os.environ, judge_concurrency), VARIABLE: secret.value},
             # A Ctrl-C in the terminal is for us; the stack ends when its standard input closes.
             start_new_session=True,
         )

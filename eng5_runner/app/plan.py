@@ -28,6 +28,7 @@ from eng5_runner.errors import InputsInvalid, InputsMissing
 from eng5_runner.inventory.findings import WORDS
 from eng5_runner.inventory.read import Assets, OnProgress, read_assets
 from eng5_runner.judges.catalogue import known_models
+from eng5_runner.judges.manifest import with_concurrency
 from eng5_runner.planning.candidates import ServiceModels, find_candidates
 from eng5_runner.planning.pilot import read_pilot
 from eng5_runner.planning.plan import Plan, make_plan
@@ -138,7 +139,7 @@ def plan_run(
         *assumed_addresses(settings),
         *check_judge(spec, os.environ, remote=remote),
     )
-    known = tuple(known_models(os.environ))
+    known = tuple(known_models(with_concurrency(os.environ, spec.judge_concurrency)))
     candidates = replace(
         find_candidates(spec, inputs, texts=assets.texts, known=known, remote=remote, service=service),
         pilot=None if settings.pilot is None else read_pilot(load_artefact(settings.pilot)),

@@ -254,7 +254,12 @@ async def _stack(session: Session, work: SessionWork) -> AsyncIterator[Child | N
         yield None
         return
     folder = work.run_directory / STACK_FOLDER
-    async with embedded_stack(folder, client_id=spec.target.kafka_client_id, replays=spec.target.replays) as child:
+    async with embedded_stack(
+        folder,
+        client_id=spec.target.kafka_client_id,
+        replays=spec.target.replays,
+        judge_concurrency=spec.judge_concurrency,
+    ) as child:
         provider = spec.judge.provider_override if spec.judge else None
         judge = "an offline baseline"
         if provider not in (None, Provider.MOCK):

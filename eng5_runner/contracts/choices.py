@@ -13,6 +13,7 @@ from annotated_types import Ge, Gt, Le, Lt
 
 # No model writes so many. The services' JSON writers refuse numbers of more than 64 bits.
 MOST_TOKENS = 2**31 - 1
+MOST_JUDGE_CALLS = 2000
 
 PairDesign: TypeAlias = Literal["balanced", "adaptive", "boundary"]
 SwapShare: TypeAlias = Literal["none", "audit", "all"]
@@ -21,6 +22,7 @@ Repeats: TypeAlias = Annotated[int, Ge(1), Le(100)]
 MaxTokens: TypeAlias = Annotated[int, Gt(0), Le(MOST_TOKENS)]
 Temperature: TypeAlias = Annotated[float, Ge(0), Le(2)]
 CostLimit: TypeAlias = Annotated[float, Gt(0)]
+JudgeCalls: TypeAlias = Annotated[int, Ge(1), Le(MOST_JUDGE_CALLS)]
 TargetSe: TypeAlias = Annotated[float, Gt(0)]
 TargetReliability: TypeAlias = Annotated[float, Gt(0), Lt(1)]
 

@@ -12,7 +12,6 @@ from annotated_types import Ge, Gt, Le
 
 DEFAULT_USER = "eng5_np_research_runner"
 DEFAULT_CLIENT_ID = "eng5-np-runner"
-GATHER_SECONDS = 1800.0
 # The CJ service may be silent for five minutes between waves, so this lies well above that.
 IDLE_SECONDS = 900.0
 UPLOADS_AT_ONCE = 32

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from eng5_runner.contracts.choices import (
     CostLimit,
     CourseCode,
+    JudgeCalls,
     Language,
     PairDesign,
     Repeats,
@@ -23,7 +24,6 @@ from eng5_runner.contracts.request import LLMConfigOverrides
 from eng5_runner.core.choices import (
     DEFAULT_CLIENT_ID,
     DEFAULT_USER,
-    GATHER_SECONDS,
     IDLE_SECONDS,
     MOST_REQUESTS,
     UPLOADS_AT_ONCE,
@@ -169,14 +169,14 @@ class Timeouts(Value):
 
     Attributes:
         await_completion: whether to gather callbacks after the request is sent.
-        total: for gathering as a whole, over all requests of a session.
+        total: for gathering as a whole, over all requests of a session; None to wait as long as messages come.
         idle: without a message of this run while the broker is reachable.
         result: for the result after the completion. On the national scale the real service never sends a result.
         publish: for the broker's acknowledgement of the request.
     """
 
     await_completion: bool = True
-    total: Seconds = GATHER_SECONDS
+    total: Seconds | None = None
     idle: Seconds = IDLE_SECONDS
     result: Seconds = 60.0
     publish: Seconds = 30.0
@@ -203,6 +203,8 @@ class RunSpec(Value):
         send: whether the request is sent to Kafka; `--no-kafka` and dry runs do not send it.
         assets: the assets folder as the user gave it; `resume` reads the essays from it again.
         judge_check: whether preflight of an embedded stack asks the judge's provider for one answer.
+        judge_concurrency: calls to the judge's provider at the same time; None for the provider's limits. No key in a
+            ledger without it.
         pseudonyms: the key table, where files are shown under pseudonyms. No key in a ledger without one.
         timeouts: how long to wait; its key in the ledger is `patience`, which older ledgers have.
     """
@@ -220,6 +222,7 @@ class RunSpec(Value):
     target: Target
     timeouts: Timeouts = Field(default=Timeouts(), validation_alias="patience", serialization_alias="patience")
     uploading: Uploading = Uploading()
+    judge_concurrency: Annotated[JudgeCalls | None, Field(exclude_if=operator.not_)] = None
     # Left out where it is set, so that a ledger of before would be written with the same bytes.
     judge_check: Annotated[bool, Field(exclude_if=operator.truth)] = True
 

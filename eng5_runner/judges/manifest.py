@@ -19,6 +19,7 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue, ValidationError
 
 from eng5_runner.contracts.base import WireModel, describe
+from eng5_runner.contracts.choices import MOST_JUDGE_CALLS
 from eng5_runner.contracts.request import OutputVerbosity, Provider, ReasoningEffort
 from eng5_runner.contracts.services import ModelEntry
 from eng5_runner.errors import ConfigurationError
@@ -27,7 +28,6 @@ USERS_FILE = "ENG5_MODELS_FILE"
 CONCURRENCY = "ENG5_JUDGE_CONCURRENCY"
 _PER = 1000
 _LONGEST_FILE = 1_000_000
-_MOST_AT_ONCE = 2000
 Positive = Annotated[int, Field(gt=0)]
 Usd = Annotated[Decimal, Field(ge=0)]
 
@@ -235,6 +235,11 @@ def built_in() -> Manifest:
     return Manifest.model_validate(tomllib.loads(text, parse_float=Decimal))
 
 
+def with_concurrency(environ: Mapping[str, str], calls: int | None) -> Mapping[str, str]:
+    """The environment with so many calls at the same time; None for as many as it says itself."""
+    return environ if calls is None else {**environ, CONCURRENCY: str(calls)}
+
+
 def users_own(environ: Mapping[str, str]) -> Manifest:
     """The models of the user's own file, and the limits of that file and of the environment.
 
@@ -244,9 +249,9 @@ def users_own(environ: Mapping[str, str]) -> Manifest:
     own, wanted = _of_file(environ), environ.get(CONCURRENCY, "").strip()
     if not wanted:
         return own
-    if not wanted.isascii() or not wanted.isdigit() or not 0 < int(wanted) <= _MOST_AT_ONCE:
+    if not wanted.isascii() or not wanted.isdigit() or not 0 < int(wanted) <= MOST_JUDGE_CALLS:
         raise ConfigurationError(
-            f"{CONCURRENCY} is not a whole number from 1 to {_MOST_AT_ONCE}.",
+            f"{CONCURRENCY} is not a whole number from 1 to {MOST_JUDGE_CALLS}.",
             remedy="Set it to the number of calls that the provider takes at the same time, or unset it.",
         )
     known = own.before(built_in())

@@ -117,6 +117,9 @@ def test_the_chosen_model_is_priced_from_the_texts_and_its_limits(
     assert judge["tariff"]["ready"] is True
     assert judge["seconds"]["low"] >= 160, "160 questions, 60 a minute"
     assert plan["within_max_cost"]["surely"] < plan["within_max_cost"]["likely"][1]
+    assert judge["tariff"]["concurrency"] != 7
+    wider = planned(*model, "--judge-concurrency", 7, study=study, cwd=tmp_path, env=own_models)["judge"]
+    assert wider["tariff"]["concurrency"] == 7
     offered = {one["tariff"]["model"] for one in planned(study=study, cwd=tmp_path, env=own_models)["candidates"]}
     assert "own-model" in offered and not any(name.startswith("gpt-") for name in offered), "an address of one's own"
     longer = tmp_path / "rubric.md"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from eng5_runner.judges.manifest import Limits
-from eng5_runner.stack.llm.providers.protocol import retry_after
+from eng5_runner.stack.llm.providers.protocol import End, Reply, retry_after
+from eng5_runner.stack.llm.providers.rate_headers import Allowance, allowed_requests, allowed_tokens
 from eng5_runner.stack.llm.providers.rate_limiter import Meter, Places, RateLimiter
 from tests.support.judges.driver import site
 from tests.support.judges.servers import chat, in_turn, openai_error
@@ -148,6 +150,98 @@ async def test_calls_of_one_moment_that_are_all_refused_halve_the_number_once() 
         places.refused(began=0.0)
 
     assert places.allowed == 50
+
+
+OPENAI = {"x-ratelimit-limit-requests": "600", "x-ratelimit-remaining-requests": "599"}
+ANTHROPIC = {"anthropic-ratelimit-tokens-limit": "60000", "anthropic-ratelimit-tokens-remaining": "1000"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "requests", "tokens"),
+    [
+        ({}, None, None),
+        (OPENAI | {"x-ratelimit-reset-requests": "100ms"}, (599, 10.0), None),
+        ({**OPENAI, "x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "1h40m0s"}, (0, 0.1), None),
+        ({"x-ratelimit-limit-tokens": "30000", "x-ratelimit-remaining-tokens": "0"}, None, (0, 500.0)),
+        (ANTHROPIC | {"anthropic-ratelimit-tokens-reset": "2026-11-22T10:00:59Z"}, None, (1000, 1000.0)),
+        (
+            {"anthropic-ratelimit-requests-limit": "50", "anthropic-ratelimit-requests-remaining": "49"},
+            (49, 5 / 6),
+            None,
+        ),
+        ({**OPENAI, "x-ratelimit-limit-requests": "0"}, None, None),
+        ({**OPENAI, "x-ratelimit-remaining-requests": "many"}, None, None),
+        ({"x-ratelimit-limit-requests": "600"}, None, None),
+    ],
+)
+def test_what_a_provider_says_of_its_rates(
+    headers: dict[str, str], requests: tuple[float, float] | None, tokens: tuple[float, float] | None
+) -> None:
+    for said, expected in ((allowed_requests(headers), requests), (allowed_tokens(headers), tokens)):
+        assert (said and (said.remaining, pytest.approx(said.per_second))) == expected
+
+
+async def test_what_a_provider_leaves_is_taken_at_once_and_the_rest_at_its_rate() -> None:
+    meter, clock = Meter(None), asyncio.get_running_loop().time
+    await meter.take(1000)
+    meter.follow(Allowance(limit=600, remaining=40))
+    began = clock()
+    for _ in range(42):
+        await meter.take(1)
+    assert clock() - began >= 0.2
+
+    meter.follow(Allowance(limit=600, remaining=500))
+    began = clock()
+    await meter.take(1)
+    assert clock() - began >= 0.05, "what is taken already may not have reached the provider"
+
+
+async def test_what_calls_took_less_than_expected_is_used_by_the_next_ones() -> None:
+    meter = Meter(600)
+    await meter.take(30)
+    meter.correct(-30)
+    meter.correct(-20)
+    calls = [asyncio.create_task(meter.take(amount)) for amount in (20, 1000, 1)]
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert [call.done() for call in calls] == [True, True, False], "without waiting, up to the debt"
+    calls[-1].cancel()
+
+
+async def test_several_workers_have_equal_parts_of_all_limits() -> None:
+    limiter, started, leave = RateLimiter(Limits(concurrency=10), provider="openai"), list[None](), asyncio.Event()
+
+    async def ask() -> Reply:
+        started.append(None)
+        await leave.wait()
+        return Reply(text="", end=End.DONE, usage=None)
+
+    limiter.share(4)
+    calls = [asyncio.create_task(limiter.through(ask, tokens=1)) for _ in range(10)]
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert len(started) == 2
+    leave.set()
+    await asyncio.gather(*calls)
+
+    meter, clock = Meter(1200), asyncio.get_running_loop().time
+    meter.share(4)
+    began = clock()
+    await meter.take(1)
+    await meter.take(1)
+    assert clock() - began >= 4 * 60 / 1200
+
+
+@pytest.mark.parametrize("refused", [False, True])
+async def test_the_headers_of_each_answer_are_followed(tmp_path: Path, refused: bool) -> None:
+    spent = {"x-ratelimit-limit-requests": "120", "x-ratelimit-remaining-requests": "0"}
+    first = openai_error(429, retry_after_ms="1") if refused else chat()
+    first = replace(first, headers={**first.headers, **spent})
+    async with site(tmp_path, in_turn(first, chat())) as at:
+        await at.ask()
+        if not refused:
+            await at.ask()
+        assert at.server.asked[1].at - at.server.asked[0].at >= 0.5
 
 
 async def test_waiting_for_a_turn_takes_nobody_s_patience(tmp_path: Path) -> None:

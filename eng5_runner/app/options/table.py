@@ -17,6 +17,7 @@ from eng5_runner.app.options.option import DESIGN, JUDGE, KAFKA, OUTPUT, RUN, SE
 from eng5_runner.contracts.choices import (
     CostLimit,
     CourseCode,
+    JudgeCalls,
     Language,
     MaxTokens,
     OutputVerbosity,
@@ -33,7 +34,6 @@ from eng5_runner.contracts.grade_scales import DEFAULT_SCALE, GRADE_SCALES
 from eng5_runner.core.choices import (
     DEFAULT_CLIENT_ID,
     DEFAULT_USER,
-    GATHER_SECONDS,
     IDLE_SECONDS,
     MOST_REQUESTS,
     UPLOADS_AT_ONCE,
@@ -220,6 +220,10 @@ class Settings:
     no_cache: Annotated[
         bool, Option("Ask the judge every question: neither read nor keep earlier judgements.", JUDGE)
     ] = False
+    judge_concurrency: Annotated[
+        JudgeCalls | None,
+        Option("Calls to the provider at the same time, at most.", JUDGE, spec="judge_concurrency", default="64"),
+    ] = None
     no_judge_check: Annotated[
         bool, Option("Do not ask the judge's provider for one test answer before anything is sent.", JUDGE)
     ] = False
@@ -452,8 +456,9 @@ class Settings:
         ),
     ] = True
     completion_timeout: Annotated[
-        Seconds, Option("Longest wait for the results, in seconds.", RUN, spec="timeouts.total", metavar="SECONDS")
-    ] = GATHER_SECONDS
+        Seconds | None,
+        Option("Longest wait for the results, in seconds.", RUN, spec="timeouts.total", metavar="SECONDS"),
+    ] = None
     idle_timeout: Annotated[
         Seconds,
         Option(

@@ -136,6 +136,10 @@ def _no_trouble() -> None:
     """For a judge without a provider."""
 
 
+def _keeps_all(_: int) -> None:
+    """For a judge without limits."""
+
+
 def _no_system_prompt(_: Question) -> None:
     """For a judge without a system prompt."""
 
@@ -151,6 +155,7 @@ class JudgeEntry:
         trouble: that its provider gives no answer at the moment; None if it does.
         system: the exact system prompt of a question; None without one.
         concurrency: questions that its provider takes at the same time.
+        share: makes it keep to an equal part of its provider's limits, which so many workers have together.
     """
 
     model: ModelEntry
@@ -159,6 +164,7 @@ class JudgeEntry:
     trouble: Callable[[], ProviderTrouble | None] = _no_trouble
     system: Callable[[Question], str | None] = _no_system_prompt
     concurrency: int = 16
+    share: Callable[[int], None] = _keeps_all
 
 
 def offline_baseline() -> JudgeEntry:

@@ -15,13 +15,13 @@ from uuid import uuid4
 
 import structlog
 from pydantic import ValidationError
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, func, not_, select, update
 from sqlalchemy.engine import Row
 from sqlalchemy.sql import ColumnElement
 
 from eng5_runner.contracts.services import ComparisonBody
 from eng5_runner.stack.platform.group_commit import GroupCommit
-from eng5_runner.stack.platform.leases import releasing, renewing, taking
+from eng5_runner.stack.platform.leases import free, releasing, renewing, taking
 from eng5_runner.stack.platform.store import Store
 from eng5_runner.stack.platform.tables import llm_comparisons
 from eng5_runner.stack.platform.transactions import Transaction
@@ -173,6 +173,15 @@ class QueueRepository:
         """Renew the leases of these comparisons."""
         key = llm_comparisons.c.queue_id
         await self._store.rows(renewing(llm_comparisons, key=key, where=_open(), leased=leased, worker=self.worker))
+
+    async def workers(self) -> int:
+        """How many workers hold comparisons, this one included."""
+        table = llm_comparisons
+        others = select(func.count(func.distinct(table.c.worker))).where(
+            _open(), table.c.worker != self.worker, not_(free(table))
+        )
+        rows = await self._store.rows(others)
+        return 1 + int(rows[0][0])
 
     async def release(self) -> None:
         """End this worker's leases."""

@@ -92,6 +92,7 @@ class LLMProvider:
         self._judges = tuple(judges)
         places = {entry.model.provider: entry.concurrency for entry in judges}
         self._workers = workers or sum(places.values())
+        self._sharing = 1
         self._leased: set[str] = set()
         self._woken = asyncio.Event()
         self._closing = False
@@ -194,8 +195,10 @@ class LLMProvider:
             self._woken.clear()
             if self._leased:
                 await asyncio.sleep(_TAKE_TOGETHER_SECONDS)
-            places = self._workers - len(self._leased)
+            places = max(max(self._workers // self._sharing, 1) - len(self._leased), 0)
             taken = await self._queue.take(places, leased=tuple(self._leased)) if places else []
+            if taken and not self._leased:
+                await self._share()
             for entry in taken:
                 self._leased.add(entry.queue_id)
                 judging.create_task(self._judge(entry))
@@ -229,7 +232,15 @@ class LLMProvider:
     async def _keep_leases(self) -> None:
         while True:
             await asyncio.sleep(RENEWED_EVERY_SECONDS)
-            await self._queue.renew(tuple(self._leased))
+            if self._leased:
+                await self._queue.renew(tuple(self._leased))
+                await self._share()
+
+    async def _share(self) -> None:
+        """Keep to an equal part of the providers' limits, if other workers judge too."""
+        self._sharing = await self._queue.workers()
+        for judge in self._judges:
+            judge.share(self._sharing)
 
     async def _let_go(self) -> None:
         """Release the leases, so that other processes need not wait for them to expire."""

@@ -8,7 +8,7 @@ from eng5_runner.canonical import Json
 from eng5_runner.judges.answer_format import answer_schema
 from eng5_runner.judges.credentials import Access
 from eng5_runner.judges.manifest import AnswerForm, Usage
-from eng5_runner.stack.llm.providers.post import JsonPost
+from eng5_runner.stack.llm.providers.post import JsonPost, ReadHeaders, ignored
 from eng5_runner.stack.llm.providers.protocol import Call, ListedModel, Reply, served_by
 from eng5_runner.stack.llm.providers.replies import IncredibleUsage, count, end_of, field, listed_models, text_of
 
@@ -18,9 +18,9 @@ _VERSION = "2026-10-21"
 class Messages:
     """A client of the API."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, *, read: ReadHeaders = ignored) -> None:
         headers = {"Authorization": f"Bearer {access.key or 'none-needed'}", "anthropic-version": _VERSION}
-        self._post = JsonPost(f"{access.url.rstrip('/')}/v1/messages", headers)
+        self._post = JsonPost(f"{access.url.rstrip('/')}/v1/messages", headers, read=read)
 
     async def ask(self, call: Call) -> Reply:
         """One attempt.

@@ -75,10 +75,11 @@ class ModelJudge:
             trouble=self._rate_limiter.trouble,
             system=lambda question: self._call(question).system,
             concurrency=self._rate_limiter.limits.concurrency,
+            share=self._rate_limiter.share,
         )
 
     async def __call__(self, question: Question) -> Verdict:
-        """The model's verdict on a pair, from the cache if the same question was asked before.
+        """The model's verdict on a pair, from the cache if the same question was asked before, or is being asked.
 
         Raises:
             JudgeFailed: there is no verdict; the code says why.
@@ -90,14 +91,15 @@ class ModelJudge:
         if self._cache is None:
             return await self._ask(call, question)
         key = judgement_key(call, own_server=self._own_server, repeat_index=question.repeat_index)
-        judgement = await self._cache.find(key)
-        if judgement is not None and judgement.request_id == question.request_id:
-            return _paid(judgement)
-        if judgement is not None:
-            return _replayed(judgement)
-        verdict = await self._ask(call, question)
-        await self._cache.record(key, _recording(verdict, question, model=self.model))
-        return verdict
+        async with self._cache.one_at_a_time(key):
+            judgement = await self._cache.find(key)
+            if judgement is not None and judgement.request_id == question.request_id:
+                return _paid(judgement)
+            if judgement is not None:
+                return _replayed(judgement)
+            verdict = await self._ask(call, question)
+            await self._cache.record(key, _recording(verdict, question, model=self.model))
+            return verdict
 
     async def _ask(self, call: Call, question: Question) -> Verdict:
         """Ask the provider for a verdict.

@@ -11,7 +11,7 @@ from eng5_runner.contracts.request import Provider
 from eng5_runner.judges.answer_format import SCHEMA_NAME, answer_schema
 from eng5_runner.judges.credentials import Access
 from eng5_runner.judges.manifest import AnswerForm, Usage
-from eng5_runner.stack.llm.providers.post import JsonPost
+from eng5_runner.stack.llm.providers.post import JsonPost, ReadHeaders, ignored
 from eng5_runner.stack.llm.providers.protocol import Call, ListedModel, Reply, served_by
 from eng5_runner.stack.llm.providers.replies import IncredibleUsage, count, end_of, field, listed_models, text_of
 
@@ -19,9 +19,9 @@ from eng5_runner.stack.llm.providers.replies import IncredibleUsage, count, end_
 class Chat:
     """A client of one such server."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, *, read: ReadHeaders = ignored) -> None:
         headers = {"Authorization": f"Bearer {access.key or 'none-needed'}"}
-        self._post = JsonPost(f"{access.url.rstrip('/')}/chat/completions", headers)
+        self._post = JsonPost(f"{access.url.rstrip('/')}/chat/completions", headers, read=read)
         self._own_server = access.own_server
 
     async def ask(self, call: Call) -> Reply:

@@ -6,7 +6,8 @@ before it failed, and refuse answers that a judge can use.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import aiohttp
 import orjson
@@ -25,17 +26,26 @@ _IDLE_SECONDS = 4.0
 _NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 
 
+ReadHeaders: TypeAlias = Callable[[Mapping[str, str]], None]
+
+
+def ignored(_: Mapping[str, str]) -> None:
+    """For a client without a rate limiter."""
+
+
 class JsonPost:
     """A connection pool to one address."""
 
-    def __init__(self, url: str, headers: Mapping[str, str]) -> None:
+    def __init__(self, url: str, headers: Mapping[str, str], *, read: ReadHeaders = ignored) -> None:
         """Set it up; the first request opens the first connection.
 
         Args:
             url: of the requests, the whole address.
             headers: of each request; they can hold a key and are never shown.
+            read: is given the headers of each answer to a request, also of an error.
         """
         self._url = url
+        self._read = read
         self._headers = {**headers, "Content-Type": "application/json", "Accept": "application/json"}
         self._session: aiohttp.ClientSession | None = None
 
@@ -63,6 +73,8 @@ class JsonPost:
             raise too_slow() from None
         except (aiohttp.ClientError, OSError):
             raise cut_off() from None
+        if method == "POST":
+            self._read(response.headers)
         if not _OK <= response.status < _REDIRECT:
             raise by_status(response.status, response.headers, error=ProviderError.of(answer))
         return answer

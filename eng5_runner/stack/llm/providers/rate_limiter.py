@@ -4,13 +4,16 @@ The number of calls at the same time adapts. It begins at the limit. Each refusa
 answer raises it by a fifth of a call, so it stays at the limit while less than one call in ten is refused, and falls to
 what the provider takes where more are. Within the time of one call it falls to half at most. A refused call waits by
 itself, outside its place; the others go on.
+
+Requests and tokens a minute are those of the user's file, and those that the provider's answers state. Several workers
+have equal parts of all limits.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 import structlog
@@ -18,6 +21,7 @@ import structlog
 from eng5_runner.contracts.services import ProviderTrouble
 from eng5_runner.judges.manifest import Limits
 from eng5_runner.stack.llm.providers.protocol import AttemptFailed, End, Reply, too_slow
+from eng5_runner.stack.llm.providers.rate_headers import Allowance, allowed_requests, allowed_tokens
 
 log = structlog.get_logger(__name__)
 
@@ -26,37 +30,62 @@ _SECONDS = 60.0
 _TROUBLE_SECONDS, _SILENCE_SECONDS = 10.0, 30.0
 _NO_ANSWER_YET = "no answer yet"
 _RAISED_BY_ANSWER, _LOWERED_BY_REFUSAL = 0.2, 2.0
+# What calls took less than expected may be used within this time.
+_CREDIT_SECONDS = 5.0
+# After a pause for all, the calls that waited start within this time, and not in one instant.
+_SPREAD_SECONDS = 2.0
 
 
 class Meter:
-    """A rate per minute. An amount above the rate leaves a debt, and the next caller waits until time has paid it."""
+    """A rate per minute. An amount above the rate leaves a debt, and the next caller waits until time has paid it.
+
+    Rate that is not used is lost, except for `room`: what a provider lets one take at once. Our own limit has none, so
+    there are no bursts.
+    """
 
     def __init__(self, per_minute: float | None) -> None:
         self._rate = per_minute / _SECONDS if per_minute else None
-        self._debt = 0.0
+        self._room = 0.0
+        self._level = 0.0
         self._since: float | None = None
+        self._among = 1
         self._turn = asyncio.Lock()
 
     async def take(self, amount: float) -> None:
-        """Wait until the debt is paid, then add `amount` to it. Callers are served in their order."""
-        if self._rate is None:
-            return
+        """Wait until the amount, or all the room, is there, then take it. Callers are served in their order."""
         async with self._turn:
-            while (debt := self._now()) > 0:  # noqa: ASYNC110 - time pays the debt, there is no event to wait for
-                await asyncio.sleep(debt / self._rate)
-            self._debt += amount
+            while (seconds := self._seconds_until(amount)) > 0:  # noqa: ASYNC110 - time pays, there is no event
+                await asyncio.sleep(seconds)
+            self._level -= amount if self._rate is not None else 0.0
+
+    def _seconds_until(self, amount: float) -> float:
+        """Seconds until the amount, or all the room, is there; not above 0 if it is."""
+        if self._rate is None:
+            return 0.0
+        return (min(amount, self._room) - self._now()) * self._among / self._rate
 
     def correct(self, difference: float) -> None:
         """Add the difference between the real amount and the amount that was taken."""
         if self._rate is not None:
-            self._debt = max(self._debt + difference, 0.0)
+            self._level = min(self._now() - difference, self._room + self._rate * _CREDIT_SECONDS)
+
+    def follow(self, allowed: Allowance) -> None:
+        """Take over what the provider says: its rate and what is left. Calls that it has not seen are taken already."""
+        left = allowed.remaining / self._among
+        self._level = left if self._rate is None else min(self._now(), left)
+        self._since = asyncio.get_running_loop().time()
+        self._rate, self._room = allowed.per_second, allowed.limit / self._among
+
+    def share(self, workers: int) -> None:
+        """Leave their parts of the rate to other workers."""
+        self._among = workers
 
     def _now(self) -> float:
         now = asyncio.get_running_loop().time()
-        paid = (now - self._since) * (self._rate or 0.0) if self._since is not None else 0.0
-        self._debt = max(self._debt - paid, 0.0)  # unused rate is not saved up, so there are no bursts
+        paid = (now - self._since) * (self._rate or 0.0) / self._among if self._since is not None else 0.0
+        self._level = max(self._level, min(self._level + paid, self._room))
         self._since = now
-        return self._debt
+        return self._level
 
 
 class Places:
@@ -94,6 +123,11 @@ class Places:
         finally:
             self._free()
 
+    def share(self, most: int) -> None:
+        """Set the highest number."""
+        self._most = most
+        self.allowed = min(self.allowed, float(most))
+
     def answered(self) -> None:
         """Raise the number after an answer."""
         self.allowed = min(self.allowed + _RAISED_BY_ANSWER, float(self._most))
@@ -125,8 +159,9 @@ class RateLimiter:
         self.limits = limits
         self._provider = provider
         self._places = Places(limits.concurrency)
-        self._requests = Meter(limits.requests_per_minute)
-        self._tokens = Meter(limits.tokens_per_minute)
+        # Of the user's file, and of the provider's answers.
+        self._requests = Meter(limits.requests_per_minute), Meter(None)
+        self._tokens = Meter(limits.tokens_per_minute), Meter(None)
         self._failures = 0
         self._paused_until = 0.0
         self._probe = asyncio.Lock()
@@ -169,8 +204,10 @@ class RateLimiter:
                 began = await held.enter_async_context(self._places.one())
             await held.enter_async_context(self._passing())
             with _unhurried(patience):
-                await self._requests.take(1)
-                await self._tokens.take(tokens)
+                for meter in self._requests:
+                    await meter.take(1)
+                for meter in self._tokens:
+                    await meter.take(tokens)
             try:
                 async with asyncio.timeout(self.limits.timeout_seconds):
                     reply = await ask()
@@ -178,7 +215,7 @@ class RateLimiter:
                 self._failed()
                 raise too_slow() from None
             except AttemptFailed as failed:
-                self._note(failed, began=began)
+                self._note(failed, began=began, tokens=tokens)
                 raise
         self._places.answered()
         if reply.end is End.UNREADABLE:
@@ -188,12 +225,31 @@ class RateLimiter:
             self._reason = _NO_ANSWER_YET
             self._last_answer = asyncio.get_running_loop().time()
         if reply.usage is not None:
-            self._tokens.correct(reply.usage.prompt + reply.usage.completion - tokens)
+            self._used(reply.usage.prompt + reply.usage.completion, expected=tokens)
         return reply
 
-    def _note(self, failed: AttemptFailed, *, began: float) -> None:
+    def read(self, headers: Mapping[str, str]) -> None:
+        """Follow the rates that an answer's headers state, also the answer to a call that was refused."""
+        requests, tokens = allowed_requests(headers), allowed_tokens(headers)
+        if requests is not None:
+            self._requests[1].follow(requests)
+        if tokens is not None:
+            self._tokens[1].follow(tokens)
+
+    def share(self, workers: int) -> None:
+        """Keep to an equal part of all limits, which so many workers have together."""
+        self._places.share(max(self.limits.concurrency // workers, 1))
+        for meter in (*self._requests, *self._tokens):
+            meter.share(workers)
+
+    def _used(self, tokens: int, *, expected: int) -> None:
+        for meter in self._tokens:
+            meter.correct(tokens - expected)
+
+    def _note(self, failed: AttemptFailed, *, began: float, tokens: int) -> None:
         if failed.is_refusal:
             self._places.refused(began=began)
+            self._used(0, expected=tokens)
         self._reason = failed.message
         if failed.unhealthy:
             self._failed()
@@ -230,6 +286,7 @@ class RateLimiter:
                 if self._is_unhealthy():
                     await self._not_before(self._paused_until)
                 else:
+                    await asyncio.sleep(_SPREAD_SECONDS / self.limits.concurrency)
                     await held.aclose()
             yield
 

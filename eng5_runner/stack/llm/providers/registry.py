@@ -18,12 +18,13 @@ from eng5_runner.stack.llm.judge import JudgeEntry, offline_baseline
 from eng5_runner.stack.llm.providers.anthropic_messages import Messages
 from eng5_runner.stack.llm.providers.judge import ModelJudge
 from eng5_runner.stack.llm.providers.openai_chat import Chat
+from eng5_runner.stack.llm.providers.post import ReadHeaders, ignored
 from eng5_runner.stack.llm.providers.protocol import ProviderClient
 from eng5_runner.stack.llm.providers.rate_limiter import RateLimiter
 
 log = structlog.get_logger(__name__)
 
-_CLIENTS: Mapping[Provider, Callable[[Access], ProviderClient]] = MappingProxyType({
+_CLIENTS: Mapping[Provider, Callable[..., ProviderClient]] = MappingProxyType({
     Provider.OPENAI: Chat,
     Provider.OPENROUTER: Chat,
     Provider.GOOGLE: Chat,
@@ -31,9 +32,9 @@ _CLIENTS: Mapping[Provider, Callable[[Access], ProviderClient]] = MappingProxyTy
 })  # fmt: skip
 
 
-def client_of(provider: Provider, access: Access) -> ProviderClient:
-    """A client of the provider; the caller closes it."""
-    return _CLIENTS[provider](access)
+def client_of(provider: Provider, access: Access, *, read: ReadHeaders = ignored) -> ProviderClient:
+    """A client of the provider, which the caller closes; `read` is given the headers of each answer."""
+    return _CLIENTS[provider](access, read=read)
 
 
 @asynccontextmanager
@@ -58,9 +59,9 @@ async def open_judges(
             access = access_to(provider, environ, timeout_seconds=limits.timeout_seconds)
             if access is None or not _is_encrypted(provider, place, environ=environ):
                 continue
-            client = client_of(provider, access)
-            opened.push_async_callback(client.close)
             rate_limiter = RateLimiter(limits, provider=provider.value)
+            client = client_of(provider, access, read=rate_limiter.read)
+            opened.push_async_callback(client.close)
             models = models_at(provider, own=own, own_server=access.own_server)
             if not models:
                 log.warning("a provider without models", provider=provider.value, remedy=f"name them in {USERS_FILE}")
