@@ -2,8 +2,8 @@
 
 A table of comparisons has the columns `item_a` (shown first), `item_b` and `winner` (`a`, `b`, `tie`, or empty where
 there was no judgement), or `candidate_chosen` and `candidate_not_chosen`, or names that other programs use for them
-(`comparison_columns`); it may have `count` and `judge`. A table of anchors has `item` (or `anchor_id`) and `grade`.
-Every error names the table, the row and the column.
+(`comparison_columns`); it may have `count` and `judge`. A table of anchors has `item` (or `anchor_id`, or `id`)
+and `grade`. Every error names the table, the row and the column.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ Records: TypeAlias = Iterable[Mapping[str, object]]
 
 Places: TypeAlias = Literal["known", "not stated", "winner first", "winner last", "confounded"]
 
-_ITEM_KEYS = frozenset({"item", "anchorid"})
+# `id` only where no other name is used: a table of another program may number its rows so.
+_ITEM_KEYS = (frozenset({"item", "anchorid"}), frozenset({"id"}))
 _TIE = 0.5
 # A winner that stands in one place this often is written there: no judge prefers a place so much.
 _NEARLY_ALWAYS = 0.97
@@ -107,18 +108,18 @@ def is_comparisons_heading(keys: Iterable[str]) -> bool:
 def is_grades_heading(keys: Iterable[str]) -> bool:
     """Whether a row with these keys (`column_key`) is the heading of a table of grades."""
     have = set(keys)
-    return "grade" in have and bool(have & _ITEM_KEYS)
+    return "grade" in have and any(have & named for named in _ITEM_KEYS)
 
 
 def _grade_columns(heading: _Heading) -> tuple[str, str]:
     """The headings of the items and of their grades."""
     keys = [column_key(name) for name in heading.names]
-    for name, known in (("item", _ITEM_KEYS), ("grade", {"grade"})):
+    items = next((named for named in _ITEM_KEYS if named & {*keys}), frozenset[str]())
+    for name, known in (("item", items), ("grade", {"grade"})):
         if sum(key in known for key in keys) != 1:
             raise heading.lacks(name, needed="item, grade")
-    return next(heading.names[place] for place, key in enumerate(keys) if key in _ITEM_KEYS), heading.names[
-        keys.index("grade")
-    ]
+    item = next(place for place, key in enumerate(keys) if key in items)
+    return heading.names[item], heading.names[keys.index("grade")]
 
 
 def parse_comparisons(table: Table | Records, *, name: str) -> ComparisonTable:

@@ -1,95 +1,271 @@
-"""The artefact as tables for spreadsheets: one row for each essay, comparison or anchor, with id and file."""
+"""The artefact as tables for spreadsheets and data frames: one row for each essay, comparison or anchor.
+
+Every table begins with `run_id` and `id`, so that the tables of several runs can be stacked, and has the files' names.
+A column has one type in every run, an absent value is an empty cell, and pandas, polars and readr see the same types:
+
+    essays = pandas.read_csv("runs/latest/tables/essays.csv")
+    essays.loc[~essays.is_anchor, ["file", "theta", "grade"]]
+"""
 
 from __future__ import annotations
 
-import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from operator import attrgetter
+from types import MappingProxyType
+from typing import Generic, Literal, TypeAlias, TypeVar
 
+from eng5_runner.contracts.grade_scales import GRADE_SCALES
 from eng5_runner.results.artefact import Artefact
-from eng5_runner.results.artefact.study import ComparisonCall
+from eng5_runner.results.artefact.judge import LeftOutAnchor
+from eng5_runner.results.artefact.measurement import BTEntry, GradeProjection
+from eng5_runner.results.artefact.service import EssayDifference
+from eng5_runner.results.artefact.study import Comparison, ComparisonCall, FailedComparison
 
 # What a spreadsheet would run as a formula, full-width forms included.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "＠")
+EARLIER_NAMES: Mapping[str, Mapping[str, str]] = MappingProxyType({
+    "essays.csv": MappingProxyType({"essay_id": "id", "comparison_count": "judgements", "confidence": "label"}),
+    "comparisons.csv": MappingProxyType({"request_id": "id"}),
+    "failed_comparisons.csv": MappingProxyType({"request_id": "id"}),
+    "anchors.csv": MappingProxyType({"anchor_id": "id"}),
+    "service.csv": MappingProxyType({"essay_id": "id"}),
+})  # fmt: skip
+"""By table: earlier versions' names of columns, and those of today."""
+ONCE_EMPTY = frozenset({"extrapolated"})
+"""Columns that earlier versions left empty for anchors."""
 
-# The names of files are not in the artefact's rows: `file` is looked up by the row's id.
-_ESSAYS = (
-    *("essay_id", "file", "theta", "standard_error", "rank", "comparison_count", "wins", "is_anchor"),
-    "anchor_grade",
-)
-_GRADES = ("grade", "most_probable_grade", "within_one_step", "confidence", "extrapolated")
-_CALLS = (
-    *("sequence", "request_id", "essay_a_id", "essay_b_id", "file_a", "file_b", "provider", "model"),
-    *("tokens_prompt", "tokens_completion", "cost_usd", "started_at", "completed_at"),
-)
-_COMPARISONS = (*_CALLS, "winner_id", "loser_id", "winner_position", "confidence", "prompt_hash", "justification")
-_FAILED = (*_CALLS, "failure_code", "failure_reason")
-_SERVICE = (
-    *("essay_id", "file", "theta", "service_theta", "theta_difference", "theta_difference_in_se", "standard_error"),
-    *("service_standard_error", "se_ratio", "grade", "service_grade", "beyond_precision"),
-)
-_ANCHORS = ("anchor_id", "file", "grade", "projected_grade", "refused")
+_QUOTE = '"'
+
+Kind: TypeAlias = Literal["text", "whole", "number", "truth"]
+Cell: TypeAlias = str | int | float | bool | None
+RowT = TypeVar("RowT")
+RowT_contra = TypeVar("RowT_contra", contravariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Column(Generic[RowT_contra]):
+    """A column of a table.
+
+    Attributes:
+        name: its heading.
+        kind: the type of its cells.
+        value: the cell of a row.
+    """
+
+    name: str
+    kind: Kind
+    value: Callable[[RowT_contra], Cell]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunTable:
+    """A table of one run.
+
+    Attributes:
+        name: such as `essays`.
+        columns: name → kind.
+        rows: the cells of each row, in the order of the columns; can be read more than once.
+    """
+
+    name: str
+    columns: Mapping[str, Kind]
+    rows: Iterable[tuple[Cell, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows(Generic[RowT]):
+    """Cells that are made while they are read: a run can have a million comparisons."""
+
+    rows: Iterable[RowT]
+    columns: Sequence[Column[RowT]]
+
+    def __iter__(self) -> Iterator[tuple[Cell, ...]]:
+        for row in self.rows:
+            yield tuple(_typed(column.value(row), column.kind) for column in self.columns)
 
 
 def tables(artefact: Artefact) -> dict[str, bytes]:
     """File name → CSV of each table that has rows."""
+    return {f"{table.name}.csv": table_csv(table) for table in run_tables(artefact)}
+
+
+def run_tables(artefact: Artefact) -> Iterator[RunTable]:
+    """Each table that has rows."""
     alignment, service = artefact.anchor_alignment, artefact.comparison_with_service
-    files = artefact.inputs.file_names
-    grades = {grade.essay_id: attrgetter(*_GRADES)(grade) for grade in artefact.grade_projections}
-    essays = (
-        (*_cells(entry, _ESSAYS, file=files.get(entry.essay_id)), *grades.get(entry.essay_id, (None,) * len(_GRADES)))
-        for entry in artefact.bt_summary
-    )
-    anchors = (
-        _cells(anchor, _ANCHORS, file=files.get(anchor.anchor_id))
-        for anchor in (alignment.left_out if alignment else ())
-    )
-    by_service = (
-        _cells(essay, _SERVICE, file=files.get(essay.essay_id)) for essay in (service.essays if service else ())
-    )
-    made = {
-        "essays.csv": _csv((*_ESSAYS, *_GRADES), essays),
-        "comparisons.csv": _calls(artefact.llm_comparisons, _COMPARISONS, files=files),
-        "failed_comparisons.csv": _calls(artefact.failed_comparisons, _FAILED, files=files),
-        "anchors.csv": _csv(_ANCHORS, anchors),
-        "service.csv": _csv(_SERVICE, by_service),
-    }
-    return {name: data for name, data in made.items() if data is not None}
+    yield from _table("essays", artefact.bt_summary, columns=_essay_columns(artefact))
+    yield from _table("comparisons", artefact.llm_comparisons, columns=_comparison_columns(artefact))
+    yield from _table("failed_comparisons", artefact.failed_comparisons, columns=_failed_columns(artefact))
+    yield from _table("anchors", alignment.left_out if alignment else (), columns=_anchor_columns(artefact))
+    yield from _table("service", service.essays if service else (), columns=_service_columns(artefact))
 
 
-def _calls(calls: Iterable[ComparisonCall], columns: Sequence[str], *, files: Mapping[str, str]) -> bytes | None:
-    named = (
-        _cells(call, columns, file_a=files.get(call.essay_a_id), file_b=files.get(call.essay_b_id)) for call in calls
-    )
-    return _csv(columns, named)
+def table_csv(table: RunTable) -> bytes:
+    """The table as CSV in UTF-8: texts in quotes, an absent value as nothing between two commas.
 
-
-def _cells(row: object, columns: Sequence[str], **given: object) -> tuple[object, ...]:
-    """The cells of a row: those that are given, the others from the row itself."""
-    return tuple(given[column] if column in given else getattr(row, column) for column in columns)
-
-
-def _csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes | None:
+    A text that a spreadsheet would run as a formula gets an apostrophe in front.
+    """
     text = io.StringIO()
-    writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
-    writer.writerow(columns)
-    only_heads = text.tell()
-    writer.writerows([_cell(value) for value in row] for row in rows)
-    return text.getvalue().encode() if text.tell() > only_heads else None
-
-
-def _cell(value: object) -> str | int | float:
-    """Numbers as numbers; a text that a spreadsheet would run is made inert by an apostrophe."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return value
-    return inert(str(value))
+    for row in itertools.chain((table.columns,), table.rows):
+        text.write(f"{','.join(map(_cell, row))}\n")
+    return text.getvalue().encode()
 
 
 def inert(text: str) -> str:
     """The text for a spreadsheet's cell: one that would run as a formula gets an apostrophe in front."""
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+
+
+def _table(name: str, rows: Sequence[RowT], *, columns: Sequence[Column[RowT]]) -> Iterator[RunTable]:
+    if rows:
+        kinds = {column.name: column.kind for column in columns}
+        yield RunTable(name=name, columns=kinds, rows=_Rows(rows, columns))
+
+
+def _own(kind: Kind, *names: str) -> Iterator[Column[object]]:
+    """Columns of the row's own fields."""
+    return (Column(name, kind, attrgetter(name)) for name in names)
+
+
+_ESTIMATE = ("theta", "standard_error")
+
+
+def _comparison_columns(artefact: Artefact) -> Sequence[Column[Comparison]]:
+    return (
+        *_call_columns(artefact),
+        *_own("text", "winner_id", "loser_id", "winner_position"),
+        *_own("number", "confidence"),
+        *_own("text", "prompt_hash", "justification"),
+    )
+
+
+def _failed_columns(artefact: Artefact) -> Sequence[Column[FailedComparison]]:
+    return (*_call_columns(artefact), *_own("text", "failure_code", "failure_reason"))
+
+
+def _essay_columns(artefact: Artefact) -> Sequence[Column[BTEntry]]:
+    inputs = artefact.inputs
+    words = {anchor.anchor_id: anchor.word_count for anchor in inputs.anchors}
+    words |= {student.essay_id: student.word_count for student in inputs.students}
+    grades = {grade.essay_id: grade for grade in artefact.grade_projections}
+
+    def of_grade(name: str) -> Callable[[BTEntry], Cell]:
+        def value(entry: BTEntry) -> Cell:
+            grade = grades.get(entry.essay_id)
+            return None if grade is None else attrgetter(name)(grade)
+
+        return value
+
+    def is_beyond(entry: BTEntry) -> Cell:
+        # An anchor is never beyond all anchors; without grades nobody asked.
+        if entry.is_anchor:
+            return False if grades else None
+        return of_grade("extrapolated")(entry)
+
+    return (
+        *_names(artefact, "essay_id"),
+        *_own("truth", "is_anchor"),
+        *_own("whole", "rank"),
+        *_own("number", *_ESTIMATE),
+        Column("theta_low", "number", lambda entry: entry.interval_90[0] if entry.interval_90 else None),
+        Column("theta_high", "number", lambda entry: entry.interval_90[1] if entry.interval_90 else None),
+        *_own("number", "infit", "outfit"),
+        Column("judgements", "whole", lambda entry: entry.comparison_count),
+        *_own("whole", "wins"),
+        Column("losses", "whole", lambda entry: entry.comparison_count - entry.wins),
+        *_own("text", "flag"),
+        Column("words", "whole", lambda entry: words.get(entry.essay_id)),
+        *_own("text", "anchor_grade"),
+        *(Column(name, "text", of_grade(name)) for name in ("grade", "most_probable_grade")),
+        Column("within_one_step", "number", of_grade("within_one_step")),
+        Column("label", "text", of_grade("confidence")),
+        Column("extrapolated", "truth", is_beyond),
+        *_probabilities(artefact, key="essay_id", projected=grades),
+    )
+
+
+def _anchor_columns(artefact: Artefact) -> Sequence[Column[LeftOutAnchor]]:
+    entries = {entry.essay_id: entry for entry in artefact.bt_summary}
+    left_out = artefact.anchor_alignment.left_out if artefact.anchor_alignment else ()
+
+    def of_entry(name: str) -> Callable[[LeftOutAnchor], Cell]:
+        return lambda anchor: attrgetter(name)(entries[anchor.anchor_id]) if anchor.anchor_id in entries else None
+
+    return (
+        *_names(artefact, "anchor_id"),
+        *_own("text", "grade"),
+        Column("rank", "whole", of_entry("rank")),
+        *(Column(name, "number", of_entry(name)) for name in _ESTIMATE),
+        *_own("text", "projected_grade"),
+        *_probabilities(artefact, key="anchor_id", projected={anchor.anchor_id: anchor for anchor in left_out}),
+        *_own("text", "refused"),
+    )
+
+
+def _call_columns(artefact: Artefact) -> Sequence[Column[ComparisonCall]]:
+    run_id, files = artefact.metadata.batch_uuid, artefact.inputs.file_names
+    return (
+        Column("run_id", "text", lambda _: run_id),
+        Column("id", "text", lambda call: call.request_id),
+        *_own("whole", "sequence"),
+        *_own("text", "essay_a_id", "essay_b_id"),
+        Column("file_a", "text", lambda call: files.get(call.essay_a_id)),
+        Column("file_b", "text", lambda call: files.get(call.essay_b_id)),
+        *_own("text", "provider", "model"),
+        *_own("whole", "tokens_prompt", "tokens_completion"),
+        *_own("number", "cost_usd"),
+        *_own("text", "started_at", "completed_at"),
+    )
+
+
+def _service_columns(artefact: Artefact) -> Sequence[Column[EssayDifference]]:
+    figures = (
+        *("theta", "service_theta", "theta_difference", "theta_difference_in_se", "standard_error"),
+        *("service_standard_error", "se_ratio"),
+    )
+    return (
+        *_names(artefact, "essay_id"),
+        *_own("number", *figures),
+        *_own("text", "grade", "service_grade"),
+        *_own("truth", "beyond_precision"),
+    )
+
+
+def _names(artefact: Artefact, key: str) -> Iterator[Column[object]]:
+    """The run, the essay by the field that has its id, and its file: the rows of the artefact have no files' names."""
+    run_id, files, essay_id = artefact.metadata.batch_uuid, artefact.inputs.file_names, attrgetter(key)
+    yield Column("run_id", "text", lambda _: run_id)
+    yield Column("id", "text", essay_id)
+    yield Column("file", "text", lambda row: files.get(essay_id(row)))
+
+
+def _probabilities(
+    artefact: Artefact, *, key: str, projected: Mapping[str, GradeProjection | LeftOutAnchor]
+) -> Iterator[Column[object]]:
+    """The probability of each grade of the scale, such as `p_C+`, the lowest first."""
+    scale, essay_id = GRADE_SCALES.get(artefact.metadata.grade_scale), attrgetter(key)
+
+    def of(grade: str) -> Callable[[object], Cell]:
+        def value(row: object) -> Cell:
+            found = projected.get(essay_id(row))
+            return None if found is None or found.probabilities is None else found.probabilities.get(grade, 0.0)
+
+        return value
+
+    for grade in scale.outcomes if scale else ():
+        yield Column(f"p_{grade}", "number", of(grade))
+
+
+def _typed(value: Cell, kind: Kind) -> Cell:
+    """A whole number in a column of numbers has a point too, so that readers see the column's type."""
+    return float(value) if kind == "number" and value is not None else value
+
+
+def _cell(value: Cell) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str) and value:
+        return f'"{inert(value).replace(_QUOTE, 2 * _QUOTE)}"'
+    return "" if value is None else str(value)

@@ -14,6 +14,7 @@ from eng5_runner.effects.schema import violations_by_reference
 from eng5_runner.errors import DiskError, InputsInvalid, InputsMissing, RunnerError, VerificationFailed, command
 from eng5_runner.reports.anchor_markdown import ANCHOR_REPORT_NAME
 from eng5_runner.reports.html_report import REPORT_NAME
+from eng5_runner.results.tables import EARLIER_NAMES, ONCE_EMPTY
 from eng5_runner.run.hydrate import (
     Hydrated,
     entry_of,
@@ -140,20 +141,27 @@ def _differing_outputs(run_directory: Path, again: Hydrated) -> Iterator[str]:
         except RunnerError:
             yield name
         else:
-            if written != data and not (name.startswith("tables/") and _lacks_columns_only(written, data)):
+            if written != data and not (name.startswith("tables/") and _is_earlier_form(name, written, now=data)):
                 yield name
 
 
-def _lacks_columns_only(written: bytes, now: bytes) -> bool:
-    """Whether a table is an earlier version's, with fewer columns: every cell that it has is as now."""
+def _is_earlier_form(name: str, written: bytes, *, now: bytes) -> bool:
+    """Whether a table is an earlier version's, with fewer columns or other names: every cell that it has is as now."""
     try:
         old, new = (list(csv.reader(StringIO(data.decode(), newline=""), strict=True)) for data in (written, now))
     except (UnicodeDecodeError, csv.Error):
         return False
-    if not old or not set(old[0]) < set(new[0]):
+    renamed = EARLIER_NAMES.get(name.removeprefix("tables/"), {})
+    heading = [renamed.get(column, column) for column in (old or [[]])[0]]
+    if not heading or not set(heading) < set(new[0]):
         return False
-    kept = [new[0].index(column) for column in old[0]]
-    return old == [[row[index] for index in kept] for row in new]
+    kept = [new[0].index(column) for column in heading]
+    filled = [index for index, column in enumerate(heading) if column in ONCE_EMPTY]
+    today = [[row[index] for index in kept] for row in new[1:]]
+    for row, before in zip(today, old[1:], strict=False):
+        for index in filled:
+            row[index] = row[index] and before[index]
+    return old[1:] == today
 
 
 def _may_be_older(run_directory: Path, name: str, *, again: Hydrated) -> bool:
