@@ -8,10 +8,8 @@ from pathlib import Path
 
 from eng5_runner import __version__
 from eng5_runner.effects.ledger import require_ledger
-from eng5_runner.effects.outputs import write_atomically
 from eng5_runner.effects.run_lock import held
-from eng5_runner.errors import DiskError, InputsInvalid, command
-from eng5_runner.reports.html_report import REPORT_NAME
+from eng5_runner.errors import InputsInvalid
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.study import Comparison, FailedComparison
 from eng5_runner.results.compare import RunsCompared, compare_artefacts
@@ -206,23 +204,3 @@ def hydrate_run(run_directory: Path) -> Hydrated:
             raise AssertionError(f"the artefact breaks its schema: {'; '.join(hydrated.violations)}")
         write(run_directory, hydrated)
     return hydrated
-
-
-def write_report(run_directory: Path, *, out: Path | None = None) -> Path:
-    """Write a run's report: to `out`, or with all other outputs into the run's directory.
-
-    Returns:
-        Where the report is.
-
-    Raises:
-        RunnerError: the run cannot be read, or the file cannot be written.
-    """
-    if out is None:
-        try:
-            hydrate_run(run_directory)
-        except DiskError as error:
-            error.remedy += f" Or write the report elsewhere: {command('report', run_directory, '--out', 'FILE')}"
-            raise
-        return run_directory / REPORT_NAME
-    write_atomically(out, hydrate(run_directory).files[REPORT_NAME])
-    return out

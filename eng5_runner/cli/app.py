@@ -169,12 +169,20 @@ def report(
         Path | None,
         typer.Option("--out", help="Write it to this file and leave the run's directory as it is.", metavar="FILE"),
     ] = None,
+    figures: Annotated[
+        Path | None,
+        typer.Option("--figures", help="Write the report's pictures as SVG and PNG into this folder.", metavar="DIR"),
+    ] = None,
+    with_texts: Annotated[
+        bool,
+        typer.Option("--with-texts", help="Show the essays' texts, too; not for sharing. Needs --out."),
+    ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Write a run's report, one self-contained page."""
+    """Write a run's report, one self-contained page, or its pictures."""
     from eng5_runner.cli.commands.report import report_of
 
-    raise typer.Exit(report_of(run, out=out, json_lines=json))
+    raise typer.Exit(report_of(run, out=out, figures=figures, with_texts=with_texts, json_lines=json))
 
 
 @app.command()

@@ -5,10 +5,10 @@ anchor_report(artefact).decode().splitlines()[0]    # Anchor alignment: my label
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Iterator, Mapping, Sequence
 
-from eng5_runner.reports.figures import ABSENT, between, number, percent, requests_made, sentence, tally
+from eng5_runner.reports.figures import ABSENT, between, number, requests_made, sentence, tally
+from eng5_runner.reports.judge_card import judge_card
 from eng5_runner.reports.markdown import block, inline, table
 from eng5_runner.reports.reliability import grade_warnings, own_order, with_teachers
 from eng5_runner.reports.words import REFUSED, grades_by_others, tested_projection, warnings_of_the_judge
@@ -16,17 +16,8 @@ from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.judge import (
     AnchorAlignment,
     AnchorInversions,
-    CallFailures,
-    CircularTriads,
-    FirstPositionAdvantage,
     InvertedAnchorPair,
-    JudgeConsistency,
-    JudgementPrice,
     JudgeQuality,
-    LapseRate,
-    LengthBias,
-    MisfitFigures,
-    NotMeasured,
     WinlessAnchor,
 )
 from eng5_runner.results.artefact.measurement import BTEntry
@@ -34,9 +25,6 @@ from eng5_runner.results.artefact.study import Comparison
 
 ANCHOR_REPORT_NAME = "anchor_alignment.md"
 _THREE_OR_MORE = 3
-_NOTHING_EXPECTED = "0"
-Figures = TypeVar("Figures")
-_Row = tuple[str, str, str]
 
 
 def anchor_report(artefact: Artefact) -> bytes:
@@ -270,18 +258,7 @@ def _judge_card(quality: JudgeQuality) -> Iterator[str]:
     yield from ("## The judge", "")
     yield from table(
         ("", "found", "expected of a judge of this scale"),
-        [
-            _row("advantage of being shown first, in logits", quality.position_effect, show=_position),
-            _row("flips when the order of a pair is swapped", quality.swap, show=_flips),
-            _row("same question again: same winner", quality.repeats, show=_repeats),
-            _row("circular triads", quality.circular_triads, show=_triads),
-            _row("lapses (answers without looking)", quality.lapse, show=_lapse),
-            _row("a doubling of the words at one grade, in logits", quality.length, show=_doubling),
-            _row("the longer of two essays won", quality.length, show=_longer),
-            _row("failed calls", quality.failures, show=_failures),
-            _row("misfit, infit and outfit", quality.misfit, show=_misfit),
-            _row("price of a judgement, USD", quality.price, show=_price),
-        ],
+        [(inline(row.name), inline(row.found), inline(row.expected)) for row in judge_card(quality)],
     )
     if len(quality.judges) > 1:
         yield from table(
@@ -294,64 +271,6 @@ def _judge_card(quality: JudgeQuality) -> Iterator[str]:
                 for judge in quality.judges
             ],
         )
-
-
-def _row(name: str, figures: Figures | NotMeasured, *, show: Callable[[Figures], tuple[str, str]]) -> _Row:
-    """Name, figure and expectation; or why the figure was not measured."""
-    if isinstance(figures, NotMeasured):
-        return name, f"not measured: {inline(figures.not_measured)}", ""
-    return (name, *show(figures))
-
-
-def _position(advantage: FirstPositionAdvantage) -> tuple[str, str]:
-    effect = f"{number(advantage.estimate, sign=True)} {between(advantage.interval_90)}"
-    equals = f"of two equals the first wins {percent(advantage.first_wins_of_equals)}"
-    won = f"{advantage.first_won} of {advantage.judgements} were won by the first"
-    return f"{effect}; {equals}; {won}", _NOTHING_EXPECTED
-
-
-def _repeats(counted: JudgeConsistency) -> tuple[str, str]:
-    of = f"{number(counted.compared, 0)} {between(counted.interval_90)}, {counted.pairs} pairs"
-    return f"{percent(counted.share)} of {of}", percent(counted.expected_share)
-
-
-def _flips(counted: JudgeConsistency) -> tuple[str, str]:
-    low, high = counted.interval_90
-    of = f"{number(counted.compared, 0)} {between((1.0 - high, 1.0 - low))}, {counted.pairs} pairs"
-    return f"{percent(1.0 - counted.share)} of {of}", percent(1.0 - counted.expected_share)
-
-
-def _triads(triads: CircularTriads) -> tuple[str, str]:
-    zeta = "" if triads.zeta is None else f", consistence ζ {number(triads.zeta)}"
-    return f"{triads.circular} of {triads.complete}{zeta}", number(triads.expected, 1)
-
-
-def _lapse(lapse: LapseRate) -> tuple[str, str]:
-    return f"{number(lapse.rate)} {between(lapse.interval_90)}", _NOTHING_EXPECTED
-
-
-def _doubling(length: LengthBias) -> tuple[str, str]:
-    return f"{number(length.logits_a_doubling, sign=True)} {between(length.interval_90)}", _NOTHING_EXPECTED
-
-
-def _longer(length: LengthBias) -> tuple[str, str]:
-    by_grades = f"{number(length.longer_won_by_grades, 1)} by the experts' grades"
-    return f"{number(length.longer_won, 0)} of {number(length.judgements, 0)}", by_grades
-
-
-def _failures(failures: CallFailures) -> tuple[str, str]:
-    codes = ", ".join(f"{inline(code)} {count}" for code, count in failures.by_code.items())
-    share = f"{failures.failed} of {failures.calls} {between(failures.interval_90)}"
-    return f"{share}{'; ' if codes else ''}{codes}", _NOTHING_EXPECTED
-
-
-def _misfit(misfit: MisfitFigures) -> tuple[str, str]:
-    return f"{number(misfit.infit)}, {number(misfit.outfit)}", "about 1"
-
-
-def _price(price: JudgementPrice) -> tuple[str, str]:
-    whole = f"({number(price.usd, 4)} in all, failed calls included)"
-    return f"{number(price.usd_a_judgement, 6)} {whole}", ""
 
 
 def _service(artefact: Artefact) -> Iterator[str]:

@@ -113,8 +113,8 @@ def test_an_order_that_may_be_noise_has_no_green_banner():
     noise, good = seen_as(THETAS, reliability=0.1), seen_as(THETAS, reliability=0.8)
     for text in in_all_views(noise):
         assert "No better than chance; no grades." in text
-    assert 'class="good"' not in report(noise).decode()
-    assert 'class="good"' in report(good).decode() and "chance" not in report(good).decode()
+    assert 'class="verdict bad"' in report(noise).decode()
+    assert 'class="verdict bad"' not in report(good).decode() and "better than chance" not in report(good).decode()
 
 
 LONG_FILE = "2026-05-12_NP_Engelska5_delC_Anna_Andersson_NA25A.pdf"
@@ -139,7 +139,7 @@ def test_no_terminal_is_too_narrow_for_a_whole_file_name_and_a_whole_id(width):
 def test_reports_have_the_files_own_names():
     run = with_a_long_name()
     page = report(run).decode()
-    assert f"<td>{LONG_FILE}</td>" in page
+    assert f"<small>{LONG_FILE}</small>" in page
     assert f"<title>{LONG_ID} ({LONG_FILE}): " in page
     assert f'text-anchor="end">{LONG_ID}</text>' in page
-    assert "<td>A1.docx</td>" in page
+    assert "<small>A1.docx</small>" in page

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -18,8 +21,9 @@ from tests.support.run.runs import GRADES, STUDENTS
 
 VOID = {"meta"}
 # Whatever would fetch, run or lead away.
-ACTIVE_TAGS = {"script", "link", "img", "iframe", "object", "embed", "form", "a", "base", "audio", "video"}
-ACTIVE_ATTRIBUTES = re.compile(r"^(on|src|href|xlink|style|action|data)")
+ACTIVE_TAGS = {"link", "img", "iframe", "object", "embed", "form", "base", "audio", "video"}
+ACTIVE_ATTRIBUTES = re.compile(r"^(on|src|xlink|style|action)")
+POLICY = re.compile(r"default-src 'none'; style-src '(sha256-\S+)'; script-src '(sha256-\S+)'; base-uri 'none'")
 
 
 class Page(HTMLParser):
@@ -30,6 +34,9 @@ class Page(HTMLParser):
         self.open: list[str] = []
         self.tags: list[str] = []
         self.attributes: list[str] = []
+        self.links: list[str] = []
+        self.ids: list[str] = []
+        self.raw = {"style": "", "script": ""}
         self.words = ""
         self.feed(data.decode())
         self.close()
@@ -37,6 +44,8 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
         self.attributes += [name for name, _ in attrs]
+        self.links += [value or "" for name, value in attrs if name == "href"]
+        self.ids += [value or "" for name, value in attrs if name == "id"]
         if tag not in VOID:
             self.open.append(tag)
 
@@ -44,7 +53,9 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] != "style":
+        if self.open and self.open[-1] in self.raw:
+            self.raw[self.open[-1]] += data
+        elif self.open:
             self.words += f"{data}\n"
 
 
@@ -61,10 +72,22 @@ def test_a_report_of_every_outcome_is_whole_and_needs_nothing(outcome, artefacts
     assert page.open == []
     assert not ACTIVE_TAGS & set(page.tags)
     assert not [name for name in page.attributes if ACTIVE_ATTRIBUTES.match(name)]
-    assert b"url(" not in data and b"@import" not in data and b"//" not in data
-    assert f"Outcome: {artefacts[outcome]['runner_status']['outcome']}." in page.words
+    assert not re.search(r"url\(|@import|//", page.raw["style"] + page.raw["script"])
+    assert page.tags.count("script") == 1
+    assert all(link.startswith("#") for link in page.links) and {link[1:] for link in page.links} <= set(page.ids)
+    assert len(set(page.ids)) == len(page.ids)
+    assert f"{artefacts[outcome]['runner_status']['outcome']}, " in page.words
     for reason in artefacts[outcome]["runner_status"]["reasons"]:
-        assert reason in page.words
+        assert reason[1:] in page.words
+
+
+def test_the_policy_allows_the_page_s_own_style_and_script_and_no_other(typed):
+    data = report(typed["complete"])
+    found = POLICY.search(data.decode())
+    assert found is not None
+    for kind, allowed in zip(("style", "script"), found.groups(), strict=True):
+        digest = hashlib.sha256(Page(data).raw[kind].encode()).digest()
+        assert allowed == f"sha256-{base64.b64encode(digest).decode()}"
 
 
 def test_what_the_artefact_says_stands_in_the_report(artefacts, typed):
@@ -90,7 +113,8 @@ def test_every_essay_is_in_the_picture_with_its_figures_in_words(artefacts, type
     """For those who cannot see it, and on hovering for those who can."""
     artefact = artefacts["complete"]
     data = report(typed["complete"]).decode()
-    picture = data[data.index("<svg") : data.index("</svg>")]
+    begin = data.index('<div class="whole"><svg')
+    picture = data[begin : data.index("</svg>", begin)]
     assert picture.count("<circle") == len(STUDENTS) and picture.count("<rect") == len(GRADES)
     for entry in artefact["bt_summary"]:
         figures = re.escape(f"{entry['theta']:+.2f} ± {entry['standard_error']:.2f}")
@@ -107,14 +131,14 @@ def test_no_text_becomes_markup(text, typed):
     artefact = typed["complete"]
     plain = Page(report(artefact))
     student, *others = artefact.inputs.students
-    best, *below = artefact.bt_summary
+    first, *rows = artefact.llm_comparisons
     changed = {
         "metadata": artefact.metadata.model_copy(update={"batch_label": text}),
         "runner_status": artefact.runner_status.model_copy(update={"reasons": (text,)}),
         "inputs": artefact.inputs.model_copy(
             update={"students": (student.model_copy(update={"source_path": text}), *others)}
         ),
-        "bt_summary": (best.model_copy(update={"essay_id": text}), *below),
+        "llm_comparisons": (replace(first, justification=text), *rows),
     }
     page = Page(report(artefact.model_copy(update=changed)))
     assert sorted(page.tags) == sorted(plain.tags)

@@ -1,0 +1,181 @@
+"""The essays on the page: positions as a picture, students with their grades, anchors with their tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePath
+from xml.etree.ElementTree import Element
+
+from eng5_runner.contracts.grade_scales import GRADE_SCALES
+from eng5_runner.reports.figures import ABSENT, number
+from eng5_runner.reports.html import Child, Head, element, table
+from eng5_runner.reports.page.figure import figure
+from eng5_runner.reports.plots.anchors import agreement, known_against_projected
+from eng5_runner.reports.plots.positions import MOST_IN_ONE, grade_centres, positions_of
+from eng5_runner.reports.reliability import grade_warnings
+from eng5_runner.reports.words import grades_by_others, tested_projection
+from eng5_runner.results.artefact import Artefact
+from eng5_runner.results.artefact.measurement import BTEntry, GradeProjection
+
+_SHADES = 9
+# With more the columns fill too many screens; a click opens them.
+_MOST_OPEN = 120
+
+
+def positions(artefact: Artefact) -> Iterator[Child]:
+    """Each essay's position with its interval: in one picture, or an overview and columns."""
+    if not artefact.bt_summary:
+        return
+    drawn = positions_of(artefact)
+    projected, dashed = "", ""
+    if drawn.centres:
+        projected, dashed = " with the grade projected", "Dashed lines show where each grade lies by the anchors. "
+    caption = (
+        f"Each essay's position θ with its 90% interval around the posterior mean, best first. Circles are students"
+        f"{projected}, squares anchors with their known grade, at the right. {dashed}"
+        "The order of two essays is uncertain where their intervals overlap much."
+    )
+    columns = element("div", *drawn.columns(), class_="columns")
+    yield element("h2", "Positions", id="positions")
+    if len(drawn.entries) <= MOST_IN_ONE:
+        whole = element("div", drawn.picture().drawing, class_="whole")
+        yield element("figure", whole, columns, element("figcaption", caption), class_="positions")
+        return
+    yield figure(drawn.picture())
+    details = element(
+        "details",
+        element("summary", f"Each of the {len(drawn.entries)} essays with its label"),
+        element("figure", columns, element("figcaption", caption)),
+    )
+    if len(drawn.entries) <= _MOST_OPEN:
+        details.set("open", "open")
+    yield details
+
+
+def students(artefact: Artefact) -> Iterator[Child]:
+    """A line each: position, grade, and the probability of every grade."""
+    entries = [entry for entry in artefact.bt_summary if not entry.is_anchor]
+    if not entries:
+        return
+    projections = {projection.essay_id: projection for projection in artefact.grade_projections}
+    names = list(grade_centres(artefact)) if projections else []
+    graded = (Head("grade", keys="filter"), Head("claim", keys="filter"), "P(grade)", "P(±1)")
+    heads = ("student", "rank", *(graded if projections else ()), "θ", "SE", "judged", *names)
+    yield element("h2", "Students", id="students")
+    for warning in grade_warnings(artefact):
+        yield element("p", warning, class_="warn")
+    caption = "No grades are projected."
+    if projections:
+        caption = (
+            "P(grade) and P(±1): how probable the grade is, and it or a neighbour. Right: the probability of each "
+            "grade, in %."
+        )
+    yield table(
+        heads,
+        [_student(entry, projections.get(entry.essay_id), artefact=artefact, names=names) for entry in entries],
+        caption=caption,
+        class_="grades sortable",
+        figures=len(heads) - 1,
+        search="students",
+    )
+    if projections:
+        yield element(
+            "p",
+            "The grade is the median of its probabilities. HIGH: P(±1) ≥ .90 and P(grade) ≥ .50; MID: P(±1) ≥ .75; LOW "
+            "otherwise, and always where an essay lies beyond the anchors (marked *) or was judged fewer than eight "
+            "times. † marks one that won or lost every comparison, or was compared with few others.",
+            class_="note",
+        )
+
+
+def _student(
+    entry: BTEntry, projection: GradeProjection | None, *, artefact: Artefact, names: Sequence[str]
+) -> list[Child]:
+    name, (rank, *measured) = _name(entry, artefact.inputs.file_names), _measured(entry)
+    if projection is None:
+        return [
+            name,
+            rank,
+            *((ABSENT, "", "", "") if artefact.grade_projections else ()),
+            *measured,
+            *("" for _ in names),
+        ]
+    grade, chances = projection.grade, projection.probabilities
+    marks = ("*" if projection.extrapolated else "") + ("†" if entry.flag else "")
+    return [
+        name,
+        rank,
+        _graded(grade, artefact),
+        f"{projection.confidence}{marks}",
+        number(chances.get(grade)),
+        number(projection.within_one_step),
+        *measured,
+        *(_shaded(chances.get(name), own=name == grade) for name in names),
+    ]
+
+
+def _name(entry: BTEntry, files: Mapping[str, str]) -> Element:
+    """The id, which leads to the essay's judgements; the file's name below it where that is not the same."""
+    file = files.get(entry.essay_id, ABSENT)
+    link = element("a", entry.essay_id, href=f"#{entry.essay_id}")
+    is_same = PurePath(file).stem.casefold() == entry.essay_id.casefold()
+    return element("span", link, *(() if is_same else (element("small", file),)), class_="name")
+
+
+def _graded(grade: str | None, artefact: Artefact) -> Child:
+    """A cell that sorts by the scale and not by the alphabet."""
+    if grade is None:
+        return ABSENT
+    outcomes = GRADE_SCALES[artefact.metadata.grade_scale].outcomes
+    cell = element("td", element("strong", grade), class_="n")
+    if grade in outcomes:
+        cell.set("data-order", str(outcomes.index(grade)))
+    return cell
+
+
+def _measured(entry: BTEntry) -> tuple[str, ...]:
+    return (
+        str(entry.rank),
+        number(entry.theta, sign=True),
+        number(entry.standard_error),
+        str(entry.comparison_count),
+    )
+
+
+def _shaded(chance: float | None, *, own: bool) -> Element:
+    """A cell as dark as the grade is probable, in ten steps."""
+    if chance is None:
+        return element("td", ABSENT, class_="n")
+    shade = min(round(chance * 10), _SHADES)
+    return element("td", f"{chance * 100:.0f}", class_=f"n p{shade}{' own' if own else ''}")
+
+
+def anchors(artefact: Artefact) -> Iterator[Child]:
+    """A line each: position, known grade and the grade by the others; and both as pictures."""
+    entries = [entry for entry in artefact.bt_summary if entry.is_anchor]
+    if not entries:
+        return
+    alignment, files = artefact.anchor_alignment, artefact.inputs.file_names
+    by_others = grades_by_others(alignment)
+    yield element("h2", "Anchors", id="anchors")
+    pictures = (agreement(artefact), known_against_projected(artefact))
+    yield element("div", *(figure(picture) for picture in pictures if picture is not None), class_="side")
+    yield table(
+        ("anchor", "rank", "θ", "SE", "judged", "won", "known grade", "by the others"),
+        [
+            (
+                _name(entry, files),
+                *_measured(entry),
+                str(entry.wins),
+                _graded(entry.anchor_grade, artefact),
+                _graded(by_others.get(entry.essay_id), artefact),
+            )
+            for entry in entries
+        ],
+        caption="Known grades, and the grade that each anchor gets from all the others: an honest test of the "
+        "projection.",
+        class_="sortable",
+        figures=7,
+    )
+    if alignment is not None:
+        yield from (element("p", text) for text in tested_projection(alignment))

@@ -1,0 +1,84 @@
+"""The judge on the page: its card, and how good the measurement is that its judgements give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from eng5_runner.reports.figures import ABSENT, number
+from eng5_runner.reports.html import Child, element, table
+from eng5_runner.reports.judge_card import CardRow, confidence_row, judge_card
+from eng5_runner.reports.page.figure import figure
+from eng5_runner.reports.page.first_screen import SIGNS
+from eng5_runner.reports.plots.design import course, coverage
+from eng5_runner.reports.reliability import own_order, with_teachers
+from eng5_runner.results.artefact import Artefact
+
+
+def card(artefact: Artefact) -> Iterator[Child]:
+    """Each figure of the judge, what would be expected of it, and what that means."""
+    quality = artefact.judge_quality
+    if quality is None:
+        return
+    rows = list(judge_card(quality))
+    confidence = confidence_row(artefact)
+    if confidence is not None:
+        rows.insert(-1, confidence)
+    yield element("h2", "The judge", id="judge")
+    yield table(
+        ("figure", "found", "expected", "what it means"),
+        [_row(row) for row in rows],
+        caption="With 90% intervals. Expected: what a judge would show who goes by the fitted scale and nothing else.",
+        class_="judge",
+    )
+    if len(quality.judges) > 1:
+        yield table(
+            ("model", "judgements", "infit", "outfit"),
+            [
+                (
+                    f"{judge.provider} {judge.model}",
+                    *(f"{judge.judgements:,}", number(judge.infit), number(judge.outfit)),
+                )
+                for judge in quality.judges
+            ],
+            caption="Each model's fit to the scale that all models made together; 1 is expected.",
+            figures=3,
+        )
+
+
+def _row(row: CardRow) -> tuple[Child, ...]:
+    sign = element("strong", SIGNS[row.level] if row.level != "none" else "–", class_=row.level, aria_hidden="true")
+    return row.name, row.found, row.expected, element("span", sign, f" {row.says}")
+
+
+def measurement(artefact: Artefact) -> Iterator[Child]:
+    """The fit, which pairs it rests on, and how precise it was at each stage."""
+    model = artefact.bt_model
+    if model is None:
+        return
+    effect, alignment = model.position_effect, artefact.anchor_alignment
+    advantage = ABSENT
+    if effect is not None:
+        advantage = f"{number(effect.estimate, sign=True)} ± {number(effect.standard_error)} logits"
+    tau = None if alignment is None else alignment.kendall_tau_b
+    lines = (
+        ("method", model.method),
+        ("reliability of the judge's own order", own_order(artefact)),
+        ("agreement with the teachers' grades", with_teachers(artefact)),
+        ("order of the anchors against their grades", ABSENT if tau is None else f"Kendall τ-b {number(tau)}"),
+        (
+            "spread σ of the positions",
+            f"{number(model.prior_sd)} logits, {'estimated' if model.prior_sd_estimated else 'set'}",
+        ),
+        ("advantage of being shown first", advantage),
+        ("separate groups of essays", str(model.components)),
+    )
+    yield element("h2", "How good the measurement is", id="measurement")
+    pictures = (coverage(artefact), course(artefact))
+    yield element("div", *(figure(picture) for picture in pictures if picture is not None), class_="side")
+    yield table(("what", "found"), lines, caption="The fit of all comparisons together.")
+    yield element(
+        "p",
+        "Reliability says how well the same judge would find the same order again. It says nothing of whether teachers "
+        "would agree; for that see the anchors above.",
+        class_="note",
+    )

@@ -1,0 +1,104 @@
+"""What a head of department reads first: one word for each question, and none that is kinder than the figures."""
+
+from __future__ import annotations
+
+import pytest
+
+from eng5_runner.core.spec import Mode
+from eng5_runner.reports.verdict import verdict_of
+from eng5_runner.results.artefact.measurement import GradeCentre, GradesAvailable, Reliability, TeacherAgreement
+from eng5_runner.results.artefact.study import BASELINE_KIND, JudgeIdentity
+from tests.support.artefacts import artefact, metadata, model, projection, status
+from tests.support.judged_run import STOPPING
+
+
+def run(
+    *, reliability: float = 0.9, low: float = 0.85, r: float = 0.9, r_low: float = 0.8, label: str = "HIGH", **blocks
+):
+    stated = Reliability(
+        empirical_bayes=reliability,
+        interval_90=(low, 0.95),
+        bootstrap_draws=200,
+        separation=None,
+        separation_inflated=False,
+        split_half=None,
+    )
+    centres = {name: GradeCentre(theta=theta, standard_deviation=0.2) for name, theta in (("E-", -1.0), ("A", 1.0))}
+    grades = GradesAvailable(
+        method="anchors",
+        within_grade_sd=0.7,
+        centres=centres,
+        inversion_probabilities=(0.1,),
+        agreement_with_teachers=TeacherAgreement(correlation=r, interval_90=(r_low, 0.95), among="students"),
+    )
+    facts = {
+        "students": ("birk",),
+        "bt_model": model().model_copy(update={"reliability": stated}),
+        "grade_model": grades,
+        "grade_projections": (projection("birk", "A", confidence=label),),
+    }
+    return artefact(**(facts | blocks))
+
+
+def levels(made) -> list[str]:
+    return [answer.level for answer in verdict_of(made).answers]
+
+
+def test_a_run_where_all_is_well_is_green_and_no_more_than_a_second_opinion():
+    verdict = verdict_of(run())
+    assert verdict.level == "good" and verdict.headline.startswith("Reliable")
+    assert [answer.word for answer in verdict.answers] == ["yes", "yes", "second opinion", "nothing"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "question", "level", "headline"),
+    [
+        ({"reliability": 0.79}, 0, "fair", "Usable with care"),
+        ({"low": 0.65}, 0, "fair", "Usable with care"),
+        ({"reliability": 0.69, "low": 0.5}, 0, "bad", "Do not rank or grade"),
+        ({"reliability": 0.3, "low": 0.02}, 0, "bad", "No better than chance"),
+        ({"r_low": 0.4}, 1, "fair", "Usable with care"),
+        ({"r": 0.6, "r_low": 0.3}, 1, "fair", "Usable with care"),
+        ({"r": 0.3, "r_low": 0.1}, 1, "bad", "Repeatable, but not shown"),
+        ({"label": "MID"}, 2, "fair", "Usable with care"),
+        ({"label": "LOW"}, 2, "bad", "The order is usable with care"),
+    ],
+)
+def test_the_worst_answer_decides(changes, question, level, headline):
+    verdict = verdict_of(run(**changes))
+    assert verdict.answers[question].level == level
+    assert verdict.level == level and verdict.headline.startswith(headline)
+
+
+def test_grades_are_good_for_nothing_where_the_order_or_the_agreement_fails():
+    for changes in ({"reliability": 0.6, "low": 0.4}, {"r": 0.2, "r_low": 0.0}):
+        use = verdict_of(run(**changes)).answers[2]
+        assert (use.level, use.word) == ("bad", "nothing")
+
+
+def test_what_is_missing_is_said_and_a_failed_run_is_red():
+    partial = run(runner_status=status(outcome="partial", partial_data=True, reasons=("12 comparisons are missing",)))
+    missing = verdict_of(partial).answers[-1]
+    assert (missing.level, missing.reason) == ("fair", "12 comparisons are missing.")
+    assert levels(run(runner_status=status(outcome="failed", reasons=("the service failed",))))[-1] == "bad"
+
+
+def test_the_baseline_is_never_usable():
+    judges = (JudgeIdentity(provider="mock", model="m", kind=BASELINE_KIND),)
+    verdict = verdict_of(run(metadata=metadata(judges=judges)))
+    assert verdict.level == "bad" and "no language model" in verdict.headline
+
+
+def test_a_run_without_judgements_claims_nothing():
+    verdict = verdict_of(artefact())
+    assert verdict.level == "none" and len(verdict.answers) == 1
+
+
+def test_a_run_of_the_anchors_asks_whether_the_judge_is_ready():
+    aligned = run(metadata=metadata(runner_mode=Mode.ANCHOR_ALIGN), grade_projections=())
+    assert verdict_of(aligned).answers[2].question == "Is the judge ready for students' essays?"
+
+
+def test_named_pairs_are_no_test_of_the_whole_order():
+    verdict = verdict_of(run(reliability=0.2, low=0.0, stopping=STOPPING.model_copy(update={"design": "boundary"})))
+    assert verdict.answers[0].word == "not asked" and verdict.level != "bad"
