@@ -197,6 +197,40 @@ def compare(
     raise typer.Exit(compare_runs(a, b, json_lines=json))
 
 
+@app.command("runs")
+def runs_command(
+    folder: Annotated[Path, typer.Argument(help="Folder of the runs.", metavar="[FOLDER]")] = Path("runs"),
+    where: Annotated[
+        list[str] | None,
+        typer.Option("--where", help="Only these, such as judge~gpt or 'cost_usd<5'; all that are given hold."),
+    ] = None,
+    sort: Annotated[
+        str, typer.Option("--sort", help="Column; with a minus, the largest first.", metavar="COLUMN")
+    ] = "-started_at",
+    csv: Annotated[bool, typer.Option("--csv", help="Write CSV to standard output.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """List runs with judge, outcome, reliability, agreement and cost."""
+    from eng5_runner.cli.commands.collection import show_runs
+
+    raise typer.Exit(show_runs(folder, where=where or (), sort=sort, as_csv=csv, json_lines=json))
+
+
+@app.command("export")
+def export_command(
+    runs: Annotated[list[Path], typer.Argument(help="Directories of runs.", metavar="RUN...", show_default=False)],
+    form: Annotated[
+        Literal["csv", "json", "parquet", "xlsx"], typer.Option("--format", help="Form of the files.")
+    ] = "csv",
+    out: Annotated[Path, typer.Option("--out", help="Folder for the files.", metavar="FOLDER")] = Path("export"),
+    json: JsonOption = False,
+) -> None:
+    """Write the tables of runs, stacked, for data frames and Excel."""
+    from eng5_runner.cli.commands.collection import export
+
+    raise typer.Exit(export(runs, form=form, out=out, json_lines=json))
+
+
 app.command("fit", short_help="Place the items of a table of comparisons on one scale.")(fit_command)
 
 

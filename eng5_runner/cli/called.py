@@ -22,7 +22,20 @@ from eng5_runner.app.options.table import SETTINGS
 from eng5_runner.errors import PROGRAM
 
 VERBS = (
-    *("demo", "init", "preflight", "resume", "status", "verify", "hydrate", "report", "compare", "fit"),
+    *(
+        "demo",
+        "init",
+        "preflight",
+        "resume",
+        "status",
+        "verify",
+        "hydrate",
+        "report",
+        "compare",
+        "runs",
+        "export",
+        "fit",
+    ),
     *("models", "cache", "admin", "stack"),
 )
 _CALL = rf"(?<![\w./-]){PROGRAM}(?= (?:--|(?:{'|'.join(VERBS)})\b))"
