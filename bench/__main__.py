@@ -1,4 +1,4 @@
-"""Measurements with ratios taken in one run: `make bench`, or `python -m bench NAME …`.
+"""Measurements with ratios taken in one run: `make bench`, or `python -m bench NAME … [options of its own]`.
 
 Times of a busy machine mean little; what one thing costs against another in the same run means more.
 """
@@ -8,13 +8,15 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import sys
+from itertools import takewhile
 
 import bench
 
 
 def main() -> None:
     """Run the named benchmarks, or all."""
-    names = sys.argv[1:] or sorted(one.name for one in pkgutil.iter_modules(bench.__path__) if one.name != "__main__")
+    named = takewhile(lambda word: not word.startswith("-"), sys.argv[1:])
+    names = list(named) or sorted(one.name for one in pkgutil.iter_modules(bench.__path__) if one.name != "__main__")
     for name in names:
         module = importlib.import_module(f"bench.{name}")
         if hasattr(module, "main"):
