@@ -119,6 +119,7 @@ class Model(WireModel):
         verbosities: the verbosities that it takes.
         answers: what makes it answer in the right form: a schema, JSON mode, or the prompt alone (`text`). None: a
             schema; with a server of the user's own, the first of the three that the server takes.
+        answer_seconds: the mean time of an answer, if it is known; a plan's time follows from it.
         retires: the last day on which it answers.
     """
 
@@ -133,6 +134,7 @@ class Model(WireModel):
     reasoning_efforts: tuple[ReasoningEffort, ...] = ()
     verbosities: tuple[OutputVerbosity, ...] = ()
     answers: AnswerForm | None = None
+    answer_seconds: Annotated[float, Field(gt=0)] | None = None
     price: Price | None = None
     deprecated: bool = False
     retires: date | None = None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from eng5_runner.errors import InputsInvalid
-from eng5_runner.planning.pricing import Interval
+from eng5_runner.planning.pricing import Interval, PilotMeasures
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.measurement import BTEntry, BTModel, GradeModel, GradesAvailable
 from eng5_runner.results.artefact.study import ComparisonCall
@@ -20,12 +20,13 @@ from eng5_runner.results.artefact.study import ComparisonCall
 _NINETY = 1.645  # standard errors of a 90% interval
 _FEWEST = 3
 _LEAST_RELIABILITY = 0.2  # below it the interval would be wider than anything that is known beforehand
+_ANSWERS_VARY_BY = 1.1
 _PACE_VARIES_BY = 1.5  # one run cannot separate the provider's speed from luck
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pilot:
-    """A run's figures. Tokens, money and time are per comparison with a winner, failed ones included in the sum.
+    """A run's figures.
 
     Attributes:
         comparisons: with a winner.
@@ -36,8 +37,7 @@ class Pilot:
         step: between two grades, in logits; None where no grades were projected.
         judge: provider and model; None where there were several, or where nearly all was a replay, so that the figures
             say nothing about either.
-        usd: None where a language model cost nothing, which means that its price was not known.
-        seconds: of the whole run's pace.
+        measured: tokens, money and time. No money where a language model cost nothing: its price was not known.
     """
 
     label: str
@@ -48,10 +48,7 @@ class Pilot:
     spread_90: Interval
     step: float | None
     judge: tuple[str, str] | None
-    prompt_tokens: Interval
-    completion_tokens: Interval
-    usd: Interval | None
-    seconds: Interval
+    measured: PilotMeasures
 
 
 def read_pilot(artefact: Artefact) -> Pilot:
@@ -82,10 +79,13 @@ def read_pilot(artefact: Artefact) -> Pilot:
         spread_90=interval,
         step=_step(artefact.grade_model),
         judge=models[0] if len(models) == 1 and enough else None,
-        prompt_tokens=_mean([call.tokens_prompt for call in calls]).times(calls_per_judgement),
-        completion_tokens=_mean([call.tokens_completion for call in calls]).times(calls_per_judgement),
-        usd=usd if usd.high > 0.0 or baseline else None,
-        seconds=_pace(calls, judged=len(paid)),
+        measured=PilotMeasures(
+            prompt_tokens=_mean([call.tokens_prompt for call in calls]).times(calls_per_judgement),
+            completion_tokens=_mean([call.tokens_completion for call in calls]).times(calls_per_judgement),
+            usd=usd if usd.high > 0.0 or baseline else None,
+            seconds=_pace(calls, judged=len(paid)),
+            answer_seconds=_answer_seconds(paid),
+        ),
     )
 
 
@@ -129,6 +129,15 @@ def _mean(figures: Sequence[float]) -> Interval:
     mean = math.fsum(figures) / n
     error = math.sqrt(math.fsum((figure - mean) ** 2 for figure in figures) / (n - 1) / n)
     return Interval(low=max(mean - _NINETY * error, 0.0), high=mean + _NINETY * error)
+
+
+def _answer_seconds(calls: Sequence[ComparisonCall]) -> Interval | None:
+    """The mean time of an answer, where all calls say theirs."""
+    times = [call.response_time_ms for call in calls if call.response_time_ms is not None]
+    if len(times) < len(calls):
+        return None
+    mean = _mean([milliseconds / 1000 for milliseconds in times])
+    return Interval(low=mean.low / _ANSWERS_VARY_BY, high=mean.high * _ANSWERS_VARY_BY)
 
 
 def _pace(calls: Sequence[ComparisonCall], *, judged: int) -> Interval:

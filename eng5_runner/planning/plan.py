@@ -12,7 +12,7 @@ from eng5_runner.core.next_step import texts_to_store
 from eng5_runner.core.request import judge_overrides
 from eng5_runner.core.spec import Budget, RunSpec
 from eng5_runner.core.study_size import asked_per_pair, comparisons_under_cap, comparisons_wanted
-from eng5_runner.measure.design.planning import expected_precision
+from eng5_runner.measure.design.planning import BALANCED_ROUNDS, expected_precision
 from eng5_runner.planning.candidates import Candidates
 from eng5_runner.planning.pilot import Pilot
 from eng5_runner.planning.precision import PrecisionForecast, forecasts, pair_margin
@@ -23,6 +23,7 @@ from eng5_runner.planning.pricing import (
     Workload,
     estimate,
     measured_estimate,
+    study_seconds,
     trial_estimate,
 )
 
@@ -204,13 +205,32 @@ def _bought(
 def _work(spec: RunSpec, inputs: Inputs, *, comparisons: int, own_prompt: bool) -> Workload:
     boundary = spec.budget.design == "boundary"
     essays = len(inputs.students) + len(inputs.anchors)
+    size = len(spec.budget.pairs) if boundary else essays // 2
     return Workload(
         comparisons=comparisons,
-        at_once=max(len(spec.budget.pairs) if boundary else essays // 2, 1),
+        at_once=max(size, 1),
+        free_waves=_free_waves(spec.budget) if own_prompt else None,
         pause=0.0 if own_prompt else MONITOR_ROUND,
         judge=judge_overrides(spec, inputs) or LLMConfigOverrides(),
         limit=spec.budget.max_cost_usd,
     )
+
+
+def seconds_by_one_answer(spec: RunSpec, inputs: Inputs, *, pricing: ModelPricing, seconds: float) -> Interval:
+    """Seconds of a run on an embedded stack whose judge took so many seconds for one short answer.
+
+    One answer says of the mean no more than that it lies between half and twice as much.
+    """
+    comparisons, _ = comparisons_wanted(spec.budget, essays=len(inputs.students) + len(inputs.anchors))
+    work = _work(spec, inputs, comparisons=comparisons, own_prompt=True)
+    return study_seconds(pricing, answer=Interval(low=seconds / 2, high=seconds * 2), tokens=None, work=work)
+
+
+def _free_waves(budget: Budget) -> float:
+    """How many waves follow from no answers on an embedded stack."""
+    if budget.target_se is not None or budget.target_reliability is not None:
+        return 0.0
+    return BALANCED_ROUNDS if budget.design == "adaptive" else math.inf
 
 
 def _priced(pricing: ModelPricing, *, candidates: Candidates, spec: RunSpec, work: Workload) -> Estimate:
@@ -218,11 +238,4 @@ def _priced(pricing: ModelPricing, *, candidates: Candidates, spec: RunSpec, wor
     pilot = candidates.pilot
     if pilot is None or pilot.judge != (pricing.entry.provider, pricing.entry.model_id):
         return assumed
-    return measured_estimate(
-        assumed,
-        prompt=pilot.prompt_tokens,
-        written=pilot.completion_tokens,
-        usd=pilot.usd,
-        seconds=pilot.seconds,
-        work=work,
-    )
+    return measured_estimate(assumed, pilot.measured, work=work)

@@ -7,7 +7,8 @@ Assumptions, unless a pilot run has measured the figures:
   figures with the newer vocabulary. Swedish 2.1 to 3.7: a paragraph counted in the same way has 2.3 to 3.1.
 - An answer has 40 to 200 tokens: a verdict with a short or a full justification of at most 400 characters. A reasoning
   model first writes as many tokens as `_THINKING` says; that is our guess.
-- The first token comes after 1 to 4 seconds, and then 150 to 30 tokens a second.
+- The first token comes after 1 to 4 seconds, and then 150 to 30 tokens a second, unless the user's file of models says
+  how many seconds an answer takes. `pace` says what follows for the whole study on an embedded stack.
 
 `at most` is the worst case instead, by `judges.cost_bound`: each answer uses all its tokens, every retry is spent.
 """
@@ -28,6 +29,7 @@ from eng5_runner.judges.cost_bound import ATTEMPTS, answer_tokens, call_at_most_
 from eng5_runner.judges.manifest import Limits, Price, Rates
 from eng5_runner.judges.templates import SYSTEM
 from eng5_runner.judges.trial import TRIAL_TOKENS, trial_prompt
+from eng5_runner.planning.pace import answer_times
 
 _CHARACTERS_PER_TOKEN: Mapping[Language, tuple[float, float]] = MappingProxyType(
     {Language.ENGLISH: (2.7, 4.7), Language.SWEDISH: (2.1, 3.7)}
@@ -44,6 +46,8 @@ _THINKING: Mapping[ReasoningEffort | None, tuple[float, float]] = MappingProxyTy
 )
 _QUICK, _SLOW = (1.0, 150.0), (4.0, 30.0)  # seconds before the first token, tokens a second after it
 _SECONDS_OF_BASELINE = (0.002, 0.02)
+_SECONDS_OF_STACK = (0.002, 0.01)  # its own work for a comparison
+_VARIES_BY = 1.15  # a mean that is known from elsewhere
 _MINUTE = 60.0
 _PER = 1000.0
 # Where a price is from that is not of our list.
@@ -77,6 +81,7 @@ class ModelPricing:
         price: None if it is unknown, which is not a price of 0.
         limits: of its provider.
         ready: whether there is a key or an address for its provider.
+        answer_seconds: the mean time of an answer, if the user's file of models says it.
         from_service: whether the price is what the given LLM provider service says, and not one of our list.
     """
 
@@ -85,6 +90,7 @@ class ModelPricing:
     price: Price | None = None
     limits: Limits = field(default_factory=Limits)
     ready: bool = True
+    answer_seconds: float | None = None
     from_service: bool = False
 
     @classmethod
@@ -96,6 +102,7 @@ class ModelPricing:
             price=known.model.price if known.model else None,
             limits=known.limits,
             ready=known.reachable,
+            answer_seconds=known.model.answer_seconds if known.model else None,
         )
 
     @classmethod
@@ -175,7 +182,9 @@ class Workload:
 
     Attributes:
         comparisons: in all.
-        at_once: pairs of a wave; the next wave begins when all of them have an answer.
+        at_once: pairs of a wave.
+        free_waves: the first waves on an embedded stack, which follow from no answers; infinitely many in a balanced
+            design. None for a given service, whose next wave begins when the last one is answered.
         pause: seconds that the service may be silent between waves.
         judge: the judge's settings in the request.
         limit: the cost limit, USD.
@@ -183,6 +192,7 @@ class Workload:
 
     comparisons: int
     at_once: int
+    free_waves: float | None = None
     pause: float = 0.0
     judge: LLMConfigOverrides = field(default_factory=LLMConfigOverrides)
     limit: float | None = None
@@ -204,6 +214,7 @@ class Estimate:
         call_at_most_usd: the most that one call can cost; None if that is unknown.
         usd_at_most: for all comparisons, if each call costs that much and each comparison needs all its attempts.
         seconds: for all comparisons.
+        answer_seconds: the mean time of one answer; None where no language model is asked.
         within_limit: comparisons that the cost limit is likely to pay for.
         within_limit_at_least: comparisons that the cost limit pays for in the worst case.
         too_long: whether the longest pair may not fit into the model's context.
@@ -217,6 +228,7 @@ class Estimate:
     call_at_most_usd: float | None
     usd_at_most: float | None
     seconds: Interval
+    answer_seconds: Interval | None
     within_limit: Interval | None
     within_limit_at_least: int | None
     too_long: bool = False
@@ -234,6 +246,7 @@ def estimate(pricing: ModelPricing, size: PromptSize, *, work: Workload, languag
     written = _written(pricing, work.judge.reasoning_effort)
     longest = (size.prefix + size.rest + size.form + size.longest) / few
     usd = _usd(pricing, prompt=prompt, prefix=prefix, written=written)
+    answer = _answer_seconds(pricing, written)
     call = call_at_most_usd(pricing.entry, prompt_bytes=size.longest_bytes, overrides=work.judge)
     at_most = None if call is None else float(call) * ATTEMPTS
     context = pricing.entry.context_window
@@ -244,7 +257,8 @@ def estimate(pricing: ModelPricing, size: PromptSize, *, work: Workload, languag
         usd=usd and usd.times(work.comparisons),
         call_at_most_usd=None if call is None else float(call),
         usd_at_most=None if at_most is None else at_most * work.comparisons,
-        seconds=_seconds(pricing, tokens=prompt, written=written, work=work),
+        seconds=study_seconds(pricing, answer=answer, tokens=prompt.plus(written), work=work),
+        answer_seconds=None if pricing.offline else answer,
         within_limit=_within(usd, limit=work.limit),
         within_limit_at_least=None if not at_most or work.limit is None else math.floor(work.limit / at_most),
         too_long=context is not None and longest + written.high > context,
@@ -269,16 +283,36 @@ def longest_pair_tokens(size: PromptSize, *, language: Language) -> Interval:
     return Interval(low=characters / many + _ANSWER[0], high=(characters + size.form) / few + _ANSWER[1])
 
 
-def measured_estimate(
-    assumed: Estimate, *, prompt: Interval, written: Interval, usd: Interval | None, seconds: Interval, work: Workload
-) -> Estimate:
-    """The same from what a pilot run took for one comparison; the worst case stays as it was."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PilotMeasures:
+    """What a run took for one comparison with a winner, failed ones included in the sum.
+
+    Attributes:
+        usd: None where the price was not known.
+        seconds: of the whole run's pace.
+        answer_seconds: the mean time of one answer; None where the service did not say it.
+    """
+
+    prompt_tokens: Interval
+    completion_tokens: Interval
+    usd: Interval | None
+    seconds: Interval
+    answer_seconds: Interval | None = None
+
+
+def measured_estimate(assumed: Estimate, found: PilotMeasures, *, work: Workload) -> Estimate:
+    """The same from what a pilot run took; the worst case stays as it was."""
+    usd, answer, seconds = found.usd, found.answer_seconds, found.seconds.times(work.comparisons)
+    if answer is not None and work.free_waves is not None:
+        tokens = found.prompt_tokens.plus(found.completion_tokens)
+        seconds = study_seconds(assumed.pricing, answer=answer, tokens=tokens, work=work)
     return replace(
         assumed,
-        prompt_tokens=prompt,
-        completion_tokens=written,
+        prompt_tokens=found.prompt_tokens,
+        completion_tokens=found.completion_tokens,
         usd=usd and usd.times(work.comparisons),
-        seconds=seconds.times(work.comparisons),
+        seconds=seconds,
+        answer_seconds=answer or assumed.answer_seconds,
         within_limit=_within(usd, limit=work.limit),
         measured=True,
     )
@@ -315,18 +349,39 @@ def _within(usd: Interval | None, *, limit: float | None) -> Interval | None:
     return Interval(low=math.floor(limit / usd.high), high=math.floor(limit / usd.low))
 
 
-def _seconds(pricing: ModelPricing, *, tokens: Interval, written: Interval, work: Workload) -> Interval:
-    """The slowest of: requests a minute, tokens a minute, and waves that are limited by the concurrency."""
-    limits = pricing.limits
+def _answer_seconds(pricing: ModelPricing, written: Interval) -> Interval:
+    """The mean time of an answer."""
+    stated = pricing.answer_seconds
+    if stated is not None:
+        return Interval(low=stated / _VARIES_BY, high=stated * _VARIES_BY)
+    return Interval(low=_QUICK[0] + written.low / _QUICK[1], high=_SLOW[0] + written.high / _SLOW[1])
+
+
+def study_seconds(pricing: ModelPricing, *, answer: Interval, tokens: Interval | None, work: Workload) -> Interval:
+    """Seconds of all comparisons: the slowest of requests a minute, tokens a minute, and calls at the same time.
+
+    Args:
+        pricing: of the judge, with the limits of its provider.
+        answer: seconds of one answer on average.
+        tokens: of one comparison; None to leave their limit out.
+        work: the comparisons.
+    """
+    limits, stack = pricing.limits, _SECONDS_OF_STACK
     if pricing.offline:
-        quick, slow = (work.comparisons * seconds for seconds in _SECONDS_OF_BASELINE)
+        calls, stack = Interval(low=0.0, high=0.0), _SECONDS_OF_BASELINE
+    elif work.free_waves is None:
+        calls = answer.times(work.waves * math.ceil(min(work.at_once, work.comparisons) / limits.concurrency))
     else:
-        turns = work.waves * math.ceil(min(work.at_once, work.comparisons) / limits.concurrency)
-        quick = turns * (_QUICK[0] + written.low / _QUICK[1])
-        slow = turns * (_SLOW[0] + written.high / _SLOW[1])
+        free = work.free_waves >= work.waves
+        wave, waves = (0, 0) if free else (work.at_once, int(work.free_waves))
+        calls = answer.times(
+            answer_times(work.comparisons, concurrency=limits.concurrency, wave=wave, free_waves=waves)
+        )
     by_requests = _MINUTE * work.comparisons / (limits.requests_per_minute or math.inf)
-    least, most = (
-        _MINUTE * work.comparisons * count / (limits.tokens_per_minute or math.inf)
-        for count in (tokens.low + written.low, tokens.high + written.high)
+    tokens = tokens or Interval(low=0.0, high=0.0)
+    by_tokens = tokens.times(_MINUTE * work.comparisons / (limits.tokens_per_minute or math.inf))
+    quick, slow = (work.comparisons * seconds for seconds in stack)
+    return Interval(
+        low=max(calls.low, by_requests, by_tokens.low, quick),
+        high=max(calls.high, by_requests, by_tokens.high, slow) + work.waves * work.pause,
     )
-    return Interval(low=max(quick, by_requests, least), high=max(slow, by_requests, most) + work.waves * work.pause)

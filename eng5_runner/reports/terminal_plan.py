@@ -222,6 +222,8 @@ def _caveats(plan: Plan, shown: list[Estimate]) -> Iterator[str]:
         f"{of}Likely: {likely}. At most: each answer takes all the tokens that it may, each comparison "
         f"its {ATTEMPTS} attempts."
     )
+    if plan.own_prompt:
+        yield _time_in_words(shown)
     if plan.candidates:
         keys = ", ".join(sorted({one.pricing.entry.provider for one in shown if one.pricing.ready}))
         there = f"there is one for {keys}" if keys else "none of them has one now"
@@ -233,6 +235,17 @@ def _caveats(plan: Plan, shown: list[Estimate]) -> Iterator[str]:
     for one in shown:
         if one.too_long:
             yield f"{escape(one.pricing.entry.model_id)}: the longest pair may not fit into its context."
+
+
+def _time_in_words(shown: list[Estimate]) -> str:
+    """What the times follow from."""
+    calls = " or ".join(str(number) for number in sorted({one.pricing.limits.concurrency for one in shown}))
+    if len(shown) > 1 or shown[0].answer_seconds is None:
+        return f"Time: with {calls} calls at the same time (--judge-concurrency), first token and pace as assumed."
+    judge, answer = shown[0], _range(shown[0].answer_seconds, lambda seconds: f"{seconds:.1f} s")
+    stated = judge.pricing.answer_seconds is not None
+    source = "as the pilot run measured" if judge.measured else "as the models file says" if stated else "as assumed"
+    return f"Time: with {calls} calls at the same time (--judge-concurrency), {answer} for an answer, {source}."
 
 
 def _limit(plan: Plan) -> Iterator[str]:

@@ -160,6 +160,7 @@ async def test_a_judge_that_answers_is_asked_once_and_as_the_study_asks(study: P
     ran = await preflight(tmp_path, study, server, V1, "--system-prompt", "system.md", "--llm-temperature", "0.5")
     assert ran.code == 0, ran.out + ran.err
     assert "answers for local-7b (whoever)" in checks(ran)["judge's answer"]["facts"][0]
+    assert "by that the study takes" in checks(ran)["judge's answer"]["facts"][1]
     (asked,) = server.asked
     assert asked["messages"][0]["content"] == "You judge." and asked["temperature"] == 0.5
     assert asked["max_tokens"] == 300 and len(asked["messages"][1]["content"]) < 1000

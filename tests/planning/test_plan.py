@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+import math
+from dataclasses import fields, replace
 from datetime import date
 from decimal import Decimal
 
@@ -63,11 +64,10 @@ PRICED = pricing(max_tokens=2000)
 UNPRICED = ModelPricing(entry=ModelEntry(model_id="unknown", provider="openrouter"))
 
 
-def plan_of(*, chosen: ModelPricing | None = None, pilot=None, **budget: object) -> Plan:
+def plan_of(*, chosen: ModelPricing | None = None, pilot=None, own_prompt: bool = False, **budget: object) -> Plan:
     spec = make_spec(budget=Budget(**budget))
-    return make_plan(
-        spec, INPUTS, texts=TEXTS, cached={}, candidates=Candidates(chosen=chosen, others=(), size=SIZE, pilot=pilot)
-    )
+    candidates = Candidates(chosen=chosen, others=(), size=SIZE, pilot=pilot, own_prompt=own_prompt)
+    return make_plan(spec, INPUTS, texts=TEXTS, cached={}, candidates=candidates)
 
 
 def priced(model: ModelPricing = PRICED, *, comparisons: int = 100, **work: object):
@@ -127,6 +127,16 @@ def test_the_time_is_that_of_the_narrowest_limit():
     assert thirsty.low > slow.low > free.low
     waiting = priced(pause=300.0).seconds
     assert (waiting.low, waiting.high) == (free.low, free.high + 5 * 300.0), "five waves, five minutes each"
+
+
+def test_the_time_of_an_answer_that_the_models_file_states_is_that_of_the_plan():
+    stated = pricing(limits=Limits(concurrency=4))
+    stated = replace(stated, answer_seconds=2.0)
+    found = priced(stated, free_waves=math.inf)
+    assert found.answer_seconds is not None and found.answer_seconds.high < 1.4 * found.answer_seconds.low
+    assert found.seconds.low < 100 / 4 * 2.0 < found.seconds.high
+    waits = priced(stated, free_waves=0).seconds
+    assert waits.low >= found.seconds.low
 
 
 def test_a_long_prompt_costs_what_long_prompts_cost():
@@ -228,7 +238,13 @@ def test_a_pilots_figures_take_the_place_of_assumptions():
     judge = plan.judge
     assert judge is not None and judge.measured and judge.usd is not None
     assert judge.usd.low == judge.usd.high == pytest.approx(0.21), "failed ones are paid for too"
-    assert judge.seconds.low < 150.0 < judge.seconds.high, "20 in half a minute"
+    assert judge.seconds.low < 150.0 < judge.seconds.high, "a given service: 20 in half a minute"
+    timed = tuple(replace(call(number), response_time_ms=250) for number in range(1, 21))
+    pilot = read_pilot(judged_artefact(llm_comparisons=timed))
+    own = plan_of(chosen=PRICED, pilot=pilot, own_prompt=True, max_comparisons=100).judge
+    assert own is not None and own.answer_seconds is not None
+    assert own.answer_seconds.low <= 0.25 <= own.answer_seconds.high, "seconds of an answer"
+    assert 80 / 4 * own.answer_seconds.low <= own.seconds.low < own.seconds.high < 1.3 * own.seconds.low
 
 
 def test_another_judge_than_the_pilots_takes_its_spread_alone():
@@ -241,15 +257,15 @@ def test_a_pilot_whose_language_model_cost_nothing_had_no_price():
         "llm_comparisons": tuple(call(number, cost_usd=0.0) for number in range(1, 21)),
         "failed_comparisons": (failed_call(cost_usd=0.0),),
     }
-    assert read_pilot(judged_artefact(**calls)).usd is None
-    assert read_pilot(judged_artefact(**calls, metadata=metadata(judges=BASELINE))).usd is not None
+    assert read_pilot(judged_artefact(**calls)).measured.usd is None
+    assert read_pilot(judged_artefact(**calls, metadata=metadata(judges=BASELINE))).measured.usd is not None
 
 
 def test_a_replay_makes_no_comparison_cheap():
     free = {"cost_usd": 0.0, "tokens_prompt": 0, "tokens_completion": 0, "replayed": ReplayedUnknown()}
     replays = tuple(call(number, **free) for number in range(21, 61))
     again = judged_artefact(llm_comparisons=(*judged_artefact().llm_comparisons, *replays))
-    assert read_pilot(again).usd == read_pilot(judged_artefact()).usd
+    assert read_pilot(again).measured.usd == read_pilot(judged_artefact()).measured.usd
     assert read_pilot(judged_artefact(llm_comparisons=replays)).judge is None
 
 

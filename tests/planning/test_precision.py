@@ -16,7 +16,7 @@ from eng5_runner.measure.design.planning import (
 )
 from eng5_runner.planning.pilot import Pilot
 from eng5_runner.planning.precision import PrecisionForecast, forecasts, pair_margin, spreads
-from eng5_runner.planning.pricing import Interval
+from eng5_runner.planning.pricing import Interval, PilotMeasures
 from tests.support.results import inputs_of
 
 ANCHORS = {f"anchor-{n}": grade for n, grade in enumerate(("F+", "E-", "E+", "D-", "D+", "C-", "C+", "B", "A"))}
@@ -35,10 +35,7 @@ def pilot(*, step: float | None = 0.5) -> Pilot:
         spread_90=Interval(low=1.5, high=2.5),
         step=step,
         judge=None,
-        prompt_tokens=NOTHING,
-        completion_tokens=NOTHING,
-        usd=None,
-        seconds=NOTHING,
+        measured=PilotMeasures(prompt_tokens=NOTHING, completion_tokens=NOTHING, usd=None, seconds=NOTHING),
     )
 
 

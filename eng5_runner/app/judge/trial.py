@@ -22,11 +22,13 @@ from eng5_runner.core.spec import RunSpec
 from eng5_runner.errors import ConfigurationError, NotAllowed, ServiceUnavailable
 from eng5_runner.judges.compatibility import close_names
 from eng5_runner.judges.credentials import Access, Place, access_to, without_password
-from eng5_runner.judges.manifest import Model
+from eng5_runner.judges.manifest import Model, with_concurrency
 from eng5_runner.judges.trial import trial_at_most_usd
 from eng5_runner.judges.verdicts import UnreadableAnswer, read_answer
 from eng5_runner.planning.candidates import prompt_size
-from eng5_runner.planning.pricing import longest_pair_tokens
+from eng5_runner.planning.plan import seconds_by_one_answer
+from eng5_runner.planning.pricing import ModelPricing, longest_pair_tokens
+from eng5_runner.reports.terminal_plan import in_time
 from eng5_runner.run.ports import Check, Findings
 from eng5_runner.stack.llm.providers.protocol import AttemptFailed, End, ListedModel, Reply, Retry
 from eng5_runner.stack.llm.providers.trial import Trial, try_judge
@@ -62,7 +64,7 @@ class _Asked:
 
 
 async def _check_answer(spec: RunSpec, inputs: Inputs, *, texts: Mapping[str, bytes]) -> Findings:
-    known = known_judge(spec, os.environ)
+    known = known_judge(spec, with_concurrency(os.environ, spec.judge_concurrency))
     findings = Findings()
     # The rubric belongs to the study's texts, which the question has none of.
     overrides = (spec.judge or LLMConfigOverrides()).model_copy(update={"judge_rubric_override": None})
@@ -86,6 +88,12 @@ async def _check_answer(spec: RunSpec, inputs: Inputs, *, texts: Mapping[str, by
         _judge_failure(asked, trial.failure, findings)
     elif trial.reply is not None:
         _judge_reply(asked, trial.reply, findings)
+        if trial.reply.seconds is not None:
+            took, pricing = trial.reply.seconds, ModelPricing.of(known, overrides)
+            study = seconds_by_one_answer(spec, inputs, pricing=pricing, seconds=took)
+            findings.checks.append(
+                f"the answer took {took:.1f} s; by that the study takes {in_time(study.low)} to {in_time(study.high)}"
+            )
     if texts:
         context = _context_of(model, trial.listed) or known.entry.context_window
         _judge_length(spec, inputs, texts=texts, context=context, findings=findings, who=asked.who)

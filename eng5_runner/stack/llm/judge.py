@@ -111,6 +111,7 @@ class Verdict:
         cost: USD; None if it is not known.
         replay_of: the cached judgement that this repeats, without tokens and cost.
         served: by which version of the model; None if the provider does not say.
+        seconds: that the model took to answer, without any wait for its turn; None if that was not measured.
         fallback: the form of the answer that the model was asked for, where its server does not take a schema.
     """
 
@@ -122,6 +123,7 @@ class Verdict:
     cost: float | None = 0.0
     replay_of: ReplayOf | None = None
     served: Served | None = None
+    seconds: float | None = None
     fallback: AnswerForm | None = None
 
 

@@ -284,7 +284,8 @@ class LLMProvider:
             self._judged.labels(provider, "failed").inc()
             return failure(entry, failed, metadata=metadata, model=judge.model)
         self._judged.labels(provider, "replayed" if verdict.replay_of else "judged").inc()
-        return success(entry, model=judge.model, verdict=verdict, response_seconds=clock() - began, metadata=metadata)
+        took = clock() - began if verdict.seconds is None else verdict.seconds
+        return success(entry, model=judge.model, verdict=verdict, response_seconds=took, metadata=metadata)
 
 
 def _provider_of(body: ComparisonBody) -> str:

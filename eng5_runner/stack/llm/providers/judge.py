@@ -133,6 +133,7 @@ class ModelJudge:
             completion_tokens=spent.completion_tokens,
             cost=spent.cost,
             served=reply.served,
+            seconds=reply.seconds,
             fallback=None if self.model.answers or self._form is AnswerForm.SCHEMA else self._form,
         )
 
@@ -146,12 +147,13 @@ class ModelJudge:
         attempts = stamina.retry_context(
             on=_wait, attempts=limits.attempts, timeout=None, wait_initial=_FIRST_WAIT, wait_max=_LONGEST_WAIT
         )
-        sent = False
+        sent, clock = False, asyncio.get_running_loop().time
 
         async def ask() -> Reply:
             nonlocal sent
-            sent = True
-            return await self._negotiated(call)
+            sent, began = True, clock()
+            reply = await self._negotiated(call)
+            return replace(reply, seconds=clock() - began)
 
         try:
             async with asyncio.timeout(limits.patience_seconds) as patience:

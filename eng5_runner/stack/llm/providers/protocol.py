@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Protocol
@@ -77,12 +77,14 @@ class Reply:
     Attributes:
         usage: None if the answer does not say in a credible way what it took.
         served: by which version of the model; None if the provider does not say.
+        seconds: from the request to the answer; None if that was not measured.
     """
 
     text: str
     end: End
     usage: Usage | None
     served: Served | None = None
+    seconds: float | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

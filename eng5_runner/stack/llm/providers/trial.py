@@ -78,10 +78,12 @@ async def try_judge(model: Model, access: Access, *, overrides: LLMConfigOverrid
 
 async def _asked(client: ProviderClient, call: Call, *, seconds: float) -> Reply | AttemptFailed:
     """The answer, else the last failure; a provider that is busy for a moment is asked again."""
+    clock = asyncio.get_running_loop().time
     for attempt in range(_ATTEMPTS):
         try:
             async with asyncio.timeout(seconds):
-                return await client.ask(call)
+                began = clock()
+                return replace(await client.ask(call), seconds=clock() - began)
         except TimeoutError:
             return too_slow()
         except AttemptFailed as failed:
