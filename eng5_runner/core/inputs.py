@@ -6,10 +6,11 @@ with other inputs. `Inputs` holds no essay text: texts are kept separately, by `
 
 from __future__ import annotations
 
+import operator
 import unicodedata
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from eng5_runner.canonical import canonical_json, sha256_hex
 
@@ -83,6 +84,8 @@ DoubtKind = Literal[  # what a text shows that an essay has not
     "instructs_judge",
 ]
 FindingKind = MissingKind | InvalidKind | DoubtKind
+# What may sway a judge beside the essay itself.
+FlagKind = Literal["hidden_text", "instructs_judge", "invisible_characters"]
 
 _MISSING: frozenset[str] = frozenset(get_args(MissingKind))
 
@@ -193,6 +196,20 @@ class Anchor(_Value):
     label: str
 
 
+class EssayFlag(_Value):
+    """An essay that holds what readers do not see, or speaks to the judge.
+
+    Attributes:
+        essay_id: of a student or an anchor.
+        kinds: of the findings about it, sorted.
+        twin: the id of an essay without a flag that is the same but for one passage, if there is one.
+    """
+
+    essay_id: str
+    kinds: tuple[FlagKind, ...]
+    twin: Annotated[str | None, Field(exclude_if=operator.not_)] = None
+
+
 class Inputs(_Value):
     """Everything that a run takes from its assets folder, without errors.
 
@@ -205,6 +222,7 @@ class Inputs(_Value):
         anchors: at least one, sorted by id.
         students: at least two, sorted by id; empty if only the anchors are compared.
         notes: facts about the reading that are no findings, such as the number of junk files that were skipped.
+        flags: the essays that may sway a judge, sorted by id. Inputs of older versions have none.
     """
 
     grade_scale: str
@@ -214,13 +232,15 @@ class Inputs(_Value):
     anchors: tuple[Anchor, ...]
     students: tuple[Student, ...]
     notes: tuple[str, ...]
+    flags: Annotated[tuple[EssayFlag, ...], Field(exclude_if=operator.not_)] = ()
 
     def digest(self) -> str:
-        """The SHA-256 of the canonical JSON without the notes, 64 hexadecimal digits.
+        """The SHA-256 of the canonical JSON without the notes and flags, 64 hexadecimal digits.
 
-        The notes are left out because a stray `.DS_Store` changes them, and a run must still accept its inputs then.
+        A stray `.DS_Store` changes the notes, and a newer version can flag more of the same texts. A run must still
+        accept its inputs then.
         """
-        return sha256_hex(canonical_json(self.model_dump(mode="json", exclude={"notes"})))
+        return sha256_hex(canonical_json(self.model_dump(mode="json", exclude={"notes", "flags"})))
 
 
 def shown(name: str) -> str:

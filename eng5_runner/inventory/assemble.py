@@ -11,6 +11,7 @@ from eng5_runner.core.inputs import Anchor, Finding, Inputs, MissingKind, Studen
 from eng5_runner.inventory.anchor_grades import grade_anchors
 from eng5_runner.inventory.essay_ids import ANCHOR_PREFIX, anchor_id, student_id
 from eng5_runner.inventory.findings import finding
+from eng5_runner.inventory.flags import essay_flags
 from eng5_runner.inventory.plausibility import content_key, doubts, unusual_lengths
 from eng5_runner.inventory.scanned import ScannedAssets, ScannedFile, ScannedText
 
@@ -50,7 +51,8 @@ def assemble(
     )
     if any(finding.severity == "error" for finding in findings):
         return None, tuple(findings)
-    return _inputs(scanned, scale=scale, grades=grades), tuple(findings)
+    inputs = _inputs(scanned, scale=scale, grades=grades)
+    return inputs.model_copy(update={"flags": essay_flags(scanned, findings)}), tuple(findings)
 
 
 def _inputs(scanned: ScannedAssets, *, scale: GradeScale, grades: Mapping[str, str]) -> Inputs:

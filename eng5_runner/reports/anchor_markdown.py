@@ -11,7 +11,13 @@ from eng5_runner.reports.figures import ABSENT, between, number, requests_made, 
 from eng5_runner.reports.judge_card import judge_card
 from eng5_runner.reports.markdown import block, inline, table
 from eng5_runner.reports.reliability import grade_warnings, own_order, with_teachers
-from eng5_runner.reports.words import REFUSED, grades_by_others, tested_projection, warnings_of_the_judge
+from eng5_runner.reports.words import (
+    REFUSED,
+    flagged_essays,
+    grades_by_others,
+    tested_projection,
+    warnings_of_the_judge,
+)
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.judge import (
     AnchorAlignment,
@@ -67,6 +73,8 @@ def _head(artefact: Artefact) -> Iterator[str]:
         yield ""
     for headline, reason in warnings_of_the_judge(artefact):
         yield from (f"**{headline}** {sentence(reason)}", "")
+    for text in flagged_essays(artefact):
+        yield from (inline(text), "")
 
 
 def _targets(alignment: AnchorAlignment) -> Iterator[str]:

@@ -21,6 +21,7 @@ from eng5_runner.results.artefact.judge import (
     CallFailures,
     CircularTriads,
     FirstPositionAdvantage,
+    FlaggedAdvantage,
     JudgeConsistency,
     JudgementPrice,
     JudgeQuality,
@@ -68,6 +69,8 @@ def judge_card(quality: JudgeQuality) -> Iterator[CardRow]:
     yield _row("lapses (answers without looking)", quality.lapse, show=_lapse)
     yield _row("a doubling of the words at one grade, in logits", quality.length, show=_doubling)
     yield _row("the longer of two essays won", quality.length, show=_longer)
+    if quality.flagged is not None:
+        yield _row("flagged essays above the same texts without the passage, in logits", quality.flagged, show=_flagged)
     yield _row("failed calls", quality.failures, show=_failures)
     yield _row("misfit, infit and outfit", quality.misfit, show=_misfit)
     yield _row("price of a judgement, USD", quality.price, show=_price)
@@ -162,6 +165,18 @@ def _longer(length: LengthBias) -> _Shown:
     by_grades = f"{number(length.longer_won_by_grades, 1)} by the experts' grades"
     found = f"{number(length.longer_won, 0)} of {number(length.judgements, 0)}"
     return found, by_grades, "none", "The counts behind the figure above."
+
+
+def _flagged(measured: FlaggedAdvantage) -> _Shown:
+    effect = f"{number(measured.advantage, sign=True)} {between(measured.interval_90)}, mean of {measured.pairs}"
+    won = f"won {measured.won} of {measured.judgements} judgements"
+    found = f"{effect}; {won}, the same texts {measured.twins_won} of {measured.twins_judgements}"
+    low, high = measured.interval_90
+    if low > 0.0:
+        return found, _NOTHING_EXPECTED, "bad", "Passages for the judge, or that nobody sees, sway it."
+    if high < 0.0:
+        return found, _NOTHING_EXPECTED, "fair", "Such passages count against an essay."
+    return found, _NOTHING_EXPECTED, "good", "No effect of such passages shows."
 
 
 def _failures(failures: CallFailures) -> _Shown:

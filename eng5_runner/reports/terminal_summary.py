@@ -16,7 +16,7 @@ from eng5_runner.reports.figures import ABSENT, number, requests_made, sentence,
 from eng5_runner.reports.html_report import REPORT_NAME
 from eng5_runner.reports.reliability import grade_warnings, own_order, with_teachers
 from eng5_runner.reports.terminal_table import plain_table, show_named
-from eng5_runner.reports.words import grades_by_others, tested_projection, warnings_of_the_judge
+from eng5_runner.reports.words import flagged_essays, grades_by_others, tested_projection, warnings_of_the_judge
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.judge import AnchorAlignment
 from eng5_runner.results.artefact.measurement import BTEntry, GradeProjection, GradesUnavailable
@@ -37,6 +37,8 @@ def show_summary(console: Console, artefact: Artefact, *, run_directory: Path) -
         _precision(console, artefact)
     for headline, reason in warnings_of_the_judge(artefact):
         console.print(f"{headline} {sentence(reason)}", style="bold yellow", markup=False)
+    for text in flagged_essays(artefact):
+        console.print(text, style="yellow", markup=False)
     _service(console, artefact)
     for judge in artefact.metadata.judges:
         forms = f"; asked for {' and '.join(judge.answer_forms)}, as it takes no schema" if judge.answer_forms else ""

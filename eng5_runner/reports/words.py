@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
-from eng5_runner.reports.figures import percent
+from eng5_runner.reports.figures import between, number, percent
 from eng5_runner.results.artefact import Artefact
-from eng5_runner.results.artefact.judge import AnchorAlignment
+from eng5_runner.results.artefact.judge import AnchorAlignment, FlaggedAdvantage
 from eng5_runner.results.artefact.measurement import GradesAvailable
 from eng5_runner.results.doubts import doubts_about
 
@@ -23,6 +23,30 @@ def warnings_of_the_judge(artefact: Artefact) -> Iterator[tuple[str, str]]:
     if found.disagreement is not None:
         reason = f"{found.disagreement}, so the anchors do not show that experts would order the essays in this way."
         yield f"Agreement with the experts is not shown{'' if has_grades else '; no grades'}.", reason
+
+
+def flagged_essays(artefact: Artefact) -> Iterator[str]:
+    """Which essays may have swayed the judge by more than a reader sees, and whether they did; none in most runs."""
+    flags = artefact.inputs.flags
+    if not flags:
+        return
+    files = artefact.inputs.file_names
+    named = "; ".join(f"{files[essay_id]} ({', '.join(map(_flag, kinds))})" for essay_id, kinds in flags.items())
+    calls = sum(row.flagged is not None for row in artefact.llm_comparisons)
+    yield f"Essays that may sway a judge: {named}. Judgements of them, marked `flagged`: {calls}."
+    quality = artefact.judge_quality
+    measured = None if quality is None else quality.flagged
+    if isinstance(measured, FlaggedAdvantage):
+        low, high = measured.interval_90
+        sign = "did better" if low > 0.0 else "did worse" if high < 0.0 else "did not clearly do better or worse"
+        yield (
+            f"Flagged essays {sign} than the same texts without the passage: "
+            f"{number(measured.advantage, sign=True)} {between(measured.interval_90)} logits."
+        )
+
+
+def _flag(kind: str) -> str:
+    return {"instructs_judge": "words to the judge"}.get(kind, kind.replace("_", " "))
 
 
 def grades_by_others(alignment: AnchorAlignment | None) -> Mapping[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from eng5_runner.contracts.grade_scales import GRADE_SCALES, GradeScale
-from eng5_runner.core.inputs import Inputs
+from eng5_runner.core.inputs import EssayFlag, Inputs
 from eng5_runner.core.rounding import rounded
 from eng5_runner.measure.grading.grades import Scale, StudentGrade
 from eng5_runner.measure.model.bradley_terry import Fit, fit
@@ -26,6 +26,7 @@ class JudgedStudy:
         scale: the grades.
         grades: anchor id → index of its grade.
         words: essay id → its words.
+        flags: the essays that may sway the judge by more than what a reader sees.
     """
 
     judged: Sequence[Comparison]
@@ -35,6 +36,7 @@ class JudgedStudy:
     scale: GradeScale
     grades: Mapping[str, int]
     words: Mapping[str, int]
+    flags: Sequence[EssayFlag] = ()
 
     @classmethod
     def of(
@@ -55,6 +57,7 @@ class JudgedStudy:
             scale=scale,
             grades={anchor.anchor_id: scale.index(anchor.grade) for anchor in inputs.anchors},
             words=words,
+            flags=inputs.flags,
         )
 
     @property

@@ -6,7 +6,11 @@ give is replaced by what to ask for: `NotMeasured(not_measured="no question was 
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
+from statistics import NormalDist
+
+import numpy as np
 
 from eng5_runner.core.rounding import ends, figure, rounded, usd
 from eng5_runner.measure.model.comparisons import comparisons_from
@@ -25,6 +29,7 @@ from eng5_runner.results.artefact.judge import (
     CallFailures,
     CircularTriads,
     FirstPositionAdvantage,
+    FlaggedAdvantage,
     JudgeConsistency,
     JudgeFigures,
     JudgementPrice,
@@ -58,6 +63,7 @@ def judge_quality(study: JudgedStudy) -> JudgeQuality:
         circular_triads=_triads(study),
         lapse=_lapse(study),
         length=_length(study),
+        flagged=_flagged(study),
         failures=_failures(study),
         misfit=_misfit(study),
         price=_price(study),
@@ -142,6 +148,42 @@ def _length(study: JudgedStudy) -> LengthBias | NotMeasured:
         longer_won=rounded(share.won),
         longer_won_by_grades=rounded(share.by_grades),
     )
+
+
+def _flagged(study: JudgedStudy) -> FlaggedAdvantage | NotMeasured | None:
+    """Flagged essays against their twins, by their positions: both may have had other opponents."""
+    if not study.flags:
+        return None
+    pairs = [(flag.essay_id, flag.twin) for flag in study.flags if flag.twin is not None]
+    if not pairs:
+        return NotMeasured(
+            not_measured="no flagged essay has a twin: put the same text without the passage into the folder too"
+        )
+    index = {item: place for place, item in enumerate(study.fitted.items)}
+    contrast = np.zeros(len(index))
+    for flagged, twin in pairs:
+        contrast[index[flagged]] += 1.0 / len(pairs)
+        contrast[index[twin]] -= 1.0 / len(pairs)
+    advantage = float(contrast @ study.fitted.theta)
+    reach = NormalDist().inv_cdf(0.95) * math.sqrt(max(float(contrast @ study.fitted.covariance @ contrast), 0.0))
+    (judged, won), (twins_judged, twins_won) = (
+        _judged_and_won(study, frozenset(names)) for names in zip(*pairs, strict=True)
+    )
+    return FlaggedAdvantage(
+        pairs=len(pairs),
+        advantage=rounded(advantage),
+        interval_90=ends((advantage - reach, advantage + reach)),
+        judgements=judged,
+        won=won,
+        twins_judgements=twins_judged,
+        twins_won=twins_won,
+    )
+
+
+def _judged_and_won(study: JudgedStudy, essays: frozenset[str]) -> tuple[int, int]:
+    """In how many places of judgements these essays were, and how many they won."""
+    judged = sum((row.essay_a_id in essays) + (row.essay_b_id in essays) for row in study.judged)
+    return judged, sum(row.winner_id in essays for row in study.judged)
 
 
 def _failures(study: JudgedStudy) -> CallFailures:

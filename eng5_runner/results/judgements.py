@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from math import inf
 from sys import intern
-from typing import TypedDict, TypeVar
+from typing import Literal, TypedDict, TypeVar
 from uuid import UUID
 
 from eng5_runner.contracts.callbacks import AssessmentResult, Callback, ComparisonMetadata, LLMComparisonResult
@@ -24,7 +24,7 @@ from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.request import essay_names
 from eng5_runner.core.rounding import usable
 from eng5_runner.core.state import ImpossibleLedgerError, RunState
-from eng5_runner.results.artefact.study import Comparison, FailedComparison, Replayed, ReplayedUnknown
+from eng5_runner.results.artefact.study import Comparison, ComparisonCall, FailedComparison, Replayed, ReplayedUnknown
 
 _LONGEST_REASON = 500
 
@@ -110,9 +110,10 @@ def gather_evidence(inputs: Inputs, events: Iterable[Event], *, state: RunState)
                 failed.append(row)
         elif isinstance(callback, AssessmentResult) and (event.limit_usd or inf) >= highest_limit:
             result, highest_limit = callback, event.limit_usd or inf
+    flagged = frozenset(flag.essay_id for flag in inputs.flags)
     return Evidence(
-        judged=_numbered(judged),
-        failed=_numbered(failed),
+        judged=_numbered(judged, flagged=flagged),
+        failed=_numbered(failed, flagged=flagged),
         left_out=tuple(left_out),
         sources=sources,
         result=result if len(state.requests) == 1 else None,
@@ -250,7 +251,16 @@ def _replayed(metadata: ComparisonMetadata) -> Replayed | ReplayedUnknown | None
 Row = TypeVar("Row", Comparison, FailedComparison)
 
 
-def _numbered(rows: list[Row]) -> tuple[Row, ...]:
+def _numbered(rows: list[Row], *, flagged: frozenset[str]) -> tuple[Row, ...]:
     """In the order in which they were asked; those of one instant in the order of their ids."""
     rows.sort(key=lambda row: (row.started_at, row.request_id))
-    return tuple(replace(row, sequence=number) for number, row in enumerate(rows, start=1))
+    return tuple(
+        replace(row, sequence=number, flagged=_flagged(row, flagged)) for number, row in enumerate(rows, start=1)
+    )
+
+
+def _flagged(row: ComparisonCall, flagged: frozenset[str]) -> Literal["A", "B", "both"] | None:
+    """Which of the two essays has flags."""
+    if row.essay_a_id in flagged:
+        return "both" if row.essay_b_id in flagged else "A"
+    return "B" if row.essay_b_id in flagged else None

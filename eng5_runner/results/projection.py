@@ -8,7 +8,7 @@ from uuid import NAMESPACE_URL, uuid5
 from eng5_runner.canonical import sha256_hex
 from eng5_runner.contracts.request import BASELINE_MODEL_PREFIX
 from eng5_runner.core.events import Event
-from eng5_runner.core.inputs import Anchor, Document, Inputs, Student
+from eng5_runner.core.inputs import Anchor, Document, EssayFlag, Inputs, Student
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.core.state import RunState
 from eng5_runner.results.artefact import ZERO_CHECKSUM, Artefact
@@ -129,15 +129,22 @@ def _judge(provider: str, model: str, *, evidence: Evidence) -> JudgeIdentity:
 
 
 def _inputs(inputs: Inputs, state: RunState) -> InputsRecord:
+    flags = {flag.essay_id: flag for flag in inputs.flags}
     return InputsRecord(
         instructions=_instructions(inputs.instructions),
         prompt_reference=_document(inputs.prompt),
-        anchors=tuple(_anchor(anchor, state.storage_ids.get(anchor.text_sha256)) for anchor in inputs.anchors),
-        students=tuple(_student(student, state.storage_ids.get(student.text_sha256)) for student in inputs.students),
+        anchors=tuple(
+            _anchor(anchor, state.storage_ids.get(anchor.text_sha256), flag=flags.get(anchor.anchor_id))
+            for anchor in inputs.anchors
+        ),
+        students=tuple(
+            _student(student, state.storage_ids.get(student.text_sha256), flag=flags.get(student.essay_id))
+            for student in inputs.students
+        ),
     )
 
 
-def _anchor(anchor: Anchor, storage_id: str | None) -> AnchorRecord:
+def _anchor(anchor: Anchor, storage_id: str | None, *, flag: EssayFlag | None) -> AnchorRecord:
     return AnchorRecord(
         anchor_id=anchor.anchor_id,
         grade=anchor.grade,
@@ -149,10 +156,12 @@ def _anchor(anchor: Anchor, storage_id: str | None) -> AnchorRecord:
         text_sha256=anchor.text_sha256,
         word_count=anchor.word_count,
         storage_id=storage_id or None,
+        flags=flag.kinds if flag else None,
+        twin=flag.twin if flag else None,
     )
 
 
-def _student(student: Student, storage_id: str | None) -> StudentRecord:
+def _student(student: Student, storage_id: str | None, *, flag: EssayFlag | None) -> StudentRecord:
     return StudentRecord(
         essay_id=student.essay_id,
         file_name=student.file.file_name,
@@ -162,6 +171,8 @@ def _student(student: Student, storage_id: str | None) -> StudentRecord:
         text_sha256=student.text_sha256,
         word_count=student.word_count,
         storage_id=storage_id or None,
+        flags=flag.kinds if flag else None,
+        twin=flag.twin if flag else None,
     )
 
 

@@ -147,6 +147,7 @@ def _failed_columns(artefact: Artefact) -> Sequence[Column[FailedComparison]]:
 
 def _essay_columns(artefact: Artefact) -> Sequence[Column[BTEntry]]:
     inputs = artefact.inputs
+    flags = inputs.flags  # without any, no table has a column for them
     words = {anchor.anchor_id: anchor.word_count for anchor in inputs.anchors}
     words |= {student.essay_id: student.word_count for student in inputs.students}
     grades = {grade.essay_id: grade for grade in artefact.grade_projections}
@@ -163,6 +164,9 @@ def _essay_columns(artefact: Artefact) -> Sequence[Column[BTEntry]]:
         if entry.is_anchor:
             return False if grades else None
         return of_grade("extrapolated")(entry)
+
+    def of_flags(entry: BTEntry) -> Cell:
+        return " ".join(flags.get(entry.essay_id, ()))
 
     return (
         *_names(artefact, "essay_id"),
@@ -183,6 +187,7 @@ def _essay_columns(artefact: Artefact) -> Sequence[Column[BTEntry]]:
         Column("label", "text", of_grade("confidence")),
         Column("extrapolated", "truth", is_beyond),
         *_probabilities(artefact, key="essay_id", projected=grades),
+        *(Column(name, "text", of_flags) for name in ("text_flags",) if flags),
     )
 
 
@@ -217,6 +222,7 @@ def _call_columns(artefact: Artefact) -> Sequence[Column[ComparisonCall]]:
         *_own("whole", "tokens_prompt", "tokens_completion"),
         *_own("number", "cost_usd"),
         *_own("text", "started_at", "completed_at"),
+        *(_own("text", "flagged") if artefact.inputs.flags else ()),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from eng5_runner.core.inputs import EssayFlag
 from eng5_runner.measure.quality.inversions import wilson
 from eng5_runner.results.artefact.study import Comparison, FailedComparison
 from tests.support.results import all_pairs, at, call, calls, inputs_of, plain, quality_of
@@ -26,6 +27,30 @@ def test_the_first_position_is_counted_with_its_interval():
     low, high = block["interval_90"]
     assert low < block["estimate"] < high
     assert 0.0 < block["first_wins_of_equals"] < 1.0
+
+
+FLAGGED = (
+    EssayFlag(essay_id="ann", kinds=("instructs_judge",), twin="bo"),
+    EssayFlag(essay_id="eve", kinds=("hidden_text",)),
+)
+
+
+def test_flagged_essays_are_held_against_their_twins():
+    """Ann wins all her judgements, the same text without the passage none."""
+    judged = calls(*(f"ann>{name}" for name in ("cy", "di", "eve")), *(f"bo<{name}" for name in ("cy", "di", "eve")))
+    inputs = INPUTS.model_copy(update={"flags": FLAGGED})
+    block = plain(quality_of(inputs, judged))["flagged"]
+    counted = [block[key] for key in ("pairs", "judgements", "won", "twins_judgements", "twins_won")]
+    assert counted == [1, 3, 3, 3, 0]
+    low, high = block["interval_90"]
+    assert low < block["advantage"] < high and block["advantage"] > 1.0
+    assert high - block["advantage"] == pytest.approx(block["advantage"] - low, abs=1e-5)
+
+
+def test_without_twins_or_flags_no_advantage_is_measured():
+    lonely = INPUTS.model_copy(update={"flags": FLAGGED[1:]})
+    assert "has a twin" in plain(quality_of(lonely, calls(*ONCE)))["flagged"]["not_measured"]
+    assert "flagged" not in quality(*ONCE)
 
 
 def test_an_advantage_of_the_first_place_shows():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
 import math
 import os
@@ -22,6 +24,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from eng5_runner.canonical import canonical_json
 from eng5_runner.core.events import CallbackAccepted
+from eng5_runner.core.inputs import EssayFlag
 from eng5_runner.effects.ledger import LEDGER_NAME
 from eng5_runner.effects.schema import artefact_schema, violations, violations_by_reference
 from eng5_runner.errors import InputsInvalid
@@ -307,3 +310,33 @@ def test_whatever_came_back_can_be_stated(told, tmp_path):
         artefact = run.artefact()
     assert len(artefact["llm_comparisons"]) == sum(winner is not None for _, winner in told)
     assert len(artefact["bt_summary"]) == (6 if artefact["llm_comparisons"] else 0)
+
+
+def test_judgements_on_flagged_essays_are_marked_in_artefact_tables_and_report(tmp_path):
+    run = Run(tmp_path / "run")
+    flags = (
+        EssayFlag(essay_id="birk", kinds=("instructs_judge",), twin="cleo"),
+        EssayFlag(essay_id="dag", kinds=("hidden_text", "invisible_characters")),
+    )
+    run.inputs = run.inputs.model_copy(update={"flags": flags})
+    run.start()
+    artefact, files = run.artefact(), run.hydrate().files
+    birk, cleo, dag = artefact["inputs"]["students"]
+    assert (birk["flags"], birk["twin"], dag["flags"]) == (
+        ["instructs_judge"],
+        "cleo",
+        ["hidden_text", "invisible_characters"],
+    )
+    assert not cleo.keys() & {"flags", "twin"}
+    for one in artefact["llm_comparisons"]:
+        sides = {"A": one["essay_a_id"], "B": one["essay_b_id"]}
+        marked = [side for side, essay in sides.items() if essay in ("birk", "dag")]
+        assert one.get("flagged") == ("both" if len(marked) == 2 else marked[0] if marked else None)
+    assert artefact["judge_quality"]["flagged"]["pairs"] == 1
+    essays = {row["id"]: row["text_flags"] for row in csv.DictReader(io.StringIO(files["tables/essays.csv"].decode()))}
+    assert (essays["dag"], essays["cleo"]) == ("hidden_text invisible_characters", "")
+    marks = [row["flagged"] for row in csv.DictReader(io.StringIO(files["tables/comparisons.csv"].decode()))]
+    assert sorted(set(marks)) == ["", "A", "B", "both"]
+    page = files["report.html"].decode()
+    assert "birk.txt (words to the judge); dag.txt (hidden text, invisible characters). Judgements of them" in page
+    assert "than the same texts without the passage" in page

@@ -353,6 +353,25 @@ class JudgeFigures(MisfitFigures):
     """Its judgements."""
 
 
+class FlaggedAdvantage(Part):
+    """Whether essays with hidden passages or words to the judge fare better than the same texts without them."""
+
+    pairs: AtLeastOne
+    """Flagged essays that have a twin without a flag."""
+    advantage: float
+    """Mean of their positions minus their twins', in logits; 0 is expected."""
+    interval_90: Interval90
+    """In logits."""
+    judgements: Count
+    """Of the flagged essays."""
+    won: Count
+    """How many of them they won."""
+    twins_judgements: Count
+    """Of their twins."""
+    twins_won: Count
+    """How many of them the twins won."""
+
+
 class JudgeQuality(Part):
     """What the judgements say of the judge. `expected…` is what a judge of the fitted model would show."""
 
@@ -370,6 +389,8 @@ class JudgeQuality(Part):
     """Answers without looking."""
     length: LengthBias | NotMeasured
     """Favour for longer texts."""
+    flagged: FlaggedAdvantage | NotMeasured | None = None
+    """Favour for essays with flags; absent where no essay has any."""
     failures: CallFailures
     """Calls without an answer."""
     misfit: MisfitFigures

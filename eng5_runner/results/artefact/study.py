@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 from pydantic import Field, WithJsonSchema
 
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
+from eng5_runner.core.inputs import FlagKind
 from eng5_runner.core.spec import Mode
 from eng5_runner.results.artefact.part import (
     NULL_WHERE_ABSENT,
@@ -153,6 +154,11 @@ class EssayFile(Part):
     """Words of the extracted text."""
     storage_id: Annotated[str, Field(pattern="^[0-9a-f]{32}$")] | None = None
     """Id of the text in the Content Service; absent where it was not uploaded."""
+    flags: tuple[FlagKind, ...] | None = None
+    """What may sway a judge beside the essay: hidden passages, words to the judge, invisible characters; absent where
+    nothing was found."""
+    twin: EssayId | None = None
+    """An essay without flags that is the same but for one passage; absent where there is none."""
 
 
 class AnchorRecord(EssayFile):
@@ -184,6 +190,15 @@ class InputsRecord(Part):
     """Essays with a known grade; at least two in a run of the anchors alone."""
     students: tuple[StudentRecord, ...]
     """Essays to be graded; at least two, and none in a run of the anchors alone."""
+
+    @property
+    def flags(self) -> dict[str, tuple[FlagKind, ...]]:
+        """Essay id → its flags, of the essays that have some."""
+        essays = (
+            *((anchor.anchor_id, anchor.flags) for anchor in self.anchors),
+            *((student.essay_id, student.flags) for student in self.students),
+        )
+        return {essay_id: flags for essay_id, flags in essays if flags}
 
     @property
     def file_names(self) -> dict[str, str]:
@@ -281,6 +296,8 @@ class ComparisonCall(Row):
     """The model that the provider says it used, often a dated version; absent where it does not say."""
     system_fingerprint: str | None = None
     """The provider's name for the state of its system; absent where it does not say."""
+    flagged: Literal["A", "B", "both"] | None = None
+    """Which of the two essays has `flags`; absent where none has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
