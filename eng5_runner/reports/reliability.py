@@ -51,11 +51,12 @@ def grade_warnings(artefact: Artefact) -> Iterator[str]:
             f"({percent(anchor.probability)} probably misgraded): check it"
         )
     yield from _unlike_the_anchors(artefact)
-    support = model.anchor_support
-    if support is not None and support.highest_label != "HIGH" and artefact.grade_projections:
+    support, teachers = model.anchor_support, model.agreement_with_teachers
+    if support is not None and teachers and support.highest_label != "HIGH" and artefact.grade_projections:
         yield (
             f"{support.within_one} of {support.anchors} anchors came within one step when the others graded them "
-            f"(90% interval {span(support.interval_90)}): no grade is labelled above {support.highest_label}"
+            f"(90% interval {span(support.interval_90)}), and r with the teachers is "
+            f"{span(teachers.interval_90)}: no grade is labelled above {support.highest_label}"
         )
 
 

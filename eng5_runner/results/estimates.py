@@ -236,7 +236,7 @@ def _grade_model(projection: Projection | Refusal, study: JudgedStudy, *, reliab
             anchors=check.anchors,
             within_one=check.within_one,
             interval_90=ends(check.interval),
-            highest_label=check.highest_label,
+            highest_label=projection.highest_label,
         ),
         doubtful_anchors=tuple(
             DoubtfulAnchorGrade(

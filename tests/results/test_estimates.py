@@ -175,7 +175,7 @@ def test_what_the_anchors_say_of_the_judge_is_told(found, students):
     assert told["agreement_with_teachers"]["among"] == "anchors", "two students are no class"
     support = told["anchor_support"]
     assert (support["anchors"], support["within_one"]) == (check.anchors, check.within_one) == (6, check.within_one)
-    assert support["highest_label"] == check.highest_label
+    assert support["highest_label"] == students.highest_label
     assert "doubtful_anchors" not in told
 
 

@@ -1,105 +1,78 @@
-"""Where the grades are on the logit scale, learnt from anchors: a hierarchical Gaussian model with a linear trend.
+"""Where the grades are on the logit scale, learnt from anchors: a line with departures, and the students' own spread.
 
-Each grade g has a centre μ_g = α + β s_g + d_g: a line over the grades, s_g = −(G − 1)/2 … (G − 1)/2, and a departure
-d_g from it. The lowest and the highest outcome are open to one side, so they lie half a step farther out. An anchor of
-grade g is at μ_g + N(0, τ²) + its measurement error. At most one anchor is misgraded, any of them as likely as another:
-its error is then several steps wider. Given τ, the size ω of the departures and the misgraded anchor, the posterior of
-the centres is Gaussian with a closed form. All three are averaged over a fixed grid, so nothing is random.
+Quality is measured in steps between grades: x = 0 in the middle of the scale, grade g from g − ½ to g + ½, the lowest
+and the highest open to one side. The judge sees α + βx + d_g + N(0, τ²), and the comparisons measure that with a known
+error. Anchors give x by their grade. At most one anchor is misgraded, any of them as likely as another: its error is
+then several steps wider. Students are N(M, S²): their mean and spread on the logit scale are data too, because
+β²S² + τ² is what they vary. A judge that sees little of the quality has a large τ and a small β, so that the students'
+grades regress to the middle of the class, as they must.
 
-τ is what judge and teachers see differently. It is small where they agree (r = .96: .8 steps) and 3 steps at r = .6.
+Given β, τ, the size ω of the departures and the misgraded anchor, the posterior of α + d_g is Gaussian with a closed
+form. Everything else is averaged over a grid, so nothing is random. The prior of τ/β lies between log-flat and flat,
+that of β is scale-free: the claims then hold from r = .6 to .96 (docs/validation.md). A study
+that would have been refused (`calibrate`) is no evidence, so each point is weighted by the chance to pass.
+
+τ/β is small where judge and teachers agree (r = .96: .6 steps) and 3 steps at r = .6.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
-from scipy.special import ndtr, softmax, stdtrit
+from scipy.special import log_ndtr, logsumexp, ndtr, softmax, stdtrit
 
 from eng5_runner.measure.grading.isotonic import never_falling
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from eng5_runner.measure.grading.scale import Scale
     from eng5_runner.measure.model.bradley_terry import Fit
 
 _Vector: TypeAlias = "NDArray[np.float64]"
 
 _FEWEST_ANCHORS = 3
 _FEWEST_GRADES = 2
-_FEWEST_STUDENTS = 6
+FEWEST_STUDENTS = 6
 _SLOPE_CONFIDENCE = 0.9
 # In logits: the smallest expected step between grades, and the standard deviation of the line's middle.
 _LEAST_STEP = 0.15
 _OFFSET_SD = 10.0
-# In steps between grades: the grid of τ, its log-normal prior, and the grid of ω.
-_SPREADS = (0.15, 0.3, 0.45, 0.6, 0.75, 0.9, 1.1, 1.3, 1.6, 1.9, 2.3, 2.8, 3.5, 4.5, 6.0)
-_TYPICAL_SPREAD = 1.5
-_LOG_SPREAD_SD = 1.0
-_DEPARTURES = (0.1, 0.3, 0.6)
-_OPEN_END = 0.5
-_HALF_STEP = 0.5
+# The grid of τ/β in steps, and the power of its prior: log τ has the density ∝ (τ/β)^.2.
+_SPREADS = (0.25, 0.4, 0.55, 0.7, 0.9, 1.1, 1.35, 1.65, 2.0, 2.4, 2.9, 3.5, 4.5, 6.0, 8.0)
+_SPREAD_POWER = 0.2
+# ω/β in steps.
+_DEPARTURES = (0.25,)
+# The grid of β around the least-squares slope, in standard errors; at least so many relative to the slope.
+_SLOPE_NODES = (-3.0, -2.25, -1.5, -0.75, 0.0, 0.75, 1.5, 2.25, 3.0)
+_LEAST_SLOPE_ERROR = 0.06
+_LEAST_SLOPE_SHARE = 1.0 / 6.0
+# A class is somewhat narrower than the scale. The grid of S, in standard deviations of its log-normal prior.
+_CLASS_SHARE = 0.87
+_CLASS_LOG_SD = 0.27
+_CLASS_NODES = (-1.5, -0.75, 0.0, 0.75, 1.5)
+_LEAST_ANCHOR_SPREAD = 1.0  # of S among the anchors, in steps
+_LEAST_VARIANCE = 1e-12  # of a place, in logits²
+_LEAST_ERROR = 1e-9  # of a slope, in logits
+_CLASS_MEAN_SD = 0.8  # of M around the scale's mean, in steps
+# Qualities within one grade vary by this much, in steps²; the open ends lie a little farther out.
+_WITHIN_GRADE = 1.0 / 12.0
+_OPEN_END = 0.25
 # The prior probability that one of the anchors is misgraded, and the sd of its additional error in steps.
-_MISGRADED = 0.5
+_MISGRADED = 0.25
 _MISGRADED_BY = 4.0
-# Points of the grid that weigh less are left out; together they change a probability by less than a thousandth.
-_LEAST_WEIGHT = 1e-5
-# The share of a student's prior that follows the class; the rest is the scale's. With all of it, probabilities would
-# claim too much where anchors and judge agree little (docs/validation.md).
-_CLASS_SHARE = 0.3
-_LEAST_CLASS_VARIANCE = 1.0  # in steps²
-_LEAST_SHARE = 0.01  # of a grade in the class
+# Points that weigh less than this share of the heaviest are left out.
+_LEAST_WEIGHT = 1e-4
+_LEAST_CHANCE = -7.0  # the log chance to pass is not taken to be below this
+_STUDENTS_AT_ONCE = 200  # so that memory does not grow with students × points
 # An essay's judgements count as resolving at least this share of its prior variance. A smaller share would make the
 # position without shrinkage extremely large.
 _LEAST_RESOLVED = 0.3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scale:
-    """A grade scale.
-
-    Attributes:
-        prior: the expected share of each grade that an anchor can have, lowest first; they need not sum to 1.
-        has_below_lowest: whether students can also get a grade below these. Its expected share is half that of the
-            lowest of them.
-
-    Raises:
-        ValueError: there are fewer than two grades, or a share is not positive.
-    """
-
-    prior: tuple[float, ...]
-    has_below_lowest: bool
-
-    def __post_init__(self) -> None:
-        if len(self.prior) < _FEWEST_GRADES or not all(0.0 < share < math.inf for share in self.prior):
-            raise ValueError("a scale has at least two grades, each with a positive share")
-
-    @property
-    def outcome_prior(self) -> _Vector:
-        """The prior over all outcomes, lowest first, shape (G,); it sums to 1."""
-        below = (self.prior[0] / 2.0,) if self.has_below_lowest else ()
-        whole = sum(below) + sum(self.prior)
-        return np.array([*below, *self.prior]) / whole
-
-    @property
-    def steps(self) -> _Vector:
-        """The outcomes in steps of 1, with 0 in the middle of the grades that anchors can have, shape (G,)."""
-        below = int(self.has_below_lowest)
-        return np.arange(-below, len(self.prior), dtype=np.float64) - (len(self.prior) - 1) / 2.0
-
-    @property
-    def scores(self) -> _Vector:
-        """s_g of all outcomes, shape (G,): steps of 1, and 1.5 to the lowest and to the highest outcome."""
-        scores = self.steps.copy()
-        scores[0] -= _OPEN_END
-        scores[-1] += _OPEN_END
-        return scores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,13 +100,18 @@ class Positions:
 
     @classmethod
     def of(cls, fitted: Fit, known: Sequence[int]) -> Positions:
-        """Undo the shrinkage of a fit: θ_i f_i and Σ_ij √(f_i f_j) with f_i = 1/max(1 − Σ_ii/σ², .3)."""
+        """Undo the shrinkage of a fit: m_i f_i and Σ_ij √(f_i f_j) with f_i = 1/max(1 − Σ_ii/σ², .3).
+
+        m is the posterior mean and Σ_ii the variance there. The mode is a tenth too near to the middle, which would
+        make students look more alike and the judge better than they are.
+        """
         variance = np.square(fitted.standard_errors)
         stretch = 1.0 / np.maximum(1.0 - variance / fitted.prior_sd**2, _LEAST_RESOLVED)
-        root = np.sqrt(stretch[list(known)])
+        wider = np.square(fitted.errors_at_mean) / variance
+        root = np.sqrt((stretch * wider)[list(known)])
         return cls(
-            theta=fitted.theta * stretch,
-            variance=variance * stretch,
+            theta=fitted.posterior_mean * stretch,
+            variance=variance * stretch * wider,
             known=tuple(known),
             covariance=fitted.covariance_among(known) * np.outer(root, root),
         )
@@ -145,96 +123,84 @@ class Positions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _GridPoint:
-    """The posterior of the centres for one τ, one ω and one misgraded anchor.
+class Group:
+    """Essays of which grades are asked: where they are on the logit scale as a group.
 
     Attributes:
-        spread: τ in logits.
-        misgraded: the index of the misgraded anchor; −1 where all grades are right.
-        means: of the centres, shape (G,), in logits.
-        covariance: of the centres, shape (G, G).
+        mean: at each of the q points, in logits.
+        mean_variance: of `mean`, shape (q,), in logits².
+        spread: S at each point, in steps.
     """
 
-    spread: float
-    misgraded: int
-    means: _Vector
-    covariance: _Vector
-
-    def risen(self) -> _Vector:
-        """The means as a sequence that never falls, each weighted by its precision."""
-        return never_falling(self.means, weights=1.0 / np.diag(self.covariance))
-
-    def inversions(self) -> _Vector:
-        """The probability that a centre is above the next one, shape (G − 1,)."""
-        variance, beside = np.diag(self.covariance), np.diag(self.covariance, 1)
-        width = np.sqrt(variance[1:] + variance[:-1] - 2.0 * beside)
-        return np.asarray(ndtr(-np.diff(self.means) / width))
+    mean: _Vector
+    mean_variance: _Vector
+    spread: _Vector
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Calibration:
-    """The posterior of the centres of G outcomes, over the q points of the grid.
+    """The posterior over the q points of the grid, for G outcomes.
 
     Attributes:
         weight: the posterior of each point, shape (q,); sums to 1.
-        spread: τ in logits, shape (q,).
-        centres: in logits, shape (q, G); they never fall from a grade to the next.
+        step: β in logits, shape (q,).
+        scatter: τ/β in steps, shape (q,).
+        group: the students.
+        centres: α + βx + d_g of each outcome in logits, shape (q, G); they never fall from a grade to the next.
         variances: of the centres, shape (q, G).
+        bounds: between the outcomes, in logits, shape (q, G − 1); they never fall either.
+        bound_variances: shape (q, G − 1).
         inversions: the probability that a true centre is above the next one, shape (q, G − 1).
-        prior: of each outcome, shape (q, G).
         misgraded: the probability that each anchor is misgraded, shape (m,), in the order of the anchors.
-        scores: s_g, shape (G,).
-        bounds: between the outcomes, on the scale of `scores`, shape (G − 1,).
+        of_anchors: the anchors as a group, which were chosen by grade.
     """
 
     weight: _Vector
-    spread: _Vector
+    step: _Vector
+    scatter: _Vector
+    group: Group
     centres: _Vector
     variances: _Vector
-    inversions: _Vector
-    prior: _Vector
-    misgraded: _Vector
-    scores: _Vector
     bounds: _Vector
+    bound_variances: _Vector
+    inversions: _Vector
+    misgraded: _Vector
+    of_anchors: Group
 
-    def for_class(self, theta: _Vector, variance: _Vector) -> Calibration:
-        """The same with a prior that knows the class: grades that are rare in it are rarer for each student.
-
-        The students' latent grades are Normal. Their mean and variance follow from the positions, given each point's
-        line and τ.
-
-        Args:
-            theta: the students' positions on the likelihood scale, shape (students,), in logits.
-            variance: their squared standard errors, shape (students,).
-        """
-        if theta.size < _FEWEST_STUDENTS:
-            return self
-        spread = float(theta.var(ddof=1) - variance.mean())
-        shares = []
-        for tau, centres, doubt in zip(self.spread, self.centres, self.variances, strict=True):
-            step, middle = np.polyfit(self.scores, centres, 1, w=1.0 / np.sqrt(doubt))
-            step = max(float(step), _LEAST_STEP)
-            wide = math.sqrt(max((spread - tau**2) / step**2, _LEAST_CLASS_VARIANCE))
-            below = ndtr((self.bounds - (theta.mean() - middle) / step) / wide)
-            shares.append(np.maximum(np.diff(np.concatenate([[0.0], below, [1.0]])), _LEAST_SHARE))
-        in_class = np.array(shares) / np.sum(shares, axis=1, keepdims=True)
-        return replace(self, prior=_CLASS_SHARE * in_class + (1.0 - _CLASS_SHARE) * self.prior)
-
-    def probabilities(self, theta: _Vector, variance: _Vector) -> _Vector:
-        """The probability of each outcome for students, shape (students, G).
+    def probabilities(self, theta: _Vector, variance: _Vector, *, group: Group | None = None) -> _Vector:
+        """The probability of each outcome for essays, shape (essays, G).
 
         Args:
-            theta: the students' positions on the likelihood scale, shape (students,), in logits.
-            variance: their squared standard errors, shape (students,).
+            theta: the positions on the likelihood scale, shape (essays,), in logits.
+            variance: their squared standard errors, shape (essays,).
+            group: what the essays belong to; None for the students.
         """
-        total: _Vector = np.zeros((theta.size, self.scores.size))
-        points = zip(self.weight, self.spread, self.centres, self.variances, self.prior, strict=True)
-        for weight, spread, centre, doubt, prior in points:
-            width = variance[:, None] + spread**2 + doubt
-            log_density = -(np.log(width) + np.square(theta[:, None] - centre) / width) / 2.0
-            total += weight * softmax(np.log(prior) + log_density, axis=1)
-        shares: _Vector = total / total.sum(axis=1, keepdims=True)
-        return shares
+        parts = [
+            self._some(
+                theta[start : start + _STUDENTS_AT_ONCE], variance[start : start + _STUDENTS_AT_ONCE], group=group
+            )
+            for start in range(0, theta.size, _STUDENTS_AT_ONCE)
+        ]
+        return np.concatenate(parts) if parts else np.zeros((0, self.centres.shape[1]))
+
+    def _some(self, theta: _Vector, variance: _Vector, *, group: Group | None) -> _Vector:
+        among = self.group if group is None else group
+        real = np.square(self.step * among.spread)[:, None]
+        kept = real / (real + np.square(self.step * self.scatter)[:, None] + variance)
+        middle = among.mean[:, None] + kept * (theta - among.mean[:, None])
+        doubt = real * (1.0 - kept) + np.square(1.0 - kept) * among.mean_variance[:, None]
+        width = np.sqrt(doubt[:, :, None] + self.bound_variances[:, None, :])
+        below = np.maximum.accumulate(ndtr((self.bounds[:, None, :] - middle[:, :, None]) / width), axis=2)
+        mean = np.tensordot(self.weight, below, axes=1)
+        edges = np.zeros((theta.size, 1))
+        shares: _Vector = np.diff(np.concatenate([edges, mean, edges + 1.0], axis=1), axis=1)
+        return np.maximum(shares, 0.0)
+
+    def scatter_at_most(self, share: float) -> float:
+        """The quantile of τ/β, in steps."""
+        order = np.argsort(self.scatter, kind="stable")
+        reached = np.cumsum(self.weight[order]) - self.weight[order] / 2.0
+        return float(np.interp(share, reached, self.scatter[order]))
 
     def centre_ses(self) -> _Vector:
         """The standard deviation of each centre over the whole grid, shape (G,), in logits."""
@@ -242,12 +208,15 @@ class Calibration:
         return np.sqrt(self.weight @ (self.variances + np.square(self.centres - mean)))
 
 
-def calibrate(positions: Positions, *, anchors: Mapping[int, int], scale: Scale) -> Calibration | Refusal:
-    """Learn the centres from anchors.
+def calibrate(
+    positions: Positions, *, anchors: Mapping[int, int], students: Sequence[int], scale: Scale
+) -> Calibration | Refusal:
+    """Learn the grades' places from anchors, and the class's from the students.
 
     Args:
         positions: all items on the likelihood scale.
         anchors: index of the item → index of its grade in `scale.prior`.
+        students: the indices of the students.
         scale: the grades.
 
     Returns:
@@ -263,125 +232,240 @@ def calibrate(positions: Positions, *, anchors: Mapping[int, int], scale: Scale)
         )
     places, grades = list(anchors), np.array(list(anchors.values()), dtype=np.int64)
     theta = positions.theta[places]
-    slope, margin = _slope(grades, theta)
+    slope, margin, error = _slope(grades, theta)
     if slope <= margin:
         return Refusal(reason=f"the anchors do not order: {slope:.2f} ± {margin:.2f} logits from one grade to the next")
     known = _Anchors(
         theta=theta,
         covariance=positions.among(places),
         outcomes=grades + int(scale.has_below_lowest),
-        line=max(slope, _LEAST_STEP) * scale.scores,
-        step=max(slope, _LEAST_STEP),
+        steps=scale.steps,
+        passing=margin / error,
     )
-    given = [known.given(spread, departure) for spread, departure in itertools.product(_SPREADS, _DEPARTURES)]
-    weights = softmax(np.array([one.log_weights for one in given]))
-    weights[weights < _LEAST_WEIGHT] = 0.0
-    kept = np.argwhere(weights > 0.0).tolist()
-    grid = [given[place].point(guess) for place, guess in kept]
-    weight = np.array([weights[place, guess] for place, guess in kept]) / weights.sum()
-    accused = np.array([point.misgraded for point in grid])
-    return Calibration(
-        weight=weight,
-        spread=np.array([point.spread for point in grid]),
-        centres=np.array([point.risen() for point in grid]),
-        variances=np.array([np.diag(point.covariance) for point in grid]),
-        inversions=np.array([point.inversions() for point in grid]),
-        prior=np.tile(scale.outcome_prior, (len(grid), 1)),
-        misgraded=np.array([float(weight[accused == place].sum()) for place in range(len(places))]),
-        scores=scale.scores,
-        bounds=scale.steps[1:] - _HALF_STEP,
-    )
+    own = list(students) if len(students) >= FEWEST_STUDENTS else []
+    given = known.given(_Grid.around(max(slope, _LEAST_STEP), error=error))
+    return _averaged(given, known=known, scale=scale, theta=positions.theta[own], variance=positions.variance[own])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Grid:
+    """Points of β in logits, τ/β and ω/β in steps, each of shape (p,)."""
+
+    step: _Vector
+    scatter: _Vector
+    departure: _Vector
+
+    @classmethod
+    def around(cls, slope: float, *, error: float) -> _Grid:
+        """All combinations, with β around a slope that is known up to a standard error."""
+        steps = slope + np.array(_SLOPE_NODES) * max(error, _LEAST_SLOPE_ERROR * slope)
+        axes = np.meshgrid(_SPREADS, _DEPARTURES, steps[steps > slope * _LEAST_SLOPE_SHARE], indexing="ij")
+        scatter, departure, step = (axis.ravel() for axis in axes)
+        return cls(step=step, scatter=scatter, departure=departure)
+
+    @property
+    def log_prior(self) -> _Vector:
+        """The log prior of each point: scale-free in β, and rising with a small power of τ."""
+        logs = np.log(_SPREADS)
+        by_scatter = np.log(np.gradient(logs)) + _SPREAD_POWER * logs
+        return np.asarray(by_scatter[np.searchsorted(_SPREADS, self.scatter)] - np.log(self.step))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Given:
+    """What the anchors say at each point of the grid, over all guesses of the misgraded anchor.
+
+    Attributes:
+        grid: the points.
+        log_weight: the log posterior up to a constant, without the students, shape (p,).
+        misgraded: the probability that each anchor is misgraded, shape (p, m).
+        centres: means and variances, each of shape (p, G).
+        bounds: between the outcomes, halfway between the centres: means and variances, each of shape (p, G − 1).
+        rises: from a centre to the next: means and variances, each of shape (p, G − 1).
+    """
+
+    grid: _Grid
+    log_weight: _Vector
+    misgraded: _Vector
+    centres: tuple[_Vector, _Vector]
+    bounds: tuple[_Vector, _Vector]
+    rises: tuple[_Vector, _Vector]
+
+    @property
+    def middle(self) -> tuple[_Vector, _Vector]:
+        """α: the mean of the bounds' means, without the scale's own middle, and of their variances."""
+        return self.bounds[0].mean(axis=1), self.bounds[1].mean(axis=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Anchors:
-    """The anchors' positions, and the line on which the centres are expected.
+    """The anchors.
 
     Attributes:
         theta: the positions, shape (m,), in logits.
         covariance: of the positions, shape (m, m).
         outcomes: the index of each anchor's grade among the outcomes, shape (m,).
-        line: b₀ s, the prior mean of the centres, shape (G,).
-        step: b₀ in logits, the unit of τ and ω.
+        steps: x of all outcomes, shape (G,).
+        passing: the slope in standard errors below which `calibrate` refuses.
     """
 
     theta: _Vector
     covariance: _Vector
     outcomes: NDArray[np.int64]
-    line: _Vector
-    step: float
+    steps: _Vector
+    passing: float
 
-    def given(self, spread: float, departure: float) -> _Given:
-        """The posterior for one τ and ω in steps, with α ~ N(0, 10²), β ~ N(b₀, b₀²) and d_g ~ N(0, (ω b₀)²)."""
-        tau = spread * self.step
-        prior = _OFFSET_SD**2 + np.outer(self.line, self.line) + (departure * self.step) ** 2 * np.eye(self.line.size)
-        with_anchors = prior[:, self.outcomes]
-        total = with_anchors[self.outcomes] + self.covariance + tau**2 * np.eye(self.theta.size)
-        factor = cho_factor(total, lower=True)
-        inverse = cho_solve(factor, np.eye(self.theta.size))
-        surprise = self.theta - self.line[self.outcomes]
-        explained = inverse @ surprise
-        further = (_MISGRADED_BY * self.step) ** 2
-        growth = 1.0 + further * np.diag(inverse)
-        log_determinant = 2.0 * float(np.log(np.diag(factor[0])).sum())
-        log_prior = -((math.log(spread / _TYPICAL_SPREAD) / _LOG_SPREAD_SD) ** 2) / 2.0
-        right = log_prior - (float(surprise @ explained) + log_determinant) / 2.0
-        wrong = right + (further * np.square(explained) / growth - np.log(growth)) / 2.0
-        return _Given(
-            spread=tau,
-            log_weights=np.append(right + math.log(1.0 - _MISGRADED), wrong + math.log(_MISGRADED / self.theta.size)),
-            means=self.line + with_anchors @ explained,
-            covariance=prior - with_anchors @ inverse @ with_anchors.T,
-            pull=further / growth,
-            explained=explained,
-            paths=with_anchors @ inverse,
+    @property
+    def qualities(self) -> _Vector:
+        """The anchors' x, shape (m,)."""
+        outward = np.zeros_like(self.steps)
+        outward[0], outward[-1] = -_OPEN_END, _OPEN_END
+        return (self.steps + outward)[self.outcomes]
+
+    def given(self, grid: _Grid) -> _Given:
+        """The posterior at each point, with α ~ N(0, 10²) and d_g ~ N(0, ω²)."""
+        step, many = grid.step[:, None], self.theta.size
+        own = np.square(grid.departure * grid.step)[:, None, None]
+        varied = np.square(grid.step) * (np.square(grid.scatter) + _WITHIN_GRADE)
+        with_anchors = _OFFSET_SD**2 + own * (np.arange(self.steps.size)[:, None] == self.outcomes)
+        total = with_anchors[:, self.outcomes] + self.covariance + varied[:, None, None] * np.eye(many)
+        inverse = np.linalg.inv(total)
+        surprise = self.theta - step * self.qualities
+        explained = np.einsum("pij,pj->pi", inverse, surprise)
+        # A further error of the a-th anchor changes the inverse by a matrix of rank one (Sherman and Morrison).
+        further = np.square(_MISGRADED_BY * step)
+        growth = 1.0 + further * np.einsum("pii->pi", inverse)
+        right = -(np.sum(surprise * explained, axis=1) + np.linalg.slogdet(total)[1]) / 2.0
+        wrong = right[:, None] + (further * np.square(explained) / growth - np.log(growth)) / 2.0
+        guesses = np.column_stack([right + math.log(1.0 - _MISGRADED), wrong + math.log(_MISGRADED / many)])
+        paths, pull = with_anchors @ inverse, further / growth
+        posterior = _Linear(
+            paths=paths,
+            prior=with_anchors,
+            surprise=surprise,
+            blame=softmax(guesses, axis=1)[:, 1:],
+            pull=pull,
+            shift=pull * explained,
         )
+        line = step * self.steps
+        halves = step * (self.steps[1:] + self.steps[:-1]) / 2.0
+        departures = own[:, 0]
+        return _Given(
+            grid=grid,
+            log_weight=grid.log_prior + logsumexp(guesses, axis=1) - self._log_chance(grid),
+            misgraded=posterior.blame,
+            centres=posterior.of(lambda part: part, mean=line, variance=_OFFSET_SD**2 + departures),
+            bounds=posterior.of(_halfway, mean=halves, variance=_OFFSET_SD**2 + departures / 2.0),
+            rises=posterior.of(
+                lambda part: np.diff(part, axis=1), mean=np.diff(line, axis=1), variance=2.0 * departures
+            ),
+        )
+
+    def _log_chance(self, grid: _Grid) -> _Vector:
+        """The log probability that a study with such a β and τ is not refused: a noncentral t, nearly."""
+        from_mean, freedom = self.outcomes - self.outcomes.mean(), self.theta.size - 2
+        varied = np.square(grid.step) * (np.square(grid.scatter) + _WITHIN_GRADE + np.square(grid.departure) / 2.0)
+        error = np.sqrt((varied + np.diag(self.covariance).mean()) / float(from_mean @ from_mean))
+        wide = math.sqrt(1.0 + self.passing**2 / (2.0 * freedom))
+        return np.asarray(np.maximum(log_ndtr((grid.step / error - self.passing) / wide), _LEAST_CHANCE))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Given:
-    """The posterior of the centres for one τ and one ω, under each guess of the misgraded anchor.
-
-    A further error of the a-th anchor changes the inverse of the anchors' covariance by a matrix of rank one (Sherman
-    and Morrison), so that nothing is solved again.
+class _Linear:
+    """Linear functions of the grades' places given the anchors, over all guesses of the misgraded anchor.
 
     Attributes:
-        spread: τ in logits.
-        log_weights: the log posterior up to a constant, shape (m + 1,): no anchor is misgraded, then each of them.
-        means: of the centres where no anchor is misgraded, shape (G,), in logits.
-        covariance: of the centres where no anchor is misgraded, shape (G, G).
-        pull: s²/(1 + s² V⁻¹_aa) of each anchor, shape (m,), where s is the misgraded anchor's further error.
-        explained: V⁻¹ times the anchors' distances from the line, shape (m,).
-        paths: Z_G V⁻¹, shape (G, m), how the centres follow each anchor.
+        paths: Z_G V⁻¹, shape (p, G, m), how the places follow each anchor.
+        prior: Z_G, the prior covariance of places and anchors, shape (p, G, m).
+        surprise: the anchors' distances from the line, shape (p, m).
+        blame: the probability that each anchor is misgraded, shape (p, m).
+        pull: s²/(1 + s² V⁻¹_aa) of each anchor, shape (p, m), where s is the misgraded anchor's further error.
+        shift: what an anchor's places lose along its path if it is misgraded, shape (p, m).
     """
 
-    spread: float
-    log_weights: _Vector
-    means: _Vector
-    covariance: _Vector
-    pull: _Vector
-    explained: _Vector
     paths: _Vector
+    prior: _Vector
+    surprise: _Vector
+    blame: _Vector
+    pull: _Vector
+    shift: _Vector
 
-    def point(self, guess: int) -> _GridPoint:
-        """One point of the grid; 0 has no misgraded anchor, and a + 1 has the a-th."""
-        if guess == 0:
-            return _GridPoint(spread=self.spread, misgraded=-1, means=self.means, covariance=self.covariance)
-        anchor = guess - 1
-        path, pull = self.paths[:, anchor], float(self.pull[anchor])
-        return _GridPoint(
-            spread=self.spread,
-            misgraded=anchor,
-            means=self.means - path * (pull * float(self.explained[anchor])),
-            covariance=self.covariance + pull * np.outer(path, path),
-        )
+    def of(self, part: Callable[[_Vector], _Vector], *, mean: _Vector, variance: _Vector) -> tuple[_Vector, _Vector]:
+        """The posterior mean and variance.
+
+        Args:
+            part: what to take along the axis of the grades.
+            mean: without the anchors, shape (p, k).
+            variance: without the anchors, shape (p, 1).
+        """
+        paths, prior = part(self.paths), part(self.prior)
+        lost = np.einsum("pgm,pm->pg", paths, self.blame * self.shift)
+        doubt = np.einsum("pgm,pm->pg", np.square(paths), self.blame * (self.pull + np.square(self.shift)))
+        known = np.einsum("pgm,pgm->pg", paths, prior)
+        left = np.maximum(variance - known + doubt - np.square(lost), 0.0)
+        return mean + np.einsum("pgm,pm->pg", paths, self.surprise) - lost, left
 
 
-def _slope(grades: NDArray[np.int64], theta: _Vector) -> tuple[float, float]:
-    """The least-squares slope in logits per grade, and the half-width of its 90% interval."""
+def _halfway(part: _Vector) -> _Vector:
+    return (part[:, 1:] + part[:, :-1]) / 2.0
+
+
+def _averaged(given: _Given, *, known: _Anchors, scale: Scale, theta: _Vector, variance: _Vector) -> Calibration:
+    """Weigh the points with the students' mean and spread, for each S of its prior."""
+    grid, (middle, offset) = given.grid, given.middle
+    centre, typical = scale.moments
+    spreads = _CLASS_SHARE * typical * np.exp(_CLASS_LOG_SD * np.array(_CLASS_NODES))
+    log_weight = given.log_weight[:, None] - np.square(_CLASS_NODES) / 2.0
+    origin = middle - grid.step * float(_halfway(known.steps[None])[0].mean())
+    mean, doubt = origin + grid.step * centre, np.square(_CLASS_MEAN_SD * grid.step)
+    shift, gain = np.zeros_like(mean), np.zeros_like(mean)
+    if theta.size:
+        seen, sampled = float(theta.var(ddof=1)), float(theta.var(ddof=1)) / theta.size
+        real = np.square(grid.step)[:, None] * (np.square(grid.scatter)[:, None] + np.square(spreads))
+        expected, off, wide = real + float(variance.mean()), float(theta.mean()) - mean, doubt + sampled + offset
+        log_weight = log_weight - (theta.size - 1) / 2.0 * (np.log(expected) + seen / expected)
+        log_weight -= ((np.square(off) / wide + np.log(wide)) / 2.0)[:, None]
+        # The students' mean says where the scale is, as far as classes are alike.
+        gain = offset / wide
+        shift = gain * off
+        mean, doubt = np.full_like(mean, theta.mean()), np.full_like(mean, sampled)
+    weights = softmax(log_weight)
+    point, node = np.nonzero(weights > _LEAST_WEIGHT * weights.max())
+    weight = weights[point, node] / weights[point, node].sum()
+    surer = (gain * offset)[:, None]
+    qualities = known.qualities
+    return Calibration(
+        weight=weight,
+        step=grid.step[point],
+        scatter=grid.scatter[point],
+        group=Group(mean=mean[point], mean_variance=doubt[point], spread=spreads[node]),
+        centres=(_risen(given.centres) + shift[:, None])[point],
+        variances=np.maximum(given.centres[1] - surer, 0.0)[point],
+        bounds=(_risen(given.bounds) + shift[:, None])[point],
+        bound_variances=np.maximum(given.bounds[1] - surer, 0.0)[point],
+        inversions=ndtr(-given.rises[0] / np.sqrt(given.rises[1]))[point],
+        misgraded=weight @ given.misgraded[point],
+        of_anchors=Group(
+            mean=(origin + shift + grid.step * float(qualities.mean()))[point],
+            mean_variance=np.maximum(offset * (1.0 - gain), 0.0)[point],
+            spread=np.full(point.size, max(float(qualities.std()), _LEAST_ANCHOR_SPREAD)),
+        ),
+    )
+
+
+def _risen(places: tuple[_Vector, _Vector]) -> _Vector:
+    """The means as sequences that never fall, each weighted by its precision."""
+    means, variances = places[0].copy(), places[1]
+    for point in np.flatnonzero(np.any(np.diff(means, axis=1) < 0.0, axis=1)).tolist():
+        means[point] = never_falling(means[point], weights=1.0 / np.maximum(variances[point], _LEAST_VARIANCE))
+    return means
+
+
+def _slope(grades: NDArray[np.int64], theta: _Vector) -> tuple[float, float, float]:
+    """The least-squares slope in logits per grade, the half-width of its 90% interval, and its standard error."""
     from_mean, freedom = grades - grades.mean(), len(grades) - 2
     spread = float(from_mean @ from_mean)
     slope = float(from_mean @ theta) / spread
     residual = theta - theta.mean() - slope * from_mean
-    standard_error = math.sqrt(float(residual @ residual) / freedom / spread)
-    return slope, float(stdtrit(freedom, (1.0 + _SLOPE_CONFIDENCE) / 2.0)) * standard_error
+    standard_error = max(math.sqrt(float(residual @ residual) / freedom / spread), _LEAST_ERROR)
+    return slope, float(stdtrit(freedom, (1.0 + _SLOPE_CONFIDENCE) / 2.0)) * standard_error, standard_error

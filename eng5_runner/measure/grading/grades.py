@@ -8,24 +8,33 @@ often that is right, and what is claimed, stands in docs/validation.md.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
-from scipy.special import ndtri
 
-from eng5_runner.measure.grading.anchor_model import Calibration, Positions, Refusal, Scale, calibrate
+from eng5_runner.measure.grading.anchor_model import (
+    FEWEST_STUDENTS,
+    Calibration,
+    Positions,
+    Refusal,
+    calibrate,
+)
+from eng5_runner.measure.grading.scale import Scale
 from eng5_runner.measure.quality.inversions import wilson
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from eng5_runner.measure.model.bradley_terry import Fit
 
 __all__ = ["Label", "LeftOut", "Projection", "Refusal", "Scale", "StudentGrade", "leave_one_anchor_out", "project"]
 
 Label: TypeAlias = Literal["HIGH", "MID", "LOW"]
+_Vector: TypeAlias = "NDArray[np.float64]"
 
 _FEWEST_JUDGEMENTS = 8
 _HIGH_WITHIN_ONE = 0.9
@@ -35,9 +44,11 @@ _LABELS: tuple[Label, ...] = ("LOW", "MID", "HIGH")
 # The lower end of the anchors' interval that a label needs: 10 of 12 anchors for MID, all 12 for HIGH.
 _HIGH_SUPPORT, _MID_SUPPORT = 0.75, 0.55
 _DOUBTFUL = 0.5
-_FEWEST_STUDENTS = 6
-_VARIANCE_NODES = 5
-_LEAST_VARIANCE = 1e-6  # in logits²
+_ROUNDING = 1.0 / 12.0  # in steps²
+# A label above LOW needs that judge and teachers probably (.95) differ by no more than this, in steps: with 12 anchors
+# such a label is then hardly ever given by luck where r is .8 or less (docs/validation.md).
+_MOST_SCATTER = 1.4
+_SURELY = 0.95
 _HALF = 0.5 - 1e-12  # a cumulative probability of one half, less a rounding error
 
 
@@ -53,7 +64,7 @@ class StudentGrade:
         within_one: the probability of the median and its neighbours together; `label` follows from it.
         label: HIGH if `within_one` ≥ .90 and the median has ≥ .50; MID if `within_one` ≥ .75; otherwise LOW. Always LOW
             if the student is extrapolated, not connected, or has fewer than 8 judgements, and never higher than the
-            anchors support (`AnchorCheck.highest_label`).
+            anchors support (`Projection.highest_label`).
         extrapolated: whether the student is outside the range of the anchors.
         connected: whether comparisons connect the student with an anchor.
     """
@@ -80,6 +91,8 @@ class Projection:
         inversions: for each outcome except the highest, the probability that its true centre is above the next one's.
         agreement: how far the judge agrees with the teachers' grades.
         check: the anchors, each projected from the others.
+        highest_label: the highest label that the anchors support: that of `check`, and none above LOW unless judge and
+            teachers scatter by at most 1.4 steps with a probability of .95.
         doubtful: the anchors whose grade the others contradict, with the outcome that the others give.
     """
 
@@ -90,6 +103,7 @@ class Projection:
     inversions: tuple[float, ...]
     agreement: JudgeAgreement
     check: AnchorCheck
+    highest_label: Label
     doubtful: tuple[DoubtfulAnchor, ...]
 
 
@@ -119,7 +133,7 @@ class DoubtfulAnchor:
         item: the anchor.
         expert: its own grade, as an outcome.
         by_others: the outcome that the other anchors give it.
-        probability: that it is misgraded, if every second study has such an anchor.
+        probability: that it is misgraded, if every fourth study has such an anchor.
     """
 
     item: str
@@ -183,23 +197,25 @@ def project(fitted: Fit, *, anchors: Mapping[str, int], scale: Scale) -> Project
     """
     places = _places(fitted, anchors, scale=scale)
     positions = Positions.of(fitted, list(places))
-    calibration = calibrate(positions, anchors=places, scale=scale)
+    students = [index for index in range(len(fitted.items)) if index not in places]
+    calibration = calibrate(positions, anchors=places, students=students, scale=scale)
     if isinstance(calibration, Refusal):
         return calibration
-    students = [index for index in range(len(fitted.items)) if index not in places]
-    centres, mean = calibration.centres, calibration.weight
-    for_class = calibration.for_class(positions.theta[students], positions.variance[students])
+    mean = calibration.weight
     left_out = leave_one_anchor_out(fitted, anchors=anchors, scale=scale)
-    check = anchor_check(left_out)
-    graded = _graded(_Study(fitted, positions, places), for_class, students=students)
+    agreement, check = _agreement(calibration, students=len(students)), anchor_check(left_out)
+    highest = check.highest_label if calibration.scatter_at_most(_SURELY) <= _MOST_SCATTER else "LOW"
+    study = _Study(fitted, positions, places)
+    graded = _graded(study, calibration.probabilities, essays=students)
     return Projection(
-        students=tuple(replace(one, label=_lower(one.label, check.highest_label)) for one in graded),
-        centres=tuple((mean @ centres).tolist()),
+        students=tuple(replace(one, label=min(one.label, highest, key=_LABELS.index)) for one in graded),
+        centres=tuple((mean @ calibration.centres).tolist()),
         centre_ses=tuple(calibration.centre_ses().tolist()),
-        spread=float(mean @ calibration.spread),
+        spread=float(mean @ (calibration.step * calibration.scatter)),
         inversions=tuple((mean @ calibration.inversions).tolist()),
-        agreement=_agreement(calibration, positions, students=students),
+        agreement=agreement,
         check=check,
+        highest_label=highest,
         doubtful=tuple(
             DoubtfulAnchor(
                 item=one.item, expert=one.expert, by_others=one.projected.median, probability=float(probability)
@@ -218,23 +234,15 @@ def anchor_check(left_out: Sequence[LeftOut]) -> AnchorCheck:
     return AnchorCheck(anchors=len(left_out), within_one=near, interval=wilson(near, len(left_out)))
 
 
-def _agreement(calibration: Calibration, positions: Positions, *, students: Sequence[int]) -> JudgeAgreement:
-    """r² = 1 − τ²/var over the grid, and over the uncertainty of the variance of true positions."""
-    enough = len(students) >= _FEWEST_STUDENTS
-    of = list(students) if enough else list(positions.known)
-    real = float(positions.theta[of].var(ddof=1) - positions.variance[of].mean())
-    nodes = ndtri((np.arange(_VARIANCE_NODES) + 0.5) / _VARIANCE_NODES)
-    variances = max(real, _LEAST_VARIANCE) * np.exp(nodes * math.sqrt(2.0 / (len(of) - 1)))
-    values = np.sqrt(np.maximum(1.0 - np.square(calibration.spread)[:, None] / variances, 0.0)).ravel()
-    weight = np.repeat(calibration.weight / _VARIANCE_NODES, _VARIANCE_NODES)
+def _agreement(calibration: Calibration, *, students: int) -> JudgeAgreement:
+    """Take r = S²/√((S² + τ²/β²)(S² + 1/12)) over the posterior; the twelfth is the rounding of quality to grades."""
+    enough = students >= FEWEST_STUDENTS
+    real = np.square((calibration.group if enough else calibration.of_anchors).spread)
+    values = real / np.sqrt((real + np.square(calibration.scatter)) * (real + _ROUNDING))
     order = np.argsort(values, kind="stable")
-    reached = np.cumsum(weight[order]) - weight[order] / 2.0
-    low, middle, high = np.interp([0.05, 0.5, 0.95], reached, values[order]).tolist()
+    weight = calibration.weight[order]
+    low, middle, high = np.interp([0.05, 0.5, 0.95], np.cumsum(weight) - weight / 2.0, values[order]).tolist()
     return JudgeAgreement(correlation=middle, interval=(low, high), among="students" if enough else "anchors")
-
-
-def _lower(one: Label, other: Label) -> Label:
-    return min(one, other, key=_LABELS.index)
 
 
 def leave_one_anchor_out(fitted: Fit, *, anchors: Mapping[str, int], scale: Scale) -> tuple[LeftOut, ...]:
@@ -245,15 +253,17 @@ def leave_one_anchor_out(fitted: Fit, *, anchors: Mapping[str, int], scale: Scal
     """
     places = _places(fitted, anchors, scale=scale)
     positions = Positions.of(fitted, list(places))
+    students = [index for index in range(len(fitted.items)) if index not in places]
     table = []
     for left_out, grade in places.items():
         others = {index: places[index] for index in places if index != left_out}
-        calibration = calibrate(positions, anchors=others, scale=scale)
+        calibration = calibrate(positions, anchors=others, students=students, scale=scale)
         projected: StudentGrade | Refusal
         if isinstance(calibration, Refusal):
             projected = calibration
         else:
-            (projected,) = _graded(_Study(fitted, positions, others), calibration, students=[left_out])
+            among_anchors = partial(calibration.probabilities, group=calibration.of_anchors)
+            (projected,) = _graded(_Study(fitted, positions, others), among_anchors, essays=[left_out])
         expert = grade + int(scale.has_below_lowest)
         table.append(LeftOut(item=fitted.items[left_out], expert=expert, projected=projected))
     return tuple(table)
@@ -280,12 +290,14 @@ def _places(fitted: Fit, anchors: Mapping[str, int], *, scale: Scale) -> dict[in
     return {place: anchors[item] for place, item in enumerate(fitted.items) if item in anchors}
 
 
-def _graded(study: _Study, calibration: Calibration, *, students: Sequence[int]) -> tuple[StudentGrade, ...]:
+def _graded(
+    study: _Study, probabilities_of: Callable[[_Vector, _Vector], _Vector], *, essays: Sequence[int]
+) -> tuple[StudentGrade, ...]:
     theta, known = study.positions.theta, list(study.anchors)
     variance = study.positions.variance
     outside = (theta < theta[known].min()) | (theta > theta[known].max())
     linked = np.isin(study.fitted.component, study.fitted.component[known])
-    probabilities = calibration.probabilities(theta[list(students)], variance[list(students)])
+    probabilities = probabilities_of(theta[list(essays)], variance[list(essays)])
     return tuple(
         _student(
             item=study.fitted.items[index],
@@ -294,7 +306,7 @@ def _graded(study: _Study, calibration: Calibration, *, students: Sequence[int])
             extrapolated=bool(outside[index]),
             connected=bool(linked[index]),
         )
-        for index, row in zip(students, probabilities, strict=True)
+        for index, row in zip(essays, probabilities, strict=True)
     )
 
 

@@ -142,12 +142,12 @@ class Fit:
         Args:
             level: the nominal coverage, above 0 and below 1.
         """
-        margin = float(ndtri((1.0 + level) / 2.0)) * self._errors_at_mean
+        margin = float(ndtri((1.0 + level) / 2.0)) * self.errors_at_mean
         return self.posterior_mean - margin, self.posterior_mean + margin
 
     @cached_property
-    def _errors_at_mean(self) -> _Vector:
-        """The standard errors from the information at the posterior mean, which is less than at the mode."""
+    def errors_at_mean(self) -> _Vector:
+        """The standard errors from the information at the posterior mean, less than at the mode, shape (n,)."""
         posterior = posterior_of(self.comparisons, position_effect=self.position_effect_se is not None)
         return _errors(posterior.curvature(np.append(self.posterior_mean, self.position_effect), self.prior_sd**-2))
 

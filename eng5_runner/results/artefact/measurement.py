@@ -167,8 +167,8 @@ class AnchorSupport(Part):
     interval_90: tuple[Share, Share]
     """Of the share."""
     highest_label: Literal["HIGH", "MID", "LOW"]
-    """The highest `confidence` that any student can have by this: HIGH where the lower end of the interval is at least
-    .75, MID where it is at least .55."""
+    """The highest `confidence` that any student can have: HIGH where the lower end of the interval is at least .75, MID
+    where it is at least .55; LOW also where judge and teachers may differ by more than 1.4 steps."""
 
 
 class DoubtfulAnchorGrade(Part):
@@ -181,7 +181,7 @@ class DoubtfulAnchorGrade(Part):
     by_the_others: Text
     """By the other anchors."""
     probability: Share
-    """That it is misgraded, if every second study has such an anchor."""
+    """That it is misgraded, if every fourth study has such an anchor."""
 
 
 class GradesAvailable(Part):
