@@ -72,12 +72,13 @@ class Process:
     def __init__(
         self, arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str], streams: tuple[int, int, int]
     ) -> None:
+        """Start it; with `LD_PRELOAD` in its environment, from a process that was loaded with that library."""
         self.args = ("eng5-runner", *arguments)
         self.returncode: int | None = None
         order = json.dumps({"arguments": list(arguments), "cwd": str(cwd), "env": dict(env)}).encode()
         assert len(order) < _LARGEST_ORDER
         self._line = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._line.connect(_loaded())
+        self._line.connect(_loaded(env.get("LD_PRELOAD", "")))
         socket.send_fds(self._line, [order], streams)
         self.pid = int(self._line.recv(64))
 
@@ -121,11 +122,11 @@ class Process:
 
 def console_script() -> Path:
     """A stand-in for the one that is installed, for whoever starts it by its name."""
-    return Path(_loaded()).with_name(_CONSOLE_SCRIPT)
+    return Path(_loaded("")).with_name(_CONSOLE_SCRIPT)
 
 
 @cache
-def _loaded() -> str:
+def _loaded(library: str) -> str:
     """Where the process listens that has everything loaded; it ends with this one."""
     folder = Path(tempfile.mkdtemp(prefix="prefork-"))
     path = str(folder / "line")
@@ -140,6 +141,7 @@ def _loaded() -> str:
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.support.prefork", str(folder / "python"), *map(str, inherited)],
             cwd=_ROOT,
+            env=os.environ | ({"LD_PRELOAD": library} if library else {}),
             pass_fds=inherited,
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # without the terminal of whoever runs the tests, where the tool would ask

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+from eng5_runner.errors import RunnerError
+
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 
@@ -26,32 +28,41 @@ class GroupCommit(Generic[ItemT, ResultT]):
         self._waiting: list[tuple[ItemT, asyncio.Future[ResultT]]] = []
         self._group: list[tuple[ItemT, asyncio.Future[ResultT]]] = []
         self._arrived = asyncio.Event()
-        self._closed = False
+        self._ended: Exception | None = None
 
     async def add(self, item: ItemT) -> ResultT:
         """Write an item together with others; returns when it is committed.
 
         Raises:
             Closed: the writing has ended, or ends before this item's turn.
+            RunnerError: the writing has failed, for example on a full disk.
         """
-        if self._closed:
-            raise Closed
+        if self._ended is not None:
+            raise self._ended
         future: asyncio.Future[ResultT] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
         self._arrived.set()
         return await future
 
     async def run(self) -> None:
-        """Write groups until cancelled. An error of the write ends this task, as nothing may continue without it."""
+        """Write groups until cancelled. An error of the write ends this task, as nothing may continue without it.
+
+        Raises:
+            RunnerError: a foreseen error of the write; those who wait for an item get it, too.
+        """
+        reason: Exception = Closed()
         try:
             while True:
                 await self._arrived.wait()
                 await self._write_group()
+        except RunnerError as error:
+            reason = error
+            raise
         finally:
-            self._closed = True
+            self._ended = reason
             for _, future in (*self._group, *self._waiting):
                 if not future.done():
-                    future.set_exception(Closed())
+                    future.set_exception(reason)
 
     async def _write_group(self) -> None:
         self._group, self._waiting = self._waiting[:_LARGEST_GROUP], self._waiting[_LARGEST_GROUP:]
