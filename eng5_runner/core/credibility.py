@@ -87,7 +87,7 @@ class Credibility:
         if found not in LEFT_OUT and result.winner is not None:
             self._judged[batch] += 1
             self._won[batch].add(about)
-        return found or ("late" if _is_late(result, request) else None)
+        return found or ("late" if self._is_late(result, request) else None)
 
     def _first(
         self, result: LLMComparisonResult, *, pair: frozenset[str | None], about: str, batch: UUID, stamped_at: datetime
@@ -111,9 +111,10 @@ class Credibility:
         By the clock that stamped the message. It may differ from ours; how long the request has been out does not.
         """
         out = max(self._at - request.begun_at, timedelta(0))
-        return stamped_at - result.requested_at > out + _EARLY or (
-            max(result.requested_at, result.completed_at) - stamped_at > _AHEAD
-        )
+        taken = stamped_at - result.requested_at
+        if stamped_at - self._at > _EARLY:  # perhaps by a clock that was ahead only then, and is set back now
+            taken = min(taken, abs(self._at - result.requested_at))
+        return taken > out + _EARLY or (max(result.requested_at, result.completed_at) - stamped_at > _AHEAD)
 
     def _is_surplus(self, request: SentRequest, *, about: str, batch: UUID, is_numbered: bool) -> bool:
         if request.is_repeated:
@@ -122,6 +123,12 @@ class Credibility:
         if most is not None and request.judged + self._judged[batch] >= most:
             return True
         return is_numbered and (about in request.won or about in self._won[batch])
+
+    def _is_late(self, result: LLMComparisonResult, request: SentRequest) -> bool:
+        """Whether the call was made after the completion. One in our future came by a clock that was ahead then."""
+        if request.completed_at is None or result.requested_at - self._at > _EARLY:
+            return False
+        return result.requested_at - request.completed_at > _SKEW
 
     def _is_by_the_judge(self, result: LLMComparisonResult) -> bool:
         """Whether the request names this one, or none. Services in mock mode answer for every provider and say so."""
@@ -132,10 +139,6 @@ class Credibility:
         return (provider is None or provider.value == result.provider.lower()) and (
             model is None or without_version(model) == without_version(result.model)
         )
-
-
-def _is_late(result: LLMComparisonResult, request: SentRequest) -> bool:
-    return request.completed_at is not None and result.requested_at - request.completed_at > _SKEW
 
 
 def without_version(model: str) -> str:

@@ -132,6 +132,13 @@ def test_a_call_cannot_be_older_than_the_request_nor_end_after_its_message(asked
     assert objection(Credibility(waiting(), at=AT + waited), message) == found
 
 
+def test_a_clock_that_leaps_ahead_and_back_while_a_model_answers_makes_nothing_impossible() -> None:
+    asked_before, asked_meanwhile = came(completed_at=AT + DAY), came(requested_at=AT + DAY, completed_at=AT + DAY)
+    for message in (asked_before, asked_meanwhile):
+        credibility = Credibility(waiting(completed(AT)), at=AT + timedelta(seconds=9))
+        assert objection(credibility, message, stamped_at=AT + DAY) is None
+
+
 @pytest.mark.parametrize("shift", [-5 * DAY, 400 * DAY])
 def test_a_service_on_a_wrong_clock_is_believed(shift: timedelta) -> None:
     message = came(requested_at=AT + shift, completed_at=AT + shift)

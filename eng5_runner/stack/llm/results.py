@@ -163,7 +163,8 @@ def failure(entry: Entry, failed: JudgeFailed, *, metadata: Metadata, model: Mod
         error_detail=detail,
         provider=(overrides.provider_override or Provider.MOCK).value,
         model=overrides.model_override or "unknown",
-        response_time_ms=round(1000 * (now - entry.requested_at).total_seconds()),
+        # The clock may have been set back since the request.
+        response_time_ms=max(0, round(1000 * (now - entry.requested_at).total_seconds())),
         token_usage=_usage(failed.spent),
         cost_estimate=_cost(entry, model, cost=failed.spent.cost),
         requested_at=entry.requested_at,
