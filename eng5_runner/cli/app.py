@@ -187,14 +187,18 @@ def report(
 
 @app.command()
 def compare(
-    a: Annotated[Path, typer.Argument(help="Directory of a run.", metavar="A", show_default=False)],
-    b: Annotated[Path, typer.Argument(help="Directory of another run.", metavar="B", show_default=False)],
+    runs: Annotated[
+        list[Path], typer.Argument(help="Directories of two runs or more.", metavar="A B...", show_default=False)
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write a page with pictures to this file, too.", metavar="FILE")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Compare two runs of the same essays."""
+    """Compare two or more runs of the same essays."""
     from eng5_runner.cli.commands.compare import compare_runs
 
-    raise typer.Exit(compare_runs(a, b, json_lines=json))
+    raise typer.Exit(compare_runs(runs, out=out, json_lines=json))
 
 
 @app.command("runs")

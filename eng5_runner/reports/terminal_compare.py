@@ -11,6 +11,7 @@ from rich.table import Table
 from eng5_runner.reports.figures import ABSENT, number, span, usd
 from eng5_runner.reports.terminal_table import plain_table
 from eng5_runner.results.compare import Agreement, RunInComparison, RunsCompared
+from eng5_runner.results.paired_verdicts import PairedVerdicts
 
 _SHOWN = 5
 _Line = tuple[str, str, str]
@@ -27,19 +28,33 @@ def show_comparison(console: Console, compared: RunsCompared) -> None:
     for text in _swapped(compared):
         console.print(text, style="yellow")
     table = plain_table("A against B", "found", "90% interval")
-    for line in (*_positions(compared), *_grades(compared), *_verdicts(compared), *_anchors(compared)):
+    for line in agreement_lines(compared):
         table.add_row(*line)
     console.print(table)
     for text in (*_same_prompts(compared), *_moves(compared), *_flips(compared)):
         console.print(text)
+    if compared.verdicts.of_anchors is not None:
+        console.print(f"{in_words(compared.verdicts.of_anchors)}", style="bold")
     if compared.anchors is not None:
         console.print(f"order of the anchors against the experts' grades: {compared.anchors.verdict}", style="bold")
 
 
+def agreement_lines(compared: RunsCompared) -> Iterator[_Line]:
+    """Each measure of agreement with its interval."""
+    yield from (*_positions(compared), *_grades(compared), *_verdicts(compared), *_anchors(compared))
+
+
 def _runs(compared: RunsCompared) -> Table:
     table = plain_table("", "A", "B")
+    for name, cells in run_lines(compared):
+        table.add_row(name, *map(escape, cells))
+    return table
+
+
+def run_lines(compared: RunsCompared) -> Iterator[tuple[str, list[str]]]:
+    """What identifies each run and what it took, the first run's and the second's."""
     runs, costs = compared.runs, compared.costs
-    for name, cells in (
+    yield from (
         ("run", [run.batch_label for run in runs]),
         ("judge", [_judges(run) for run in runs]),
         ("outcome", [run.outcome for run in runs]),
@@ -48,10 +63,9 @@ def _runs(compared: RunsCompared) -> Table:
         ("agreement with the teachers' grades", [_with_teachers(run) for run in runs]),
         ("USD", [usd(cost.usd) for cost in costs]),
         ("USD a comparison", [number(cost.usd_per_comparison, 6) for cost in costs]),
+        ("USD a unit of τ-b", [number(cost.usd_per_agreement, 6) for cost in costs]),
         ("tokens read, written", [f"{cost.prompt_tokens}, {cost.completion_tokens}" for cost in costs]),
-    ):
-        table.add_row(name, *map(escape, cells))
-    return table
+    )
 
 
 def _with_teachers(run: RunInComparison) -> str:
@@ -111,6 +125,13 @@ def _same_prompts(compared: RunsCompared) -> Iterator[str]:
     same = compared.verdicts.same_prompts
     if same:
         yield f"{same} comparisons of B asked the same prompt as one of A: by the same judge they are no new evidence"
+
+
+def in_words(paired: PairedVerdicts) -> str:
+    """What the pairs of anchors that both runs judged tell of them."""
+    p = "" if paired.p_value is None else f", McNemar's exact p = {paired.p_value:.3f}"
+    counts = f"right in both {paired.both_right}, in A alone {paired.only_a_right}, in B alone {paired.only_b_right}"
+    return f"pairs of anchors judged in both runs: {paired.pairs}, {counts}{p}: {paired.verdict}"
 
 
 def _moves(compared: RunsCompared) -> Iterator[str]:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from eng5_runner.contracts.flaws import NO_HASH
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
-from eng5_runner.core.rounding import ends_if_any, rounded, usd
+from eng5_runner.core.rounding import ends_if_any, rounded
 from eng5_runner.measure.quality.alignment import adjacent_agreement, bias, exact_agreement
 from eng5_runner.measure.quality.inversions import wilson
 from eng5_runner.measure.quality.resampling import (
@@ -38,6 +38,8 @@ from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.measurement import BTEntry, GradesAvailable, TeacherAgreement
 from eng5_runner.results.artefact.part import Count, Interval90, Nullable, Part
 from eng5_runner.results.artefact.study import Comparison, JudgeIdentity
+from eng5_runner.results.paired_verdicts import PairedVerdicts, grade_places, paired_verdicts
+from eng5_runner.results.run_cost import RunCost, cost_of
 from eng5_runner.results.text_roles import SwappedText, swapped_texts
 
 SEED = 1
@@ -108,6 +110,12 @@ class RankMove(Part):
     """1 for the best of the first run."""
     rank_b: int
     """1 for the best of the second run."""
+    theta_a: float
+    """Position in logits in the first run."""
+    theta_b: float
+    """Position in logits in the second run."""
+    is_anchor: bool
+    """Whether it is an anchor of the first run."""
 
 
 class PositionAgreement(Part):
@@ -173,6 +181,8 @@ class VerdictAgreement(Part):
     """Of `agreement`, by Wilson's method."""
     flips: tuple[Flip, ...]
     """Pairs with different verdicts."""
+    of_anchors: Nullable[PairedVerdicts]
+    """Which run decides pairs of anchors more often as the experts did; None without such pairs."""
 
 
 class AnchorOrders(Part):
@@ -188,23 +198,6 @@ class AnchorOrders(Part):
     """Their difference."""
     verdict: str
     """In words."""
-
-
-class RunCost(Part):
-    """What a run took."""
-
-    judged: Count
-    """Comparisons with a winner."""
-    failed: Count
-    """Comparisons without."""
-    usd: float
-    """All calls in USD."""
-    usd_per_comparison: Nullable[float]
-    """`usd` over `judged`; None where nothing was judged."""
-    prompt_tokens: Count
-    """Tokens read."""
-    completion_tokens: Count
-    """Tokens written."""
 
 
 class RunsCompared(Part):
@@ -241,6 +234,7 @@ class _Pair:
 def compare_artefacts(a: Artefact, b: Artefact) -> RunsCompared:
     """All figures, each None where it is not defined."""
     pairs = _same_essays(a, b)
+    anchors = _anchors(a, b, pairs=pairs)
     return RunsCompared(
         runs=(_run(a), _run(b)),
         swapped_texts=tuple(swapped_texts(a.inputs, b.inputs)),
@@ -250,8 +244,11 @@ def compare_artefacts(a: Artefact, b: Artefact) -> RunsCompared:
         positions=_positions(a, b, pairs=pairs),
         grades=_grades(a, b, pairs=pairs),
         verdicts=_verdicts(a, b, pairs=pairs),
-        anchors=_anchors(a, b, pairs=pairs),
-        costs=(_cost(a), _cost(b)),
+        anchors=anchors,
+        costs=(
+            cost_of(a, tau_b=anchors.tau_b_a.estimate if anchors else None),
+            cost_of(b, tau_b=anchors.tau_b_b.estimate if anchors else None),
+        ),
     )
 
 
@@ -315,6 +312,9 @@ def _positions(a: Artefact, b: Artefact, *, pairs: Sequence[_Pair]) -> PositionA
                 file_b=files_b.get(other.essay_id, other.essay_id),
                 rank_a=one.rank,
                 rank_b=other.rank,
+                theta_a=one.theta,
+                theta_b=other.theta,
+                is_anchor=one.is_anchor,
             )
             for one, other in moves
         ),
@@ -381,6 +381,7 @@ def _verdicts(a: Artefact, b: Artefact, *, pairs: Sequence[_Pair]) -> VerdictAgr
             )
             for pair in flips
         ),
+        of_anchors=paired_verdicts({pair: (in_a[pair].share, in_b[pair].share) for pair in shared}, grade_places(a)),
     )
 
 
@@ -466,18 +467,6 @@ def _better(difference: Agreement) -> str:
     if interval is None or interval[0] <= 0.0 <= interval[1]:
         return "cannot tell"
     return "b agrees more with the experts" if interval[0] > 0.0 else "a agrees more with the experts"
-
-
-def _cost(artefact: Artefact) -> RunCost:
-    costs, judged = artefact.costs, len(artefact.llm_comparisons)
-    return RunCost(
-        judged=judged,
-        failed=len(artefact.failed_comparisons),
-        usd=costs.total_usd,
-        usd_per_comparison=usd(costs.total_usd / judged) if judged else None,
-        prompt_tokens=sum(row.prompt_tokens for row in costs.token_counts),
-        completion_tokens=sum(row.completion_tokens for row in costs.token_counts),
-    )
 
 
 def _with_interval(measure: Measure, sides: tuple[Sequence[float], Sequence[float]]) -> Agreement:

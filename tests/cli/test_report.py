@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 from tests.support.runner import newest, run
@@ -42,6 +43,19 @@ def test_two_runs_are_set_side_by_side(study: Path, tmp_path: Path) -> None:
     assert found["event"] == "Comparison" and found["essays"]["shared"] == 16
     low, high = found["positions"]["spearman"]["interval_90"]
     assert low <= found["positions"]["spearman"]["estimate"] <= high
+    third = tmp_path / "third"
+    shutil.copytree(directories[0], third)
+    three = run("compare", *directories, third, "--out", "page.html", "--json", cwd=tmp_path)
+    assert [(Path(line["a"]).name, Path(line["b"]).name) for line in three.lines] == [
+        (directories[0].name, directories[1].name), (directories[0].name, "third"), (directories[1].name, "third"),
+    ]  # fmt: skip
+    page = (tmp_path / "page.html").read_text()
+    assert page.count("<svg") == page.count("<h2") == 3
+    assert page.count("<circle") == 3 * 8 and page.count("<rect") == 3 * 8, "students and anchors"
+    for words in ("90% interval", "USD a unit of τ-b", "have the same verdict"):
+        assert words in page
+    assert "default-src 'none'" in page and "<script" not in page
+    assert run("compare", third, cwd=tmp_path).code == 2
 
 
 def test_runs_that_took_the_task_for_the_rubric_are_told_from_those_that_did_not(study: Path, tmp_path: Path) -> None:

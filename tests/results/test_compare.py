@@ -185,3 +185,22 @@ def test_undone_attenuation_finds_that_two_judges_see_the_same():
         undone.append(positions.pearson_disattenuated)
     assert np.mean(plain) < 0.85
     assert np.mean(undone) == pytest.approx(1.0, abs=0.06)
+
+
+def test_the_pairs_of_anchors_that_both_judged_tell_which_run_decides_as_the_experts_did():
+    """Of 28 pairs of anchors the second run has the two lowest the wrong way round."""
+    worse = [*THETAS]
+    worse[0], worse[1] = worse[1], worse[0]
+    paired = compare_artefacts(seen_as(THETAS), seen_as(worse, label="b", judge="m2")).verdicts.of_anchors
+    assert (paired.pairs, paired.both_right, paired.only_a_right, paired.only_b_right) == (28, 27, 1, 0)
+    assert paired.p_value == 1.0 and paired.more_pairs > 100
+    assert paired.verdict.startswith("cannot tell: about ") and "if A is as much better" in paired.verdict
+    turned = compare_artefacts(seen_as(THETAS), seen_as([-theta for theta in THETAS], label="b")).verdicts.of_anchors
+    assert turned.verdict == "A decides more pairs of anchors as the experts did" and turned.p_value < 0.001
+
+
+def test_the_price_of_agreement_is_what_a_run_cost_for_its_tau_b():
+    good, turned = seen_as(THETAS), seen_as([-theta for theta in THETAS], label="b")
+    compared = compare_artefacts(good, turned)
+    assert compared.costs[0].usd_per_agreement == pytest.approx(good.costs.total_usd)
+    assert compared.costs[1].usd_per_agreement is None, "it has none"

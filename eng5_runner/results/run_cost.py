@@ -1,0 +1,40 @@
+"""What a run took, and what it paid for its agreement with the experts."""
+
+from __future__ import annotations
+
+from eng5_runner.core.rounding import usd
+from eng5_runner.results.artefact import Artefact
+from eng5_runner.results.artefact.part import Count, Nullable, Part
+
+
+class RunCost(Part):
+    """What a run took."""
+
+    judged: Count
+    """Comparisons with a winner."""
+    failed: Count
+    """Comparisons without."""
+    usd: float
+    """All calls in USD."""
+    usd_per_comparison: Nullable[float]
+    """`usd` over `judged`; None where nothing was judged."""
+    usd_per_agreement: Nullable[float]
+    """`usd` over Kendall's τ-b of the shared anchors: what agreement cost. None where τ-b is absent or not above 0."""
+    prompt_tokens: Count
+    """Tokens read."""
+    completion_tokens: Count
+    """Tokens written."""
+
+
+def cost_of(artefact: Artefact, *, tau_b: float | None) -> RunCost:
+    """The cost of a run whose order of the anchors has this τ-b with the grades."""
+    costs, judged = artefact.costs, len(artefact.llm_comparisons)
+    return RunCost(
+        judged=judged,
+        failed=len(artefact.failed_comparisons),
+        usd=costs.total_usd,
+        usd_per_comparison=usd(costs.total_usd / judged) if judged else None,
+        usd_per_agreement=usd(costs.total_usd / tau_b) if tau_b and tau_b > 0 else None,
+        prompt_tokens=sum(row.prompt_tokens for row in costs.token_counts),
+        completion_tokens=sum(row.completion_tokens for row in costs.token_counts),
+    )
