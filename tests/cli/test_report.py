@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import shutil
 from pathlib import Path
@@ -13,7 +14,7 @@ def test_a_run_has_a_report_that_is_written_again_alike_and_proved(study: Path, 
     assert run("--mode", "dry-run", "--assets", study, cwd=tmp_path).code == 0
     directory = next((tmp_path / "runs").glob("[0-9]*"))
     page = (directory / "report.html").read_bytes()
-    assert page.startswith(b"<!doctype html>") and b"Outcome: not-sent." in page
+    assert page.startswith(b"<!doctype html>") and b"not-sent, 1 session" in page
     elsewhere = run("report", directory, "--out", tmp_path / "page.html", "--json", cwd=tmp_path)
     assert elsewhere.lines == [
         {"event": "Report", "run_directory": str(directory), "report": str(tmp_path / "page.html")}
@@ -56,6 +57,33 @@ def test_two_runs_are_set_side_by_side(study: Path, tmp_path: Path) -> None:
         assert words in page
     assert "default-src 'none'" in page and "<script" not in page
     assert run("compare", third, cwd=tmp_path).code == 2
+    _pictures_are_files(directories[0], tmp_path)
+    _texts_are_shown_outside_the_run_only(directories[0], study, folder=tmp_path)
+
+
+def _pictures_are_files(directory: Path, folder: Path) -> None:
+    (drawn,) = run("report", directory, "--figures", "figures/new", "--json", cwd=folder).lines
+    names = {Path(file).name for file in drawn["files"]}
+    assert {"positions.svg", "positions.png", "agreement.svg", "coverage.png", "course.svg"} <= names
+    assert {path.name for path in (folder / "figures" / "new").iterdir()} == names
+    both = run("report", directory, "--figures", "figures", "--with-texts", cwd=folder)
+    assert both.code == 2 and "pictures only" in both.err
+
+
+def _texts_are_shown_outside_the_run_only(directory: Path, study: Path, *, folder: Path) -> None:
+    sentence = (study / "student_essays" / "essay_01.txt").read_text().strip().splitlines()[-1][:40]
+    assert sentence not in (directory / "report.html").read_text()
+    asked = ("report", directory, "--with-texts")
+    for out in ((), ("--out", directory / "texts.html")):
+        assert run(*asked, *out, cwd=folder).code == 2
+    shown = run(*asked, "--out", "texts.html", cwd=folder)
+    assert shown.code == 0 and "not for sharing" in shown.err
+    page = (folder / "texts.html").read_text()
+    assert sentence in html.unescape(page) and "Not for sharing." in page
+    (study / "student_essays" / "essay_01.txt").write_text("Another text than the one that was judged.\n" * 9)
+    changed = run(*asked, "--out", "texts.html", cwd=folder)
+    assert changed.code == 65 and "essay_01" in changed.err
+    assert run("verify", directory, cwd=folder).code == 0
 
 
 def test_runs_that_took_the_task_for_the_rubric_are_told_from_those_that_did_not(study: Path, tmp_path: Path) -> None:

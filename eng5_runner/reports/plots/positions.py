@@ -77,8 +77,9 @@ class EssaysDrawn:
         if len(self.entries) > MOST_IN_ONE:
             return self._overview()
         title = f"Positions of {len(self.entries)} essays with 90% intervals, best first"
-        drawing = self._column(self.entries, form=_WIDE, title=title)
-        return Picture(name="positions", title=title, description="The tables have the same figures.", drawing=drawing)
+        description = "The tables have the same figures."
+        drawing = self._column(self.entries, form=_WIDE, title=f"{title}. {description}")
+        return Picture(name="positions", title=title, description=description, drawing=drawing)
 
     def columns(self) -> list[Element]:
         """Each essay with its label, in narrow columns of at most 60: for phones, and for many essays."""
