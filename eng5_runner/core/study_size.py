@@ -15,8 +15,8 @@ DEFAULT_PER_ESSAY = 20
 # The most comparisons that the field's CJ service makes in a request, and the variable by which its operator raises it.
 FIELD_CAP = 120
 FIELD_CAP_VARIABLE = "CJ_ASSESSMENT_SERVICE_MAX_PAIRWISE_COMPARISONS"
-# σ of the essays' quality in logits: a homogeneous class, a typical one, a wide range. A plan shows all three, because
-# nobody knows σ before the study.
+# σ of the essays' quality in logits: a homogeneous class, a typical one, a wide range. A target's upper limit covers
+# all three, because nobody knows σ before the study.
 SPREADS = (1.0, 1.8, 3.0)
 # Which share of the pairs is also compared in the other order.
 _SWAPPED: Mapping[SwapShare, float] = MappingProxyType({"none": 0.0, "audit": 0.1, "all": 1.0})

@@ -171,7 +171,7 @@ def _assumptions(plan: Plan) -> str:
     pilot = plan.pilot
     if pilot is None:
         return (
-            "σ (in logits) is not known before a run: 1 is a homogeneous class, 3 a wide range. A small run tells: "
+            "σ (in logits) is not known before a run: 1 is a homogeneous class, 6 a decisive model. A small run tells: "
             "--pilot RUN. Grades: if students spread over the whole scale, and judge and teachers differ as in the "
             "simulations of docs/validation.md."
         )

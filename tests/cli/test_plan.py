@@ -48,7 +48,7 @@ def planned(*more: object, study: Path, cwd: Path, env: dict[str, str] | None = 
 
 def test_a_plan_holds_precision_price_and_time_in_one_object(study: Path, tmp_path: Path) -> None:
     plan = planned(study=study, cwd=tmp_path)
-    assert [one["spread"] for one in plan["precision"]] == [1.0, 1.8, 3.0]
+    assert [one["spread"] for one in plan["precision"]] == [1.0, 2.0, 4.0, 6.0]
     assert all(0 < one["exact"] < one["within_one"] < 1 for one in plan["precision"])
     assert plan["judge"]["usd"] == {"low": 0.0, "high": 0.0}
     prices = [one["usd"]["high"] for one in plan["candidates"]]
@@ -96,7 +96,7 @@ def test_findings_and_notes_are_whole_in_a_narrow_place(study: Path, tmp_path: P
 def test_a_person_reads_what_it_buys_and_takes(study: Path, tmp_path: Path) -> None:
     ran = run("--mode", "plan", "--assets", study, cwd=tmp_path)
     for told in (
-        "σ 1.8",
+        "σ 6",
         "reliability",
         "grade within one step",
         "comparisons for reliability 0.9",

@@ -7,7 +7,6 @@ import math
 import pytest
 
 from eng5_runner.core.spec import Budget
-from eng5_runner.core.study_size import SPREADS
 from eng5_runner.measure.design.planning import (
     adaptive_worth,
     comparisons_for_reliability,
@@ -51,7 +50,7 @@ def needed(found: PrecisionForecast) -> dict[tuple[str, float], int | None]:
 
 
 def test_without_a_pilot_three_spreads_are_assumed():
-    assert [(one.spread, one.origin) for one in forecast()] == [(spread, "assumed") for spread in SPREADS]
+    assert [(one.spread, one.origin) for one in forecast()] == [(spread, "assumed") for spread in (1.0, 2.0, 4.0, 6.0)]
 
 
 def test_a_pilots_spread_and_its_ends_take_their_place():
@@ -106,8 +105,8 @@ def test_a_run_s_own_targets_take_their_place():
 
 
 def test_a_standard_error_no_smaller_than_the_spread_needs_nothing():
-    found = {one.spread: needed(one)["standard error", 1.8] for one in forecast(target_se=1.8)}
-    assert found[1.0] == found[1.8] == 0 < found[3.0]
+    found = {one.spread: needed(one)["standard error", 2.0] for one in forecast(target_se=2.0)}
+    assert found[1.0] == found[2.0] == 0 < found[4.0]
 
 
 def test_repeats_and_swaps_come_on_top():
