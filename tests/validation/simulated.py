@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from eng5_runner.measure.design.pairing import Pair
     from eng5_runner.measure.model.bradley_terry import Fit
 
 SEED = 20261122
@@ -68,6 +69,33 @@ def judged(truth: Mapping[str, float], *, k: int, number: int, design: Design = 
             chance = 1.0 / (1.0 + np.exp(truth[pair.second] - truth[pair.first] - ADVANTAGE))
             rows.append((pair.first, pair.second, float(generator.random() < chance)))
     return fit(comparisons_from(items, rows))
+
+
+def in_both_orders(number: int, *, n: int, k: int, spread: float, twice: bool) -> Study:
+    """A study of n essays in which each of k pairs an essay is asked in both orders.
+
+    Args:
+        number: of the study.
+        n: the essays.
+        k: the pairs that each essay is in.
+        spread: of the true positions.
+        twice: whether the second answer is drawn again; otherwise it is the first one.
+    """
+    generator = np.random.default_rng([SEED, number, n, k, 3])
+    items = [f"essay-{index:03}" for index in range(n)]
+    truth = generator.normal(0.0, spread, n)
+    place = dict(zip(items, truth.tolist(), strict=True))
+    history: list[Pair] = []
+    rows = []
+    for _ in range(k):
+        pairs = next_round(items, history=history, seed=number)
+        history += pairs
+        for pair in pairs:
+            chance = 1.0 / (1.0 + np.exp(place[pair.second] - place[pair.first]))
+            won = bool(generator.random() < chance)
+            again = bool(generator.random() < chance) if twice else won
+            rows += [(pair.first, pair.second, float(won)), (pair.second, pair.first, float(not again))]
+    return Study(fitted=fit(comparisons_from(items, rows)), truth=truth)
 
 
 @dataclass(frozen=True)
