@@ -1,9 +1,9 @@
 """The rate limiter of a provider: concurrency, requests and tokens a minute, and a pause after repeated failures.
 
-The number of calls at the same time adapts. It begins at the limit. Each refusal (429) lowers it by two calls, each
-answer raises it by a fifth of a call, so it stays at the limit while less than one call in ten is refused, and falls to
-what the provider takes where more are. Within the time of one call it falls to half at most. A refused call waits by
-itself, outside its place; the others go on.
+The number of calls at the same time adapts. It begins at the limit. Each refusal (429) lowers it by two calls, by less
+where the limit is low, and each answer raises it by a tenth of that. So it stays at the limit while less than one call
+in ten is refused, and falls to what the provider takes where more are. Within the time of one call it falls to half at
+most. A refused call waits by itself, outside its place; the others go on.
 
 Requests and tokens a minute are those of the user's file, and those that the provider's answers state. Several workers
 have equal parts of all limits.
@@ -29,7 +29,8 @@ _SECONDS = 60.0
 # Silence that is worth saying: after a failure, and without one, as a model may think for long.
 _TROUBLE_SECONDS, _SILENCE_SECONDS = 10.0, 30.0
 _NO_ANSWER_YET = "no answer yet"
-_RAISED_BY_ANSWER, _LOWERED_BY_REFUSAL = 0.2, 2.0
+_LOWERED_BY, _LOWERED_BY_SHARE = 2.0, 1 / 16
+_ANSWERS_FOR_REFUSAL = 10
 # What calls took less than expected may be used within this time.
 _CREDIT_SECONDS = 5.0
 # After a pause for all, the calls that waited start within this time, and not in one instant.
@@ -92,12 +93,13 @@ class Places:
     """Places for calls at the same time, as many as the provider takes.
 
     Attributes:
-        allowed: how many; a fraction counts when it is whole.
+        allowed: how many, to be rounded.
     """
 
     def __init__(self, most: int) -> None:
         self.allowed = float(most)
         self._most = most
+        self._step = min(_LOWERED_BY, most * _LOWERED_BY_SHARE)
         self._taken = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         # Calls that began before that time were admitted by the higher number: they lower it to the floor at most.
@@ -107,7 +109,7 @@ class Places:
     @asynccontextmanager
     async def one(self) -> AsyncIterator[float]:
         """A place, in the order of the callers; gives the time at which it was free."""
-        if self._waiting or self._taken >= int(self.allowed):
+        if self._waiting or self._taken >= round(self.allowed):
             turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append(turn)
             try:
@@ -130,7 +132,7 @@ class Places:
 
     def answered(self) -> None:
         """Raise the number after an answer."""
-        self.allowed = min(self.allowed + _RAISED_BY_ANSWER, float(self._most))
+        self.allowed = min(self.allowed + self._step / _ANSWERS_FOR_REFUSAL, float(self._most))
         self._admit()
 
     def refused(self, *, began: float) -> None:
@@ -138,14 +140,14 @@ class Places:
         if began >= self._lowered_at:
             self._lowered_at = asyncio.get_running_loop().time()
             self._floor = max(self.allowed / 2, 1.0)
-        self.allowed = max(self.allowed - _LOWERED_BY_REFUSAL, self._floor)
+        self.allowed = max(self.allowed - self._step, self._floor)
 
     def _free(self) -> None:
         self._taken -= 1
         self._admit()
 
     def _admit(self) -> None:
-        while self._waiting and self._taken < int(self.allowed):
+        while self._waiting and self._taken < round(self.allowed):
             turn = self._waiting.popleft()
             if not turn.done():
                 self._taken += 1
