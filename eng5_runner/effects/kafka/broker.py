@@ -28,6 +28,7 @@ from eng5_runner.errors import ConfigurationError, InputsInvalid, NotAllowed, Se
 from eng5_runner.transport.kafka import (
     DENIED,
     Admin,
+    RestingPoll,
     abandon,
     explain,
     require_no_certificate,
@@ -76,6 +77,7 @@ class KafkaBroker:
         self._settings = settings
         self._prefix = settings.topic_prefix
         self._consumer = consumer
+        self._poll = RestingPoll(consumer)
 
     async def topology(self, topics: Sequence[str]) -> Topology:
         """Check that the topics are there.
@@ -122,14 +124,14 @@ class KafkaBroker:
             self._consumer.seek(partition, offset)
 
     async def poll(self) -> Polled:
-        """The next records, perhaps none; waits a quarter of a second at most.
+        """The next records, perhaps none; waits half a second at most.
 
         Raises:
             TemporaryFailure: a topic is shorter than what was already read of it.
             ServiceUnavailable: the cluster refused.
         """
         try:
-            batches = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=POLL_RECORDS)
+            batches = await self._poll.records(timeout_ms=POLL_MS, max_records=POLL_RECORDS)
         except OffsetOutOfRangeError as error:
             return Polled(gaps=await self._skip_lost(error.args[0]))
         except KafkaError as error:

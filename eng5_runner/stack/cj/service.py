@@ -51,6 +51,7 @@ from eng5_runner.stack.platform.kafka import MessageRefused, Publisher
 from eng5_runner.stack.platform.leases import RENEWED_EVERY_SECONDS
 from eng5_runner.stack.platform.store import Store
 from eng5_runner.stack.platform.transactions import FAILURES, ValueRefused
+from eng5_runner.transport.kafka import RestingPoll
 from eng5_runner.transport.stack_secret import StackSecret
 
 log = structlog.get_logger(__name__)
@@ -98,8 +99,9 @@ class Intake:
 
     async def run(self, reader: AIOKafkaConsumer, *, commit: bool, secret: StackSecret | None) -> None:
         """Store all requests that a holder of the secret wrote; with `commit`, commit their offsets afterwards."""
+        poll = RestingPoll(reader)
         while True:
-            messages = await polled(reader, secret=secret)
+            messages = await polled(poll, secret=secret)
             if not messages:
                 continue
             readable = []
@@ -164,14 +166,14 @@ async def _knows_any(contents: ContentReader, storage_ids: Iterable[str]) -> boo
     return False
 
 
-async def polled(reader: AIOKafkaConsumer, *, secret: StackSecret | None) -> list[bytes]:
+async def polled(poll: RestingPoll, *, secret: StackSecret | None) -> list[bytes]:
     """The next messages that a holder of the secret has written; can be empty.
 
     Raises:
         ServiceUnavailable: Kafka refuses to be read.
     """
     try:
-        batches = await reader.getmany(timeout_ms=_POLL_MILLISECONDS, max_records=_POLL_RECORDS)
+        batches = await poll.records(timeout_ms=_POLL_MILLISECONDS, max_records=_POLL_RECORDS)
     except KafkaError as error:
         raise ServiceUnavailable(
             f"Kafka cannot be read: {error!r}", remedy="Check the broker and our rights."
@@ -196,7 +198,7 @@ async def _commit(reader: AIOKafkaConsumer) -> None:
         log.warning("the offsets of the requests could not be committed", cause=type(error).__name__)
 
 
-_LOOK_EVERY_SECONDS = 0.5
+_LOOK_EVERY_SECONDS = 1.0
 _LET_GO_SECONDS = 2.0
 # More than these wait, or go to other workers.
 _BATCHES_AT_ONCE = 32
@@ -275,8 +277,9 @@ class CJService:
             await self._let_go()
 
     async def _listen(self, reader: AIOKafkaConsumer, *, secret: StackSecret | None) -> None:
+        poll = RestingPoll(reader)
         while True:
-            await self.take_results(await polled(reader, secret=secret))
+            await self.take_results(await polled(poll, secret=secret))
 
     async def take_results(self, messages: Sequence[bytes]) -> None:
         """Store the callbacks of this process's batches, then deliver them to the batches."""
@@ -309,7 +312,7 @@ class CJService:
         while True:
             await asyncio.sleep(RENEWED_EVERY_SECONDS)
             ours = dict(self._tasks)
-            held = await self._inbox.renew(tuple(ours))
+            held = await self._inbox.renew(tuple(ours)) if ours else ()
             for number, task in ours.items():
                 if number not in held and not task.done():
                     log.warning("a batch was taken by another worker", request=number)
