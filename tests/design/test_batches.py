@@ -22,9 +22,9 @@ IDS = [f"student_{number:02}" for number in range(ESSAYS)]
 
 
 def asked(batch: Batch) -> list[list[tuple[str, str]]]:
-    """The ordered pairs, wave by wave, each in no order."""
+    """The ordered pairs, wave by wave, each in no order; a result that was published again after a cut counts once."""
     waves: dict[int, list[tuple[str, str]]] = {}
-    for one in batch.comparisons:
+    for one in {one.correlation_id: one for one in batch.comparisons}.values():
         about = one.request_metadata
         waves.setdefault(about.comparison_iteration or 0, []).append((about.essay_a_id, about.essay_b_id))
     return [sorted(waves[number]) for number in sorted(waves)]
