@@ -131,6 +131,36 @@ async def test_what_is_wrong_with_the_server_is_named(
     assert "SECRET" not in ran.out + ran.err and "canary" not in ran.out + ran.err
 
 
+@pytest.mark.parametrize(("status", "code"), [(200, 78), (403, 77), (404, 78), (502, 69)])
+async def test_a_proxy_that_answers_instead_of_the_server_is_named(
+    status: int, code: int, study: Path, tmp_path: Path
+) -> None:
+    """Whatever it answers: a page, a refusal, that nothing is there, or that it cannot get there."""
+    async with serving(OwnServer(Said(status=status, body="<html>the proxy</html>"))) as proxy:
+        ran = await through_proxy(proxy, "http://judge.invalid/v1", study=study, tmp_path=tmp_path)
+    (error,) = [line["error"] for line in checks(ran).values() if line["error"]]
+    assert ran.code == code, ran.out + ran.err
+    assert error["remedy"].endswith("HTTP_PROXY; NO_PROXY=judge.invalid leaves it out."), error
+
+
+async def test_no_proxy_swallows_an_address_of_this_machine(study: Path, tmp_path: Path) -> None:
+    async with serving(OwnServer()) as server, serving(OwnServer(Said(status=403, body="no"))) as proxy:
+        ran = await through_proxy(proxy, f"{server}/v1", study=study, tmp_path=tmp_path)
+    assert ran.code == 0, ran.out + ran.err
+
+
+async def through_proxy(proxy: str, address: str, *, study: Path, tmp_path: Path) -> Ran:
+    environ = environ_for(tmp_path, proxy) | {
+        "ENG5_NO_JUDGE_CHECK": "",
+        "ENG5_OPENAI_BASE_URL": address,
+        "ENG5_ALLOW_PLAIN_HTTP": "1",
+        "HTTP_PROXY": proxy,
+        "NO_PROXY": "",
+    }
+    arguments = ("preflight", "--assets", study, *JUDGE, "--json")
+    return await asyncio.to_thread(run, *arguments, cwd=tmp_path, env=environ)
+
+
 WARNED = [
     ("busy", OwnServer(openai_error(429, "rate_limit_exceeded", retry_after_ms="1")), "gave no answer", "asks again"),
     ("no schema", OwnServer(chat("Essay A is better.")), "did not keep to", "`answers`"),

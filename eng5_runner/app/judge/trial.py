@@ -19,9 +19,9 @@ from eng5_runner.contracts.request import LLMConfigOverrides
 from eng5_runner.core.events import JudgeCheck
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.spec import RunSpec
-from eng5_runner.errors import ConfigurationError, NotAllowed, ServiceUnavailable
+from eng5_runner.errors import ConfigurationError, NotAllowed, RunnerError, ServiceUnavailable
 from eng5_runner.judges.compatibility import close_names
-from eng5_runner.judges.credentials import Access, Place, access_to, without_password
+from eng5_runner.judges.credentials import Access, Place, access_to, is_loopback, without_password
 from eng5_runner.judges.manifest import Model, with_concurrency
 from eng5_runner.judges.trial import trial_at_most_usd
 from eng5_runner.judges.verdicts import UnreadableAnswer, read_answer
@@ -84,16 +84,20 @@ async def _check_answer(spec: RunSpec, inputs: Inputs, *, texts: Mapping[str, by
     trial = await try_judge(model, access, overrides=overrides)
     asked = _Asked(model=model, place=known.place, access=access, trial=trial)
     findings.judge_check = _cost(asked, most=float(most or 0.0))
-    if trial.failure is not None:
-        _judge_failure(asked, trial.failure, findings)
-    elif trial.reply is not None:
-        _judge_reply(asked, trial.reply, findings)
-        if trial.reply.seconds is not None:
-            took, pricing = trial.reply.seconds, ModelPricing.of(known, overrides)
-            study = seconds_by_one_answer(spec, inputs, pricing=pricing, seconds=took)
-            findings.checks.append(
-                f"the answer took {took:.1f} s; by that the study takes {in_time(study.low)} to {in_time(study.high)}"
-            )
+    try:
+        if trial.failure is not None:
+            _judge_failure(asked, trial.failure, findings)
+        elif trial.reply is not None:
+            _judge_reply(asked, trial.reply, findings)
+    except RunnerError as error:
+        # Whatever the answer was, it may be the proxy's own.
+        raise type(error)(error.message, remedy=error.remedy + _proxy(asked)) from error
+    if trial.reply is not None and trial.reply.seconds is not None:
+        took, pricing = trial.reply.seconds, ModelPricing.of(known, overrides)
+        study = seconds_by_one_answer(spec, inputs, pricing=pricing, seconds=took)
+        findings.checks.append(
+            f"the answer took {took:.1f} s; by that the study takes {in_time(study.low)} to {in_time(study.high)}"
+        )
     if texts:
         context = _context_of(model, trial.listed) or known.entry.context_window
         _judge_length(spec, inputs, texts=texts, context=context, findings=findings, who=asked.who)
@@ -139,7 +143,7 @@ def _judge_failure(asked: _Asked, failure: AttemptFailed, findings: Findings) ->
     place, status = asked.place, failure.status
     if failure.error_code == "LLM_PROVIDER_UNAVAILABLE" and status is None and failure.retry is Retry.HERE:
         remedy = f"Start that server, or correct {place.base_url}." if asked.access.own_server else "Check the network."
-        raise ServiceUnavailable(f"{asked.who} cannot be reached: {failure.message}.", remedy=remedy + _proxy(asked))
+        raise ServiceUnavailable(f"{asked.who} cannot be reached: {failure.message}.", remedy=remedy)
     if status in (401, 403) and failure.error_code == "LLM_CONFIGURATION_ERROR":
         key = f"the key in {place.key}" if asked.access.key else f"a request without a key; {place.key} is not set"
         raise NotAllowed(f"{asked.who} does not accept {key} ({status}).", remedy=f"Set {place.key} to a valid key.")
@@ -157,10 +161,10 @@ def _judge_failure(asked: _Asked, failure: AttemptFailed, findings: Findings) ->
             remedy="Change the judge's options, or its entry in ENG5_MODELS_FILE.",
         )
     if failure.unhealthy and status is not None:
-        raise ServiceUnavailable(f"{asked.who} does not work now: {failure.message}.", remedy=_LATER + _proxy(asked))
+        raise ServiceUnavailable(f"{asked.who} does not work now: {failure.message}.", remedy=_LATER)
     findings.warn(
         f"{asked.who} gave no answer to a test question: {failure.message}",
-        remedy="The run asks again, as long as docs/judges.md says.",
+        remedy="The run asks again, as long as docs/judges.md says." + _proxy(asked),
     )
 
 
@@ -187,7 +191,7 @@ def _proxy(asked: _Asked) -> str:
     """That requests to this address go through a proxy, which may not know it."""
     parts = urlsplit(asked.access.url)
     host, proxy = parts.hostname or "", getproxies().get(parts.scheme)
-    if not proxy or not host or proxy_bypass(host):
+    if not proxy or not host or is_loopback(asked.access.url) or proxy_bypass(host):
         return ""
     variable = f"{parts.scheme.upper()}_PROXY"
     return f" Requests to it go through the proxy of {variable}; NO_PROXY={host} leaves it out."
