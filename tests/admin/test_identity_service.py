@@ -7,6 +7,7 @@ import math
 import sqlite3
 import time
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,10 @@ from argon2.low_level import Type
 from eng5_runner.contracts.services import AnchorListing, ErrorAnswer, TokenPair
 from eng5_runner.effects.identity.client import claims_of
 from eng5_runner.stack.identity.accounts import FIRST_ADMIN_EMAIL, GRACE_SECONDS, REFRESH_TOKEN_SECONDS, Accounts
-from eng5_runner.stack.identity.service import FAILURES, FAILURES_SECONDS, FailedLogins
+from eng5_runner.stack.identity.service import FAILURES, FAILURES_SECONDS, FailedLogins, Lines
 from eng5_runner.stack.identity.tokens import TokenAuthority
 from eng5_runner.stack.platform.store import FILE_NAME, open_store
+from eng5_runner.stack.platform.web import RequestRefused
 from tests.admin.site import EMAIL, PASSWORD, TEACHER, Site, Time
 
 
@@ -187,14 +189,44 @@ def test_the_watch_over_accounts_forgets_the_oldest_of_too_many_and_the_successf
     now = Time()
     failed = FailedLogins(now)
     for _ in range(FAILURES):
-        assert failed.begin("first") == 0
-    assert failed.begin("first") == FAILURES_SECONDS
-    failed.succeeded("first")
-    assert failed.begin("first") == 0
+        assert failed.begin("first", "a") == 0
+    assert failed.begin("first", "a") == FAILURES_SECONDS
+    assert failed.begin("first", "b") == 0
+    failed.succeeded("first", "a")
+    assert failed.begin("first", "a") == 0
     for number in range(10_000):
-        failed.begin(f"stranger {number}")
+        failed.begin(f"stranger {number}", "a")
     assert len(failed._failures) == 10_000
-    assert "first" not in failed._failures
+    assert ("first", "a") not in failed._failures
+
+
+async def test_a_locked_account_lets_the_right_password_in_from_another_address(site: Site) -> None:
+    for _ in range(FAILURES):
+        await post(site, "login", {"email": EMAIL, "password": "wrong"})
+    assert (await post(site, "login", {"email": EMAIL, "password": PASSWORD}))[0] == 429
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(local_addr=("127.0.0.2", 0))) as elsewhere:
+        assert await login(replace(site, http=elsewhere))
+
+
+async def test_a_flood_from_one_address_takes_one_turn_at_a_time_and_leaves_others_theirs() -> None:
+    lines, may_end, checked = Lines(longest=3), asyncio.Event(), list[str]()
+
+    async def log_in(address: str) -> None:
+        async with lines.turn(address):
+            checked.append(address)
+            await may_end.wait()
+
+    async with asyncio.TaskGroup() as tasks:
+        for address in ("flood", "flood", "flood", "other"):
+            tasks.create_task(log_in(address))
+        await asyncio.sleep(0)
+        assert checked == ["flood", "other"]
+        with pytest.raises(RequestRefused) as refused:
+            await log_in("flood")
+        assert refused.value.status == 429
+        may_end.set()
+    assert sorted(checked) == ["flood", "flood", "flood", "other"]
+    assert not lines._lines
 
 
 async def test_an_unknown_account_takes_as_long_as_a_wrong_password(tmp_path: Path) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
@@ -21,37 +24,79 @@ log = structlog.get_logger(__name__)
 SERVICE = "identity_service"
 PATH = "/v1/auth"
 ACCESS_TOKEN_VALID = timedelta(minutes=15)
-# So many logins may fail within so many seconds, for each account; then even the right password has to wait.
+# So many logins may fail within so many seconds, for each account from each address; then even the right password has
+# to wait there. It is let in from other addresses: nobody can lock somebody else out.
 FAILURES = 5
 FAILURES_SECONDS = 300.0
 _ACCOUNTS_WATCHED = 10_000
+# Logins of one address that may wait for their turn.
+_LONGEST_LINE = 30
 _LARGEST_BODY = 16 * 1024
 
 
 class FailedLogins:
-    """Counts the failed logins of each account, whether it exists or not."""
+    """Counts the failed logins of each account from each address, whether the account exists or not."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
-        self._failures: OrderedDict[str, deque[float]] = OrderedDict()
+        self._failures: OrderedDict[tuple[str, str], deque[float]] = OrderedDict()
 
-    def begin(self, account: str) -> float:
+    def begin(self, account: str, address: str) -> float:
         """Count a login as failed until it succeeds; returns the seconds to wait, 0 if it may be tried now."""
         now = self._now()
-        failures = self._failures.setdefault(account, deque(maxlen=FAILURES))
+        failures = self._failures.setdefault((account, address), deque(maxlen=FAILURES))
         while failures and failures[0] <= now - FAILURES_SECONDS:
             failures.popleft()
         if len(failures) == FAILURES:
             return failures[0] + FAILURES_SECONDS - now
         failures.append(now)
-        self._failures.move_to_end(account)
+        self._failures.move_to_end((account, address))
         if len(self._failures) > _ACCOUNTS_WATCHED:
             self._failures.popitem(last=False)
         return 0.0
 
-    def succeeded(self, account: str) -> None:
-        """Forget the account's failures."""
-        self._failures.pop(account, None)
+    def succeeded(self, account: str, address: str) -> None:
+        """Forget the account's failures from the address."""
+        self._failures.pop((account, address), None)
+
+
+class Lines:
+    """One line for each address: its logins are checked one after the other, so that a flood leaves room for others.
+
+    Checking a password takes a processor and 64 MiB for a while, and the service checks two at the same time.
+    """
+
+    def __init__(self, longest: int = _LONGEST_LINE) -> None:
+        """Set them up; an address may have `longest` logins in its line."""
+        self._longest = longest
+        self._lines: dict[str, _Line] = {}
+
+    @asynccontextmanager
+    async def turn(self, address: str) -> AsyncIterator[None]:
+        """The turn of a login.
+
+        Raises:
+            RequestRefused: 429: too many of the address wait already.
+        """
+        line = self._lines.setdefault(address, _Line())
+        if line.length >= self._longest:
+            raise _too_many(1.0)
+        line.length += 1
+        try:
+            async with line.turn:
+                yield
+        finally:
+            line.length -= 1
+            if not line.length:
+                del self._lines[address]
+
+
+@dataclass(slots=True)
+class _Line:
+    """The logins of one address that are checked or wait."""
+
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    length: int = 0
 
 
 class IdentityService:
@@ -70,6 +115,7 @@ class IdentityService:
         self._accounts = accounts
         self._authority = authority
         self._failed = FailedLogins(now)
+        self._lines = Lines()
 
     def application(self) -> web.Application:
         """The service's HTTP side."""
@@ -83,18 +129,19 @@ class IdentityService:
         """Exchange credentials for tokens.
 
         Raises:
-            RequestRefused: 401: they are wrong; 429: too many wrong ones before.
+            RequestRefused: 401: they are wrong; 429: too many wrong ones before, or too many at the moment.
         """
         body = await parsed(request, LoginBody)
-        name = normal_email(body.email)
-        wait = self._failed.begin(name)
-        if wait > 0:
-            raise _too_many(wait)
-        account = await self._accounts.authenticate(name, password=body.password)
+        name, address = normal_email(body.email), request.remote or ""
+        async with self._lines.turn(address):
+            wait = self._failed.begin(name, address)
+            if wait > 0:
+                raise _too_many(wait)
+            account = await self._accounts.authenticate(name, password=body.password)
         if account is None:
             log.warning("login refused")
             raise _unauthenticated("the e-mail address or the password is wrong")
-        self._failed.succeeded(name)
+        self._failed.succeeded(name, address)
         return self._tokens(account, await self._accounts.open_session(account))
 
     async def refresh(self, request: web.Request) -> web.StreamResponse:
