@@ -215,6 +215,8 @@ class LLMProvider:
                 log.warning("judged by another worker meanwhile", queue_id=entry.queue_id)
             elif raw != UNANSWERABLE:
                 await self._deliver(entry, raw)
+        except Closed:  # another part of the service has failed, and says why
+            log.warning("an outcome could not be stored, as the service ends", queue_id=entry.queue_id)
         finally:
             self._leased.discard(entry.queue_id)
             self._woken.set()
