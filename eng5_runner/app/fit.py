@@ -37,7 +37,9 @@ def fit(
     Args:
         table: a CSV file or rows (column → value) with the columns `item_a` (shown first), `item_b` and `winner` (`a`,
             `b`, `tie`, or empty), or `candidate_chosen` and `candidate_not_chosen`, or other programs' names for them;
-            the columns `count` and `judge` are optional. `.table.columns` says what the columns were taken for.
+            the columns `count` and `judge` are optional. A column `confidence`, or `probability_a` (that the first item
+            is better, 0 to 1), is used where it predicts better than wins alone; `.soft` says so.
+            `.table.columns` says what the columns were taken for.
         anchors: items whose grade is known: a CSV file or rows with the columns `item` and `grade`.
         grade_scale: the grade scale of the anchors, such as `eng5_np_legacy_9_step`; goes with `anchors`.
         prior_sd: standard deviation of the prior on positions, in logits; `"auto"` estimates it.

@@ -106,6 +106,8 @@ class ComparisonMetadata(WireModel):
     cost_known: Lenient[bool] = None
     served_model: Lenient[ProvidersName] = None
     system_fingerprint: Lenient[ProvidersName] = None
+    probability_a: Lenient[Annotated[float, Field(ge=0, le=1)]] = None
+    probability_is_bound: Lenient[bool] = None
 
     @property
     def batch(self) -> str | None:

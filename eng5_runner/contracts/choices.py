@@ -17,6 +17,7 @@ MOST_JUDGE_CALLS = 2000
 
 PairDesign: TypeAlias = Literal["balanced", "adaptive", "boundary"]
 SwapShare: TypeAlias = Literal["none", "audit", "all"]
+SoftJudgements: TypeAlias = Literal["auto", "off"]
 
 Repeats: TypeAlias = Annotated[int, Ge(1), Le(100)]
 MaxTokens: TypeAlias = Annotated[int, Gt(0), Le(MOST_TOKENS)]

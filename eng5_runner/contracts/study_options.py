@@ -11,7 +11,15 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from eng5_runner.contracts.base import WireModel
-from eng5_runner.contracts.choices import CostLimit, PairDesign, Repeats, SwapShare, TargetReliability, TargetSe
+from eng5_runner.contracts.choices import (
+    CostLimit,
+    PairDesign,
+    Repeats,
+    SoftJudgements,
+    SwapShare,
+    TargetReliability,
+    TargetSe,
+)
 
 
 class StudyOptions(WireModel):
@@ -26,6 +34,8 @@ class StudyOptions(WireModel):
         target_se: end when 90% of the standard errors are at most this, in logits.
         target_reliability: end when the lower end of the reliability's 90% interval is at least this.
         max_cost_usd: the cost limit; comparisons in progress count at their upper bound.
+        soft_judgements: whether models are asked for the probability of their answer, and whether that and the judge's
+            confidence count when the study's precision is looked at. A service that does not know it counts wins.
     """
 
     design: PairDesign = "balanced"
@@ -35,6 +45,7 @@ class StudyOptions(WireModel):
     target_se: TargetSe | None = None
     target_reliability: TargetReliability | None = None
     max_cost_usd: CostLimit | None = None
+    soft_judgements: SoftJudgements = "off"
 
     @classmethod
     def of(cls, metadata: Mapping[str, JsonValue]) -> StudyOptions:

@@ -193,4 +193,5 @@ def study_options(spec: RunSpec, names: Mapping[str, str]) -> StudyOptions:
         target_se=budget.target_se,
         target_reliability=budget.target_reliability,
         max_cost_usd=budget.max_cost_usd,
+        soft_judgements=budget.soft_judgements,
     )

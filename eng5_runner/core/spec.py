@@ -15,6 +15,7 @@ from eng5_runner.contracts.choices import (
     Language,
     PairDesign,
     Repeats,
+    SoftJudgements,
     SwapShare,
     TargetReliability,
     TargetSe,
@@ -108,6 +109,8 @@ class Budget(Value):
         batching_mode: a hint to the service how to batch its calls.
         top_up: whether the run sends further requests where the service ends before the total.
         max_requests: the number of requests that the run may send, the first included.
+        soft_judgements: whether judgements count for more than who won, where the judge's confidence or the probability
+            of its answer predicts better. Off in runs of before, whose figures stay what they were.
     """
 
     max_comparisons: Comparisons | None = None
@@ -124,6 +127,7 @@ class Budget(Value):
     # Left out at these values, which are those of runs of before: their ledgers keep their bytes.
     top_up: Annotated[bool, Field(exclude_if=operator.not_)] = False
     max_requests: Annotated[Requests, Field(exclude_if=lambda number: number == MOST_REQUESTS)] = MOST_REQUESTS
+    soft_judgements: Annotated[SoftJudgements, Field(exclude_if=lambda choice: choice == "off")] = "off"
 
 
 class KafkaAccess(Value):

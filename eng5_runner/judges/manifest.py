@@ -120,6 +120,8 @@ class Model(WireModel):
         answers: what makes it answer in the right form: a schema, JSON mode, or the prompt alone (`text`). None: a
             schema; with a server of the user's own, the first of the three that the server takes.
         answer_seconds: the mean time of an answer, if it is known; a plan's time follows from it.
+        log_probabilities: whether it tells those of its answer's tokens, as for `temperature`. None: it is not asked,
+            but on a server of the user's own it is, until the server rejects that.
         retires: the last day on which it answers.
     """
 
@@ -135,11 +137,24 @@ class Model(WireModel):
     verbosities: tuple[OutputVerbosity, ...] = ()
     answers: AnswerForm | None = None
     answer_seconds: Annotated[float, Field(gt=0)] | None = None
+    log_probabilities: Literal["always", "without_reasoning", "never"] | None = None
     price: Price | None = None
     deprecated: bool = False
     retires: date | None = None
     released: date | None = None
     recommended_for: tuple[str, ...] = ()
+
+    def tells_probabilities(self, effort: ReasoningEffort | None, *, own_server: bool) -> bool:
+        """Whether to ask for the log-probabilities of the answer's tokens at this reasoning effort."""
+        match self.log_probabilities:
+            case "always":
+                return True
+            case "without_reasoning":
+                return effort is ReasoningEffort.NONE
+            case "never":
+                return False
+            case None:
+                return own_server
 
     def is_retired(self, day: date) -> bool:
         """Whether it no longer answers on that day."""

@@ -11,6 +11,7 @@ from eng5_runner.reports.figures import ABSENT, between, number, requests_made, 
 from eng5_runner.reports.judge_card import judge_card
 from eng5_runner.reports.markdown import block, inline, table
 from eng5_runner.reports.reliability import grade_warnings, own_order, with_teachers
+from eng5_runner.reports.soft import soft_lines
 from eng5_runner.reports.words import (
     REFUSED,
     flagged_essays,
@@ -146,6 +147,8 @@ def _anchors(artefact: Artefact, alignment: AnchorAlignment) -> Iterator[str]:
         )
         yield ""
         yield f"Agreement with the teachers' grades: {inline(with_teachers(artefact))}."
+        for line in soft_lines(model.soft_judgements):
+            yield from ("", f"{inline(line)}.")
         for warning in grade_warnings(artefact):
             yield from ("", f"{inline(warning)}.")
         if model.se_ratio_by_pair is not None:

@@ -9,6 +9,7 @@ from rich.console import Console
 from eng5_runner.measure.grading.check import GradeCheck
 from eng5_runner.measure.model.davidson import MOST_ITEMS
 from eng5_runner.measure.quality.misfit import Consistency
+from eng5_runner.reports.soft import soft_lines
 from eng5_runner.reports.terminal_table import show_named
 from eng5_runner.results.fit import FitResult
 
@@ -81,6 +82,7 @@ def _reliability(result: FitResult) -> Iterator[str]:
     else:
         low, high = stated.interval
         yield f"reliability: {stated.eb:.2f} (90% interval {low:.2f} to {high:.2f}), of the judges' own order"
+    yield from soft_lines(result.soft)
     if result.agreement is not None:
         low, high = result.agreement.interval
         share = "" if result.share_reproduced is None else f"; reliability × r² = {result.share_reproduced:.2f}"

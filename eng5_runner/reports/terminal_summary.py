@@ -15,6 +15,7 @@ from eng5_runner.reports.anchor_markdown import ANCHOR_REPORT_NAME
 from eng5_runner.reports.figures import ABSENT, number, requests_made, sentence, span, tally, usd
 from eng5_runner.reports.html_report import REPORT_NAME
 from eng5_runner.reports.reliability import grade_warnings, own_order, with_teachers
+from eng5_runner.reports.soft import soft_lines
 from eng5_runner.reports.terminal_table import plain_table, show_named
 from eng5_runner.reports.words import flagged_essays, grades_by_others, tested_projection, warnings_of_the_judge
 from eng5_runner.results.artefact import Artefact
@@ -118,6 +119,8 @@ def _precision(console: Console, artefact: Artefact) -> None:
     if artefact.bt_model is not None:
         console.print(f"reliability of the judge's own order: {own_order(artefact)}")
         console.print(f"agreement with the teachers' grades: {with_teachers(artefact)}")
+        for line in soft_lines(artefact.bt_model.soft_judgements):
+            console.print(line, markup=False)
         for warning in grade_warnings(artefact):
             console.print(warning, style="yellow", markup=False)
     alignment = artefact.anchor_alignment

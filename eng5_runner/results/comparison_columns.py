@@ -38,6 +38,8 @@ _JUDGE = (
     *("judge", "judge_id", "judge_name", "judges", "assessor", "assessor_id", "rater", "rater_id", "comparer"),
     *("evaluator", "annotator", "model"),
 )
+_CONFIDENCE = ("confidence", "certainty", "confidence_rating")
+_PROBABILITY = ("probability_a", "probability_first", "prob_a", "p_a", "probability")
 _COUNT = ("count", "n_comparisons", "freq", "frequency")
 
 _FIRST_WON = frozenset({"a", "first", "left", "itema", "essaya", "candidatea", "sample1", "id1", "item1"})
@@ -61,6 +63,9 @@ class Columns:
         loser: the item that lost, where the table names winner and loser only.
         judge: who judged.
         count: how many judgements a row stands for.
+        confidence: how sure the judge was; higher is surer.
+        probability: that the first is better, 0 to 1; only where it is known who was shown first.
+        bound: whether the winner's probability is at least that.
     """
 
     first: str | None
@@ -69,6 +74,9 @@ class Columns:
     loser: str | None
     judge: str | None
     count: str | None
+    confidence: str | None = None
+    probability: str | None = None
+    bound: str | None = None
 
     @property
     def are_ours(self) -> bool:
@@ -91,7 +99,12 @@ class Columns:
             else f"{self.first} as the item shown first, {self.second} as the one shown second, "
             f"{self.winner} as the winner"
         )
-        others = ((self.judge, "the judge"), (self.count, "the number of comparisons"))
+        others = (
+            (self.judge, "the judge"),
+            (self.count, "the number of comparisons"),
+            (self.confidence, "the judge's confidence"),
+            (self.probability, "the probability that the first is better"),
+        )
         return ", ".join([pair, *(f"{heading} as {role}" for heading, role in others if heading is not None)])
 
 
@@ -108,16 +121,28 @@ def read_heading(heading: Sequence[str]) -> Columns:
             ((has.named(a), has.named(b)) for a, b in _SHORT_PAIRS if has.named(a) and has.named(b)), (None, None)
         )
     chosen, not_chosen = has.named(*_CHOSEN), has.named(*_NOT_CHOSEN)
-    judge, count = has.named(*_JUDGE), has.named(*_COUNT)
+    judge, count, confidence = has.named(*_JUDGE), has.named(*_COUNT), has.named(*_CONFIDENCE)
     if first is None and second is None and chosen is not None and not_chosen is not None:
-        return Columns(first=None, second=None, winner=chosen, loser=not_chosen, judge=judge, count=count)
+        return Columns(
+            first=None, second=None, winner=chosen, loser=not_chosen, judge=judge, count=count, confidence=confidence
+        )
     if first is None and second is None and (chosen or not_chosen):
         raise LookupError("candidate_chosen" if chosen is None else "candidate_not_chosen")
     if first is None or second is None:
         raise LookupError("item_a" if first is None else "item_b")
     if winner is None:
         raise LookupError("winner")
-    return Columns(first=first, second=second, winner=winner, loser=None, judge=judge, count=count)
+    return Columns(
+        first=first,
+        second=second,
+        winner=winner,
+        loser=None,
+        judge=judge,
+        count=count,
+        confidence=confidence,
+        probability=has.named(*_PROBABILITY),
+        bound=has.named("probability_is_bound"),
+    )
 
 
 def names_win(rows: Sequence[tuple[str, str, str]], *, column: str) -> bool:

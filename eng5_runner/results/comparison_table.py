@@ -16,6 +16,7 @@ from eng5_runner.contracts.grade_scales import GradeScale
 from eng5_runner.core.table import Table, column_key, number
 from eng5_runner.errors import InputsInvalid
 from eng5_runner.measure.model.comparisons import Comparisons, comparisons_counted, merged
+from eng5_runner.measure.model.soft import Said
 from eng5_runner.measure.quality.places import confounding, share_of_first
 from eng5_runner.measure.quality.reliability import FEWEST_ITEMS
 from eng5_runner.results.comparison_columns import Columns, names_win, place_of, read_heading, says_nothing
@@ -51,6 +52,7 @@ class ComparisonTable:
         missing: the number of comparisons without a winner.
         with_itself: the number of rows that compare an item with itself; they are left out.
         ties: the number of ties.
+        said: the comparisons one by one, with what the judges say besides who won; empty if they say no more.
     """
 
     comparisons: Comparisons
@@ -60,6 +62,7 @@ class ComparisonTable:
     missing: int
     with_itself: int
     ties: int
+    said: Sequence[Said] = ()
 
     @property
     def by_judge(self) -> Sequence[Comparisons]:
@@ -151,10 +154,13 @@ def parse_comparisons(table: Table | Records, *, name: str) -> ComparisonTable:
     as_shown = comparisons_counted(names, [(row.first, row.second, won, row.count) for row, won in decided])
     places = _places(as_shown) if columns.loser is None else "not stated"
     by_judge: dict[str, list[tuple[str, str, float, int]]] = {}
+    said: list[Said] = []
     for row, won in decided:
         turned = places in {"not stated", "winner first", "winner last"} and row.second < row.first
         pair = (row.second, row.first, 1.0 - won) if turned else (row.first, row.second, won)
         by_judge.setdefault(row.judge, []).append((*pair, row.count))
+        if row.count:
+            said.append(_said(row, pair, turned=turned))
     judges = {judge: comparisons_counted(names, by_judge[judge]) for judge in sorted(by_judge)}
     return ComparisonTable(
         comparisons=merged(tuple(judges.values())),
@@ -164,6 +170,7 @@ def parse_comparisons(table: Table | Records, *, name: str) -> ComparisonTable:
         missing=missing,
         with_itself=len(every) - len(sound),
         ties=sum(row.count for row, won in decided if won == _TIE),
+        said=said if columns.confidence or columns.probability else (),
     )
 
 
@@ -186,6 +193,21 @@ class _Judged:
     outcome: float | None
     judge: str
     count: int
+    confidence: float | None
+    probability: float | None
+    is_bound: bool
+
+
+def _said(row: _Judged, pair: tuple[str, str, float], *, turned: bool) -> Said:
+    chance = row.probability
+    return Said(
+        *pair,
+        judge=row.judge,
+        confidence=row.confidence,
+        probability=1.0 - chance if turned and chance is not None else chance,
+        is_bound=row.is_bound,
+        count=row.count,
+    )
 
 
 def _of_two_items(rows: Sequence[_Row], columns: Columns) -> Sequence[_Row]:
@@ -218,6 +240,9 @@ def _judged(rows: Sequence[_Row], columns: Columns) -> Iterator[_Judged]:
             outcome=outcome,
             judge=row.cell(columns.judge) if columns.judge is not None else "",
             count=1 if columns.count is None else _count(row, columns.count),
+            confidence=None if columns.confidence is None else _figure(row, columns.confidence),
+            probability=None if columns.probability is None else _probability(row, columns.probability),
+            is_bound=columns.bound is not None and row.cell(columns.bound).casefold() in {"true", "1"},
         )
 
 
@@ -265,6 +290,25 @@ def _outcome(row: _Row, pair: tuple[str, str], *, column: str, named: bool) -> f
             remedy="Write a, b or tie, or the item that won; leave it empty where there was no judgement.",
         )
     return place
+
+
+def _figure(row: _Row, column: str) -> float | None:
+    """The number in a cell; None for anything else: studies write many things beside who won."""
+    try:
+        return number(row.cell(column))
+    except ValueError:
+        return None
+
+
+def _probability(row: _Row, column: str) -> float | None:
+    chance = _figure(row, column)
+    if chance is not None and not 0.0 <= chance <= 1.0:
+        raise row.wrong(
+            column,
+            f"{row.cell(column)!r} is no probability",
+            remedy="Write the probability that the first item is better, from 0 to 1, or leave it empty.",
+        )
+    return chance
 
 
 def _count(row: _Row, column: str) -> int:

@@ -65,7 +65,12 @@ class Estimates:
 
 
 def estimate(
-    inputs: Inputs, judged: Sequence[Comparison], *, failed: Sequence[FailedComparison] = (), adaptive: bool = False
+    inputs: Inputs,
+    judged: Sequence[Comparison],
+    *,
+    failed: Sequence[FailedComparison] = (),
+    adaptive: bool = False,
+    soft: bool = False,
 ) -> Estimates:
     """Fit the judgements; without any, nothing is claimed.
 
@@ -74,10 +79,11 @@ def estimate(
         judged: the comparisons with a winner.
         failed: those without.
         adaptive: whether pairs were chosen by earlier outcomes, under which some figures mean nothing.
+        soft: whether judgements may count for more than who won.
     """
     if not judged:
         return Estimates(grade_model=GradesUnavailable(reason="there are no judgements"), by_essay={})
-    study = JudgedStudy.of(inputs, judged=judged, failed=failed)
+    study = JudgedStudy.of(inputs, judged=judged, failed=failed, soft=soft)
     projection = project(study.fitted, anchors=study.grades, scale=study.measured_scale)
     by_pair = errors_by_pair(study.fitted, study.asked)
     bt_model = _bt_model(study, by_pair=by_pair, adaptive=adaptive)
@@ -158,6 +164,7 @@ def _bt_model(study: JudgedStudy, *, by_pair: NDArray[np.float64] | None, adapti
         position_effect=effect,
         se_ratio_by_pair=ratio,
         reliability=_reliability(study, adaptive=adaptive),
+        soft_judgements=study.soft,
     )
 
 

@@ -1,7 +1,6 @@
 """The fit of any table of comparisons: positions, reliability, misfit and, with anchors, grades.
 
-table = parse_comparisons([{"item_a": "x", "item_b": "y", "winner": "a"}, ...], name="judged.csv")
-result = fit_comparisons(table)
+result = fit_comparisons(parse_comparisons([{"item_a": "x", "item_b": "y", "winner": "a"}, ...], name="judged.csv"))
 result.items[0].theta  # logits; the highest item comes first
 result.reliability.eb  # 0 to 1
 """
@@ -29,9 +28,11 @@ from eng5_runner.measure.grading.grades import (
     StudentGrade,
     project,
 )
-from eng5_runner.measure.model.bradley_terry import Fit, fit
+from eng5_runner.measure.model.bradley_terry import Fit
 from eng5_runner.measure.model.comparisons import Comparisons, collapse_repeats, merged, repeats_that_agree
 from eng5_runner.measure.model.davidson import TiedFit, fit_ties
+from eng5_runner.measure.model.soft import soft_from
+from eng5_runner.measure.model.soft_choice import choose
 from eng5_runner.measure.quality.clustered import errors_by_pair
 from eng5_runner.measure.quality.misfit import (
     Consistency,
@@ -43,8 +44,11 @@ from eng5_runner.measure.quality.misfit import (
 )
 from eng5_runner.measure.quality.reliability import draws_for, own_order
 from eng5_runner.measure.quality.triads import Triads, circular_triads
+from eng5_runner.results.artefact.measurement import SoftUse
+from eng5_runner.results.artefact.part import to_json
 from eng5_runner.results.comparison_table import ComparisonTable
 from eng5_runner.results.rows import Rows
+from eng5_runner.results.soft_use import soft_use
 from eng5_runner.results.tables import inert
 
 # More than any judge is known to; the last digits of two machines may differ.
@@ -94,11 +98,10 @@ class FitReliability:
     Attributes:
         eb: the empirical-Bayes reliability, 0 to 1; None where it is not defined.
         interval: its 90% interval, which always holds `eb`.
-        ssr: the scale separation reliability, 0 to 1, to compare with other studies; None where it is undefined.
-            Adaptive pairing inflates it.
+        ssr: the scale separation reliability, which adaptive pairing inflates; None where it is undefined.
         undefined: why `eb` is None, in words.
-        spread_at_limit: whether the comparisons alone do not bound the spread of the items: `upper` where they never
-            contradict the order, `lower` where they show no difference.
+        spread_at_limit: where the comparisons alone do not bound the spread of the items: `upper` (they never
+            contradict the order) or `lower` (they show no difference).
     """
 
     eb: float | None
@@ -115,7 +118,7 @@ class FitReliability:
             "ssr": self.ssr,
         }
         exceptions = {"undefined": self.undefined, "spread_at_limit": self.spread_at_limit}
-        return facts | {name: reason for name, reason in exceptions.items() if reason is not None}
+        return facts | {name: reason for name, reason in exceptions.items() if reason}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +127,7 @@ class JudgeFit:
 
     Attributes:
         judge: its name; empty for rows that name none.
-        comparisons: the number of its comparisons.
+        comparisons: their number.
         infit: mean squared surprise of its comparisons, about 1 where it judges as the others do.
         outfit: the same with every comparison at equal weight.
     """
@@ -142,20 +145,18 @@ class FitResult:
     Attributes:
         items: the highest position first.
         reliability: how far the order can be trusted.
-        agreement: how far the judges agree with the teachers' grades of the anchors; None without projected grades.
+        agreement: of the judges with the teachers' grades of the anchors; None without projected grades.
         check: how many anchors came within one step when the others graded them; None without projected grades.
         doubtful: anchors whose grade the others contradict.
         grade_check: the projected grades against teachers' grades that were given for checking only.
         outcomes: the grades that can be projected, from the lowest; empty without grades.
         grades_refused: why no grades are projected; None where they are, or where none were asked for.
-        position_effect_left_out: why no advantage of being shown first was estimated, in words; None where it was, and
-            where it was not asked for.
-        repeats_left_out: how many comparisons repeat a question of the same judge and count no second time, because all
-            repeats agree.
+        position_effect_left_out: why no advantage of being shown first was estimated, in words; otherwise None.
+        soft: what was used besides who won; None if the judges say no more.
+        repeats_left_out: how many comparisons count no second time: they repeat a question, and all repeats agree.
         table: the comparisons, as they were read.
         model: the fitted model, with θ and its covariance as arrays.
-        ties_model: Davidson's model, with ties as an outcome of their own; None without ties, and where there are too
-            many items for it.
+        ties_model: Davidson's model, with ties as an outcome of their own; None without ties, or with many items.
     """
 
     items: Rows[FittedItem]
@@ -168,6 +169,7 @@ class FitResult:
     grades_refused: str | None
     position_effect_left_out: str | None
     repeats_left_out: int
+    soft: SoftUse | None
     table: ComparisonTable = field(repr=False)
     model: Fit = field(repr=False)
     ties_model: TiedFit | None = field(repr=False)
@@ -243,6 +245,7 @@ class FitResult:
             "columns": None if columns.are_ours else columns.to_json(),
             "position_effect_left_out": self.position_effect_left_out,
             "repeats_left_out": self.repeats_left_out,
+            "soft_judgements": None if self.soft is None else to_json(self.soft),
             "rows_of_one_item_left_out": self.table.with_itself,
             "grades_refused": self.grades_refused,
             "agreement_with_teachers": self._agreement_json(),
@@ -322,7 +325,8 @@ def fit_comparisons(
     estimated = estimate_position_effect and left_out is None
     repeated = 0.0 if keep_repeats else repeats_that_agree(*table.by_judge)
     data = merged([collapse_repeats(one) for one in table.by_judge]) if repeated else table.comparisons
-    model = fit(data, prior_sd=prior_sd, position_effect=estimated)
+    choice = choose(data, soft_from(data, table.said), prior_sd=prior_sd, position_effect=estimated)
+    model = choice.fitted
     grades = _Grades.of(model, anchors=anchors, scale=scale)
     return FitResult(
         items=Rows(list(_items(model, grades, asked=table.comparisons)), row_type=FittedItem),
@@ -335,6 +339,7 @@ def fit_comparisons(
         grades_refused=grades.refusal,
         position_effect_left_out=left_out,
         repeats_left_out=round(repeated),
+        soft=soft_use(choice),
         table=table,
         model=model,
         ties_model=fit_ties(data, prior_sd=prior_sd, position_effect=estimated) if table.ties else None,

@@ -11,7 +11,11 @@ from eng5_runner.core.rounding import rounded
 from eng5_runner.measure.grading.grades import Scale, StudentGrade
 from eng5_runner.measure.model.bradley_terry import Fit, fit
 from eng5_runner.measure.model.comparisons import Comparisons, collapse_repeats, comparisons_from
+from eng5_runner.measure.model.soft import Said, soft_from
+from eng5_runner.measure.model.soft_choice import SoftChoice, choose
+from eng5_runner.results.artefact.measurement import SoftUse
 from eng5_runner.results.artefact.study import Comparison, FailedComparison
+from eng5_runner.results.soft_use import soft_use
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +27,8 @@ class JudgedStudy:
         failed: every call without a winner.
         asked: all judgements as comparisons.
         fitted: from them, with every repeat of a question counted once.
+        soft: what was used of the judge's confidence and the probabilities of its answers; None if only wins were
+            asked for, or if there was nothing else.
         scale: the grades.
         grades: anchor id → index of its grade.
         words: essay id → its words.
@@ -33,6 +39,7 @@ class JudgedStudy:
     failed: Sequence[FailedComparison]
     asked: Comparisons
     fitted: Fit
+    soft: SoftUse | None
     scale: GradeScale
     grades: Mapping[str, int]
     words: Mapping[str, int]
@@ -40,20 +47,28 @@ class JudgedStudy:
 
     @classmethod
     def of(
-        cls, inputs: Inputs, *, judged: Sequence[Comparison], failed: Sequence[FailedComparison] = ()
+        cls,
+        inputs: Inputs,
+        *,
+        judged: Sequence[Comparison],
+        failed: Sequence[FailedComparison] = (),
+        soft: bool = False,
     ) -> JudgedStudy:
-        """Fit at least one judgement."""
+        """Fit at least one judgement; `soft` allows to use more of it than who won."""
         words = {anchor.anchor_id: anchor.word_count for anchor in inputs.anchors}
         words |= {student.essay_id: student.word_count for student in inputs.students}
         rows = [(row.essay_a_id, row.essay_b_id, 1.0 if row.first_won else 0.0) for row in judged]
         asked = comparisons_from(sorted(words), rows)
         scale = GRADE_SCALES[inputs.grade_scale]
+        # The same call repeated is one observation, not several: see the method's section on standard errors.
+        counted = collapse_repeats(asked)
+        choice = choose(counted, soft_from(counted, map(_said, judged))) if soft else SoftChoice(fitted=fit(counted))
         return cls(
             judged=judged,
             failed=failed,
             asked=asked,
-            # The same call repeated is one observation, not several: see the method's section on standard errors.
-            fitted=fit(collapse_repeats(asked)),
+            fitted=choice.fitted,
+            soft=soft_use(choice),
             scale=scale,
             grades={anchor.anchor_id: scale.index(anchor.grade) for anchor in inputs.anchors},
             words=words,
@@ -68,3 +83,15 @@ class JudgedStudy:
     def probabilities(self, student: StudentGrade) -> dict[str, float]:
         """By grade, lowest first."""
         return {grade: rounded(p) for grade, p in zip(self.scale.outcomes, student.probabilities, strict=True)}
+
+
+def _said(row: Comparison) -> Said:
+    return Said(
+        row.essay_a_id,
+        row.essay_b_id,
+        1.0 if row.first_won else 0.0,
+        judge=f"{row.provider}/{row.model}",
+        confidence=row.confidence,
+        probability=row.probability_a,
+        is_bound=row.probability_is_bound or False,
+    )

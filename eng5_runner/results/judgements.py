@@ -179,6 +179,8 @@ def comparison_row(
         winner_position="A" if first_won else "B",
         prompt_hash=metadata.prompt_sha256,
         confidence=usable(result.confidence),
+        probability_a=metadata.probability_a,
+        probability_is_bound=metadata.probability_is_bound or None,
         justification=None if result.justification is None else names.with_our_ids(result.justification),
     )
 

@@ -49,7 +49,8 @@ def project_artefact(
     """
     evidence = gather_evidence(inputs, events, state=state)
     adaptive = state.spec.budget.design == "adaptive"
-    estimates = estimate(inputs, evidence.judged, failed=evidence.failed, adaptive=adaptive)
+    soft = state.spec.budget.soft_judgements == "auto"
+    estimates = estimate(inputs, evidence.judged, failed=evidence.failed, adaptive=adaptive, soft=soft)
     service, compared = None, None
     if evidence.result is not None:
         service = service_result(evidence.result, evidence.names)

@@ -138,7 +138,14 @@ def _comparison_columns(artefact: Artefact) -> Sequence[Column[Comparison]]:
         *_own("text", "winner_id", "loser_id", "winner_position"),
         *_own("number", "confidence"),
         *_own("text", "prompt_hash", "justification"),
+        *(_soft_columns() if any(row.probability_a is not None for row in artefact.llm_comparisons) else ()),
     )
+
+
+def _soft_columns() -> Iterator[Column[object]]:
+    """Of judges that tell the probability of their answer; tables of others have the columns of before."""
+    yield from _own("number", "probability_a")
+    yield from _own("truth", "probability_is_bound")
 
 
 def _failed_columns(artefact: Artefact) -> Sequence[Column[FailedComparison]]:

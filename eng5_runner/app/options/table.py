@@ -25,6 +25,7 @@ from eng5_runner.contracts.choices import (
     Provider,
     ReasoningEffort,
     Repeats,
+    SoftJudgements,
     SwapShare,
     TargetReliability,
     TargetSe,
@@ -296,14 +297,12 @@ class Settings:
             spec="budget.swap",
         ),
     ] = "none"
+    soft_judgements: Annotated[
+        SoftJudgements, Option("Use confidence or probabilities if they help.", DESIGN, spec="budget.soft_judgements")
+    ] = "auto"
     pilot: Annotated[
         Path | None,
-        Option(
-            "Earlier run whose spread, prices and pace to use.",
-            DESIGN,
-            common=True,
-            metavar="RUN",
-        ),
+        Option("Earlier run whose spread, prices and pace to use.", DESIGN, common=True, metavar="RUN"),
     ] = None
     aim_within_one: Annotated[
         Annotated[float, Gt(0), Lt(1)] | None,
@@ -313,10 +312,7 @@ class Settings:
             default="0.8",
         ),
     ] = None
-    seed: Annotated[
-        int | None,
-        Option("Same seed, same pairs.", RUN, common=True, spec="budget.seed"),
-    ] = None
+    seed: Annotated[int | None, Option("Same seed, same pairs.", RUN, common=True, spec="budget.seed")] = None
     stack: Annotated[
         Literal["auto", "embedded", "remote"],
         Option("Services to use; auto means embedded unless the address of one is given.", SERVICES),

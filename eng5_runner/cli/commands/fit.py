@@ -34,7 +34,8 @@ def fit_command(
     """Place the items of any table of comparisons on one scale.
 
     The table has the columns item_a (shown first), item_b and winner (a, b or tie), or candidate_chosen and
-    candidate_not_chosen, or other programs' names for them; judge and count are optional.
+    candidate_not_chosen, or other programs' names for them; judge, count, confidence and
+    probability_a (that the first is better) are optional.
     """
     from eng5_runner.app.fit import fit
     from eng5_runner.cli.narrate import people, write_json

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from eng5_runner.measure.model.curvature import Curvature
+    from eng5_runner.measure.model.soft import SoftEvidence
 
 __all__ = ["Comparisons", "Extreme", "Fit", "collapse_repeats", "comparisons_from", "fit"]
 
@@ -54,6 +55,7 @@ class Fit:
 
     Attributes:
         comparisons: the judgements that were fitted; all arrays have the order of its n items.
+        soft: what the judgements say besides who won, where that is used; None where only wins count.
         theta: shape (n,), the positions; they sum to zero.
         prior_sd: σ, the standard deviation of the positions' prior.
         prior_sd_estimated: whether σ was estimated from the judgements; otherwise the caller gave it.
@@ -68,6 +70,7 @@ class Fit:
     """
 
     comparisons: Comparisons
+    soft: SoftEvidence | None
     theta: _Vector
     prior_sd: float
     prior_sd_estimated: bool
@@ -82,6 +85,11 @@ class Fit:
     def items(self) -> tuple[str, ...]:
         """The n items, in the order of the arrays."""
         return self.comparisons.items
+
+    @property
+    def evidence(self) -> Comparisons:
+        """What the judgements count for: themselves, or the rows of `soft`."""
+        return self.comparisons if self.soft is None else self.soft.rows
 
     @cached_property
     def counts(self) -> _Vector:
@@ -127,11 +135,11 @@ class Fit:
     def _beyond_mode(self) -> _Vector:
         """The posterior mean of (θ, δ) minus the mode, to second order, shape (n + 1,)."""
         if isinstance(self.curvature, Sparse) and len(self.items) > _EXACT_UP_TO:
-            leverage = near_leverages(self.comparisons, self.curvature)
+            leverage = near_leverages(self.evidence, self.curvature)
         else:
-            leverage = leverages(self.comparisons, self.covariance_with_position)
+            leverage = leverages(self.evidence, self.covariance_with_position)
         x = np.append(self.theta, self.position_effect)
-        return mean_beyond_mode(x, comparisons=self.comparisons, curvature=self.curvature, leverage=leverage)
+        return mean_beyond_mode(x, comparisons=self.evidence, curvature=self.curvature, leverage=leverage)
 
     def intervals(self, *, level: float = 0.9) -> tuple[_Vector, _Vector]:
         """The lower and upper ends of the positions' intervals, each of shape (n,), in logits.
@@ -148,7 +156,7 @@ class Fit:
     @cached_property
     def errors_at_mean(self) -> _Vector:
         """The standard errors from the information at the posterior mean, less than at the mode, shape (n,)."""
-        posterior = posterior_of(self.comparisons, position_effect=self.position_effect_se is not None)
+        posterior = posterior_of(self.evidence, position_effect=self.position_effect_se is not None)
         return _errors(posterior.curvature(np.append(self.posterior_mean, self.position_effect), self.prior_sd**-2))
 
     @cached_property
@@ -163,7 +171,7 @@ class Fit:
             return None
         reach = 3.0 * self.position_effect_se
         mean = self.position_effect + min(max(float(self._beyond_mode[-1]), -reach), reach)
-        posterior = posterior_of(self.comparisons, position_effect=True)
+        posterior = posterior_of(self.evidence, position_effect=True)
         there = posterior.curvature(np.append(self.posterior_mean, mean), self.prior_sd**-2)
         return mean, there.position_se()
 
@@ -199,6 +207,7 @@ def fit(
     prior_sd: float | None = None,
     hyperprior: bool = True,
     position_effect: bool = True,
+    soft: SoftEvidence | None = None,
 ) -> Fit:
     """Find the most probable positions of the items by Newton's method, in time linear in the comparisons.
 
@@ -212,6 +221,7 @@ def fit(
             `reliability`, which asks how much they differ, does without it.
         position_effect: whether to estimate δ. δ is unpenalised if both positions have won. If one position won every
             judgement, δ has a N(0, 1) prior, because its likelihood alone has no maximum.
+        soft: what the judgements say besides who won, and how it is read; None for wins alone.
 
     Raises:
         ValueError: there are no items, or `prior_sd` is not positive and finite.
@@ -220,7 +230,7 @@ def fit(
         raise ValueError("there are no items to place")
     if prior_sd is not None and not (math.isfinite(prior_sd) and prior_sd > 0.0):
         raise ValueError(f"the prior standard deviation must be positive and finite, not {prior_sd!r}")
-    posterior = posterior_of(comparisons, position_effect=position_effect)
+    posterior = posterior_of(comparisons if soft is None else soft.rows, position_effect=position_effect)
     if prior_sd is None:
         summit = likeliest_prior(
             posterior, hyperprior=hyperprior, log_sd=math.log(TYPICAL_SD), tolerance=_PRIOR_TOLERANCE
@@ -232,6 +242,7 @@ def fit(
     theta = peak.x[:-1]
     return Fit(
         comparisons=comparisons,
+        soft=soft,
         theta=theta - theta.mean(),
         prior_sd=math.exp(log_sd) if prior_sd is None else prior_sd,
         prior_sd_estimated=prior_sd is None,

@@ -24,10 +24,10 @@ class Comparisons:
 
     `comparisons_from` makes them. It sorts the rows, so the same judgements in any order give the same bytes.
 
-    A stack of studies has the same pairs with other outcomes: `outcome` or `weight` has the shape (…, rows), with one
-    study for each index of the leading axes. Results of a stack have the same leading axes, and each study's part is
-    exactly what the study alone would give. Stacks save time: with few items a call of numpy costs more than its work,
-    so two hundred studies take little longer than one.
+    A stack of studies has the same pairs with other outcomes: `outcome`, `weight` or `offset` has the shape (…, rows),
+    with one study for each index of the leading axes. Results of a stack have the same leading axes, and each study's
+    part is exactly what the study alone would give. Stacks save time: with few items a call of numpy costs more than
+    its work, so two hundred studies take little longer than one.
 
     Attributes:
         items: the identifiers of the n items; the other fields refer to them by index.
@@ -35,6 +35,8 @@ class Comparisons:
         second: shape (rows,), the item shown second, never the same as `first`.
         outcome: shape (rows,), 1 if the first won, 0 if the second won, .5 for a tie.
         weight: shape (rows,), how many judgements the row stands for.
+        offset: shape (rows,), in logits, added to the log odds that the first wins; None for 0. Only the evidence of
+            soft judgements has one (see `soft`).
     """
 
     items: tuple[str, ...]
@@ -42,6 +44,17 @@ class Comparisons:
     second: NDArray[np.int64]
     outcome: NDArray[np.float64]
     weight: NDArray[np.float64]
+    offset: NDArray[np.float64] | None = None
+
+    def log_odds(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The log odds that the item shown first wins, shape (…, rows), at x = (θ, δ) of shape (…, n + 1)."""
+        between = self.contrasts(x)
+        return between if self.offset is None else between + self.offset
+
+    def contrasts(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """θ_first − θ_second + δ of each row, shape (…, rows), at x = (θ, δ) of shape (…, n + 1)."""
+        between: NDArray[np.float64] = x[..., self.first] - x[..., self.second] + x[..., -1:]
+        return between
 
     @property
     def counts(self) -> NDArray[np.float64]:

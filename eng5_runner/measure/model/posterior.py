@@ -63,23 +63,18 @@ class Posterior:
     links: Links
     position_precision: Values | None
 
-    def log_odds(self, x: _Vector) -> _Vector:
-        """The log odds that the item shown first wins, shape (…, rows)."""
-        advantage: _Vector = x[..., -1:]
-        return x[..., self.data.first] - x[..., self.data.second] + advantage
-
     def log_likelihood(self, x: _Vector) -> float:
         """The log likelihood of one study, without the priors."""
-        eta = self.log_odds(x)
+        eta = self.data.log_odds(x)
         return float((self.data.weight * (self.data.outcome * eta - np.logaddexp(0.0, eta))).sum())
 
     def gradient(self, x: _Vector, precision: Values) -> _Vector:
         """The gradient of the log posterior for one σ⁻², shape (…, n + 1)."""
-        return self._gradient(x, expit(self.log_odds(x)), precision=precision)
+        return self._gradient(x, expit(self.data.log_odds(x)), precision=precision)
 
     def curvature(self, x: _Vector, precision: Values) -> Curvature:
         """The negative Hessian of the log posterior for one σ⁻²."""
-        return curvature_of(self._information(expit(self.log_odds(x)), precision))
+        return curvature_of(self._information(expit(self.data.log_odds(x)), precision))
 
     def climb(self, x: _Vector, log_sd: Values, *, tolerance: float) -> Peak:
         """Find the mode for one σ.
@@ -92,14 +87,14 @@ class Posterior:
         The studies of a stack all continue until the last has converged.
         """
         precision = _precision(log_sd)
-        chance = expit(self.log_odds(x))
+        chance = expit(self.data.log_odds(x))
         gradient = self._gradient(x, chance, precision=precision)
         for _ in range(_MAX_STEPS):
             curvature = curvature_of(self._information(chance, precision))
             step = curvature.solve(gradient)
             stride, rise = np.abs(step).max(axis=-1), (gradient * step).sum(axis=-1)
             while True:
-                chance = expit(self.log_odds(x + step))
+                chance = expit(self.data.log_odds(x + step))
                 gradient = self._gradient(x + step, chance, precision=precision)
                 # Halve a step at whose end the posterior falls steeply: as it is concave, the step passed the maximum.
                 descent = -(gradient * step).sum(axis=-1)

@@ -184,7 +184,7 @@ def _force(peak: Peak) -> _Floats:
 
 def _changes(posterior: Posterior, x: _Floats, *, ahead: _Floats) -> _Floats:
     """κ_c = w p (1 − p)(1 − 2p) b_cᵀẋ, the derivative of each row's information by log σ, shape (…, rows)."""
-    return turning(posterior.data, x) * posterior.log_odds(ahead)
+    return turning(posterior.data, x) * posterior.data.contrasts(ahead)
 
 
 def _by_inverse(posterior: Posterior, peak: Peak, *, curvature: Dense) -> _Inverse:

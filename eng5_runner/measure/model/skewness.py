@@ -45,7 +45,7 @@ def near_leverages(comparisons: Comparisons, curvature: Sparse) -> _Floats:
 
 def turning(comparisons: Comparisons, x: _Floats) -> _Floats:
     """v', the derivative of each row's information by its log odds at x = (θ, δ), shape (…, rows)."""
-    chance = expit(x[..., comparisons.first] - x[..., comparisons.second] + x[..., -1:])
+    chance = expit(comparisons.log_odds(x))
     change: _Floats = comparisons.weight * chance * (1.0 - chance) * (1.0 - 2.0 * chance)
     return change
 

@@ -47,7 +47,7 @@ def clustered_covariance(fitted: Fit, judges: Sequence[Comparisons] | None = Non
     inverse = fitted.covariance_with_position
     total = np.zeros((n + 1, n + 1))
     if judges is None:
-        data = fitted.comparisons
+        data = fitted.evidence
         scores = _scores(fitted, data, cluster=Links.of(data).pair)
         total = (scores.T @ scores).toarray()
     else:
@@ -77,7 +77,7 @@ def errors_by_pair(fitted: Fit, comparisons: Comparisons | None = None) -> NDArr
     data = fitted.comparisons if comparisons is None else comparisons
     if n > _MOST_ITEMS or not float(data.weight.sum()) > pairs > _PAIRS_PER_ITEM * n:
         return None
-    fitted_data = fitted.comparisons
+    fitted_data = fitted.evidence
     pair, inverse = Links.of(fitted_data).pair, fitted.covariance_with_position
     chance = chances(fitted, fitted_data)
     share = fitted_data.weight * chance * (1.0 - chance) * leverages(fitted_data, inverse)

@@ -74,8 +74,7 @@ def chances(fitted: Fit, comparisons: Comparisons) -> _Floats:
     """
     if comparisons.items != fitted.items:
         raise ValueError("the comparisons are not of the fitted items")
-    eta = fitted.theta[comparisons.first] - fitted.theta[comparisons.second] + fitted.position_effect
-    return np.asarray(expit(eta))
+    return np.asarray(expit(comparisons.log_odds(np.append(fitted.theta, fitted.position_effect))))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,11 @@ from eng5_runner.measure.model.posterior import Posterior, position_precision
 from eng5_runner.measure.model.prior_scale import TYPICAL_SD, Summit, likeliest_prior, limit_reached
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
+
+    from eng5_runner.measure.model.soft import SoftEvidence
 
 # ε, the usual adjustment of extreme scores in comparative judgement (R package sirt, function btm).
 _EDGE = 0.3
@@ -116,6 +120,7 @@ def reliability_interval(
 
     Each draw simulates a study: positions from N(0, σ̂²) and outcomes for the same pairs. Then it estimates σ̂ and ρ_EB
     again. With few items all draws are computed together. A row of weight w is judged round(w) times, at least once.
+    Where the fit uses what the judges said besides who won, and the pairs are its own, that is drawn again, too.
 
     Args:
         fitted: the study, which gives σ̂ and δ̂.
@@ -134,14 +139,15 @@ def reliability_interval(
     if n < _TWO:
         return 0.0, 0.0
     truth = _by_evidence(fitted)
-    links, simulated = Links.of(comparisons), []
+    soft = fitted.soft if comparisons is fitted.comparisons else None
+    asked = comparisons if soft is None else soft.rows
+    links, simulated = Links.of(asked), []
     sd, effect = math.exp(float(truth.log_sd)), fitted.position_effect if estimated else 0.0
     for shape in stack_shapes(draws, items=n):
         drawn = [
-            _drawn(comparisons, sd=sd, position_effect=effect, generator=generator) for _ in range(math.prod(shape))
+            _drawn(asked, soft, sd=sd, position_effect=effect, generator=generator) for _ in range(math.prod(shape))
         ]
-        start, outcome = (np.reshape(arrays, (*shape, -1)) for arrays in zip(*drawn, strict=True))
-        data = replace(comparisons, outcome=outcome)
+        start, data = np.reshape([x for x, _ in drawn], (*shape, -1)), _stack([data for _, data in drawn], shape=shape)
         again = Posterior(data=data, links=links, position_precision=position_precision(data) if estimated else None)
         summit = likeliest_prior(again, hyperprior=False, start=start, log_sd=truth.log_sd, tolerance=_DRAW_TOLERANCE)
         simulated.append(np.ravel(_share_real(summit, n)))
@@ -172,7 +178,7 @@ def separation(fitted: Fit) -> float | None:
     if len(fitted.items) < _TWO or fitted.components > 1:
         return None
     unshrunk = fit(
-        _towards_the_middle(fitted.comparisons),
+        _towards_the_middle(fitted.evidence),
         prior_sd=_NO_PRIOR_SD,
         position_effect=fitted.position_effect_se is not None,
     )
@@ -184,7 +190,7 @@ def separation(fitted: Fit) -> float | None:
 
 def _by_evidence(fitted: Fit) -> Summit:
     """The most likely σ, without a prior on σ."""
-    posterior = posterior_of(fitted.comparisons, position_effect=fitted.position_effect_se is not None)
+    posterior = posterior_of(fitted.evidence, position_effect=fitted.position_effect_se is not None)
     return likeliest_prior(posterior, hyperprior=False, log_sd=math.log(TYPICAL_SD), tolerance=_TOLERANCE)
 
 
@@ -194,14 +200,33 @@ def _share_real(summit: Summit, n: int) -> Values:
 
 
 def _drawn(
-    comparisons: Comparisons, *, sd: float, position_effect: float, generator: np.random.Generator
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """True values (θ, δ), shape (n + 1,), and outcomes of the pairs under them, shape (rows,)."""
+    comparisons: Comparisons,
+    soft: SoftEvidence | None,
+    *,
+    sd: float,
+    position_effect: float,
+    generator: np.random.Generator,
+) -> tuple[NDArray[np.float64], Comparisons]:
+    """True values (θ, δ), shape (n + 1,), and what the pairs' judgements count for under them."""
     theta = generator.normal(0.0, sd, len(comparisons.items))
     truth = np.append(theta - theta.mean(), position_effect)
-    eta = truth[comparisons.first] - truth[comparisons.second] + truth[-1]
+    if soft is not None:
+        return truth, soft.drawn(truth, generator)
     times: NDArray[np.int64] = np.maximum(1, np.rint(comparisons.weight)).astype(np.int64)
-    return truth, generator.binomial(times, expit(eta)) / times
+    return truth, replace(comparisons, outcome=generator.binomial(times, expit(comparisons.log_odds(truth))) / times)
+
+
+def _stack(studies: Sequence[Comparisons], *, shape: tuple[int, ...]) -> Comparisons:
+    """Studies of the same pairs as one stack; what is the same in all is not repeated."""
+    one = studies[0]
+    if one.offset is None:
+        return replace(one, outcome=np.reshape([study.outcome for study in studies], (*shape, -1)))
+    return replace(
+        one,
+        outcome=np.reshape([study.outcome for study in studies], (*shape, -1)),
+        weight=np.reshape([study.weight for study in studies], (*shape, -1)),
+        offset=np.reshape([study.offset for study in studies if study.offset is not None], (*shape, -1)),
+    )
 
 
 def _towards_the_middle(comparisons: Comparisons) -> Comparisons:

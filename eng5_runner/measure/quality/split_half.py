@@ -85,7 +85,7 @@ def split_half(
 def _in_parts(fitted: Fit, judges: Sequence[Comparisons] | None) -> tuple[Comparisons, NDArray[np.int64]]:
     """All rows, and the index of the part that each belongs to, shape (rows,)."""
     if judges is None:
-        return fitted.comparisons, Links.of(fitted.comparisons).pair
+        return fitted.evidence, Links.of(fitted.evidence).pair
     if any(judge.items != fitted.items for judge in judges):
         raise ValueError("the comparisons are not of the fitted items")
     data = Comparisons(

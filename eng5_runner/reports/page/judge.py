@@ -11,6 +11,7 @@ from eng5_runner.reports.page.figure import figure
 from eng5_runner.reports.page.first_screen import SIGNS
 from eng5_runner.reports.plots.design import course, coverage
 from eng5_runner.reports.reliability import own_order, with_teachers
+from eng5_runner.reports.soft import soft_lines
 from eng5_runner.results.artefact import Artefact
 
 
@@ -71,6 +72,7 @@ def measurement(artefact: Artefact) -> Iterator[Child]:
         ),
         ("advantage of being shown first", advantage),
         ("separate groups of essays", str(model.components)),
+        *(("what counts besides who won", line) for line in soft_lines(model.soft_judgements)),
     )
     yield element("h2", "How good the measurement is", id="measurement")
     pictures = (coverage(artefact), course(artefact))

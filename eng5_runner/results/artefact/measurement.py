@@ -110,6 +110,45 @@ class Reliability(Part):
     """null where pairs were chosen by earlier outcomes, and in very large studies."""
 
 
+class SoftCandidate(Part):
+    """What using more than who won would gain."""
+
+    scale: Literal["confidence", "probability"]
+    """What of the judge's answers was tried."""
+    gain: float
+    """By how much it lowers the log loss of a judgement that was not part of the fit, in nats; below 0 it does harm."""
+    standard_error: NonNegative
+    """Of the gain."""
+
+
+class SoftJudge(Part):
+    """What of one judge's answers is used."""
+
+    judge: Text | None = None
+    """Provider and model; absent where judges with few judgements are read together, or no judge is named."""
+    judgements: NonNegative
+    """How many count."""
+    used: Literal["wins", "confidence", "probability"]
+    """`wins`: who won, and no more."""
+    parameters: tuple[Positive, ...] | None = None
+    """Of `confidence`, the thresholds between its levels in logits; of `probability`, the log odds of an answer for
+    each logit between two essays. Absent for `wins`."""
+    tried: tuple[SoftCandidate, ...]
+    """What was compared with the wins."""
+
+
+class SoftUse(Part):
+    """Whether judgements count for more than who won."""
+
+    worth: Positive
+    """How many bare wins one judgement is worth, by the reliabilities of both fits; 1 where only wins are used."""
+    worth_interval_90: tuple[Positive, Positive] | None = None
+    """Of `worth`, from fits without a fifth of the pairs each; absent where only wins are used, and in very large
+    studies."""
+    judges: tuple[SoftJudge, ...]
+    """By judge."""
+
+
 class BTModel(Part):
     """The fit of all judgements together."""
 
@@ -131,6 +170,8 @@ class BTModel(Part):
     """Mean `standard_error_by_pair` over mean `standard_error`; null where no pair was judged more than once."""
     reliability: Reliability
     """How repeatable the order is."""
+    soft_judgements: SoftUse | None = None
+    """What was used besides who won; absent where only wins were asked for, and where the judges say no more."""
 
 
 class GradeCentre(Part):

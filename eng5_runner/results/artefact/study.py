@@ -317,6 +317,10 @@ class Comparison(ComparisonCall):
     """For readers of version 1.0."""
     confidence: float | None = None
     """As the judge gave it, usually 1 to 5; absent where it gave none."""
+    probability_a: float | None = None
+    """The model's own probability of the answer that the essay shown first is better; absent where it is not known."""
+    probability_is_bound: bool | None = None
+    """True where the winner's probability is at least that much; absent otherwise."""
     justification: str | None = None
     """The judge's reason; absent where it gave none."""
 

@@ -20,6 +20,8 @@ from eng5_runner.planning.candidates import longest_study_prompt
 from eng5_runner.run.ports import AssignmentRegistry, Findings, Models
 
 _COST = "max_cost_usd"
+# Nothing is lost where a service does not know it: judgements then come without probabilities.
+_SOFT = "soft_judgements"
 
 
 async def check_study_options(
@@ -41,7 +43,7 @@ async def check_study_options(
         ServiceUnavailable: a service does not answer.
         NotAllowed: a service refuses to answer.
     """
-    options = tuple(study_options(spec, {}).as_metadata())
+    options = tuple(option for option in study_options(spec, {}).as_metadata() if option != _SOFT)
     supported = await cj.supported_options()
     unsupported = [option for option in options if option not in supported and option != _COST]
     if unsupported:

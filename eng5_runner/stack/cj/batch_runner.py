@@ -58,6 +58,7 @@ class PromptBuilder:
     def body(self, asked: PairAttempt, *, repeat: int) -> ComparisonBody:
         """The request of an attempt; `repeat` is how often the pair was asked before in this order, without retries."""
         plan, blocks = self._batch.plan, self._blocks(asked)
+        options = plan.study_options
         return ComparisonBody(
             user_prompt=prompt_text(blocks),
             prompt_blocks=blocks,
@@ -74,6 +75,7 @@ class PromptBuilder:
                 "cj_request_type": "cj_retry" if asked.attempt else "cj_comparison",
                 "comparison_iteration": asked.wave + 1,
                 "repeat_index": repeat,
+                **({} if options.soft_judgements == "off" else {"soft_judgements": options.soft_judgements}),
             },
         )
 

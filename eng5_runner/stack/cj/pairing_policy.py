@@ -18,22 +18,35 @@ from eng5_runner.measure.design.pairing import Pair, next_round
 from eng5_runner.measure.design.stopping import Rule, look
 from eng5_runner.measure.model.bradley_terry import Fit, fit
 from eng5_runner.measure.model.comparisons import collapse_repeats, comparisons_from
+from eng5_runner.measure.model.soft import Said, soft_from
+from eng5_runner.measure.model.soft_choice import choose
 from eng5_runner.measure.quality.reliability import draws_for
 from eng5_runner.stack.cj.plan import BatchPlan
 
 
 def fitted_to(plan: BatchPlan, results: Iterable[LLMComparisonResult]) -> Fit:
-    """The essays' positions by all results with a winner; repeats in the same order count as one result."""
-    rows = [
-        (
+    """The essays' positions by all results with a winner; repeats in the same order count as one result.
+
+    Where the batch allows it, the judge's confidence and the probability of its answer count, too.
+    """
+    said = [
+        Said(
             result.request_metadata.essay_a_id,
             result.request_metadata.essay_b_id,
             1.0 if result.winner == "Essay A" else 0.0,
+            judge=f"{result.provider}/{result.model}",
+            confidence=result.confidence,
+            probability=result.request_metadata.probability_a,
+            is_bound=result.request_metadata.probability_is_bound or False,
         )
         for result in results
         if result.winner is not None
     ]
-    return fit(collapse_repeats(comparisons_from([essay.essay_id for essay in plan.essays], rows)))
+    rows = [(one.first, one.second, one.outcome) for one in said]
+    counted = collapse_repeats(comparisons_from([essay.essay_id for essay in plan.essays], rows))
+    if plan.study_options.soft_judgements == "off":
+        return fit(counted)
+    return choose(counted, soft_from(counted, said)).fitted
 
 
 def depends_on_answers(plan: BatchPlan, *, wave: int) -> bool:

@@ -61,6 +61,8 @@ class Recording(WireModel):
         prompt_sha256: of the exact prompt text.
         served_model: the model that the provider said it used; None if it did not say.
         system_fingerprint: of the provider's system, likewise.
+        probability_a: of "Essay A" to the model, likewise.
+        probability_is_bound: whether the winner's probability is at least that.
     """
 
     provider: str
@@ -76,6 +78,8 @@ class Recording(WireModel):
     prompt_sha256: Sha256
     served_model: ProvidersName | None = None
     system_fingerprint: ProvidersName | None = None
+    probability_a: Annotated[float, Field(ge=0, le=1)] | None = None
+    probability_is_bound: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

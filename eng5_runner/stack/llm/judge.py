@@ -86,6 +86,7 @@ class Question:
         overrides: the client's settings of the judge.
         repeat_index: 0 for the first comparison of a pair in this order; each repeat needs an answer of its own.
         request_id: the queue id.
+        wants_probability: whether the model is asked for the probability of its answer, where it can tell.
         was_begun: whether an earlier process may have asked it and ended before the answer was stored.
     """
 
@@ -96,6 +97,23 @@ class Question:
     repeat_index: int
     request_id: str
     was_begun: bool = False
+    wants_probability: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerChance:
+    """How probable the model's own answer was to it.
+
+    Attributes:
+        winner: the answer.
+        probability_a: of "Essay A" over both answers, 0 to 1.
+        is_bound: whether the winner's probability is at least that, because the other answer was too improbable to be
+            listed.
+    """
+
+    winner: Winner
+    probability_a: float
+    is_bound: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +130,7 @@ class Verdict:
         replay_of: the cached judgement that this repeats, without tokens and cost.
         served: by which version of the model; None if the provider does not say.
         seconds: that the model took to answer, without any wait for its turn; None if that was not measured.
+        chance: how probable the answer was; None if the model does not say.
         fallback: the form of the answer that the model was asked for, where its server does not take a schema.
     """
 
@@ -124,6 +143,7 @@ class Verdict:
     replay_of: ReplayOf | None = None
     served: Served | None = None
     seconds: float | None = None
+    chance: AnswerChance | None = None
     fallback: AnswerForm | None = None
 
 

@@ -22,7 +22,7 @@ from eng5_runner.contracts.services import ComparisonBody, ModelEntry
 from eng5_runner.contracts.topics import ComparisonEnvelope
 from eng5_runner.judges.cost_bound import call_at_most_usd, prompt_bytes
 from eng5_runner.judges.templates import templates_in, text_sha256
-from eng5_runner.stack.llm.judge import JudgeEntry, JudgeFailed, Question, Served, Spent, Verdict
+from eng5_runner.stack.llm.judge import AnswerChance, JudgeEntry, JudgeFailed, Question, Served, Spent, Verdict
 from eng5_runner.stack.llm.queue import Entry
 from eng5_runner.stack.platform.web import invalid
 
@@ -50,6 +50,7 @@ def question_of(entry: Entry) -> Question:
         repeat_index=repeat_index(body),
         request_id=entry.queue_id,
         was_begun=entry.was_begun,
+        wants_probability=body.metadata.get("soft_judgements") == "auto",
     )
 
 
@@ -82,7 +83,7 @@ _LONGEST_ERROR_BYTES = 512 * 1024
 _OURS = frozenset(
     (
         *("system_prompt_sha256", "cassette", "replay_of", "cost_known"),
-        *("served_model", "system_fingerprint", "answer_form"),
+        *("served_model", "system_fingerprint", "answer_form", "probability_a", "probability_is_bound"),
     )
 )
 Metadata: TypeAlias = "dict[str, JsonValue]"
@@ -127,7 +128,7 @@ def success(entry: Entry, *, model: ModelEntry, verdict: Verdict, response_secon
     if verdict.replay_of is not None:
         replayed = {"cassette": True, "replay_of": verdict.replay_of.model_dump(mode="json")}
     form: Metadata = {} if verdict.fallback is None else {"answer_form": verdict.fallback}
-    metadata = _known(verdict.cost) | metadata | replayed | form | _served(verdict.served)
+    metadata = _known(verdict.cost) | metadata | replayed | form | _served(verdict.served) | _chance(verdict.chance)
     return _message(entry, result, metadata=metadata)
 
 
@@ -217,6 +218,13 @@ def _known(cost: float | None) -> Metadata:
 def _served(served: Served | None) -> Metadata:
     names = {} if served is None else {"served_model": served.model, "system_fingerprint": served.fingerprint}
     return {key: name for key, name in names.items() if name is not None}
+
+
+def _chance(chance: AnswerChance | None) -> Metadata:
+    if chance is None:
+        return {}
+    bound: Metadata = {"probability_is_bound": True} if chance.is_bound else {}
+    return {"probability_a": chance.probability_a} | bound
 
 
 def _message(entry: Entry, result: PublishedComparison, *, metadata: Metadata) -> bytes:

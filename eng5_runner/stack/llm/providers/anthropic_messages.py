@@ -77,7 +77,7 @@ def message_reply(body: Json) -> Reply:
     """The reply in the body of an answer, whatever its form.
 
     >>> message_reply({"content": [{"type": "text", "text": "yes"}], "stop_reason": None})
-    Reply(text='yes', end=<End.DONE: 'done'>, usage=None, served=None)
+    Reply(text='yes', end=<End.DONE: 'done'>, usage=None, served=None, chance=None)
     """
     content = field(body, "content")
     text = None if content is None else text_of(content)

@@ -22,7 +22,7 @@ from eng5_runner.judges.manifest import AnswerForm, Model, Usage
 from eng5_runner.judges.templates import RUBRIC, SYSTEM, text_sha256
 from eng5_runner.judges.verdicts import UnreadableAnswer, beginning, read_answer
 from eng5_runner.stack.llm.cache import JudgementCache, Recording
-from eng5_runner.stack.llm.judge import JudgeEntry, JudgeFailed, Question, Served, Spent, Verdict
+from eng5_runner.stack.llm.judge import AnswerChance, JudgeEntry, JudgeFailed, Question, Served, Spent, Verdict
 from eng5_runner.stack.llm.providers.protocol import AttemptFailed, Call, End, ProviderClient, Reply, Retry, served_by
 from eng5_runner.stack.llm.providers.rate_limiter import RateLimiter
 
@@ -64,6 +64,7 @@ class ModelJudge:
         self._access = access
         self._form = model.answers or AnswerForm.SCHEMA
         self._is_negotiable = access.own_server and model.answers is None
+        self._tells_probabilities = True  # until the server rejects to be asked
         self._cache = cache
 
     def entry(self) -> JudgeEntry:
@@ -134,12 +135,15 @@ class ModelJudge:
             cost=spent.cost,
             served=reply.served,
             seconds=reply.seconds,
+            chance=reply.chance if reply.chance and reply.chance.winner == answer.winner else None,
             fallback=None if self.model.answers or self._form is AnswerForm.SCHEMA else self._form,
         )
 
     def _call(self, question: Question) -> Call:
         overrides = question.overrides
-        return call_of(self.model, question.prompt, shared=question.shared, overrides=overrides, form=self._form)
+        call = call_of(self.model, question.prompt, shared=question.shared, overrides=overrides, form=self._form)
+        asks = question.wants_probability and self.model.tells_probabilities(call.effort, own_server=self._own_server)
+        return replace(call, log_probabilities=asks)
 
     async def _reply(self, call: Call) -> Reply:
         limits = self._rate_limiter.limits
@@ -172,29 +176,41 @@ class ModelJudge:
         raise AssertionError("an attempt returns or raises")
 
     async def _negotiated(self, call: Call) -> Reply:
-        """One attempt; while the server takes no form of the answer, the next form is tried.
+        """One attempt; while the server rejects the request, it is asked for less.
 
         Raises:
             AttemptFailed: there is no answer.
         """
         while True:
-            form = self._form
+            form, asks = self._form, call.log_probabilities and self._tells_probabilities
             try:
-                reply = await self._client.ask(replace(call, form=form))
+                reply = await self._client.ask(replace(call, form=form, log_probabilities=asks))
             except AttemptFailed as failed:
-                if not (failed.is_rejection and self._is_negotiable and form is not AnswerForm.TEXT):
+                if not failed.is_rejection or not self._asks_for_less(form, asked_for_probabilities=asks):
                     raise
-                if form is self._form:  # no other call has tried the next form meanwhile
-                    self._form = AnswerForm.JSON if form is AnswerForm.SCHEMA else AnswerForm.TEXT
-                    log.warning(
-                        "the server rejected a request; the next form of the answer is tried",
-                        model=self.model.id,
-                        rejected=form.value,
-                        tried=self._form.value,
-                    )
             else:
                 self._is_negotiable = False
                 return reply
+
+    def _asks_for_less(self, form: AnswerForm, *, asked_for_probabilities: bool) -> bool:
+        """After a rejection: no probabilities, then the next form of the answer; false if nothing is left to try."""
+        if asked_for_probabilities:
+            self._tells_probabilities = False
+            log.warning("the server rejected a request; it is asked for no probabilities", model=self.model.id)
+            return True
+        if not self._is_negotiable or form is AnswerForm.TEXT:
+            return False
+        if form is self._form:  # no other call has tried the next form meanwhile
+            self._form = AnswerForm.JSON if form is AnswerForm.SCHEMA else AnswerForm.TEXT
+            # It may have been the form alone that was rejected.
+            self._tells_probabilities = True
+            log.warning(
+                "the server rejected a request; the next form of the answer is tried",
+                model=self.model.id,
+                rejected=form.value,
+                tried=self._form.value,
+            )
+        return True
 
     def _spent(self, reply: Reply, call: Call) -> Spent:
         usage = reply.usage
@@ -253,6 +269,16 @@ def _recording(verdict: Verdict, question: Question, *, model: Model) -> Recordi
         prompt_sha256=text_sha256(question.prompt),
         served_model=served.model,
         system_fingerprint=served.fingerprint,
+        probability_a=None if verdict.chance is None else verdict.chance.probability_a,
+        probability_is_bound=verdict.chance is not None and verdict.chance.is_bound,
+    )
+
+
+def _chance(judgement: Recording) -> AnswerChance | None:
+    if judgement.probability_a is None:
+        return None
+    return AnswerChance(
+        winner=judgement.winner, probability_a=judgement.probability_a, is_bound=judgement.probability_is_bound
     )
 
 
@@ -266,6 +292,7 @@ def _paid(judgement: Recording) -> Verdict:
         completion_tokens=judgement.completion_tokens,
         cost=judgement.cost_usd,
         served=served_by(judgement.served_model, judgement.system_fingerprint),
+        chance=_chance(judgement),
     )
 
 
@@ -286,6 +313,7 @@ def _replayed(judgement: Recording) -> Verdict:
             completion_tokens=judgement.completion_tokens,
         ),
         served=served_by(judgement.served_model, judgement.system_fingerprint),
+        chance=_chance(judgement),
     )
 
 

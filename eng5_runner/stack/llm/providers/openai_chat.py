@@ -12,6 +12,7 @@ from eng5_runner.judges.answer_format import SCHEMA_NAME, answer_schema
 from eng5_runner.judges.credentials import Access
 from eng5_runner.judges.manifest import AnswerForm, Usage
 from eng5_runner.stack.llm.providers.post import JsonPost, ReadHeaders, ignored
+from eng5_runner.stack.llm.providers.probabilities import ALTERNATIVES, chance_in
 from eng5_runner.stack.llm.providers.protocol import Call, ListedModel, Reply, served_by
 from eng5_runner.stack.llm.providers.replies import IncredibleUsage, count, end_of, field, listed_models, text_of
 
@@ -62,6 +63,8 @@ class Chat:
             request["reasoning_effort"] = call.effort.value
         if call.verbosity is not None:
             request["verbosity"] = call.verbosity.value
+        if call.log_probabilities:
+            request |= {"logprobs": True, "top_logprobs": ALTERNATIVES}
         if call.model.provider is Provider.OPENROUTER:  # else it silently drops what a model does not take
             request |= {"provider": {"require_parameters": True}, "usage": {"include": True}}
         return request
@@ -71,7 +74,7 @@ def chat_reply(body: Json, *, provider: Provider) -> Reply:
     """The reply in the body of an answer, whatever its form.
 
     >>> chat_reply({"choices": [{"message": {"content": "yes"}, "finish_reason": "eos"}]}, provider=Provider.OPENAI)
-    Reply(text='yes', end=<End.DONE: 'done'>, usage=None, served=None)
+    Reply(text='yes', end=<End.DONE: 'done'>, usage=None, served=None, chance=None)
     """
     choices = field(body, "choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
@@ -85,6 +88,7 @@ def chat_reply(body: Json, *, provider: Provider) -> Reply:
         end=end,
         usage=_usage(field(body, "usage"), provider=provider),
         served=served_by(field(body, "model"), field(body, "system_fingerprint")),
+        chance=chance_in(choice, body),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from eng5_runner.contracts.request import OutputVerbosity, ReasoningEffort
 from eng5_runner.judges.manifest import AnswerForm, Model, Usage
-from eng5_runner.stack.llm.judge import Served
+from eng5_runner.stack.llm.judge import AnswerChance, Served
 
 _LONGEST_WAIT = 120.0
 _PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z_.]{0,63}")  # no digits: a key has some
@@ -24,7 +24,10 @@ _FLAGGED = re.compile(r"flagged|moderation|content.?(policy|filter)|safety", re.
 _NOT_ANSWERED = frozenset({408, 409, 425, 429, 503, 529})
 # The provider does not take the request as it is.
 _REJECTED = frozenset({400, 415, 422, 501})
-_FORM_PARAMETERS = ("response_format", "output_config", "json_schema")
+_FORM_PARAMETERS = ("response_format", "output_config", "json_schema", "logprobs", "top_logprobs")
+# OpenAI says so with the status 403, which otherwise means a wrong key.
+_FORBIDS = frozenset({400, 403, 422})
+_NO_LOG_PROBABILITIES = re.compile(r"\blogprobs?\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +44,7 @@ class Call:
         temperature: None for the model's default.
         effort: None for the model's default.
         verbosity: None for the model's default.
+        log_probabilities: whether to ask for those of the answer's tokens.
     """
 
     model: Model
@@ -52,6 +56,7 @@ class Call:
     temperature: float | None
     effort: ReasoningEffort | None
     verbosity: OutputVerbosity | None
+    log_probabilities: bool = False
 
 
 class End(Enum):
@@ -78,6 +83,7 @@ class Reply:
         usage: None if the answer does not say in a credible way what it took.
         served: by which version of the model; None if the provider does not say.
         seconds: from the request to the answer; None if that was not measured.
+        chance: how probable the answer was to the model; None if the provider does not say.
     """
 
     text: str
@@ -85,6 +91,7 @@ class Reply:
     usage: Usage | None
     served: Served | None = None
     seconds: float | None = field(default=None, repr=False)
+    chance: AnswerChance | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +243,7 @@ def by_status(status: int, headers: Mapping[str, str], *, error: ProviderError) 
     if final is not None:
         code, why = final
         is_rejection = status in _REJECTED and not why and (not param or param.startswith(_FORM_PARAMETERS))
+        is_rejection = is_rejection or (status in _FORBIDS and bool(_NO_LOG_PROBABILITIES.search(error.message)))
         return AttemptFailed(code, f"{message}{why}", retry=Retry.NEVER, is_rejection=is_rejection, status=status)
     wait = retry_after(headers)
     if status == 429:  # noqa: PLR2004 - too many requests

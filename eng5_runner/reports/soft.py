@@ -1,0 +1,39 @@
+"""What the judges' confidence and probabilities added, in sentences that all views share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+
+from eng5_runner.reports.figures import number, span
+from eng5_runner.results.artefact.measurement import SoftJudge, SoftUse
+
+_WORDS: Mapping[str, str] = MappingProxyType({"confidence": "confidence", "probability": "probability of its answer"})
+
+
+def soft_lines(use: SoftUse | None) -> Iterator[str]:
+    """What one judgement was worth, and what of each judge's answers was used."""
+    if use is None:
+        return
+    if all(judge.used == "wins" for judge in use.judges):
+        yield f"judgements count as bare wins: {'; '.join(map(_why_not, use.judges))}"
+        return
+    interval = "" if use.worth_interval_90 is None else f" (90% interval {span(use.worth_interval_90)})"
+    yield f"one judgement was worth {number(use.worth)} bare wins{interval}"
+    yield from map(_of_judge, use.judges)
+
+
+def _of_judge(judge: SoftJudge) -> str:
+    name = judge.judge or "judges without a name or with few judgements"
+    if judge.used == "wins":
+        return f"{name}: wins only; {_why_not(judge)}"
+    gain = next(tried for tried in judge.tried if tried.scale == judge.used)
+    return (
+        f"{name}: its {_WORDS[judge.used]} is used, which predicts judgements that were not fitted better than wins "
+        f"alone (log loss {number(gain.gain, 3)} lower, standard error {number(gain.standard_error, 3)})"
+    )
+
+
+def _why_not(judge: SoftJudge) -> str:
+    tried = " and ".join(_WORDS[candidate.scale] for candidate in judge.tried)
+    return f"the judge's {tried} does not predict judgements that were not fitted better than wins alone"

@@ -1,0 +1,163 @@
+"""Judgements that say more than who won: likelihood, choice by held-out pairs, and what a judgement is worth."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+from scipy.special import expit, logit
+
+from eng5_runner.measure.model.bradley_terry import Comparisons, collapse_repeats, comparisons_from, fit
+from eng5_runner.measure.model.soft import Reading, Said, SoftEvidence, soft_from
+from eng5_runner.measure.model.soft_choice import choose
+from eng5_runner.measure.quality.reliability import empirical_bayes, reliability_interval
+from tests.support.soft_judges import OVER_SURE, Says, SoftStudy, judgements, soft_study
+
+ITEMS = tuple(f"essay-{number:02}" for number in range(30))
+TRUTH = dict(zip(ITEMS, np.random.default_rng(7).normal(0.0, 1.8, len(ITEMS)).tolist(), strict=True))
+
+
+def compared(said: tuple[Said, ...], items: tuple[str, ...] = ITEMS) -> Comparisons:
+    return collapse_repeats(comparisons_from(items, [(row.first, row.second, row.outcome) for row in said]))
+
+
+@pytest.fixture(scope="module")
+def sure() -> SoftStudy:
+    return soft_study(TRUTH, k=12, number=1, says="confidence")
+
+
+def realised(theta: np.ndarray) -> float:
+    return float(np.corrcoef(theta, list(TRUTH.values()))[0, 1] ** 2)
+
+
+def test_confidence_is_a_cumulative_logit_model() -> None:
+    """The positions are those that maximise the model's own likelihood, written out and maximised by another way."""
+    said = (
+        *(Said("a", "b", 1.0, confidence=level) for level in (1, 2, 3, 1)),
+        *(Said("b", "c", 0.0, confidence=level) for level in (2, 3)),
+        *(Said("c", "a", 1.0, confidence=level) for level in (3, 3)),
+        Said("a", "c", 0.5),
+    )
+    items, ends = ("a", "b", "c"), np.array([0.0, 0.7, 2.1, np.inf])
+    comparisons = comparisons_from(items, [(row.first, row.second, row.outcome) for row in said])
+    soft = soft_from(comparisons, said)
+    level = np.array([{1.0: 1, 2.0: 2, 3.0: 3}.get(row.confidence or 0.0, 0) for row in said])
+    by_name = sorted(range(len(said)), key=lambda n: (said[n].first, said[n].second, said[n].outcome, level[n] or -1))
+    soft = replace(soft, level=level[by_name])
+    reading = Reading("confidence", (0.7, 2.1))
+    fitted = fit(comparisons, prior_sd=1.3, soft=SoftEvidence(judgements=soft, readings=(reading,)))
+
+    def cost(x: np.ndarray) -> float:
+        total = np.square(x[:-1]).sum() / 2.0 / 1.3**2
+        for row, grade in zip(said, level.tolist(), strict=True):
+            eta = x[items.index(row.first)] - x[items.index(row.second)] + x[-1]
+            if row.outcome == 0.5:
+                total -= 0.5 * (np.log(expit(eta)) + np.log(expit(-eta)))
+            else:
+                eta *= 1.0 if row.outcome else -1.0
+                total -= np.log(expit(eta - ends[grade - 1]) - expit(eta - ends[grade]))
+        return float(total)
+
+    best = minimize(cost, np.zeros(4), tol=1e-12)
+    assert fitted.theta == pytest.approx(best.x[:-1] - best.x[:-1].mean(), abs=1e-4)
+    assert fitted.position_effect == pytest.approx(best.x[-1], abs=1e-4)
+
+
+def test_a_probability_is_the_position_of_the_answer_on_the_scale() -> None:
+    """Of two items with answers that all say the same log odds, these log odds are the difference."""
+    said = (*(Said("a", "b", 1.0, probability=float(expit(3.0))) for _ in range(200)), Said("b", "a", 0.0))
+    comparisons = comparisons_from(("a", "b"), [(row.first, row.second, row.outcome) for row in said])
+    evidence = SoftEvidence(judgements=soft_from(comparisons, said), readings=(Reading("probability", (2.0,)),))
+    fitted = fit(comparisons, prior_sd=50.0, position_effect=False, soft=evidence)
+    assert fitted.theta[0] - fitted.theta[1] == pytest.approx(3.0 / 2.0, abs=0.02)
+
+
+@pytest.mark.parametrize(("says", "scale"), [("confidence", "confidence"), ("probability", "probability")])
+def test_what_says_more_is_used(says: Says, scale: str) -> None:
+    study = soft_study(TRUTH, k=8, number=3, says=says)
+    choice, plain = study.choice, fit(compared(study.said))
+    (judge,) = choice.judges
+    gain, error = judge.gains[scale]
+    assert judge.reading.scale == scale
+    assert gain > error > 0.0
+    assert realised(choice.fitted.theta) > realised(plain.theta) + 0.05
+    assert choice.worth_interval is not None
+    assert choice.worth_interval[0] < choice.worth < choice.worth_interval[1]
+    assert choice.worth > 1.5
+
+
+@pytest.mark.parametrize("says", ["noise as confidence", "noise as probability"])
+def test_noise_leaves_the_fit_of_the_wins(says: Says) -> None:
+    study = soft_study(TRUTH, k=12, number=4, says=says)
+    plain = fit(compared(study.said))
+    assert study.choice.fitted.theta.tolist() == plain.theta.tolist()
+    assert [judge.reading.scale for judge in study.choice.judges] == ["wins"]
+    assert (study.choice.worth, study.choice.worth_interval) == (1.0, None)
+
+
+def test_the_scale_of_an_over_sure_judge_is_learnt() -> None:
+    readings = []
+    for factor in (1.0, 3.0):
+        said = [
+            replace(row, probability=float(expit(factor * logit(row.probability or 0.5) / OVER_SURE)))
+            for row in judgements(TRUTH, k=8, number=5, says="probability")
+        ]
+        comparisons = compared(tuple(said))
+        (judge,) = choose(comparisons, soft_from(comparisons, said)).judges
+        readings.append(judge.reading.parameters[0])
+    assert readings[1] == pytest.approx(3.0 * readings[0], rel=0.05)
+
+
+def test_a_bound_pulls_less_than_a_value() -> None:
+    rows = judgements(TRUTH, k=8, number=6, says="probability")
+    capped = [
+        replace(row, probability=float(np.clip(row.probability or 0.5, 0.02, 0.98)), is_bound=True)
+        if min(row.probability or 0.5, 1.0 - (row.probability or 0.5)) < 0.02
+        else row
+        for row in rows
+    ]
+    as_values = [replace(row, is_bound=False) for row in capped]
+    comparisons = compared(rows)
+    r2 = [realised(choose(comparisons, soft_from(comparisons, said)).fitted.theta) for said in (as_values, capped)]
+    assert r2[1] > r2[0]
+
+
+def test_the_order_of_the_judgements_does_not_matter(sure: SoftStudy) -> None:
+    comparisons = compared(sure.said)
+    again = choose(comparisons, soft_from(comparisons, reversed(sure.said)))
+    assert again.fitted.theta.tolist() == sure.choice.fitted.theta.tolist()
+    assert again.worth == sure.choice.worth
+
+
+def test_repeats_share_the_weight_of_their_question(sure: SoftStudy) -> None:
+    """A judge that repeats itself word for word says nothing new."""
+    twice = (*sure.said, *sure.said)
+    comparisons = compared(twice)
+    choice = choose(comparisons, soft_from(comparisons, twice))
+    assert choice.fitted.standard_errors == pytest.approx(sure.choice.fitted.standard_errors, rel=0.03)
+
+
+def test_judges_are_read_by_themselves() -> None:
+    """One judge's confidence says something, the other's nothing."""
+    knows = [replace(row, judge="knows") for row in judgements(TRUTH, k=10, number=8, says="confidence")]
+    guesses = [replace(row, judge="guesses") for row in judgements(TRUTH, k=10, number=9, says="noise as confidence")]
+    said = (*knows, *guesses)
+    comparisons = compared(said)
+    choice = choose(comparisons, soft_from(comparisons, said))
+    assert {judge.judge: judge.reading.scale for judge in choice.judges} == {"knows": "confidence", "guesses": "wins"}
+
+
+def test_reliability_counts_what_was_said(sure: SoftStudy) -> None:
+    fitted = sure.choice.fitted
+    low, high = reliability_interval(fitted, fitted.comparisons, seed=1, draws=30)
+    assert low < empirical_bayes(fitted) < high
+    assert empirical_bayes(fitted) > empirical_bayes(fit(fitted.comparisons)) + 0.02
+    assert abs(empirical_bayes(fitted) - realised(fitted.theta)) < 0.08
+
+
+def test_few_judgements_count_as_wins() -> None:
+    said = judgements(dict(list(TRUTH.items())[:6]), k=5, number=10, says="confidence")
+    comparisons = compared(said, ITEMS[:6])
+    assert choose(comparisons, soft_from(comparisons, said)).judges == ()
