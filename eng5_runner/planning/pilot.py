@@ -14,7 +14,7 @@ from datetime import datetime
 from eng5_runner.errors import InputsInvalid
 from eng5_runner.planning.pricing import Interval, PilotMeasures
 from eng5_runner.results.artefact import Artefact
-from eng5_runner.results.artefact.measurement import BTEntry, BTModel, GradeModel, GradesAvailable
+from eng5_runner.results.artefact.measurement import BTEntry, BTModel, GradeModel, GradesAvailable, SoftUse
 from eng5_runner.results.artefact.study import ComparisonCall
 
 _NINETY = 1.645  # standard errors of a 90% interval
@@ -38,6 +38,7 @@ class Pilot:
         judge: provider and model; None where there were several, or where nearly all was a replay, so that the figures
             say nothing about either.
         measured: tokens, money and time. No money where a language model cost nothing: its price was not known.
+        worth_90: how many bare wins one judgement was worth, a 90% interval; None where judgements counted as wins.
     """
 
     label: str
@@ -49,6 +50,7 @@ class Pilot:
     step: float | None
     judge: tuple[str, str] | None
     measured: PilotMeasures
+    worth_90: Interval | None = None
 
 
 def read_pilot(artefact: Artefact) -> Pilot:
@@ -86,6 +88,7 @@ def read_pilot(artefact: Artefact) -> Pilot:
             seconds=_pace(calls, judged=len(paid)),
             answer_seconds=_answer_seconds(paid),
         ),
+        worth_90=_worth(model.soft_judgements),
     )
 
 
@@ -121,6 +124,13 @@ def _step(model: GradeModel) -> float | None:
     thetas = sorted(centre.theta for centre in model.centres.values())
     step = (thetas[-1] - thetas[0]) / (len(thetas) - 1)
     return step if step > 0.0 else None
+
+
+def _worth(use: SoftUse | None) -> Interval | None:
+    if use is None or use.worth_interval_90 is None:
+        return None
+    low, high = use.worth_interval_90
+    return Interval(low=max(low, 1.0), high=max(high, 1.0))  # where it helps nothing, wins are counted
 
 
 def _mean(figures: Sequence[float]) -> Interval:

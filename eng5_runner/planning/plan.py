@@ -65,6 +65,19 @@ class PilotRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SoftSaving:
+    """What it saves that judgements say more than who won.
+
+    Attributes:
+        worth: how many bare wins one judgement of the pilot's judge was worth.
+        comparisons: how many comparisons are then as precise as all of the plan would be as bare wins.
+    """
+
+    worth: Interval
+    comparisons: Interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What a run would do.
 
@@ -77,6 +90,8 @@ class Plan:
         per_pair: how often each pair is judged on average, repeats and swaps included.
         waves: the number of waves in which the pairs are judged.
         precision: what the comparisons buy, for each of several spreads; empty in a boundary design.
+        soft: what the confidence or the probabilities of the pilot's judge save; None without such a pilot, with
+            another judge, and in a boundary design.
         pair_margin: of a boundary design: half the 90% interval of how often one essay of a pair wins, if they are
             about equal and all judgements are independent.
         judge: what the comparisons take with the run's judge; None where only the service knows it.
@@ -96,6 +111,7 @@ class Plan:
     per_pair: float
     waves: int
     precision: tuple[PrecisionForecast, ...]
+    soft: SoftSaving | None
     pair_margin: float | None
     judge: Estimate | None
     test_answer: Interval | None
@@ -167,6 +183,7 @@ def make_plan(
         per_pair=asked_per_pair(spec.budget),
         waves=work.waves,
         precision=precision,
+        soft=_soft(candidates, spec=spec, comparisons=comparisons),
         pair_margin=pair_margin(2 * spec.budget.repeats) if spec.budget.design == "boundary" else None,
         judge=judge,
         test_answer=trial_estimate(judge, work=work) if spec.judge_check and candidates.own_prompt else None,
@@ -179,6 +196,20 @@ def make_plan(
         upload_bytes=sum(len(texts[sha256]) for sha256 in left),
         cached=len(wanted) - len(left),
     )
+
+
+def _soft(candidates: Candidates, *, spec: RunSpec, comparisons: int) -> SoftSaving | None:
+    pilot, chosen = candidates.pilot, candidates.chosen
+    if pilot is None or pilot.worth_90 is None or spec.budget.soft_judgements == "off":
+        return None
+    if spec.budget.design == "boundary" or chosen is None or not _is_of(pilot, chosen):
+        return None
+    low, high = (math.ceil(comparisons / worth) for worth in (pilot.worth_90.high, pilot.worth_90.low))
+    return SoftSaving(worth=pilot.worth_90, comparisons=Interval(low=low, high=high))
+
+
+def _is_of(pilot: Pilot, pricing: ModelPricing) -> bool:
+    return pilot.judge == (pricing.entry.provider, pricing.entry.model_id)
 
 
 def _bought(
@@ -236,6 +267,6 @@ def _free_waves(budget: Budget) -> float:
 def _priced(pricing: ModelPricing, *, candidates: Candidates, spec: RunSpec, work: Workload) -> Estimate:
     assumed = estimate(pricing, candidates.size, work=work, language=spec.study.language)
     pilot = candidates.pilot
-    if pilot is None or pilot.judge != (pricing.entry.provider, pricing.entry.model_id):
+    if pilot is None or not _is_of(pilot, pricing):
         return assumed
     return measured_estimate(assumed, pilot.measured, work=work)

@@ -58,6 +58,13 @@ def show_plan(console: Console, plan: Plan, *, inputs: Inputs, spec: RunSpec) ->
     if plan.precision:
         console.print(_precision(plan))
         console.print(_assumptions(plan), style="dim", soft_wrap=False)
+    if plan.soft is not None:
+        worth, needed = plan.soft.worth, plan.soft.comparisons
+        console.print(
+            f"As in the pilot run, one judgement is worth {worth.low:.1f} to {worth.high:.1f} bare wins, so the same "
+            f"precision takes {needed.low:,.0f} to {needed.high:,.0f} comparisons; a target ends the study there.",
+            style="bold",
+        )
     _judge(console, plan, spec=spec)
     shown = [*([plan.judge] if plan.judge and not plan.judge.pricing.offline else []), *plan.candidates]
     if shown:

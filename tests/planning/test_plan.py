@@ -26,7 +26,7 @@ from eng5_runner.planning.pilot import read_pilot
 from eng5_runner.planning.plan import Plan, make_plan
 from eng5_runner.planning.pricing import ModelPricing, PromptSize, Workload, estimate
 from eng5_runner.results.artefact import Artefact
-from eng5_runner.results.artefact.measurement import GradeCentre, GradesAvailable, GradesUnavailable
+from eng5_runner.results.artefact.measurement import GradeCentre, GradesAvailable, GradesUnavailable, SoftUse
 from eng5_runner.results.artefact.study import (
     BASELINE_KIND,
     MODEL_KIND,
@@ -245,6 +245,18 @@ def test_a_pilots_figures_take_the_place_of_assumptions():
     assert own is not None and own.answer_seconds is not None
     assert own.answer_seconds.low <= 0.25 <= own.answer_seconds.high, "seconds of an answer"
     assert 80 / 4 * own.answer_seconds.low <= own.seconds.low < own.seconds.high < 1.3 * own.seconds.low
+
+
+def test_a_pilots_confidence_says_how_few_comparisons_are_as_precise():
+    used = SoftUse(worth=2.0, worth_interval_90=(0.8, 3.2), judges=())
+    pilot = read_pilot(judged_artefact(bt_model=model(prior_sd=1.5).model_copy(update={"soft_judgements": used})))
+    plan = plan_of(chosen=PRICED, pilot=pilot, max_comparisons=100, soft_judgements="auto")
+    assert plan.soft is not None
+    assert (plan.soft.worth.low, plan.soft.worth.high) == (1.0, 3.2), "where it helps nothing, wins count"
+    assert (plan.soft.comparisons.low, plan.soft.comparisons.high) == (32, 100)
+    assert plan_of(chosen=PRICED, pilot=pilot, max_comparisons=100).soft is None
+    assert plan_of(chosen=UNPRICED, pilot=pilot, soft_judgements="auto").soft is None
+    assert plan_of(chosen=PRICED, pilot=read_pilot(judged_artefact()), soft_judgements="auto").soft is None
 
 
 def test_another_judge_than_the_pilots_takes_its_spread_alone():
