@@ -47,8 +47,8 @@ from eng5_runner.measure.quality.triads import Triads, circular_triads
 from eng5_runner.results.artefact.measurement import SoftUse
 from eng5_runner.results.artefact.part import to_json
 from eng5_runner.results.comparison_table import ComparisonTable
+from eng5_runner.results.fitted_study import soft_use
 from eng5_runner.results.rows import Rows
-from eng5_runner.results.soft_use import soft_use
 from eng5_runner.results.tables import inert
 
 # More than any judge is known to; the last digits of two machines may differ.

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 
 from eng5_runner.contracts.grade_scales import GRADE_SCALES, GradeScale
 from eng5_runner.core.inputs import EssayFlag, Inputs
-from eng5_runner.core.rounding import rounded
+from eng5_runner.core.rounding import ends, rounded
 from eng5_runner.measure.grading.grades import Scale, StudentGrade
 from eng5_runner.measure.model.bradley_terry import Fit, fit
 from eng5_runner.measure.model.comparisons import Comparisons, collapse_repeats, comparisons_from
 from eng5_runner.measure.model.soft import Said, soft_from
 from eng5_runner.measure.model.soft_choice import SoftChoice, choose
-from eng5_runner.results.artefact.measurement import SoftUse
+from eng5_runner.results.artefact.measurement import SoftCandidate, SoftJudge, SoftUse
 from eng5_runner.results.artefact.study import Comparison, FailedComparison
-from eng5_runner.results.soft_use import soft_use
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,4 +93,27 @@ def _said(row: Comparison) -> Said:
         confidence=row.confidence,
         probability=row.probability_a,
         is_bound=row.probability_is_bound or False,
+    )
+
+
+def soft_use(choice: SoftChoice) -> SoftUse | None:
+    """What a fit used besides who won; None where no judge said more than who won, or too few judgements did."""
+    if not choice.judges:
+        return None
+    return SoftUse(
+        worth=rounded(choice.worth),
+        worth_interval_90=None if choice.worth_interval is None else ends(choice.worth_interval),
+        judges=tuple(
+            SoftJudge(
+                judge=judge.judge or None,
+                judgements=rounded(judge.judgements),
+                used=judge.reading.scale,
+                parameters=tuple(map(rounded, judge.reading.parameters)) or None,
+                tried=tuple(
+                    SoftCandidate(scale=scale, gain=rounded(gain), standard_error=rounded(error))
+                    for scale, (gain, error) in judge.gains.items()
+                ),
+            )
+            for judge in choice.judges
+        ),
     )
