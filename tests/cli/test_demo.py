@@ -35,8 +35,6 @@ def test_the_demo_with_defects_runs_from_a_wheel_in_an_empty_folder_and_names_ea
     directory = newest(tmp_path)
     page, found = (directory / "report.html").read_text(), artefact(directory)
     assert found["judge_quality"]["position_effect"]["interval_90"][0] > 0.5
-    assert [anchor["anchor_id"] for anchor in found["grade_model"]["doubtful_anchors"]] == ["anchor-cplus2"]
-    assert "anchor-cplus2 is E- by its label" in page and "misgraded" in page
     assert found["runner_status"]["duplicates"] == 10 and "messages that came twice" in page
     assert found["runner_status"]["comparisons"]["missing"] == 4 and "callbacks were lost on their way" in page
     named = [line["file"] for line in ran.lines if line["event"] == "Finding"]
@@ -44,6 +42,7 @@ def test_the_demo_with_defects_runs_from_a_wheel_in_an_empty_folder_and_names_ea
     assert found["bt_summary"][0]["essay_id"] == "essay_09", "the judge obeyed it"
     (defects,) = (line["defects"] for line in ran.lines if line["event"] == "Defects")
     assert len(defects) == 5
+    assert any("anchor-cplus2 beats" in defect["shown"] for defect in defects) and "anchor-cplus2" in page
     assert [line["event"] for line in ran.lines if line["event"] == "Verified"]
 
 
