@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from uuid import UUID, uuid5
 
@@ -33,10 +35,12 @@ from eng5_runner.effects.outputs import CONFIG_NAME, INPUTS_NAME
 RUN = UUID("7b1d4a52-0c55-4b6f-9a08-6a3f0b9d1f11")
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SCALE = "eng5_np_legacy_9_step"
+_AT_ONCE = 10_000
 
 
-def inputs(essays: int) -> Inputs:
-    """So many essays, a quarter of them anchors over all grades."""
+def inputs(essays: int, *, anchors: int | None = None) -> Inputs:
+    """So many essays; a quarter of them, or so many, are anchors over all grades."""
+    anchors = essays // 4 if anchors is None else anchors
     grades = GRADE_SCALES[SCALE].grades
 
     def file(name: str) -> SourceFile:
@@ -58,7 +62,7 @@ def inputs(essays: int) -> Inputs:
                 word_count=300,
                 label=f"{n}",
             )
-            for n in range(essays // 4)
+            for n in range(anchors)
         ),
         students=tuple(
             Student(
@@ -67,7 +71,7 @@ def inputs(essays: int) -> Inputs:
                 text_sha256=sha256_hex(b"s%d" % n),
                 word_count=300,
             )
-            for n in range(essays - essays // 4)
+            for n in range(essays - anchors)
         ),
         notes=(),
     )
@@ -112,9 +116,9 @@ def accepted(n: int, raw: bytes) -> CallbackAccepted:
     )
 
 
-def run_directory(folder: Path, *, essays: int, comparisons: int) -> Path:
+def run_directory(folder: Path, *, essays: int, comparisons: int, anchors: int | None = None) -> Path:
     """A closed run with so many comparisons, its outputs not yet made."""
-    made = inputs(essays)
+    made = inputs(essays, anchors=anchors)
     folder.mkdir(parents=True)
     (folder / CONFIG_NAME).write_text("[settings]\n")
     (folder / INPUTS_NAME).write_bytes(canonical_json(made.model_dump(mode="json")))
@@ -134,17 +138,17 @@ def run_directory(folder: Path, *, essays: int, comparisons: int) -> Path:
     ]
     with Ledger(folder) as ledger:
         asyncio.run(ledger.append(before))
-        asyncio.run(ledger.append([accepted(n, raw) for n, raw in enumerate(judgements(sent, comparisons))]))
+        events = (accepted(n, raw) for n, raw in enumerate(judgements(sent, comparisons)))
+        while some := list(islice(events, _AT_ONCE)):
+            asyncio.run(ledger.append(some))
         asyncio.run(ledger.append([RunClosed(at=NOON, outcome="complete")]))
     return folder
 
 
-def judgements(ids: list[str], count: int) -> list[bytes]:
+def judgements(ids: list[str], count: int) -> Iterator[bytes]:
     """Random pairs judged by position in the list with some noise."""
     chance = random.Random(5)
-    raws = []
     for n in range(count):
         first, second = chance.sample(range(len(ids)), 2)
         lead = (second - first) / len(ids) * 4 + chance.gauss(0, 1)
-        raws.append(comparison(n, ids[first], ids[second], first_wins=lead > 0))
-    return raws
+        yield comparison(n, ids[first], ids[second], first_wins=lead > 0)

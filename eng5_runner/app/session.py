@@ -33,7 +33,7 @@ from eng5_runner.app.tokens import Token, admin_token
 from eng5_runner.contracts.request import Provider
 from eng5_runner.core.events import BudgetRaised, RunResumed, RunStarted
 from eng5_runner.core.inputs import Inputs
-from eng5_runner.core.state import RunState, fold
+from eng5_runner.core.state import LiveState, RunState, fold_into
 from eng5_runner.effects.ledger import Ledger
 from eng5_runner.effects.outputs import STACK_FOLDER
 from eng5_runner.errors import ConfigurationError, RunnerError, UsageError, command
@@ -185,7 +185,7 @@ async def _session(work: SessionWork, *, watch: Watch, metrics: RunMetrics, inte
             emit(Notice(kind="repaired", text=text))
         session = Session(
             ledger=ledger,
-            state=fold(ledger.events),
+            state=fold_into(LiveState(), ledger.events),
             inputs=work.inputs,
             texts=work.texts,
             observe=emit,

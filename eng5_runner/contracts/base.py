@@ -16,11 +16,11 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    GetCoreSchemaHandler,
+    GetPydanticSchema,
     ValidationError,
-    ValidationInfo,
-    WrapValidator,
 )
-from pydantic.functional_validators import ModelWrapValidatorHandler
+from pydantic_core import core_schema
 
 T = TypeVar("T")
 
@@ -52,20 +52,15 @@ def _in_utc(value: datetime) -> datetime:
 Instant: TypeAlias = Annotated[datetime, BeforeValidator(_from_http_date), AfterValidator(_in_utc)]
 
 
-def _none_if_unusable(  # law: positional - pydantic calls it so
-    value: object, handler: ModelWrapValidatorHandler[T], info: ValidationInfo
-) -> T | None:
-    try:
-        return handler(value)
-    except ValidationError:
-        if info.mode == "json":
-            return None
-        raise
+def _lenient(source: object, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+    strict = handler(source)
+    received = core_schema.with_default_schema(strict, default=None, on_error="default")
+    return core_schema.json_or_python_schema(json_schema=received, python_schema=strict)
 
 
 # An optional field that the run does not need. In received JSON, a value of the wrong type counts as missing (the
 # ledger keeps the raw message). In a model built in Python, which is about to be sent, it is an error.
-Lenient: TypeAlias = Annotated[T | None, WrapValidator(_none_if_unusable)]
+Lenient: TypeAlias = Annotated[T | None, GetPydanticSchema(_lenient)]
 
 
 def describe(error: ValidationError, *, most: int = 3) -> str:

@@ -122,7 +122,7 @@ class Credibility:
         most = request.prepared.comparisons
         if most is not None and request.judged + self._judged[batch] >= most:
             return True
-        return is_numbered and (about in request.won or about in self._won[batch])
+        return is_numbered and (request.has_winner(about) or about in self._won[batch])
 
     def _is_late(self, result: LLMComparisonResult, request: SentRequest) -> bool:
         """Whether the call was made after the completion. One in our future came by a clock that was ahead then."""

@@ -76,4 +76,7 @@ class EssayNames:
 
     def with_our_ids(self, text: str) -> str:
         """A text from the services with our ids in place of the names on the wire."""
+        # Most texts name no essay, and to look is far quicker than to replace.
+        if self.sent.keys().isdisjoint(_NAME.findall(text)) and "ANCHOR_" not in text:
+            return text
         return _NAME.sub(lambda name: self.our_id(name[0]) or name[0], text)

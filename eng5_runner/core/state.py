@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 from types import MappingProxyType
-from typing import Literal, assert_never
+from typing import Literal, TypeVar, assert_never
 
 from eng5_runner.core.events import (
     BudgetRaised,
@@ -90,7 +90,6 @@ class RunState:
         requests: what was sent, in that order; the last one is the present one.
         storage_ids: text sha256 → storage id.
         positions: (topic, partition) → offset of the next callback to read.
-        fingerprints: key of each accepted callback → fingerprint.
         judged: number of comparisons with a winner that count.
         objections: what speaks against comparisons → how many of them.
         flawed: number of comparisons that count although a value in their message makes no sense.
@@ -113,7 +112,6 @@ class RunState:
         self.requests: list[SentRequest] = []
         self.storage_ids: dict[str, str] = {}
         self.positions: dict[tuple[str, int], int] = {}
-        self.fingerprints: dict[str, str] = {}
         self.judged = 0
         self.repeated = 0
         self.conflicts = 0
@@ -310,7 +308,6 @@ class RunState:
         self.positions[partition] = event.position.offset + 1
 
     def _accept(self, event: CallbackAccepted) -> None:
-        self.fingerprints[event.key] = event.fingerprint
         if event.kind == "comparison":
             self.judged += event.judged
             self.cost_usd += event.cost_usd
@@ -338,13 +335,46 @@ class RunState:
         return tuple(Position(topic=t, partition=p, offset=o) for (t, p), o in sorted(self.positions.items()))
 
 
+class LiveState(RunState):
+    """The state of a run that goes on: it also remembers each callback, which takes 300 bytes each.
+
+    Attributes:
+        fingerprints: key of each accepted callback → fingerprint.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fingerprints: dict[str, str] = {}
+
+    def advance(self, event: Event) -> None:
+        """Apply the next event.
+
+        Raises:
+            ImpossibleLedgerError: the event cannot follow the events before it.
+        """
+        super().advance(event)
+        if isinstance(event, CallbackAccepted):
+            self.fingerprints[event.key] = event.fingerprint
+
+
+StateT = TypeVar("StateT", bound=RunState)
+
+
 def fold(events: Iterable[Event]) -> RunState:
     """The state after all these events.
 
     Raises:
         ImpossibleLedgerError: the events contradict the transition table.
     """
-    state = RunState()
+    return fold_into(RunState(), events)
+
+
+def fold_into(state: StateT, events: Iterable[Event]) -> StateT:
+    """The same of a state that is there.
+
+    Raises:
+        ImpossibleLedgerError: the events contradict the transition table.
+    """
     for event in events:
         state.advance(event)
     return state

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -41,14 +42,20 @@ def sync_directory(directory: Path) -> None:
         os.close(handle)
 
 
-def replace(path: Path, data: bytes | bytearray) -> None:
-    """Put a file at the path in one step, readable by its owner only. After an error, the old file is still there."""
+def replace(path: Path, data: bytes | bytearray | Iterable[bytes]) -> None:
+    """Put a file at the path in one step, readable by its owner only. After an error, the old file is still there.
+
+    Args:
+        path: of the file.
+        data: its content, whole or in pieces.
+    """
     partial = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         file = open_private(partial, os.O_WRONLY | os.O_TRUNC)
         try:
-            write_all(file, data)
+            for piece in [data] if isinstance(data, bytes | bytearray) else data:
+                write_all(file, piece)
             os.fsync(file)
         finally:
             os.close(file)

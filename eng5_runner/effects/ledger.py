@@ -144,7 +144,7 @@ class Ledger:
     """A ledger open for writing. The caller holds the run's lock (`run_lock.held`).
 
     Attributes:
-        events: the events that the ledger had when it was opened.
+        events: the events that the ledger had when it was opened, read from the file each time.
         repaired: the size of a torn tail that was moved away, in bytes.
     """
 
@@ -159,12 +159,11 @@ class Ledger:
         # The thread of a cancelled `append` goes on, and its file must not be closed meanwhile.
         self._lock = threading.Lock()
         self._refusal = ""
-        self.events: tuple[Event, ...] = ()
+        self.events: Iterable[Event] = ()
         self.repaired = 0
         try:
             if self._path.exists():
-                reading = LedgerReading(run_directory)
-                self.events = tuple(reading)
+                self.events = reading = LedgerReading(run_directory)
                 self.repaired = reading.torn_bytes
                 if reading.torn_bytes:
                     self._move_torn_tail(reading.whole_bytes)

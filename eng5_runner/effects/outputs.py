@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from eng5_runner.effects import durable
@@ -15,8 +16,8 @@ SUMS_NAME = "manifest.sha256"
 STACK_FOLDER = "stack"
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file in one step; it is durable when this returns, and readable by its owner only.
+def write_atomically(path: Path, data: bytes | Iterable[bytes]) -> None:
+    """Write a file, whole or in pieces, in one step; it is durable when this returns, and its owner's only.
 
     Raises:
         DiskError: the disk is full, or the file cannot be written. An older file is still there.

@@ -9,7 +9,7 @@
 
 Example: from a saved run to the bytes of its artefact.
 
-    artefact, data = sealed(project_artefact(inputs, events, state=fold(events), manifest=files))
+    blank = project_artefact(inputs, events, state=fold(events), manifest=files)
+    artefact = sealed(blank, file.write)
     artefact.bt_model.reliability.empirical_bayes    0.93
-    parse_artefact(data) == artefact                 True
 """

@@ -45,8 +45,7 @@ from eng5_runner.results.artefact.judge import (
     WinlessAnchor,
     WithoutWinTarget,
 )
-from eng5_runner.results.artefact.study import Comparison
-from eng5_runner.results.fitted_study import JudgedStudy
+from eng5_runner.results.fitted_study import JudgedStudy, Judgements
 
 # The draws have a fixed seed, so that the same judgements always have the same intervals.
 SEED = 1
@@ -204,7 +203,7 @@ def _left_out(anchor: LeftOut, study: JudgedStudy) -> LeftOutAnchor:
 
 def _by_distance(by_distance: Sequence[Inversions], study: JudgedStudy) -> tuple[InversionsByDistance, ...]:
     wanted = {frozenset((pair.higher, pair.lower)) for row in by_distance for pair in row.pairs}
-    sequences = _sequences(study.judged, wanted)
+    numbers = _numbers(study.judged, wanted)
     grade_of = {anchor: study.scale.grades[grade] for anchor, grade in study.grades.items()}
     return tuple(
         InversionsByDistance(
@@ -221,7 +220,7 @@ def _by_distance(by_distance: Sequence[Inversions], study: JudgedStudy) -> tuple
                     lower_grade=grade_of[pair.lower],
                     questions=rounded(pair.judgements),
                     lost_by_higher=rounded(pair.lost),
-                    comparisons=tuple(sequences[frozenset((pair.higher, pair.lower))]),
+                    comparisons=tuple(numbers[frozenset((pair.higher, pair.lower))]),
                 )
                 for pair in row.pairs
             ),
@@ -230,11 +229,13 @@ def _by_distance(by_distance: Sequence[Inversions], study: JudgedStudy) -> tuple
     )
 
 
-def _sequences(judged: Sequence[Comparison], wanted: set[frozenset[str]]) -> Mapping[frozenset[str], list[int]]:
+def _numbers(judged: Judgements, wanted: set[frozenset[str]]) -> Mapping[frozenset[str], list[int]]:
     """Pair → the numbers of its judgements in either order."""
     found: defaultdict[frozenset[str], list[int]] = defaultdict(list)
-    for number, row in enumerate(judged, start=1):
-        pair = frozenset((row.essay_a_id, row.essay_b_id))
+    # Few pairs are wanted, of few anchors: all other judgements are left out at once.
+    among = np.isin(np.array(judged.items), [*{item for pair in wanted for item in pair}])
+    for index in np.flatnonzero(among[judged.first] & among[judged.second]).tolist():
+        pair = frozenset((judged.items[judged.first[index]], judged.items[judged.second[index]]))
         if pair in wanted:
-            found[pair].append(number)
+            found[pair].append(index + 1)
     return found

@@ -5,7 +5,6 @@ Without any judgement nothing is claimed: the lists are empty, the blocks None, 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -116,8 +115,7 @@ def _bt_summary(
     study: JudgedStudy, projection: Projection | Refusal, *, by_pair: NDArray[np.float64] | None
 ) -> tuple[BTEntry, ...]:
     fitted, surprise = study.fitted, misfit(study.fitted)
-    counts = Counter(name for row in study.judged for name in (row.essay_a_id, row.essay_b_id))
-    wins = Counter(row.winner_id for row in study.judged)
+    counts, wins = study.asked.counts, study.asked.wins
     projected = {} if isinstance(projection, Refusal) else {student.item: student for student in projection.students}
     theta = [rounded(value) for value in fitted.theta]
     errors = [rounded(value) for value in fitted.standard_errors]
@@ -131,8 +129,8 @@ def _bt_summary(
             standard_error=errors[index],
             interval_90=ends((float(low[index]), float(high[index]))),
             rank=rank,
-            comparison_count=counts[item],
-            wins=wins[item],
+            comparison_count=int(counts[index]),
+            wins=int(wins[index]),
             is_anchor=item in study.grades,
             standard_error_by_pair=None if by_pair is None else rounded(by_pair[index]),
             infit=figure(surprise.infit[index]),

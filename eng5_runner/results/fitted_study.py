@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from eng5_runner.contracts.grade_scales import GRADE_SCALES, GradeScale
 from eng5_runner.core.inputs import EssayFlag, Inputs
 from eng5_runner.core.rounding import ends, rounded
 from eng5_runner.measure.grading.grades import Scale, StudentGrade
 from eng5_runner.measure.model.bradley_terry import Fit, fit
-from eng5_runner.measure.model.comparisons import Comparisons, collapse_repeats, comparisons_from
+from eng5_runner.measure.model.comparisons import Comparisons, collapse_repeats, comparisons_at
 from eng5_runner.measure.model.soft import Said, soft_from
 from eng5_runner.measure.model.soft_choice import SoftChoice, choose
 from eng5_runner.results.artefact.measurement import SoftCandidate, SoftJudge, SoftUse
@@ -18,11 +22,67 @@ from eng5_runner.results.artefact.study import Comparison, FailedComparison
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Judgements:
+    """All judgements as columns, in the order in which they were asked: 37 bytes each, where a row takes 2 kB.
+
+    Attributes:
+        items: the essays' ids, sorted; the other fields refer to them by place.
+        first: shape (judgements,), the essay shown first.
+        second: shape (judgements,), the essay shown second.
+        first_won: shape (judgements,), 1 if the first won, else 0.
+        judge: shape (judgements,), the place of the model in `judges`.
+        cost_usd: shape (judgements,).
+        judges: provider and model of each judge.
+    """
+
+    items: tuple[str, ...]
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+    first_won: NDArray[np.float64]
+    judge: NDArray[np.int64]
+    cost_usd: NDArray[np.float64]
+    judges: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, items: Sequence[str], judged: Sequence[Comparison]) -> Judgements:
+        """Read the rows once."""
+        place = {item: index for index, item in enumerate(items)}
+        judges: dict[tuple[str, str], int] = {}
+        first, second, judge = array("q"), array("q"), array("q")
+        won, cost = array("d"), array("d")
+        for row in judged:
+            first.append(place[row.essay_a_id])
+            second.append(place[row.essay_b_id])
+            won.append(row.first_won)
+            judge.append(judges.setdefault((row.provider, row.model), len(judges)))
+            cost.append(row.cost_usd)
+        return cls(
+            items=tuple(items),
+            first=np.array(first),
+            second=np.array(second),
+            first_won=np.array(won),
+            judge=np.array(judge),
+            cost_usd=np.array(cost),
+            judges=tuple(judges),
+        )
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def comparisons(self, judge: int | None = None) -> Comparisons:
+        """Those of one judge, or all of them."""
+        chosen = slice(None) if judge is None else self.judge == judge
+        return comparisons_at(
+            self.items, first=self.first[chosen], second=self.second[chosen], outcome=self.first_won[chosen]
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedStudy:
     """What was judged, and the scale that follows.
 
     Attributes:
-        judged: every judgement, in a fixed order.
+        judged: every judgement.
         failed: every call without a winner.
         asked: all judgements as comparisons.
         fitted: from them, with every repeat of a question counted once.
@@ -34,7 +94,7 @@ class JudgedStudy:
         flags: the essays that may sway the judge by more than what a reader sees.
     """
 
-    judged: Sequence[Comparison]
+    judged: Judgements
     failed: Sequence[FailedComparison]
     asked: Comparisons
     fitted: Fit
@@ -56,14 +116,14 @@ class JudgedStudy:
         """Fit at least one judgement; `soft` allows to use more of it than who won."""
         words = {anchor.anchor_id: anchor.word_count for anchor in inputs.anchors}
         words |= {student.essay_id: student.word_count for student in inputs.students}
-        rows = [(row.essay_a_id, row.essay_b_id, 1.0 if row.first_won else 0.0) for row in judged]
-        asked = comparisons_from(sorted(words), rows)
+        columns = Judgements.of(sorted(words), judged)
+        asked = columns.comparisons()
         scale = GRADE_SCALES[inputs.grade_scale]
         # The same call repeated is one observation, not several: see the method's section on standard errors.
         counted = collapse_repeats(asked)
         choice = choose(counted, soft_from(counted, map(_said, judged))) if soft else SoftChoice(fitted=fit(counted))
         return cls(
-            judged=judged,
+            judged=columns,
             failed=failed,
             asked=asked,
             fitted=choice.fitted,

@@ -7,13 +7,12 @@ give is replaced by what to ask for: `NotMeasured(not_measured="no question was 
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import Counter
 from statistics import NormalDist
 
 import numpy as np
 
 from eng5_runner.core.rounding import ends, figure, rounded, usd
-from eng5_runner.measure.model.comparisons import comparisons_from
 from eng5_runner.measure.quality.inversions import wilson
 from eng5_runner.measure.quality.lapse import MOST_ITEMS, lapse_rate
 from eng5_runner.measure.quality.length import length_effect, longer_wins
@@ -39,7 +38,6 @@ from eng5_runner.results.artefact.judge import (
     MisfitFigures,
     NotMeasured,
 )
-from eng5_runner.results.artefact.study import Comparison
 from eng5_runner.results.fitted_study import JudgedStudy
 
 # The number of triads grows with the cube of an essay's judgements.
@@ -75,7 +73,7 @@ def _position(study: JudgedStudy) -> FirstPositionAdvantage | NotMeasured:
     effect = position_effect(study.fitted)
     if effect is None:
         return NotMeasured(not_measured="the position was not part of the fit")
-    won = sum(row.first_won for row in study.judged)
+    won = int(study.judged.first_won.sum())
     return FirstPositionAdvantage(
         estimate=rounded(effect.estimate),
         interval_90=ends(effect.interval),
@@ -182,8 +180,8 @@ def _flagged(study: JudgedStudy) -> FlaggedAdvantage | NotMeasured | None:
 
 def _judged_and_won(study: JudgedStudy, essays: frozenset[str]) -> tuple[int, int]:
     """In how many places of judgements these essays were, and how many they won."""
-    judged = sum((row.essay_a_id in essays) + (row.essay_b_id in essays) for row in study.judged)
-    return judged, sum(row.winner_id in essays for row in study.judged)
+    places = [place for place, item in enumerate(study.asked.items) if item in essays]
+    return int(study.asked.counts[places].sum()), int(study.asked.wins[places].sum())
 
 
 def _failures(study: JudgedStudy) -> CallFailures:
@@ -203,24 +201,21 @@ def _misfit(study: JudgedStudy) -> MisfitFigures:
 
 def _price(study: JudgedStudy) -> JudgementPrice:
     """What a judgement cost, failed calls included in the sum."""
-    spent = sum(sorted(row.cost_usd for row in (*study.judged, *study.failed)))
+    spent = sum(sorted([*study.judged.cost_usd.tolist(), *(row.cost_usd for row in study.failed)]))
     return JudgementPrice(usd=usd(spent), judgements=len(study.judged), usd_a_judgement=usd(spent / len(study.judged)))
 
 
 def _judges(study: JudgedStudy) -> tuple[JudgeFigures, ...]:
     """Each model against the scale that all made together."""
-    by_model: defaultdict[tuple[str, str], list[Comparison]] = defaultdict(list)
-    for row in study.judged:
-        by_model[row.provider, row.model].append(row)
     figures: list[JudgeFigures] = []
-    for (provider, model), judged in sorted(by_model.items()):
-        rows = [(row.essay_a_id, row.essay_b_id, 1.0 if row.first_won else 0.0) for row in judged]
-        mean_squares = misfit(study.fitted, comparisons_from(study.fitted.items, rows))
+    for (provider, model), place in sorted((judge, place) for place, judge in enumerate(study.judged.judges)):
+        judged = study.judged.comparisons(place)
+        mean_squares = misfit(study.fitted, judged)
         figures.append(
             JudgeFigures(
                 provider=provider,
                 model=model,
-                judgements=len(judged),
+                judgements=int(judged.weight.sum()),
                 infit=figure(mean_squares.infit_overall),
                 outfit=figure(mean_squares.outfit_overall),
             )

@@ -7,16 +7,17 @@ evidence.failed[0].failure_code   such as LLM_PROVIDER_TIMEOUT
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from math import inf
 from sys import intern
-from typing import Literal, TypedDict, TypeVar
+from typing import Literal, TypedDict
 from uuid import UUID
 
 from eng5_runner.contracts.callbacks import AssessmentResult, Callback, ComparisonMetadata, LLMComparisonResult
-from eng5_runner.contracts.flaws import receive_comparison
+from eng5_runner.contracts.flaws import NO_HASH, receive_comparison
 from eng5_runner.contracts.topics import Topic, parse_callback
 from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.core.events import CallbackAccepted, Event
@@ -24,9 +25,12 @@ from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.request import essay_names
 from eng5_runner.core.rounding import usable
 from eng5_runner.core.state import ImpossibleLedgerError, RunState
-from eng5_runner.results.artefact.study import Comparison, ComparisonCall, FailedComparison, Replayed, ReplayedUnknown
+from eng5_runner.results.artefact.stored_rows import ByteStore, MemoryBytes, RowStore
+from eng5_runner.results.artefact.study import Comparison, FailedComparison, Replayed, ReplayedUnknown
+from eng5_runner.results.served import ServedVersions, Spending
 
 _LONGEST_REASON = 500
+_PLAIN_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(slots=True)
@@ -34,11 +38,13 @@ class PromptSources:
     """Texts of the prompts that were not the runner's own, by hash, as far as the services say.
 
     Attributes:
+        prompts: the SHA-256 of the prompt of each judgement, 32 bytes each; without those that stated none.
         systems: SHA-256 of each system prompt.
         templates: name and SHA-256 of each template that came with the service.
         forms: provider, model and form of the answer, where a model was asked for a weaker form than a schema.
     """
 
+    prompts: bytearray = field(default_factory=bytearray)
     systems: set[str] = field(default_factory=set)
     templates: set[tuple[str, str]] = field(default_factory=set)
     forms: set[tuple[str, str, str]] = field(default_factory=set)
@@ -49,6 +55,11 @@ class PromptSources:
         if metadata.answer_form:
             self.forms.add((result.provider, result.model, metadata.answer_form))
         self.note_texts(metadata)
+
+    def note_prompt(self, prompt_hash: str) -> None:
+        """Add the prompt of one judgement."""
+        if prompt_hash != NO_HASH:
+            self.prompts += bytes.fromhex(prompt_hash)
 
     def note_texts(self, metadata: ComparisonMetadata) -> None:
         """Add the texts that one call says it was made with."""
@@ -66,30 +77,42 @@ class Evidence:
         failed: comparisons with an error instead, numbered in the same way.
         left_out: comparisons that the requests cannot have caused; nothing is made of them but the cost.
         sources: of their prompts.
+        spending: what all of them took.
+        versions: which versions of the models judged.
         result: the service's own figures, if they came. Of several requests each has its own, which cover its own
             comparisons only; then it is None.
         names: the essays' names on the wire.
     """
 
-    judged: tuple[Comparison, ...]
-    failed: tuple[FailedComparison, ...]
+    judged: Sequence[Comparison]
+    failed: Sequence[FailedComparison]
     sources: PromptSources
+    spending: Spending
+    versions: ServedVersions
     result: AssessmentResult | None
     names: EssayNames
     left_out: tuple[Comparison | FailedComparison, ...] = ()
 
 
-def gather_evidence(inputs: Inputs, events: Iterable[Event], *, state: RunState) -> Evidence:
+def gather_evidence(
+    inputs: Inputs, events: Iterable[Event], *, state: RunState, store: Callable[[], ByteStore] = MemoryBytes
+) -> Evidence:
     """Read the accepted callbacks.
+
+    Args:
+        inputs: of the run.
+        events: its whole ledger; read once.
+        state: their fold.
+        store: makes a place for the rows.
 
     Raises:
         ImpossibleLedgerError: an accepted message is not what its event says.
     """
     names = essay_names(state, inputs)
-    judged: list[Comparison] = []
-    failed: list[FailedComparison] = []
+    judged, failed = RowStore(Comparison, store()), RowStore(FailedComparison, store())
     left_out: list[Comparison | FailedComparison] = []
-    sources = PromptSources()
+    sources, spending, versions = PromptSources(), Spending(), ServedVersions()
+    run_trace, flagged = state.spec.correlation_id, frozenset(flag.essay_id for flag in inputs.flags)
     result: AssessmentResult | None = None
     highest_limit = 0.0  # the result that counts is that without a cost limit, or with the highest
     for event in events:
@@ -98,31 +121,40 @@ def gather_evidence(inputs: Inputs, events: Iterable[Event], *, state: RunState)
         callback, envelope_id = _callback(event)
         if isinstance(callback, LLMComparisonResult):
             row = comparison_row(
-                callback, names, cost_usd=event.cost_usd, otherwise=envelope_id or state.spec.correlation_id
+                callback, names, cost_usd=event.cost_usd, otherwise=envelope_id or run_trace, flagged=flagged
             )
+            spending.note(row)
             if event.is_left_out:
                 left_out.append(row)
                 continue
             sources.note(callback)
             if isinstance(row, Comparison):
-                judged.append(row)
+                sources.note_prompt(row.prompt_hash)
+                versions.note(row)
+                judged.add(row)
             else:
-                failed.append(row)
+                failed.add(row)
         elif isinstance(callback, AssessmentResult) and (event.limit_usd or inf) >= highest_limit:
             result, highest_limit = callback, event.limit_usd or inf
-    flagged = frozenset(flag.essay_id for flag in inputs.flags)
     return Evidence(
-        judged=_numbered(judged, flagged=flagged),
-        failed=_numbered(failed, flagged=flagged),
+        judged=judged.in_order(),
+        failed=failed.in_order(),
         left_out=tuple(left_out),
         sources=sources,
+        spending=spending,
+        versions=versions,
         result=result if len(state.requests) == 1 else None,
         names=names,
     )
 
 
 def comparison_row(
-    result: LLMComparisonResult, names: EssayNames, *, cost_usd: float, otherwise: UUID
+    result: LLMComparisonResult,
+    names: EssayNames,
+    *,
+    cost_usd: float,
+    otherwise: UUID,
+    flagged: frozenset[str] = frozenset(),
 ) -> Comparison | FailedComparison:
     """One comparison under the run's essay ids, as number 1 of its list.
 
@@ -131,6 +163,7 @@ def comparison_row(
         names: the essays' names on the wire.
         cost_usd: what counts as its cost.
         otherwise: the correlation id where the pair's own is no UUID.
+        flagged: the ids of the essays with flags.
 
     Raises:
         ImpossibleLedgerError: it is of an essay that the run does not have.
@@ -160,6 +193,7 @@ def comparison_row(
         "replayed": _replayed(metadata),
         "served_model": metadata.served_model and intern(metadata.served_model),
         "system_fingerprint": metadata.system_fingerprint and intern(metadata.system_fingerprint),
+        "flagged": _flagged(first, second, flagged=flagged),
     }
     error = result.error_detail
     if error is not None:
@@ -207,6 +241,7 @@ class _Call(TypedDict):
     replayed: Replayed | ReplayedUnknown | None
     served_model: str | None
     system_fingerprint: str | None
+    flagged: Literal["A", "B", "both"] | None
 
 
 def instant(when: datetime) -> str:
@@ -229,8 +264,11 @@ def _callback(event: CallbackAccepted) -> tuple[Callback, UUID | None]:
 
 def _trace(result: LLMComparisonResult, *, otherwise: UUID) -> str:
     """The pair's correlation id; where that is no UUID, the envelope's or the run's, which always are."""
+    given = result.correlation_id or ""
+    if _PLAIN_UUID.fullmatch(given):
+        return given
     try:
-        return str(UUID(result.correlation_id or ""))
+        return str(UUID(given))
     except ValueError:
         return str(otherwise)
 
@@ -250,19 +288,8 @@ def _replayed(metadata: ComparisonMetadata) -> Replayed | ReplayedUnknown | None
     )
 
 
-Row = TypeVar("Row", Comparison, FailedComparison)
-
-
-def _numbered(rows: list[Row], *, flagged: frozenset[str]) -> tuple[Row, ...]:
-    """In the order in which they were asked; those of one instant in the order of their ids."""
-    rows.sort(key=lambda row: (row.started_at, row.request_id))
-    return tuple(
-        replace(row, sequence=number, flagged=_flagged(row, flagged)) for number, row in enumerate(rows, start=1)
-    )
-
-
-def _flagged(row: ComparisonCall, flagged: frozenset[str]) -> Literal["A", "B", "both"] | None:
+def _flagged(first: str, second: str, *, flagged: frozenset[str]) -> Literal["A", "B", "both"] | None:
     """Which of the two essays has flags."""
-    if row.essay_a_id in flagged:
-        return "both" if row.essay_b_id in flagged else "A"
-    return "B" if row.essay_b_id in flagged else None
+    if first in flagged:
+        return "both" if second in flagged else "A"
+    return "B" if second in flagged else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from uuid import NAMESPACE_URL, uuid5
 
 from eng5_runner.canonical import sha256_hex
@@ -13,6 +13,7 @@ from eng5_runner.core.spec import RunSpec
 from eng5_runner.core.state import RunState
 from eng5_runner.results.artefact import ZERO_CHECKSUM, Artefact
 from eng5_runner.results.artefact.record import CliEnvironment, ManifestEntry, Validation
+from eng5_runner.results.artefact.stored_rows import ByteStore, MemoryBytes
 from eng5_runner.results.artefact.study import (
     BASELINE_KIND,
     MODEL_KIND,
@@ -22,32 +23,40 @@ from eng5_runner.results.artefact.study import (
     InstructionsRecord,
     JudgeIdentity,
     RunMetadata,
+    ServedModel,
     StudentRecord,
 )
 from eng5_runner.results.estimates import estimate
 from eng5_runner.results.judgements import Evidence, gather_evidence, instant
-from eng5_runner.results.runner_status import runner_status
-from eng5_runner.results.served import change_of, served_models
+from eng5_runner.results.runner_status import MessageRecord, runner_status
+from eng5_runner.results.served import change_of
 from eng5_runner.results.service_comparison import comparison_with_service, service_result
 from eng5_runner.results.stopping import stopping
-from eng5_runner.results.usage import costs_of, judge_request, prompt_hashes
+from eng5_runner.results.usage import judge_request, prompt_hashes
 
 
 def project_artefact(
-    inputs: Inputs, events: Iterable[Event], *, state: RunState, manifest: Sequence[ManifestEntry]
+    inputs: Inputs,
+    events: Iterable[Event],
+    *,
+    state: RunState,
+    manifest: Sequence[ManifestEntry],
+    store: Callable[[], ByteStore] = MemoryBytes,
 ) -> Artefact:
     """The artefact of a run, not yet sealed: its checksum is 64 zeros.
 
     Args:
         inputs: of the run.
-        events: its whole ledger; read twice.
+        events: its whole ledger; read once.
         state: their fold.
         manifest: the files that the artefact is computed from.
+        store: makes a place for the comparisons, which are not all held in memory.
 
     Raises:
         ImpossibleLedgerError: the events contradict each other.
     """
-    evidence = gather_evidence(inputs, events, state=state)
+    messages = MessageRecord()
+    evidence = gather_evidence(inputs, messages.noting(events), state=state, store=store)
     adaptive = state.spec.budget.design == "adaptive"
     soft = state.spec.budget.soft_judgements == "auto"
     estimates = estimate(inputs, evidence.judged, failed=evidence.failed, adaptive=adaptive, soft=soft)
@@ -69,9 +78,9 @@ def project_artefact(
         service_result=service,
         comparison_with_service=compared,
         judge_request=judge_request(state.spec, inputs),
-        costs=costs_of((*evidence.judged, *evidence.failed, *evidence.left_out), check=state.judge_check),
+        costs=evidence.spending.costs(check=state.judge_check),
         prompt_hashes=prompt_hashes(evidence),
-        runner_status=runner_status(state, events),
+        runner_status=runner_status(state, messages),
         stopping=stopping(state, evidence),
         validation=Validation(
             artefact_checksum=ZERO_CHECKSUM, manifest=tuple(manifest), cli_environment=_environment(state)
@@ -110,22 +119,23 @@ def _metadata(state: RunState, inputs: Inputs, *, evidence: Evidence) -> RunMeta
 
 
 def _judges(evidence: Evidence, spec: RunSpec) -> tuple[JudgeIdentity, ...]:
-    judges = sorted({(row.provider, row.model) for row in evidence.judged})
+    judges = evidence.versions.by_judge()
     if not judges and spec.judge and spec.judge.model_override:
-        judges = [(spec.judge.provider_override or "default", spec.judge.model_override)]
-    return tuple(_judge(provider, model, evidence=evidence) for provider, model in judges)
+        judges = {(spec.judge.provider_override or "default", spec.judge.model_override): ()}
+    forms = sorted(evidence.sources.forms)
+    return tuple(_judge(*judge, served=served, forms=forms) for judge, served in judges.items())
 
 
-def _judge(provider: str, model: str, *, evidence: Evidence) -> JudgeIdentity:
-    served = served_models(row for row in evidence.judged if (row.provider, row.model) == (provider, model))
+def _judge(
+    provider: str, model: str, *, served: tuple[ServedModel, ...], forms: Sequence[tuple[str, str, str]]
+) -> JudgeIdentity:
     return JudgeIdentity(
         provider=provider,
         model=model,
         kind=BASELINE_KIND if model.startswith(BASELINE_MODEL_PREFIX) else MODEL_KIND,
         served=served or None,
         changed=change_of(model, served),
-        answer_forms=tuple(form for *judge, form in sorted(evidence.sources.forms) if judge == [provider, model])
-        or None,
+        answer_forms=tuple(form for *judge, form in forms if judge == [provider, model]) or None,
     )
 
 

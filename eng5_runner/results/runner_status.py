@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
 from eng5_runner.contracts.stopping import COST_LIMIT
 from eng5_runner.core.events import CallbackAccepted, CallbackRejected, DeadlineReached, Event
@@ -25,30 +26,45 @@ from eng5_runner.results.artefact.record import (
 _NOTHING_MISSING = ("complete", "not-sent")
 
 
-def runner_status(state: RunState, events: Iterable[Event]) -> RunnerStatus:
+@dataclass(slots=True)
+class MessageRecord:
+    """What the ledger's events say of a run beside its judgements and its state."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    rejected: list[RejectedMessage] = field(default_factory=list)
+    flawed: list[FlawedMessage] = field(default_factory=list)
+    doubtful: list[DoubtfulMessage] = field(default_factory=list)
+    deadlines: list[DeadlineRecord] = field(default_factory=list)
+
+    def noting(self, events: Iterable[Event]) -> Iterator[Event]:
+        """The same events; each is noted as it passes, so that the ledger is read once for several readers."""
+        for event in events:
+            self.note(event)
+            yield event
+
+    def note(self, event: Event) -> None:
+        """Add what one event says."""
+        self.counts[event.type] += 1
+        if isinstance(event, CallbackRejected):
+            self.rejected.append(RejectedMessage(**event.position.model_dump(), reason=event.reason))
+        elif isinstance(event, CallbackAccepted) and event.kind == "comparison" and (event.note or event.objection):
+            place, request_id = event.position.model_dump(), event.key.rpartition("comparison:")[2]
+            if event.note:
+                self.flawed.append(FlawedMessage(**place, request_id=request_id, flaws=event.note))
+            if event.objection is not None:
+                self.doubtful.append(
+                    DoubtfulMessage(
+                        **place, request_id=request_id, objection=event.objection, counts=not event.is_left_out
+                    )
+                )
+        elif isinstance(event, DeadlineReached):
+            self.deadlines.append(DeadlineRecord(kind=event.kind, waited_seconds=round(event.waited, 1)))
+
+
+def runner_status(state: RunState, messages: MessageRecord) -> RunnerStatus:
     """Partial or not and why, counts, and how far each topic was read."""
     closed = state.closed
     outcome = closed.outcome if closed else "open"
-    counts: Counter[str] = Counter()
-    rejected: list[RejectedMessage] = []
-    flawed: list[FlawedMessage] = []
-    doubtful: list[DoubtfulMessage] = []
-    deadlines: list[DeadlineRecord] = []
-    for event in events:
-        counts[event.type] += 1
-        if isinstance(event, CallbackRejected):
-            rejected.append(RejectedMessage(**event.position.model_dump(), reason=event.reason))
-        elif isinstance(event, CallbackAccepted) and event.kind == "comparison":
-            place, request_id = event.position.model_dump(), event.key.rpartition("comparison:")[2]
-            if event.note:
-                flawed.append(FlawedMessage(**place, request_id=request_id, flaws=event.note))
-            if event.objection is not None:
-                is_part = not event.is_left_out
-                doubtful.append(
-                    DoubtfulMessage(**place, request_id=request_id, objection=event.objection, counts=is_part)
-                )
-        elif isinstance(event, DeadlineReached):
-            deadlines.append(DeadlineRecord(kind=event.kind, waited_seconds=round(event.waited, 1)))
     preflight = None
     if state.preflight is not None:
         preflight = PreflightRecord(checks=state.preflight.checks, warnings=state.preflight.warnings)
@@ -58,7 +74,7 @@ def runner_status(state: RunState, events: Iterable[Event]) -> RunnerStatus:
         partial_data=outcome not in _NOTHING_MISSING,
         reasons=closed.reasons if closed else ("the run is not closed",),
         sessions=state.sessions,
-        event_counts=dict(sorted(counts.items())),
+        event_counts=dict(sorted(messages.counts.items())),
         comparisons=ComparisonCounts(
             judged=state.judged, failed=state.failed, asked=state.asked, missing=state.missing
         ),
@@ -68,10 +84,10 @@ def runner_status(state: RunState, events: Iterable[Event]) -> RunnerStatus:
         duplicates=state.repeated,
         conflicts=state.conflicts,
         offsets_lost=state.lost,
-        rejected=tuple(rejected),
-        flawed=tuple(flawed) or None,
-        doubtful=tuple(doubtful) or None,
-        deadlines=tuple(deadlines),
+        rejected=tuple(messages.rejected),
+        flawed=tuple(messages.flawed) or None,
+        doubtful=tuple(messages.doubtful) or None,
+        deadlines=tuple(messages.deadlines),
         preflight=preflight,
         request=_request(state.requests[0]) if state.requests else None,
         requests=tuple(_outcomes(state)) if len(state.requests) > 1 else None,

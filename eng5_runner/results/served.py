@@ -1,36 +1,72 @@
-"""Which version of a model made the comparisons: a provider can change what is behind a name while a run goes on."""
+"""What the calls of a run took, and which version of a model made them: a provider can change it in mid-run."""
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from operator import itemgetter
 
-from eng5_runner.results.artefact.study import ComparisonCall, ServedModel
+from eng5_runner.core.events import JudgeCheck
+from eng5_runner.core.rounding import sum_of_usd
+from eng5_runner.results.artefact.study import (
+    ComparisonCall,
+    Costs,
+    Replayed,
+    ReplaySavings,
+    ServedModel,
+    TokenCounts,
+    TrialAnswer,
+)
 
 _MOST_NAMED = 4
 
 
-def served_models(calls: Iterable[ComparisonCall]) -> tuple[ServedModel, ...]:
-    """The versions that answered, the earliest first; none where the provider names none.
+@dataclass(slots=True)
+class _Seen:
+    """The comparisons of one version so far."""
 
-    Args:
-        calls: of one judge.
-    """
-    by_version: defaultdict[tuple[str | None, str | None], list[str]] = defaultdict(list)
-    for call in calls:
-        by_version[call.served_model, call.system_fingerprint].append(call.started_at)
-    by_version.pop((None, None), None)
-    versions = (
+    first_at: str
+    last_at: str
+    comparisons: int = 0
+
+
+class ServedVersions:
+    """Counts which version of each model made the comparisons."""
+
+    def __init__(self) -> None:
+        self._judges: defaultdict[tuple[str, str], dict[tuple[str | None, str | None], _Seen]] = defaultdict(dict)
+
+    def note(self, call: ComparisonCall) -> None:
+        """Add a comparison."""
+        versions, version = self._judges[call.provider, call.model], (call.served_model, call.system_fingerprint)
+        seen = versions.get(version)
+        if seen is None:
+            seen = versions[version] = _Seen(call.started_at, call.started_at)
+        seen.comparisons += 1
+        seen.first_at = min(seen.first_at, call.started_at)
+        seen.last_at = max(seen.last_at, call.started_at)
+
+    def by_judge(self) -> dict[tuple[str, str], tuple[ServedModel, ...]]:
+        """Provider and model of each judge → its versions, the earliest first; none where the provider names none."""
+        return {judge: _earliest_first(versions) for judge, versions in sorted(self._judges.items())}
+
+
+def _earliest_first(versions: Mapping[tuple[str | None, str | None], _Seen]) -> tuple[ServedModel, ...]:
+    named = (
         ServedModel(
             model=model,
             system_fingerprint=fingerprint,
-            comparisons=len(times),
-            first_at=min(times),
-            last_at=max(times),
+            comparisons=seen.comparisons,
+            first_at=seen.first_at,
+            last_at=seen.last_at,
         )
-        for (model, fingerprint), times in by_version.items()
+        for (model, fingerprint), seen in versions.items()
+        if (model, fingerprint) != (None, None)
     )
-    return tuple(sorted(versions, key=lambda each: (each.first_at, each.model or "", each.system_fingerprint or "")))
+    return tuple(sorted(named, key=lambda each: (each.first_at, each.model or "", each.system_fingerprint or "")))
 
 
 def change_of(model: str, served: Sequence[ServedModel]) -> str | None:
@@ -48,3 +84,60 @@ def change_of(model: str, served: Sequence[ServedModel]) -> str | None:
 def _version(served: ServedModel) -> str:
     name = " ".join(part for part in (served.model, served.system_fingerprint) if part)
     return f"{name} ({served.comparisons} comparisons)"
+
+
+@dataclass(slots=True)
+class _Spent:
+    """What the calls of one model took so far."""
+
+    comparisons: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    usd: array[float] = field(default_factory=lambda: array("d"))
+
+
+class Spending:
+    """Adds up what calls took. A replay took nothing; what it took when it was asked is apart."""
+
+    def __init__(self) -> None:
+        self._models: defaultdict[tuple[str, str], _Spent] = defaultdict(_Spent)
+        self._replays = 0
+        self._saved = array("d")
+
+    def note(self, call: ComparisonCall) -> None:
+        """Add a call, failed or not."""
+        spent = self._models[call.provider, call.model]
+        spent.comparisons += 1
+        spent.prompt_tokens += call.tokens_prompt
+        spent.completion_tokens += call.tokens_completion
+        spent.usd.append(call.cost_usd)
+        if call.replayed is not None:
+            self._replays += 1
+            if isinstance(call.replayed, Replayed) and call.replayed.cost_usd is not None:
+                self._saved.append(call.replayed.cost_usd)
+
+    def costs(self, *, check: JudgeCheck | None = None) -> Costs:
+        """The block of the artefact.
+
+        Args:
+            check: the answer that the judge's provider was asked for beforehand, if it was asked.
+        """
+        prices = chain.from_iterable(spent.usd for spent in self._models.values())
+        return Costs(
+            total_usd=sum_of_usd(chain(prices, [check.usd if check else 0.0])),
+            token_counts=tuple(
+                TokenCounts(
+                    provider=provider,
+                    model=model,
+                    comparisons=spent.comparisons,
+                    prompt_tokens=spent.prompt_tokens,
+                    completion_tokens=spent.completion_tokens,
+                    usd=sum_of_usd(spent.usd),
+                )
+                for (provider, model), spent in sorted(self._models.items(), key=itemgetter(0))
+            ),
+            test_answer=None if check is None else TrialAnswer(**check.model_dump()),
+            replayed=ReplaySavings(comparisons=self._replays, saved_usd=sum_of_usd(self._saved))
+            if self._replays
+            else None,
+        )

@@ -9,7 +9,6 @@ A column has one type in every run, an absent value is an empty cell, and pandas
 
 from __future__ import annotations
 
-import io
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,6 +37,7 @@ ONCE_EMPTY = frozenset({"extrapolated"})
 """Columns that earlier versions left empty for anchors."""
 
 _QUOTE = '"'
+_ROWS_A_PIECE = 1_000
 
 Kind: TypeAlias = Literal["text", "whole", "number", "truth"]
 Cell: TypeAlias = str | int | float | bool | None
@@ -87,11 +87,6 @@ class _Rows(Generic[RowT]):
             yield tuple(_typed(column.value(row), column.kind) for column in self.columns)
 
 
-def tables(artefact: Artefact) -> dict[str, bytes]:
-    """File name → CSV of each table that has rows."""
-    return {f"{table.name}.csv": table_csv(table) for table in run_tables(artefact)}
-
-
 def run_tables(artefact: Artefact) -> Iterator[RunTable]:
     """Each table that has rows."""
     alignment, service = artefact.anchor_alignment, artefact.comparison_with_service
@@ -102,15 +97,14 @@ def run_tables(artefact: Artefact) -> Iterator[RunTable]:
     yield from _table("service", service.essays if service else (), columns=_service_columns(artefact))
 
 
-def table_csv(table: RunTable) -> bytes:
-    """The table as CSV in UTF-8: texts in quotes, an absent value as nothing between two commas.
+def table_csv(table: RunTable) -> Iterator[bytes]:
+    """The table as CSV in UTF-8, in pieces: texts in quotes, an absent value as nothing between two commas.
 
     A text that a spreadsheet would run as a formula gets an apostrophe in front.
     """
-    text = io.StringIO()
-    for row in itertools.chain((table.columns,), table.rows):
-        text.write(f"{','.join(map(_cell, row))}\n")
-    return text.getvalue().encode()
+    rows = itertools.chain((table.columns,), table.rows)
+    while lines := [f"{','.join(map(_cell, row))}\n" for row in itertools.islice(rows, _ROWS_A_PIECE)]:
+        yield "".join(lines).encode()
 
 
 def inert(text: str) -> str:

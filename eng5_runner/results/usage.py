@@ -1,29 +1,21 @@
-"""What the calls of a run took, and what the judge was shown: costs, prompts, and the request to the judge."""
+"""What the judge was shown: prompts, and the request to the judge."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+import hashlib
+
+import numpy as np
 
 from eng5_runner.canonical import sha256_hex
-from eng5_runner.contracts.flaws import NO_HASH
 from eng5_runner.contracts.request import LLMConfigOverrides
-from eng5_runner.core.events import JudgeCheck
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.request import judge_overrides
-from eng5_runner.core.rounding import sum_of_usd
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.results.artefact.study import (
-    ComparisonCall,
-    Costs,
     JudgeRequest,
     PromptHashes,
     PromptTemplate,
     PromptText,
-    Replayed,
-    ReplaySavings,
-    TokenCounts,
-    TrialAnswer,
 )
 from eng5_runner.results.judgements import Evidence
 
@@ -35,54 +27,21 @@ _SETTINGS = frozenset(
 )
 
 
-def costs_of(calls: Iterable[ComparisonCall], *, check: JudgeCheck | None = None) -> Costs:
-    """What the calls took, by provider and model. A replay took nothing; what it took when it was asked is apart.
-
-    Args:
-        calls: failed ones included.
-        check: the answer that the judge's provider was asked for beforehand, if it was asked.
-    """
-    by_model: defaultdict[tuple[str, str], list[ComparisonCall]] = defaultdict(list)
-    for call in calls:
-        by_model[call.provider, call.model].append(call)
-    return Costs(
-        total_usd=sum_of_usd(
-            (*(call.cost_usd for group in by_model.values() for call in group), check.usd if check else 0.0)
-        ),
-        token_counts=tuple(
-            TokenCounts(
-                provider=provider,
-                model=model,
-                comparisons=len(group),
-                prompt_tokens=sum(call.tokens_prompt for call in group),
-                completion_tokens=sum(call.tokens_completion for call in group),
-                usd=sum_of_usd(call.cost_usd for call in group),
-            )
-            for (provider, model), group in sorted(by_model.items())
-        ),
-        test_answer=None if check is None else TrialAnswer(**check.model_dump()),
-        replayed=_savings([call for group in by_model.values() for call in group if call.replayed is not None]),
-    )
-
-
-def _savings(replays: Sequence[ComparisonCall]) -> ReplaySavings | None:
-    if not replays:
-        return None
-    known = [call.replayed for call in replays if isinstance(call.replayed, Replayed)]
-    return ReplaySavings(
-        comparisons=len(replays),
-        saved_usd=sum_of_usd(replay.cost_usd for replay in known if replay.cost_usd is not None),
-    )
-
-
 def prompt_hashes(evidence: Evidence) -> PromptHashes:
     """The prompts of a run by their hashes, and the texts in them that were not its own."""
-    hashes = Counter(row.prompt_hash for row in evidence.judged if row.prompt_hash != NO_HASH)
+    words = np.frombuffer(evidence.sources.prompts, dtype=">u8").reshape(-1, 4)
+    words = words[np.lexsort(words.T[::-1])]
+    differs = np.ones(len(words), dtype=bool)
+    differs[1:] = (words[1:] != words[:-1]).any(axis=1)
+    starts = np.flatnonzero(differs)
+    digest = hashlib.sha256()
+    for number, distinct in enumerate(words[starts]):
+        digest.update((b"\n" if number else b"") + distinct.tobytes().hex().encode())
     sources = evidence.sources
     return PromptHashes(
-        distinct=len(hashes),
-        asked_more_than_once=sum(count > 1 for count in hashes.values()),
-        digest=sha256_hex("\n".join(sorted(hashes)).encode()),
+        distinct=len(starts),
+        asked_more_than_once=int((np.diff(starts, append=len(words)) > 1).sum()),
+        digest=digest.hexdigest(),
         system_prompts=tuple(sorted(sources.systems)) or None,
         templates=tuple(PromptTemplate(name=name, sha256=sha256) for name, sha256 in sorted(sources.templates)) or None,
     )

@@ -28,7 +28,7 @@ from eng5_runner.core.events import (
 )
 from eng5_runner.core.next_step import is_overspent
 from eng5_runner.core.spec import Timeouts
-from eng5_runner.core.state import RunState
+from eng5_runner.core.state import LiveState, RunState
 from eng5_runner.effects.kafka.broker import Polled
 from eng5_runner.errors import ServiceUnavailable
 from eng5_runner.run.ports import Broker, Clock, Lag, Notice, Update
@@ -42,7 +42,7 @@ SAY_SECONDS = 60.0
 
 
 async def gather(
-    state: RunState, *, names: EssayNames, broker: Broker, wait: Wait, stop: asyncio.Event
+    state: LiveState, *, names: EssayNames, broker: Broker, wait: Wait, stop: asyncio.Event
 ) -> AsyncIterator[Sequence[Update]]:
     """Yield the run's callbacks, until the present request is answered or a timeout ends, or `stop` is set.
 
@@ -105,7 +105,7 @@ async def _quiet(broker: Broker, wait: Wait) -> Sequence[Update]:
     return notices
 
 
-def _events(polled: Polled, *, state: RunState, names: EssayNames, at: datetime) -> Iterator[Event]:
+def _events(polled: Polled, *, state: LiveState, names: EssayNames, at: datetime) -> Iterator[Event]:
     """The events for the records of one poll; records of other batches give none."""
     for gap in polled.gaps:
         yield OffsetsLost(at=at, position=gap.position, resumed_at=gap.resumed_at)

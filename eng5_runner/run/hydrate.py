@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from eng5_runner.effects.outputs import (
     write_atomically,
 )
 from eng5_runner.effects.run_lock import LOCK_NAME
-from eng5_runner.effects.schema import artefact_violations
+from eng5_runner.effects.schema import ArtefactCheck
+from eng5_runner.effects.scratch import Scratch
 from eng5_runner.errors import DiskError
 from eng5_runner.reports.anchor_markdown import ANCHOR_REPORT_NAME, anchor_report
 from eng5_runner.reports.html_report import REPORT_NAME, report
@@ -28,12 +30,60 @@ from eng5_runner.results.artefact import Artefact, sealed
 from eng5_runner.results.artefact.part import Part, to_bytes
 from eng5_runner.results.artefact.record import ManifestEntry
 from eng5_runner.results.projection import project_artefact
-from eng5_runner.results.tables import tables
+from eng5_runner.results.tables import run_tables, table_csv
 from eng5_runner.run.artefact_file import artefact_name
 from eng5_runner.run.run_directory import impossible, saved_run
 
 # The services' own records, the lock and what a crash left are not the run's statement.
 _NOT_LISTED = (STACK_FOLDER, LOCK_NAME, MANIFEST_NAME, SUMS_NAME)
+
+
+class _Output:
+    """One file that was computed."""
+
+    def __init__(self) -> None:
+        self.data = Scratch()
+        self.digest = hashlib.sha256()
+
+    def write(self, data: bytes) -> None:
+        """Add bytes at its end."""
+        self.data.append(data)
+        self.digest.update(data)
+
+
+class Outputs(Mapping[str, bytes]):
+    """Files that were computed: path relative to the run directory → bytes, which `pieces` gives in turn."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, _Output] = {}
+
+    def open(self, path: str) -> _Output:
+        """A new file, to be written."""
+        return self._files.setdefault(path, _Output())
+
+    def put(self, path: str, pieces: Iterable[bytes]) -> None:
+        """A whole new file."""
+        file = self.open(path)
+        for piece in pieces:
+            file.write(piece)
+
+    def pieces(self, path: str) -> Iterator[bytes]:
+        """A file's bytes, a megabyte at a time."""
+        return self._files[path].data.chunks()
+
+    def entry(self, path: str) -> ManifestEntry:
+        """What the manifest says of a file."""
+        file = self._files[path]
+        return ManifestEntry(path=path, sha256=file.digest.hexdigest(), bytes=file.data.size)
+
+    def __getitem__(self, path: str) -> bytes:
+        return b"".join(self.pieces(path))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,14 +94,15 @@ class Hydrated:
         state: the fold of the ledger.
         artefact: what the run states.
         artefact_name: its file's name.
-        files: path relative to the run directory → bytes: artefact, tables, reports and request.
+        files: path relative to the run directory → bytes: artefact, tables, reports and request. Large ones are not in
+            memory.
         violations: where the artefact breaks its schema; empty unless there is a bug.
     """
 
     state: RunState
     artefact: Artefact
     artefact_name: str
-    files: Mapping[str, bytes]
+    files: Outputs
     violations: list[str]
 
 
@@ -65,19 +116,23 @@ def hydrate(run_directory: Path) -> Hydrated:
     """
     saved = saved_run(run_directory)
     state, spec = saved.state, saved.state.spec
-    requests = _requests(state)
-    sources = tuple(_sources(run_directory, requests))
+    files, name = Outputs(), artefact_name(spec.mode)
+    for request in state.requests:
+        files.put(f"requests/{request.prepared.event_id}.json", [request.prepared.payload.encode()])
+    sources = tuple(_sources(run_directory, files))
     try:
-        artefact, data = sealed(project_artefact(saved.inputs, saved.events, state=state, manifest=sources))
+        blank = project_artefact(saved.inputs, saved.events, state=state, manifest=sources, store=Scratch)
     except ImpossibleLedgerError as error:
         raise impossible(run_directory, error) from None
-    name = artefact_name(spec.mode)
-    files = {name: data, **requests}
-    files |= {f"tables/{table}": data for table, data in tables(artefact).items()}
-    files |= {ANCHOR_REPORT_NAME: anchor_report(artefact)} if spec.mode.anchors_only else {}
-    files[REPORT_NAME] = report(artefact)
+    check = ArtefactCheck()
+    artefact = sealed(blank, files.open(name).write, check=check.row)
+    for table in run_tables(artefact):
+        files.put(f"tables/{table.name}.csv", table_csv(table))
+    if spec.mode.anchors_only:
+        files.put(ANCHOR_REPORT_NAME, [anchor_report(artefact)])
+    files.put(REPORT_NAME, [report(artefact)])
     return Hydrated(
-        state=state, artefact=artefact, artefact_name=name, files=files, violations=artefact_violations(artefact)
+        state=state, artefact=artefact, artefact_name=name, files=files, violations=check.violations(artefact)
     )
 
 
@@ -87,9 +142,12 @@ def write(run_directory: Path, hydrated: Hydrated) -> None:
     Raises:
         DiskError: a file cannot be written; what stood there before still does.
     """
-    for name, data in hydrated.files.items():
-        write_atomically(run_directory / name, data)
-    entries = [entry_of(run_directory, path) for path in listed_files(run_directory)]
+    files = hydrated.files
+    for name in files:
+        write_atomically(run_directory / name, files.pieces(name))
+    entries = [
+        files.entry(path) if path in files else entry_of(run_directory, path) for path in listed_files(run_directory)
+    ]
     for name, data in manifest_files(entries).items():
         write_atomically(run_directory / name, data)
 
@@ -102,7 +160,7 @@ def is_written(run_directory: Path, hydrated: Hydrated) -> bool:
         manifest = all(read_file(run_directory / name) == data for name, data in manifest_files(entries).items())
     except (ValueError, DiskError):
         return False
-    ours = [_entry(path, data) for path, data in hydrated.files.items()]
+    ours = [hydrated.files.entry(path) for path in hydrated.files]
     return manifest and on_disk[1:] == ours and all(entry in entries for entry in on_disk)
 
 
@@ -142,22 +200,11 @@ def entry_of(run_directory: Path, path: str) -> ManifestEntry:
     return ManifestEntry(path=path, sha256=sha256, bytes=size)
 
 
-def _entry(path: str, data: bytes) -> ManifestEntry:
-    return ManifestEntry(path=path, sha256=sha256_hex(data), bytes=len(data))
-
-
-def _sources(run_directory: Path, requests: Mapping[str, bytes]) -> Iterator[ManifestEntry]:
-    """The files that the artefact is computed from."""
+def _sources(run_directory: Path, requests: Outputs) -> Iterator[ManifestEntry]:
+    """The files that the artefact is computed from: the requests as they were sent, byte for byte."""
     for name in (CONFIG_NAME, INPUTS_NAME, LEDGER_NAME):
         yield entry_of(run_directory, name)
-    for name, data in requests.items():
-        yield _entry(name, data)
-
-
-def _requests(state: RunState) -> dict[str, bytes]:
-    """The requests as they were sent, byte for byte."""
-    prepared = [request.prepared for request in state.requests]
-    return {f"requests/{one.event_id}.json": one.payload.encode() for one in prepared}
+    yield from map(requests.entry, requests)
 
 
 def read_manifest(run_directory: Path) -> tuple[ManifestEntry, ...]:

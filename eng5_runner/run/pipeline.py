@@ -16,7 +16,7 @@ from eng5_runner.core.events import Position, RunClosed
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.next_step import Step, ending, missing_uploads, next_step, verdict, worth_of_a_part
 from eng5_runner.core.request import essay_names
-from eng5_runner.core.state import RunState
+from eng5_runner.core.state import LiveState, RunState
 from eng5_runner.core.top_up import is_due
 from eng5_runner.effects.ledger import Ledger
 from eng5_runner.run.gather import Wait, gather
@@ -43,7 +43,7 @@ class Session:
     """
 
     ledger: Ledger
-    state: RunState
+    state: LiveState
     inputs: Inputs
     texts: dict[str, bytes]
     observe: Callable[[Update], None]

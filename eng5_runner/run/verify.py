@@ -10,7 +10,7 @@ from io import StringIO
 from pathlib import Path
 
 from eng5_runner.effects.outputs import MANIFEST_NAME, SUMS_NAME, read_file
-from eng5_runner.effects.schema import violations_by_reference
+from eng5_runner.effects.schema import artefact_violations_by_reference
 from eng5_runner.errors import DiskError, InputsInvalid, InputsMissing, RunnerError, VerificationFailed, command
 from eng5_runner.reports.anchor_markdown import ANCHOR_REPORT_NAME
 from eng5_runner.reports.html_report import REPORT_NAME
@@ -135,13 +135,15 @@ def _differing(run_directory: Path, files: dict[str, bytes]) -> Iterator[str]:
 
 
 def _differing_outputs(run_directory: Path, again: Hydrated) -> Iterator[str]:
-    for name, data in again.files.items():
+    for name in again.files:
         try:
+            if entry_of(run_directory, name) == again.files.entry(name):
+                continue
             written = read_file(run_directory / name)
         except RunnerError:
             yield name
         else:
-            if written != data and not (name.startswith("tables/") and _is_earlier_form(name, written, now=data)):
+            if not (name.startswith("tables/") and _is_earlier_form(name, written, now=again.files[name])):
                 yield name
 
 
@@ -181,8 +183,8 @@ def _record(artefact: dict[str, object]) -> dict[str, object]:
 
 def _invalid_artefact(again: Hydrated) -> Iterator[str]:
     yield from (f"{again.artefact_name}{place}" for place in again.violations)
-    reference = json.loads(again.files[again.artefact_name])
-    yield from (f"{again.artefact_name}{place} (reference validator)" for place in violations_by_reference(reference))
+    reference = artefact_violations_by_reference(again.artefact)
+    yield from (f"{again.artefact_name}{place} (reference validator)" for place in reference)
 
 
 def _failed(run_directory: Path, doubts: list[str]) -> VerificationFailed:

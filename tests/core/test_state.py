@@ -18,7 +18,7 @@ from eng5_runner.core.events import (
     event_to_json,
 )
 from eng5_runner.core.spec import RunSpec
-from eng5_runner.core.state import ImpossibleLedgerError, RunState, fold
+from eng5_runner.core.state import ImpossibleLedgerError, LiveState, RunState, fold, fold_into
 from tests.support.run.events import AT, ONE_OF_EACH, SPEC, WAYS, place
 
 # What may follow: written here a second time, from the drawing and not from the table.
@@ -104,7 +104,7 @@ def test_every_event_comes_back_from_its_line(event):
 
 
 def test_a_new_broker_resets_positions_and_losses_but_not_what_is_known():
-    state = reached("gathering")
+    state = fold_into(LiveState(), (ONE_OF_EACH[name] for name in WAYS["gathering"].split()))
     for name in ("CallbackAccepted", "OffsetsLost", "ListeningFrom"):
         state.advance(ONE_OF_EACH[name])
     assert (state.stage, state.request.published, state.lost) == ("prepared", None, 0)

@@ -11,7 +11,7 @@ from eng5_runner.canonical import canonical_json
 from eng5_runner.cli.exit_codes import exit_code
 from eng5_runner.core.events import Event, RunStarted
 from eng5_runner.core.spec import Budget, Mode, RunSpec, Study, Target, Timeouts
-from eng5_runner.core.state import RunState, fold
+from eng5_runner.core.state import LiveState, RunState, fold_into
 from eng5_runner.effects.clock import SystemClock, new_run_id
 from eng5_runner.effects.ledger import Ledger, LedgerReading
 from eng5_runner.effects.outputs import CONFIG_NAME, INPUTS_NAME
@@ -83,7 +83,7 @@ async def run_against(
     with Ledger(directory) as ledger:
         session = Session(
             ledger=ledger,
-            state=fold(ledger.events),
+            state=fold_into(LiveState(), ledger.events),
             inputs=assets.inputs,
             texts=dict(assets.texts),
             observe=ignore,

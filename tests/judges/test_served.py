@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from eng5_runner.results.served import change_of, served_models
+from eng5_runner.results.artefact.study import ComparisonCall, ServedModel
+from eng5_runner.results.served import ServedVersions, change_of
 from eng5_runner.stack.llm.providers.protocol import served_by
 from tests.support.artefacts import comparison
 from tests.support.judges.paid import PaidJudge, desk
@@ -56,17 +58,26 @@ async def test_the_version_is_kept_with_each_judgement_and_a_change_is_said(tmp_
     assert {one["served_model"] for one in replayed["llm_comparisons"]} == {"local-7b-0101", "local-7b-0202"}
 
 
+def served(calls: Iterable[ComparisonCall]) -> Sequence[ServedModel]:
+    """The versions of the one judge that made these calls."""
+    versions = ServedVersions()
+    for call in calls:
+        versions.note(call)
+    (of_the_judge,) = versions.by_judge().values()
+    return of_the_judge
+
+
 def test_one_version_is_no_change_and_none_is_absent() -> None:
     known = [comparison("a", "b", "a", sequence=number, served_model="m-1") for number in (1, 2)]
-    (served,) = served_models(known)
-    assert (served.model, served.system_fingerprint, served.comparisons) == ("m-1", None, 2)
-    assert change_of("m", served_models(known)) is None
-    assert served_models([comparison("a", "b", "a", sequence=1)]) == ()
+    (version,) = served(known)
+    assert (version.model, version.system_fingerprint, version.comparisons) == ("m-1", None, 2)
+    assert change_of("m", (version,)) is None
+    assert served([comparison("a", "b", "a", sequence=1)]) == ()
 
 
 def test_many_versions_are_counted_and_a_few_are_named() -> None:
     known = [comparison("a", "b", "a", sequence=number, system_fingerprint=f"fp_{number}") for number in range(1, 8)]
-    told = change_of("m", served_models(known))
+    told = change_of("m", served(known))
     assert told is not None and "7 versions" in told and "fp_4 (1 comparisons) and 3 more" in told
 
 

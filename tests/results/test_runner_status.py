@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from eng5_runner.core.events import CallbackRejected, DeadlineReached, OffsetsLost, Position, RunClosed
-from eng5_runner.results.runner_status import runner_status
+from eng5_runner.results.runner_status import MessageRecord, runner_status
 from tests.support.results import NOON, arrived, at, ledger, plain, sent
 from tests.support.run import messages
 from tests.support.run.runs import RUN_ID
@@ -16,11 +16,11 @@ PLACE = Position(topic="some.topic", partition=1, offset=7)
 
 def status(*events: object) -> object:
     """Of a run that sent its request, after these events."""
-    whole = [*ledger(), *events]
-    state = sent()
-    for event in events:
-        state.advance(event)
-    return runner_status(state, whole)
+    state, messages = sent(), MessageRecord()
+    for event in messages.noting([*ledger(), *events]):
+        if event in events:
+            state.advance(event)
+    return runner_status(state, messages)
 
 
 @pytest.mark.parametrize(
@@ -81,5 +81,5 @@ def test_each_partition_is_told_from_where_to_where_it_was_read():
     listening = sent(callback_ends=ends)
     came = arrived("comparison", COMPARISON)
     listening.advance(came.model_copy(update={"position": Position(topic="results", partition=1, offset=8)}))
-    block = plain(runner_status(listening, []))
+    block = plain(runner_status(listening, MessageRecord()))
     assert [(one["partition"], one["from"], one["to"]) for one in block["offsets"]] == [(0, 5, 5), (1, 5, 9)]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.judge import LeftOutAnchor
 from eng5_runner.results.comparison_table import parse_comparisons
-from eng5_runner.results.tables import run_tables, table_csv, tables
+from eng5_runner.results.tables import RunTable, run_tables, table_csv
 from tests.support.artefacts import RUN, artefact, comparison, entry, projection, with_files
 from tests.support.results import alignment_of, call, calls, compared, inputs_of
 
@@ -23,6 +23,16 @@ FAILED = call("birk", "cleo", None)
 
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\0=1", "＝1", "＋1", "－1", "＠1"]
 ACTIVE = tuple("=+-@\t\r\n\0＝＋－＠")
+
+
+def whole(table: RunTable) -> bytes:
+    """The file of a table."""
+    return b"".join(table_csv(table))
+
+
+def tables(made: Artefact) -> dict[str, bytes]:
+    """File name → CSV of each table that has rows."""
+    return {f"{table.name}.csv": whole(table) for table in run_tables(made)}
 
 
 def rows(data: bytes) -> list[dict[str, str]]:
@@ -144,7 +154,7 @@ PANDAS = {"b": "truth", "i": "whole", "f": "number", "O": "text", "U": "text", "
 
 @pytest.mark.parametrize("table", list(run_tables(whole_run())), ids=lambda table: table.name)
 def test_pandas_and_polars_see_the_types_that_a_table_declares(table):
-    data = table_csv(table)
+    data = whole(table)
     by_pandas, by_polars = pd.read_csv(io.BytesIO(data)), pl.read_csv(data)
     assert list(by_pandas.columns) == list(table.columns) == by_polars.columns
     filled = [name for name in table.columns if by_polars[name].null_count() < len(by_polars)]
@@ -170,6 +180,6 @@ def test_the_columns_are_those_of_every_run():
 
 def test_fit_reads_a_runs_comparisons_as_they_are():
     (table,) = (table for table in run_tables(whole_run()) if table.name == "comparisons")
-    read = parse_comparisons(rows(table_csv(table)), name="comparisons.csv")
+    read = parse_comparisons(rows(whole(table)), name="comparisons.csv")
     assert (read.comparisons.items, read.ties, read.missing) == (("anchor-a1", "birk", "cleo"), 0, 0)
     assert list(read.judges) == ["m1"]

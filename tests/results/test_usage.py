@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from eng5_runner.results.judgements import instant
-from eng5_runner.results.usage import costs_of, prompt_hashes
+from eng5_runner.results.usage import prompt_hashes
 from tests.support.results import NOON, at, call, calls, evidence, plain
 
 REPLAYED = {
@@ -44,7 +44,7 @@ def test_calls_are_summed_by_provider_and_model_in_a_fixed_order():
         call("c", "a", "a", number=3, provider="mock", cost_estimate=0.0),
         call("a", "c", "a", number=4, provider="openai", model="m2", cost_estimate=0.125),
     ]
-    block = costs_of(made)
+    block = evidence(made).spending.costs()
     rows = [plain(row) for row in at(block, "token_counts")]
     assert [(row["provider"], row["model"], row["comparisons"], row["usd"]) for row in rows] == [
         ("mock", "invented-judge-1", 1, 0.0),
@@ -61,12 +61,12 @@ def test_a_sum_of_money_is_the_same_in_any_order():
     sums = set()
     for seed in range(20):
         random.Random(seed).shuffle(made)
-        sums.add(at(costs_of(made), "total_usd"))
+        sums.add(at(evidence(made).spending.costs(), "total_usd"))
     assert sums == {round(7 * (0.1 + 2e-9 + 3.3e-7 + 0.2 + 7.0 + 0.3), 9)}
 
 
 def test_without_replays_nothing_is_said_of_them():
-    assert "replayed" not in plain(costs_of(calls("a>b")))
+    assert "replayed" not in plain(evidence(calls("a>b")).spending.costs())
 
 
 def test_replays_are_counted_and_what_they_saved_is_summed_where_it_is_known():
@@ -77,7 +77,7 @@ def test_replays_are_counted_and_what_they_saved_is_summed_where_it_is_known():
         call("c", "a", "c", number=3, cost_estimate=0.0, about={"cassette": True}),
         call("c", "b", "c", number=4, cost_estimate=0.5),
     ]
-    block = costs_of(made)
+    block = evidence(made).spending.costs()
     assert plain(at(block, "replayed")) == {"comparisons": 3, "saved_usd": 0.25}
     assert at(block, "total_usd") == 0.5, "what it took before is told apart"
 

@@ -37,6 +37,7 @@ from eng5_runner.results.artefact.study import Comparison, FailedComparison
 from eng5_runner.results.fitted_study import JudgedStudy
 from eng5_runner.results.judge_quality import judge_quality
 from eng5_runner.results.judgements import Evidence, PromptSources, comparison_row, gather_evidence
+from eng5_runner.results.served import ServedVersions, Spending
 from eng5_runner.results.service_comparison import RunnerEstimate, comparison_with_service
 from eng5_runner.results.stopping import stopping
 from tests.support.run import messages
@@ -273,12 +274,20 @@ def evidence(
 ) -> Evidence:
     """These calls as all that came back; `metadata` is what the provider says of their prompts."""
     sources = PromptSources()
+    spending, versions = Spending(), ServedVersions()
+    for row in made:
+        spending.note(row)
+        if isinstance(row, Comparison):
+            versions.note(row)
+            sources.note_prompt(row.prompt_hash)
     for about in metadata:
         sources.note_texts(ComparisonMetadata.model_validate({"essay_a_id": "a", "essay_b_id": "b"} | about))
     return Evidence(
         judged=tuple(row for row in made if isinstance(row, Comparison)),
         failed=tuple(row for row in made if isinstance(row, FailedComparison)),
         sources=sources,
+        spending=spending,
+        versions=versions,
         result=result,
         names=EssayNames.of({}),
     )

@@ -81,7 +81,7 @@ def stacked(runs: Iterable[Iterable[RunTable]]) -> Iterator[RunTable]:
 
 def _file(table: RunTable, form: Format) -> bytes:
     if form == "csv":
-        return table_csv(table)
+        return b"".join(table_csv(table))
     if form == "json":
         rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
         return orjson.dumps(rows, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)

@@ -64,7 +64,7 @@ def runs_csv(runs: Rows[RunSummary]) -> bytes:
     kinds: dict[str, Kind] = {
         name: "whole" if name in _WHOLE else "number" if name in _NUMBERS else "text" for name in COLUMNS
     }
-    return table_csv(RunTable(name="runs", columns=kinds, rows=[astuple(row) for row in runs]))
+    return b"".join(table_csv(RunTable(name="runs", columns=kinds, rows=[astuple(row) for row in runs])))
 
 
 def _summaries(parent: Path) -> Iterator[RunSummary]:

@@ -92,6 +92,40 @@ def comparisons_from(items: Sequence[str], rows: Iterable[tuple[str, str, float]
     return _from_counts(tuple(items), Counter(_checked(position, row) for row in rows))
 
 
+def comparisons_at(
+    items: Sequence[str], *, first: NDArray[np.int64], second: NDArray[np.int64], outcome: NDArray[np.float64]
+) -> Comparisons:
+    """The same of a million judgements, by the places of their items.
+
+    Args:
+        items: all items of the study, also those never compared.
+        first: shape (judgements,), the place in `items` of the item shown first.
+        second: shape (judgements,), that of the other item.
+        outcome: shape (judgements,), as for `comparisons_from`.
+
+    >>> first, second = np.array([1, 0, 1]), np.array([0, 1, 0])
+    >>> comparisons_at(["ada", "bo"], first=first, second=second, outcome=np.array([1.0, 0.0, 1.0])).weight.tolist()
+    [1.0, 2.0]
+    """
+    order = np.lexsort((outcome, second, first))
+    columns = [column[order] for column in (first, second, outcome)]
+    starts = _starts(columns)
+    return Comparisons(
+        items=tuple(items),
+        first=columns[0][starts].astype(np.int64),
+        second=columns[1][starts].astype(np.int64),
+        outcome=columns[2][starts].astype(np.float64),
+        weight=np.diff(starts, append=len(order)).astype(np.float64),
+    )
+
+
+def _starts(columns: Sequence[NDArray[np.generic]]) -> NDArray[np.int64]:
+    """Where rows that are sorted begin to differ from the row before, the first row included."""
+    differs = np.ones(len(columns[0]), dtype=bool)
+    differs[1:] = np.any([column[1:] != column[:-1] for column in columns], axis=0)
+    return np.flatnonzero(differs).astype(np.int64)
+
+
 def comparisons_counted(items: Sequence[str], rows: Iterable[tuple[str, str, float, int]]) -> Comparisons:
     """Judgements as arrays, from a table that counts them. The order of the rows does not matter.
 
@@ -126,14 +160,19 @@ def collapse_repeats(comparisons: Comparisons) -> Comparisons:
     >>> collapsed.outcome.tolist(), collapsed.weight.tolist()
     ([0.75, 0.0], [1.0, 1.0])
     """
-    won: dict[tuple[int, int], float] = {}
-    total: dict[tuple[int, int], float] = {}
-    pairs = zip(comparisons.first.tolist(), comparisons.second.tolist(), strict=True)
-    rows = zip(pairs, comparisons.outcome.tolist(), comparisons.weight.tolist(), strict=True)
-    for pair, outcome, weight in rows:
-        won[pair] = won.get(pair, 0.0) + outcome * weight
-        total[pair] = total.get(pair, 0.0) + weight
-    return _from_counts(comparisons.items, {(*pair, won[pair] / total[pair]): 1 for pair in total})
+    order = np.lexsort((comparisons.second, comparisons.first))
+    first, second = comparisons.first[order], comparisons.second[order]
+    starts = _starts([first, second])
+    pair = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(order)))
+    weight = comparisons.weight[order]
+    won = summed_at(pair, comparisons.outcome[order] * weight, size=len(starts))
+    return Comparisons(
+        items=comparisons.items,
+        first=first[starts],
+        second=second[starts],
+        outcome=won / summed_at(pair, weight, size=len(starts)),
+        weight=np.ones(len(starts)),
+    )
 
 
 def merged(parts: Sequence[Comparisons]) -> Comparisons:

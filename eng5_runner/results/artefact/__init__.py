@@ -12,20 +12,22 @@ never looks into JSON:
 
 Every field has its meaning, unit and range beside it, and says when it is absent; an absent figure is None. The JSON
 Schema `schemas/eng5_np/assessment_run.schema.json` is generated from these types (`make schemas`). Comparisons are
-light rows of a tuple and no models: 100,000 of them take 90 MB.
+light rows and no models. Readers and writers iterate over them: of a million, a few are in memory.
 """
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated, Final
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from eng5_runner.canonical import sha256_hex
+from eng5_runner.canonical import Json
 from eng5_runner.contracts.base import describe
 from eng5_runner.results.artefact.judge import AnchorAlignment, JudgeQuality
 from eng5_runner.results.artefact.measurement import BTEntry, BTModel, GradeModel, GradeProjection
-from eng5_runner.results.artefact.part import Later, Nullable, Part, to_bytes
+from eng5_runner.results.artefact.part import Later, Nullable, Part, Row, Rows, keys_of, to_bytes, to_json
 from eng5_runner.results.artefact.record import RunnerStatus, Stopping, Validation
 from eng5_runner.results.artefact.service import ServiceComparison, ServiceResult
 from eng5_runner.results.artefact.study import (
@@ -61,9 +63,9 @@ class Artefact(Part):
     """Which run this is."""
     inputs: InputsRecord
     """What was compared."""
-    llm_comparisons: tuple[Comparison, ...]
+    llm_comparisons: Rows[Comparison]
     """Each comparison with a winner."""
-    failed_comparisons: tuple[FailedComparison, ...]
+    failed_comparisons: Rows[FailedComparison]
     """Each comparison without one."""
     bt_summary: tuple[BTEntry, ...]
     """Each essay's place, best first; empty where nothing was judged."""
@@ -109,19 +111,70 @@ def parse_artefact(data: bytes) -> Artefact:
         raise ValueError(describe(error)) from None
 
 
-def sealed(artefact: Artefact) -> tuple[Artefact, bytes]:
-    """The artefact with `validation.artefact_checksum` filled in, and the bytes of its file.
+def sealed(
+    artefact: Artefact, write: Callable[[bytes], None], *, check: Callable[[tuple[str, int], Json], None] | None = None
+) -> Artefact:
+    """Write the artefact's file with `validation.artefact_checksum` filled in, one comparison at a time.
 
-    The checksum is the SHA-256 of the canonical JSON in which that field holds 64 zeros.
+    The checksum is the SHA-256 of the canonical JSON in which that field holds 64 zeros. `validation` is the last
+    block, so that all before it can be written before the checksum is known.
+
+    Args:
+        artefact: not yet sealed.
+        write: takes the next bytes of the file.
+        check: is given the name of its list and the place there, and the JSON, of each comparison.
+
+    Returns:
+        The artefact with its checksum.
     """
-    blank = to_bytes(_with_checksum(artefact, ZERO_CHECKSUM))
-    checksum = sha256_hex(blank)
-    # The file is written once: the key's last place is its own, since `validation` is the last block, and the quotes of
-    # any text before it are escaped.
-    key = b'"artefact_checksum": "'
-    place = blank.rindex(key + ZERO_CHECKSUM.encode()) + len(key)
-    data = b"".join((blank[:place], checksum.encode(), blank[place + len(checksum) :]))
-    return _with_checksum(artefact, checksum), data
+    digest = hashlib.sha256()
+    for data in _before_validation(artefact, check):
+        digest.update(data)
+        write(data)
+    digest.update(_validation(artefact, ZERO_CHECKSUM))
+    checksum = digest.hexdigest()
+    write(_validation(artefact, checksum))
+    return _with_checksum(artefact, checksum)
+
+
+def _before_validation(artefact: Artefact, check: Callable[[tuple[str, int], Json], None] | None) -> Iterator[bytes]:
+    """The file up to the value of its last key, in pieces of the size of a comparison."""
+    opening = b"{"
+    rows = {"llm_comparisons": artefact.llm_comparisons, "failed_comparisons": artefact.failed_comparisons}
+    for key, value in sorted(keys_of(artefact).items()):
+        yield b'%s\n  "%s": ' % (opening, key.encode())
+        if key in rows:
+            yield from _rows(_checked(key, rows[key], check=check))
+        elif key != "validation":
+            yield _indented(value, by=2)
+        opening = b","
+
+
+def _checked(
+    name: str, rows: Iterable[Row], *, check: Callable[[tuple[str, int], Json], None] | None
+) -> Iterator[Json]:
+    for place, row in enumerate(rows):
+        keys = to_json(row)
+        if check is not None:
+            check((name, place), keys)
+        yield keys
+
+
+def _rows(rows: Iterable[Json]) -> Iterator[bytes]:
+    opening = b"["
+    for row in rows:
+        yield b"%s\n    %s" % (opening, _indented(row, by=4))
+        opening = b","
+    yield b"[]" if opening == b"[" else b"\n  ]"
+
+
+def _validation(artefact: Artefact, checksum: str) -> bytes:
+    return _indented(_with_checksum(artefact, checksum).validation, by=2) + b"\n}\n"
+
+
+def _indented(value: object, *, by: int) -> bytes:
+    """A value's canonical JSON as it stands inside an object or a list."""
+    return to_bytes(value).removesuffix(b"\n").replace(b"\n", b"\n" + b" " * by)
 
 
 def _with_checksum(artefact: Artefact, checksum: str) -> Artefact:

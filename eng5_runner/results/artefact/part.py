@@ -13,13 +13,14 @@ So an absent figure is None in Python, however the file says it, and never a num
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from functools import cache
-from types import MappingProxyType
-from typing import Annotated, ClassVar, Final, TypeAlias, TypeVar
+from types import GenericAlias, MappingProxyType, NoneType
+from typing import Annotated, ClassVar, Final, TypeAlias, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetPydanticSchema, WithJsonSchema
+from pydantic_core import core_schema
 
 from eng5_runner.canonical import Json, canonical_json_of
 
@@ -61,6 +62,9 @@ Probabilities: TypeAlias = Annotated[dict[str, Share], Field(min_length=1)]
 NULL_WHERE_ABSENT: Final = MappingProxyType({"null_where_absent": True})
 
 
+_PLAIN = frozenset((str, int, float, bool, NoneType))
+
+
 class Part(BaseModel):
     """An object of the artefact. Fields that this version does not know are ignored when a file is read."""
 
@@ -74,9 +78,25 @@ class Row:
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(strict=True)
 
 
+class RowSequence(Sequence[T]):
+    """Rows that are made when they are asked for. A part takes them as they are."""
+
+
+def _rows(source: object, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+    held = handler(GenericAlias(tuple, (*get_args(source), ...)))
+    made = core_schema.is_instance_schema(RowSequence)
+    return core_schema.json_or_python_schema(
+        json_schema=held, python_schema=core_schema.union_schema([made, held], mode="left_to_right")
+    )
+
+
+# A long list: of a file that was read, a tuple.
+Rows: TypeAlias = Annotated[Sequence[T], GetPydanticSchema(_rows)]
+
+
 def to_bytes(value: object) -> bytes:
     """The canonical JSON of a part, or of something that holds parts: the only way in which an artefact is written."""
-    return canonical_json_of(value, as_json=_one_level)
+    return canonical_json_of(value, as_json=keys_of)
 
 
 def to_json(value: object) -> Json:
@@ -87,7 +107,7 @@ def to_json(value: object) -> Json:
     """
     match value:
         case Part() | Row():
-            return {key: to_json(inner) for key, inner in _one_level(value).items()}
+            return {key: inner if type(inner) in _PLAIN else to_json(inner) for key, inner in keys_of(value).items()}
         case Enum():
             return to_json(value.value)
         case Mapping():
@@ -100,7 +120,7 @@ def to_json(value: object) -> Json:
             raise TypeError(f"{type(value).__name__} is no part of an artefact")
 
 
-def _one_level(part: object) -> dict[str, Json]:
+def keys_of(part: object) -> dict[str, Json]:
     """The keys of a part in the file with their values, absent ones left out."""
     if not isinstance(part, Part | Row):
         raise TypeError(f"{type(part).__name__} is no part of an artefact")

@@ -13,12 +13,12 @@ from eng5_runner.canonical import Json, sha256_hex
 from eng5_runner.core.events import BudgetRaised, Event, RunResumed, RunStarted
 from eng5_runner.core.inputs import Anchor, Document, Inputs, SourceFile, Student
 from eng5_runner.core.spec import Budget, Mode, RunSpec, Study, Target, Timeouts, Uploading, Versions
-from eng5_runner.core.state import RunState, fold
+from eng5_runner.core.state import LiveState, RunState, fold, fold_into
 from eng5_runner.effects.ledger import Ledger, LedgerReading
 from eng5_runner.effects.outputs import CONFIG_NAME, INPUTS_NAME
 from eng5_runner.results.artefact.part import to_json
 from eng5_runner.results.judgements import gather_evidence
-from eng5_runner.results.runner_status import runner_status
+from eng5_runner.results.runner_status import MessageRecord, runner_status
 from eng5_runner.run.hydrate import Hydrated, hydrate, write
 from eng5_runner.run.pipeline import Session, drive
 from eng5_runner.run.ports import Notice, Update
@@ -149,7 +149,7 @@ class Run:
         with Ledger(self.directory) as ledger:
             session = Session(
                 ledger=ledger,
-                state=fold(ledger.events),
+                state=fold_into(LiveState(), ledger.events),
                 inputs=self.inputs,
                 texts=self.texts,
                 observe=watch,
@@ -220,9 +220,10 @@ def claims(run: Run) -> tuple[object, ...]:
     """
     events = run.events
     state = fold(events)
-    evidence = gather_evidence(run.inputs, events, state=state)
+    messages = MessageRecord()
+    evidence = gather_evidence(run.inputs, messages.noting(events), state=state)
     dropped = {path.removeprefix("runner_status.") for path in BOOKKEEPING}
-    status = to_json(runner_status(state, events))
+    status = to_json(runner_status(state, messages))
     assert isinstance(status, dict)
     stated = {name: value for name, value in status.items() if name not in dropped}
     return evidence.judged, evidence.failed, evidence.result, evidence.sources, stated, state.storage_ids

@@ -1,0 +1,157 @@
+"""Rows of comparisons that are iterated over and not held in memory: a run can have a million.
+
+    store = RowStore(Comparison, MemoryBytes())
+    store.add(row)
+    for row in store.in_order():    # numbered from 1, in the order in which they were asked
+        print(row.sequence, row.winner_id)
+
+Each row lies in a byte store; in memory it takes about 60 bytes for its place and its time.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from operator import attrgetter
+from typing import Generic, Protocol, TypeVar, overload
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from eng5_runner.results.artefact.part import RowSequence
+from eng5_runner.results.artefact.study import Comparison, FailedComparison, Replayed, ReplayedUnknown
+
+RowT = TypeVar("RowT", Comparison, FailedComparison)
+_ROWS_A_READ = 256
+
+
+class ByteStore(Protocol):
+    """Bytes that are kept for the time of a computation."""
+
+    def append(self, data: bytes) -> None:
+        """Add bytes at the end."""
+
+    def read(self, start: int, size: int) -> bytes:
+        """The bytes from a place on."""
+
+
+class MemoryBytes:
+    """A byte store in memory."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+
+    def append(self, data: bytes) -> None:
+        """Add bytes at the end."""
+        self._data += data
+
+    def read(self, start: int, size: int) -> bytes:
+        """The bytes from a place on."""
+        return bytes(self._data[start : start + size])
+
+
+class RowStore(Generic[RowT]):
+    """Takes rows of one kind in any order."""
+
+    def __init__(self, kind: type[RowT], store: ByteStore) -> None:
+        self._kind: type[RowT] = kind
+        self._store = store
+        self._names = _stored_fields(kind)
+        self._values = attrgetter(*self._names)
+        self._ends = array("q", [0])
+        self._times = bytearray()
+
+    def add(self, row: RowT) -> None:
+        """Store a row; its number does not count."""
+        data = orjson.dumps(self._values(row))
+        self._store.append(data)
+        self._ends.append(self._ends[-1] + len(data))
+        self._times += row.started_at.encode()
+
+    def in_order(self) -> StoredRows[RowT]:
+        """The rows in the order in which they were asked; those of one instant in the order of their ids."""
+        ends, count = np.frombuffer(self._ends, dtype=np.int64).copy(), len(self._ends) - 1
+        if not count:
+            return StoredRows(self._kind, self._store, ends=ends, order=np.zeros(0, dtype=np.int64))
+        times = np.frombuffer(self._times, dtype=f"S{len(self._times) // count}")
+        order = np.argsort(times, kind="stable")
+        rows = StoredRows(self._kind, self._store, ends=ends, order=order)
+        same = np.flatnonzero(times[order[1:]] == times[order[:-1]])
+        for group in np.split(same, np.flatnonzero(np.diff(same) > 1) + 1) if same.size else ():
+            start, end = int(group[0]), int(group[-1]) + 2
+            ids = [rows[place].request_id for place in range(start, end)]
+            order[start:end] = order[start:end][sorted(range(end - start), key=ids.__getitem__)]
+        return rows
+
+
+class StoredRows(RowSequence[RowT]):
+    """The rows of a store, numbered from 1. Each is made when it is asked for."""
+
+    def __init__(
+        self, kind: type[RowT], store: ByteStore, *, ends: NDArray[np.int64], order: NDArray[np.int64]
+    ) -> None:
+        self._kind: type[RowT] = kind
+        self._store = store
+        self._names = _stored_fields(kind)
+        self._replayed = self._names.index("replayed")
+        self._ends = ends
+        self._order = order
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    @overload
+    def __getitem__(self, index: int) -> RowT: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[RowT]: ...
+    def __getitem__(self, index: int | slice) -> RowT | Sequence[RowT]:
+        if isinstance(index, slice):
+            return tuple(self[place] for place in range(*index.indices(len(self))))
+        place = index + len(self) if index < 0 else index
+        if not 0 <= place < len(self):
+            raise IndexError(index)
+        number = int(self._order[place])
+        start, end = int(self._ends[number]), int(self._ends[number + 1])
+        return self._row(self._store.read(start, end - start), sequence=place + 1)
+
+    def __iter__(self) -> Iterator[RowT]:
+        """Read rows that were stored one after the other in one go."""
+        for first in range(0, len(self), _ROWS_A_READ):
+            numbers = self._order[first : first + _ROWS_A_READ]
+            starts, ends = self._ends[numbers], self._ends[numbers + 1]
+            low, high = int(starts.min()), int(ends.max())
+            if high - low > 2 * int((ends - starts).sum()):
+                for place in range(first, first + len(numbers)):
+                    yield self[place]
+                continue
+            data = self._store.read(low, high - low)
+            places = zip((starts - low).tolist(), (ends - low).tolist(), strict=True)
+            for sequence, (start, end) in enumerate(places, start=first + 1):
+                yield self._row(data[start:end], sequence=sequence)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and len(self) == len(other) and all(map(_same, self, other))
+
+    __hash__ = None  # type: ignore[assignment] # - equal by content, as a tuple is
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} rows of {self._kind.__name__}>"
+
+    def _row(self, data: bytes, *, sequence: int) -> RowT:
+        values: list[object] = orjson.loads(data)
+        replayed = values[self._replayed]
+        if isinstance(replayed, dict):
+            values[self._replayed] = Replayed(**replayed) if replayed else ReplayedUnknown()
+        fields_of_row = dict(zip(self._names, values, strict=True))
+        return self._kind(sequence=sequence, **fields_of_row)  # type: ignore[arg-type] # - as `add` wrote them
+
+
+def _same(a: object, b: object) -> bool:
+    return a == b
+
+
+def _stored_fields(kind: type[Comparison | FailedComparison]) -> tuple[str, ...]:
+    """The fields that are stored: the number follows from the place."""
+    return tuple(field.name for field in fields(kind) if field.name not in {"sequence", "status"})
