@@ -15,7 +15,7 @@ from eng5_runner.measure.design.pairing import next_round
 from eng5_runner.measure.model.bradley_terry import comparisons_from, fit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -115,11 +115,13 @@ def graded(
     anchor_noise: float = 0.0,
     judge_noise: float = JUDGE_NOISE,
     students: int = 50,
+    judge: Callable[..., Fit] | None = None,
 ) -> Graded:
     """The method study's simulation (its section 4.3): experts and the judge each see quality with their own noise.
 
     The anchors are graded by a panel, which sees their quality as it is, unless it is given noise too. A judge with
     more noise than usual spreads its positions no more widely: it sees less of the quality and more of something else.
+    Another `judge` than `judged` takes the same arguments.
     """
     generator = np.random.default_rng([SEED, number, k, 2])
     pool = generator.normal(0.0, SPREAD, 4000)
@@ -130,7 +132,7 @@ def graded(
     items = [*anchors, *(f"student-{nth:02}" for nth in range(students))]
     seen = np.concatenate([pool[picked], quality]) + generator.normal(0.0, judge_noise, len(items))
     seen *= np.hypot(SPREAD, JUDGE_NOISE) / np.hypot(SPREAD, judge_noise)
-    fitted = judged(dict(zip(items, seen.tolist(), strict=True)), k=k, number=number)
+    fitted = (judge or judged)(dict(zip(items, seen.tolist(), strict=True)), k=k, number=number)
     return Graded(fitted=fitted, anchors=anchors, expert=by_experts(quality, generator, noise=EXPERT_NOISE))
 
 
