@@ -109,10 +109,12 @@ api: $(VENV)/.dev
 	$(BIN)/python -m tests.support.api_page docs/api.md
 
 # Of an environment without the tools of development, which a user does not install.
-sbom: $(VENV)/.dev
+sbom: requirements-sbom.lock
 	$(MAKE) --silent VENV=.venv-runtime .venv-runtime/.runtime
+	$(MAKE) --silent VENV=.venv-sbom .venv-sbom/.pip
+	.venv-sbom/bin/python -m pip install --quiet --require-hashes --no-deps -r requirements-sbom.lock
 	mkdir -p dist
-	$(BIN)/cyclonedx-py environment .venv-runtime --pyproject pyproject.toml --output-reproducible \
+	.venv-sbom/bin/cyclonedx-py environment .venv-runtime --pyproject pyproject.toml --output-reproducible \
 	  --output-file dist/sbom.cdx.json
 
 # The locks carry hashes and name neither an index nor a host.
@@ -120,7 +122,8 @@ LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-
 lock:
 	$(LOCK) --group installer --output-file requirements-pip.lock
 	$(LOCK) pyproject.toml --group build --output-file requirements.lock
+	$(LOCK) --group sbom --output-file requirements-sbom.lock
 	$(LOCK) pyproject.toml --group build --group dev --constraints requirements.lock --output-file requirements-dev.lock
 
 clean:
-	rm -rf $(VENV) .venv-3.* runs .coverage mutants .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-3.* .venv-runtime .venv-sbom runs .coverage mutants .pytest_cache .mypy_cache .ruff_cache .hypothesis
