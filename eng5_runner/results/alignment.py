@@ -96,8 +96,8 @@ def anchor_alignment(study: JudgedStudy) -> AnchorAlignment:
     inverted = sum(row.inverted for row in by_distance)
     judged = sum(row.judged for row in by_distance)
     tau, spearman = (_correlation(study, measure) for measure in (kendall_tau_b_of_each, spearman_of_each))
-    exact = _agreement(left_out, exact_agreement_of_each)
-    within_one = _agreement(left_out, adjacent_agreement_of_each)
+    exact = _share(left_out, exact_agreement_of_each)
+    within_one = _share(left_out, adjacent_agreement_of_each)
     kappa = _agreement(left_out, weighted_kappa_of_each)
     bias = _agreement(left_out, bias_of_each)
     distance = _agreement(left_out, mean_absolute_error_of_each)
@@ -161,6 +161,16 @@ def _agreement(left_out: Sequence[LeftOut], measure: Measure) -> Measured:
     """Of the experts' grades with those that the other anchors give; undefined where they could give none."""
     graded = _graded(left_out)
     return measured(measure, ([expert for expert, _ in graded], [grade.median for _, grade in graded]))
+
+
+def _share(left_out: Sequence[LeftOut], measure: Measure) -> Measured:
+    """The same for a share of the anchors, with Wilson's interval: a bootstrap of few that all agree has no width."""
+    graded = _graded(left_out)
+    sides = ([expert for expert, _ in graded], [grade.median for _, grade in graded])
+    value = of_one(measure, sides) if graded else None
+    if value is None:
+        return Measured(value=None, interval=None)
+    return Measured(value=rounded(value), interval=ends(wilson(value * len(graded), len(graded))))
 
 
 def _graded(left_out: Sequence[LeftOut]) -> list[tuple[int, StudentGrade]]:

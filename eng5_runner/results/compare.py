@@ -126,7 +126,7 @@ class PositionAgreement(Part):
     pearson: Agreement
     """Pearson's r."""
     pearson_disattenuated: Nullable[float]
-    """What two judges would agree if each were asked without end: r over the root of both reliabilities. None where a
+    """What two judges would agree if each were asked without end: r over the root of both reliabilities, at most 1. None where a
     reliability is absent or 0, and where the same judge was asked the same, so that errors are not independent."""
     spearman: Agreement
     """Spearman's ρ."""
@@ -322,11 +322,14 @@ def _positions(a: Artefact, b: Artefact, *, pairs: Sequence[_Pair]) -> PositionA
 
 
 def _disattenuated(a: Artefact, b: Artefact, *, r: float | None) -> float | None:
-    """Only where the errors are independent: the same judge errs alike when it is asked the same."""
+    """At most 1, which the estimate can pass; only where the errors are independent.
+
+    The same judge errs alike when it is asked the same.
+    """
     reliabilities = (_reliability(a), _reliability(b))
     if not r or not reliabilities[0] or not reliabilities[1] or (_same_prompts(a, b) and _judges(a) & _judges(b)):
         return None
-    return rounded(r / math.sqrt(reliabilities[0] * reliabilities[1]))
+    return rounded(min(r / math.sqrt(reliabilities[0] * reliabilities[1]), 1.0))
 
 
 def _same_prompts(a: Artefact, b: Artefact) -> int:

@@ -12,11 +12,13 @@ from tests.guard.runs import EXPECTED, NAMES, RUNS, files_of, hydrated
 
 def main() -> None:
     """Write the files that differ from those of version 0.1.0 into `expected/`, and no others."""
-    shutil.rmtree(EXPECTED, ignore_errors=True)
+    written = {}
     for name in NAMES:
-        before = files_of(RUNS / name)
         with tempfile.TemporaryDirectory() as folder:
-            now = hydrated(name, Path(folder))
+            written[name] = hydrated(name, Path(folder))
+    shutil.rmtree(EXPECTED, ignore_errors=True)  # only now: the above takes a while
+    for name, now in written.items():
+        before = files_of(RUNS / name)
         for path in sorted(now):
             if now[path] != before.get(path):
                 file = EXPECTED / name / path

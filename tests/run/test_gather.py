@@ -429,6 +429,7 @@ def test_a_false_message_with_a_true_id_does_not_push_the_true_one_out(tmp_path)
 def test_a_completion_is_not_believed_while_its_comparisons_still_come(tmp_path):
     """Somebody else completes the batch after five; the service goes on with one a second, and the run waits for it."""
     world = World()
+    world.clock.advance(3600)  # to the hour at which the messages say that they were made
 
     def script(run_id: UUID, essays: list[str]) -> list[Callback]:
         *told, _completed, result = whole_story(run_id, essays)
