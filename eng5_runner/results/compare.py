@@ -126,8 +126,10 @@ class PositionAgreement(Part):
     pearson: Agreement
     """Pearson's r."""
     pearson_disattenuated: Nullable[float]
-    """What two judges would agree if each were asked without end: r over the root of both reliabilities, at most 1. None where a
-    reliability is absent or 0, and where the same judge was asked the same, so that errors are not independent."""
+    """What two judges would agree if each were asked without end: r over the root of both reliabilities, at most 1.
+
+    None where a reliability is absent or 0, and where the same judge was asked the same, so that errors are not
+    independent."""
     spearman: Agreement
     """Spearman's ρ."""
     kendall_tau_b: Agreement
