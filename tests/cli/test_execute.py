@@ -59,6 +59,7 @@ def test_dry_run_writes_the_request_and_a_valid_artefact(study: Path, tmp_path: 
         "batch_label": "study",
         "reads_to_end": True,
         "max_comparisons": 30,
+        "soft_judgements": "auto",
     }
     assert len(request["data"]["essays_for_cj"]) == 16
     made = artefact(directory, "dry-run")
