@@ -30,6 +30,6 @@ async def test_a_coin_gets_no_green_banner_and_no_grades(tmp_path: Path) -> None
     assert ran.code == 0, ran.err
     page = (newest(tmp_path) / "report.html").read_text()
     assert "No better than chance; no grades." in ran.err
-    assert "<strong>No better than chance; no grades.</strong>" in page
-    assert 'class="warn"><strong>Outcome: complete.' in page and 'class="good"' not in page
+    assert '<section class="verdict bad"' in page and "<span>No better than chance; no grades.</span>" in page
+    assert '<dt>Is the order reliable?</dt><dd><strong class="bad">No.</strong>' in page
     assert "Dashed lines" not in page and "P(grade)" not in page

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import UUID
 
@@ -226,7 +226,10 @@ def claims(run: Run) -> tuple[object, ...]:
     status = to_json(runner_status(state, messages))
     assert isinstance(status, dict)
     stated = {name: value for name, value in status.items() if name not in dropped}
-    return evidence.judged, evidence.failed, evidence.result, evidence.sources, stated, state.storage_ids
+    sources = evidence.sources
+    prompts = sorted(bytes(sources.prompts[at : at + 32]) for at in range(0, len(sources.prompts), 32))
+    sources = replace(sources, prompts=bytearray(b"".join(prompts)))  # which are counted, in no order
+    return evidence.judged, evidence.failed, evidence.result, sources, stated, state.storage_ids
 
 
 def write_ledger(directory: Path, events: Sequence[Event]) -> None:
