@@ -5,12 +5,16 @@ from __future__ import annotations
 import errno
 import os
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import aiohttp
 import pytest
 import structlog
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from eng5_runner.app.logs import logging_to
 from eng5_runner.app.loop import run_loop
@@ -18,7 +22,7 @@ from eng5_runner.contracts.services import ErrorAnswer
 from eng5_runner.errors import DiskError, TemporaryFailure, of_the_machine
 from eng5_runner.stack.content.service import PATH, ContentService
 from eng5_runner.stack.platform.store import open_store
-from eng5_runner.stack.platform.transactions import Transaction
+from eng5_runner.stack.platform.transactions import Transaction, of_the_disk
 from eng5_runner.stack.platform.web import served
 from tests.support.runner import DEMO, Ran, run
 from tests.support.small_study import study as study  # noqa: PLC0414 - pytest finds fixtures by their name here
@@ -39,6 +43,16 @@ def test_each_limit_is_a_disk_error_that_names_the_file(name: str) -> None:
 def test_a_library_that_cannot_be_loaded_for_want_of_files_is_no_bug() -> None:
     assert isinstance(of_the_machine(ImportError(f"libm.so: {os.strerror(errno.EMFILE)}", name="m")), DiskError)
     assert isinstance(of_the_machine(MemoryError()), TemporaryFailure)
+
+
+def test_a_database_that_stays_locked_is_a_disk_error(tmp_path: Path) -> None:
+    file = tmp_path / "stack.sqlite"
+    with closing(sqlite3.connect(file)) as holder, closing(sqlite3.connect(file, timeout=0)) as other:
+        holder.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(sqlite3.OperationalError) as locked:
+            other.execute("CREATE TABLE a (b)")
+    found = of_the_disk(DBAPIError("", {}, locked.value), engine=create_async_engine(f"sqlite+aiosqlite:///{file}"))
+    assert found is not None and found.message.startswith(f"{file} cannot be used: it stayed locked")
 
 
 @pytest.mark.parametrize("bug", [ImportError("no x"), ValueError("x"), OSError(errno.EBADF, "x"), OSError("x")])

@@ -45,6 +45,8 @@ _SQLITE_PRIMARY = 0xFF
 _SQLITE_OF_DISK: Mapping[int, str] = MappingProxyType(
     {
         sqlite3.SQLITE_FULL: "no space left on the disk",
+        # After seconds of waiting: nobody else writes to this file, so a failed write has left its lock.
+        sqlite3.SQLITE_BUSY: "it stayed locked after a write that failed, or by another program",
         sqlite3.SQLITE_IOERR: "",
         sqlite3.SQLITE_CANTOPEN: "",
         sqlite3.SQLITE_READONLY: "",
