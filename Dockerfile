@@ -50,10 +50,10 @@ ENV PATH=/opt/eng5-runner/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:
     ENG5_ASSETS=assets \
     ENG5_CACHE_DIR=/tmp/eng5-cache
 
-# Last, since it changes with every commit: nothing above is built anew for it.
+# Last, since it changes with every commit: nothing above is built again for it.
 ARG ENG5_GIT_SHA=UNKNOWN
 # buildah 1.28 takes the next line from its cache whatever the argument's value: the commit of an earlier image. A step
-# that runs, it makes anew for another value, and all that follow.
+# that runs, it builds again for another value, and all that follow.
 RUN : "${ENG5_GIT_SHA}"
 ENV ENG5_GIT_SHA=${ENG5_GIT_SHA}
 LABEL org.opencontainers.image.title="eng5-runner" \

@@ -21,7 +21,7 @@ help:
 	@echo "make options write docs/options.md from the option table"
 	@echo "make api     write docs/api.md from the docstrings"
 	@echo "make sbom    write dist/sbom.cdx.json: what a user's environment holds, with licences (CycloneDX)"
-	@echo "make lock    resolve the dependencies anew (needs the package uv)"
+	@echo "make lock    resolve the dependencies again (needs the package uv)"
 
 setup: $(VENV)/.runtime
 

@@ -60,7 +60,7 @@ async def test_new_files_and_folders_are_private_under_any_umask(open_folder: Pa
 async def test_files_that_others_could_read_become_private_when_they_are_written_again(open_folder: Path) -> None:
     await write_all_kinds(open_folder)
     give_to_all(open_folder)
-    assert (await write_all_kinds(open_folder)).keys() == {"cache", "data"}  # a folder is whoever's made it
+    assert (await write_all_kinds(open_folder)).keys() == {"cache", "data"}  # an existing folder keeps its mode
 
 
 def test_a_device_and_a_folder_stay_as_they_are(tmp_path: Path) -> None:

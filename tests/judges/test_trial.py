@@ -189,7 +189,7 @@ async def test_a_judge_that_answers_is_asked_once_and_as_the_study_asks(study: P
     (tmp_path / "system.md").write_text("You judge.")
     ran = await preflight(tmp_path, study, server, V1, "--system-prompt", "system.md", "--llm-temperature", "0.5")
     assert ran.code == 0, ran.out + ran.err
-    assert "answers for local-7b (whoever)" in checks(ran)["judge's answer"]["facts"][0]
+    assert "answers for local-7b (served-7b)" in checks(ran)["judge's answer"]["facts"][0]
     assert "by that the study takes" in checks(ran)["judge's answer"]["facts"][1]
     (asked,) = server.asked
     assert asked["messages"][0]["content"] == "You judge." and asked["temperature"] == 0.5

@@ -21,7 +21,7 @@ from tests.support.run.runs import Run, claims, make_spec
 from tests.support.run.world import FakeCJ, World
 
 LIMIT, HIGHER = 0.01, 1.0
-HEEDS = frozenset({"max_cost_usd"})
+COST_LIMIT_ONLY = frozenset({"max_cost_usd"})
 
 
 class ThriftyCJ(FakeCJ):
@@ -34,7 +34,7 @@ class ThriftyCJ(FakeCJ):
 
     def __init__(self, world: World, *, keeps: bool = True) -> None:
         super().__init__(world)
-        self.supports = HEEDS
+        self.supports = COST_LIMIT_ONLY
         self.paid: list[Callback] = []
         self.keeps = keeps
         self.limits: list[float | None] = []

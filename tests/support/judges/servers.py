@@ -99,7 +99,7 @@ def chat(
             "id": "chatcmpl-1",
             "object": "chat.completion",
             "created": 1,
-            "model": "whoever",
+            "model": "served-7b",
             "choices": [{"index": 0, "message": message, "finish_reason": finish, "logprobs": None}],
             "usage": usage,
         },
@@ -134,7 +134,7 @@ def message(content: Any = None, *, stop: str = "end_turn", usage: tuple[int, in
             "id": "msg_1",
             "type": "message",
             "role": "assistant",
-            "model": "whoever",
+            "model": "served-7b",
             "content": [
                 {"type": "thinking", "thinking": "Essay A?", "signature": "x"},
                 {"type": "text", "text": text},
