@@ -2,45 +2,53 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from tests.support.judges.paid import PaidJudge, desk, wait_until
+from tests.support.judges.servers import Asked, Said
 from tests.support.machine import leaping
-from tests.support.runner import artefact, ledger_types, newest, run, start, wait_for
-from tests.support.small_study import study as study  # noqa: PLC0414 - pytest finds fixtures by their name here
+from tests.support.runner import artefact, ledger_types, newest
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the clock is set by Linux's loader")
 
 DAY = 86_400
 COMPARISONS = 60
+BEFORE_THE_LEAP_BACK = 20
 
 
-def test_the_clock_leaps_a_day_ahead_and_back(study: Path, tmp_path: Path) -> None:
+async def test_the_clock_leaps_a_day_ahead_and_back(tmp_path: Path) -> None:
     """No deadline ends the run, nothing that came is disbelieved, and the ledger keeps what the clock said."""
     ahead = tmp_path / "ahead"
     ahead.write_text("0")
-    process = start(
-        *("--mode", "execute", "--assets", study, "--max-comparisons", COMPARISONS, "--seed", 5, "--yes"),
-        cwd=tmp_path,
-        env=leaping(ahead),
-    )
+    steady, leapt_back = PaidJudge(moody=False), asyncio.Event()
 
-    def received() -> int:
-        return ledger_types(newest(tmp_path)).count("CallbackAccepted") if (tmp_path / "runs").exists() else 0
+    def judge(asked: Asked) -> Said:
+        said = steady(asked)
+        return replace(said, until=leapt_back) if steady.requests > BEFORE_THE_LEAP_BACK else said
 
-    wait_for(lambda: "EssayUploaded" in ledger_types(newest(tmp_path)), what="the first upload")
-    ahead.write_text(str(DAY))
-    wait_for(lambda: received() > 0, what="the first comparison")
-    ahead.write_text("0")
-    assert process.wait(120) == 0, (tmp_path / "err").read_text()
+    def written(event: str) -> bool:
+        return (tmp_path / "runs").exists() and event in ledger_types(newest(tmp_path))
 
-    directory = newest(tmp_path)
-    assert run("verify", directory, cwd=tmp_path).code == 0
+    async with desk(tmp_path, judge) as plain:
+        at_desk = replace(plain, environ={**plain.environ, **leaping(ahead)})
+        process = at_desk.start("--max-comparisons", COMPARISONS, "--yes")
+        await wait_until(lambda: written("EssayUploaded"))
+        ahead.write_text(str(DAY))
+        await wait_until(lambda: written("CallbackAccepted"))
+        ahead.write_text("0")
+        leapt_back.set()
+        assert await asyncio.to_thread(process.wait, 120) == 0, (tmp_path / "err").read_text()
+        directory = newest(tmp_path)
+        assert (await at_desk.run("verify", directory)).code == 0
+
     status = artefact(directory)["runner_status"]
     assert isinstance(status, dict)
     assert status["outcome"] == "complete" and not status["partial_data"]

@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from tests.support.judges.driver import environ_for
-from tests.support.judges.servers import Asked, Said, chat, openai_error, serving
+from tests.support.judges.servers import Asked, Said, Script, chat, openai_error, serving
 from tests.support.prefork import Process
 from tests.support.runner import Ran, newest, run, start
 from tests.support.small_study import build_study
@@ -94,7 +94,7 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk(folder: Path, judge: PaidJudge, **settings: str) -> AsyncIterator[Desk]:
+async def desk(folder: Path, judge: Script, **settings: str) -> AsyncIterator[Desk]:
     build_study(folder / "study")
     async with serving(judge) as server:
         yield Desk(folder, environ_for(folder, server.url, **{"attempts": "6", "timeout": "60"} | settings))

@@ -19,12 +19,13 @@ GOOD = {"winner": "Essay B", "justification": "It argues better.", "confidence":
 
 @dataclass(frozen=True)
 class Said:
-    """One answer of a server."""
+    """One answer of a server, given after some seconds, or not before an event."""
 
     status: int = 200
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
     after: float = 0.0
+    until: asyncio.Event | None = None
 
 
 @dataclass
@@ -60,6 +61,9 @@ class Server:
         self.most_at_once = max(self.most_at_once, self.at_once)
         try:
             await asyncio.wait({self.closing}, timeout=said.after)
+            if said.until:
+                let_go = asyncio.ensure_future(said.until.wait())
+                await asyncio.wait({self.closing, let_go}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self.at_once -= 1
         if isinstance(said.body, str):
