@@ -1,0 +1,107 @@
+"""The settings of the judge: which model is asked, and how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from eng5_runner.app.options.option import JUDGE, Option
+from eng5_runner.contracts.choices import (
+    JudgeCalls,
+    MaxTokens,
+    OutputVerbosity,
+    Provider,
+    ReasoningEffort,
+    Temperature,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgeSettings:
+    """The settings of the judge: which model is asked, and how."""
+
+    llm_provider: Annotated[
+        Provider | None,
+        Option(
+            "Provider of the judge: anthropic, openai, google, openrouter or mock.",
+            JUDGE,
+            common=True,
+            spec="judge.provider_override",
+            metavar="NAME",
+            default="the service's",
+        ),
+    ] = None
+    llm_model: Annotated[
+        str | None,
+        Option(
+            "Model of the judge; see `eng5-runner models`.",
+            JUDGE,
+            common=True,
+            spec="judge.model_override",
+            metavar="NAME",
+            default="the service's",
+        ),
+    ] = None
+    llm_temperature: Annotated[
+        Temperature | None,
+        Option("Sampling temperature, 0 to 2.", JUDGE, spec="judge.temperature_override", default="the service's"),
+    ] = None
+    llm_max_tokens: Annotated[
+        MaxTokens | None,
+        Option("Most tokens of one answer.", JUDGE, spec="judge.max_tokens_override", default="the service's"),
+    ] = None
+    system_prompt: Annotated[
+        Path | None,
+        Option(
+            "Text file with the judge's system prompt.",
+            JUDGE,
+            common=True,
+            spec="judge.system_prompt_override",
+            metavar="FILE",
+            default="the service's",
+        ),
+    ] = None
+    rubric: Annotated[
+        Path | None,
+        Option(
+            "Text file with the judge's rubric.",
+            JUDGE,
+            common=True,
+            spec="judge.judge_rubric_override",
+            metavar="FILE",
+            default="the study's instructions",
+        ),
+    ] = None
+    reasoning_effort: Annotated[
+        ReasoningEffort | None,
+        Option(
+            "How much the model thinks before it answers.",
+            JUDGE,
+            spec="judge.reasoning_effort",
+            default="the service's",
+        ),
+    ] = None
+    output_verbosity: Annotated[
+        OutputVerbosity | None,
+        Option("How much the model writes.", JUDGE, spec="judge.output_verbosity", default="the service's"),
+    ] = None
+    llm_batching_mode: Annotated[
+        str | None,
+        Option(
+            "How the service groups its calls to the provider, in its own words.",
+            JUDGE,
+            spec="budget.batching_mode",
+            default="the service's",
+        ),
+    ] = None
+    no_cache: Annotated[
+        bool, Option("Ask the judge every question: neither read nor keep earlier judgements.", JUDGE)
+    ] = False
+    judge_concurrency: Annotated[
+        JudgeCalls | None,
+        Option("Calls to the provider at the same time, at most.", JUDGE, spec="judge_concurrency", default="64"),
+    ] = None
+    no_judge_check: Annotated[
+        bool, Option("Do not ask the judge's provider for one test answer before anything is sent.", JUDGE)
+    ] = False
