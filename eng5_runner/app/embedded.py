@@ -24,32 +24,33 @@ STOP_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Child:
-    """A running stack."""
+    """A running stack.
+
+    Attributes:
+        death: done when it has ended by itself, with its own reason where it gave one.
+    """
 
     target: Target
     token: str
     secret: StackSecret
-    process: asyncio.subprocess.Process
-    log: Path
+    death: asyncio.Task[RunnerError]
 
-    async def died(self) -> RunnerError:
-        """Wait until it ends by itself, and say so, with its own reason where it gave one."""
-        output = await self._rest()
-        code = await self.process.wait()
-        said = _error_in(output)
-        if code == DiskError.exit_code and said is not None:
-            return DiskError(f"The embedded stack ended: {said['message']}", remedy=said["remedy"])
-        reason = _last_line(self.log) if said is None else said["message"]
-        return ServiceUnavailable(
-            f"The embedded stack ended by itself (exit {code}): {reason}",
-            remedy=f"See {self.log}; `resume` starts a new one and goes on.",
-        )
 
-    async def _rest(self) -> bytes:
-        """What it writes on standard output until it ends: its error, also where a full disk takes no log."""
-        if self.process.stdout is None:
-            raise AssertionError("the child was started with a pipe")
-        return await self.process.stdout.read()
+async def _died(process: asyncio.subprocess.Process, log: Path) -> RunnerError:
+    """Wait until it ends by itself, and say so."""
+    if process.stdout is None:
+        raise AssertionError("the child was started with a pipe")
+    # Its error is on standard output, also where a full disk takes no log.
+    output = await process.stdout.read()
+    code = await process.wait()
+    said = _error_in(output)
+    if code == DiskError.exit_code and said is not None:
+        return DiskError(f"The embedded stack ended: {said['message']}", remedy=said["remedy"])
+    reason = _last_line(log) if said is None else said["message"]
+    return ServiceUnavailable(
+        f"The embedded stack ended by itself (exit {code}): {reason}",
+        remedy=f"See {log}; `resume` starts a new one and goes on.",
+    )
 
 
 @asynccontextmanager
@@ -94,7 +95,11 @@ async def embedded_stack(
             cj_service_url=addresses["CJ_SERVICE_URL"],
             llm_provider_service_url=addresses["LLM_PROVIDER_SERVICE_URL"],
         )
-        yield Child(target=target, token=addresses["HULEEDU_ADMIN_TOKEN"], secret=secret, process=process, log=log)
+        death = asyncio.create_task(_died(process, log))
+        try:
+            yield Child(target=target, token=addresses["HULEEDU_ADMIN_TOKEN"], secret=secret, death=death)
+        finally:
+            death.cancel()
     finally:
         await _end(process)
 

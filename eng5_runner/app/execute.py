@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from eng5_runner.app.environment import versions
@@ -74,6 +75,17 @@ def start_run(planned: PlannedRun, directory: Path, *, watch: Watch) -> Finished
     Raises:
         RunnerError: what the run could not continue after.
     """
+    with begun(planned, directory) as (work, log):
+        return work_on(work, watch=watch, log=log)
+
+
+@contextmanager
+def begun(planned: PlannedRun, directory: Path) -> Iterator[tuple[SessionWork, ExitStack]]:
+    """The first session of a planned run, under the run's lock, and the run's log.
+
+    Raises:
+        RunnerError: the directory cannot be locked or written.
+    """
     spec, inputs = planned.spec, planned.inputs
     remember_run(spec, os.environ)
     point_latest(directory.parent, directory.name)
@@ -86,4 +98,4 @@ def start_run(planned: PlannedRun, directory: Path, *, watch: Watch) -> Finished
             texts=dict(planned.texts),
             left=WorkLeft(texts=len(texts), comparisons=planned.plan.comparisons),
         )
-        return work_on(work, watch=watch, log=log)
+        yield work, log

@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import ExitStack, contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -85,15 +86,22 @@ class _Unfailing:
                     sys.stderr.write(f"{self._name} cannot be written: {error.strerror}. The log has a gap.\n")
 
 
+# Where the log of a task or thread goes: runs that are worked on at the same time have one each.
+_STREAM: ContextVar[_Unfailing] = ContextVar("eng5_runner.log")  # law: module_state - a value for each context
+
+
 class _ToStructlog(logging.Handler):
     """Writes the standard log records of libraries as lines of our log."""
 
-    def __init__(self) -> None:
+    def __init__(self, stream: _Unfailing) -> None:
         super().__init__(level=logging.INFO)
         self.addFilter(_RateLimited())
+        self._stream = stream
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one record."""
+        """Write one record, if it is of this log's run."""
+        if _STREAM.get(self._stream) is not self._stream:
+            return
         structlog.get_logger().log(record.levelno, record.getMessage()[:500], library=record.name)
 
 
@@ -104,6 +112,8 @@ def _appending(path: Path) -> TextIO:
 @contextmanager
 def logging_to(sink: Path | TextIO, *, identity: Mapping[str, str], verbose: bool) -> Iterator[None]:
     """Write the log there while the context lasts; afterwards the logging of the process is as it was.
+
+    Tasks of one process can each have a log of their own at the same time, within one that lasts longer than theirs.
 
     Args:
         sink: a file to append to, or an open stream.
@@ -122,11 +132,12 @@ def logging_to(sink: Path | TextIO, *, identity: Mapping[str, str], verbose: boo
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(file=cast(TextIO, stream)),
+        logger_factory=lambda *_: structlog.WriteLogger(cast(TextIO, _STREAM.get(stream))),
         cache_logger_on_first_use=False,
     )
     structlog.contextvars.bind_contextvars(**identity)
-    handler = _ToStructlog()
+    ours = _STREAM.set(stream)
+    handler = _ToStructlog(stream)
     root = logging.getLogger()
     level = root.level
     root.addHandler(handler)
@@ -137,6 +148,7 @@ def logging_to(sink: Path | TextIO, *, identity: Mapping[str, str], verbose: boo
         root.removeHandler(handler)
         root.setLevel(level)
         structlog.contextvars.unbind_contextvars(*identity)
+        _STREAM.reset(ours)
         # structlog's own default writes to standard output, which is for data.
         structlog.configure(**(before or {"logger_factory": structlog.WriteLoggerFactory(file=sys.stderr)}))
         if isinstance(sink, Path):

@@ -142,8 +142,8 @@ def measured(*, port: int | None, host: str = LOOPBACK) -> Iterator[RunMetrics]:
         ConfigurationError: the port is taken, or the address is not one of this machine.
     """
     metrics = RunMetrics()
-    hooks = stamina.instrumentation.get_on_retry_hooks()
-    stamina.instrumentation.set_on_retry_hooks((*hooks, metrics.count_retry))
+    ours = metrics.count_retry
+    stamina.instrumentation.set_on_retry_hooks((*stamina.instrumentation.get_on_retry_hooks(), ours))
     server = thread = None
     try:
         if port is not None:
@@ -156,7 +156,9 @@ def measured(*, port: int | None, host: str = LOOPBACK) -> Iterator[RunMetrics]:
                 ) from None
         yield metrics
     finally:
-        stamina.instrumentation.set_on_retry_hooks(hooks)
+        # Another run of this process may have come or gone since.
+        left = [hook for hook in stamina.instrumentation.get_on_retry_hooks() if hook != ours]
+        stamina.instrumentation.set_on_retry_hooks(left)
         if server is not None and thread is not None:
             server.shutdown()
             server.server_close()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,13 +105,27 @@ def resume_run(run_directory: Path, *, watch: Watch, max_cost: float | None = No
     Raises:
         RunnerError: what the run could not continue after.
     """
+    with continued(run_directory, max_cost=max_cost, verbose=verbose) as session:
+        return session if isinstance(session, Finished) else work_on(session[0], watch=watch, log=session[1])
+
+
+@contextmanager
+def continued(
+    run_directory: Path, *, max_cost: float | None = None, verbose: bool = False
+) -> Iterator[tuple[SessionWork, ExitStack] | Finished]:
+    """The next session of a run, under the run's lock, and the run's log; what there is if nothing is left to do.
+
+    Raises:
+        RunnerError: it is no run, it is in use or damaged, or its cost limit cannot be raised so.
+    """
     require_ledger(run_directory)
     with held(run_directory):
         saved = saved_run(run_directory)
         state, inputs = saved.state, saved.inputs
         raised = _new_limit(state, max_cost)
         if raised is None and state.closed is not None and state.closed.outcome in _ENDED:
-            return _already_done(run_directory)
+            yield _already_done(run_directory)
+            return
         now = SystemClock().now()
         work = SessionWork(
             run_directory=run_directory,
@@ -121,7 +136,7 @@ def resume_run(run_directory: Path, *, watch: Watch, max_cost: float | None = No
             raised=None if raised is None else BudgetRaised(at=now, max_cost_usd=raised),
         )
         with run_log(run_directory, spec=state.spec, verbose=verbose) as log:
-            return work_on(work, watch=watch, log=log)
+            yield work, log
 
 
 def left_to_pay(run_directory: Path, *, max_cost: float | None = None) -> LeftToPay | None:

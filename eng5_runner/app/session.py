@@ -83,12 +83,14 @@ class Watch:
         metrics_host: the address of this machine that serves them.
         owns_process: whether the session owns the process, as on the command line: it runs in the main thread and takes
             the signals INT, TERM and HUP. Otherwise it runs in a thread of its own and leaves signals alone.
+        stack: an embedded stack that serves other runs, too; None for one of its own, where it needs one.
     """
 
     emit: Emit
     metrics_port: int | None = None
     metrics_host: str = LOOPBACK
     owns_process: bool = False
+    stack: Child | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,16 +146,46 @@ def work_on(work: SessionWork, *, watch: Watch, log: ExitStack) -> Finished:
             else:
                 run_in_thread(main, on_interrupt=interruption.from_outside)
     except RunnerError as error:
-        structlog.get_logger().error("stopped", cause=error.message)
-        _finish_if_possible(directory, log=log)
-        if has_begun(directory):
-            error.remedy += f"\n{_way_on(error, directory)}"
+        _stopped(error, directory, log=log)
         raise
     except KeyboardInterrupt:
         _finish_if_possible(directory, log=log)
         raise
     hydrated = _finish(directory, log=log)
     return Finished(run_directory=directory, hydrated=hydrated, signal_number=interruption.signal_number)
+
+
+async def work_beside(work: SessionWork, *, watch: Watch, stop: asyncio.Event, log: ExitStack) -> Finished:
+    """Work on a run beside others, in a task of the running loop; the caller holds the run's lock.
+
+    Args:
+        work: what it works on.
+        watch: how it is watched; it serves no metrics.
+        stop: ends the session in order when it is set.
+        log: the run's log.
+
+    Raises:
+        RunnerError: what the run could not continue after; its remedy names the resume command.
+    """
+    directory = work.run_directory
+    try:
+        with measured(port=None) as metrics, kept(metrics, directory):
+            await _session(work, watch=watch, metrics=metrics, interruption=_Interruption(stop=stop))
+    except RunnerError as error:
+        _stopped(error, directory, log=log)
+        raise
+    hydrated = await asyncio.to_thread(hydrate, directory)
+    _end_log(hydrated, log)
+    await asyncio.to_thread(write, directory, hydrated)
+    return Finished(run_directory=directory, hydrated=hydrated)
+
+
+def _stopped(error: RunnerError, directory: Path, *, log: ExitStack) -> None:
+    """Note the error, keep what was gathered readable, and say in the remedy how to go on."""
+    structlog.get_logger().error("stopped", cause=error.message)
+    _finish_if_possible(directory, log=log)
+    if has_begun(directory):
+        error.remedy += f"\n{_way_on(error, directory)}"
 
 
 def _way_on(error: RunnerError, directory: Path) -> str:
@@ -192,11 +224,11 @@ async def _session(work: SessionWork, *, watch: Watch, metrics: RunMetrics, inte
             stop=interruption.stop,
         )
         await session.record([work.opening, *([work.raised] if work.raised else [])])
-        await _drive(session, work=work, stop=interruption.stop)
+        await _drive(session, work=work, shared=watch.stack, stop=interruption.stop)
 
 
-async def _drive(session: Session, *, work: SessionWork, stop: asyncio.Event) -> None:
-    async with _stack(session, work) as child:
+async def _drive(session: Session, *, work: SessionWork, shared: Child | None, stop: asyncio.Event) -> None:
+    async with _stack(session, work, shared=shared) as child:
         spec = session.state.spec
         target = child.target if child else spec.target
         token = None if child else await _token(session.state, session.observe)
@@ -229,11 +261,10 @@ async def _token(state: RunState, emit: Emit) -> Token | None:
 
 async def _first_of(driving: asyncio.Task[None], *, child: Child | None, stop: asyncio.Event) -> None:
     """Wait for the run to end, or the stack to die, or an interruption."""
-    death = asyncio.create_task(child.died()) if child else None
+    death = child.death if child else None
     stopped = asyncio.create_task(stop.wait())
-    others = {task for task in (death, stopped) if task is not None}
     try:
-        await asyncio.wait({driving, *others}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({driving, stopped, *([death] if death else [])}, return_when=asyncio.FIRST_COMPLETED)
         if stop.is_set():
             await asyncio.wait({driving}, timeout=DRAIN_SECONDS)
         if driving.done():
@@ -241,17 +272,20 @@ async def _first_of(driving: asyncio.Task[None], *, child: Child | None, stop: a
         elif death is not None and death.done():
             raise death.result()
     finally:
-        for task in (driving, *others):
+        for task in (driving, stopped):
             task.cancel()
-        await asyncio.gather(driving, *others, return_exceptions=True)
+        await asyncio.gather(driving, stopped, return_exceptions=True)
 
 
 @asynccontextmanager
-async def _stack(session: Session, work: SessionWork) -> AsyncIterator[Child | None]:
+async def _stack(session: Session, work: SessionWork, *, shared: Child | None) -> AsyncIterator[Child | None]:
     """The embedded stack, for a run that sends its request to no other services."""
     spec = session.state.spec
     if spec.target.stack == "remote" or not spec.send:
         yield None
+        return
+    if shared is not None:
+        yield shared
         return
     folder = work.run_directory / STACK_FOLDER
     async with embedded_stack(
@@ -277,6 +311,17 @@ def _finish(run_directory: Path, *, log: ExitStack) -> Hydrated:
         AssertionError: the artefact breaks its schema, which is a bug.
     """
     hydrated = hydrate(run_directory)
+    _end_log(hydrated, log)
+    write(run_directory, hydrated)
+    return hydrated
+
+
+def _end_log(hydrated: Hydrated, log: ExitStack) -> None:
+    """Write the log's last line and close it.
+
+    Raises:
+        AssertionError: the artefact breaks its schema, which is a bug.
+    """
     closed = hydrated.state.closed
     structlog.get_logger().info(
         "runner_validation_state",
@@ -293,8 +338,6 @@ def _finish(run_directory: Path, *, log: ExitStack) -> Hydrated:
     log.close()
     if hydrated.violations:
         raise AssertionError(f"the artefact breaks its schema: {'; '.join(hydrated.violations)}")
-    write(run_directory, hydrated)
-    return hydrated
 
 
 def _finish_if_possible(run_directory: Path, *, log: ExitStack) -> None:
