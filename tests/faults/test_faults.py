@@ -11,9 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.trials import Fault, Scene, variables
+from tests.faults.trials import Fault, Scene, smallest_study, variables
 from tests.support.runner import stack_up
-from tests.support.small_study import build_study
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the faults are made by Linux's loader")
 
@@ -23,14 +22,14 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """Faults in the runner, beside one stack that works."""
     folder = tmp_path_factory.mktemp("runner")
     with stack_up(folder / "stack") as addresses:
-        yield Scene(folder=folder, study=build_study(folder / "study"), environment=variables(addresses))
+        yield Scene(folder=folder, study=smallest_study(folder / "study"), environment=variables(addresses))
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     """Faults in the embedded stack of each run."""
     folder = tmp_path_factory.mktemp("stack")
-    return Scene(folder=folder, study=build_study(folder / "study"))
+    return Scene(folder=folder, study=smallest_study(folder / "study"))
 
 
 def number_of(calls: list[str], what: str, *, part: float = 0.0) -> int:

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from tests.support.machine import Faults
 from tests.support.runner import Ran, newest, run
+from tests.support.small_study import build_study
 
+ERRORS = (errno.ENOSPC, errno.EIO, errno.EDQUOT)
 FORESEEN = (0, 69, 74)
 """0: a file beside the record, such as the log, could not be written."""
 # Of a comparison, all but ids and times.
@@ -24,6 +26,11 @@ class Fault:
     number: int
     error: int = errno.ENOSPC
     onwards: bool = False
+
+
+def smallest_study(folder: Path) -> Path:
+    """A study whose run makes each kind of call, and few of them: the more often a call comes, the longer all take."""
+    return build_study(folder, anchors=("F+1", "D+1", "A1"), students=(1, 2))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +49,7 @@ class Scene:
     def start(self, faults: Faults) -> Ran:
         """A run of the study with these faults, in their folder."""
         faults.under.mkdir(parents=True)
-        options = ("--mode", "execute", "--assets", self.study, "--max-comparisons", 20, "--seed", 5, "--yes")
+        options = ("--mode", "execute", "--assets", self.study, "--max-comparisons", 4, "--seed", 5, "--yes")
         return run(*options, cwd=faults.under, env={**self.environment, **faults.environment()})
 
     def faults(self, name: str, fault: Fault | None = None) -> Faults:

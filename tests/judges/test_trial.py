@@ -178,10 +178,44 @@ WARNED = [
 async def test_what_is_doubtful_is_a_warning(
     server: OwnServer, warning: str, remedy: str, study: Path, tmp_path: Path
 ) -> None:
-    ran = await preflight(tmp_path, study, server)
+    ran = await preflight(tmp_path, study, server, V1, "--soft-judgements", "off")
     assert ran.code == 0, ran.out + ran.err
     (doubt,) = checks(ran)["judge's answer"]["warnings"]
     assert warning in doubt["message"] and remedy in doubt["remedy"], doubt
+
+
+@dataclass
+class RejectsProbabilities(OwnServer):
+    """A server that refuses any request for log-probabilities."""
+
+    async def __call__(self, request: web.Request) -> web.StreamResponse:
+        if b'"logprobs"' in await request.read():
+            return web.json_response(openai_error(400, param="top_logprobs").body, status=400)
+        return await super().__call__(request)
+
+
+def with_probabilities(said: Said) -> Said:
+    """The answer, with how probable its verdict was."""
+    content = said.body["choices"][0]["message"]["content"]
+    before, letter, after = content.partition("B")
+    tokens = [{"token": text, "logprob": -0.1, "top_logprobs": []} for text in (before, letter, after)]
+    said.body["choices"][0]["logprobs"] = {"content": tokens}
+    return said
+
+
+@pytest.mark.parametrize(
+    ("server", "warned"),
+    [(OwnServer(), True), (RejectsProbabilities(), True), (OwnServer(with_probabilities(chat())), False)],
+    ids=["silent", "rejected", "told"],
+)
+async def test_a_judge_without_log_probabilities_is_named_where_the_run_asks_for_them(
+    server: OwnServer, warned: bool, study: Path, tmp_path: Path
+) -> None:
+    ran = await preflight(tmp_path, study, server)
+    assert ran.code == 0, ran.out + ran.err
+    warnings = checks(ran)["judge's answer"]["warnings"]
+    assert ["gives no log-probabilities" in doubt["message"] for doubt in warnings] == [True] * warned
+    assert all("the confidence that the judge states is used" in doubt["remedy"] for doubt in warnings)
 
 
 async def test_a_judge_that_answers_is_asked_once_and_as_the_study_asks(study: Path, tmp_path: Path) -> None:

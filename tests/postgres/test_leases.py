@@ -132,7 +132,8 @@ async def test_what_a_worker_has_without_knowing_it_is_not_renewed_and_is_taken(
         before = await store.row(select(llm_comparisons.c.lease_until))
         await record.renew(())
         assert await store.row(select(llm_comparisons.c.lease_until)) == before
-        assert [each.queue_id for each in await record.take(5, leased=())] == [lost.queue_id]
+        (found,) = await record.take(5, leased=())
+        assert (found.queue_id, found.was_begun) == (lost.queue_id, False)  # so it is asked, for the first time
 
 
 async def test_a_commit_whose_answer_is_lost_is_found_done(database: Database) -> None:
@@ -141,7 +142,7 @@ async def test_a_commit_whose_answer_is_lost_is_found_done(database: Database) -
         assert isinstance(known, AlreadyQueued)
         way.to_lose = 1
         (taken,) = await record.take(5, leased=())
-        assert taken.queue_id == known.queue_id
+        assert (taken.queue_id, taken.was_begun) == (known.queue_id, False)
         way.to_lose = 1
         assert await record.finished.add((taken.queue_id, b"outcome"))
         assert way.to_lose == 0

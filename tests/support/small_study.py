@@ -15,14 +15,18 @@ def study(tmp_path: Path) -> Path:
     return build_study(tmp_path / "study")
 
 
-def build_study(folder: Path) -> Path:
-    """Lay the small study out."""
+_ANCHORS = ("F+1", "E-1", "E+1", "D-1", "D+1", "C-1", "C+1", "A1")
+_STUDENTS = (1, 2, 4, 5, 6, 7, 9, 10)
+
+
+def build_study(folder: Path, *, anchors: tuple[str, ...] = _ANCHORS, students: tuple[int, ...] = _STUDENTS) -> Path:
+    """Lay the small study out, or one of these essays of the demo."""
     for name in ("instructions.md", "prompt.md"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes((DEMO / name).read_bytes())
     for part, files in (
-        ("anchor_essays", ("F+1.txt", "E-1.txt", "E+1.txt", "D-1.txt", "D+1.txt", "C-1.txt", "C+1.txt", "A1.txt")),
-        ("student_essays", tuple(f"essay_{n:02}.txt" for n in (1, 2, 4, 5, 6, 7, 9, 10))),
+        ("anchor_essays", tuple(f"{name}.txt" for name in anchors)),
+        ("student_essays", tuple(f"essay_{number:02}.txt" for number in students)),
     ):
         (folder / part).mkdir()
         for name in files:

@@ -81,14 +81,15 @@ async def _check_answer(spec: RunSpec, inputs: Inputs, *, texts: Mapping[str, by
             remedy="Go on, or give a higher --max-cost.",
         )
         return findings
-    trial = await try_judge(model, access, overrides=overrides)
+    wants_probability = spec.budget.soft_judgements == "auto"
+    trial = await try_judge(model, access, overrides=overrides, wants_probability=wants_probability)
     asked = _Asked(model=model, place=known.place, access=access, trial=trial)
     findings.judge_check = _cost(asked, most=float(most or 0.0))
     try:
         if trial.failure is not None:
             _judge_failure(asked, trial.failure, findings)
         elif trial.reply is not None:
-            _judge_reply(asked, trial.reply, findings)
+            _judge_reply(asked, trial.reply, findings, wants_probability=wants_probability)
     except RunnerError as error:
         # Whatever the answer was, it may be the proxy's own.
         raise type(error)(error.message, remedy=error.remedy + _proxy(asked)) from error
@@ -117,7 +118,7 @@ def _cost(asked: _Asked, *, most: float) -> JudgeCheck | None:
     return JudgeCheck(usd=usd, prompt_tokens=usage.prompt, completion_tokens=usage.completion)
 
 
-def _judge_reply(asked: _Asked, reply: Reply, findings: Findings) -> None:
+def _judge_reply(asked: _Asked, reply: Reply, findings: Findings, *, wants_probability: bool) -> None:
     if reply.end is End.UNREADABLE:
         _refuse_address(asked, "its answer is not one of the API")
     named = f" ({reply.served.model})" if reply.served and reply.served.model else ""
@@ -126,12 +127,27 @@ def _judge_reply(asked: _Asked, reply: Reply, findings: Findings) -> None:
         findings.warn(f"{asked.model.id} refused a harmless test question", remedy="Look at its --system-prompt.")
     elif reply.end is End.DONE:
         try:
-            read_answer(reply.text)
+            answer = read_answer(reply.text)
         except UnreadableAnswer as unreadable:
             remedy = "If the run fails too, set the model's `answers` in ENG5_MODELS_FILE; see docs/judges.md."
             findings.warn(
                 f"{asked.model.id} did not keep to the form of an answer: {unreadable.message}", remedy=remedy
             )
+        else:
+            if wants_probability and (reply.chance is None or reply.chance.winner != answer.winner):
+                _no_probability(asked, findings)
+
+
+def _no_probability(asked: _Asked, findings: Findings) -> None:
+    """Say what the run does without log-probabilities; a warning if the model was expected to tell them."""
+    instead = "the confidence that the judge states is used where it helps"
+    if not asked.trial.asked_for_probabilities:
+        findings.checks.append(f"{asked.model.id} is not asked for log-probabilities: {instead}")
+        return
+    findings.warn(
+        f"{asked.who} gives no log-probabilities with the answers of {asked.model.id}",
+        remedy=f"The run goes on: {instead}. With --soft-judgements off it asks for none and counts wins.",
+    )
 
 
 def _judge_failure(asked: _Asked, failure: AttemptFailed, findings: Findings) -> None:

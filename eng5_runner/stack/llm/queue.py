@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import structlog
 from pydantic import ValidationError
-from sqlalchemy import bindparam, func, not_, select, update
+from sqlalchemy import bindparam, case, func, not_, select, update
 from sqlalchemy.engine import Row
 from sqlalchemy.sql import ColumnElement
 
@@ -159,7 +159,9 @@ class QueueRepository:
         """
         table = llm_comparisons
         taken = taking(table, key=table.c.queue_id, where=_open(), leased=leased, worker=self.worker, at_most=at_most)
-        rows = await self._store.rows(taken.values(taken=table.c.taken + 1))
+        # What is this worker's already was taken in a transaction whose reply was lost: nobody has begun it since.
+        again = case((table.c.worker == self.worker, table.c.taken), else_=table.c.taken + 1)
+        rows = await self._store.rows(taken.values(taken=again))
         entries = []
         for row in sorted(rows, key=lambda row: row.number):
             try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
+from itertools import product
 
 from eng5_runner.contracts.request import LLMConfigOverrides, Provider
 from eng5_runner.judges.credentials import Access
@@ -33,32 +34,38 @@ class Trial:
     """What came of the trial question; either `reply` or `failure` is there.
 
     Attributes:
+        asked_for_probabilities: whether the first attempt asked for the log-probabilities of the answer's tokens.
         listed: the models in the API's own list; empty if it has none.
         elsewhere: another address at which there is such a list, where this one has none.
     """
 
     reply: Reply | None = None
     failure: AttemptFailed | None = None
+    asked_for_probabilities: bool = False
     listed: tuple[ListedModel, ...] = ()
     elsewhere: str | None = None
 
 
-async def try_judge(model: Model, access: Access, *, overrides: LLMConfigOverrides) -> Trial:
+async def try_judge(
+    model: Model, access: Access, *, overrides: LLMConfigOverrides, wants_probability: bool = False
+) -> Trial:
     """Ask the trial question, as the questions of the study will be asked, and for the API's list of models.
 
     Args:
         model: that judges.
         access: to its provider.
         overrides: the run's settings of the judge.
+        wants_probability: whether the study's questions ask for the probability of the answer.
     """
     call = call_of(model, trial_prompt(), overrides=overrides, form=model.answers or AnswerForm.SCHEMA)
     call = replace(call, max_tokens=min(call.max_tokens, TRIAL_TOKENS))
     client = client_of(model.provider, access)
     # As in the study, a server whose form of answers is not known may take a simpler one.
     forms = tuple(AnswerForm) if access.own_server and model.answers is None else (call.form,)
+    asks = wants_probability and model.tells_probabilities(call.effort, own_server=access.own_server)
     try:
-        for form in forms:
-            call = replace(call, form=form)
+        for form, probabilities in product(forms, (True, False) if asks else (False,)):
+            call = replace(call, form=form, log_probabilities=probabilities)
             asked = await _asked(client, call, seconds=min(access.timeout_seconds, _LONGEST_SECONDS))
             if isinstance(asked, Reply) or not asked.is_rejection:
                 break
@@ -72,7 +79,7 @@ async def try_judge(model: Model, access: Access, *, overrides: LLMConfigOverrid
     finally:
         await client.close()
     if isinstance(asked, Reply):
-        return Trial(reply=asked, listed=listed)
+        return Trial(reply=asked, listed=listed, asked_for_probabilities=asks)
     return Trial(failure=asked, listed=listed, elsewhere=elsewhere)
 
 
