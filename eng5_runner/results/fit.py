@@ -71,7 +71,7 @@ class FittedItem:
         se: the standard error of `theta` in logits.
         comparisons: the number of comparisons that it took part in.
         wins: the number that it won; a tie counts half.
-        infit: mean squared surprise, about 1 where the model holds; None without comparisons.
+        infit: mean squared surprise by its expected value, 1 where the model holds; None without comparisons.
         outfit: the same with every comparison at equal weight; None without comparisons.
         flags: what to know of it: `undefeated`, `winless`, `isolated`, `disconnected`, `quasi_likelihood_se`,
             `anchor`, `extrapolated`, `not_linked_to_anchors`.
@@ -128,7 +128,7 @@ class JudgeFit:
     Attributes:
         judge: its name; empty for rows that name none.
         comparisons: their number.
-        infit: mean squared surprise of its comparisons, about 1 where it judges as the others do.
+        infit: mean squared surprise by its expected value, 1 where it judges as the others do.
         outfit: the same with every comparison at equal weight.
     """
 

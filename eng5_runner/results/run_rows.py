@@ -26,7 +26,7 @@ class EssayPosition:
         rank: 1 is the highest.
         comparison_count: the number of comparisons that it took part in.
         wins: the number that it won.
-        infit: mean squared surprise, about 1 where the model holds; None without comparisons.
+        infit: mean squared surprise by its expected value, 1 where the model holds; None without comparisons.
         outfit: the same with every comparison at equal weight.
         flag: `undefeated`, `winless` or `isolated`; None otherwise.
         anchor_grade: an anchor's known grade; None for students.

@@ -9,9 +9,17 @@ import pytest
 
 from eng5_runner.measure.model.bradley_terry import collapse_repeats, comparisons_from, fit
 from eng5_runner.measure.quality.clustered import errors_by_pair
-from eng5_runner.measure.quality.misfit import misfit, position_effect, repeat_consistency, swap_consistency
+from eng5_runner.measure.quality.misfit import (
+    chances,
+    misfit,
+    position_effect,
+    repeat_consistency,
+    swap_consistency,
+)
 from eng5_runner.measure.quality.split_half import split_half
+from eng5_runner.measure.quality.surprise import expected_residuals
 from eng5_runner.measure.quality.triads import circular_triads
+from tests.support.soft_judges import soft_study
 from tests.support.studies import balanced_rounds, balanced_study, judged, normal_truth
 
 
@@ -23,22 +31,66 @@ def chance(fitted, a, b):
 def test_misfit_by_hand():
     rows = [("a", "b", 1.0), ("a", "b", 0.0), ("c", "a", 0.5), ("b", "c", 1.0)]
     fitted = fit(comparisons_from("abcd", rows), prior_sd=1.0)
-    own = [(y, chance(fitted, x, z)) for x, z, y in rows if "a" in (x, z)]
+    data = fitted.comparisons
+    expected = expected_residuals(fitted, data)
+    own = [
+        (data.outcome[row], chance(fitted, *(data.items[side[row]] for side in (data.first, data.second))), row)
+        for row in range(data.first.size)
+        if 0 in (data.first[row], data.second[row])
+    ]
+    assert len(own) == 3
     found = misfit(fitted)
-    assert found.infit[0] == pytest.approx(sum((y - p) ** 2 for y, p in own) / sum(p * (1 - p) for _, p in own))
-    assert found.outfit[0] == pytest.approx(np.mean([(y - p) ** 2 / (p * (1 - p)) for y, p in own]))
+    assert found.infit[0] == pytest.approx(
+        sum((y - p) ** 2 for y, p, _ in own) / sum(expected.square[row] for _, _, row in own)
+    )
+    assert found.outfit[0] == pytest.approx(
+        sum((y - p) ** 2 / (p * (1 - p)) for y, p, _ in own) / sum(expected.standardised[row] for _, _, row in own)
+    )
     assert np.isnan(found.infit[3]) and np.isnan(found.outfit[3])
 
 
-def test_misfit_is_about_one_for_a_judge_of_the_model_and_more_for_one_who_is_not():
+@pytest.mark.parametrize("spread", [1.0, 1.8, 4.0])
+def test_misfit_is_about_one_for_a_judge_of_the_model(spread):
+    """Also where the judge is decisive: the plain mean square is far below 1, as the fit follows what it saw."""
+    found, plain = [], []
+    for seed in range(12):
+        study = balanced_study(normal_truth(40, spread=spread, seed=seed), rounds=10, seed=seed)
+        fitted = fit(study)
+        p = chances(fitted, study)
+        found.append((misfit(fitted).infit_overall, misfit(fitted).outfit_overall, np.mean(misfit(fitted).infit)))
+        plain.append((study.weight * (study.outcome - p) ** 2).sum() / (study.weight * p * (1 - p)).sum())
+    assert np.mean(plain) < 0.8
+    assert np.mean(found, axis=0) == pytest.approx([1.0, 1.0, 1.0], abs=0.15)
+
+
+@pytest.mark.parametrize("says", ["confidence", "probability"])
+def test_misfit_of_judgements_that_say_more_is_that_of_the_wins(says):
+    """The probability's own scale is another one: its positions would call the wins of a good judge a bad fit."""
+    truth = normal_truth(30, spread=1.8, seed=3)
+    study = soft_study({f"essay-{place:02}": value for place, value in enumerate(truth)}, k=10, number=1, says=says)
+    fitted = study.choice.fitted
+    assert fitted.soft is not None
+    assert misfit(fitted).infit_overall == pytest.approx(misfit(fit(fitted.comparisons)).infit_overall)
+    assert misfit(fitted).infit_overall == pytest.approx(1.0, abs=0.15)
+
+
+def test_a_question_that_was_not_fitted_expects_the_variance_of_its_chance():
+    fitted = fit(comparisons_from("abc", [("a", "b", 1.0), ("b", "c", 1.0)] * 4), position_effect=False)
+    other = comparisons_from("abc", [("c", "a", 0.0)])
+    found = expected_residuals(fitted, other)
+    p = chances(fitted, other)
+    q = (found.square - p**2) / (1 - 2 * p)  # from q (1 − p)² + (1 − q) p²
+    assert 0.0 < p < q < 0.5  # uncertain positions make an upset likelier than the mode says
+    assert found.standardised == pytest.approx(q * (1 - p) / p + (1 - q) * p / (1 - p))
+
+
+def test_a_judge_who_is_not_of_the_model_has_a_misfit_above_one():
     truth = normal_truth(40, spread=1.5, seed=1)
     study = balanced_study(truth, rounds=30, seed=1)
-    fitted = fit(study)
-    assert 0.8 < misfit(fitted).infit_overall < 1.0  # the positions follow the judgements, and are shrunk
     ends = [str(index) for index in np.argsort(truth)[[0, 1, -2, -1]]]
     pairs = [(low, high) for low in ends[:2] for high in ends[2:]] * 50
     toss = comparisons_from(study.items, judged(pairs, truth=dict.fromkeys(ends, 0.0), seed=1))
-    assert misfit(fitted, toss).infit_overall > 2.0
+    assert misfit(fit(study), toss).infit_overall > 2.0
 
 
 def test_misfit_of_other_items_is_refused():

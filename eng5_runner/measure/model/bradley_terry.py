@@ -92,6 +92,11 @@ class Fit:
         return self.comparisons if self.soft is None else self.soft.rows
 
     @cached_property
+    def by_wins(self) -> Fit:
+        """The fit of the wins alone, whatever else the judgements say; this fit where only wins count."""
+        return self if self.soft is None else fit(self.comparisons, position_effect=self.position_effect_se is not None)
+
+    @cached_property
     def counts(self) -> _Vector:
         """Number of judgements of each item, shape (n,)."""
         return self.comparisons.counts
@@ -134,12 +139,18 @@ class Fit:
     @cached_property
     def _beyond_mode(self) -> _Vector:
         """The posterior mean of (θ, δ) minus the mode, to second order, shape (n + 1,)."""
-        if isinstance(self.curvature, Sparse) and len(self.items) > _EXACT_UP_TO:
-            leverage = near_leverages(self.evidence, self.curvature)
-        else:
-            leverage = leverages(self.evidence, self.covariance_with_position)
+        leverage = self.variances_of(self.evidence)
         x = np.append(self.theta, self.position_effect)
         return mean_beyond_mode(x, comparisons=self.evidence, curvature=self.curvature, leverage=leverage)
+
+    def variances_of(self, rows: Comparisons) -> _Vector:
+        """The posterior variance of each row's log odds, shape (rows,); of other judgements of the same items, too.
+
+        Approximate with more than 1,500 items.
+        """
+        if isinstance(self.curvature, Sparse) and len(self.items) > _EXACT_UP_TO:
+            return near_leverages(rows, self.curvature)
+        return leverages(rows, self.covariance_with_position)
 
     def intervals(self, *, level: float = 0.9) -> tuple[_Vector, _Vector]:
         """The lower and upper ends of the positions' intervals, each of shape (n,), in logits.

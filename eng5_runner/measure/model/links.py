@@ -66,6 +66,16 @@ class Links:
             entry=np.tile(np.arange(cells.size), 2)[order],
         )
 
+    def at(self, rows: Comparisons, amounts: _Floats) -> _Floats:
+        """The amount of each row's pair, shape (rows,); 0 where the pair was not compared."""
+        n = self.component.size
+        asked = np.minimum(rows.first, rows.second) * n + np.maximum(rows.first, rows.second)
+        pairs = self.low * n + self.high
+        if not pairs.size:
+            return np.zeros(asked.size)
+        place = np.minimum(np.searchsorted(pairs, asked), pairs.size - 1)
+        return np.where(pairs[place] == asked, amounts[place], 0.0)
+
     def matrix(self, amounts: _Floats) -> csr_array[np.float64]:
         """The symmetric sparse matrix, shape (n, n), with each pair's amount at both of the pair's entries."""
         n = self.indptr.size - 1

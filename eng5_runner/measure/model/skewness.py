@@ -39,7 +39,8 @@ def near_leverages(comparisons: Comparisons, curvature: Sparse) -> _Floats:
     """
     information = curvature.information
     first, second = 1.0 / curvature.diagonal[comparisons.first], 1.0 / curvature.diagonal[comparisons.second]
-    near: _Floats = first + second - 2.0 * information.by_pair()[information.links.pair] * first * second
+    between = information.links.at(comparisons, information.by_pair())
+    near: _Floats = first + second - 2.0 * between * first * second
     return near
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.special import expit, ndtri
 
 from eng5_runner.measure.model.comparisons import Comparisons, summed_at
+from eng5_runner.measure.quality.surprise import expected_residuals
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,12 +27,15 @@ _TIE = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Misfit:
-    """Mean squared residuals. They are about 1 if the model holds; the prior's shrinkage makes them slightly less.
+    """Mean squared residuals of the wins, each divided by what the fit expects: about 1 if the model holds.
+
+    The expectation is that of `surprise`. Where a fit uses more than who won, the residuals are those of the fit by
+    the wins alone, because its own positions can be on another scale.
 
     Attributes:
-        infit: shape (n,), Σ w (y − p)² / Σ w p (1 − p) over the item's judgements; nan if it has none.
-        outfit: shape (n,), the mean of (y − p)² / p (1 − p); nan if it has none. Very noisy: a single upset at p = .02
-            counts 49.
+        infit: shape (n,), Σ w (y − p)² over the item's judgements by its expected value; nan if it has none.
+        outfit: shape (n,), Σ w (y − p)² / p (1 − p) by its expected value; nan if it has none. Very noisy: a single
+            upset at p = .02 counts 49.
         infit_overall: the infit of all judgements; nan if there are none.
         outfit_overall: the outfit of all judgements; nan if there are none.
     """
@@ -53,9 +57,14 @@ def misfit(fitted: Fit, comparisons: Comparisons | None = None) -> Misfit:
         ValueError: the comparisons are of other items.
     """
     data = fitted.comparisons if comparisons is None else comparisons
-    chance = chances(fitted, data)
-    square, variance = data.weight * np.square(data.outcome - chance), chance * (1.0 - chance)
-    parts = (square, data.weight * variance, square / variance, data.weight)
+    chance, expected = chances(fitted.by_wins, data), expected_residuals(fitted.by_wins, data)
+    square = data.weight * np.square(data.outcome - chance)
+    parts = (
+        square,
+        data.weight * expected.square,
+        square / (chance * (1.0 - chance)),
+        data.weight * expected.standardised,
+    )
     by_item = [_on_items(data, part) for part in parts]
     whole = [float(part.sum()) for part in parts]
     return Misfit(
