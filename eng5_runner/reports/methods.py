@@ -111,8 +111,12 @@ def _agreement(artefact: Artefact) -> Iterator[str]:
     if artefact.grade_projections:
         yield f"Grades were projected with a {grades.method}."
     if alignment is not None and alignment.left_out_within_one is not None:
+        support = grades.anchor_support
+        by_whom = "the other anchors"
+        if support is not None and support.parts is not None:
+            by_whom = f"the anchors of the other {support.parts - 1} of {support.parts} parts"
         yield (
-            f"Graded by the other anchors, {percent(alignment.left_out_exact)} of the anchors got their own grade and "
+            f"Graded by {by_whom}, {percent(alignment.left_out_exact)} of the anchors got their own grade and "
             f"{percent(alignment.left_out_within_one)} it or a neighbour."
         )
 

@@ -15,10 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eng5_runner.core.rounding import ends, ends_if_any, figure, rounded
-from eng5_runner.measure.grading.grades import LeftOut, Refusal, StudentGrade, leave_one_anchor_out
+from eng5_runner.measure.grading.anchor_errors import ByGrade, anchor_errors
+from eng5_runner.measure.grading.grades import LeftOut, Projection, Refusal, StudentGrade, leave_one_anchor_out
 from eng5_runner.measure.quality.claims import brier, calibration, log_loss, ranked_probability_score
 from eng5_runner.measure.quality.inversions import Inversions, inversions, wilson, without_win
 from eng5_runner.measure.quality.resampling import (
+    Errors,
     Measure,
     adjacent_agreement_of_each,
     bias_of_each,
@@ -68,14 +70,14 @@ def measured(
     measure: Measure,
     sides: tuple[Sequence[float], Sequence[float]],
     *,
-    covariance: NDArray[np.float64] | None = None,
+    covariance: NDArray[np.float64] | Errors | None = None,
 ) -> Measured:
     """A measure of agreement with its bootstrap interval; the same sides always have the same.
 
     Args:
         measure: such as `kendall_tau_b_of_each`.
         sides: what it is taken of, one number an essay.
-        covariance: of the first side's errors, shape (n, n), where that is estimated positions.
+        covariance: of the first side's errors, where that is estimated positions; see `bootstrap_interval`.
     """
     if not sides[0]:
         return Measured(value=None, interval=None)
@@ -86,9 +88,14 @@ def measured(
     return Measured(value=value, interval=ends_if_any(interval))
 
 
-def anchor_alignment(study: JudgedStudy) -> AnchorAlignment:
-    """The block of the artefact."""
-    left_out = leave_one_anchor_out(study.fitted, anchors=study.grades, scale=study.measured_scale)
+def anchor_alignment(study: JudgedStudy, *, projection: Projection | Refusal) -> AnchorAlignment:
+    """The block of the artefact.
+
+    Args:
+        study: the judgements and their fit.
+        projection: its grades; where they are refused, some anchors may still be projected from the others.
+    """
+    left_out = _by_the_others(study, projection)
     by_distance = inversions(study.fitted, anchors=study.grades)
     winless = without_win(study.fitted, anchors=study.grades)
     # A decisive judge never lets the lowest grade win.
@@ -148,13 +155,21 @@ def anchor_alignment(study: JudgedStudy) -> AnchorAlignment:
     )
 
 
+def _by_the_others(study: JudgedStudy, projection: Projection | Refusal) -> Sequence[LeftOut]:
+    if isinstance(projection, Refusal):
+        return leave_one_anchor_out(study.fitted, anchors=study.grades, scale=study.measured_scale)
+    return projection.left_out
+
+
 def _correlation(study: JudgedStudy, measure: Measure) -> Measured:
     """Of the anchors' positions with their grades."""
-    items = list(study.fitted.items)
-    places = [place for place, item in enumerate(items) if item in study.grades]
-    theta = [float(study.fitted.theta[place]) for place in places]
-    grades = [float(study.grades[items[place]]) for place in places]
-    return measured(measure, (theta, grades), covariance=study.fitted.covariance_among(places) if places else None)
+    anchors = {place: study.grades[item] for place, item in enumerate(study.fitted.items) if item in study.grades}
+    theta = [float(study.fitted.theta[place]) for place in anchors]
+    grades = [float(grade) for grade in anchors.values()]
+    if not anchors:
+        return measured(measure, (theta, grades))
+    errors = anchor_errors(study.fitted, anchors)
+    return measured(measure, (theta, grades), covariance=errors if isinstance(errors, ByGrade) else errors.covariance)
 
 
 def _agreement(left_out: Sequence[LeftOut], measure: Measure) -> Measured:

@@ -462,7 +462,7 @@ def _tau_b(entries: Sequence[BTEntry], grades: Sequence[float]) -> Agreement:
     tau = measured(
         kendall_tau_b_of_each,
         ([entry.theta for entry in entries], grades),
-        covariance=np.diag([entry.standard_error**2 for entry in entries]),
+        covariance=np.square([entry.standard_error for entry in entries]),
     )
     return Agreement(estimate=tau.value, interval_90=tau.interval)
 

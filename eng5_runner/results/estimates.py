@@ -91,7 +91,7 @@ def estimate(
         bt_model=bt_model,
         grade_projections=_grade_projections(projection, study, key=inputs.grade_scale),
         grade_model=_grade_model(projection, study, reliability=bt_model.reliability.empirical_bayes),
-        anchor_alignment=anchor_alignment(study),
+        anchor_alignment=anchor_alignment(study, projection=projection),
         judge_quality=judge_quality(study),
         by_essay=_by_essay(study, projection),
     )
@@ -242,6 +242,7 @@ def _grade_model(projection: Projection | Refusal, study: JudgedStudy, *, reliab
             within_one=check.within_one,
             interval_90=ends(check.interval),
             highest_label=projection.highest_label,
+            parts=check.parts,
         ),
         doubtful_anchors=tuple(
             DoubtfulAnchorGrade(

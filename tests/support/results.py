@@ -29,6 +29,7 @@ from eng5_runner.core.inputs import Anchor, Document, Inputs, SourceFile, Studen
 from eng5_runner.core.request import build_request
 from eng5_runner.core.spec import Budget
 from eng5_runner.core.state import RunState, fold
+from eng5_runner.measure.grading.grades import project
 from eng5_runner.results import estimates
 from eng5_runner.results.alignment import anchor_alignment
 from eng5_runner.results.artefact.part import to_json
@@ -199,7 +200,9 @@ def quality_of(inputs: Inputs, judged: Sequence[Comparison], *, failed: Sequence
 
 def alignment_of(inputs: Inputs, judged: Sequence[Comparison]) -> Any:
     """How the order of the anchors agrees with their grades."""
-    return anchor_alignment(study_of(inputs, judged))
+    study = study_of(inputs, judged)
+    projection = project(study.fitted, anchors=study.grades, scale=study.measured_scale)
+    return anchor_alignment(study, projection=projection)
 
 
 def arrived(kind: CallbackKind, message: Mapping[str, Any], *, limit_usd: float | None = None) -> Arrived:

@@ -24,10 +24,11 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from scipy.special import log_ndtr, logsumexp, ndtr, softmax, stdtrit
 
+from eng5_runner.measure.grading.anchor_errors import AnchorErrors, anchor_errors
 from eng5_runner.measure.grading.isotonic import never_falling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -90,36 +91,40 @@ class Positions:
         theta: the positions of all items, shape (n,), in logits.
         variance: their squared standard errors, shape (n,), in logits².
         known: the indices of the m anchors.
-        covariance: of the anchors' positions, shape (m, m).
+        errors: of the anchors' positions.
     """
 
     theta: _Vector
     variance: _Vector
     known: tuple[int, ...]
-    covariance: _Vector
+    errors: AnchorErrors
 
     @classmethod
-    def of(cls, fitted: Fit, known: Sequence[int]) -> Positions:
+    def of(cls, fitted: Fit, anchors: Mapping[int, int]) -> Positions:
         """Undo the shrinkage of a fit: m_i f_i and Σ_ij √(f_i f_j) with f_i = 1/max(1 − Σ_ii/σ², .3).
 
         m is the posterior mean and Σ_ii the variance there. The mode is a tenth too near to the middle, which would
         make students look more alike and the judge better than they are.
+
+        Args:
+            fitted: the study.
+            anchors: index of the item → index of its grade.
         """
         variance = np.square(fitted.standard_errors)
         stretch = 1.0 / np.maximum(1.0 - variance / fitted.prior_sd**2, _LEAST_RESOLVED)
         wider = np.square(fitted.errors_at_mean) / variance
-        root = np.sqrt((stretch * wider)[list(known)])
+        root = np.sqrt((stretch * wider)[list(anchors)])
         return cls(
             theta=fitted.posterior_mean * stretch,
             variance=variance * stretch * wider,
-            known=tuple(known),
-            covariance=fitted.covariance_among(known) * np.outer(root, root),
+            known=tuple(anchors),
+            errors=anchor_errors(fitted, anchors, root=root),
         )
 
-    def among(self, places: Sequence[int]) -> _Vector:
-        """The covariance of some of the anchors, given by their indices."""
-        rows = [self.known.index(place) for place in places]
-        return self.covariance[np.ix_(rows, rows)]
+    def among(self, places: Iterable[int]) -> AnchorErrors:
+        """The errors of some of the anchors, given by their indices."""
+        row = {place: number for number, place in enumerate(self.known)}
+        return self.errors.among([row[place] for place in places])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -237,7 +242,7 @@ def calibrate(
         return Refusal(reason=f"the anchors do not order: {slope:.2f} ± {margin:.2f} logits from one grade to the next")
     known = _Anchors(
         theta=theta,
-        covariance=positions.among(places),
+        errors=positions.among(places),
         outcomes=grades + int(scale.has_below_lowest),
         steps=scale.steps,
         passing=margin / error,
@@ -303,14 +308,14 @@ class _Anchors:
 
     Attributes:
         theta: the positions, shape (m,), in logits.
-        covariance: of the positions, shape (m, m).
+        errors: of the positions.
         outcomes: the index of each anchor's grade among the outcomes, shape (m,).
         steps: x of all outcomes, shape (G,).
         passing: the slope in standard errors below which `calibrate` refuses.
     """
 
     theta: _Vector
-    covariance: _Vector
+    errors: AnchorErrors
     outcomes: NDArray[np.int64]
     steps: _Vector
     passing: float
@@ -327,25 +332,24 @@ class _Anchors:
         step, many = grid.step[:, None], self.theta.size
         own = np.square(grid.departure * grid.step)[:, None, None]
         varied = np.square(grid.step) * (np.square(grid.scatter) + _WITHIN_GRADE)
-        with_anchors = _OFFSET_SD**2 + own * (np.arange(self.steps.size)[:, None] == self.outcomes)
-        total = with_anchors[:, self.outcomes] + self.covariance + varied[:, None, None] * np.eye(many)
-        inverse = np.linalg.inv(total)
         surprise = self.theta - step * self.qualities
-        explained = np.einsum("pij,pj->pi", inverse, surprise)
+        places = _OFFSET_SD**2 + own * np.eye(self.steps.size)
+        solved = self.errors.solved(places, self.outcomes, varied=varied, surprise=surprise)
+        explained = solved.explained
         # A further error of the a-th anchor changes the inverse by a matrix of rank one (Sherman and Morrison).
         further = np.square(_MISGRADED_BY * step)
-        growth = 1.0 + further * np.einsum("pii->pi", inverse)
-        right = -(np.sum(surprise * explained, axis=1) + np.linalg.slogdet(total)[1]) / 2.0
+        growth = 1.0 + further * solved.inverse_diagonal
+        right = -(np.sum(surprise * explained, axis=1) + solved.log_determinant) / 2.0
         wrong = right[:, None] + (further * np.square(explained) / growth - np.log(growth)) / 2.0
         guesses = np.column_stack([right + math.log(1.0 - _MISGRADED), wrong + math.log(_MISGRADED / many)])
-        paths, pull = with_anchors @ inverse, further / growth
+        pull = further / growth
+        blame, shift = softmax(guesses, axis=1)[:, 1:], pull * explained
         posterior = _Linear(
-            paths=paths,
-            prior=with_anchors,
-            surprise=surprise,
-            blame=softmax(guesses, axis=1)[:, 1:],
-            pull=pull,
-            shift=pull * explained,
+            paths=solved.paths,
+            prior=solved.prior,
+            surprise=solved.gathered(surprise),
+            loss=solved.gathered(blame * shift),
+            doubt=solved.gathered(blame * (pull + np.square(shift)), power=2),
         )
         line = step * self.steps
         halves = step * (self.steps[1:] + self.steps[:-1]) / 2.0
@@ -353,7 +357,7 @@ class _Anchors:
         return _Given(
             grid=grid,
             log_weight=grid.log_prior + logsumexp(guesses, axis=1) - self._log_chance(grid),
-            misgraded=posterior.blame,
+            misgraded=blame,
             centres=posterior.of(lambda part: part, mean=line, variance=_OFFSET_SD**2 + departures),
             bounds=posterior.of(_halfway, mean=halves, variance=_OFFSET_SD**2 + departures / 2.0),
             rises=posterior.of(
@@ -365,7 +369,7 @@ class _Anchors:
         """The log probability that a study with such a β and τ is not refused: a noncentral t, nearly."""
         from_mean, freedom = self.outcomes - self.outcomes.mean(), self.theta.size - 2
         varied = np.square(grid.step) * (np.square(grid.scatter) + _WITHIN_GRADE + np.square(grid.departure) / 2.0)
-        error = np.sqrt((varied + np.diag(self.covariance).mean()) / float(from_mean @ from_mean))
+        error = np.sqrt((varied + self.errors.variances.mean()) / float(from_mean @ from_mean))
         wide = math.sqrt(1.0 + self.passing**2 / (2.0 * freedom))
         return np.asarray(np.maximum(log_ndtr((grid.step / error - self.passing) / wide), _LEAST_CHANCE))
 
@@ -375,20 +379,18 @@ class _Linear:
     """Linear functions of the grades' places given the anchors, over all guesses of the misgraded anchor.
 
     Attributes:
-        paths: Z_G V⁻¹, shape (p, G, m), how the places follow each anchor.
-        prior: Z_G, the prior covariance of places and anchors, shape (p, G, m).
-        surprise: the anchors' distances from the line, shape (p, m).
-        blame: the probability that each anchor is misgraded, shape (p, m).
-        pull: s²/(1 + s² V⁻¹_aa) of each anchor, shape (p, m), where s is the misgraded anchor's further error.
-        shift: what an anchor's places lose along its path if it is misgraded, shape (p, m).
+        paths: Z_G V⁻¹, how the places follow each of k columns, the anchors or their grades, shape (p, G, k).
+        prior: Z_G, the prior covariance of places and anchors, shape (p, G, k).
+        surprise: the anchors' distances from the line, shape (p, k).
+        loss: what the places lose along the paths of anchors that may be misgraded, shape (p, k).
+        doubt: the second moments of what they lose, shape (p, k).
     """
 
     paths: _Vector
     prior: _Vector
     surprise: _Vector
-    blame: _Vector
-    pull: _Vector
-    shift: _Vector
+    loss: _Vector
+    doubt: _Vector
 
     def of(self, part: Callable[[_Vector], _Vector], *, mean: _Vector, variance: _Vector) -> tuple[_Vector, _Vector]:
         """The posterior mean and variance.
@@ -399,8 +401,8 @@ class _Linear:
             variance: without the anchors, shape (p, 1).
         """
         paths, prior = part(self.paths), part(self.prior)
-        lost = np.einsum("pgm,pm->pg", paths, self.blame * self.shift)
-        doubt = np.einsum("pgm,pm->pg", np.square(paths), self.blame * (self.pull + np.square(self.shift)))
+        lost = np.einsum("pgm,pm->pg", paths, self.loss)
+        doubt = np.einsum("pgm,pm->pg", np.square(paths), self.doubt)
         known = np.einsum("pgm,pgm->pg", paths, prior)
         left = np.maximum(variance - known + doubt - np.square(lost), 0.0)
         return mean + np.einsum("pgm,pm->pg", paths, self.surprise) - lost, left

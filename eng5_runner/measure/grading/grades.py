@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
+from eng5_runner.measure.grading.anchor_errors import EACH_UP_TO
 from eng5_runner.measure.grading.anchor_model import (
     FEWEST_STUDENTS,
     Calibration,
@@ -49,6 +50,8 @@ _ROUNDING = 1.0 / 12.0  # in steps²
 # such a label is then hardly ever given by luck where r is .8 or less (docs/validation.md).
 _MOST_SCATTER = 1.4
 _SURELY = 0.95
+# With more anchors than `EACH_UP_TO` a share of them is left out together: one fit for each of so many parts.
+_PARTS = 20
 _HALF = 0.5 - 1e-12  # a cumulative probability of one half, less a rounding error
 
 
@@ -90,7 +93,8 @@ class Projection:
         spread: τ, the standard deviation of the positions of essays with the same grade, in logits.
         inversions: for each outcome except the highest, the probability that its true centre is above the next one's.
         agreement: how far the judge agrees with the teachers' grades.
-        check: the anchors, each projected from the others.
+        left_out: the anchors, each projected from the others.
+        check: how many of them came near.
         highest_label: the highest label that the anchors support: that of `check`, and none above LOW unless judge and
             teachers scatter by at most 1.4 steps with a probability of .95.
         doubtful: the anchors whose grade the others contradict, with the outcome that the others give.
@@ -102,6 +106,7 @@ class Projection:
     spread: float
     inversions: tuple[float, ...]
     agreement: JudgeAgreement
+    left_out: tuple[LeftOut, ...]
     check: AnchorCheck
     highest_label: Label
     doubtful: tuple[DoubtfulAnchor, ...]
@@ -150,11 +155,14 @@ class AnchorCheck:
         anchors: how many there are.
         within_one: how many came within one step; an anchor whose projection is refused did not.
         interval: of the share, 90% (Wilson 1927).
+        parts: into how many parts the anchors were divided, each projected from all other parts; None where each anchor
+            was projected from all other anchors.
     """
 
     anchors: int
     within_one: int
     interval: tuple[float, float]
+    parts: int | None = None
 
     @property
     def highest_label(self) -> Label:
@@ -196,7 +204,7 @@ def project(fitted: Fit, *, anchors: Mapping[str, int], scale: Scale) -> Project
         ValueError: an anchor is not in the fit, or its grade not on the scale.
     """
     places = _places(fitted, anchors, scale=scale)
-    positions = Positions.of(fitted, list(places))
+    positions = Positions.of(fitted, places)
     students = [index for index in range(len(fitted.items)) if index not in places]
     calibration = calibrate(positions, anchors=places, students=students, scale=scale)
     if isinstance(calibration, Refusal):
@@ -214,6 +222,7 @@ def project(fitted: Fit, *, anchors: Mapping[str, int], scale: Scale) -> Project
         spread=float(mean @ (calibration.step * calibration.scatter)),
         inversions=tuple((mean @ calibration.inversions).tolist()),
         agreement=agreement,
+        left_out=left_out,
         check=check,
         highest_label=highest,
         doubtful=tuple(
@@ -231,7 +240,12 @@ def anchor_check(left_out: Sequence[LeftOut]) -> AnchorCheck:
     near = sum(
         isinstance(one.projected, StudentGrade) and abs(one.projected.median - one.expert) <= 1 for one in left_out
     )
-    return AnchorCheck(anchors=len(left_out), within_one=near, interval=wilson(near, len(left_out)))
+    return AnchorCheck(
+        anchors=len(left_out),
+        within_one=near,
+        interval=wilson(near, len(left_out)),
+        parts=_PARTS if len(left_out) > EACH_UP_TO else None,
+    )
 
 
 def _agreement(calibration: Calibration, *, students: int) -> JudgeAgreement:
@@ -248,25 +262,36 @@ def _agreement(calibration: Calibration, *, students: int) -> JudgeAgreement:
 def leave_one_anchor_out(fitted: Fit, *, anchors: Mapping[str, int], scale: Scale) -> tuple[LeftOut, ...]:
     """Project each anchor's grade from the other anchors, to measure agreement with the experts out of sample.
 
+    With more than 60 anchors each twentieth of them, of all grades, is projected from the other nineteen.
+
     Raises:
         ValueError: an anchor is not in the fit, or its grade not on the scale.
     """
     places = _places(fitted, anchors, scale=scale)
-    positions = Positions.of(fitted, list(places))
+    positions = Positions.of(fitted, places)
     students = [index for index in range(len(fitted.items)) if index not in places]
-    table = []
-    for left_out, grade in places.items():
-        others = {index: places[index] for index in places if index != left_out}
+    found: dict[int, StudentGrade | Refusal] = {}
+    for part in _parts(places):
+        others = {index: grade for index, grade in places.items() if index not in part}
         calibration = calibrate(positions, anchors=others, students=students, scale=scale)
-        projected: StudentGrade | Refusal
         if isinstance(calibration, Refusal):
-            projected = calibration
+            found |= dict.fromkeys(part, calibration)
         else:
             among_anchors = partial(calibration.probabilities, group=calibration.of_anchors)
-            (projected,) = _graded(_Study(fitted, positions, others), among_anchors, essays=[left_out])
-        expert = grade + int(scale.has_below_lowest)
-        table.append(LeftOut(item=fitted.items[left_out], expert=expert, projected=projected))
-    return tuple(table)
+            graded = _graded(_Study(fitted, positions, others), among_anchors, essays=list(part))
+            found |= dict(zip(part, graded, strict=True))
+    below = int(scale.has_below_lowest)
+    return tuple(
+        LeftOut(item=fitted.items[index], expert=grade + below, projected=found[index])
+        for index, grade in places.items()
+    )
+
+
+def _parts(places: Mapping[int, int]) -> list[dict[int, int]]:
+    """The anchors that are left out together: one at a time, or of many a twentieth, with its share of each grade."""
+    ordered = sorted(places, key=lambda index: (places[index], index))
+    parts = _PARTS if len(places) > EACH_UP_TO else len(places)
+    return [{index: places[index] for index in ordered[start::parts]} for start in range(parts)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

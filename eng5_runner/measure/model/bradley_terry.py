@@ -195,6 +195,21 @@ class Fit:
         centred_units[list(places), np.arange(many)] += 1.0
         return self.curvature.solved_with_position(centred_units, tolerance=_SOLVE_TOLERANCE)[list(places)]
 
+    def covariance_of(self, sums: _Vector) -> _Vector:
+        """The covariance of k weighted sums of the positions, given by their weights of shape (n, k); shape (k, k).
+
+        >>> from eng5_runner.measure.model.comparisons import comparisons_from
+        >>> fitted = fit(comparisons_from(["a", "b", "c"], [("a", "b", 1.0), ("b", "c", 1.0)]))
+        >>> contrast = np.array([[1.0], [-1.0], [0.0]])
+        >>> known = fitted.covariance
+        >>> bool(np.isclose(fitted.covariance_of(contrast), known[0, 0] + known[1, 1] - 2 * known[0, 1]))
+        True
+        """
+        if isinstance(self.curvature, Dense) or len(self.items) <= _EXACT_UP_TO or "covariance" in self.__dict__:
+            return np.asarray(sums.T @ self.covariance @ sums)
+        centred = sums - sums.mean(axis=0)
+        return np.asarray(centred.T @ self.curvature.solved_with_position(centred, tolerance=_SOLVE_TOLERANCE))
+
     @property
     def components(self) -> int:
         """The number of weakly connected components; 1 if judgements connect all items."""

@@ -7,7 +7,7 @@ A measure takes two arrays of shape (…, n) and gives one value per row, shape 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 
@@ -28,6 +28,13 @@ _MOST_DIFFERENCES = 1 << 21
 # without this. The Cholesky factor is used because it is unique: the signs of eigenvectors differ between machines, and
 # with them every draw would.
 _RIDGE = 1e-9
+
+
+class Errors(Protocol):
+    """Errors of n positions."""
+
+    def drawn(self, generator: np.random.Generator, draws: int) -> _Floats:
+        """Some at random, shape (draws, n)."""
 
 
 def kendall_tau_b_of_each(positions: _Floats, grades: _Floats) -> _Floats:
@@ -101,7 +108,7 @@ def bootstrap_interval(
     sides: tuple[Sequence[float], Sequence[float]],
     *,
     seed: int,
-    covariance: NDArray[np.float64] | None = None,
+    covariance: NDArray[np.float64] | Errors | None = None,
     draws: int = 2000,
     level: float = 0.9,
 ) -> tuple[float, float] | None:
@@ -111,7 +118,8 @@ def bootstrap_interval(
         measure: such as `kendall_tau_b_of_each`.
         sides: the two sequences to measure, each of n values.
         seed: not negative; the same seed gives the same interval.
-        covariance: of the first side, shape (n, n), if that is estimated positions. Their error is then sampled too.
+        covariance: of the first side, if that is estimated positions: of all pairs, shape (n, n), of each alone, shape
+            (n,), or errors that can be drawn. Their error is then sampled too.
         draws: number of samples; samples in which the measure is undefined are left out.
         level: the share of samples between the two ends.
 
@@ -131,7 +139,7 @@ def bootstrap_interval(
     moved = (
         np.broadcast_to(x, (draws, x.size))
         if covariance is None
-        else _moved(x, covariance=covariance, noise=generator.standard_normal((draws, x.size)))
+        else x + _errors(covariance, generator=generator, draws=draws)
     )
     drawn = generator.integers(0, x.size, (draws, x.size))
     values = np.concatenate(
@@ -148,15 +156,18 @@ def bootstrap_interval(
     return low, high
 
 
-def _moved(
-    positions: NDArray[np.float64], *, covariance: NDArray[np.float64], noise: NDArray[np.float64]
+def _errors(
+    covariance: NDArray[np.float64] | Errors, *, generator: np.random.Generator, draws: int
 ) -> NDArray[np.float64]:
-    """Positions with an error drawn from their covariance, shape (draws, n)."""
-    n = positions.size
+    """Errors of positions at random, shape (draws, n)."""
+    if not isinstance(covariance, np.ndarray):
+        return covariance.drawn(generator, draws)
+    n = len(covariance)
+    noise = generator.standard_normal((draws, n))
+    if covariance.ndim == 1:
+        return noise * np.sqrt(covariance)
     ridge = _RIDGE * float(np.trace(covariance)) / n
-    root = np.linalg.cholesky(covariance + ridge * np.eye(n))
-    moved: NDArray[np.float64] = positions + noise @ root.T
-    return moved
+    return np.asarray(noise @ np.linalg.cholesky(covariance + ridge * np.eye(n)).T)
 
 
 def _blocks(draws: int, *, size: int) -> list[slice]:
