@@ -192,6 +192,35 @@ class ComparisonQueued(WireModel):
     estimated_wait_minutes: Lenient[float] = None
 
 
+# Our extension: the comparisons that one request may hold, and so the answers in its answer.
+COMPARISONS_AT_ONCE = 100
+
+
+class SeveralComparisons(WireModel):
+    """LLM provider, our extension: judge these prompts; each is taken or refused by itself."""
+
+    comparisons: Annotated[tuple[ComparisonBody, ...], Field(min_length=1, max_length=COMPARISONS_AT_ONCE)]
+
+
+class ComparisonRefused(WireModel):
+    """LLM provider, our extension: one of several comparisons is not taken.
+
+    Attributes:
+        status: of the answer that the comparison would have got by itself.
+        retry_after: seconds until it may be taken, if the service says.
+    """
+
+    status: int
+    error: ErrorBody
+    retry_after: Lenient[float] = None
+
+
+class SeveralQueued(WireModel):
+    """LLM provider, our extension: what became of each of several comparisons, in their order."""
+
+    answers: tuple[ComparisonQueued | ComparisonRefused, ...]
+
+
 class ModelEntry(WireModel):
     """LLM provider: one model of the manifest. Prices are in USD per 1,000 tokens."""
 
@@ -210,10 +239,15 @@ class ModelEntry(WireModel):
 
 
 class ModelManifest(WireModel):
-    """LLM provider: the models that it can use."""
+    """LLM provider: the models that it can use.
+
+    Attributes:
+        comparisons_at_once: our extension: how many `SeveralComparisons` may hold; None if it does not take them.
+    """
 
     providers: dict[str, tuple[ModelEntry, ...]]
     total_models: int
+    comparisons_at_once: Annotated[Lenient[int], Field(exclude_if=lambda count: count is None)] = None
 
 
 class JudgeRubricBody(WireModel):

@@ -158,6 +158,25 @@ async def test_a_full_queue_says_when_to_come_again(tmp_path: Path) -> None:
         assert len(await site.messages(2)) == 2
 
 
+async def test_of_several_in_one_request_each_is_taken_or_refused_by_itself(tmp_path: Path) -> None:
+    judge = GatedJudge()
+    async with provider(tmp_path, judge.entry(), workers=1, queue_length=2) as site:
+        await site.queued(first := comparison(0, 1))
+        await judge.asked.wait()
+        bodies = [first, comparison(0, 2), comparison(0, 3, callback_topic="another"), comparison(0, 4), comparison()]
+        async with site.http.post(f"{site.url}/api/v1/comparisons", json={"comparisons": bodies}) as response:
+            answers = (await response.json())["answers"]
+
+        assert [one.get("error", {}).get("error_code") for one in answers] == [
+            *(None, None, "VALIDATION_ERROR", None, "LLM_QUEUE_FULL"),
+        ]
+        assert [(one["status"], one["retry_after"]) for one in answers if "error" in one] == [(400, None), (503, 1.0)]
+        judge.gate.set()
+        told = {json.loads(raw)["data"]["request_id"] for raw in await site.messages(3)}
+
+    assert told == {one["queue_id"] for one in answers if "queue_id" in one}
+
+
 async def test_what_was_accepted_is_taken_up_after_a_restart(tmp_path: Path) -> None:
     blocked, judge = GatedJudge(), RecordingJudge()
     async with provider(tmp_path, blocked.entry(), workers=1) as site:

@@ -64,6 +64,10 @@ class Provider:
         self.asked: list[str] = []
         self.run: BatchRun | None = None
 
+    async def ask_all(self, bodies: Sequence[ComparisonBody]) -> None:
+        for body in bodies:
+            await self.ask(body)
+
     async def ask(self, body: ComparisonBody) -> None:
         assert self.run is not None
         self.asked.append(body.correlation_id)

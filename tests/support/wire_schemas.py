@@ -45,6 +45,7 @@ _SENT: tuple[tuple[str, type[WireModel]], ...] = (
     ("http.identity.login.request", services.LoginBody),
     ("http.identity.refresh.request", services.RefreshBody),
     ("http.llm_provider.comparison.request", services.ComparisonBody),
+    ("http.llm_provider.comparisons.request", services.SeveralComparisons),
 )
 
 _PUBLISHED: tuple[tuple[str, type[WireModel]], ...] = (
@@ -70,6 +71,7 @@ _RECEIVED: tuple[tuple[str, type[WireModel]], ...] = (
     ("http.cj.anchors.response", services.AnchorListing),
     ("http.identity.tokens.response", services.TokenPair),
     ("http.llm_provider.comparison.response", services.ComparisonQueued),
+    ("http.llm_provider.comparisons.response", services.SeveralQueued),
     ("http.llm_provider.models.response", services.ModelManifest),
 )
 

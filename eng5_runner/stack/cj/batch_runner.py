@@ -18,16 +18,17 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
+from itertools import islice
 from uuid import UUID, uuid5
 
 import structlog
 from pydantic import ValidationError
 
 from eng5_runner.contracts.callbacks import IS_INTERRUPTED, IS_RETRYABLE, LLMComparisonResult
-from eng5_runner.contracts.services import ComparisonBody, ModelEntry, PromptBlock
+from eng5_runner.contracts.services import COMPARISONS_AT_ONCE, ComparisonBody, ModelEntry, PromptBlock
 from eng5_runner.contracts.stopping import PRECISE_ENOUGH, CostStop, Look
 from eng5_runner.contracts.topics import ComparisonEnvelope, Topic
 from eng5_runner.judges.cost_bound import ATTEMPTS, call_at_most_usd, prompt_bytes
@@ -99,7 +100,6 @@ class PromptBuilder:
 
 log = structlog.get_logger(__name__)
 
-_ASKED_AT_ONCE = 64
 # Attempts that may wait for their answers. Fewer until there are verdicts: a judge that gives none is soon noticed.
 _AHEAD_AT_FIRST, _AHEAD_LATER = 256, 1000
 # Pairs of a wave that are asked before it is known whether the wave before was precise enough.
@@ -141,7 +141,9 @@ class BatchRun:
         self._looks: list[Look] = []
         self._judged = self._failed = 0
         self._wanted = batch.plan.budget
-        self._asking = asyncio.Semaphore(_ASKED_AT_ONCE)
+        # The open attempts that are not made yet, by correlation id; one task makes them, several at a time.
+        self._unsent: dict[str, PairAttempt] = {}
+        self._is_sending = False
         self._tasks = asyncio.TaskGroup()
         self._news = asyncio.Event()
         self._last_news = 0.0
@@ -317,7 +319,7 @@ class BatchRun:
                     return False
                 self._ask_again()
             self._open[attempt.correlation_id] = attempt
-            self._tasks.create_task(self._ask(attempt))
+            self._send([attempt])
         self._stream.append(attempt)
         self._left[attempt.wave] += 1
         return True
@@ -345,14 +347,26 @@ class BatchRun:
         """Repeat the open attempts after a silence; the provider recognises them."""
         log.warning("no answers: asking again", batch_id=self._batch.plan.batch_id, open=len(self._open))
         self._last_news = asyncio.get_running_loop().time()
-        for attempt in self._open.values():
-            self._tasks.create_task(self._ask(attempt))
+        self._send(self._open.values())
 
-    async def _ask(self, attempt: PairAttempt) -> None:
-        async with self._asking:
-            if attempt.correlation_id in self._open:
-                repeat = self._repeat[attempt.wave, attempt.place]
-                await self._provider.ask(self._prompts.body(attempt, repeat=repeat))
+    def _send(self, attempts: Iterable[PairAttempt]) -> None:
+        self._unsent.update((attempt.correlation_id, attempt) for attempt in attempts)
+        if not self._is_sending:
+            self._is_sending = True
+            self._tasks.create_task(self._send_all())
+
+    async def _send_all(self) -> None:
+        """Make the attempts in their order, in groups of those that are there."""
+        try:
+            while self._unsent:
+                group = [self._unsent.pop(name) for name in tuple(islice(self._unsent, COMPARISONS_AT_ONCE))]
+                still_open = [attempt for attempt in group if attempt.correlation_id in self._open]
+                repeats = [self._repeat[attempt.wave, attempt.place] for attempt in still_open]
+                await self._provider.ask_all(
+                    [self._prompts.body(each, repeat=repeat) for each, repeat in zip(still_open, repeats, strict=True)]
+                )
+        finally:
+            self._is_sending = False
 
     def _new(self, key: tuple[int, int, int], pair: Pair) -> PairAttempt:
         wave, place, attempt = key

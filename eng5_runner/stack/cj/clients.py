@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import io
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import assert_never
 
 import aiohttp
 from pydantic import ValidationError
 
-from eng5_runner.contracts.services import ComparisonBody, ComparisonQueued, ModelManifest, StoredContent
+from eng5_runner.contracts.services import (
+    ComparisonBody,
+    ComparisonQueued,
+    ComparisonRefused,
+    ModelManifest,
+    SeveralQueued,
+    StoredContent,
+)
 from eng5_runner.errors import DiskError
 from eng5_runner.transport.http import reason_in, retry_after
 
@@ -23,6 +33,9 @@ _AWAY_PAUSE_SECONDS = 0.5
 _SKIPPED_SECONDS = 2.0
 _CREATED, _OK, _ACCEPTED, _NOT_FOUND, _BAD_REQUEST, _UNAVAILABLE = 201, 200, 202, 404, 400, 503
 _INSUFFICIENT_STORAGE = 507
+# Below the largest body that the service takes, also if one comparison alone is large.
+_LARGEST_GROUP_BYTES = 4 << 20
+_JSON = "application/json"
 
 
 class NeighbourFailed(Exception):
@@ -110,33 +123,34 @@ class LLMProviderClient:
         self.urls = urls
         self._turn = 0
         self._skipped_until = dict.fromkeys(urls, 0.0)
+        self._at_once: dict[str, int] = {}
 
-    async def ask(self, comparison: ComparisonBody) -> str:
-        """Queue a comparison and return its queue id; wait while the queue is full.
+    async def ask_all(self, comparisons: Sequence[ComparisonBody]) -> None:
+        """Queue comparisons; wait while the queue is full.
 
         A worker that cannot be reached is skipped for two seconds. A second request with the same correlation id
         changes nothing, so the other workers can be asked instead.
 
         Raises:
-            NeighbourFailed: the service refused, or no worker could be reached for half a minute.
+            NeighbourFailed: the service refused one, or no worker could be reached for half a minute.
             DiskError: the service's disk is full.
         """
         clock = asyncio.get_running_loop().time
-        reached = clock()
+        reached, left = clock(), [*comparisons]
         for _ in range(_FULL_QUEUE_ATTEMPTS):
             url = self._next(clock())
             try:
-                answered = await self._ask_one(url, comparison)
+                left, wait = await self._ask_some(url, left)
             except (aiohttp.ClientError, TimeoutError, ValidationError) as error:
                 if clock() - reached > _AWAY_SECONDS:
                     raise NeighbourFailed(f"LLM provider: {error!r}") from error
                 self._skipped_until[url] = clock() + _SKIPPED_SECONDS
-                answered = 0.0 if self._reachable(clock()) else _AWAY_PAUSE_SECONDS
+                wait = 0.0 if self._reachable(clock()) else _AWAY_PAUSE_SECONDS
             else:
                 reached = clock()
-            if isinstance(answered, str):
-                return answered
-            await asyncio.sleep(answered)
+            if not left:
+                return
+            await asyncio.sleep(wait)
         raise NeighbourFailed("LLM provider: its queue stayed full")
 
     async def models(self) -> ModelManifest:
@@ -145,16 +159,17 @@ class LLMProviderClient:
         Raises:
             NeighbourFailed: the service does not answer.
         """
-        now = asyncio.get_running_loop().time()
-        url = self._next(now)
         try:
-            async with self._session.get(f"{url}/models", allow_redirects=False) as response:
-                body = await response.read()
-                if response.status != _OK:
-                    raise NeighbourFailed(f"LLM provider: {_reason(response.status, body)}")
-                return ModelManifest.model_validate_json(body, extra="ignore")
+            return await self._manifest(self._next(asyncio.get_running_loop().time()))
         except (aiohttp.ClientError, TimeoutError, ValidationError) as error:
             raise NeighbourFailed(f"LLM provider: {error!r}") from error
+
+    async def _manifest(self, url: str) -> ModelManifest:
+        async with self._session.get(f"{url}/models", allow_redirects=False) as response:
+            body = await response.read()
+            if response.status != _OK:
+                raise NeighbourFailed(f"LLM provider: {_reason(response.status, body)}")
+            return ModelManifest.model_validate_json(body, extra="ignore")
 
     def _next(self, now: float) -> str:
         """The workers in turn."""
@@ -165,22 +180,97 @@ class LLMProviderClient:
     def _reachable(self, now: float) -> tuple[str, ...]:
         return tuple(url for url in self.urls if self._skipped_until[url] <= now)
 
-    async def _ask_one(self, url: str, comparison: ComparisonBody) -> str | float:
-        """The queue id, or the seconds to wait before the next attempt."""
+    async def _ask_some(self, url: str, comparisons: Sequence[ComparisonBody]) -> tuple[list[ComparisonBody], float]:
+        """Ask for as many of the comparisons as one worker takes in one go.
+
+        Returns:
+            The comparisons that are left, and the seconds to wait before they are asked for.
+        """
+        at_once = await self._taken_at_once(url)
+        if not at_once:
+            return _left(comparisons, await asyncio.gather(*(self._ask_one(url, each) for each in comparisons)))
+        bodies = [each.model_dump_json().encode() for each in comparisons[:at_once]]
+        count = _fitting(bodies)
+        message = b'{"comparisons":[' + b",".join(bodies[:count]) + b"]}"
+        async with self._session.post(
+            f"{url}/comparisons", data=io.BytesIO(message), headers={"Content-Type": _JSON}, allow_redirects=False
+        ) as response:
+            await _check_disk(response)
+            body = await response.read()
+            if response.status == _UNAVAILABLE:
+                return [*comparisons], _pause(retry_after(response.headers))
+            if response.status == _NOT_FOUND:  # another version serves there now
+                self._at_once[url] = 0
+                return [*comparisons], 0.0
+            if response.status != _ACCEPTED:
+                raise NeighbourFailed(f"LLM provider refused: {_reason(response.status, body)}")
+        answers = SeveralQueued.model_validate_json(body, extra="ignore").answers
+        if len(answers) != count:
+            raise NeighbourFailed("LLM provider: it does not say of each comparison whether it took it")
+        left, wait = _left(comparisons[:count], [_wait_for(answer) for answer in answers])
+        return [*left, *comparisons[count:]], wait
+
+    async def _taken_at_once(self, url: str) -> int:
+        """How many comparisons a worker takes in one request, as it says; 0 for one in the contract's form."""
+        if url not in self._at_once:
+            try:
+                self._at_once[url] = (await self._manifest(url)).comparisons_at_once or 0
+            except NeighbourFailed:  # a service without a manifest, or one that cannot read it now
+                return 0
+        return self._at_once[url]
+
+    async def _ask_one(self, url: str, comparison: ComparisonBody) -> float | None:
+        """None if the comparison is queued, else the seconds to wait before the next attempt."""
         async with self._session.post(
             f"{url}/comparison",
-            data=comparison.model_dump_json().encode(),
-            headers={"Content-Type": "application/json", "X-Correlation-ID": comparison.correlation_id},
+            data=io.BytesIO(comparison.model_dump_json().encode()),
+            headers={"Content-Type": _JSON, "X-Correlation-ID": comparison.correlation_id},
             allow_redirects=False,
         ) as response:
             await _check_disk(response)
             body = await response.read()
             if response.status == _ACCEPTED:
-                return ComparisonQueued.model_validate_json(body, extra="ignore").queue_id
+                ComparisonQueued.model_validate_json(body, extra="ignore")
+                return None
             if response.status != _UNAVAILABLE:
                 raise NeighbourFailed(f"LLM provider refused: {_reason(response.status, body)}")
-            wait = retry_after(response.headers)
-            return _USUAL_RETRY_AFTER_SECONDS if wait is None else min(wait, _LONGEST_RETRY_AFTER_SECONDS)
+            return _pause(retry_after(response.headers))
+
+
+def _fitting(bodies: Sequence[bytes]) -> int:
+    """How many of the bodies go into one request; at least one."""
+    sizes = accumulate(len(body) + 1 for body in bodies)
+    return max(sum(size <= _LARGEST_GROUP_BYTES for size in sizes), 1)
+
+
+def _left(comparisons: Sequence[ComparisonBody], waits: Sequence[float | None]) -> tuple[list[ComparisonBody], float]:
+    """The comparisons with a wait, and the longest wait."""
+    left = [each for each, wait in zip(comparisons, waits, strict=True) if wait is not None]
+    return left, max((wait for wait in waits if wait is not None), default=0.0)
+
+
+def _wait_for(answer: ComparisonQueued | ComparisonRefused) -> float | None:
+    """None if a comparison is queued, else the seconds to wait before the next attempt.
+
+    Raises:
+        NeighbourFailed: the service refused it for good.
+        DiskError: the service's disk is full.
+    """
+    match answer:
+        case ComparisonQueued():
+            return None
+        case ComparisonRefused(status=status, error=error):
+            if status == _INSUFFICIENT_STORAGE:
+                raise _full_disk(error.message)
+            if status != _UNAVAILABLE:
+                raise NeighbourFailed(f"LLM provider refused: {error.message}")
+            return _pause(answer.retry_after)
+        case _:
+            assert_never(answer)
+
+
+def _pause(asked_for: float | None) -> float:
+    return _USUAL_RETRY_AFTER_SECONDS if asked_for is None else min(asked_for, _LONGEST_RETRY_AFTER_SECONDS)
 
 
 async def _check_disk(response: aiohttp.ClientResponse) -> None:
@@ -190,8 +280,11 @@ async def _check_disk(response: aiohttp.ClientResponse) -> None:
         DiskError: it is full.
     """
     if response.status == _INSUFFICIENT_STORAGE:
-        reason = _reason(response.status, await response.read())
-        raise DiskError(f"a service that the CJ service needs cannot work: {reason}", remedy="Free disk space.")
+        raise _full_disk(_reason(response.status, await response.read()))
+
+
+def _full_disk(reason: str) -> DiskError:
+    return DiskError(f"a service that the CJ service needs cannot work: {reason}", remedy="Free disk space.")
 
 
 def _reason(status: int, body: bytes) -> str:

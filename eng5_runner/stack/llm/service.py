@@ -24,7 +24,16 @@ from aiohttp import web
 from prometheus_client import Counter
 
 from eng5_runner.contracts.request import Provider
-from eng5_runner.contracts.services import ComparisonBody, ComparisonQueued, ModelManifest, ProviderTrouble
+from eng5_runner.contracts.services import (
+    COMPARISONS_AT_ONCE,
+    ComparisonBody,
+    ComparisonQueued,
+    ComparisonRefused,
+    ModelManifest,
+    ProviderTrouble,
+    SeveralComparisons,
+    SeveralQueued,
+)
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.errors import RunnerError
 from eng5_runner.judges.compatibility import chosen_model, refusals
@@ -45,7 +54,16 @@ from eng5_runner.stack.platform.kafka import MessageRefused
 from eng5_runner.stack.platform.leases import RENEWED_EVERY_SECONDS
 from eng5_runner.stack.platform.store import Store
 from eng5_runner.stack.platform.transactions import FAILURES
-from eng5_runner.stack.platform.web import TROUBLES, RequestRefused, Troubles, answer, invalid, parsed, service
+from eng5_runner.stack.platform.web import (
+    TROUBLES,
+    RequestRefused,
+    Troubles,
+    answer,
+    error_body,
+    invalid,
+    parsed,
+    service,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -102,6 +120,7 @@ class LLMProvider:
     def application(self) -> web.Application:
         """The service's HTTP side."""
         self._app.router.add_post(PATH + "/comparison", self.compare)
+        self._app.router.add_post(PATH + "/comparisons", self.compare_several)
         self._app.router.add_get(PATH + "/models", self.models)
         self._app[TROUBLES] = Troubles(self._troubles)
         return self._app
@@ -116,17 +135,46 @@ class LLMProvider:
             provider: tuple(entry.model for entry in self._judges if entry.model.provider == provider)
             for provider in dict.fromkeys(entry.model.provider for entry in self._judges)
         }
-        return answer(ModelManifest(providers=by_provider, total_models=len(self._judges)))
+        manifest = ModelManifest(
+            providers=by_provider, total_models=len(self._judges), comparisons_at_once=COMPARISONS_AT_ONCE
+        )
+        return answer(manifest)
 
     async def compare(self, request: web.Request) -> web.StreamResponse:
         """Queue a comparison.
 
         Raises:
-            RequestRefused: 400: the body is invalid, the correlation id belongs to another prompt, there is no such
-                provider or model, or the model does not take a parameter; 503: the queue is full, or the provider has
-                failed too often.
+            RequestRefused: the body is invalid (400), or as `_queue_one`.
         """
-        body = await parsed(request, ComparisonBody)
+        return answer(await self._queue_one(await parsed(request, ComparisonBody)), status=202)
+
+    async def compare_several(self, request: web.Request) -> web.StreamResponse:
+        """Queue several comparisons, which are stored together: a refused one does not stop the others.
+
+        Raises:
+            RequestRefused: 400, the body is invalid.
+        """
+        several = await parsed(request, SeveralComparisons)
+        answers = await asyncio.gather(*map(self._queued_or_refused, several.comparisons))
+        return answer(SeveralQueued(answers=tuple(answers)), status=202)
+
+    async def _queued_or_refused(self, body: ComparisonBody) -> ComparisonQueued | ComparisonRefused:
+        try:
+            return await self._queue_one(body)
+        except RequestRefused as refusal:
+            wait = refusal.headers.get("Retry-After")
+            error = error_body(refusal, name=SERVICE, correlation_id=body.correlation_id)
+            return ComparisonRefused(
+                status=refusal.status, error=error, retry_after=None if wait is None else float(wait)
+            )
+
+    async def _queue_one(self, body: ComparisonBody) -> ComparisonQueued:
+        """Queue a comparison.
+
+        Raises:
+            RequestRefused: 400: the correlation id belongs to another prompt, there is no such provider or model, or
+                the model does not take a parameter; 503: the queue is full, or the provider has failed too often.
+        """
         prompt_sha256 = hashlib.sha256(body.user_prompt.encode()).hexdigest()
         entry = new_entry(body, prompt_sha256)
         _check_answerable(entry)
@@ -145,7 +193,8 @@ class LLMProvider:
             self._woken.set()
         else:
             await self._publish_again(queued, body.callback_topic)
-        return _accepted(queued.queue_id, body.callback_topic)
+        message = f"Queued; the result comes on {body.callback_topic}."
+        return ComparisonQueued(queue_id=queued.queue_id, message=message)
 
     async def _publish_again(self, queued: AlreadyQueued, topic: str) -> None:
         if queued.outcome is not None and queued.outcome != UNANSWERABLE:
@@ -331,8 +380,3 @@ def _check_askable(entry: JudgeEntry, body: ComparisonBody) -> None:
         raise RequestRefused(
             503, error_code="LLM_PROVIDER_UNAVAILABLE", message=message, headers={"Retry-After": str(pause)}
         )
-
-
-def _accepted(queue_id: str, topic: str) -> web.Response:
-    message = f"Queued; the result comes on {topic}."
-    return answer(ComparisonQueued(queue_id=queue_id, message=message), status=202)

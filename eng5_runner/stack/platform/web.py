@@ -210,10 +210,15 @@ def _as_refusal(error: web.HTTPException) -> RequestRefused:
     return RequestRefused(error.status, error_code=codes.get(error.status, "HTTP_ERROR"), message=error.reason)
 
 
-def _refused(refusal: RequestRefused, *, name: str, correlation_id: str) -> web.Response:
-    body = ErrorBody(
+def error_body(refusal: RequestRefused, *, name: str, correlation_id: str) -> ErrorBody:
+    """The refusal in the contract's shape."""
+    return ErrorBody(
         error_code=refusal.error_code, message=refusal.message, correlation_id=correlation_id, service=name
     )
+
+
+def _refused(refusal: RequestRefused, *, name: str, correlation_id: str) -> web.Response:
+    body = error_body(refusal, name=name, correlation_id=correlation_id)
     response = answer(ErrorAnswer(error=body), status=refusal.status)
     response.headers.update(refusal.headers)
     return response
