@@ -13,8 +13,8 @@ import aiohttp
 import pytest
 import structlog
 from sqlalchemy import text
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from eng5_runner.app.logs import logging_to
 from eng5_runner.app.loop import run_loop
@@ -51,7 +51,7 @@ def test_a_database_that_stays_locked_is_a_disk_error(tmp_path: Path) -> None:
         holder.execute("BEGIN EXCLUSIVE")
         with pytest.raises(sqlite3.OperationalError) as locked:
             other.execute("CREATE TABLE a (b)")
-    found = of_the_disk(DBAPIError("", {}, locked.value), engine=create_async_engine(f"sqlite+aiosqlite:///{file}"))
+    found = of_the_disk(DBAPIError("", {}, locked.value), url=make_url(f"sqlite:///{file}"))
     assert found is not None and found.message.startswith(f"{file} cannot be used: it stayed locked")
 
 

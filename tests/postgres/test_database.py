@@ -141,5 +141,5 @@ async def test_the_pool_knows_a_dead_connection_before_it_gives_it_out(database:
                 )
             )
         await engine.dispose()
-        async with store.begin() as connection:  # which is tried once
-            assert (await connection.execute(text("SELECT 1"))).scalar_one() == 1
+        result = await store.once(lambda connection: connection.execute(text("SELECT 1")))
+        assert result.scalar_one() == 1

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.errors import ConfigurationError, DiskError, ServiceUnavailable, TemporaryFailure
@@ -22,7 +22,7 @@ from eng5_runner.stack.platform.kafka import Pacer, open_publisher, open_reader
 from eng5_runner.stack.platform.migrations import SCHEMA_VERSION
 from eng5_runner.stack.platform.store import Store, open_store
 from eng5_runner.stack.platform.tables import stack_schema
-from eng5_runner.stack.platform.transactions import undisturbed
+from eng5_runner.stack.platform.transactions import Transaction, undisturbed
 from eng5_runner.transport.kafka import stop_client
 from tests.support.stack.driver import client, embedded, request, running
 
@@ -123,8 +123,8 @@ async def test_nobody_waits_for_a_group_commit_that_has_ended() -> None:
 
 
 async def test_a_store_of_another_schema_version_is_refused(tmp_path: Path) -> None:
-    async with open_store(tmp_path) as store, store.begin() as connection:
-        await connection.execute(update(stack_schema).values(version=99))
+    async with open_store(tmp_path) as store:
+        await store.once(lambda connection: connection.execute(update(stack_schema).values(version=99)))
 
     with pytest.raises(ConfigurationError, match="schema version 99"):
         async with open_store(tmp_path):
@@ -133,9 +133,9 @@ async def test_a_store_of_another_schema_version_is_refused(tmp_path: Path) -> N
 
 async def test_cancelled_transactions_leave_no_lock_behind(tmp_path: Path) -> None:
     async def write(store: Store) -> None:
+        statement = update(stack_schema).values(version=SCHEMA_VERSION)
         while True:
-            async with store.begin() as connection:
-                await connection.execute(update(stack_schema).values(version=SCHEMA_VERSION))
+            await store.once(lambda connection: connection.execute(statement))
 
     moments = random.Random(7)
     for _ in range(40):
@@ -146,6 +146,18 @@ async def test_cancelled_transactions_leave_no_lock_behind(tmp_path: Path) -> No
                 writer.cancel()
             await asyncio.wait(writers)
             assert all(writer.cancelled() for writer in writers)
+
+
+async def test_work_in_a_file_that_waits_for_something_else_is_rolled_back_as_a_bug(tmp_path: Path) -> None:
+    async def work(connection: Transaction) -> None:
+        await connection.execute(update(stack_schema).values(version=99))
+        await asyncio.sleep(0)
+
+    async with open_store(tmp_path) as store:
+        with pytest.raises(AssertionError, match="may only wait for its statements"):
+            await store.carry_out(work)
+        row = await store.row(select(stack_schema.c.version))
+    assert row is not None and row.version == SCHEMA_VERSION
 
 
 async def test_work_that_was_cancelled_is_done_all_the_same() -> None:

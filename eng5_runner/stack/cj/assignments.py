@@ -12,6 +12,7 @@ from sqlalchemy import Select, Table, delete, func, insert, select, update
 from eng5_runner.contracts.services import AnchorOnRecord, Instructions, InstructionsBody
 from eng5_runner.stack.platform.store import Store
 from eng5_runner.stack.platform.tables import cj_anchors, cj_instructions
+from eng5_runner.stack.platform.transactions import Transaction
 
 
 class Assignment(Instructions):
@@ -66,9 +67,8 @@ class Assignments:
 
     async def remove(self, assignment_id: str) -> bool:
         """Delete an assignment's instructions; returns whether there were any. Its anchors stay."""
-        async with self._store.begin() as connection:
-            statement = delete(cj_instructions).where(cj_instructions.c.assignment_id == assignment_id)
-            return (await connection.execute(statement)).rowcount > 0
+        statement = delete(cj_instructions).where(cj_instructions.c.assignment_id == assignment_id)
+        return (await self._store.once(lambda connection: connection.execute(statement))).rowcount > 0
 
     async def anchors(self, assignment_id: str | None, grade_scale: str | None = None) -> list[AnchorOnRecord]:
         """The anchors of an assignment, all or those on one scale."""
@@ -85,13 +85,16 @@ class Assignments:
     async def _put(self, table: Table, *, key: Mapping[str, str | None], values: Mapping[str, str]) -> dict[str, Any]:
         """Update the row with this key, or insert it."""
         matches = [table.c[name] == value for name, value in key.items()]
-        async with self._store.begin() as connection:
+
+        async def put(connection: Transaction) -> dict[str, Any]:
             if (await connection.execute(select(table.c.id).where(*matches))).first() is None:
                 created = {"created_at": datetime.now(UTC).isoformat()}
                 await connection.execute(insert(table).values(**key, **values, **created))
             else:
                 await connection.execute(update(table).where(*matches).values(**values))
             return (await connection.execute(select(table).where(*matches))).one()._asdict()
+
+        return await self._store.once(put)
 
 
 def _anchor(row: Mapping[str, Any]) -> AnchorOnRecord:

@@ -50,8 +50,7 @@ class ContentService:
             "body": body,
             "created_at": datetime.now(UTC).isoformat(),
         }
-        async with self._store.begin() as connection:
-            await connection.execute(insert(content), [row])
+        await self._store.once(lambda connection: connection.execute(insert(content), [row]))
         return answer(StoredContent(storage_id=storage_id, correlation_id=request[CORRELATION_ID]), status=201)
 
     async def download(self, request: web.Request) -> web.StreamResponse:

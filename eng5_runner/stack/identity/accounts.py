@@ -102,8 +102,7 @@ class Accounts:
             "roles": " ".join(roles),
             "created_at": datetime.now(UTC).isoformat(),
         }
-        async with self._store.begin() as connection:
-            await connection.execute(insert(identity_accounts), [row])
+        await self._store.once(lambda connection: connection.execute(insert(identity_accounts), [row]))
 
     async def authenticate(self, email: str, *, password: str) -> Account | None:
         """The account of these credentials; None if they are wrong. An unknown account takes as long as a known one."""
@@ -115,17 +114,21 @@ class Accounts:
 
     async def open_session(self, account: Account) -> str:
         """A new refresh token, the first of a family. Deletes expired tokens."""
-        async with self._store.begin() as connection:
+
+        async def begin(connection: Transaction) -> str:
             expired = identity_refresh_tokens.c.expires_at <= int(self._now())
             await connection.execute(delete(identity_refresh_tokens).where(expired))
             return await self._new_token(connection, account_id=account.account_id, family=uuid4().hex)
+
+        return await self._store.once(begin)
 
     async def exchange(self, refresh_token: str) -> tuple[Account, str] | None:
         """The account of a refresh token and the token's successor; None if the token is not valid."""
         tokens, now = identity_refresh_tokens, int(self._now())
         held = (tokens.c.family, tokens.c.expires_at, tokens.c.exchanged_at)
         query = select(*held, identity_accounts).join_from(tokens, identity_accounts).where(_is(refresh_token))
-        async with self._store.begin() as connection:
+
+        async def exchange(connection: Transaction) -> tuple[Account, str] | None:
             row = (await connection.execute(query)).first()
             if row is None or row.expires_at <= now:
                 return None
@@ -134,15 +137,16 @@ class Accounts:
                 return None
             if row.exchanged_at is None:
                 await connection.execute(update(tokens).where(_is(refresh_token)).values(exchanged_at=now))
-            successor = await self._new_token(connection, account_id=row.id, family=row.family)
-        return _account(row), successor
+            return _account(row), await self._new_token(connection, account_id=row.id, family=row.family)
+
+        return await self._store.once(exchange)
 
     async def end_session(self, refresh_token: str) -> None:
         """Revoke a refresh token and all that stem from the same login."""
         tokens = identity_refresh_tokens
         family = select(tokens.c.family).where(_is(refresh_token)).scalar_subquery()
-        async with self._store.begin() as connection:
-            await connection.execute(delete(tokens).where(tokens.c.family == family))
+        statement = delete(tokens).where(tokens.c.family == family)
+        await self._store.once(lambda connection: connection.execute(statement))
 
     async def _new_token(self, connection: Transaction, *, account_id: int, family: str) -> str:
         token = secrets.token_urlsafe(_REFRESH_TOKEN_BYTES)

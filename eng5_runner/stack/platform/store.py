@@ -9,33 +9,31 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from sqlalchemy import Connection, Executable, event, text, update
+from sqlalchemy import Connection, Engine, Executable, create_engine, event, text, update
 from sqlalchemy.engine import URL, Row
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
 from eng5_runner.errors import ConfigurationError, DiskError, NotAllowed, TemporaryFailure
 from eng5_runner.stack.platform.migrations import migrate
 from eng5_runner.stack.platform.tables import cj_requests, llm_comparisons
 from eng5_runner.stack.platform.transactions import (
     FAILURES,
+    Database,
+    FileDatabase,
+    ServerDatabase,
     Transaction,
-    carried_out,
-    of_the_disk,
     sqlstate,
-    transaction,
 )
 from eng5_runner.systems import make_private, open_private
 from eng5_runner.transport.file_lock import lock, open_lock, why_not
-
-T = TypeVar("T")
 
 FILE_NAME = "stack.sqlite"
 LOCK_NAME = "stack.lock"
@@ -46,22 +44,11 @@ _STATEMENT_SECONDS = 30
 
 
 class Store:
-    """The database, opened."""
+    """The database, opened; `once` and `carry_out` do work in a transaction, see `transactions.Database`."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
-
-    async def carry_out(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        """The result of work in a transaction of its own, which may be repeated; see `transactions.carried_out`.
-
-        Raises:
-            ServiceUnavailable: the database stayed away.
-        """
-        return await carried_out(self._engine, work)
-
-    def begin(self) -> AbstractAsyncContextManager[Transaction]:
-        """A transaction that is not repeated: committed at the end of the block, rolled back when it raises."""
-        return transaction(self._engine)
+    def __init__(self, database: Database) -> None:
+        self.once = database.once
+        self.carry_out = database.carry_out
 
     async def rows(self, query: Executable) -> Sequence[Row[Any]]:
         """All rows of a query, or of a statement that may be executed twice."""
@@ -82,20 +69,19 @@ class Store:
     async def answers(self) -> bool:
         """Whether the database answers now."""
         try:
-            async with self.begin() as connection:
-                await connection.execute(text("SELECT 1"))
+            await self.once(lambda connection: connection.execute(text("SELECT 1")))
         except (*FAILURES, DiskError):
             return False
         return True
 
 
-def _sqlite_engine(path: Path) -> AsyncEngine:
+def _sqlite_engine(path: Path) -> Engine:
     # One connection: SQLite has one writer at a time anyway, and so the database is never locked. Parameters are
     # hidden from errors here and below: errors get into logs, and parameters are students' texts.
-    url = URL.create("sqlite+aiosqlite", database=str(path))
-    engine = create_async_engine(url, pool_size=1, max_overflow=0, pool_timeout=60, hide_parameters=True)
+    url = URL.create("sqlite", database=str(path))
+    engine = create_engine(url, poolclass=StaticPool, hide_parameters=True)
 
-    @event.listens_for(engine.sync_engine, "connect")
+    @event.listens_for(engine, "connect")
     def prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
         # Python's driver begins transactions late, after changes of the schema; we say BEGIN ourselves.
         connection.isolation_level = None
@@ -106,7 +92,7 @@ def _sqlite_engine(path: Path) -> AsyncEngine:
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.close()
 
-    @event.listens_for(engine.sync_engine, "begin")
+    @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN")
 
@@ -128,13 +114,13 @@ async def open_store(data_dir: Path, *, patience: float = 5.0) -> AsyncIterator[
     """
     held = await asyncio.to_thread(_locked, data_dir, patience)
     path = data_dir / FILE_NAME
-    engine = _sqlite_engine(path)
+    database = FileDatabase(_sqlite_engine(path))
     try:
         _make_private(path)
-        await _prepare(engine, path)
-        yield Store(engine)
+        await _prepare(database, path)
+        yield Store(database)
     finally:
-        await engine.dispose()
+        await database.close()
         os.close(held)
 
 
@@ -179,16 +165,17 @@ def _unusable(path: Path, error: OSError) -> DiskError:
     return DiskError(f"{path} cannot be used: {why_not(error)}.", remedy="Give another directory.")
 
 
-async def _prepare(engine: AsyncEngine, path: Path) -> None:
+async def _prepare(database: Database, path: Path) -> None:
+    async def prepare(connection: Transaction) -> None:
+        await connection.run(migrate, name=str(path))
+        # We have the lock, so all holders of leases have ended.
+        for table in (llm_comparisons, cj_requests):
+            await connection.execute(update(table).values(worker=None, lease_until=None))
+
     try:
-        async with engine.begin() as connection:
-            await connection.run_sync(migrate, name=str(path))
-            # We have the lock, so all holders of leases have ended.
-            for table in (llm_comparisons, cj_requests):
-                await connection.execute(update(table).values(worker=None, lease_until=None))
+        await database.once(prepare)
     except SQLAlchemyError as error:
-        known = of_the_disk(error, engine=engine)
-        raise known or DiskError(f"{path} cannot be used: {error}", remedy="Give another directory.") from error
+        raise DiskError(f"{path} cannot be used: {error}", remedy="Give another directory.") from error
 
 
 @asynccontextmanager
@@ -209,19 +196,19 @@ async def open_database(url: URL) -> AsyncIterator[Store]:
         hide_parameters=True,
         connect_args={"timeout": _CONNECT_SECONDS, "command_timeout": _STATEMENT_SECONDS},
     )
-    name = url.render_as_string(hide_password=True)
+    database, name = ServerDatabase(engine), url.render_as_string(hide_password=True)
 
     async def prepare(connection: Transaction) -> None:
         await connection.run(migrate, name=name)
 
     try:
         try:
-            await carried_out(engine, prepare)
+            await database.carry_out(prepare)
         except FAILURES as error:
             raise _explained(error, name=name) from error
-        yield Store(engine)
+        yield Store(database)
     finally:  # also after a refused migration, as an open connection uses a slot of the server
-        await engine.dispose()
+        await database.close()
 
 
 def _explained(error: Exception, *, name: str) -> NotAllowed | ConfigurationError:

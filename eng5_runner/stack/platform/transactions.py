@@ -1,27 +1,28 @@
-"""Transactions that a cancellation cannot tear apart.
+"""Transactions that a cancellation cannot tear apart, in a file of SQLite or on a database server.
 
-A statement that is cancelled while SQLite's thread works on it makes SQLAlchemy abandon the connection, and an
-abandoned connection can keep its lock on the file until it is garbage (seen in one of some hundred cancellations). So
-each step runs to its end, and only then does the cancellation go on; a step takes milliseconds.
+The whole work of a transaction in a file is done in one go, in the one thread that uses the file: a hop into the thread
+and back for each statement cost more than the statements did. So that work waits for nothing but its statements.
 
-A database server can go away and come back, and it can end one of two transactions that wait for each other. Work that
-is given as a function is then begun again from its start.
+On a server, a statement that is cancelled makes SQLAlchemy abandon the connection. So each step runs to its end, and
+only then does the cancellation go on; a step takes milliseconds. A server can go away and come back, and it can end one
+of two transactions that wait for each other. Work is then begun again from its start.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from types import MappingProxyType
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar
 
 import asyncpg
 import structlog
-from sqlalchemy import Connection, Executable, Table
+from sqlalchemy import Connection, Engine, Executable, Table
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import CursorResult
+from sqlalchemy.engine import URL, CursorResult
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -65,13 +66,16 @@ class ValueRefused(Exception):
 class Transaction:
     """An open transaction; a cancellation does not interrupt its statements."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection | AsyncConnection) -> None:
+        """Set it up: with a connection that does not wait, in the thread of its database, or with one that does."""
         self._connection = connection
 
     async def execute(
         self, statement: Executable, parameters: Sequence[Mapping[str, Any]] | None = None
     ) -> CursorResult[Any]:
         """Execute a statement, once for each of the parameters if there are any."""
+        if isinstance(self._connection, Connection):
+            return self._connection.execute(statement, parameters)
         return await undisturbed(self._connection.execute(statement, parameters))
 
     async def insert_new(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -83,75 +87,153 @@ class Transaction:
 
     async def run(self, work: Callable[Concatenate[Connection, P], T], *arguments: P.args, **options: P.kwargs) -> T:
         """The result of a function that uses the connection without waiting."""
+        if isinstance(self._connection, Connection):
+            return work(self._connection, *arguments, **options)
         return await undisturbed(self._connection.run_sync(work, *arguments, **options))
 
 
-@asynccontextmanager
-async def transaction(engine: AsyncEngine) -> AsyncIterator[Transaction]:
-    """A transaction: committed at the end of the block, rolled back when it raises or is cancelled.
+Work: TypeAlias = Callable[[Transaction], Coroutine[Any, Any, T]]
 
-    Raises:
-        ValueRefused: the database cannot store a value.
-        DiskError: its disk is full or broken.
-    """
-    connection = engine.connect()
+
+class Database(Protocol):
+    """Carries out work in transactions: committed at the end of the work, rolled back when it raises."""
+
+    async def once(self, work: Work[T]) -> T:
+        """The result of the work, which is done once.
+
+        Raises:
+            ValueRefused: the database cannot store a value.
+            DiskError: its disk is full or broken.
+        """
+        ...
+
+    async def carry_out(self, work: Work[T]) -> T:
+        """The result of the work, which may be done several times; each may come to the same.
+
+        Raises:
+            ValueRefused: the database cannot store a value.
+            DiskError: its disk is full or broken.
+            ServiceUnavailable: the database stayed away for 40 s.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close all connections."""
+        ...
+
+
+class FileDatabase:
+    """A file of SQLite, which one thread uses."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="database")
+
+    async def once(self, work: Work[T]) -> T:
+        """As of the protocol. Cancelled or not, the work that has begun is done to its end."""
+
+        async def in_thread() -> T:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._done, work)
+
+        return await undisturbed(in_thread())
+
+    # Nobody else uses the file, so there is nothing that another attempt could help against.
+    carry_out = once
+
+    async def close(self) -> None:
+        """Close the file."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._engine.dispose)
+        self._thread.shutdown()
+
+    def _done(self, work: Work[T]) -> T:
+        with _explained(self._engine.url), self._engine.begin() as connection:
+            return _result_at_once(work(Transaction(connection)))
+
+
+def _result_at_once(work: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine that waits for nothing."""
     try:
-        try:
-            await undisturbed(connection.start())
-            yield Transaction(connection)
-            await undisturbed(connection.commit())
-        finally:
-            if connection.sync_connection is not None:
-                await undisturbed(connection.close())
+        work.send(None)
+    except StopIteration as ended:
+        result: T = ended.value
+        return result
+    work.close()
+    raise AssertionError("a transaction's work may only wait for its statements")
+
+
+class ServerDatabase:
+    """A database on a server, with connections for several transactions at a time."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def once(self, work: Work[T]) -> T:
+        """As of the protocol."""
+        connection = self._engine.connect()
+        with _explained(self._engine.url):
+            try:
+                await undisturbed(connection.start())
+                result = await work(Transaction(connection))
+                await undisturbed(connection.commit())
+            finally:
+                if connection.sync_connection is not None:
+                    await undisturbed(connection.close())
+        return result
+
+    async def carry_out(self, work: Work[T]) -> T:
+        """As of the protocol.
+
+        A connection that breaks while the transaction is committed leaves open whether it was.
+        """
+        clock = asyncio.get_running_loop().time
+        until, pause = clock() + PATIENCE_SECONDS, _FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                return await self.once(work)
+            except FAILURES as error:
+                if not _passes(error):
+                    raise
+                if clock() >= until:
+                    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+                    raise ServiceUnavailable(
+                        f"the database has not answered for {PATIENCE_SECONDS:.0f} s: {cause}",
+                        remedy="Start the database, then the service; nothing that was told to anybody is lost.",
+                    ) from error
+                cause_name = type(error).__name__
+                log.warning("the database did not carry this out; trying again", cause=cause_name, seconds=pause)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._engine.dispose()
+
+
+@contextmanager
+def _explained(url: URL) -> Iterator[None]:
+    """Say of an error what it means, where the service can tell."""
+    try:
+        yield
     except SQLAlchemyError as error:
         if sqlstate(error).startswith(_OF_VALUES):
             raise ValueRefused(
                 "a value is too long for the database, or holds a character that it does not take"
             ) from error
-        raise of_the_disk(error, engine=engine) or error from error
+        raise of_the_disk(error, url=url) or error from error
 
 
-async def carried_out(engine: AsyncEngine, work: Callable[[Transaction], Awaitable[T]]) -> T:
-    """The result of the work in one transaction.
-
-    It is begun again when the server could not carry it out this time. A connection that breaks while the transaction
-    is committed leaves open whether it was, so the work must be such that doing it twice comes to the same.
-
-    Raises:
-        ServiceUnavailable: the server stayed away for 40 s.
-    """
-    clock = asyncio.get_running_loop().time
-    until, pause = clock() + PATIENCE_SECONDS, _FIRST_PAUSE_SECONDS
-    while True:
-        try:
-            async with transaction(engine) as connection:
-                return await work(connection)
-        except FAILURES as error:
-            if not _passes(error):
-                raise
-            if clock() >= until:
-                cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
-                raise ServiceUnavailable(
-                    f"the database has not answered for {PATIENCE_SECONDS:.0f} s: {cause}",
-                    remedy="Start the database, then the service; nothing that was told to anybody is lost.",
-                ) from error
-            log.warning("the database did not carry this out; trying again", cause=type(error).__name__, seconds=pause)
-        await asyncio.sleep(pause)
-        pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
-
-
-def of_the_disk(error: SQLAlchemyError, *, engine: AsyncEngine) -> DiskError | None:
+def of_the_disk(error: SQLAlchemyError, *, url: URL) -> DiskError | None:
     """The error in words if the database's disk caused it; None for any other."""
     cause = error.orig if isinstance(error, DBAPIError) else None
     code = getattr(cause, "sqlite_errorcode", None)
     if code is not None and code & _SQLITE_PRIMARY in _SQLITE_OF_DISK:
         reason = _SQLITE_OF_DISK[code & _SQLITE_PRIMARY] or str(cause)
         return DiskError(
-            f"{engine.url.database} cannot be used: {reason}.",
+            f"{url.database} cannot be used: {reason}.",
             remedy="Free disk space, or check the disk, its quota and the limits of the process (ulimit -a).",
         )
     if sqlstate(error).startswith(_DISK_STATES):
-        name = engine.url.render_as_string(hide_password=True)
+        name = url.render_as_string(hide_password=True)
         return DiskError(f"{name} cannot store anything: {cause}.", remedy="Free space on the database's disk.")
     return None
 
