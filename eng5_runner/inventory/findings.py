@@ -147,7 +147,7 @@ WORDS: Mapping[FindingKind, _Words] = MappingProxyType({
         "The text is very short for an essay; words: {words}.", "Check that the file holds the whole essay.", "warning"
     ),
     "unusual_length": _Words(
-        "The text has {words} words, far {more_or_fewer} than the other essays: half of them have {median} or more.",
+        "The text is far {longer_or_shorter} than the others; words: {words}, and {median} or more in half of them.",
         "Check that the file holds one whole essay.",
         "warning",
     ),

@@ -212,7 +212,7 @@ def unusual_lengths(words: Mapping[str, int]) -> dict[str, Doubt]:
     return {
         name: Doubt(
             "unusual_length",
-            {"words": words[name], "median": median, "more_or_fewer": "more" if value > middle else "fewer"},
+            {"words": words[name], "median": median, "longer_or_shorter": "longer" if value > middle else "shorter"},
         )
         for name, value in logarithms.items()
         if abs(value - middle) > limit

@@ -68,6 +68,27 @@ def _field_code() -> str:
     return paragraph(begin, "<w:r><w:instrText>IF 1 </w:instrText></w:r>", run(SECRET), separate, end)
 
 
+def _drawing(about: str, text: str, *, run_properties: str = "") -> str:
+    """A text box with these elements of its drawing."""
+    shape = f"<wps:wsp><wps:txbx><w:txbxContent>{paragraph(run(text))}</w:txbxContent></wps:txbx></wps:wsp>"
+    drawing = f"<w:drawing><wp:anchor>{about}<a:graphic>{shape}</a:graphic></wp:anchor></w:drawing>"
+    return paragraph(f"<w:r><w:rPr>{run_properties}</w:rPr>{drawing}</w:r>")
+
+
+def _vml(style: str, text: str) -> str:
+    """A text box as older programs write it."""
+    box = f"<v:textbox><w:txbxContent>{paragraph(run(text))}</w:txbxContent></v:textbox>"
+    return paragraph(f'<w:r><w:pict><v:rect style="position:absolute;{style}">{box}</v:rect></w:pict></w:r>')
+
+
+def _placed(emu: int) -> str:
+    return f'<wp:positionH relativeFrom="page"><wp:posOffset>{emu}</wp:posOffset></wp:positionH>'
+
+
+def _row(height: str, text: str) -> str:
+    return f"<w:tbl><w:tr><w:trPr>{height}</w:trPr><w:tc>{paragraph(run(text))}</w:tc></w:tr></w:tbl>"
+
+
 HIDING: Mapping[str, str] = {
     "hidden formatting": paragraph(styled("<w:vanish/>", SECRET)),
     "hidden formatting by a character style": paragraph(styled('<w:rStyle w:val="Child"/>', SECRET)),
@@ -81,6 +102,20 @@ HIDING: Mapping[str, str] = {
     "in the colour of the page, black on black": paragraph(
         styled('<w:color w:val="000000"/><w:shd w:val="clear" w:fill="000000"/>', SECRET)
     ),
+    "in the colour of the page by its theme, whatever it says beside it": paragraph(
+        styled('<w:color w:val="000000" w:themeColor="background1"/>', SECRET)
+    ),
+    "hidden formatting of a drawing": _drawing('<wp:docPr id="1" name="Box" hidden="1"/>', SECRET),
+    "hidden formatting of the run with a drawing": _drawing("", SECRET, run_properties="<w:vanish/>"),
+    "hidden formatting of a shape": _vml("visibility:hidden;width:90pt", SECRET),
+    "off the page, a drawing": _drawing(_placed(-99_000_000), SECRET),
+    "off the page, a shape": _vml("margin-left:-200cm;width:90pt", SECRET),
+    "off the page, raised": paragraph(styled('<w:position w:val="3000"/>', SECRET)),
+    "letters on top of each other": paragraph(styled('<w:spacing w:val="-400"/>', SECRET)),
+    "tiny letters of a low row": _row('<w:trHeight w:val="10" w:hRule="exact"/>', SECRET),
+    "tiny letters in a drawing without room": _drawing('<wp:extent cx="9000000" cy="1"/>', SECRET),
+    "tiny letters in a shape without room": _vml("width:90pt;height:.5pt", SECRET),
+    "tiny letters that are to fit": paragraph(styled('<w:fitText w:val="1"/>', SECRET)),
     "tiny letters": paragraph(styled('<w:sz w:val="2"/>', SECRET)),
     "tiny letters by their lines": paragraph('<w:pPr><w:spacing w:line="20" w:lineRule="exact"/></w:pPr>', run(SECRET)),
     "transparent text": paragraph(styled("<w14:textFill><w14:noFill/></w14:textFill>", SECRET)),
@@ -99,6 +134,13 @@ VISIBLE: Mapping[str, str] = {
         "<w:pPr><w:shd w:val='clear' w:fill='000000'/></w:pPr>", styled('<w:color w:val="FFFFFF"/>', "shown")
     ),
     "white on a highlight": paragraph(styled('<w:color w:val="FFFFFF"/><w:highlight w:val="black"/>', "shown")),
+    "grey of the theme": paragraph(
+        styled('<w:color w:val="808080" w:themeColor="background1" w:themeShade="80"/>', "shown")
+    ),
+    "close together and raised": paragraph(styled('<w:spacing w:val="-20"/><w:position w:val="12"/>', "shown")),
+    "in a drawing": _drawing(f'{_placed(900_000)}<wp:extent cx="900000" cy="300000"/><wp:docPr id="1"/>', "shown"),
+    "in a shape": _vml("margin-left:2.5cm;width:90pt;height:20pt;visibility:visible", "shown"),
+    "in a row of its height": _row('<w:trHeight w:val="300" w:hRule="exact"/>', "shown"),
     "hidden by the paragraph, shown by the run": paragraph(
         '<w:pPr><w:pStyle w:val="Unseen"/></w:pPr>', styled('<w:vanish w:val="0"/>', "shown")
     ),

@@ -161,7 +161,10 @@ def test_a_text_far_from_the_others_in_length_is_named() -> None:
     usual = {f"essay {number}": 300 + 20 * number for number in range(8)}
     assert unusual_lengths(usual) == {}
     found = unusual_lengths(usual | {"short": 40, "long": 2_000})
-    assert {name: doubt.facts["more_or_fewer"] for name, doubt in found.items()} == {"short": "fewer", "long": "more"}
+    assert {name: doubt.facts["longer_or_shorter"] for name, doubt in found.items()} == {
+        "short": "shorter",
+        "long": "longer",
+    }
     assert found["short"].facts["words"] == 40 and 300 <= int(found["short"].facts["median"]) <= 440
 
 

@@ -18,6 +18,11 @@ _DRAWING = (
     "http://purl.oclc.org/ooxml/drawingml/main",
 )
 _COMPATIBILITY = "http://schemas.openxmlformats.org/markup-compatibility/2006"
+_PLACED = (
+    "http://schemas.openxmlformats.org/drawingml/2006/wordprocessingDrawing",
+    "http://purl.oclc.org/ooxml/drawingml/wordprocessingDrawing",
+)
+_VML = "urn:schemas-microsoft-com:vml"
 _SHAPE = "http://schemas.microsoft.com/office/word/2010/wordprocessingShape"
 _WORD_2010 = "http://schemas.microsoft.com/office/word/2010/wordml"
 
@@ -29,17 +34,20 @@ _WORD_NAMES = (
     *("tbl", "tblPr", "tblStyle", "tr", "trPr", "hidden", "tc", "tcPr", "txbxContent"),
     # looks
     *("vanish", "color", "sz", "shd", "highlight", "w", "rFonts", "rStyle", "pStyle", "numPr", "ilvl", "numId"),
-    *("framePr", "ind", "spacing"),
+    *("framePr", "ind", "spacing", "position", "fitText", "trHeight"),
     # styles
     *("styles", "docDefaults", "style", "basedOn", "rPrDefault", "displayBackgroundShape"),
     # numbering
     *("numbering", "abstractNum", "lvl", "start", "numFmt", "lvlText", "suff", "lvlRestart", "isLgl", "num"),
     *("abstractNumId", "lvlOverride", "startOverride", "numStyleLink", "styleLink"),
 )
+_PLACED_NAMES = ("anchor", "inline", "docPr", "extent", "posOffset")
 NAMES: Mapping[str, str] = MappingProxyType(
     {f"{{{space}}}{name}": name for space in _WORD for name in _WORD_NAMES}
     | {f"{{{space}}}t": "t" for space in _MATH}
     | {f"{{{space}}}{name}": f"a:{name}" for space in _DRAWING for name in ("noFill", "solidFill", "srgbClr")}
+    | {f"{{{space}}}{name}": f"wp:{name}" for space in _PLACED for name in _PLACED_NAMES}
+    | {f"{{{_VML}}}{name}": "v:shape" for name in ("shape", "rect", "roundrect", "oval")}
     | {f"{{{_COMPATIBILITY}}}{name}": name for name in ("AlternateContent", "Choice", "Fallback")}
     | {f"{{{_SHAPE}}}{name}": f"wps:{name}" for name in ("wsp", "spPr")}
     | {f"{{{_WORD_2010}}}{name}": f"w14:{name}" for name in ("textFill", "noFill", "solidFill", "srgbClr", "alpha")}

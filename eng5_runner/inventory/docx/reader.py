@@ -7,8 +7,16 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from eng5_runner.inventory.document_text import HiddenPassages
-from eng5_runner.inventory.docx.names import NAMES, is_on, number, value
+from eng5_runner.inventory.docx.names import NAMES, number, value
 from eng5_runner.inventory.docx.numbering import Numbering
+from eng5_runner.inventory.docx.places import (
+    HIDDEN,
+    drawing_hides,
+    offset_hides,
+    paragraph_hides,
+    row_hides,
+    shape_hides,
+)
 from eng5_runner.inventory.docx.styles import (
     UNKNOWN_GROUND,
     WHITE,
@@ -26,9 +34,6 @@ _ROOTS = frozenset(("document", "footnotes", "endnotes"))
 _NOTES = frozenset(("footnote", "endnote"))
 _ORDINARY_NOTES = frozenset(("", "normal"))
 _BLANKS = MappingProxyType(str.maketrans("\t\r\n", "   "))
-_FARTHEST_TWIPS = 20_000
-"""A paragraph that begins so far to the right, or two thirds as far to the left, is off any page."""
-_LOWEST_LINE_TWIPS = 60
 
 
 @dataclass(slots=True, kw_only=True)
@@ -93,7 +98,9 @@ class TextReader:
         self._chosen: list[bool] = []  # of each open AlternateContent: a choice was read
         self._fields: list[bool] = []  # of each open field: its code is being read
         self._grounds: list[str] = [WHITE]  # of the page, and of each open table, cell and text box
-        self._rows: list[bool] = []  # of each open row: it is hidden
+        self._rows: list[str] = []  # of each open row: why it is not seen
+        self._box_hides: list[str] = []  # of each open text box: likewise
+        self._shape_hides = ""  # likewise of the drawing or shape that is open
         self._fill = UNKNOWN_GROUND  # of the shape that is open
         self._note = ""  # why the open note is not seen
         self._unseen: tuple[str, list[str]] = ("", [])  # the hidden passage that is open, and its reason
@@ -108,9 +115,12 @@ class TextReader:
             "endnoteReference": lambda attributes: self._mark("endnote", attributes),
             "tbl": lambda _: self._grounds.append(self._grounds[-1]),
             "tblStyle": self._start_table_style,
-            "tr": lambda _: self._rows.append(False),
+            "tr": lambda _: self._rows.append(""),
             "tc": lambda _: self._grounds.append(self._grounds[-1]),
             "wps:wsp": lambda _: self._start_shape(),
+            "wp:anchor": lambda _: self._place_shape(),
+            "wp:inline": lambda _: self._place_shape(),
+            "v:shape": lambda attributes: self._place_shape(value(attributes, "style")),
             "txbxContent": lambda _: self._start_box(),
             "fldChar": self._field,
             "sym": self._symbol,
@@ -163,6 +173,8 @@ class TextReader:
         """Characters."""
         if not self._skipped and self._path and self._path[-1] == "t":
             self._add(self._from_symbol_font(text.translate(_BLANKS)))
+        elif not self._skipped and self._path and self._path[-1] == "wp:posOffset":
+            self._shape_hides = offset_hides(text) or self._shape_hides
 
     def close(self) -> None:
         """The part is over."""
@@ -186,12 +198,14 @@ class TextReader:
                 self._runs[-1] |= property_of(name, attributes)
             case ["p", "pPr"] | ["pPr", "numPr"] if self._paragraphs:
                 self._paragraph_property(self._paragraphs[-1], name=name, attributes=attributes)
-                self._paragraphs[-1].hides = _place_hides(name, attributes) or self._paragraphs[-1].hides
+                self._paragraphs[-1].hides = paragraph_hides(name, attributes) or self._paragraphs[-1].hides
             case ["tc", "tcPr"] if name == "shd":
                 ground = ground_of(attributes)
                 self._grounds[-1] = self._grounds[-1] if ground == "auto" else ground
-            case ["tr", "trPr"] if name == "hidden" and self._rows:
-                self._rows[-1] = is_on(attributes)
+            case ["tr", "trPr"] if self._rows:
+                self._rows[-1] = row_hides(name, attributes) or self._rows[-1]
+            case [*_, "wp:anchor" | "wp:inline"]:
+                self._shape_hides = drawing_hides(name, attributes) or self._shape_hides
             case ["wps:wsp", "wps:spPr"] if name == "a:noFill":
                 self._fill = self._grounds[-1]
             case ["wps:spPr", "a:solidFill"] if name == "a:srgbClr":
@@ -235,8 +249,8 @@ class TextReader:
             return self._note
         if any(self._fields):
             return "a field's code"
-        if any(self._rows):
-            return "hidden formatting"
+        if reasons := [reason for reason in (*self._rows, *self._box_hides) if reason]:
+            return reasons[0]
         paragraph = self._paragraphs[-1] if self._paragraphs else _Paragraph(0)
         if paragraph.hides:
             return paragraph.hides
@@ -300,12 +314,19 @@ class TextReader:
     def _start_shape(self) -> None:
         self._fill = UNKNOWN_GROUND
 
+    def _place_shape(self, style: str = "") -> None:
+        self._shape_hides = shape_hides(style)
+
     def _start_box(self) -> None:
         self._pieces.append([])
+        of_run = self._reason()
+        self._box_hides.append(self._shape_hides or (of_run if of_run == HIDDEN else ""))
         self._grounds.append(self._fill)
 
     def _end_box(self) -> None:
+        self._end_passage()
         self._grounds.pop()
+        self._box_hides.pop()
         self._fill = UNKNOWN_GROUND
         self._boxes.extend(self._pieces.pop())
 
@@ -352,23 +373,3 @@ class TextReader:
         if pieces and pieces[-1] == before:
             pieces.pop()
         pieces.append(after)
-
-
-def _place_hides(name: str, attributes: Mapping[str, str]) -> str:
-    """Why a paragraph with this property is not seen, nothing if it is."""
-    match name:
-        case "framePr":
-            is_off = _is_off_page(value(attributes, "x")) or _is_off_page(value(attributes, "y"))
-        case "ind":
-            is_off = _is_off_page(value(attributes, "left") or value(attributes, "start"))
-        case "spacing":
-            line = number(value(attributes, "line"), _LOWEST_LINE_TWIPS)
-            return "tiny letters" if value(attributes, "lineRule") == "exact" and line < _LOWEST_LINE_TWIPS else ""
-        case _:
-            return ""
-    return "off the page" if is_off else ""
-
-
-def _is_off_page(text: str) -> bool:
-    twips = number(text)
-    return twips >= _FARTHEST_TWIPS or twips <= -_FARTHEST_TWIPS * 2 // 3

@@ -8,10 +8,11 @@ from types import MappingProxyType
 
 from eng5_runner.inventory.docx.names import NAMES, is_on, number, value
 from eng5_runner.inventory.docx.package import ElementReader
+from eng5_runner.inventory.docx.places import HIDDEN, OFF_PAGE, TINY
 
 Look = dict[str, str]
 """Properties of text by name: `hidden`, `colour`, `size` (half points), `ground`, `highlight`, `scale` (per cent),
-`transparent`, `font`, `style`."""
+`transparent`, `font`, `style`, `spacing` (twips between letters), `raised` (half points), `fitted` (twips in all)."""
 
 UNKNOWN_GROUND = ""
 WHITE = "FFFFFF"
@@ -29,7 +30,14 @@ _HIGHLIGHTS = MappingProxyType({
 })  # fmt: skip
 _THEME_WHITE = frozenset(("background1", "light1", "bg1", "lt1"))
 _DEEPEST_STYLES = 20
-_COPIED = MappingProxyType({"sz": "size", "w": "scale", "rStyle": "style", "w14:srgbClr": "colour"})
+_COPIED = MappingProxyType(
+    {"sz": "size", "w": "scale", "rStyle": "style", "w14:srgbClr": "colour"}
+    | {"spacing": "spacing", "position": "raised", "fitText": "fitted"}
+)
+_USUAL_HALF_POINTS = 22
+_TALLEST_HALF_POINTS = 1000
+"""Text that is raised or lowered by more is on no page."""
+_NARROWEST_TWIPS = 100
 
 
 def property_of(name: str, attributes: Mapping[str, str]) -> Look:
@@ -41,8 +49,7 @@ def property_of(name: str, attributes: Mapping[str, str]) -> Look:
         case "vanish":
             return {"hidden": "1" if is_on(attributes) else "0"}
         case "color":
-            is_white = value(attributes, "themeColor").casefold() in _THEME_WHITE and not text
-            return {"colour": WHITE if is_white else text}
+            return {"colour": _theme_white(attributes, "theme") or text}
         case "shd":
             return {"ground": ground_of(attributes)}
         case "highlight":
@@ -62,9 +69,16 @@ def ground_of(attributes: Mapping[str, str]) -> str:
     """The colour of a shading, `auto` if it has none."""
     pattern = value(attributes).casefold()
     if pattern in {"", "clear", "nil"}:
-        return value(attributes, "fill") or "auto"
+        return _theme_white(attributes, "themeFill") or value(attributes, "fill") or "auto"
     # A pattern of two colours: only a solid one is known.
     return value(attributes, "color") or "auto" if pattern == "solid" else UNKNOWN_GROUND
+
+
+def _theme_white(attributes: Mapping[str, str], prefix: str) -> str:
+    """The colour if it is the theme's white, which counts for more than a colour beside it; else nothing."""
+    shade = value(attributes, f"{prefix}Shade") or "FF"
+    name = value(attributes, "themeColor" if prefix == "theme" else prefix)
+    return shade.upper() * 3 if name.casefold() in _THEME_WHITE else ""
 
 
 def hidden_reason(look: Mapping[str, str], ground: str) -> str:
@@ -75,10 +89,17 @@ def hidden_reason(look: Mapping[str, str], ground: str) -> str:
         ground: the colour behind it if its own look has none: six hexadecimal digits, or `UNKNOWN_GROUND`.
     """
     if look.get("hidden") == "1":
-        return "hidden formatting"
+        return HIDDEN
     size = number(look.get("size", ""), _SMALLEST_HALF_POINTS)
     if size < _SMALLEST_HALF_POINTS or number(look.get("scale", ""), 100) < _NARROWEST_PER_CENT:
-        return "tiny letters"
+        return TINY
+    # An average letter is half as wide as it is tall: 5 twips for each half point.
+    if -number(look.get("spacing", "")) >= 5 * number(look.get("size", ""), _USUAL_HALF_POINTS):
+        return "letters on top of each other"
+    if abs(number(look.get("raised", ""))) >= _TALLEST_HALF_POINTS:
+        return OFF_PAGE
+    if number(look.get("fitted", ""), _NARROWEST_TWIPS) < _NARROWEST_TWIPS:
+        return TINY
     if look.get("transparent") == "1":
         return "transparent text"
     own = look.get("ground", "auto")
