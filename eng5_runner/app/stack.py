@@ -21,6 +21,7 @@ from eng5_runner.transport.stack_secret import VARIABLE, StackSecret
 __all__ = ["StackAddresses"]
 
 _KEPT_IN = "stack.secret"
+_SWITCH_SECONDS = 0.0005
 
 
 def run_cj_service(data_dir: Path, *, on_ready: Callable[[Serving], None]) -> None:
@@ -89,6 +90,8 @@ def run_stack(
         if watching is not None:
             watching.cancel()
 
+    # The database's thread gives up Python's lock for each row; while others work it gets it back after this time.
+    sys.setswitchinterval(_SWITCH_SECONDS)
     run_loop(until_stopped())
 
 

@@ -54,6 +54,7 @@ def prompt_text(blocks: tuple[PromptBlock, ...]) -> str:
     return "\n\n".join(block.content for block in blocks)
 
 
+@lru_cache(maxsize=3 * _ESSAYS_REMEMBERED)
 def _block(content: str, *, cacheable: bool) -> PromptBlock:
     return PromptBlock(content=content, cacheable=cacheable, content_hash=text_sha256(content))
 

@@ -25,6 +25,8 @@ _ESSAY_HEAD = re.compile(r"\*\*Essay ([AB])(?: \([^)\n]*\))?:\*\*\n")
 _CHARACTERS_PER_TOKEN = 4
 _TEXTS_REMEMBERED = 4096
 _HIGHEST_CONFIDENCE = 5.0
+# The baseline waits for nobody; so many comparisons share a transaction.
+_JUDGED_TOGETHER = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,7 +193,7 @@ class JudgeEntry:
 
 def offline_baseline() -> JudgeEntry:
     """The judge that needs no key and no network."""
-    return JudgeEntry(baseline_model(), BaselineJudge())
+    return JudgeEntry(baseline_model(), BaselineJudge(), concurrency=_JUDGED_TOGETHER)
 
 
 def _no_tilt(_text_a: str, _text_b: str) -> float:

@@ -6,10 +6,11 @@ Several processes share it. The process that accepts a comparison only stores it
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
+from itertools import islice
 from typing import Any
 from uuid import uuid4
 
@@ -104,6 +105,9 @@ class QueueRepository:
         self.worker = str(uuid4())
         self._store = store
         self._length = length
+        # The bodies of comparisons that this worker accepted and nobody has taken yet, as far as it knows: to read
+        # them once more from the table takes as long as to judge them. It keeps no more than may wait.
+        self._bodies: dict[str, ComparisonBody] = {}
         self.accepted: GroupCommit[Entry, AlreadyQueued | Full] = GroupCommit(self._accept)
         self.finished: GroupCommit[tuple[str, bytes], bool] = GroupCommit(self._finish)
 
@@ -126,7 +130,14 @@ class QueueRepository:
             return queued
 
         queued = await self._store.carry_out(accept)
+        new = {each.queue_id for each in queued.values()}
+        self._remember(entry for entry in by_id.values() if entry.queue_id in new)
         return [queued.get(entry.body.correlation_id, Full.FULL) for entry in entries]
+
+    def _remember(self, entries: Iterable[Entry]) -> None:
+        self._bodies.update((entry.queue_id, entry.body) for entry in entries)
+        for queue_id in tuple(islice(self._bodies, max(len(self._bodies) - self._length, 0))):
+            del self._bodies[queue_id]
 
     async def _finish(self, outcomes: Sequence[tuple[str, bytes]]) -> Sequence[bool]:
         """Store outcomes by queue id, and return for each whether it is the one that is stored."""
@@ -165,7 +176,7 @@ class QueueRepository:
         entries = []
         for row in sorted(rows, key=lambda row: row.number):
             try:
-                entries.append(_entry(row))
+                entries.append(_entry(row, self._bodies.pop(row.queue_id, None)))
             except ValidationError:  # accepted by an earlier version with a wider contract
                 log.exception("a stored comparison breaks the contract", queue_id=row.queue_id)
                 await self.finished.add((row.queue_id, UNANSWERABLE))
@@ -209,10 +220,10 @@ async def _already_queued(connection: Transaction, correlation_ids: Sequence[str
     }
 
 
-def _entry(row: Row[Any]) -> Entry:
+def _entry(row: Row[Any], body: ComparisonBody | None) -> Entry:
     return Entry(
         queue_id=row.queue_id,
-        body=ComparisonBody.model_validate_json(row.body, extra="ignore"),
+        body=body or ComparisonBody.model_validate_json(row.body, extra="ignore"),
         prompt_sha256=row.prompt_sha256,
         requested_at=datetime.fromisoformat(row.requested_at),
         was_begun=row.taken > 1,

@@ -78,7 +78,7 @@ def _is_index(value: JsonValue) -> TypeGuard[int]:
 SERVICE = "llm_provider_service"
 _JUSTIFICATION_LENGTH = 500
 # By default a broker accepts messages of up to 1 MiB.
-_LONGEST_ERROR_BYTES = 512 * 1024
+_LONGEST_METADATA_BYTES = 512 * 1024
 # Keys that only this service may set.
 _OURS = frozenset(
     (
@@ -90,17 +90,21 @@ Metadata: TypeAlias = "dict[str, JsonValue]"
 
 
 def unanswerable(entry: Entry) -> str | None:
-    """Why no valid result can be written for a comparison; None if one can. The function tries it.
+    """Why no valid result can be written for a comparison; None if one can.
 
-    The correlation id has to be a UUID.
+    The metadata, the client's own, decides that: everything else in a result is ours. The correlation id has to be a
+    UUID.
     """
     try:
-        written = failure(entry, JudgeFailed("", ""), metadata={})
+        about = _hashed(entry)
+        written = orjson.dumps(entry.body.metadata)
     except ValidationError as error:
         return f"metadata: {describe(error)}"
     except TypeError as error:  # orjson's: an integer that has more than 64 bits
         return f"metadata: {error}"
-    return "metadata: too long to be returned" if len(written) > _LONGEST_ERROR_BYTES else None
+    if about.essay_a_id == about.essay_b_id:
+        return "metadata: an essay is compared with itself"
+    return "metadata: too long to be returned" if len(written) > _LONGEST_METADATA_BYTES else None
 
 
 def success(entry: Entry, *, model: ModelEntry, verdict: Verdict, response_seconds: float, metadata: Metadata) -> bytes:

@@ -72,6 +72,8 @@ _LARGEST_BODY = 20 * 1024 * 1024
 # A short wait for more comparisons to end, so that new ones are taken in groups: a transaction for each costs more.
 _TAKE_TOGETHER_SECONDS = 0.01
 _QUEUE_LENGTH = 1000
+# More than these wait until outcomes are stored and published.
+_LEASED_FOR_EACH_PLACE = 2
 _RETRY_AFTER_SECONDS = 1
 _LOOK_EVERY_SECONDS = 1.0
 _LET_GO_SECONDS = 2.0
@@ -111,6 +113,8 @@ class LLMProvider:
         places = {entry.model.provider: entry.concurrency for entry in judges}
         self._workers = workers or sum(places.values())
         self._sharing = 1
+        # Of these the judge is asked; of the other leased ones the outcomes are being stored and published.
+        self._asking: set[str] = set()
         self._leased: set[str] = set()
         self._woken = asyncio.Event()
         self._closing = False
@@ -244,12 +248,15 @@ class LLMProvider:
             self._woken.clear()
             if self._leased:
                 await asyncio.sleep(_TAKE_TOGETHER_SECONDS)
-            places = max(max(self._workers // self._sharing, 1) - len(self._leased), 0)
+            # Comparisons are taken in groups. An answered one needs no place any more; its transaction may be slow.
+            most = max(self._workers // self._sharing, 1)
+            places = max(min(most - len(self._asking), _LEASED_FOR_EACH_PLACE * most - len(self._leased)), 0)
             taken = await self._queue.take(places, leased=tuple(self._leased)) if places else []
             if taken and not self._leased:
                 await self._share()
             for entry in taken:
                 self._leased.add(entry.queue_id)
+                self._asking.add(entry.queue_id)
                 judging.create_task(self._judge(entry))
             if len(taken) == places > 0:
                 continue
@@ -259,7 +266,11 @@ class LLMProvider:
 
     async def _judge(self, entry: Entry) -> None:
         try:
-            raw = await self._outcome(entry)
+            try:
+                raw = await self._outcome(entry)
+            finally:
+                self._asking.discard(entry.queue_id)
+                self._woken.set()
             if not await self._queue.finished.add((entry.queue_id, raw)):
                 log.warning("judged by another worker meanwhile", queue_id=entry.queue_id)
             elif raw != UNANSWERABLE:
