@@ -12,6 +12,7 @@ from eng5_runner.reports.judge_card import judge_card
 from eng5_runner.reports.markdown import block, inline, table
 from eng5_runner.reports.reliability import grade_warnings, own_order, with_teachers
 from eng5_runner.reports.soft import soft_lines
+from eng5_runner.reports.targets import MISSED, RULE, target_rows
 from eng5_runner.reports.words import (
     REFUSED,
     flagged_essays,
@@ -79,34 +80,21 @@ def _head(artefact: Artefact) -> Iterator[str]:
 
 
 def _targets(alignment: AnchorAlignment) -> Iterator[str]:
-    targets, intervals, inverted = alignment.targets, alignment.intervals_90, alignment.inversions
-    if targets is None or intervals is None or inverted is None or alignment.without_win is None:
+    rows = list(target_rows(alignment))
+    if not rows:
         return
     yield from ("## Against the field's targets", "")
-    tau = f"{number(alignment.kendall_tau_b)} {between(intervals.kendall_tau_b)}"
-    expected = f"{number(inverted.expected, 1)} expected of a judge of this scale"
-    yield from table(
-        ("", "found", "target", ""),
-        [
-            ("Kendall τ-b", tau.strip(), "at least 0.90", _met(targets.kendall_tau_b.met)),
-            (
-                "inversions",
-                f"{number(inverted.inverted, 1)} of {inverted.pairs} pairs ({expected})",
-                "at most 1",
-                _met(targets.inversions.met),
-            ),
-            (
-                "anchors without a win",
-                str(len(alignment.without_win)),
-                "none above the lowest grade",
-                _met(targets.without_win.met),
-            ),
-        ],
-    )
+    if any(row.fair for row in rows):
+        yield from (RULE, "")
+    shown = [(row.name, row.found, row.fair, row.perfect, row.usual, _strong(row.verdict)) for row in rows]
+    yield from table(("", "found", "judges of r = .9", "judges of r = 1", "the field's usual target", ""), shown)
+    inverted = alignment.inversions
+    if inverted is not None:
+        yield from (f"A judge of this scale inverts {number(inverted.expected, 1)} of the pairs by chance.", "")
 
 
-def _met(met: bool | None) -> str:  # noqa: FBT001  # law: positional - the only argument
-    return "undefined" if met is None else "met" if met else "**missed**"
+def _strong(verdict: str) -> str:
+    return f"**{verdict}**" if verdict == MISSED else verdict
 
 
 def _anchors(artefact: Artefact, alignment: AnchorAlignment) -> Iterator[str]:

@@ -16,10 +16,10 @@ from eng5_runner.reports.figures import ABSENT, number, requests_made, sentence,
 from eng5_runner.reports.html_report import REPORT_NAME
 from eng5_runner.reports.reliability import grade_warnings, own_order, with_teachers
 from eng5_runner.reports.soft import soft_lines
+from eng5_runner.reports.targets import MET, target_rows
 from eng5_runner.reports.terminal_table import plain_table, show_named
 from eng5_runner.reports.words import flagged_essays, grades_by_others, tested_projection, warnings_of_the_judge
 from eng5_runner.results.artefact import Artefact
-from eng5_runner.results.artefact.judge import AnchorAlignment
 from eng5_runner.results.artefact.measurement import BTEntry, GradeProjection, GradesUnavailable
 from eng5_runner.results.artefact.record import RunnerStatus
 from eng5_runner.results.artefact.study import Costs
@@ -133,23 +133,12 @@ def _precision(console: Console, artefact: Artefact) -> None:
     for text in () if alignment is None else tested_projection(alignment):
         console.print(text, markup=False)
     if artefact.metadata.runner_mode.anchors_only:
-        for target, met in _targets(alignment) if alignment is not None else ():
-            console.print(f"target {target}: {'met' if met else 'missed'}", style="" if met else "yellow")
+        for row in target_rows(alignment) if alignment is not None else ():
+            fair = f"; judges of r = .9 get {row.fair}" if row.fair else ""
+            style = "" if row.verdict == MET else "yellow"
+            console.print(f"{row.name}: {row.found}{fair}: {row.verdict}", style=style, markup=False)
     elif isinstance(artefact.grade_model, GradesUnavailable):
         console.print(f"no grades are projected: {escape(artefact.grade_model.reason)}")
-
-
-def _targets(alignment: AnchorAlignment) -> Iterator[tuple[str, bool | None]]:
-    """A run of the anchors alone against what the field works with."""
-    inversions, winless, targets = alignment.inversions, alignment.without_win, alignment.targets
-    if inversions is None or winless is None or targets is None:
-        return
-    yield "tau-b of at least .90", targets.kendall_tau_b.met
-    yield (
-        f"at most one inversion ({inversions.inverted:g} of {inversions.pairs} pairs)",
-        targets.inversions.met,
-    )
-    yield f"no anchor without a win ({len(winless)})", targets.without_win.met
 
 
 def _service(console: Console, artefact: Artefact) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from eng5_runner.reports.figures import number, percent, sentence, span, tally
+from eng5_runner.reports.targets import MET, MISSED, target_rows
 from eng5_runner.reports.words import warnings_of_the_judge
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.measurement import GradesAvailable, TeacherAgreement
@@ -165,19 +166,18 @@ def _grades(artefact: Artefact, *, failed: bool) -> _Reply:
 
 def _targets(artefact: Artefact) -> _Reply:
     """Whether a judge is ready for students' essays."""
-    targets = None if artefact.anchor_alignment is None else artefact.anchor_alignment.targets
-    if targets is None:
+    rows = () if artefact.anchor_alignment is None else tuple(target_rows(artefact.anchor_alignment))
+    if not rows:
         return _EARLIER
-    results = (
-        ("order of the anchors", targets.kendall_tau_b.met),
-        ("inverted pairs", targets.inversions.met),
-        ("anchors without a win", targets.without_win.met),
-    )
-    missed = [name for name, met in results if not met]
+    missed = [row.name for row in rows if row.verdict == MISSED]
     if missed:
         level: Level = "fair" if len(missed) == 1 else "bad"
         return level, "not yet", f"Missed of the field's targets: {', '.join(missed)}."
-    return "good", "yes", "It meets the field's targets for order, inversions and wins of the anchors."
+    unclear = [row.name for row in rows if row.verdict != MET]
+    if unclear:
+        says = f"Judges who agree with the experts by r = .9 would often get the same: {', '.join(unclear)}."
+        return "fair", "cannot be told", f"{says} More comparisons or more anchors would tell."
+    return "good", "yes", "It does better than nearly all judges who agree with the experts by r = .9."
 
 
 def _missing(artefact: Artefact) -> PlainAnswer:

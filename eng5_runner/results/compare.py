@@ -33,7 +33,7 @@ from eng5_runner.measure.quality.resampling import (
     spearman_of_each,
     weighted_kappa_of_each,
 )
-from eng5_runner.results.alignment import measured
+from eng5_runner.results.anchors.alignment import measured
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.measurement import BTEntry, GradesAvailable, TeacherAgreement
 from eng5_runner.results.artefact.part import Count, Interval90, Nullable, Part

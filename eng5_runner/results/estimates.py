@@ -18,7 +18,7 @@ from eng5_runner.measure.quality.clustered import errors_by_pair
 from eng5_runner.measure.quality.misfit import misfit
 from eng5_runner.measure.quality.reliability import draws_for, own_order
 from eng5_runner.measure.quality.split_half import split_half
-from eng5_runner.results.alignment import anchor_alignment
+from eng5_runner.results.anchors.alignment import anchor_alignment
 from eng5_runner.results.artefact.judge import AnchorAlignment, JudgeQuality
 from eng5_runner.results.artefact.measurement import (
     AnchorSupport,

@@ -27,8 +27,31 @@ def disagreeing():
 def test_the_same_order_is_perfect_agreement_and_meets_its_targets(agreeing):
     assert (agreeing["anchors"], agreeing["kendall_tau_b"], agreeing["spearman"]) == (6, 1.0, 1.0)
     assert agreeing["inversions"]["inverted"] == 0.0
-    assert agreeing["targets"]["kendall_tau_b"] == {"at_least": 0.9, "met": True}
-    assert agreeing["targets"]["inversions"] == {"at_most": 1.0, "met": True}
+    targets = agreeing["targets"]
+    assert (targets["kendall_tau_b"]["at_least"], targets["kendall_tau_b"]["met"]) == (0.9, True)
+    assert (targets["inversions"]["at_most"], targets["inversions"]["met"]) == (1.0, True)
+    assert targets["without_win"]["beside_able_judges"]["verdict"] == "met"
+
+
+def test_the_targets_stand_beside_what_able_judges_get(disagreeing):
+    for target, value in (("kendall_tau_b", disagreeing["kendall_tau_b"]), ("inversions", 1.0)):
+        beside = disagreeing["targets"][target]["beside_able_judges"]
+        assert beside["verdict"] == "cannot be told"
+        assert beside["judges_of_90"][0] <= value <= beside["judges_of_90"][1]
+
+
+def test_a_judge_who_turns_the_order_round_misses_its_targets():
+    turned = plain(alignment_of(INPUTS, all_pairs(IN_ORDER[::-1])))["targets"]
+    assert {name: turned[name]["beside_able_judges"]["verdict"] for name in ("kendall_tau_b", "inversions")} == {
+        "kendall_tau_b": "missed",
+        "inversions": "missed",
+    }
+
+
+def test_anchors_of_one_grade_have_no_able_judges():
+    alike = inputs_of(anchors=dict.fromkeys(IN_ORDER, "B"), students=("birk",))
+    targets = plain(alignment_of(alike, all_pairs(IN_ORDER)))["targets"]
+    assert all("beside_able_judges" not in target for target in targets.values())
 
 
 def test_correlations_are_those_of_positions_and_grades(disagreeing):
@@ -95,13 +118,15 @@ def test_an_inverted_pair_is_named_with_its_grades_and_all_its_comparisons(disag
 def test_two_inversions_miss_the_target():
     upsets = [("anchor-2", "anchor-3"), ("anchor-4", "anchor-5")]
     targets = plain(alignment_of(INPUTS, all_pairs(IN_ORDER, upsets=upsets)))["targets"]
-    assert targets["inversions"] == {"at_most": 1.0, "met": False}
+    assert (targets["inversions"]["at_most"], targets["inversions"]["met"]) == (1.0, False)
+    assert targets["inversions"]["beside_able_judges"]["verdict"] == "cannot be told"
 
 
 def test_an_anchor_without_a_win_is_named_and_misses_the_target_unless_it_is_of_the_lowest_grade(agreeing):
     (winless,) = agreeing["without_win"]
     assert (winless["anchor_id"], winless["grade"], winless["judgements"]) == ("anchor-6", "F+", 10.0)
-    assert agreeing["targets"]["without_win"] == {"at_most": 0, "met": True}
+    target = agreeing["targets"]["without_win"]
+    assert (target["at_most"], target["met"]) == (0, True)
     higher = [pair for pair in IN_ORDER if pair != "anchor-1"]
     last = plain(alignment_of(INPUTS, all_pairs([*higher, "anchor-1"])))
     assert [row["anchor_id"] for row in last["without_win"]] == ["anchor-1"]

@@ -31,7 +31,7 @@ from eng5_runner.core.spec import Budget
 from eng5_runner.core.state import RunState, fold
 from eng5_runner.measure.grading.grades import project
 from eng5_runner.results import estimates
-from eng5_runner.results.alignment import anchor_alignment
+from eng5_runner.results.anchors.alignment import anchor_alignment
 from eng5_runner.results.artefact.part import to_json
 from eng5_runner.results.artefact.service import ServiceEstimate
 from eng5_runner.results.artefact.study import Comparison, FailedComparison

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, WithJsonSchema
 
@@ -153,22 +153,37 @@ class WinlessAnchor(Part):
     """How probable no win is at its position."""
 
 
+class BesideAbleJudges(Part):
+    """A figure beside those of simulated judges who judge the same pairs and agree with the experts by a known r."""
+
+    verdict: Literal["met", "cannot be told", "missed"]
+    """Met: at most one in twenty judges of r = .9 does as well; missed: at most one in twenty does as badly."""
+    judges_of_90: Interval90
+    """The middle 90% of judges whose positions correlate with the experts' by .9."""
+    judges_of_100: Interval90
+    """The middle 90% of judges who order the anchors as the experts do."""
+
+
 class AtLeastTarget(Part):
     """A figure that must not be lower."""
 
     at_least: float
-    """The least value that meets the target."""
+    """The field's usual target, which in few comparisons even a perfect judge can miss."""
     met: Nullable[bool]
-    """null where the figure is undefined."""
+    """Whether that is reached; null where the figure is undefined."""
+    beside_able_judges: BesideAbleJudges | None = None
+    """What the figure says of the judge; absent where it is undefined."""
 
 
 class InversionsTarget(Part):
     """A number of inversions that must not be exceeded."""
 
     at_most: float
-    """The highest number that meets the target."""
+    """The field's usual target, which in many comparisons even a perfect judge misses."""
     met: bool
-    """Whether the target is met."""
+    """Whether that is kept."""
+    beside_able_judges: BesideAbleJudges | None = None
+    """What the number says of the judge; absent where all anchors have one grade."""
 
 
 class WithoutWinTarget(Part):
@@ -177,7 +192,9 @@ class WithoutWinTarget(Part):
     at_most: Count
     """The highest number that meets the target."""
     met: bool
-    """Whether the target is met."""
+    """Whether that is kept."""
+    beside_able_judges: BesideAbleJudges | None = None
+    """What the number says of the judge, met where there is none; absent where all anchors have one grade."""
 
 
 class AlignmentTargets(Part):

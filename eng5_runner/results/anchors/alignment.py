@@ -32,30 +32,23 @@ from eng5_runner.measure.quality.resampling import (
     spearman_of_each,
     weighted_kappa_of_each,
 )
+from eng5_runner.results.anchors.targets import alignment_targets
 from eng5_runner.results.artefact.judge import (
     AlignmentIntervals,
-    AlignmentTargets,
     AnchorAlignment,
     AnchorInversions,
-    AtLeastTarget,
     ClaimedWithinOne,
     InversionsByDistance,
-    InversionsTarget,
     InvertedAnchorPair,
     LeftOutAnchor,
     LeftOutClaims,
     WinlessAnchor,
-    WithoutWinTarget,
 )
 from eng5_runner.results.fitted_study import JudgedStudy, Judgements
 
 # The draws have a fixed seed, so that the same judgements always have the same intervals.
 SEED = 1
 DRAWS = 2_000
-# What the field works with before a judge is trusted with students' essays.
-TAU_AT_LEAST = 0.90
-INVERSIONS_AT_MOST = 1.0
-WITHOUT_WIN_AT_MOST = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,13 +138,7 @@ def anchor_alignment(study: JudgedStudy, *, projection: Projection | Refusal) ->
             )
             for anchor in winless
         ),
-        targets=AlignmentTargets(
-            kendall_tau_b=AtLeastTarget(
-                at_least=TAU_AT_LEAST, met=None if tau.value is None else tau.value >= TAU_AT_LEAST
-            ),
-            inversions=InversionsTarget(at_most=INVERSIONS_AT_MOST, met=inverted <= INVERSIONS_AT_MOST),
-            without_win=WithoutWinTarget(at_most=WITHOUT_WIN_AT_MOST, met=len(unexpected) <= WITHOUT_WIN_AT_MOST),
-        ),
+        targets=alignment_targets(study, tau=tau.value, inverted=inverted, unexpected=len(unexpected)),
     )
 
 

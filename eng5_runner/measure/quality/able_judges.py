@@ -1,0 +1,154 @@
+"""What judges of a known agreement with the experts would get in the same design.
+
+Few anchors and few judgements leave much to chance: even a judge who orders the essays exactly as the experts do loses
+some pairs of neighbouring grades. So a judge's figures are set beside those of simulated judges. Each simulated judge
+has positions that correlate with the experts' by r (an expert's position lies anywhere within the step of its grade),
+spread as this judge's positions do, and judges the same pairs in the same order.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from scipy.special import expit
+
+from eng5_runner.measure.model.comparisons import Comparisons, summed_at
+from eng5_runner.measure.quality.resampling import kendall_tau_b_of_each
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from eng5_runner.measure.model.bradley_terry import Fit
+
+_Floats: TypeAlias = "NDArray[np.float64]"
+
+DRAWS = 400
+_DRAWS_AT_ONCE = 50
+_HALF = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AbleJudges:
+    """The figures of the simulated judges, each of shape (draws,).
+
+    Attributes:
+        kendall_tau_b: of the anchors' estimated positions with their grades; nan where it is undefined.
+        inversions: pairs of anchors in which the higher grade lost most judgements; an even score counts as half.
+        without_win: anchors above the lowest grade that won no judgement.
+    """
+
+    kendall_tau_b: _Floats
+    inversions: _Floats
+    without_win: _Floats
+
+
+def able_judges(fitted: Fit, *, anchors: Mapping[str, int], r: float, seed: int, draws: int = DRAWS) -> AbleJudges:
+    """Simulate judges whose positions of the anchors correlate with the experts' by r.
+
+    The positions of other essays are those of the fit.
+
+    Args:
+        fitted: the study; it has at least one anchor.
+        anchors: anchor → index of its grade.
+        r: 0 to 1.
+        seed: not negative.
+        draws: number of judges.
+    """
+    generator = np.random.default_rng([seed, round(r * 1000)])
+    places = np.array([place for place, item in enumerate(fitted.items) if item in anchors])
+    grades = np.array([anchors[fitted.items[place]] for place in places], dtype=np.float64)
+    error = fitted.errors_at_mean[places]
+    mean = fitted.posterior_mean[places]
+    sd = math.sqrt(float(np.var(mean) + np.square(error).mean()))
+    truth = _positions(grades, r=r, sd=sd, draws=draws, generator=generator) + mean.mean()
+    seen = truth + error * generator.normal(size=truth.shape)
+    counted = _Counted.of(fitted, places=places, grades=grades)
+    lost = [counted.of_judges(truth[at : at + _DRAWS_AT_ONCE], generator) for at in range(0, draws, _DRAWS_AT_ONCE)]
+    return AbleJudges(
+        kendall_tau_b=kendall_tau_b_of_each(seen, np.broadcast_to(grades, seen.shape)),
+        inversions=np.concatenate([inversions for inversions, _ in lost]),
+        without_win=np.concatenate([without for _, without in lost]),
+    )
+
+
+def _positions(grades: _Floats, *, r: float, sd: float, draws: int, generator: np.random.Generator) -> _Floats:
+    """The simulated judges' positions of the anchors around 0, shape (draws, anchors)."""
+    shape = (draws, grades.size)
+    expert = grades + generator.uniform(-_HALF, _HALF, shape)
+    expert -= expert.mean(axis=-1, keepdims=True)
+    spread = np.maximum(expert.std(axis=-1, keepdims=True), np.finfo(float).tiny)
+    positions: _Floats = sd * (r * expert / spread + math.sqrt(1.0 - r * r) * generator.normal(size=shape))
+    return positions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Counted:
+    """The judgements in which an anchor takes part, and what is counted of them.
+
+    Attributes:
+        rows: the judgements.
+        fixed: shape (n + 1,), the positions of all items and δ.
+        places: shape (anchors,), the anchors' places among the items.
+        pair: shape (rows,), the number of the pair of anchors of different grades; −1 for other rows.
+        higher_first: shape (rows,), whether the one shown first has the higher grade.
+        above_lowest: shape (anchors,).
+    """
+
+    rows: Comparisons
+    fixed: _Floats
+    places: NDArray[np.int64]
+    pair: NDArray[np.int64]
+    higher_first: NDArray[np.bool_]
+    above_lowest: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, fitted: Fit, *, places: NDArray[np.int64], grades: _Floats) -> _Counted:
+        data, n = fitted.comparisons, len(fitted.items)
+        grade = np.full(n, np.nan)
+        grade[places] = grades
+        own = np.flatnonzero(~(np.isnan(grade[data.first]) & np.isnan(grade[data.second])))
+        rows = Comparisons(
+            items=data.items,
+            first=data.first[own],
+            second=data.second[own],
+            outcome=data.outcome[own],
+            weight=data.weight[own],
+        )
+        apart = grade[rows.first] - grade[rows.second]
+        differ = ~np.isnan(apart) & (apart != 0.0)
+        cells = np.minimum(rows.first, rows.second) * n + np.maximum(rows.first, rows.second)
+        pair = np.full(own.size, -1)
+        pair[differ] = np.unique(cells[differ], return_inverse=True)[1]
+        return cls(
+            rows=rows,
+            fixed=np.append(fitted.theta, fitted.position_effect),
+            places=places,
+            pair=pair,
+            higher_first=apart > 0.0,
+            above_lowest=grades > grades.min(),
+        )
+
+    def of_judges(self, truth: _Floats, generator: np.random.Generator) -> tuple[_Floats, _Floats]:
+        """Inversions and anchors without a win of judges with these positions, which have the shape (m, anchors)."""
+        rows, n = self.rows, len(self.rows.items)
+        x = np.tile(self.fixed, (len(truth), 1))
+        x[:, self.places] = truth
+        times: NDArray[np.int64] = np.maximum(1, np.rint(rows.weight)).astype(np.int64)
+        won = generator.binomial(times, expit(rows.log_odds(x))).astype(np.float64)
+        wins = summed_at(rows.first, won, size=n) + summed_at(rows.second, times - won, size=n)
+        judged = summed_at(rows.first, np.ones(times.size), size=n) + summed_at(
+            rows.second, np.ones(times.size), size=n
+        )
+        empty = (wins[:, self.places] == 0.0) & (judged[self.places] > 0.0) & self.above_lowest
+        among = self.pair >= 0
+        lost = np.where(self.higher_first, times - won, won)[:, among]
+        pairs = int(self.pair.max(initial=-1)) + 1
+        share = summed_at(self.pair[among], lost, size=pairs)
+        half = summed_at(self.pair[among], times[among].astype(np.float64) * _HALF, size=pairs)
+        inverted = (share > half).sum(axis=-1) + _HALF * (share == half).sum(axis=-1)
+        return inverted.astype(np.float64), empty.sum(axis=-1).astype(np.float64)
