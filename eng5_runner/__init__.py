@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from eng5_runner.app.inspect import Run, compare, open_run, verify
     from eng5_runner.app.look_ahead import plan
     from eng5_runner.app.resume import resume
+    from eng5_runner.app.sweeps.sweep import Sweep, sweep
 
 __version__ = "0.2.0"
 
@@ -48,6 +49,7 @@ __all__ = [
     "Run",
     "RunnerError",
     "ServiceUnavailable",
+    "Sweep",
     "TemporaryFailure",
     "UsageError",
     "VerificationFailed",
@@ -57,12 +59,14 @@ __all__ = [
     "open_run",
     "plan",
     "resume",
+    "sweep",
     "verify",
 ]
 
 _MODULES = MappingProxyType({
     "Run": "inspect", "compare": "inspect", "execute": "execute", "fit": "fit", "open_run": "inspect",
     "plan": "look_ahead", "resume": "resume", "verify": "inspect",
+    "Sweep": "sweeps.sweep", "sweep": "sweeps.sweep",
 })  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -109,13 +110,21 @@ class Finished:
 
 
 @dataclass(slots=True)
-class _Interruption:
+class Interruption:
     """A request to end the session: the first ends it in order, the second at once."""
 
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     signal_number: int | None = None
     loop: asyncio.AbstractEventLoop | None = None
-    task: asyncio.Task[None] | None = None
+    task: asyncio.Task[Any] | None = None
+
+    def begin(self, *, owns_process: bool) -> None:
+        """In the task that can be interrupted; in a process of its own, take the signals."""
+        self.loop, self.task = asyncio.get_running_loop(), asyncio.current_task()
+        for number in signals("SIGINT", "SIGTERM", "SIGHUP") if owns_process else ():
+            if number.name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN:
+                continue  # it was started with nohup: the terminal may close, and the work continues
+            on_signal(number, partial(self.on_signal, number), loop=self.loop)
 
     def on_signal(self, number: int) -> None:
         """In the loop's thread. The ledger is durable, so the second signal may end the process."""
@@ -137,7 +146,7 @@ def work_on(work: SessionWork, *, watch: Watch, log: ExitStack) -> Finished:
         RunnerError: what the run could not continue after; its remedy names the resume command.
         KeyboardInterrupt: it was interrupted in a process that is not ours; what was gathered is written.
     """
-    directory, interruption = work.run_directory, _Interruption()
+    directory, interruption = work.run_directory, Interruption()
     try:
         with measured(port=watch.metrics_port, host=watch.metrics_host) as metrics, kept(metrics, directory):
             main = _session(work, watch=watch, metrics=metrics, interruption=interruption)
@@ -170,7 +179,7 @@ async def work_beside(work: SessionWork, *, watch: Watch, stop: asyncio.Event, l
     directory = work.run_directory
     try:
         with measured(port=None) as metrics, kept(metrics, directory):
-            await _session(work, watch=watch, metrics=metrics, interruption=_Interruption(stop=stop))
+            await _session(work, watch=watch, metrics=metrics, interruption=Interruption(stop=stop))
     except RunnerError as error:
         _stopped(error, directory, log=log)
         raise
@@ -197,13 +206,8 @@ def _way_on(error: RunnerError, directory: Path) -> str:
     return f"{advice}\nA run keeps its settings: with other ones start a new run." if changes_a_setting else advice
 
 
-async def _session(work: SessionWork, *, watch: Watch, metrics: RunMetrics, interruption: _Interruption) -> None:
-    loop = interruption.loop = asyncio.get_running_loop()
-    interruption.task = asyncio.current_task()
-    for number in signals("SIGINT", "SIGTERM", "SIGHUP") if watch.owns_process else ():
-        if number.name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN:
-            continue  # it was started with nohup: the terminal may close, and the run continues
-        on_signal(number, partial(interruption.on_signal, number), loop=loop)
+async def _session(work: SessionWork, *, watch: Watch, metrics: RunMetrics, interruption: Interruption) -> None:
+    interruption.begin(owns_process=watch.owns_process)
 
     def emit(update: Update) -> None:
         log_update(update)

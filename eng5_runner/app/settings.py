@@ -84,7 +84,9 @@ def settings_from(*, environment: Mapping[str, str] | None = None, **values: obj
         UsageError: an argument is no setting, or its value does not fit.
     """
     if unknown := _unknown(values.keys() - {CONFIG.key}):
-        raise UsageError(f"There is no setting {unknown}.", remedy=_near(unknown, _BY_KEY) or "See docs/options.md.")
+        raise UsageError(
+            f"There is no setting {unknown}.", remedy=did_you_mean(unknown, _BY_KEY) or "See docs/options.md."
+        )
     return _resolve(values, "argument", environment=environment or {})
 
 
@@ -160,7 +162,7 @@ def _fits(setting: Setting, text: str) -> bool:
 def _misfit(culprit: tuple[Setting, _Given]) -> RunnerError:
     """The error for a value that does not fit. It shows the value only if that is nearly one of the choices."""
     setting, given = culprit
-    near = _near(str(given.value), setting.choices)
+    near = did_you_mean(str(given.value), setting.choices)
     message = f"{given.name} must be {setting.expects}{f', not {given.value}' if near else ''}."
     if given.origin in ("flag", "argument"):
         return UsageError(message, remedy=near or "See eng5-runner --help-all.")
@@ -178,7 +180,7 @@ def _from_file(config: Path) -> dict[str, _Given]:
     values = tables.get("settings", tables)
     keys = {str(key).replace("-", "_"): key for key in values}
     if unknown := _unknown(keys):
-        remedy = _near(unknown, _BY_KEY) or "docs/options.md lists the settings."
+        remedy = did_you_mean(unknown, _BY_KEY) or "docs/options.md lists the settings."
         raise ConfigurationError(f"{config}: there is no setting {keys[unknown]}.", remedy=remedy)
     return {
         key: _Given(value=values[written], origin="file", name=f"{written} in {config}")
@@ -190,7 +192,7 @@ def _unknown(keys: Iterable[str]) -> str | None:
     return min((key for key in keys if key not in _BY_KEY), default=None)
 
 
-def _near(text: str, known: Iterable[str]) -> str:
+def did_you_mean(text: str, known: Iterable[str]) -> str:
     """`Did you mean …?`, or nothing where no known text is near."""
     near = get_close_matches(text, list(known), n=1)
     return f"Did you mean {near[0]}?" if near else ""

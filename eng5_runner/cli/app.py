@@ -201,6 +201,25 @@ def compare(
     raise typer.Exit(compare_runs(runs, out=out, json_lines=json))
 
 
+@app.command("sweep")
+def sweep_command(
+    file: Annotated[
+        Path, typer.Argument(help="TOML file with judges, designs and seeds.", metavar="FILE", show_default=False)
+    ],
+    plan: Annotated[bool, typer.Option("--plan", help="Show what it would do and cost, and stop.")] = False,
+    max_cost: Annotated[
+        float | None,
+        option_of("max_cost", help_text="Most USD of all runs together, in place of the file's.", variable=False),
+    ] = None,
+    yes: Annotated[bool, option_of("yes")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Compare judges: run each of them, and rank them by agreement with the experts."""
+    from eng5_runner.cli.commands.sweep import sweep_of
+
+    raise typer.Exit(sweep_of(file, only_plan=plan, max_cost=max_cost, yes=yes, json_lines=json))
+
+
 @app.command("runs")
 def runs_command(
     folder: Annotated[Path, typer.Argument(help="Folder of the runs.", metavar="[FOLDER]")] = Path("runs"),

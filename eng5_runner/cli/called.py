@@ -32,6 +32,7 @@ VERBS = (
         "hydrate",
         "report",
         "compare",
+        "sweep",
         "runs",
         "export",
         "fit",

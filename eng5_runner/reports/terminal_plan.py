@@ -74,7 +74,7 @@ def show_plan(console: Console, plan: Plan, *, inputs: Inputs, spec: RunSpec) ->
     for line in _limit(plan):
         console.print(line, style="bold")
     if plan.test_answer is not None:
-        price = _range(plan.test_answer, _usd)
+        price = in_range(plan.test_answer, in_usd)
         console.print(f"Beforehand the judge gives one test answer, for {price} USD; --no-judge-check leaves it out.")
 
 
@@ -84,7 +84,9 @@ def _judge(console: Console, plan: Plan, *, spec: RunSpec) -> None:
         console.print("judge: the service's own; its price is not known here")
     elif judge.pricing.offline:
         name, by = escape(judge.pricing.entry.model_id), " (the service's own)" if judge.pricing.from_service else ""
-        console.print(f"judge: {name}, not a language model; price: 0 USD{by}, time: {_range(judge.seconds, in_time)}")
+        console.print(
+            f"judge: {name}, not a language model; price: 0 USD{by}, time: {in_range(judge.seconds, in_time)}"
+        )
         return
     if spec.judge is None or spec.judge.system_prompt_override is None:
         whose = (
@@ -108,9 +110,9 @@ def price_in_words(plan: Plan) -> str:
         # The worst case of a comparison counts more tokens around its prompt than the whole test question has.
         usd, number = usd.plus(plan.test_answer), f"{number} and a test answer"
         most = None if most is None or judge.call_at_most_usd is None else most + judge.call_at_most_usd
-    at_most = "" if most is None else f", at most {_usd(most)}"
+    at_most = "" if most is None else f", at most {in_usd(most)}"
     by = " at the service's own prices" if judge.pricing.from_service else ""
-    return f"{number} for {_range(usd, _usd)} USD{at_most}{by}"
+    return f"{number} for {in_range(usd, in_usd)} USD{at_most}{by}"
 
 
 def pilot_in_words(plan: Plan, command: str) -> Iterator[str]:
@@ -118,7 +120,7 @@ def pilot_in_words(plan: Plan, command: str) -> Iterator[str]:
     pilot = plan.pilot_run
     if pilot is not None:
         yield (
-            f"A pilot narrows this range: {pilot.comparisons} comparisons for {_range(pilot.usd, _usd)} USD; "
+            f"A pilot narrows this range: {pilot.comparisons} comparisons for {in_range(pilot.usd, in_usd)} USD; "
             "then plan again with --pilot runs/latest."
         )
         yield f"  {command}"
@@ -212,11 +214,11 @@ def _prices(plan: Plan, shown: list[Estimate]) -> Table:
 def _price_cells(one: Estimate, comparisons: int) -> tuple[str, ...]:
     return (
         escape(one.pricing.entry.model_id) + (" (pilot)" if one.measured else ""),
-        _range(one.prompt_tokens.times(comparisons), _count),
-        _range(one.completion_tokens.times(comparisons), _count),
-        "unknown" if one.usd is None else _range(one.usd, _usd),
-        "unknown" if one.usd_at_most is None else _usd(one.usd_at_most),
-        _range(one.seconds, in_time),
+        in_range(one.prompt_tokens.times(comparisons), _count),
+        in_range(one.completion_tokens.times(comparisons), _count),
+        "unknown" if one.usd is None else in_range(one.usd, in_usd),
+        "unknown" if one.usd_at_most is None else in_usd(one.usd_at_most),
+        in_range(one.seconds, in_time),
     )
 
 
@@ -249,7 +251,7 @@ def _time_in_words(shown: list[Estimate]) -> str:
     calls = " or ".join(str(number) for number in sorted({one.pricing.limits.concurrency for one in shown}))
     if len(shown) > 1 or shown[0].answer_seconds is None:
         return f"Time: with {calls} calls at the same time (--judge-concurrency), first token and pace as assumed."
-    judge, answer = shown[0], _range(shown[0].answer_seconds, lambda seconds: f"{seconds:.1f} s")
+    judge, answer = shown[0], in_range(shown[0].answer_seconds, lambda seconds: f"{seconds:.1f} s")
     stated = judge.pricing.answer_seconds is not None
     source = "as the pilot run measured" if judge.measured else "as the models file says" if stated else "as assumed"
     return f"Time: with {calls} calls at the same time (--judge-concurrency), {answer} for an answer, {source}."
@@ -272,7 +274,8 @@ def _limit(plan: Plan) -> Iterator[str]:
         yield f"  these buy a reliability of {told}"
 
 
-def _range(interval: Interval, told: Callable[[float], str]) -> str:
+def in_range(interval: Interval, told: Callable[[float], str]) -> str:
+    """An interval as a person says it, once where both ends are alike."""
     low, high = told(interval.low), told(interval.high)
     if low == high:
         return low
@@ -280,7 +283,8 @@ def _range(interval: Interval, told: Callable[[float], str]) -> str:
     return f"{low.partition(' ')[0] if unit and high.endswith(f' {unit}') else low}–{high}"
 
 
-def _usd(amount: float) -> str:
+def in_usd(amount: float) -> str:
+    """An amount of money to two figures, without its unit."""
     return f"{amount:.2f}" if amount >= _DIME or amount == 0.0 else f"{amount:.2g}"
 
 

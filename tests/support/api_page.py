@@ -31,12 +31,15 @@ from eng5_runner.results.compare import (
 from eng5_runner.results.fit import FitReliability, FitResult, FittedItem, JudgeFit
 from eng5_runner.results.rows import Rows
 from eng5_runner.results.run_rows import AnchorPosition, EssayPosition
+from eng5_runner.results.sweep.figures import SweptFigure, SweptRun
+from eng5_runner.results.sweep.leaderboard import JudgeDifference, Leaderboard, LeaderboardRow
 from eng5_runner.run.verify import Verified
 
-FUNCTIONS = ("plan", "execute", "resume", "open_run", "verify", "compare", "fit")
+FUNCTIONS = ("plan", "execute", "resume", "open_run", "verify", "compare", "sweep", "fit")
 TYPES = (
     eng5.Run, Rows, EssayPosition, AnchorPosition, Comparison, FailedComparison, Artefact, PlannedRun, Plan, Verified,
     RunsCompared, EssayCounts, PositionAgreement, GradeAgreement, VerdictAgreement, AnchorOrders, RunCost, Agreement,
+    eng5.Sweep, Leaderboard, LeaderboardRow, JudgeDifference, SweptRun, SweptFigure,
     FitResult, FittedItem, FitReliability, JudgeFit, PositionEffect, Consistency, Triads,
 )  # fmt: skip
 HEAD = """\
@@ -55,7 +58,7 @@ private and may change.
   such as `ENG5_SEED` are for the command line and are not read.
 - **Keys of judges and passwords** come from the environment, as on the command line. The file `.env` is read by the
   command line only; in a notebook call `dotenv.load_dotenv()` first.
-- **Money**: `execute` and `resume` ask nobody. Give `max_cost`.
+- **Money**: `execute`, `resume` and `sweep` ask nobody. Give `max_cost`.
 - **Ctrl-C**, or interrupting a notebook's kernel, ends a run in order; `KeyboardInterrupt` is raised once the outputs
   are written, and `eng5.resume` continues. A second one cuts the run off; its ledger stays whole.
 - **Units**: positions and their standard errors are in logits, money in USD, times in seconds or as UTC texts

@@ -1,0 +1,237 @@
+"""sweep: judges, designs and seeds over one assets folder, and their leaderboard."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from eng5_runner.app.logs import FOR_PEOPLE_ONLY, event_facts
+from eng5_runner.app.sweeps.file import read_sweep_file
+from eng5_runner.app.sweeps.plan import PlannedCell, PlannedSweep, plan_sweep
+from eng5_runner.app.sweeps.sweep import CSV_NAME, PAGE_NAME, Sweep, run_sweep
+from eng5_runner.cli.agreement import agrees
+from eng5_runner.cli.commands.run import read_and_show
+from eng5_runner.cli.exit_codes import BUDGET, COMPLETE, PARTIAL
+from eng5_runner.cli.narrate import people, write_json
+from eng5_runner.core.events import CallbackAccepted, RunClosed, RunResumed, RunStarted
+from eng5_runner.errors import RunnerError, command
+from eng5_runner.planning.pricing import Interval
+from eng5_runner.reports.figures import number
+from eng5_runner.reports.terminal_leaderboard import show_leaderboard
+from eng5_runner.reports.terminal_plan import in_range, in_time, in_usd
+from eng5_runner.reports.terminal_table import show_named
+from eng5_runner.results.artefact.part import to_json
+from eng5_runner.run.ports import Lag, Notice, Update, WorkLeft
+
+_HEADS = ("", "judge, design, seed", "comparisons", "left", "reliability", "USD, likely", "at most", "time")
+
+
+def sweep_of(file: Path, *, only_plan: bool, max_cost: float | None, yes: bool, json_lines: bool) -> int:
+    """Plan a sweep, ask, run it, and show its leaderboard.
+
+    Returns:
+        The process's exit code.
+
+    Raises:
+        RunnerError: what stood in the way of the whole sweep.
+    """
+    console = people()
+    planned = plan_sweep(
+        read_sweep_file(file),
+        read=lambda settings: read_and_show(replace(settings, json_lines=json_lines), console),
+        environment=os.environ,
+        max_cost=max_cost,
+    )
+    _show_plan(console, planned, json_lines=json_lines)
+    if only_plan:
+        return 0
+    free = yes or not planned.left or planned.costs_nothing
+    if not free and not agrees(_question(planned), is_limited=planned.max_cost is not None):
+        return 0
+    narrator = _Narrator(console, planned, json_lines=json_lines)
+    with narrator.live():
+        done = run_sweep(planned, emit=narrator.emit, owns_process=True)
+    return _show_end(console, done, file=file, json_lines=json_lines)
+
+
+def _show_plan(console: Console, planned: PlannedSweep, *, json_lines: bool) -> None:
+    if json_lines:
+        for warning in planned.warnings:
+            write_json({"event": "Warning", "about": "judge", "message": warning})
+        for cell in planned.cells:
+            write_json(_facts(cell))
+        write_json(_total(planned))
+        return
+    for warning in planned.warnings:
+        console.print(warning, style="yellow", markup=False)
+    rows = [(str(number), *_cells(cell)) for number, cell in enumerate(planned.cells, start=1)]
+    show_named(console, _HEADS, rows=rows, title=f"Sweep {planned.file.name}")
+    console.print(f"folder: {planned.folder}", markup=False)
+    console.print(
+        "Reliability: of the judge's own order, for essays of a narrow to a wide spread. At most: each answer takes "
+        "all the tokens that it may, each comparison all its attempts.",
+        style="dim",
+        soft_wrap=False,
+    )
+    console.print(f"{_in_words(planned)}, {_in_time(planned.seconds_left)}", style="bold", markup=False)
+
+
+def _cells(cell: PlannedCell) -> tuple[str, ...]:
+    reliabilities = [forecast.reliability for forecast in cell.plan.precision]
+    narrow, wide = (number(end) for end in (min(reliabilities), max(reliabilities))) if reliabilities else ("–", "–")
+    price, most = cell.usd_left, cell.at_most_left
+    return (
+        cell.cell.name,
+        str(cell.plan.comparisons),
+        str(cell.comparisons_left),
+        f"{narrow}–{wide}" if reliabilities else "–",
+        "unknown" if price is None else in_range(price, in_usd),
+        "unknown" if most is None else in_usd(most),
+        _in_time(cell.seconds_left),
+    )
+
+
+def _facts(cell: PlannedCell) -> dict[str, object]:
+    price, progress = cell.usd_left, cell.progress
+    return {
+        "event": "PlannedRun",
+        "judge": cell.cell.judge,
+        "design": cell.cell.design,
+        "seed": cell.cell.seed,
+        "run_directory": None if progress is None else str(progress.directory),
+        "outcome": None if progress is None else progress.outcome,
+        "comparisons": cell.plan.comparisons,
+        "comparisons_left": cell.comparisons_left,
+        "usd": None if price is None else [price.low, price.high],
+        "usd_at_most": cell.at_most_left,
+        "seconds": [cell.seconds_left.low, cell.seconds_left.high],
+        "reliability": [forecast.reliability for forecast in cell.plan.precision],
+    }
+
+
+def _total(planned: PlannedSweep) -> dict[str, object]:
+    price = planned.usd_left
+    return {
+        "event": "SweepPlan",
+        "folder": str(planned.folder),
+        "runs": len(planned.cells),
+        "runs_left": len(planned.left),
+        "comparisons_left": sum(cell.comparisons_left for cell in planned.left),
+        "usd": None if price is None else [price.low, price.high],
+        "usd_at_most": planned.at_most_usd,
+        "max_cost": planned.max_cost,
+        "seconds": [planned.seconds_left.low, planned.seconds_left.high],
+    }
+
+
+def _in_words(planned: PlannedSweep) -> str:
+    """What is left, and its price."""
+    left = planned.left
+    comparisons = sum(cell.comparisons_left for cell in left)
+    price, most = planned.usd_left, planned.at_most_usd
+    told = "at an unknown price" if price is None else f"for {in_range(price, in_usd)} USD"
+    bound = "" if most is None or planned.costs_nothing else f", at most {in_usd(most)}"
+    limit = "" if planned.max_cost is None else f", within the limit of {planned.max_cost:g} USD"
+    return f"{len(left)} of {len(planned.cells)} runs are left: {comparisons} comparisons {told}{bound}{limit}"
+
+
+def _in_time(seconds: Interval) -> str:
+    return in_range(seconds, in_time)
+
+
+def _question(planned: PlannedSweep) -> str:
+    return f"{_in_words(planned)}. Run them?"
+
+
+class _Narrator:
+    """Shows the updates of several runs as they happen."""
+
+    def __init__(self, console: Console, planned: PlannedSweep, *, json_lines: bool) -> None:
+        self._console, self._json = console, json_lines
+        self._total = sum(cell.comparisons_left for cell in planned.cells)
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+
+    @contextmanager
+    def live(self) -> Iterator[None]:
+        """Show a bar while the context lasts, if there is a terminal to show it on."""
+        if self._json or not self._console.is_terminal:
+            yield
+            return
+        columns = (TextColumn("comparisons"), BarColumn(bar_width=30), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=self._console) as self._progress:
+            self._task = self._progress.add_task("", total=self._total)
+            yield
+
+    def emit(self, planned: PlannedCell, update: Update | RunnerError) -> None:
+        """Show one event, notice or error of a run."""
+        if self._json:
+            _as_json(planned, update)
+            return
+        name = planned.cell.name
+        match update:
+            case RunnerError():
+                self._say(f"{name}: {update.message} {update.remedy}", style="red")
+            case RunStarted():
+                self._say(f"{name}: begins")
+            case RunResumed():
+                self._say(f"{name}: goes on where its last session ended")
+            case CallbackAccepted(kind="comparison", is_left_out=False) if self._progress and self._task is not None:
+                self._progress.advance(self._task)
+            case RunClosed():
+                reasons = f": {'; '.join(update.reasons)}" if update.reasons else ""
+                self._say(f"{name}: {update.outcome}{reasons}")
+            case Notice(kind="trouble" | "overspent"):
+                self._say(f"{name}: {update.text}", style="yellow")
+            case _:
+                return
+
+    def _say(self, text: str, *, style: str | None = None) -> None:
+        self._console.print(escape(text), style=style)
+
+
+def _as_json(planned: PlannedCell, update: Update | RunnerError) -> None:
+    cell = {"judge": planned.cell.judge, "design": planned.cell.design, "seed": planned.cell.seed}
+    match update:
+        case RunnerError():
+            write_json({"event": "RunFailed", **cell, "message": update.message, "remedy": update.remedy})
+        case Lag() | WorkLeft():
+            return
+        case Notice():
+            if update.kind not in FOR_PEOPLE_ONLY:
+                write_json({"event": "Notice", **cell, "kind": update.kind, "text": update.text})
+        case _:
+            facts = event_facts(update)
+            write_json({"event": facts.pop("type"), **cell} | facts)
+
+
+def _show_end(console: Console, done: Sweep, *, file: Path, json_lines: bool) -> int:
+    code = _exit_code(done)
+    if json_lines:
+        board = to_json(done.leaderboard)
+        write_json({"event": "Leaderboard", "folder": str(done.path), "exit": code, "leaderboard": board})
+        return code
+    show_leaderboard(console, done.leaderboard)
+    console.print(f"the page: {(done.path / PAGE_NAME).resolve().as_uri()}", markup=False)
+    console.print(f"as a table: {done.path / CSV_NAME}", markup=False)
+    if not done.complete:
+        console.print(f"to go on:      {command('sweep', file)}", style="bold", markup=False)
+    return code
+
+
+def _exit_code(done: Sweep) -> int:
+    """By the table in the README: of an interruption, of the first error, else of the runs' outcomes."""
+    if done.signal_number is not None:
+        return 128 + done.signal_number
+    for error in done.errors.values():
+        return error.exit_code
+    if done.complete:
+        return COMPLETE
+    return BUDGET if "budget" in done.outcomes.values() else PARTIAL
