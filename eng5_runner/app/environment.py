@@ -21,6 +21,7 @@ from pydantic import SecretStr
 from eng5_runner import __version__
 from eng5_runner.core.spec import Versions
 from eng5_runner.errors import ConfigurationError
+from eng5_runner.harmless import harmless
 from eng5_runner.judges.credentials import PLACES
 from eng5_runner.judges.manifest import USERS_FILE
 
@@ -138,9 +139,10 @@ def load_keys() -> None:
     taken, left = keys_in(values, os.environ)
     os.environ.update(taken)
     for name, key in left.items():
-        sys.stderr.write(f"{path.resolve()}: {name} is not used, because {key} is not from the same file\n")
+        text = f"{path.resolve()}: {name} is not used, because {key} is not from the same file\n"
+        sys.stderr.write(harmless(text))
     if taken and mode & _OTHERS_MAY_READ:
-        sys.stderr.write(f"{path.resolve()} holds keys and others can read it: chmod 600 {DOTENV_NAME}\n")
+        sys.stderr.write(harmless(f"{path.resolve()} holds keys and others can read it: chmod 600 {DOTENV_NAME}\n"))
 
 
 def keys_in(file: Mapping[str, str | None], environment: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:

@@ -11,9 +11,10 @@ from rich.markup import escape
 from stamina.instrumentation import RetryDetails, get_on_retry_hooks, set_on_retry_hooks
 
 from eng5_runner.cli.narrate import people, write_json
-from eng5_runner.cli.safe_console import SafeConsole, harmless
+from eng5_runner.cli.safe_console import SafeConsole
 from eng5_runner.contracts.base import WireModel
 from eng5_runner.core.inputs import shown
+from eng5_runner.harmless import harmless
 from eng5_runner.reports.terminal_table import plain_table
 
 _TEXTS = frozenset(("instructions_text", "prompt_text", "rubric_text"))

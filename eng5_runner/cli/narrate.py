@@ -34,7 +34,7 @@ from rich.text import Text
 
 from eng5_runner.app.logs import FOR_PEOPLE_ONLY, event_facts
 from eng5_runner.cli.called import Called
-from eng5_runner.cli.safe_console import SafeConsole, harmless_json
+from eng5_runner.cli.safe_console import SafeConsole
 from eng5_runner.cli.standard_error import StandardError, discard
 from eng5_runner.core.credibility import OBJECTIONS
 from eng5_runner.core.events import (
@@ -54,6 +54,7 @@ from eng5_runner.core.events import (
     RunStarted,
 )
 from eng5_runner.errors import DiskError
+from eng5_runner.harmless import harmless_json
 from eng5_runner.run.ports import Lag, Notice, Update, WorkLeft
 
 # Without a terminal: at most one line in this time for things that come by the hundred (seconds).

@@ -12,6 +12,7 @@ from rich.markup import escape
 from eng5_runner.app.collection.export import Format, export_runs
 from eng5_runner.app.collection.runs import list_runs, runs_csv
 from eng5_runner.cli.narrate import people, write_json
+from eng5_runner.harmless import harmless
 from eng5_runner.reports.figures import count, number, usd, words
 from eng5_runner.reports.terminal_table import plain_table
 from eng5_runner.results.run_summary import RunSummary
@@ -28,7 +29,8 @@ def show_runs(folder: Path, *, where: Sequence[str], sort: str, as_csv: bool, js
     """
     runs = list_runs(folder, where=where, sort=sort)
     if as_csv:
-        sys.stdout.buffer.write(runs_csv(runs))
+        made = runs_csv(runs)
+        sys.stdout.buffer.write(harmless(made.decode()).encode() if sys.stdout.isatty() else made)
         sys.stdout.flush()
     elif json_lines:
         for run in runs:

@@ -8,6 +8,8 @@ import sys
 import urllib.error
 import urllib.request
 
+from eng5_runner.harmless import harmless
+
 _SECONDS = 4.0
 _LONGEST_ANSWER = 64 * 1024
 
@@ -16,7 +18,7 @@ def healthcheck(url: str) -> int:
     """0 if the service says that it is healthy; else 1, and why on standard error."""
     problem = _problem(url)
     if problem is not None:
-        sys.stderr.write(f"{url}: {problem}\n")
+        sys.stderr.write(harmless(f"{url}: {problem}\n"))
     return 0 if problem is None else 1
 
 
