@@ -4,15 +4,18 @@ Both are made of the same judgements: chance affects both alike, and what is lef
 difference is not tested against the sum of two errors, which would excuse almost any, but measured in the runner's
 standard error:
 
-- θ, with the median difference taken off (each scale is known up to a constant): an essay differs beyond one standard
-  error, where an interval of nominal 90% around the other figure holds 74%. All together differ beyond a root mean
-  square of .5, where a bias begins to harm coverage (Collins, Schafer and Kam 2001, Psychological Methods 6: .4 to .5).
+- θ, with scale and median difference taken off (a weaker prior or another unit stretches the whole scale): an essay
+  differs beyond one standard error, where an interval of nominal 90% around the other figure holds 74%. All together
+  differ beyond a root mean square of .5, where a bias begins to harm coverage (Collins, Schafer and Kam 2001,
+  Psychological Methods 6: .4 to .5). The scale is the median of the slopes between two essays (Theil 1950), so that one
+  essay astray moves no other.
 - standard errors: beyond a median ratio of .87 to 1.19, with which an interval of nominal 90% would hold less than 85%
-  or more than 95%, the band that the engine itself is held to.
+  or more than 95%, the band that the engine itself is held to. On a scale that is b times as wide they are b times as
+  large if the unit is another, and √b times if the prior is weaker: both are allowed for.
 - grades: where the service's lies outside the middle 90% of the runner's probabilities.
 
-The field's service uses another prior (which stretches the ends) and gives standard errors against one reference essay
-(0 for that one). Ratio of spreads and rank correlation say how much of a difference is of that kind.
+The field's service uses a weaker prior (which stretches the ends) and gives standard errors against one reference essay
+(0 for that one). Scale and rank correlation say how much of a difference is of that kind.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from statistics import median, pstdev
 from typing import cast
 
@@ -43,11 +47,13 @@ BEYOND_ROOT_MEAN_SQUARE = 0.5
 SE_RATIOS = (0.87, 1.19)
 TAIL = 0.05
 RULE = (
-    "theta beyond 1 of the runner's standard errors after the median difference is taken off, or .5 on the whole (root "
-    "mean square); a median ratio of standard errors outside .87 to 1.19; a grade outside the middle 90% of the "
-    "runner's probabilities"
+    "theta beyond 1 of the runner's standard errors after scale and median difference are taken off, or .5 on the "
+    "whole (root mean square); a median ratio of standard errors outside .87 to 1.19 that the scale does not explain; "
+    "a grade outside the middle 90% of the runner's probabilities"
 )
 _FEWEST_TO_ALIGN = 2
+_FEWEST_TO_SCALE = 3  # two essays lie on one line in any case
+_ALL_SLOPES_UP_TO = 400  # essays; with more, each is paired with the one that is half of the ranks away
 _NAMED = 3
 
 
@@ -109,7 +115,7 @@ class Difference:
     Attributes:
         runner: the runner's figures.
         service: the service's figures.
-        theta: the service's θ minus the runner's in logits, the shift taken off.
+        theta: the service's θ minus the runner's in the runner's logits, scale and shift taken off.
         in_se: the same in the runner's standard errors.
         se_ratio: the service's standard error over the runner's.
         grades: the service's grade and the runner's.
@@ -145,23 +151,23 @@ def comparison_with_service(
     if not both:
         return None
     thetas = [(ours.theta, theirs.theta) for ours, theirs in both.values() if theirs.theta is not None]
-    shift = median([theirs - ours for ours, theirs in thetas]) if len(thetas) >= _FEWEST_TO_ALIGN else None
-    differences = [
-        _difference(essay, runner=ours, service=theirs, shift=shift) for essay, (ours, theirs) in both.items()
-    ]
-    findings = (*_on_thetas(differences), *_on_errors(differences), *_on_grades(differences))
+    line = _line(thetas)
+    differences = [_difference(essay, runner=ours, service=theirs, line=line) for essay, (ours, theirs) in both.items()]
+    scale = None if line is None else line.scale
+    findings = (*_on_thetas(differences), *_on_errors(differences, scale=scale), *_on_grades(differences))
     return ServiceComparison(
         rule=RULE,
         differs=bool(findings),
         findings=findings,
-        shift=figure(shift),
+        shift=None if line is None else rounded(line.shift),
+        scale=figure(scale),
         spread_ratio=figure(_spread_ratio(thetas)),
         rank_correlation=figure(spearman([a for a, _ in thetas], [b for _, b in thetas])),
         largest_difference_in_se=figure(max((abs(d) for d in _in_se(differences)), default=None)),
         root_mean_square_in_se=figure(_root_mean_square(_in_se(differences))),
         median_se_ratio=figure(_median_se_ratio(differences)),
         compared=ComparedFigures(
-            theta=len(thetas) if shift is not None else 0,
+            theta=len(thetas) if line is not None else 0,
             standard_error=sum(difference.se_ratio is not None for difference in differences),
             grade=sum(difference.grades is not None for difference in differences),
             essays=len(runner),
@@ -177,8 +183,38 @@ def comparison_with_service(
     )
 
 
-def _difference(essay_id: str, *, runner: RunnerEstimate, service: ServiceEstimate, shift: float | None) -> Difference:
-    theta = None if service.theta is None or shift is None else service.theta - runner.theta - shift
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """The service's θ on the runner's scale: θ/scale − shift, in the runner's logits."""
+
+    scale: float
+    shift: float
+
+    def placed(self, theta: float) -> float:
+        return theta / self.scale - self.shift
+
+
+def _line(thetas: Sequence[tuple[float, float]]) -> _Line | None:
+    """From (runner's, service's) pairs; None where there are too few. A scale that turns the order round is none."""
+    if len(thetas) < _FEWEST_TO_ALIGN:
+        return None
+    slope = _slope(sorted(thetas)) if len(thetas) >= _FEWEST_TO_SCALE else None
+    scale = slope if slope is not None and slope > 0.0 else 1.0
+    return _Line(scale, median(theirs / scale - ours for ours, theirs in thetas))
+
+
+def _slope(ordered: Sequence[tuple[float, float]]) -> float | None:
+    """The median slope between two essays; None where the runner's positions are all the same."""
+    half = len(ordered) // 2
+    pairs = (
+        combinations(ordered, 2) if len(ordered) <= _ALL_SLOPES_UP_TO else zip(ordered, ordered[half:], strict=False)
+    )
+    slopes = [(above[1] - below[1]) / (above[0] - below[0]) for below, above in pairs if above[0] > below[0]]
+    return median(slopes) if slopes else None
+
+
+def _difference(essay_id: str, *, runner: RunnerEstimate, service: ServiceEstimate, line: _Line | None) -> Difference:
+    theta = None if service.theta is None or line is None else line.placed(service.theta) - runner.theta
     error = service.standard_error
     grade = service.stated_grade if runner.grade is not None else None
     return Difference(
@@ -241,9 +277,10 @@ def _on_thetas(differences: Sequence[Difference]) -> Iterable[str]:
         yield f"the service's θ lie {whole:.2f} standard errors from the runner's (root mean square)"
 
 
-def _on_errors(differences: Sequence[Difference]) -> Iterable[str]:
+def _on_errors(differences: Sequence[Difference], *, scale: float | None) -> Iterable[str]:
     ratio, (low, high) = _median_se_ratio(differences), SE_RATIOS
-    if ratio is not None and not low <= ratio <= high:
+    explained = sorted((1.0 if scale is None else scale, 1.0 if scale is None else math.sqrt(scale)))
+    if ratio is not None and not low * explained[0] <= ratio <= high * explained[1]:
         yield f"the service's standard errors are {ratio:.2f} times the runner's (median)"
 
 

@@ -54,12 +54,12 @@ def test_a_row_has_both_figures_and_their_difference():
 
 
 def test_the_largest_differences_are_named_first_and_no_more_than_three():
-    block = differing(ada=0.6, bea=-0.9, dan=0.7, eva=-0.8)
+    block = differing(ada=0.7, bea=-0.9, dan=-0.8, eva=0.6)
     (finding,) = [text for text in at(block, "findings") if "lies more than a standard error" in text]
     assert "of 4 of 5 essays" in finding
-    places = [finding.index(f"{name} (") for name in ("bea", "eva", "dan")]
+    places = [finding.index(f"{name} (") for name in ("bea", "dan", "ada")]
     assert places == sorted(places)
-    assert "ada (" not in finding and finding.endswith("…")
+    assert "eva (" not in finding and finding.endswith("…")
 
 
 @pytest.mark.parametrize(("by", "beyond"), [(0.4999, 0), (0.5001, 1)])
@@ -72,6 +72,34 @@ def test_a_shift_of_the_whole_scale_counts_for_nothing():
     assert (at(block, "differs"), at(block, "shift")) == (False, 7.25)
 
 
+@pytest.mark.parametrize("errors", [2.6, math.sqrt(2.6)], ids=["another unit", "a weaker prior"])
+def test_a_wider_scale_counts_for_nothing(errors):
+    """The field's service shrinks less: its positions spread 2.6 times as far in a recorded run."""
+    block = compared(OURS, {name: (2.6 * theta + 1.0, errors * se) for name, (theta, se) in OURS.items()})
+    assert (at(block, "differs"), at(block, "scale")) == (False, pytest.approx(2.6))
+    assert at(block, "root_mean_square_in_se") == pytest.approx(0.0, abs=1e-6)
+
+
+def test_what_the_scale_does_not_explain_is_found():
+    wide = {name: (2.6 * theta, 2.6 * se) for name, (theta, se) in OURS.items()}
+    block = compared(OURS, wide | {"bea": (2.6 * 1.2, 2.6 * 0.5)})
+    assert (at(block, "beyond", "theta"), at(block, "largest_difference_in_se")) == (1, pytest.approx(1.4, abs=0.1))
+    errors = compared(OURS, {name: (2.6 * theta, 2.6 * 1.3 * se) for name, (theta, se) in OURS.items()})
+    assert list(at(errors, "findings")) == ["the service's standard errors are 3.38 times the runner's (median)"]
+
+
+def test_an_order_turned_round_is_no_scale():
+    block = compared(OURS, {name: (-theta, se) for name, (theta, se) in OURS.items()})
+    assert (at(block, "scale"), at(block, "differs")) == (1.0, True)
+
+
+def test_the_scale_of_many_essays_is_as_robust():
+    ours = {f"essay-{place:03}": (place / 100.0, 0.2) for place in range(500)}
+    theirs = {name: (1.5 * theta, 0.3) for name, (theta, _) in ours.items()}
+    block = compared(ours, theirs | {f"essay-{place:03}": (90.0, 0.3) for place in range(0, 500, 10)})
+    assert (at(block, "scale"), at(block, "beyond", "theta")) == (pytest.approx(1.5), 50)
+
+
 def test_the_shift_is_the_median_so_that_one_essay_astray_moves_no_other():
     block = differing(eva=4.0)
     assert at(block, "shift") == 0.0
@@ -80,7 +108,7 @@ def test_the_shift_is_the_median_so_that_one_essay_astray_moves_no_other():
 
 def test_many_small_differences_are_found_by_their_root_mean_square():
     """Each within a standard error, together a bias that harms coverage."""
-    block = differing(ada=0.4, bea=-0.4, dan=0.4, eva=-0.4)
+    block = differing(ada=0.4, bea=-0.4, dan=-0.4, eva=0.4)
     assert at(block, "beyond", "theta") == 0
     assert at(block, "root_mean_square_in_se") == pytest.approx(0.8 * math.sqrt(4 / 5), abs=1e-6)
     assert list(at(block, "findings")) == [

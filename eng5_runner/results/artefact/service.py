@@ -104,7 +104,7 @@ class EssayDifference(Part):
     service_standard_error: float | None = None
     """The service's, in logits."""
     theta_difference: float | None = None
-    """Service minus runner in logits, after `shift` is taken off."""
+    """Service minus runner in the runner's logits, after `scale` and `shift` are taken off."""
     theta_difference_in_se: float | None = None
     """The same in the runner's standard errors."""
     se_ratio: float | None = None
@@ -140,7 +140,7 @@ class FiguresBeyond(Part):
 
 
 class ServiceComparison(Part):
-    """The service's figures minus the runner's, after the median difference of the positions is taken off."""
+    """The service's figures minus the runner's, after scale and median difference of the positions are taken off."""
 
     rule: Text
     """What counts as a difference, in words."""
@@ -149,7 +149,10 @@ class ServiceComparison(Part):
     findings: tuple[Text, ...]
     """Each difference as a sentence."""
     shift: Nullable[float]
-    """Median difference of the positions, in logits; null with fewer than two."""
+    """Median difference of the positions on the runner's scale, in logits; null with fewer than two."""
+    scale: Positive | None = None
+    """How many of the service's logits are one of the runner's; 1 with two positions and where the orders are opposite.
+    Absent with fewer than two, and in earlier versions, which took it for 1."""
     spread_ratio: Nullable[NonNegative]
     """Spread of the service's positions over that of the runner's; null where it is undefined."""
     rank_correlation: Nullable[Correlation]
