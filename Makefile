@@ -92,6 +92,7 @@ check: $(VENV)/.dev lint-containers
 lint-containers: $(VENV)/.dev
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec $(wildcard docker-compose.*.yml)
+	$(BIN)/kubernetes-validate --strict --quiet --kubernetes-version 1.34 deploy/kubernetes/*.yaml
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench

@@ -152,6 +152,8 @@ async def test_a_full_queue_says_when_to_come_again(tmp_path: Path) -> None:
 
         status, answered, headers = await site.ask(comparison(0, 3))
 
+        async with site.http.get(f"{site.url}/metrics") as response:
+            assert "comparisons_waiting 1.0" in (await response.text()).splitlines()
         assert (status, headers["Retry-After"]) == (503, "1")
         assert b"LLM_QUEUE_FULL" in answered
         judge.gate.set()

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import structlog
 from pydantic import ValidationError
-from sqlalchemy import bindparam, case, func, not_, select, update
+from sqlalchemy import Select, bindparam, case, func, not_, select, update
 from sqlalchemy.engine import Row
 from sqlalchemy.sql import ColumnElement
 
@@ -36,6 +36,10 @@ UNANSWERABLE = b""
 def _open() -> ColumnElement[bool]:
     """Whether a comparison has no outcome yet."""
     return llm_comparisons.c.outcome.is_(None)
+
+
+def _count_waiting() -> Select[int]:
+    return select(func.count()).where(_open(), llm_comparisons.c.worker.is_(None))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,8 +125,7 @@ class QueueRepository:
             queued = await _already_queued(connection, list(by_id))
             new = [entry for name, entry in by_id.items() if name not in queued]
             if new:
-                waiting = select(func.count()).where(_open(), llm_comparisons.c.worker.is_(None))
-                room = max(0, self._length - (await connection.execute(waiting)).scalar_one())
+                room = max(0, self._length - (await connection.execute(_count_waiting())).scalar_one())
                 new = new[:room]
                 await connection.insert_new(llm_comparisons, [_as_row(entry) for entry in new])
                 # Read back, as another process can have stored the same id first.
@@ -186,6 +189,10 @@ class QueueRepository:
         """Renew the leases of these comparisons."""
         key = llm_comparisons.c.queue_id
         await self._store.rows(renewing(llm_comparisons, key=key, where=_open(), leased=leased, worker=self.worker))
+
+    async def waiting(self) -> int:
+        """How many comparisons no worker has taken yet, of all workers' queue; raises if the database is away."""
+        return int((await self._store.once(lambda connection: connection.execute(_count_waiting()))).scalar_one())
 
     async def workers(self) -> int:
         """How many workers hold comparisons, this one included."""

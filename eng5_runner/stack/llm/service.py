@@ -21,7 +21,7 @@ from uuid import UUID
 
 import structlog
 from aiohttp import web
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 from eng5_runner.contracts.request import Provider
 from eng5_runner.contracts.services import (
@@ -55,7 +55,9 @@ from eng5_runner.stack.platform.leases import RENEWED_EVERY_SECONDS
 from eng5_runner.stack.platform.store import Store
 from eng5_runner.stack.platform.transactions import FAILURES
 from eng5_runner.stack.platform.web import (
+    MEASURING,
     TROUBLES,
+    Measuring,
     RequestRefused,
     Troubles,
     answer,
@@ -119,6 +121,9 @@ class LLMProvider:
         self._woken = asyncio.Event()
         self._closing = False
         self._app, registry = service(SERVICE, largest_body=_LARGEST_BODY)
+        self._waiting = Gauge(
+            "comparisons_waiting", "Comparisons that no worker has taken yet, of all workers.", registry=registry
+        )
         self._judged = Counter("comparisons", "Judged comparisons.", ["provider", "outcome"], registry=registry)
 
     def application(self) -> web.Application:
@@ -127,11 +132,18 @@ class LLMProvider:
         self._app.router.add_post(PATH + "/comparisons", self.compare_several)
         self._app.router.add_get(PATH + "/models", self.models)
         self._app[TROUBLES] = Troubles(self._troubles)
+        self._app[MEASURING] = Measuring(self._measure)
         return self._app
 
     def _troubles(self) -> dict[str, ProviderTrouble]:
         troubles = ((entry.model.provider, entry.trouble()) for entry in self._judges)
         return {provider: trouble for provider, trouble in troubles if trouble is not None}
+
+    async def _measure(self) -> None:
+        try:
+            self._waiting.set(await self._queue.waiting())
+        except (*FAILURES, RunnerError):  # the database is away; the other metrics are known
+            self._waiting.set(math.nan)
 
     async def models(self, _: web.Request) -> web.StreamResponse:
         """The manifest of the models that can be asked."""

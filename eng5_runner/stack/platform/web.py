@@ -61,6 +61,18 @@ class Troubles:
     now: Callable[[], dict[str, ProviderTrouble]]
 
 
+@dataclass(frozen=True, slots=True)
+class Measuring:
+    """What `/metrics` does before it answers.
+
+    Attributes:
+        now: sets the gauges that nothing else sets.
+    """
+
+    now: Callable[[], Awaitable[None]]
+
+
+MEASURING: web.AppKey[Measuring] = web.AppKey("measuring", Measuring)
 TROUBLES: web.AppKey[Troubles] = web.AppKey("troubles", Troubles)
 
 
@@ -134,7 +146,10 @@ def service(
         providers = troubles.now() if troubles else None
         return answer(Health(status="healthy", service=name, supported_options=honours, providers=providers))
 
-    async def metrics(_: web.Request) -> web.StreamResponse:
+    async def metrics(request: web.Request) -> web.StreamResponse:
+        measuring = request.app.get(MEASURING)
+        if measuring is not None:
+            await measuring.now()
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     app = web.Application(client_max_size=largest_body, middlewares=[_in_the_contracts_shape(name, requests)])
