@@ -26,6 +26,8 @@ _MOST = 10**12
 
 # Keys of an error's `details`, our extension.
 IS_RETRYABLE, IS_INTERRUPTED = "is_retryable", "is_interrupted"
+# So ends our provider's message where a call was sent and its answer was not recorded: nobody can tell here.
+MAY_BE_CHARGED = "it may be charged"
 
 
 class TokenUsage(WireModel):

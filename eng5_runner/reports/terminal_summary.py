@@ -23,6 +23,7 @@ from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.measurement import BTEntry, GradeProjection, GradesUnavailable
 from eng5_runner.results.artefact.record import RunnerStatus
 from eng5_runner.results.artefact.study import Costs
+from eng5_runner.results.run_cost import perhaps_charged
 
 # A folded name of fewer characters a line cannot be read.
 _NARROWEST = 12
@@ -52,7 +53,7 @@ def show_summary(console: Console, artefact: Artefact, *, run_directory: Path) -
     if costs.replayed is not None:
         replayed = f"{costs.replayed.comparisons} judgements were replayed from earlier runs"
         console.print(f"{replayed}, where they cost {usd(costs.replayed.saved_usd)} USD")
-    _status(console, artefact.runner_status)
+    _status(console, artefact.runner_status, charged=perhaps_charged(artefact))
     console.print(f"run directory: {escape(str(run_directory))}")
     for label, place in _places(artefact, run_directory=run_directory):
         console.print(escape(f"{label:<14} {place}"))
@@ -160,7 +161,13 @@ def _costs(costs: Costs) -> Table:
     return table
 
 
-def _status(console: Console, status: RunnerStatus) -> None:
+def _status(console: Console, status: RunnerStatus, *, charged: int) -> None:
+    if charged:
+        calls = "1 call has" if charged == 1 else f"{charged} calls have"
+        console.print(
+            f"{calls} no recorded answer and may have been charged: each counts at the most that it can cost",
+            style="yellow",
+        )
     console.print(
         f"{status.outcome}: {tally(status.comparisons, of=' comparisons')}, "
         f"{status.duplicates} duplicates, {len(status.rejected)} rejected, {status.offsets_lost} lost"

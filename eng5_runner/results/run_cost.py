@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from eng5_runner.contracts.callbacks import MAY_BE_CHARGED
 from eng5_runner.core.rounding import usd
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.part import Count, Nullable, Part
@@ -24,6 +25,11 @@ class RunCost(Part):
     """Tokens read."""
     completion_tokens: Count
     """Tokens written."""
+
+
+def perhaps_charged(artefact: Artefact) -> int:
+    """Calls that were sent and whose answers were not recorded, as when a service was killed meanwhile."""
+    return sum(row.failure_reason.endswith(MAY_BE_CHARGED) for row in artefact.failed_comparisons)
 
 
 def cost_of(artefact: Artefact, *, tau_b: float | None) -> RunCost:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from eng5_runner.contracts.callbacks import MAY_BE_CHARGED
 from eng5_runner.judges.cost_bound import call_at_most_usd, prompt_bytes
 from eng5_runner.stack.llm.judge import JudgeEntry, JudgeFailed, Verdict
 from eng5_runner.stack.llm.providers.registry import open_judges
@@ -72,6 +73,7 @@ async def test_a_question_that_an_ended_service_had_asked_is_left_to_who_counts_
         with pytest.raises(JudgeFailed) as failed:
             await judge.judge(begun)
         assert (failed.value.is_interrupted, failed.value.spent.cost, server.answered.total()) == (True, None, 0)
+        assert failed.value.message.endswith(MAY_BE_CHARGED)
 
 
 async def test_an_answer_that_an_ended_service_had_kept_is_published_with_its_cost(tmp_path: Path) -> None:

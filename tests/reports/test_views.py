@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from eng5_runner.contracts.callbacks import MAY_BE_CHARGED
 from eng5_runner.reports.anchor_markdown import anchor_report
 from eng5_runner.reports.figures import between, number, percent, span, usd
 from eng5_runner.reports.html_report import report
@@ -16,6 +18,7 @@ from eng5_runner.reports.terminal_summary import show_summary
 from eng5_runner.results.artefact import Artefact, parse_artefact
 from eng5_runner.results.compare import compare_artefacts
 from tests.support.artefacts import artefact, entry, seen_as, with_files
+from tests.support.results import call
 
 DATA = Path(__file__).parents[1] / "results" / "data"
 FIRST = parse_artefact((DATA / "first_version.execute.json").read_bytes())
@@ -73,6 +76,15 @@ def test_a_summary_of_a_run_without_grades_says_why():
     text = shown(show_summary, run, run_directory=Path("run"))
     assert "no grades are projected: there are no judgements" in text
     assert "+0.00 ± 0.40" in text, "a position of zero is a figure"
+
+
+def test_calls_that_nobody_knows_the_answer_of_are_stated():
+    lost = replace(call("birk", "cleo", None), failure_reason=f"LLM_PROVIDER_UNAVAILABLE: it ended; {MAY_BE_CHARGED}")
+    report_page, _, summary = in_all_views(artefact(students=("birk", "cleo"), failed_comparisons=(lost, lost)))
+    assert "2 calls have no recorded answer and may have been charged" in summary
+    assert "asked without an answer that was recorded, and perhaps charged" in report_page
+    other = artefact(students=("birk", "cleo"), failed_comparisons=(call("birk", "cleo", None),))
+    assert "charged" not in "".join(in_all_views(other))
 
 
 def test_two_runs_are_shown_side_by_side():

@@ -11,6 +11,7 @@ from eng5_runner.reports.html import Child, element, table
 from eng5_runner.reports.methods import citation, methods_paragraph
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.study import DocumentRecord, EssayFile
+from eng5_runner.results.run_cost import perhaps_charged
 
 _SHORT_HASH = 16
 
@@ -57,6 +58,8 @@ def failures(artefact: Artefact) -> Iterator[Child]:
     doubtful = Counter(message.objection for message in status.doubtful or ())
     flaws = Counter(message.flaws for message in status.flawed or ())
     lines = [(f"comparison failed: {code}", str(count)) for code, count in sorted(codes.items())]
+    if charged := perhaps_charged(artefact):
+        lines.append(("of these, asked without an answer that was recorded, and perhaps charged", str(charged)))
     lines += [(f"message rejected: {reason}", str(count)) for reason, count in sorted(reasons.items())]
     lines += [(OBJECTIONS[kind], str(count)) for kind, count in sorted(doubtful.items())]
     lines += [(f"comparison accepted with a flaw: {flaw}", str(count)) for flaw, count in sorted(flaws.items())]

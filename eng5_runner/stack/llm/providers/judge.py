@@ -13,7 +13,7 @@ import orjson
 import stamina
 import structlog
 
-from eng5_runner.contracts.callbacks import ReplayOf
+from eng5_runner.contracts.callbacks import MAY_BE_CHARGED, ReplayOf
 from eng5_runner.contracts.request import LLMConfigOverrides
 from eng5_runner.judges.answer_format import answer_schema
 from eng5_runner.judges.compatibility import refusals
@@ -109,7 +109,7 @@ class ModelJudge:
             JudgeFailed: there is none.
         """
         if question.was_begun:
-            message = "the service ended while the question was under way; it may be charged"
+            message = f"the service ended while the question was under way; {MAY_BE_CHARGED}"
             raise JudgeFailed("LLM_PROVIDER_UNAVAILABLE", message, spent=Spent(cost=None), is_interrupted=True)
         reply = await self._reply(call)
         spent = self._spent(reply, call)
@@ -171,7 +171,8 @@ class ModelJudge:
             raise JudgeFailed(failed.error_code, failed.message, spent=spent, is_final=is_final) from None
         except TimeoutError:
             message = f"the provider gave no usable answer within {limits.patience_seconds:g} s"
-            spent = Spent(cost=None) if sent else None  # an attempt that is under way may be charged
+            message += f"; {MAY_BE_CHARGED}" if sent else ""  # an attempt is under way
+            spent = Spent(cost=None) if sent else None
             raise JudgeFailed("LLM_PROVIDER_UNAVAILABLE", message, spent=spent) from None
         raise AssertionError("an attempt returns or raises")
 

@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Protocol
 
+from eng5_runner.contracts.callbacks import MAY_BE_CHARGED
 from eng5_runner.contracts.request import OutputVerbosity, ReasoningEffort
 from eng5_runner.judges.manifest import AnswerForm, Model, Usage
 from eng5_runner.stack.llm.judge import AnswerChance, Served
@@ -188,14 +189,13 @@ def unreachable() -> AttemptFailed:
 
 def too_slow() -> AttemptFailed:
     """The failure when an attempt times out. The provider may have answered, and may charge."""
-    return AttemptFailed(
-        "LLM_PROVIDER_TIMEOUT", "the provider did not answer in time", retry=Retry.CLIENT, unhealthy=True
-    )
+    message = f"the provider did not answer in time; {MAY_BE_CHARGED}"
+    return AttemptFailed("LLM_PROVIDER_TIMEOUT", message, retry=Retry.CLIENT, unhealthy=True)
 
 
 def cut_off() -> AttemptFailed:
     """The failure when the connection breaks after the request was sent."""
-    message = "the connection broke before the answer was whole; it may be charged"
+    message = f"the connection broke before the answer was whole; {MAY_BE_CHARGED}"
     return AttemptFailed("LLM_PROVIDER_UNAVAILABLE", message, retry=Retry.CLIENT, unhealthy=True)
 
 
