@@ -113,3 +113,20 @@ def _at(provider: Provider, place: Place, *, own: Manifest, environ: Mapping[str
             state=state,
             remedy=remedy,
         )
+
+
+# How the names of language models begin, whatever their version; a judge of a table with such a name is no person.
+_MODEL_NAMES = (
+    "gpt", "chatgpt", "claude", "gemini", "gemma", "llama", "mistral", "mixtral", "deepseek", "qwen", "grok", "phi-",
+    "command-r", "o1-", "o3-", "o4-", "kimi", "glm-", "nova-", "offline-baseline",
+)  # fmt: skip
+
+
+def is_model_name(judge: str) -> bool:
+    """Whether a judge's name is that of a language model, alone or behind its provider.
+
+    >>> [is_model_name(name) for name in ("gpt-5.1", "anthropic/claude-haiku-4-5", "P07", "Claudette Roux")]
+    [True, True, False, False]
+    """
+    name = judge.casefold().rsplit("/", 1)[-1].replace(" ", "-").replace("_", "-")
+    return any(name == known or (name.startswith(known) and not name[len(known)].isalpha()) for known in _MODEL_NAMES)

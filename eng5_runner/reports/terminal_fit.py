@@ -8,10 +8,13 @@ from rich.console import Console
 
 from eng5_runner.measure.grading.check import GradeCheck
 from eng5_runner.measure.model.davidson import MOST_ITEMS
+from eng5_runner.measure.model.soft_choice import SoftChoice
 from eng5_runner.measure.quality.misfit import Consistency
+from eng5_runner.reports.human_scale import disagreement_lines, human_scale_lines
 from eng5_runner.reports.soft import soft_lines
 from eng5_runner.reports.terminal_table import show_named
 from eng5_runner.results.fit import FitResult
+from eng5_runner.results.judges.judge_fits import JudgeFit
 
 # Independent judgements give about 1, two that always agree √2.
 _DEPENDENT = 1.2
@@ -81,7 +84,7 @@ def _reliability(result: FitResult) -> Iterator[str]:
         yield f"reliability: not defined; {stated.undefined}"
     else:
         low, high = stated.interval
-        yield f"reliability: {stated.eb:.2f} (90% interval {low:.2f} to {high:.2f}), of the judges' own order"
+        yield f"reliability: {stated.eb:.2f} (90% interval {low:.2f} to {high:.2f}), of {_whose(result)}"
     yield from soft_lines(result.soft)
     if result.agreement is not None:
         low, high = result.agreement.interval
@@ -99,6 +102,10 @@ def _reliability(result: FitResult) -> Iterator[str]:
         )
     if stated.spread_at_limit == "lower":
         yield "the spread of the items is at its limit: the comparisons show no difference between them"
+
+
+def _whose(result: FitResult) -> str:
+    return "the judges' own order" if result.human is None else "the order on the humans' scale"
 
 
 def _consistency(result: FitResult) -> Iterator[str]:
@@ -128,11 +135,46 @@ def _share(consistency: Consistency) -> str:
 
 
 def _judges(result: FitResult) -> Iterator[str]:
+    if result.human is not None:
+        yield from human_scale_lines(result.human)
+        yield from disagreement_lines(result.human)
     for judge in result.judges:
+        yield f"judge {judge.judge or '(not named)'}: {', '.join(_of_judge(judge))}"
+    named = [judge for judge in result.judges if judge.disagrees]
+    for judge in named:
         yield (
-            f"judge {judge.judge or '(not named)'}: {judge.comparisons} comparisons, "
-            f"infit {judge.infit:.2f}, outfit {judge.outfit:.2f}"
+            f"{judge.judge or '(not named)'} disagrees with the others: it agrees in {judge.agreed or 0.0:.0%}, "
+            f"{judge.expected or 0.0:.0%} expected"
         )
+    for kind in result.kinds:
+        yield from effects_lines(kind.choice)
+
+
+def _of_judge(judge: JudgeFit) -> Iterator[str]:
+    yield f"{judge.comparisons} comparisons"
+    if judge.infit is not None and judge.outfit is not None:
+        yield f"infit {judge.infit:.2f}, outfit {judge.outfit:.2f}"
+    if judge.agreed is not None and judge.expected is not None:
+        yield f"agrees with the others in {judge.agreed:.0%} ({judge.expected:.0%} expected)"
+    if judge.slope is not None:
+        yield f"discrimination {judge.slope:.2f} ± {judge.slope_se or 0.0:.2f}"
+    if judge.position_effect is not None:
+        yield f"shown first {judge.position_effect:+.2f} ± {judge.position_effect_se or 0.0:.2f} logits"
+
+
+def effects_lines(choice: SoftChoice) -> Iterator[str]:
+    """Whether the judges' own discriminations and position effects are used."""
+    if choice.own is None:
+        return
+    gain, error = choice.own.gain
+    figures = f"(log loss {gain:.3f} lower, standard error {error:.3f})"
+    if choice.own.is_used:
+        yield (
+            "each judge counts with its own discrimination and position effect, which predicts judgements that were "
+            f"not fitted better {figures}"
+        )
+    else:
+        yield f"all judges count alike: their own figures predict judgements that were not fitted no better {figures}"
 
 
 def _grades(result: FitResult) -> Iterator[str]:

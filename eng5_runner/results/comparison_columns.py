@@ -49,6 +49,8 @@ _NEITHER_WON = frozenset({"tie", "draw", "equal", "tied", "both", "neither", "="
 _NUMBERED = MappingProxyType({"1": 1.0, "2": 0.0})
 _RESULTS = MappingProxyType({"1": 1.0, "10": 1.0, "0": 0.0, "00": 0.0, "05": 0.5, "true": 1.0, "false": 0.0})
 _RESULT_NAMES = frozenset({"result", "outcome", "chosea"})
+_MODELS = frozenset({"model", "llm", "ai", "machine"})
+_PEOPLE = frozenset({"human", "person", "people", "teacher", "expert", "student"})
 _MISSING = frozenset({"", "na", "nan", "null", "none"})
 
 
@@ -65,6 +67,7 @@ class Columns:
         count: how many judgements a row stands for.
         confidence: how sure the judge was; higher is surer.
         probability: that the first is better, 0 to 1; only where it is known who was shown first.
+        kind: whether the judge is a person or a model.
         bound: whether the winner's probability is at least that.
     """
 
@@ -77,6 +80,7 @@ class Columns:
     confidence: str | None = None
     probability: str | None = None
     bound: str | None = None
+    kind: str | None = None
 
     @property
     def are_ours(self) -> bool:
@@ -101,6 +105,7 @@ class Columns:
         )
         others = (
             (self.judge, "the judge"),
+            (self.kind, "its kind"),
             (self.count, "the number of comparisons"),
             (self.confidence, "the judge's confidence"),
             (self.probability, "the probability that the first is better"),
@@ -122,9 +127,17 @@ def read_heading(heading: Sequence[str]) -> Columns:
         )
     chosen, not_chosen = has.named(*_CHOSEN), has.named(*_NOT_CHOSEN)
     judge, count, confidence = has.named(*_JUDGE), has.named(*_COUNT), has.named(*_CONFIDENCE)
+    kind = has.named("judge_kind", "judge_type")
     if first is None and second is None and chosen is not None and not_chosen is not None:
         return Columns(
-            first=None, second=None, winner=chosen, loser=not_chosen, judge=judge, count=count, confidence=confidence
+            first=None,
+            second=None,
+            winner=chosen,
+            loser=not_chosen,
+            judge=judge,
+            count=count,
+            confidence=confidence,
+            kind=kind,
         )
     if first is None and second is None and (chosen or not_chosen):
         raise LookupError("candidate_chosen" if chosen is None else "candidate_not_chosen")
@@ -142,6 +155,7 @@ def read_heading(heading: Sequence[str]) -> Columns:
         confidence=confidence,
         probability=has.named(*_PROBABILITY),
         bound=has.named("probability_is_bound"),
+        kind=kind,
     )
 
 
@@ -166,6 +180,16 @@ def place_of(winner: str, *, column: str) -> float | None:
     if word in _FIRST_WON or word in _SECOND_WON:
         return float(word in _FIRST_WON)
     return (_RESULTS if _key(column) in _RESULT_NAMES else _NUMBERED).get(word)
+
+
+def is_kind_of_model(kind: str) -> bool | None:
+    """Whether the cell says that the judge is a model; None if it says nothing known.
+
+    >>> [is_kind_of_model(kind) for kind in ("LLM", "teacher", "?")]
+    [True, False, None]
+    """
+    key = _key(kind)
+    return key in _MODELS if key in _MODELS | _PEOPLE else None
 
 
 def says_nothing(cell: str) -> bool:

@@ -15,11 +15,19 @@ from typing import Literal, TypeAlias
 from eng5_runner.contracts.grade_scales import GradeScale
 from eng5_runner.core.table import Table, column_key, number
 from eng5_runner.errors import InputsInvalid
+from eng5_runner.judges.catalogue import is_model_name
 from eng5_runner.measure.model.comparisons import Comparisons, comparisons_counted, merged
 from eng5_runner.measure.model.soft import Said
 from eng5_runner.measure.quality.places import confounding, share_of_first
 from eng5_runner.measure.quality.reliability import FEWEST_ITEMS
-from eng5_runner.results.comparison_columns import Columns, names_win, place_of, read_heading, says_nothing
+from eng5_runner.results.comparison_columns import (
+    Columns,
+    is_kind_of_model,
+    names_win,
+    place_of,
+    read_heading,
+    says_nothing,
+)
 
 Records: TypeAlias = Iterable[Mapping[str, object]]
 """Rows of a program: column → value, such as `csv.DictReader(file)` or pandas' `frame.to_dict("records")`."""
@@ -52,7 +60,9 @@ class ComparisonTable:
         missing: the number of comparisons without a winner.
         with_itself: the number of rows that compare an item with itself; they are left out.
         ties: the number of ties.
-        said: the comparisons one by one, with what the judges say besides who won; empty if they say no more.
+        said: the comparisons one by one, with their judge and what it says besides who won; empty if the table names
+            neither.
+        models: the judges that are models, and no people: by the column of kinds, else by their names.
     """
 
     comparisons: Comparisons
@@ -63,6 +73,7 @@ class ComparisonTable:
     with_itself: int
     ties: int
     said: Sequence[Said] = ()
+    models: frozenset[str] = frozenset()
 
     @property
     def by_judge(self) -> Sequence[Comparisons]:
@@ -170,7 +181,8 @@ def parse_comparisons(table: Table | Records, *, name: str) -> ComparisonTable:
         missing=missing,
         with_itself=len(every) - len(sound),
         ties=sum(row.count for row, won in decided if won == _TIE),
-        said=said if columns.confidence or columns.probability else (),
+        models=frozenset(_models(sound, columns)),
+        said=said if columns.confidence or columns.probability or set(judges) != {""} else (),
     )
 
 
@@ -180,8 +192,28 @@ def _places(as_shown: Comparisons) -> Places:
         return "winner first"
     if share is not None and share <= 1.0 - _NEARLY_ALWAYS:
         return "winner last"
-    enough = len(as_shown.items) >= FEWEST_ITEMS
-    return "confounded" if enough and confounding(as_shown) >= _CONFOUNDED else "known"
+    return "confounded" if are_confounded(as_shown) else "known"
+
+
+def are_confounded(data: Comparisons) -> bool:
+    """Whether items stand so often in the same place that its effect cannot be told from theirs."""
+    return len(data.items) >= FEWEST_ITEMS and confounding(data) >= _CONFOUNDED
+
+
+def _models(rows: Sequence[_Row], columns: Columns) -> Iterator[str]:
+    """The judges that are models."""
+    if columns.judge is None:
+        return
+    kinds: dict[str, bool] = {}
+    for row in rows:
+        judge, kind = row.cell(columns.judge), "" if columns.kind is None else row.cell(columns.kind)
+        is_model = is_model_name(judge) if says_nothing(kind) else is_kind_of_model(kind)
+        if is_model is None:
+            raise row.wrong(columns.kind or "", f"{kind!r} is no kind of judge", remedy="Write human or model.")
+        if kinds.setdefault(judge, is_model) != is_model:
+            remedy = "Give each judge one kind."
+            raise row.wrong(columns.kind or "", f"{judge} is a person in one row and a model in another", remedy=remedy)
+    yield from (judge for judge, is_model in kinds.items() if is_model and judge)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

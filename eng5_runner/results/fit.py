@@ -29,10 +29,8 @@ from eng5_runner.measure.grading.grades import (
     project,
 )
 from eng5_runner.measure.model.bradley_terry import Fit
-from eng5_runner.measure.model.comparisons import Comparisons, collapse_repeats, merged, repeats_that_agree
+from eng5_runner.measure.model.comparisons import Comparisons, repeats_that_agree
 from eng5_runner.measure.model.davidson import TiedFit, fit_ties
-from eng5_runner.measure.model.soft import soft_from
-from eng5_runner.measure.model.soft_choice import choose
 from eng5_runner.measure.quality.clustered import errors_by_pair
 from eng5_runner.measure.quality.misfit import (
     Consistency,
@@ -44,10 +42,13 @@ from eng5_runner.measure.quality.misfit import (
 )
 from eng5_runner.measure.quality.reliability import draws_for, own_order
 from eng5_runner.measure.quality.triads import Triads, circular_triads
+from eng5_runner.results.artefact.human_scale import HumanScale
 from eng5_runner.results.artefact.measurement import SoftUse
 from eng5_runner.results.artefact.part import to_json
 from eng5_runner.results.comparison_table import ComparisonTable
 from eng5_runner.results.fitted_study import soft_use
+from eng5_runner.results.judges.judge_fits import JudgeFit
+from eng5_runner.results.judges.table_model import KindOfJudges, model_of
 from eng5_runner.results.rows import Rows
 from eng5_runner.results.tables import inert
 
@@ -121,23 +122,6 @@ class FitReliability:
         return facts | {name: reason for name, reason in exceptions.items() if reason}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JudgeFit:
-    """How well one judge's comparisons agree with the fit of all.
-
-    Attributes:
-        judge: its name; empty for rows that name none.
-        comparisons: their number.
-        infit: mean squared surprise by its expected value, 1 where it judges as the others do.
-        outfit: the same with every comparison at equal weight.
-    """
-
-    judge: str
-    comparisons: int
-    infit: float
-    outfit: float
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)  # no slots: what costs time is computed when first asked for, and kept
 class FitResult:
     """The fit of a table of comparisons.
@@ -154,6 +138,8 @@ class FitResult:
         position_effect_left_out: why no advantage of being shown first was estimated, in words; otherwise None.
         soft: what was used besides who won; None if the judges say no more.
         repeats_left_out: how many comparisons count no second time: they repeat a question, and all repeats agree.
+        human: what people and models that judged the same items have in common; None for one kind of judges.
+        kinds: the judges that were fitted together: all, or people, then models.
         table: the comparisons, as they were read.
         model: the fitted model, with θ and its covariance as arrays.
         ties_model: Davidson's model, with ties as an outcome of their own; None without ties, or with many items.
@@ -170,6 +156,8 @@ class FitResult:
     position_effect_left_out: str | None
     repeats_left_out: int
     soft: SoftUse | None
+    human: HumanScale | None
+    kinds: tuple[KindOfJudges, ...] = field(repr=False)
     table: ComparisonTable = field(repr=False)
     model: Fit = field(repr=False)
     ties_model: TiedFit | None = field(repr=False)
@@ -197,17 +185,17 @@ class FitResult:
     @cached_property
     def repeats(self) -> Consistency:
         """How often the same pair in the same order got the same answer."""
-        return repeat_consistency(self.model, self.table.comparisons)
+        return repeat_consistency(self.model, self.kinds[0].asked)
 
     @cached_property
     def swaps(self) -> Consistency:
         """How often the same pair in the other order got the same answer."""
-        return swap_consistency(self.model, self.table.comparisons)
+        return swap_consistency(self.model, self.kinds[0].asked)
 
     @cached_property
     def clustered_error_ratio(self) -> float | None:
         """Mean standard error clustered by pair ÷ mean standard error; None where it cannot be estimated."""
-        robust = errors_by_pair(self.model, self.table.comparisons) if len(self.items) <= _CLOSE_LOOK_UP_TO else None
+        robust = errors_by_pair(self.model, self.kinds[0].asked) if len(self.items) <= _CLOSE_LOOK_UP_TO else None
         return None if robust is None else float(robust.mean() / self.model.standard_errors.mean())
 
     @cached_property
@@ -217,14 +205,8 @@ class FitResult:
 
     @cached_property
     def judges(self) -> Rows[JudgeFit]:
-        """The judges that the table names, each against the fit of all."""
-        rows = []
-        for name, comparisons in self.table.judges.items():
-            surprise, count = misfit(self.model, comparisons), round(float(comparisons.weight.sum()))
-            if comparisons.weight.size:
-                overall = (surprise.infit_overall, surprise.outfit_overall)
-                rows.append(JudgeFit(judge=name, comparisons=count, infit=overall[0], outfit=overall[1]))
-        return Rows(rows, row_type=JudgeFit)
+        """The judges that the table names, each against the others of its kind."""
+        return Rows([row for kind in self.kinds for row in kind.fits()], row_type=JudgeFit)
 
     def to_json(self) -> dict[str, Json]:
         """The fit as one JSON object; numbers have nine decimals."""
@@ -246,6 +228,8 @@ class FitResult:
             "position_effect_left_out": self.position_effect_left_out,
             "repeats_left_out": self.repeats_left_out,
             "soft_judgements": None if self.soft is None else to_json(self.soft),
+            "judges": [judge.to_json() for judge in self.judges],
+            "human_scale": None if self.human is None else to_json(self.human),
             "rows_of_one_item_left_out": self.table.with_itself,
             "grades_refused": self.grades_refused,
             "agreement_with_teachers": self._agreement_json(),
@@ -322,27 +306,31 @@ def fit_comparisons(
         scale: the grade scale of the anchors.
     """
     left_out = _places_that_say_nothing(table) if estimate_position_effect else None
-    estimated = estimate_position_effect and left_out is None
     repeated = 0.0 if keep_repeats else repeats_that_agree(*table.by_judge)
-    data = merged([collapse_repeats(one) for one in table.by_judge]) if repeated else table.comparisons
-    choice = choose(data, soft_from(data, table.said), prior_sd=prior_sd, position_effect=estimated)
-    model = choice.fitted
+    whole = model_of(table, collapse=bool(repeated), prior_sd=prior_sd, position_effect=estimate_position_effect)
+    model = whole.fitted
     grades = _Grades.of(model, anchors=anchors, scale=scale)
     return FitResult(
-        items=Rows(list(_items(model, grades, asked=table.comparisons)), row_type=FittedItem),
-        reliability=_reliability(model),
+        items=Rows(list(_items(model, grades, asked=whole.kinds[0].asked)), row_type=FittedItem),
+        reliability=_reliability(model, whole.human),
         agreement=grades.agreement,
         check=grades.check,
         doubtful=grades.doubtful,
         grade_check=grades.checked(check_grades),
         outcomes=grades.outcomes,
         grades_refused=grades.refusal,
-        position_effect_left_out=left_out,
+        position_effect_left_out=left_out if model.position_effect_se is None else None,
         repeats_left_out=round(repeated),
-        soft=soft_use(choice),
+        soft=soft_use(whole.kinds[-1].choice),
+        human=whole.human,
+        kinds=whole.kinds,
         table=table,
         model=model,
-        ties_model=fit_ties(data, prior_sd=prior_sd, position_effect=estimated) if table.ties else None,
+        ties_model=fit_ties(
+            whole.kinds[0].data, prior_sd=prior_sd, position_effect=model.position_effect_se is not None
+        )
+        if table.ties and whole.human is None
+        else None,
     )
 
 
@@ -462,7 +450,12 @@ def _in_ties(comparisons: Comparisons) -> frozenset[str]:
     return frozenset(comparisons.items[place] for place in places)
 
 
-def _reliability(model: Fit) -> FitReliability:
+def _reliability(model: Fit, human: HumanScale | None) -> FitReliability:
+    if human is not None and human.uses_models and human.reliability is not None:
+        stated = human.reliability
+        return FitReliability(
+            eb=stated.value, interval=stated.interval_90, ssr=None, undefined=None, spread_at_limit=None
+        )
     own = own_order(model, seed=_SEED, draws=draws_for(len(model.items)))
     return FitReliability(
         eb=_or_none(own.value),

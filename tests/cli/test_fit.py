@@ -308,3 +308,20 @@ def test_ties_are_flagged_and_fitted_as_answers_of_their_own(tmp_path: Path) -> 
         assert float(rows[item]["davidson_se"]) == pytest.approx(error, abs=1e-6)
     untied = json.loads(run("fit", table(tmp_path / "u.csv", ["a,b,a", "b,a,a"]), "--json", cwd=tmp_path).out)
     assert not any("quasi_likelihood_se" in flags for flags in by_item(untied, "flags").values())
+
+
+def test_people_and_a_model_are_told_apart_and_named(tmp_path):
+    """Two people agree, one turns the order around, and a model agrees with the two."""
+    pairs = [(a, b) for n, a in enumerate("abcdefgh") for b in "abcdefgh"[n + 1 :]]
+    lines = [f"{name},{x},{y},{x}" for a, b in pairs for x, y in ((a, b), (b, a)) for name in ("ann", "bo")]
+    lines = [f"{name},{x},{y},{min(x, y)}" for name, x, y in (line.split(",")[:3] for line in lines)]
+    lines += [f"di,{a},{b},{b}" for a, b in pairs]
+    lines += [f"gpt-9,{x},{y},{a}" for a, b in pairs for x, y in ((a, b), (b, a))]
+    path = table(tmp_path / "judged.csv", lines, heading="judge,item_a,item_b,winner")
+    shown = run("fit", path, cwd=tmp_path)
+    assert shown.code == 0, shown.err
+    words = " ".join(shown.err.split())
+    assert "140 judgements of 3 people and 56 of models: the scale is the humans'" in words
+    assert "the models' order agrees with 80%" in words
+    assert "di disagrees with the others: it agrees in 0%" in words
+    assert "di chose h; the models place a" in words

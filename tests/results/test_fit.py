@@ -9,6 +9,7 @@ import pytest
 
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
 from eng5_runner.core.table import table_from_csv
+from eng5_runner.errors import InputsInvalid
 from eng5_runner.measure.quality.clustered import errors_by_pair
 from eng5_runner.measure.quality.misfit import misfit
 from eng5_runner.measure.quality.reliability import draws_for, empirical_bayes, reliability_interval, separation
@@ -273,3 +274,46 @@ def test_texts_are_quoted_numbers_are_not_and_what_is_absent_is_empty():
     (lone,) = [line for line in lines if line.startswith(b'"z"')]
     assert lone.endswith(b',0,0.0,"","","isolated",""')
     assert b"\r" not in b"".join(lines)
+
+
+def mixed(kinds: str = "") -> FitResult:
+    """People who agree among themselves, and a model that turns their order around."""
+    head = "judge,item_a,item_b,winner" + (",judge_kind" if kinds else "")
+    people = [f"{name},{row}" for name in ("ann", "bo", "cy") for row in BOTH_ORDERS]
+    turned = [f"gpt-9,{a},{b},{'a' if won == 'b' else 'b'}" for a, b, won in (row.split(",") for row in BOTH_ORDERS)]
+    rows = [*people, *turned * 5]
+    marked = [f"{row},{kinds if row.startswith('gpt-9') else 'teacher'}" for row in rows]
+    return fitted(*(marked if kinds else rows), head=head)
+
+
+@pytest.mark.parametrize("kinds", ["", "LLM"])
+def test_people_and_a_model_are_not_pooled(kinds):
+    result = mixed(kinds)
+    assert [row.item for row in result.items] == list(ORDER), "the scale is the people's"
+    human = result.human
+    assert human is not None and human.agreement is not None and human.agreement_among_people is not None
+    assert (human.people, human.agreement.share, human.agreement_among_people.share) == (3, 0.0, 1.0)
+    assert human.correlation is not None and human.correlation < 0.0
+    first = human.disagreements[0]
+    assert {first.winner, first.loser} == {ORDER[0], ORDER[-1]}, "the largest difference comes first"
+    assert result.to_json()["human_scale"]["agreement"]["share"] == 0.0
+
+
+def test_a_model_that_the_table_calls_a_person_is_one_of_them():
+    assert mixed("human").human is None
+
+
+def test_a_kind_that_is_none_is_an_error():
+    with pytest.raises(InputsInvalid, match="judge_kind: 'robot' is no kind of judge"):
+        mixed("robot")
+
+
+def test_judges_that_disagree_are_named_and_have_their_own_figures():
+    head, names = "judge,item_a,item_b,winner", ("ann", "bo", "cy")
+    alike = [f"{name},{row}" for name in names for row in BOTH_ORDERS * 2]
+    turned = [f"di,{a},{b},{'a' if won == 'b' else 'b'}" for a, b, won in (row.split(",") for row in BOTH_ORDERS * 2)]
+    result = fitted(*alike, *turned, head=head, keep_repeats=True)
+    assert [judge.judge for judge in result.judges if judge.disagrees] == ["di"]
+    shown = {judge["judge"]: judge for judge in result.to_json()["judges"]}
+    assert shown["di"]["agreed"] == 0.0 and shown["di"]["expected"] > 0.8
+    assert shown["di"]["slope"] < 0.2 and shown["ann"]["slope"] > 1.0

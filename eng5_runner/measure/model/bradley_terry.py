@@ -91,6 +91,15 @@ class Fit:
         """What the judgements count for: themselves, or the rows of `soft`."""
         return self.comparisons if self.soft is None else self.soft.rows
 
+    @property
+    def log_evidence(self) -> float:
+        """The log likelihood with the positions integrated out (Laplace), up to a constant, for σ as it is.
+
+        It takes time of order n³.
+        """
+        prior = float(np.square(self.theta).sum()) / self.prior_sd**2 / 2.0 + len(self.items) * math.log(self.prior_sd)
+        return self.log_likelihood - prior - float(_dense(self.curvature).log_determinant()) / 2.0
+
     @cached_property
     def by_wins(self) -> Fit:
         """The fit of the wins alone, whatever else the judgements say; this fit where only wins count."""

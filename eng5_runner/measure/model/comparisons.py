@@ -37,6 +37,8 @@ class Comparisons:
         weight: shape (rows,), how many judgements the row stands for.
         offset: shape (rows,), in logits, added to the log odds that the first wins; None for 0. Only the evidence of
             soft judgements has one (see `soft`).
+        slope: shape (rows,), how strongly the row's judge tells items apart; None for 1. Only the evidence of judges
+            that differ has one (see `own_effects`).
     """
 
     items: tuple[str, ...]
@@ -45,11 +47,16 @@ class Comparisons:
     outcome: NDArray[np.float64]
     weight: NDArray[np.float64]
     offset: NDArray[np.float64] | None = None
+    slope: NDArray[np.float64] | None = None
 
     def log_odds(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """The log odds that the item shown first wins, shape (…, rows), at x = (θ, δ) of shape (…, n + 1)."""
-        between = self.contrasts(x)
+        between = self.by_contrast(self.contrasts(x))
         return between if self.offset is None else between + self.offset
+
+    def by_contrast(self, by_log_odds: NDArray[np.float64], *, order: int = 1) -> NDArray[np.float64]:
+        """Derivatives of some order by the log odds, shape (…, rows), as derivatives by the contrasts."""
+        return by_log_odds if self.slope is None else by_log_odds * self.slope**order
 
     def contrasts(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """θ_first − θ_second + δ of each row, shape (…, rows), at x = (θ, δ) of shape (…, n + 1)."""

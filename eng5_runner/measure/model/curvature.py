@@ -45,7 +45,8 @@ class Information:
     Attributes:
         data: the judgements.
         links: the graph of the judgements.
-        by_row: shape (…, rows), w p (1 − p), the information of each row about its difference, in logits⁻².
+        by_row: shape (…, rows), w s² p (1 − p), the information of each row about its difference, in logits⁻²; s is its
+            slope.
         precision: σ⁻², one for all studies or one for each.
         position_precision: of δ's prior, one for all studies or one for each; None if δ is not estimated.
     """

@@ -110,7 +110,7 @@ class Posterior:
 
     def _gradient(self, x: _Vector, chance: _Vector, *, precision: Values) -> _Vector:
         data, size = self.data, x.shape[-1]
-        surprise = data.weight * (data.outcome - chance)
+        surprise = data.by_contrast(data.weight * (data.outcome - chance))
         slope = summed_at(data.first, surprise, size=size) - summed_at(data.second, surprise, size=size)
         slope[..., :-1] -= np.asarray(precision)[..., None] * x[..., :-1]
         if self.position_precision is not None:
@@ -121,7 +121,7 @@ class Posterior:
         return Information(
             data=self.data,
             links=self.links,
-            by_row=self.data.weight * chance * (1.0 - chance),
+            by_row=self.data.by_contrast(self.data.weight * chance * (1.0 - chance), order=2),
             precision=precision,
             position_precision=self.position_precision,
         )

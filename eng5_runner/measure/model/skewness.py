@@ -45,10 +45,9 @@ def near_leverages(comparisons: Comparisons, curvature: Sparse) -> _Floats:
 
 
 def turning(comparisons: Comparisons, x: _Floats) -> _Floats:
-    """v', the derivative of each row's information by its log odds at x = (θ, δ), shape (…, rows)."""
+    """v', the derivative of each row's information by its contrast at x = (θ, δ), shape (…, rows)."""
     chance = expit(comparisons.log_odds(x))
-    change: _Floats = comparisons.weight * chance * (1.0 - chance) * (1.0 - 2.0 * chance)
-    return change
+    return comparisons.by_contrast(comparisons.weight * chance * (1.0 - chance) * (1.0 - 2.0 * chance), order=3)
 
 
 def mean_beyond_mode(x: _Floats, *, comparisons: Comparisons, curvature: Curvature, leverage: _Floats) -> _Floats:

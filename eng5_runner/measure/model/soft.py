@@ -27,7 +27,7 @@ from scipy.special import logit
 from eng5_runner.measure.model.comparisons import Comparisons
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -112,13 +112,33 @@ class SoftJudgements:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How a judge's statements are read: the scale, and its parameters in logits (thresholds, or the scale b)."""
+    """How a judge's statements are read.
+
+    Attributes:
+        scale: what of its answers is used.
+        parameters: of the scale, in logits: thresholds, or the scale b.
+        slope: how strongly the judge tells items apart; 1 for a usual judge, 0 for one that tosses a coin.
+        shift: what it favours the item shown first by, in logits, beyond slope times the advantage that all have.
+    """
 
     scale: Scale
     parameters: tuple[float, ...] = ()
+    slope: float = 1.0
+    shift: float = 0.0
 
 
 WINS = Reading("wins")
+
+
+def has_own_effects(readings: Sequence[Reading]) -> bool:
+    """Whether any judge differs from the others in more than its scale."""
+    return any((one.slope, one.shift) != (1.0, 0.0) for one in readings)
+
+
+def slopes_and_shifts(readings: Sequence[Reading], judge: NDArray[np.int64]) -> tuple[_Floats, _Floats]:
+    """Of the judge of each judgement, both of shape (rows,)."""
+    slopes = np.array([one.slope for one in readings], dtype=np.float64)
+    return slopes[judge], np.array([one.shift for one in readings], dtype=np.float64)[judge]
 
 
 def soft_from(comparisons: Comparisons, rows: Iterable[Said]) -> SoftJudgements:
@@ -207,12 +227,13 @@ class SoftEvidence:
         for judge, reading in enumerate(self.readings):
             own = soft.judge == judge
             lower[own], upper[own] = _between(soft.rows(own), reading)
-        return _handicapped(soft.data, sign=soft.sign, lower=lower, upper=upper)
+        return self._of_judges(_handicapped(soft.data, sign=soft.sign, lower=lower, upper=upper))
 
     def drawn(self, x: _Floats, generator: np.random.Generator) -> Comparisons:
         """What the same questions would count for if their answers were drawn again at x = (θ, δ)."""
         soft = self.judgements
-        value = soft.data.contrasts(x) + generator.logistic(size=soft.judge.size)
+        slope, shift = slopes_and_shifts(self.readings, soft.judge)
+        value = slope * soft.data.contrasts(x) + shift + generator.logistic(size=soft.judge.size)
         size = np.abs(value)
         lower, upper = np.zeros(size.size), np.full(size.size, np.inf)
         for judge, reading in enumerate(self.readings):
@@ -223,7 +244,14 @@ class SoftEvidence:
                 ends = np.array([0.0, *reading.parameters, np.inf])
                 level = np.searchsorted(ends[1:-1], size[own])
                 lower[own], upper[own] = ends[level], ends[level + 1]
-        return _handicapped(soft.data, sign=np.sign(value), lower=lower, upper=upper)
+        return self._of_judges(_handicapped(soft.data, sign=np.sign(value), lower=lower, upper=upper))
+
+    def _of_judges(self, rows: Comparisons) -> Comparisons:
+        """Wins against handicaps, with the slopes and shifts of their judges."""
+        if not has_own_effects(self.readings) or rows.offset is None:
+            return rows
+        slope, shift = (np.tile(one, 2) for one in slopes_and_shifts(self.readings, self.judgements.judge))
+        return replace(rows, slope=slope, offset=rows.offset + shift)
 
 
 def _handicapped(data: Comparisons, *, sign: _Floats, lower: _Floats, upper: _Floats) -> Comparisons:

@@ -20,6 +20,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import stdtrit
 
 from eng5_runner.measure.model.bradley_terry import fit
+from eng5_runner.measure.model.own_effects import OwnEffects, own_effects
 from eng5_runner.measure.model.soft import WINS, Reading
 from eng5_runner.measure.model.soft_fit import fit_read, posterior_of_rows
 
@@ -73,12 +74,15 @@ class SoftChoice:
         judges: how each is read; empty if there are too few judgements, or none that says more than who won.
         worth: how many bare wins one judgement is worth; 1 where the wins are used.
         worth_interval: 90% interval of it; None where the wins are used, and for very many judgements.
+        own: what is each judge's own; None where there are not two judges with enough judgements. `fitted` uses it
+            where it predicts wins better.
     """
 
     fitted: Fit
     judges: tuple[JudgeReading, ...] = ()
     worth: float = 1.0
     worth_interval: tuple[float, float] | None = None
+    own: OwnEffects | None = None
 
 
 def choose(
@@ -90,12 +94,25 @@ def choose(
 ) -> SoftChoice:
     """Fit judgements by what their judges say, where that predicts wins better, else by the wins.
 
+    Likewise each judge has its own slope and position effect where these predict wins better.
+
     Args:
         comparisons: the judgements as they count.
         soft: the same judgements one by one.
         position_effect: as for `fit`.
         prior_sd: as for `fit`.
     """
+    choice = _by_scales(comparisons, soft, position_effect=position_effect, prior_sd=prior_sd)
+    if len(soft.judges) <= 1:
+        return choice
+    own = own_effects(choice.fitted, soft, prior_sd=prior_sd)
+    return replace(choice, own=own, fitted=own.fitted if own.is_used else choice.fitted)
+
+
+def _by_scales(
+    comparisons: Comparisons, soft: SoftJudgements, *, position_effect: bool, prior_sd: float | None
+) -> SoftChoice:
+    """The choice among wins and soft scales."""
     plain = fit(comparisons, position_effect=position_effect, prior_sd=prior_sd)
     candidates = _candidates(soft) if soft.judge.size >= _FEWEST_JUDGEMENTS else ()
     if not candidates:

@@ -80,7 +80,8 @@ def errors_by_pair(fitted: Fit, comparisons: Comparisons | None = None) -> NDArr
     fitted_data = fitted.evidence
     pair, inverse = Links.of(fitted_data).pair, fitted.covariance_with_position
     chance = chances(fitted, fitted_data)
-    share = fitted_data.weight * chance * (1.0 - chance) * leverages(fitted_data, inverse)
+    information = fitted_data.by_contrast(fitted_data.weight * chance * (1.0 - chance), order=2)
+    share = information * leverages(fitted_data, inverse)
     followed = np.minimum(np.bincount(pair, weights=share, minlength=pairs), _MOST_FOLLOWED)
     scores = _scores(fitted, fitted_data, cluster=pair)
     scores = csr_array(scores.multiply(1.0 / (1.0 - followed)[:, None]))
@@ -92,7 +93,7 @@ def errors_by_pair(fitted: Fit, comparisons: Comparisons | None = None) -> NDArr
 
 def _scores(fitted: Fit, data: Comparisons, *, cluster: NDArray[np.int64]) -> csr_array[np.float64]:
     """The summed score of each cluster, shape (clusters, n + 1); δ is the last column."""
-    n, surprise = len(fitted.items), data.weight * (data.outcome - chances(fitted, data))
+    n, surprise = len(fitted.items), data.by_contrast(data.weight * (data.outcome - chances(fitted, data)))
     last = np.full(data.first.size, n)
     on_position = surprise if fitted.position_effect_se is not None else np.zeros_like(surprise)
     amounts = np.concatenate([surprise, -surprise, on_position])

@@ -1,0 +1,1 @@
+"""The judges of a study: each beside the others, and people beside models."""

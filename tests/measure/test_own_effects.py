@@ -1,0 +1,94 @@
+"""Judges that differ: each has its own discrimination and position effect, where that predicts better."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+from scipy.special import expit
+
+from eng5_runner.measure.model.bradley_terry import comparisons_from, fit
+from eng5_runner.measure.model.own_effects import own_effects
+from eng5_runner.measure.model.soft import Reading, Said, SoftEvidence, soft_from
+from eng5_runner.measure.model.soft_choice import SoftChoice, choose
+
+ITEMS = tuple(f"essay-{number:02}" for number in range(24))
+TRUTH = np.random.default_rng(3).normal(0.0, 1.5, len(ITEMS))
+
+
+def judged(judges: dict[str, tuple[float, float]], *, each: int = 120, seed: int = 5) -> tuple[Said, ...]:
+    """Judgements of judges with a slope and a shift each."""
+    generator, said = np.random.default_rng(seed), []
+    for judge, (slope, shift) in judges.items():
+        for _ in range(each):
+            first, second = generator.choice(len(ITEMS), 2, replace=False)
+            chance = expit(slope * (TRUTH[first] - TRUTH[second]) + shift)
+            said.append(Said(ITEMS[first], ITEMS[second], float(generator.random() < chance), judge=judge))
+    return tuple(said)
+
+
+def chosen(said: tuple[Said, ...]) -> SoftChoice:
+    data = comparisons_from(ITEMS, [(row.first, row.second, row.outcome) for row in said])
+    return choose(data, soft_from(data, said))
+
+
+def realised(theta: np.ndarray) -> float:
+    return float(np.corrcoef(theta, TRUTH)[0, 1] ** 2)
+
+
+def test_the_likelihood_has_each_judges_slope_and_shift() -> None:
+    """The positions are those that maximise the likelihood, written out and maximised by another way."""
+    said = judged({"ada": (1.0, 0.0), "bo": (1.0, 0.0)}, each=50)
+    data = comparisons_from(ITEMS, [(row.first, row.second, row.outcome) for row in said])
+    readings = (Reading("wins", slope=1.5, shift=-0.4), Reading("wins", slope=0.5, shift=0.4))
+    fitted = fit(data, prior_sd=1.2, soft=SoftEvidence(judgements=soft_from(data, said), readings=readings))
+
+    def cost(x: np.ndarray) -> float:
+        total = np.square(x[:-1]).sum() / 2.0 / 1.2**2
+        for row in said:
+            own = readings[row.judge == "bo"]
+            eta = own.slope * (x[ITEMS.index(row.first)] - x[ITEMS.index(row.second)] + x[-1]) + own.shift
+            total += np.logaddexp(0.0, eta) - row.outcome * eta
+        return float(total)
+
+    best = minimize(cost, np.zeros(len(ITEMS) + 1), tol=1e-10)
+    assert fitted.theta == pytest.approx(best.x[:-1] - best.x[:-1].mean(), abs=1e-3)
+    assert fitted.position_effect == pytest.approx(best.x[-1], abs=1e-3)
+
+
+def test_a_judge_that_tosses_coins_and_one_that_prefers_a_place_are_found() -> None:
+    said = judged({"ada": (1.0, 0.0), "bo": (1.0, 0.0), "coin": (0.0, 0.0), "place": (1.0, 2.0)})
+    choice = chosen(said)
+    assert choice.own is not None and choice.own.is_used
+    own = {judge.judge: judge for judge in choice.own.judges}
+    assert own["coin"].slope < 0.35 and own["ada"].slope > 0.8
+    assert own["place"].position_effect == pytest.approx(2.0, abs=0.6)
+    assert own["ada"].position_effect == pytest.approx(0.0, abs=0.6)
+    data = choice.fitted.comparisons
+    assert realised(choice.fitted.theta) > realised(fit(data).theta) + 0.02
+
+
+def test_a_judge_that_turns_the_order_around_counts_for_nothing() -> None:
+    choice = chosen(judged({"ada": (1.0, 0.0), "bo": (1.0, 0.0), "turned": (-1.0, 0.0)}))
+    assert choice.own is not None
+    assert {judge.judge: judge.slope for judge in choice.own.judges}["turned"] == 0.0
+
+
+def test_judges_alike_are_found_alike() -> None:
+    choice = chosen(judged(dict.fromkeys(("ada", "bo", "cy"), (1.0, 0.3))))
+    assert choice.own is not None
+    for judge in choice.own.judges:
+        assert abs(judge.slope - 1.0) < 2.5 * judge.slope_se
+    assert abs(choice.own.gain[0]) < 0.02
+
+
+def test_few_judgements_have_no_effects_of_their_own() -> None:
+    choice = chosen(judged({"ada": (1.0, 0.0), "bo": (0.0, 2.0)}, each=39))
+    assert choice.own is None
+
+
+def test_without_a_position_effect_no_judge_has_one() -> None:
+    said = judged({"ada": (1.0, 1.0), "bo": (1.0, -1.0)}, each=60)
+    data = comparisons_from(ITEMS, [(row.first, row.second, row.outcome) for row in said])
+    own = own_effects(fit(data, position_effect=False), soft_from(data, said))
+    assert [judge.position_effect for judge in own.judges] == [None, None]
