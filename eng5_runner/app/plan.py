@@ -32,6 +32,7 @@ from eng5_runner.judges.manifest import with_concurrency
 from eng5_runner.planning.candidates import ServiceModels, find_candidates
 from eng5_runner.planning.pilot import read_pilot
 from eng5_runner.planning.plan import Plan, make_plan
+from eng5_runner.planning.precision import GradeAims
 from eng5_runner.reports.terminal_plan import plan_facts, price_in_words
 from eng5_runner.run.artefact_file import load_artefact
 from eng5_runner.run.pseudonyms import names_for, names_of, words_shared
@@ -143,7 +144,7 @@ def plan_run(
     candidates = replace(
         find_candidates(spec, inputs, texts=assets.texts, known=known, remote=remote, service=service),
         pilot=None if settings.pilot is None else read_pilot(load_artefact(settings.pilot)),
-        within_one=settings.aim_within_one,
+        aims=GradeAims(within_one=settings.aim_within_one, agreement=settings.judge_agreement),
     )
     return PlannedRun(
         plan=make_plan(spec, inputs, texts=assets.texts, cached=_uploaded_before(spec), candidates=candidates),

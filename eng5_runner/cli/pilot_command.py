@@ -13,8 +13,8 @@ from eng5_runner.app.plan import PlannedRun
 
 # A pilot has its own mode and size, stops at no target, and a person reads it and agrees to its price.
 _LEFT_OUT = frozenset((
-    "mode", "max_comparisons", "comparisons_per_essay", "target_se", "target_reliability", "aim_within_one", "pilot",
-    "json", "yes", "batch_id",
+    "mode", "max_comparisons", "comparisons_per_essay", "target_se", "target_reliability", "aim_within_one",
+    "judge_agreement", "pilot", "json", "yes", "batch_id",
 ))  # fmt: skip
 _BY_FLAG = MappingProxyType({flag: setting for setting in SETTINGS for flag in setting.flags})
 

@@ -19,6 +19,7 @@ from eng5_runner.judges.cost_bound import longest_prompt
 from eng5_runner.judges.prompts import prompt_blocks, prompt_text
 from eng5_runner.judges.templates import SYSTEM
 from eng5_runner.planning.pilot import Pilot
+from eng5_runner.planning.precision import GradeAims
 from eng5_runner.planning.pricing import ModelPricing, PromptSize
 
 # A plan shows few of them: the cheapest that can be called.
@@ -60,7 +61,7 @@ class Candidates:
         size: of the prompts.
         own_prompt: whether the services, and so the prompts and prices, are ours. Remote services have their own.
         pilot: an earlier run.
-        within_one: the share of grades within one step that the plan is asked for.
+        aims: what the plan of grades is asked for.
     """
 
     chosen: ModelPricing | None
@@ -68,7 +69,7 @@ class Candidates:
     size: PromptSize
     own_prompt: bool = True
     pilot: Pilot | None = None
-    within_one: float | None = None
+    aims: GradeAims = GradeAims()  # noqa: RUF009 - it is frozen
 
 
 def find_candidates(

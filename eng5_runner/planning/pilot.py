@@ -34,6 +34,7 @@ class Pilot:
         essays: that were compared.
         spread: σ̂ of the judge's positions, in logits.
         spread_90: its 90% interval.
+        agreement: r of its order with the teachers' grades; None where no grades were projected.
         step: between two grades, in logits; None where no grades were projected.
         judge: provider and model; None where there were several, or where nearly all was a replay, so that the figures
             say nothing about either.
@@ -51,6 +52,7 @@ class Pilot:
     judge: tuple[str, str] | None
     measured: PilotMeasures
     worth_90: Interval | None = None
+    agreement: float | None = None
 
 
 def read_pilot(artefact: Artefact) -> Pilot:
@@ -89,6 +91,7 @@ def read_pilot(artefact: Artefact) -> Pilot:
             answer_seconds=_answer_seconds(paid),
         ),
         worth_90=_worth(model.soft_judgements),
+        agreement=_agreement(artefact.grade_model),
     )
 
 
@@ -124,6 +127,12 @@ def _step(model: GradeModel) -> float | None:
     thetas = sorted(centre.theta for centre in model.centres.values())
     step = (thetas[-1] - thetas[0]) / (len(thetas) - 1)
     return step if step > 0.0 else None
+
+
+def _agreement(model: GradeModel) -> float | None:
+    if not isinstance(model, GradesAvailable) or model.agreement_with_teachers is None:
+        return None
+    return model.agreement_with_teachers.correlation or None
 
 
 def _worth(use: SoftUse | None) -> Interval | None:

@@ -15,7 +15,13 @@ from eng5_runner.core.study_size import asked_per_pair, comparisons_under_cap, c
 from eng5_runner.measure.design.planning import BALANCED_ROUNDS, expected_precision
 from eng5_runner.planning.candidates import Candidates
 from eng5_runner.planning.pilot import Pilot
-from eng5_runner.planning.precision import PrecisionForecast, forecasts, pair_margin
+from eng5_runner.planning.precision import (
+    AssumedAgreement,
+    PrecisionForecast,
+    assumed_agreement,
+    forecasts,
+    pair_margin,
+)
 from eng5_runner.planning.pricing import (
     Estimate,
     Interval,
@@ -92,6 +98,7 @@ class Plan:
         precision: what the comparisons buy, for each of several spreads; empty in a boundary design.
         soft: what the confidence or the probabilities of the pilot's judge save; None without such a pilot, with
             another judge, and in a boundary design.
+        agreement: r of judge and teachers that the chances of grades assume; None in a boundary design.
         pair_margin: of a boundary design: half the 90% interval of how often one essay of a pair wins, if they are
             about equal and all judgements are independent.
         judge: what the comparisons take with the run's judge; None where only the service knows it.
@@ -112,6 +119,7 @@ class Plan:
     waves: int
     precision: tuple[PrecisionForecast, ...]
     soft: SoftSaving | None
+    agreement: AssumedAgreement | None
     pair_margin: float | None
     judge: Estimate | None
     test_answer: Interval | None
@@ -166,9 +174,7 @@ def make_plan(
     left = [sha256 for sha256 in wanted if sha256 not in cached]
     work = _work(spec, inputs, comparisons=comparisons, own_prompt=candidates.own_prompt)
     precision = tuple(
-        forecasts(
-            spec.budget, inputs, comparisons=comparisons, pilot=candidates.pilot, within_one=candidates.within_one
-        )
+        forecasts(spec.budget, inputs, comparisons=comparisons, pilot=candidates.pilot, aims=candidates.aims)
     )
     judge = (
         None if candidates.chosen is None else _priced(candidates.chosen, candidates=candidates, spec=spec, work=work)
@@ -184,6 +190,7 @@ def make_plan(
         waves=work.waves,
         precision=precision,
         soft=_soft(candidates, spec=spec, comparisons=comparisons),
+        agreement=assumed_agreement(candidates.aims, candidates.pilot) if precision else None,
         pair_margin=pair_margin(2 * spec.budget.repeats) if spec.budget.design == "boundary" else None,
         judge=judge,
         test_answer=trial_estimate(judge, work=work) if spec.judge_check and candidates.own_prompt else None,

@@ -10,7 +10,12 @@ from eng5_runner.contracts.grade_scales import GRADE_SCALES
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.spec import Budget
 from eng5_runner.core.study_size import asked_per_pair
-from eng5_runner.measure.design.grade_planning import Grading, comparisons_for_grades, grade_chances
+from eng5_runner.measure.design.grade_planning import (
+    USUAL_AGREEMENT,
+    Grading,
+    comparisons_for_grades,
+    grade_chances,
+)
 from eng5_runner.measure.design.planning import (
     adaptive_worth,
     comparisons_for_reliability,
@@ -27,6 +32,32 @@ _NINETY = 1.645  # standard errors of a 90% interval
 
 # σ in logits where no pilot has measured it: panels of people are near 1 to 2, decisive language models reach 6.
 ASSUMED_SPREADS = (1.0, 2.0, 4.0, 6.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GradeAims:
+    """What a plan of grades is asked for.
+
+    Attributes:
+        within_one: the share of grades within one step to plan for; None for the usual share.
+        agreement: r of judge and teachers to assume, above 0 and at most 1; None for the pilot's, or the usual.
+    """
+
+    within_one: float | None = None
+    agreement: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssumedAgreement:
+    """How far judge and teachers agree in a plan.
+
+    Attributes:
+        r: the correlation of the judge's true order with the quality that teachers grade.
+        origin: `given`, `pilot` or `assumed`.
+    """
+
+    r: float
+    origin: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,15 +110,23 @@ def spreads(pilot: Pilot | None) -> tuple[tuple[float, str], ...]:
     return ((ends.low, "low"), (pilot.spread, "estimate"), (ends.high, "high"))
 
 
-def _grading(inputs: Inputs, pilot: Pilot | None) -> Grading:
+def assumed_agreement(aims: GradeAims, pilot: Pilot | None) -> AssumedAgreement:
+    """The agreement with the teachers that a plan is made for: as it was given, as the pilot found it, or the usual."""
+    if aims.agreement is not None:
+        return AssumedAgreement(r=aims.agreement, origin="given")
+    if pilot is not None and pilot.agreement is not None:
+        return AssumedAgreement(r=pilot.agreement, origin="pilot")
+    return AssumedAgreement(r=USUAL_AGREEMENT, origin="assumed")
+
+
+def _grading(inputs: Inputs, pilot: Pilot | None, *, agreement: float) -> Grading:
     grades, anchors = len(GRADE_SCALES[inputs.grade_scale].grades), len(inputs.anchors)
-    if pilot is None or pilot.step is None:
-        return Grading(grades=grades, anchors=anchors)
-    return Grading(grades=grades, anchors=anchors, width=grades * pilot.step / pilot.spread)
+    width = None if pilot is None or pilot.step is None else grades * pilot.step / pilot.spread
+    return Grading(grades=grades, anchors=anchors, agreement=agreement, width=width)
 
 
 def forecasts(
-    budget: Budget, inputs: Inputs, *, comparisons: int, pilot: Pilot | None, within_one: float | None
+    budget: Budget, inputs: Inputs, *, comparisons: int, pilot: Pilot | None, aims: GradeAims
 ) -> Iterator[PrecisionForecast]:
     """What the comparisons buy, for each spread; nothing in a boundary design, which places no essay.
 
@@ -96,13 +135,13 @@ def forecasts(
         inputs: of the run.
         comparisons: in all.
         pilot: an earlier run.
-        within_one: the share of grades within one step to plan for; None for the usual share.
+        aims: what is asked of the grades.
     """
     if budget.design == "boundary":
         return
     adaptive = budget.design == "adaptive"
     essays = len(inputs.students) + len(inputs.anchors)
-    grading = _grading(inputs, pilot)
+    grading = _grading(inputs, pilot, agreement=assumed_agreement(aims, pilot).r)
     pairs = comparisons / asked_per_pair(budget)
     for spread, origin in spreads(pilot):
         expected = expected_precision(essays=essays, comparisons=pairs, spread=spread, adaptive=adaptive)
@@ -117,7 +156,7 @@ def forecasts(
             exact=None if chances is None else chances.exact,
             within_one=None if chances is None else chances.within_one,
             adaptive_worth=adaptive_worth(spread) if adaptive else 1.0,
-            targets=tuple(targets.all(within_one=within_one)),
+            targets=tuple(targets.all(within_one=aims.within_one)),
         )
 
 

@@ -15,7 +15,7 @@ from eng5_runner.core.spec import RunSpec
 from eng5_runner.core.study_size import FIELD_CAP
 from eng5_runner.judges.cost_bound import ATTEMPTS
 from eng5_runner.planning.plan import Plan
-from eng5_runner.planning.precision import PrecisionTarget
+from eng5_runner.planning.precision import AssumedAgreement, PrecisionTarget
 from eng5_runner.planning.pricing import Estimate, Interval
 from eng5_runner.reports.terminal_table import plain_table
 
@@ -181,14 +181,22 @@ def _assumptions(plan: Plan) -> str:
     if pilot is None:
         return (
             "σ (in logits) is not known before a run: 1 is a homogeneous class, 6 a decisive model. A small run tells: "
-            "--pilot RUN. Grades: if students spread over the whole scale, and judge and teachers differ as in the "
-            "simulations of docs/validation.md."
+            f"--pilot RUN. Grades: if students spread over the whole scale{_agreement(plan.agreement)}."
         )
     step = "" if pilot.step is None else f" and the step between grades ({pilot.step:.2f} logits)"
     return (
         f"σ{step} as measured in the run {escape(pilot.label)}: {pilot.comparisons} comparisons of {pilot.essays} "
-        f"essays; the ends are those of a 90% interval."
+        f"essays; the ends are those of a 90% interval. Grades{_agreement(plan.agreement)}."
     )
+
+
+def _agreement(assumed: AssumedAgreement | None) -> str:
+    if assumed is None:
+        return ""
+    if assumed.origin == "assumed":
+        return f" and the judge agrees with teachers by r = {assumed.r:.2f} (--judge-agreement changes that)"
+    found = " as in that run" if assumed.origin == "pilot" else ""
+    return f" if the judge agrees with teachers by r = {assumed.r:.2f}{found}"
 
 
 def _kind(spec: RunSpec) -> str:

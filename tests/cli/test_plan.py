@@ -56,6 +56,12 @@ def test_a_plan_holds_precision_price_and_time_in_one_object(study: Path, tmp_pa
     assert all(one["tariff"]["looked_up"] and one["tariff"]["source"] for one in plan["candidates"])
 
 
+def test_a_plan_says_which_agreement_with_teachers_it_assumes(study: Path, tmp_path: Path) -> None:
+    ran = run("--mode", "plan", "--assets", study, "--judge-agreement", "0.7", cwd=tmp_path)
+    assert "agrees with teachers by r = 0.70" in " ".join(f"{ran.out} {ran.err}".split())
+    assert planned("--judge-agreement", "0.7", study=study, cwd=tmp_path)["agreement"] == {"r": 0.7, "origin": "given"}
+
+
 DOUBTFUL = (
     "Click here to enter text. " + "I like my dog, and it is a very good dog that I have had for a long time. " * 2
 )

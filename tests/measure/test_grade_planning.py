@@ -28,6 +28,14 @@ def test_the_method_study_simulated_about_these_shares(anchors, k, exact, within
     assert chances.within_one == pytest.approx(within_one, abs=0.04)
 
 
+@pytest.mark.parametrize(("agreement", "within_one"), [(0.9, 0.75), (0.8, 0.65), (0.7, 0.59)])
+def test_a_judge_who_agrees_less_with_the_teachers_gives_such_shares_in_simulation(agreement, within_one):
+    """docs/validation.md, at 20 judgements an essay and 12 anchors."""
+    chances = grade_chances(20, spread=SPREAD, grading=Grading(grades=9, anchors=12, agreement=agreement))
+    assert chances is not None
+    assert chances.within_one == pytest.approx(within_one, abs=0.04)
+
+
 @given(
     k=st.floats(2.01, 500),
     spread=st.floats(0.05, 8),
@@ -91,6 +99,8 @@ def test_six_rounds_are_balanced_in_every_design():
     [
         lambda: Grading(grades=1, anchors=5),
         lambda: Grading(grades=9, anchors=5, width=0.0),
+        lambda: Grading(grades=9, anchors=5, agreement=0.0),
+        lambda: Grading(grades=9, anchors=5, agreement=1.01),
         lambda: comparisons_for_grades(essays=5, spread=1.0, grading=NINE, within_one=1.0),
     ],
 )

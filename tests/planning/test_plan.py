@@ -22,11 +22,18 @@ from eng5_runner.measure.design.pairing import Pair
 from eng5_runner.measure.model.bradley_terry import fit
 from eng5_runner.measure.quality.inversions import wilson
 from eng5_runner.planning.candidates import Candidates
-from eng5_runner.planning.pilot import read_pilot
+from eng5_runner.planning.pilot import Pilot, read_pilot
 from eng5_runner.planning.plan import Plan, make_plan
+from eng5_runner.planning.precision import AssumedAgreement, GradeAims
 from eng5_runner.planning.pricing import ModelPricing, PromptSize, Workload, estimate
 from eng5_runner.results.artefact import Artefact
-from eng5_runner.results.artefact.measurement import GradeCentre, GradesAvailable, GradesUnavailable, SoftUse
+from eng5_runner.results.artefact.measurement import (
+    GradeCentre,
+    GradesAvailable,
+    GradesUnavailable,
+    SoftUse,
+    TeacherAgreement,
+)
 from eng5_runner.results.artefact.study import (
     BASELINE_KIND,
     MODEL_KIND,
@@ -61,12 +68,20 @@ def pricing(*, thinks: bool = True, price: Price | None = PRICE, limits: Limits 
 
 
 PRICED = pricing(max_tokens=2000)
+NO_AIMS = GradeAims()
 UNPRICED = ModelPricing(entry=ModelEntry(model_id="unknown", provider="openrouter"))
 
 
-def plan_of(*, chosen: ModelPricing | None = None, pilot=None, own_prompt: bool = False, **budget: object) -> Plan:
+def plan_of(
+    *,
+    chosen: ModelPricing | None = None,
+    pilot: Pilot | None = None,
+    own_prompt: bool = False,
+    aims: GradeAims = NO_AIMS,
+    **budget: object,
+) -> Plan:
     spec = make_spec(budget=Budget(**budget))
-    candidates = Candidates(chosen=chosen, others=(), size=SIZE, pilot=pilot, own_prompt=own_prompt)
+    candidates = Candidates(chosen=chosen, others=(), size=SIZE, pilot=pilot, own_prompt=own_prompt, aims=aims)
     return make_plan(spec, INPUTS, texts=TEXTS, cached={}, candidates=candidates)
 
 
@@ -247,6 +262,20 @@ def test_a_pilots_figures_take_the_place_of_assumptions():
     assert own is not None and own.answer_seconds is not None
     assert own.answer_seconds.low <= 0.25 <= own.answer_seconds.high, "seconds of an answer"
     assert 80 / 4 * own.answer_seconds.low <= own.seconds.low < own.seconds.high < 1.3 * own.seconds.low
+
+
+def test_the_agreement_with_teachers_is_given_measured_or_assumed():
+    agreed = TeacherAgreement(correlation=0.75, interval_90=(0.5, 0.9), among="anchors")
+    measured = judged_artefact().grade_model.model_copy(update={"agreement_with_teachers": agreed})
+    pilot = read_pilot(judged_artefact(grade_model=measured))
+    assert plan_of().agreement == AssumedAgreement(r=0.96, origin="assumed")
+    assert plan_of(pilot=read_pilot(judged_artefact())).agreement == AssumedAgreement(r=0.96, origin="assumed")
+    assert plan_of(pilot=pilot).agreement == AssumedAgreement(r=0.75, origin="pilot")
+    given = plan_of(pilot=pilot, aims=GradeAims(agreement=0.9))
+    assert given.agreement == AssumedAgreement(r=0.9, origin="given")
+    chances = [one.precision[1].within_one for one in (plan_of(pilot=pilot), given)]
+    assert chances[0] < chances[1]
+    assert plan_of(design="boundary", pairs=(("a", "b"),)).agreement is None
 
 
 def test_a_pilots_confidence_says_how_few_comparisons_are_as_precise():

@@ -14,7 +14,7 @@ from eng5_runner.measure.design.planning import (
     expected_precision,
 )
 from eng5_runner.planning.pilot import Pilot
-from eng5_runner.planning.precision import PrecisionForecast, forecasts, pair_margin, spreads
+from eng5_runner.planning.precision import GradeAims, PrecisionForecast, forecasts, pair_margin, spreads
 from eng5_runner.planning.pricing import Interval, PilotMeasures
 from tests.support.results import inputs_of
 
@@ -42,7 +42,7 @@ def forecast(
     comparisons: int = 200, *, earlier: Pilot | None = None, within_one: float | None = None, **budget: object
 ) -> list[PrecisionForecast]:
     asked = Budget.model_validate(budget)
-    return list(forecasts(asked, INPUTS, comparisons=comparisons, pilot=earlier, within_one=within_one))
+    return list(forecasts(asked, INPUTS, comparisons=comparisons, pilot=earlier, aims=GradeAims(within_one=within_one)))
 
 
 def needed(found: PrecisionForecast) -> dict[tuple[str, float], int | None]:
@@ -76,7 +76,7 @@ def test_more_comparisons_are_more_precise_and_repeats_are_none():
 def test_grades_are_promised_only_where_anchors_can_project_them():
     assert all(0.0 < one.exact < one.within_one < 1.0 for one in forecast())
     bare = inputs_of(students=[f"student-{n}" for n in range(20)])
-    found = list(forecasts(Budget(), bare, comparisons=200, pilot=None, within_one=None))
+    found = list(forecasts(Budget(), bare, comparisons=200, pilot=None, aims=GradeAims()))
     assert {(one.exact, one.within_one) for one in found} == {(None, None)}
     assert all(needed(one)["grade within one step", 0.8] is None for one in found)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from annotated_types import Gt, Lt
+from annotated_types import Gt, Le, Lt
 
 from eng5_runner.app.options.option import DESIGN, RUN, Option
 from eng5_runner.contracts.choices import (
@@ -112,6 +112,15 @@ class DesignSettings:
             "Share of grades right within one step; the plan says how many comparisons this takes.",
             DESIGN,
             default="0.8",
+        ),
+    ] = None
+    judge_agreement: Annotated[
+        Annotated[float, Gt(0), Le(1)] | None,
+        Option(
+            "Correlation of judge and teachers that the plan of grades assumes.",
+            DESIGN,
+            metavar="R",
+            default="that of the pilot, or 0.96",
         ),
     ] = None
     seed: Annotated[int | None, Option("Same seed, same pairs.", RUN, common=True, spec="budget.seed")] = None

@@ -45,7 +45,7 @@ JUDGE_KEYS = tuple(setting.key for setting in SETTINGS if setting.option.spec.st
 DESIGN_KEYS = tuple(
     setting.key
     for setting in SETTINGS
-    if setting.option.panel == DESIGN and setting.key not in {"max_cost", "pilot", "aim_within_one"}
+    if setting.option.panel == DESIGN and setting.key not in {"max_cost", "pilot", "aim_within_one", "judge_agreement"}
 )
 # What is not the same in all runs, or is no run's.
 ELSEWHERE = MappingProxyType({

@@ -11,8 +11,8 @@ Here centre² is the error of the grades' centres: for a line through m anchors 
 integrated over all estimates. The lowest and the highest grade have no outer bound. Both probabilities are within .03
 of simulations (`make validate`).
 
-Values that nobody knows before a study come from the simulations of the method study, in units of the spread σ: the
-noise of judge and experts, and the width of the scale. A pilot run measures the width.
+Values that nobody knows before a study come from the simulations of the method study: how far the judge agrees with the
+experts, the noise of the experts, and the width of the scale. A pilot run measures the first and the last.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ from dataclasses import dataclass
 from eng5_runner.measure.design.planning import error_variance
 
 FEWEST_ANCHORS = 3
-# In units of σ: .5 and .4 logits where quality has 1.8, and nine steps of .8 (method study, section 4.3).
-JUDGE_NOISE = 0.27
-EXPERT_NOISE = 0.21
-SCALE_WIDTH = 3.85
+# Where nobody knows better: a judge with noise of .5 logits where quality has 1.8 (method study, section 4.3).
+USUAL_AGREEMENT = 0.96
+# In units of the spread of quality: noise of .4 logits where quality has 1.8, and nine steps of .8.
+EXPERT_NOISE = 0.22
+SCALE_WIDTH = 4.0
 _PIECES = 16  # of each grade's band, for Simpson's rule; even
 _FARTHEST = 6.0  # standard deviations of the estimates
 _MOST_PER_ESSAY = 2000.0
@@ -40,19 +41,29 @@ class Grading:
     Attributes:
         grades: number of grades on the scale.
         anchors: number of anchors.
-        width: of the whole scale, in units of the essays' spread.
+        agreement: the correlation of the judge's true positions with the quality that the teachers grade, r.
+        width: of the whole scale on the judge's positions, in units of their spread; None for the usual scale, which is
+            as much narrower as the judge agrees less.
 
     Raises:
-        ValueError: there are fewer than two grades, or the scale has no width.
+        ValueError: there are fewer than two grades, the scale has no width, or r is not between 0 and 1.
     """
 
     grades: int
     anchors: int
-    width: float = SCALE_WIDTH
+    agreement: float = USUAL_AGREEMENT
+    width: float | None = None
 
     def __post_init__(self) -> None:
-        if self.grades < 2 or not 0.0 < self.width < math.inf:  # noqa: PLR2004 - as the message says
+        if self.grades < 2 or not 0.0 < self.step < math.inf:  # noqa: PLR2004 - as the message says
             raise ValueError("a scale has two grades or more, a positive step apart")
+        if not 0.0 < self.agreement <= 1.0:
+            raise ValueError(f"an agreement lies above 0 and is at most 1, not {self.agreement!r}")
+
+    @property
+    def step(self) -> float:
+        """Between two grades, in units of the positions' spread."""
+        return (SCALE_WIDTH * self.agreement if self.width is None else self.width) / self.grades
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,10 +94,10 @@ def grade_chances(per_essay: float, *, spread: float, grading: Grading, adaptive
     error = error_variance(per_essay, spread=spread, adaptive=adaptive)
     if error is None or grading.anchors < FEWEST_ANCHORS:
         return None
-    step = grading.width * spread / grading.grades
+    step = grading.step * spread
     total = spread * spread
-    judge, expert = total * JUDGE_NOISE**2, total * EXPERT_NOISE**2
-    quality = 1.0 - JUDGE_NOISE**2  # of the spread's variance
+    quality = grading.agreement**2  # of the spread's variance
+    judge, expert = total * (1.0 - quality), total * quality * EXPERT_NOISE**2
     posterior = 1.0 / (1.0 / error + 1.0 / total)
     doubt = quality * quality * posterior + quality * judge + expert
     centre = 2.0 * (error + judge + step * step / 12.0) / grading.anchors
