@@ -95,13 +95,12 @@ class _ToStructlog(logging.Handler):
 
     def __init__(self, stream: _Unfailing) -> None:
         super().__init__(level=logging.INFO)
+        # Only what is of this log's run counts for the rate.
+        self.addFilter(lambda _: _STREAM.get(stream) is stream)
         self.addFilter(_RateLimited())
-        self._stream = stream
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one record, if it is of this log's run."""
-        if _STREAM.get(self._stream) is not self._stream:
-            return
+        """Write one record."""
         structlog.get_logger().log(record.levelno, record.getMessage()[:500], library=record.name)
 
 

@@ -214,7 +214,7 @@ def sweep_command(
     yes: Annotated[bool, option_of("yes")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Compare judges: run each of them, and rank them by agreement with the experts."""
+    """Run several judges, and rank them by agreement."""
     from eng5_runner.cli.commands.sweep import sweep_of
 
     raise typer.Exit(sweep_of(file, only_plan=plan, max_cost=max_cost, yes=yes, json_lines=json))

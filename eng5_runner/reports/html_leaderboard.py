@@ -5,6 +5,7 @@ It reads the leaderboard and nothing else, and works offline and without scripts
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from xml.etree.ElementTree import Element
 
@@ -18,8 +19,8 @@ from eng5_runner.results.sweep.figures import SweptFigure
 from eng5_runner.results.sweep.leaderboard import JudgeDifference, Leaderboard, LeaderboardRow
 
 THOUSAND = 1000
-_WIDTH, _LEFT, _RIGHT, _TOP, _ROW, _FOOT = 640.0, 14.0, 14.0, 10.0, 40.0, 34.0
-_TICKS = 5
+_WIDTH, _LEFT, _RIGHT, _TOP, _ROW, _FOOT = 420.0, 14.0, 14.0, 10.0, 40.0, 34.0
+_STEP = 0.5  # between lines of the plot
 REPORT_NAME = "report.html"
 
 
@@ -39,11 +40,11 @@ def leaderboard_page(board: Leaderboard) -> bytes:
 
 
 def _verdict(board: Leaderboard) -> Element:
-    sure = any(each.real for each in board.differences)
-    level = ("good" if sure else "fair") if board.differences else "none"
-    sign = element("span", {"good": "✓", "fair": "!", "none": "?"}[level], class_="sign", aria_hidden="true")
     complete = sum(row.complete for row in board.rows)
     missing = board.expected_runs - complete
+    sure = all(each.real for each in board.against_best) and not missing
+    level = ("good" if sure else "fair") if board.differences else "none"
+    sign = element("span", {"good": "✓", "fair": "!", "none": "?"}[level], class_="sign", aria_hidden="true")
     told = (
         "All runs are complete."
         if not missing
@@ -77,7 +78,7 @@ def _ranking(board: Leaderboard) -> Iterator[Child]:
     yield element("h2", "Agreement with the experts", id="agreement")
     placed = [row for row in board.rows if row.tau_b.value is not None]
     if placed:
-        yield _plot(placed)
+        yield element("div", _plot(placed), class_="side")
     heads = (
         "judge",
         "τ-b",
@@ -145,16 +146,14 @@ def per_thousand(row: LeaderboardRow) -> str:
 def _plot(rows: Sequence[LeaderboardRow]) -> Element:
     """Each judge's τ-b with its interval, the best at the top."""
     ends = [end for row in rows for end in (row.tau_b.value or 0.0, *(row.tau_b.interval_90 or ()))]
-    low, height = min(0.0, *ends), _TOP + _ROW * len(rows) + _FOOT
+    low, height = min(0.0, math.floor(min(ends) / _STEP) * _STEP), _TOP + _ROW * len(rows) + _FOOT
     across = Axis(low, 1.0, _LEFT, _WIDTH - _RIGHT)
-    ticks = (
-        [low + (1.0 - low) * step / (_TICKS - 1) for step in range(_TICKS)] if low < 0 else [0.0, 0.25, 0.5, 0.75, 1.0]
-    )
+    ticks = [low + _STEP * step for step in range(round((1.0 - low) / _STEP) + 1)]
     bottom = height - _FOOT
     drawing = svg(
         group(
             *(line((across(tick), _TOP), (across(tick), bottom)) for tick in ticks),
-            *(text(f"{tick:.2f}", (across(tick), bottom + 18), anchor=_anchor(tick, low)) for tick in ticks),
+            *(text(f"{tick:.1f}", (across(tick), bottom + 18), anchor=_anchor(tick, low)) for tick in ticks),
             class_="grid soft",
         ),
         *(_judge(row, across=across, at=_TOP + _ROW * place) for place, row in enumerate(rows)),
@@ -185,19 +184,10 @@ def _differences(board: Leaderboard) -> Iterator[Child]:
     if not board.differences:
         return
     yield element("h2", "Which differences are real", id="differences")
-    heads = (
-        "higher",
-        "lower",
-        "real",
-        "τ-b, difference",
-        "90% interval",
-        "p",
-        "p, corrected",
-        "only higher right",
-        "only lower right",
-    )
-    lines = [_difference(each) for each in board.differences]
-    yield table(heads, lines, caption=f"{len(lines)} differences.", class_="sortable", figures=6)
+    yield _difference_table(board.against_best, caption="The first judge against each other one.")
+    if len(board.differences) > len(board.against_best):
+        everything = _difference_table(board.differences, caption="Every judge against each other one.")
+        yield element("details", element("summary", f"All {len(board.differences)} differences"), everything)
     yield element("p", board.method, class_="note")
     yield element(
         "p",
@@ -207,10 +197,16 @@ def _differences(board: Leaderboard) -> Iterator[Child]:
     )
 
 
+def _difference_table(differences: Sequence[JudgeDifference], *, caption: str) -> Element:
+    heads = ("higher", "real", "τ-b more", "90% interval", "p", "p, corrected", "only higher right", "only lower right")
+    return table(heads, list(map(_difference, differences)), caption=caption, class_="sortable", figures=6)
+
+
 def _difference(each: JudgeDifference) -> tuple[Child, ...]:
     real = element("strong", "real", class_="good") if each.real else "cannot tell"
     return (
-        *(each.higher, each.lower, real, number(each.tau_b.value, sign=True), span(each.tau_b.interval_90)),
+        element("td", each.higher, element("small", f"above {each.lower}"), class_="name"),
+        *(real, number(each.tau_b.value, sign=True), span(each.tau_b.interval_90)),
         *(number(each.p_value, 3), number(each.p_corrected, 3)),
         *(count(each.only_higher_right), count(each.only_lower_right)),
     )

@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from rich.console import Console
 
-from eng5_runner.reports.figures import number, percent, span, usd
+from eng5_runner.reports.figures import ABSENT, number, percent, span, usd
 from eng5_runner.reports.html_leaderboard import MEANINGS, per_thousand, starred
 from eng5_runner.reports.terminal_table import show_named
 from eng5_runner.results.sweep.leaderboard import Leaderboard, LeaderboardRow
 
-_HEADS = ("", "judge", "τ-b", "90%", "error", "first", "longer", "swap", "USD/1000", "s")
-_SHOWN = 10
+_HEADS = ("", "judge", "τ-b", "90%", "p", "error", "first", "longer", "swap", "USD/1000", "s")
+_P = "p: of the difference to the first judge, corrected for all differences; real is at most 0.1."
 
 
 def show_leaderboard(console: Console, board: Leaderboard) -> None:
-    """The verdict, the judges in their order, and the differences."""
-    rows = [(str(rank), *_cells(row)) for rank, row in enumerate(board.rows, start=1)]
-    show_named(console, _HEADS, rows=rows, title="Judges")
-    console.print(MEANINGS.replace("Grade error", "Error"), style="dim", markup=False, soft_wrap=False)
-    for line in _differences(board):
-        console.print(line, markup=False)
+    """The judges in their order, what the figures mean, and the verdict."""
+    below = {each.lower: each.p_corrected for each in board.against_best}
+    rows = [(str(rank), *_cells(row, p=below.get(row.name))) for rank, row in enumerate(board.rows, start=1)]
+    if rows:
+        show_named(console, _HEADS, rows=rows, title="Judges")
+        meanings = f"{MEANINGS.replace('Grade error', 'Error')} {_P}"
+        console.print(meanings, style="dim", markup=False, soft_wrap=False)
     console.print(board.verdict, style="bold", markup=False)
     complete = sum(row.complete for row in board.rows)
     console.print(f"{complete} of {board.expected_runs} runs are complete; {usd(board.usd)} USD were spent")
 
 
-def _cells(row: LeaderboardRow) -> tuple[str, ...]:
+def _cells(row: LeaderboardRow, *, p: float | None) -> tuple[str, ...]:
     return (
         row.name,
         number(row.tau_b.value),
         span(row.tau_b.interval_90),
+        ABSENT if p is None else number(p, 3),
         number(row.grade_error.value),
         starred(row.first_shown),
         starred(row.length),
@@ -39,12 +39,3 @@ def _cells(row: LeaderboardRow) -> tuple[str, ...]:
         per_thousand(row),
         number(row.seconds_an_answer, 1),
     )
-
-
-def _differences(board: Leaderboard) -> Iterator[str]:
-    for each in board.differences[:_SHOWN]:
-        told = "real" if each.real else "cannot tell"
-        figures = f"{number(each.tau_b.value, sign=True)} τ-b, 90% interval {span(each.tau_b.interval_90)}"
-        yield f"{each.higher} against {each.lower}: {told} ({figures}, corrected p {number(each.p_corrected, 3)})"
-    if len(board.differences) > _SHOWN:
-        yield f"the page has all {len(board.differences)} differences"

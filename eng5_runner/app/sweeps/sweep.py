@@ -110,9 +110,15 @@ def run_sweep(planned: PlannedSweep, *, emit: OnUpdate, owns_process: bool = Fal
         path=folder,
         leaderboard=board,
         errors={names[key]: error for key, error in work.errors.items()},
-        outcomes={name: work.progress[key].outcome if key in work.progress else None for key, name in names.items()},
+        outcomes={name: _outcome(work, key) for key, name in names.items()},
         signal_number=interruption.signal_number,
     )
+
+
+def _outcome(work: SweepWork, key: str) -> str | None:
+    if key in work.unpaid:
+        return "budget"
+    return work.progress[key].outcome if key in work.progress else None
 
 
 def _write_leaderboard(work: SweepWork) -> Leaderboard:

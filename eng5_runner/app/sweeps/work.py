@@ -26,7 +26,7 @@ from eng5_runner.app.sweeps.record import RecordedRun, SweepRecord, write_record
 from eng5_runner.app.trust import require_trust
 from eng5_runner.effects.outputs import MANIFEST_NAME, STACK_FOLDER
 from eng5_runner.errors import DiskError, RunnerError, UsageError
-from eng5_runner.run.ports import Update
+from eng5_runner.run.ports import Notice, Update
 from eng5_runner.run.run_directory import has_begun, saved_run
 
 OnUpdate = Callable[[PlannedCell, Update | RunnerError], None]
@@ -41,12 +41,14 @@ class SweepWork:
         emit: gets each event and notice of each run, and the error that ended it.
         progress: how far each run has come, by its key.
         errors: what a run could not continue after, by its key.
+        unpaid: runs that did not begin because nothing was left of the cost limit, by their keys.
     """
 
     sweep: PlannedSweep
     emit: OnUpdate
     progress: dict[str, Progress] = field(default_factory=dict)
     errors: dict[str, RunnerError] = field(default_factory=dict)
+    unpaid: set[str] = field(default_factory=set)
     _fixed: set[str] = field(default_factory=set)
     _record: SweepRecord = field(init=False)
     _money: SharedLimit | None = field(init=False)
@@ -146,7 +148,9 @@ class SweepWork:
         if progress is None:
             limit = self._money.begin(cell.key) if self._money is not None else None
             if limit == 0.0:
-                raise UsageError("Nothing is left of the cost limit for this run.", remedy="Give a higher max_cost.")
+                self.unpaid.add(cell.key)
+                self.emit(cell, Notice(kind="remark", text="not begun, as nothing is left of the cost limit"))
+                return
             planned = self.sweep.plan_run(cell.cell, limit=limit)
             directory = self._directory_for(cell, planned)
             session: AbstractContextManager[tuple[SessionWork, ExitStack] | Finished] = begun(planned, directory)

@@ -188,7 +188,7 @@ class _Narrator:
             case RunClosed():
                 reasons = f": {'; '.join(update.reasons)}" if update.reasons else ""
                 self._say(f"{name}: {update.outcome}{reasons}")
-            case Notice(kind="trouble" | "overspent"):
+            case Notice(kind="trouble" | "overspent" | "remark"):
                 self._say(f"{name}: {update.text}", style="yellow")
             case _:
                 return

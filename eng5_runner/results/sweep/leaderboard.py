@@ -127,6 +127,11 @@ class Leaderboard(Part):
     """How differences are tested, in words."""
 
     @property
+    def against_best(self) -> tuple[JudgeDifference, ...]:
+        """The differences between the first row and each other one."""
+        return tuple(each for each in self.differences if each.higher == self.rows[0].name)
+
+    @property
     def verdict(self) -> str:
         """Which judge is best, and how sure that is, in words."""
         placed = [row for row in self.rows if row.tau_b.value is not None]
@@ -136,7 +141,7 @@ class Leaderboard(Part):
         told = f"{best.name} agrees most with the experts' grades"
         if len(placed) == 1:
             return f"{told}: no other can be compared with it."
-        surely = {each.lower for each in self.differences if each.higher == best.name and each.real}
+        surely = {each.lower for each in self.against_best if each.real}
         equals = [row for row in placed[1:] if row.name not in surely]
         if not equals:
             return f"{told}, surely more than {_all(len(placed) - 1)}."
@@ -170,7 +175,7 @@ def make_leaderboard(
         groups.setdefault((each.run.judge, each.run.design), []).append(each)
     several = len({design for _, design in groups}) > 1
     rows = [
-        (_row([each.run for each in group], name=f"{judge}, {design}" if several else judge), group)
+        (_row([each.run for each in group], name=f"{judge} ({design})" if several else judge), group)
         for (judge, design), group in groups.items()
     ]
     ranked = sorted(rows, key=_by_agreement)

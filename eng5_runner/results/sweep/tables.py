@@ -33,8 +33,7 @@ def leaderboard_table(board: Leaderboard) -> RunTable:
         "reliability": "number", "usd": "number", "usd_a_judgement": "number", "seconds_an_answer": "number",
         "seconds": "number", "p_below_best": "number",
     }  # fmt: skip
-    best = board.rows[0].name if board.rows else ""
-    below = {each.lower: each.p_corrected for each in board.differences if each.higher == best}
+    below = {each.lower: each.p_corrected for each in board.against_best}
     rows = [_cells(rank, row, p_below_best=below.get(row.name)) for rank, row in enumerate(board.rows, start=1)]
     return RunTable(name="leaderboard", columns=columns, rows=rows)
 

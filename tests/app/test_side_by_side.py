@@ -1,0 +1,45 @@
+"""Runs that are worked on at the same time in one process have a log and metrics of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from pathlib import Path
+
+import stamina.instrumentation
+import structlog
+
+from eng5_runner.app.logs import logging_to
+from eng5_runner.app.metrics import measured
+
+
+async def _run(folder: Path, name: str, turn: asyncio.Barrier) -> None:
+    with logging_to(folder / name, identity={"run": name}, verbose=False), measured(port=None):
+        await turn.wait()
+        structlog.get_logger().info("begins")
+        await asyncio.to_thread(logging.getLogger("a.library").warning, "of %s", name)
+        if name == "short":
+            return
+        await turn.wait()
+        structlog.get_logger().info("ends")
+
+
+async def test_each_run_has_its_own_log_also_after_another_has_ended(tmp_path: Path) -> None:
+    hooks = stamina.instrumentation.get_on_retry_hooks()
+    with logging_to(tmp_path / "sweep", identity={}, verbose=False):
+        turn = asyncio.Barrier(2)
+        short, long = (asyncio.create_task(_run(tmp_path, name, turn)) for name in ("short", "long"))
+        await short
+        await turn.wait()
+        await long
+        structlog.get_logger().info("over")
+    assert stamina.instrumentation.get_on_retry_hooks() == hooks
+
+    def lines(name: str) -> list[tuple[str, str | None]]:
+        written = map(json.loads, (tmp_path / name).read_text().splitlines())
+        return [(line["event"], line.get("run")) for line in written]
+
+    assert lines("short") == [("begins", "short"), ("of short", "short")]
+    assert lines("long") == [("begins", "long"), ("of long", "long"), ("ends", "long")]
+    assert lines("sweep") == [("over", None)]

@@ -1,0 +1,133 @@
+"""The leaderboard of a sweep: order, means over seeds, which differences are real, and its page and table."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from eng5_runner.reports.html_leaderboard import leaderboard_page
+from eng5_runner.results.sweep.figures import RunFigures, SweptFigure, SweptRun
+from eng5_runner.results.sweep.leaderboard import make_leaderboard
+from eng5_runner.results.sweep.tables import leaderboard_table
+from eng5_runner.results.tables import table_csv
+
+GRADES = {f"a{place}": place for place in range(8)}
+RIGHT = tuple(GRADES.values())
+CONFUSED = (4, 1, 6, 0, 5, 3, 7, 2)
+
+
+def _figures(
+    judge: str,
+    positions: Sequence[float],
+    *,
+    design: str = "balanced",
+    seed: int = 1,
+    tau_b: float | None = 0.5,
+    price: float = 0.001,
+    outcome: str = "complete",
+) -> RunFigures:
+    placed = dict(zip(GRADES, map(float, positions), strict=False))
+    pairs = [(one, other) for one in placed for other in placed if one < other]
+    run = SweptRun(
+        judge=judge,
+        design=design,
+        seed=seed,
+        directory=f"run-{seed}",
+        run_id=str(seed),
+        model="openai local-7b",
+        outcome=outcome,
+        judged=28,
+        failed=seed,
+        tau_b=SweptFigure() if tau_b is None else SweptFigure(value=tau_b, interval_90=(tau_b - 0.1, tau_b + 0.1)),
+        grade_error=SweptFigure(),
+        first_shown=SweptFigure(value=0.2 * seed, interval_90=(-0.1, 0.5)),
+        length=SweptFigure(),
+        swap=SweptFigure(),
+        reliability=0.8,
+        usd=0.1,
+        usd_a_judgement=price,
+        seconds_an_answer=None,
+        seconds=10.0,
+    )
+    shares = {pair: float(placed[pair[0]] > placed[pair[1]]) for pair in pairs}
+    return RunFigures(run=run, mode="anchor-align", students=0, positions=placed, grades=GRADES, shares=shares)
+
+
+def test_a_row_has_the_means_of_its_runs_and_no_narrower_interval() -> None:
+    board = make_leaderboard(
+        [_figures("one", RIGHT, tau_b=0.9), _figures("one", RIGHT, seed=2, tau_b=0.7, outcome="partial")],
+        name="s", expected_runs=2, other_usd=0.05,
+    )  # fmt: skip
+    (row,) = board.rows
+    assert (row.runs, row.complete, row.judged, row.failed) == (2, 1, 56, 3)
+    assert row.tau_b == SweptFigure(value=0.8, interval_90=(0.7, 0.9))
+    assert row.first_shown.value == pytest.approx(0.3)
+    assert row.swap == SweptFigure()
+    assert (row.usd, board.usd) == (0.2, pytest.approx(0.25))
+    assert board.differences == ()
+    assert board.verdict.endswith("no other can be compared with it.")
+
+
+def test_the_best_judge_is_first_and_a_real_difference_is_named() -> None:
+    figures = [_figures("bad", CONFUSED, tau_b=0.0), _figures("good", RIGHT, tau_b=1.0)]
+    board = make_leaderboard(figures, name="s", expected_runs=2)
+    assert [row.name for row in board.rows] == ["good", "bad"]
+    (difference,) = board.differences
+    assert (difference.higher, difference.lower, difference.real) == ("good", "bad", True)
+    assert difference.tau_b.value == pytest.approx(1.0, abs=0.2)
+    assert (difference.pairs, difference.only_lower_right) == (28, 0)
+    assert board.verdict == "good agrees most with the experts' grades, surely more than the other one."
+
+
+def test_of_judges_that_cannot_be_told_apart_the_cheapest_is_named() -> None:
+    almost = (1, 0, *RIGHT[2:])
+    figures = [
+        _figures("dear", RIGHT, tau_b=1.0, price=0.01),
+        _figures("cheap", almost, tau_b=0.93, price=0.001),
+        _figures("bad", RIGHT[::-1], tau_b=-1.0, price=0.0001),
+    ]
+    board = make_leaderboard(figures, name="s", expected_runs=3)
+    assert "it cannot be told from cheap. Of these, cheap costs least." in board.verdict
+    corrected = [(each.p_value, each.p_corrected) for each in board.differences]
+    assert corrected[1] == (pytest.approx(2 / 2**8, abs=1e-5), pytest.approx(6 / 2**8, abs=1e-5))
+
+
+def test_designs_are_named_where_there_are_several_and_only_common_seeds_are_compared() -> None:
+    figures = [
+        _figures("one", RIGHT, design="short", seed=1, tau_b=0.9),
+        _figures("one", CONFUSED, design="short", seed=2, tau_b=0.9),
+        _figures("one", RIGHT, design="long", seed=1, tau_b=0.8),
+    ]
+    board = make_leaderboard(figures, name="s", expected_runs=4)
+    assert [row.name for row in board.rows] == ["one (short)", "one (long)"]
+    assert (board.differences[0].runs, board.differences[0].p_value) == (1, 1.0)
+
+
+def test_judges_without_results_can_be_shown_and_not_compared() -> None:
+    board = make_leaderboard(
+        [_figures("none", (), tau_b=None), _figures("few", RIGHT[:2], tau_b=None)], name="s", expected_runs=2
+    )
+    assert [each.p_value for each in board.differences] == [None]
+    assert board.verdict.startswith("Nothing can be said")
+    assert make_leaderboard([], name="s", expected_runs=2).rows == ()
+    assert b"2 of 2 runs are not complete" in leaderboard_page(make_leaderboard([], name="s", expected_runs=2))
+
+
+def test_whatever_a_judge_is_called_stays_text_on_the_page_and_in_the_table() -> None:
+    name = '=1+1<script>alert("x")</script>'
+    figures = [_figures(name, RIGHT, tau_b=1.0), _figures("bad", CONFUSED, tau_b=0.0)]
+    board = make_leaderboard(figures, name="s", expected_runs=2, limit_usd=5.0)
+    page = leaderboard_page(board).decode()
+    assert "<script>alert" not in page
+    assert "default-src 'none'" in page
+    assert page.count("<script") == 1, "the page's own, whose hash is in its policy"
+    tree = ET.fromstring(page[page.index("<main") : page.index("</main>") + 7].replace("<br>", ""))
+    assert {link.get("href") for link in tree.iter("a")} == {"run-1/report.html"}
+    rows = list(csv.DictReader(io.StringIO(b"".join(table_csv(leaderboard_table(board))).decode())))
+    assert rows[0]["judge"] == f"'{name}"
+    assert (rows[0]["p_below_best"], rows[0]["tau_b_low"], rows[0]["swap_agreement"]) == ("", "0.9", "")
+    assert float(rows[1]["p_below_best"]) <= 0.1
