@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from eng5_runner.reports.figures import ABSENT, between, number, requests_made, sentence, tally
+from eng5_runner.reports.inverted_pairs import inverted_pairs
 from eng5_runner.reports.judge_card import judge_card
 from eng5_runner.reports.markdown import block, inline, table
 from eng5_runner.reports.reliability import grade_warnings, own_order, with_teachers
@@ -213,11 +214,11 @@ def _inversions(artefact: Artefact, inversions: AnchorInversions) -> Iterator[st
     total = (str(inversions.pairs), number(inversions.inverted, 1), between(inversions.interval_90))
     rows.append(("all", *total, number(inversions.expected, 1)))
     yield from table(("steps apart", "pairs judged", "inverted", "share, 90% interval", "expected by θ"), rows)
-    pairs = [pair for row in inversions.by_distance for pair in row.inverted_pairs]
-    wanted = {number for pair in pairs for number in pair.comparisons}
-    calls = {row.sequence: row for row in artefact.llm_comparisons if row.sequence in wanted}
-    for pair in pairs:
-        yield from _pair(pair, [calls[number] for number in pair.comparisons])
+    shown = inverted_pairs(artefact, inversions)
+    for pair, calls in shown.pairs:
+        yield from _pair(pair, calls)
+    if shown.rest:
+        yield from (shown.rest, "")
 
 
 def _pair(pair: InvertedAnchorPair, calls: Sequence[Comparison]) -> Iterator[str]:

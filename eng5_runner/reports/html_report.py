@@ -40,13 +40,14 @@ def report(artefact: Artefact, *, texts: Mapping[str, str] = MappingProxyType({}
 
 
 def _body(artefact: Artefact, *, texts: Mapping[str, str]) -> Iterator[Child]:
+    folds = drill_down.Folds.of(artefact)
     yield from essays.positions(artefact)
-    yield from essays.students(artefact)
-    yield from essays.anchors(artefact)
+    yield from essays.students(artefact, folded=folds.by_essay)
+    yield from essays.anchors(artefact, folded=folds.by_essay)
     yield from drill_down.inversions(artefact)
     yield from judge.card(artefact)
     yield from judge.measurement(artefact)
-    yield from drill_down.essay_by_essay(artefact, texts=texts)
+    yield from drill_down.essay_by_essay(artefact, folds=folds, texts=texts)
     yield from record.methods(artefact)
     yield from record.costs(artefact)
     yield from record.failures(artefact)

@@ -8,10 +8,11 @@ The Markdown report and the page show the same rows.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from math import isnan
 from typing import TypeVar
 
 from eng5_runner.reports.figures import between, number, percent
@@ -215,21 +216,22 @@ def confidence_row(artefact: Artefact) -> CardRow | None:
 
     Right means here: as the final order has it.
     """
-    ranks = {entry.essay_id: entry.rank for entry in artefact.bt_summary}
-    counts: defaultdict[int, list[bool]] = defaultdict(list)
-    for row in artefact.llm_comparisons:
-        if row.confidence is not None:
-            counts[round(row.confidence)].append(ranks[row.winner_id] < ranks[row.loser_id])
+    ranks = [entry.rank for entry in artefact.bt_summary]
+    columns, counts, held = artefact.columns, Counter[int](), Counter[int]()
+    rows = zip(columns.confidence, columns.first, columns.second, columns.first_won, strict=True)
+    for given, first, second, first_won in rows:
+        if not isnan(given):
+            confidence = round(given)
+            counts[confidence] += 1
+            held[confidence] += (ranks[first] < ranks[second]) == first_won
     shares = {
-        confidence: sum(held) / len(held)
-        for confidence, held in sorted(counts.items())
-        if len(held) >= _FEWEST_OF_A_CONFIDENCE
+        confidence: held[confidence] / count
+        for confidence, count in sorted(counts.items())
+        if count >= _FEWEST_OF_A_CONFIDENCE
     }
     if not shares:
         return None
-    found = ", ".join(
-        f"{confidence}: {percent(share)} of {len(counts[confidence])}" for confidence, share in shares.items()
-    )
+    found = ", ".join(f"{confidence}: {percent(share)} of {counts[confidence]}" for confidence, share in shares.items())
     name, expected = "confidence, and how often the order agrees", "rising"
     steps = list(shares.values())
     if len(steps) == 1:

@@ -32,7 +32,7 @@ def flagged_essays(artefact: Artefact) -> Iterator[str]:
         return
     files = artefact.inputs.file_names
     named = "; ".join(f"{files[essay_id]} ({', '.join(map(_flag, kinds))})" for essay_id, kinds in flags.items())
-    calls = sum(row.flagged is not None for row in artefact.llm_comparisons)
+    calls = artefact.columns.flagged
     yield f"Essays that may sway a judge: {named}. Judgements of them, marked `flagged`: {calls}."
     quality = artefact.judge_quality
     measured = None if quality is None else quality.flagged

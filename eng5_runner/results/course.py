@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 
+import numpy as np
+
 from eng5_runner.core.rounding import rounded
 from eng5_runner.measure.model.bradley_terry import fit
-from eng5_runner.measure.model.comparisons import collapse_repeats, comparisons_from
+from eng5_runner.measure.model.comparisons import collapse_repeats, comparisons_at
 from eng5_runner.measure.quality.reliability import empirical_bayes, not_defined
 from eng5_runner.results.artefact import Artefact
 
@@ -44,11 +46,15 @@ def course_of(artefact: Artefact) -> tuple[CoursePoint, ...]:
 
 
 def _points(artefact: Artefact) -> Iterator[CoursePoint]:
-    essays = sorted(entry.essay_id for entry in artefact.bt_summary)
-    judged = sorted(artefact.llm_comparisons, key=lambda row: row.sequence)
-    rows = [(row.essay_a_id, row.essay_b_id, 1.0 if row.first_won else 0.0) for row in judged]
-    spent = list(accumulate(row.cost_usd for row in judged))
-    for count in sorted({len(rows) * part // _POINTS for part in range(1, _POINTS + 1)} - {0}):
-        fitted = fit(collapse_repeats(comparisons_from(essays, rows[:count])))
+    columns, ids = artefact.columns, [entry.essay_id for entry in artefact.bt_summary]
+    essays = sorted(ids)
+    place = {essay_id: index for index, essay_id in enumerate(essays)}
+    places = np.array([place[essay_id] for essay_id in ids], dtype=np.int64)
+    first, second = places[np.array(columns.first)], places[np.array(columns.second)]
+    won = np.array(columns.first_won, dtype=np.float64)
+    spent = list(accumulate(columns.cost_usd))
+    for count in sorted({len(won) * part // _POINTS for part in range(1, _POINTS + 1)} - {0}):
+        some = comparisons_at(essays, first=first[:count], second=second[:count], outcome=won[:count])
+        fitted = fit(collapse_repeats(some))
         reliability = None if not_defined(fitted) else rounded(empirical_bayes(fitted))
         yield CoursePoint(judgements=count, reliability=reliability, usd=rounded(spent[count - 1]))

@@ -163,7 +163,7 @@ def _flagged(study: JudgedStudy) -> FlaggedAdvantage | NotMeasured | None:
         contrast[index[flagged]] += 1.0 / len(pairs)
         contrast[index[twin]] -= 1.0 / len(pairs)
     advantage = float(contrast @ study.fitted.theta)
-    reach = NormalDist().inv_cdf(0.95) * math.sqrt(max(float(contrast @ study.fitted.covariance @ contrast), 0.0))
+    reach = NormalDist().inv_cdf(0.95) * math.sqrt(max(float(study.fitted.covariance_of(contrast[:, None])[0, 0]), 0.0))
     (judged, won), (twins_judged, twins_won) = (
         _judged_and_won(study, frozenset(names)) for names in zip(*pairs, strict=True)
     )

@@ -132,7 +132,7 @@ def _comparison_columns(artefact: Artefact) -> Sequence[Column[Comparison]]:
         *_own("text", "winner_id", "loser_id", "winner_position"),
         *_own("number", "confidence"),
         *_own("text", "prompt_hash", "justification"),
-        *(_soft_columns() if any(row.probability_a is not None for row in artefact.llm_comparisons) else ()),
+        *(_soft_columns() if artefact.columns.any_probability else ()),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import PurePath
 from xml.etree.ElementTree import Element
 
@@ -20,6 +20,8 @@ from eng5_runner.results.artefact.measurement import BTEntry, GradeProjection
 _SHADES = 9
 # With more the columns fill too many screens; a click opens them.
 _MOST_OPEN = 120
+# A page shows so many; the tables beside it have all.
+_MOST_STUDENTS, _MOST_ANCHORS = 1_500, 400
 
 
 def positions(artefact: Artefact) -> Iterator[Child]:
@@ -35,7 +37,7 @@ def positions(artefact: Artefact) -> Iterator[Child]:
         f"{projected}, squares anchors with their known grade, at the right. {dashed}"
         "The order of two essays is uncertain where their intervals overlap much."
     )
-    columns = element("div", *drawn.columns(), class_="columns")
+    columns = element("div", *drawn.columns(most=_MOST_STUDENTS), class_="columns")
     yield element("h2", "Positions", id="positions")
     if len(drawn.entries) <= MOST_IN_ONE:
         whole = element("div", drawn.picture().drawing, class_="whole")
@@ -44,7 +46,7 @@ def positions(artefact: Artefact) -> Iterator[Child]:
     yield figure(drawn.picture())
     details = element(
         "details",
-        element("summary", f"Each of the {len(drawn.entries)} essays with its label"),
+        element("summary", _which(len(drawn.entries))),
         element("figure", columns, element("figcaption", caption)),
     )
     if len(drawn.entries) <= _MOST_OPEN:
@@ -52,8 +54,19 @@ def positions(artefact: Artefact) -> Iterator[Child]:
     yield details
 
 
-def students(artefact: Artefact) -> Iterator[Child]:
-    """A line each: position, grade, and the probability of every grade."""
+def _which(essays: int) -> str:
+    if essays <= _MOST_STUDENTS:
+        return f"Each of the {essays} essays with its label"
+    return f"The {_MOST_STUDENTS} highest of the {essays} essays with their labels; tables/essays.csv has all"
+
+
+def students(artefact: Artefact, *, folded: Container[str]) -> Iterator[Child]:
+    """A line each: position, grade, and the probability of every grade.
+
+    Args:
+        artefact: of the run.
+        folded: the essays whose judgements the page shows.
+    """
     entries = [entry for entry in artefact.bt_summary if not entry.is_anchor]
     if not entries:
         return
@@ -72,12 +85,22 @@ def students(artefact: Artefact) -> Iterator[Child]:
         )
     yield table(
         heads,
-        [_student(entry, projections.get(entry.essay_id), artefact=artefact, names=names) for entry in entries],
+        [
+            _student(
+                entry,
+                projections.get(entry.essay_id),
+                name=_name(entry, artefact.inputs.file_names, folded=folded),
+                artefact=artefact,
+                names=names,
+            )
+            for entry in entries[:_MOST_STUDENTS]
+        ],
         caption=caption,
         class_="grades sortable",
         figures=len(heads) - 1,
         search="students",
     )
+    yield from _rest(len(entries), most=_MOST_STUDENTS, of="students")
     if projections:
         yield element(
             "p",
@@ -89,9 +112,9 @@ def students(artefact: Artefact) -> Iterator[Child]:
 
 
 def _student(
-    entry: BTEntry, projection: GradeProjection | None, *, artefact: Artefact, names: Sequence[str]
+    entry: BTEntry, projection: GradeProjection | None, *, name: Element, artefact: Artefact, names: Sequence[str]
 ) -> list[Child]:
-    name, (rank, *measured) = _name(entry, artefact.inputs.file_names), _measured(entry)
+    rank, *measured = _measured(entry)
     if projection is None:
         return [
             name,
@@ -114,10 +137,18 @@ def _student(
     ]
 
 
-def _name(entry: BTEntry, files: Mapping[str, str]) -> Element:
+def _rest(rows: int, *, most: int, of: str) -> Iterator[Element]:
+    """Where the rows are that a table leaves out."""
+    if rows > most:
+        yield element("p", f"The {most} highest of {rows} {of}; tables/essays.csv has all.", class_="note")
+
+
+def _name(entry: BTEntry, files: Mapping[str, str], *, folded: Container[str]) -> Element:
     """The id, which leads to the essay's judgements; the file's name below it where that is not the same."""
     file = files.get(entry.essay_id, ABSENT)
-    link = element("a", entry.essay_id, href=f"#{entry.essay_id}")
+    link: Child = entry.essay_id
+    if entry.essay_id in folded:
+        link = element("a", entry.essay_id, href=f"#{entry.essay_id}")
     is_same = PurePath(file).stem.casefold() == entry.essay_id.casefold()
     return element("span", link, *(() if is_same else (element("small", file),)), class_="name")
 
@@ -150,8 +181,13 @@ def _shaded(chance: float | None, *, own: bool) -> Element:
     return element("td", f"{chance * 100:.0f}", class_=f"n p{shade}{' own' if own else ''}")
 
 
-def anchors(artefact: Artefact) -> Iterator[Child]:
-    """A line each: position, known grade and the grade by the others; and both as pictures."""
+def anchors(artefact: Artefact, *, folded: Container[str]) -> Iterator[Child]:
+    """A line each: position, known grade and the grade by the others; and both as pictures.
+
+    Args:
+        artefact: of the run.
+        folded: the essays whose judgements the page shows.
+    """
     entries = [entry for entry in artefact.bt_summary if entry.is_anchor]
     if not entries:
         return
@@ -164,18 +200,19 @@ def anchors(artefact: Artefact) -> Iterator[Child]:
         ("anchor", "rank", "θ", "SE", "judged", "won", "known grade", "by the others"),
         [
             (
-                _name(entry, files),
+                _name(entry, files, folded=folded),
                 *_measured(entry),
                 str(entry.wins),
                 _graded(entry.anchor_grade, artefact),
                 _graded(by_others.get(entry.essay_id), artefact),
             )
-            for entry in entries
+            for entry in entries[:_MOST_ANCHORS]
         ],
         caption="Known grades, and the grade that each anchor gets from all the others: an honest test of the "
         "projection.",
         class_="sortable",
         figures=7,
     )
+    yield from _rest(len(entries), most=_MOST_ANCHORS, of="anchors")
     if alignment is not None:
         yield from (element("p", text) for text in tested_projection(alignment))

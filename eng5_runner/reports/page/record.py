@@ -14,6 +14,8 @@ from eng5_runner.results.artefact.study import DocumentRecord, EssayFile
 from eng5_runner.results.run_cost import perhaps_charged
 
 _SHORT_HASH = 16
+_MOST_FILES = 2_000
+_MOST_FILES = 2_000
 
 
 def methods(artefact: Artefact) -> Iterator[Child]:
@@ -90,8 +92,12 @@ def files(artefact: Artefact) -> Iterator[Child]:
         element("summary", f"{len(listed)} files with words and checksums"),
         table(
             ("id", "file", "words", "SHA-256"),
-            [(name, file.source_path, str(file.word_count), file.checksum[:_SHORT_HASH]) for name, file in listed],
-            caption="Files with the beginning of their SHA-256; the whole ones are in the artefact.",
+            [
+                (name, file.source_path, str(file.word_count), file.checksum[:_SHORT_HASH])
+                for name, file in listed[:_MOST_FILES]
+            ],
+            caption="Files with the beginning of their SHA-256; the whole ones are in the artefact."
+            + (f" The first {_MOST_FILES}; the artefact has all." if len(listed) > _MOST_FILES else ""),
             class_="files sortable",
         ),
     )

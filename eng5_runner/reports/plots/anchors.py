@@ -18,15 +18,17 @@ from eng5_runner.reports.plots.drawing import (
     picture,
     square,
     text,
+    thinned,
     whole_steps,
 )
-from eng5_runner.reports.plots.positions import interval
+from eng5_runner.reports.plots.positions import MOST_ANCHORS, interval
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.judge import AnchorAlignment
 from eng5_runner.results.artefact.measurement import BTEntry
 
 _WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 460.0, 52.0, 14.0, 14.0, 46.0
 _HEIGHT = 400.0
+_MOST_NAMED = 40
 
 
 def agreement(artefact: Artefact) -> Picture | None:
@@ -49,14 +51,15 @@ def agreement(artefact: Artefact) -> Picture | None:
             )
             for tick in whole_steps(up.low, up.high, most=9)
         ),
-        *_points(entries, grades, across=across, up=up),
+        *_points(thinned(entries, MOST_ANCHORS), grades, across=across, up=up),
         text("θ", (14, _TOP + 10), class_="soft"),
     ]
     return picture(
         *parts,
         name="agreement",
         title="The judge's position of each anchor against its known grade",
-        description=f"With agreement the points rise from left to right; Kendall τ-b is {number(tau)}.",
+        description=f"With agreement the points rise from left to right; Kendall τ-b is {number(tau)}."
+        + (f" {MOST_ANCHORS} of {len(entries)} anchors are drawn." if len(entries) > MOST_ANCHORS else ""),
         size=(_WIDTH, _HEIGHT),
     )
 
@@ -107,7 +110,7 @@ def known_against_projected(artefact: Artefact) -> Picture | None:
         ),
         *(
             group(
-                element("title", f"{', '.join(anchors)}: known {known}, by the others {given}"),
+                element("title", f"{_named(anchors)}: known {known}, by the others {given}"),
                 circle((across(grades.index(known)), up(grades.index(given))), 11.0),
                 text(str(len(anchors)), (across(grades.index(known)), up(grades.index(given)) + 4)),
                 class_="anchor",
@@ -160,3 +163,8 @@ def _within(place: int, grades: int, *, across: Axis, up: Axis) -> Element:
         height=f"{up(low) - up(high):.1f}",
         class_="within",
     )
+
+
+def _named(anchors: Sequence[str]) -> str:
+    more = len(anchors) - _MOST_NAMED
+    return ", ".join(anchors[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

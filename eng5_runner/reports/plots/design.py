@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from xml.etree.ElementTree import Element
+
+import numpy as np
 
 from eng5_runner.reports.figures import number, usd
 from eng5_runner.reports.html import element
@@ -36,12 +37,15 @@ def coverage(artefact: Artefact) -> Picture | None:
     if not essays or not judged:
         return None
     bins = min(_MOST_BINS, essays)
-    place = {entry.essay_id: number * bins // essays for number, entry in enumerate(artefact.bt_summary)}
-    sizes = Counter(place.values())
-    counts = Counter(tuple(sorted((place[row.essay_a_id], place[row.essay_b_id]))) for row in artefact.llm_comparisons)
+    first, second = (np.array(side, dtype=np.int64) for side in (artefact.columns.first, artefact.columns.second))
+    sizes = np.bincount(np.arange(essays) * bins // essays).tolist()
+    bin_of_first, bin_of_second = first * bins // essays, second * bins // essays
+    cells, counts = np.unique(
+        np.minimum(bin_of_first, bin_of_second) * bins + np.maximum(bin_of_first, bin_of_second), return_counts=True
+    )
     dense = {
         (low, high): count / (sizes[low] * sizes[high] if low != high else max(sizes[low] * (sizes[low] - 1) / 2, 1))
-        for (low, high), count in counts.items()
+        for (low, high), count in zip((divmod(cell, bins) for cell in cells.tolist()), counts.tolist(), strict=True)
     }
     most = max(dense.values())
     left, top, side = _LEFT, _TOP, _HEIGHT - _TOP - _BOTTOM
@@ -51,7 +55,7 @@ def coverage(artefact: Artefact) -> Picture | None:
         shade = min(int(share / most * _SHADES), _SHADES - 1)
         for x, y in {(low, high), (high, low)} if low != high else ((low, high),):
             shades[shade].append(f"M{left + x * cell:.1f} {top + y * cell:.1f}h{cell:.1f}v{cell:.1f}h-{cell:.1f}z")
-    pairs = {frozenset((row.essay_a_id, row.essay_b_id)) for row in artefact.llm_comparisons}
+    pairs = np.unique(np.minimum(first, second) * essays + np.maximum(first, second)).size
     fewest, largest = (f(entry.comparison_count for entry in artefact.bt_summary) for f in (min, max))
     ends = ((0.0, "1"), (side / 2, str(essays // 2)), (side, str(essays)))
     parts = [
@@ -73,7 +77,7 @@ def coverage(artefact: Artefact) -> Picture | None:
         *parts,
         name="coverage",
         title="Which essays were compared with which, by rank",
-        description=f"{judged} judgements of {len(pairs)} of {essays * (essays - 1) // 2} possible pairs; each essay "
+        description=f"{judged} judgements of {pairs} of {essays * (essays - 1) // 2} possible pairs; each essay "
         f"was judged {fewest} to {largest} times.",
         size=(_WIDTH, _HEIGHT),
     )

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 from xml.etree.ElementTree import Element
 
 from eng5_runner.reports.html import Child, element
+
+T = TypeVar("T")
 
 Point = tuple[float, float]
 
@@ -132,3 +135,13 @@ def whole_steps(low: float, high: float, *, most: int) -> Iterator[int]:
     step = next((step for step in (1, 2, 5, 10, 20, 50) if (high - low) / step <= most), 100)
     first = -int(-low // step) * step
     yield from range(first, int(high // 1) + 1, step)
+
+
+def thinned(values: Sequence[T], most: int) -> Sequence[T]:
+    """So many of them at equal distances, the first and the last among them; all where there are no more.
+
+    >>> thinned(range(9), 3)
+    [0, 4, 8]
+    """
+    last = len(values) - 1
+    return values if last < most else [values[place * last // (most - 1)] for place in range(most)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TypeVar
 from xml.etree.ElementTree import Element
 
@@ -21,6 +22,7 @@ from eng5_runner.reports.plots.drawing import (
     square,
     svg,
     text,
+    thinned,
     whole_steps,
 )
 from eng5_runner.results.artefact import Artefact
@@ -32,6 +34,8 @@ MOST_IN_ONE = 60
 """More essays than this are shown in columns."""
 _MOST_IN_A_COLUMN = 60
 _COLUMNS = 3
+# Of a curve; and of anchors that are drawn.
+_MOST_POINTS, MOST_ANCHORS = 1_000, 400
 _NINETY = 1.645
 # About the width of a grade's name, and of a letter of an id.
 _NAME, _LETTER = 18.0, 6.6
@@ -58,7 +62,7 @@ _WIDE = _Form(width=900.0, left=262.0, right=52.0, row=17.0, letters=40, axis=_A
 _NARROW = _Form(width=340.0, left=132.0, right=34.0, row=15.0, letters=18, axis="θ in logits", ticks=6)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class EssaysDrawn:
     """The essays of a run as they are drawn.
 
@@ -81,12 +85,16 @@ class EssaysDrawn:
         drawing = self._column(self.entries, form=_WIDE, title=f"{title}. {description}")
         return Picture(name="positions", title=title, description=description, drawing=drawing)
 
-    def columns(self) -> list[Element]:
-        """Each essay with its label, in narrow columns of at most 60: for phones, and for many essays."""
-        most = _rows(len(self.entries))
+    def columns(self, *, most: int | None = None) -> list[Element]:
+        """Each essay with its label, in narrow columns of at most 60: for phones, and for many essays.
+
+        Args:
+            most: of the essays, the highest; None for all.
+        """
+        entries = self.entries[:most]
         return [
             self._column(part, form=_NARROW, title=f"Ranks {part[0].rank} to {part[-1].rank}, best first")
-            for part in _parts(self.entries, most)
+            for part in _parts(entries, _rows(len(entries)))
         ]
 
     def panels(self) -> Iterator[Picture]:
@@ -108,7 +116,7 @@ class EssaysDrawn:
             )
 
     def _column(self, part: Sequence[BTEntry], *, form: _Form, title: str) -> Element:
-        longest = max(len(entry.essay_id) for entry in self.entries)
+        longest = self._longest
         row = form.row + 8.0 if longest > form.letters else form.row
         form = replace(form, left=min(form.left, longest * _LETTER + 20.0))
         bottom = form.top + row * len(part)
@@ -124,10 +132,18 @@ class EssaysDrawn:
             size=(form.width, bottom + form.bottom),
         )
 
-    def _scale(self, start: float, end: float) -> Axis:
+    @cached_property
+    def _longest(self) -> int:
+        return max(len(entry.essay_id) for entry in self.entries)
+
+    @cached_property
+    def _ends(self) -> tuple[int, int]:
         ends = [end for entry in self.entries for end in interval(entry)]
         low = math.floor(min(ends))
-        return Axis(low, max(math.ceil(max(ends)), low + 1), start, end)
+        return low, max(math.ceil(max(ends)), low + 1)
+
+    def _scale(self, start: float, end: float) -> Axis:
+        return Axis(*self._ends, start, end)
 
     def _essay(self, entry: BTEntry, *, scale: Axis, form: _Form, y: float) -> Element:
         grade = entry.anchor_grade if entry.is_anchor else entry.grade_projection
@@ -165,7 +181,9 @@ class EssaysDrawn:
         across = Axis(1, len(self.entries), left, width - right)
         reach = self._scale(0, 1)
         up = Axis(reach.low, reach.high, height - bottom, top)
-        places = [(across(number), entry) for number, entry in enumerate(self.entries, start=1)]
+        ranked = list(enumerate(self.entries, start=1))
+        places = [(across(number), entry) for number, entry in thinned(ranked, _MOST_POINTS)]
+        anchors = [(across(number), entry) for number, entry in ranked if entry.is_anchor]
         parts = [
             *(
                 group(
@@ -195,8 +213,7 @@ class EssaysDrawn:
                     square((x, up(entry.theta)), 3.5),
                     class_="anchor",
                 )
-                for x, entry in places
-                if entry.is_anchor
+                for x, entry in thinned(anchors, MOST_ANCHORS)
             ),
             *(
                 group(text(str(rank), (across(rank), height - bottom + 18)), class_="soft")

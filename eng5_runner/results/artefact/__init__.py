@@ -19,12 +19,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from typing import Annotated, Final
 
 from pydantic import ConfigDict, Field, ValidationError
 
 from eng5_runner.canonical import Json
 from eng5_runner.contracts.base import describe
+from eng5_runner.results.artefact.columns import JudgementColumns, columns_of
 from eng5_runner.results.artefact.judge import AnchorAlignment, JudgeQuality
 from eng5_runner.results.artefact.measurement import BTEntry, BTModel, GradeModel, GradeProjection
 from eng5_runner.results.artefact.part import Later, Nullable, Part, Row, Rows, keys_of, to_bytes, to_json
@@ -95,6 +97,12 @@ class Artefact(Part):
     """Why the study ended."""
     validation: Validation
     """What proves this file."""
+
+    @cached_property
+    def columns(self) -> JudgementColumns:
+        """The judgements in columns, read once."""
+        places = {entry.essay_id: place for place, entry in enumerate(self.bt_summary)}
+        return columns_of(self.llm_comparisons, places=places)
 
 
 def parse_artefact(data: bytes) -> Artefact:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import Field, WithJsonSchema
@@ -200,7 +201,7 @@ class InputsRecord(Part):
         )
         return {essay_id: flags for essay_id, flags in essays if flags}
 
-    @property
+    @cached_property
     def file_names(self) -> dict[str, str]:
         """Essay id → name of its file, without the folder; anchors and students."""
         return {
