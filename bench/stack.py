@@ -126,9 +126,10 @@ async def stack(folder: Path, judge: str) -> AsyncIterator[tuple[int, dict[str, 
     models = folder / "models.toml"
     models.write_text(MODELS)
     own = {"OPENAI_API_KEY": "none", "ENG5_OPENAI_BASE_URL": judge, "ENG5_MODELS_FILE": str(models)}
+    own["ENG5_CACHE_DIR"] = str(folder / "cache")
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "eng5_runner", "stack", "up", "--json", "--until-stdin-closes", "--open"),
-        *("--no-cache", "--data-dir", str(folder / "stack")),
+        *("--data-dir", str(folder / "stack")),
         env=os.environ | own,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,

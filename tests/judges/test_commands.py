@@ -97,7 +97,7 @@ def recording(model: str, *, days: float) -> Recording:
 def cache(tmp_path: Path) -> Path:
     file = JudgementFile(tmp_path / "cache")
     for number, (model, days) in enumerate((("old", 100), ("old", 40), ("new", 40), ("new", 0), ("new", 0))):
-        file.record(f"{number:064x}", recording(model, days=days))
+        file.record([(f"{number:064x}", recording(model, days=days))])
     file.close()
     return tmp_path
 

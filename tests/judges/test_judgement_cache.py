@@ -8,8 +8,11 @@ import os
 import sqlite3
 import stat
 import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ from typing import Any
 import pytest
 
 from eng5_runner.judges.prompts import prompt_blocks, prompt_text
+from eng5_runner.stack.llm.cache import JudgementCache, Recording
 from eng5_runner.stack.llm.judge import Verdict
 from tests.support.judges.driver import question, site
 from tests.support.judges.servers import GOOD, KEY, Asked, Said, chat, in_turn, message, openai_error
@@ -235,9 +239,41 @@ told = Recording(
     completion_tokens=1, cost_usd=0.1, request_id=sys.argv[2], recorded_at=datetime.now(UTC), prompt_sha256="0" * 64,
 )
 for number in range(50):
-    file.record(f"{number:064x}", told)
+    file.record([(f"{number:064x}", told)])
 file.close()
 """
+
+
+async def test_judgements_that_come_while_the_file_is_written_are_kept_together(tmp_path: Path) -> None:
+    """One wait for the disk is one for them all; the first is durable no later for it."""
+    thread, gate = ThreadPoolExecutor(max_workers=1), threading.Event()
+    cache = JudgementCache(tmp_path / "cache", thread)
+    busy = thread.submit(gate.wait)
+    waiting = [asyncio.create_task(cache.record(f"{number:064x}", recording(number))) for number in range(5)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()  # it is paid for
+    gate.set()
+    await waiting[1]
+
+    assert busy.result() and len(rows(tmp_path / "cache")) == 5
+    await asyncio.gather(*waiting, return_exceptions=True)
+    await cache.close()
+
+
+def recording(number: int) -> Recording:
+    return Recording(
+        provider="openai",
+        model="m",
+        winner="Essay A",
+        justification="So.",
+        confidence=3,
+        prompt_tokens=1,
+        completion_tokens=1,
+        cost_usd=0.1,
+        request_id=str(number),
+        recorded_at=datetime.now(UTC),
+        prompt_sha256="0" * 64,
+    )
 
 
 async def test_several_processes_write_at_the_same_time_and_the_first_is_kept(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ import hashlib
 import os
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -141,15 +142,21 @@ class JudgementFile:
         self._database.execute("DELETE FROM judgements WHERE key = ? AND checksum = ?", (key, checksum))
         return None
 
-    def record(self, key: str, recording: Recording) -> None:
-        """Keep a judgement; it is durable when this returns. An existing judgement under the key stays.
+    def record(self, judgements: Iterable[tuple[str, Recording]]) -> None:
+        """Keep judgements by key; they are durable when this returns. An existing judgement under a key stays.
 
         Raises:
             sqlite3.Error: the file cannot be written.
         """
-        entry = recording.model_dump_json().encode()
-        row = (key, recording.provider, recording.model, _written(recording.recorded_at), entry, _checksum(key, entry))
-        self._database.execute("INSERT OR IGNORE INTO judgements VALUES (?, ?, ?, ?, ?, ?)", row)
+        rows = [_row(key, recording) for key, recording in judgements]
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            self._database.executemany("INSERT OR IGNORE INTO judgements VALUES (?, ?, ?, ?, ?, ?)", rows)
+            self._database.execute("COMMIT")
+        except sqlite3.Error:
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            raise
 
     def stats(self, *, model: str | None = None, before: datetime | None = None) -> list[CacheStats]:
         """The kept judgements, by provider and model.
@@ -241,6 +248,11 @@ def _written(when: datetime) -> str:
     return when.isoformat(timespec="microseconds")
 
 
+def _row(key: str, recording: Recording) -> tuple[str, str, str, str, bytes, str]:
+    entry = recording.model_dump_json().encode()
+    return key, recording.provider, recording.model, _written(recording.recorded_at), entry, _checksum(key, entry)
+
+
 def _checksum(key: str, entry: bytes) -> str:
     return hashlib.sha256(key.encode() + b"\n" + entry).hexdigest()
 
@@ -258,6 +270,7 @@ class JudgementCache:
         self._thread = thread
         self._file: JudgementFile | None = None
         self._warned = False
+        self._unkept: deque[tuple[str, Recording]] = deque()
         self._asked: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def one_at_a_time(self, key: str) -> asyncio.Lock:
@@ -270,13 +283,20 @@ class JudgementCache:
 
     async def record(self, key: str, recording: Recording) -> None:
         """Keep a judgement; it is on disk when this returns, or at the latest when the service ends."""
+        self._unkept.append((key, recording))
         # The waiting task may be cancelled; the answer is paid for and is kept.
-        await asyncio.shield(self._do(lambda: self._opened().record(key, recording)))
+        await asyncio.shield(self._do(self._keep))
 
     async def close(self) -> None:
         """Finish writing, and close the file."""
         await self._do(self._closed)
         await asyncio.to_thread(self._thread.shutdown)
+
+    def _keep(self) -> None:
+        """Keep all that came while the group before was written: each wait for the disk is one for them all."""
+        group = [self._unkept.popleft() for _ in range(len(self._unkept))]
+        if group:  # else an earlier call has kept what this one was made for
+            self._opened().record(group)
 
     def _opened(self) -> JudgementFile:
         if self._file is None:

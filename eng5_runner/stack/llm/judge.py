@@ -10,7 +10,6 @@ import math
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TypeAlias
 
 from eng5_runner.contracts.callbacks import ReplayOf, Winner
@@ -23,7 +22,8 @@ from eng5_runner.stack.llm.baseline.prose import PROPERTIES, Text
 
 _ESSAY_HEAD = re.compile(r"\*\*Essay ([AB])(?: \([^)\n]*\))?:\*\*\n")
 _CHARACTERS_PER_TOKEN = 4
-_TEXTS_REMEMBERED = 4096
+# By their hash, so each takes some 200 bytes. A study uses its essays in turn, so with one too few none is remembered.
+_TEXTS_REMEMBERED = 100_000
 _HIGHEST_CONFIDENCE = 5.0
 # The baseline waits for nobody; so many comparisons share a transaction.
 _JUDGED_TOGETHER = 128
@@ -214,7 +214,7 @@ class BaselineJudge:
         """Set the judge up; `tilt` adds logits in favour of Essay A, from both texts."""
         self._tilt = tilt
         # The same essay occurs in about twenty comparisons.
-        self._scores = lru_cache(maxsize=_TEXTS_REMEMBERED)(_scores)
+        self._scores: dict[bytes, tuple[float, ...]] = {}
 
     async def __call__(self, question: Question) -> Verdict:
         """The verdict on a pair.
@@ -223,7 +223,7 @@ class BaselineJudge:
             JudgeFailed: the prompt does not contain an Essay A and an Essay B (LLM_INVALID_PROMPT).
         """
         text_a, text_b = essays_in(question.blocks)
-        gains = [a - b for a, b in zip(self._scores(text_a), self._scores(text_b), strict=True)]
+        gains = [a - b for a, b in zip(self._scores_of(text_a), self._scores_of(text_b), strict=True)]
         chance_a = 1.0 / (1.0 + math.exp(-sum(gains) - self._tilt(text_a, text_b)))
         a_wins = _draw(question.prompt) < chance_a
         justification = _justification(gains, a_wins=a_wins)
@@ -234,6 +234,14 @@ class BaselineJudge:
             prompt_tokens=_tokens(question.prompt),
             completion_tokens=_tokens(justification),
         )
+
+    def _scores_of(self, text: str) -> tuple[float, ...]:
+        key = hashlib.sha256(text.encode()).digest()
+        if key not in self._scores:
+            if len(self._scores) == _TEXTS_REMEMBERED:
+                self._scores.clear()
+            self._scores[key] = _scores(text)
+        return self._scores[key]
 
 
 def essays_in(blocks: tuple[str, ...]) -> tuple[str, str]:

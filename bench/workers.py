@@ -1,0 +1,174 @@
+"""Throughput of N workers of each kind on one Kafka and one PostgreSQL, with a judge that answers at once.
+
+`python -m bench workers [--workers N …] [--comparisons N]`. Four studies run at the same time, since one CJ worker runs
+a study. Kafka, PostgreSQL and the judge run on this machine too: when its cores are in use, more workers cannot be
+faster. So the CPU time of a comparison is printed by role: an LLM worker with a core of its own takes 1000 / its
+milliseconds a second. PostgreSQL is that of the tests, without fsync.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import dropwhile
+from pathlib import Path
+
+import aiohttp
+import asyncpg
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from bench.judging import MODELS
+from bench.stack import cpu_seconds, request, served_judge, texts, upload
+from eng5_runner.contracts.topics import Topic
+from tests.support.kafka.certificates import make_certificates
+from tests.support.kafka.cluster import KafkaBroker
+from tests.support.kafka.jars import server_jars
+from tests.support.kafka.services import Worker, serving
+from tests.support.postgres.server import ADMIN, ADMIN_PASSWORD, PostgresServer, programs, scratch_folder
+
+STUDIES, ESSAYS = 4, 60
+# Of the machine's cores; what is left of them more workers could use.
+BUSY = 0.9
+
+
+def main() -> None:
+    """Print the rates by number of workers, and the CPU time by role."""
+    parser = argparse.ArgumentParser(prog="python -m bench workers")
+    parser.add_argument("--workers", type=int, nargs="*", default=[1, 2, 4])
+    parser.add_argument("--comparisons", type=int, default=2400)
+    given = parser.parse_args(tuple(dropwhile(lambda word: not word.startswith("-"), sys.argv[1:])))
+    with (
+        tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR")) as name,
+        servers(Path(name)) as (broker, database),
+    ):
+        print(f"workers  a second  to one   ms CPU each: {'  '.join(ROLES)}")
+        first = 0.0
+        for workers in given.workers:
+            rate = asyncio.run(
+                measure(Path(name), broker, database, workers=workers, count=given.comparisons, first=first)
+            )
+            first = first or rate
+
+
+ROLES = ("llm", "cj", "postgres", "kafka")
+
+
+@contextmanager
+def servers(folder: Path) -> Iterator[tuple[KafkaBroker, PostgresServer]]:
+    """A Kafka and a PostgreSQL of our own."""
+    broker = KafkaBroker(
+        folder=folder / "broker", jars=server_jars(), certificates=make_certificates(folder / "certificates")
+    )
+    scratch = scratch_folder()
+    database = PostgresServer(programs=programs(), folder=scratch)
+    try:
+        broker.start()
+        database.start()
+        yield broker, database
+    finally:
+        broker.kill()
+        database.stop()
+        shutil.rmtree(scratch)
+
+
+async def measure(
+    folder: Path, broker: KafkaBroker, database: PostgresServer, *, workers: int, count: int, first: float
+) -> float:
+    """Print one line; the comparisons a second."""
+    prefix, name = f"w{workers}.", f"bench{workers}"
+    broker.add_topics(prefix)
+    at = {"host": "127.0.0.1", "port": database.port, "user": ADMIN, "password": ADMIN_PASSWORD}
+    admin = await asyncpg.connect(**at, database="postgres")
+    await admin.execute(f"CREATE DATABASE {name}")
+    await admin.close()
+    models = folder / "models.toml"
+    models.write_text(MODELS)
+    async with served_judge() as judge:
+        settings = {
+            "SERVICE_DATABASE_URL": f"postgresql://{ADMIN}:boss%27s%20own@127.0.0.1:{database.port}/{name}",
+            "KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap,
+            "KAFKA_TOPIC_PREFIX": prefix,
+            "OPENAI_API_KEY": "none",
+            "ENG5_OPENAI_BASE_URL": judge,
+            "ENG5_MODELS_FILE": str(models),
+            "ENG5_CACHE_DIR": str(folder / name / "cache"),
+        }
+        async with serving(folder / name, settings) as services:
+            content = await ready(services.start("content"))
+            llm = [
+                await ready(services.start("llm", ENG5_CACHE_DIR=str(folder / name / "cache"))) for _ in range(workers)
+            ]
+            neighbours = {
+                "CONTENT_SERVICE_URL": f"{content.url}/v1/content",
+                "LLM_PROVIDER_SERVICE_URL": ",".join(f"{worker.url}/api/v1" for worker in llm),
+            }
+            cj = [await ready(services.start("cj", **neighbours)) for _ in range(workers)]
+            pids = {
+                "llm": [worker.process.pid for worker in llm],
+                "cj": [worker.process.pid for worker in cj],
+                "postgres": family(database.folder),
+                "kafka": family(broker.folder),
+            }
+            seconds, cpu = await judged(broker, prefix, neighbours, pids, count=count)
+    rate = count / seconds
+    used = sum(cpu.values()) / seconds / (os.cpu_count() or 1)
+    each = "  ".join(f"{1000 * cpu[role] / count:.2f}" for role in ROLES)
+    full = f", these alone use {used:.0%} of the machine" + (": it is the limit" if used > BUSY else "")
+    print(
+        f"{workers:7} {rate:9.0f} {rate / (first or rate):7.2f}   {each} (load {os.getloadavg()[0]:.1f}{full})",
+        flush=True,
+    )
+    return rate
+
+
+async def judged(
+    broker: KafkaBroker, prefix: str, at: dict[str, str], pids: dict[str, list[int]], *, count: int
+) -> tuple[float, dict[str, float]]:
+    """Seconds from the first callback to the last, and the CPU seconds of each role meanwhile."""
+    async with (
+        aiohttp.ClientSession() as http,
+        AIOKafkaProducer(bootstrap_servers=broker.bootstrap) as producer,
+        AIOKafkaConsumer(
+            prefix + Topic.COMPARISON, bootstrap_servers=broker.bootstrap, auto_offset_reset="earliest"
+        ) as consumer,
+    ):
+        ids = [await upload(http, at, text) for text in texts(ESSAYS)]
+        essays = [{"essay_id": f"essay_{n:03}", "text_storage_id": storage_id} for n, storage_id in enumerate(ids)]
+        for _ in range(STUDIES):
+            raw = request(essays, judge="http", comparisons=count // STUDIES)
+            await producer.send_and_wait(prefix + Topic.REQUEST, raw)
+        seen, began = 0, 0.0
+        before: dict[str, float] = {}
+        while seen < count:
+            for records in (await consumer.getmany(timeout_ms=200)).values():
+                if not seen:
+                    began, before = time.monotonic(), cpu(pids)
+                seen += len(records)
+        after = cpu(pids)
+    return time.monotonic() - began, {role: after[role] - before[role] for role in ROLES}
+
+
+def family(folder: Path) -> list[int]:
+    """The server whose command line names the folder, and its children."""
+    commands = {int(each.parent.name): each.read_bytes() for each in Path("/proc").glob("[0-9]*/cmdline")}
+    heads = [pid for pid, command in commands.items() if bytes(folder) in command]
+    parents = {pid: int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]) for pid in commands}
+    return heads + [pid for pid, parent in parents.items() if parent in heads]
+
+
+def cpu(pids: dict[str, list[int]]) -> dict[str, float]:
+    """CPU seconds so far, by role."""
+    return {role: sum(map(cpu_seconds, members)) for role, members in pids.items()}
+
+
+async def ready(worker: Worker) -> Worker:
+    """The worker, when it answers."""
+    await asyncio.to_thread(worker.wait_until_ready)
+    return worker
