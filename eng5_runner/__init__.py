@@ -31,6 +31,9 @@ from eng5_runner.errors import (
 )
 
 if TYPE_CHECKING:
+    from eng5_runner.app.collection.export import export
+    from eng5_runner.app.collection.public import export_public
+    from eng5_runner.app.collection.runs import list_runs
     from eng5_runner.app.execute import execute
     from eng5_runner.app.fit import fit
     from eng5_runner.app.inspect import Run, compare, open_run, verify
@@ -55,7 +58,10 @@ __all__ = [
     "VerificationFailed",
     "compare",
     "execute",
+    "export",
+    "export_public",
     "fit",
+    "list_runs",
     "open_run",
     "plan",
     "resume",
@@ -64,7 +70,8 @@ __all__ = [
 ]
 
 _MODULES = MappingProxyType({
-    "Run": "inspect", "compare": "inspect", "execute": "execute", "fit": "fit", "open_run": "inspect",
+    "Run": "inspect", "compare": "inspect", "execute": "execute", "export": "collection.export",
+    "export_public": "collection.public", "fit": "fit", "list_runs": "collection.runs", "open_run": "inspect",
     "plan": "look_ahead", "resume": "resume", "verify": "inspect",
     "Sweep": "sweeps.sweep", "sweep": "sweeps.sweep",
 })  # fmt: skip

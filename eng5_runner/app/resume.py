@@ -122,6 +122,11 @@ def continued(
     with held(run_directory):
         saved = saved_run(run_directory)
         state, inputs = saved.state, saved.inputs
+        if state.started is not None and state.started.origin is not None:
+            raise UsageError(
+                f"{run_directory} is the record of a run that took place elsewhere, so it cannot be continued.",
+                remedy="Resume the run itself, where it was made, or start a new run.",
+            )
         raised = _new_limit(state, max_cost)
         if raised is None and state.closed is not None and state.closed.outcome in _ENDED:
             yield _already_done(run_directory)
@@ -150,7 +155,7 @@ def left_to_pay(run_directory: Path, *, max_cost: float | None = None) -> LeftTo
     """
     require_ledger(run_directory)
     first = next(iter(LedgerReading(run_directory)), None)
-    if isinstance(first, RunStarted) and _is_free(first.spec):
+    if isinstance(first, RunStarted) and (first.origin is not None or _is_free(first.spec)):
         return None  # without reading the whole ledger
     saved = saved_run(run_directory)
     state, raised = saved.state, _new_limit(saved.state, max_cost)

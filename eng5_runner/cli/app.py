@@ -246,11 +246,23 @@ def export_command(
         Literal["csv", "json", "parquet", "xlsx"], typer.Option("--format", help="Form of the files.")
     ] = "csv",
     out: Annotated[Path, typer.Option("--out", help="Folder for the files.", metavar="FOLDER")] = Path("export"),
+    public: Annotated[
+        Path | None,
+        typer.Option("--public", help="Write a copy of one run to share, without names and texts.", metavar="FOLDER"),
+    ] = None,
+    with_reasons: Annotated[
+        bool, typer.Option("--with-reasons", help="With --public: keep the judge's reasons, which can quote an essay.")
+    ] = False,
+    licence: Annotated[
+        str | None, typer.Option("--licence", help="With --public: URL of the copy's licence.", metavar="URL")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Write the tables of runs, stacked, for data frames and Excel."""
-    from eng5_runner.cli.commands.collection import export
+    """Write the tables of runs, stacked, for data frames and Excel; or a copy of a run to share."""
+    from eng5_runner.cli.commands.collection import export, export_copy
 
+    if public is not None:
+        raise typer.Exit(export_copy(runs, public=public, with_reasons=with_reasons, licence=licence, json_lines=json))
     raise typer.Exit(export(runs, form=form, out=out, json_lines=json))
 
 

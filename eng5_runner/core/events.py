@@ -16,6 +16,7 @@ from uuid import UUID
 from pydantic import Field, TypeAdapter
 
 from eng5_runner.canonical import sha256_hex
+from eng5_runner.core.origin import Origin
 from eng5_runner.core.spec import RunSpec, Value, Versions
 
 # Of a message that cannot be used.
@@ -62,12 +63,13 @@ class AnchorRow(Value):
 
 
 class RunStarted(LedgerEvent):
-    """The first event of each ledger."""
+    """The first event of each ledger; `origin` if the run did not take place in this directory."""
 
     type: Literal["RunStarted"] = "RunStarted"
     spec: RunSpec
     inputs_sha256: str
     versions: Versions
+    origin: LeftOut[Origin] = None
 
 
 class RunResumed(LedgerEvent):

@@ -42,6 +42,11 @@ def _is_whole(line: bytes) -> bool:
     return checksum is not None and int(checksum[1], 16) == zlib.crc32(line[: checksum.start()])
 
 
+def ledger_lines(events: Iterable[Event]) -> Iterator[bytes]:
+    """The lines of a whole ledger that is written at once."""
+    return map(_line, events)
+
+
 class LedgerReading:
     """A ledger to iterate over, as often as needed. Only one event at a time is held in memory.
 

@@ -123,6 +123,8 @@ def _agreement(artefact: Artefact) -> Iterator[str]:
 
 def _with_what(artefact: Artefact) -> Iterator[str]:
     metadata = artefact.metadata
+    if metadata.origin is not None and metadata.origin.kind == "import":
+        yield f"The study was run by {metadata.origin.program}, and its record was imported."
     yield (
         f"The analysis was made with eng5-runner {metadata.runner_version} (commit {metadata.git_sha[:12]}); the "
         f"judgements cost {number(artefact.costs.total_usd, 2)} USD."

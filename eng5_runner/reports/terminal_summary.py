@@ -18,7 +18,13 @@ from eng5_runner.reports.reliability import grade_warnings, own_order, with_teac
 from eng5_runner.reports.soft import soft_lines
 from eng5_runner.reports.targets import MET, target_rows
 from eng5_runner.reports.terminal_table import plain_table, show_named
-from eng5_runner.reports.words import flagged_essays, grades_by_others, tested_projection, warnings_of_the_judge
+from eng5_runner.reports.words import (
+    flagged_essays,
+    grades_by_others,
+    tested_projection,
+    warnings_of_the_judge,
+    words_of_origin,
+)
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.measurement import BTEntry, GradeProjection, GradesUnavailable
 from eng5_runner.results.artefact.record import RunnerStatus
@@ -54,9 +60,16 @@ def show_summary(console: Console, artefact: Artefact, *, run_directory: Path) -
         replayed = f"{costs.replayed.comparisons} judgements were replayed from earlier runs"
         console.print(f"{replayed}, where they cost {usd(costs.replayed.saved_usd)} USD")
     _status(console, artefact.runner_status, charged=perhaps_charged(artefact))
+    _origin(console, artefact)
     console.print(f"run directory: {escape(str(run_directory))}")
     for label, place in _places(artefact, run_directory=run_directory):
         console.print(escape(f"{label:<14} {place}"))
+
+
+def _origin(console: Console, artefact: Artefact) -> None:
+    origin = words_of_origin(artefact)
+    if origin is not None:
+        console.print(f"{origin[0]} Not in this record: {'; '.join(origin[1])}.", markup=False)
 
 
 def _places(artefact: Artefact, *, run_directory: Path) -> Iterator[tuple[str, object]]:

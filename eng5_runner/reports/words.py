@@ -71,3 +71,16 @@ def tested_projection(alignment: AnchorAlignment) -> Iterator[str]:
     for reason, anchors in because.items():
         which = "all anchors" if len(anchors) == alignment.anchors else ", ".join(anchors)
         yield f"“{REFUSED}”: without such an anchor the others can give it no grade, because {reason} ({which})."
+
+
+def words_of_origin(artefact: Artefact) -> tuple[str, tuple[str, ...]] | None:
+    """What kind of record this is, and what it does not have; None where the run took place in its directory."""
+    origin = artefact.metadata.origin
+    if origin is None:
+        return None
+    made = origin.made_at[:10]
+    kinds = {
+        "import": f"Imported on {made}: {origin.program} ran this study.",
+        "public-copy": f"A public copy, made on {made} from the record of {origin.program}.",
+    }
+    return kinds[origin.kind], origin.missing

@@ -9,6 +9,7 @@ from eng5_runner.canonical import sha256_hex
 from eng5_runner.contracts.request import BASELINE_MODEL_PREFIX
 from eng5_runner.core.events import Event
 from eng5_runner.core.inputs import Anchor, Document, EssayFlag, Inputs, Student
+from eng5_runner.core.origin import Origin
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.core.state import RunState
 from eng5_runner.results.artefact import ZERO_CHECKSUM, Artefact
@@ -22,7 +23,9 @@ from eng5_runner.results.artefact.study import (
     InputsRecord,
     InstructionsRecord,
     JudgeIdentity,
+    OriginFile,
     RunMetadata,
+    RunOrigin,
     ServedModel,
     StudentRecord,
 )
@@ -115,6 +118,19 @@ def _metadata(state: RunState, inputs: Inputs, *, evidence: Evidence) -> RunMeta
         max_comparisons=spec.budget.max_comparisons,
         seed=spec.budget.seed,
         judges=_judges(evidence, spec),
+        origin=None if state.started.origin is None else _origin(state.started.origin),
+    )
+
+
+def _origin(origin: Origin) -> RunOrigin:
+    return RunOrigin(
+        kind=origin.kind,
+        program=origin.program,
+        made_at=instant(origin.made_at),
+        sources=tuple(OriginFile(name=source.name, sha256=source.sha256) for source in origin.sources),
+        missing=origin.missing,
+        order_unknown=origin.order_unknown or None,
+        licence=origin.licence,
     )
 
 

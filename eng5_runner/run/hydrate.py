@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from eng5_runner.canonical import sha256_hex
+from eng5_runner.canonical import canonical_json, sha256_hex
 from eng5_runner.core.state import ImpossibleLedgerError, RunState
 from eng5_runner.effects.ledger import LEDGER_NAME
 from eng5_runner.effects.outputs import (
@@ -21,11 +21,13 @@ from eng5_runner.effects.outputs import (
     write_atomically,
 )
 from eng5_runner.effects.run_lock import LOCK_NAME
-from eng5_runner.effects.schema import ArtefactCheck
+from eng5_runner.effects.schema import ArtefactCheck, artefact_schema
 from eng5_runner.effects.scratch import Scratch
 from eng5_runner.errors import DiskError
 from eng5_runner.reports.anchor_markdown import ANCHOR_REPORT_NAME, anchor_report
 from eng5_runner.reports.html_report import REPORT_NAME, report
+from eng5_runner.reports.sharing.companions import SCHEMA_NAME, companion_files
+from eng5_runner.reports.sharing.crate import CRATE_NAME, crate
 from eng5_runner.results.artefact import Artefact, sealed
 from eng5_runner.results.artefact.part import Part, to_bytes
 from eng5_runner.results.artefact.record import ManifestEntry
@@ -131,9 +133,20 @@ def hydrate(run_directory: Path) -> Hydrated:
     if spec.mode.anchors_only:
         files.put(ANCHOR_REPORT_NAME, [anchor_report(artefact)])
     files.put(REPORT_NAME, [report(artefact)])
+    if artefact.metadata.origin is not None and artefact.metadata.origin.kind == "public-copy":
+        _put_companions(files, artefact, sources=sources)
     return Hydrated(
         state=state, artefact=artefact, artefact_name=name, files=files, violations=check.violations(artefact)
     )
+
+
+def _put_companions(files: Outputs, artefact: Artefact, *, sources: Sequence[ManifestEntry]) -> None:
+    """Add what only a public copy has; the crate, which lists all others, at the end."""
+    files.put(SCHEMA_NAME, [canonical_json(artefact_schema())])
+    for name, data in companion_files(artefact).items():
+        files.put(name, [data])
+    listed = {entry.path: entry for entry in (*sources, *map(files.entry, files))}
+    files.put(CRATE_NAME, [crate(artefact, list(listed.values()))])
 
 
 def write(run_directory: Path, hydrated: Hydrated) -> None:

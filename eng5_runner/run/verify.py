@@ -14,6 +14,8 @@ from eng5_runner.effects.schema import artefact_violations_by_reference
 from eng5_runner.errors import DiskError, InputsInvalid, InputsMissing, RunnerError, VerificationFailed, command
 from eng5_runner.reports.anchor_markdown import ANCHOR_REPORT_NAME
 from eng5_runner.reports.html_report import REPORT_NAME
+from eng5_runner.reports.sharing.companions import COMPANIONS
+from eng5_runner.reports.sharing.crate import CRATE_NAME
 from eng5_runner.results.tables import EARLIER_NAMES, ONCE_EMPTY
 from eng5_runner.run.hydrate import (
     Hydrated,
@@ -24,7 +26,7 @@ from eng5_runner.run.hydrate import (
     read_manifest,
 )
 
-_REPORTS = frozenset({REPORT_NAME, ANCHOR_REPORT_NAME})
+_REPORTS = frozenset({REPORT_NAME, ANCHOR_REPORT_NAME, *COMPANIONS, CRATE_NAME})
 # Estimates, which a later version may compute by a better method, and the checksum over them; all else is a record.
 _ESTIMATES = frozenset(
     {"bt_summary", "bt_model", "grade_projections", "grade_model", "anchor_alignment", "judge_quality"}
@@ -47,6 +49,7 @@ class Verified:
         older_reports: files with the words or the estimates of the version that made the run. The manifest proves
             their bytes. What an artefact records of the run, such as the judgements, is what the ledger gives.
         extra_files: that are in the directory and that the manifest does not list; nothing vouches for them.
+        missing: what the record of an imported run or of a public copy does not have, so that it cannot be checked.
     """
 
     files: int
@@ -56,6 +59,7 @@ class Verified:
     agreement: str | None
     older_reports: tuple[str, ...]
     extra_files: tuple[str, ...]
+    missing: tuple[str, ...] = ()
 
 
 def verify(run_directory: Path, *, version: str | None = None) -> Verified:
@@ -85,6 +89,7 @@ def verify(run_directory: Path, *, version: str | None = None) -> Verified:
     doubts += _invalid_artefact(again)
     if doubts:
         raise _failed(run_directory, doubts)
+    origin = again.artefact.metadata.origin
     compared, listed = again.artefact.comparison_with_service, {entry.path for entry in read_manifest(run_directory)}
     return Verified(
         files=len(listed),
@@ -94,6 +99,7 @@ def verify(run_directory: Path, *, version: str | None = None) -> Verified:
         agreement=compared.agreement if compared else None,
         older_reports=tuple(older),
         extra_files=tuple(sorted(set(listed_files(run_directory)) - listed)),
+        missing=origin.missing if origin else (),
     )
 
 

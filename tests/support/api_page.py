@@ -31,15 +31,19 @@ from eng5_runner.results.compare import (
 from eng5_runner.results.fit import FitReliability, FitResult, FittedItem, JudgeFit
 from eng5_runner.results.rows import Rows
 from eng5_runner.results.run_rows import AnchorPosition, EssayPosition
+from eng5_runner.results.run_summary import RunSummary
 from eng5_runner.results.sweep.figures import SweptFigure, SweptRun
 from eng5_runner.results.sweep.leaderboard import JudgeDifference, Leaderboard, LeaderboardRow
 from eng5_runner.run.verify import Verified
 
-FUNCTIONS = ("plan", "execute", "resume", "open_run", "verify", "compare", "sweep", "fit")
+FUNCTIONS = (
+    *("plan", "execute", "resume", "open_run", "verify", "compare", "sweep", "fit"),
+    *("list_runs", "export", "export_public"),
+)
 TYPES = (
     eng5.Run, Rows, EssayPosition, AnchorPosition, Comparison, FailedComparison, Artefact, PlannedRun, Plan, Verified,
     RunsCompared, EssayCounts, PositionAgreement, GradeAgreement, VerdictAgreement, AnchorOrders, RunCost, Agreement,
-    eng5.Sweep, Leaderboard, LeaderboardRow, JudgeDifference, SweptRun, SweptFigure,
+    eng5.Sweep, Leaderboard, LeaderboardRow, JudgeDifference, SweptRun, SweptFigure, RunSummary,
     FitResult, FittedItem, FitReliability, JudgeFit, PositionEffect, Consistency, Triads,
 )  # fmt: skip
 HEAD = """\

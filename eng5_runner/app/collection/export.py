@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 import orjson
 
+from eng5_runner.app.inspect import Run
 from eng5_runner.effects.outputs import write_atomically
 from eng5_runner.errors import ConfigurationError, DiskError, InputsInvalid, UsageError
 from eng5_runner.results.tables import Cell, Kind, RunTable, run_tables, table_csv
@@ -37,13 +38,15 @@ class _Stacked:
                 yield tuple(row[places[name]] if name in places else None for name in self.columns)
 
 
-def export_runs(runs: Sequence[Path], *, form: Format, out: Path) -> tuple[Path, ...]:
-    """Write the tables of the runs, one below the other, into a folder.
+def export(
+    runs: str | Path | Run | Sequence[str | Path | Run], *, out: str | Path, form: Format = "csv"
+) -> tuple[Path, ...]:
+    """Write the tables of runs, one below the other, into a folder.
 
     Args:
-        runs: run directories; `run_id` in each row says which run it is from.
-        form: csv, json and parquet make a file for each table, xlsx one workbook.
+        runs: a run, its directory, or several of them; `run_id` in each row says which run it is from.
         out: the folder; files of these names are replaced.
+        form: `csv`, `json` and `parquet` make a file for each table, `xlsx` one workbook.
 
     Returns:
         What was written.
@@ -54,18 +57,26 @@ def export_runs(runs: Sequence[Path], *, form: Format, out: Path) -> tuple[Path,
         InputsInvalid: an artefact is damaged, or a table is too long for a worksheet.
         UsageError: a run is given twice.
         DiskError: the folder cannot be written.
+
+    Example:
+        >>> import eng5_runner as eng5
+        >>> sorted(path.name for path in eng5.export(demo, out=folder / "tables", form="json"))[:2]
+        ['anchors.json', 'comparisons.json']
     """
-    if len({run.resolve() for run in runs}) < len(runs):
+    given = [runs] if isinstance(runs, str | Path | Run) else runs
+    directories = [run.path if isinstance(run, Run) else Path(run) for run in given]
+    if len({directory.resolve() for directory in directories}) < len(directories):
         raise UsageError("A run is given twice.", remedy="Name each run once: its rows would stand there twice.")
-    tables = list(stacked(run_tables(load_artefact(run)) for run in runs))
+    folder = Path(out)
+    tables = list(stacked(run_tables(load_artefact(directory)) for directory in directories))
     files = _workbook(tables) if form == "xlsx" else {f"{table.name}.{form}": _file(table, form) for table in tables}
     try:
-        out.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
-        raise DiskError(f"{out} cannot be made: {error.strerror}.", remedy="Choose another --out.") from None
+        raise DiskError(f"{folder} cannot be made: {error.strerror}.", remedy="Choose another --out.") from None
     for name, data in files.items():
-        write_atomically(out / name, data)
-    return tuple(out / name for name in files)
+        write_atomically(folder / name, data)
+    return tuple(folder / name for name in files)
 
 
 def stacked(runs: Iterable[Iterable[RunTable]]) -> Iterator[RunTable]:

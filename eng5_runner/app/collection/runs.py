@@ -45,6 +45,14 @@ def list_runs(folder: str | Path = "runs", *, where: Sequence[str] = (), sort: s
     Raises:
         InputsMissing: there is no such folder.
         UsageError: there is no such column, or a value is no number where numbers are compared.
+
+    Returns:
+        A row for each run, with `.to_pandas()` and `.to_polars()`.
+
+    Example:
+        >>> import eng5_runner as eng5
+        >>> [run.outcome for run in eng5.list_runs(demo.parent, where=["outcome=complete"])]
+        ['complete']
     """
     parent, column = Path(folder), _column(sort.removeprefix("-"))
     conditions = [_condition(text) for text in where]

@@ -31,6 +31,7 @@ def verify_run(run_directory: Path, *, json_lines: bool) -> int:
             "service_differs": verified.disagreements,
             "older_reports": verified.older_reports,
             "extra_files": verified.extra_files,
+            "missing": verified.missing,
         }
         write_json({"event": "Verified", "run_directory": str(run_directory)} | facts)
         return 0
@@ -39,6 +40,10 @@ def verify_run(run_directory: Path, *, json_lines: bool) -> int:
         f"{run_directory} verifies: {verified.files} files as listed, all outputs recomputed from the ledger byte "
         f"for byte, {verified.comparisons} comparisons, {verified.outcome}"
     )
+    if verified.missing:
+        console.print("Not checked, because the record does not have it:")
+        for what in verified.missing:
+            console.print(f"  {what}", markup=False)
     for report in verified.older_reports:
         console.print(f"{report} has the words or the estimates of the version that made the run. To write it again:")
         console.print(f"  {command('hydrate', run_directory)}", markup=False)

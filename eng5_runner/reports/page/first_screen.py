@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element
 from eng5_runner.reports.figures import number, requests_made, sentence, span, tally, usd
 from eng5_runner.reports.html import Child, element
 from eng5_runner.reports.verdict import Level, PlainAnswer, verdict_of
-from eng5_runner.reports.words import flagged_essays
+from eng5_runner.reports.words import flagged_essays, words_of_origin
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.measurement import GradesAvailable
 
@@ -29,6 +29,9 @@ def head(artefact: Artefact, *, with_texts: bool) -> Iterator[Child]:
             class_="warn",
         )
     yield _verdict(artefact)
+    origin = words_of_origin(artefact)
+    if origin is not None:
+        yield element("p", element("strong", origin[0]), f" Not in this record: {'; '.join(origin[1])}.", class_="note")
     yield from _doubts(artefact)
     yield _figures(artefact)
     yield _facts(artefact)

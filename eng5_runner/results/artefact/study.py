@@ -69,6 +69,34 @@ class JudgeIdentity(Part):
         return self.kind == BASELINE_KIND
 
 
+class OriginFile(Part):
+    """A file that a record was made from."""
+
+    name: Text
+    """What it is."""
+    sha256: Sha256
+    """SHA-256 of the file."""
+
+
+class RunOrigin(Part):
+    """Where the record of a run is from that did not take place in this directory."""
+
+    kind: Literal["import", "public-copy"]
+    """Whether another program ran the study, or names, texts and reasons were taken out."""
+    program: Text
+    """Which program recorded the study, with its version as far as it is known."""
+    made_at: Instant
+    """When the record was made."""
+    sources: tuple[OriginFile, ...]
+    """What it was made from."""
+    missing: tuple[Text, ...]
+    """What is not in the record, a sentence each."""
+    order_unknown: bool | None = None
+    """True where nobody knows which essay of a pair was shown first; absent otherwise."""
+    licence: Text | None = None
+    """URL under which a public copy may be used; absent where none is given."""
+
+
 class RunMetadata(Part):
     """Which run this is, and what it was asked to do."""
 
@@ -110,6 +138,8 @@ class RunMetadata(Part):
     """Of the pairing; null where none was given."""
     judges: tuple[JudgeIdentity, ...]
     """The models that judged; before the first judgement those asked for, none if nobody is named."""
+    origin: RunOrigin | None = None
+    """Where the record is from; absent where the run took place in this directory."""
 
 
 class DocumentRecord(Part):
