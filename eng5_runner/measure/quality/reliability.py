@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, stdtrit
 
 from eng5_runner.measure.model.bradley_terry import Comparisons, Fit, fit, posterior_of
 from eng5_runner.measure.model.comparisons import Values
@@ -34,6 +34,10 @@ _NO_PRIOR_SD = 100.0
 # Each draw of the bootstrap is a fit, whose cost grows with the items: 200 draws up to 100 items, then fewer, because
 # each draw is then more precise.
 _MOST_DRAWS, _FEWEST_DRAWS, _DRAWS_TIMES_ITEMS = 200, 40, 20_000
+# Beyond this each draw costs about as much as the study's own fit, and all draws are nearly alike.
+_MANY_ITEMS, _DRAWS_OF_MANY = 250, 6
+# With fewer draws the ends are those of a normal distribution around them, which so few show better than their order.
+_FEWEST_FOR_QUANTILES = 20
 # Of log σ̂, for the study and for each simulated study.
 _TOLERANCE = 1e-6
 _DRAW_TOLERANCE = 1e-2
@@ -126,7 +130,7 @@ def reliability_interval(
         fitted: the study, which gives σ̂ and δ̂.
         comparisons: the pairs to judge: those of the study, or those of a planned design for the same items.
         seed: not negative; the same seed gives the same interval.
-        draws: number of simulated studies.
+        draws: number of simulated studies; of fewer than 20 a normal distribution gives the ends.
         level: the share of simulated studies between the two ends.
 
     Raises:
@@ -151,13 +155,24 @@ def reliability_interval(
         again = Posterior(data=data, links=links, position_precision=position_precision(data) if estimated else None)
         summit = likeliest_prior(again, hyperprior=False, start=start, log_sd=truth.log_sd, tolerance=_DRAW_TOLERANCE)
         simulated.append(np.ravel(_share_real(summit, n)))
-    tail = (1.0 - level) / 2.0
-    low, high = np.quantile(np.concatenate(simulated), [tail, 1.0 - tail]).tolist()
-    return low, high
+    return _middle(np.concatenate(simulated), level=level)
+
+
+def _middle(simulated: NDArray[np.float64], *, level: float) -> tuple[float, float]:
+    """The ends between which the given share of such studies lies: quantiles, or of few a prediction interval."""
+    tail, many = (1.0 - level) / 2.0, simulated.size
+    if many >= _FEWEST_FOR_QUANTILES or many < _TWO:
+        low, high = np.quantile(simulated, [tail, 1.0 - tail]).tolist()
+        return low, high
+    reach = float(stdtrit(many - 1, 1.0 - tail)) * float(simulated.std(ddof=1)) * math.sqrt(1.0 + 1.0 / many)
+    middle = float(simulated.mean())
+    return max(middle - reach, 0.0), min(middle + reach, 1.0)
 
 
 def draws_for(items: int) -> int:
     """How many draws `reliability_interval` takes for a study of so many items, wherever it is computed."""
+    if items > _MANY_ITEMS:
+        return _DRAWS_OF_MANY
     return max(_FEWEST_DRAWS, min(_MOST_DRAWS, _DRAWS_TIMES_ITEMS // items))
 
 

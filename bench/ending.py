@@ -1,0 +1,62 @@
+"""The end of a run, piece by piece: the bootstraps against a fit of that size, and the grades against their anchors."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from eng5_runner.contracts.grade_scales import GRADE_SCALES
+from eng5_runner.measure.grading.grades import Scale, project
+from eng5_runner.measure.model.bradley_terry import Fit, fit
+from eng5_runner.measure.quality.reliability import draws_for, reliability_interval
+from tests.support.studies import large_study
+
+SIZES = ((44, 440), (500, 5_000), (2_000, 20_000), (10_000, 100_000))
+ANCHORS = (27, 60, 100, 400, 1_600)
+FITS = 5.0
+GROWTH = 2.0
+_SCALE = GRADE_SCALES["eng5_np_legacy_9_step"]
+_ROUNDS = 3
+
+
+def main() -> None:
+    """Print the time of the reliability's interval in fits, and of the grades for more and more anchors."""
+    for essays, comparisons in SIZES:
+        study, _ = large_study(essays=essays, comparisons=comparisons, seed=1)
+        fitted = fit(study)
+        one = _best(lambda study=study: fit(study))
+        draws = draws_for(essays)
+        bootstrap = _best(lambda f=fitted, d=draws: reliability_interval(f, f.comparisons, seed=1, draws=d))
+        ratio = bootstrap / one
+        missed = "  MISSED" if ratio > FITS else ""
+        print(
+            f"  {essays:>6} essays: a fit {one:.3f} s, the interval of {draws} draws {bootstrap:.2f} s, "
+            f"{ratio:.1f} fits (goal {FITS:.0f}){missed}"
+        )
+    before = None
+    for anchors in ANCHORS:
+        fitted, grades = _with_anchors(anchors)
+        scale = Scale(prior=_SCALE.prior, has_below_lowest=_SCALE.below_lowest is not None)
+        took = _best(lambda f=fitted, g=grades, s=scale: project(f, anchors=g, scale=s))
+        power = "" if before is None else f", power {np.log(took / before[1]) / np.log(anchors / before[0]):.1f}"
+        print(f"  grades from {anchors:>5} anchors: {took:.2f} s{power}")
+        before = anchors, took
+
+
+def _with_anchors(anchors: int) -> tuple[Fit, dict[str, int]]:
+    study, _ = large_study(essays=anchors + 40, comparisons=(anchors + 40) * 10, seed=2)
+    fitted = fit(study)
+    order = np.argsort(fitted.theta)[:anchors].tolist()
+    steps = len(_SCALE.prior)
+    return fitted, {fitted.items[place]: rank * steps // anchors for rank, place in enumerate(order)}
+
+
+def _best(work: Callable[[], object]) -> float:
+    taken = []
+    for _ in range(_ROUNDS):
+        began = time.process_time()
+        work()
+        taken.append(time.process_time() - began)
+    return min(taken)
