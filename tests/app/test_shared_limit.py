@@ -24,6 +24,14 @@ def test_a_run_that_may_be_resumed_holds_its_whole_limit() -> None:
     assert money.left == pytest.approx(0.0)
 
 
+def test_a_run_that_finds_nothing_left_can_begin_later() -> None:
+    money = SharedLimit(1.0, weights={"a": 1.0, "b": 1.0})
+    money.note("a", limit=1.0, spent=0.1, ended=False)
+    assert money.begin("b") == 0.0
+    money.note("a", limit=1.0, spent=0.3, ended=True)
+    assert money.begin("b") == pytest.approx(0.7)
+
+
 def test_a_limit_is_raised_only_where_it_pays_for_a_comparison() -> None:
     money = SharedLimit(1.0, weights={"a": 1.0, "b": 1.0})
     money.note("a", limit=0.5, spent=0.48, ended=True)

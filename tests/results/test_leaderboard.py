@@ -29,6 +29,7 @@ def _figures(
     tau_b: float | None = 0.5,
     price: float = 0.001,
     outcome: str = "complete",
+    judged: int = 28,
 ) -> RunFigures:
     placed = dict(zip(GRADES, map(float, positions), strict=False))
     pairs = [(one, other) for one in placed for other in placed if one < other]
@@ -40,7 +41,7 @@ def _figures(
         run_id=str(seed),
         model="openai local-7b",
         outcome=outcome,
-        judged=28,
+        judged=judged,
         failed=seed,
         tau_b=SweptFigure() if tau_b is None else SweptFigure(value=tau_b, interval_90=(tau_b - 0.1, tau_b + 0.1)),
         grade_error=SweptFigure(),

@@ -65,7 +65,8 @@ class SharedLimit:
             return None
         waiting = [weight for other, weight in self._weights.items() if other not in self._accounts]
         share = _rounded_down(self.left * self._weights[run] / math.fsum(waiting))
-        self.note(run, limit=share, spent=0.0, ended=False)
+        if share:
+            self.note(run, limit=share, spent=0.0, ended=False)
         return share
 
     def raises(self, runs: Sequence[str], *, at_least: Mapping[str, float]) -> dict[str, float]:

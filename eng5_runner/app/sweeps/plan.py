@@ -169,26 +169,17 @@ class PlannedSweep:
     @property
     def usd_left(self) -> Interval | None:
         """The likely price of what is left; None if a price is not known."""
-        prices = [cell.usd_left for cell in self.left]
-        known = [price for price in prices if price is not None]
-        return _sum(known) if len(known) == len(prices) else None
+        return price_of(self.left)
 
     @property
     def at_most_usd(self) -> float | None:
         """The most that what is left can cost by the judges' prices; None if that is not known."""
-        bounds = [cell.at_most_left for cell in self.left]
-        known = [bound for bound in bounds if bound is not None]
-        return sum(known) if len(known) == len(bounds) else None
+        return most_of(self.left)
 
     @property
     def seconds_left(self) -> Interval:
-        """Between the time of the longest run, and of as many at once as may be."""
-        times = [cell.seconds_left for cell in self.left]
-        if not times:
-            return _FREE
-        at_once = min(self.file.runs_at_once, len(times))
-        longest = Interval(low=max(time.low for time in times), high=max(time.high for time in times))
-        return Interval(low=longest.low, high=max(longest.high, _sum(times).high / at_once))
+        """How long what is left is likely to take."""
+        return seconds_of(self.left, at_once=self.file.runs_at_once)
 
     def plan_run(self, cell: Cell, *, limit: float | None) -> PlannedRun:
         """One of its runs, with its own cost limit.
@@ -213,6 +204,32 @@ class PlannedSweep:
             return plan_run(resolved, self.assets, service=self.service, are_shown=True)
 
 
+def price_of(cells: Sequence[PlannedCell]) -> Interval | None:
+    """The likely price of what is left of these runs; None if one is not known."""
+    prices = [cell.usd_left for cell in cells]
+    known = [price for price in prices if price is not None]
+    return _sum(known) if len(known) == len(prices) else None
+
+
+def most_of(cells: Sequence[PlannedCell]) -> float | None:
+    """The most that what is left of these runs can cost; None if that is not known."""
+    bounds = [cell.at_most_left for cell in cells]
+    known = [bound for bound in bounds if bound is not None]
+    return sum(known) if len(known) == len(bounds) else None
+
+
+def seconds_of(cells: Sequence[PlannedCell], *, at_once: int) -> Interval:
+    """Between the time of the longest judge, and that of so many judges at once; the runs of one follow each other."""
+    by_judge: dict[str, list[Interval]] = {}
+    for cell in cells:
+        by_judge.setdefault(cell.cell.judge, []).append(cell.seconds_left)
+    times = [_sum(each) for each in by_judge.values()]
+    if not times:
+        return _FREE
+    longest = Interval(low=max(time.low for time in times), high=max(time.high for time in times))
+    return Interval(low=longest.low, high=max(longest.high, _sum(times).high / min(at_once, len(times))))
+
+
 def plan_sweep(
     file: SweepFile,
     *,
@@ -231,6 +248,7 @@ def plan_sweep(
     Raises:
         RunnerError: the assets cannot be used or have changed, a setting does not fit, or a judge cannot be asked.
     """
+    settings_from(max_cost=max_cost)  # refuses what can be no limit
     for_runs = _for_runs(environment)
     with _placed(f"{file.path}, [base]"):
         base = settings_from(environment=for_runs, **{"mode": "execute"} | dict(file.base))

@@ -25,7 +25,7 @@ from eng5_runner.app.sweeps.plan import PlannedCell, PlannedSweep, Progress
 from eng5_runner.app.sweeps.record import RecordedRun, SweepRecord, write_record
 from eng5_runner.app.trust import require_trust
 from eng5_runner.effects.outputs import MANIFEST_NAME, STACK_FOLDER
-from eng5_runner.errors import DiskError, RunnerError, UsageError
+from eng5_runner.errors import ConfigurationError, DiskError, RunnerError, UsageError
 from eng5_runner.run.ports import Notice, Update
 from eng5_runner.run.run_directory import has_begun, saved_run
 
@@ -77,13 +77,15 @@ class SweepWork:
             return
         async with _stack(self.sweep) as child:
             raised = self._raises()
-            while (waiting := self._waiting(raised)) and not interruption.stop.is_set():
+            waiting = self._waiting(raised)
+            while waiting and not interruption.stop.is_set():
                 before = self._answered()
                 await self._all(waiting, raised, child=child, stop=interruption.stop)
-                # What some runs have left of the limit is for those that need more, as long as it brings them on.
-                raised = self._raises() if self._answered() > before else {}
-                if not raised:
+                if self._answered() == before:
                     return
+                # What some runs have left of the limit is for those that need more, as long as it brings them on.
+                raised = self._raises()
+                waiting = [cell for cell in self.sweep.cells if cell.key in raised or cell.key in self.unpaid]
 
     def _waiting(self, raised: Mapping[str, float]) -> list[PlannedCell]:
         return [cell for cell in self.sweep.cells if cell.key in raised or not self._has_ended(cell.key)]
@@ -151,6 +153,7 @@ class SweepWork:
                 self.unpaid.add(cell.key)
                 self.emit(cell, Notice(kind="remark", text="not begun, as nothing is left of the cost limit"))
                 return
+            self.unpaid.discard(cell.key)
             planned = self.sweep.plan_run(cell.cell, limit=limit)
             directory = self._directory_for(cell, planned)
             session: AbstractContextManager[tuple[SessionWork, ExitStack] | Finished] = begun(planned, directory)
@@ -200,11 +203,17 @@ def _shared(sweep: PlannedSweep) -> SharedLimit | None:
     """The limit of all runs together; None without one.
 
     Raises:
+        ConfigurationError: the price of a judge of ours is not known.
         UsageError: a run that began without a limit may cost anything.
     """
     if sweep.max_cost is None:
         return None
     for cell in sweep.cells:
+        if cell.plan.own_prompt and cell.at_most_usd is None:
+            raise ConfigurationError(
+                f"The price of {cell.cell.judge} is not known, so no cost limit can be kept. Nothing was sent.",
+                remedy="Leave max_cost out, choose a model with a price, or name its price in ENG5_MODELS_FILE.",
+            )
         begun_so = cell.progress is not None and not cell.progress.ended and cell.progress.limit_usd is None
         if begun_so and not cell.plan.costs_nothing:
             raise UsageError(

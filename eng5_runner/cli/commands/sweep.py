@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from eng5_runner.app.logs import FOR_PEOPLE_ONLY, event_facts
 from eng5_runner.app.sweeps.file import read_sweep_file
-from eng5_runner.app.sweeps.plan import PlannedCell, PlannedSweep, plan_sweep
+from eng5_runner.app.sweeps.plan import PlannedCell, PlannedSweep, most_of, plan_sweep, price_of, seconds_of
 from eng5_runner.app.sweeps.sweep import CSV_NAME, PAGE_NAME, Sweep, run_sweep
 from eng5_runner.cli.agreement import agrees
 from eng5_runner.cli.commands.run import read_and_show
@@ -30,7 +30,7 @@ from eng5_runner.reports.terminal_table import show_named
 from eng5_runner.results.artefact.part import to_json
 from eng5_runner.run.ports import Lag, Notice, Update, WorkLeft
 
-_HEADS = ("", "judge, design, seed", "comparisons", "left", "reliability", "USD, likely", "at most", "time")
+_HEADS = ("", "judge and design", "runs", "of", "left", "reliability", "likely USD", "at most", "time")
 
 
 def sweep_of(file: Path, *, only_plan: bool, max_cost: float | None, yes: bool, json_lines: bool) -> int:
@@ -71,30 +71,36 @@ def _show_plan(console: Console, planned: PlannedSweep, *, json_lines: bool) -> 
         return
     for warning in planned.warnings:
         console.print(warning, style="yellow", markup=False)
-    rows = [(str(number), *_cells(cell)) for number, cell in enumerate(planned.cells, start=1)]
+    groups: dict[tuple[str, str], list[PlannedCell]] = {}
+    for cell in planned.cells:
+        groups.setdefault((cell.cell.judge, cell.cell.design), []).append(cell)
+    rows = [(str(place), *_cells(cells)) for place, cells in enumerate(groups.values(), start=1)]
     show_named(console, _HEADS, rows=rows, title=f"Sweep {planned.file.name}")
     console.print(f"folder: {planned.folder}", markup=False)
     console.print(
-        "Reliability: of the judge's own order, for essays of a narrow to a wide spread. At most: each answer takes "
-        "all the tokens that it may, each comparison all its attempts.",
+        "Of: comparisons of each run; left, likely USD, at most and time: of all that is to come. Reliability: of the "
+        "judge's own order, for essays of a narrow to a wide spread. At most: each answer takes all the tokens that it "
+        "may, each comparison all its attempts.",
         style="dim",
         soft_wrap=False,
     )
     console.print(f"{_in_words(planned)}, {_in_time(planned.seconds_left)}", style="bold", markup=False)
 
 
-def _cells(cell: PlannedCell) -> tuple[str, ...]:
-    reliabilities = [forecast.reliability for forecast in cell.plan.precision]
-    narrow, wide = (number(end) for end in (min(reliabilities), max(reliabilities))) if reliabilities else ("–", "–")
-    price, most = cell.usd_left, cell.at_most_left
+def _cells(cells: Sequence[PlannedCell]) -> tuple[str, ...]:
+    """Of the runs of one judge with one design, which differ in their seeds."""
+    first = cells[0]
+    reliabilities = [forecast.reliability for forecast in first.plan.precision]
+    price, most = price_of(cells), most_of(cells)
     return (
-        cell.cell.name,
-        str(cell.plan.comparisons),
-        str(cell.comparisons_left),
-        f"{narrow}–{wide}" if reliabilities else "–",
+        f"{first.cell.judge}, {first.cell.design}",
+        str(len(cells)),
+        str(first.plan.comparisons),
+        str(sum(cell.comparisons_left for cell in cells)),
+        f"{number(min(reliabilities))}–{number(max(reliabilities))}" if reliabilities else "–",
         "unknown" if price is None else in_range(price, in_usd),
         "unknown" if most is None else in_usd(most),
-        _in_time(cell.seconds_left),
+        _in_time(seconds_of(cells, at_once=1)),
     )
 
 

@@ -198,9 +198,9 @@ def make_leaderboard(
 _Ranked = tuple[LeaderboardRow, list[RunFigures]]
 
 
-def _by_agreement(ranked: _Ranked) -> tuple[float, float]:
+def _by_agreement(ranked: _Ranked) -> tuple[float, bool, float]:
     row, _ = ranked
-    return -(row.tau_b.value if row.tau_b.value is not None else -_FALLBACK), row.usd
+    return -(row.tau_b.value if row.tau_b.value is not None else -_FALLBACK), not row.judged, row.usd
 
 
 def _row(runs: Sequence[SweptRun], *, name: str) -> LeaderboardRow:
