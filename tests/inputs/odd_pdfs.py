@@ -205,6 +205,11 @@ def form() -> bytes:
     return pdf(page, catalog="/AcroForm << /Fields [@note0_0] /DA (/F1 10 Tf 0 g) /DR << /Font << /F1 @font >> >> >>")
 
 
+def spoken_as(text: str, content: str) -> str:
+    """The content, with a text that programs are to read in its place."""
+    return f"/Span << /ActualText ({literal(text)}) >> BDC\n{content}\nEMC\n"
+
+
 HIDING: Mapping[str, Callable[[str], Page]] = {
     "invisible text": lambda text: Page(content=typeset(ESSAY) + line(text, y=300, before="3 Tr")),
     "off the page": lambda text: Page(content=typeset(ESSAY) + line(text, x=900, y=300)),
@@ -213,6 +218,7 @@ HIDING: Mapping[str, Callable[[str], Page]] = {
     "transparent text": lambda text: Page(
         content=typeset(ESSAY) + "/G0 gs " + line(text, y=300), resources="/ExtGState << /G0 << /ca 0 >> >>"
     ),
+    "a text in the place of what is shown": lambda text: Page(content=spoken_as(text, typeset(ESSAY))),
     "covered or not drawn": lambda text: Page(
         content=typeset(ESSAY) + line(text, y=300) + "1 g 50 290 400 30 re f\n",
     ),

@@ -66,6 +66,13 @@ def test_text_that_nobody_sees_is_left_out_and_named(reason: str) -> None:
     assert messages(document) == [f"It has a hidden passage of 3 words ({reason}), which is left out."]
 
 
+@pytest.mark.parametrize("spoken", [" ".join(odd.ESSAY), "ffi", "-"])
+def test_a_text_in_the_place_of_what_is_shown_is_no_finding_if_it_says_the_same(spoken: str) -> None:
+    document = pdf_text(odd.pdf(odd.Page(content=odd.spoken_as(spoken, odd.typeset(odd.ESSAY)))))
+    assert document.remarks == ()
+    assert document.text == ESSAY or len(spoken) <= len("ffi")
+
+
 def test_white_letters_upon_black_ones_do_not_hide_behind_them() -> None:
     document = read("white over visible text")
     assert document.text == ESSAY

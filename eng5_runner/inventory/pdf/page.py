@@ -6,7 +6,7 @@ import ctypes
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import groupby
 
 import pypdfium2
@@ -24,6 +24,8 @@ SMALLEST_POINTS = 3.0
 _LINE_HEIGHT = 1.2  # of a glyph's box, in font sizes
 _OPAQUE = 20  # of 255; less is as good as transparent
 _LIGATURES = range(0xFB00, 0xFB07)
+# What a letter can stand for without saying another thing than it shows, beside hyphens and blanks.
+_LIGATURE_TEXTS = frozenset(("ff", "fi", "fl", "ffi", "ffl", "fj", "ft", "st", "ti", "tt", "tti", "Th"))
 _NESTED_FORMS = 8
 _LINE_END_HYPHEN = 2  # what PDFium gives for it
 _TURNED = 0.2  # radians
@@ -83,6 +85,7 @@ class PageReader:
         self._rotation = page.get_rotation() % 360
         self._content = PageContent()
         self._pictures: list[Place] = []
+        self._spoken: list[str] = []  # texts that a program reads in the place of what is drawn
 
     def read(self) -> PageContent:
         """The page's content.
@@ -93,6 +96,7 @@ class PageReader:
         self._look_at_objects()
         self._content.picture_share = self._share()
         self._read_characters()
+        self._name_spoken()
         self._read_annotations()
         return self._content
 
@@ -122,10 +126,19 @@ class PageReader:
         kinds = (pdfium.FPDF_PAGEOBJ_IMAGE, pdfium.FPDF_PAGEOBJ_PATH, pdfium.FPDF_PAGEOBJ_SHADING)
         for each, matrices in _objects(self._page):
             kind = pdfium.FPDFPageObj_GetType(each)
+            if kind == pdfium.FPDF_PAGEOBJ_TEXT:
+                self._spoken += [text for text in _without_spoken(each) if text not in self._spoken[-1:]]
             if kind in kinds:
                 self._content.shapes += kind != pdfium.FPDF_PAGEOBJ_IMAGE
                 if kind == pdfium.FPDF_PAGEOBJ_IMAGE:
                     self._pictures.append(self._place(_bounds(each, matrices)))
+
+    def _name_spoken(self) -> None:
+        """Name the texts that say another thing than the page shows."""
+        seen = _letters("".join(glyph.text for glyph in self._content.glyphs if glyph is not None))
+        for text in self._spoken:
+            if _letters(text) not in seen:
+                self._hide(text, "a text in the place of what is shown")
 
     def _share(self) -> float:
         width, height = self._size
@@ -307,6 +320,30 @@ def _objects(page: pypdfium2.PdfPage) -> Iterator[tuple[pdfium.FPDF_PAGEOBJECT, 
             pdfium.FPDFPageObj_GetMatrix(each, matrix)
             count = pdfium.FPDFFormObj_CountObjects(each)
             waiting += [(pdfium.FPDFFormObj_GetObject(each, index), (matrix, *matrices)) for index in range(count)]
+
+
+def _without_spoken(text_object: pdfium.FPDF_PAGEOBJECT) -> Iterator[str]:
+    """Take the texts from a text object that PDFium would give in the place of its letters, and give them.
+
+    Those of ligatures and of hyphens at a line's end stay.
+    """
+    for index in reversed(range(max(0, pdfium.FPDFPageObj_CountMarks(text_object)))):
+        mark = pdfium.FPDFPageObj_GetMark(text_object, index)
+        text = _string(partial(_mark_text, mark=mark))
+        if _letters(text) and text not in _LIGATURE_TEXTS:
+            pdfium.FPDFPageObj_RemoveMark(text_object, mark)
+            yield text
+
+
+def _mark_text(buffer: object, size: int, *, mark: pdfium.FPDF_PAGEOBJECTMARK) -> int:
+    needed = ctypes.c_ulong()
+    pdfium.FPDFPageObjMark_GetParamStringValue(mark, b"ActualText", buffer, size, needed)
+    return needed.value
+
+
+def _letters(text: str) -> str:
+    """The text without what lines are broken at."""
+    return "".join(char for char in unicodedata.normalize("NFKC", text) if char.isalnum())
 
 
 def _box(rectangle: pdfium.FS_RECTF) -> Box:
