@@ -1,6 +1,6 @@
 """`python -m tests.faults`: every call on a file fails in turn, in the runner or in the embedded stack.
 
-    python -m tests.faults --in runner                       all of its calls: ten minutes
+    python -m tests.faults --in runner                       all of its calls, in ten minutes; the stack's take an hour
     python -m tests.faults --in stack --every 10 --onwards   a tenth of the stack's
 
 The calls fail with ENOSPC, EIO and EDQUOT by turns; with `--onwards` all later calls fail, too. Writes a line for each
