@@ -11,22 +11,36 @@ from eng5_runner.reports.figures import number, percent, span
 from eng5_runner.reports.html import Child, element, page, table
 from eng5_runner.reports.page.style import STYLE
 from eng5_runner.reports.plots.drawing import Axis, circle, group, line, square, svg, text, whole_steps
-from eng5_runner.reports.terminal_compare import agreement_lines, in_words, run_lines
+from eng5_runner.reports.terminal_compare import OVERVIEW, agreement_lines, in_words, overview_lines, run_lines
 from eng5_runner.results.compare import RankMove, RunsCompared
+from eng5_runner.results.run_summary import RunSummary
 
 _SIZE, _LEFT, _TOP, _RIGHT, _BOTTOM = 460.0, 52.0, 14.0, 14.0, 46.0
 _TICKS = 9
 
 
-def comparison_page(compared: Sequence[RunsCompared]) -> bytes:
-    """The page of these pairs of runs."""
+def comparison_page(compared: Sequence[RunsCompared], *, runs: Sequence[RunSummary] = ()) -> bytes:
+    """The page of these pairs of runs.
+
+    Args:
+        compared: each pair.
+        runs: all of them, for a table before the pairs; none where there is one pair.
+    """
     labels = list(dict.fromkeys(run.batch_label for pair in compared for run in pair.runs))
     return page(
         element("h1", f"Runs compared: {', '.join(labels)}"),
+        *_overview(runs),
         *(part for pair in compared for part in _pair(pair)),
         title=f"Runs compared: {', '.join(labels)}",
         style=STYLE,
     )
+
+
+def _overview(runs: Sequence[RunSummary]) -> Iterator[Child]:
+    if runs:
+        yield element("h2", "All runs")
+        caption = "r and τ-b: with the teachers' grades of the anchors; USD a τ-b: what a unit of agreement cost."
+        yield table(OVERVIEW, list(overview_lines(runs)), caption=caption)
 
 
 def _pair(compared: RunsCompared) -> Iterator[Child]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from eng5_runner.reports.figures import ABSENT, number, span, usd
+from eng5_runner.reports.figures import ABSENT, count, number, span, usd, words
 from eng5_runner.reports.terminal_table import plain_table
 from eng5_runner.results.compare import Agreement, RunInComparison, RunsCompared
 from eng5_runner.results.paired_verdicts import PairedVerdicts
+from eng5_runner.results.run_summary import RunSummary
 
 _SHOWN = 5
 _Line = tuple[str, str, str]
@@ -37,6 +38,30 @@ def show_comparison(console: Console, compared: RunsCompared) -> None:
         console.print(f"{in_words(compared.verdicts.of_anchors)}", style="bold")
     if compared.anchors is not None:
         console.print(f"order of the anchors against the experts' grades: {compared.anchors.verdict}", style="bold")
+
+
+OVERVIEW = ("run", "judge", "essays", "judged", "outcome", "reliability", "r with teachers", "τ-b", "USD", "USD a τ-b")
+"""Headings of the table of all runs."""
+
+
+def overview_lines(runs: Iterable[RunSummary]) -> Iterator[tuple[str, ...]]:
+    """A line for each run, in their order: what it is, how well it agrees with the experts, and what that cost."""
+    for run in runs:
+        cost, tau = run.cost_usd, run.tau_b
+        each = None if cost is None or not tau or tau < 0 else cost / tau
+        figures = map(number, (run.reliability, run.agreement, tau))
+        yield (
+            *(run.label, words(run.judge), count(run.essays), count(run.comparisons), run.outcome, *figures),
+            *(ABSENT if amount is None else usd(amount) for amount in (cost, each)),
+        )
+
+
+def show_overview(console: Console, runs: Iterable[RunSummary]) -> None:
+    """All runs as one table."""
+    table = plain_table(*OVERVIEW)
+    for line in overview_lines(runs):
+        table.add_row(*map(escape, line))
+    console.print(table)
 
 
 def agreement_lines(compared: RunsCompared) -> Iterator[_Line]:

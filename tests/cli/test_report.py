@@ -47,11 +47,17 @@ def test_two_runs_are_set_side_by_side(study: Path, tmp_path: Path) -> None:
     third = tmp_path / "third"
     shutil.copytree(directories[0], third)
     three = run("compare", *directories, third, "--out", "page.html", "--json", cwd=tmp_path)
-    assert [(Path(line["a"]).name, Path(line["b"]).name) for line in three.lines] == [
+    overview, *pairs = three.lines
+    assert overview["event"] == "RunsCompared"
+    assert [(row["comparisons"], Path(row["directory"]).name) for row in overview["runs"]] == [
+        (32, directories[0].name), (48, directories[1].name), (32, "third"),
+    ]  # fmt: skip
+    assert [(Path(line["a"]).name, Path(line["b"]).name) for line in pairs] == [
         (directories[0].name, directories[1].name), (directories[0].name, "third"), (directories[1].name, "third"),
     ]  # fmt: skip
     page = (tmp_path / "page.html").read_text()
-    assert page.count("<svg") == page.count("<h2") == 3
+    assert page.count("<svg") == page.count("<h2") - 1 == 3
+    assert page.index("All runs") < page.index("The runs."), "the table of all stands before the pairs"
     assert page.count("<circle") == 3 * 8 and page.count("<rect") == 3 * 8, "students and anchors"
     for words in ("90% interval", "USD a unit of τ-b", "have the same verdict"):
         assert words in page
