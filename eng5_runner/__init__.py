@@ -32,6 +32,7 @@ from eng5_runner.errors import (
 
 if TYPE_CHECKING:
     from eng5_runner.app.collection.export import export
+    from eng5_runner.app.collection.import_run import import_run
     from eng5_runner.app.collection.public import export_public
     from eng5_runner.app.collection.runs import list_runs
     from eng5_runner.app.execute import execute
@@ -61,6 +62,7 @@ __all__ = [
     "export",
     "export_public",
     "fit",
+    "import_run",
     "list_runs",
     "open_run",
     "plan",
@@ -71,9 +73,9 @@ __all__ = [
 
 _MODULES = MappingProxyType({
     "Run": "inspect", "compare": "inspect", "execute": "execute", "export": "collection.export",
-    "export_public": "collection.public", "fit": "fit", "list_runs": "collection.runs", "open_run": "inspect",
-    "plan": "look_ahead", "resume": "resume", "verify": "inspect",
-    "Sweep": "sweeps.sweep", "sweep": "sweeps.sweep",
+    "export_public": "collection.public", "fit": "fit", "import_run": "collection.import_run",
+    "list_runs": "collection.runs", "open_run": "inspect", "plan": "look_ahead", "resume": "resume",
+    "verify": "inspect", "Sweep": "sweeps.sweep", "sweep": "sweeps.sweep",
 })  # fmt: skip
 
 

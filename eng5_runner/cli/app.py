@@ -266,6 +266,24 @@ def export_command(
     raise typer.Exit(export(runs, form=form, out=out, json_lines=json))
 
 
+@app.command("import")
+def import_command(
+    source: Annotated[
+        Path, typer.Argument(help="Folder, artefact or events of the run.", metavar="SOURCE", show_default=False)
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the new run directory.", metavar="FOLDER")],
+    anchors: Annotated[
+        Path | None,
+        typer.Option("--anchors", help="Grades of the anchors: CSV id,grade, or the service's list.", metavar="FILE"),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Make a run directory of a study that HuleEdu's runner made."""
+    from eng5_runner.cli.commands.collection import import_study
+
+    raise typer.Exit(import_study(source, out=out, anchors=anchors, json_lines=json))
+
+
 app.command("fit", short_help="Place the items of a table of comparisons on one scale.")(fit_command)
 
 

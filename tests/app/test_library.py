@@ -17,10 +17,14 @@ import pytest
 
 import eng5_runner as eng5
 from eng5_runner.run.ports import WorkLeft
+from tests.support.huleedu_run import write_run
 from tests.support.runner import artefact, clean_environment, newest, run, wait_for
 
 ROOT = Path(__file__).parents[2]
-FUNCTIONS = ("plan", "execute", "resume", "open_run", "verify", "compare", "fit")
+FUNCTIONS = (
+    *("plan", "execute", "resume", "open_run", "verify", "compare", "fit"),
+    *("list_runs", "export", "export_public", "import_run"),
+)
 
 
 def test_the_import_loads_nothing_else_and_every_public_name_is_there() -> None:
@@ -199,7 +203,7 @@ def test_the_example_of_each_function_works(
     name: str, made: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
-    globs = {"demo": made.run.path, "folder": tmp_path}
+    globs = {"demo": made.run.path, "folder": tmp_path, "foreign": write_run(tmp_path / "huleedu")}
     tests = doctest.DocTestFinder(recurse=False).find(getattr(eng5, name), name, globs=globs)
     assert sum(bool(test.examples) for test in tests) == 1
     report: list[str] = []

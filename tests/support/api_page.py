@@ -38,7 +38,7 @@ from eng5_runner.run.verify import Verified
 
 FUNCTIONS = (
     *("plan", "execute", "resume", "open_run", "verify", "compare", "sweep", "fit"),
-    *("list_runs", "export", "export_public"),
+    *("list_runs", "export", "export_public", "import_run"),
 )
 TYPES = (
     eng5.Run, Rows, EssayPosition, AnchorPosition, Comparison, FailedComparison, Artefact, PlannedRun, Plan, Verified,

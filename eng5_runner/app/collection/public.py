@@ -69,8 +69,8 @@ def export_public(
     Example:
         >>> import eng5_runner as eng5
         >>> copy = eng5.export_public(demo, out=folder / "public")
-        >>> copy.essays[0].file[:6], eng5.verify(copy).outcome
-        ('essay-', 'complete')
+        >>> copy.label[:4], eng5.verify(copy).outcome
+        ('run-', 'complete')
     """
     directory, target = run.path if isinstance(run, Run) else Path(run), Path(out)
     if licence is not None and not licence.startswith(("https://", "http://")):

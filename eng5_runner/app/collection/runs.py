@@ -51,8 +51,8 @@ def list_runs(folder: str | Path = "runs", *, where: Sequence[str] = (), sort: s
 
     Example:
         >>> import eng5_runner as eng5
-        >>> [run.outcome for run in eng5.list_runs(demo.parent, where=["outcome=complete"])]
-        ['complete']
+        >>> eng5.list_runs(demo.parent, where=["outcome=complete"])[0].outcome
+        'complete'
     """
     parent, column = Path(folder), _column(sort.removeprefix("-"))
     conditions = [_condition(text) for text in where]

@@ -11,12 +11,14 @@ from rich.markup import escape
 
 from eng5_runner.app.collection.export import Format
 from eng5_runner.app.collection.export import export as export_tables
+from eng5_runner.app.collection.import_run import import_run
 from eng5_runner.app.collection.public import export_public
 from eng5_runner.app.collection.runs import list_runs, runs_csv
 from eng5_runner.cli.narrate import people, write_json
 from eng5_runner.errors import UsageError, command
 from eng5_runner.harmless import harmless
 from eng5_runner.reports.figures import count, number, usd, words
+from eng5_runner.reports.terminal_summary import show_summary
 from eng5_runner.reports.terminal_table import plain_table
 from eng5_runner.results.run_summary import RunSummary
 
@@ -69,6 +71,22 @@ def export(runs: Sequence[Path], *, form: Format, out: Path, json_lines: bool) -
         write_json({"event": "Exported", "runs": list(map(str, runs)), "files": list(map(str, files))})
     else:
         people().print(f"written: {', '.join(map(str, files))}", markup=False)
+    return 0
+
+
+def import_study(source: Path, *, out: Path, anchors: Path | None, json_lines: bool) -> int:
+    """Make a run directory of another runner's study.
+
+    Raises:
+        RunnerError: the study cannot be read, or the folder cannot be written.
+    """
+    run = import_run(source, out=out, anchors=anchors)
+    origin = run.artefact.metadata.origin
+    if json_lines:
+        facts = {"source": str(source), "run_directory": str(out), "missing": origin.missing if origin else ()}
+        write_json({"event": "Imported", **facts})
+    else:
+        show_summary(people(), run.artefact, run_directory=out)
     return 0
 
 
