@@ -83,8 +83,16 @@ class _Rows(Generic[RowT]):
     columns: Sequence[Column[RowT]]
 
     def __iter__(self) -> Iterator[tuple[Cell, ...]]:
+        # A whole number in a column of numbers has a point too, so that readers see the column's type.
+        makers = [(column.value, column.kind == "number") for column in self.columns]
         for row in self.rows:
-            yield tuple(_typed(column.value(row), column.kind) for column in self.columns)
+            yield tuple(
+                [
+                    float(cell) if is_number and cell is not None else cell
+                    for value, is_number in makers
+                    for cell in (value(row),)
+                ]
+            )
 
 
 def run_tables(artefact: Artefact) -> Iterator[RunTable]:
@@ -265,14 +273,11 @@ def _probabilities(
         yield Column(f"p_{grade}", "number", of(grade))
 
 
-def _typed(value: Cell, kind: Kind) -> Cell:
-    """A whole number in a column of numbers has a point too, so that readers see the column's type."""
-    return float(value) if kind == "number" and value is not None else value
-
-
 def _cell(value: Cell) -> str:
+    if value is None or value == "":
+        return ""
+    if isinstance(value, str):
+        return f'"{inert(value).replace(_QUOTE, 2 * _QUOTE)}"'
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, str) and value:
-        return f'"{inert(value).replace(_QUOTE, 2 * _QUOTE)}"'
-    return "" if value is None else str(value)
+    return str(value)
