@@ -113,7 +113,9 @@ class LLMProvider:
         self._publisher = publisher
         self._judges = tuple(judges)
         places = {entry.model.provider: entry.concurrency for entry in judges}
-        self._workers = workers or sum(places.values())
+        # What is taken and waits for a place counts as asked after a kill, so the baseline's places are not for others.
+        asked = [count for provider, count in places.items() if provider != Provider.MOCK.value]
+        self._workers = workers or sum(asked) or sum(places.values())
         self._sharing = 1
         # Of these the judge is asked; of the other leased ones the outcomes are being stored and published.
         self._asking: set[str] = set()
