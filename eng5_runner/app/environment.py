@@ -19,9 +19,9 @@ from dotenv import dotenv_values
 from pydantic import SecretStr
 
 from eng5_runner import __version__
+from eng5_runner.core.harmless import harmless
 from eng5_runner.core.spec import Versions
 from eng5_runner.errors import ConfigurationError
-from eng5_runner.harmless import harmless
 from eng5_runner.judges.credentials import PLACES
 from eng5_runner.judges.manifest import USERS_FILE
 

@@ -13,8 +13,8 @@ from stamina.instrumentation import RetryDetails, get_on_retry_hooks, set_on_ret
 from eng5_runner.cli.narrate import people, write_json
 from eng5_runner.cli.safe_console import SafeConsole
 from eng5_runner.contracts.base import WireModel
+from eng5_runner.core.harmless import harmless
 from eng5_runner.core.inputs import shown
-from eng5_runner.harmless import harmless
 from eng5_runner.reports.terminal_table import plain_table
 
 _TEXTS = frozenset(("instructions_text", "prompt_text", "rubric_text"))

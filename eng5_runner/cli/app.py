@@ -445,7 +445,7 @@ def _open_closed_streams() -> None:
 
 
 def _show(error: RunnerError) -> None:
-    from eng5_runner.harmless import harmless
+    from eng5_runner.core.harmless import harmless
 
     called = Called.now(_called_command())
     remedy = called.text(error.remedy)

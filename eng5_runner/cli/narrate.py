@@ -53,8 +53,8 @@ from eng5_runner.core.events import (
     RunResumed,
     RunStarted,
 )
+from eng5_runner.core.harmless import harmless_json
 from eng5_runner.errors import DiskError
-from eng5_runner.harmless import harmless_json
 from eng5_runner.run.ports import Lag, Notice, Update, WorkLeft
 
 # Without a terminal: at most one line in this time for things that come by the hundred (seconds).

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from eng5_runner.harmless import harmless
+from eng5_runner.core.harmless import harmless
 
 if TYPE_CHECKING:
     from rich.text import Text

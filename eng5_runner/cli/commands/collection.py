@@ -15,8 +15,8 @@ from eng5_runner.app.collection.import_run import import_run
 from eng5_runner.app.collection.public import export_public
 from eng5_runner.app.collection.runs import list_runs, runs_csv
 from eng5_runner.cli.narrate import people, write_json
+from eng5_runner.core.harmless import harmless
 from eng5_runner.errors import UsageError, command
-from eng5_runner.harmless import harmless
 from eng5_runner.reports.figures import count, number, usd, words
 from eng5_runner.reports.terminal_summary import show_summary
 from eng5_runner.reports.terminal_table import plain_table

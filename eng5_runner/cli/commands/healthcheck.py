@@ -8,7 +8,7 @@ import sys
 import urllib.error
 import urllib.request
 
-from eng5_runner.harmless import harmless
+from eng5_runner.core.harmless import harmless
 
 _SECONDS = 4.0
 _LONGEST_ANSWER = 64 * 1024

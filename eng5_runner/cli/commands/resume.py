@@ -13,9 +13,9 @@ from eng5_runner.cli.agreement import agrees, answer_of
 from eng5_runner.cli.called import Called
 from eng5_runner.cli.commands.execute import show_end
 from eng5_runner.cli.narrate import Narrator, people
+from eng5_runner.core.harmless import harmless
 from eng5_runner.core.next_step import is_at_cost_limit
 from eng5_runner.effects.ledger import require_ledger
-from eng5_runner.harmless import harmless
 from eng5_runner.reports.figures import usd
 
 
