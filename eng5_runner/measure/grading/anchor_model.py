@@ -8,7 +8,7 @@ then several steps wider. Students are N(M, S²): their mean and spread on the l
 grades regress to the middle of the class, as they must.
 
 Given β, τ, the size ω of the departures and the misgraded anchor, the posterior of α + d_g is Gaussian with a closed
-form. Everything else is averaged over a grid, so nothing is random. The prior of τ/β lies between log-flat and flat,
+form. Everything else is averaged over a grid, so nothing is random. The prior of τ/β is a little steeper than log-flat,
 that of β is scale-free: the claims then hold from r = .6 to .96 (docs/validation.md). A study
 that would have been refused (`calibrate`) is no evidence, so each point is weighted by the chance to pass.
 
@@ -44,9 +44,10 @@ _SLOPE_CONFIDENCE = 0.9
 # In logits: the smallest expected step between grades, and the standard deviation of the line's middle.
 _LEAST_STEP = 0.15
 _OFFSET_SD = 10.0
-# The grid of τ/β in steps, and the power of its prior: log τ has the density ∝ (τ/β)^.2.
-_SPREADS = (0.25, 0.4, 0.55, 0.7, 0.9, 1.1, 1.35, 1.65, 2.0, 2.4, 2.9, 3.5, 4.5, 6.0, 8.0)
-_SPREAD_POWER = 0.2
+# The grid of τ/β in steps, and the power of its prior: log τ has the density ∝ (τ/β)^−.4. It starts where
+# teachers differ among themselves (r = .96): no judge agrees with them better, however close its anchors happen to be.
+_SPREADS = (0.55, 0.75, 0.9, 1.1, 1.35, 1.65, 2.0, 2.4, 2.9, 3.5, 4.5, 6.0, 8.0)
+_SPREAD_POWER = -0.4
 # ω/β in steps.
 _DEPARTURES = (0.25,)
 # The grid of β around the least-squares slope, in standard errors; at least so many relative to the slope.
@@ -189,6 +190,36 @@ class Calibration:
         return np.concatenate(parts) if parts else np.zeros((0, self.centres.shape[1]))
 
     def _some(self, theta: _Vector, variance: _Vector, *, group: Group | None) -> _Vector:
+        mean = np.tensordot(self.weight, self._below(theta, variance, group=group), axes=1)
+        shares: _Vector = np.diff(mean, axis=1)
+        return np.maximum(shares, 0.0)
+
+    def surely_within_one(
+        self, theta: _Vector, variance: _Vector, *, medians: NDArray[np.int64], share: float
+    ) -> _Vector:
+        """The quantile over the grid of a student's probability to be within one step of an outcome, shape (essays,).
+
+        Args:
+            theta: the students' positions on the likelihood scale, shape (essays,), in logits.
+            variance: their squared standard errors, shape (essays,).
+            medians: the outcomes, shape (essays,).
+            share: of the posterior that is below the quantile.
+        """
+        bounds = np.zeros(theta.size)
+        for start in range(0, theta.size, _STUDENTS_AT_ONCE):
+            some = slice(start, start + _STUDENTS_AT_ONCE)
+            below = self._below(theta[some], variance[some], group=None)
+            last, own = below.shape[2] - 1, np.arange(below.shape[1])
+            upper, lower = np.minimum(medians[some] + 2, last), np.maximum(medians[some] - 1, 0)
+            within = below[:, own, upper] - below[:, own, lower]
+            order = np.argsort(within, axis=0, kind="stable")
+            weight = self.weight[order]
+            reached, values = np.cumsum(weight, axis=0) - weight / 2.0, np.take_along_axis(within, order, axis=0)
+            bounds[some] = [np.interp(share, *columns) for columns in zip(reached.T, values.T, strict=True)]
+        return bounds
+
+    def _below(self, theta: _Vector, variance: _Vector, *, group: Group | None) -> _Vector:
+        """The probability at each point of an outcome below each, and below all and none, shape (q, essays, G + 1)."""
         among = self.group if group is None else group
         real = np.square(self.step * among.spread)[:, None]
         kept = real / (real + np.square(self.step * self.scatter)[:, None] + variance)
@@ -196,16 +227,8 @@ class Calibration:
         doubt = real * (1.0 - kept) + np.square(1.0 - kept) * among.mean_variance[:, None]
         width = np.sqrt(doubt[:, :, None] + self.bound_variances[:, None, :])
         below = np.maximum.accumulate(ndtr((self.bounds[:, None, :] - middle[:, :, None]) / width), axis=2)
-        mean = np.tensordot(self.weight, below, axes=1)
-        edges = np.zeros((theta.size, 1))
-        shares: _Vector = np.diff(np.concatenate([edges, mean, edges + 1.0], axis=1), axis=1)
-        return np.maximum(shares, 0.0)
-
-    def scatter_at_most(self, share: float) -> float:
-        """The quantile of τ/β, in steps."""
-        order = np.argsort(self.scatter, kind="stable")
-        reached = np.cumsum(self.weight[order]) - self.weight[order] / 2.0
-        return float(np.interp(share, reached, self.scatter[order]))
+        edges = np.zeros((*below.shape[:2], 1))
+        return np.concatenate([edges, below, edges + 1.0], axis=2)
 
     def centre_ses(self) -> _Vector:
         """The standard deviation of each centre over the whole grid, shape (G,), in logits."""

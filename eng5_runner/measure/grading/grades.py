@@ -46,10 +46,9 @@ _LABELS: tuple[Label, ...] = ("LOW", "MID", "HIGH")
 _HIGH_SUPPORT, _MID_SUPPORT = 0.75, 0.55
 _DOUBTFUL = 0.5
 _ROUNDING = 1.0 / 12.0  # in steps²
-# A label above LOW needs that judge and teachers probably (.95) differ by no more than this, in steps: with 12 anchors
-# such a label is then hardly ever given by luck where r is .8 or less (docs/validation.md).
-_MOST_SCATTER = 1.4
-_SURELY = 0.95
+# Labels count what is within one step even where judge and teachers agree as little as the anchors leave possible: the
+# studies that look best owe much to luck with their anchors (docs/validation.md).
+_LEFT_POSSIBLE = 0.05
 # With more anchors than `EACH_UP_TO` a share of them is left out together: one fit for each of so many parts.
 _PARTS = 20
 _HALF = 0.5 - 1e-12  # a cumulative probability of one half, less a rounding error
@@ -64,8 +63,9 @@ class StudentGrade:
         probabilities: of all outcomes; they sum to 1.
         median: the projected outcome: the lowest at which the cumulative probability reaches one half.
         mode: the most probable outcome.
-        within_one: the probability of the median and its neighbours together; `label` follows from it.
-        label: HIGH if `within_one` ≥ .90 and the median has ≥ .50; MID if `within_one` ≥ .75; otherwise LOW. Always LOW
+        within_one: the probability of the median and its neighbours together.
+        label: HIGH if `within_one` ≥ .90 and the median has ≥ .50; MID if `within_one` ≥ .75; otherwise LOW. It takes
+            the lower end of `within_one` (5% of what the anchors leave possible is below). Always LOW
             if the student is extrapolated, not connected, or has fewer than 8 judgements, and never higher than the
             anchors support (`Projection.highest_label`).
         extrapolated: whether the student is outside the range of the anchors.
@@ -95,8 +95,7 @@ class Projection:
         agreement: how far the judge agrees with the teachers' grades.
         left_out: the anchors, each projected from the others.
         check: how many of them came near.
-        highest_label: the highest label that the anchors support: that of `check`, and none above LOW unless judge and
-            teachers scatter by at most 1.4 steps with a probability of .95.
+        highest_label: the highest label that the anchors support: that of `check`.
         doubtful: the anchors whose grade the others contradict, with the outcome that the others give.
     """
 
@@ -212,11 +211,20 @@ def project(fitted: Fit, *, anchors: Mapping[str, int], scale: Scale) -> Project
     mean = calibration.weight
     left_out = leave_one_anchor_out(fitted, anchors=anchors, scale=scale)
     agreement, check = _agreement(calibration, students=len(students)), anchor_check(left_out)
-    highest = check.highest_label if calibration.scatter_at_most(_SURELY) <= _MOST_SCATTER else "LOW"
+    highest = check.highest_label
     study = _Study(fitted, positions, places)
     graded = _graded(study, calibration.probabilities, essays=students)
+    bounds = calibration.surely_within_one(
+        positions.theta[students],
+        positions.variance[students],
+        medians=np.array([one.median for one in graded], dtype=np.int64),
+        share=_LEFT_POSSIBLE,
+    )
     return Projection(
-        students=tuple(replace(one, label=min(one.label, highest, key=_LABELS.index)) for one in graded),
+        students=tuple(
+            replace(one, label=min(one.label, highest, _label(bound, one.probabilities[one.median]), key=_LABELS.index))
+            for one, bound in zip(graded, bounds.tolist(), strict=True)
+        ),
         centres=tuple((mean @ calibration.centres).tolist()),
         centre_ses=tuple(calibration.centre_ses().tolist()),
         spread=float(mean @ (calibration.step * calibration.scatter)),
