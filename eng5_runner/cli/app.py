@@ -155,11 +155,20 @@ def verify(run: RunArgument, json: JsonOption = False) -> None:
 
 
 @app.command()
-def hydrate(run: RunArgument, json: JsonOption = False) -> None:
+def hydrate(
+    run: RunArgument,
+    human_judgements: Annotated[
+        Path | None,
+        typer.Option(
+            "--human-judgements", help="Add people's judgements of the same essays: a CSV file.", metavar="FILE"
+        ),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
     """Write a run's outputs again from its ledger."""
     from eng5_runner.cli.commands.inspect import hydrate_run
 
-    raise typer.Exit(hydrate_run(run, json_lines=json))
+    raise typer.Exit(hydrate_run(run, human_judgements=human_judgements, json_lines=json))
 
 
 @app.command()

@@ -45,6 +45,7 @@ from eng5_runner.core.events import (
     DeadlineReached,
     EssayUploaded,
     Event,
+    HumanJudgementsAdded,
     Objection,
     OffsetsLost,
     PreflightPassed,
@@ -247,6 +248,8 @@ def _lines(event: Event) -> Iterator[str]:
             yield "continuing where the last session ended"
         case BudgetRaised():
             yield f"the cost limit is now {event.max_cost_usd} USD"
+        case HumanJudgementsAdded():
+            yield f"{sum(row.count for row in event.judgements)} human judgements from {event.file_name}"
         case PreflightPassed():
             yield from event.checks
             yield from (f"warning: {warning}" for warning in event.warnings)

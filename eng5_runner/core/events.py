@@ -267,6 +267,41 @@ class BudgetRaised(LedgerEvent):
     max_cost_usd: Annotated[float, Field(gt=0)]
 
 
+class HumanJudgement(Value):
+    """Judgements of one person that say the same of the same two essays.
+
+    Attributes:
+        judge: who judged; empty where the file names nobody.
+        first: id of the essay shown first.
+        second: id of the other essay.
+        winner: which of them the person chose.
+        count: how many judgements it stands for.
+    """
+
+    judge: str = ""
+    first: str
+    second: str
+    winner: Literal["first", "second", "tie"]
+    count: Annotated[int, Field(ge=1)] = 1
+
+
+class HumanJudgementsAdded(LedgerEvent):
+    """A file of people's judgements of the run's essays, at any time after the run began.
+
+    Attributes:
+        file_name: of the file; a later file of the same name takes the place of an earlier one.
+        sha256: of its bytes.
+        shown_in_order: whether the file says who was shown first.
+        judgements: what it holds.
+    """
+
+    type: Literal["HumanJudgementsAdded"] = "HumanJudgementsAdded"
+    file_name: str
+    sha256: str
+    shown_in_order: bool
+    judgements: tuple[HumanJudgement, ...]
+
+
 class RunClosed(LedgerEvent):
     """A session ended: its outcome, why the run is not complete, and how far the topics were read."""
 
@@ -290,6 +325,7 @@ Event = (
     | OffsetsLost
     | DeadlineReached
     | BudgetRaised
+    | HumanJudgementsAdded
     | RunClosed
 )
 

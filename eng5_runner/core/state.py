@@ -28,6 +28,7 @@ from eng5_runner.core.events import (
     DeadlineReached,
     EssayUploaded,
     Event,
+    HumanJudgementsAdded,
     JudgeCheck,
     ListeningFrom,
     Objection,
@@ -100,6 +101,7 @@ class RunState:
         cost_usd: the sum over all accepted comparisons, and what the checks of the judge cost.
         dearest_usd: the highest cost of a comparison.
         judge_check: what those checks took, which the CJ service does not know of; None without one.
+        human: file name → people's judgements that were added.
         last_at: the instant of the last event.
     """
 
@@ -126,6 +128,7 @@ class RunState:
         self.cost_usd = 0.0
         self.dearest_usd = 0.0
         self.judge_check: JudgeCheck | None = None
+        self.human: dict[str, HumanJudgementsAdded] = {}
         self.last_at: datetime | None = None
         self._spec: RunSpec | None = None
 
@@ -214,16 +217,21 @@ class RunState:
                 self._read(event)
             case DeadlineReached():
                 self._time_out(event)
-            case BudgetRaised():
-                self._raise_budget(event)
+            case BudgetRaised() | HumanJudgementsAdded():
+                self._take_up(event)
             case RunClosed():
                 self._close(event)
             case _:
                 assert_never(event)
 
     def _move(self, event: Event) -> None:
-        """Take the transition from the table. Opening and closing a session does not change the stage."""
-        if isinstance(event, RunResumed | RunClosed):
+        """Take the transition from the table. Opening and closing a session does not change the stage.
+
+        People's judgements are no part of a session's work: they can follow anything but nothing.
+        """
+        if isinstance(event, HumanJudgementsAdded):
+            legal = self.stage != "new"
+        elif isinstance(event, RunResumed | RunClosed):
             legal = self.stage != "new" and (isinstance(event, RunResumed) or self.closed is None)
         else:
             legal = self.closed is None and (self.stage, event.type) in _TABLE
@@ -245,7 +253,11 @@ class RunState:
         if event.kind == "idle" and self.request is not None:
             self.request.silences += 1
 
-    def _raise_budget(self, event: BudgetRaised) -> None:
+    def _take_up(self, event: BudgetRaised | HumanJudgementsAdded) -> None:
+        """What a person gave to a run that had begun."""
+        if isinstance(event, HumanJudgementsAdded):
+            self.human[event.file_name] = event
+            return
         budget = self.spec.budget.model_copy(update={"max_cost_usd": event.max_cost_usd})
         self._spec = self.spec.model_copy(update={"budget": budget})
         if self.request is not None:

@@ -189,6 +189,14 @@ class Ledger:
             self._refusal = "it is closed"
             os.close(self._file)
 
+    def append_now(self, events: Sequence[Event]) -> None:
+        """The same as `append`, where no loop runs.
+
+        Raises:
+            DiskError: the events could not be written; the file is as it was.
+        """
+        self.write(b"".join(map(_line, events)))
+
     async def append(self, events: Sequence[Event]) -> None:
         """Write events and return when they are on the disk.
 

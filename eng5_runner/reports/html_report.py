@@ -47,6 +47,7 @@ def _body(artefact: Artefact, *, texts: Mapping[str, str]) -> Iterator[Child]:
     yield from drill_down.inversions(artefact)
     yield from judge.card(artefact)
     yield from judge.measurement(artefact)
+    yield from judge.people(artefact)
     yield from drill_down.essay_by_essay(artefact, folds=folds, texts=texts)
     yield from record.methods(artefact)
     yield from record.costs(artefact)

@@ -25,6 +25,12 @@ def human_scale_lines(scale: HumanScale) -> Iterator[str]:
     if scale.same_pair is not None:
         asked, agreed = scale.same_pair.asked, scale.same_pair.agreed
         yield f"where two people judged the same pair, {agreed / asked:.0%} of {asked} agree"
+    if scale.reliability is not None:
+        low, high = scale.reliability.interval_90
+        yield (
+            f"reliability of the order on the humans' scale: {number(scale.reliability.value)} "
+            f"(90% interval {number(low)} to {number(high)})"
+        )
     if scale.undefined is not None:
         yield f"the models cannot be put on the humans' scale: {scale.undefined}"
     if scale.correlation is not None and scale.correlation_interval_90 is not None:

@@ -14,6 +14,7 @@ from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.core.study_size import FIELD_CAP
 from eng5_runner.judges.cost_bound import ATTEMPTS
+from eng5_runner.measure.quality.needed import judgements_needed
 from eng5_runner.planning.plan import Plan
 from eng5_runner.planning.precision import AssumedAgreement, PrecisionTarget
 from eng5_runner.planning.pricing import Estimate, Interval
@@ -65,6 +66,13 @@ def show_plan(console: Console, plan: Plan, *, inputs: Inputs, spec: RunSpec) ->
             f"precision takes {needed.low:,.0f} to {needed.high:,.0f} comparisons; a target ends the study there.",
             style="bold",
         )
+    most, likely = (judgements_needed(share) for share in (0.5, 0.8))
+    console.print(
+        f"How often people agree with the judge is settled to ±5 points by {most} human judgements at most "
+        f"({likely} if they agree in 80%); hydrate RUN --human-judgements FILE adds them.",
+        style="dim",
+        soft_wrap=False,
+    )
     _judge(console, plan, spec=spec)
     shown = [*([plan.judge] if plan.judge and not plan.judge.pricing.offline else []), *plan.candidates]
     if shown:

@@ -14,6 +14,7 @@ from eng5_runner.errors import command
 from eng5_runner.reports.anchor_markdown import ANCHOR_REPORT_NAME
 from eng5_runner.reports.figures import ABSENT, number, requests_made, sentence, span, tally, usd
 from eng5_runner.reports.html_report import REPORT_NAME
+from eng5_runner.reports.human_scale import disagreement_lines, human_scale_lines
 from eng5_runner.reports.reliability import grade_warnings, own_order, with_teachers
 from eng5_runner.reports.soft import soft_lines
 from eng5_runner.reports.targets import MET, target_rows
@@ -47,12 +48,9 @@ def show_summary(console: Console, artefact: Artefact, *, run_directory: Path) -
         console.print(f"{headline} {sentence(reason)}", style="bold yellow", markup=False)
     for text in flagged_essays(artefact):
         console.print(text, style="yellow", markup=False)
+    _people(console, artefact)
     _service(console, artefact)
-    for judge in artefact.metadata.judges:
-        forms = f"; asked for {' and '.join(judge.answer_forms)}, as it takes no schema" if judge.answer_forms else ""
-        console.print(f"judge: {escape(judge.provider)} {escape(judge.model)} – {judge.kind}{forms}")
-        if judge.changed is not None:
-            console.print(f"warning: {judge.changed}", style="yellow", markup=False)
+    _judges(console, artefact)
     costs = artefact.costs
     if costs.token_counts:
         console.print(_costs(costs))
@@ -70,6 +68,20 @@ def _origin(console: Console, artefact: Artefact) -> None:
     origin = words_of_origin(artefact)
     if origin is not None:
         console.print(f"{origin[0]} Not in this record: {'; '.join(origin[1])}.", markup=False)
+
+
+def _people(console: Console, artefact: Artefact) -> None:
+    if artefact.human_scale is not None:
+        for text in (*human_scale_lines(artefact.human_scale), *disagreement_lines(artefact.human_scale)):
+            console.print(text, markup=False)
+
+
+def _judges(console: Console, artefact: Artefact) -> None:
+    for judge in artefact.metadata.judges:
+        forms = f"; asked for {' and '.join(judge.answer_forms)}, as it takes no schema" if judge.answer_forms else ""
+        console.print(f"judge: {escape(judge.provider)} {escape(judge.model)} – {judge.kind}{forms}")
+        if judge.changed is not None:
+            console.print(f"warning: {judge.changed}", style="yellow", markup=False)
 
 
 def _places(artefact: Artefact, *, run_directory: Path) -> Iterator[tuple[str, object]]:

@@ -5,12 +5,13 @@ Without any judgement nothing is claimed: the lists are empty, the blocks None, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from eng5_runner.core.events import HumanJudgementsAdded
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.rounding import ends, figure, rounded
 from eng5_runner.measure.grading.grades import Projection, Refusal, project
@@ -19,6 +20,7 @@ from eng5_runner.measure.quality.misfit import misfit
 from eng5_runner.measure.quality.reliability import draws_for, own_order
 from eng5_runner.measure.quality.split_half import split_half
 from eng5_runner.results.anchors.alignment import anchor_alignment
+from eng5_runner.results.artefact.human_scale import HumanScale
 from eng5_runner.results.artefact.judge import AnchorAlignment, JudgeQuality
 from eng5_runner.results.artefact.measurement import (
     AnchorSupport,
@@ -38,6 +40,7 @@ from eng5_runner.results.artefact.measurement import (
 from eng5_runner.results.artefact.study import Comparison, FailedComparison
 from eng5_runner.results.fitted_study import JudgedStudy
 from eng5_runner.results.judge_quality import judge_quality
+from eng5_runner.results.judges.human_scale import human_scale_of_run
 from eng5_runner.results.service_comparison import RunnerEstimate
 
 # The draws behind the intervals have a fixed seed, so that the same judgements always have the same intervals.
@@ -60,6 +63,7 @@ class Estimates:
     grade_model: GradeModel
     anchor_alignment: AnchorAlignment | None = None
     judge_quality: JudgeQuality | None = None
+    human_scale: HumanScale | None = None
     by_essay: Mapping[str, RunnerEstimate]
 
 
@@ -70,6 +74,7 @@ def estimate(
     failed: Sequence[FailedComparison] = (),
     adaptive: bool = False,
     soft: bool = False,
+    human: Iterable[HumanJudgementsAdded] = (),
 ) -> Estimates:
     """Fit the judgements; without any, nothing is claimed.
 
@@ -79,6 +84,7 @@ def estimate(
         failed: those without.
         adaptive: whether pairs were chosen by earlier outcomes, under which some figures mean nothing.
         soft: whether judgements may count for more than who won.
+        human: people's judgements of the same essays.
     """
     if not judged:
         return Estimates(grade_model=GradesUnavailable(reason="there are no judgements"), by_essay={})
@@ -93,6 +99,7 @@ def estimate(
         grade_model=_grade_model(projection, study, reliability=bt_model.reliability.empirical_bayes),
         anchor_alignment=anchor_alignment(study, projection=projection),
         judge_quality=judge_quality(study),
+        human_scale=human_scale_of_run(study.fitted, human),
         by_essay=_by_essay(study, projection),
     )
 

@@ -62,7 +62,8 @@ def project_artefact(
     evidence = gather_evidence(inputs, messages.noting(events), state=state, store=store)
     adaptive = state.spec.budget.design == "adaptive"
     soft = state.spec.budget.soft_judgements == "auto"
-    estimates = estimate(inputs, evidence.judged, failed=evidence.failed, adaptive=adaptive, soft=soft)
+    human = state.human.values()
+    estimates = estimate(inputs, evidence.judged, failed=evidence.failed, adaptive=adaptive, soft=soft, human=human)
     service, compared = None, None
     if evidence.result is not None:
         service = service_result(evidence.result, evidence.names)
@@ -78,6 +79,7 @@ def project_artefact(
         grade_model=estimates.grade_model,
         anchor_alignment=estimates.anchor_alignment,
         judge_quality=estimates.judge_quality,
+        human_scale=estimates.human_scale,
         service_result=service,
         comparison_with_service=compared,
         judge_request=judge_request(state.spec, inputs),

@@ -18,6 +18,7 @@ from typing import Generic, Literal, TypeAlias, TypeVar
 
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
 from eng5_runner.results.artefact import Artefact
+from eng5_runner.results.artefact.human_scale import Disagreement, HumanPosition
 from eng5_runner.results.artefact.judge import LeftOutAnchor
 from eng5_runner.results.artefact.measurement import BTEntry, GradeProjection
 from eng5_runner.results.artefact.service import EssayDifference
@@ -103,6 +104,9 @@ def run_tables(artefact: Artefact) -> Iterator[RunTable]:
     yield from _table("failed_comparisons", artefact.failed_comparisons, columns=_failed_columns(artefact))
     yield from _table("anchors", alignment.left_out if alignment else (), columns=_anchor_columns(artefact))
     yield from _table("service", service.essays if service else (), columns=_service_columns(artefact))
+    human = artefact.human_scale
+    yield from _table("human_scale", (human and human.positions) or (), columns=_human_columns(artefact))
+    yield from _table("disagreements", human.disagreements if human else (), columns=_disagreement_columns(artefact))
 
 
 def table_csv(table: RunTable) -> Iterator[bytes]:
@@ -245,6 +249,26 @@ def _service_columns(artefact: Artefact) -> Sequence[Column[EssayDifference]]:
         *_own("number", *figures),
         *_own("text", "grade", "service_grade"),
         *_own("truth", "beyond_precision"),
+    )
+
+
+def _human_columns(artefact: Artefact) -> Sequence[Column[HumanPosition]]:
+    figures = _own("number", "theta", "standard_error")
+    return (*_names(artefact, "essay_id"), *figures, *_own("whole", "judgements"))
+
+
+def _disagreement_columns(artefact: Artefact) -> Sequence[Column[Disagreement]]:
+    files = artefact.inputs.file_names
+
+    def file_of_loser(row: Disagreement) -> Cell:
+        return files.get(row.loser)
+
+    return (
+        *_names(artefact, "winner"),
+        *_own("text", "judge", "winner", "loser"),
+        Column("loser_file", "text", file_of_loser),
+        *_own("number", "difference"),
+        *_own("whole", "judgements"),
     )
 
 

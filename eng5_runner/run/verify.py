@@ -30,9 +30,13 @@ _REPORTS = frozenset({REPORT_NAME, ANCHOR_REPORT_NAME, *COMPANIONS, CRATE_NAME})
 # Estimates, which a later version may compute by a better method, and the checksum over them; all else is a record.
 _ESTIMATES = frozenset(
     {"bt_summary", "bt_model", "grade_projections", "grade_model", "anchor_alignment", "judge_quality"}
+    | {"human_scale"}
     | {"comparison_with_service", "validation"}
 )
-_TABLES_OF_ESTIMATES = frozenset({"tables/essays.csv", "tables/anchors.csv", "tables/service.csv"})
+_TABLES_OF_ESTIMATES = frozenset(
+    {"tables/essays.csv", "tables/anchors.csv", "tables/service.csv"}
+    | {"tables/human_scale.csv", "tables/disagreements.csv"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

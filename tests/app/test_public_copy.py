@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import eng5_runner as eng5
+from eng5_runner.app.judge.people import add_human_judgements
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.public.inputs import public_inputs
 from eng5_runner.core.public.pseudonyms import PublicNames
@@ -196,3 +197,16 @@ def _with_digest(ledger: str, before: str, after: str) -> bytes:
     first, rest = ledger.split("\n", 1)
     body = first.replace(before, after).rpartition(',"_crc"')[0].encode()
     return b'%s,"_crc":"%08x"}\n' % (body, zlib.crc32(body)) + rest.encode()
+
+
+def test_people_who_judged_have_no_name_in_the_copy(tmp_path: Path) -> None:
+    whole = Path(shutil.copytree(RECORDED, tmp_path / "run"))
+    first, second = (entry.essay_id for entry in eng5.open_run(whole).artefact.bt_summary[:2])
+    file = tmp_path / "klass-9b.csv"
+    file.write_text(f"judge,item_a,item_b,winner\nAda Lind,{first},{second},b\n", encoding="utf-8")
+    add_human_judgements(whole, file)
+    copy = eng5.export_public(whole, out=tmp_path / "copy")
+    human = copy.artefact.human_scale
+    assert human is not None and human.judgements == 1
+    every = b"".join(path.read_bytes() for path in copy.path.rglob("*") if path.is_file())
+    assert b"Ada" not in every and b"klass-9b" not in every

@@ -116,3 +116,62 @@ def test_a_failure_is_a_json_line_also_where_the_environment_asks_for_json(tmp_p
     (error,) = told.lines
     assert (error["event"], error["exit"], told.code) == ("Error", 66, 66)
     assert run("resume", tmp_path, cwd=tmp_path, env={"ENG5_JSON": "0"}).out == ""
+
+
+def teachers(path: Path, essays: list[str], *, judges: tuple[str, ...] = ("ada", "bo")) -> Path:
+    """Each teacher judges each pair; the first of the list is the best."""
+    pairs = [(a, b) for n, a in enumerate(essays) for b in essays[n + 1 :]]
+    lines = [f"{judge},{x},{y},{a}" for judge in judges for a, b in pairs for x, y in ((a, b), (b, a))]
+    path.write_text("\n".join(["judge,item_a,item_b,winner", *lines, ""]), encoding="utf-8")
+    return path
+
+
+def test_people_judge_a_run_that_is_complete(copied: Path, tmp_path: Path) -> None:
+    """In the ledger once, in the artefact, tables, report and summary, and verified."""
+    essays = [row["essay_id"] for row in artefact(copied)["bt_summary"]]
+    file = teachers(tmp_path / "teachers.csv", essays[::-1])
+    shown = run("hydrate", copied, "--human-judgements", file, cwd=tmp_path)
+    assert shown.code == 0, shown.err
+    assert "judgements of 2 people and 16 of models: the scale is the humans'" in " ".join(shown.err.split())
+    assert run("hydrate", copied, "--human-judgements", file, cwd=tmp_path).code == 0
+    assert len([*lines(copied, "HumanJudgementsAdded")]) == 1, "the same file again adds nothing"
+    human = artefact(copied)["human_scale"]
+    assert human["agreement"]["share"] < 0.5 < human["agreement_among_people"]["share"]
+    assert [place["essay_id"] for place in human["positions"]] == essays[::-1]
+    worst = human["disagreements"][0]
+    assert {worst["winner"], worst["loser"]} == {essays[0], essays[-1]}
+    tables = files(copied)
+    assert len(tables["tables/human_scale.csv"].splitlines()) == 1 + len(essays)
+    assert b"What people say" in tables["report.html"]
+    assert run("verify", copied, cwd=tmp_path).code == 0
+    other = teachers(tmp_path / "teachers.csv", essays[:2])
+    assert run("hydrate", copied, "--human-judgements", other, cwd=tmp_path).code == 0
+    assert artefact(copied)["human_scale"]["judgements"] == 4, "a file of the same name takes the place of the first"
+    assert "undefined" in artefact(copied)["human_scale"], "and four judgements are no scale"
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [("ada,nobody,{0},{0}", "names 'nobody', which is no essay of this run"), ("gpt-9,{1},{0},{0}", "is a model")],
+)
+def test_a_file_that_does_not_fit_the_run_leaves_it_as_it_was(
+    rows: str, says: str, copied: Path, tmp_path: Path
+) -> None:
+    essays = [row["essay_id"] for row in artefact(copied)["bt_summary"]]
+    file = tmp_path / "teachers.csv"
+    file.write_text("judge,item_a,item_b,winner\n" + rows.format(*essays) + "\n", encoding="utf-8")
+    before = files(copied)
+    ran = run("hydrate", copied, "--human-judgements", file, cwd=tmp_path)
+    assert ran.code == 65 and says in ran.err
+    assert files(copied)["ledger.jsonl"] == before["ledger.jsonl"]
+
+
+def test_a_run_can_begin_with_peoples_judgements(complete: Path, tmp_path: Path) -> None:
+    essays = [row["essay_id"] for row in artefact(complete)["bt_summary"]]
+    study = build_study(tmp_path / "study")
+    file = teachers(tmp_path / "teachers.csv", essays)
+    options = ("--max-comparisons", 16, "--human-judgements", file)
+    assert run("--mode", "execute", "--assets", study, *options, cwd=tmp_path).code == 0
+    begun = newest(tmp_path)
+    assert [*lines(begun, "HumanJudgementsAdded")] == [1]
+    assert artefact(begun)["human_scale"]["people"] == 2

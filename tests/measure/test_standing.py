@@ -7,7 +7,8 @@ import pytest
 from scipy.special import expit
 
 from eng5_runner.measure.model.bradley_terry import Comparisons, comparisons_from
-from eng5_runner.measure.quality.standing import agreement_of, judgements_needed, same_pair, standings
+from eng5_runner.measure.quality.needed import judgements_needed
+from eng5_runner.measure.quality.standing import agreement_of, same_pair, standings
 
 ITEMS = tuple(f"essay-{number:02}" for number in range(20))
 TRUTH = np.random.default_rng(1).normal(0.0, 1.5, len(ITEMS))

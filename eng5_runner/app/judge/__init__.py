@@ -1,1 +1,1 @@
-"""Whether the run's judge can be asked: by what is known here (`check`), and by asking it once (`trial`)."""
+"""The run's judge: what is known of it here (`check`), what it answers once (`trial`), what people say (`people`)."""

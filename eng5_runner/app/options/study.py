@@ -52,6 +52,10 @@ class StudySettings:
         Path | None,
         Option("Show essays under the pseudonyms of this key table.", STUDY, spec="pseudonyms", metavar="FILE"),
     ] = None
+    human_judgements: Annotated[
+        Path | None,
+        Option("People's judgements of the essays: a CSV file.", STUDY, metavar="FILE"),
+    ] = None
     assignment_id: Annotated[
         str | None,
         Option(

@@ -5,16 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 from eng5_runner.app import inspect
+from eng5_runner.app.judge.people import add_human_judgements
 from eng5_runner.cli.narrate import people, write_json
 from eng5_runner.errors import command
 from eng5_runner.reports.terminal_summary import show_summary
+from eng5_runner.results.artefact.part import to_json
 
 
-def hydrate_run(run_directory: Path, *, json_lines: bool) -> int:
-    """Write a run's outputs again from its ledger."""
-    hydrated = inspect.hydrate_run(run_directory)
+def hydrate_run(run_directory: Path, *, human_judgements: Path | None = None, json_lines: bool) -> int:
+    """Write a run's outputs again from its ledger, with people's judgements added where a file is given."""
+    if human_judgements is None:
+        hydrated = inspect.hydrate_run(run_directory)
+    else:
+        hydrated = add_human_judgements(run_directory, human_judgements)
+    human = hydrated.artefact.human_scale
     if json_lines:
-        write_json({"event": "Hydrated", "files": sorted(hydrated.files)})
+        facts = {} if human is None else {"human_scale": to_json(human)}
+        write_json({"event": "Hydrated", "files": sorted(hydrated.files)} | facts)
     else:
         show_summary(people(), hydrated.artefact, run_directory=run_directory)
     return 0

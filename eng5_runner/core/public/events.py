@@ -21,6 +21,7 @@ from eng5_runner.core.events import (
     DeadlineReached,
     EssayUploaded,
     Event,
+    HumanJudgementsAdded,
     ListeningFrom,
     OffsetsLost,
     PreflightPassed,
@@ -76,6 +77,8 @@ class PublicRecord:
                 return self._opening(event)
             case CallbackAccepted():
                 return self._accepted(event)
+            case HumanJudgementsAdded():
+                return self._of_people(event)
             case CallbackRepeated():
                 return event.model_copy(update={"key": self._pseudonyms.keyed(event.key), "raw": None})
             case CallbackRejected():
@@ -87,6 +90,22 @@ class PublicRecord:
                 return event
             case _:
                 assert_never(event)
+
+    def _of_people(self, event: HumanJudgementsAdded) -> HumanJudgementsAdded:
+        """People's judgements under names that tell nobody who they are."""
+        names = self._pseudonyms
+        judgements = tuple(
+            row.model_copy(
+                update={
+                    "judge": row.judge and f"person-{names.keyed(row.judge)[:8]}",
+                    "first": names.essays[row.first],
+                    "second": names.essays[row.second],
+                }
+            )
+            for row in event.judgements
+        )
+        file = {"file_name": f"{names.keyed(event.file_name)[:8]}.csv", "sha256": names.keyed(event.sha256)}
+        return event.model_copy(update=file | {"judgements": judgements})
 
     def _opening(self, event: RunStarted | PreflightPassed | EssayUploaded | ListeningFrom | RequestPrepared) -> Event:
         names = self._pseudonyms

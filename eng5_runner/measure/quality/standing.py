@@ -18,6 +18,7 @@ from scipy.special import expit, ndtri
 
 from eng5_runner.measure.model.bradley_terry import fit
 from eng5_runner.measure.model.comparisons import merged
+from eng5_runner.measure.quality.needed import judgements_needed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -158,20 +159,6 @@ def agreement_of(counts: Sequence[tuple[float, float]]) -> JudgesAgreement | Non
         interval=(max(0.0, min(share, likely - _NINETY * error)), min(1.0, max(share, likely + _NINETY * error))),
         needed=judgements_needed(likely, inflation=inflation),
     )
-
-
-def judgements_needed(share: float, *, margin: float = 0.05, inflation: float = 1.0) -> int:
-    """How many judgements make the 90% interval of a share of agreement as narrow as ± a margin.
-
-    >>> judgements_needed(0.5), judgements_needed(0.8)
-    (271, 174)
-
-    Args:
-        share: the agreement, 0 to 1; .5 needs most.
-        margin: half of the interval's width.
-        inflation: by what factor the variance is larger because judges differ.
-    """
-    return math.ceil(inflation * share * (1.0 - share) * (_NINETY / margin) ** 2)
 
 
 def same_pair(data: Comparisons) -> tuple[float, float]:

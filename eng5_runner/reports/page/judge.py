@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from eng5_runner.reports.figures import ABSENT, number
 from eng5_runner.reports.html import Child, element, table
+from eng5_runner.reports.human_scale import human_scale_lines
 from eng5_runner.reports.judge_card import CardRow, confidence_row, judge_card
 from eng5_runner.reports.page.figure import figure
 from eng5_runner.reports.page.first_screen import SIGNS
@@ -13,6 +14,9 @@ from eng5_runner.reports.plots.design import course, coverage
 from eng5_runner.reports.reliability import own_order, with_teachers
 from eng5_runner.reports.soft import soft_lines
 from eng5_runner.results.artefact import Artefact
+from eng5_runner.results.artefact.human_scale import Disagreement
+
+_DISAGREEMENTS = 30
 
 
 def card(artefact: Artefact) -> Iterator[Child]:
@@ -49,6 +53,29 @@ def card(artefact: Artefact) -> Iterator[Child]:
 def _row(row: CardRow) -> tuple[Child, ...]:
     sign = element("strong", SIGNS[row.level] if row.level != "none" else "–", class_=row.level, aria_hidden="true")
     return row.name, row.found, row.expected, element("span", sign, f" {row.says}")
+
+
+def people(artefact: Artefact) -> Iterator[Child]:
+    """People's judgements beside the model's, and where the two disagree most."""
+    human = artefact.human_scale
+    if human is None:
+        return
+    yield element("h2", "What people say", id="people")
+    yield element("ul", *(element("li", line) for line in human_scale_lines(human)))
+    if human.disagreements:
+        files = artefact.inputs.file_names
+        yield table(
+            ("person", "chose", "the model places higher", "by logits"),
+            [_disagreement(one, files) for one in human.disagreements[:_DISAGREEMENTS]],
+            caption="Human choices that go against the model's order, the largest difference first; "
+            "tables/disagreements.csv has all.",
+            figures=1,
+        )
+
+
+def _disagreement(one: Disagreement, files: Mapping[str, str]) -> tuple[Child, ...]:
+    winner, loser = (files.get(essay, essay) for essay in (one.winner, one.loser))
+    return one.judge or ABSENT, winner, loser, number(one.difference)
 
 
 def measurement(artefact: Artefact) -> Iterator[Child]:

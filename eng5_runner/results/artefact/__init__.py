@@ -27,6 +27,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from eng5_runner.canonical import Json
 from eng5_runner.contracts.base import describe
 from eng5_runner.results.artefact.columns import JudgementColumns, columns_of
+from eng5_runner.results.artefact.human_scale import HumanScale
 from eng5_runner.results.artefact.judge import AnchorAlignment, JudgeQuality
 from eng5_runner.results.artefact.measurement import BTEntry, BTModel, GradeModel, GradeProjection
 from eng5_runner.results.artefact.part import Later, Nullable, Part, Row, Rows, keys_of, to_bytes, to_json
@@ -81,6 +82,8 @@ class Artefact(Part):
     """Agreement with the experts; null where nothing was judged."""
     judge_quality: Nullable[JudgeQuality]
     """The judge's quality card; null where nothing was judged, and in older artefacts."""
+    human_scale: HumanScale | None = None
+    """People's judgements that were added to the run; absent where there are none, or no model judged."""
     service_result: Nullable[ServiceResult]
     """The CJ service's own figures; null where none came."""
     comparison_with_service: Nullable[ServiceComparison]

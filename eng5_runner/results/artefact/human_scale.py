@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from eng5_runner.results.artefact.part import AtLeastOne, Correlation, Count, NonNegative, Part, Share, Text
+from eng5_runner.results.artefact.part import (
+    AtLeastOne,
+    Correlation,
+    Count,
+    EssayId,
+    NonNegative,
+    Part,
+    Positive,
+    Share,
+    Text,
+)
 
 
 class AgreementShare(Part):
@@ -51,6 +61,19 @@ class Disagreement(Part):
     """How many such judgements of this person and pair there are."""
 
 
+class HumanPosition(Part):
+    """An essay's place on the humans' scale."""
+
+    essay_id: EssayId
+    """The essay's id in `inputs`."""
+    theta: float
+    """Position in logits; all positions sum to zero."""
+    standard_error: Positive
+    """Of `theta`, in logits."""
+    judgements: Count
+    """Human judgements that the essay took part in."""
+
+
 class HumanScale(Part):
     """People and models that judged the same essays, each as what they are."""
 
@@ -84,5 +107,7 @@ class HumanScale(Part):
     """By how much people favour the essay shown first, in logits; absent where it is not estimated."""
     model_position_effect: float | None = None
     """The same of the models."""
+    positions: tuple[HumanPosition, ...] | None = None
+    """Each essay's place, the best first; absent where there is no humans' scale."""
     disagreements: tuple[Disagreement, ...]
     """Human judgements that the models contradict, the largest difference first."""

@@ -7,11 +7,13 @@ fitted.theta                  on the humans' scale
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 
+from eng5_runner.core.events import HumanJudgementsAdded
 from eng5_runner.core.rounding import ends, figure, rounded
-from eng5_runner.measure.model.bradley_terry import Fit
-from eng5_runner.measure.model.comparisons import Comparisons
+from eng5_runner.measure.model.bradley_terry import Fit, fit
+from eng5_runner.measure.model.comparisons import Comparisons, comparisons_counted, merged
 from eng5_runner.measure.model.two_kinds import TwoKinds, cannot_join, fit_two_kinds
 from eng5_runner.measure.quality.misfit import position_effect
 from eng5_runner.measure.quality.reliability import draws_for, own_order
@@ -25,13 +27,16 @@ from eng5_runner.measure.quality.standing import (
 from eng5_runner.results.artefact.human_scale import (
     AgreementShare,
     Disagreement,
+    HumanPosition,
     HumanReliability,
     HumanScale,
     SamePair,
 )
+from eng5_runner.results.comparison_table import are_confounded
 
 _SEED = 1
 _TIE = 0.5
+_OUTCOMES: Mapping[str, float] = MappingProxyType({"first": 1.0, "tie": _TIE, "second": 0.0})
 
 
 def human_scale(people: Mapping[str, Comparisons], *, of_people: Fit, models: Fit) -> tuple[HumanScale, Fit]:
@@ -75,6 +80,34 @@ def human_scale(people: Mapping[str, Comparisons], *, of_people: Fit, models: Fi
         ),
     )
     return scale, of_people if kinds is None else kinds.fitted
+
+
+def human_scale_of_run(models: Fit, added: Iterable[HumanJudgementsAdded]) -> HumanScale | None:
+    """People's judgements that were added to a run, beside its models'; None without any.
+
+    Args:
+        models: the fit of the run's own judgements.
+        added: the files.
+    """
+    by_judge: dict[str, list[tuple[str, str, float, int]]] = {}
+    files = list(added)
+    for row in (row for file in files for row in file.judgements):
+        by_judge.setdefault(row.judge, []).append((row.first, row.second, _OUTCOMES[row.winner], row.count))
+    if not by_judge:
+        return None
+    people = {judge: comparisons_counted(models.items, by_judge[judge]) for judge in sorted(by_judge)}
+    together = merged(tuple(people.values()))
+    in_order = all(file.shown_in_order for file in files) and not are_confounded(together)
+    scale, fitted = human_scale(people, of_people=fit(together, position_effect=in_order), models=models)
+    if scale.undefined is not None:
+        return scale
+    columns = (fitted.items, fitted.theta.tolist(), fitted.standard_errors.tolist(), together.counts.tolist())
+    positions = [
+        HumanPosition(essay_id=item, theta=rounded(theta), standard_error=rounded(error), judgements=round(count))
+        for item, theta, error, count in zip(*columns, strict=True)
+    ]
+    positions.sort(key=lambda place: (-place.theta, place.essay_id))
+    return scale.model_copy(update={"positions": tuple(positions)})
 
 
 def _reliability(kinds: TwoKinds) -> HumanReliability | None:

@@ -13,6 +13,8 @@ from eng5_runner.core.events import (
     DeadlineReached,
     EssayUploaded,
     Event,
+    HumanJudgement,
+    HumanJudgementsAdded,
     ListeningFrom,
     OffsetsLost,
     Position,
@@ -51,6 +53,13 @@ ONE_OF_EACH: dict[str, Event] = {
         OffsetsLost(at=AT, position=place(5), resumed_at=9),
         DeadlineReached(at=AT, kind="idle", waited=1.0),
         BudgetRaised(at=AT, max_cost_usd=2.0),
+        HumanJudgementsAdded(
+            at=AT,
+            file_name="teachers.csv",
+            sha256="0" * 64,
+            shown_in_order=True,
+            judgements=(HumanJudgement(judge="t", first="a", second="b", winner="first"),),
+        ),
         RunClosed(at=AT, outcome="partial"),
     )
 }
