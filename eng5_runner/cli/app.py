@@ -268,10 +268,12 @@ def export_command(
     json: JsonOption = False,
 ) -> None:
     """Write the tables of runs, stacked, for data frames and Excel; or a copy of a run to share."""
-    from eng5_runner.cli.commands.collection import export, export_copy
-
     if public is not None:
+        from eng5_runner.cli.commands.sharing import export_copy
+
         raise typer.Exit(export_copy(runs, public=public, with_reasons=with_reasons, licence=licence, json_lines=json))
+    from eng5_runner.cli.commands.collection import export
+
     raise typer.Exit(export(runs, form=form, out=out, json_lines=json))
 
 
@@ -288,7 +290,7 @@ def import_command(
     json: JsonOption = False,
 ) -> None:
     """Make a run directory of a study that HuleEdu's runner made."""
-    from eng5_runner.cli.commands.collection import import_study
+    from eng5_runner.cli.commands.sharing import import_study
 
     raise typer.Exit(import_study(source, out=out, anchors=anchors, json_lines=json))
 
