@@ -81,6 +81,10 @@ class Outputs(Mapping[str, bytes]):
     def __getitem__(self, path: str) -> bytes:
         return b"".join(self.pieces(path))
 
+    def __contains__(self, path: object) -> bool:
+        # A mapping's own asks for the value, which reads the whole file into memory.
+        return path in self._files
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._files)
 
