@@ -45,10 +45,10 @@ VerboseOption = Annotated[bool, option_of("verbose", variable=False)]
 def main_command(context: typer.Context, flags: Flags) -> None:
     """Compare essays in pairs, with language models as judges, and place them on one scale.
 
+    \b
     To look at a study: eng5-runner --mode plan --assets FOLDER
-
-    To run it: eng5-runner --mode execute --assets FOLDER
-    """
+    To run it:          eng5-runner --mode execute --assets FOLDER
+    """  # noqa: D301 - click reads the character \b: these lines stay as they are
     if context.invoked_subcommand is not None:
         return
     from eng5_runner.app.settings import resolve
@@ -267,7 +267,7 @@ def export_command(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Write the tables of runs, stacked, for data frames and Excel; or a copy of a run to share."""
+    """Write the tables of runs for data frames, or a copy to share."""
     if public is not None:
         from eng5_runner.cli.commands.sharing import export_copy
 
