@@ -35,6 +35,7 @@ VERBS = (
         "sweep",
         "runs",
         "export",
+        "import",
         "fit",
     ),
     *("models", "cache", "admin", "stack"),

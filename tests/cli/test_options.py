@@ -277,7 +277,7 @@ def shown(*arguments: str, columns: int = 80) -> list[str]:
 def test_help_fits_a_screen_and_help_all_shows_every_option_whole(before: tuple[str, ...]) -> None:
     short, long = shown(*before, "--help"), shown(*before, "--help-all")
     assert len(short) <= 60 and max(map(len, (*short, *long))) <= 80
-    assert before or "  To run it: eng5-runner --mode execute --assets FOLDER" in short
+    assert before or "  To run it:          eng5-runner --mode execute --assets FOLDER" in short
     assert before or short.index("Commands:") < short.index("Options that most studies need:")
     listed = {line.split()[0] for line in short if line.startswith("  --")}
     assert listed == {s.flag for s in OPTIONS if s.option.common} | {"--help", "--help-all", "--version"}

@@ -14,6 +14,8 @@ from eng5_runner.core.events import (
     DeadlineReached,
     EssayUploaded,
     Event,
+    HumanJudgement,
+    HumanJudgementsAdded,
     ListeningFrom,
     OffsetsLost,
     Position,
@@ -73,5 +75,12 @@ def one_of_each() -> tuple[Event, ...]:
         OffsetsLost(at=AT, position=place, resumed_at=50),
         DeadlineReached(at=AT, kind="idle", waited=900.25),
         BudgetRaised(at=AT, max_cost_usd=0.1 + 0.7),
+        HumanJudgementsAdded(
+            at=AT,
+            file_name=AWKWARD,
+            sha256="b" * 64,
+            shown_in_order=True,
+            judgements=(HumanJudgement(judge=AWKWARD, first="a", second="b", winner="tie", count=2),),
+        ),
         RunClosed(at=AT, outcome="partial", reasons=(AWKWARD,), read_to=(place,)),
     )
