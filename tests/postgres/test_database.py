@@ -143,3 +143,38 @@ async def test_the_pool_knows_a_dead_connection_before_it_gives_it_out(database:
         await engine.dispose()
         result = await store.once(lambda connection: connection.execute(text("SELECT 1")))
         assert result.scalar_one() == 1
+
+
+async def test_a_worker_that_sleeps_in_a_transaction_loses_its_locks(
+    database: Database,
+) -> None:
+    """As when its process is paused or cut off from the network; others wait no longer than the server allows."""
+    async with open_database(database.url) as sleeper, open_database(database.url) as other:
+        await sleeper.carry_out(lambda connection: connection.execute(insert(content), [ROW]))
+        is_locked, tries = asyncio.Event(), 0
+
+        async def with_a_nap(connection: Transaction) -> str:
+            nonlocal tries
+            tries += 1
+            if tries == 1:  # the bound of this one transaction is shortened, so that the test is short
+                allowed = await connection.execute(text("SHOW idle_in_transaction_session_timeout"))
+                assert allowed.scalar_one() == "10s", "less than a statement of others waits"
+                await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = '200ms'"))
+            await connection.execute(update(content).values(content_type="slept"))
+            if tries == 1:
+                is_locked.set()
+                await asyncio.sleep(1)
+            await connection.execute(update(content).values(content_type="awake"))
+            return "done"
+
+        async def change(connection: Transaction) -> None:
+            await connection.execute(update(content).values(content_type="other"))
+
+        slept = asyncio.create_task(sleeper.carry_out(with_a_nap))
+        await is_locked.wait()
+        async with asyncio.timeout(20):
+            await other.carry_out(change)
+            assert not slept.done()
+            assert await slept == "done"
+        row = await other.row(select(content.c.content_type))
+    assert (tries, row and row.content_type) == (2, "awake")

@@ -41,6 +41,9 @@ _LOCK_PAUSE_SECONDS = 0.1
 _CONNECTIONS = 10
 _CONNECT_SECONDS = 10
 _STATEMENT_SECONDS = 30
+# A worker that is paused or cut off in a transaction keeps its locks; after this the server takes them away, before the
+# statements of others that wait for them are given up.
+_IDLE_IN_TRANSACTION = "10s"
 
 
 class Store:
@@ -194,7 +197,11 @@ async def open_database(url: URL) -> AsyncIterator[Store]:
         max_overflow=0,
         pool_timeout=60,
         hide_parameters=True,
-        connect_args={"timeout": _CONNECT_SECONDS, "command_timeout": _STATEMENT_SECONDS},
+        connect_args={
+            "timeout": _CONNECT_SECONDS,
+            "command_timeout": _STATEMENT_SECONDS,
+            "server_settings": {"idle_in_transaction_session_timeout": _IDLE_IN_TRANSACTION},
+        },
     )
     database, name = ServerDatabase(engine), url.render_as_string(hide_password=True)
 

@@ -55,8 +55,9 @@ _SQLITE_OF_DISK: Mapping[int, str] = MappingProxyType(
         sqlite3.SQLITE_NOTADB: "",
     }
 )
-# Of PostgreSQL: serialization failure, deadlock; the server ends, has crashed, is not up yet; has no place left.
-_PASSING_STATES = ("40001", "40P01", "57P01", "57P02", "57P03", "53300", "08")
+# Of PostgreSQL: serialization failure, deadlock; a transaction was left open too long; the server ends, has crashed, is
+# not up yet; has no place left.
+_PASSING_STATES = ("40001", "40P01", "25P03", "57P01", "57P02", "57P03", "53300", "08")
 
 
 class ValueRefused(Exception):
