@@ -171,8 +171,8 @@ async def test_a_worker_that_sleeps_in_a_transaction_loses_its_locks(
             await connection.execute(update(content).values(content_type="other"))
 
         slept = asyncio.create_task(sleeper.carry_out(with_a_nap))
-        await is_locked.wait()
         async with asyncio.timeout(20):
+            await is_locked.wait()
             await other.carry_out(change)
             assert not slept.done()
             assert await slept == "done"
