@@ -32,7 +32,28 @@ class SweptFigure(Part):
     """None where there is none, such as with fewer than six anchors."""
 
 
-class SweptRun(Part):
+class SweptFigures(Part):
+    """What a sweep says of a judge, by one run or by the mean of several."""
+
+    tau_b: SweptFigure
+    """Kendall's τ-b of the anchors' order with their grades."""
+    grade_error: SweptFigure
+    """Mean distance in steps of each anchor's grade by the other anchors to the experts' grade."""
+    first_shown: SweptFigure
+    """Advantage of being shown first, in logits; 0 is expected."""
+    length: SweptFigure
+    """Advantage of twice as many words at the same grade, in logits; 0 is expected."""
+    swap: SweptFigure
+    """Share of pairs with the same winner in the other order."""
+    reliability: Nullable[float]
+    """Of the judge's own order, 0 to 1."""
+    usd_a_judgement: Nullable[float]
+    """What a judgement costs where none is repeated from an earlier run, failed calls included."""
+    seconds_an_answer: Nullable[float]
+    """Median time of the model's answer; None where no service says."""
+
+
+class SweptRun(SweptFigures):
     """One run of a sweep."""
 
     judge: Text
@@ -53,24 +74,8 @@ class SweptRun(Part):
     """Comparisons with a winner."""
     failed: Count
     """Comparisons without."""
-    tau_b: SweptFigure
-    """Kendall's τ-b of the anchors' order with their grades."""
-    grade_error: SweptFigure
-    """Mean distance in steps of each anchor's grade by the other anchors to the experts' grade."""
-    first_shown: SweptFigure
-    """Advantage of being shown first, in logits; 0 is expected."""
-    length: SweptFigure
-    """Advantage of twice as many words at the same grade, in logits; 0 is expected."""
-    swap: SweptFigure
-    """Share of pairs with the same winner in the other order."""
-    reliability: Nullable[float]
-    """Of the judge's own order, 0 to 1."""
     usd: float
     """What the run cost."""
-    usd_a_judgement: Nullable[float]
-    """What a judgement costs where none is repeated from an earlier run, failed calls included."""
-    seconds_an_answer: Nullable[float]
-    """Median time of the model's answer; None where no service says."""
     seconds: float
     """From the run's beginning to its last event."""
 

@@ -16,7 +16,7 @@ from eng5_runner.measure.quality.resampling import bootstrap_interval, kendall_t
 from eng5_runner.results.artefact.part import Count, Nullable, Part, Share, Text
 from eng5_runner.results.compare import DRAWS, SEED
 from eng5_runner.results.paired_verdicts import paired_verdicts
-from eng5_runner.results.sweep.figures import RunFigures, SweptFigure, SweptRun
+from eng5_runner.results.sweep.figures import RunFigures, SweptFigure, SweptFigures, SweptRun
 
 METHOD = (
     "Two judges are compared by Kendall's τ-b of the same anchors with their grades, on average over the same seeds: "
@@ -28,7 +28,7 @@ _FEWEST = 3
 _FALLBACK = 2.0  # below every τ-b
 
 
-class LeaderboardRow(Part):
+class LeaderboardRow(SweptFigures):
     """A judge with a design. Each figure is the mean over its runs, and so is each end of an interval.
 
     Runs of several seeds share anchors and kept judgements, so their errors are not independent and the interval of the
@@ -51,24 +51,8 @@ class LeaderboardRow(Part):
     """Comparisons with a winner, in all runs."""
     failed: Count
     """Comparisons without."""
-    tau_b: SweptFigure
-    """Kendall's τ-b of the anchors' order with their grades."""
-    grade_error: SweptFigure
-    """Mean distance in steps of each anchor's grade by the other anchors to the experts' grade."""
-    first_shown: SweptFigure
-    """Advantage of being shown first, in logits; 0 is expected."""
-    length: SweptFigure
-    """Advantage of twice as many words at the same grade, in logits; 0 is expected."""
-    swap: SweptFigure
-    """Share of pairs with the same winner in the other order."""
-    reliability: Nullable[float]
-    """Of the judge's own order, 0 to 1."""
     usd: float
     """What all its runs cost."""
-    usd_a_judgement: Nullable[float]
-    """What a judgement costs where none is repeated from an earlier run, failed calls included."""
-    seconds_an_answer: Nullable[float]
-    """Median time of the model's answer; None where no service says."""
     seconds: float
     """Time of its runs, one after the other."""
 
