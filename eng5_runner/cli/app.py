@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
-import tempfile
-import traceback
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
@@ -19,28 +15,36 @@ from eng5_runner import __version__
 from eng5_runner.app.addresses import LOOPBACK
 from eng5_runner.cli.admin_app import admin_app
 from eng5_runner.cli.cache_app import cache_app
-from eng5_runner.cli.called import Called
 from eng5_runner.cli.commands.fit import fit_command
 from eng5_runner.cli.exit_codes import BROKEN_PIPE, BUG
+from eng5_runner.cli.late_commands import LateCommands
 from eng5_runner.cli.parameters import Flags, SettingsCommand, SettingsGroup, option_of, takes_settings
+from eng5_runner.cli.stack_app import stack_app
 from eng5_runner.cli.standard_error import StandardError, discard
 from eng5_runner.core.choices import Mode
 from eng5_runner.errors import DiskError, RunnerError, of_the_machine
 
 # Help is plain text: nothing is cut at 80 columns, and `--help` needs not load Rich.
 app = typer.Typer(name="eng5-runner", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
-stack_app = typer.Typer(help="Run the embedded services by themselves.", no_args_is_help=True)
+verbs = typer.Typer(rich_markup_mode=None)
 
 # What an environment variable of a flag may say for yes.
 _STANDARD_ERROR = 2  # its file descriptor
 _TRUE = frozenset(("1", "true", "t", "yes", "y", "on"))
 RunArgument = Annotated[Path, typer.Argument(help="Directory of a run.", metavar="RUN", show_default=False)]
 JsonOption = Annotated[bool, option_of("json_lines", variable=False)]
-NoCacheOption = Annotated[bool, option_of("no_cache")]
 VerboseOption = Annotated[bool, option_of("verbose", variable=False)]
 
 
-@app.callback(cls=SettingsGroup, invoke_without_command=True)
+class Program(SettingsGroup):
+    """The program itself."""
+
+    def __init__(self, **values: Any) -> None:
+        super().__init__(**values)
+        self.commands = LateCommands(verbs)
+
+
+@app.callback(cls=Program, invoke_without_command=True)
 @takes_settings
 def main_command(context: typer.Context, flags: Flags) -> None:
     """Compare essays in pairs, with language models as judges, and place them on one scale.
@@ -57,7 +61,7 @@ def main_command(context: typer.Context, flags: Flags) -> None:
     raise typer.Exit(run(resolve(flags, environment=os.environ)))
 
 
-@app.command("demo")
+@verbs.command("demo")
 def demo_command(
     defects: Annotated[
         bool, typer.Option("--defects", help="With faults in study, judge and services, to see how results name them.")
@@ -71,7 +75,7 @@ def demo_command(
     raise typer.Exit(run_demo(output_dir, with_defects=defects, json_lines=json))
 
 
-@app.command("init")
+@verbs.command("init")
 def init_command(
     folder: Annotated[Path, typer.Argument(help="A new folder, or an empty one.", metavar="FOLDER")],
     json: JsonOption = False,
@@ -82,13 +86,15 @@ def init_command(
     raise typer.Exit(write_study(folder, json_lines=json))
 
 
-@app.command("preflight", cls=SettingsCommand)
+@verbs.command("preflight", cls=SettingsCommand)
 @takes_settings
 def preflight_command(_: typer.Context, flags: Flags) -> None:
     """Check everything that execute needs, and send nothing.
 
     With --mode anchor-align, it checks what that mode needs.
     """
+    from dataclasses import replace
+
     from eng5_runner.app.settings import resolve
     from eng5_runner.cli.commands.preflight import preflight
 
@@ -98,7 +104,7 @@ def preflight_command(_: typer.Context, flags: Flags) -> None:
     raise typer.Exit(preflight(resolved))
 
 
-@app.command()
+@verbs.command()
 def resume(
     context: typer.Context,
     run: RunArgument,
@@ -117,6 +123,7 @@ def resume(
     ] = False,
 ) -> None:
     """Continue a run where its last session ended."""
+    from eng5_runner.cli.called import Called
     from eng5_runner.cli.commands.resume import resume as resume_run
 
     called = Called.now(context.command)
@@ -135,7 +142,7 @@ def resume(
     )
 
 
-@app.command()
+@verbs.command()
 def status(
     run: Annotated[Path, typer.Argument(help="Directory of a run.", metavar="[RUN]")] = Path("runs/latest"),
     json: JsonOption = False,
@@ -146,7 +153,7 @@ def status(
     raise typer.Exit(show_status(run, json_lines=json))
 
 
-@app.command()
+@verbs.command()
 def verify(run: RunArgument, json: JsonOption = False) -> None:
     """Check a run's checksums and recompute all its outputs."""
     from eng5_runner.cli.commands.inspect import verify_run
@@ -154,7 +161,7 @@ def verify(run: RunArgument, json: JsonOption = False) -> None:
     raise typer.Exit(verify_run(run, json_lines=json))
 
 
-@app.command()
+@verbs.command()
 def hydrate(
     run: RunArgument,
     human_judgements: Annotated[
@@ -171,7 +178,7 @@ def hydrate(
     raise typer.Exit(hydrate_run(run, human_judgements=human_judgements, json_lines=json))
 
 
-@app.command()
+@verbs.command()
 def report(
     run: RunArgument,
     out: Annotated[
@@ -194,7 +201,7 @@ def report(
     raise typer.Exit(report_of(run, out=out, figures=figures, with_texts=with_texts, json_lines=json))
 
 
-@app.command()
+@verbs.command()
 def compare(
     runs: Annotated[
         list[Path], typer.Argument(help="Directories of two runs or more.", metavar="A B...", show_default=False)
@@ -210,7 +217,7 @@ def compare(
     raise typer.Exit(compare_runs(runs, out=out, json_lines=json))
 
 
-@app.command("sweep")
+@verbs.command("sweep")
 def sweep_command(
     file: Annotated[
         Path, typer.Argument(help="TOML file with judges, designs and seeds.", metavar="FILE", show_default=False)
@@ -229,7 +236,7 @@ def sweep_command(
     raise typer.Exit(sweep_of(file, only_plan=plan, max_cost=max_cost, yes=yes, json_lines=json))
 
 
-@app.command("runs")
+@verbs.command("runs")
 def runs_command(
     folder: Annotated[Path, typer.Argument(help="Folder of the runs.", metavar="[FOLDER]")] = Path("runs"),
     where: Annotated[
@@ -248,7 +255,7 @@ def runs_command(
     raise typer.Exit(show_runs(folder, where=where or (), sort=sort, as_csv=csv, json_lines=json))
 
 
-@app.command("export")
+@verbs.command("export")
 def export_command(
     runs: Annotated[list[Path], typer.Argument(help="Directories of runs.", metavar="RUN...", show_default=False)],
     form: Annotated[
@@ -277,7 +284,7 @@ def export_command(
     raise typer.Exit(export(runs, form=form, out=out, json_lines=json))
 
 
-@app.command("import")
+@verbs.command("import")
 def import_command(
     source: Annotated[
         Path, typer.Argument(help="Folder, artefact or events of the run.", metavar="SOURCE", show_default=False)
@@ -295,10 +302,10 @@ def import_command(
     raise typer.Exit(import_study(source, out=out, anchors=anchors, json_lines=json))
 
 
-app.command("fit", short_help="Place the items of a table of comparisons on one scale.")(fit_command)
+verbs.command("fit", short_help="Place the items of a table of comparisons on one scale.")(fit_command)
 
 
-@app.command("models")
+@verbs.command("models")
 def models_command(
     provider: Annotated[
         str | None, typer.Option("--provider", help="Only the models of this provider.", metavar="NAME")
@@ -311,84 +318,9 @@ def models_command(
     raise typer.Exit(list_models(provider=provider, json_lines=json))
 
 
-app.add_typer(cache_app, name="cache", short_help="List and remove the judgements that are kept for later runs.")
-app.add_typer(admin_app, name="admin", short_help="Log in, and manage assignments in the CJ service.")
-app.add_typer(stack_app, name="stack")
-
-
-@stack_app.command("up")
-def stack_up_command(
-    data_dir: Annotated[
-        Path, typer.Option("--data-dir", help="Folder for the services' records.", metavar="FOLDER")
-    ] = Path("stack-data"),
-    kafka_bootstrap: Annotated[
-        str | None,
-        typer.Option(
-            "--kafka-bootstrap",
-            help="Kafka brokers that have the five topics.",
-            metavar="BROKERS",
-            show_default="an embedded broker",
-        ),
-    ] = None,
-    no_cache: NoCacheOption = False,
-    is_open: Annotated[
-        bool,
-        typer.Option("--open", help="Let in every local client, also one that does not know the stack's secret."),
-    ] = False,
-    json: JsonOption = False,
-    until_stdin_closes: Annotated[
-        bool, typer.Option("--until-stdin-closes", help="Stop when standard input closes.")
-    ] = False,
-    verbose: VerboseOption = False,
-) -> None:
-    """Run the embedded services and print their addresses."""
-    from eng5_runner.cli.commands.stack import stack_up
-
-    raise typer.Exit(
-        stack_up(
-            data_dir,
-            kafka_bootstrap=kafka_bootstrap,
-            no_cache=no_cache,
-            is_open=is_open,
-            json_lines=json,
-            until_stdin_closes=until_stdin_closes,
-            verbose=verbose,
-        )
-    )
-
-
-@stack_app.command("serve")
-def stack_serve_command(
-    service: Annotated[
-        Literal["content", "cj", "llm", "identity"],
-        typer.Argument(help="content, cj, llm or identity.", metavar="SERVICE", show_default=False),
-    ],
-    data_dir: Annotated[
-        Path, typer.Option("--data-dir", help="Folder for SQLite, if no variable names a database.", metavar="FOLDER")
-    ] = Path("stack-data"),
-    no_cache: NoCacheOption = False,
-    json: JsonOption = False,
-    verbose: VerboseOption = False,
-) -> None:
-    """Run one service, with settings from the environment.
-
-    HOST (127.0.0.1), PORT, SERVICE_DATABASE_URL (or HULEEDU_DB_USER, HULEEDU_DB_PASSWORD …), KAFKA_BOOTSTRAP_SERVERS,
-    CONTENT_SERVICE_URL, LLM_PROVIDER_SERVICE_URL (several, comma separated), JWT_SECRET_KEY, ENG5_STACK_SECRET (which
-    clients must know).
-    """
-    from eng5_runner.cli.commands.stack import stack_serve
-
-    raise typer.Exit(stack_serve(service, data_dir, no_cache=no_cache, json_lines=json, verbose=verbose))
-
-
-@stack_app.command("healthcheck")
-def healthcheck_command(
-    url: Annotated[str, typer.Argument(help="Such as http://127.0.0.1:9095/healthz.", metavar="URL")],
-) -> None:
-    """Exit with 0 if a service is healthy, else with 1."""
-    from eng5_runner.cli.commands.healthcheck import healthcheck
-
-    raise typer.Exit(healthcheck(url))
+verbs.add_typer(cache_app, name="cache", short_help="List and remove the judgements that are kept for later runs.")
+verbs.add_typer(admin_app, name="admin", short_help="Log in, and manage assignments in the CJ service.")
+verbs.add_typer(stack_app, name="stack", short_help="Run the embedded services by themselves.")
 
 
 def main() -> None:
@@ -428,6 +360,8 @@ def main() -> None:
 
 def _note_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
     """A library's error while it tidied up after another error, such as too many open files, is for the log."""
+    import logging
+
     logging.getLogger(__name__).info("ignored: %r in %r", unraisable.exc_value, unraisable.object)
 
 
@@ -456,6 +390,7 @@ def _open_closed_streams() -> None:
 
 
 def _show(error: RunnerError) -> None:
+    from eng5_runner.cli.called import Called
     from eng5_runner.core.harmless import harmless
 
     called = Called.now(_called_command())
@@ -478,6 +413,9 @@ def _called_command() -> Any:
 
 def _keep_traceback() -> str:
     """Where the traceback is, which is no text for the terminal: it can be long, and hold what is private."""
+    import tempfile
+    import traceback
+
     try:
         handle, name = tempfile.mkstemp(prefix="eng5-runner-bug-", suffix=".log")
         with os.fdopen(handle, "w") as file:

@@ -7,6 +7,7 @@ all three are refused alike. Typer parses, completes, and lists the commands.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from inspect import Parameter, Signature
 from typing import Annotated, Any, TypeAlias
 
@@ -49,15 +50,20 @@ def takes_settings(function: Callable[[typer.Context, Flags], None]) -> Callable
     def command(context: typer.Context, **values: object) -> None:
         function(context, {s.key: values[s.key] for s in OPTIONS if values[s.key] is not None})
 
+    command.__doc__ = function.__doc__
+    vars(command)["__signature__"] = _signature()
+    return command
+
+
+@cache
+def _signature() -> Signature:
     parameters = [
         Parameter("context", Parameter.KEYWORD_ONLY, annotation=typer.Context),
         *map(_parameter, OPTIONS),
         _eager("help_all", _show_all, "Show all options, with their environment variables."),
         _eager("version", _show_version, "Show the version."),
     ]
-    command.__doc__ = function.__doc__
-    vars(command)["__signature__"] = Signature(parameters)
-    return command
+    return Signature(parameters)
 
 
 def _parameter(setting: Setting) -> Parameter:
@@ -102,6 +108,17 @@ class SettingsCommand(TyperCommand):
 
 class SettingsGroup(TyperGroup):
     """The same for the program itself: commands come first."""
+
+    commands: Any  # `LateCommands`
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - of the class above
+        """The names of all commands."""
+        return list(self.commands)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - of the class above
+        """Write the list of commands, without making them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, self.commands.help_of(name)) for name in self.commands])
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the commands, then the options."""

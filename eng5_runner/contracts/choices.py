@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal, TypeAlias
 
-from annotated_types import Ge, Gt, Le, Lt
+from eng5_runner.contracts.bounds import Above, AtLeast, AtMost, Below
 
 # No model writes so many. The services' JSON writers refuse numbers of more than 64 bits.
 MOST_TOKENS = 2**31 - 1
@@ -19,13 +19,13 @@ PairDesign: TypeAlias = Literal["balanced", "adaptive", "boundary"]
 SwapShare: TypeAlias = Literal["none", "audit", "all"]
 SoftJudgements: TypeAlias = Literal["auto", "off"]
 
-Repeats: TypeAlias = Annotated[int, Ge(1), Le(100)]
-MaxTokens: TypeAlias = Annotated[int, Gt(0), Le(MOST_TOKENS)]
-Temperature: TypeAlias = Annotated[float, Ge(0), Le(2)]
-CostLimit: TypeAlias = Annotated[float, Gt(0)]
-JudgeCalls: TypeAlias = Annotated[int, Ge(1), Le(MOST_JUDGE_CALLS)]
-TargetSe: TypeAlias = Annotated[float, Gt(0)]
-TargetReliability: TypeAlias = Annotated[float, Gt(0), Lt(1)]
+Repeats: TypeAlias = Annotated[int, AtLeast(1), AtMost(100)]
+MaxTokens: TypeAlias = Annotated[int, Above(0), AtMost(MOST_TOKENS)]
+Temperature: TypeAlias = Annotated[float, AtLeast(0), AtMost(2)]
+CostLimit: TypeAlias = Annotated[float, Above(0)]
+JudgeCalls: TypeAlias = Annotated[int, AtLeast(1), AtMost(MOST_JUDGE_CALLS)]
+TargetSe: TypeAlias = Annotated[float, Above(0)]
+TargetReliability: TypeAlias = Annotated[float, Above(0), Below(1)]
 
 
 class Provider(StrEnum):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal, TypeAlias
 
-from annotated_types import Ge, Gt, Le
+from eng5_runner.contracts.bounds import Above, AtLeast, AtMost
 
 DEFAULT_USER = "eng5_np_research_runner"
 DEFAULT_CLIENT_ID = "eng5-np-runner"
@@ -21,11 +21,11 @@ MOST_REQUESTS = 10
 
 KafkaProtocol: TypeAlias = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 KafkaMechanism: TypeAlias = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
-Comparisons: TypeAlias = Annotated[int, Ge(1)]
-ComparisonsPerEssay: TypeAlias = Annotated[float, Ge(1)]
-Concurrency: TypeAlias = Annotated[int, Ge(1), Le(512)]
-Requests: TypeAlias = Annotated[int, Ge(1), Le(1000)]
-Seconds: TypeAlias = Annotated[float, Gt(0)]
+Comparisons: TypeAlias = Annotated[int, AtLeast(1)]
+ComparisonsPerEssay: TypeAlias = Annotated[float, AtLeast(1)]
+Concurrency: TypeAlias = Annotated[int, AtLeast(1), AtMost(512)]
+Requests: TypeAlias = Annotated[int, AtLeast(1), AtMost(1000)]
+Seconds: TypeAlias = Annotated[float, Above(0)]
 
 
 class Mode(StrEnum):

@@ -1,14 +1,11 @@
 """The settings of the design: how many comparisons, of which pairs, and when they are enough."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from annotated_types import Gt, Le, Lt
-
 from eng5_runner.app.options.option import DESIGN, RUN, Option
+from eng5_runner.contracts.bounds import Above, AtMost, Below
 from eng5_runner.contracts.choices import (
     CostLimit,
     PairDesign,
@@ -26,7 +23,7 @@ from eng5_runner.core.choices import (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(init=False, repr=False, eq=False, frozen=True, kw_only=True)  # `Settings` makes these methods of all fields
 class DesignSettings:
     """The settings of the design: how many comparisons, of which pairs, and when they are enough."""
 
@@ -107,7 +104,7 @@ class DesignSettings:
         Option("Earlier run whose spread, prices and pace to use.", DESIGN, common=True, metavar="RUN"),
     ] = None
     aim_within_one: Annotated[
-        Annotated[float, Gt(0), Lt(1)] | None,
+        Annotated[float, Above(0), Below(1)] | None,
         Option(
             "Share of grades right within one step; the plan says how many comparisons this takes.",
             DESIGN,
@@ -115,7 +112,7 @@ class DesignSettings:
         ),
     ] = None
     judge_agreement: Annotated[
-        Annotated[float, Gt(0), Le(1)] | None,
+        Annotated[float, Above(0), AtMost(1)] | None,
         Option(
             "Correlation of judge and teachers that the plan of grades assumes.",
             DESIGN,

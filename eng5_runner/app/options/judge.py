@@ -1,7 +1,5 @@
 """The settings of the judge: which model is asked, and how."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +15,7 @@ from eng5_runner.contracts.choices import (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(init=False, repr=False, eq=False, frozen=True, kw_only=True)  # `Settings` makes these methods of all fields
 class JudgeSettings:
     """The settings of the judge: which model is asked, and how."""
 

@@ -7,9 +7,9 @@ from dataclasses import Field, dataclass, fields
 from enum import StrEnum
 from pathlib import Path
 from types import NoneType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
-from annotated_types import Ge, Gt, Le, Lt
+from eng5_runner.contracts.bounds import AtLeast, Bound
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -49,9 +49,6 @@ class Option:
     values: tuple[str, ...] = ()
     check: Callable[[str], object] | None = None
     expects: str = ""
-
-
-Bound: TypeAlias = Ge | Gt | Le | Lt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,20 +123,12 @@ class Setting:
             return f"{', '.join(first)} or {last}"
         by_kind = {bool: "true or false", int: "a whole number", float: "a number", Path: "a path"}
         kind = by_kind.get(self.kind, "a text")
-        of = " of" if self.bounds and isinstance(self.bounds[0], Ge) else ""
-        return f"{kind}{of} {' and '.join(map(_bound, self.bounds))}" if self.bounds else kind
-
-
-def _bound(bound: Bound) -> str:
-    match bound:
-        case Ge():
-            return f"at least {bound.ge}"
-        case Gt():
-            return f"above {bound.gt}"
-        case Le():
-            return f"at most {bound.le}"
-        case Lt():
-            return f"below {bound.lt}"
+        of = " of" if self.bounds and isinstance(self.bounds[0], AtLeast) else ""
+        return (
+            f"{kind}{of} {' and '.join(f'{bound.words} {bound.limit}' for bound in self.bounds)}"
+            if self.bounds
+            else kind
+        )
 
 
 def rows_of(settings: type[DataclassInstance]) -> Iterator[Setting]:

@@ -1,7 +1,5 @@
 """The settings of the services: where they are, and how the runner connects to Kafka."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +22,7 @@ def _topic_prefix(text: str) -> None:
 _A_PREFIX = "at most 100 letters, digits, dots, dashes and underscores"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(init=False, repr=False, eq=False, frozen=True, kw_only=True)  # `Settings` makes these methods of all fields
 class ServiceSettings:
     """The settings of the services: where they are, and how the runner connects to Kafka."""
 

@@ -1,7 +1,5 @@
 """The settings of the study: what is run, on which essays, for which assignment."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +20,7 @@ _A_UUID = "a UUID, such as 1b4e28ba-2fa1-11d2-883f-0016d3cca427"
 _SCALES = tuple(GRADE_SCALES)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(init=False, repr=False, eq=False, frozen=True, kw_only=True)  # `Settings` makes these methods of all fields
 class StudySettings:
     """The settings of the study: what is run, on which essays, for which assignment."""
 

@@ -1,14 +1,10 @@
 """The settings of a run, one field each; those of one subject stand together in a module."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, ClassVar
-
-from annotated_types import Ge, Le
 
 from eng5_runner.app.addresses import LOOPBACK
 from eng5_runner.app.options.design import DesignSettings
@@ -16,6 +12,7 @@ from eng5_runner.app.options.judge import JudgeSettings
 from eng5_runner.app.options.option import OUTPUT, RUN, SERVICES, STUDY, Option, Setting, rows_of
 from eng5_runner.app.options.services import ServiceSettings
 from eng5_runner.app.options.study import StudySettings
+from eng5_runner.contracts.bounds import AtLeast, AtMost
 from eng5_runner.core.choices import (
     IDLE_SECONDS,
     UPLOADS_AT_ONCE,
@@ -64,7 +61,7 @@ class Settings(ServiceSettings, DesignSettings, JudgeSettings, StudySettings):
         bool, Option("Upload every text, also those that the upload cache lists.", SERVICES, spec="uploading.force")
     ] = False
     metrics_port: Annotated[
-        Annotated[int, Ge(1), Le(65535)] | None,
+        Annotated[int, AtLeast(1), AtMost(65535)] | None,
         Option("Serve Prometheus metrics on this port.", OUTPUT, metavar="PORT"),
     ] = None
     metrics_host: Annotated[

@@ -30,12 +30,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, TypeAlias
 
-from annotated_types import Ge, Le
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from eng5_runner.app.options.option import DESIGN
 from eng5_runner.app.options.table import SETTINGS
 from eng5_runner.app.settings import did_you_mean
+from eng5_runner.contracts.bounds import AtLeast, AtMost
 from eng5_runner.contracts.choices import CostLimit
 from eng5_runner.errors import ConfigurationError, InputsMissing
 
@@ -70,7 +70,7 @@ class _Top(BaseModel):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")] | None = None
     max_cost: CostLimit | None = None
-    runs_at_once: Annotated[int, Ge(1), Le(32)] = 4
+    runs_at_once: Annotated[int, AtLeast(1), AtMost(32)] = 4
     seeds: Annotated[list[int], Field(min_length=1)] = [1]
     base: dict[str, Any] = {}
     judges: Annotated[list[dict[str, Any]], Field(min_length=1)]
