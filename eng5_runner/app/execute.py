@@ -9,7 +9,7 @@ from pathlib import Path
 
 from eng5_runner.app.environment import versions
 from eng5_runner.app.inspect import Run, open_run
-from eng5_runner.app.judge.people import human_judgements
+from eng5_runner.app.judge.people import PeoplesFiles
 from eng5_runner.app.logs import run_log
 from eng5_runner.app.look_ahead import models_of_service
 from eng5_runner.app.plan import PlannedRun, plan_run, read_study, save_plan
@@ -88,7 +88,8 @@ def begun(planned: PlannedRun, directory: Path) -> Iterator[tuple[SessionWork, E
         RunnerError: the directory cannot be locked or written.
     """
     spec, inputs, given = planned.spec, planned.inputs, planned.settings.settings
-    people = None if given.human_judgements is None else human_judgements(given.human_judgements, inputs)
+    files = PeoplesFiles(judgements=given.human_judgements, check_grades=given.check_grades)
+    added = files.events(inputs, key_table=given.pseudonyms)
     remember_run(spec, os.environ)
     point_latest(directory.parent, directory.name)
     with held(directory), run_log(directory, spec=spec, verbose=given.verbose) as log:
@@ -99,6 +100,6 @@ def begun(planned: PlannedRun, directory: Path) -> Iterator[tuple[SessionWork, E
             inputs=inputs,
             texts=dict(planned.texts),
             left=WorkLeft(texts=len(texts), comparisons=planned.plan.comparisons),
-            people=people,
+            added=added,
         )
         yield work, log

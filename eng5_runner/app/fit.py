@@ -15,6 +15,7 @@ from eng5_runner.results.comparison_table import (
     is_comparisons_heading,
     is_grades_heading,
     parse_anchors,
+    parse_check_grades,
     parse_comparisons,
 )
 from eng5_runner.results.fit import FitResult, fit_comparisons
@@ -101,13 +102,14 @@ def _checked(
 ) -> dict[str, int]:
     """The teachers' grades of items that are no anchors."""
     name = _name(table, "the grades to check")
-    known = parse_anchors(_content(table, name=name, is_heading=is_grades_heading), name=name, scale=scale, items=items)
+    content, compared = _content(table, name=name, is_heading=is_grades_heading), {item: item for item in items}
+    known = parse_check_grades(content, name=name, scale=scale, items=compared.get)
     both = sorted(set(known) & set(anchors))
     if both:
         raise InputsInvalid(
             f"{name} has the anchor {both[0]}.", remedy="Check with students whose grade the projection does not know."
         )
-    return known
+    return {item: scale.outcomes.index(grade) for item, grade in known.items()}
 
 
 def _prior_sd(value: float | str) -> float | None:

@@ -169,11 +169,13 @@ def _words_that_stay(settings: Settings) -> Iterator[str]:
         "--pseudonyms": str(settings.pseudonyms and settings.pseudonyms.resolve()),
         "--output-dir": str(settings.output_dir),
         "--batch-id": settings.batch_id or "",
+        "--human-judgements": "" if settings.human_judgements is None else settings.human_judgements.name,
+        "--check-grades": "" if settings.check_grades is None else settings.check_grades.name,
     }
     if shared := words_shared(names_of(settings.pseudonyms), kept):
         yield (
             f"{' and '.join(shared)} has a word of a file name, and stays in the run: resume needs the paths. "
-            "If the word is a person's name, rename the folder or the run."
+            "If the word is a person's name, rename the folder, the file or the run."
         )
 
 

@@ -32,7 +32,7 @@ from eng5_runner.app.loop import run_in_thread, run_loop
 from eng5_runner.app.metrics import RunMetrics, kept, measured
 from eng5_runner.app.tokens import Token, admin_token
 from eng5_runner.contracts.request import Provider
-from eng5_runner.core.events import BudgetRaised, HumanJudgementsAdded, RunResumed, RunStarted
+from eng5_runner.core.events import AddedByPeople, BudgetRaised, RunResumed, RunStarted
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.state import LiveState, RunState, fold_into
 from eng5_runner.effects.ledger import Ledger
@@ -64,7 +64,7 @@ class SessionWork:
         texts: SHA-256 → text in UTF-8, where uploads are left.
         left: the number of texts to upload and of comparisons to come, for progress bars.
         raised: the new cost limit, if there is one.
-        people: people's judgements of the essays, if the run begins with some.
+        added: what people say of the essays, if the run begins with that.
     """
 
     run_directory: Path
@@ -73,7 +73,7 @@ class SessionWork:
     texts: dict[str, bytes]
     left: WorkLeft
     raised: BudgetRaised | None = None
-    people: HumanJudgementsAdded | None = None
+    added: tuple[AddedByPeople, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,8 +229,8 @@ async def _session(work: SessionWork, *, watch: Watch, metrics: RunMetrics, inte
             observe=emit,
             stop=interruption.stop,
         )
-        given = [event for event in (work.raised, work.people) if event is not None]
-        await session.record([work.opening, *given])
+        raised = [] if work.raised is None else [work.raised]
+        await session.record([work.opening, *raised, *work.added])
         await _drive(session, work=work, shared=watch.stack, stop=interruption.stop)
 
 

@@ -170,12 +170,21 @@ def hydrate(
             "--human-judgements", help="Add people's judgements of the same essays: a CSV file.", metavar="FILE"
         ),
     ] = None,
+    check_grades: Annotated[
+        Path | None,
+        typer.Option(
+            "--check-grades",
+            help="Add teachers' grades of a few students, for checking: a CSV file (item, grade).",
+            metavar="FILE",
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Write a run's outputs again from its ledger."""
     from eng5_runner.cli.commands.inspect import hydrate_run
 
-    raise typer.Exit(hydrate_run(run, human_judgements=human_judgements, json_lines=json))
+    code = hydrate_run(run, human_judgements=human_judgements, check_grades=check_grades, json_lines=json)
+    raise typer.Exit(code)
 
 
 @verbs.command()

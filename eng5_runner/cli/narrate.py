@@ -42,6 +42,7 @@ from eng5_runner.core.events import (
     CallbackAccepted,
     CallbackRejected,
     CallbackRepeated,
+    CheckGradesAdded,
     DeadlineReached,
     EssayUploaded,
     Event,
@@ -250,6 +251,8 @@ def _lines(event: Event) -> Iterator[str]:
             yield f"the cost limit is now {event.max_cost_usd} USD"
         case HumanJudgementsAdded():
             yield f"{sum(row.count for row in event.judgements)} human judgements from {event.file_name}"
+        case CheckGradesAdded():
+            yield f"teachers' grades of {len(event.grades)} students from {event.file_name}, for checking only"
         case PreflightPassed():
             yield from event.checks
             yield from (f"warning: {warning}" for warning in event.warnings)

@@ -302,6 +302,33 @@ class HumanJudgementsAdded(LedgerEvent):
     judgements: tuple[HumanJudgement, ...]
 
 
+class KnownGrade(Value):
+    """The teachers' grade of one student's essay."""
+
+    essay_id: str
+    grade: str
+
+
+class CheckGradesAdded(LedgerEvent):
+    """A file of teachers' grades of a few students, used for checking the projected grades and for nothing else.
+
+    A later file takes the place of an earlier one, at any time after the run began.
+
+    Attributes:
+        file_name: of the file.
+        sha256: of its bytes.
+        grades: what it holds.
+    """
+
+    type: Literal["CheckGradesAdded"] = "CheckGradesAdded"
+    file_name: str
+    sha256: str
+    grades: tuple[KnownGrade, ...]
+
+
+AddedByPeople: TypeAlias = HumanJudgementsAdded | CheckGradesAdded
+
+
 class RunClosed(LedgerEvent):
     """A session ended: its outcome, why the run is not complete, and how far the topics were read."""
 
@@ -326,6 +353,7 @@ Event = (
     | DeadlineReached
     | BudgetRaised
     | HumanJudgementsAdded
+    | CheckGradesAdded
     | RunClosed
 )
 

@@ -25,6 +25,7 @@ from eng5_runner.core.events import (
     CallbackAccepted,
     CallbackRejected,
     CallbackRepeated,
+    CheckGradesAdded,
     DeadlineReached,
     EssayUploaded,
     Event,
@@ -102,6 +103,7 @@ class RunState:
         dearest_usd: the highest cost of a comparison.
         judge_check: what those checks took, which the CJ service does not know of; None without one.
         human: file name → people's judgements that were added.
+        check_grades: teachers' grades of a few students, for checking only; None without any.
         last_at: the instant of the last event.
     """
 
@@ -129,6 +131,7 @@ class RunState:
         self.dearest_usd = 0.0
         self.judge_check: JudgeCheck | None = None
         self.human: dict[str, HumanJudgementsAdded] = {}
+        self.check_grades: CheckGradesAdded | None = None
         self.last_at: datetime | None = None
         self._spec: RunSpec | None = None
 
@@ -217,7 +220,7 @@ class RunState:
                 self._read(event)
             case DeadlineReached():
                 self._time_out(event)
-            case BudgetRaised() | HumanJudgementsAdded():
+            case BudgetRaised() | HumanJudgementsAdded() | CheckGradesAdded():
                 self._take_up(event)
             case RunClosed():
                 self._close(event)
@@ -227,9 +230,9 @@ class RunState:
     def _move(self, event: Event) -> None:
         """Take the transition from the table. Opening and closing a session does not change the stage.
 
-        People's judgements are no part of a session's work: they can follow anything but nothing.
+        People's judgements and grades are no part of a session's work: they can follow anything but nothing.
         """
-        if isinstance(event, HumanJudgementsAdded):
+        if isinstance(event, HumanJudgementsAdded | CheckGradesAdded):
             legal = self.stage != "new"
         elif isinstance(event, RunResumed | RunClosed):
             legal = self.stage != "new" and (isinstance(event, RunResumed) or self.closed is None)
@@ -253,10 +256,13 @@ class RunState:
         if event.kind == "idle" and self.request is not None:
             self.request.silences += 1
 
-    def _take_up(self, event: BudgetRaised | HumanJudgementsAdded) -> None:
+    def _take_up(self, event: BudgetRaised | HumanJudgementsAdded | CheckGradesAdded) -> None:
         """What a person gave to a run that had begun."""
         if isinstance(event, HumanJudgementsAdded):
             self.human[event.file_name] = event
+            return
+        if isinstance(event, CheckGradesAdded):
+            self.check_grades = event
             return
         budget = self.spec.budget.model_copy(update={"max_cost_usd": event.max_cost_usd})
         self._spec = self.spec.model_copy(update={"budget": budget})

@@ -43,6 +43,7 @@ def _body(artefact: Artefact, *, texts: Mapping[str, str]) -> Iterator[Child]:
     folds = drill_down.Folds.of(artefact)
     yield from essays.positions(artefact)
     yield from essays.students(artefact, folded=folds.by_essay)
+    yield from essays.checked(artefact)
     yield from essays.anchors(artefact, folded=folds.by_essay)
     yield from drill_down.inversions(artefact)
     yield from judge.card(artefact)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from eng5_runner.reports.figures import ABSENT, number, percent, span
+from eng5_runner.reports.grade_check import grade_check_lines
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.measurement import GradesAvailable
 
@@ -50,6 +51,13 @@ def grade_warnings(artefact: Artefact) -> Iterator[str]:
             f"anchor {anchor.anchor_id} is {anchor.grade} by its label, {anchor.by_the_others} by the others "
             f"({percent(anchor.probability)} probably misgraded): check it"
         )
+    check = artefact.grade_check
+    if check is not None and check.is_shifted:
+        high, few = "too high" if check.shift > 0.0 else "too low", len(check.students)
+        yield (
+            f"the projected grades are probably {high}, by {abs(check.shift):.1f} steps: so say the teachers' grades "
+            f"of {few} students in {check.file_name}"
+        )
     yield from _unlike_the_anchors(artefact)
     support, teachers = model.anchor_support, model.agreement_with_teachers
     if support is not None and teachers and support.highest_label != "HIGH" and artefact.grade_projections:
@@ -58,6 +66,22 @@ def grade_warnings(artefact: Artefact) -> Iterator[str]:
             f"(90% interval {span(support.interval_90)}), and r with the teachers is "
             f"{span(teachers.interval_90)}: no grade is labelled above {support.highest_label}"
         )
+
+
+def known_grades(artefact: Artefact) -> Iterator[str]:
+    """What the teachers' grades that were given for checking say, if there are some."""
+    check = artefact.grade_check
+    if check is None:
+        return
+    yield from grade_check_lines(
+        students=len(check.students),
+        within_one=check.within_one,
+        shift=check.shift,
+        interval=check.interval_90,
+        is_shifted=check.is_shifted,
+    )
+    if check.given > len(check.students):
+        yield f"{check.given - len(check.students)} more could not be compared: nothing links them with an anchor"
 
 
 def _unlike_the_anchors(artefact: Artefact) -> Iterator[str]:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
-from eng5_runner.measure.grading.check import GradeCheck
 from eng5_runner.measure.model.davidson import MOST_ITEMS
 from eng5_runner.measure.model.soft_choice import SoftChoice
 from eng5_runner.measure.quality.misfit import Consistency
+from eng5_runner.reports.grade_check import grade_check_lines
 from eng5_runner.reports.human_scale import disagreement_lines, human_scale_lines
 from eng5_runner.reports.soft import soft_lines
 from eng5_runner.reports.terminal_table import show_named
@@ -183,7 +183,15 @@ def _grades(result: FitResult) -> Iterator[str]:
     for anchor in result.doubtful:
         own, others = result.outcomes[anchor.expert], result.outcomes[anchor.by_others]
         yield f"{anchor.item}: {own} by its label, {others} by the others; check it"
-    yield from _grade_check(result.grade_check)
+    known = result.grade_check
+    if known is not None:
+        yield from grade_check_lines(
+            students=known.students,
+            within_one=known.within_one,
+            shift=known.shift,
+            interval=known.interval,
+            is_shifted=known.is_shifted,
+        )
     check = result.check
     if check is not None:
         low, high = check.interval
@@ -191,19 +199,6 @@ def _grades(result: FitResult) -> Iterator[str]:
             f"{check.within_one} of {check.anchors} anchors came within one step when the others graded them "
             f"(90% interval of the share {low:.2f} to {high:.2f})"
         )
-
-
-def _grade_check(check: GradeCheck | None) -> Iterator[str]:
-    if check is None:
-        return
-    yield (
-        f"of {check.students} students whose teachers' grade is known, {check.within_one} have a projected grade "
-        "within one step of it"
-    )
-    if check.interval is not None:
-        low, high = check.interval
-        found = "the grades are shifted" if check.is_shifted else "no shift is seen"
-        yield f"projected minus teachers' grades: {check.shift:+.1f} steps ({low:+.1f} to {high:+.1f}); {found}"
 
 
 def _ties(result: FitResult) -> Iterator[str]:

@@ -15,7 +15,7 @@ from eng5_runner.reports.anchor_markdown import ANCHOR_REPORT_NAME
 from eng5_runner.reports.figures import ABSENT, number, requests_made, sentence, span, tally, usd
 from eng5_runner.reports.html_report import REPORT_NAME
 from eng5_runner.reports.human_scale import disagreement_lines, human_scale_lines
-from eng5_runner.reports.reliability import grade_warnings, own_order, with_teachers
+from eng5_runner.reports.reliability import grade_warnings, known_grades, own_order, with_teachers
 from eng5_runner.reports.soft import soft_lines
 from eng5_runner.reports.targets import MET, target_rows
 from eng5_runner.reports.terminal_table import plain_table, show_named
@@ -147,8 +147,7 @@ def _precision(console: Console, artefact: Artefact) -> None:
         console.print(f"agreement with the teachers' grades: {with_teachers(artefact)}")
         for line in soft_lines(artefact.bt_model.soft_judgements):
             console.print(line, markup=False)
-        for warning in grade_warnings(artefact):
-            console.print(warning, style="yellow", markup=False)
+        _grade_checks(console, artefact)
     alignment = artefact.anchor_alignment
     if alignment is not None and alignment.kendall_tau_b is not None:
         figure = f"Kendall tau-b {number(alignment.kendall_tau_b)}"
@@ -165,6 +164,13 @@ def _precision(console: Console, artefact: Artefact) -> None:
             console.print(f"{row.name}: {row.found}{fair}: {row.verdict}", style=style, markup=False)
     elif isinstance(artefact.grade_model, GradesUnavailable):
         console.print(f"no grades are projected: {escape(artefact.grade_model.reason)}")
+
+
+def _grade_checks(console: Console, artefact: Artefact) -> None:
+    for line in known_grades(artefact):
+        console.print(line, markup=False)
+    for warning in grade_warnings(artefact):
+        console.print(warning, style="yellow", markup=False)
 
 
 def _service(console: Console, artefact: Artefact) -> None:

@@ -157,6 +157,10 @@ def _grades(artefact: Artefact, *, failed: bool) -> _Reply:
     counts = f"{labels['HIGH']} of {labels.total()} are labelled HIGH, {labels['MID']} MID, {labels['LOW']} LOW."
     if failed:
         return "bad", "nothing", f"Where order or agreement fails, the grades are guesses. {counts}"
+    check = artefact.grade_check
+    if check is not None and check.is_shifted:
+        off = f"{abs(check.shift):.1f} steps too {'high' if check.shift > 0.0 else 'low'}"
+        return "bad", "not for grading", f"By {len(check.students)} students' known grades they are {off}."
     if labels["LOW"] > labels.total() * _MOSTLY:
         return "bad", "not for grading", f"Most are guesses. {counts} Use the order, with care."
     if labels["HIGH"] > labels.total() * _MOSTLY:

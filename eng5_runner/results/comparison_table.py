@@ -2,13 +2,13 @@
 
 A table of comparisons has the columns `item_a` (shown first), `item_b` and `winner` (`a`, `b`, `tie`, or empty where
 there was no judgement), or `candidate_chosen` and `candidate_not_chosen`, or names that other programs use for them
-(`comparison_columns`); it may have `count` and `judge`. A table of anchors has `item` (or `anchor_id`, or `id`)
-and `grade`. Every error names the table, the row and the column.
+(`comparison_columns`); it may have `count` and `judge`. A table of anchors has `item` (or `anchor_id`, `id`,
+`essay_id`, `file`, `file_name`, `student`) and `grade`. Every error names the table, the row and the column.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -35,7 +35,12 @@ Records: TypeAlias = Iterable[Mapping[str, object]]
 Places: TypeAlias = Literal["known", "not stated", "winner first", "winner last", "confounded"]
 
 # `id` only where no other name is used: a table of another program may number its rows so.
-_ITEM_KEYS = (frozenset({"item", "anchorid"}), frozenset({"id"}))
+_ITEM_KEYS = (
+    frozenset({"item", "anchorid"}),
+    frozenset({"id", "essayid"}),
+    frozenset({"file", "filename", "student"}),
+)
+_IN_NO_COMPARISON = ("is in no comparison", "Write it as in the table of comparisons.")
 _TIE = 0.5
 # A winner that stands in one place this often is written there: no judge prefers a place so much.
 _NEARLY_ALWAYS = 0.97
@@ -278,7 +283,7 @@ def _judged(rows: Sequence[_Row], columns: Columns) -> Iterator[_Judged]:
         )
 
 
-def parse_anchors(table: Table | Records, *, name: str, scale: GradeScale, items: Sequence[str]) -> dict[str, int]:
+def parse_anchors(table: Table | Records, *, name: str, scale: GradeScale, items: Iterable[str]) -> dict[str, int]:
     """The known grade of each anchor, as an index into the scale's grades.
 
     Args:
@@ -290,22 +295,65 @@ def parse_anchors(table: Table | Records, *, name: str, scale: GradeScale, items
     Raises:
         InputsInvalid: the table has an error; the message names row and column.
     """
-    known, anchors = set(items), dict[str, int]()
+    named = {item: item for item in items}
+    known = _parse_grades(table, name=name, items=named.get, scale=scale, who="an anchor")
+    return {item: scale.index(grade) for item, grade in known.items()}
+
+
+def parse_check_grades(
+    table: Table | Records,
+    *,
+    name: str,
+    scale: GradeScale,
+    items: Callable[[str], str | None],
+    unknown: tuple[str, str] = _IN_NO_COMPARISON,
+    private: bool = False,
+) -> dict[str, str]:
+    """The teachers' grade of each of a few students; the grade below the lowest is one, too.
+
+    Args:
+        table: a table that was read, or rows of a program.
+        name: of the table, for error messages.
+        scale: the grade scale.
+        items: the student whom a name in the table means; None where it means nobody.
+        unknown: what to say of nobody, and what to do then.
+        private: whether no message may show a name of the table.
+
+    Raises:
+        InputsInvalid: the table has an error; the message names row and column.
+    """
+    known = _parse_grades(table, name=name, items=items, scale=scale, who="a student", unknown=unknown, private=private)
+    if not known:
+        raise InputsInvalid(f"{name} has no grades.", remedy="Give it a row with the grade of each of 10 students.")
+    return known
+
+
+def _parse_grades(
+    table: Table | Records,
+    *,
+    name: str,
+    items: Callable[[str], str | None],
+    scale: GradeScale,
+    who: Literal["an anchor", "a student"],
+    unknown: tuple[str, str] = _IN_NO_COMPARISON,
+    private: bool = False,
+) -> dict[str, str]:
+    grades = scale.grades if who == "an anchor" else scale.outcomes
+    known = dict[str, str]()
     heading, rows = _rows(table, name=name)
     columns = _grade_columns(heading)
     for row in rows:
-        item, grade = row.cell(columns[0]), row.cell(columns[1])
-        if item not in known:
-            raise row.wrong("item", f"{item!r} is in no comparison", remedy="Write it as in the table of comparisons.")
-        if item in anchors:
-            raise row.wrong("item", f"{item!r} stands in an earlier row", remedy="Keep one row for each anchor.")
-        if grade not in scale.grades:
-            remedy = f"Use one of {' '.join(scale.grades)}, or choose another --grade-scale."
-            raise row.wrong(
-                "grade", f"{grade!r} is not a grade that an anchor can have on {scale.scale_id}", remedy=remedy
-            )
-        anchors[item] = scale.index(grade)
-    return anchors
+        written, grade = row.cell(columns[0]), row.cell(columns[1])
+        item, called = items(written), "this name" if private else repr(written)
+        if item is None:
+            raise row.wrong("item", f"{called} {unknown[0]}", remedy=unknown[1])
+        if item in known:
+            raise row.wrong("item", f"{called} stands in an earlier row", remedy="Keep one row for each.")
+        if grade not in grades:
+            remedy = f"Use one of {' '.join(grades)}, or choose another --grade-scale."
+            raise row.wrong("grade", f"{grade!r} is not a grade that {who} can have on {scale.scale_id}", remedy=remedy)
+        known[item] = grade
+    return known
 
 
 def _outcome(row: _Row, pair: tuple[str, str], *, column: str, named: bool) -> float | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from eng5_runner.core.events import HumanJudgementsAdded
+from eng5_runner.core.events import CheckGradesAdded, HumanJudgementsAdded
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.rounding import ends, figure, rounded
 from eng5_runner.measure.grading.grades import Projection, Refusal, project
@@ -26,6 +26,7 @@ from eng5_runner.results.artefact.measurement import (
     AnchorSupport,
     BTEntry,
     BTModel,
+    CheckedGrades,
     DoubtfulAnchorGrade,
     GradeCentre,
     GradeModel,
@@ -39,6 +40,7 @@ from eng5_runner.results.artefact.measurement import (
 )
 from eng5_runner.results.artefact.study import Comparison, FailedComparison
 from eng5_runner.results.fitted_study import JudgedStudy
+from eng5_runner.results.grade_check import checked_grades
 from eng5_runner.results.judge_quality import judge_quality
 from eng5_runner.results.judges.human_scale import human_scale_of_run
 from eng5_runner.results.service_comparison import RunnerEstimate
@@ -64,6 +66,7 @@ class Estimates:
     anchor_alignment: AnchorAlignment | None = None
     judge_quality: JudgeQuality | None = None
     human_scale: HumanScale | None = None
+    grade_check: CheckedGrades | None = None
     by_essay: Mapping[str, RunnerEstimate]
 
 
@@ -75,6 +78,7 @@ def estimate(
     adaptive: bool = False,
     soft: bool = False,
     human: Iterable[HumanJudgementsAdded] = (),
+    check_grades: CheckGradesAdded | None = None,
 ) -> Estimates:
     """Fit the judgements; without any, nothing is claimed.
 
@@ -85,6 +89,7 @@ def estimate(
         adaptive: whether pairs were chosen by earlier outcomes, under which some figures mean nothing.
         soft: whether judgements may count for more than who won.
         human: people's judgements of the same essays.
+        check_grades: teachers' grades of a few students, which no estimate uses.
     """
     if not judged:
         return Estimates(grade_model=GradesUnavailable(reason="there are no judgements"), by_essay={})
@@ -100,6 +105,9 @@ def estimate(
         anchor_alignment=anchor_alignment(study, projection=projection),
         judge_quality=judge_quality(study),
         human_scale=human_scale_of_run(study.fitted, human),
+        grade_check=None
+        if check_grades is None
+        else checked_grades(projection, check_grades, outcomes=study.scale.outcomes),
         by_essay=_by_essay(study, projection),
     )
 

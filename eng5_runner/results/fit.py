@@ -18,7 +18,7 @@ from typing import Literal, assert_never
 
 from eng5_runner.canonical import Json
 from eng5_runner.contracts.grade_scales import GradeScale
-from eng5_runner.measure.grading.check import GradeCheck, grade_check
+from eng5_runner.measure.grading.check import GradeCheck, check_students
 from eng5_runner.measure.grading.grades import (
     AnchorCheck,
     DoubtfulAnchor,
@@ -301,7 +301,7 @@ def fit_comparisons(
             places cannot tell it.
         keep_repeats: whether repeats of a question that always agree count each time.
         anchors: the known grade of some items, as an index into the scale's grades; None projects no grades.
-        check_grades: the teachers' grade of some other items, as an index into the scale's grades. They are compared
+        check_grades: the teachers' grade of some other items, as an index into the scale's outcomes. They are compared
             with the projected grades and used for nothing else.
         scale: the grade scale of the anchors.
     """
@@ -357,7 +357,6 @@ class _Grades:
     """The outcome of the grade projection: nothing was asked for, a refusal, or students' grades."""
 
     outcomes: tuple[str, ...]
-    below: int
     known: Mapping[str, str]
     students: Mapping[str, StudentGrade]
     refusal: str | None
@@ -368,16 +367,14 @@ class _Grades:
     @classmethod
     def of(cls, model: Fit, *, anchors: Mapping[str, int] | None, scale: GradeScale | None) -> _Grades:
         if anchors is None or scale is None:
-            return cls(outcomes=(), below=0, known={}, students={}, refusal=None)
+            return cls(outcomes=(), known={}, students={}, refusal=None)
         measured = Scale(prior=scale.prior, has_below_lowest=scale.below_lowest is not None)
         projection = project(model, anchors=anchors, scale=measured)
         known = {item: scale.grades[grade] for item, grade in anchors.items()}
-        below = int(measured.has_below_lowest)
         if isinstance(projection, Refusal):
-            return cls(outcomes=scale.outcomes, below=below, known=known, students={}, refusal=projection.reason)
+            return cls(outcomes=scale.outcomes, known=known, students={}, refusal=projection.reason)
         return cls(
             outcomes=scale.outcomes,
-            below=below,
             known=known,
             students={s.item: s for s in projection.students},
             refusal=None,
@@ -396,12 +393,7 @@ class _Grades:
 
     def checked(self, known: Mapping[str, int] | None) -> GradeCheck | None:
         """The projected grades against known ones; None where there is nothing to compare."""
-        pairs = [
-            (self.students[item].probabilities, grade + self.below)
-            for item, grade in (known or {}).items()
-            if item in self.students
-        ]
-        return grade_check(pairs) if pairs else None
+        return check_students(self.students.values(), known or {})
 
     def flags(self, item: str) -> Iterator[str]:
         if item in self.known:

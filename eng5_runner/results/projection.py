@@ -62,8 +62,15 @@ def project_artefact(
     evidence = gather_evidence(inputs, messages.noting(events), state=state, store=store)
     adaptive = state.spec.budget.design == "adaptive"
     soft = state.spec.budget.soft_judgements == "auto"
-    human = state.human.values()
-    estimates = estimate(inputs, evidence.judged, failed=evidence.failed, adaptive=adaptive, soft=soft, human=human)
+    estimates = estimate(
+        inputs,
+        evidence.judged,
+        failed=evidence.failed,
+        adaptive=adaptive,
+        soft=soft,
+        human=state.human.values(),
+        check_grades=state.check_grades,
+    )
     service, compared = None, None
     if evidence.result is not None:
         service = service_result(evidence.result, evidence.names)
@@ -80,6 +87,7 @@ def project_artefact(
         anchor_alignment=estimates.anchor_alignment,
         judge_quality=estimates.judge_quality,
         human_scale=estimates.human_scale,
+        grade_check=estimates.grade_check,
         service_result=service,
         comparison_with_service=compared,
         judge_request=judge_request(state.spec, inputs),

@@ -20,7 +20,7 @@ from eng5_runner.contracts.grade_scales import GRADE_SCALES
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.human_scale import Disagreement, HumanPosition
 from eng5_runner.results.artefact.judge import LeftOutAnchor
-from eng5_runner.results.artefact.measurement import BTEntry, GradeProjection
+from eng5_runner.results.artefact.measurement import BTEntry, CheckedStudent, GradeProjection
 from eng5_runner.results.artefact.service import EssayDifference
 from eng5_runner.results.artefact.study import Comparison, ComparisonCall, FailedComparison
 
@@ -106,6 +106,8 @@ def run_tables(artefact: Artefact) -> Iterator[RunTable]:
     yield from _table("service", service.essays if service else (), columns=_service_columns(artefact))
     human = artefact.human_scale
     yield from _table("human_scale", (human and human.positions) or (), columns=_human_columns(artefact))
+    checked = artefact.grade_check
+    yield from _table("check_grades", checked.students if checked else (), columns=_check_columns(artefact))
     yield from _table("disagreements", human.disagreements if human else (), columns=_disagreement_columns(artefact))
 
 
@@ -255,6 +257,14 @@ def _service_columns(artefact: Artefact) -> Sequence[Column[EssayDifference]]:
 def _human_columns(artefact: Artefact) -> Sequence[Column[HumanPosition]]:
     figures = _own("number", "theta", "standard_error")
     return (*_names(artefact, "essay_id"), *figures, *_own("whole", "judgements"))
+
+
+def _check_columns(artefact: Artefact) -> Sequence[Column[CheckedStudent]]:
+    return (
+        *_names(artefact, "essay_id"),
+        *_own("text", "teachers_grade", "grade"),
+        *_own("number", "steps_above"),
+    )
 
 
 def _disagreement_columns(artefact: Artefact) -> Sequence[Column[Disagreement]]:

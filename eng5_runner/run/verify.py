@@ -30,12 +30,12 @@ _REPORTS = frozenset({REPORT_NAME, ANCHOR_REPORT_NAME, *COMPANIONS, CRATE_NAME})
 # Estimates, which a later version may compute by a better method, and the checksum over them; all else is a record.
 _ESTIMATES = frozenset(
     {"bt_summary", "bt_model", "grade_projections", "grade_model", "anchor_alignment", "judge_quality"}
-    | {"human_scale"}
+    | {"human_scale", "grade_check"}
     | {"comparison_with_service", "validation"}
 )
 _TABLES_OF_ESTIMATES = frozenset(
     {"tables/essays.csv", "tables/anchors.csv", "tables/service.csv"}
-    | {"tables/human_scale.csv", "tables/disagreements.csv"}
+    | {"tables/human_scale.csv", "tables/disagreements.csv", "tables/check_grades.csv"}
 )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import eng5_runner as eng5
-from eng5_runner.app.judge.people import add_human_judgements
+from eng5_runner.app.judge.people import PeoplesFiles, add_from_people
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.public.inputs import public_inputs
 from eng5_runner.core.public.pseudonyms import PublicNames
@@ -204,7 +204,7 @@ def test_people_who_judged_have_no_name_in_the_copy(tmp_path: Path) -> None:
     first, second = (entry.essay_id for entry in eng5.open_run(whole).artefact.bt_summary[:2])
     file = tmp_path / "klass-9b.csv"
     file.write_text(f"judge,item_a,item_b,winner\nAda Lind,{first},{second},b\n", encoding="utf-8")
-    add_human_judgements(whole, file)
+    add_from_people(whole, PeoplesFiles(judgements=file))
     copy = eng5.export_public(whole, out=tmp_path / "copy")
     human = copy.artefact.human_scale
     assert human is not None and human.judgements == 1

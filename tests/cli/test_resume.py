@@ -166,12 +166,15 @@ def test_a_file_that_does_not_fit_the_run_leaves_it_as_it_was(
     assert files(copied)["ledger.jsonl"] == before["ledger.jsonl"]
 
 
-def test_a_run_can_begin_with_peoples_judgements(complete: Path, tmp_path: Path) -> None:
+def test_a_run_can_begin_with_peoples_judgements_and_grades(complete: Path, tmp_path: Path) -> None:
     essays = [row["essay_id"] for row in artefact(complete)["bt_summary"]]
     study = build_study(tmp_path / "study")
     file = teachers(tmp_path / "teachers.csv", essays)
-    options = ("--max-comparisons", 16, "--human-judgements", file)
-    assert run("--mode", "execute", "--assets", study, *options, cwd=tmp_path).code == 0
+    known = tmp_path / "known.csv"
+    known.write_text("file,grade\nessay_01.txt,D+\nessay_02,F\n", encoding="utf-8")
+    options = ("--max-comparisons", 16, "--human-judgements", file, "--check-grades", known)
+    ran = run("--mode", "execute", "--assets", study, *options, cwd=tmp_path)
+    assert ran.code == 0 and "teachers' grades of 2 students from known.csv, for checking only" in ran.err
     begun = newest(tmp_path)
-    assert [*lines(begun, "HumanJudgementsAdded")] == [1]
+    assert [*lines(begun, "HumanJudgementsAdded"), *lines(begun, "CheckGradesAdded")] == [1, 2]
     assert artefact(begun)["human_scale"]["people"] == 2

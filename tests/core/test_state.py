@@ -56,7 +56,7 @@ def legal_next(stage: str, event: str) -> str | None:
     """The stage that follows, None where nothing may."""
     if event in _SESSION.split() and stage not in ("new", "closed"):
         return stage
-    if event == "HumanJudgementsAdded" and stage != "new":
+    if event in ("HumanJudgementsAdded", "CheckGradesAdded") and stage != "new":
         return "started" if stage == "closed" else stage
     return ALLOWED[stage].get(event)
 

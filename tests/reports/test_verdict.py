@@ -6,7 +6,14 @@ import pytest
 
 from eng5_runner.core.spec import Mode
 from eng5_runner.reports.verdict import verdict_of
-from eng5_runner.results.artefact.measurement import GradeCentre, GradesAvailable, Reliability, TeacherAgreement
+from eng5_runner.results.artefact.measurement import (
+    CheckedGrades,
+    CheckedStudent,
+    GradeCentre,
+    GradesAvailable,
+    Reliability,
+    TeacherAgreement,
+)
 from eng5_runner.results.artefact.study import BASELINE_KIND, JudgeIdentity
 from tests.support.artefacts import artefact, metadata, model, projection, status
 from tests.support.judged_run import STOPPING
@@ -74,6 +81,23 @@ def test_grades_are_good_for_nothing_where_the_order_or_the_agreement_fails():
     for changes in ({"reliability": 0.6, "low": 0.4}, {"r": 0.2, "r_low": 0.0}):
         use = verdict_of(run(**changes)).answers[2]
         assert (use.level, use.word) == ("bad", "nothing")
+
+
+@pytest.mark.parametrize(
+    ("shift", "is_shifted", "word"), [(-1.2, True, "not for grading"), (0.2, False, "second opinion")]
+)
+def test_grades_that_known_grades_contradict_are_not_for_grading(shift, is_shifted, word):
+    check = CheckedGrades(
+        file_name="known.csv",
+        sha256="0" * 64,
+        given=1,
+        within_one=1,
+        shift=shift,
+        is_shifted=is_shifted,
+        students=(CheckedStudent(essay_id="birk", teachers_grade="A", grade="A", steps_above=shift),),
+    )
+    use = verdict_of(run(grade_check=check)).answers[2]
+    assert use.word == word and ("1.2 steps too low" in use.reason) == is_shifted
 
 
 def test_what_is_missing_is_said_and_a_failed_run_is_red():

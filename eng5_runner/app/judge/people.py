@@ -1,54 +1,136 @@
-"""People's judgements for a run: a CSV file read, its essays found, recorded in the ledger."""
+"""What people give to a run: judgements of its essays, and a few students' grades to check the projected ones with.
+
+A CSV file is read, the essays that it names are found, and the ledger records what it says.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from eng5_runner.app.inspect import hydrate_run
 from eng5_runner.canonical import sha256_hex
-from eng5_runner.core.events import HumanJudgement, HumanJudgementsAdded
+from eng5_runner.contracts.grade_scales import GRADE_SCALES
+from eng5_runner.core.events import AddedByPeople, CheckGradesAdded, HumanJudgement, HumanJudgementsAdded, KnownGrade
 from eng5_runner.core.inputs import Inputs
+from eng5_runner.core.state import RunState
 from eng5_runner.effects.clock import SystemClock
 from eng5_runner.effects.ledger import Ledger, require_ledger
 from eng5_runner.effects.run_lock import held
 from eng5_runner.errors import InputsInvalid
+from eng5_runner.inventory.pseudonyms import FileNames
 from eng5_runner.inventory.table_file import read_table
-from eng5_runner.results.comparison_table import is_comparisons_heading, parse_comparisons
+from eng5_runner.results.comparison_table import (
+    is_comparisons_heading,
+    is_grades_heading,
+    parse_check_grades,
+    parse_comparisons,
+)
 from eng5_runner.run.hydrate import Hydrated
+from eng5_runner.run.pseudonyms import names_of
 from eng5_runner.run.run_directory import saved_run
 
 _TIE = 0.5
+_AS_WRITTEN = "Write an essay's id or its file's name, as in tables/essays.csv."
 
 
-def add_human_judgements(run_directory: Path, file: Path) -> Hydrated:
-    """Record people's judgements in a run's ledger and write its outputs again.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeoplesFiles:
+    """The files that people give to a run.
 
-    A file that the run has already changes nothing; another file of the same name takes the place of the earlier one.
+    Attributes:
+        judgements: theirs, of the run's essays.
+        check_grades: the teachers' grades of a few students, for checking only.
+    """
+
+    judgements: Path | None = None
+    check_grades: Path | None = None
+
+    def events(self, inputs: Inputs, *, key_table: str | Path | None) -> tuple[AddedByPeople, ...]:
+        """What the files say of the essays of a run.
+
+        Args:
+            inputs: of the run.
+            key_table: of its pseudonyms, if it has some. The files may have real names, too.
+
+        Raises:
+            InputsMissing: there is no such file, or it has real names and the key table is gone.
+            InputsInvalid: a file has an error, or names an essay that the run does not have.
+        """
+        essays = _Essays(inputs, key_table)
+        given: list[AddedByPeople] = []
+        if self.judgements is not None:
+            given.append(_human_judgements(self.judgements, essays))
+        if self.check_grades is not None:
+            given.append(_check_grades(self.check_grades, essays))
+        return tuple(given)
+
+
+def add_from_people(run_directory: Path, files: PeoplesFiles) -> Hydrated:
+    """Record what people say in a run's ledger and write its outputs again.
+
+    A file that the run has already changes nothing. Other judgements in a file of the same name take the place of the
+    earlier ones, and any other grades that of the earlier grades.
 
     Raises:
         InputsMissing: it is no run's directory, or there is no such file.
-        InputsInvalid: the file has an error, or names an essay that the run does not have.
+        InputsInvalid: a file has an error, or names an essay that the run does not have.
         DiskError: the ledger cannot be written.
     """
     require_ledger(run_directory)
     with held(run_directory):
         saved = saved_run(run_directory)
-        event = human_judgements(file, saved.inputs)
-        before = saved.state.human.get(event.file_name)
-        if before is None or before.sha256 != event.sha256:
+        events = files.events(saved.inputs, key_table=saved.state.spec.pseudonyms)
+        new = [event for event in events if _is_new(event, saved.state)]
+        if new:
             with Ledger(run_directory) as ledger:
-                ledger.append_now([event])
+                ledger.append_now(new)
     return hydrate_run(run_directory)
 
 
-def human_judgements(file: Path, inputs: Inputs) -> HumanJudgementsAdded:
-    """The judgements in a file, under the run's essay ids.
+def _is_new(event: AddedByPeople, state: RunState) -> bool:
+    before = state.check_grades if isinstance(event, CheckGradesAdded) else state.human.get(event.file_name)
+    return before is None or before.sha256 != event.sha256
 
-    Raises:
-        InputsMissing: there is no such file.
-        InputsInvalid: it has an error, names a model as a judge, or names an essay that the run does not have.
-    """
+
+@dataclass(frozen=True)  # no slots: the names are read when first needed, and kept
+class _Essays:
+    """The essays of a run under all their names."""
+
+    inputs: Inputs
+    key_table: str | Path | None
+
+    @cached_property
+    def named(self) -> dict[str, str]:
+        """Essay id, file name and file name without its ending → essay id, where that is one essay."""
+        ids = dict(_names(self.inputs))
+        known: dict[str, set[str]] = {}
+        for essay_id, file_name in ids.items():
+            for name in (file_name, PurePosixPath(file_name).stem):
+                known.setdefault(name, set()).add(essay_id)
+        return {name: min(found) for name, found in known.items() if len(found) == 1} | {name: name for name in ids}
+
+    @cached_property
+    def file_names(self) -> FileNames:
+        """The real names of the files behind pseudonyms: read only where a name is none of the run's."""
+        return names_of(self.key_table)
+
+    @property
+    def are_private(self) -> bool:
+        return self.key_table is not None
+
+    def find(self, name: str) -> str | None:
+        """The essay that a name means."""
+        return self.named.get(name) or self.named.get(self.file_names.meant(name))
+
+    def shown(self, name: str) -> str:
+        """The name for a message."""
+        return "a name" if self.are_private else repr(name)
+
+
+def _human_judgements(file: Path, essays: _Essays) -> HumanJudgementsAdded:
     name = str(file)
     table = parse_comparisons(read_table(file, name=name, is_heading=is_comparisons_heading), name=name)
     if table.models:
@@ -56,15 +138,14 @@ def human_judgements(file: Path, inputs: Inputs) -> HumanJudgementsAdded:
             f"{name} has judgements of {min(table.models)}, which is a model.",
             remedy="Keep people's judgements only; a column judge_kind with human says that a judge is a person.",
         )
-    known, items = _known(inputs), table.comparisons.items
+    items = table.comparisons.items
+    known = {item: essay for item in items if (essay := essays.find(item)) is not None}
     strange = [item for item in items if item not in known]
     if strange:
         raise InputsInvalid(
-            f"{name} names {strange[0]!r}, which is no essay of this run.",
-            remedy="Write an essay's id or its file's name, as in tables/essays.csv.",
+            f"{name} names {essays.shown(strange[0])}, which is no essay of this run.", remedy=_AS_WRITTEN
         )
-    same = {known[item] for item in items}
-    if len(same) < len(items):
+    if len({*known.values()}) < len(items):
         raise InputsInvalid(f"{name} names an essay in two ways.", remedy="Write each essay in one way.")
     rows = []
     for judge, data in (table.judges or {"": table.comparisons}).items():
@@ -88,14 +169,28 @@ def human_judgements(file: Path, inputs: Inputs) -> HumanJudgementsAdded:
     )
 
 
-def _known(inputs: Inputs) -> dict[str, str]:
-    """Essay id, file name and file name without its ending → essay id, where that is one essay."""
-    ids = dict(_names(inputs))
-    known: dict[str, set[str]] = {}
-    for essay_id, file_name in ids.items():
-        for name in (file_name, PurePosixPath(file_name).stem):
-            known.setdefault(name, set()).add(essay_id)
-    return {name: min(found) for name, found in known.items() if len(found) == 1} | {name: name for name in ids}
+def _check_grades(file: Path, essays: _Essays) -> CheckGradesAdded:
+    name, inputs = str(file), essays.inputs
+    grades = parse_check_grades(
+        read_table(file, name=name, is_heading=is_grades_heading),
+        name=name,
+        scale=GRADE_SCALES[inputs.grade_scale],
+        items=essays.find,
+        unknown=("is no student of this run", _AS_WRITTEN),
+        private=essays.are_private,
+    )
+    anchors = sorted(grades.keys() & {anchor.anchor_id for anchor in inputs.anchors})
+    if anchors:
+        raise InputsInvalid(
+            f"{name} has the anchor {anchors[0]}.",
+            remedy="Check with students whose grade the projection does not know.",
+        )
+    return CheckGradesAdded(
+        at=SystemClock().now(),
+        file_name=file.name,
+        sha256=sha256_hex(file.read_bytes()),
+        grades=tuple(KnownGrade(essay_id=essay_id, grade=grade) for essay_id, grade in sorted(grades.items())),
+    )
 
 
 def _names(inputs: Inputs) -> Iterator[tuple[str, str]]:

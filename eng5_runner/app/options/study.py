@@ -54,6 +54,12 @@ class StudySettings:
         Path | None,
         Option("People's judgements of the essays: a CSV file.", STUDY, metavar="FILE"),
     ] = None
+    check_grades: Annotated[
+        Path | None,
+        Option(
+            "Teachers' grades of a few students, to check the projected ones with: a CSV file.", STUDY, metavar="FILE"
+        ),
+    ] = None
     assignment_id: Annotated[
         str | None,
         Option(

@@ -5,25 +5,28 @@ from __future__ import annotations
 from pathlib import Path
 
 from eng5_runner.app import inspect
-from eng5_runner.app.judge.people import add_human_judgements
+from eng5_runner.app.judge.people import PeoplesFiles, add_from_people
 from eng5_runner.cli.narrate import people, write_json
 from eng5_runner.errors import command
 from eng5_runner.reports.terminal_summary import show_summary
 from eng5_runner.results.artefact.part import to_json
 
 
-def hydrate_run(run_directory: Path, *, human_judgements: Path | None = None, json_lines: bool) -> int:
-    """Write a run's outputs again from its ledger, with people's judgements added where a file is given."""
-    if human_judgements is None:
+def hydrate_run(
+    run_directory: Path, *, human_judgements: Path | None = None, check_grades: Path | None = None, json_lines: bool
+) -> int:
+    """Write a run's outputs again from its ledger, with what people say added where a file is given."""
+    if human_judgements is None and check_grades is None:
         hydrated = inspect.hydrate_run(run_directory)
     else:
-        hydrated = add_human_judgements(run_directory, human_judgements)
-    human = hydrated.artefact.human_scale
+        hydrated = add_from_people(run_directory, PeoplesFiles(judgements=human_judgements, check_grades=check_grades))
+    artefact = hydrated.artefact
     if json_lines:
-        facts = {} if human is None else {"human_scale": to_json(human)}
+        parts = {"human_scale": artefact.human_scale, "grade_check": artefact.grade_check}
+        facts = {name: to_json(part) for name, part in parts.items() if part is not None}
         write_json({"event": "Hydrated", "files": sorted(hydrated.files)} | facts)
     else:
-        show_summary(people(), hydrated.artefact, run_directory=run_directory)
+        show_summary(people(), artefact, run_directory=run_directory)
     return 0
 
 

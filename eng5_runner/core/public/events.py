@@ -14,10 +14,12 @@ from eng5_runner.contracts.study_options import StudyOptions
 from eng5_runner.contracts.topics import Topic, parse_callback
 from eng5_runner.core.choices import DEFAULT_USER
 from eng5_runner.core.events import (
+    AddedByPeople,
     BudgetRaised,
     CallbackAccepted,
     CallbackRejected,
     CallbackRepeated,
+    CheckGradesAdded,
     DeadlineReached,
     EssayUploaded,
     Event,
@@ -79,6 +81,8 @@ class PublicRecord:
                 return self._accepted(event)
             case HumanJudgementsAdded():
                 return self._of_people(event)
+            case CheckGradesAdded():
+                return self._of_teachers(event)
             case CallbackRepeated():
                 return event.model_copy(update={"key": self._pseudonyms.keyed(event.key), "raw": None})
             case CallbackRejected():
@@ -104,8 +108,16 @@ class PublicRecord:
             )
             for row in event.judgements
         )
-        file = {"file_name": f"{names.keyed(event.file_name)[:8]}.csv", "sha256": names.keyed(event.sha256)}
-        return event.model_copy(update=file | {"judgements": judgements})
+        return event.model_copy(update=self._file(event) | {"judgements": judgements})
+
+    def _of_teachers(self, event: CheckGradesAdded) -> CheckGradesAdded:
+        names = self._pseudonyms
+        grades = tuple(row.model_copy(update={"essay_id": names.essays[row.essay_id]}) for row in event.grades)
+        return event.model_copy(update=self._file(event) | {"grades": grades})
+
+    def _file(self, event: AddedByPeople) -> dict[str, str]:
+        names = self._pseudonyms
+        return {"file_name": f"{names.keyed(event.file_name)[:8]}.csv", "sha256": names.keyed(event.sha256)}
 
     def _opening(self, event: RunStarted | PreflightPassed | EssayUploaded | ListeningFrom | RequestPrepared) -> Event:
         names = self._pseudonyms

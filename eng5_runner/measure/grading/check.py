@@ -18,7 +18,9 @@ import numpy as np
 from scipy.special import stdtrit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from eng5_runner.measure.grading.grades import StudentGrade
 
 _FEWEST = 2
 _LEVEL = 0.9
@@ -46,6 +48,21 @@ class GradeCheck:
     def is_shifted(self) -> bool:
         """Whether the interval leaves no doubt that the grades are shifted."""
         return self.interval is not None and not self.interval[0] <= 0.0 <= self.interval[1]
+
+
+def check_students(students: Iterable[StudentGrade], known: Mapping[str, int]) -> GradeCheck | None:
+    """Compare projected students with known grades; None where there is nobody to compare.
+
+    Args:
+        students: as projected. One whom no comparison links with an anchor is left out: the grade is a guess.
+        known: student → the teachers' grade as an outcome.
+    """
+    checked = [
+        (student.probabilities, known[student.item])
+        for student in students
+        if student.item in known and student.connected
+    ]
+    return grade_check(checked) if checked else None
 
 
 def grade_check(students: Sequence[tuple[Sequence[float], int]]) -> GradeCheck:

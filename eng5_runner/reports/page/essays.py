@@ -12,7 +12,7 @@ from eng5_runner.reports.html import Child, Head, element, table
 from eng5_runner.reports.page.figure import figure
 from eng5_runner.reports.plots.anchors import agreement, known_against_projected
 from eng5_runner.reports.plots.positions import MOST_IN_ONE, grade_centres, positions_of
-from eng5_runner.reports.reliability import grade_warnings
+from eng5_runner.reports.reliability import grade_warnings, known_grades
 from eng5_runner.reports.words import grades_by_others, tested_projection
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.measurement import BTEntry, GradeProjection
@@ -111,6 +111,30 @@ def students(artefact: Artefact, *, folded: Container[str]) -> Iterator[Child]:
         )
 
 
+def checked(artefact: Artefact) -> Iterator[Child]:
+    """The students whose grade the teachers had given, and how far off the projected grades are."""
+    check = artefact.grade_check
+    if check is None:
+        return
+    files = artefact.inputs.file_names
+    yield element("h2", "Students with a known grade", id="checked")
+    yield element("ul", *(element("li", line) for line in known_grades(artefact)))
+    yield table(
+        ("student", "by the teachers", "projected", "steps above"),
+        [
+            (
+                *(files.get(student.essay_id, student.essay_id), student.teachers_grade, student.grade),
+                number(student.steps_above, sign=True),
+            )
+            for student in check.students[:_MOST_STUDENTS]
+        ],
+        caption=f"From {check.file_name}, for checking only: no figure elsewhere uses these grades. Steps above: the "
+        "expected projected grade minus the teachers'.",
+        figures=1,
+    )
+    yield from _rest(len(check.students), most=_MOST_STUDENTS, of="students", file="check_grades")
+
+
 def _student(
     entry: BTEntry, projection: GradeProjection | None, *, name: Element, artefact: Artefact, names: Sequence[str]
 ) -> list[Child]:
@@ -137,10 +161,10 @@ def _student(
     ]
 
 
-def _rest(rows: int, *, most: int, of: str) -> Iterator[Element]:
+def _rest(rows: int, *, most: int, of: str, file: str = "essays") -> Iterator[Element]:
     """Where the rows are that a table leaves out."""
     if rows > most:
-        yield element("p", f"The {most} highest of {rows} {of}; tables/essays.csv has all.", class_="note")
+        yield element("p", f"The {most} highest of {rows} {of}; tables/{file}.csv has all.", class_="note")
 
 
 def _name(entry: BTEntry, files: Mapping[str, str], *, folded: Container[str]) -> Element:

@@ -29,7 +29,7 @@ from eng5_runner.contracts.base import describe
 from eng5_runner.results.artefact.columns import JudgementColumns, columns_of
 from eng5_runner.results.artefact.human_scale import HumanScale
 from eng5_runner.results.artefact.judge import AnchorAlignment, JudgeQuality
-from eng5_runner.results.artefact.measurement import BTEntry, BTModel, GradeModel, GradeProjection
+from eng5_runner.results.artefact.measurement import BTEntry, BTModel, CheckedGrades, GradeModel, GradeProjection
 from eng5_runner.results.artefact.part import Later, Nullable, Part, Row, Rows, keys_of, to_bytes, to_json
 from eng5_runner.results.artefact.record import RunnerStatus, Stopping, Validation
 from eng5_runner.results.artefact.service import ServiceComparison, ServiceResult
@@ -84,6 +84,8 @@ class Artefact(Part):
     """The judge's quality card; null where nothing was judged, and in older artefacts."""
     human_scale: HumanScale | None = None
     """People's judgements that were added to the run; absent where there are none, or no model judged."""
+    grade_check: CheckedGrades | None = None
+    """The projected grades against teachers' grades that were given for checking; absent where none can be compared."""
     service_result: Nullable[ServiceResult]
     """The CJ service's own figures; null where none came."""
     comparison_with_service: Nullable[ServiceComparison]

@@ -19,6 +19,7 @@ from eng5_runner.results.artefact.part import (
     Part,
     Positive,
     Probabilities,
+    Sha256,
     Share,
     Text,
 )
@@ -247,6 +248,40 @@ class GradesAvailable(Part):
     """What the anchors say of the grades; absent in files of earlier versions."""
     doubtful_anchors: tuple[DoubtfulAnchorGrade, ...] | None = None
     """Anchors whose grade the others contradict; absent where there are none."""
+
+
+class CheckedStudent(Part):
+    """A student whose teachers' grade is known for checking."""
+
+    essay_id: EssayId
+    """The essay's id in `inputs`."""
+    teachers_grade: Text
+    """What the teachers gave."""
+    grade: Text
+    """What was projected."""
+    steps_above: float
+    """The expected projected grade minus the teachers' grade, in steps."""
+
+
+class CheckedGrades(Part):
+    """The projected grades against teachers' grades of a few students, which were used for nothing else."""
+
+    file_name: Text
+    """The file that the grades came from."""
+    sha256: Sha256
+    """Of its bytes."""
+    given: AtLeastOne
+    """How many students it has. One whom nothing links with an anchor is not compared."""
+    within_one: Count
+    """How many students have a projected grade at most one step from the teachers'."""
+    shift: float
+    """Mean of `steps_above`: positive where the judge is generous."""
+    interval_90: Interval90 | None = None
+    """Of `shift`; absent with a single student."""
+    is_shifted: bool
+    """Whether the interval leaves no doubt that the grades are shifted."""
+    students: Annotated[tuple[CheckedStudent, ...], Field(min_length=1)]
+    """Each of those who were compared."""
 
 
 class GradesUnavailable(Part):

@@ -10,11 +10,13 @@ from eng5_runner.core.events import (
     CallbackAccepted,
     CallbackRejected,
     CallbackRepeated,
+    CheckGradesAdded,
     DeadlineReached,
     EssayUploaded,
     Event,
     HumanJudgement,
     HumanJudgementsAdded,
+    KnownGrade,
     ListeningFrom,
     OffsetsLost,
     Position,
@@ -60,6 +62,7 @@ ONE_OF_EACH: dict[str, Event] = {
             shown_in_order=True,
             judgements=(HumanJudgement(judge="t", first="a", second="b", winner="first"),),
         ),
+        CheckGradesAdded(at=AT, file_name="known.csv", sha256="0" * 64, grades=(KnownGrade(essay_id="a", grade="B"),)),
         RunClosed(at=AT, outcome="partial"),
     )
 }
