@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from eng5_runner.reports.figures import ABSENT, between, number, requests_made, sentence, tally
 from eng5_runner.reports.inverted_pairs import inverted_pairs
-from eng5_runner.reports.judge_card import judge_card
+from eng5_runner.reports.judge_card import MODELS_HEADING, judge_card, model_lines, model_rows
 from eng5_runner.reports.markdown import block, inline, table
 from eng5_runner.reports.reliability import grade_warnings, own_order, with_teachers
 from eng5_runner.reports.soft import soft_lines
@@ -260,17 +260,10 @@ def _judge_card(quality: JudgeQuality) -> Iterator[str]:
         ("", "found", "expected of a judge of this scale"),
         [(inline(row.name), inline(row.found), inline(row.expected)) for row in judge_card(quality)],
     )
-    if len(quality.judges) > 1:
-        yield from table(
-            ("model", "judgements", "infit", "outfit"),
-            [
-                (
-                    f"{inline(judge.provider)} {inline(judge.model)}",
-                    *(str(judge.judgements), number(judge.infit), number(judge.outfit)),
-                )
-                for judge in quality.judges
-            ],
-        )
+    models = [tuple(map(inline, row)) for row in model_rows(quality)]
+    if models:
+        yield from table(MODELS_HEADING, models)
+    yield from (f"- {inline(line)}" for line in model_lines(quality))
 
 
 def _service(artefact: Artefact) -> Iterator[str]:

@@ -77,6 +77,53 @@ def judge_card(quality: JudgeQuality) -> Iterator[CardRow]:
     yield _row("price of a judgement, USD", quality.price, show=_price)
 
 
+MODELS_HEADING = (
+    *("model", "judgements", "infit", "outfit", "agrees with the others", "expected"),
+    *("discrimination", "shown first, in logits"),
+)
+
+
+def model_rows(quality: JudgeQuality) -> Iterator[tuple[str, ...]]:
+    """Several models beside each other, under `MODELS_HEADING`; nothing for a single one."""
+    for judge in quality.judges if len(quality.judges) > 1 else ():
+        yield (
+            f"{judge.provider} {judge.model}",
+            *(f"{judge.judgements:,}", number(judge.infit), number(judge.outfit)),
+            *(percent(judge.agreed), percent(judge.expected)),
+            *(_with_error(judge.slope, judge.slope_se), _with_error(judge.position_effect, judge.position_effect_se)),
+        )
+
+
+def model_lines(quality: JudgeQuality) -> Iterator[str]:
+    """The models that disagree with the others, and whether each counts for what it is; nothing for a single model."""
+    for judge in quality.judges:
+        if judge.disagrees:
+            yield disagrees(f"{judge.provider} {judge.model}", agreed=judge.agreed, expected=judge.expected)
+    own = quality.own_effects
+    if own is not None:
+        yield effects_line(is_used=own.is_used, gain=own.gain, error=own.standard_error)
+
+
+def disagrees(judge: str, *, agreed: float | None, expected: float | None) -> str:
+    """That a judge disagrees with the others."""
+    return f"{judge} disagrees with the others: it agrees in {percent(agreed)}, {percent(expected)} expected"
+
+
+def effects_line(*, is_used: bool, gain: float, error: float) -> str:
+    """Whether the judges' own discriminations and position effects are used."""
+    figures = f"(log loss {gain:.3f} lower, standard error {error:.3f})"
+    if is_used:
+        return (
+            "each judge counts with its own discrimination and position effect, which predicts judgements that were "
+            f"not fitted better {figures}"
+        )
+    return f"all judges count alike: their own figures predict judgements that were not fitted no better {figures}"
+
+
+def _with_error(value: float | None, error: float | None) -> str:
+    return number(value) if value is None else f"{number(value)} ± {number(error)}"
+
+
 _Shown = tuple[str, str, Level, str]
 
 

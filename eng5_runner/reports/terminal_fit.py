@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from rich.console import Console
 
 from eng5_runner.measure.model.davidson import MOST_ITEMS
-from eng5_runner.measure.model.soft_choice import SoftChoice
 from eng5_runner.measure.quality.misfit import Consistency
 from eng5_runner.reports.grade_check import grade_check_lines
 from eng5_runner.reports.human_scale import disagreement_lines, human_scale_lines
+from eng5_runner.reports.judge_card import disagrees, effects_line
 from eng5_runner.reports.soft import soft_lines
 from eng5_runner.reports.terminal_table import show_named
 from eng5_runner.results.fit import FitResult
@@ -142,12 +142,11 @@ def _judges(result: FitResult) -> Iterator[str]:
         yield f"judge {judge.judge or '(not named)'}: {', '.join(_of_judge(judge))}"
     named = [judge for judge in result.judges if judge.disagrees]
     for judge in named:
-        yield (
-            f"{judge.judge or '(not named)'} disagrees with the others: it agrees in {judge.agreed or 0.0:.0%}, "
-            f"{judge.expected or 0.0:.0%} expected"
-        )
+        yield disagrees(judge.judge or "(not named)", agreed=judge.agreed, expected=judge.expected)
     for kind in result.kinds:
-        yield from effects_lines(kind.choice)
+        if kind.choice.own is not None:
+            gain, error = kind.choice.own.gain
+            yield effects_line(is_used=kind.choice.own.is_used, gain=gain, error=error)
 
 
 def _of_judge(judge: JudgeFit) -> Iterator[str]:
@@ -160,21 +159,6 @@ def _of_judge(judge: JudgeFit) -> Iterator[str]:
         yield f"discrimination {judge.slope:.2f} ± {judge.slope_se or 0.0:.2f}"
     if judge.position_effect is not None:
         yield f"shown first {judge.position_effect:+.2f} ± {judge.position_effect_se or 0.0:.2f} logits"
-
-
-def effects_lines(choice: SoftChoice) -> Iterator[str]:
-    """Whether the judges' own discriminations and position effects are used."""
-    if choice.own is None:
-        return
-    gain, error = choice.own.gain
-    figures = f"(log loss {gain:.3f} lower, standard error {error:.3f})"
-    if choice.own.is_used:
-        yield (
-            "each judge counts with its own discrimination and position effect, which predicts judgements that were "
-            f"not fitted better {figures}"
-        )
-    else:
-        yield f"all judges count alike: their own figures predict judgements that were not fitted no better {figures}"
 
 
 def _grades(result: FitResult) -> Iterator[str]:

@@ -15,6 +15,7 @@ from eng5_runner.reports.anchor_markdown import ANCHOR_REPORT_NAME
 from eng5_runner.reports.figures import ABSENT, number, requests_made, sentence, span, tally, usd
 from eng5_runner.reports.html_report import REPORT_NAME
 from eng5_runner.reports.human_scale import disagreement_lines, human_scale_lines
+from eng5_runner.reports.judge_card import model_lines
 from eng5_runner.reports.reliability import grade_warnings, known_grades, own_order, with_teachers
 from eng5_runner.reports.soft import soft_lines
 from eng5_runner.reports.targets import MET, target_rows
@@ -82,6 +83,8 @@ def _judges(console: Console, artefact: Artefact) -> None:
         console.print(f"judge: {escape(judge.provider)} {escape(judge.model)} – {judge.kind}{forms}")
         if judge.changed is not None:
             console.print(f"warning: {judge.changed}", style="yellow", markup=False)
+    for line in () if artefact.judge_quality is None else model_lines(artefact.judge_quality):
+        console.print(line, markup=False)
 
 
 def _places(artefact: Artefact, *, run_directory: Path) -> Iterator[tuple[str, object]]:

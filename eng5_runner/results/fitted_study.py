@@ -14,7 +14,8 @@ from eng5_runner.core.inputs import EssayFlag, Inputs
 from eng5_runner.core.rounding import ends, rounded
 from eng5_runner.measure.grading.grades import Scale, StudentGrade
 from eng5_runner.measure.model.bradley_terry import Fit, fit
-from eng5_runner.measure.model.comparisons import Comparisons, collapse_repeats, comparisons_at
+from eng5_runner.measure.model.comparisons import Comparisons, collapse_repeats, comparisons_at, merged
+from eng5_runner.measure.model.own_effects import OwnEffects
 from eng5_runner.measure.model.soft import Said, soft_from
 from eng5_runner.measure.model.soft_choice import SoftChoice, choose
 from eng5_runner.results.artefact.measurement import SoftCandidate, SoftJudge, SoftUse
@@ -69,6 +70,12 @@ class Judgements:
     def __len__(self) -> int:
         return len(self.first)
 
+    @property
+    def by_judge(self) -> dict[str, Comparisons]:
+        """The comparisons of each judge, by `provider/model`, in the order of the names."""
+        places = sorted(range(len(self.judges)), key=self.judges.__getitem__)
+        return {"/".join(self.judges[place]): self.comparisons(place) for place in places}
+
     def comparisons(self, judge: int | None = None) -> Comparisons:
         """Those of one judge, or all of them."""
         chosen = slice(None) if judge is None else self.judge == judge
@@ -85,7 +92,8 @@ class JudgedStudy:
         judged: every judgement.
         failed: every call without a winner.
         asked: all judgements as comparisons.
-        fitted: from them, with every repeat of a question counted once.
+        fitted: from them, with every repeat of a judge's question counted once.
+        own: what is each judge's own; None for a single judge, and where only wins were asked for.
         soft: what was used of the judge's confidence and the probabilities of its answers; None if only wins were
             asked for, or if there was nothing else.
         scale: the grades.
@@ -98,6 +106,7 @@ class JudgedStudy:
     failed: Sequence[FailedComparison]
     asked: Comparisons
     fitted: Fit
+    own: OwnEffects | None
     soft: SoftUse | None
     scale: GradeScale
     grades: Mapping[str, int]
@@ -119,14 +128,17 @@ class JudgedStudy:
         columns = Judgements.of(sorted(words), judged)
         asked = columns.comparisons()
         scale = GRADE_SCALES[inputs.grade_scale]
-        # The same call repeated is one observation, not several: see the method's section on standard errors.
-        counted = collapse_repeats(asked)
+        # The same call repeated is one observation, not several: see the method's section on standard errors. Two
+        # models that are asked the same are two.
+        by_judge = [collapse_repeats(one) for one in columns.by_judge.values()]
+        counted = merged(by_judge) if len(by_judge) > 1 else by_judge[0]
         choice = choose(counted, soft_from(counted, map(_said, judged))) if soft else SoftChoice(fitted=fit(counted))
         return cls(
             judged=columns,
             failed=failed,
             asked=asked,
             fitted=choice.fitted,
+            own=choice.own,
             soft=soft_use(choice),
             scale=scale,
             grades={anchor.anchor_id: scale.index(anchor.grade) for anchor in inputs.anchors},

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterator
 from statistics import NormalDist
 
 import numpy as np
@@ -37,8 +38,10 @@ from eng5_runner.results.artefact.judge import (
     LengthBias,
     MisfitFigures,
     NotMeasured,
+    OwnEffectsUse,
 )
 from eng5_runner.results.fitted_study import JudgedStudy
+from eng5_runner.results.judges.judge_fits import judge_fits
 
 # The number of triads grows with the cube of an essay's judgements.
 _TRIADS_UP_TO = 1_500
@@ -65,7 +68,8 @@ def judge_quality(study: JudgedStudy) -> JudgeQuality:
         failures=_failures(study),
         misfit=_misfit(study),
         price=_price(study),
-        judges=_judges(study),
+        own_effects=_own_effects(study),
+        judges=tuple(_judges(study)),
     )
 
 
@@ -205,19 +209,28 @@ def _price(study: JudgedStudy) -> JudgementPrice:
     return JudgementPrice(usd=usd(spent), judgements=len(study.judged), usd_a_judgement=usd(spent / len(study.judged)))
 
 
-def _judges(study: JudgedStudy) -> tuple[JudgeFigures, ...]:
-    """Each model against the scale that all made together."""
-    figures: list[JudgeFigures] = []
-    for (provider, model), place in sorted((judge, place) for place, judge in enumerate(study.judged.judges)):
-        judged = study.judged.comparisons(place)
-        mean_squares = misfit(study.fitted, judged)
-        figures.append(
-            JudgeFigures(
-                provider=provider,
-                model=model,
-                judgements=int(judged.weight.sum()),
-                infit=figure(mean_squares.infit_overall),
-                outfit=figure(mean_squares.outfit_overall),
-            )
+def _own_effects(study: JudgedStudy) -> OwnEffectsUse | None:
+    if study.own is None:
+        return None
+    gain, error = study.own.gain
+    return OwnEffectsUse(is_used=study.own.is_used, gain=rounded(gain), standard_error=rounded(error))
+
+
+def _judges(study: JudgedStudy) -> Iterator[JudgeFigures]:
+    """Each model against the scale that all made together, and against the other models."""
+    fits = judge_fits(study.judged.by_judge, model=study.fitted, own_effects=study.own)
+    for (provider, model), own in zip(sorted(study.judged.judges), fits, strict=True):
+        yield JudgeFigures(
+            provider=provider,
+            model=model,
+            judgements=own.comparisons,
+            infit=own.infit,
+            outfit=own.outfit,
+            agreed=own.agreed,
+            expected=own.expected,
+            disagrees=None if own.agreed is None else own.disagrees,
+            slope=own.slope,
+            slope_se=own.slope_se,
+            position_effect=own.position_effect,
+            position_effect_se=own.position_effect_se,
         )
-    return tuple(figures)

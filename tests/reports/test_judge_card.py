@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from eng5_runner.reports.judge_card import confidence_row, judge_card
+from eng5_runner.reports.judge_card import confidence_row, judge_card, model_lines, model_rows
 from eng5_runner.results.artefact.judge import (
     CallFailures,
     CircularTriads,
@@ -19,6 +19,7 @@ from eng5_runner.results.artefact.judge import (
     LengthBias,
     MisfitFigures,
     NotMeasured,
+    OwnEffectsUse,
 )
 from tests.support.artefacts import seen_as
 
@@ -53,7 +54,7 @@ def failures(failed: int) -> CallFailures:
     return CallFailures(calls=100, failed=failed, interval_90=(0.0, 0.3), by_code={"TIMEOUT": failed} if failed else {})
 
 
-def rows(**figures: object):
+def quality(**figures: object) -> JudgeQuality:
     nothing = NotMeasured(not_measured="no pair was asked twice")
     given = {
         "position_effect": nothing,
@@ -67,7 +68,11 @@ def rows(**figures: object):
         "price": JudgementPrice(usd=1.0, judgements=100, usd_a_judgement=0.01),
         "judges": (JudgeFigures(infit=1.0, outfit=1.0, provider="p", model="m", judgements=100),),
     }
-    return {row.name.split(",")[0].split(" ")[0]: row for row in judge_card(JudgeQuality(**(given | figures)))}
+    return JudgeQuality(**(given | figures))
+
+
+def rows(**figures: object):
+    return {row.name.split(",")[0].split(" ")[0]: row for row in judge_card(quality(**figures))}
 
 
 @pytest.mark.parametrize(
@@ -136,3 +141,15 @@ def test_confidence_is_good_where_the_order_agrees_more_often_with_the_surer_ans
     same = confidence_row(with_confidences(3.0, 3.0))
     assert same is not None and same.level == "none"
     assert confidence_row(seen_as([0.0, 1.0, 2.0], anchors=3)) is None
+
+
+def test_models_that_judge_together_are_compared_and_who_disagrees_is_named():
+    usual = {"infit": 1.0, "outfit": 1.0, "provider": "p", "judgements": 100}
+    steady = JudgeFigures(**usual, model="steady", agreed=0.8, expected=0.78, disagrees=False)
+    odd = JudgeFigures(**usual, model="odd", agreed=0.41, expected=0.78, disagrees=True, slope=0.2, slope_se=0.1)
+    both = quality(judges=(steady, odd), own_effects=OwnEffectsUse(is_used=True, gain=0.02, standard_error=0.01))
+    first, second = model_lines(both)
+    assert first == "p odd disagrees with the others: it agrees in 41%, 78% expected"
+    assert "own discrimination" in second
+    assert [row[-2:] for row in model_rows(both)] == [("–", "–"), ("0.20 ± 0.10", "–")]
+    assert not [*model_rows(quality())] and not [*model_lines(quality())], "a single model"

@@ -7,6 +7,8 @@ import pytest
 from eng5_runner.core.inputs import EssayFlag
 from eng5_runner.measure.quality.inversions import wilson
 from eng5_runner.results.artefact.study import Comparison, FailedComparison
+from eng5_runner.results.fitted_study import JudgedStudy
+from eng5_runner.results.judge_quality import judge_quality
 from tests.support.results import all_pairs, at, call, calls, inputs_of, plain, quality_of
 
 NAMES = ("ann", "bo", "cy", "di", "eve")
@@ -151,6 +153,46 @@ def test_each_model_is_measured_against_the_scale_of_all():
         ("openai", "steady", 30),
     ]
     assert rows[0]["outfit"] > 1.0 > rows[1]["outfit"]
+
+
+def three_models() -> list[Comparison]:
+    """Two models of one mind, and one that turns the order around."""
+    both_orders = [*ONCE, *(f"{b}<{a}" for a, b in (verdict.split(">") for verdict in ONCE))]
+    turned = [verdict.translate(str.maketrans("<>", "><")) for verdict in both_orders]
+    return [
+        *calls(*both_orders, *both_orders, provider="openai", model="steady"),
+        *calls(*both_orders, *both_orders, provider="google", model="steady"),
+        *calls(*turned, *turned, provider="openai", model="contrary"),
+    ]
+
+
+def test_a_model_that_disagrees_with_the_others_is_named():
+    block = plain(quality_of(INPUTS, three_models()))
+    found = {f"{row['provider']}/{row['model']}": row for row in block["judges"]}
+    assert {name for name, row in found.items() if row["disagrees"]} == {"openai/contrary"}
+    assert found["openai/contrary"]["agreed"] == 0.0
+    assert found["openai/contrary"]["expected"] > 0.6
+    assert "own_effects" not in block and "slope" not in found["openai/contrary"], "only wins count"
+
+
+def test_each_model_counts_for_what_it_is_where_that_helps():
+    block = plain(judge_quality(JudgedStudy.of(INPUTS, judged=three_models(), soft=True)))
+    assert block["own_effects"]["is_used"] and block["own_effects"]["gain"] > 0.0
+    slopes = {f"{row['provider']}/{row['model']}": row.get("slope") for row in block["judges"]}
+    assert slopes["openai/contrary"] < 0.3
+    assert slopes["openai/steady"] > 1.0
+
+
+def test_what_two_models_say_of_a_question_counts_twice_and_what_one_repeats_once():
+    one = calls("ann>bo", "ann>bo", provider="openai", model="x")
+    other = calls("ann>bo", provider="google", model="y")
+    counted = JudgedStudy.of(INPUTS, judged=[*one, *other]).fitted.comparisons
+    assert counted.weight.sum() == 2.0
+
+
+def test_a_single_model_has_no_others_to_agree_with():
+    row = at(quality(*ONCE), "judges", 0)
+    assert not {"agreed", "expected", "disagrees", "slope"} & row.keys()
 
 
 def test_the_fit_of_all_is_that_of_the_only_judge():

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from eng5_runner.reports.figures import ABSENT, number
 from eng5_runner.reports.html import Child, element, table
 from eng5_runner.reports.human_scale import human_scale_lines
-from eng5_runner.reports.judge_card import CardRow, confidence_row, judge_card
+from eng5_runner.reports.judge_card import MODELS_HEADING, CardRow, confidence_row, judge_card, model_lines, model_rows
 from eng5_runner.reports.page.figure import figure
 from eng5_runner.reports.page.first_screen import SIGNS
 from eng5_runner.reports.plots.design import course, coverage
@@ -35,19 +35,17 @@ def card(artefact: Artefact) -> Iterator[Child]:
         caption="With 90% intervals. Expected: what a judge would show who goes by the fitted scale and nothing else.",
         class_="judge",
     )
-    if len(quality.judges) > 1:
+    models = [*model_rows(quality)]
+    if models:
         yield table(
-            ("model", "judgements", "infit", "outfit"),
-            [
-                (
-                    f"{judge.provider} {judge.model}",
-                    *(f"{judge.judgements:,}", number(judge.infit), number(judge.outfit)),
-                )
-                for judge in quality.judges
-            ],
-            caption="Each model's fit to the scale that all models made together; 1 is expected.",
-            figures=3,
+            MODELS_HEADING,
+            models,
+            caption="Each model's fit to the scale that all models made together; 1 is expected of infit and outfit.",
+            figures=7,
         )
+    lines = [element("li", line) for line in model_lines(quality)]
+    if lines:
+        yield element("ul", *lines)
 
 
 def _row(row: CardRow) -> tuple[Child, ...]:

@@ -360,7 +360,7 @@ class JudgementPrice(Part):
 
 
 class JudgeFigures(MisfitFigures):
-    """One model's fit to the scale that all models made together."""
+    """One model's fit to the scale that all models made together, and what is its own where several judged."""
 
     provider: Text
     """Who served the model."""
@@ -368,6 +368,31 @@ class JudgeFigures(MisfitFigures):
     """The model's name at its provider."""
     judgements: AtLeastOne
     """Its judgements."""
+    agreed: Share | None = None
+    """Of its judgements, those whose winner is the one that the other models place higher."""
+    expected: Share | None = None
+    """The share that is expected of a model like the others."""
+    disagrees: bool | None = None
+    """Whether it agrees so much less often that chance does not explain it."""
+    slope: float | None = None
+    """How strongly it tells essays apart, as a multiple of the models' mean; absent with few judgements."""
+    slope_se: NonNegative | None = None
+    """Of `slope`."""
+    position_effect: float | None = None
+    """By how much it favours the essay shown first, in logits; absent with few judgements."""
+    position_effect_se: NonNegative | None = None
+    """Of `position_effect`."""
+
+
+class OwnEffectsUse(Part):
+    """Whether each model counts with its own `slope` and `position_effect`."""
+
+    is_used: bool
+    """Only where they predict judgements better that were not fitted."""
+    gain: float
+    """By how much they lower the log loss of such a judgement, in nats."""
+    standard_error: NonNegative
+    """Of `gain`."""
 
 
 class FlaggedAdvantage(Part):
@@ -414,5 +439,7 @@ class JudgeQuality(Part):
     """Fit of the model."""
     price: JudgementPrice
     """Cost of a judgement."""
+    own_effects: OwnEffectsUse | None = None
+    """What is each model's own; absent for a single model, and where only wins count."""
     judges: Annotated[tuple[JudgeFigures, ...], Field(min_length=1)]
     """Each model."""

@@ -9,9 +9,9 @@ from eng5_runner.canonical import Json
 from eng5_runner.core.rounding import figure
 from eng5_runner.measure.model.bradley_terry import Fit
 from eng5_runner.measure.model.comparisons import Comparisons
-from eng5_runner.measure.model.soft_choice import SoftChoice
+from eng5_runner.measure.model.own_effects import OwnEffects
 from eng5_runner.measure.quality.misfit import misfit
-from eng5_runner.measure.quality.standing import standings
+from eng5_runner.measure.quality.standing import Standing, standings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,17 +51,20 @@ class JudgeFit:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
-def judge_fits(judges: Mapping[str, Comparisons], *, model: Fit, choice: SoftChoice) -> Iterator[JudgeFit]:
+def judge_fits(judges: Mapping[str, Comparisons], *, model: Fit, own_effects: OwnEffects | None) -> Iterator[JudgeFit]:
     """The judges of one kind, each against all.
 
     Args:
         judges: the judgements of each.
         model: the fit of all of them.
-        choice: what the fit uses.
+        own_effects: what is each judge's own; None where that was not estimated.
     """
-    estimated = model.position_effect_se is not None
-    effects = {effect.judge: effect for effect in (choice.own.judges if choice.own else ()) if effect.judge}
-    among = {one.judge: one for one in standings(judges, prior_sd=model.by_wins.prior_sd, position_effect=estimated)}
+    effects = {effect.judge: effect for effect in (own_effects.judges if own_effects else ()) if effect.judge}
+    among: dict[str, Standing] = {}
+    if len(judges) > 1:
+        estimated = model.position_effect_se is not None
+        stated = standings(judges, prior_sd=model.by_wins.prior_sd, position_effect=estimated)
+        among = {one.judge: one for one in stated}
     for name, comparisons in judges.items():
         if not comparisons.weight.size:
             continue

@@ -53,7 +53,7 @@ class KindOfJudges:
 
     def fits(self) -> Iterator[JudgeFit]:
         """Each judge against the others of this kind."""
-        yield from judge_fits(self.judges, model=self.choice.fitted, choice=self.choice)
+        yield from judge_fits(self.judges, model=self.choice.fitted, own_effects=self.choice.own)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from eng5_runner.measure.design.designs import BALANCED_ROUNDS, adaptive_round, 
 from eng5_runner.measure.design.pairing import Pair, next_round
 from eng5_runner.measure.design.stopping import Rule, look
 from eng5_runner.measure.model.bradley_terry import Fit, fit
-from eng5_runner.measure.model.comparisons import collapse_repeats, comparisons_from
+from eng5_runner.measure.model.comparisons import collapse_repeats, comparisons_from, merged
 from eng5_runner.measure.model.soft import Said, soft_from
 from eng5_runner.measure.model.soft_choice import choose
 from eng5_runner.measure.quality.reliability import draws_for
@@ -25,7 +25,7 @@ from eng5_runner.stack.cj.plan import BatchPlan
 
 
 def fitted_to(plan: BatchPlan, results: Iterable[LLMComparisonResult]) -> Fit:
-    """The essays' positions by all results with a winner; repeats in the same order count as one result.
+    """The essays' positions by all results with a winner; a model's repeats in the same order count as one result.
 
     Where the batch allows it, the judge's confidence and the probability of its answer count, too.
     """
@@ -42,8 +42,12 @@ def fitted_to(plan: BatchPlan, results: Iterable[LLMComparisonResult]) -> Fit:
         for result in results
         if result.winner is not None
     ]
-    rows = [(one.first, one.second, one.outcome) for one in said]
-    counted = collapse_repeats(comparisons_from([essay.essay_id for essay in plan.essays], rows))
+    ids = [essay.essay_id for essay in plan.essays]
+    rows: dict[str, list[tuple[str, str, float]]] = {}
+    for one in said:
+        rows.setdefault(one.judge, []).append((one.first, one.second, one.outcome))
+    by_judge = [collapse_repeats(comparisons_from(ids, rows[judge])) for judge in sorted(rows)]
+    counted = merged(by_judge) if by_judge else comparisons_from(ids, [])
     if plan.study_options.soft_judgements == "off":
         return fit(counted)
     return choose(counted, soft_from(counted, said)).fitted
