@@ -22,6 +22,15 @@ def number(value: float | None, decimals: int = 2, *, sign: bool = False) -> str
     return f"{value:{'+' if sign else ''}.{decimals}f}"
 
 
+def times(value: float) -> str:
+    """How often something was seen, where a repeat may count as a part.
+
+    >>> times(12.0), times(12.5)
+    ('12', '12.5')
+    """
+    return number(value, 0 if value == int(value) else 1)
+
+
 def count(value: int | None) -> str:
     """A whole number."""
     return ABSENT if value is None else str(value)

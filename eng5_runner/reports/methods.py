@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from types import MappingProxyType
 
 from eng5_runner.reports.figures import number, percent, span
+from eng5_runner.reports.soft import soft_method
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.measurement import GradesAvailable
 
@@ -82,6 +83,7 @@ def _estimated(artefact: Artefact) -> Iterator[str]:
     if model is None:
         return
     yield f"Positions were estimated with {model.method}; intervals are 90%."
+    yield from soft_method(model.soft_judgements)
     reliability = model.reliability
     if reliability.empirical_bayes is not None:
         yield (

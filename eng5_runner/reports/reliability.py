@@ -95,7 +95,8 @@ def _unlike_the_anchors(artefact: Artefact) -> Iterator[str]:
         ("longer", sum(student.word_count > most for student in artefact.inputs.students)),
     ):
         if number_of:
+            are = "is" if number_of == 1 else "are"
             yield (
-                f"{number_of} of {len(artefact.inputs.students)} students' essays are {name} than every anchor "
+                f"{number_of} of {len(artefact.inputs.students)} students' essays {are} {name} than every anchor "
                 f"({least} to {most} words): grades hold only for students who write as the anchors do"
             )

@@ -18,9 +18,25 @@ def soft_lines(use: SoftUse | None) -> Iterator[str]:
     if all(judge.used == "wins" for judge in use.judges):
         yield f"judgements count as bare wins: {'; '.join(map(_why_not, use.judges))}"
         return
-    interval = "" if use.worth_interval_90 is None else f" (90% interval {span(use.worth_interval_90)})"
-    yield f"one judgement was worth {number(use.worth)} bare wins{interval}"
+    yield f"one judgement was worth {_worth(use)}"
     yield from map(_of_judge, use.judges)
+
+
+def soft_method(use: SoftUse | None) -> Iterator[str]:
+    """The sentence of a paper's method; none where only wins count."""
+    used = () if use is None else tuple(dict.fromkeys(judge.used for judge in use.judges if judge.used != "wins"))
+    if use is None or not used:
+        return
+    what = " and ".join(_WORDS[scale] for scale in used)
+    yield (
+        f"Besides who won, the judge's {what} counts, because it predicts judgements that were not fitted better; one "
+        f"judgement was worth {_worth(use)}."
+    )
+
+
+def _worth(use: SoftUse) -> str:
+    interval = "" if use.worth_interval_90 is None else f" (90% interval {span(use.worth_interval_90)})"
+    return f"{number(use.worth)} bare wins{interval}"
 
 
 def _of_judge(judge: SoftJudge) -> str:

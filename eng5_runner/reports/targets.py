@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from eng5_runner.reports.figures import number, span
+from eng5_runner.reports.figures import number, span, times
 from eng5_runner.results.artefact.judge import AnchorAlignment, BesideAbleJudges
 
 MET, MISSED, UNDEFINED = "met", "missed", "undefined"
@@ -52,7 +52,7 @@ def target_rows(alignment: AnchorAlignment) -> Iterator[TargetRow]:
     )
     yield _row(
         "inverted pairs of anchors",
-        found=f"{number(inverted.inverted, 1)} of {inverted.pairs}",
+        found=f"{times(inverted.inverted)} of {inverted.pairs}",
         usual=f"at most {inversions.at_most:g}",
         met=inversions.met,
         beside=inversions.beside_able_judges,

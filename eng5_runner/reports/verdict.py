@@ -26,6 +26,7 @@ _RANKABLE, _RELIABLE = 0.7, 0.8
 # Of r with the teachers, and of the lower end of its interval.
 _AGREES, _SURELY, _PARTLY = 0.7, 0.5, 0.4
 _MOSTLY = 0.5
+_READY = "Is the judge ready for students' essays?"
 _Reply: TypeAlias = tuple[Level, str, str]
 _EARLIER: _Reply = ("none", "not known", "An earlier version wrote this run.")
 _WORST: tuple[Level, ...] = ("bad", "fair", "none", "good")
@@ -65,7 +66,7 @@ def verdict_of(artefact: Artefact) -> RunVerdict:
     order = _answered("Is the order reliable?", _order(artefact))
     teachers = _answered("Does it agree with teachers?", _teachers(artefact))
     use = (
-        _answered("Is the judge ready for students' essays?", _targets(artefact))
+        _answered(_READY, _targets(artefact))
         if artefact.metadata.runner_mode.anchors_only
         else _answered("What can the grades be used for?", _grades(artefact, failed=_any_bad(order, teachers)))
     )
@@ -97,7 +98,9 @@ def _headline(order: PlainAnswer, teachers: PlainAnswer, *, use: PlainAnswer, le
     if teachers.level == "bad":
         return "Repeatable, but not shown to agree with teachers: do not grade by it."
     if use.level == "bad":
-        return f"The order is usable with care. {use.question} {sentence(use.word)}."
+        if use.question == _READY:
+            return "The order is usable with care, but this judge is not ready for students' essays."
+        return "The order is usable with care, but not for grading."
     if level == "good":
         return "Reliable, and in line with the teachers' grades."
     return "Usable with care: read the answers below first."

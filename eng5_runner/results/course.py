@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eng5_runner.core.rounding import rounded
 from eng5_runner.measure.model.bradley_terry import fit
-from eng5_runner.measure.model.comparisons import collapse_repeats, comparisons_at
+from eng5_runner.measure.model.comparisons import Comparisons, collapse_repeats, comparisons_at
+from eng5_runner.measure.model.soft import WINS, Reading, SoftEvidence, SoftJudgements, in_fixed_order, soft_from
 from eng5_runner.measure.quality.reliability import empirical_bayes, not_defined
 from eng5_runner.results.artefact import Artefact
+from eng5_runner.results.fitted_study import said_by
 
 # Each point is a fit of its own: a tenth of a second for 10,000 judgements of 2,000 essays.
 _POINTS = 8
@@ -53,8 +56,45 @@ def _points(artefact: Artefact) -> Iterator[CoursePoint]:
     first, second = places[np.array(columns.first)], places[np.array(columns.second)]
     won = np.array(columns.first_won, dtype=np.float64)
     spent = list(accumulate(columns.cost_usd))
+    every = comparisons_at(essays, first=first, second=second, outcome=won)
+    soft = _Soft.of(artefact, collapse_repeats(every))
     for count in sorted({len(won) * part // _POINTS for part in range(1, _POINTS + 1)} - {0}):
         some = comparisons_at(essays, first=first[:count], second=second[:count], outcome=won[:count])
-        fitted = fit(collapse_repeats(some))
+        counted = collapse_repeats(some)
+        fitted = fit(counted, soft=None if soft is None else soft.after(count, counted))
         reliability = None if not_defined(fitted) else rounded(empirical_bayes(fitted))
         yield CoursePoint(judgements=count, reliability=reliability, usd=rounded(spent[count - 1]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Soft:
+    """What the judgements say besides who won, read as the fit of all of them reads it.
+
+    Attributes:
+        judgements: all of them.
+        asked: shape (judgements,), the place of each in the order in which they were asked.
+        readings: of each judge.
+    """
+
+    judgements: SoftJudgements
+    asked: NDArray[np.int64]
+    readings: tuple[Reading, ...]
+
+    @classmethod
+    def of(cls, artefact: Artefact, every: Comparisons) -> _Soft | None:
+        """None where the fit goes by wins alone."""
+        use = None if artefact.bt_model is None else artefact.bt_model.soft_judgements
+        if use is None or all(judge.used == "wins" for judge in use.judges):
+            return None
+        said = [said_by(row) for row in artefact.llm_comparisons]
+        asked = in_fixed_order(said)
+        judgements = soft_from(every, said)
+        known = {judge.judge or "": Reading(judge.used, judge.parameters or ()) for judge in use.judges}
+        readings = tuple(known.get(judge, WINS) for judge in judgements.judges)
+        return cls(judgements=judgements, asked=np.array(asked, dtype=np.int64), readings=readings)
+
+    def after(self, count: int, counted: Comparisons) -> SoftEvidence:
+        """What the first so many judgements say."""
+        return SoftEvidence(
+            judgements=self.judgements.rows(self.asked < count).counted_as(counted), readings=self.readings
+        )

@@ -132,7 +132,7 @@ class JudgedStudy:
         # models that are asked the same are two.
         by_judge = [collapse_repeats(one) for one in columns.by_judge.values()]
         counted = merged(by_judge) if len(by_judge) > 1 else by_judge[0]
-        choice = choose(counted, soft_from(counted, map(_said, judged))) if soft else SoftChoice(fitted=fit(counted))
+        choice = choose(counted, soft_from(counted, map(said_by, judged))) if soft else SoftChoice(fitted=fit(counted))
         return cls(
             judged=columns,
             failed=failed,
@@ -156,7 +156,8 @@ class JudgedStudy:
         return {grade: rounded(p) for grade, p in zip(self.scale.outcomes, student.probabilities, strict=True)}
 
 
-def _said(row: Comparison) -> Said:
+def said_by(row: Comparison) -> Said:
+    """A judgement with what its judge said."""
     return Said(
         row.essay_a_id,
         row.essay_b_id,

@@ -3,59 +3,20 @@
 from __future__ import annotations
 
 import io
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page
 from pypdf import PdfReader
 
 from eng5_runner.reports.html_report import report
 from eng5_runner.results.artefact import Artefact
 from tests.support.artefacts import with_files
-from tests.support.browser import Watched, chromium
+from tests.support.browser import HOSTILE, LOW_CONTRAST, opened
 from tests.support.judged_run import judged_run
 
 pytestmark = [pytest.mark.chromium, pytest.mark.xdist_group("chromium")]
-HOSTILE = (
-    ' <script>window.reached = 1</script><img src="http://evil.example/x" onerror="window.reached = 1">'
-    "</script></style></title></textarea>--><svg onload=window.reached=1>\" onmouseover='window.reached=1' {{7*7}}"
-)
-# Own text of an element against the first ground behind it that is no shade, as WCAG 2 computes it.
-CONTRAST = """
-() => {
-  const numbers = (colour) => (colour.match(/[\\d.]+/g) || []).map(Number);
-  const light = ([r, g, b]) => {
-    const [x, y, z] = [r, g, b].map((c) => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
-    return 0.2126 * x + 0.7152 * y + 0.0722 * z;
-  };
-  const over = (top, ground) => {
-    const alpha = top.length > 3 ? top[3] : 1;
-    return [0, 1, 2].map((n) => top[n] * alpha + ground[n] * (1 - alpha));
-  };
-  const ground = (element) => {
-    if (!element) { return [255, 255, 255]; }
-    const colour = numbers(getComputedStyle(element).backgroundColor);
-    return colour.length > 3 && colour[3] === 1 || colour.length === 3
-      ? colour : over(colour, ground(element.parentElement));
-  };
-  const low = new Set();
-  for (const element of document.querySelectorAll("body *")) {
-    const own = Array.from(element.childNodes).some((node) => node.nodeType === 3 && node.data.trim());
-    const silent = ["SCRIPT", "TITLE"].includes(element.tagName.toUpperCase());
-    if (!own || silent || !element.getClientRects().length) continue;
-    const style = getComputedStyle(element), behind = ground(element);
-    const colour = over(numbers(element.closest("svg") ? style.fill : style.color), behind);
-    const [dark, bright] = [light(colour), light(behind)].sort((a, b) => a - b);
-    const ratio = (bright + 0.05) / (dark + 0.05);
-    if (ratio < 4.5) low.add(`${element.tagName} ${element.textContent.trim().slice(0, 30)} ${ratio.toFixed(2)}`);
-  }
-  return Array.from(low);
-}
-"""
 HEADINGS = """
 () => Array.from(document.querySelectorAll("h1, h2, h3, h4"), (head) => Number(head.tagName[1]))
 """
@@ -64,24 +25,6 @@ HEADINGS = """
 @pytest.fixture(scope="module")
 def run() -> Artefact:
     return judged_run(students=30, per_essay=12)
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as started:
-        yield started
-
-
-@asynccontextmanager
-async def opened(browser: Browser, file: Path, **options: object) -> AsyncIterator[tuple[Page, Watched]]:
-    context = await browser.new_context(**options)
-    try:
-        page = await context.new_page()
-        watched = Watched(page)
-        await page.goto(file.as_uri())
-        yield page, watched
-    finally:
-        await context.close()
 
 
 def written(artefact: Artefact, folder: Path, **options: object) -> Path:
@@ -125,7 +68,7 @@ async def test_the_page_fits_a_desk_and_a_phone_by_day_and_by_night(browser, run
             shot = await page.screenshot(full_page=True)
             assert shot.startswith(b"\x89PNG") and len(shot) > 50_000
             assert await page.evaluate("document.scrollingElement.scrollWidth") <= width
-            assert await page.evaluate(CONTRAST) == []
+            assert await page.evaluate(LOW_CONTRAST) == []
             letters = await page.evaluate(
                 "Array.from(document.querySelectorAll('.positions text'), (t) => t.getBoundingClientRect().height)"
                 ".filter((height) => height > 0)"
@@ -189,6 +132,9 @@ async def test_on_paper_it_is_short_and_no_heading_stands_alone(browser, run, tm
     assert len(printed.pages) <= most
     width, height = (float(side) for side in printed.pages[0].mediabox[2:])
     assert (round(width), round(height)) == (595, 842)
+    pages = [sheet.extract_text() for sheet in printed.pages]
+    listed = [sheet for sheet in pages if sheet.count("np-eng5-class") > 2]
+    assert len(listed) > students // 60 and all("claim P(grade)" in sheet for sheet in listed), "each names its columns"
     for sheet in printed.pages:
         last = sheet.extract_text().strip().splitlines()[-1]
         assert last.strip() not in headings

@@ -8,10 +8,12 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from eng5_runner.reports.methods import methods_paragraph
 from eng5_runner.reports.plots.files import pictures, png_file, svg_file
 from eng5_runner.reports.plots.positions import positions_of
 from eng5_runner.results.course import course_of
 from tests.support.artefacts import artefact, entry, seen_as
+from tests.support.judged_run import judged_run
 
 MANY = [n / 40 - 2 for n in range(150)]
 NAME = "np_eng5_class_te17b_essay_number_{:03}"
@@ -70,6 +72,18 @@ def test_a_file_stands_alone_and_a_png_shows_it():
 
 def test_nothing_is_drawn_where_nothing_was_judged():
     assert list(pictures(artefact())) == []
+
+
+def test_the_course_ends_with_the_reliability_of_the_run_also_where_confidence_counts():
+    run = judged_run(students=12, anchors=9, per_essay=12, soft=True)
+    model = run.bt_model
+    assert model is not None and model.soft_judgements is not None
+    assert [judge.used for judge in model.soft_judgements.judges] == ["confidence"]
+    assert course_of(run)[-1].reliability == model.reliability.empirical_bayes
+    assert "Besides who won, the judge's confidence counts" in methods_paragraph(run)
+    wins_alone = run.model_copy(update={"bt_model": model.model_copy(update={"soft_judgements": None})})
+    assert course_of(wins_alone)[-1].reliability < model.reliability.empirical_bayes - 0.02
+    assert "Besides who won" not in methods_paragraph(wins_alone)
 
 
 def test_the_course_ends_with_all_judgements_and_grows_in_cost():

@@ -86,5 +86,5 @@ def test_students_whose_essays_are_unlike_the_anchors_in_length_are_counted():
         update={"students": tuple(student.model_copy(update={"word_count": words}) for student, words in lengths)}
     )
     shorter, longer = grade_warnings(whole.model_copy(update={"inputs": inputs}))
-    assert shorter.startswith("1 of 3 students' essays are shorter than every anchor")
-    assert longer.startswith("1 of 3 students' essays are longer than every anchor")
+    assert shorter.startswith("1 of 3 students' essays is shorter than every anchor")
+    assert longer.startswith("1 of 3 students' essays is longer than every anchor")

@@ -68,7 +68,7 @@ def test_a_run_where_all_is_well_is_green_and_no_more_than_a_second_opinion():
         ({"r": 0.6, "r_low": 0.3}, 1, "fair", "Usable with care"),
         ({"r": 0.3, "r_low": 0.1}, 1, "bad", "Repeatable, but not shown"),
         ({"label": "MID"}, 2, "fair", "Usable with care"),
-        ({"label": "LOW"}, 2, "bad", "The order is usable with care"),
+        ({"label": "LOW"}, 2, "bad", "The order is usable with care, but not for grading."),
     ],
 )
 def test_the_worst_answer_decides(changes, question, level, headline):

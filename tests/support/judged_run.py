@@ -30,7 +30,14 @@ _SPREAD, _STEP = 1.7, 0.75
 
 
 def judged_run(
-    *, students: int, anchors: int = 18, per_essay: int = 20, words: str = "", noise: float = 0.3, **blocks: object
+    *,
+    students: int,
+    anchors: int = 18,
+    per_essay: int = 20,
+    words: str = "",
+    noise: float = 0.3,
+    soft: bool = False,
+    **blocks: object,
 ) -> Artefact:
     """A run of a language model that judges well.
 
@@ -40,6 +47,7 @@ def judged_run(
         per_essay: judgements of each essay, every tenth of them in the other order again.
         words: stand in each reason, label and name of a judge, as somebody from outside may write them.
         noise: of the anchors' grades against their true places, in logits.
+        soft: whether the judge's confidence may count.
         blocks: of the artefact, in place of those that were made.
     """
     random = np.random.default_rng(1)
@@ -54,7 +62,7 @@ def judged_run(
     given = inputs_of(
         students=names, anchors=grades, words={name: int(random.integers(180, 420)) for name in (*names, *grades)}
     )
-    estimates = estimates_of(given, judged)
+    estimates = estimates_of(given, judged, soft=soft)
     usd = sum(row.cost_usd for row in judged)
     count = TokenCounts(
         provider="openai",

@@ -187,10 +187,15 @@ def study_of(inputs: Inputs, judged: Sequence[Comparison], *, failed: Sequence[F
 
 
 def estimates_of(
-    inputs: Inputs, judged: Sequence[Comparison], *, failed: Sequence[FailedComparison] = (), adaptive: bool = False
+    inputs: Inputs,
+    judged: Sequence[Comparison],
+    *,
+    failed: Sequence[FailedComparison] = (),
+    adaptive: bool = False,
+    soft: bool = False,
 ) -> estimates.Estimates:
     """All blocks that are computed from the judgements."""
-    return estimates.estimate(inputs, judged, failed=failed, adaptive=adaptive)
+    return estimates.estimate(inputs, judged, failed=failed, adaptive=adaptive, soft=soft)
 
 
 def quality_of(inputs: Inputs, judged: Sequence[Comparison], *, failed: Sequence[FailedComparison] = ()) -> Any:

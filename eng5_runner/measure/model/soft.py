@@ -104,6 +104,15 @@ class SoftJudgements:
             is_bound=self.is_bound[chosen],
         )
 
+    def counted_as(self, comparisons: Comparisons) -> SoftJudgements:
+        """The same judgements, those of a pair in one order with the weight together that the pair has there."""
+        data, n = self.data, len(comparisons.items)
+        cell, there = data.first * n + data.second, comparisons.first * n + comparisons.second
+        cells, where = np.unique(cell, return_inverse=True)
+        shared = np.bincount(np.searchsorted(cells, there), comparisons.weight, cells.size)
+        weight = data.weight * (shared / np.bincount(where, data.weight, cells.size))[where]
+        return replace(self, data=replace(data, weight=weight))
+
     @property
     def sign(self) -> _Floats:
         """Shape (rows,): 1 if the first won, -1 if the second won, 0 for a tie."""
@@ -150,7 +159,8 @@ def soft_from(comparisons: Comparisons, rows: Iterable[Said]) -> SoftJudgements:
         rows: the judgements one by one.
     """
     place = {item: index for index, item in enumerate(comparisons.items)}
-    said = sorted(rows, key=lambda row: (row.first, row.second, row.judge, row.outcome, _stated(row)))
+    every = list(rows)
+    said = [every[number] for number in in_fixed_order(every)]
     by_judge = Counter(row.judge for row in said)
     said = [row if by_judge[row.judge] >= _FEWEST_OF_JUDGE else replace(row, judge="") for row in said]
     judges = tuple(sorted({row.judge for row in said}))
@@ -164,19 +174,26 @@ def soft_from(comparisons: Comparisons, rows: Iterable[Said]) -> SoftJudgements:
     is_bound = np.array([row.is_bound for row in said], dtype=bool) | (log_odds > _MOST_LOG_ODDS)
     confidence = np.array([np.nan if row.confidence is None else row.confidence for row in said], dtype=np.float64)
     judge = np.array([index[row.judge] for row in said], dtype=np.int64)
-    n = len(comparisons.items)
-    cell, there = first * n + second, comparisons.first * n + comparisons.second
-    cells, where = np.unique(cell, return_inverse=True)
-    shared = np.bincount(np.searchsorted(cells, there), comparisons.weight, cells.size)
-    weight = count * (shared / np.bincount(where, count, cells.size))[where]
-    return SoftJudgements(
-        data=Comparisons(items=comparisons.items, first=first, second=second, outcome=outcome, weight=weight),
+    data = Comparisons(items=comparisons.items, first=first, second=second, outcome=outcome, weight=count)
+    judgements = SoftJudgements(
+        data=data,
         judge=judge,
         judges=judges,
         level=_levels(confidence, judge),
         log_odds=np.minimum(log_odds, _MOST_LOG_ODDS),
         is_bound=is_bound,
     )
+    return judgements.counted_as(comparisons)
+
+
+def in_fixed_order(rows: Sequence[Said]) -> list[int]:
+    """The places of the judgements, sorted by what they say: the order in which `soft_from` has them."""
+
+    def said(place: int) -> tuple[str, str, str, float, tuple[float, float]]:
+        row = rows[place]
+        return row.first, row.second, row.judge, row.outcome, _stated(row)
+
+    return sorted(range(len(rows)), key=said)
 
 
 def _stated(row: Said) -> tuple[float, float]:

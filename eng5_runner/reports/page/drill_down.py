@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 from numpy.typing import NDArray
 
-from eng5_runner.reports.figures import number, percent
+from eng5_runner.reports.figures import number, percent, times
 from eng5_runner.reports.html import Child, element
 from eng5_runner.reports.inverted_pairs import inverted_pairs
 from eng5_runner.results.artefact import Artefact
@@ -234,7 +234,7 @@ def inversions(artefact: Artefact) -> Iterator[Child]:
         return
     shown = inverted_pairs(artefact, found)
     summary = (
-        f"Of {found.pairs} pairs of anchors with different grades that were judged, {number(found.inverted, 1)} are in "
+        f"Of {found.pairs} pairs of anchors with different grades that were judged, {times(found.inverted)} are in "
         f"the wrong order; a judge of this scale would invert {number(found.expected, 1)}."
     )
     yield element(

@@ -50,7 +50,13 @@ def card(artefact: Artefact) -> Iterator[Child]:
 
 def _row(row: CardRow) -> tuple[Child, ...]:
     sign = element("strong", SIGNS[row.level] if row.level != "none" else "–", class_=row.level, aria_hidden="true")
-    return row.name, row.found, row.expected, element("span", sign, f" {row.says}")
+    return row.name, _found(row.found), row.expected, element("span", sign, f" {row.says}")
+
+
+def _found(text: str) -> Child:
+    """With an option of the command line that is named at the end in one piece."""
+    before, use, option = text.rpartition(" use ")
+    return element("span", before, use, element("code", option)) if option.startswith("--") else text
 
 
 def people(artefact: Artefact) -> Iterator[Child]:
@@ -86,6 +92,7 @@ def measurement(artefact: Artefact) -> Iterator[Child]:
     if effect is not None:
         advantage = f"{number(effect.estimate, sign=True)} ± {number(effect.standard_error)} logits"
     tau = None if alignment is None else alignment.kendall_tau_b
+    soft = tuple(soft_lines(model.soft_judgements))
     lines = (
         ("method", model.method),
         ("reliability of the judge's own order", own_order(artefact)),
@@ -97,7 +104,7 @@ def measurement(artefact: Artefact) -> Iterator[Child]:
         ),
         ("advantage of being shown first", advantage),
         ("separate groups of essays", str(model.components)),
-        *(("what counts besides who won", line) for line in soft_lines(model.soft_judgements)),
+        *((("what counts besides who won", "; ".join(soft)),) if soft else ()),
     )
     yield element("h2", "How good the measurement is", id="measurement")
     pictures = (coverage(artefact), course(artefact))

@@ -75,7 +75,7 @@ th button:hover {{ text-decoration: underline; }}
 th[aria-sort] button::after {{ content: " ▲"; font-size: .7em; }}
 th[aria-sort="descending"] button::after {{ content: " ▼"; }}
 .name small {{ display: block; color: var(--soft); font-weight: 400; }}
-.name a {{ text-decoration: none; }} .name a:hover {{ text-decoration: underline; }}
+td.name {{ min-width: 8rem; }} .name a {{ text-decoration: none; }} .name a:hover {{ text-decoration: underline; }}
 .grades td, .grades th {{ padding-left: .35rem; padding-right: .35rem; }} .grades th:first-child {{ padding-left: 0; }}
 .grades .own {{ outline: 1.5px solid var(--ink); outline-offset: -2px; font-weight: 700; }}
 .judge td {{ min-width: 7rem; }} .judge td:last-child {{ min-width: 13rem; max-width: 22rem; }}
@@ -98,6 +98,7 @@ q {{ color: var(--ink); }}
 .essay {{ white-space: pre-wrap; background: var(--panel); border-radius: 6px; padding: .8rem 1rem; max-width: 46rem; }}
 blockquote {{ margin: .5rem 0; padding: .6rem 1rem; background: var(--panel); border-radius: 6px; }}
 blockquote p {{ margin: 0; }}
+code {{ white-space: nowrap; }}
 pre {{ background: var(--panel); padding: .5rem .8rem; overflow-x: auto; border-radius: 6px; }}
 
 @media (max-width: 40rem) {{
@@ -121,12 +122,13 @@ pre {{ background: var(--panel); padding: .5rem .8rem; overflow-x: auto; border-
   table {{ font-size: 7.8pt; }} th, td {{ padding-top: .4mm; padding-bottom: .4mm; }}
   .grades td, .grades th {{ padding-left: .8mm; padding-right: .8mm; }}
   thead {{ display: table-header-group; }}
-  h2, h3, h4, caption, thead, summary {{ break-after: avoid; }}
-  tr, figure, pre, .card, .verdict, blockquote, .plot, li, dt, dd, .short {{ break-inside: avoid; }}
+  h2, h3, h4, caption, thead, summary, tbody tr:nth-child(-n+3) {{ break-after: avoid; }}
+  thead, tr, figure, pre, .card, .verdict, .warn, blockquote, .plot, li, dt, dd, .short {{ break-inside: avoid; }}
   p {{ orphans: 3; widows: 3; }}
   .columns {{ grid-template-columns: repeat(3, 1fr); }}
   .side {{ grid-template-columns: 1fr 1fr; }}
-  th button::after {{ content: none !important; }}
+  /* Chromium repeats a table's head on each sheet, but not one that holds a button. */
+  th button {{ display: contents; }} th button::after {{ content: none !important; }}
   * {{ print-color-adjust: exact; -webkit-print-color-adjust: exact; }}
 }}
 """

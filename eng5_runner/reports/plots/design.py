@@ -78,7 +78,7 @@ def coverage(artefact: Artefact) -> Picture | None:
         name="coverage",
         title="Which essays were compared with which, by rank",
         description=f"{judged} judgements of {pairs} of {essays * (essays - 1) // 2} possible pairs; each essay "
-        f"was judged {fewest} to {largest} times.",
+        f"was judged {fewest if fewest == largest else f'{fewest} to {largest}'} times.",
         size=(_WIDTH, _HEIGHT),
     )
 
