@@ -26,13 +26,13 @@ NO_HASH = "0" * 64
 UNKNOWN = "unknown"
 UNKNOWN_ERROR = "UNKNOWN"
 # No call uses so many tokens or USD, or takes a day.
-_MOST_TOKENS, _MOST_USD, _MOST_MS = 10**8, 10**4, 86_400_000
+MOST_TOKENS, MOST_USD, MOST_MS = 10**8, 10**4, 86_400_000
 
 _TEXT = TypeAdapter(Annotated[str, Field(min_length=1)])
 _INSTANT = TypeAdapter(Instant)
 _HASH = TypeAdapter(Sha256)
-_TOKENS = TypeAdapter(Annotated[Tokens, Field(le=_MOST_TOKENS)])
-_USD = TypeAdapter(Annotated[Usd, Field(le=_MOST_USD)])
+_TOKENS = TypeAdapter(Annotated[Tokens, Field(le=MOST_TOKENS)])
+_USD = TypeAdapter(Annotated[Usd, Field(le=MOST_USD)])
 _Object: TypeAlias = dict[str, JsonValue]
 _Sound: TypeAlias = TypeAdapter[str] | TypeAdapter[int] | TypeAdapter[float] | TypeAdapter[datetime]
 
@@ -91,10 +91,10 @@ def _is_sound(result: LLMComparisonResult) -> bool:
     named = result.provider and result.model and (result.error_detail is None or result.error_detail.error_code)
     return (
         bool(named)
-        and max(usage.prompt_tokens, usage.completion_tokens) <= _MOST_TOKENS
-        and result.cost_estimate <= _MOST_USD
+        and max(usage.prompt_tokens, usage.completion_tokens) <= MOST_TOKENS
+        and result.cost_estimate <= MOST_USD
         and result.response_time_ms is not None  # if it is negative it counts as missing
-        and result.response_time_ms <= _MOST_MS
+        and result.response_time_ms <= MOST_MS
     )
 
 
@@ -130,7 +130,7 @@ def _repair(message: _Object, data: _Object, *, at_most_usd: float | None) -> It
         )
         yield from _replace(data, (_Fallback(field, _INSTANT, known),), instead="another time of the message")
     took = data.get("response_time_ms")
-    if isinstance(took, int | float) and not 0 <= took <= _MOST_MS:
+    if isinstance(took, int | float) and not 0 <= took <= MOST_MS:
         data["response_time_ms"] = None
         yield "response_time_ms does not make sense: none stands for it"
     error = data.get("error_detail")

@@ -17,6 +17,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import takewhile
 from uuid import UUID
 
 from eng5_runner.core.events import AnchorRow
@@ -49,7 +51,7 @@ def wire_ids(essays: Mapping[str, str], *, run_id: UUID) -> dict[str, str]:
     return dict(sorted(names.items()))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: the cached property is for a million texts
 class EssayNames:
     """Wire name → our essay id.
 
@@ -77,6 +79,14 @@ class EssayNames:
     def with_our_ids(self, text: str) -> str:
         """A text from the services with our ids in place of the names on the wire."""
         # Most texts name no essay, and to look is far quicker than to replace.
-        if self.sent.keys().isdisjoint(_NAME.findall(text)) and "ANCHOR_" not in text:
+        names_none = self._ending not in text or self.sent.keys().isdisjoint(_NAME.findall(text))
+        if names_none and "ANCHOR_" not in text:
             return text
         return _NAME.sub(lambda name: self.our_id(name[0]) or name[0], text)
+
+    @cached_property
+    def _ending(self) -> str:
+        """What every name of an essay in the request ends with, such as `-essay-c0ffee00`; empty in older versions."""
+        turned = [name[::-1] for name in self.sent]
+        ends = zip(min(turned, default=""), max(turned, default=""), strict=False)
+        return "".join(a for a, _ in takewhile(lambda pair: pair[0] == pair[1], ends))[::-1]

@@ -36,7 +36,7 @@ def _pointer(path: Iterable[str | int]) -> str:
 
 
 class ArtefactCheck:
-    """Checks an artefact against its schema while it is written: one comparison at a time is in memory."""
+    """Checks an artefact against its schema while it is written: some hundred comparisons are in memory."""
 
     def __init__(self, *, most: int = 5) -> None:
         defs = artefact_schema()["$defs"]
@@ -47,11 +47,13 @@ class ArtefactCheck:
         self._most = most
         self._broken: list[str] = []
 
-    def row(self, place: tuple[str, int], keys: Json) -> None:
-        """Check a comparison: the name of its list and its place there, and its JSON."""
-        validator = self._validators[place[0]]
-        if not validator.is_valid(keys) and len(self._broken) < self._most:
-            self._broken += _broken(validator, keys, below=place)
+    def rows(self, begin: tuple[str, int], batch: list[Json]) -> None:
+        """Check comparisons: the name of their list and the place of the first there, and the JSON of each."""
+        name, first = begin
+        validator = self._validators[name]
+        for place, keys in enumerate(batch, start=first):
+            if not validator.is_valid(keys) and len(self._broken) < self._most:
+                self._broken += _broken(validator, keys, below=(name, place))
 
     def violations(self, artefact: Artefact) -> list[str]:
         """Where the artefact breaks its schema: as `violations` of its JSON."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +20,15 @@ from eng5_runner.measure.model.own_effects import OwnEffects
 from eng5_runner.measure.model.soft import Said, soft_from
 from eng5_runner.measure.model.soft_choice import SoftChoice, choose
 from eng5_runner.results.artefact.measurement import SoftCandidate, SoftJudge, SoftUse
+from eng5_runner.results.artefact.part import cells_of
 from eng5_runner.results.artefact.study import Comparison, FailedComparison
+
+_Cells: TypeAlias = tuple[str, str, str, str, str, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgements:
-    """All judgements as columns, in the order in which they were asked: 37 bytes each, where a row takes 2 kB.
+    """All judgements as columns, in the order in which they were asked: 19 bytes each, where a row takes 2 kB.
 
     Attributes:
         items: the essays' ids, sorted; the other fields refer to them by place.
@@ -37,10 +41,10 @@ class Judgements:
     """
 
     items: tuple[str, ...]
-    first: NDArray[np.int64]
-    second: NDArray[np.int64]
-    first_won: NDArray[np.float64]
-    judge: NDArray[np.int64]
+    first: NDArray[np.int32]
+    second: NDArray[np.int32]
+    first_won: NDArray[np.int8]
+    judge: NDArray[np.int16]
     cost_usd: NDArray[np.float64]
     judges: tuple[tuple[str, str], ...]
 
@@ -49,21 +53,22 @@ class Judgements:
         """Read the rows once."""
         place = {item: index for index, item in enumerate(items)}
         judges: dict[tuple[str, str], int] = {}
-        first, second, judge = array("q"), array("q"), array("q")
-        won, cost = array("d"), array("d")
-        for row in judged:
-            first.append(place[row.essay_a_id])
-            second.append(place[row.essay_b_id])
-            won.append(row.first_won)
-            judge.append(judges.setdefault((row.provider, row.model), len(judges)))
-            cost.append(row.cost_usd)
+        first, second, judge = array("i"), array("i"), array("h")
+        won, cost = array("b"), array("d")
+        fields = ("essay_a_id", "essay_b_id", "winner_position", "provider", "model", "cost_usd")
+        for a, b, position, provider, model, usd in cast("Iterator[_Cells]", cells_of(judged, *fields)):
+            first.append(place[a])
+            second.append(place[b])
+            won.append(position == "A")
+            judge.append(judges.setdefault((provider, model), len(judges)))
+            cost.append(usd)
         return cls(
             items=tuple(items),
-            first=np.array(first),
-            second=np.array(second),
-            first_won=np.array(won),
-            judge=np.array(judge),
-            cost_usd=np.array(cost),
+            first=np.frombuffer(first, dtype=np.int32),
+            second=np.frombuffer(second, dtype=np.int32),
+            first_won=np.frombuffer(won, dtype=np.int8),
+            judge=np.frombuffer(judge, dtype=np.int16),
+            cost_usd=np.frombuffer(cost, dtype=np.float64),
             judges=tuple(judges),
         )
 

@@ -18,6 +18,7 @@ from uuid import UUID
 
 from eng5_runner.contracts.callbacks import AssessmentResult, Callback, ComparisonMetadata, LLMComparisonResult
 from eng5_runner.contracts.flaws import NO_HASH, receive_comparison
+from eng5_runner.contracts.plain import PlainComparison, PlainMetadata, plain_comparison
 from eng5_runner.contracts.topics import Topic, parse_callback
 from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.core.events import CallbackAccepted, Event
@@ -49,7 +50,7 @@ class PromptSources:
     templates: set[tuple[str, str]] = field(default_factory=set)
     forms: set[tuple[str, str, str]] = field(default_factory=set)
 
-    def note(self, result: LLMComparisonResult) -> None:
+    def note(self, result: LLMComparisonResult | PlainComparison) -> None:
         """Add what one call says."""
         metadata = result.request_metadata
         if metadata.answer_form:
@@ -61,11 +62,12 @@ class PromptSources:
         if prompt_hash != NO_HASH:
             self.prompts += bytes.fromhex(prompt_hash)
 
-    def note_texts(self, metadata: ComparisonMetadata) -> None:
+    def note_texts(self, metadata: ComparisonMetadata | PlainMetadata) -> None:
         """Add the texts that one call says it was made with."""
         if metadata.system_prompt_sha256:
             self.systems.add(metadata.system_prompt_sha256)
-        self.templates.update((metadata.prompt_templates or {}).items())
+        if metadata.prompt_templates:
+            self.templates.update(metadata.prompt_templates.items())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +121,7 @@ def gather_evidence(
         if not isinstance(event, CallbackAccepted) or event.kind not in ("comparison", "result"):
             continue
         callback, envelope_id = _callback(event)
-        if isinstance(callback, LLMComparisonResult):
+        if isinstance(callback, LLMComparisonResult | PlainComparison):
             row = comparison_row(
                 callback, names, cost_usd=event.cost_usd, otherwise=envelope_id or run_trace, flagged=flagged
             )
@@ -149,7 +151,7 @@ def gather_evidence(
 
 
 def comparison_row(
-    result: LLMComparisonResult,
+    result: LLMComparisonResult | PlainComparison,
     names: EssayNames,
     *,
     cost_usd: float,
@@ -244,16 +246,24 @@ class _Call(TypedDict):
     flagged: Literal["A", "B", "both"] | None
 
 
-def instant(when: datetime) -> str:
-    """RFC 3339 in UTC with microseconds; also before the year 1000, which `strftime` writes without zeros."""
+def instant(when: datetime | str) -> str:
+    """RFC 3339 in UTC with microseconds; also before the year 1000, which `strftime` writes without zeros.
+
+    A text has that form already.
+    """
+    if isinstance(when, str):
+        return when
     return f"{when.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
-def _callback(event: CallbackAccepted) -> tuple[Callback, UUID | None]:
-    """The message, and its envelope's correlation id."""
+def _callback(event: CallbackAccepted) -> tuple[Callback | PlainComparison, UUID | None]:
+    """The message, and its envelope's correlation id, which a plain one has no need of."""
     raw = event.raw.encode()
     try:
         if event.kind == "comparison":
+            plain = plain_comparison(raw)
+            if plain is not None:
+                return plain, None
             comparison, _ = receive_comparison(raw)
             return comparison.data, comparison.correlation_id
         envelope = parse_callback(Topic(event.position.topic), raw)
@@ -262,7 +272,7 @@ def _callback(event: CallbackAccepted) -> tuple[Callback, UUID | None]:
     return envelope.data, envelope.correlation_id
 
 
-def _trace(result: LLMComparisonResult, *, otherwise: UUID) -> str:
+def _trace(result: LLMComparisonResult | PlainComparison, *, otherwise: UUID) -> str:
     """The pair's correlation id; where that is no UUID, the envelope's or the run's, which always are."""
     given = result.correlation_id or ""
     if _PLAIN_UUID.fullmatch(given):
@@ -273,7 +283,7 @@ def _trace(result: LLMComparisonResult, *, otherwise: UUID) -> str:
         return str(otherwise)
 
 
-def _replayed(metadata: ComparisonMetadata) -> Replayed | ReplayedUnknown | None:
+def _replayed(metadata: ComparisonMetadata | PlainMetadata) -> Replayed | ReplayedUnknown | None:
     if not metadata.cassette:
         return None
     was = metadata.replay_of

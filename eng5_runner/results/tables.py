@@ -14,15 +14,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from types import MappingProxyType
-from typing import Generic, Literal, TypeAlias, TypeVar
+from typing import Generic, Literal, TypeAlias, TypeVar, cast
 
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.human_scale import Disagreement, HumanPosition
 from eng5_runner.results.artefact.judge import LeftOutAnchor
 from eng5_runner.results.artefact.measurement import BTEntry, CheckedStudent, GradeProjection
+from eng5_runner.results.artefact.part import cells_of
 from eng5_runner.results.artefact.service import EssayDifference
-from eng5_runner.results.artefact.study import Comparison, ComparisonCall, FailedComparison
+from eng5_runner.results.artefact.study import ComparisonCall
 
 # What a spreadsheet would run as a formula, full-width forms included.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝", "＋", "－", "＠")
@@ -61,6 +62,23 @@ class Column(Generic[RowT_contra]):
     value: Callable[[RowT_contra], Cell]
 
 
+@dataclass(frozen=True, slots=True)
+class _CallColumn:
+    """A column of a table of comparisons, by one field of its rows: no row is made for it.
+
+    Attributes:
+        name: its heading.
+        kind: the type of its cells.
+        field: of the row.
+        value: the cell for the field's value; None where it is the value.
+    """
+
+    name: str
+    kind: Kind
+    field: str
+    value: Callable[[str], Cell] | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunTable:
     """A table of one run.
@@ -96,12 +114,33 @@ class _Rows(Generic[RowT]):
             )
 
 
+@dataclass(frozen=True, slots=True)
+class _Calls:
+    """The cells of comparisons, some hundred rows at a time."""
+
+    rows: Sequence[ComparisonCall]
+    columns: Sequence[_CallColumn]
+
+    def __iter__(self) -> Iterator[tuple[Cell, ...]]:
+        fields = cells_of(self.rows, *(column.field for column in self.columns))
+        cells = cast("Iterator[tuple[str, ...]]", fields)
+        while some := list(itertools.islice(cells, _ROWS_A_PIECE)):
+            yield from zip(*map(_of_column, self.columns, zip(*some, strict=True)), strict=True)
+
+
+def _of_column(column: _CallColumn, values: Iterable[str]) -> Iterable[Cell]:
+    if column.value is not None:
+        return map(column.value, values)
+    # A whole number in a column of numbers has a point too, so that readers see the column's type.
+    return [value and float(value) for value in values] if column.kind == "number" else values
+
+
 def run_tables(artefact: Artefact) -> Iterator[RunTable]:
     """Each table that has rows."""
     alignment, service = artefact.anchor_alignment, artefact.comparison_with_service
     yield from _table("essays", artefact.bt_summary, columns=_essay_columns(artefact))
-    yield from _table("comparisons", artefact.llm_comparisons, columns=_comparison_columns(artefact))
-    yield from _table("failed_comparisons", artefact.failed_comparisons, columns=_failed_columns(artefact))
+    yield from _table_of_calls("comparisons", artefact.llm_comparisons, columns=_comparison_columns(artefact))
+    yield from _table_of_calls("failed_comparisons", artefact.failed_comparisons, columns=_failed_columns(artefact))
     yield from _table("anchors", alignment.left_out if alignment else (), columns=_anchor_columns(artefact))
     yield from _table("service", service.essays if service else (), columns=_service_columns(artefact))
     human = artefact.human_scale
@@ -116,9 +155,18 @@ def table_csv(table: RunTable) -> Iterator[bytes]:
 
     A text that a spreadsheet would run as a formula gets an apostrophe in front.
     """
-    rows = itertools.chain((table.columns,), table.rows)
-    while lines := [f"{','.join(map(_cell, row))}\n" for row in itertools.islice(rows, _ROWS_A_PIECE)]:
-        yield "".join(lines).encode()
+    yield f"{','.join(map(_cell, table.columns))}\n".encode()
+    rows = iter(table.rows)
+    while some := list(itertools.islice(rows, _ROWS_A_PIECE)):
+        columns = map(_column_of_cells, table.columns.values(), zip(*some, strict=True))
+        yield "".join([f"{','.join(cells)}\n" for cells in zip(*columns, strict=True)]).encode()
+
+
+def _column_of_cells(kind: Kind, values: Sequence[Cell]) -> Iterable[str]:
+    """The cells of one column; a text that is in many of them, such as an essay's id, is made once."""
+    return (
+        map({text: _cell(text) for text in set(values)}.__getitem__, values) if kind == "text" else map(_cell, values)
+    )
 
 
 def inert(text: str) -> str:
@@ -132,6 +180,12 @@ def _table(name: str, rows: Sequence[RowT], *, columns: Sequence[Column[RowT]]) 
         yield RunTable(name=name, columns=kinds, rows=_Rows(rows, columns))
 
 
+def _table_of_calls(name: str, rows: Sequence[ComparisonCall], *, columns: Sequence[_CallColumn]) -> Iterator[RunTable]:
+    if rows:
+        kinds = {column.name: column.kind for column in columns}
+        yield RunTable(name=name, columns=kinds, rows=_Calls(rows, columns))
+
+
 def _own(kind: Kind, *names: str) -> Iterator[Column[object]]:
     """Columns of the row's own fields."""
     return (Column(name, kind, attrgetter(name)) for name in names)
@@ -140,24 +194,24 @@ def _own(kind: Kind, *names: str) -> Iterator[Column[object]]:
 _ESTIMATE = ("theta", "standard_error")
 
 
-def _comparison_columns(artefact: Artefact) -> Sequence[Column[Comparison]]:
+def _comparison_columns(artefact: Artefact) -> Sequence[_CallColumn]:
     return (
         *_call_columns(artefact),
-        *_own("text", "winner_id", "loser_id", "winner_position"),
-        *_own("number", "confidence"),
-        *_own("text", "prompt_hash", "justification"),
+        *_fields("text", "winner_id", "loser_id", "winner_position"),
+        *_fields("number", "confidence"),
+        *_fields("text", "prompt_hash", "justification"),
         *(_soft_columns() if artefact.columns.any_probability else ()),
     )
 
 
-def _soft_columns() -> Iterator[Column[object]]:
+def _soft_columns() -> Iterator[_CallColumn]:
     """Of judges that tell the probability of their answer; tables of others have the columns of before."""
-    yield from _own("number", "probability_a")
-    yield from _own("truth", "probability_is_bound")
+    yield from _fields("number", "probability_a")
+    yield from _fields("truth", "probability_is_bound")
 
 
-def _failed_columns(artefact: Artefact) -> Sequence[Column[FailedComparison]]:
-    return (*_call_columns(artefact), *_own("text", "failure_code", "failure_reason"))
+def _failed_columns(artefact: Artefact) -> Sequence[_CallColumn]:
+    return (*_call_columns(artefact), *_fields("text", "failure_code", "failure_reason"))
 
 
 def _essay_columns(artefact: Artefact) -> Sequence[Column[BTEntry]]:
@@ -224,21 +278,26 @@ def _anchor_columns(artefact: Artefact) -> Sequence[Column[LeftOutAnchor]]:
     )
 
 
-def _call_columns(artefact: Artefact) -> Sequence[Column[ComparisonCall]]:
+def _call_columns(artefact: Artefact) -> Sequence[_CallColumn]:
     run_id, files = artefact.metadata.batch_uuid, artefact.inputs.file_names
     return (
-        Column("run_id", "text", lambda _: run_id),
-        Column("id", "text", lambda call: call.request_id),
-        *_own("whole", "sequence"),
-        *_own("text", "essay_a_id", "essay_b_id"),
-        Column("file_a", "text", lambda call: files.get(call.essay_a_id)),
-        Column("file_b", "text", lambda call: files.get(call.essay_b_id)),
-        *_own("text", "provider", "model"),
-        *_own("whole", "tokens_prompt", "tokens_completion"),
-        *_own("number", "cost_usd"),
-        *_own("text", "started_at", "completed_at"),
-        *(_own("text", "flagged") if artefact.inputs.flags else ()),
+        _CallColumn("run_id", "text", "request_id", lambda _: run_id),
+        _CallColumn("id", "text", "request_id"),
+        *_fields("whole", "sequence"),
+        *_fields("text", "essay_a_id", "essay_b_id"),
+        _CallColumn("file_a", "text", "essay_a_id", files.get),
+        _CallColumn("file_b", "text", "essay_b_id", files.get),
+        *_fields("text", "provider", "model"),
+        *_fields("whole", "tokens_prompt", "tokens_completion"),
+        *_fields("number", "cost_usd"),
+        *_fields("text", "started_at", "completed_at"),
+        *(_fields("text", "flagged") if artefact.inputs.flags else ()),
     )
+
+
+def _fields(kind: Kind, *names: str) -> Iterator[_CallColumn]:
+    """Columns of the comparison's own fields."""
+    return (_CallColumn(name, kind, name) for name in names)
 
 
 def _service_columns(artefact: Artefact) -> Sequence[Column[EssayDifference]]:

@@ -131,7 +131,7 @@ def hydrate(run_directory: Path) -> Hydrated:
     except ImpossibleLedgerError as error:
         raise impossible(run_directory, error) from None
     check = ArtefactCheck()
-    artefact = sealed(blank, files.open(name).write, check=check.row)
+    artefact = sealed(blank, files.open(name).write, check=check.rows)
     for table in run_tables(artefact):
         files.put(f"tables/{table.name}.csv", table_csv(table))
     if spec.mode.anchors_only:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+_Column: TypeAlias = "NDArray[np.integer | np.floating]"
 # One number per study: a float for one study, an array for a stack of studies.
 Values: TypeAlias = "float | NDArray[np.float64]"
 
@@ -99,9 +100,7 @@ def comparisons_from(items: Sequence[str], rows: Iterable[tuple[str, str, float]
     return _from_counts(tuple(items), Counter(_checked(position, row) for row in rows))
 
 
-def comparisons_at(
-    items: Sequence[str], *, first: NDArray[np.int64], second: NDArray[np.int64], outcome: NDArray[np.float64]
-) -> Comparisons:
+def comparisons_at(items: Sequence[str], *, first: _Column, second: _Column, outcome: _Column) -> Comparisons:
     """The same of a million judgements, by the places of their items.
 
     Args:
@@ -170,13 +169,19 @@ def collapse_repeats(comparisons: Comparisons) -> Comparisons:
     order = np.lexsort((comparisons.second, comparisons.first))
     first, second = comparisons.first[order], comparisons.second[order]
     starts = _starts([first, second])
+    if starts.size == order.size:
+        # No question was asked twice: the arrays of a million judgements are shared where they are in order already.
+        first = comparisons.first if np.array_equal(first, comparisons.first) else first
+        second = comparisons.second if np.array_equal(second, comparisons.second) else second
+    else:
+        first, second = first[starts], second[starts]
     pair = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(order)))
     weight = comparisons.weight[order]
     won = summed_at(pair, comparisons.outcome[order] * weight, size=len(starts))
     return Comparisons(
         items=comparisons.items,
-        first=first[starts],
-        second=second[starts],
+        first=first,
+        second=second,
         outcome=won / summed_at(pair, weight, size=len(starts)),
         weight=np.ones(len(starts)),
     )

@@ -7,7 +7,8 @@ denominator and with the number that the fitted positions expect.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -92,23 +93,38 @@ def inversions(fitted: Fit, *, anchors: Mapping[str, int], level: float = 0.9) -
     Raises:
         ValueError: an anchor is not in the fit.
     """
-    pairs = list(_judged_pairs(fitted, anchors))
-    table = []
-    for distance in range(1, _FURTHEST + 1):
-        judged = [(pair, chance) for pair, chance in pairs if min(pair.distance, _FURTHEST) == distance]
-        if judged:
-            inverted = sum(_inverted(pair) for pair, _ in judged)
-            table.append(
-                Inversions(
-                    distance=distance,
-                    judged=len(judged),
-                    inverted=inverted,
-                    interval=wilson(inverted, len(judged), level=level),
-                    expected=sum(chance for _, chance in judged),
-                    pairs=tuple(pair for pair, _ in judged if _inverted(pair) > 0.0),
-                )
-            )
-    return tuple(table)
+    tallies: dict[int, _Tally] = {}
+    for pair, chance in _judged_pairs(fitted, anchors):
+        tallies.setdefault(min(pair.distance, _FURTHEST), _Tally()).add(pair, chance)
+    return tuple(
+        Inversions(
+            distance=distance,
+            judged=tally.judged,
+            inverted=tally.inverted,
+            interval=wilson(tally.inverted, tally.judged, level=level),
+            expected=tally.expected,
+            pairs=tuple(tally.pairs),
+        )
+        for distance, tally in sorted(tallies.items())
+    )
+
+
+@dataclass(slots=True)
+class _Tally:
+    """The judged pairs of one distance so far; only those that are inverted are kept."""
+
+    judged: int = 0
+    inverted: float = 0.0
+    expected: float = 0.0
+    pairs: list[InvertedPair] = field(default_factory=list)
+
+    def add(self, pair: InvertedPair, chance: float) -> None:
+        inverted = _inverted(pair)
+        self.judged += 1
+        self.inverted += inverted
+        self.expected += chance
+        if inverted > 0.0:
+            self.pairs.append(pair)
 
 
 def without_win(fitted: Fit, *, anchors: Mapping[str, int]) -> tuple[WithoutWin, ...]:
@@ -164,27 +180,30 @@ def _judged_pairs(fitted: Fit, anchors: Mapping[str, int]) -> Iterator[tuple[Inv
     """Each judged pair of different grades, and the probability that it is inverted (half of that of an even score)."""
     _check(fitted, anchors)
     data = fitted.comparisons
-    grade = [anchors.get(item) for item in data.items]
-    rows: dict[tuple[int, int], list[tuple[float, float, float]]] = {}
-    facts = zip(data.outcome.tolist(), data.weight.tolist(), chances(fitted, data).tolist(), strict=True)
-    for first, second, fact in zip(data.first.tolist(), data.second.tolist(), facts, strict=True):
-        outcome, weight, chance = fact
-        of_first, of_second = grade[first], grade[second]
-        if of_first is None or of_second is None or of_first == of_second:
-            continue
-        if of_first > of_second:
-            rows.setdefault((first, second), []).append((weight, weight * (1.0 - outcome), 1.0 - chance))
-        else:
-            rows.setdefault((second, first), []).append((weight, weight * outcome, chance))
-    for (higher, lower), judged in sorted(rows.items()):
+    is_anchor = np.array([item in anchors for item in data.items])
+    grade = np.array([anchors.get(item, 0) for item in data.items])
+    apart = is_anchor[data.first] & is_anchor[data.second] & (grade[data.first] != grade[data.second])
+    rows = np.flatnonzero(apart)
+    first, second = data.first[rows], data.second[rows]
+    first_is_higher = grade[first] > grade[second]
+    higher, lower = np.where(first_is_higher, first, second), np.where(first_is_higher, second, first)
+    weight, outcome, chance = data.weight[rows], data.outcome[rows], chances(fitted, data)[rows]
+    lost = weight * np.where(first_is_higher, 1.0 - outcome, outcome)
+    chance = np.where(first_is_higher, 1.0 - chance, chance)
+    order = np.lexsort((lower, higher))
+    starts = np.flatnonzero(np.diff(higher[order] * len(grade) + lower[order], prepend=-1)).tolist()
+    # Of a million rows, those of one pair at a time are Python's numbers.
+    for start, end in pairwise([*starts, len(rows)]):
+        own = order[start:end]
+        above, below = int(higher[own[0]]), int(lower[own[0]])
         pair = InvertedPair(
-            higher=data.items[higher],
-            lower=data.items[lower],
-            distance=anchors[data.items[higher]] - anchors[data.items[lower]],
-            judgements=sum(weight for weight, _, _ in judged),
-            lost=sum(lost for _, lost, _ in judged),
+            higher=data.items[above],
+            lower=data.items[below],
+            distance=int(grade[above] - grade[below]),
+            judgements=sum(weight[own].tolist()),
+            lost=sum(lost[own].tolist()),
         )
-        yield pair, _most_lost([(weight, chance) for weight, _, chance in judged])
+        yield pair, _most_lost(list(zip(weight[own].tolist(), chance[own].tolist(), strict=True)))
 
 
 def _inverted(pair: InvertedPair) -> float:
@@ -195,6 +214,8 @@ def _inverted(pair: InvertedPair) -> float:
 
 def _most_lost(judged: Sequence[tuple[float, float]]) -> float:
     """The probability of losing most of some judgements, which are given as (weight, probability of losing)."""
+    if len(judged) == 1 and round(judged[0][0]) <= 1:
+        return judged[0][1]
     losses = np.ones(1)
     for weight, chance in judged:
         for _ in range(max(1, round(weight))):

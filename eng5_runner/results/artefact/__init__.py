@@ -18,7 +18,7 @@ light rows and no models. Readers and writers iterate over them: of a million, a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Annotated, Final
 
@@ -30,7 +30,7 @@ from eng5_runner.results.artefact.columns import JudgementColumns, columns_of
 from eng5_runner.results.artefact.human_scale import HumanScale
 from eng5_runner.results.artefact.judge import AnchorAlignment, JudgeQuality
 from eng5_runner.results.artefact.measurement import BTEntry, BTModel, CheckedGrades, GradeModel, GradeProjection
-from eng5_runner.results.artefact.part import Later, Nullable, Part, Row, Rows, keys_of, to_bytes, to_json
+from eng5_runner.results.artefact.part import Later, Nullable, Part, Row, Rows, keys_of, row_batches, to_bytes
 from eng5_runner.results.artefact.record import RunnerStatus, Stopping, Validation
 from eng5_runner.results.artefact.service import ServiceComparison, ServiceResult
 from eng5_runner.results.artefact.study import (
@@ -125,9 +125,12 @@ def parse_artefact(data: bytes) -> Artefact:
 
 
 def sealed(
-    artefact: Artefact, write: Callable[[bytes], None], *, check: Callable[[tuple[str, int], Json], None] | None = None
+    artefact: Artefact,
+    write: Callable[[bytes], None],
+    *,
+    check: Callable[[tuple[str, int], list[Json]], None] | None = None,
 ) -> Artefact:
-    """Write the artefact's file with `validation.artefact_checksum` filled in, one comparison at a time.
+    """Write the artefact's file with `validation.artefact_checksum` filled in, some hundred comparisons at a time.
 
     The checksum is the SHA-256 of the canonical JSON in which that field holds 64 zeros. `validation` is the last
     block, so that all before it can be written before the checksum is known.
@@ -135,7 +138,7 @@ def sealed(
     Args:
         artefact: not yet sealed.
         write: takes the next bytes of the file.
-        check: is given the name of its list and the place there, and the JSON, of each comparison.
+        check: is given the name of a list of comparisons and a place there, and the JSON of some from there on.
 
     Returns:
         The artefact with its checksum.
@@ -150,8 +153,10 @@ def sealed(
     return _with_checksum(artefact, checksum)
 
 
-def _before_validation(artefact: Artefact, check: Callable[[tuple[str, int], Json], None] | None) -> Iterator[bytes]:
-    """The file up to the value of its last key, in pieces of the size of a comparison."""
+def _before_validation(
+    artefact: Artefact, check: Callable[[tuple[str, int], list[Json]], None] | None
+) -> Iterator[bytes]:
+    """The file up to the value of its last key, in pieces of the size of some hundred comparisons."""
     opening = b"{"
     rows = {"llm_comparisons": artefact.llm_comparisons, "failed_comparisons": artefact.failed_comparisons}
     for key, value in sorted(keys_of(artefact).items()):
@@ -164,21 +169,23 @@ def _before_validation(artefact: Artefact, check: Callable[[tuple[str, int], Jso
 
 
 def _checked(
-    name: str, rows: Iterable[Row], *, check: Callable[[tuple[str, int], Json], None] | None
-) -> Iterator[Json]:
-    for place, row in enumerate(rows):
-        keys = to_json(row)
+    name: str, rows: Sequence[Row], *, check: Callable[[tuple[str, int], list[Json]], None] | None
+) -> Iterator[list[Json]]:
+    place = 0
+    for batch in row_batches(rows):
         if check is not None:
-            check((name, place), keys)
-        yield keys
+            check((name, place), batch)
+        place += len(batch)
+        yield batch
 
 
-def _rows(rows: Iterable[Json]) -> Iterator[bytes]:
-    opening = b"["
-    for row in rows:
-        yield b"%s\n    %s" % (opening, _indented(row, by=4))
+def _rows(batches: Iterable[list[Json]]) -> Iterator[bytes]:
+    """A list, from which each part's own brackets are cut."""
+    opening, closing = b"[", b"\n  ]"
+    for batch in batches:
+        yield opening + _indented(batch, by=2)[1 : -len(closing)]
         opening = b","
-    yield b"[]" if opening == b"[" else b"\n  ]"
+    yield b"[]" if opening == b"[" else closing
 
 
 def _validation(artefact: Artefact, checksum: str) -> bytes:

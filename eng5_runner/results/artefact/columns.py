@@ -8,13 +8,16 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import nan
+from typing import TypeAlias, cast
 
+from eng5_runner.results.artefact.part import cells_of
 from eng5_runner.results.artefact.study import Comparison
 
 _NOT_LISTED = -1
+_Cells: TypeAlias = tuple[str, str, str, float, float | None, str | None, str | None, float | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -42,7 +45,7 @@ class JudgementColumns:
     any_probability: bool
 
 
-def columns_of(rows: Iterable[Comparison], *, places: Mapping[str, int]) -> JudgementColumns:
+def columns_of(rows: Sequence[Comparison], *, places: Mapping[str, int]) -> JudgementColumns:
     """Read the rows once.
 
     Args:
@@ -53,15 +56,17 @@ def columns_of(rows: Iterable[Comparison], *, places: Mapping[str, int]) -> Judg
     cost, confidence = array("d"), array("d")
     characters = flagged = 0
     any_probability = False
-    for row in rows:
-        first.append(places.get(row.essay_a_id, _NOT_LISTED))
-        second.append(places.get(row.essay_b_id, _NOT_LISTED))
-        won.append(row.winner_id == row.essay_a_id)
-        cost.append(row.cost_usd)
-        confidence.append(nan if row.confidence is None else row.confidence)
-        characters += len(row.justification or "")
-        flagged += row.flagged is not None
-        any_probability = any_probability or row.probability_a is not None
+    fields = ("essay_a_id", "essay_b_id", "winner_position", "cost_usd", "confidence", "justification", "flagged")
+    cells = cast("Iterator[_Cells]", cells_of(rows, *fields, "probability_a"))
+    for a, b, position, usd, given, reason, flag, probability in cells:
+        first.append(places.get(a, _NOT_LISTED))
+        second.append(places.get(b, _NOT_LISTED))
+        won.append(position == "A")
+        cost.append(usd)
+        confidence.append(nan if given is None else given)
+        characters += len(reason or "")
+        flagged += flag is not None
+        any_probability = any_probability or probability is not None
     return JudgementColumns(
         first=first,
         second=second,

@@ -13,9 +13,11 @@ So an absent figure is None in Python, however the file says it, and never a num
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from functools import cache
+from operator import attrgetter
 from types import GenericAlias, MappingProxyType, NoneType
 from typing import Annotated, ClassVar, Final, TypeAlias, TypeVar, get_args
 
@@ -60,6 +62,8 @@ Probabilities: TypeAlias = Annotated[dict[str, Share], Field(min_length=1)]
 
 # Of a row's field: the file holds null where there is no value.
 NULL_WHERE_ABSENT: Final = MappingProxyType({"null_where_absent": True})
+# How many rows are read, checked and written together.
+ROWS_AT_ONCE: Final = 256
 
 
 _PLAIN = frozenset((str, int, float, bool, NoneType))
@@ -79,7 +83,32 @@ class Row:
 
 
 class RowSequence(Sequence[T]):
-    """Rows that are made when they are asked for. A part takes them as they are."""
+    """Rows that are made when they are asked for. A part takes them as they are.
+
+    Who needs a few values of each of a million rows asks for these: no row is made then.
+    """
+
+    @abstractmethod
+    def cells(self, *names: str) -> Iterator[tuple[object, ...]]:
+        """The values of two and more fields of each row."""
+
+    @abstractmethod
+    def batches(self) -> Iterator[list[Json]]:
+        """The keys of each row in the file with their values, a few hundred rows at a time."""
+
+
+def cells_of(rows: Sequence[Row], *names: str) -> Iterator[tuple[object, ...]]:
+    """The values of two and more fields of each row, whether the rows are made already or not."""
+    return rows.cells(*names) if isinstance(rows, RowSequence) else map(attrgetter(*names), rows)
+
+
+def row_batches(rows: Sequence[Row]) -> Iterator[list[Json]]:
+    """The keys of each row in the file with their values, a few hundred rows at a time."""
+    if isinstance(rows, RowSequence):
+        yield from rows.batches()
+        return
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        yield [to_json(row) for row in rows[start : start + ROWS_AT_ONCE]]
 
 
 def _rows(source: object, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:

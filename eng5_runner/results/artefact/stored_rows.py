@@ -13,18 +13,19 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Generic, Protocol, TypeVar, overload
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from eng5_runner.results.artefact.part import RowSequence
+from eng5_runner.canonical import Json
+from eng5_runner.results.artefact.part import ROWS_AT_ONCE, RowSequence
 from eng5_runner.results.artefact.study import Comparison, FailedComparison, Replayed, ReplayedUnknown
 
 RowT = TypeVar("RowT", Comparison, FailedComparison)
-_ROWS_A_READ = 256
+_NUMBER, _STATUS = "sequence", "status"
 
 
 class ByteStore(Protocol):
@@ -62,16 +63,24 @@ class RowStore(Generic[RowT]):
         self._values = attrgetter(*self._names)
         self._ends = array("q", [0])
         self._times = bytearray()
+        self._waiting: list[bytes] = []
 
     def add(self, row: RowT) -> None:
         """Store a row; its number does not count."""
         data = orjson.dumps(self._values(row))
-        self._store.append(data)
+        self._waiting.append(data)
         self._ends.append(self._ends[-1] + len(data))
         self._times += row.started_at.encode()
+        if len(self._waiting) == ROWS_AT_ONCE:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._store.append(b"".join(self._waiting))
+        self._waiting.clear()
 
     def in_order(self) -> StoredRows[RowT]:
         """The rows in the order in which they were asked; those of one instant in the order of their ids."""
+        self._flush()
         ends, count = np.frombuffer(self._ends, dtype=np.int64).copy(), len(self._ends) - 1
         if not count:
             return StoredRows(self._kind, self._store, ends=ends, order=np.zeros(0, dtype=np.int64))
@@ -95,7 +104,6 @@ class StoredRows(RowSequence[RowT]):
         self._kind: type[RowT] = kind
         self._store = store
         self._names = _stored_fields(kind)
-        self._replayed = self._names.index("replayed")
         self._ends = ends
         self._order = order
 
@@ -114,22 +122,53 @@ class StoredRows(RowSequence[RowT]):
             raise IndexError(index)
         number = int(self._order[place])
         start, end = int(self._ends[number]), int(self._ends[number + 1])
-        return self._row(self._store.read(start, end - start), sequence=place + 1)
+        return self._row(orjson.loads(self._store.read(start, end - start)), sequence=place + 1)
 
     def __iter__(self) -> Iterator[RowT]:
-        """Read rows that were stored one after the other in one go."""
-        for first in range(0, len(self), _ROWS_A_READ):
-            numbers = self._order[first : first + _ROWS_A_READ]
+        for sequence, values in enumerate(self._every(), start=1):
+            yield self._row(values, sequence=sequence)
+
+    def cells(self, *names: str) -> Iterator[tuple[object, ...]]:
+        """The values of two and more fields of each row."""
+        # The number is no stored value: it is put at the end.
+        places = [len(self._names) if name == _NUMBER else self._names.index(name) for name in names]
+        chosen = itemgetter(*places)
+        if _NUMBER not in names:
+            return map(chosen, self._every())
+        return map(chosen, self._numbered())
+
+    def batches(self) -> Iterator[list[Json]]:
+        """The keys of each row in the file with their values, a few hundred rows at a time."""
+        status = str(next(field.default for field in fields(self._kind) if field.name == _STATUS))
+        for first, some in self._batches():
+            batch: list[Json] = []
+            for sequence, values in enumerate(some, start=first + 1):
+                keys = {name: value for name, value in zip(self._names, values, strict=True) if value is not None}
+                batch.append(keys | {_NUMBER: sequence, _STATUS: status})
+            yield batch
+
+    def _numbered(self) -> Iterator[list[Json]]:
+        for number, values in enumerate(self._every(), start=1):
+            values.append(number)
+            yield values
+
+    def _every(self) -> Iterator[list[Json]]:
+        return (values for _, some in self._batches() for values in some)
+
+    def _batches(self) -> Iterator[tuple[int, list[list[Json]]]]:
+        """The stored values of some rows, and the place of the first; those that lie together are read in one go."""
+        for first in range(0, len(self), ROWS_AT_ONCE):
+            numbers = self._order[first : first + ROWS_AT_ONCE]
             starts, ends = self._ends[numbers], self._ends[numbers + 1]
             low, high = int(starts.min()), int(ends.max())
             if high - low > 2 * int((ends - starts).sum()):
-                for place in range(first, first + len(numbers)):
-                    yield self[place]
-                continue
-            data = self._store.read(low, high - low)
-            places = zip((starts - low).tolist(), (ends - low).tolist(), strict=True)
-            for sequence, (start, end) in enumerate(places, start=first + 1):
-                yield self._row(data[start:end], sequence=sequence)
+                read = self._store.read
+                parts = [read(start, end - start) for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+            else:
+                data = self._store.read(low, high - low)
+                places = zip((starts - low).tolist(), (ends - low).tolist(), strict=True)
+                parts = [data[start:end] for start, end in places]
+            yield first, orjson.loads(b"[" + b",".join(parts) + b"]")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and len(self) == len(other) and all(map(_same, self, other))
@@ -139,12 +178,11 @@ class StoredRows(RowSequence[RowT]):
     def __repr__(self) -> str:
         return f"<{len(self)} rows of {self._kind.__name__}>"
 
-    def _row(self, data: bytes, *, sequence: int) -> RowT:
-        values: list[object] = orjson.loads(data)
-        replayed = values[self._replayed]
+    def _row(self, values: Sequence[Json], *, sequence: int) -> RowT:
+        fields_of_row: dict[str, object] = dict(zip(self._names, values, strict=True))
+        replayed = fields_of_row["replayed"]
         if isinstance(replayed, dict):
-            values[self._replayed] = Replayed(**replayed) if replayed else ReplayedUnknown()
-        fields_of_row = dict(zip(self._names, values, strict=True))
+            fields_of_row["replayed"] = Replayed(**replayed) if replayed else ReplayedUnknown()
         return self._kind(sequence=sequence, **fields_of_row)  # type: ignore[arg-type] # - as `add` wrote them
 
 
@@ -154,4 +192,4 @@ def _same(a: object, b: object) -> bool:
 
 def _stored_fields(kind: type[Comparison | FailedComparison]) -> tuple[str, ...]:
     """The fields that are stored: the number follows from the place."""
-    return tuple(field.name for field in fields(kind) if field.name not in {"sequence", "status"})
+    return tuple(field.name for field in fields(kind) if field.name not in {_NUMBER, _STATUS})

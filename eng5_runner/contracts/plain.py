@@ -1,0 +1,131 @@
+"""A comparison result in the form that nearly all have: a winner, and each field as the contract writes it.
+
+    >>> plain_comparison(b'{"data": {"winner": "Essay A"}}') is None
+    True
+
+pydantic reads every form that a service may write, and msgspec reads this one in an eighth of the time. A run reads a
+million of them again at its end, so it tries this first and takes `receive_comparison` for the rest: failures, replays,
+messages with a flaw, numbers in quotes, other forms of time stamps. A test holds that both read the same.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import lru_cache
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+from eng5_runner.contracts.flaws import MOST_MS, MOST_TOKENS, MOST_USD
+
+_Text: TypeAlias = Annotated[str, Meta(min_length=1)]
+_Uuid: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")]
+_Sha256: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+_Name: TypeAlias = Annotated[str, Meta(pattern=r"^[\x20-\x7e]{1,200}\Z")]
+_Tokens: TypeAlias = Annotated[int, Meta(ge=0, le=MOST_TOKENS)]
+# RFC 3339 in UTC; whether there is such a day is seen later.
+_Instant: TypeAlias = Annotated[
+    str,
+    Meta(pattern=r"^[0-9]{4}(-[0-9]{2}){2}T([01][0-9]|2[0-3])(:[0-5][0-9]){2}(\.[0-9]{1,6})?(Z|\+00:00)\Z"),
+]
+_TO_SECONDS = len("2027-03-02T08:00:00")
+_DAYS_REMEMBERED = 64
+
+
+class PlainUsage(msgspec.Struct, frozen=True, gc=False):
+    """Tokens that the model read and wrote."""
+
+    prompt_tokens: _Tokens
+    completion_tokens: _Tokens
+
+
+class PlainMetadata(msgspec.Struct, frozen=True, gc=False):
+    """Those fields of `callbacks.ComparisonMetadata` that a run reads again."""
+
+    essay_a_id: str
+    essay_b_id: str
+    prompt_sha256: _Sha256
+    cj_request_type: str | None = None
+    comparison_iteration: int | None = None
+    system_prompt_sha256: _Sha256 | None = None
+    prompt_templates: dict[str, _Sha256] | None = None
+    cassette: bool | None = None
+    replay_of: None = None
+    repeat_index: Annotated[int, Meta(ge=0)] | None = None
+    answer_form: Literal["json", "text"] | None = None
+    served_model: _Name | None = None
+    system_fingerprint: _Name | None = None
+    probability_a: Annotated[float, Meta(ge=0, le=1)] | None = None
+    probability_is_bound: bool | None = None
+
+
+class PlainComparison(msgspec.Struct, frozen=True, gc=False):
+    """Those fields of `callbacks.LLMComparisonResult` that a run reads again.
+
+    Attributes:
+        requested_at: RFC 3339 in UTC with microseconds, such as `2027-03-02T08:00:00.000000Z`.
+        completed_at: likewise.
+    """
+
+    request_id: _Text
+    correlation_id: _Uuid
+    winner: Literal["Essay A", "Essay B"]
+    provider: _Text
+    model: _Text
+    response_time_ms: Annotated[int, Meta(ge=0, le=MOST_MS)]
+    token_usage: PlainUsage
+    cost_estimate: Annotated[float, Meta(ge=0, le=MOST_USD)]
+    request_metadata: PlainMetadata
+    written_requested_at: _Instant = msgspec.field(name="requested_at")
+    written_completed_at: _Instant = msgspec.field(name="completed_at")
+    justification: str | None = None
+    confidence: float | None = None
+    error_detail: None = None
+
+    def __post_init__(self) -> None:
+        """Check what no single field shows.
+
+        Raises:
+            ValueError: it is no plain comparison.
+        """
+        metadata = self.request_metadata
+        if metadata.essay_a_id == metadata.essay_b_id or metadata.cassette:
+            raise ValueError("not a judgement of two essays by a judge")
+        _check_day(self.written_requested_at[:10])
+        _check_day(self.written_completed_at[:10])
+
+    @property
+    def requested_at(self) -> str:
+        """When the judge was asked."""
+        return _with_microseconds(self.written_requested_at)
+
+    @property
+    def completed_at(self) -> str:
+        """When its answer was complete."""
+        return _with_microseconds(self.written_completed_at)
+
+
+class _Message(msgspec.Struct, frozen=True, gc=False):
+    data: PlainComparison
+
+
+_DECODER = msgspec.json.Decoder(_Message)  # law: module_state - it cannot be changed
+
+
+def plain_comparison(raw: bytes) -> PlainComparison | None:
+    """Read a comparison result that a run has accepted; None if it has another form than the plain one."""
+    try:
+        return _DECODER.decode(raw).data
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+
+
+@lru_cache(maxsize=_DAYS_REMEMBERED)
+def _check_day(day: str) -> None:
+    date.fromisoformat(day)
+
+
+def _with_microseconds(instant: str) -> str:
+    fraction = instant[_TO_SECONDS + 1 :].rstrip("Z").removesuffix("+00:00") if instant[_TO_SECONDS] == "." else ""
+    return f"{instant[:_TO_SECONDS]}.{fraction:0<6}Z"
