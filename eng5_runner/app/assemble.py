@@ -9,6 +9,8 @@ from uuid import UUID
 
 from eng5_runner.app.addresses import CJ_DEFAULT, CONTENT_DEFAULT, KAFKA_DEFAULT
 from eng5_runner.app.options.table import SETTINGS, Settings
+from eng5_runner.contracts.choices import BatchingMode
+from eng5_runner.core.choices import BATCH_IDLE_SECONDS
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.spec import RunSpec, Target
 from eng5_runner.errors import UsageError
@@ -91,12 +93,25 @@ def build_spec(settings: Settings, inputs: Inputs, *, run_id: UUID, label: str) 
             "study": study,
             "judge_check": not settings.no_judge_check,
             "judge": _section(settings, "judge") or None,
-            "budget": _section(settings, "budget") | {"pairs": _pairs(settings, inputs)},
+            "budget": _section(settings, "budget")
+            | {"pairs": _pairs(settings, inputs), "batching_mode": batching_mode_of(settings)},
             "target": where.target,
-            "timeouts": _section(settings, "timeouts"),
+            "timeouts": _timeouts(settings),
             "uploading": _section(settings, "uploading"),
         }
     )
+
+
+def batching_mode_of(settings: Settings) -> BatchingMode | None:
+    """The batching mode that was asked for, in whichever way."""
+    return BatchingMode.PROVIDER_BATCH_API if settings.batch else settings.llm_batching_mode
+
+
+def _timeouts(settings: Settings) -> dict[str, object]:
+    """The timeouts; a provider takes up to a day for a batch, and says nothing meanwhile."""
+    is_batched = batching_mode_of(settings) is BatchingMode.PROVIDER_BATCH_API
+    usual = {"idle": BATCH_IDLE_SECONDS} if is_batched else {}
+    return usual | _section(settings, "timeouts")
 
 
 def _pairs(settings: Settings, inputs: Inputs) -> tuple[tuple[str, str], ...]:
@@ -135,6 +150,11 @@ def check_design(settings: Settings) -> None:
         (
             settings.max_comparisons is not None and settings.comparisons_per_essay is not None,
             "--max-comparisons and --comparisons-per-essay both set the number of comparisons.",
+            "Give one of them.",
+        ),
+        (
+            settings.batch and settings.llm_batching_mode not in (None, BatchingMode.PROVIDER_BATCH_API),
+            f"--batch and --llm-batching-mode {settings.llm_batching_mode} contradict each other.",
             "Give one of them.",
         ),
         (

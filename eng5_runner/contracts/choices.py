@@ -65,6 +65,22 @@ class ReasoningEffort(StrEnum):
     HIGH = "high"
 
 
+class BatchingMode(StrEnum):
+    """How the LLM provider service groups its calls to a provider.
+
+    Attributes:
+        PER_REQUEST: each comparison is a call of its own, many at the same time.
+        SERIAL_BUNDLE: the comparisons that share their first essay follow each other, so that the provider can read the
+            text that they share from its cache.
+        PROVIDER_BATCH_API: comparisons are sent together to the provider's batch API, for a lower price and an answer
+            within hours.
+    """
+
+    PER_REQUEST = "per_request"
+    SERIAL_BUNDLE = "serial_bundle"
+    PROVIDER_BATCH_API = "provider_batch_api"
+
+
 class OutputVerbosity(StrEnum):
     """How long a model's answer may be."""
 

@@ -10,6 +10,7 @@ from pydantic import Field, JsonValue
 from eng5_runner.contracts.base import WireModel
 from eng5_runner.contracts.choices import (
     MOST_TOKENS,
+    BatchingMode,
     CourseCode,
     Language,
     MaxTokens,
@@ -24,9 +25,12 @@ from eng5_runner.contracts.events import BatchEvent, SystemMetadata
 __all__ = (
     "ASSIGNMENT_ID_LENGTH",
     "BASELINE_MODEL_PREFIX",
+    "BATCHING_HINT",
+    "BATCHING_MODE",
     "ESSAY_ID_LENGTH",
     "MOST_TOKENS",
     "READS_TO_END",
+    "BatchingMode",
     "CJAssessmentRequest",
     "CourseCode",
     "EssayRef",
@@ -38,6 +42,7 @@ __all__ = (
     "Provider",
     "ReasoningEffort",
     "StoredText",
+    "batching_mode",
     "reads_to_end",
 )
 
@@ -104,6 +109,19 @@ class CJAssessmentRequest(BatchEvent):
     assignment_id: Annotated[str, Field(max_length=ASSIGNMENT_ID_LENGTH)] | None = None
     user_id: str
     org_id: str | None = None
+
+
+# The keys under which the batching mode travels: in the request's metadata, and in a comparison's.
+BATCHING_HINT = "llm_batching_mode_hint"
+BATCHING_MODE = "cj_llm_batching_mode"
+
+
+def batching_mode(value: JsonValue) -> BatchingMode | None:
+    """The mode that a value names; None for no mode and for one that is not known: it is a hint."""
+    try:
+        return BatchingMode(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
 
 
 # The key of the request's metadata, our extension, with which a client says that it goes on reading after the result

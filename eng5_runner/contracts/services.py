@@ -161,6 +161,10 @@ class AnchorListing(WireModel):
     anchor_count_by_scale: Lenient[dict[str, int]] = None
 
 
+# Our extension: the comparisons that one request may cancel.
+CANCELLED_AT_ONCE = 1000
+
+
 class PromptBlock(WireModel):
     """One part of a judge's prompt."""
 
@@ -190,6 +194,23 @@ class ComparisonQueued(WireModel):
     status: str = "queued"
     message: Lenient[str] = None
     estimated_wait_minutes: Lenient[float] = None
+
+
+class CancelComparisons(WireModel):
+    """LLM provider, our extension: ask no more of these comparisons, as far as a provider's batch can be cancelled."""
+
+    correlation_ids: Annotated[tuple[str, ...], Field(max_length=CANCELLED_AT_ONCE)]
+
+
+class ComparisonsCancelled(WireModel):
+    """LLM provider, our extension: the answer to it.
+
+    Attributes:
+        known: those that the service was asked. Each has its result on the topic, or gets one: a verdict if the
+            provider had answered it, else a failure that costs nothing.
+    """
+
+    known: tuple[str, ...]
 
 
 # Our extension: the comparisons that one request may hold, and so the answers in its answer.

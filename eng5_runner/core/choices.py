@@ -14,6 +14,8 @@ DEFAULT_USER = "eng5_np_research_runner"
 DEFAULT_CLIENT_ID = "eng5-np-runner"
 # The CJ service may be silent for five minutes between waves, so this lies well above that.
 IDLE_SECONDS = 900.0
+# The same where the provider answers in batches: it takes a day for one at most.
+BATCH_IDLE_SECONDS = 26 * 3600.0
 UPLOADS_AT_ONCE = 32
 # How many requests one run may consist of. With 120 comparisons a request, which is what the field's service makes at
 # most, this is enough for 1,200.

@@ -15,6 +15,7 @@ from pydantic import JsonValue
 from eng5_runner.contracts.envelope import Envelope
 from eng5_runner.contracts.events import ProcessingStage, SystemMetadata
 from eng5_runner.contracts.request import (
+    BATCHING_HINT,
     READS_TO_END,
     CJAssessmentRequest,
     EssayRef,
@@ -143,7 +144,7 @@ def _metadata(
     """The request's metadata; `names` is essay id → name on the wire."""
     optional: dict[str, JsonValue] = {
         "max_comparisons": comparisons_requested(spec.budget, inputs, passed=passed),
-        "llm_batching_mode_hint": spec.budget.batching_mode,
+        BATCHING_HINT: spec.budget.batching_mode,
         "seed": spec.budget.seed,
     }
     # An anchor that the service adds itself gets the rest of its name in each batch; the row id is enough to find it.

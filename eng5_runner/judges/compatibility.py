@@ -18,7 +18,7 @@ from types import MappingProxyType
 
 from pydantic import JsonValue
 
-from eng5_runner.contracts.request import LLMConfigOverrides, ReasoningEffort
+from eng5_runner.contracts.request import BATCHING_MODE, BatchingMode, LLMConfigOverrides, ReasoningEffort
 from eng5_runner.contracts.services import ModelEntry
 
 _NEAR = 3
@@ -28,6 +28,7 @@ _OPTIONS: Mapping[str, str] = MappingProxyType({
     "output_verbosity": "--output-verbosity",
     "max_tokens_override": "--llm-max-tokens",
     "temperature_override": "--llm-temperature",
+    BATCHING_MODE: "--llm-batching-mode",
 })  # fmt: skip
 
 
@@ -52,8 +53,10 @@ class Incompatibility:
         return f"{self.parameter}: {self.reason}"
 
 
-def refusals(model: ModelEntry, judge: LLMConfigOverrides, *, today: date) -> Iterator[Incompatibility]:
-    """The parameters that the model does not take on that day."""
+def refusals(
+    model: ModelEntry, judge: LLMConfigOverrides, *, today: date, batching: BatchingMode | None = None
+) -> Iterator[Incompatibility]:
+    """The parameters that the model does not take on that day, and a batching mode that its provider does not have."""
     capabilities, name = model.capabilities or {}, model.model_id
     retires = _as_date(capabilities.get("retires"))
     if retires is not None and today > retires:
@@ -66,6 +69,8 @@ def refusals(model: ModelEntry, judge: LLMConfigOverrides, *, today: date) -> It
         if wanted is not None and isinstance(taken, list) and wanted.value not in taken:
             values = ", ".join(map(str, taken)) or "none of its values"
             yield Incompatibility(parameter, f"{name} takes {values}, not {wanted.value}")
+    if batching is BatchingMode.PROVIDER_BATCH_API and capabilities.get("batch_api") is False:
+        yield Incompatibility(BATCHING_MODE, f"the service speaks no batch API of {model.provider} ({name})")
     longest, most = judge.max_tokens_override, model.max_tokens
     if longest is not None and most is not None and longest > most:
         yield Incompatibility("max_tokens_override", f"{name} writes at most {most} tokens, not {longest}")

@@ -44,13 +44,16 @@ def prompt_bytes(prompt: str) -> int:
     return len(prompt.encode())
 
 
-def call_at_most_usd(model: ModelEntry, *, prompt_bytes: int, overrides: LLMConfigOverrides) -> Decimal | None:
+def call_at_most_usd(
+    model: ModelEntry, *, prompt_bytes: int, overrides: LLMConfigOverrides, batched: bool = False
+) -> Decimal | None:
     """USD that one call costs at most; None where the price, or the length of an answer, is not known.
 
     Args:
         model: the model that judges, as the manifest describes it.
         prompt_bytes: bytes of the user prompt. What goes along with it is added here.
         overrides: the judge's settings in the request.
+        batched: whether the call is one of a provider's batch.
     """
     beside = (overrides.system_prompt_override or "") + (overrides.judge_rubric_override or "")
     read = prompt_bytes + len(beside.encode()) + TOKENS_AROUND_PROMPT
@@ -58,7 +61,19 @@ def call_at_most_usd(model: ModelEntry, *, prompt_bytes: int, overrides: LLMConf
     read_rate, write_rate = _highest_rate(model, "input"), _highest_rate(model, "output")
     if read_rate is None or write_rate is None or (write_rate and not written):
         return None
-    return (read * read_rate + (written or 0) * write_rate) / _PER
+    factor = (batch_factor(model) or Decimal(1)) if batched else Decimal(1)
+    return (read * read_rate + (written or 0) * write_rate) * factor / _PER
+
+
+def batch_factor(model: ModelEntry) -> Decimal | None:
+    """What an answer in a batch costs, as a part of the plain price; None if there is no batch API or no such price."""
+    factor = (model.capabilities or {}).get("batch_factor")
+    return Decimal(str(factor)) if has_batch_api(model) and _is_rate(factor) and factor else None
+
+
+def has_batch_api(model: ModelEntry) -> bool:
+    """Whether the service can ask the model in the batches of its provider."""
+    return (model.capabilities or {}).get("batch_api") is True
 
 
 def answer_tokens(model: ModelEntry, overrides: LLMConfigOverrides) -> int | None:

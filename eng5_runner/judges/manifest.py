@@ -26,6 +26,8 @@ from eng5_runner.errors import ConfigurationError
 
 USERS_FILE = "ENG5_MODELS_FILE"
 CONCURRENCY = "ENG5_JUDGE_CONCURRENCY"
+# The providers whose batch API the service speaks.
+BATCH_PROVIDERS = frozenset({Provider.OPENAI, Provider.ANTHROPIC})
 _PER = 1000
 _LONGEST_FILE = 1_000_000
 Positive = Annotated[int, Field(gt=0)]
@@ -80,22 +82,25 @@ class Price(Rates):
     """What a model costs.
 
     Attributes:
+        batch_factor: what an answer of the provider's batch API costs, as a part of these rates. None: as much.
         looked_up: the day on which the price was read at the source.
         source: where the price was read.
         long_prompt_above: tokens. For a longer prompt, the whole call costs the rates of `long_prompt`.
         long_prompt: the rates for long prompts.
     """
 
+    batch_factor: Annotated[Decimal, Field(gt=0, le=1)] | None = None
     looked_up: date
     source: str
     long_prompt_above: Positive | None = None
     long_prompt: Rates | None = None
 
-    def of(self, usage: Usage) -> Decimal:
-        """USD for one answer."""
-        if self.long_prompt and self.long_prompt_above and usage.prompt > self.long_prompt_above:
-            return self.long_prompt.cost(usage)
-        return self.cost(usage)
+    def of(self, usage: Usage, *, batched: bool = False) -> Decimal:
+        """USD for one answer; `batched`: of the provider's batch API."""
+        is_long = self.long_prompt and self.long_prompt_above and usage.prompt > self.long_prompt_above
+        rates: Rates = self.long_prompt if self.long_prompt and is_long else self
+        factor = self.batch_factor if batched and self.batch_factor is not None else Decimal(1)
+        return rates.cost(usage) * factor
 
     def highest(self) -> dict[str, JsonValue]:
         """The highest rates of all, USD per 1,000 tokens: `input` for what is read, `output` for what is written."""
@@ -160,11 +165,11 @@ class Model(WireModel):
         """Whether it no longer answers on that day."""
         return self.retires is not None and day > self.retires
 
-    def cost(self, usage: Usage) -> Decimal | None:
-        """USD for one answer; None if the price is unknown."""
+    def cost(self, usage: Usage, *, batched: bool = False) -> Decimal | None:
+        """USD for one answer, or for one of the provider's batch API; None if the price is unknown."""
         if usage.billed is not None:
             return usage.billed
-        return self.price.of(usage) if self.price else None
+        return self.price.of(usage, batched=batched) if self.price else None
 
     def entry(self, *, attempts: int) -> ModelEntry:
         """The model as the service's manifest describes it. A model with a day of retirement counts as deprecated.
@@ -189,6 +194,8 @@ class Model(WireModel):
                 "attempts": attempts,
                 "answer_tokens": self.max_tokens,
                 "highest_cost_per_1k": price.highest() if price else None,
+                "batch_api": self.provider in BATCH_PROVIDERS,
+                "batch_factor": float(price.batch_factor) if price and price.batch_factor else None,
                 "price": f"looked up {price.looked_up}: {price.source}" if price else "unknown",
                 "retires": self.retires.isoformat() if self.retires else None,
                 "retired": self.is_retired(datetime.now(UTC).date()),
@@ -213,6 +220,12 @@ class Limits(WireModel):
         patience_seconds: time limit of one call, all attempts and pauses included.
         failures_in_a_row: after so many failures the service stops calling the provider for a while.
         pause_seconds: the length of that pause.
+        batch_requests: the most requests of one batch; None for as many as the batch API takes.
+        batch_bytes: the most bytes of one batch, likewise.
+        batch_collect_seconds: without a new comparison for so long, those that wait are put into batches.
+        batch_poll_seconds: the longest time between two looks at a batch that is not finished.
+        batch_settle_seconds: after a request to make a batch was cut off, the time in which the batch can still appear
+            in the provider's list.
     """
 
     requests_per_minute: Annotated[float, Field(gt=0)] | None = None
@@ -223,6 +236,11 @@ class Limits(WireModel):
     patience_seconds: Annotated[float, Field(gt=0)] = 600.0
     failures_in_a_row: Positive = 10
     pause_seconds: Annotated[float, Field(gt=0)] = 30.0
+    batch_requests: Positive | None = None
+    batch_bytes: Positive | None = None
+    batch_collect_seconds: Annotated[float, Field(gt=0)] = 2.0
+    batch_poll_seconds: Annotated[float, Field(gt=0)] = 60.0
+    batch_settle_seconds: Annotated[float, Field(ge=0)] = 60.0
 
 
 class Manifest(WireModel):

@@ -6,13 +6,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from eng5_runner.contracts.request import LLMConfigOverrides
+from eng5_runner.contracts.request import BatchingMode, LLMConfigOverrides, batching_mode
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.next_step import texts_to_store
 from eng5_runner.core.request import judge_overrides
 from eng5_runner.core.spec import Budget, RunSpec
 from eng5_runner.core.study_size import asked_per_pair, comparisons_under_cap, comparisons_wanted
 from eng5_runner.measure.design.planning import BALANCED_ROUNDS, expected_precision
+from eng5_runner.planning.batches import BatchEstimate, batch_estimate, in_batches
 from eng5_runner.planning.candidates import Candidates
 from eng5_runner.planning.pilot import Pilot
 from eng5_runner.planning.precision import (
@@ -102,6 +103,7 @@ class Plan:
         pair_margin: of a boundary design: half the 90% interval of how often one essay of a pair wins, if they are
             about equal and all judgements are independent.
         judge: what the comparisons take with the run's judge; None where only the service knows it.
+        batches: what they take in the batches of the judge's provider, if it has some.
         test_answer: USD of the one answer that the judge's provider is asked for beforehand; None if it is not.
         candidates: what the comparisons would take with other judges.
         within_max_cost: what the cost limit pays for; None without a limit or a known price.
@@ -122,6 +124,7 @@ class Plan:
     agreement: AssumedAgreement | None
     pair_margin: float | None
     judge: Estimate | None
+    batches: BatchEstimate | None
     test_answer: Interval | None
     candidates: tuple[Estimate, ...]
     max_cost_usd: float | None
@@ -179,6 +182,10 @@ def make_plan(
     judge = (
         None if candidates.chosen is None else _priced(candidates.chosen, candidates=candidates, spec=spec, work=work)
     )
+    mode = batching_mode(spec.budget.batching_mode)
+    is_batched = mode is BatchingMode.PROVIDER_BATCH_API
+    batches = None if judge is None else batch_estimate(judge, work=work, is_chosen=is_batched)
+    judge = judge and in_batches(judge, batches)
     return Plan(
         students=len(inputs.students),
         anchors=len(inputs.anchors),
@@ -193,6 +200,7 @@ def make_plan(
         agreement=assumed_agreement(candidates.aims, candidates.pilot) if precision else None,
         pair_margin=pair_margin(2 * spec.budget.repeats) if spec.budget.design == "boundary" else None,
         judge=judge,
+        batches=batches,
         test_answer=trial_estimate(judge, work=work) if spec.judge_check and candidates.own_prompt else None,
         candidates=tuple(_priced(other, candidates=candidates, spec=spec, work=work) for other in candidates.others),
         max_cost_usd=spec.budget.max_cost_usd,

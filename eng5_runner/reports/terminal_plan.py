@@ -79,6 +79,8 @@ def show_plan(console: Console, plan: Plan, *, inputs: Inputs, spec: RunSpec) ->
         console.print(_prices(plan, shown))
         for line in _caveats(plan, shown):
             console.print(line, style="dim", soft_wrap=False)
+    for line in _batches(plan):
+        console.print(line, style="bold")
     for line in _limit(plan):
         console.print(line, style="bold")
     if plan.test_answer is not None:
@@ -271,6 +273,20 @@ def _time_in_words(shown: list[Estimate]) -> str:
     stated = judge.pricing.answer_seconds is not None
     source = "as the pilot run measured" if judge.measured else "as the models file says" if stated else "as assumed"
     return f"Time: with {calls} calls at the same time (--judge-concurrency), {answer} for an answer, {source}."
+
+
+def _batches(plan: Plan) -> Iterator[str]:
+    """Both prices, and how long batches take."""
+    batches = plan.batches
+    if batches is None or batches.usd is None or batches.usd_single is None:
+        return
+    price, single = in_range(batches.usd, in_usd), in_range(batches.usd_single, in_usd)
+    wait = "usually within an hour, at most 24 h"
+    rounds = f", for each of {batches.rounds} rounds that follow each other" if batches.rounds > 1 else ""
+    if batches.is_chosen:
+        yield f"in the provider's batches: {price} USD, {wait}{rounds}; in single calls {single} USD"
+    else:
+        yield f"in the provider's batches (--batch): {price} USD instead of {single}, {wait}{rounds}"
 
 
 def _limit(plan: Plan) -> Iterator[str]:

@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from eng5_runner.judges.catalogue import BASELINE_MODEL, baseline_model
-from eng5_runner.stack.llm.judge import BaselineJudge, JudgeEntry
+from eng5_runner.stack.llm.judge import BaselineJudge
+from eng5_runner.stack.llm.providers.entries import JudgeEntry
 from eng5_runner.stack.llm.service import ResultPublisher
 
 FAULTS_MARK: Final = "faults"

@@ -28,7 +28,7 @@ from eng5_runner.stack.identity.accounts import Accounts, FirstAdmin
 from eng5_runner.stack.identity.service import IdentityService
 from eng5_runner.stack.identity.tokens import ADMIN_ROLE, TokenAuthority
 from eng5_runner.stack.llm import service as llm_provider
-from eng5_runner.stack.llm.judge import JudgeEntry
+from eng5_runner.stack.llm.providers.entries import JudgeEntry
 from eng5_runner.stack.llm.providers.registry import open_judges
 from eng5_runner.stack.llm.service import LLMProvider, ResultPublisher
 from eng5_runner.stack.platform.broker import embedded_broker

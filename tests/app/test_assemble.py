@@ -27,6 +27,16 @@ def test_without_overrides_the_service_chooses_the_judge():
     assert spec(llm_model="small-1").judge.model_override == "small-1"
 
 
+def test_batches_are_waited_for_longer_unless_an_idle_time_is_given():
+    assert spec(batch=True).budget.batching_mode == spec(llm_batching_mode="provider_batch_api").budget.batching_mode
+    waits = [spec(**values).timeouts.idle for values in ({}, {"batch": True}, {"batch": True, "idle_timeout": 900.0})]
+    assert waits == [900.0, 26 * 3600.0, 900.0]
+    with pytest.raises(UsageError, match="--batch and --llm-batching-mode per_request contradict"):
+        spec(batch=True, llm_batching_mode="per_request")
+    with pytest.raises(UsageError, match="llm_batching_mode"):
+        spec(llm_batching_mode="soon")
+
+
 def test_anchors_are_compared_without_an_assignment():
     assert spec(mode="anchor-align", assignment_id=UUID_TEXT).study.assignment_id is None
     assert spec(mode="execute", assignment_id=UUID_TEXT).study.assignment_id == UUID(UUID_TEXT)

@@ -217,8 +217,9 @@ def test_a_switch_takes_the_usual_words_for_yes_and_no() -> None:
 
 # The table itself.
 
-# The default of today, and what a ledger of before, which does not have the field, was made with.
-_OF_BEFORE = {"top_up": (True, False), "soft_judgements": ("auto", "off")}
+# The default of today, and what a ledger of before, which does not have the field, was made with. The idle time follows
+# from whether a provider's batches are used.
+_OF_BEFORE = {"top_up": (True, False), "soft_judgements": ("auto", "off"), "idle_timeout": (None, 900.0)}
 
 
 @pytest.mark.parametrize("setting", [s for s in SETTINGS if s.option.spec], ids=lambda setting: setting.key)

@@ -12,7 +12,8 @@ import pytest
 
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.measure.design.designs import BALANCED_ROUNDS
-from eng5_runner.stack.llm.judge import JudgeEntry, Question, Verdict, offline_baseline
+from eng5_runner.stack.llm.judge import Question, Verdict
+from eng5_runner.stack.llm.providers.entries import JudgeEntry, offline_baseline
 from tests.support.stack.driver import Batch, Client, RecordingJudge, batch_id_of, request, running
 from tests.support.studies import balanced_rounds
 

@@ -68,3 +68,19 @@ def test_the_limit_holds_and_who_is_asked_does_not_depend_on_when_answers_come(q
     assert spent <= Decimal(limit) / 100
     if number < len(questions):
         assert spent + Decimal(questions[number][0]) / 100 > Decimal(limit) / 100, "the next one did not fit"
+
+
+def test_answers_above_their_bounds_endanger_the_limit_and_a_closed_one_admits_nothing():
+    spend_limit, most = SpendLimit(1.0), lambda: Decimal("0.4")
+
+    async def ask() -> list[str]:
+        first = [await spend_limit.admit(name, most, patience=1.0) for name in ("a", "b")]
+        assert not spend_limit.is_in_danger
+        spend_limit.settle("a", result(1, Decimal("0.7"), known=True), most=most)
+        assert spend_limit.is_in_danger
+        spend_limit.close()
+        return [*first, await spend_limit.admit("c", lambda: Decimal("0.01"), patience=1.0)]
+
+    assert asyncio.run(ask()) == ["ask", "ask", "over the limit"]
+    assert spend_limit.refused is not None
+    assert spend_limit.refused.spent == Decimal("0.7")

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from eng5_runner.contracts.request import LLMConfigOverrides, OutputVerbosity, ReasoningEffort
+from eng5_runner.contracts.request import BatchingMode, LLMConfigOverrides, OutputVerbosity, ReasoningEffort
 from eng5_runner.contracts.services import ModelEntry
 from eng5_runner.judges.compatibility import chosen_model, near_models, refusals
 
@@ -71,6 +71,18 @@ def test_what_a_model_does_not_take_is_refused(judge: LLMConfigOverrides, capabi
 )
 def test_what_it_takes_and_what_is_not_known_is_not_refused(judge: LLMConfigOverrides, capabilities: dict) -> None:
     assert refused(judge, **capabilities) == []
+
+
+def test_batches_need_a_provider_whose_batch_api_the_service_speaks() -> None:
+    mode = BatchingMode.PROVIDER_BATCH_API
+
+    def told(**capabilities: object) -> list[str]:
+        entry = ModelEntry(model_id="m", provider="google", capabilities=capabilities)
+        found = refusals(entry, LLMConfigOverrides(), today=TODAY, batching=mode)
+        return [refusal.for_people() for refusal in found]
+
+    assert told(batch_api=False) == ["--llm-batching-mode: the service speaks no batch API of google (m)"]
+    assert told(batch_api=True) == told() == []
 
 
 def test_clients_see_the_parameter() -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from eng5_runner.contracts.callbacks import MAY_BE_CHARGED
 from eng5_runner.judges.cost_bound import call_at_most_usd, prompt_bytes
-from eng5_runner.stack.llm.judge import JudgeEntry, JudgeFailed, Verdict
+from eng5_runner.stack.llm.judge import JudgeFailed, Verdict
+from eng5_runner.stack.llm.providers.entries import JudgeEntry
 from eng5_runner.stack.llm.providers.registry import open_judges
 from tests.support.judges.driver import environ_for, question
 from tests.support.judges.hostile import ALL, READABLE, UNCHARGED, Hostile, hostile

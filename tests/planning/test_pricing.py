@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from eng5_runner.contracts.request import Language, LLMConfigOverrides, ReasoningEffort
 from eng5_runner.contracts.services import ModelEntry
 from eng5_runner.judges.manifest import Limits, Price, Rates
+from eng5_runner.planning.batches import batch_estimate, in_batches
 from eng5_runner.planning.pricing import Estimate, Interval, ModelPricing, PromptSize, Workload, estimate
 
 # English has 2.7 to 4.7 characters a token, so these make whole numbers of tokens at both ends.
@@ -168,3 +170,53 @@ def test_no_language_model_costs_nothing_and_answers_at_once():
     assert both(found.usd) == (0.0, 0.0)
     assert both(found.seconds) == near(0.02, 0.2)
     assert found.within_limit is None, "no number of them reaches a limit"
+
+
+HOUR = 3600.0
+
+
+def batched(factor: float | None = 0.5) -> ModelPricing:
+    plain = model()
+    capabilities = dict(plain.entry.capabilities or {}) | {"batch_api": True, "batch_factor": factor}
+    return replace(plain, entry=plain.entry.model_copy(update={"capabilities": capabilities}))
+
+
+def single(work: Workload) -> Estimate:
+    return asked(batched(), comparisons=work.comparisons, at_once=work.at_once, limit=work.limit)
+
+
+def test_without_a_batch_api_or_its_price_there_is_no_estimate():
+    work = Workload(comparisons=10, at_once=5, free_waves=9)
+    for pricing in (model(), batched(None)):
+        assert batch_estimate(asked(pricing), work=work, is_chosen=True) is None
+
+
+def test_a_balanced_study_is_one_batch_for_half_the_price():
+    work = Workload(comparisons=10, at_once=5, free_waves=9)
+    plain = single(work)
+    found = batch_estimate(plain, work=work, is_chosen=True)
+    assert found is not None
+    assert found.usd_single == plain.usd
+    assert found.usd == plain.usd.times(0.5)
+    assert (found.rounds, found.seconds) == (1, Interval(low=HOUR, high=24 * HOUR))
+    chosen = in_batches(plain, found)
+    assert (chosen.usd, chosen.seconds) == (found.usd, found.seconds)
+    assert chosen.call_at_most_usd == pytest.approx(plain.call_at_most_usd / 2)
+    assert in_batches(plain, replace(found, is_chosen=False)) is plain
+
+
+def test_rounds_that_follow_from_answers_wait_for_each_other():
+    work = Workload(comparisons=20, at_once=5, free_waves=2)
+    found = batch_estimate(single(work), work=work, is_chosen=False)
+    assert found is not None
+    assert found.rounds == 3
+    assert found.seconds == Interval(low=3 * HOUR, high=72 * HOUR)
+
+
+def test_a_cost_limit_pays_for_a_batch_after_the_other():
+    work = Workload(comparisons=10, at_once=5, free_waves=9)
+    plain = single(work)
+    tight = replace(work, limit=plain.call_at_most_usd)  # two at half the price
+    found = batch_estimate(plain, work=tight, is_chosen=True)
+    assert found is not None
+    assert found.rounds > 3

@@ -14,7 +14,7 @@ from eng5_runner.errors import ConfigurationError, NotAllowed
 from eng5_runner.stack.platform.database import SERVICES, database_url
 from eng5_runner.stack.platform.migrations import SCHEMA_VERSION
 from eng5_runner.stack.platform.store import open_database
-from eng5_runner.stack.platform.tables import content, schema, stack_schema
+from eng5_runner.stack.platform.tables import content, llm_provider_batches, schema, stack_schema
 from eng5_runner.stack.platform.transactions import Transaction
 from tests.support.postgres.fixtures import PASSWORD, Database
 
@@ -79,6 +79,25 @@ async def test_a_newer_database_is_refused_and_left_alone(database: Database) ->
     assert await connection.fetchval("SELECT version FROM stack_schema") == 99
     await others_gone(connection)
     await connection.close()
+
+
+async def test_a_database_of_version_3_gets_a_table_for_provider_batches(database: Database) -> None:
+    async with open_database(database.url):
+        pass
+    connection = await database.connect()
+    await connection.execute(
+        """
+        DROP TABLE llm_provider_batches;
+        ALTER TABLE llm_comparisons DROP COLUMN is_batched, DROP COLUMN provider_batch;
+        UPDATE stack_schema SET version = 3
+        """
+    )
+    await connection.close()
+    rows = [{"own_id": name, "provider": "openai", "model": "m", "comparisons": 1, "done_at": 1.5} for name in "ab"]
+    async with open_database(database.url) as store:
+        await store.carry_out(lambda transaction: transaction.execute(insert(llm_provider_batches), rows))
+        found = await store.rows(select(llm_provider_batches.c.number, llm_provider_batches.c.done_at))
+    assert sorted(map(tuple, found)) == [(1, 1.5), (2, 1.5)]
 
 
 async def others_gone(connection: asyncpg.Connection) -> None:

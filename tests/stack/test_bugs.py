@@ -16,7 +16,7 @@ from eng5_runner.stack.cj.clients import ContentReader, LLMProviderClient
 from eng5_runner.stack.cj.inbox import Inbox
 from eng5_runner.stack.cj.plan import is_raised
 from eng5_runner.stack.cj.service import CJService
-from eng5_runner.stack.llm.judge import offline_baseline
+from eng5_runner.stack.llm.providers.entries import offline_baseline
 from eng5_runner.stack.llm.service import LLMProvider
 from eng5_runner.stack.platform.broker import embedded_broker
 from eng5_runner.stack.platform.kafka import (

@@ -15,7 +15,8 @@ from sqlalchemy import select
 
 from eng5_runner.contracts.services import ComparisonBody, ModelManifest
 from eng5_runner.contracts.topics import Topic, parse_callback
-from eng5_runner.stack.llm.judge import JudgeEntry, Question, Verdict, offline_baseline
+from eng5_runner.stack.llm.judge import Question, Verdict
+from eng5_runner.stack.llm.providers.entries import JudgeEntry, offline_baseline
 from eng5_runner.stack.llm.queue import UNANSWERABLE, QueueRepository, new_entry
 from eng5_runner.stack.llm.service import LLMProvider
 from eng5_runner.stack.platform.kafka import Pacer, Publisher

@@ -15,7 +15,8 @@ from eng5_runner.contracts.topics import Topic
 from eng5_runner.errors import ConfigurationError, DiskError, ServiceUnavailable, TemporaryFailure
 from eng5_runner.stack import launch
 from eng5_runner.stack.launch import StackAddresses, serve
-from eng5_runner.stack.llm.judge import JudgeEntry, Question, Verdict, offline_baseline
+from eng5_runner.stack.llm.judge import Question, Verdict
+from eng5_runner.stack.llm.providers.entries import JudgeEntry, offline_baseline
 from eng5_runner.stack.platform.broker import embedded_broker
 from eng5_runner.stack.platform.group_commit import Closed, GroupCommit
 from eng5_runner.stack.platform.kafka import Pacer, open_publisher, open_reader

@@ -22,7 +22,7 @@ from eng5_runner.stack.cj.batch_runner import BatchRun
 from eng5_runner.stack.cj.outcome import Outcome
 from eng5_runner.stack.cj.plan import BatchPlan, PlannedEssay
 from eng5_runner.stack.cj.repository import Batch, PairAttempt
-from eng5_runner.stack.llm.judge import offline_baseline
+from eng5_runner.stack.llm.providers.entries import offline_baseline
 from tests.support.run.messages import comparison_message
 
 BATCH_ID = "c0ffee00-1111-4222-8333-444455556666"

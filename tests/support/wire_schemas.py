@@ -46,6 +46,7 @@ _SENT: tuple[tuple[str, type[WireModel]], ...] = (
     ("http.identity.refresh.request", services.RefreshBody),
     ("http.llm_provider.comparison.request", services.ComparisonBody),
     ("http.llm_provider.comparisons.request", services.SeveralComparisons),
+    ("http.llm_provider.comparisons.cancel.request", services.CancelComparisons),
 )
 
 _PUBLISHED: tuple[tuple[str, type[WireModel]], ...] = (
@@ -72,6 +73,7 @@ _RECEIVED: tuple[tuple[str, type[WireModel]], ...] = (
     ("http.identity.tokens.response", services.TokenPair),
     ("http.llm_provider.comparison.response", services.ComparisonQueued),
     ("http.llm_provider.comparisons.response", services.SeveralQueued),
+    ("http.llm_provider.comparisons.cancel.response", services.ComparisonsCancelled),
     ("http.llm_provider.models.response", services.ModelManifest),
 )
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from difflib import get_close_matches
 
-from eng5_runner.contracts.request import LLMConfigOverrides, Provider
+from eng5_runner.contracts.request import BatchingMode, LLMConfigOverrides, Provider, batching_mode
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.errors import ConfigurationError
 from eng5_runner.judges.catalogue import READY, KnownModel, known_models
@@ -36,7 +36,7 @@ def check_judge(spec: RunSpec, environ: Mapping[str, str], *, remote: bool) -> S
         ConfigurationError: it cannot be asked so; what is missing is named.
     """
     judge = spec.judge or LLMConfigOverrides()
-    known = list(known_models(environ))
+    known, mode = list(known_models(environ)), batching_mode(spec.budget.batching_mode)
     if remote:
         return tuple(_doubts(known, judge))
     one = _chosen(known, provider=judge.provider_override or Provider.MOCK, model=judge.model_override)
@@ -50,10 +50,10 @@ def check_judge(spec: RunSpec, environ: Mapping[str, str], *, remote: bool) -> S
         may_come = one.at_address or not one.reachable
         if spec.send or one.is_retired or not may_come:
             raise ConfigurationError(cannot, remedy=remedy)
-        return (f"{cannot} {remedy}", *_parameters(one, judge))
+        return (f"{cannot} {remedy}", *_parameters(one, judge, batching=mode))
     if one.model is None:
         return tuple(_ignored(judge))
-    return tuple(_parameters(one, judge))
+    return tuple(_parameters(one, judge, batching=mode))
 
 
 def known_judge(spec: RunSpec, environ: Mapping[str, str]) -> KnownModel:
@@ -74,13 +74,14 @@ def _address_problem(one: KnownModel, environ: Mapping[str, str]) -> tuple[str, 
     return None if one.place is None or why is None else (f"{one.place.base_url} ({without_password(url)})", why)
 
 
-def _parameters(one: KnownModel, judge: LLMConfigOverrides) -> Sequence[str]:
+def _parameters(one: KnownModel, judge: LLMConfigOverrides, *, batching: BatchingMode | None) -> Sequence[str]:
     """Warnings about a model that takes the run's parameters.
 
     Raises:
         ConfigurationError: it does not take them.
     """
-    refused = [refusal.for_people() for refusal in refusals(one.entry, judge, today=datetime.now(UTC).date())]
+    today = datetime.now(UTC).date()
+    refused = [refusal.for_people() for refusal in refusals(one.entry, judge, today=today, batching=batching)]
     if refused:
         raise ConfigurationError(
             f"The judge does not take these settings: {'; '.join(refused)}.",

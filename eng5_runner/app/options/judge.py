@@ -6,6 +6,7 @@ from typing import Annotated
 
 from eng5_runner.app.options.option import JUDGE, Option
 from eng5_runner.contracts.choices import (
+    BatchingMode,
     JudgeCalls,
     MaxTokens,
     OutputVerbosity,
@@ -85,14 +86,22 @@ class JudgeSettings:
         Option("How much the model writes.", JUDGE, spec="judge.output_verbosity", default="the service's"),
     ] = None
     llm_batching_mode: Annotated[
-        str | None,
+        BatchingMode | None,
         Option(
-            "How the service groups its calls to the provider, in its own words.",
+            "How the service groups its calls to the provider: each by itself, by first essay, or in the provider's "
+            "batches.",
             JUDGE,
             spec="budget.batching_mode",
             default="the service's",
         ),
     ] = None
+    batch: Annotated[
+        bool,
+        Option(
+            "The same as --llm-batching-mode provider_batch_api: about half the price, and answers within hours.",
+            JUDGE,
+        ),
+    ] = False
     no_cache: Annotated[
         bool, Option("Ask the judge every question: neither read nor keep earlier judgements.", JUDGE)
     ] = False

@@ -14,6 +14,7 @@ from eng5_runner.app.options.services import ServiceSettings
 from eng5_runner.app.options.study import StudySettings
 from eng5_runner.contracts.bounds import AtLeast, AtMost
 from eng5_runner.core.choices import (
+    BATCH_IDLE_SECONDS,
     IDLE_SECONDS,
     UPLOADS_AT_ONCE,
     Concurrency,
@@ -46,14 +47,15 @@ class Settings(ServiceSettings, DesignSettings, JudgeSettings, StudySettings):
         Option("Longest wait for the results, in seconds.", RUN, spec="timeouts.total", metavar="SECONDS"),
     ] = None
     idle_timeout: Annotated[
-        Seconds,
+        Seconds | None,
         Option(
             "Longest silence before the wait for results ends, in seconds.",
             RUN,
             spec="timeouts.idle",
             metavar="SECONDS",
+            default=f"{IDLE_SECONDS:.0f}; {BATCH_IDLE_SECONDS:.0f} with --batch",
         ),
-    ] = IDLE_SECONDS
+    ] = None
     upload_concurrency: Annotated[
         Concurrency, Option("Uploads at the same time.", SERVICES, spec="uploading.concurrency")
     ] = UPLOADS_AT_ONCE

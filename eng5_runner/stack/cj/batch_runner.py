@@ -28,6 +28,7 @@ import structlog
 from pydantic import ValidationError
 
 from eng5_runner.contracts.callbacks import IS_INTERRUPTED, IS_RETRYABLE, LLMComparisonResult
+from eng5_runner.contracts.request import BATCHING_MODE
 from eng5_runner.contracts.services import COMPARISONS_AT_ONCE, ComparisonBody, ModelEntry, PromptBlock
 from eng5_runner.contracts.stopping import PRECISE_ENOUGH, CostStop, Look
 from eng5_runner.contracts.topics import ComparisonEnvelope, Topic
@@ -76,6 +77,7 @@ class PromptBuilder:
                 "cj_request_type": "cj_retry" if asked.attempt else "cj_comparison",
                 "comparison_iteration": asked.wave + 1,
                 "repeat_index": repeat,
+                **({} if plan.batching_mode is None else {BATCHING_MODE: plan.batching_mode.value}),
                 **({} if options.soft_judgements == "off" else {"soft_judgements": options.soft_judgements}),
             },
         )
@@ -83,10 +85,12 @@ class PromptBuilder:
     def most(self, asked: PairAttempt) -> Decimal:
         """USD that the call of an attempt can cost at most."""
         size, overrides = prompt_bytes(prompt_text(self._blocks(asked))), self._batch.plan.overrides
-        most = None if self._model is None else call_at_most_usd(self._model, prompt_bytes=size, overrides=overrides)
-        if most is None:
-            raise AssertionError("a batch with a cost limit has a model whose price is known")
-        return most
+        if self._model is not None:
+            batched = self._batch.plan.is_batched
+            most = call_at_most_usd(self._model, prompt_bytes=size, overrides=overrides, batched=batched)
+            if most is not None:
+                return most
+        raise AssertionError("a batch with a cost limit has a model whose price is known")
 
     def _blocks(self, asked: PairAttempt) -> tuple[PromptBlock, ...]:
         plan = self._batch.plan
@@ -106,6 +110,8 @@ _AHEAD_AT_FIRST, _AHEAD_LATER = 256, 1000
 _AHEAD_OF_LOOK = 200
 # After this time without a callback the open attempts are repeated: a callback can get lost, its answer does not.
 _PATIENCE_SECONDS = 30.0
+# The same where a provider's batch API answers, for which silence is usual.
+_BATCH_PATIENCE_SECONDS = 3600.0
 
 
 class BatchRun:
@@ -144,6 +150,8 @@ class BatchRun:
         # The open attempts that are not made yet, by correlation id; one task makes them, several at a time.
         self._unsent: dict[str, PairAttempt] = {}
         self._is_sending = False
+        self._was_sent = asyncio.Event()
+        self._patience = _BATCH_PATIENCE_SECONDS if batch.plan.is_batched else _PATIENCE_SECONDS
         self._tasks = asyncio.TaskGroup()
         self._news = asyncio.Event()
         self._last_news = 0.0
@@ -161,6 +169,8 @@ class BatchRun:
             return
         try:
             self._take(result, asked)
+            if self._batch.plan.is_batched and self._spend_limit.is_in_danger:
+                self._spend_limit.close()
         except Exception as error:  # one batch's boundary: its callback must not end the reader of all callbacks
             log.exception("a callback could not be delivered", batch_id=self._batch.plan.batch_id)
             if not self._has_fault:
@@ -189,8 +199,8 @@ class BatchRun:
         self._last_news = asyncio.get_running_loop().time()
         try:
             async with self._tasks:
-                if not await self._compare() and self._spend_limit.refused is None:
-                    await self._await_open()
+                if not await self._compare():
+                    await self._end_early()
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
         return self._outcome()
@@ -270,12 +280,16 @@ class BatchRun:
         new = [self._new(key, pair) for key, pair in zip(keys, pairs, strict=True) if key not in self._asked]
         await self._store(new)
         for key in keys:
-            while len(self._stream) >= min(_AHEAD_AT_FIRST + 4 * self._judged, _AHEAD_LATER):
+            while len(self._stream) >= self._most_ahead():
                 if not await self._see_next():
                     return False
             if not await self._admit(self._asked[key]):
                 return False
         return True
+
+    def _most_ahead(self) -> float:
+        """Attempts that may wait for their answers: of a provider's batch, all that can be asked."""
+        return math.inf if self._batch.plan.is_batched else min(_AHEAD_AT_FIRST + 4 * self._judged, _AHEAD_LATER)
 
     async def _to_the_end(self) -> bool:
         """Wait for all answers; false if the cost limit, or too many failures, ended that."""
@@ -292,7 +306,11 @@ class BatchRun:
         """
         asked = self._stream.popleft()
         self._left[asked.wave] -= 1
-        result = await self._answer_to(asked)
+        while asked.correlation_id not in self._results:
+            if self._spend_limit.refused is not None:
+                return False
+            await self._wait_for_news()
+        result = self._results[asked.correlation_id]
         self._judged += result.winner is not None
         earlier = (self._asked[asked.wave, asked.place, number] for number in range(asked.attempt + 1))
         if may_ask([self._results[each.correlation_id] for each in earlier]):
@@ -313,7 +331,7 @@ class BatchRun:
         if attempt.correlation_id not in self._results:
             most = partial(self._prompts.most, attempt)
             while (
-                admission := await self._spend_limit.admit(attempt.correlation_id, most, patience=_PATIENCE_SECONDS)
+                admission := await self._spend_limit.admit(attempt.correlation_id, most, patience=self._patience)
             ) != "ask":
                 if admission == "over the limit":
                     return False
@@ -324,24 +342,38 @@ class BatchRun:
         self._left[attempt.wave] += 1
         return True
 
-    async def _answer_to(self, asked: PairAttempt) -> LLMComparisonResult:
-        """The answer, when it has arrived."""
+    async def _wait_for_news(self) -> None:
+        """Wait for a callback; after a long silence the open attempts are repeated."""
         clock = asyncio.get_running_loop().time
-        while asked.correlation_id not in self._results:
-            self._news.clear()
-            left = self._last_news + _PATIENCE_SECONDS - clock()
-            try:
-                async with asyncio.timeout(max(left, 0.0)):
-                    await self._news.wait()
-            except TimeoutError:
-                if self._last_news + _PATIENCE_SECONDS <= clock():
-                    self._ask_again()
-        return self._results[asked.correlation_id]
+        self._news.clear()
+        try:
+            async with asyncio.timeout(max(self._last_news + self._patience - clock(), 0.0)):
+                await self._news.wait()
+        except TimeoutError:
+            if self._last_news + self._patience <= clock():
+                self._ask_again()
 
-    async def _await_open(self) -> None:
-        """Wait for the answers that are under way: they are paid for."""
-        for asked in self._stream:
-            await self._answer_to(asked)
+    async def _end_early(self) -> None:
+        """Wait for the answers that are under way: they are paid for. What a provider's batch can still save is saved.
+
+        A batch that was interrupted may have been asked attempts that are not open now, so the provider says which of
+        the unanswered ones it has.
+        """
+        if self._batch.plan.is_batched:
+            self._unsent.clear()
+            while self._is_sending:
+                await self._was_sent.wait()
+            left = {each.correlation_id: each for each in self._asked.values()}
+            names = [name for name in left if name not in self._results]
+            # Open before they are cancelled: their callbacks can come before the answer.
+            self._open.update((name, left[name]) for name in names)
+            known = await self._provider.cancel(names)
+            for name in names:
+                if name not in known:
+                    self._open.pop(name, None)
+            log.info("the rest of a batch is cancelled", batch_id=self._batch.plan.batch_id, open=len(self._open))
+        while self._open:
+            await self._wait_for_news()
 
     def _ask_again(self) -> None:
         """Repeat the open attempts after a silence; the provider recognises them."""
@@ -357,6 +389,7 @@ class BatchRun:
 
     async def _send_all(self) -> None:
         """Make the attempts in their order, in groups of those that are there."""
+        self._was_sent.clear()
         try:
             while self._unsent:
                 group = [self._unsent.pop(name) for name in tuple(islice(self._unsent, COMPARISONS_AT_ONCE))]
@@ -367,6 +400,7 @@ class BatchRun:
                 )
         finally:
             self._is_sending = False
+            self._was_sent.set()
 
     def _new(self, key: tuple[int, int, int], pair: Pair) -> PairAttempt:
         wave, place, attempt = key

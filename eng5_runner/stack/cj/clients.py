@@ -12,9 +12,12 @@ import aiohttp
 from pydantic import ValidationError
 
 from eng5_runner.contracts.services import (
+    CANCELLED_AT_ONCE,
+    CancelComparisons,
     ComparisonBody,
     ComparisonQueued,
     ComparisonRefused,
+    ComparisonsCancelled,
     ModelManifest,
     SeveralQueued,
     StoredContent,
@@ -152,6 +155,45 @@ class LLMProviderClient:
                 return
             await asyncio.sleep(wait)
         raise NeighbourFailed("LLM provider: its queue stayed full")
+
+    async def cancel(self, correlation_ids: Sequence[str]) -> frozenset[str]:
+        """Let a provider's batches answer no more of these comparisons.
+
+        Returns:
+            Those that the service was asked. Each has a result on the topic, or gets one.
+
+        Raises:
+            NeighbourFailed: no worker could be reached for half a minute, or the service refused.
+        """
+        known: set[str] = set()
+        for start in range(0, len(correlation_ids), CANCELLED_AT_ONCE):
+            body = CancelComparisons(correlation_ids=tuple(correlation_ids[start : start + CANCELLED_AT_ONCE]))
+            known |= await self._cancel(body)
+        return frozenset(known)
+
+    async def _cancel(self, some: CancelComparisons) -> set[str]:
+        clock = asyncio.get_running_loop().time
+        began, message = clock(), some.model_dump_json().encode()
+        while True:
+            url = self._next(clock())
+            try:
+                async with self._session.post(
+                    f"{url}/comparisons/cancel",
+                    data=io.BytesIO(message),
+                    headers={"Content-Type": _JSON},
+                    allow_redirects=False,
+                ) as response:
+                    await _check_disk(response)
+                    body = await response.read()
+                if response.status == _OK:
+                    return set(ComparisonsCancelled.model_validate_json(body, extra="ignore").known)
+                if response.status != _UNAVAILABLE or clock() - began > _AWAY_SECONDS:
+                    raise NeighbourFailed(f"LLM provider: {_reason(response.status, body)}")
+            except (aiohttp.ClientError, TimeoutError, ValidationError) as error:
+                if clock() - began > _AWAY_SECONDS:
+                    raise NeighbourFailed(f"LLM provider: {error!r}") from error
+                self._skipped_until[url] = clock() + _SKIPPED_SECONDS
+            await asyncio.sleep(_AWAY_PAUSE_SECONDS)
 
     async def models(self) -> ModelManifest:
         """The service's models with their prices.

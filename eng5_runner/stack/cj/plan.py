@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import operator
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TypeGuard
+from typing import Annotated, TypeGuard
 from uuid import UUID
 
 import orjson
@@ -16,7 +17,14 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from eng5_runner.contracts.base import describe
 from eng5_runner.contracts.envelope import Envelope
 from eng5_runner.contracts.grade_scales import GRADE_SCALES, GradeScale
-from eng5_runner.contracts.request import CJAssessmentRequest, LLMConfigOverrides, Provider
+from eng5_runner.contracts.request import (
+    BATCHING_HINT,
+    BatchingMode,
+    CJAssessmentRequest,
+    LLMConfigOverrides,
+    Provider,
+    batching_mode,
+)
 from eng5_runner.contracts.services import AnchorOnRecord
 from eng5_runner.contracts.study_options import StudyOptions
 from eng5_runner.stack.cj.assignments import Assignments
@@ -56,6 +64,7 @@ class BatchPlan(BaseModel):
         budget: comparisons wanted; each can take up to three calls.
         study_options: how pairs are chosen and when the study ends, with the pairs under the batch's own ids. The
             database keeps the key of earlier versions.
+        batching_mode: how the LLM provider groups its calls; None as it likes.
         task: the students' task.
         criteria: the rubric or the instructions that the judge is shown.
         accepted_at: when the request was accepted (UTC).
@@ -73,6 +82,8 @@ class BatchPlan(BaseModel):
     seed: int
     budget: int
     study_options: StudyOptions = Field(default=StudyOptions(), alias="wishes")
+    # Left out where it is not set, as in batches of before.
+    batching_mode: Annotated[BatchingMode | None, Field(exclude_if=operator.not_)] = None
     task: str | None
     criteria: str | None
     overrides: LLMConfigOverrides
@@ -87,6 +98,11 @@ class BatchPlan(BaseModel):
     def has_target(self) -> bool:
         """Whether the study may end before it has all its comparisons, because it is precise enough."""
         return self.study_options.target_se is not None or self.study_options.target_reliability is not None
+
+    @property
+    def is_batched(self) -> bool:
+        """Whether its comparisons go to a provider's batch API, which answers within hours."""
+        return self.batching_mode is BatchingMode.PROVIDER_BATCH_API
 
     def compares(self, essay_id: str) -> bool:
         """Whether the study means to compare this essay; a boundary study compares the named ones only."""
@@ -150,6 +166,7 @@ async def plan_batch(
         seed=_seed(metadata, batch_id),
         budget=_budget(metadata, options, essays=len(essays)),
         study_options=options,
+        batching_mode=batching_mode(metadata.get(BATCHING_HINT)),
         task=await contents.text(task_id) if task_id else None,
         criteria=rubric or (assignment.instructions_text if assignment else None),
         overrides=_with_defaults(overrides),

@@ -43,6 +43,7 @@ class SpendLimit:
         self.refused: Refused | None = None
         self._spent = Decimal(0)
         self._open: dict[str, Decimal] = {}
+        self._held = Decimal(0)  # by the open calls
         self._settled: set[str] = set()
         self._answered = asyncio.Event()
 
@@ -60,9 +61,9 @@ class SpendLimit:
         if self.limit is None or key in self._open:
             return "ask"
         bound = most()
-        while self._spent + sum(self._open.values()) + bound > self.limit:
-            if not self._open:
-                self.refused = Refused(spent=self._spent, most=bound)
+        while self.refused is not None or self._spent + self._held + bound > self.limit:
+            if self.refused is not None or not self._open:
+                self.refused = self.refused or Refused(spent=self._spent, most=bound)
                 return "over the limit"
             self._answered.clear()
             try:
@@ -71,7 +72,19 @@ class SpendLimit:
             except TimeoutError:
                 return "no news"
         self._open[key] = bound
+        self._held += bound
         return "ask"
+
+    @property
+    def is_in_danger(self) -> bool:
+        """Whether the open calls could exceed the limit, because earlier answers cost more than their bounds."""
+        return self.limit is not None and self._spent + self._held > self.limit
+
+    def close(self) -> None:
+        """Admit no more calls."""
+        most = max(self._open.values(), default=Decimal(0))
+        self.refused = self.refused or Refused(spent=self._spent, most=most)
+        self._answered.set()
 
     def settle(self, key: str, result: LLMComparisonResult, *, most: Callable[[], Decimal]) -> None:
         """Add the cost of a call's answer, once; the most that it can be if it is not known."""
@@ -79,6 +92,7 @@ class SpendLimit:
             return
         self._settled.add(key)
         bound = self._open.pop(key, None)
+        self._held -= bound or 0
         cost = Decimal(str(result.cost_estimate))
         if result.request_metadata.cost_known is False:
             cost = max(cost, most())

@@ -14,8 +14,6 @@ from typing import TypeAlias
 
 from eng5_runner.contracts.callbacks import ReplayOf, Winner
 from eng5_runner.contracts.request import LLMConfigOverrides
-from eng5_runner.contracts.services import ModelEntry, ProviderTrouble
-from eng5_runner.judges.catalogue import baseline_model
 from eng5_runner.judges.manifest import AnswerForm
 from eng5_runner.judges.prompts import unfenced
 from eng5_runner.stack.llm.baseline.prose import PROPERTIES, Text
@@ -25,8 +23,6 @@ _CHARACTERS_PER_TOKEN = 4
 # By their hash, so each takes some 200 bytes. A study uses its essays in turn, so with one too few none is remembered.
 _TEXTS_REMEMBERED = 100_000
 _HIGHEST_CONFIDENCE = 5.0
-# The baseline waits for nobody; so many comparisons share a transaction.
-_JUDGED_TOGETHER = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,50 +146,6 @@ class Verdict:
 
 
 Judge: TypeAlias = Callable[[Question], Awaitable[Verdict]]
-
-
-def _never_pauses() -> float:
-    return 0.0
-
-
-def _no_trouble() -> None:
-    """For a judge without a provider."""
-
-
-def _keeps_all(_: int) -> None:
-    """For a judge without limits."""
-
-
-def _no_system_prompt(_: Question) -> None:
-    """For a judge without a system prompt."""
-
-
-@dataclass(frozen=True, slots=True)
-class JudgeEntry:
-    """A judge and its entry in the model manifest.
-
-    Attributes:
-        model: the entry.
-        judge: the judge.
-        pauses: seconds until its provider is called again, after too many failures; 0 if it can be called now.
-        trouble: that its provider gives no answer at the moment; None if it does.
-        system: the exact system prompt of a question; None without one.
-        concurrency: questions that its provider takes at the same time.
-        share: makes it keep to an equal part of its provider's limits, which so many workers have together.
-    """
-
-    model: ModelEntry
-    judge: Judge
-    pauses: Callable[[], float] = _never_pauses
-    trouble: Callable[[], ProviderTrouble | None] = _no_trouble
-    system: Callable[[Question], str | None] = _no_system_prompt
-    concurrency: int = 16
-    share: Callable[[int], None] = _keeps_all
-
-
-def offline_baseline() -> JudgeEntry:
-    """The judge that needs no key and no network."""
-    return JudgeEntry(baseline_model(), BaselineJudge(), concurrency=_JUDGED_TOGETHER)
 
 
 def _no_tilt(_text_a: str, _text_b: str) -> float:

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import structlog
 from pydantic import ValidationError
-from sqlalchemy import Select, bindparam, case, func, not_, select, update
+from sqlalchemy import Select, and_, bindparam, case, func, not_, select, update
 from sqlalchemy.engine import Row
 from sqlalchemy.sql import ColumnElement
 
@@ -38,8 +38,13 @@ def _open() -> ColumnElement[bool]:
     return llm_comparisons.c.outcome.is_(None)
 
 
+def _for_workers() -> ColumnElement[bool]:
+    """Whether a comparison has no outcome yet, and does not go to a provider's batch API."""
+    return and_(_open(), llm_comparisons.c.is_batched == 0)
+
+
 def _count_waiting() -> Select[int]:
-    return select(func.count()).where(_open(), llm_comparisons.c.worker.is_(None))
+    return select(func.count()).where(_for_workers(), llm_comparisons.c.worker.is_(None))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +57,7 @@ class Entry:
         prompt_sha256: of the exact prompt text.
         requested_at: when it was accepted (UTC).
         was_begun: whether a worker took it before, and did not store an outcome.
+        is_batched: whether it goes to the provider's batch API.
     """
 
     queue_id: str
@@ -59,6 +65,7 @@ class Entry:
     prompt_sha256: str
     requested_at: datetime
     was_begun: bool = False
+    is_batched: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +133,11 @@ class QueueRepository:
             new = [entry for name, entry in by_id.items() if name not in queued]
             if new:
                 room = max(0, self._length - (await connection.execute(_count_waiting())).scalar_one())
-                new = new[:room]
+                # A provider's batch is made of all that wait for it, so their number has no limit.
+                new = [
+                    *(entry for entry in new if entry.is_batched),
+                    *[entry for entry in new if not entry.is_batched][:room],
+                ]
                 await connection.insert_new(llm_comparisons, [_as_row(entry) for entry in new])
                 # Read back, as another process can have stored the same id first.
                 queued |= await _already_queued(connection, [entry.body.correlation_id for entry in new])
@@ -134,7 +145,7 @@ class QueueRepository:
 
         queued = await self._store.carry_out(accept)
         new = {each.queue_id for each in queued.values()}
-        self._remember(entry for entry in by_id.values() if entry.queue_id in new)
+        self._remember(entry for entry in by_id.values() if entry.queue_id in new and not entry.is_batched)
         return [queued.get(entry.body.correlation_id, Full.FULL) for entry in entries]
 
     def _remember(self, entries: Iterable[Entry]) -> None:
@@ -172,14 +183,16 @@ class QueueRepository:
             leased: the queue ids of the comparisons that this worker holds already.
         """
         table = llm_comparisons
-        taken = taking(table, key=table.c.queue_id, where=_open(), leased=leased, worker=self.worker, at_most=at_most)
+        taken = taking(
+            table, key=table.c.queue_id, where=_for_workers(), leased=leased, worker=self.worker, at_most=at_most
+        )
         # What is this worker's already was taken in a transaction whose reply was lost: nobody has begun it since.
         again = case((table.c.worker == self.worker, table.c.taken), else_=table.c.taken + 1)
         rows = await self._store.rows(taken.values(taken=again))
         entries = []
         for row in sorted(rows, key=lambda row: row.number):
             try:
-                entries.append(_entry(row, self._bodies.pop(row.queue_id, None)))
+                entries.append(entry_of(row, self._bodies.pop(row.queue_id, None)))
             except ValidationError:  # accepted by an earlier version with a wider contract
                 log.exception("a stored comparison breaks the contract", queue_id=row.queue_id)
                 await self.finished.add((row.queue_id, UNANSWERABLE))
@@ -209,9 +222,15 @@ class QueueRepository:
         await self._store.carry_out(lambda connection: connection.execute(statement))
 
 
-def new_entry(body: ComparisonBody, prompt_sha256: str) -> Entry:
+def new_entry(body: ComparisonBody, prompt_sha256: str, *, is_batched: bool = False) -> Entry:
     """A new entry, accepted now."""
-    return Entry(queue_id=str(uuid4()), body=body, prompt_sha256=prompt_sha256, requested_at=datetime.now(UTC))
+    return Entry(
+        queue_id=str(uuid4()),
+        body=body,
+        prompt_sha256=prompt_sha256,
+        requested_at=datetime.now(UTC),
+        is_batched=is_batched,
+    )
 
 
 async def _already_queued(connection: Transaction, correlation_ids: Sequence[str]) -> dict[str, AlreadyQueued]:
@@ -227,13 +246,19 @@ async def _already_queued(connection: Transaction, correlation_ids: Sequence[str
     }
 
 
-def _entry(row: Row[Any], body: ComparisonBody | None) -> Entry:
+def entry_of(row: Row[Any], body: ComparisonBody | None = None) -> Entry:
+    """The entry in a row, with its body if that is at hand.
+
+    Raises:
+        pydantic.ValidationError: an earlier version with a wider contract accepted it.
+    """
     return Entry(
         queue_id=row.queue_id,
         body=body or ComparisonBody.model_validate_json(row.body, extra="ignore"),
         prompt_sha256=row.prompt_sha256,
         requested_at=datetime.fromisoformat(row.requested_at),
         was_begun=row.taken > 1,
+        is_batched=bool(row.is_batched),
     )
 
 
@@ -245,4 +270,5 @@ def _as_row(entry: Entry) -> dict[str, object]:
         "callback_topic": entry.body.callback_topic,
         "body": entry.body.model_dump_json().encode(),
         "requested_at": entry.requested_at.isoformat(),
+        "is_batched": int(entry.is_batched),
     }

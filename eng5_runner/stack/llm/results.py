@@ -22,7 +22,8 @@ from eng5_runner.contracts.services import ComparisonBody, ModelEntry
 from eng5_runner.contracts.topics import ComparisonEnvelope
 from eng5_runner.judges.cost_bound import call_at_most_usd, prompt_bytes
 from eng5_runner.judges.templates import templates_in, text_sha256
-from eng5_runner.stack.llm.judge import AnswerChance, JudgeEntry, JudgeFailed, Question, Served, Spent, Verdict
+from eng5_runner.stack.llm.judge import AnswerChance, JudgeFailed, Question, Served, Spent, Verdict
+from eng5_runner.stack.llm.providers.entries import JudgeEntry
 from eng5_runner.stack.llm.queue import Entry
 from eng5_runner.stack.platform.web import invalid
 
@@ -197,7 +198,8 @@ def _cost(entry: Entry, model: ModelEntry | None, *, cost: float | None) -> floa
     if cost is not None or model is None:
         return cost or 0.0
     body = entry.body
-    most = call_at_most_usd(model, prompt_bytes=prompt_bytes(body.user_prompt), overrides=body.llm_config_overrides)
+    size, overrides = prompt_bytes(body.user_prompt), body.llm_config_overrides
+    most = call_at_most_usd(model, prompt_bytes=size, overrides=overrides, batched=entry.is_batched)
     return float(most or 0)
 
 

@@ -14,21 +14,25 @@ import asyncio
 import hashlib
 import math
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from datetime import UTC, datetime
 from typing import Protocol
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 import structlog
 from aiohttp import web
 from prometheus_client import Counter, Gauge
+from pydantic import JsonValue
 
-from eng5_runner.contracts.request import Provider
+from eng5_runner.contracts.request import BATCHING_MODE, BatchingMode, Provider, batching_mode
 from eng5_runner.contracts.services import (
     COMPARISONS_AT_ONCE,
+    CancelComparisons,
     ComparisonBody,
     ComparisonQueued,
     ComparisonRefused,
+    ComparisonsCancelled,
     ModelManifest,
     ProviderTrouble,
     SeveralComparisons,
@@ -37,7 +41,11 @@ from eng5_runner.contracts.services import (
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.errors import RunnerError
 from eng5_runner.judges.compatibility import chosen_model, refusals
-from eng5_runner.stack.llm.judge import JudgeEntry, JudgeFailed, Spent
+from eng5_runner.stack.llm.batch_desk import BatchDesk
+from eng5_runner.stack.llm.batch_work import Ask
+from eng5_runner.stack.llm.judge import JudgeFailed, Spent
+from eng5_runner.stack.llm.provider_batches import ProviderBatches
+from eng5_runner.stack.llm.providers.entries import JudgeEntry
 from eng5_runner.stack.llm.queue import UNANSWERABLE, AlreadyQueued, Entry, Full, QueueRepository, new_entry
 from eng5_runner.stack.llm.results import (
     SERVICE,
@@ -120,6 +128,13 @@ class LLMProvider:
         # Of these the judge is asked; of the other leased ones the outcomes are being stored and published.
         self._asking: set[str] = set()
         self._leased: set[str] = set()
+        self._desk = BatchDesk(
+            batches=ProviderBatches(store, worker=self._queue.worker),
+            judge_for=lambda entry: self._entry_for(entry.body),
+            judges=self._judges,
+            conclude=self._conclude,
+        )
+        self._bundles: WeakValueDictionary[tuple[JsonValue, JsonValue], asyncio.Lock] = WeakValueDictionary()
         self._woken = asyncio.Event()
         self._closing = False
         self._app, registry = service(SERVICE, largest_body=_LARGEST_BODY)
@@ -132,6 +147,7 @@ class LLMProvider:
         """The service's HTTP side."""
         self._app.router.add_post(PATH + "/comparison", self.compare)
         self._app.router.add_post(PATH + "/comparisons", self.compare_several)
+        self._app.router.add_post(PATH + "/comparisons/cancel", self.cancel)
         self._app.router.add_get(PATH + "/models", self.models)
         self._app[TROUBLES] = Troubles(self._troubles)
         self._app[MEASURING] = Measuring(self._measure)
@@ -176,6 +192,17 @@ class LLMProvider:
         answers = await asyncio.gather(*map(self._queued_or_refused, several.comparisons))
         return answer(SeveralQueued(answers=tuple(answers)), status=202)
 
+    async def cancel(self, request: web.Request) -> web.StreamResponse:
+        """End comparisons early that go to a provider's batch API; those that have a result get it again.
+
+        Raises:
+            RequestRefused: 400, the body is invalid.
+        """
+        cancelled = await self._desk.cancel((await parsed(request, CancelComparisons)).correlation_ids)
+        for topic, raw in cancelled.outcomes:
+            await self._publisher.publish(topic, raw)
+        return answer(ComparisonsCancelled(known=cancelled.known))
+
     async def _queued_or_refused(self, body: ComparisonBody) -> ComparisonQueued | ComparisonRefused:
         try:
             return await self._queue_one(body)
@@ -194,9 +221,10 @@ class LLMProvider:
                 the model does not take a parameter; 503: the queue is full, or the provider has failed too often.
         """
         prompt_sha256 = hashlib.sha256(body.user_prompt.encode()).hexdigest()
-        entry = new_entry(body, prompt_sha256)
+        judge, mode = self._entry_for(body), batching_mode(body.metadata.get(BATCHING_MODE))
+        entry = new_entry(body, prompt_sha256, is_batched=_is_batched(judge, mode))
         _check_answerable(entry)
-        _check_askable(self._entry_for(body), body)
+        _check_askable(judge, body, mode=mode)
         try:
             queued = await self._queue.accepted.add(entry)
         except Closed as error:
@@ -207,7 +235,9 @@ class LLMProvider:
         # A batch that an earlier version began asks in other words now; its comparison is in the record already.
         if queued.prompt_sha256 != prompt_sha256 and not queued.is_for(body):
             raise invalid("this correlation_id was used for another prompt")
-        if queued.queue_id == entry.queue_id:
+        if queued.queue_id == entry.queue_id and entry.is_batched:
+            self._desk.wake()
+        elif queued.queue_id == entry.queue_id:
             self._woken.set()
         else:
             await self._publish_again(queued, body.callback_topic)
@@ -242,7 +272,12 @@ class LLMProvider:
             async with asyncio.TaskGroup() as helpers:
                 helping = [
                     helpers.create_task(work)
-                    for work in (self._queue.accepted.run(), self._queue.finished.run(), self._keep_leases())
+                    for work in (
+                        self._queue.accepted.run(),
+                        self._queue.finished.run(),
+                        self._keep_leases(),
+                        self._desk.run(),
+                    )
                 ]
                 async with asyncio.TaskGroup() as judging:
                     await self._take(judging)
@@ -280,20 +315,40 @@ class LLMProvider:
 
     async def _judge(self, entry: Entry) -> None:
         try:
-            try:
-                raw = await self._outcome(entry)
-            finally:
-                self._asking.discard(entry.queue_id)
-                self._woken.set()
-            if not await self._queue.finished.add((entry.queue_id, raw)):
-                log.warning("judged by another worker meanwhile", queue_id=entry.queue_id)
-            elif raw != UNANSWERABLE:
-                await self._deliver(entry, raw)
+            async with self._in_bundle(entry):
+                try:
+                    raw = await self._outcome(entry, lambda judge, question: judge.judge(question))
+                finally:
+                    self._asking.discard(entry.queue_id)
+                    self._woken.set()
+                await self._keep(entry, raw)
         except Closed:  # another part of the service has failed, and says why
             log.warning("an outcome could not be stored, as the service ends", queue_id=entry.queue_id)
         finally:
             self._leased.discard(entry.queue_id)
             self._woken.set()
+
+    def _in_bundle(self, entry: Entry) -> AbstractAsyncContextManager[None]:
+        """Held while a comparison of a serial bundle is asked: those of one batch that share their first essay."""
+        about = entry.body.metadata
+        if batching_mode(about.get(BATCHING_MODE)) is not BatchingMode.SERIAL_BUNDLE:
+            return nullcontext()
+        bundle = (about.get("bos_batch_id"), about.get("essay_a_id"))
+        return self._bundles.setdefault(bundle, asyncio.Lock())
+
+    async def _conclude(self, entry: Entry, ask: Ask) -> None:
+        """Ask a comparison in the given way, store its outcome, and publish it.
+
+        Raises:
+            Closed: the outcome could not be stored, as the service ends.
+        """
+        await self._keep(entry, await self._outcome(entry, ask))
+
+    async def _keep(self, entry: Entry, raw: bytes) -> None:
+        if not await self._queue.finished.add((entry.queue_id, raw)):
+            log.warning("judged by another worker meanwhile", queue_id=entry.queue_id)
+        elif raw != UNANSWERABLE:
+            await self._deliver(entry, raw)
 
     async def _deliver(self, entry: Entry, raw: bytes) -> None:
         """Publish a result; if the broker does not take it, publish that the comparison failed."""
@@ -311,6 +366,7 @@ class LLMProvider:
             if self._leased:
                 await self._queue.renew(tuple(self._leased))
                 await self._share()
+            await self._desk.keep_leases()
 
     async def _share(self) -> None:
         """Keep to an equal part of the providers' limits, if other workers judge too."""
@@ -323,17 +379,18 @@ class LLMProvider:
         try:
             async with asyncio.timeout(_LET_GO_SECONDS):
                 await self._queue.release()
+                await self._desk.release()
         except (*FAILURES, RunnerError, TimeoutError) as error:
             log.warning("the running comparisons stay leased until their leases expire", cause=type(error).__name__)
 
-    async def _outcome(self, entry: Entry) -> bytes:
+    async def _outcome(self, entry: Entry, ask: Ask) -> bytes:
         """The message of a comparison's result, also if a bug prevented the judgement."""
         problem = unanswerable(entry)
         if problem is not None:  # an earlier version accepted it
             log.error("no valid result can be written for a comparison", queue_id=entry.queue_id, reason=problem)
             return UNANSWERABLE
         try:
-            return await self._judged_message(entry)
+            return await self._judged_message(entry, ask)
         except RunnerError:  # expected, and not of this comparison, such as a full disk
             raise
         except Exception:  # one comparison's boundary: a bug in it must not end the others
@@ -342,7 +399,7 @@ class LLMProvider:
             failed = JudgeFailed("INTERNAL_ERROR", "internal error; see the log", spent=Spent(cost=None))
             return failure(entry, failed, metadata={}, model=self._entry_for(entry.body).model)
 
-    async def _judged_message(self, entry: Entry) -> bytes:
+    async def _judged_message(self, entry: Entry, ask: Ask) -> bytes:
         """The message of a comparison's result."""
         provider = _provider_of(entry.body)
         clock = asyncio.get_running_loop().time
@@ -355,7 +412,7 @@ class LLMProvider:
         question = question_of(entry)
         metadata = metadata_of(judge, question)
         try:
-            verdict = await judge.judge(question)
+            verdict = await ask(judge, question)
         except JudgeFailed as failed:
             self._judged.labels(provider, "failed").inc()
             return failure(entry, failed, metadata=metadata, model=judge.model)
@@ -390,13 +447,19 @@ def _check_answerable(entry: Entry) -> None:
         raise invalid(problem)
 
 
-def _check_askable(entry: JudgeEntry, body: ComparisonBody) -> None:
+def _is_batched(judge: JudgeEntry, mode: BatchingMode | None) -> bool:
+    """Whether a comparison goes to a batch API. The offline baseline answers at once and costs nothing."""
+    return mode is BatchingMode.PROVIDER_BATCH_API and judge.batches is not None
+
+
+def _check_askable(entry: JudgeEntry, body: ComparisonBody, *, mode: BatchingMode | None) -> None:
     """Refuse what the judge does not take.
 
     Raises:
         RequestRefused: 400: the model does not take a parameter; 503: its provider has failed too often.
     """
-    refused = next(refusals(entry.model, body.llm_config_overrides, today=datetime.now(UTC).date()), None)
+    today = datetime.now(UTC).date()
+    refused = next(refusals(entry.model, body.llm_config_overrides, today=today, batching=mode), None)
     if refused is not None:
         raise RequestRefused(400, error_code="LLM_CONFIGURATION_ERROR", message=refused.for_clients())
     pause = math.ceil(entry.pauses())

@@ -31,9 +31,27 @@ _STEPS: Mapping[int, Sequence[str]] = MappingProxyType(
         ),
         # A comparison that a worker had taken when it ended may be paid for.
         3: ("ALTER TABLE llm_comparisons ADD COLUMN taken INTEGER DEFAULT 0 NOT NULL",),
+        # Comparisons that go to a provider's batch API. The types in braces are the database's own.
+        4: (
+            "ALTER TABLE llm_comparisons ADD COLUMN is_batched INTEGER DEFAULT 0 NOT NULL",
+            "ALTER TABLE llm_comparisons ADD COLUMN provider_batch VARCHAR(36)",
+            "CREATE INDEX ix_llm_comparisons_provider_batch ON llm_comparisons (provider_batch)",
+            """
+            CREATE TABLE llm_provider_batches (
+                number {counted} NOT NULL, own_id VARCHAR(36) NOT NULL, provider VARCHAR(40) NOT NULL,
+                model VARCHAR(255) NOT NULL, comparisons INTEGER NOT NULL, sending_at {double},
+                provider_id VARCHAR(255), cancelled_at {double}, done_at {double}, worker VARCHAR(36),
+                lease_until {double}, PRIMARY KEY (number), UNIQUE (own_id)
+            )
+            """,
+        ),
     }
 )
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
+_TYPES: Mapping[str, Mapping[str, str]] = MappingProxyType({
+    "sqlite": MappingProxyType({"double": "DOUBLE", "counted": "INTEGER"}),
+    "postgresql": MappingProxyType({"double": "DOUBLE PRECISION", "counted": "SERIAL"}),
+})  # fmt: skip
 # Any number will do that all versions of the stack have in common.
 _LOCK_NUMBER = 3_135_650_927
 
@@ -62,6 +80,6 @@ def migrate(connection: Connection, *, name: str) -> None:
         )
     for version in range(found + 1, SCHEMA_VERSION + 1):
         for statement in _STEPS[version]:
-            connection.exec_driver_sql(statement)
+            connection.exec_driver_sql(statement.format_map(_TYPES[connection.dialect.name]))
     if found < SCHEMA_VERSION:
         connection.execute(update(stack_schema).values(version=SCHEMA_VERSION))

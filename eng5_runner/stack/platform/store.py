@@ -23,7 +23,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
 from eng5_runner.errors import ConfigurationError, DiskError, NotAllowed, TemporaryFailure
 from eng5_runner.stack.platform.migrations import migrate
-from eng5_runner.stack.platform.tables import cj_requests, llm_comparisons
+from eng5_runner.stack.platform.tables import cj_requests, llm_comparisons, llm_provider_batches
 from eng5_runner.stack.platform.transactions import (
     FAILURES,
     Database,
@@ -172,7 +172,7 @@ async def _prepare(database: Database, path: Path) -> None:
     async def prepare(connection: Transaction) -> None:
         await connection.run(migrate, name=str(path))
         # We have the lock, so all holders of leases have ended.
-        for table in (llm_comparisons, cj_requests):
+        for table in (llm_comparisons, llm_provider_batches, cj_requests):
             await connection.execute(update(table).values(worker=None, lease_until=None))
 
     try:

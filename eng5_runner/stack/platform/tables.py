@@ -44,7 +44,8 @@ content = Table(
 )
 
 # The provider's queue. `body` goes when the outcome is there: a prompt holds two essays. Who judges a comparison holds
-# it under a lease. `taken`: how often a worker took it.
+# it under a lease. `taken`: how often a worker took it. `is_batched`: it goes to the provider's batch API, and
+# `provider_batch` is then the batch that it is in.
 llm_comparisons = Table(
     "llm_comparisons",
     schema,
@@ -58,12 +59,32 @@ llm_comparisons = Table(
     Column("outcome", LargeBinary),
     *_lease(),
     Column("taken", Integer, nullable=False, server_default=text("0")),
+    Column("is_batched", Integer, nullable=False, server_default=text("0")),
+    Column("provider_batch", String(36), index=True),
     Index(
         "ix_llm_comparisons_open",
         "number",
         sqlite_where=text("outcome IS NULL"),
         postgresql_where=text("outcome IS NULL"),
     ),
+)
+
+# A batch at a provider's batch API. `own_id` is written into it, so that it is found there if it was made and the
+# answer was lost. `sending_at`: when its making was begun, in seconds since 1970; `provider_id`: the provider's id;
+# `cancelled_at`: when it was to be ended early.
+llm_provider_batches = Table(
+    "llm_provider_batches",
+    schema,
+    Column("number", Integer, primary_key=True),
+    Column("own_id", String(36), nullable=False, unique=True),
+    Column("provider", String(40), nullable=False),
+    Column("model", String(255), nullable=False),
+    Column("comparisons", Integer, nullable=False),
+    Column("sending_at", Double),
+    Column("provider_id", String(255)),
+    Column("cancelled_at", Double),
+    Column("done_at", Double),
+    *_lease(),
 )
 
 cj_instructions = Table(

@@ -13,7 +13,8 @@ import pytest
 
 from eng5_runner.contracts.request import LLMConfigOverrides
 from eng5_runner.judges.prompts import prompt_blocks, prompt_text
-from eng5_runner.stack.llm.judge import JudgeEntry, JudgeFailed, Question, Verdict
+from eng5_runner.stack.llm.judge import JudgeFailed, Question, Verdict
+from eng5_runner.stack.llm.providers.entries import JudgeEntry
 from eng5_runner.stack.llm.providers.registry import open_judges
 from tests.support.judges.servers import KEY, Script, Server, serving
 

@@ -22,14 +22,8 @@ from eng5_runner.contracts.request import READS_TO_END
 from eng5_runner.contracts.topics import CALLBACK_TOPICS, Topic, batch_of, parse_callback
 from eng5_runner.judges.catalogue import BASELINE_MODEL
 from eng5_runner.stack.launch import Secrets, StackAddresses, serve
-from eng5_runner.stack.llm.judge import (
-    BaselineJudge,
-    JudgeEntry,
-    JudgeFailed,
-    Question,
-    Verdict,
-    offline_baseline,
-)
+from eng5_runner.stack.llm.judge import BaselineJudge, JudgeFailed, Question, Verdict
+from eng5_runner.stack.llm.providers.entries import JudgeEntry, offline_baseline
 from eng5_runner.stack.platform.kafka import Cluster
 from eng5_runner.transport.kafka import stop_client
 from tests.support.stack.texts import essay

@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer
 from eng5_runner.contracts.services import ComparisonQueued, ErrorAnswer
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.judges.prompts import prompt_blocks, prompt_text
-from eng5_runner.stack.llm.judge import JudgeEntry, offline_baseline
+from eng5_runner.stack.llm.providers.entries import JudgeEntry, offline_baseline
 from eng5_runner.stack.llm.service import LLMProvider
 from eng5_runner.stack.platform.broker import embedded_broker
 from eng5_runner.stack.platform.kafka import open_publisher, open_reader

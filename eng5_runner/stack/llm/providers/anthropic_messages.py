@@ -19,8 +19,7 @@ class Messages:
     """A client of the API."""
 
     def __init__(self, access: Access, *, read: ReadHeaders = ignored) -> None:
-        headers = {"Authorization": f"Bearer {access.key or 'none-needed'}", "anthropic-version": _VERSION}
-        self._post = JsonPost(f"{access.url.rstrip('/')}/v1/messages", headers, read=read)
+        self._post = JsonPost(f"{access.url.rstrip('/')}/v1/messages", headers_of(access), read=read)
 
     async def ask(self, call: Call) -> Reply:
         """One attempt.
@@ -28,7 +27,7 @@ class Messages:
         Raises:
             AttemptFailed: there is no answer.
         """
-        return message_reply(await self._post.send(_request(call)))
+        return message_reply(await self._post.send(message_request(call)))
 
     async def models(self, url: str) -> tuple[ListedModel, ...]:
         """The models that the API at this address lists.
@@ -43,7 +42,13 @@ class Messages:
         await self._post.close()
 
 
-def _request(call: Call) -> dict[str, Any]:
+def headers_of(access: Access) -> dict[str, str]:
+    """What each request of this API has; it holds the key and is never shown."""
+    return {"Authorization": f"Bearer {access.key or 'none-needed'}", "anthropic-version": _VERSION}
+
+
+def message_request(call: Call) -> dict[str, Any]:
+    """The body of the request for a call."""
     config: dict[str, Any] = {}
     if call.form is AnswerForm.SCHEMA:
         config["format"] = {"type": "json_schema", "schema": answer_schema()}

@@ -22,7 +22,8 @@ from eng5_runner.judges.manifest import AnswerForm, Model, Usage
 from eng5_runner.judges.templates import RUBRIC, SYSTEM, text_sha256
 from eng5_runner.judges.verdicts import UnreadableAnswer, beginning, read_answer
 from eng5_runner.stack.llm.cache import JudgementCache, Recording
-from eng5_runner.stack.llm.judge import AnswerChance, JudgeEntry, JudgeFailed, Question, Served, Spent, Verdict
+from eng5_runner.stack.llm.judge import AnswerChance, JudgeFailed, Question, Served, Spent, Verdict
+from eng5_runner.stack.llm.providers.entries import JudgeEntry
 from eng5_runner.stack.llm.providers.protocol import AttemptFailed, Call, End, ProviderClient, Reply, Retry, served_by
 from eng5_runner.stack.llm.providers.rate_limiter import RateLimiter
 
@@ -74,7 +75,7 @@ class ModelJudge:
             self,
             pauses=self._rate_limiter.pauses,
             trouble=self._rate_limiter.trouble,
-            system=lambda question: self._call(question).system,
+            system=lambda question: self.call(question).system,
             concurrency=self._rate_limiter.limits.concurrency,
             share=self._rate_limiter.share,
         )
@@ -85,22 +86,48 @@ class ModelJudge:
         Raises:
             JudgeFailed: there is no verdict; the code says why.
         """
+        self._check(question)
+        call = self.call(question)
+        if self._cache is None:
+            return await self._ask(call, question)
+        async with self._cache.one_at_a_time(self._key(call, question)):
+            return await self.recalled(question) or await self._kept(await self._ask(call, question), question)
+
+    async def recalled(self, question: Question) -> Verdict | None:
+        """The verdict on the same question from the cache; None if it has to be asked.
+
+        Raises:
+            JudgeFailed: the model does not take a parameter.
+        """
+        self._check(question)
+        judgement = None if self._cache is None else await self._cache.find(self._key(self.call(question), question))
+        if judgement is None:
+            return None
+        return _paid(judgement) if judgement.request_id == question.request_id else _replayed(judgement)
+
+    async def verdict_in_batch(self, question: Question, reply: Reply) -> Verdict:
+        """The verdict in a reply of the provider's batch API, at the price of a batch; it is kept in the cache.
+
+        Raises:
+            JudgeFailed: there is none.
+        """
+        return await self._kept(
+            self._verdict(reply, call=self.call(question), question=question, batched=True), question
+        )
+
+    def _check(self, question: Question) -> None:
         refused = next(refusals(self._entry, question.overrides, today=datetime.now(UTC).date()), None)
         if refused is not None:
             raise JudgeFailed("LLM_CONFIGURATION_ERROR", refused.for_clients(), is_final=True)
-        call = self._call(question)
-        if self._cache is None:
-            return await self._ask(call, question)
-        key = judgement_key(call, own_server=self._own_server, repeat_index=question.repeat_index)
-        async with self._cache.one_at_a_time(key):
-            judgement = await self._cache.find(key)
-            if judgement is not None and judgement.request_id == question.request_id:
-                return _paid(judgement)
-            if judgement is not None:
-                return _replayed(judgement)
-            verdict = await self._ask(call, question)
+
+    def _key(self, call: Call, question: Question) -> str:
+        return judgement_key(call, own_server=self._own_server, repeat_index=question.repeat_index)
+
+    async def _kept(self, verdict: Verdict, question: Question) -> Verdict:
+        if self._cache is not None:
+            key = self._key(self.call(question), question)
             await self._cache.record(key, _recording(verdict, question, model=self.model))
-            return verdict
+        return verdict
 
     async def _ask(self, call: Call, question: Question) -> Verdict:
         """Ask the provider for a verdict.
@@ -111,8 +138,15 @@ class ModelJudge:
         if question.was_begun:
             message = f"the service ended while the question was under way; {MAY_BE_CHARGED}"
             raise JudgeFailed("LLM_PROVIDER_UNAVAILABLE", message, spent=Spent(cost=None), is_interrupted=True)
-        reply = await self._reply(call)
-        spent = self._spent(reply, call)
+        return self._verdict(await self._reply(call), call=call, question=question)
+
+    def _verdict(self, reply: Reply, *, call: Call, question: Question, batched: bool = False) -> Verdict:
+        """The verdict in a reply.
+
+        Raises:
+            JudgeFailed: there is none.
+        """
+        spent = self._spent(reply, call, batched=batched)
         if reply.end is End.UNREADABLE:
             message = "the provider's answer is not of its API's form"
             raise JudgeFailed("LLM_PROVIDER_API_ERROR", message, spent=spent)
@@ -139,7 +173,8 @@ class ModelJudge:
             fallback=None if self.model.answers or self._form is AnswerForm.SCHEMA else self._form,
         )
 
-    def _call(self, question: Question) -> Call:
+    def call(self, question: Question) -> Call:
+        """The call by which the model is asked a question."""
         overrides = question.overrides
         call = call_of(self.model, question.prompt, shared=question.shared, overrides=overrides, form=self._form)
         asks = question.wants_probability and self.model.tells_probabilities(call.effort, own_server=self._own_server)
@@ -213,11 +248,11 @@ class ModelJudge:
             )
         return True
 
-    def _spent(self, reply: Reply, call: Call) -> Spent:
+    def _spent(self, reply: Reply, call: Call, *, batched: bool) -> Spent:
         usage = reply.usage
         if usage is None or not _is_credible(usage, reply=reply, call=call):
             return Spent(cost=None)
-        cost = self.model.cost(usage)
+        cost = self.model.cost(usage, batched=batched)
         return Spent(
             prompt_tokens=usage.prompt,
             completion_tokens=usage.completion,

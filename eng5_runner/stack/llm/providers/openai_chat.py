@@ -31,7 +31,8 @@ class Chat:
         Raises:
             AttemptFailed: there is no answer.
         """
-        return chat_reply(await self._post.send(self._request(call)), provider=call.model.provider)
+        request = chat_request(call, own_server=self._own_server)
+        return chat_reply(await self._post.send(request), provider=call.model.provider)
 
     async def models(self, url: str) -> tuple[ListedModel, ...]:
         """The models that the API at this address lists.
@@ -45,29 +46,31 @@ class Chat:
         """Close its connections."""
         await self._post.close()
 
-    def _request(self, call: Call) -> dict[str, Any]:
-        openai_itself = call.model.provider is Provider.OPENAI and not self._own_server
-        request: dict[str, Any] = {
-            "model": call.model.id,
-            "messages": [{"role": "system", "content": call.system}, {"role": "user", "content": call.prompt}],
-            "max_completion_tokens" if openai_itself else "max_tokens": call.max_tokens,
-        }
-        if call.form is AnswerForm.SCHEMA:
-            schema = {"name": SCHEMA_NAME, "strict": True, "schema": answer_schema()}
-            request["response_format"] = {"type": "json_schema", "json_schema": schema}
-        elif call.form is AnswerForm.JSON:
-            request["response_format"] = {"type": "json_object"}
-        if call.temperature is not None:
-            request["temperature"] = call.temperature
-        if call.effort is not None:
-            request["reasoning_effort"] = call.effort.value
-        if call.verbosity is not None:
-            request["verbosity"] = call.verbosity.value
-        if call.log_probabilities:
-            request |= {"logprobs": True, "top_logprobs": ALTERNATIVES}
-        if call.model.provider is Provider.OPENROUTER:  # else it silently drops what a model does not take
-            request |= {"provider": {"require_parameters": True}, "usage": {"include": True}}
-        return request
+
+def chat_request(call: Call, *, own_server: bool) -> dict[str, Any]:
+    """The body of the request for a call."""
+    openai_itself = call.model.provider is Provider.OPENAI and not own_server
+    request: dict[str, Any] = {
+        "model": call.model.id,
+        "messages": [{"role": "system", "content": call.system}, {"role": "user", "content": call.prompt}],
+        "max_completion_tokens" if openai_itself else "max_tokens": call.max_tokens,
+    }
+    if call.form is AnswerForm.SCHEMA:
+        schema = {"name": SCHEMA_NAME, "strict": True, "schema": answer_schema()}
+        request["response_format"] = {"type": "json_schema", "json_schema": schema}
+    elif call.form is AnswerForm.JSON:
+        request["response_format"] = {"type": "json_object"}
+    if call.temperature is not None:
+        request["temperature"] = call.temperature
+    if call.effort is not None:
+        request["reasoning_effort"] = call.effort.value
+    if call.verbosity is not None:
+        request["verbosity"] = call.verbosity.value
+    if call.log_probabilities:
+        request |= {"logprobs": True, "top_logprobs": ALTERNATIVES}
+    if call.model.provider is Provider.OPENROUTER:  # else it silently drops what a model does not take
+        request |= {"provider": {"require_parameters": True}, "usage": {"include": True}}
+    return request
 
 
 def chat_reply(body: Json, *, provider: Provider) -> Reply:

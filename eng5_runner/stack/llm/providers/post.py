@@ -6,7 +6,8 @@ before it failed, and refuse answers that a judge can use.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TypeAlias
 
 import aiohttp
@@ -17,6 +18,7 @@ from eng5_runner.judges.credentials import is_loopback
 from eng5_runner.stack.llm.providers.protocol import ProviderError, by_status, cut_off, too_slow, unreachable
 
 _OK, _REDIRECT = 200, 300
+_TYPE = "Content-Type"
 _CONNECT_SECONDS = 30.0
 _LONGEST_ANSWER = 8 << 20
 # Servers close a connection that was idle for 5 s or more. Ours is closed first: a request on a connection that is
@@ -46,7 +48,7 @@ class JsonPost:
         """
         self._url = url
         self._read = read
-        self._headers = {**headers, "Content-Type": "application/json", "Accept": "application/json"}
+        self._headers = {**headers, _TYPE: "application/json", "Accept": "application/json"}
         self._session: aiohttp.ClientSession | None = None
 
     async def send(self, body: Mapping[str, object]) -> Json:
@@ -55,29 +57,50 @@ class JsonPost:
         Raises:
             AttemptFailed: there is no answer, or it says that there is an error.
         """
-        return await self._exchange("POST", self._url, data=orjson.dumps(body))
+        return await self.exchange("POST", self._url, data=orjson.dumps(body))
 
     async def look_up(self, url: str) -> Json:
         """The answer to a GET of another address of the same API; for the errors see `send`."""
-        return await self._exchange("GET", url, data=None)
+        return await self.exchange("GET", url, data=None)
 
-    async def _exchange(self, method: str, url: str, *, data: bytes | None) -> Json:
-        try:
+    async def exchange(self, method: str, url: str, *, data: bytes | aiohttp.FormData | None) -> Json:
+        """The answer to a request to an address of the same API, JSON or a form; for the errors see `send`."""
+        # A form says by itself of what type it is.
+        headers = {name: each for name, each in self._headers.items() if name != _TYPE or isinstance(data, bytes)}
+        with _failures():
             async with self._opened().request(
-                method, url, data=data, headers=self._headers, allow_redirects=False
+                method, url, data=data, headers=headers, allow_redirects=False
             ) as response:
                 answer = _read(await _bytes_of(response))
-        except (*_NOT_SENT, UnicodeError):  # the latter from the codec for internationalised names
-            raise unreachable() from None
-        except TimeoutError:
-            raise too_slow() from None
-        except (aiohttp.ClientError, OSError):
-            raise cut_off() from None
         if method == "POST":
             self._read(response.headers)
         if not _OK <= response.status < _REDIRECT:
             raise by_status(response.status, response.headers, error=ProviderError.of(answer))
         return answer
+
+    async def lines(self, url: str) -> AsyncIterator[Json]:
+        """The lines of an answer to a GET, each read as JSON; an unreadable one is None. For the errors see `send`.
+
+        The answer may be long; one line of it may not.
+        """
+        headers = {name: each for name, each in self._headers.items() if name != _TYPE}
+        with _failures():
+            async with self._opened().get(url, headers=headers, allow_redirects=False) as response:
+                if not _OK <= response.status < _REDIRECT:
+                    error = ProviderError.of(_read(await _bytes_of(response)))
+                    raise by_status(response.status, response.headers, error=error)
+                begun = bytearray()
+                async for chunk in response.content.iter_chunked(1 << 16):
+                    begun += chunk
+                    *whole, rest = bytes(begun).split(b"\n")
+                    begun = bytearray(rest)
+                    for line in whole:
+                        if line.strip():
+                            yield _read(line)
+                    if len(begun) > _LONGEST_ANSWER:
+                        raise cut_off()
+                if begun.strip():
+                    yield _read(bytes(begun))
 
     async def close(self) -> None:
         """Close the connections."""
@@ -93,6 +116,19 @@ class JsonPost:
                 trust_env=not is_loopback(self._url),  # proxies, which cannot reach this machine's own addresses
             )
         return self._session
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """Raises the errors of a connection as failed attempts."""
+    try:
+        yield
+    except (*_NOT_SENT, UnicodeError):  # the latter from the codec for internationalised names
+        raise unreachable() from None
+    except TimeoutError:
+        raise too_slow() from None
+    except (aiohttp.ClientError, OSError):
+        raise cut_off() from None
 
 
 async def _bytes_of(response: aiohttp.ClientResponse) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -14,9 +15,13 @@ from eng5_runner.judges.catalogue import models_at
 from eng5_runner.judges.credentials import PLACES, PLAIN_HTTP, Access, Place, access_to, travels_readable
 from eng5_runner.judges.manifest import USERS_FILE, built_in, users_own
 from eng5_runner.stack.llm.cache import open_judgement_cache
-from eng5_runner.stack.llm.judge import JudgeEntry, offline_baseline
+from eng5_runner.stack.llm.providers.anthropic_batches import AnthropicBatches
 from eng5_runner.stack.llm.providers.anthropic_messages import Messages
+from eng5_runner.stack.llm.providers.batches import BatchApi
+from eng5_runner.stack.llm.providers.entries import JudgeEntry, offline_baseline
 from eng5_runner.stack.llm.providers.judge import ModelJudge
+from eng5_runner.stack.llm.providers.model_batches import ModelBatches
+from eng5_runner.stack.llm.providers.openai_batches import OpenAIBatches
 from eng5_runner.stack.llm.providers.openai_chat import Chat
 from eng5_runner.stack.llm.providers.post import ReadHeaders, ignored
 from eng5_runner.stack.llm.providers.protocol import ProviderClient
@@ -29,6 +34,12 @@ _CLIENTS: Mapping[Provider, Callable[..., ProviderClient]] = MappingProxyType({
     Provider.OPENROUTER: Chat,
     Provider.GOOGLE: Chat,
     Provider.ANTHROPIC: Messages,
+})  # fmt: skip
+
+
+_BATCHES: Mapping[Provider, Callable[[Access], BatchApi]] = MappingProxyType({
+    Provider.OPENAI: OpenAIBatches,
+    Provider.ANTHROPIC: AnthropicBatches,
 })  # fmt: skip
 
 
@@ -69,7 +80,12 @@ async def open_judges(
                 ModelJudge(model, client=client, access=access, rate_limiter=rate_limiter, cache=cache)
                 for model in models
             )
-            entries += [judge.entry() for judge in judges]
+            if provider not in _BATCHES:
+                entries += [judge.entry() for judge in judges]
+                continue
+            api = _BATCHES[provider](access)
+            opened.push_async_callback(api.close)
+            entries += [replace(judge.entry(), batches=ModelBatches(judge, api=api, limits=limits)) for judge in judges]
         yield tuple(entries)
 
 
