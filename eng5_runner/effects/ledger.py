@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import threading
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,17 +28,17 @@ from eng5_runner.errors import DiskError, InputsInvalid, InputsMissing, command
 from eng5_runner.systems import open_private, sync_data
 
 LEDGER_NAME = "ledger.jsonl"
-_TAIL = re.compile(rb',"_crc":"([0-9a-f]{8})"\}$')
+_TAIL = b',"_crc":"%08x"}\n'
+_TAIL_BYTES = len(_TAIL % 0)
 
 
 def _line(event: Event) -> bytes:
     body = event_to_json(event)[:-1]
-    return b'%s,"_crc":"%08x"}\n' % (body, zlib.crc32(body))
+    return body + _TAIL % zlib.crc32(body)
 
 
 def _is_whole(line: bytes) -> bool:
-    checksum = _TAIL.search(line)
-    return checksum is not None and int(checksum[1], 16) == zlib.crc32(line[: checksum.start()])
+    return line[-_TAIL_BYTES:] == _TAIL % zlib.crc32(memoryview(line)[:-_TAIL_BYTES])
 
 
 def ledger_lines(events: Iterable[Event]) -> Iterator[bytes]:
@@ -133,7 +132,7 @@ def _measured(lines: Iterable[bytes], path: Path) -> tuple[int, int]:
     whole, end, broken_line = 0, 0, 0
     for number, line in enumerate(lines, start=1):
         end += len(line)
-        if line.endswith(b"\n") and _is_whole(line[:-1]):
+        if _is_whole(line):
             if broken_line:
                 raise InputsInvalid(
                     f"{path}, line {broken_line}: the checksum does not fit, and whole lines follow it.",

@@ -164,9 +164,19 @@ def table_csv(table: RunTable) -> Iterator[bytes]:
 
 def _column_of_cells(kind: Kind, values: Sequence[Cell]) -> Iterable[str]:
     """The cells of one column; a text that is in many of them, such as an essay's id, is made once."""
-    return (
-        map({text: _cell(text) for text in set(values)}.__getitem__, values) if kind == "text" else map(_cell, values)
-    )
+    if kind != "text":
+        return map(str if set(map(type, values)) <= {int, float} else _cell, values)
+    distinct = set(values)
+    texts = [value for value in distinct if isinstance(value, str) and value]
+    if len(texts) + len(distinct & {None, ""}) < len(distinct) or _needs_care(texts):
+        return map({value: _cell(value) for value in distinct}.__getitem__, values)
+    cells: dict[Cell, str] = {text: f'"{text}"' for text in texts}
+    return map((cells | {None: "", "": ""}).__getitem__, values)
+
+
+def _needs_care(texts: Sequence[str]) -> bool:
+    """Whether quotes around the texts are not all that they need."""
+    return _QUOTE in "".join(texts) or not {text[0] for text in texts}.isdisjoint(FORMULA_STARTS)
 
 
 def inert(text: str) -> str:

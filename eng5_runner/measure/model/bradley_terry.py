@@ -176,8 +176,9 @@ class Fit:
     @cached_property
     def errors_at_mean(self) -> _Vector:
         """The standard errors from the information at the posterior mean, less than at the mode, shape (n,)."""
-        posterior = posterior_of(self.evidence, position_effect=self.position_effect_se is not None)
-        return _errors(posterior.curvature(np.append(self.posterior_mean, self.position_effect), self.prior_sd**-2))
+        return _errors(
+            self.posterior.curvature(np.append(self.posterior_mean, self.position_effect), self.prior_sd**-2)
+        )
 
     @cached_property
     def position_effect_mean(self) -> tuple[float, float] | None:
@@ -191,8 +192,7 @@ class Fit:
             return None
         reach = 3.0 * self.position_effect_se
         mean = self.position_effect + min(max(float(self._beyond_mode[-1]), -reach), reach)
-        posterior = posterior_of(self.evidence, position_effect=True)
-        there = posterior.curvature(np.append(self.posterior_mean, mean), self.prior_sd**-2)
+        there = self.posterior.curvature(np.append(self.posterior_mean, mean), self.prior_sd**-2)
         return mean, there.position_se()
 
     def covariance_among(self, places: Sequence[int]) -> _Vector:
@@ -218,6 +218,12 @@ class Fit:
             return np.asarray(sums.T @ self.covariance @ sums)
         centred = sums - sums.mean(axis=0)
         return np.asarray(centred.T @ self.curvature.solved_with_position(centred, tolerance=_SOLVE_TOLERANCE))
+
+    @cached_property
+    def posterior(self) -> Posterior:
+        """The log posterior of which `theta` is the mode, as a function of the positions and σ."""
+        links = self.curvature.information.links if isinstance(self.curvature, Sparse) else None
+        return posterior_of(self.evidence, position_effect=self.position_effect_se is not None, links=links)
 
     @property
     def components(self) -> int:
@@ -290,10 +296,10 @@ def fit(
     )
 
 
-def posterior_of(comparisons: Comparisons, *, position_effect: bool) -> Posterior:
-    """The log posterior of some comparisons, as a function of the positions and σ."""
+def posterior_of(comparisons: Comparisons, *, position_effect: bool, links: Links | None = None) -> Posterior:
+    """The log posterior of some comparisons, as a function of the positions and σ; `links` is their graph, if known."""
     precision = position_precision(comparisons) if position_effect else None
-    return Posterior(data=comparisons, links=Links.of(comparisons), position_precision=precision)
+    return Posterior(data=comparisons, links=links or Links.of(comparisons), position_precision=precision)
 
 
 def _errors(curvature: Curvature) -> _Vector:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -63,6 +63,18 @@ class Comparisons:
         """θ_first − θ_second + δ of each row, shape (…, rows), at x = (θ, δ) of shape (…, n + 1)."""
         between: NDArray[np.float64] = x[..., self.first] - x[..., self.second] + x[..., -1:]
         return between
+
+    def part(self, rows: slice) -> Comparisons:
+        """Some of the rows of one study."""
+        return replace(
+            self,
+            first=self.first[rows],
+            second=self.second[rows],
+            outcome=self.outcome[rows],
+            weight=self.weight[rows],
+            offset=None if self.offset is None else self.offset[rows],
+            slope=None if self.slope is None else self.slope[rows],
+        )
 
     @property
     def counts(self) -> NDArray[np.float64]:

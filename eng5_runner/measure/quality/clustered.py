@@ -73,9 +73,12 @@ def errors_by_pair(fitted: Fit, comparisons: Comparisons | None = None) -> NDArr
         None if no pair was judged twice, because the model's errors are right then; if there are at most 3 pairs per
         item, because robust errors are too small then; and above 1,500 items, because they take too long.
     """
-    n, pairs = len(fitted.items), Links.of(fitted.comparisons).low.size
+    n = len(fitted.items)
+    if n > _MOST_ITEMS:
+        return None
+    pairs = Links.of(fitted.comparisons).low.size
     data = fitted.comparisons if comparisons is None else comparisons
-    if n > _MOST_ITEMS or not float(data.weight.sum()) > pairs > _PAIRS_PER_ITEM * n:
+    if not float(data.weight.sum()) > pairs > _PAIRS_PER_ITEM * n:
         return None
     fitted_data = fitted.evidence
     pair, inverse = Links.of(fitted_data).pair, fitted.covariance_with_position

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from scipy.special import expit, stdtrit
 
-from eng5_runner.measure.model.bradley_terry import Comparisons, Fit, fit, posterior_of
+from eng5_runner.measure.model.bradley_terry import Comparisons, Fit, fit
 from eng5_runner.measure.model.comparisons import Values
 from eng5_runner.measure.model.curvature import stack_shapes
 from eng5_runner.measure.model.links import Links
@@ -145,7 +145,8 @@ def reliability_interval(
     truth = _by_evidence(fitted)
     soft = fitted.soft if comparisons is fitted.comparisons else None
     asked = comparisons if soft is None else soft.rows
-    links, simulated = Links.of(asked), []
+    links = fitted.posterior.links if asked is fitted.evidence else Links.of(asked)
+    simulated = []
     sd, effect = math.exp(float(truth.log_sd)), fitted.position_effect if estimated else 0.0
     for shape in stack_shapes(draws, items=n):
         drawn = [
@@ -205,8 +206,7 @@ def separation(fitted: Fit) -> float | None:
 
 def _by_evidence(fitted: Fit) -> Summit:
     """The most likely σ, without a prior on σ."""
-    posterior = posterior_of(fitted.evidence, position_effect=fitted.position_effect_se is not None)
-    return likeliest_prior(posterior, hyperprior=False, log_sd=math.log(TYPICAL_SD), tolerance=_TOLERANCE)
+    return likeliest_prior(fitted.posterior, hyperprior=False, log_sd=math.log(TYPICAL_SD), tolerance=_TOLERANCE)
 
 
 def _share_real(summit: Summit, n: int) -> Values:

@@ -31,6 +31,8 @@ _NODES = 21
 # A judgement that alone holds more of what is known of its pair than this is taken out as if it held so much.
 _MOST_OF_A_PAIR = 0.95
 _MOST_STEPS, _TOLERANCE = 60, 1e-6  # in logits
+# Of a million judgements, so many are computed together: each takes twenty numbers on the way.
+_ROWS_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -53,9 +55,19 @@ def expected_residuals(fitted: Fit, rows: Comparisons) -> Expected:
         fitted: the study, by the wins alone.
         rows: judgements of the fitted items. Where a question is not among the fitted ones, p̂ does not follow it.
     """
+    counts = _counts_for(fitted.comparisons, rows)
+    square, standardised = np.empty(counts.size), np.empty(counts.size)
+    for start in range(0, counts.size, _ROWS_AT_ONCE):
+        some = slice(start, start + _ROWS_AT_ONCE)
+        square[some], standardised[some] = _expected(fitted, rows.part(some), counts=counts[some])
+    return Expected(square=square, standardised=standardised)
+
+
+def _expected(fitted: Fit, rows: Comparisons, *, counts: _Floats) -> tuple[_Floats, _Floats]:
+    """Both expectations of some rows."""
     mode = np.append(fitted.theta, fitted.position_effect)
     log_odds = rows.log_odds(mode)
-    chance, variance, counts = expit(log_odds), fitted.variances_of(rows), _counts_for(fitted.comparisons, rows)
+    chance, variance = expit(log_odds), fitted.variances_of(rows)
     known = np.minimum(counts * chance * (1.0 - chance) * variance, _MOST_OF_A_PAIR)
     apart = variance / (1.0 - known)
     reach = counts * apart
@@ -64,10 +76,8 @@ def expected_residuals(fitted: Fit, rows: Comparisons) -> Expected:
     mean = np.append(fitted.posterior_mean, 0.0 if stated is None else stated[0])
     wins = _mean_chance(without + rows.contrasts(mean) - rows.contrasts(mode), np.sqrt(apart))
     won, lost = expit(_after_win(without, reach)), expit(-_after_win(-without, reach))
-    return Expected(
-        square=wins * (1.0 - won) ** 2 + (1.0 - wins) * lost**2,
-        standardised=wins * (1.0 - won) / won + (1.0 - wins) * lost / (1.0 - lost),
-    )
+    square = wins * (1.0 - won) ** 2 + (1.0 - wins) * lost**2
+    return square, wins * (1.0 - won) / won + (1.0 - wins) * lost / (1.0 - lost)
 
 
 def _counts_for(fitted: Comparisons, rows: Comparisons) -> _Floats:
