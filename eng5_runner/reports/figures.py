@@ -46,6 +46,15 @@ def usd(amount: float | None) -> str:
     return number(amount, 4)
 
 
+def counted(many: int, name: str) -> str:
+    """So many of a thing.
+
+    >>> counted(1, "run"), counted(2, "run")
+    ('1 run', '2 runs')
+    """
+    return f"{many} {name}{'' if many == 1 else 's'}"
+
+
 def sentence(text: str) -> str:
     """A text that begins with a capital letter."""
     return f"{text[:1].upper()}{text[1:]}"

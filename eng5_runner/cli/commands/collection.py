@@ -14,7 +14,7 @@ from eng5_runner.app.collection.export import export as export_tables
 from eng5_runner.app.collection.runs import list_runs, runs_csv
 from eng5_runner.cli.narrate import people, write_json
 from eng5_runner.core.harmless import harmless
-from eng5_runner.reports.figures import count, number, usd, words
+from eng5_runner.reports.figures import count, counted, number, usd, words
 from eng5_runner.reports.terminal_table import plain_table
 from eng5_runner.results.run_summary import RunSummary
 
@@ -51,7 +51,7 @@ def _show(runs: Sequence[RunSummary]) -> None:
         table.add_row(*map(escape, cells), usd(run.cost_usd))
     console.print(table)
     console.print(
-        f"{len(runs)} runs. reliab.: of the judge's own order; r: agreement with the teachers' grades; "
+        f"{counted(len(runs), 'run')}. Reliab.: of the judge's own order; r: agreement with the teachers' grades; "
         "τ-b: of the anchors' order with their grades."
     )
 
