@@ -43,6 +43,14 @@ def test_with_many_anchors_exchanges_are_drawn_and_repeatable() -> None:
     assert told[0] is not None and told[0] < 0.05
 
 
+def test_the_same_run_many_times_says_what_one_says() -> None:
+    """Many runs are exchanged in parts; what the parts count is added up."""
+    one, other = _judged(*GRADES), _judged(1.0, 0.0, 2.0, 5.0, 3.0, 4.0, 7.0, 6.0)
+    alone = exchange_p_value(one, other, grades=GRADES, seed=1)
+    often = exchange_p_value(np.repeat(one, 400, axis=0), np.repeat(other, 400, axis=0), grades=GRADES, seed=1)
+    assert often == pytest.approx(alone) and alone is not None and alone > 0.03
+
+
 def test_equally_good_judges_are_rarely_said_to_differ() -> None:
     """Each judge misplaces anchors in its own way, so that pairs of anchors depend on each other."""
     random, wrong = np.random.default_rng(11), 0

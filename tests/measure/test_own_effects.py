@@ -92,3 +92,36 @@ def test_without_a_position_effect_no_judge_has_one() -> None:
     data = comparisons_from(ITEMS, [(row.first, row.second, row.outcome) for row in said])
     own = own_effects(fit(data, position_effect=False), soft_from(data, said))
     assert [judge.position_effect for judge in own.judges] == [None, None]
+
+
+def test_slopes_and_shifts_are_the_likeliest_for_the_positions() -> None:
+    """Checked by regressing each judge's wins on the contrasts, with the priors, by another way."""
+    said = judged({"ada": (1.4, 0.3), "bo": (0.5, -0.6), "cy": (1.1, 0.3)}, each=200)
+    data = comparisons_from(ITEMS, [(row.first, row.second, row.outcome) for row in said])
+    own = own_effects(fit(data), soft_from(data, said))
+    fitted = own.fitted
+    best = []
+    for judge in own.judges:
+        rows = [row for row in said if row.judge == judge.judge]
+
+        def cost(x: np.ndarray, rows: list[Said] = rows) -> float:
+            total = (x[0] - 1.0) ** 2 / 2.0 / 0.5**2 + x[1] ** 2 / 2.0 / 0.5**2
+            for row in rows:
+                ends = [fitted.items.index(item) for item in (row.first, row.second)]
+                contrast = np.zeros(len(ITEMS) + 1)
+                contrast[ends[0]], contrast[ends[1]], contrast[-1] = 1.0, -1.0, 1.0
+                mean = float(contrast[:-1] @ fitted.theta) + fitted.position_effect
+                spread = float(np.sqrt(contrast @ fitted.covariance_with_position @ contrast))
+                for node, share in ((-np.sqrt(3.0), 1 / 6), (0.0, 2 / 3), (np.sqrt(3.0), 1 / 6)):
+                    odds = x[0] * (mean + node * spread) + x[1]
+                    total += share * (np.logaddexp(0.0, odds) - row.outcome * odds)
+            return float(total)
+
+        best.append(minimize(cost, [1.0, 0.0], method="Nelder-Mead").x)
+    slopes, shifts = np.array(best).T
+    assert [judge.slope for judge in own.judges] == pytest.approx(slopes / slopes.mean(), abs=0.03)
+    effects = np.array([judge.position_effect for judge in own.judges])
+    own_shifts = effects - slopes / slopes.mean() * fitted.position_effect
+    assert own_shifts == pytest.approx(shifts - shifts.mean(), abs=0.05)
+    assert fitted.prior_sd_estimated
+    assert not own_effects(fit(data), soft_from(data, said), prior_sd=1.5).fitted.prior_sd_estimated

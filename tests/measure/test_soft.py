@@ -10,8 +10,9 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 from eng5_runner.measure.model.bradley_terry import Comparisons, collapse_repeats, comparisons_from, fit
-from eng5_runner.measure.model.soft import Reading, Said, SoftEvidence, soft_from
+from eng5_runner.measure.model.soft import Reading, Said, Scale, SoftEvidence, soft_from
 from eng5_runner.measure.model.soft_choice import choose
+from eng5_runner.measure.model.soft_fit import fit_read, posterior_of_rows
 from eng5_runner.measure.quality.reliability import empirical_bayes, reliability_interval
 from tests.support.soft_judges import OVER_SURE, Says, SoftStudy, judgements, soft_study
 
@@ -161,3 +162,41 @@ def test_few_judgements_count_as_wins() -> None:
     said = judgements(dict(list(TRUTH.items())[:6]), k=5, number=10, says="confidence")
     comparisons = compared(said, ITEMS[:6])
     assert choose(comparisons, soft_from(comparisons, said)).judges == ()
+
+
+def _unexpected(said: list[Said], gap: np.ndarray, spread: np.ndarray, parameters: np.ndarray) -> float:
+    """Minus the log likelihood of what was said, expected over the posterior of the two positions of each row."""
+    nodes, shares = np.polynomial.hermite_e.hermegauss(15)
+    toward = np.array([1.0 if row.outcome else -1.0 for row in said])
+    seen = toward * (gap + nodes[:, None] * spread)
+    if said[0].confidence is not None:
+        ends = np.array([0.0, *parameters, np.inf])
+        level = np.array([int(row.confidence or 0) for row in said])
+        chance = expit(seen - ends[level - 1]) - expit(seen - ends[level])
+    else:
+        off = seen - toward * logit([row.probability or 0.0 for row in said]) / parameters[0]
+        chance = expit(off) * expit(-off) / parameters[0]
+    return -float((shares @ np.log(np.maximum(chance, 1e-300))).sum() / shares.sum())
+
+
+@pytest.mark.parametrize(("says", "scale"), [("garbled confidence", "confidence"), ("probability", "probability")])
+def test_the_parameters_of_a_scale_are_the_likeliest_for_the_positions(says: Says, scale: Scale) -> None:
+    """Checked with the likelihood written out judgement by judgement, and integrated with more nodes."""
+    said = judgements(TRUTH, k=12, number=4, says=says)
+    data = comparisons_from(list(TRUTH), [(row.first, row.second, row.outcome) for row in said])
+    soft = soft_from(data, said)
+    fitted = fit_read(data, soft, scales={0: scale}, position_effect=True)
+    by_row = {(row.first, row.second): row for row in said}
+    gaps, spreads = posterior_of_rows(fitted, soft)
+    rows = [
+        by_row[fitted.items[first], fitted.items[second]]
+        for first, second in zip(soft.data.first, soft.data.second, strict=True)
+    ]
+
+    def cost(log_steps: np.ndarray) -> float:
+        return _unexpected(rows, gaps, spreads, np.cumsum(np.exp(log_steps)))
+
+    assert fitted.soft is not None
+    found = np.array(fitted.soft.readings[0].parameters)
+    best = minimize(cost, np.log(np.diff(found, prepend=0.0)), method="Nelder-Mead", options={"xatol": 1e-3})
+    assert found == pytest.approx(np.cumsum(np.exp(best.x)), rel=0.03)

@@ -56,6 +56,8 @@ def test_a_model_that_agrees_adds_much() -> None:
     assert kinds.uses_models and kinds.loss_joint < kinds.loss_alone
     assert agreed(kinds.fitted.theta, truth) > agreed(kinds.people.theta, truth) + 0.05
     assert kinds.reliability == pytest.approx(agreed(kinds.fitted.theta, truth), abs=0.12)
+    # Better than a coin, and worse than the true positions predict.
+    assert 0.45 < kinds.loss_joint < kinds.loss_alone < math.log(2.0)
 
 
 def test_a_model_of_another_mind_changes_nothing_much() -> None:

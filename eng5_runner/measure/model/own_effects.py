@@ -98,7 +98,6 @@ def own_effects(alike: Fit, soft: SoftJudgements, *, prior_sd: float | None = No
         # σ is estimated where it has nearly settled, and once more with the last slopes.
         known = fitted.prior_sd if turn in range(1, _TURNS - 1) else prior_sd
         fitted = _fit(alike, soft, readings=readings, prior_sd=known)
-    fitted = replace(fitted, prior_sd_estimated=prior_sd is None)
     gain = _gain(alike, soft, readings=readings, own_sd=fitted.prior_sd)
     return OwnEffects(fitted=fitted, judges=_stated(fitted, soft, readings=readings), gain=gain)
 
