@@ -1,10 +1,13 @@
-"""The part of the prompt that all comparisons share is marked for the provider's cache, and priced as there."""
+"""The parts of the prompt that comparisons share are marked for the provider's cache, and priced as there."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+from collections import defaultdict
+from dataclasses import replace
 from decimal import Decimal
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import pytest
@@ -15,7 +18,9 @@ from tests.support.runner import newest, run
 from tests.support.small_study import build_study
 
 INPUT, CACHED, WRITTEN, OUTPUT = map(Decimal, ("0.0000025", "0.00000125", "0.0000025", "0.00001"))
-COMPARISONS = 8
+COMPARISONS = 40
+AFTER = 0.05
+"""Seconds before each answer."""
 
 
 class CachingServer:
@@ -23,37 +28,57 @@ class CachingServer:
 
     Attributes:
         usd: its bill.
-        shared: the marked texts, in the order of the questions.
+        marked: the texts up to each mark, for each question; `kept`: those in the cache.
+        times: when the questions with a last marked text came.
     """
 
     def __init__(self) -> None:
         self.usd = Decimal(0)
-        self.shared: list[str] = []
+        self.marked: list[list[str]] = []
+        self.kept: set[str] = set()
+        self.times: defaultdict[str, list[float]] = defaultdict(list)
 
     def __call__(self, asked: Asked) -> Said:
-        marked, rest = asked.body["messages"][0]["content"]
-        assert marked["cache_control"] == {"type": "ephemeral"} and "cache_control" not in rest
-        prefix = len(asked.body["system"] + marked["text"]) // 4
-        is_known = marked["text"] in self.shared
-        self.shared.append(marked["text"])
+        *shared, rest = asked.body["messages"][0]["content"]
+        assert all(part["cache_control"] == {"type": "ephemeral"} for part in shared) and "cache_control" not in rest
+        marked = list(accumulate((part["text"] for part in shared), initial=asked.body["system"]))[1:]
+        read = max((len(text) // 4 for text in marked if text in self.kept), default=0)
+        into = len(marked[-1]) // 4 - read
+        self.marked.append(marked)
+        self.times[marked[-1]].append(asked.at)
+        self.kept.update(marked)
         plain, written = len(rest["text"]) // 4, 60
-        self.usd += plain * INPUT + prefix * (CACHED if is_known else WRITTEN) + written * OUTPUT
-        said = message(json.dumps({"winner": "Essay A", "justification": "Clearer.", "confidence": 4}))
-        counts = {"cache_read_input_tokens": prefix * is_known, "cache_creation_input_tokens": prefix * (not is_known)}
+        self.usd += plain * INPUT + read * CACHED + into * WRITTEN + written * OUTPUT
+        answer = {"winner": "Essay A", "justification": "Clearer.", "confidence": 4}
+        said = replace(message(json.dumps(answer)), after=AFTER)
+        counts = {"cache_read_input_tokens": read, "cache_creation_input_tokens": into}
         said.body["usage"] = {"input_tokens": plain, "output_tokens": written, **counts}
         return said
 
 
-async def test_the_artefact_has_the_bill_of_a_server_that_caches(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", ["per_request", "serial_bundle"])
+async def test_the_artefact_has_the_bill_of_a_server_that_caches(tmp_path: Path, mode: str) -> None:
     build_study(tmp_path / "study")
     server = CachingServer()
     async with serving(server) as at:
         environ = environ_for(tmp_path, at.url, provider="anthropic")
         arguments = ("--llm-provider", "anthropic", "--llm-model", "local-7b", "--max-comparisons", COMPARISONS)
         ran = await asyncio.to_thread(
-            run, "--mode", "execute", "--assets", tmp_path / "study", *arguments, cwd=tmp_path, env=environ
+            run,
+            *("--mode", "execute", "--assets", tmp_path / "study", "--llm-batching-mode", mode),
+            *arguments,
+            cwd=tmp_path,
+            env=environ,
         )
     assert ran.code == 0, ran.err
-    assert len(server.shared) == COMPARISONS and len(set(server.shared)) == 1
+    assert len(server.marked) == COMPARISONS
+    assert len({marked[0] for marked in server.marked}) == 1
+    if mode == "per_request":
+        assert all(len(marked) == 1 for marked in server.marked)
+    else:
+        assert 1 < len({first for _, first in server.marked}) < COMPARISONS / 2
+        assert all(first.endswith("essay>>>") and first.count("essay>>>") == 1 for _, first in server.marked)
+        one_by_one = [later - earlier for times in server.times.values() for earlier, later in pairwise(times)]
+        assert min(one_by_one) > AFTER * 0.9, "each is asked after the answer to the one before"
     artefact = json.loads((newest(tmp_path) / "assessment_run.execute.json").read_text())
     assert artefact["costs"]["total_usd"] == pytest.approx(float(server.usd), abs=1e-9)

@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
-from itertools import count
+from itertools import count, groupby
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from eng5_runner.contracts.request import Provider
 from eng5_runner.stack.llm.providers.batches import CANCELLED, BatchApi, BatchStatus, OwnBatch, Search
 from eng5_runner.stack.llm.providers.protocol import Reply
 from eng5_runner.stack.llm.providers.registry import open_judges
-from tests.support.judges.batch_server import ANSWERED_BEFORE_CANCELLED, BatchServer, batch_server
+from tests.support.judges.batch_server import ANSWERED_BEFORE_CANCELLED, BatchServer, batch_server, prompt_of
 from tests.support.judges.driver import environ_for, question
 from tests.support.judges.paid import Desk
 from tests.support.small_study import build_study
@@ -64,6 +64,9 @@ async def test_expired_failed_and_doubled_results_cost_what_the_server_says(tmp_
         ran = await desk.execute(*_judge("anthropic"), "--batch")
     assert ran.code == 0, ran.err
     assert len(server.batches) == 3  # chunks of 25 and 15, then those that expired or failed
+    for batch in server.batches.values():
+        first = [prompt_of(question).split("**Essay B:**")[0] for question in batch.questions.values()]
+        assert len(list(groupby(first))) == len(set(first)) < len(first), "the same first essays follow each other"
     assert sum(server.prompts.values()) == 40 == len(server.prompts)
     assert abs(_cost(_artefact(tmp_path)) - server.spent) < _CENT / 100
 

@@ -141,7 +141,9 @@ class BatchWork:
 
     async def _prepared(self) -> bytes:
         entries = await self._batches.entries(self._batch, await self._batches.open_ids(self._batch))
-        lines = [self._judge.line(question_of(entry)) for entry in entries]
+        # Those with the same first essay follow each other: the provider may read what they share from its cache.
+        ordered = sorted(entries, key=lambda entry: str(entry.body.metadata.get("essay_a_id")))
+        lines = [self._judge.line(question_of(entry)) for entry in ordered]
         return await self._in_time(self._judge.api.prepare(self._batch.own_id, lines))
 
     async def _found(self, begun: float) -> str | None:

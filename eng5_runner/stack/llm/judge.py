@@ -80,7 +80,7 @@ class Question:
     Attributes:
         prompt: the exact prompt text.
         blocks: the same text in its parts, or as one part.
-        shared: characters at the beginning of `prompt` that other questions have as well.
+        shared: where parts of `prompt` end that other questions begin with as well, ascending, in characters.
         overrides: the client's settings of the judge.
         repeat_index: 0 for the first comparison of a pair in this order; each repeat needs an answer of its own.
         request_id: the queue id.
@@ -90,7 +90,7 @@ class Question:
 
     prompt: str
     blocks: tuple[str, ...]
-    shared: int = 0
+    shared: tuple[int, ...] = ()
     overrides: LLMConfigOverrides
     repeat_index: int
     request_id: str

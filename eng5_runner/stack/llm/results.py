@@ -17,10 +17,11 @@ from eng5_runner.contracts.published import (
     PublishedErrorDetail,
     PublishedTokenUsage,
 )
-from eng5_runner.contracts.request import Provider
+from eng5_runner.contracts.request import BATCHING_MODE, BatchingMode, Provider, batching_mode
 from eng5_runner.contracts.services import ComparisonBody, ModelEntry
 from eng5_runner.contracts.topics import ComparisonEnvelope
 from eng5_runner.judges.cost_bound import call_at_most_usd, prompt_bytes
+from eng5_runner.judges.prompts import prompt_text
 from eng5_runner.judges.templates import templates_in, text_sha256
 from eng5_runner.stack.llm.judge import AnswerChance, JudgeFailed, Question, Served, Spent, Verdict
 from eng5_runner.stack.llm.providers.entries import JudgeEntry
@@ -55,11 +56,17 @@ def question_of(entry: Entry) -> Question:
     )
 
 
-def _shared(body: ComparisonBody) -> int:
-    """The length of the prompt's first part if the client says that it can be cached, else 0."""
-    first = body.prompt_blocks[0] if body.prompt_blocks else None
-    is_shared = first is not None and first.cacheable and body.user_prompt.startswith(first.content)
-    return len(first.content) if first is not None and is_shared else 0
+def _shared(body: ComparisonBody) -> tuple[int, ...]:
+    """Where the parts of the prompt end that other questions begin with: the task, and in a serial bundle essay A.
+
+    The others of a serial bundle follow at once, so it pays to keep essay A in the provider's cache.
+    """
+    blocks = body.prompt_blocks or ()
+    bundled = batching_mode(body.metadata.get(BATCHING_MODE)) is BatchingMode.SERIAL_BUNDLE
+    if not blocks or not blocks[0].cacheable:
+        return ()
+    begins = [prompt_text(blocks[:count]) for count in ((1, 2) if bundled else (1,))]
+    return tuple(len(begin) for begin in begins if body.user_prompt.startswith(begin))
 
 
 def metadata_of(judge: JudgeEntry, question: Question) -> Metadata:

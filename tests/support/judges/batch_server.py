@@ -21,6 +21,12 @@ HALF = Decimal("0.5")
 ANSWERED_BEFORE_CANCELLED = 3
 
 
+def prompt_of(question: Mapping[str, Any]) -> str:
+    """The user prompt, in one part or in several."""
+    content = question["messages"][-1]["content"]
+    return content if isinstance(content, str) else "".join(part["text"] for part in content)
+
+
 @dataclass
 class Batch:
     """A batch that was made: its questions by their ids, and its results once it has ended."""
@@ -113,8 +119,7 @@ class BatchServer:
                 batch.answers[custom_id] = self._answer(question)
 
     def _answer(self, question: Mapping[str, Any]) -> Any:
-        content = question["messages"][-1]["content"]
-        prompt = content if isinstance(content, str) else "".join(part["text"] for part in content)
+        prompt = prompt_of(question)
         self.prompts[prompt] += 1
         usage = (900 + len(prompt) % 300, self.written + self.prompts.total() % 9)
         self.spent += HALF * (usage[0] * INPUT + usage[1] * OUTPUT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from eng5_runner.canonical import Json
@@ -68,14 +69,18 @@ def message_request(call: Call) -> dict[str, Any]:
 
 
 def _content(call: Call) -> str | list[dict[str, Any]]:
-    """The prompt, with a mark up to which the provider keeps what it has read, the system prompt included.
+    """The prompt, with marks up to which the provider keeps what it has read, the system prompt included.
 
     Without a mark this API caches nothing. Source: its page on prompt caching.
     """
     if not call.shared:
         return call.prompt
-    shared = {"type": "text", "text": call.prompt[: call.shared], "cache_control": {"type": "ephemeral"}}
-    return [shared, {"type": "text", "text": call.prompt[call.shared :]}]
+    ends = (0, *call.shared)
+    parts = [
+        {"type": "text", "text": call.prompt[begin:end], "cache_control": {"type": "ephemeral"}}
+        for begin, end in pairwise(ends)
+    ]
+    return [*parts, {"type": "text", "text": call.prompt[ends[-1] :]}]
 
 
 def message_reply(body: Json) -> Reply:

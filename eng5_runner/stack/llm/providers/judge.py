@@ -260,7 +260,9 @@ class ModelJudge:
         )
 
 
-def call_of(model: Model, prompt: str, *, shared: int = 0, overrides: LLMConfigOverrides, form: AnswerForm) -> Call:
+def call_of(
+    model: Model, prompt: str, *, shared: tuple[int, ...] = (), overrides: LLMConfigOverrides, form: AnswerForm
+) -> Call:
     """The call by which a model is asked."""
     return Call(
         model=model,

@@ -39,7 +39,7 @@ class Call:
         model: the model that answers.
         system: the system prompt.
         prompt: the user prompt, exactly as it was hashed.
-        shared: characters at the beginning of `prompt` that other calls have as well.
+        shared: where parts of `prompt` end that other calls begin with as well, ascending, in characters.
         max_tokens: the most tokens of the answer.
         form: what makes the model answer in the right form.
         temperature: None for the model's default.
@@ -51,7 +51,7 @@ class Call:
     model: Model
     system: str
     prompt: str
-    shared: int
+    shared: tuple[int, ...]
     max_tokens: int
     form: AnswerForm
     temperature: float | None
