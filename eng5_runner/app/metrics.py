@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from eng5_runner.app.addresses import LOOPBACK
 from eng5_runner.contracts.flaws import receive_comparison
+from eng5_runner.contracts.plain import plain_comparison
 from eng5_runner.core.events import (
     CallbackAccepted,
     CallbackRejected,
@@ -106,8 +107,8 @@ class RunMetrics:
             return
         outcome = "left_out" if event.is_left_out else "judged" if event.judged else "failed"
         self._callbacks.labels(outcome).inc()
-        received, _ = receive_comparison(event.raw.encode())
-        result = received.data
+        raw = event.raw.encode()
+        result = plain_comparison(raw) or receive_comparison(raw)[0].data
         who = (result.provider, result.model)
         self._cost.labels(*who).inc(event.cost_usd)
         self._tokens.labels(*who, "prompt").inc(result.token_usage.prompt_tokens)

@@ -61,7 +61,7 @@ def usable(value: T | None) -> T | None:
     >>> usable(7), usable(10**30), usable("text")
     (7, None, 'text')
     """
-    return None if _is_too_large(value) else value
+    return None if value is None or _is_too_large(value) else value
 
 
 def without_excess(value: Json) -> Json:
