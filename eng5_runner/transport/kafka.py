@@ -291,7 +291,8 @@ def _install_command(extra: str) -> str:
 Batches: TypeAlias = "dict[TopicPartition, list[ConsumerRecord[bytes, bytes]]]"
 
 _QUIET_POLLS = 4
-_REST_SECONDS = 0.4
+# The first rest is the shortest. Later a message waits for at most a tenth of the silence before it.
+_SHORTEST_REST_SECONDS, _LONGEST_REST_SECONDS, _REST_SHARE = 0.4, 2.0, 0.1
 _SHORT_POLL_MILLISECONDS = 30
 
 
@@ -304,9 +305,10 @@ class RestingPoll:
     def __init__(self, consumer: AIOKafkaConsumer) -> None:
         self._consumer = consumer
         self._empty = 0
+        self._silent_since = 0.0
 
     async def records(self, *, timeout_ms: int, max_records: int) -> Batches:
-        """The next records by partition, perhaps none; waits half a second at most.
+        """The next records by partition, perhaps none; waits half a second, after a long silence two seconds at most.
 
         Raises:
             KafkaError: they cannot be read.
@@ -316,12 +318,24 @@ class RestingPoll:
             timeout_ms = _SHORT_POLL_MILLISECONDS
         batches: Batches = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=max_records)
         self._empty = 0 if batches else self._empty + 1
+        if self._empty <= 1:
+            self._silent_since = asyncio.get_running_loop().time()
         return batches
 
     async def _rest(self) -> None:
         partitions = self._consumer.assignment()
         self._consumer.pause(*partitions)
         try:
-            await asyncio.sleep(_REST_SECONDS)
+            silent = asyncio.get_running_loop().time() - self._silent_since
+            await asyncio.sleep(rest_after(silent))
         finally:  # some can belong to another member of the group by now
             self._consumer.resume(*(partitions & self._consumer.assignment()))
+
+
+def rest_after(silent: float) -> float:
+    """Seconds of rest after so many seconds of silence.
+
+    >>> rest_after(1.0), rest_after(10.0), rest_after(600.0)
+    (0.4, 1.0, 2.0)
+    """
+    return min(max(_REST_SHARE * silent, _SHORTEST_REST_SECONDS), _LONGEST_REST_SECONDS)

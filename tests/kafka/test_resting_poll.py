@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiokafka import TopicPartition
 
-from eng5_runner.transport.kafka import RestingPoll
+from eng5_runner.transport.kafka import RestingPoll, rest_after
 
 HERE, ELSEWHERE = TopicPartition("topic", 0), TopicPartition("topic", 1)
 
@@ -47,3 +47,7 @@ async def test_a_consumer_rests_only_after_a_silence_and_nothing_is_lost() -> No
     assert await poll.records(timeout_ms=1, max_records=10) == {HERE: [b"came meanwhile"]}
     assert await poll.records(timeout_ms=1, max_records=10) == {}
     assert consumer.log[4:] == ["pause", "poll", "poll"], "after a record it does not rest"
+
+
+def test_after_a_long_silence_it_rests_longer_by_a_tenth_of_the_silence_at_most() -> None:
+    assert [rest_after(silent) for silent in (0.0, 4.0, 10.0, 20.0, 3600.0)] == [0.4, 0.4, 1.0, 2.0, 2.0]
