@@ -16,7 +16,7 @@ from sqlalchemy import Update, and_, delete, select, update
 from sqlalchemy.sql import ColumnElement
 
 from eng5_runner.stack.cj.plan import is_raised
-from eng5_runner.stack.platform.leases import lease, releasing, renewing, taking
+from eng5_runner.stack.platform.leases import lease, parameters, releasing, renewing, taking
 from eng5_runner.stack.platform.store import Store
 from eng5_runner.stack.platform.tables import cj_requests
 from eng5_runner.stack.platform.transactions import Transaction
@@ -67,6 +67,8 @@ class Inbox:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._worker = str(uuid4())
+        self._taking = taking(cj_requests, key=cj_requests.c.id, where=_open())
+        self._renewing = renewing(cj_requests, key=cj_requests.c.id, where=_open())
 
     async def put(self, requests: Sequence[tuple[str, bytes]]) -> None:
         """Store messages by batch id.
@@ -94,10 +96,7 @@ class Inbox:
             at_most: the number of requests.
             leased: the numbers of the requests that this worker holds already.
         """
-        key = cj_requests.c.id
-        rows = await self._store.rows(
-            taking(cj_requests, key=key, where=_open(), leased=leased, worker=self._worker, at_most=at_most)
-        )
+        rows = await self._store.rows(self._taking, parameters(self._worker, leased) | {"most": at_most})
         return [
             Held(number=row.id, raw=row.raw, answered=row.answered_at is not None, worker=self._worker)
             for row in sorted(rows, key=lambda row: row.id)
@@ -105,8 +104,7 @@ class Inbox:
 
     async def renew(self, leased: Collection[int]) -> set[int]:
         """Renew the leases of these requests and return the numbers that this worker still holds."""
-        key = cj_requests.c.id
-        rows = await self._store.rows(renewing(cj_requests, key=key, where=_open(), leased=leased, worker=self._worker))
+        rows = await self._store.rows(self._renewing, parameters(self._worker, leased))
         return {row.id for row in rows}
 
     async def note(self, held: Held, *, done: bool = False) -> None:

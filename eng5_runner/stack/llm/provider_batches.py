@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, func, insert, select, update
 from sqlalchemy.engine import Row
 
 from eng5_runner.stack.llm.queue import Entry, entry_of
-from eng5_runner.stack.platform.leases import releasing, renewing, taking
+from eng5_runner.stack.platform.leases import parameters, releasing, renewing, taking
 from eng5_runner.stack.platform.store import Store
 from eng5_runner.stack.platform.tables import llm_comparisons, llm_provider_batches
 from eng5_runner.stack.platform.transactions import Transaction
@@ -76,6 +76,8 @@ class ProviderBatches:
         """Set it up; `worker` is the worker's id in the tables."""
         self._store = store
         self._worker = worker
+        self._taking = taking(llm_provider_batches, key=llm_provider_batches.c.own_id, where=_is_open())
+        self._renewing = renewing(llm_provider_batches, key=llm_provider_batches.c.own_id, where=_is_open())
 
     async def waiting(self) -> tuple[int, int]:
         """How many comparisons wait to be put into a batch, and the number of the newest."""
@@ -115,18 +117,12 @@ class ProviderBatches:
 
     async def take(self, *, leased: Collection[str]) -> list[ProviderBatch]:
         """Lease the batches that are not done and that no worker sees to."""
-        table = llm_provider_batches
-        statement = taking(
-            table, key=table.c.own_id, where=_is_open(), leased=leased, worker=self._worker, at_most=_AT_ONCE
-        )
-        return [_batch(row) for row in sorted(await self._store.rows(statement), key=lambda row: row.number)]
+        rows = await self._store.rows(self._taking, parameters(self._worker, leased) | {"most": _AT_ONCE})
+        return [_batch(row) for row in sorted(rows, key=lambda row: row.number)]
 
     async def renew(self, leased: Collection[str]) -> None:
         """Renew the leases of these batches."""
-        table = llm_provider_batches
-        await self._store.rows(
-            renewing(table, key=table.c.own_id, where=_is_open(), leased=leased, worker=self._worker)
-        )
+        await self._store.rows(self._renewing, parameters(self._worker, leased))
 
     async def release(self) -> None:
         """End this worker's leases."""

@@ -16,13 +16,14 @@ from uuid import uuid4
 
 import structlog
 from pydantic import ValidationError
-from sqlalchemy import Select, and_, bindparam, case, func, not_, select, update
+from sqlalchemy import Select, Update, and_, bindparam, case, func, not_, select, update
 from sqlalchemy.engine import Row
 from sqlalchemy.sql import ColumnElement
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from eng5_runner.contracts.services import ComparisonBody
 from eng5_runner.stack.platform.group_commit import GroupCommit
-from eng5_runner.stack.platform.leases import free, releasing, renewing, taking
+from eng5_runner.stack.platform.leases import free, parameters, releasing, renewing, taking, worker_id
 from eng5_runner.stack.platform.store import Store
 from eng5_runner.stack.platform.tables import llm_comparisons
 from eng5_runner.stack.platform.transactions import Transaction
@@ -45,6 +46,19 @@ def _for_workers() -> ColumnElement[bool]:
 
 def _count_waiting() -> Select[int]:
     return select(func.count()).where(_for_workers(), llm_comparisons.c.worker.is_(None))
+
+
+def _taking() -> ReturningUpdate[Any]:
+    table = llm_comparisons
+    # What is this worker's already was taken in a transaction whose reply was lost: nobody has begun it since.
+    again = case((table.c.worker == worker_id(), table.c.taken), else_=table.c.taken + 1)
+    return taking(table, key=table.c.queue_id, where=_for_workers()).values(taken=again)
+
+
+def _finishing() -> Update:
+    """Stores the outcome `what` of the comparison `which`, by the worker `by`, unless there is one."""
+    finished = update(llm_comparisons).where(llm_comparisons.c.queue_id == bindparam("which"), _open())
+    return finished.values(outcome=bindparam("what"), body=None, worker=worker_id(), lease_until=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +130,10 @@ class QueueRepository:
         self.worker = str(uuid4())
         self._store = store
         self._length = length
+        self._counting = _count_waiting()
+        self._taking = _taking()
+        self._renewing = renewing(llm_comparisons, key=llm_comparisons.c.queue_id, where=_open())
+        self._finishing = _finishing()
         # The bodies of comparisons that this worker accepted and nobody has taken yet, as far as it knows: to read
         # them once more from the table takes as long as to judge them. It keeps no more than may wait.
         self._bodies: dict[str, ComparisonBody] = {}
@@ -132,15 +150,16 @@ class QueueRepository:
             queued = await _already_queued(connection, list(by_id))
             new = [entry for name, entry in by_id.items() if name not in queued]
             if new:
-                room = max(0, self._length - (await connection.execute(_count_waiting())).scalar_one())
+                room = max(0, self._length - (await connection.execute(self._counting)).scalar_one())
                 # A provider's batch is made of all that wait for it, so their number has no limit.
                 new = [
                     *(entry for entry in new if entry.is_batched),
                     *[entry for entry in new if not entry.is_batched][:room],
                 ]
-                await connection.insert_new(llm_comparisons, [_as_row(entry) for entry in new])
-                # Read back, as another process can have stored the same id first.
-                queued |= await _already_queued(connection, [entry.body.correlation_id for entry in new])
+                if await connection.insert_new(llm_comparisons, [_as_row(entry) for entry in new]):
+                    queued |= {entry.body.correlation_id: _just_queued(entry) for entry in new}
+                else:  # another process can have stored the same id first
+                    queued |= await _already_queued(connection, [entry.body.correlation_id for entry in new])
             return queued
 
         queued = await self._store.carry_out(accept)
@@ -156,16 +175,12 @@ class QueueRepository:
     async def _finish(self, outcomes: Sequence[tuple[str, bytes]]) -> Sequence[bool]:
         """Store outcomes by queue id, and return for each whether it is the one that is stored."""
         table = llm_comparisons
-        statement = (
-            update(table)
-            .where(table.c.queue_id == bindparam("which"), _open())
-            .values(outcome=bindparam("what"), body=None, worker=self.worker, lease_until=None)
-        )
         # In a fixed order, so that two processes do not block each other.
-        rows = [{"which": queue_id, "what": raw} for queue_id, raw in sorted(outcomes)]
+        rows = [{"which": queue_id, "what": raw, "by": self.worker} for queue_id, raw in sorted(outcomes)]
 
         async def finish(connection: Transaction) -> set[tuple[str, bytes]]:
-            await connection.execute(statement, rows)
+            if (await connection.execute(self._finishing, rows)).rowcount == len(rows):
+                return {*outcomes}
             # Compare the stored outcome and not the worker: an earlier outcome can be of this worker too.
             stored = select(table.c.queue_id, table.c.outcome).where(
                 table.c.queue_id.in_([queue_id for queue_id, _ in outcomes])
@@ -182,13 +197,7 @@ class QueueRepository:
             at_most: the number of comparisons.
             leased: the queue ids of the comparisons that this worker holds already.
         """
-        table = llm_comparisons
-        taken = taking(
-            table, key=table.c.queue_id, where=_for_workers(), leased=leased, worker=self.worker, at_most=at_most
-        )
-        # What is this worker's already was taken in a transaction whose reply was lost: nobody has begun it since.
-        again = case((table.c.worker == self.worker, table.c.taken), else_=table.c.taken + 1)
-        rows = await self._store.rows(taken.values(taken=again))
+        rows = await self._store.rows(self._taking, parameters(self.worker, leased) | {"most": at_most})
         entries = []
         for row in sorted(rows, key=lambda row: row.number):
             try:
@@ -200,12 +209,11 @@ class QueueRepository:
 
     async def renew(self, leased: Collection[str]) -> None:
         """Renew the leases of these comparisons."""
-        key = llm_comparisons.c.queue_id
-        await self._store.rows(renewing(llm_comparisons, key=key, where=_open(), leased=leased, worker=self.worker))
+        await self._store.rows(self._renewing, parameters(self.worker, leased))
 
     async def waiting(self) -> int:
         """How many comparisons no worker has taken yet, of all workers' queue; raises if the database is away."""
-        return int((await self._store.once(lambda connection: connection.execute(_count_waiting()))).scalar_one())
+        return int((await self._store.once(lambda connection: connection.execute(self._counting))).scalar_one())
 
     async def workers(self) -> int:
         """How many workers hold comparisons, this one included."""
@@ -244,6 +252,10 @@ async def _already_queued(connection: Transaction, correlation_ids: Sequence[str
         )
         for row in found
     }
+
+
+def _just_queued(entry: Entry) -> AlreadyQueued:
+    return AlreadyQueued(queue_id=entry.queue_id, prompt_sha256=entry.prompt_sha256, body=None, outcome=None)
 
 
 def entry_of(row: Row[Any], body: ComparisonBody | None = None) -> Entry:

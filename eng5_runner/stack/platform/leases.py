@@ -4,7 +4,7 @@ Leases use the database's clock, so the workers' clocks may differ. A lease has 
 and the database has been up for at least the length of a lease. So after an outage of the database every worker can
 renew its leases before another worker takes them.
 
-Each statement lists the ids that the worker itself holds (`leased`). An expired lease among them, for example after the
+Each statement gets the ids that the worker itself holds (`held`). An expired lease among them, for example after the
 machine slept, is renewed and not taken again, unless another worker took it. A row under this worker's name that is not
 among them is treated as free: the connection broke after the commit and before the reply.
 """
@@ -14,11 +14,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, Double, Executable, Table, and_, or_, select, update
+from sqlalchemy import Column, Double, Executable, Integer, String, Table, and_, bindparam, or_, select, update
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import ColumnElement
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import ReturningUpdate
+from sqlalchemy.sql.elements import BindParameter
 from sqlalchemy.sql.expression import FunctionElement
 
 LEASE_SECONDS = 10.0
@@ -73,34 +74,45 @@ def lease() -> ColumnElement[float]:
     return _Now() + LEASE_SECONDS
 
 
-def taking(
-    table: Table, *, key: Column[KeyT], where: ColumnElement[bool], leased: Collection[KeyT], worker: str, at_most: int
-) -> ReturningUpdate[Any]:
+def worker_id() -> BindParameter[str]:
+    """The worker, as a parameter of the statements below."""
+    return bindparam("by", type_=String(36))
+
+
+def taking(table: Table, *, key: Column[KeyT], where: ColumnElement[bool]) -> ReturningUpdate[Any]:
     """The statement that leases the oldest free rows and returns them. It can safely be executed twice.
 
-    Two workers at the same time skip each other's rows. SQLite has one writer at a time anyway.
+    Two workers at the same time skip each other's rows. SQLite has one writer at a time anyway. The statement is made
+    once, as making it takes longer than a database needs for it. Its parameters: `parameters`, and `most`, the number
+    of rows.
 
     Args:
         table: of the work.
         key: a unique column.
         where: the rows that are wanted.
-        leased: the keys that the worker holds already, some dozens; databases limit the number of values.
-        worker: the worker's id.
-        at_most: the number of rows.
     """
-    available = and_(or_(free(table), table.c.worker == worker), key.not_in(leased))
-    wanted = select(key).where(where, available).order_by(*table.primary_key).limit(at_most)
+    available = and_(or_(free(table), table.c.worker == worker_id()), key.not_in(bindparam("held", expanding=True)))
+    most = bindparam("most", type_=Integer())
+    wanted = select(key).where(where, available).order_by(*table.primary_key).limit(most)
     # Evaluated once; a subquery might be evaluated for each row.
     picked = wanted.with_for_update(skip_locked=True).cte("picked")
     taken = update(table).where(key.in_(select(picked.c[key.name])))
-    return taken.values(worker=worker, lease_until=lease()).returning(table)
+    return taken.values(worker=worker_id(), lease_until=lease()).returning(table)
 
 
-def renewing(
-    table: Table, *, key: Column[KeyT], where: ColumnElement[bool], leased: Collection[KeyT], worker: str
-) -> Executable:
-    """The statement that renews a worker's leases and returns the keys that it still holds."""
-    held = and_(table.c.worker == worker, key.in_(leased), where)
+def parameters(worker: str, leased: Collection[KeyT]) -> dict[str, object]:
+    """The parameters of `taking` and `renewing`.
+
+    Args:
+        worker: its id.
+        leased: the keys that it holds already, some dozens; databases limit the number of values.
+    """
+    return {"by": worker, "held": [*leased]}
+
+
+def renewing(table: Table, *, key: Column[KeyT], where: ColumnElement[bool]) -> Executable:
+    """The statement that renews a worker's leases and returns the keys that it still holds; see `parameters`."""
+    held = and_(table.c.worker == worker_id(), key.in_(bindparam("held", expanding=True)), where)
     return update(table).where(held).values(lease_until=lease()).returning(key)
 
 

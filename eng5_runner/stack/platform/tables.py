@@ -54,13 +54,14 @@ llm_comparisons = Table(
     Column("correlation_id", String(64), nullable=False, unique=True),
     Column("prompt_sha256", String(64), nullable=False),
     Column("callback_topic", String(255), nullable=False),
-    Column("body", LargeBinary),
     Column("requested_at", String(40), nullable=False),
-    Column("outcome", LargeBinary),
     *_lease(),
     Column("taken", Integer, nullable=False, server_default=text("0")),
     Column("is_batched", Integer, nullable=False, server_default=text("0")),
     Column("provider_batch", String(36), index=True),
+    # Last, as SQLite reads all of a row up to the column that is asked for.
+    Column("body", LargeBinary),
+    Column("outcome", LargeBinary),
     Index(
         "ix_llm_comparisons_open",
         "number",

@@ -72,19 +72,23 @@ class Transaction:
         self._connection = connection
 
     async def execute(
-        self, statement: Executable, parameters: Sequence[Mapping[str, Any]] | None = None
+        self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
     ) -> CursorResult[Any]:
-        """Execute a statement, once for each of the parameters if there are any."""
+        """Execute a statement, once for each of a list of parameters."""
         if isinstance(self._connection, Connection):
             return self._connection.execute(statement, parameters)
         return await undisturbed(self._connection.execute(statement, parameters))
 
-    async def insert_new(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Insert the rows whose unique values are new; the other rows change nothing."""
+    async def insert_new(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> bool:
+        """Insert the rows whose unique values are new; the other rows change nothing.
+
+        Returns:
+            Whether all are known to be new. Not every database says how many were.
+        """
         if not rows:
-            return
+            return True
         insert = sqlite.insert if self._connection.dialect.name == "sqlite" else postgresql.insert
-        await self.execute(insert(table).on_conflict_do_nothing(), rows)
+        return (await self.execute(insert(table).on_conflict_do_nothing(), rows)).rowcount == len(rows)
 
     async def run(self, work: Callable[Concatenate[Connection, P], T], *arguments: P.args, **options: P.kwargs) -> T:
         """The result of a function that uses the connection without waiting."""
