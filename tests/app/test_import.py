@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -59,6 +60,22 @@ def test_events_alone_make_a_run(tmp_path: Path) -> None:
     (tmp_path / "anchors.json").write_text(json.dumps({"anchors": anchors}))
     imported = eng5.import_run(tmp_path / "events.jsonl", out=tmp_path / "imported", anchors=tmp_path / "anchors.json")
     assert len(imported.comparisons) == 24
+
+
+def test_events_of_other_studies_in_the_same_topics_are_left_out_or_refused(tmp_path: Path) -> None:
+    """An artefact says which study is meant; events alone do not."""
+    study, anchors = write_run(tmp_path), tmp_path / "anchors.csv"
+    foreign = json.loads(json.dumps(next(messages("comparison"))))
+    own = foreign["data"]["request_metadata"]["bos_batch_id"]
+    foreign["data"]["request_metadata"] |= {"bos_batch_id": str(UUID(int=7)), "essay_a_id": "SOMEBODY_ELSE"}
+    (study / "events" / "foreign.json").write_text(json.dumps(foreign))
+    imported = eng5.import_run(study, out=tmp_path / "whole", anchors=anchors)
+    assert len(imported.comparisons) == 24 and len(imported.essays) == 13
+    lines = [json.dumps(message) for message in (*messages("comparison"), foreign)]
+    (tmp_path / "events.jsonl").write_text("\n".join(lines))
+    with pytest.raises(eng5.InputsInvalid, match=rf"2 studies: 26 of {own}, 1 of {UUID(int=7)}") as refused:
+        eng5.import_run(tmp_path / "events.jsonl", out=tmp_path / "events", anchors=anchors)
+    assert "grep" in str(refused.value.remedy)
 
 
 def test_what_cannot_be_imported_is_refused_with_a_way_on(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ second, so that most comparisons are in the artefact only.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from eng5_runner.effects.outputs import read_file
 from eng5_runner.errors import InputsInvalid, InputsMissing
 
 JsonObject: TypeAlias = dict[str, JsonValue]
+_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +51,7 @@ def read_study(source: Path) -> ForeignStudy:
 
     Raises:
         InputsMissing: there is no such file or folder, or nothing of a study in it.
-        InputsInvalid: a file is no JSON.
+        InputsInvalid: a file is no JSON, or has events of several studies.
         DiskError: a file cannot be read.
     """
     if not source.exists():
@@ -70,7 +72,31 @@ def read_study(source: Path) -> ForeignStudy:
             f"{source} has neither an artefact of HuleEdu's runner nor events.",
             remedy="Name a folder with assessment_run.<mode>.json, that file, or a file with one event a line.",
         )
-    return ForeignStudy(artefact=artefact, messages=tuple(messages), files=tuple(files))
+    own = _own_messages(messages, batch=text_of(inner(artefact, "metadata").get("batch_uuid")), source=source)
+    return ForeignStudy(artefact=artefact, messages=own, files=tuple(files))
+
+
+def _own_messages(
+    messages: list[tuple[Topic, JsonObject]], *, batch: str, source: Path
+) -> tuple[tuple[Topic, JsonObject], ...]:
+    """The events of the study: its topics carry those of all others, too."""
+    batches = Counter(batch_of(message) for topic, message in messages if topic is Topic.COMPARISON)
+    del batches[""]
+    if not batch and len(batches) > 1:
+        counts = ", ".join(f"{count} of {name}" for name, count in batches.most_common(_NAMED))
+        raise InputsInvalid(
+            f"{source} has comparisons of {len(batches)} studies: {counts}.",
+            remedy="Keep the events of one: grep -h BATCH-ID FILE... > one-study.jsonl",
+        )
+    own = batch or next(iter(batches), "")
+    return tuple(each for each in messages if batch_of(each[1]) in {own, ""})
+
+
+def batch_of(message: JsonObject) -> str:
+    """The batch's UUID, which all events of a study name; empty where one does not."""
+    data = inner(message, "data")
+    asked = inner(data, "request_metadata")
+    return text_of(asked.get("bos_batch_id")) or text_of(asked.get("batch_id")) or text_of(data.get("entity_id"))
 
 
 def objects(value: JsonValue) -> list[JsonObject]:

@@ -13,7 +13,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from pydantic import JsonValue, ValidationError
 
-from eng5_runner.app.collection.huleedu import ForeignStudy, JsonObject, inner, objects, read_study, text_of
+from eng5_runner.app.collection.huleedu import ForeignStudy, JsonObject, batch_of, inner, objects, read_study, text_of
 from eng5_runner.app.collection.made_run import write_made_run
 from eng5_runner.app.environment import versions
 from eng5_runner.app.inspect import Run, open_run
@@ -262,7 +262,7 @@ def _events(found: ForeignStudy, inputs: Inputs, *, essays: Sequence[_Essay]) ->
 
 def _run_id(metadata: JsonObject, found: ForeignStudy) -> UUID:
     """The batch's UUID, which all messages of a run name."""
-    batches = (text_of(inner(message, "data", "request_metadata").get("bos_batch_id")) for message in _messages(found))
+    batches = map(batch_of, _messages(found))
     named = text_of(metadata.get("batch_uuid")) or next((batch for batch in batches if batch), "")
     try:
         return UUID(named)
