@@ -26,7 +26,7 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from eng5_runner.measure.design.designs import BALANCED_ROUNDS
+from eng5_runner.measure.design.adaptive import BALANCED_ROUNDS
 
 SIGMA = 0.7
 PLACES = 200

@@ -18,6 +18,8 @@ from eng5_runner.measure.design.grade_planning import (
 )
 from eng5_runner.measure.design.planning import (
     adaptive_worth,
+    as_adaptive,
+    as_balanced,
     comparisons_for_reliability,
     comparisons_for_se,
     expected_precision,
@@ -88,6 +90,8 @@ class PrecisionForecast:
         exact: chance that a projected grade is the experts' grade; None where no grades can be projected.
         within_one: chance that it is the same or a neighbouring grade; None likewise.
         adaptive_worth: balanced judgements that one adaptive judgement is worth; 1 in other designs.
+        in_other_design: comparisons that are as precise in the other design: adaptive where the plan's is balanced,
+            balanced where it is adaptive.
         targets: what other precisions need.
     """
 
@@ -99,6 +103,7 @@ class PrecisionForecast:
     exact: float | None
     within_one: float | None
     adaptive_worth: float
+    in_other_design: int
     targets: tuple[PrecisionTarget, ...]
 
 
@@ -141,6 +146,7 @@ def forecasts(
         return
     adaptive = budget.design == "adaptive"
     essays = len(inputs.students) + len(inputs.anchors)
+    in_other = as_balanced if adaptive else as_adaptive
     grading = _grading(inputs, pilot, agreement=assumed_agreement(aims, pilot).r)
     pairs = comparisons / asked_per_pair(budget)
     for spread, origin in spreads(pilot):
@@ -156,6 +162,7 @@ def forecasts(
             exact=None if chances is None else chances.exact,
             within_one=None if chances is None else chances.within_one,
             adaptive_worth=adaptive_worth(spread) if adaptive else 1.0,
+            in_other_design=math.ceil(comparisons * in_other(expected.per_essay, spread=spread) / expected.per_essay),
             targets=tuple(targets.all(within_one=aims.within_one)),
         )
 

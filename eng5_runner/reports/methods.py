@@ -16,7 +16,7 @@ from eng5_runner.results.artefact.measurement import GradesAvailable
 _DESIGNS = MappingProxyType(
     {
         "balanced": "balanced random rounds, in which every essay is judged equally often",
-        "adaptive": "six balanced rounds, then pairs chosen by expected information",
+        "adaptive": "a few balanced rounds, then pairs chosen by expected information",
         "boundary": "named pairs, each in both orders",
     }
 )

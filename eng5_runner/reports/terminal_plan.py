@@ -57,7 +57,7 @@ def show_plan(console: Console, plan: Plan, *, inputs: Inputs, spec: RunSpec) ->
     for line in _design(plan, spec):
         console.print(line)
     if plan.precision:
-        console.print(_precision(plan))
+        console.print(_precision(plan, other="balanced" if spec.budget.design == "adaptive" else "adaptive"))
         console.print(_assumptions(plan), style="dim", soft_wrap=False)
     if plan.soft is not None:
         worth, needed = plan.soft.worth, plan.soft.comparisons
@@ -154,10 +154,10 @@ def _design(plan: Plan, spec: RunSpec) -> Iterator[str]:
         yield f"a boundary design judges the named pairs only, {2 * budget.repeats} times each{margin}"
     if budget.design == "adaptive":
         worths = ", ".join(f"{one.adaptive_worth:.2f} at σ {one.spread:.1f}" for one in plan.precision)
-        yield f"after six balanced rounds an adaptive judgement counts for more than a balanced one: {worths}"
+        yield f"after three balanced rounds an adaptive judgement counts for more than a balanced one: {worths}"
 
 
-def _precision(plan: Plan) -> Table:
+def _precision(plan: Plan, *, other: str) -> Table:
     heads = [f"σ {one.spread:.1f}{_ORIGINS[one.origin]}" for one in plan.precision]
     table = plain_table("spread of the essays", *heads, title=f"What {plan.comparisons} comparisons buy")
     for column in table.columns[1:]:
@@ -169,6 +169,10 @@ def _precision(plan: Plan) -> Table:
     table.add_row("grade within one step", *(_chance(one.within_one) for one in plan.precision), end_section=True)
     for rows in zip(*(one.targets for one in plan.precision), strict=True):
         table.add_row(f"comparisons for {_target(rows[0])}", *(_needed(target) for target in rows))
+    table.add_row(
+        f"as precise with --design {other}",
+        *(f"{one.in_other_design:,} ({one.in_other_design / plan.comparisons - 1.0:+.0%})" for one in plan.precision),
+    )
     return table
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from eng5_runner.measure.design.adaptive import BALANCED_ROUNDS
 from tests.support.runner import artefact, judgements, newest, run
 from tests.support.studies import balanced_rounds
 
@@ -54,7 +55,7 @@ def test_an_adaptive_study_with_an_audit_is_repeatable(study: Path, tmp_path: Pa
     assert len(made["llm_comparisons"]) == 100
     assert (made["stopping"]["design"], made["stopping"]["swap"]) == ("adaptive", "audit")
     essays = as_the_service_sorts(sorted({essay for pair in pairs(made) for essay in pair}), newest(tmp_path / "one"))
-    begun = balanced_rounds(essays, rounds=6, seed=7)
+    begun = balanced_rounds(essays, rounds=BALANCED_ROUNDS, seed=7)
     for wave, balanced in zip(waves(made), begun, strict=False):
         assert {(pair.first, pair.second) for pair in balanced} <= set(wave)
     turned = {frozenset(pair) for pair in pairs(made) if pair[::-1] in pairs(made)}

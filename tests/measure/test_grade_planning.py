@@ -89,8 +89,8 @@ def test_the_adaptive_inverse_is_one(reliability):
         assert (found >= reliability) is reached
 
 
-def test_six_rounds_are_balanced_in_every_design():
-    both = [expected_precision(essays=60, comparisons=180, spread=1.8, adaptive=each) for each in (True, False)]
+def test_three_rounds_are_balanced_in_every_design():
+    both = [expected_precision(essays=60, comparisons=90, spread=1.8, adaptive=each) for each in (True, False)]
     assert both[0] == both[1]
 
 

@@ -67,6 +67,15 @@ def test_precision_is_that_of_the_design(design):
         assert found.adaptive_worth == (adaptive_worth(found.spread) if adaptive else 1.0)
 
 
+@pytest.mark.parametrize(("design", "other"), [("balanced", "adaptive"), ("adaptive", "balanced")])
+def test_a_plan_says_what_the_other_design_takes_for_the_same(design, other):
+    for found in forecast(design=design):
+        takes = found.in_other_design
+        assert takes < 200 if other == "adaptive" else takes > 200
+        same = expected_precision(essays=ESSAYS, comparisons=takes, spread=found.spread, adaptive=other == "adaptive")
+        assert same.reliability == pytest.approx(found.reliability, abs=0.002)
+
+
 def test_more_comparisons_are_more_precise_and_repeats_are_none():
     few, many = forecast(100), forecast(200)
     assert all(a.se > b.se and a.reliability < b.reliability for a, b in zip(few, many, strict=True))

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.validation import checks, soft
+from tests.validation import checks, designs, soft
 from tests.validation.simulated import ADVANTAGE, EXPERT_NOISE, JUDGE_NOISE, SEED, SPREAD, STEP
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ RUNS = {
     checks.intervals: 12,
     checks.coin_toss: 8,
     soft.judgements: 20,
+    designs.adaptive: 60,
 }
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from eng5_runner.measure.design.designs import adaptive_round
+from eng5_runner.measure.design.adaptive import adaptive_round
 from eng5_runner.measure.design.pairing import next_round
 from eng5_runner.measure.model.bradley_terry import comparisons_from, fit
 

@@ -1,6 +1,6 @@
 """The design of a study: which pairs to compare, how many, and when to stop.
 
-- `pairing`: balanced rounds. `designs`: adaptive rounds, repeats in the other order, named pairs.
+- `pairing`: balanced rounds. `adaptive`: adaptive rounds. `designs`: repeats in the other order, named pairs.
 - `planning`, `grade_planning`: the precision to expect from a study, before it is run.
 - `stopping`: whether a study can end.
 

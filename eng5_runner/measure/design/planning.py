@@ -6,8 +6,8 @@ density approximated by a Normal one. Walks on a k-regular tree add the factor (
 reliability is within .03 of simulations.
 
 Pairs chosen by an adaptive design are worth more than random ones: a judgement is worth about 1.15 at σ = 1 and about
-1.4 at σ = 1.8. The first six rounds of an adaptive design are balanced. So k adaptive judgements count as
-6 + (k − 6) · worth, which is within .03 of simulations too.
+1.4 at σ = 1.8. The first three rounds of an adaptive design are balanced. So k adaptive judgements count as
+3 + (k − 3) · worth, which is within .03 of simulations too.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import math
 from dataclasses import dataclass
 
 _LOGISTIC_SD = 1.596
-BALANCED_ROUNDS = 6.0  # at the beginning of an adaptive design
+BALANCED_ROUNDS = 3.0  # at the beginning of an adaptive design, see `adaptive`; this module loads no numerical library
 _WORTH_AT_ONE, _WORTH_AT_TYPICAL, _TYPICAL = 1.15, 1.4, 1.8
 _FEWEST = 2.0  # the formula has a pole at two judgements per essay, where the design is a ring
 
@@ -40,6 +40,21 @@ def adaptive_worth(spread: float) -> float:
     """How many balanced judgements an adaptive one is worth: 1 to 1.4, the largest value that was simulated."""
     slope = (_WORTH_AT_TYPICAL - _WORTH_AT_ONE) / (_TYPICAL - 1.0)
     return min(max(_WORTH_AT_ONE + slope * (spread - 1.0), 1.0), _WORTH_AT_TYPICAL)
+
+
+def as_balanced(per_essay: float, *, spread: float) -> float:
+    """How many balanced judgements per essay are as precise as so many adaptive ones."""
+    return per_essay + max(per_essay - BALANCED_ROUNDS, 0.0) * (adaptive_worth(spread) - 1.0)
+
+
+def as_adaptive(per_essay: float, *, spread: float) -> float:
+    """How many adaptive judgements per essay are as precise as so many balanced ones.
+
+    >>> round(as_adaptive(20.0, spread=1.8), 1)
+    15.1
+    """
+    beyond = max(per_essay - BALANCED_ROUNDS, 0.0)
+    return per_essay - beyond * (1.0 - 1.0 / adaptive_worth(spread))
 
 
 def expected_precision(*, essays: int, comparisons: float, spread: float, adaptive: bool = False) -> Precision:
@@ -73,9 +88,7 @@ def expected_precision(*, essays: int, comparisons: float, spread: float, adapti
 
 def error_variance(per_essay: float, *, spread: float, adaptive: bool = False) -> float | None:
     """The squared standard error (logits²) of a position from its judgements alone; None if they are too few."""
-    k = per_essay
-    if adaptive and k > BALANCED_ROUNDS:
-        k = BALANCED_ROUNDS + (k - BALANCED_ROUNDS) * adaptive_worth(spread)
+    k = as_balanced(per_essay, spread=spread) if adaptive else per_essay
     return None if k <= _FEWEST else (k - 1.0) / ((k - 2.0) * k * _information(spread))
 
 
@@ -93,8 +106,7 @@ def comparisons_for_reliability(*, essays: int, spread: float, reliability: floa
     scaled = error * _information(spread)
     half = (2.0 * scaled + 1.0) / (2.0 * scaled)
     k = half + math.sqrt(half * half - 1.0 / scaled)
-    if adaptive and k > BALANCED_ROUNDS:
-        k = BALANCED_ROUNDS + (k - BALANCED_ROUNDS) / adaptive_worth(spread)
+    k = as_adaptive(k, spread=spread) if adaptive else k
     return math.ceil(essays * k / 2.0)
 
 

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Sequence
 
 from eng5_runner.contracts.callbacks import LLMComparisonResult
 from eng5_runner.contracts.stopping import Look
-from eng5_runner.measure.design.designs import BALANCED_ROUNDS, adaptive_round, audit_round, boundary_rounds
+from eng5_runner.measure.design.adaptive import BALANCED_ROUNDS, adaptive_round
+from eng5_runner.measure.design.designs import audit_round, boundary_rounds
 from eng5_runner.measure.design.pairing import Pair, next_round
 from eng5_runner.measure.design.stopping import Rule, look
 from eng5_runner.measure.model.bradley_terry import Fit, fit
@@ -86,7 +87,16 @@ def _whole_wave(
     history = [pair for wave in waves for pair in wave[:size]]
     if options.design == "adaptive":
         fitted = fitted_to(plan, results) if len(waves) >= BALANCED_ROUNDS else None
-        pairs = adaptive_round(ids, history=history, fitted=fitted, seed=plan.seed)
+        target = options.target_reliability
+        pairs = adaptive_round(
+            ids,
+            history=history,
+            fitted=fitted,
+            seed=plan.seed,
+            grades=plan.known_grades if target is None else None,
+            target_se=options.target_se,
+            waiting=size,
+        )
     else:
         pairs = next_round(ids, history=history, seed=plan.seed)
     return (*pairs, *_besides(plan, pairs, before=len(history)))

@@ -95,6 +95,12 @@ class BatchPlan(BaseModel):
         return GRADE_SCALES[self.grade_scale] if self.grade_scale else None
 
     @property
+    def known_grades(self) -> dict[str, int]:
+        """Anchor → index of its grade."""
+        scale = self.scale
+        return {} if scale is None else {one.essay_id: scale.index(one.grade) for one in self.essays if one.grade}
+
+    @property
     def has_target(self) -> bool:
         """Whether the study may end before it has all its comparisons, because it is precise enough."""
         return self.study_options.target_se is not None or self.study_options.target_reliability is not None
