@@ -15,15 +15,12 @@ from typing import Any, TextIO, cast
 import structlog
 
 from eng5_runner.app.environment import trace_of
-from eng5_runner.core.events import CallbackAccepted, EssayUploaded, Event
+from eng5_runner.core.events import CallbackAccepted, EssayUploaded
 from eng5_runner.core.spec import RunSpec
-from eng5_runner.run.ports import Lag, Notice, Update, WorkLeft
+from eng5_runner.run.ports import FOR_PEOPLE_ONLY, Lag, Notice, Update, WorkLeft, event_facts
 from eng5_runner.systems import open_private
 
 LOG_NAME = "run.log.jsonl"
-FOR_PEOPLE_ONLY = frozenset(("repaired", "remark"))
-# Large, in the ledger already, and may hold words of essays.
-_BULKY = frozenset(("raw", "raw_base64", "payload", "spec"))
 # Keys whose values are never written; tokens in values are masked wherever they stand.
 _SECRET_KEY = re.compile(r"token|secret|password|authorization|api_key", re.IGNORECASE)
 _SECRET_VALUE = re.compile(r"eyJ[\w-]{8,}\.[\w-]+\.[\w-]*|Bearer\s+\S+|sk-[\w-]{8,}")
@@ -152,11 +149,6 @@ def logging_to(sink: Path | TextIO, *, identity: Mapping[str, str], verbose: boo
         structlog.configure(**(before or {"logger_factory": structlog.WriteLoggerFactory(file=sys.stderr)}))
         if isinstance(sink, Path):
             stream.close()
-
-
-def event_facts(event: Event) -> dict[str, Any]:
-    """An event for logs and JSON lines: `type` and the fields that are set, without the bulky ones."""
-    return event.model_dump(mode="json", exclude=set(_BULKY), exclude_none=True)
 
 
 def log_update(update: Update) -> None:

@@ -32,7 +32,6 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from eng5_runner.app.logs import FOR_PEOPLE_ONLY, event_facts
 from eng5_runner.cli.called import Called
 from eng5_runner.cli.safe_console import SafeConsole
 from eng5_runner.cli.standard_error import StandardError, discard
@@ -57,7 +56,7 @@ from eng5_runner.core.events import (
 )
 from eng5_runner.core.harmless import harmless_json
 from eng5_runner.errors import DiskError
-from eng5_runner.run.ports import Lag, Notice, Update, WorkLeft
+from eng5_runner.run.ports import FOR_PEOPLE_ONLY, Lag, Notice, Update, WorkLeft, event_facts
 
 # Without a terminal: at most one line in this time for things that come by the hundred (seconds).
 PLAIN_EVERY = 5.0

@@ -28,7 +28,9 @@ T = TypeVar("T")
 class WireModel(BaseModel):
     """A frozen value that is sent or received."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False, defer_build=True
+    )
 
 
 def _from_http_date(value: object) -> object:

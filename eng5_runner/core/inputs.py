@@ -91,7 +91,7 @@ _MISSING: frozenset[str] = frozenset(get_args(MissingKind))
 
 
 class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Finding(_Value):

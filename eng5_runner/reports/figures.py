@@ -8,11 +8,17 @@ between((0.1, 0.25))       (0.10 to 0.25)
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
-from eng5_runner.results.artefact.record import ComparisonCounts, RunnerStatus
+if TYPE_CHECKING:
+    # `status` needs no artefact and no plan, and must start quickly.
+    from eng5_runner.planning.pricing import Interval
+    from eng5_runner.results.artefact.record import ComparisonCounts, RunnerStatus
 
 ABSENT = "–"
+_MINUTE, _HOUR = 60, 3600
+_DIME = 0.1
 
 
 def number(value: float | None, decimals: int = 2, *, sign: bool = False) -> str:
@@ -96,3 +102,24 @@ def requests_made(status: RunnerStatus) -> Iterator[tuple[str, str]]:
     each = ", ".join(str(one.comparisons.judged + one.comparisons.failed) for one in status.requests)
     fact = f"{len(status.requests)}, which brought {each} comparisons"
     yield "requests", f"{fact}; the service's own figures cover one request each and are left out"
+
+
+def in_range(interval: Interval, told: Callable[[float], str]) -> str:
+    """An interval as a person says it, once where both ends are alike."""
+    low, high = told(interval.low), told(interval.high)
+    if low == high:
+        return low
+    unit = low.partition(" ")[2]
+    return f"{low.partition(' ')[0] if unit and high.endswith(f' {unit}') else low}–{high}"
+
+
+def in_usd(amount: float) -> str:
+    """An amount of money to two figures, without its unit."""
+    return f"{amount:.2f}" if amount >= _DIME or amount == 0.0 else f"{amount:.2g}"
+
+
+def in_time(seconds: float) -> str:
+    """A time as a person says it: seconds, minutes or hours."""
+    if seconds < _MINUTE:
+        return f"{seconds:.0f} s"
+    return f"{seconds / _MINUTE:.0f} min" if seconds < 2 * _HOUR else f"{seconds / _HOUR:.1f} h"

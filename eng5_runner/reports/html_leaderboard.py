@@ -9,12 +9,11 @@ import math
 from collections.abc import Iterator, Sequence
 from xml.etree.ElementTree import Element
 
-from eng5_runner.reports.figures import ABSENT, count, number, percent, sentence, span, usd, words
+from eng5_runner.reports.figures import ABSENT, count, in_time, number, percent, sentence, span, usd, words
 from eng5_runner.reports.html import Child, element, page, table
 from eng5_runner.reports.page.script import SCRIPT
 from eng5_runner.reports.page.style import STYLE
 from eng5_runner.reports.plots.drawing import Axis, circle, group, line, svg, text
-from eng5_runner.reports.terminal_plan import in_time
 from eng5_runner.results.sweep.figures import SweptFigure
 from eng5_runner.results.sweep.leaderboard import JudgeDifference, Leaderboard, LeaderboardRow
 

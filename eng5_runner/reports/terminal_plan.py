@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from types import MappingProxyType
 
@@ -17,12 +17,11 @@ from eng5_runner.judges.cost_bound import ATTEMPTS
 from eng5_runner.measure.quality.needed import judgements_needed
 from eng5_runner.planning.plan import Plan
 from eng5_runner.planning.precision import AssumedAgreement, PrecisionTarget
-from eng5_runner.planning.pricing import Estimate, Interval
+from eng5_runner.planning.pricing import Estimate
+from eng5_runner.reports.figures import in_range, in_time, in_usd
 from eng5_runner.reports.terminal_table import plain_table
 
 _THOUSAND, _MILLION = 1_000, 1_000_000
-_MINUTE, _HOUR = 60, 3600
-_DIME = 0.1
 _ORIGINS: Mapping[str, str] = MappingProxyType(
     {"assumed": "", "estimate": " (pilot)", "low": " (low)", "high": " (high)"}
 )
@@ -310,28 +309,7 @@ def _limit(plan: Plan) -> Iterator[str]:
         yield f"  these buy a reliability of {told}"
 
 
-def in_range(interval: Interval, told: Callable[[float], str]) -> str:
-    """An interval as a person says it, once where both ends are alike."""
-    low, high = told(interval.low), told(interval.high)
-    if low == high:
-        return low
-    unit = low.partition(" ")[2]
-    return f"{low.partition(' ')[0] if unit and high.endswith(f' {unit}') else low}–{high}"
-
-
-def in_usd(amount: float) -> str:
-    """An amount of money to two figures, without its unit."""
-    return f"{amount:.2f}" if amount >= _DIME or amount == 0.0 else f"{amount:.2g}"
-
-
 def _count(tokens: float) -> str:
     if tokens >= _MILLION:
         return f"{tokens / _MILLION:.1f} M"
     return f"{tokens / _THOUSAND:.0f} k" if tokens >= _THOUSAND else f"{tokens:.0f}"
-
-
-def in_time(seconds: float) -> str:
-    """A time as a person says it: seconds, minutes or hours."""
-    if seconds < _MINUTE:
-        return f"{seconds:.0f} s"
-    return f"{seconds / _MINUTE:.0f} min" if seconds < 2 * _HOUR else f"{seconds / _HOUR:.1f} h"

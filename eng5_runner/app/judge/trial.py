@@ -28,7 +28,7 @@ from eng5_runner.judges.verdicts import UnreadableAnswer, read_answer
 from eng5_runner.planning.candidates import prompt_size
 from eng5_runner.planning.plan import seconds_by_one_answer
 from eng5_runner.planning.pricing import ModelPricing, longest_pair_tokens
-from eng5_runner.reports.terminal_plan import in_time
+from eng5_runner.reports.figures import in_time
 from eng5_runner.run.ports import Check, Findings
 from eng5_runner.stack.llm.providers.protocol import AttemptFailed, End, ListedModel, Reply, Retry
 from eng5_runner.stack.llm.providers.trial import Trial, try_judge

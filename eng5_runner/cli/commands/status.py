@@ -12,7 +12,7 @@ from eng5_runner.cli.narrate import people, write_json
 from eng5_runner.core.state import RunState
 from eng5_runner.core.top_up import would_follow
 from eng5_runner.errors import command
-from eng5_runner.reports.terminal_plan import in_time
+from eng5_runner.reports.figures import in_time
 from eng5_runner.run.run_directory import saved_run
 
 # A run that is silent for longer says so (seconds).

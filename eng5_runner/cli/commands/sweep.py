@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from eng5_runner.app.logs import FOR_PEOPLE_ONLY, event_facts
 from eng5_runner.app.sweeps.file import read_sweep_file
 from eng5_runner.app.sweeps.plan import PlannedCell, PlannedSweep, most_of, plan_sweep, price_of, seconds_of
 from eng5_runner.app.sweeps.sweep import CSV_NAME, PAGE_NAME, Sweep, run_sweep
@@ -23,12 +22,11 @@ from eng5_runner.cli.narrate import people, write_json
 from eng5_runner.core.events import CallbackAccepted, RunClosed, RunResumed, RunStarted
 from eng5_runner.errors import RunnerError, command
 from eng5_runner.planning.pricing import Interval
-from eng5_runner.reports.figures import number
+from eng5_runner.reports.figures import in_range, in_time, in_usd, number
 from eng5_runner.reports.terminal_leaderboard import show_leaderboard
-from eng5_runner.reports.terminal_plan import in_range, in_time, in_usd
 from eng5_runner.reports.terminal_table import show_named
 from eng5_runner.results.artefact.part import to_json
-from eng5_runner.run.ports import Lag, Notice, Update, WorkLeft
+from eng5_runner.run.ports import FOR_PEOPLE_ONLY, Lag, Notice, Update, WorkLeft, event_facts
 
 _HEADS = ("", "judge and design", "runs", "of", "left", "reliability", "likely USD", "at most", "time")
 
