@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 from eng5_runner.inventory.read import read_assets
 
 FILES = 10_000
+# Upstream takes 1.3 times the bare read and hash, and looks at no text; half of that is the goal.
+GOAL = 0.65
 TEXT = "My town has changed a lot since I was a child, and not everything has become better. " * 35
 
 
@@ -18,15 +21,19 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _lay_out(folder)
-        began = time.perf_counter()
+        began = time.process_time()
         for path in (folder / "student_essays").iterdir():
             hashlib.sha256(path.read_bytes()).hexdigest()
-        bare = time.perf_counter() - began
-        began = time.perf_counter()
+        bare = time.process_time() - began
+        began = time.process_time()
         assets = read_assets(folder, grade_scale="eng5_np_legacy_9_step")
-        took = time.perf_counter() - began
+        took = time.process_time() - began
         assert assets.inputs is not None
-        print(f"  {FILES} files: {took:.2f} s, a bare read and hash {bare:.2f} s, {took / bare:.1f} times")
+        missed = f"; goal {GOAL}: missed" if took / bare > GOAL else ""
+        print(
+            f"  {FILES} files: {took:.2f} s CPU, a bare read and hash {bare:.2f} s, {took / bare:.1f} times{missed} "
+            f"(load {os.getloadavg()[0]:.1f})"
+        )
 
 
 def _lay_out(folder: Path) -> None:

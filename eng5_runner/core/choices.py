@@ -16,7 +16,7 @@ DEFAULT_CLIENT_ID = "eng5-np-runner"
 IDLE_SECONDS = 900.0
 # The same where the provider answers in batches: it takes a day for one at most.
 BATCH_IDLE_SECONDS = 26 * 3600.0
-UPLOADS_AT_ONCE = 32
+UPLOADS_AT_ONCE = 64
 # How many requests one run may consist of. With 120 comparisons a request, which is what the field's service makes at
 # most, this is enough for 1,200.
 MOST_REQUESTS = 10

@@ -1,0 +1,69 @@
+"""Starting: CPU time of --help, --version, completion, status and plan, against a bare Typer app in the same rounds."""
+
+from __future__ import annotations
+
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+ROUNDS = 5
+ROOT = Path(__file__).parents[1]
+RUN = ROOT / "tests" / "guard" / "runs" / "0.1.0-execute"
+BARE = """
+import typer
+app = typer.Typer(rich_markup_mode=None)
+@app.command()
+def main(name: str = "x") -> None:
+    "Say a name."
+    typer.echo(name)
+app()
+"""
+OURS = (str(Path(sys.executable).with_name("eng5-runner")),)
+COMPLETION = {"_ENG5_RUNNER_COMPLETE": "complete_bash", "COMP_WORDS": "eng5-runner sta", "COMP_CWORD": "1"}
+# What a call may cost at most, in bare Typer apps.
+CALLS: Mapping[str, tuple[Sequence[str], Mapping[str, str], float]] = {
+    "--version": ((*OURS, "--version"), {}, 1.3),
+    "--help": ((*OURS, "--help"), {}, 1.3),
+    "completion": (OURS, COMPLETION, 1.3),
+    "status": ((*OURS, "status", str(RUN)), {}, 4.0),
+    "plan": ((*OURS, "--mode", "plan", "--assets", str(ROOT / "examples" / "eng5_demo")), {}, 5.0),
+}
+
+
+def main() -> None:
+    """Print CPU seconds and ratios, with compiled files as an installed wheel has them, and without."""
+    with tempfile.TemporaryDirectory() as folder:
+        app = Path(folder) / "bare.py"
+        app.write_text(BARE)
+        compiled = {"PYTHONPYCACHEPREFIX": f"{folder}/compiled", "PYTHONDONTWRITEBYTECODE": ""}
+        without = {"PYTHONPYCACHEPREFIX": f"{folder}/none", "PYTHONDONTWRITEBYTECODE": "1"}
+        for title, environment, rounds in (("compiled", compiled, ROUNDS), ("not compiled", without, 1)):
+            bare, seconds = _measured(app, environment, rounds)
+            print(f"  {title}: a bare Typer app {bare:.3f} s CPU (load {os.getloadavg()[0]:.1f})")
+            for name, took in seconds.items():
+                goal = CALLS[name][2]
+                missed = f"; goal {goal}: missed" if took / bare > goal and environment is compiled else ""
+                print(f"    {name:10} {took:.3f} s CPU, {took / bare:.2f} times{missed}")
+
+
+def _measured(app: Path, environment: Mapping[str, str], rounds: int) -> tuple[float, dict[str, float]]:
+    """The medians, all calls in turn; a first round fills the disk's cache and writes the compiled files."""
+    bare: list[float] = []
+    seconds: dict[str, list[float]] = {name: [] for name in CALLS}
+    for _ in range(rounds + 1):
+        bare.append(_cpu([sys.executable, str(app), "--help"], environment))
+        for name, (words, more, _goal) in CALLS.items():
+            seconds[name].append(_cpu(words, {**environment, **more}))
+    return statistics.median(bare[1:]), {name: statistics.median(each[1:]) for name, each in seconds.items()}
+
+
+def _cpu(words: Sequence[str], environment: Mapping[str, str]) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(words, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
