@@ -95,7 +95,8 @@ def _figures(runs: int, *, k: int, judge: Callable[..., Fit]) -> _Figures:
 def _judged(truth: Mapping[str, float], *, k: int, number: int) -> Fit:
     """What a judge says who obeys the model, in pairs that follow from its answers."""
     generator = np.random.default_rng([SEED, number, len(truth), k, 5])
-    items, history = list(truth), list[Pair]()
+    items = list(truth)
+    history: list[Pair] = []
     rounds: list[list[tuple[str, str, float]]] = []
     pairs: list[Pair] = []
     for number_of_round in range(k):
