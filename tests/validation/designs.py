@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _ALL = 18  # balanced judgements an essay, which reach .82 within one step
 _CASES = ((12, False), (14, True))  # judgements an essay, and whether they are claimed to be as good
 _GRADES = {f"anchor-{nth:02}": grade for nth, grade in enumerate(TWELVE)}
-_TOLERANCE = 0.01  # about the standard error of the difference of two shares in so many studies
+_TOLERANCE = 0.01  # about the standard error of the difference of two values of r² in so many studies
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def adaptive(runs: int) -> Table:
     rows = [Row(f"balanced, k = {_ALL}", (f"{balanced.near:.3f}", "100%", *balanced.shown), balanced.claims)]
     for k, has_to_be_as_near in _CASES:
         one = _figures(runs, k=k, judge=_judged)
-        near = (("as near as balanced", one.near >= balanced.near - _TOLERANCE),) if has_to_be_as_near else ()
+        near = (("true r² of balanced", one.real >= balanced.real - _TOLERANCE),) if has_to_be_as_near else ()
         shown = (f"{one.near:.3f}", f"{k / _ALL:.0%}", *one.shown)
         rows.append(Row(f"adaptive, k = {k}", shown, (*one.claims, *near)))
     columns = ("±1 held", "calls", "true r²", "reliability", "coverage of 90% intervals")
