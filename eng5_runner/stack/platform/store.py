@@ -38,7 +38,7 @@ from eng5_runner.transport.file_lock import lock, open_lock, why_not
 FILE_NAME = "stack.sqlite"
 LOCK_NAME = "stack.lock"
 _LOCK_PAUSE_SECONDS = 0.1
-_CACHE_KIB, _LOG_PAGES = 32 * 1024, 4096
+_CACHE_KIB = 32 * 1024
 _CONNECTIONS = 10
 _CONNECT_SECONDS = 10
 _STATEMENT_SECONDS = 30
@@ -95,8 +95,6 @@ def _sqlite_engine(path: Path) -> Engine:
         cursor.execute("PRAGMA synchronous=NORMAL")
         # The indexes of ids are hit everywhere: with SQLite's 2 MiB large studies read most pages again and again.
         cursor.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
-        # Each move of the log into the file waits for the disk; by default that is every 4 MiB, some 150 comparisons.
-        cursor.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES}")
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.close()
 
