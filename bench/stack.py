@@ -31,7 +31,7 @@ from eng5_runner.contracts.topics import LARGEST_MESSAGE_BYTES, Topic
 
 # Comparisons a second: of the stack on one core and its client on another.
 GOALS = {"offline": 1000.0, "http": 500.0}
-JUDGES = {"offline": ("mock", "offline-baseline-1"), "http": ("openai", "slow")}
+JUDGES = {"offline": ("mock", "offline-baseline-2"), "http": ("openai", "slow")}
 COMPARISONS_OF_AN_ESSAY = 10
 WORDS_OF_AN_ESSAY = 300
 TICKS = os.sysconf("SC_CLK_TCK")

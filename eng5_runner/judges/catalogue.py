@@ -12,7 +12,7 @@ from eng5_runner.judges.credentials import PLACES, PLAIN_HTTP, Place, access_to,
 from eng5_runner.judges.manifest import USERS_FILE, Limits, Manifest, Model, built_in, users_own
 
 READY = "ready"
-BASELINE_MODEL = "offline-baseline-1"
+BASELINE_MODEL = "offline-baseline-2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,9 @@ Each answer has a level: `good`, `fair` (usable with care), `bad`, or `none` whe
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from eng5_runner.reports.figures import number, percent, sentence, span, tally
@@ -27,6 +28,8 @@ _RANKABLE, _RELIABLE = 0.7, 0.8
 _AGREES, _SURELY, _PARTLY = 0.7, 0.5, 0.4
 _MOSTLY = 0.5
 _READY = "Is the judge ready for students' essays?"
+# Of the baseline's scores with people's ratings of 1,256 essays (docs/validation.md, real data).
+_BASELINES: Mapping[str, str] = MappingProxyType({"offline-baseline-1": ".50", "offline-baseline-2": ".57"})
 _Reply: TypeAlias = tuple[Level, str, str]
 _EARLIER: _Reply = ("none", "not known", "An earlier version wrote this run.")
 _WORST: tuple[Level, ...] = ("bad", "fair", "none", "good")
@@ -71,16 +74,24 @@ def verdict_of(artefact: Artefact) -> RunVerdict:
         else _answered("What can the grades be used for?", _grades(artefact, failed=_any_bad(order, teachers)))
     )
     answers = (order, teachers, use, missing)
-    if any(judge.is_baseline for judge in artefact.metadata.judges):
-        headline = (
-            "Positions and grades mean nothing here. The judge is an offline baseline that counts properties of the "
-            "texts. It is no language model."
-        )
-        return RunVerdict(level="bad", headline=headline, answers=answers)
+    for judge in artefact.metadata.judges:
+        if judge.is_baseline:
+            return RunVerdict(level="bad", headline=_of_baseline(judge.model), answers=answers)
     for headline, _ in warnings_of_the_judge(artefact):
         return RunVerdict(level="bad", headline=headline, answers=answers)
     level = min((answer.level for answer in answers), key=_WORST.index)
     return RunVerdict(level=level, headline=_headline(order, teachers, use=use, level=level), answers=answers)
+
+
+def _of_baseline(model: str) -> str:
+    headline = (
+        "Positions and grades mean nothing here. The judge is an offline baseline that counts properties of the "
+        "texts. It is no language model."
+    )
+    agreement = _BASELINES.get(model)
+    if agreement is None:
+        return headline
+    return f"{headline} Its scores of learners' essays agree with teachers about as r = {agreement} (rank correlation)."
 
 
 def _answered(question: str, reply: _Reply) -> PlainAnswer:

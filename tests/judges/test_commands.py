@@ -37,7 +37,7 @@ def test_models_tells_prices_abilities_and_which_key_is_set(tmp_path: Path) -> N
     assert "OPENAI_API_KEY" in luna["remedy"]
     assert (haiku["price"]["input"], haiku["price"]["looked_up"]) == (0.0001, "2026-11-22")
     assert haiku["capabilities"]["reasoning_efforts"] == ["low", "medium", "high"]
-    assert known["offline-baseline-1"]["state"] == "ready"
+    assert known["offline-baseline-2"]["state"] == "ready"
 
 
 def test_models_of_one_provider(tmp_path: Path) -> None:

@@ -108,9 +108,10 @@ def test_what_is_missing_is_said_and_a_failed_run_is_red():
 
 
 def test_the_baseline_is_never_usable():
-    judges = (JudgeIdentity(provider="mock", model="m", kind=BASELINE_KIND),)
+    judges = (JudgeIdentity(provider="mock", model="offline-baseline-2", kind=BASELINE_KIND),)
     verdict = verdict_of(run(metadata=metadata(judges=judges)))
     assert verdict.level == "bad" and "no language model" in verdict.headline
+    assert "agree with teachers about as r = .57" in verdict.headline
 
 
 def test_a_run_without_judgements_claims_nothing():

@@ -60,7 +60,7 @@ async def test_every_message_says_whose_it_is(stack: Client) -> None:
         assert about.cj_batch_id == batch.rich.cj_assessment_job_id == batch.thin.cj_assessment_job_id
         assert (about.cj_source, about.cj_request_type) == ("els", "cj_comparison")
         assert about.prompt_sha256 is not None
-        assert (comparison.provider, comparison.model) == ("mock", "offline-baseline-1")
+        assert (comparison.provider, comparison.model) == ("mock", "offline-baseline-2")
         assert comparison.justification is not None
         assert comparison.justification.startswith("Offline baseline, not a language model")
         assert comparison.confidence is not None

@@ -9,7 +9,7 @@ import pytest
 
 from eng5_runner.contracts.request import LLMConfigOverrides
 from eng5_runner.judges.prompts import prompt_blocks, prompt_text
-from eng5_runner.stack.llm.baseline.prose import PROPERTIES, Text, mechanical_errors
+from eng5_runner.stack.llm.baseline.prose import PROPERTIES, Text, mechanical_errors, run_on
 from eng5_runner.stack.llm.judge import BaselineJudge, JudgeFailed, Question, essays_in
 from tests.support.stack.texts import FAIR, GOOD, POOR, essay
 
@@ -92,16 +92,25 @@ def test_an_essay_that_quotes_the_headings_stays_where_it_is() -> None:
         "It was the the end.",
         "Take a apple.",
         "There is no end",
+        "One day ,we went.",
+        "We went home.Then we slept.",
     ],
 )
 def test_slips_of_learners_are_seen(slip: str) -> None:
     assert mechanical_errors(Text.of(slip)) > 0
 
 
+def test_sentences_that_run_on_count_against_a_text() -> None:
+    long = "We went home and " * 12 + "slept."
+    assert run_on(Text.of("We went home. We slept. " * 12)) == 0
+    assert run_on(Text.of(long)) == pytest.approx(100 * (49 - 35) / 49)
+
+
 def test_sound_sentences_are_not_taken_for_slips() -> None:
     sound = (
         "Does he go there? Let it be, he said. We are playing, and everybody who had had a use for an umbrella, "
-        "an hour or a European ticket brought one. I did it, and people were pleased that that was so."
+        "an hour or a European ticket brought one. They paid 3.5 dollars. I did it, and people were "
+        "pleased that that was so."
     )
 
     assert mechanical_errors(Text.of(sound)) == 0

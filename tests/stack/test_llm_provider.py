@@ -270,7 +270,7 @@ async def test_the_manifest_names_the_baseline_and_says_what_it_is(tmp_path: Pat
 
     assert manifest.total_models == 1
     (model,) = manifest.providers["mock"]
-    assert model.model_id == "offline-baseline-1"
+    assert model.model_id == "offline-baseline-2"
     assert model.capabilities is not None
     assert model.capabilities["language_model"] is False
     assert model.cost_per_1k_input_tokens == 0

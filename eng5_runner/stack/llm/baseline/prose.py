@@ -1,9 +1,9 @@
 """Measurable properties of a learner's English text, for the offline baseline judge.
 
 General knowledge about learner writing, not about any essay: better texts are on the whole longer, show fewer signs
-of mechanical errors, and have more varied words, longer words, more connectives and more varied sentences. Centres,
-spreads and weights were set once from that and not fitted. None of it reads for content; a well-formed text without
-any thought in it does well here.
+of mechanical errors and fewer sentences that run on for want of a full stop, and have more varied words, longer words
+and more connectives. Centres, spreads and weights were set from that and not fitted. None of it reads for content; a
+well-formed text without any thought in it does well here. How far it agrees with teachers is in docs/judges.md.
 """
 
 from __future__ import annotations
@@ -30,12 +30,15 @@ from eng5_runner.stack.llm.baseline.lexicon import (
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"”’')]*\s+|\n\s*\n")
+# "word ,word": a space on the wrong side of a comma or a full stop, or none. "3.5" and "e.g." are as they should be.
+_WRONG_SPACE = re.compile(r"(?<=[^\W\d_])\s+[,.;!?](?!\.)|(?<=[^\W\d_]{2})[,;!?.](?=[^\W\d_]{2})")
 _LOWER_I = re.compile(r"(?<![\w.'’])i(?=[ '’,])")
 _CLOSED = (".", "!", "?", '"', "”", ")", "'", "’")
 _PUNCTUATION = (",", ";", ":", "?", "–—", "(", '"“”', "'’")
 _WINDOW = 50
 _LONG_WORD = 7
 _SHORTEST_PARTICIPLE = 6
+_LONGEST_SENTENCE = 35
 # Beyond this many spreads a property says no more: a text of 3,000 words is not ten times as good.
 _REACH = 2.5
 
@@ -95,9 +98,10 @@ def mechanical_errors(text: Text) -> float:
 
 
 def _slips_of_form(text: Text) -> int:
-    """Sentences that begin with a small letter, the pronoun "i", an end without a full stop."""
+    """Sentences that begin with a small letter, the pronoun "i", spaces in wrong places, an end without a full stop."""
     lower_starts = sum(1 for sentence in text.sentences if sentence[:1].islower())
-    return lower_starts + len(_LOWER_I.findall(text.raw)) + int(not text.raw.rstrip().endswith(_CLOSED))
+    found = len(_LOWER_I.findall(text.raw)) + len(_WRONG_SPACE.findall(text.raw))
+    return lower_starts + found + int(not text.raw.rstrip().endswith(_CLOSED))
 
 
 def _slips_of_words(words: tuple[str, ...]) -> int:
@@ -161,9 +165,9 @@ def connectives(text: Text) -> float:
     return float(len(set(CONNECTIVE.findall(" ".join(text.words)))))
 
 
-def sentence_variety(text: Text) -> float:
-    """The standard deviation of the sentences' lengths, in words."""
-    return statistics.pstdev([len(_WORD.findall(sentence)) for sentence in text.sentences] or [0])
+def run_on(text: Text) -> float:
+    """Words beyond the 35th of their sentence per 100 words: a full stop is missing before most of them."""
+    return text.share(sum(max(len(_WORD.findall(part)) - _LONGEST_SENTENCE, 0) for part in text.sentences))
 
 
 def punctuation(text: Text) -> float:
@@ -177,6 +181,6 @@ PROPERTIES = (
     Property(better="a more varied vocabulary", measure=diversity, centre=78.0, spread=4.0, weight=0.7),
     Property(better="more long words", measure=long_words, centre=14.0, spread=4.0, weight=0.7),
     Property(better="more kinds of connectives", measure=connectives, centre=7.0, spread=3.0, weight=0.5),
-    Property(better="more varied sentences", measure=sentence_variety, centre=7.0, spread=2.5, weight=0.3),
+    Property(better="fewer sentences that run on", measure=run_on, centre=8.0, spread=-10.0, weight=0.6),
     Property(better="more kinds of punctuation", measure=punctuation, centre=4.0, spread=1.5, weight=0.4),
 )
