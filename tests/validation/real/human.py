@@ -1,0 +1,185 @@
+"""Sets of people's comparative judgements: does the reliability foretell how well halves of the judges agree?"""
+
+from __future__ import annotations
+
+import csv
+import math
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import choix
+import numpy as np
+
+from eng5_runner.app.fit import fit
+from eng5_runner.measure.quality.split_half import split_half
+from tests.validation.checks import Row, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from eng5_runner.results.fit import FitResult
+
+_SEED = 1
+_SPLITS = 20
+_MANY, _ITEMS = 10, 30
+_UP_TO = 400  # items, for what takes many fits or another program
+# By so much the separation reliability is above the program's own where pairs were chosen by earlier outcomes.
+_INFLATED = 0.03
+_BIAS, _RMSE, _SAME_ORDER = 0.01, 0.05, 0.9
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A set: its size, what the program says, and what halves of its judges say.
+
+    Attributes:
+        items: in it.
+        each: judgements an item.
+        reliability: as the program states it.
+        separation: the field's SSR by the program.
+        published_separation: the same as published.
+        halves: the reliability by Spearman-Brown from the published correlation of halves of the judges.
+        own_halves: the same from the program's own halves; NaN for large sets.
+        order: correlation of the positions with a maximum-likelihood fit of another program (choix), likewise.
+        seconds: that the fit took.
+    """
+
+    items: int
+    each: float
+    reliability: float
+    separation: float
+    published_separation: float
+    halves: float
+    own_halves: float
+    order: float
+    seconds: float
+
+    @property
+    def is_large(self) -> bool:
+        """Whether it has the judgements and items that the goals are about."""
+        return self.each >= _MANY and self.items >= _ITEMS
+
+    @property
+    def is_adaptive(self) -> bool:
+        """Whether its pairs look chosen by earlier outcomes, which inflates SSR and published halves alike."""
+        return self.separation - self.reliability > _INFLATED
+
+
+def read(folder: Path) -> list[Judged]:
+    """Fit every set as it is, with what was published of it."""
+    with (folder / "published.csv").open(encoding="utf-8", newline="") as file:
+        published = {row["judging_session"]: row for row in csv.DictReader(file)}
+    found = []
+    for path in sorted(folder.glob("*.csv")):
+        if path.stem == "published":
+            continue
+        began = time.perf_counter()
+        result = fit(path)
+        seconds = time.perf_counter() - began
+        if result.reliability.eb is not None:
+            found.append(_judged(result, published.get(path.stem, {}), seconds=seconds))
+    return found
+
+
+def _judged(result: FitResult, published: dict[str, str], *, seconds: float) -> Judged:
+    items, data = len(result.items), result.table.comparisons
+    half = _number(published.get("median_split_corr"))
+    own = math.nan
+    if len(result.table.judges) > 1 and items <= _UP_TO:
+        split = split_half(result.model, seed=_SEED, judges=[*result.table.judges.values()], splits=_SPLITS)
+        own = math.nan if split is None else 2.0 * split.correlation / (1.0 + split.correlation)
+    return Judged(
+        items=items,
+        each=2.0 * float(data.weight.sum()) / items,
+        reliability=result.reliability.eb or 0.0,
+        separation=math.nan if result.reliability.ssr is None else result.reliability.ssr,
+        published_separation=_number(published.get("ssr")),
+        halves=2.0 * half / (1.0 + half),
+        own_halves=own,
+        order=_other_program(result),
+        seconds=seconds,
+    )
+
+
+def _other_program(result: FitResult) -> float:
+    data = result.table.comparisons
+    if len(data.items) > _UP_TO:
+        return math.nan
+    wins = [
+        (first, second) if outcome > 0 else (second, first)
+        for first, second, outcome, weight in zip(
+            data.first.tolist(), data.second.tolist(), data.outcome.tolist(), data.weight.tolist(), strict=True
+        )
+        for _ in range(round(weight))
+    ]
+    theirs = choix.ilsr_pairwise(len(data.items), wins, alpha=0.01)
+    return float(np.corrcoef(theirs, result.model.theta)[0, 1])
+
+
+def _number(text: str | None) -> float:
+    try:
+        return float(text or "nan")
+    except ValueError:
+        return math.nan
+
+
+def table(sets: Sequence[Judged]) -> Table:
+    """Reliability against halves of the judges, for all sets and for those that the goals are about."""
+    large = [one for one in sets if one.is_large]
+    plain = [one for one in large if not one.is_adaptive]
+    columns = (
+        "sets",
+        "reliability − published halves: bias",
+        "RMSE",
+        "reliability − own halves: bias",
+        "RMSE",
+        "SSR − published SSR: median",
+        "θ with choix: median r",
+        "lowest r",
+        "fit, s: median",
+        "longest",
+    )
+    rows = (
+        _row("all", sets, claims=False),
+        _row(f"≥ {_MANY} judgements an item, ≥ {_ITEMS} items", large, claims=True),
+        _row("of these, pairs not chosen by outcomes", plain, claims=True),
+    )
+    return Table(title="People's judgements: sets of human comparative judgement", columns=columns, rows=rows)
+
+
+def _row(case: str, sets: Sequence[Judged], *, claims: bool) -> Row:
+    bias, rmse = _error([one.reliability - one.halves for one in sets])
+    own_bias, own_rmse = _error([one.reliability - one.own_halves for one in sets])
+    orders = [one.order for one in sets if not math.isnan(one.order)]
+    seconds = [one.seconds for one in sets]
+    separation = float(np.nanmedian([one.separation - one.published_separation for one in sets]))
+    figures = (
+        str(len(sets)),
+        *(
+            f"{value:+.3f}" if is_signed else f"{value:.3f}"
+            for value, is_signed in (
+                (bias, True),
+                (rmse, False),
+                (own_bias, True),
+                (own_rmse, False),
+                (separation, True),
+            )
+        ),
+        f"{np.median(orders):.3f}",
+        f"{min(orders):.3f}",
+        f"{np.median(seconds):.1f}",
+        f"{max(seconds):.1f}",
+    )
+    held = (
+        (f"bias within ± {_BIAS}", abs(bias) <= _BIAS),
+        (f"RMSE ≤ {_RMSE}", rmse <= _RMSE),
+        (f"positions as choix, median r ≥ {_SAME_ORDER}", float(np.median(orders)) >= _SAME_ORDER),
+    )
+    return Row(case=case, figures=figures, claims=held if claims else ())
+
+
+def _error(differences: Sequence[float]) -> tuple[float, float]:
+    known = np.array([value for value in differences if not math.isnan(value)])
+    return float(known.mean()), float(np.sqrt(np.mean(known**2)))
