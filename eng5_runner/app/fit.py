@@ -48,7 +48,8 @@ def fit(
             tell it, such as where the winner always stands first.
         check_grades: teachers' grades of a few items that are no anchors, for checking only: a CSV file or rows with
             the columns `item` and `grade`. `.grade_check` says whether the projected grades are shifted.
-        keep_repeats: whether repeats of a question that always agree count each time, and not once.
+        keep_repeats: whether each judgement counts in full, also where it repeats another of the same judge and pair.
+            Otherwise it counts less, by how far such judgements depend on each other; `.dependence` says how far.
 
     Returns:
         The fit: `.items` (positions and standard errors in logits), `.reliability` (0 to 1, or why it is not defined),

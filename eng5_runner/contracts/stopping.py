@@ -41,7 +41,7 @@ class Look(WireModel):
     Attributes:
         round: 1 for the first.
         comparisons: requested so far, failed ones and repeats included.
-        judgements: number of distinct judgements with a winner; a repeat does not count.
+        judgements: what the judgements with a winner count for: those that repeat each other count for less.
         fewest: number of judgements of the essay that has the fewest.
         components: number of groups of essays that no judgement connects; 1 when all are connected.
         reliability: of the judge's order, 0 to 1.

@@ -11,7 +11,7 @@ from eng5_runner.reports.figures import ABSENT, between, number, requests_made, 
 from eng5_runner.reports.inverted_pairs import inverted_pairs
 from eng5_runner.reports.judge_card import MODELS_HEADING, judge_card, model_lines, model_rows
 from eng5_runner.reports.markdown import block, inline, table
-from eng5_runner.reports.reliability import grade_warnings, own_order, with_teachers
+from eng5_runner.reports.reliability import dependence_of, grade_warnings, own_order, with_teachers
 from eng5_runner.reports.soft import soft_lines
 from eng5_runner.reports.targets import MISSED, RULE, target_rows
 from eng5_runner.reports.words import (
@@ -136,6 +136,7 @@ def _anchors(artefact: Artefact, alignment: AnchorAlignment) -> Iterator[str]:
         )
         yield ""
         yield f"Agreement with the teachers' grades: {inline(with_teachers(artefact))}."
+        yield from ("", f"{inline(dependence_of(artefact))}.")
         for line in soft_lines(model.soft_judgements):
             yield from ("", f"{inline(line)}.")
         for warning in grade_warnings(artefact):
@@ -144,7 +145,8 @@ def _anchors(artefact: Artefact, alignment: AnchorAlignment) -> Iterator[str]:
             yield (
                 "Pairs were judged more than once: clustered by pair the standard errors "
                 f"are {number(model.se_ratio_by_pair)} times as large (`standard_error_by_pair` in the artefact). "
-                "Well above 1 the judgements of one pair depend on each other, and those errors are the ones to quote."
+                "Well above 1 the judgements of one pair depend on each other by more than the fit allows for, and "
+                "those errors are the ones to quote."
             )
     yield ""
 

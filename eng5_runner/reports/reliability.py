@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from eng5_runner.measure.model.dependence import FEWEST_PAIRS
 from eng5_runner.reports.figures import ABSENT, number, percent, span
 from eng5_runner.reports.grade_check import grade_check_lines
 from eng5_runner.results.artefact import Artefact
-from eng5_runner.results.artefact.measurement import GradesAvailable
+from eng5_runner.results.artefact.judge import JudgeConsistency
+from eng5_runner.results.artefact.measurement import GradesAvailable, JudgementDependence
 
 
 def own_order(artefact: Artefact) -> str:
@@ -25,6 +27,36 @@ def own_order(artefact: Artefact) -> str:
             return f"{text}; the spread of the essays is at its limit, because the comparisons show no difference"
         case None:
             return text
+
+
+def dependence_of(artefact: Artefact) -> str:
+    """How far judgements of the same pair repeat each other, or why that is not known."""
+    if artefact.bt_model is None:
+        return ABSENT
+    quality = artefact.judge_quality
+    asked_twice = () if quality is None else (quality.swap, quality.repeats)
+    stated = artefact.bt_model.dependence
+    if stated is None and any(isinstance(one, JudgeConsistency) and one.pairs >= FEWEST_PAIRS for one in asked_twice):
+        return "whether judgements repeat each other is not known: an earlier version wrote this run"
+    return dependence_line(stated)
+
+
+def dependence_line(stated: JudgementDependence | None) -> str:
+    """The same of any fit."""
+    if stated is None:
+        return (
+            f"whether judgements repeat each other cannot be measured: fewer than {FEWEST_PAIRS} pairs were judged "
+            "twice by the same judge"
+        )
+    parts = [
+        f"{number(one.correlation)} ({span(one.interval_90)}; {one.pairs} pairs) {name}"
+        for name, one in (("in the same order", stated.repeats), ("in the two orders", stated.swaps))
+        if one is not None
+    ]
+    return (
+        f"two judgements of a pair correlate {' and '.join(parts)}: {stated.judgements} judgements count as "
+        f"{number(stated.count_as, 0)} independent ones"
+    )
 
 
 def with_teachers(artefact: Artefact) -> str:

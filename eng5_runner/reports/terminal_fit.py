@@ -11,6 +11,7 @@ from eng5_runner.measure.quality.misfit import Consistency
 from eng5_runner.reports.grade_check import grade_check_lines
 from eng5_runner.reports.human_scale import disagreement_lines, human_scale_lines
 from eng5_runner.reports.judge_card import disagrees, effects_line
+from eng5_runner.reports.reliability import dependence_line
 from eng5_runner.reports.soft import soft_lines
 from eng5_runner.reports.terminal_table import show_named
 from eng5_runner.results.fit import FitResult
@@ -85,6 +86,10 @@ def _reliability(result: FitResult) -> Iterator[str]:
     else:
         low, high = stated.interval
         yield f"reliability: {stated.eb:.2f} (90% interval {low:.2f} to {high:.2f}), of {_whose(result)}"
+    if result.kinds[0].dependent is None:
+        yield "every judgement counts in full, also where it repeats another (--keep-repeats)"
+    else:
+        yield from map(dependence_line, result.dependence or (None,))
     yield from soft_lines(result.soft)
     if result.agreement is not None:
         low, high = result.agreement.interval

@@ -16,7 +16,7 @@ from eng5_runner.reports.figures import ABSENT, number, requests_made, sentence,
 from eng5_runner.reports.html_report import REPORT_NAME
 from eng5_runner.reports.human_scale import disagreement_lines, human_scale_lines
 from eng5_runner.reports.judge_card import model_lines
-from eng5_runner.reports.reliability import grade_warnings, known_grades, own_order, with_teachers
+from eng5_runner.reports.reliability import dependence_of, grade_warnings, known_grades, own_order, with_teachers
 from eng5_runner.reports.soft import soft_lines
 from eng5_runner.reports.targets import MET, target_rows
 from eng5_runner.reports.terminal_table import plain_table, show_named
@@ -148,6 +148,7 @@ def _precision(console: Console, artefact: Artefact) -> None:
     if artefact.bt_model is not None:
         console.print(f"reliability of the judge's own order: {own_order(artefact)}")
         console.print(f"agreement with the teachers' grades: {with_teachers(artefact)}")
+        console.print(dependence_of(artefact), markup=False)
         for line in soft_lines(artefact.bt_model.soft_judgements):
             console.print(line, markup=False)
         _grade_checks(console, artefact)

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from eng5_runner.core.rounding import rounded
 from eng5_runner.measure.model.bradley_terry import fit
-from eng5_runner.measure.model.comparisons import Comparisons, collapse_repeats, comparisons_at
+from eng5_runner.measure.model.comparisons import Comparisons, comparisons_at
+from eng5_runner.measure.model.dependence import dependence, weighed
 from eng5_runner.measure.model.soft import WINS, Reading, SoftEvidence, SoftJudgements, in_fixed_order, soft_from
 from eng5_runner.measure.quality.reliability import empirical_bayes, not_defined
 from eng5_runner.results.artefact import Artefact
@@ -57,10 +58,11 @@ def _points(artefact: Artefact) -> Iterator[CoursePoint]:
     won = np.array(columns.first_won, dtype=np.float64)
     spent = list(accumulate(columns.cost_usd))
     every = comparisons_at(essays, first=first, second=second, outcome=won)
-    soft = _Soft.of(artefact, collapse_repeats(every))
+    found = dependence([every])
+    soft = _Soft.of(artefact, weighed([every], found))
     for count in sorted({len(won) * part // _POINTS for part in range(1, _POINTS + 1)} - {0}):
         some = comparisons_at(essays, first=first[:count], second=second[:count], outcome=won[:count])
-        counted = collapse_repeats(some)
+        counted = weighed([some], found)
         fitted = fit(counted, soft=None if soft is None else soft.after(count, counted))
         reliability = None if not_defined(fitted) else rounded(empirical_bayes(fitted))
         yield CoursePoint(judgements=count, reliability=reliability, usd=rounded(spent[count - 1]))

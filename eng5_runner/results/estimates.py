@@ -39,7 +39,7 @@ from eng5_runner.results.artefact.measurement import (
     TeacherAgreement,
 )
 from eng5_runner.results.artefact.study import Comparison, FailedComparison
-from eng5_runner.results.fitted_study import JudgedStudy
+from eng5_runner.results.fitted_study import JudgedStudy, dependence_facts
 from eng5_runner.results.grade_check import checked_grades
 from eng5_runner.results.judge_quality import judge_quality
 from eng5_runner.results.judges.human_scale import human_scale_of_run
@@ -104,7 +104,7 @@ def estimate(
         grade_model=_grade_model(projection, study, reliability=bt_model.reliability.empirical_bayes),
         anchor_alignment=anchor_alignment(study, projection=projection),
         judge_quality=judge_quality(study),
-        human_scale=human_scale_of_run(study.fitted, human),
+        human_scale=human_scale_of_run(study.fitted, human, model_judgements=len(study.judged)),
         grade_check=None
         if check_grades is None
         else checked_grades(projection, check_grades, outcomes=study.scale.outcomes),
@@ -175,6 +175,7 @@ def _bt_model(study: JudgedStudy, *, by_pair: NDArray[np.float64] | None, adapti
         converged=fitted.converged,
         components=fitted.components,
         position_effect=effect,
+        dependence=dependence_facts(study.dependent, asked=study.asked, counted=fitted.comparisons),
         se_ratio_by_pair=ratio,
         reliability=_reliability(study, adaptive=adaptive),
         soft_judgements=study.soft,

@@ -43,7 +43,7 @@ from eng5_runner.measure.quality.misfit import (
 from eng5_runner.measure.quality.reliability import draws_for, own_order
 from eng5_runner.measure.quality.triads import Triads, circular_triads
 from eng5_runner.results.artefact.human_scale import HumanScale
-from eng5_runner.results.artefact.measurement import SoftUse
+from eng5_runner.results.artefact.measurement import JudgementDependence, SoftUse
 from eng5_runner.results.artefact.part import to_json
 from eng5_runner.results.comparison_table import ComparisonTable
 from eng5_runner.results.fitted_study import soft_use
@@ -192,6 +192,11 @@ class FitResult:
         """How often the same pair in the other order got the same answer."""
         return swap_consistency(self.model, self.kinds[0].asked)
 
+    @property
+    def dependence(self) -> tuple[JudgementDependence, ...]:
+        """How far judgements of the same pair repeat each other, for each kind of judges where it can be measured."""
+        return tuple(kind.dependence for kind in self.kinds if kind.dependence is not None)
+
     @cached_property
     def clustered_error_ratio(self) -> float | None:
         """Mean standard error clustered by pair ÷ mean standard error; None where it cannot be estimated."""
@@ -227,6 +232,7 @@ class FitResult:
             "columns": None if columns.are_ours else columns.to_json(),
             "position_effect_left_out": self.position_effect_left_out,
             "repeats_left_out": self.repeats_left_out,
+            "dependence": [to_json(one) for one in self.dependence],
             "soft_judgements": None if self.soft is None else to_json(self.soft),
             "judges": [judge.to_json() for judge in self.judges],
             "human_scale": None if self.human is None else to_json(self.human),
@@ -299,7 +305,7 @@ def fit_comparisons(
         prior_sd: standard deviation of the prior on positions, in logits; None estimates it.
         estimate_position_effect: whether to estimate the advantage of being shown first. It is left out where the
             places cannot tell it.
-        keep_repeats: whether repeats of a question that always agree count each time.
+        keep_repeats: whether each judgement counts in full, also where it repeats another of the same judge and pair.
         anchors: the known grade of some items, as an index into the scale's grades; None projects no grades.
         check_grades: the teachers' grade of some other items, as an index into the scale's outcomes. They are compared
             with the projected grades and used for nothing else.
@@ -307,7 +313,7 @@ def fit_comparisons(
     """
     left_out = _places_that_say_nothing(table) if estimate_position_effect else None
     repeated = 0.0 if keep_repeats else repeats_that_agree(*table.by_judge)
-    whole = model_of(table, collapse=bool(repeated), prior_sd=prior_sd, position_effect=estimate_position_effect)
+    whole = model_of(table, in_full=keep_repeats, prior_sd=prior_sd, position_effect=estimate_position_effect)
     model = whole.fitted
     grades = _Grades.of(model, anchors=anchors, scale=scale)
     return FitResult(
@@ -327,7 +333,9 @@ def fit_comparisons(
         table=table,
         model=model,
         ties_model=fit_ties(
-            whole.kinds[0].data, prior_sd=prior_sd, position_effect=model.position_effect_se is not None
+            whole.kinds[0].choice.fitted.comparisons,
+            prior_sd=prior_sd,
+            position_effect=model.position_effect_se is not None,
         )
         if table.ties and whole.human is None
         else None,

@@ -15,11 +15,18 @@ from eng5_runner.core.inputs import EssayFlag, Inputs
 from eng5_runner.core.rounding import ends, rounded
 from eng5_runner.measure.grading.grades import Scale, StudentGrade
 from eng5_runner.measure.model.bradley_terry import Fit, fit
-from eng5_runner.measure.model.comparisons import Comparisons, collapse_repeats, comparisons_at, merged
+from eng5_runner.measure.model.comparisons import Comparisons, comparisons_at
+from eng5_runner.measure.model.dependence import Correlation, Dependence, dependence, weighed
 from eng5_runner.measure.model.own_effects import OwnEffects
 from eng5_runner.measure.model.soft import Said, soft_from
 from eng5_runner.measure.model.soft_choice import SoftChoice, choose
-from eng5_runner.results.artefact.measurement import SoftCandidate, SoftJudge, SoftUse
+from eng5_runner.results.artefact.measurement import (
+    JudgementDependence,
+    PairCorrelation,
+    SoftCandidate,
+    SoftJudge,
+    SoftUse,
+)
 from eng5_runner.results.artefact.part import cells_of
 from eng5_runner.results.artefact.study import Comparison, FailedComparison
 
@@ -97,7 +104,8 @@ class JudgedStudy:
         judged: every judgement.
         failed: every call without a winner.
         asked: all judgements as comparisons.
-        fitted: from them, with every repeat of a judge's question counted once.
+        fitted: from them, with what each of them counts for.
+        dependent: how far judgements of the same pair repeat each other.
         own: what is each judge's own; None for a single judge, and where only wins were asked for.
         soft: what was used of the judge's confidence and the probabilities of its answers; None if only wins were
             asked for, or if there was nothing else.
@@ -111,6 +119,7 @@ class JudgedStudy:
     failed: Sequence[FailedComparison]
     asked: Comparisons
     fitted: Fit
+    dependent: Dependence
     own: OwnEffects | None
     soft: SoftUse | None
     scale: GradeScale
@@ -133,16 +142,16 @@ class JudgedStudy:
         columns = Judgements.of(sorted(words), judged)
         asked = columns.comparisons()
         scale = GRADE_SCALES[inputs.grade_scale]
-        # The same call repeated is one observation, not several: see the method's section on standard errors. Two
-        # models that are asked the same are two.
-        by_judge = [collapse_repeats(one) for one in columns.by_judge.values()]
-        counted = merged(by_judge) if len(by_judge) > 1 else by_judge[0]
+        judges = list(columns.by_judge.values())
+        dependent = dependence(judges)
+        counted = weighed(judges, dependent)
         choice = choose(counted, soft_from(counted, map(said_by, judged))) if soft else SoftChoice(fitted=fit(counted))
         return cls(
             judged=columns,
             failed=failed,
             asked=asked,
             fitted=choice.fitted,
+            dependent=dependent,
             own=choice.own,
             soft=soft_use(choice),
             scale=scale,
@@ -172,6 +181,26 @@ def said_by(row: Comparison) -> Said:
         probability=row.probability_a,
         is_bound=row.probability_is_bound or False,
     )
+
+
+def dependence_facts(
+    found: Dependence | None, *, asked: Comparisons, counted: Comparisons
+) -> JudgementDependence | None:
+    """How far judgements repeat each other, and what they count for; None where it cannot be measured."""
+    if found is None or found.repeats is found.swaps is None:
+        return None
+    return JudgementDependence(
+        repeats=_pair_correlation(found.repeats),
+        swaps=_pair_correlation(found.swaps),
+        judgements=round(float(asked.weight.sum())),
+        count_as=rounded(float(counted.weight.sum())),
+    )
+
+
+def _pair_correlation(found: Correlation | None) -> PairCorrelation | None:
+    if found is None:
+        return None
+    return PairCorrelation(correlation=rounded(found.value), interval_90=ends(found.interval), pairs=found.pairs)
 
 
 def soft_use(choice: SoftChoice) -> SoftUse | None:

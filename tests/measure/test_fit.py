@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from eng5_runner.measure.model.bradley_terry import collapse_repeats, comparisons_from, fit
+from eng5_runner.measure.model.bradley_terry import comparisons_from, fit
 from tests.support.studies import balanced_study, normal_truth
 
 ITEMS = tuple("abcdefg")
@@ -196,14 +196,6 @@ def test_the_estimated_spread_is_where_the_evidence_is_greatest():
         for sd in sds
     ]
     assert fitted.prior_sd == pytest.approx(sds[int(np.argmax(evidence))], rel=0.06)
-
-
-def test_repeats_collapse_to_one_observation_and_the_other_order_stays():
-    rows = [("a", "b", 1.0)] * 5 + [("a", "b", 0.0)] + [("b", "a", 1.0)] + [("b", "c", 0.0)]
-    collapsed = collapse_repeats(comparisons_from("abc", rows))
-    facts = zip(collapsed.first, collapsed.second, collapsed.outcome, collapsed.weight, strict=True)
-    assert list(facts) == [(0, 1, pytest.approx(5 / 6), 1.0), (1, 0, 1.0, 1.0), (1, 2, 0.0, 1.0)]
-    assert fit(collapsed).standard_errors[0] > fit(comparisons_from("abc", rows)).standard_errors[0]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
-from eng5_runner.measure.model.bradley_terry import collapse_repeats, comparisons_from, fit
+from eng5_runner.measure.model.bradley_terry import comparisons_from, fit
+from eng5_runner.measure.model.dependence import Dependence, weighed
 from eng5_runner.measure.quality.clustered import errors_by_pair
 from eng5_runner.measure.quality.misfit import (
     chances,
@@ -192,11 +193,10 @@ def test_halves_without_variation_have_no_correlation():
     assert split_half(fit(comparisons_from("abcd", [("a", "b", 0.5), ("c", "d", 0.5)])), seed=0) is None
 
 
-def test_repeats_that_were_collapsed_are_still_counted_from_all_judgements():
+def test_repeats_that_count_once_are_still_counted_from_all_judgements():
     rows = [("a", "b", 1.0), ("a", "b", 1.0), ("a", "b", 0.0), ("b", "a", 0.0), ("b", "c", 1.0)]
     asked = comparisons_from("abc", rows)
-    fitted = fit(collapse_repeats(asked), prior_sd=1.0)
-    assert repeat_consistency(fitted).asked == 0.0
+    fitted = fit(weighed([asked], Dependence()), prior_sd=1.0)
     found = repeat_consistency(fitted, asked)
     assert (found.asked, found.agreed, found.pairs) == (3.0, 1.0, 1)
     swapped = swap_consistency(fitted, asked)

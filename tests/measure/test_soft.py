@@ -9,7 +9,8 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import expit, logit
 
-from eng5_runner.measure.model.bradley_terry import Comparisons, collapse_repeats, comparisons_from, fit
+from eng5_runner.measure.model.bradley_terry import Comparisons, comparisons_from, fit
+from eng5_runner.measure.model.dependence import Dependence, weighed
 from eng5_runner.measure.model.soft import Reading, Said, Scale, SoftEvidence, soft_from
 from eng5_runner.measure.model.soft_choice import choose
 from eng5_runner.measure.model.soft_fit import fit_read, posterior_of_rows
@@ -21,7 +22,8 @@ TRUTH = dict(zip(ITEMS, np.random.default_rng(7).normal(0.0, 1.8, len(ITEMS)).to
 
 
 def compared(said: tuple[Said, ...], items: tuple[str, ...] = ITEMS) -> Comparisons:
-    return collapse_repeats(comparisons_from(items, [(row.first, row.second, row.outcome) for row in said]))
+    asked = comparisons_from(items, [(row.first, row.second, row.outcome) for row in said])
+    return weighed([asked], Dependence())
 
 
 @pytest.fixture(scope="module")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from eng5_runner.reports.reliability import grade_warnings, own_order, with_teachers
+from eng5_runner.reports.reliability import dependence_of, grade_warnings, own_order, with_teachers
 from eng5_runner.results.artefact.measurement import (
     AnchorSupport,
     DoubtfulAnchorGrade,
     GradeCentre,
     GradesAvailable,
     GradesUnavailable,
+    JudgementDependence,
+    PairCorrelation,
     Reliability,
     TeacherAgreement,
 )
@@ -52,6 +54,21 @@ def test_the_reliability_has_its_interval_or_the_reason_why_there_is_none():
     assert "no comparison contradicts the order" in own(reliability(spread_at_limit="upper"))
     assert "show no difference" in own(reliability(spread_at_limit="lower"))
     assert own_order(artefact()) == "–"
+
+
+def test_what_judgements_count_for_is_said_or_why_it_is_not_known():
+    def of(stated: JudgementDependence | None, **blocks: object) -> str:
+        return dependence_of(run(graded(), bt_model=model().model_copy(update={"dependence": stated}), **blocks))
+
+    swaps = PairCorrelation(correlation=0.95, interval_90=(0.9, 1.0), pairs=300)
+    assert of(JudgementDependence(swaps=swaps, judgements=600, count_as=308.2)) == (
+        "two judgements of a pair correlate 0.95 (0.90 to 1.00; 300 pairs) in the two orders: "
+        "600 judgements count as 308 independent ones"
+    )
+    both = JudgementDependence(repeats=swaps, swaps=swaps, judgements=600, count_as=158.0)
+    assert "in the same order and 0.95" in of(both)
+    assert "cannot be measured: fewer than 10 pairs" in of(None)
+    assert dependence_of(artefact()) == "–"
 
 
 def test_the_agreement_with_teachers_stands_with_its_interval_and_the_share_it_reproduces():

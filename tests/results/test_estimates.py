@@ -9,6 +9,7 @@ from eng5_runner.measure.quality.clustered import errors_by_pair
 from eng5_runner.measure.quality.misfit import misfit
 from eng5_runner.measure.quality.reliability import empirical_bayes, reliability_interval, separation
 from eng5_runner.results.estimates import SEED
+from eng5_runner.results.fitted_study import dependence_facts
 from tests.support.results import all_pairs, at, calls, estimates_of, inputs_of, plain, row_of, study_of
 
 ANCHORS = {"anchor-1": "E-", "anchor-2": "D-", "anchor-3": "C-", "anchor-4": "B", "anchor-5": "A", "anchor-6": "F+"}
@@ -113,6 +114,7 @@ def test_the_model_is_described_by_its_fit(found, study):
         "estimate": pytest.approx(fitted.position_effect, abs=1e-6),
         "standard_error": pytest.approx(fitted.position_effect_se, abs=1e-6),
     }
+    assert at(block, "dependence") == dependence_facts(study.dependent, asked=study.asked, counted=fitted.comparisons)
     by_pair = errors_by_pair(fitted, study.asked)
     assert at(block, "se_ratio_by_pair") == pytest.approx(by_pair.mean() / fitted.standard_errors.mean(), abs=1e-6)
 

@@ -76,6 +76,7 @@ def test_reliability_comes_with_an_interval_that_holds_it():
         fitted(
             *(f"{a},{b},a" for a in "abcdefgh" for b in "abcdefgh" if a < b),
             *(f"{b},{a},b" for a in "abcdefgh" for b in "abcdefgh" if a < b),
+            keep_repeats=True,
         ).reliability.spread_at_limit
         == "upper"
     )
@@ -127,12 +128,33 @@ def test_repeats_that_always_agree_count_once_unless_they_are_kept():
     assert kept.reliability.eb is not None and kept.reliability.eb > once.reliability.eb
 
 
-def test_two_judges_who_agree_are_no_repeats_and_a_judge_who_changes_their_mind_counts_each_time():
+def test_two_judges_who_agree_are_no_repeats_and_a_judge_who_changes_their_mind_counts_more():
     head = "item_a,item_b,winner,judge"
     two = fitted(*ladder(",ann"), *ladder(",bo"), head=head)
-    assert two.repeats_left_out == 0 and two.model.counts.tolist() == [24.0] * 7
+    assert two.repeats_left_out == 0 and two.dependence[0].repeats is None
     torn = fitted(*ladder(times=2), "a,g,b")
-    assert torn.repeats_left_out == 0 and torn.model.counts.sum() == 2.0 * 85
+    assert torn.repeats_left_out == 0
+    (stated,) = torn.dependence
+    assert stated.repeats is not None and 0.6 < stated.repeats.correlation < 1.0
+
+
+def test_judgements_count_for_less_the_more_they_repeat_each_other():
+    both, kept = fitted(*ladder()), fitted(*ladder(), keep_repeats=True)
+    (stated,) = both.dependence
+    assert stated.swaps is not None and (stated.swaps.correlation, stated.swaps.pairs) == (1.0, 21)
+    assert (stated.judgements, stated.count_as) == (42, 21.0)
+    assert both.model.counts.tolist() == pytest.approx([6.0] * 7)
+    assert [row.comparisons for row in both.items] == [12] * 7
+    assert both.to_json()["dependence"] == [
+        {
+            "swaps": {"correlation": 1.0, "interval_90": list(stated.swaps.interval_90), "pairs": 21},
+            "judgements": 42,
+            "count_as": 21.0,
+        }
+    ]
+    assert kept.dependence == () and kept.model.counts.tolist() == [12.0] * 7 and "dependence" not in kept.to_json()
+    assert both.reliability.eb is not None and kept.reliability.eb is not None
+    assert both.reliability.eb < kept.reliability.eb
 
 
 def chosen_first(rows: list[str]) -> list[str]:
@@ -191,7 +213,7 @@ def test_standard_errors_by_pair_are_set_against_the_models():
     names = "abcdefgh"  # 28 pairs: with three or fewer an item they would be too small
     pairs = [(a, b) for n, a in enumerate(names) for b in names[n + 1 :]]
     result = fitted(*(f"{a},{b},a" for a, b in pairs), *(f"{b},{a},b" for a, b in pairs))
-    by_pair = errors_by_pair(result.model)
+    by_pair = errors_by_pair(result.model, result.kinds[0].asked)
     assert by_pair is not None and result.clustered_error_ratio is not None
     ratio = by_pair.mean() / result.model.standard_errors.mean()
     assert result.clustered_error_ratio == pytest.approx(ratio)

@@ -26,9 +26,9 @@ def test_the_other_order_is_another_question():
     assert both.fitted.standard_errors[0] < one.fitted.standard_errors[0]
 
 
-def test_repeats_with_different_verdicts_are_a_share_of_a_win():
+def test_repeats_with_different_verdicts_are_no_copies():
     study = study_of(inputs_of(students=("birk", "cleo")), calls("birk>cleo", "birk>cleo", "birk<cleo", "birk>cleo"))
-    assert study.fitted.comparisons.outcome.tolist() == [0.75]
+    assert study.fitted.comparisons.weight.sum() == 4.0, "too few pairs to measure how far they repeat each other"
     assert study.asked.weight.sum() == 4, "the judge's consistency is seen in all of them"
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from scipy.special import expit
 
 from eng5_runner.measure.design.pairing import next_round
-from eng5_runner.measure.model.bradley_terry import collapse_repeats, comparisons_from
+from eng5_runner.measure.model.bradley_terry import comparisons_from
+from eng5_runner.measure.model.dependence import Dependence, weighed
 from eng5_runner.measure.model.soft import Said, soft_from
 from eng5_runner.measure.model.soft_choice import choose
 
@@ -70,7 +71,6 @@ def _said(first: str, second: str, *, gap: float, says: Says, generator: np.rand
 def soft_study(truth: Mapping[str, float], *, k: int, number: int, says: Says) -> SoftStudy:
     """The judgements of a study, fitted."""
     said = judgements(truth, k=k, number=number, says=says)
-    comparisons = collapse_repeats(
-        comparisons_from(list(truth), [(row.first, row.second, row.outcome) for row in said])
-    )
+    asked = comparisons_from(list(truth), [(row.first, row.second, row.outcome) for row in said])
+    comparisons = weighed([asked], Dependence())
     return SoftStudy(said=said, choice=choose(comparisons, soft_from(comparisons, said)))

@@ -15,7 +15,6 @@ from eng5_runner.measure.grading.grades import Refusal, Scale, project
 from eng5_runner.measure.quality.alignment import adjacent_agreement, exact_agreement
 from eng5_runner.measure.quality.claims import brier, ranked_probability_score
 from eng5_runner.measure.quality.clustered import errors_by_pair
-from eng5_runner.measure.quality.misfit import swap_consistency
 from eng5_runner.measure.quality.reliability import empirical_bayes, reliability_interval, separation
 from eng5_runner.measure.quality.resampling import of_one, weighted_kappa_of_each
 from tests.validation.simulated import (
@@ -24,8 +23,8 @@ from tests.validation.simulated import (
     JUDGE_NOISE,
     SPREAD,
     TWELVE,
+    asked_again,
     by_experts,
-    in_both_orders,
     study,
 )
 from tests.validation.simulated import graded as graded_study
@@ -145,43 +144,55 @@ def intervals(runs: int) -> Table:
 
 
 def dependence(runs: int) -> Table:
-    """Both orders of each pair, by a judge that always gives the pair the same answer, and by one that draws twice."""
+    """Pairs that are asked again, by judges whose answers repeat each other more or less."""
     rows = []
-    for name, twice in (("two independent answers a pair", True), ("one answer a pair, given twice", False)):
-        studies = [in_both_orders(4000 + number, n=ESSAYS, k=10, spread=SPREAD, twice=twice) for number in range(runs)]
-        real = float(np.mean([one.realised for one in studies]))
-        claimed = float(np.mean([empirical_bayes(one.fitted) for one in studies]))
-        covered = float(np.mean([_covered(one, *one.fitted.intervals(level=0.9)) for one in studies]))
-        robust = [errors_by_pair(one.fitted) for one in studies]
+    for orders, times, alike in ((2, 1, 0.0), (2, 1, 0.5), (2, 1, 1.0), (1, 3, 0.5), (2, 2, 0.5)):
+        studies = [
+            asked_again(4000 + number, n=ESSAYS, k=10, orders=orders, times=times, alike=alike)
+            for number in range(runs)
+        ]
+        found = [one.found.swaps or one.found.repeats for one in studies]
+        measured = float(np.mean([math.nan if one is None else one.value for one in found]))
+        real, claimed, covered = _told([one.study for one in studies])
+        _, in_full, _ = _told([one.in_full for one in studies])
+        robust = [errors_by_pair(one.study.fitted, one.in_full.fitted.comparisons) for one in studies]
         ratio = [
-            errors.mean() / one.fitted.standard_errors.mean()
+            errors.mean() / one.study.fitted.standard_errors.mean()
             for errors, one in zip(robust, studies, strict=True)
             if errors is not None
         ]
-        agreed = [swap_consistency(one.fitted) for one in studies]
-        share, expected = (
-            float(np.mean([getattr(one, which) / one.asked for one in agreed])) for which in ("agreed", "expected")
-        )
+        below = [
+            reliability_interval(one.study.fitted, one.study.fitted.comparisons, seed=number, draws=60)[0]
+            <= one.study.realised
+            for number, one in enumerate(studies)
+        ]
         figures = (
-            f"{real:.3f}",
-            f"{claimed:.3f}",
-            f"{covered:.3f}",
+            f"{measured:.2f}",
+            *(f"{value:.3f}" for value in (real, claimed, in_full, covered)),
             f"{np.mean(ratio):.2f}",
-            f"{share:.2f}",
-            f"{expected:.2f}",
+            f"{np.mean(below):.2f}",
         )
         claims = (
+            ("correlation within .1", abs(measured - alike) <= 0.1),
             ("reliability within .03 of r²", abs(claimed - real) <= 0.03),
             ("coverage 85 to 95%", 0.85 <= covered <= 0.95),
         )
+        asked = f"{'both orders' if orders > 1 else 'one order'}, {times} in each"
         rows.append(
-            Row(case=f"spread {SPREAD}, 10 pairs an essay, both orders; {name}", figures=figures, claims=claims)
+            Row(case=f"10 pairs an essay, {asked}; two answers correlate {alike}", figures=figures, claims=claims)
         )
     columns = (
-        *("true r²", "reliability", "coverage of 90% intervals", "errors by pair ÷ errors"),
-        *("orders that agree", "expected to agree"),
+        *("correlation measured", "true r²", "reliability", "if all counted in full", "coverage of 90% intervals"),
+        *("errors by pair ÷ errors", "lower end of the reliability below r²"),
     )
     return Table(title="Judgements that depend on each other", columns=columns, rows=tuple(rows))
+
+
+def _told(studies: list[Study]) -> tuple[float, float, float]:
+    """True r², reliability, and how often the intervals hold the true position."""
+    real = float(np.mean([one.realised for one in studies]))
+    claimed = float(np.mean([empirical_bayes(one.fitted) for one in studies]))
+    return real, claimed, float(np.mean([_covered(one, *one.fitted.intervals(level=0.9)) for one in studies]))
 
 
 @dataclass(frozen=True)

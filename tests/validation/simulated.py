@@ -13,6 +13,7 @@ import numpy as np
 from eng5_runner.measure.design.adaptive import adaptive_round
 from eng5_runner.measure.design.pairing import next_round
 from eng5_runner.measure.model.bradley_terry import comparisons_from, fit
+from eng5_runner.measure.model.dependence import dependence, weighed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from eng5_runner.measure.design.pairing import Pair
     from eng5_runner.measure.model.bradley_terry import Fit
+    from eng5_runner.measure.model.dependence import Dependence
 
 SEED = 20261122
 ADVANTAGE = 0.2
@@ -43,6 +45,15 @@ class Study:
         if not self.truth.any():
             return 0.0
         return float(np.corrcoef(self.truth, self.fitted.theta)[0, 1] ** 2)
+
+
+@dataclass(frozen=True)
+class AskedAgain:
+    """A study whose pairs were asked several times: as it is fitted, with every judgement in full, and ρ."""
+
+    study: Study
+    in_full: Study
+    found: Dependence
 
 
 def study(number: int, *, n: int, k: int, spread: float, design: Design) -> Study:
@@ -71,19 +82,20 @@ def judged(truth: Mapping[str, float], *, k: int, number: int, design: Design = 
     return fit(comparisons_from(items, rows))
 
 
-def in_both_orders(number: int, *, n: int, k: int, spread: float, twice: bool) -> Study:
-    """A study of n essays in which each of k pairs an essay is asked in both orders.
+def asked_again(number: int, *, n: int, k: int, orders: int, times: int, alike: float) -> AskedAgain:
+    """A study of n essays in which each of k pairs an essay is asked several times.
 
     Args:
         number: of the study.
         n: the essays.
         k: the pairs that each essay is in.
-        spread: of the true positions.
-        twice: whether the second answer is drawn again; otherwise it is the first one.
+        orders: 2 asks in both orders.
+        times: how often in each order.
+        alike: the correlation of two answers to a pair: each is the pair's own answer with the chance √alike.
     """
     generator = np.random.default_rng([SEED, number, n, k, 3])
     items = [f"essay-{index:03}" for index in range(n)]
-    truth = generator.normal(0.0, spread, n)
+    truth = generator.normal(0.0, SPREAD, n)
     place = dict(zip(items, truth.tolist(), strict=True))
     history: list[Pair] = []
     rows = []
@@ -92,10 +104,21 @@ def in_both_orders(number: int, *, n: int, k: int, spread: float, twice: bool) -
         history += pairs
         for pair in pairs:
             chance = 1.0 / (1.0 + np.exp(place[pair.second] - place[pair.first]))
-            won = bool(generator.random() < chance)
-            again = bool(generator.random() < chance) if twice else won
-            rows += [(pair.first, pair.second, float(won)), (pair.second, pair.first, float(not again))]
-    return Study(fitted=fit(comparisons_from(items, rows)), truth=truth)
+            own = generator.random()
+            for turned in (False, True)[:orders]:
+                for _ in range(times):
+                    drawn = own if generator.random() < np.sqrt(alike) else generator.random()
+                    won = bool(drawn < chance)
+                    rows.append(
+                        (pair.second, pair.first, float(not won)) if turned else (pair.first, pair.second, float(won))
+                    )
+    asked = comparisons_from(items, rows)
+    found = dependence([asked])
+    return AskedAgain(
+        study=Study(fitted=fit(weighed([asked], found)), truth=truth),
+        in_full=Study(fitted=fit(asked), truth=truth),
+        found=found,
+    )
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ def fit_command(
     ] = True,
     keep_repeats: Annotated[
         bool,
-        typer.Option("--keep-repeats", help="Count repeats of a question that always agree each time, and not once."),
+        typer.Option("--keep-repeats", help="Count each judgement in full, also if it repeats another."),
     ] = False,
     anchors: Annotated[Path | None, typer.Option("--anchors", help="CSV of known grades: item, grade.")] = None,
     check_grades: Annotated[

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 from scipy.special import ndtri
 
-from eng5_runner.measure.model.comparisons import Comparisons, collapse_repeats, comparisons_from
+from eng5_runner.measure.model.comparisons import Comparisons, comparisons_from
 from eng5_runner.measure.model.curvature import Dense, Sparse
 from eng5_runner.measure.model.links import Links
 from eng5_runner.measure.model.posterior import Posterior, position_precision
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from eng5_runner.measure.model.curvature import Curvature
     from eng5_runner.measure.model.soft import SoftEvidence
 
-__all__ = ["Comparisons", "Extreme", "Fit", "collapse_repeats", "comparisons_from", "fit"]
+__all__ = ["Comparisons", "Extreme", "Fit", "comparisons_from", "fit"]
 
 Extreme: TypeAlias = Literal["undefeated", "winless", "isolated"]
 _Vector: TypeAlias = "NDArray[np.float64]"
@@ -252,7 +252,7 @@ def fit(
 ) -> Fit:
     """Find the most probable positions of the items by Newton's method, in time linear in the comparisons.
 
-    Every row counts with its weight; for a judge that repeats itself, see `collapse_repeats`.
+    Every row counts with its weight; for a judge that repeats itself, see `dependence`.
 
     Args:
         comparisons: the judgements.

@@ -166,39 +166,6 @@ def comparisons_counted(items: Sequence[str], rows: Iterable[tuple[str, str, flo
     return _from_counts(tuple(items), +counts)
 
 
-def collapse_repeats(comparisons: Comparisons) -> Comparisons:
-    """Count all repeats of a pair in the same order as one judgement with a fractional outcome.
-
-    A judge without randomness gives the same answer to the same question. So r identical calls are one observation;
-    counted as r, they would make standard errors too small by up to √r. The same pair in the other order is another
-    question and is kept.
-
-    >>> data = comparisons_from(["ada", "bo"], [("ada", "bo", 1.0)] * 3 + [("ada", "bo", 0.0), ("bo", "ada", 0.0)])
-    >>> collapsed = collapse_repeats(data)
-    >>> collapsed.outcome.tolist(), collapsed.weight.tolist()
-    ([0.75, 0.0], [1.0, 1.0])
-    """
-    order = np.lexsort((comparisons.second, comparisons.first))
-    first, second = comparisons.first[order], comparisons.second[order]
-    starts = _starts([first, second])
-    if starts.size == order.size:
-        # No question was asked twice: the arrays of a million judgements are shared where they are in order already.
-        first = comparisons.first if np.array_equal(first, comparisons.first) else first
-        second = comparisons.second if np.array_equal(second, comparisons.second) else second
-    else:
-        first, second = first[starts], second[starts]
-    pair = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(order)))
-    weight = comparisons.weight[order]
-    won = summed_at(pair, comparisons.outcome[order] * weight, size=len(starts))
-    return Comparisons(
-        items=comparisons.items,
-        first=first,
-        second=second,
-        outcome=won / summed_at(pair, weight, size=len(starts)),
-        weight=np.ones(len(starts)),
-    )
-
-
 def merged(parts: Sequence[Comparisons]) -> Comparisons:
     """The judgements of several judges together; all are of the same items, and there is at least one judge."""
     weights: dict[tuple[int, int, float], float] = {}
@@ -207,6 +174,27 @@ def merged(parts: Sequence[Comparisons]) -> Comparisons:
         for first, second, outcome, weight in zip(*columns, strict=True):
             weights[first, second, outcome] = weights.get((first, second, outcome), 0.0) + weight
     return _from_counts(parts[0].items, weights)
+
+
+def shared_chance(data: Comparisons, generator: np.random.Generator) -> NDArray[np.float64] | None:
+    """Uniform numbers for pairs whose judgements are one answer given several times, to draw such judgements again.
+
+    Weights below the number of judgements say how often that is so: the share of pairs that share one number gives
+    their summed scores the variance that the weights claim.
+
+    Returns:
+        Shape (rows,); the same for all judgements of a pair (1 − u in the other order), nan for judgements to draw by
+        themselves. None where all are, because every row counts in full.
+    """
+    if (data.weight == np.rint(data.weight)).all():
+        return None
+    low, high = np.minimum(data.first, data.second), np.maximum(data.first, data.second)
+    keys, pair = np.unique(low * len(data.items) + high, return_inverse=True)
+    draws = np.bincount(pair, np.maximum(1.0, np.rint(data.weight)), keys.size)
+    weight = np.bincount(pair, data.weight, keys.size)
+    share = (draws / weight - 1.0) / np.maximum(draws - 1.0, 1.0)
+    number = np.where(generator.random(keys.size) < share, generator.random(keys.size), np.nan)[pair]
+    return np.where(data.first == low, number, 1.0 - number)
 
 
 def repeats_that_agree(*judges: Comparisons) -> float:

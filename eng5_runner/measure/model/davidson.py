@@ -65,7 +65,7 @@ def fit_ties(
     """Find the most probable positions in the model with ties.
 
     Args:
-        comparisons: with the outcomes 1, .5 for a tie, and 0; repeats are not collapsed.
+        comparisons: with the outcomes 1, .5 for a tie, and 0; as they count.
         prior_sd: σ in logits. None estimates it: σ then maximises its Laplace-approximated marginal likelihood.
         position_effect: whether to estimate δ.
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 from scipy.special import logit
 
-from eng5_runner.measure.model.comparisons import Comparisons
+from eng5_runner.measure.model.comparisons import Comparisons, shared_chance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -154,7 +154,7 @@ def soft_from(comparisons: Comparisons, rows: Iterable[Said]) -> SoftJudgements:
     """Judgements with what they say besides who won. The order of the rows does not matter.
 
     Args:
-        comparisons: the same judgements as they count, for example with repeats collapsed. The judgements of a pair in
+        comparisons: the same judgements as they count, for example weighted by dependence. The judgements of a pair in
             one order share the weight that the pair has there.
         rows: the judgements one by one.
     """
@@ -250,7 +250,10 @@ class SoftEvidence:
         """What the same questions would count for if their answers were drawn again at x = (θ, δ)."""
         soft = self.judgements
         slope, shift = slopes_and_shifts(self.readings, soft.judge)
-        value = slope * soft.data.contrasts(x) + shift + generator.logistic(size=soft.judge.size)
+        noise, shared = generator.logistic(size=soft.judge.size), shared_chance(soft.data, generator)
+        if shared is not None:
+            noise = np.where(np.isnan(shared), noise, -logit(shared))  # so that a low number is a win, as for wins
+        value = slope * soft.data.contrasts(x) + shift + noise
         size = np.abs(value)
         lower, upper = np.zeros(size.size), np.full(size.size, np.inf)
         for judge, reading in enumerate(self.readings):

@@ -67,7 +67,7 @@ def errors_by_pair(fitted: Fit, comparisons: Comparisons | None = None) -> NDArr
 
     Args:
         fitted: the study.
-        comparisons: all judgements, if the fitted ones have their repeats collapsed.
+        comparisons: all judgements, if the fitted ones count for less than their number.
 
     Returns:
         None if no pair was judged twice, because the model's errors are right then; if there are at most 3 pairs per

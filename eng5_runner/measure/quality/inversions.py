@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from eng5_runner.measure.model.bradley_terry import Fit
+    from eng5_runner.measure.model.comparisons import Comparisons
 
 _FURTHEST = 3
 _HALF = 0.5
@@ -82,19 +83,23 @@ class WithoutWin:
     expected: float
 
 
-def inversions(fitted: Fit, *, anchors: Mapping[str, int], level: float = 0.9) -> tuple[Inversions, ...]:
+def inversions(
+    fitted: Fit, *, anchors: Mapping[str, int], level: float = 0.9, questions: Comparisons | None = None
+) -> tuple[Inversions, ...]:
     """Inverted pairs at the distances 1, 2, and 3 or more. A distance without judged pairs is left out.
 
     Args:
         fitted: the study.
         anchors: anchor → index of its grade.
         level: of the intervals.
+        questions: what was asked, if the fitted judgements count for less.
 
     Raises:
         ValueError: an anchor is not in the fit.
     """
     tallies: dict[int, _Tally] = {}
-    for pair, chance in _judged_pairs(fitted, anchors):
+    data = fitted.comparisons if questions is None else questions
+    for pair, chance in _judged_pairs(fitted, anchors, data=data):
         tallies.setdefault(min(pair.distance, _FURTHEST), _Tally()).add(pair, chance)
     return tuple(
         Inversions(
@@ -127,14 +132,22 @@ class _Tally:
             self.pairs.append(pair)
 
 
-def without_win(fitted: Fit, *, anchors: Mapping[str, int]) -> tuple[WithoutWin, ...]:
+def without_win(
+    fitted: Fit, *, anchors: Mapping[str, int], questions: Comparisons | None = None
+) -> tuple[WithoutWin, ...]:
     """The anchors that were judged and won nothing, not even a tie, in the order of the fit's items.
+
+    Args:
+        fitted: the study.
+        anchors: anchor → index of its grade.
+        questions: what was asked, if the fitted judgements count for less.
 
     Raises:
         ValueError: an anchor is not in the fit.
     """
     _check(fitted, anchors)
     data, chance = fitted.comparisons, chances(fitted, fitted.comparisons)
+    counts = (data if questions is None else questions).counts
     table = []
     for index, item in enumerate(fitted.items):
         if item in anchors and fitted.flags[index] == "winless":
@@ -144,7 +157,7 @@ def without_win(fitted: Fit, *, anchors: Mapping[str, int]) -> tuple[WithoutWin,
                 WithoutWin(
                     item=item,
                     grade=anchors[item],
-                    judgements=float(fitted.counts[index]),
+                    judgements=float(counts[index]),
                     expected=math.exp(float(log_chance[own].sum())),
                 )
             )
@@ -176,10 +189,11 @@ def _check(fitted: Fit, anchors: Mapping[str, int]) -> None:
         raise ValueError(f"anchors that are not in the fit: {', '.join(unknown)}")
 
 
-def _judged_pairs(fitted: Fit, anchors: Mapping[str, int]) -> Iterator[tuple[InvertedPair, float]]:
+def _judged_pairs(
+    fitted: Fit, anchors: Mapping[str, int], *, data: Comparisons
+) -> Iterator[tuple[InvertedPair, float]]:
     """Each judged pair of different grades, and the probability that it is inverted (half of that of an even score)."""
     _check(fitted, anchors)
-    data = fitted.comparisons
     is_anchor = np.array([item in anchors for item in data.items])
     grade = np.array([anchors.get(item, 0) for item in data.items])
     apart = is_anchor[data.first] & is_anchor[data.second] & (grade[data.first] != grade[data.second])

@@ -135,7 +135,7 @@ def repeat_consistency(fitted: Fit, comparisons: Comparisons | None = None) -> C
 
     Args:
         fitted: the study.
-        comparisons: all judgements, if the fitted ones have their repeats collapsed.
+        comparisons: all judgements, if the fitted ones count for less than their number.
 
     Raises:
         ValueError: the comparisons are of other items.
@@ -161,7 +161,7 @@ def swap_consistency(fitted: Fit, comparisons: Comparisons | None = None) -> Con
 
     Args:
         fitted: the study.
-        comparisons: all judgements, if the fitted ones have their repeats collapsed.
+        comparisons: all judgements, if the fitted ones count for less than their number.
 
     Raises:
         ValueError: the comparisons are of other items.

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import expit, stdtrit
 
 from eng5_runner.measure.model.bradley_terry import Comparisons, Fit, fit
-from eng5_runner.measure.model.comparisons import Values
+from eng5_runner.measure.model.comparisons import Values, shared_chance
 from eng5_runner.measure.model.curvature import stack_shapes
 from eng5_runner.measure.model.links import Links
 from eng5_runner.measure.model.posterior import Posterior, position_precision
@@ -228,7 +228,12 @@ def _drawn(
     if soft is not None:
         return truth, soft.drawn(truth, generator)
     times: NDArray[np.int64] = np.maximum(1, np.rint(comparisons.weight)).astype(np.int64)
-    return truth, replace(comparisons, outcome=generator.binomial(times, expit(comparisons.log_odds(truth))) / times)
+    chance = expit(comparisons.log_odds(truth))
+    outcome = generator.binomial(times, chance) / times
+    shared = shared_chance(comparisons, generator)
+    if shared is not None:
+        outcome = np.where(np.isnan(shared), outcome, shared < chance)
+    return truth, replace(comparisons, outcome=outcome)
 
 
 def _stack(studies: Sequence[Comparisons], *, shape: tuple[int, ...]) -> Comparisons:

@@ -11,7 +11,7 @@ from eng5_runner.reports.judge_card import MODELS_HEADING, CardRow, confidence_r
 from eng5_runner.reports.page.figure import figure
 from eng5_runner.reports.page.first_screen import SIGNS
 from eng5_runner.reports.plots.design import course, coverage
-from eng5_runner.reports.reliability import own_order, with_teachers
+from eng5_runner.reports.reliability import dependence_of, own_order, with_teachers
 from eng5_runner.reports.soft import soft_lines
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.human_scale import Disagreement
@@ -103,6 +103,7 @@ def measurement(artefact: Artefact) -> Iterator[Child]:
             f"{number(model.prior_sd)} logits, {'estimated' if model.prior_sd_estimated else 'set'}",
         ),
         ("advantage of being shown first", advantage),
+        ("judgements that repeat each other", dependence_of(artefact)),
         ("separate groups of essays", str(model.components)),
         *((("what counts besides who won", "; ".join(soft)),) if soft else ()),
     )

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from eng5_runner.core.rounding import ends, ends_if_any, figure, rounded
 from eng5_runner.measure.grading.anchor_errors import ByGrade, anchor_errors
 from eng5_runner.measure.grading.grades import LeftOut, Projection, Refusal, StudentGrade, leave_one_anchor_out
+from eng5_runner.measure.model.dependence import Dependence, weighed
 from eng5_runner.measure.quality.claims import brier, calibration, log_loss, ranked_probability_score
 from eng5_runner.measure.quality.inversions import Inversions, inversions, wilson, without_win
 from eng5_runner.measure.quality.resampling import (
@@ -89,8 +90,9 @@ def anchor_alignment(study: JudgedStudy, *, projection: Projection | Refusal) ->
         projection: its grades; where they are refused, some anchors may still be projected from the others.
     """
     left_out = _by_the_others(study, projection)
-    by_distance = inversions(study.fitted, anchors=study.grades)
-    winless = without_win(study.fitted, anchors=study.grades)
+    questions = weighed([study.asked], Dependence())  # a repeat asks nothing new, the other order does
+    by_distance = inversions(study.fitted, anchors=study.grades, questions=questions)
+    winless = without_win(study.fitted, anchors=study.grades, questions=questions)
     # A decisive judge never lets the lowest grade win.
     unexpected = [anchor for anchor in winless if anchor.grade > min(study.grades.values())]
     inverted = sum(row.inverted for row in by_distance)

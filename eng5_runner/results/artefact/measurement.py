@@ -150,6 +150,32 @@ class SoftUse(Part):
     """By judge."""
 
 
+class PairCorrelation(Part):
+    """How far two judgements of a pair by the same judge repeat each other, beyond what the positions explain."""
+
+    correlation: Share
+    """ρ: 0 for independent judgements, 1 for one answer that was given twice."""
+    interval_90: tuple[Share, Share]
+    """Of `correlation`."""
+    pairs: AtLeastOne
+    """Pairs of essays that it was measured with."""
+
+
+class JudgementDependence(Part):
+    """Judgements of the same pair by the same judge, and what they count for."""
+
+    repeats: PairCorrelation | None = None
+    """Of two judgements in the same order; absent where fewer than ten pairs were asked twice: repeats that always
+    agree then count once, others in full."""
+    swaps: PairCorrelation | None = None
+    """Of two judgements in the two orders; absent where fewer than ten pairs were asked in both: each then counts in
+    full."""
+    judgements: AtLeastOne
+    """How many there are."""
+    count_as: Positive
+    """How many independent ones they count as."""
+
+
 class BTModel(Part):
     """The fit of all judgements together."""
 
@@ -167,8 +193,12 @@ class BTModel(Part):
     """Groups of essays that no judgement links; 1 when all are linked."""
     position_effect: Nullable[PositionEffectEstimate]
     """null where it was not part of the fit."""
+    dependence: JudgementDependence | None = None
+    """What judgements of the same pair count for, by which the fit weights them; absent where it cannot be measured,
+    because fewer than ten pairs were judged twice by the same judge."""
     se_ratio_by_pair: Nullable[NonNegative]
-    """Mean `standard_error_by_pair` over mean `standard_error`; null where no pair was judged more than once."""
+    """Mean `standard_error_by_pair` over mean `standard_error`, about 1 where the weights of the fit are right; null
+    where no pair was judged more than once."""
     reliability: Reliability
     """How repeatable the order is."""
     soft_judgements: SoftUse | None = None

@@ -14,6 +14,7 @@ from eng5_runner.core.events import HumanJudgementsAdded
 from eng5_runner.core.rounding import ends, figure, rounded
 from eng5_runner.measure.model.bradley_terry import Fit, fit
 from eng5_runner.measure.model.comparisons import Comparisons, comparisons_counted, merged
+from eng5_runner.measure.model.dependence import dependence, weighed
 from eng5_runner.measure.model.two_kinds import TwoKinds, cannot_join, fit_two_kinds
 from eng5_runner.measure.quality.misfit import position_effect
 from eng5_runner.measure.quality.reliability import draws_for, own_order
@@ -39,13 +40,16 @@ _TIE = 0.5
 _OUTCOMES: Mapping[str, float] = MappingProxyType({"first": 1.0, "tie": _TIE, "second": 0.0})
 
 
-def human_scale(people: Mapping[str, Comparisons], *, of_people: Fit, models: Fit) -> tuple[HumanScale, Fit]:
+def human_scale(
+    people: Mapping[str, Comparisons], *, of_people: Fit, models: Fit, model_judgements: float
+) -> tuple[HumanScale, Fit]:
     """What people's judgements say beside models', and the fit on the humans' scale.
 
     Args:
         people: the judgements of each person as they were made; under the empty name where nobody is named.
         of_people: the fit of all of them.
         models: the fit of the models' judgements, of the same items.
+        model_judgements: their number.
     """
     estimated = of_people.position_effect_se is not None
     counts = [agreed_and_expected(models, data)[:2] for data in people.values()]
@@ -53,13 +57,13 @@ def human_scale(people: Mapping[str, Comparisons], *, of_people: Fit, models: Fi
         (one.judgements, one.judgements * (one.agreed or 0.0))
         for one in standings(people, prior_sd=of_people.prior_sd, position_effect=estimated)
     ]
-    asked, agreed = same_pair(of_people.comparisons)
+    asked, agreed = same_pair(merged(tuple(people.values())))
     reason = cannot_join(of_people.comparisons)
     kinds = None if reason else fit_two_kinds(of_people, models, position_effect=estimated)
     scale = HumanScale(
         people=len(people.keys() - {""}),
         judgements=round(sum(float(data.weight.sum()) for data in people.values())),
-        model_judgements=round(float(models.comparisons.weight.sum())),
+        model_judgements=round(model_judgements),
         agreement=_stated(agreement_of(counts)),
         agreement_among_people=_stated(agreement_of(among)),
         same_pair=SamePair(asked=round(asked), agreed=round(agreed)) if round(asked) else None,
@@ -82,12 +86,15 @@ def human_scale(people: Mapping[str, Comparisons], *, of_people: Fit, models: Fi
     return scale, of_people if kinds is None else kinds.fitted
 
 
-def human_scale_of_run(models: Fit, added: Iterable[HumanJudgementsAdded]) -> HumanScale | None:
+def human_scale_of_run(
+    models: Fit, added: Iterable[HumanJudgementsAdded], *, model_judgements: float
+) -> HumanScale | None:
     """People's judgements that were added to a run, beside its models'; None without any.
 
     Args:
         models: the fit of the run's own judgements.
         added: the files.
+        model_judgements: the number of the run's own.
     """
     by_judge: dict[str, list[tuple[str, str, float, int]]] = {}
     files = list(added)
@@ -98,7 +105,14 @@ def human_scale_of_run(models: Fit, added: Iterable[HumanJudgementsAdded]) -> Hu
     people = {judge: comparisons_counted(models.items, by_judge[judge]) for judge in sorted(by_judge)}
     together = merged(tuple(people.values()))
     in_order = all(file.shown_in_order for file in files) and not are_confounded(together)
-    scale, fitted = human_scale(people, of_people=fit(together, position_effect=in_order), models=models)
+    parts = tuple(people.values())
+    counted = weighed(parts, dependence(parts, position_effect=in_order))
+    scale, fitted = human_scale(
+        people,
+        of_people=fit(counted, position_effect=in_order),
+        models=models,
+        model_judgements=model_judgements,
+    )
     if scale.undefined is not None:
         return scale
     columns = (fitted.items, fitted.theta.tolist(), fitted.standard_errors.tolist(), together.counts.tolist())

@@ -6,11 +6,14 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from eng5_runner.measure.model.bradley_terry import Fit
-from eng5_runner.measure.model.comparisons import Comparisons, collapse_repeats, merged
+from eng5_runner.measure.model.comparisons import Comparisons, merged
+from eng5_runner.measure.model.dependence import Dependence, dependence, weighed
 from eng5_runner.measure.model.soft import soft_from
 from eng5_runner.measure.model.soft_choice import SoftChoice, choose
 from eng5_runner.results.artefact.human_scale import HumanScale
+from eng5_runner.results.artefact.measurement import JudgementDependence
 from eng5_runner.results.comparison_table import ComparisonTable, are_confounded
+from eng5_runner.results.fitted_study import dependence_facts
 from eng5_runner.results.judges.human_scale import human_scale
 from eng5_runner.results.judges.judge_fits import JudgeFit, judge_fits
 
@@ -22,13 +25,13 @@ class KindOfJudges:
     Attributes:
         judges: the comparisons of each; empty if the table names no judges.
         asked: all of them.
-        data: all of them, as they count.
+        dependent: how far a judge's judgements of the same pair repeat each other; None where each counts in full.
         choice: their fit.
     """
 
     judges: Mapping[str, Comparisons]
     asked: Comparisons
-    data: Comparisons
+    dependent: Dependence | None
     choice: SoftChoice
 
     @classmethod
@@ -37,7 +40,7 @@ class KindOfJudges:
         table: ComparisonTable,
         judges: Collection[str] | None = None,
         *,
-        collapse: bool,
+        in_full: bool,
         prior_sd: float | None,
         position_effect: bool,
     ) -> KindOfJudges:
@@ -45,11 +48,19 @@ class KindOfJudges:
         own = {name: data for name, data in table.judges.items() if judges is None or name in judges}
         parts = tuple(own.values()) or table.by_judge
         asked = merged(parts)
-        data = merged([collapse_repeats(one) for one in parts]) if collapse else asked
         said = [row for row in table.said if judges is None or row.judge in judges]
-        estimated = position_effect and table.places in {"known", "confounded"} and not are_confounded(data)
+        estimated = position_effect and table.places in {"known", "confounded"} and not are_confounded(asked)
+        dependent = None
+        if not in_full:
+            dependent = dependence(parts, position_effect=estimated)
+        data = asked if dependent is None else weighed(parts, dependent)
         choice = choose(data, soft_from(data, said), prior_sd=prior_sd, position_effect=estimated)
-        return cls(judges=own, asked=asked, data=data, choice=choice)
+        return cls(judges=own, asked=asked, dependent=dependent, choice=choice)
+
+    @property
+    def dependence(self) -> JudgementDependence | None:
+        """How far judgements of the same pair repeat each other; None where that is not measured."""
+        return dependence_facts(self.dependent, asked=self.asked, counted=self.choice.fitted.comparisons)
 
     def fits(self) -> Iterator[JudgeFit]:
         """Each judge against the others of this kind."""
@@ -74,7 +85,7 @@ class TableModel:
 def model_of(
     table: ComparisonTable,
     *,
-    collapse: bool,
+    in_full: bool,
     prior_sd: float | None,
     position_effect: bool,
 ) -> TableModel:
@@ -82,18 +93,23 @@ def model_of(
 
     Args:
         table: the comparisons.
-        collapse: whether a judge's repeats of a question count once.
+        in_full: whether each judgement counts in full, also where it repeats another.
         prior_sd: as for `fit`.
         position_effect: whether to estimate the advantage of being shown first, for each kind of judges whose places
             can tell it.
     """
     machines, people = table.models, table.judges.keys() - table.models
     if not (machines and people):
-        kind = KindOfJudges.of(table, collapse=collapse, prior_sd=prior_sd, position_effect=position_effect)
+        kind = KindOfJudges.of(table, in_full=in_full, prior_sd=prior_sd, position_effect=position_effect)
         return TableModel(fitted=kind.choice.fitted, kinds=(kind,))
     kinds = tuple(
-        KindOfJudges.of(table, judges, collapse=collapse, prior_sd=prior_sd, position_effect=position_effect)
+        KindOfJudges.of(table, judges, in_full=in_full, prior_sd=prior_sd, position_effect=position_effect)
         for judges in (people, machines)
     )
-    human, fitted = human_scale(kinds[0].judges, of_people=kinds[0].choice.fitted, models=kinds[1].choice.fitted)
+    human, fitted = human_scale(
+        kinds[0].judges,
+        of_people=kinds[0].choice.fitted,
+        models=kinds[1].choice.fitted,
+        model_judgements=float(kinds[1].asked.weight.sum()),
+    )
     return TableModel(fitted=fitted, kinds=kinds, human=human)

@@ -18,7 +18,8 @@ from eng5_runner.measure.design.designs import audit_round, boundary_rounds
 from eng5_runner.measure.design.pairing import Pair, next_round
 from eng5_runner.measure.design.stopping import Rule, look
 from eng5_runner.measure.model.bradley_terry import Fit, fit
-from eng5_runner.measure.model.comparisons import collapse_repeats, comparisons_from, merged
+from eng5_runner.measure.model.comparisons import comparisons_from
+from eng5_runner.measure.model.dependence import dependence, weighed
 from eng5_runner.measure.model.soft import Said, soft_from
 from eng5_runner.measure.model.soft_choice import choose
 from eng5_runner.measure.quality.reliability import draws_for
@@ -26,7 +27,7 @@ from eng5_runner.stack.cj.plan import BatchPlan
 
 
 def fitted_to(plan: BatchPlan, results: Iterable[LLMComparisonResult]) -> Fit:
-    """The essays' positions by all results with a winner; a model's repeats in the same order count as one result.
+    """The essays' positions by all results with a winner; a model's results that repeat each other count for less.
 
     Where the batch allows it, the judge's confidence and the probability of its answer count, too.
     """
@@ -47,8 +48,8 @@ def fitted_to(plan: BatchPlan, results: Iterable[LLMComparisonResult]) -> Fit:
     rows: dict[str, list[tuple[str, str, float]]] = {}
     for one in said:
         rows.setdefault(one.judge, []).append((one.first, one.second, one.outcome))
-    by_judge = [collapse_repeats(comparisons_from(ids, rows[judge])) for judge in sorted(rows)]
-    counted = merged(by_judge) if by_judge else comparisons_from(ids, [])
+    by_judge = [comparisons_from(ids, rows[judge]) for judge in sorted(rows)] or [comparisons_from(ids, [])]
+    counted = weighed(by_judge, dependence(by_judge))
     if plan.study_options.soft_judgements == "off":
         return fit(counted)
     return choose(counted, soft_from(counted, said)).fitted
