@@ -27,7 +27,8 @@ async def test_a_server_that_answers_in_thirty_odd_ways_never_gets_more_than_the
         made = artefact(at.directory)
         assert ran.code in (3, 4), ran.err
         assert float(server.spent) <= made["costs"]["total_usd"] <= LIMIT
-        assert len(made["llm_comparisons"]) >= 10
+        # How many the limit pays for depends on which odd answers came first: those that fail cost as well.
+        assert len(made["llm_comparisons"]) >= 5
         assert (await at.run("verify", at.directory)).code == 0
 
 

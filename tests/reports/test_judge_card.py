@@ -119,8 +119,11 @@ def with_confidences(right: float, wrong: float):
     """A run whose judge gives one confidence where the order agrees, another where it does not."""
     run = seen_as([float(n) for n in range(9)])
     ranks = {entry.essay_id: entry.rank for entry in run.bt_summary}
+    other = {"A": "B", "B": "A"}
     rows = [
-        replace(row, winner_id=row.loser_id, loser_id=row.winner_id) if number % 3 == 0 else row
+        replace(row, winner_id=row.loser_id, loser_id=row.winner_id, winner_position=other[row.winner_position])
+        if number % 3 == 0
+        else row
         for number, row in enumerate(run.llm_comparisons)
     ]
     held = [ranks[row.winner_id] < ranks[row.loser_id] for row in rows]
