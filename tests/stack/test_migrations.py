@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 from pathlib import Path
 
 import pytest
 
+from eng5_runner.contracts.envelope import Envelope
+from eng5_runner.contracts.request import CJAssessmentRequest
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.errors import DiskError
+from eng5_runner.judges.catalogue import BASELINE_MODEL
+from eng5_runner.stack.cj.plan import request_digest
 from eng5_runner.stack.platform.migrations import SCHEMA_VERSION
 from eng5_runner.stack.platform.store import FILE_NAME, open_store
 from tests.support.stack.driver import RecordingJudge, running
@@ -21,8 +24,26 @@ DATA = Path(__file__).with_name("data")
 def old(tmp_path: Path) -> Path:
     folder = tmp_path / "old"
     folder.mkdir()
-    shutil.copy(DATA / "version_1.sqlite", folder / FILE_NAME)
+    stored, then, now = DATA / "version_1.sqlite", DATA / "version_1.unfinished.json", unfinished()
+    digests = [digest(raw).encode() for raw in (then.read_bytes(), now)]
+    (folder / FILE_NAME).write_bytes(of_todays_baseline(stored.read_bytes()).replace(*digests))
     return folder
+
+
+def unfinished() -> bytes:
+    """The request whose batch was cut off."""
+    return of_todays_baseline((DATA / "version_1.unfinished.json").read_bytes())
+
+
+def of_todays_baseline(data: bytes) -> bytes:
+    """As if today's offline baseline had judged: the one of then is gone, as a model of a provider is not."""
+    then = b"offline-baseline-1"
+    assert len(then) == len(BASELINE_MODEL), "the name has its place in the pages of the database"
+    return data.replace(then, BASELINE_MODEL.encode())
+
+
+def digest(request: bytes) -> str:
+    return request_digest(Envelope[CJAssessmentRequest].model_validate_json(request, extra="ignore"))
 
 
 def asked(folder: Path, query: str) -> list[tuple[object, ...]]:
@@ -87,7 +108,7 @@ async def test_a_batch_that_version_1_left_is_finished(old: Path) -> None:
     before = {raw for (raw,) in asked(old, "SELECT raw FROM cj_comparisons WHERE raw IS NOT NULL AND cj_batch_id = 2")}
     judge = RecordingJudge()
     async with running(old, judge=judge) as stack:
-        batch = await stack.run((DATA / "version_1.unfinished.json").read_bytes())
+        batch = await stack.run(unfinished())
 
     assert before and before <= set(batch.raw(Topic.COMPARISON))
     assert len({one.request_id for one in batch.comparisons}) == len(set(batch.pairs)) == 6
