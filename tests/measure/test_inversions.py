@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -66,6 +67,16 @@ def test_an_anchor_without_a_win_comes_with_its_chance():
     also = 1 / (1 + math.exp(theta["a"] - theta["c"] - fitted.position_effect))
     assert (found.item, found.grade, found.judgements) == ("a", 0, 2.0)
     assert found.expected == pytest.approx(lost * also)
+
+
+def test_of_a_judge_that_leaves_no_doubt_the_chance_is_stated_without_a_warning():
+    """Pytest makes an error of any warning; on a terminal it would stand among the messages."""
+    fitted = replace(FITTED, theta=np.array([-40.0, 0.0, 10.0, 40.0, -10.0]))
+    rows = comparisons_from(FITTED.items, [("b", "a", 1.0), ("d", "a", 1.0), ("c", "student", 1.0)])
+    (found,) = without_win(replace(fitted, comparisons=rows), anchors={"a": 0})
+    assert found.expected == 1.0
+    (odd,) = without_win(replace(fitted, comparisons=rows, theta=-fitted.theta), anchors={"a": 0})
+    assert odd.expected < 1e-30
 
 
 def test_unknown_anchors_are_refused():

@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, xlog1py, xlogy
 
 from eng5_runner.measure.model.bradley_terry import fit
 from eng5_runner.measure.model.links import Links
@@ -224,7 +224,8 @@ def _chance(fitted: Fit, data: Comparisons) -> _Floats:
 
 
 def _lost(chance: _Floats, data: Comparisons) -> float:
-    return -float((data.weight * (data.outcome * np.log(chance) + (1.0 - data.outcome) * np.log1p(-chance))).sum())
+    # A chance of exactly 0 or 1 costs nothing where it was right.
+    return -float((data.weight * (xlogy(data.outcome, chance) + xlog1py(1.0 - data.outcome, -chance))).sum())
 
 
 def _of_items(data: Comparisons, places: NDArray[np.int64]) -> Comparisons:

@@ -151,7 +151,8 @@ def without_win(
     table = []
     for index, item in enumerate(fitted.items):
         if item in anchors and fitted.flags[index] == "winless":
-            log_chance = data.weight * np.where(data.first == index, np.log1p(-chance), np.log(chance))
+            with np.errstate(divide="ignore"):  # what a decisive judge makes certain has a chance of exactly 1
+                log_chance = data.weight * np.where(data.first == index, np.log1p(-chance), np.log(chance))
             own = (data.first == index) | (data.second == index)
             table.append(
                 WithoutWin(
