@@ -64,8 +64,8 @@ class Comparisons:
         between: NDArray[np.float64] = x[..., self.first] - x[..., self.second] + x[..., -1:]
         return between
 
-    def part(self, rows: slice) -> Comparisons:
-        """Some of the rows of one study."""
+    def part(self, rows: slice | NDArray[np.bool_]) -> Comparisons:
+        """Some of the rows of one study, by their places or by whether each is chosen."""
         return replace(
             self,
             first=self.first[rows],

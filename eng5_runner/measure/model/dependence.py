@@ -28,6 +28,7 @@ from scipy.special import expit
 
 from eng5_runner.measure.model.bradley_terry import fit
 from eng5_runner.measure.model.comparisons import Comparisons, merged, repeats_that_agree, summed_at
+from eng5_runner.measure.model.soft_fit import NODES, SHARES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,9 +44,6 @@ FEWEST_PAIRS = 10
 _ROUNDS = 2
 _REACH = 1.6448536269514722  # of a 90% interval, in standard errors
 _LEAST_LEFT = 0.1  # of the information on a pair that is not from its own judgements
-# Gauss and Hermite's nodes for the standard Normal distribution, and their shares.
-_NODES = (-2.8569700138728056, -1.3556261799742657, 0.0, 1.3556261799742657, 2.8569700138728056)
-_SHARES = (0.011257411327720691, 0.22207592200561263, 0.5333333333333333, 0.22207592200561263, 0.011257411327720691)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +172,7 @@ class _Pairs:
         variance = np.bincount(pair, fitted.variances_of(data), keys.size) / np.bincount(pair, minlength=keys.size)
         left = np.maximum(1.0 - variance * information, _LEAST_LEFT)
         spread, middle = np.sqrt(variance / left), gap - variance * score / left
-        nodes = middle + spread * np.array(_NODES)[:, None]
+        nodes = middle + spread * np.array(NODES)[:, None]
         return cls(
             won=summed(data.weight * won),
             asked=summed(data.weight),
@@ -184,7 +182,7 @@ class _Pairs:
 
     def repeats(self) -> _Floats:
         """Of judgements in the same order, two by two, shape (3, pairs): see `_correlation`."""
-        lost, shares = self.asked - self.won, np.array(_SHARES)
+        lost, shares = self.asked - self.won, np.array(SHARES)
         # Σ_{i<j} y_i y_j + (1 − y_i)(1 − y_j); Σ y² and Σ (1 − y)² are sums less the ties.
         agreed: _Floats = (np.square(self.won) - self.won + np.square(lost) - lost) / 2.0 + self.ties
         asked = self.asked * (self.asked - 1.0) / 2.0
@@ -195,7 +193,7 @@ class _Pairs:
     def swaps(self) -> _Floats:
         """Of judgements in the two orders, each in one with each in the other, shape (3, pairs)."""
         (won, won_turned), (asked, asked_turned) = self.won, self.asked
-        first, turned, shares = self.chance[0], self.chance[1], np.array(_SHARES)
+        first, turned, shares = self.chance[0], self.chance[1], np.array(SHARES)
         agreed = won * won_turned + (asked - won) * (asked_turned - won_turned)
         alike: _Floats = shares @ (first * turned + (1.0 - first) * (1.0 - turned))
         together = shares @ np.sqrt(first * (1.0 - first) * turned * (1.0 - turned))

@@ -88,16 +88,9 @@ class SoftJudgements:
 
     def rows(self, chosen: NDArray[np.bool_]) -> SoftJudgements:
         """The chosen rows."""
-        data = self.data
         return replace(
             self,
-            data=replace(
-                data,
-                first=data.first[chosen],
-                second=data.second[chosen],
-                outcome=data.outcome[chosen],
-                weight=data.weight[chosen],
-            ),
+            data=self.data.part(chosen),
             judge=self.judge[chosen],
             level=self.level[chosen],
             log_odds=self.log_odds[chosen],

@@ -33,8 +33,8 @@ _Floats: TypeAlias = "NDArray[np.float64]"
 _LEAST_STEP, _MOST_STEP = -7.0, 4.0  # between two thresholds, as the logarithm of logits
 _LEAST_CHANCE = 1e-300
 # Gauss and Hermite's nodes for the standard Normal distribution, and their shares.
-_NODES = (-2.8569700138728056, -1.3556261799742657, 0.0, 1.3556261799742657, 2.8569700138728056)
-_SHARES = (0.011257411327720691, 0.22207592200561263, 0.5333333333333333, 0.22207592200561263, 0.011257411327720691)
+NODES = (-2.8569700138728056, -1.3556261799742657, 0.0, 1.3556261799742657, 2.8569700138728056)
+SHARES = (0.011257411327720691, 0.22207592200561263, 0.5333333333333333, 0.22207592200561263, 0.011257411327720691)
 _LEAST_SCALE = 1e-2
 _MOST_CONSISTENT = 20.0  # median size of the log odds in units of the scale
 _MOST_ROUNDS = 40
@@ -113,8 +113,8 @@ def _improved(reading: Reading, soft: SoftJudgements, *, judge: int, seen: _Floa
     own = (soft.judge == judge) & (soft.sign != 0.0)
     rows = soft.rows(own)
     # As the winner sees it, at each node of the quadrature, shape (nodes, rows).
-    eta = rows.sign * (seen[own] + np.array(_NODES)[:, None] * spread[own])
-    share = np.array(_SHARES)[:, None] * rows.data.weight
+    eta = rows.sign * (seen[own] + np.array(NODES)[:, None] * spread[own])
+    share = np.array(SHARES)[:, None] * rows.data.weight
     if reading.scale == "confidence":
         start = np.log(np.diff(np.array([0.0, *reading.parameters])))
         cost = partial(_of_thresholds, eta=eta, share=share, level=rows.level)

@@ -204,7 +204,7 @@ def _losses(evidence: Comparisons, cells: list[tuple[_Cell, float]], *, position
     fold = (np.random.default_rng(_SEED).permutation(int(pair.max()) + 1) % _FOLDS)[pair]
     alone, joint = 0.0, 0.0
     for number in range(_FOLDS):
-        rest, held_out = (_rows(evidence, chosen) for chosen in (fold != number, fold == number))
+        rest, held_out = (evidence.part(chosen) for chosen in (fold != number, fold == number))
         alone += _lost(_chance(fit(rest, position_effect=position_effect), held_out), held_out)
         chances = [
             weight * _chance(cell.fitted(rest, position_effect=position_effect), cell.handicapped(held_out))
@@ -237,18 +237,6 @@ def _of_items(data: Comparisons, places: NDArray[np.int64]) -> Comparisons:
         items=tuple(data.items[place] for place in places.tolist()),
         first=index[data.first],
         second=index[data.second],
-    )
-
-
-def _rows(data: Comparisons, chosen: NDArray[np.bool_]) -> Comparisons:
-    return replace(
-        data,
-        first=data.first[chosen],
-        second=data.second[chosen],
-        outcome=data.outcome[chosen],
-        weight=data.weight[chosen],
-        offset=None if data.offset is None else data.offset[chosen],
-        slope=None if data.slope is None else data.slope[chosen],
     )
 
 

@@ -17,6 +17,7 @@ from eng5_runner.judges.credentials import Access
 from eng5_runner.stack.llm.providers.anthropic_messages import headers_of, message_reply, message_request
 from eng5_runner.stack.llm.providers.batches import (
     CANCELLED,
+    CLOCKS_DIFFER_SECONDS,
     EXPIRED,
     LEFT_OUT,
     Answer,
@@ -34,8 +35,6 @@ from eng5_runner.stack.llm.providers.protocol import Call
 from eng5_runner.stack.llm.providers.replies import field
 
 _COUNTS = ("processing", "succeeded", "errored", "canceled", "expired")
-# The provider's clock, which dates its batches, may differ from ours.
-_CLOCKS_DIFFER_SECONDS = 3600.0
 _UNANSWERED = MappingProxyType({"canceled": CANCELLED, "expired": EXPIRED})
 _STATUS_OF: Mapping[str, int] = MappingProxyType({
     "invalid_request_error": 400,
@@ -130,7 +129,7 @@ def _is_older(row: Json, batch: OwnBatch) -> bool:
         at = datetime.fromisoformat(made).timestamp() if isinstance(made, str) else None
     except ValueError:
         return False
-    return at is not None and at < batch.since - _CLOCKS_DIFFER_SECONDS
+    return at is not None and at < batch.since - CLOCKS_DIFFER_SECONDS
 
 
 def _answer(result: Json) -> Answer:

@@ -19,6 +19,8 @@ from eng5_runner.stack.llm.providers.replies import field
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
 _PAGES_AT_MOST = 50
+# A provider's clock, which dates its batches, may differ from ours.
+CLOCKS_DIFFER_SECONDS = 3600.0
 
 
 class BatchStatus(Enum):

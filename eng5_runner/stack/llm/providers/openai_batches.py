@@ -13,6 +13,7 @@ from eng5_runner.contracts.request import Provider
 from eng5_runner.judges.credentials import Access
 from eng5_runner.stack.llm.providers.batches import (
     CANCELLED,
+    CLOCKS_DIFFER_SECONDS,
     EXPIRED,
     LEFT_OUT,
     Answer,
@@ -34,8 +35,6 @@ from eng5_runner.stack.llm.providers.replies import field
 _ENDPOINT = "/v1/chat/completions"
 _WINDOW = "24h"
 _KEY = "eng5_batch"
-# The provider's clock, which dates its batches, may differ from ours.
-_CLOCKS_DIFFER_SECONDS = 3600.0
 _OK, _REDIRECT = 200, 300
 _STATUS: Mapping[str, BatchStatus] = MappingProxyType({
     "completed": BatchStatus.ENDED,
@@ -93,7 +92,7 @@ class OpenAIBatches:
             made = [at for row in listed if isinstance(at := field(row, "created_at"), int | float)]
             if field(body, "has_more") is not True or not listed:
                 break
-            if made and min(made) < batch.since - _CLOCKS_DIFFER_SECONDS:
+            if made and min(made) < batch.since - CLOCKS_DIFFER_SECONDS:
                 break
             after = f"&after={id_in(listed[-1])}"
         return Search.MISSING
