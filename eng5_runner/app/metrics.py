@@ -57,6 +57,9 @@ class RunMetrics:
         for outcome in OUTCOMES:
             self._callbacks.labels(outcome)
         self._tokens = self._counter("tokens", "Tokens of the comparisons.", "provider", "model", "kind")
+        self._cached = self._counter(
+            "cached_tokens", "Tokens of the prompts that came from the provider's cache.", "provider", "model"
+        )
         self._cost = self._counter("cost_usd", "USD spent on comparisons.", "provider", "model")
         self._lost = self._counter("offsets_lost", "Records that the broker dropped before they were read.")
         self._trouble = self._counter("broker_trouble", "Times that the broker was found away.")
@@ -112,6 +115,7 @@ class RunMetrics:
         who = (result.provider, result.model)
         self._cost.labels(*who).inc(event.cost_usd)
         self._tokens.labels(*who, "prompt").inc(result.token_usage.prompt_tokens)
+        self._cached.labels(*who).inc(result.request_metadata.cached_tokens or 0)
         self._tokens.labels(*who, "completion").inc(result.token_usage.completion_tokens)
 
     def _time(self, event: Event) -> None:

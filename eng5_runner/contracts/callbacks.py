@@ -87,6 +87,7 @@ class ComparisonMetadata(WireModel):
             if that is not known either.
         served_model: our extension: the model that the provider says it used, which can be a dated version.
         system_fingerprint: our extension: the provider's name for the state of its system.
+        cached_tokens: our extension: the part of the prompt's tokens that came from the provider's cache.
     """
 
     essay_a_id: str
@@ -110,6 +111,7 @@ class ComparisonMetadata(WireModel):
     system_fingerprint: Lenient[ProvidersName] = None
     probability_a: Lenient[Annotated[float, Field(ge=0, le=1)]] = None
     probability_is_bound: Lenient[bool] = None
+    cached_tokens: Lenient[Tokens] = None
 
     @property
     def batch(self) -> str | None:

@@ -91,6 +91,8 @@ def run_lines(compared: RunsCompared) -> Iterator[tuple[str, list[str]]]:
         ("USD a unit of τ-b", [number(cost.usd_per_agreement, 6) for cost in costs]),
         ("tokens read, written", [f"{cost.prompt_tokens}, {cost.completion_tokens}" for cost in costs]),
     )
+    if any(cost.cached_tokens for cost in costs):
+        yield "of these read from the provider's cache", [str(cost.cached_tokens or 0) for cost in costs]
 
 
 def _with_teachers(run: RunInComparison) -> str:

@@ -189,9 +189,13 @@ def _service(console: Console, artefact: Artefact) -> None:
 
 
 def _costs(costs: Costs) -> Table:
-    table = plain_table("provider", "model", "calls", "prompt tokens", "completion tokens", "USD", title="Cost")
+    cached = ("of these cached",) if costs.cached_tokens else ()
+    table = plain_table(
+        "provider", "model", "calls", "prompt tokens", *cached, "completion tokens", "USD", title="Cost"
+    )
     for row in costs.token_counts:
-        counts = (str(count) for count in (row.comparisons, row.prompt_tokens, row.completion_tokens))
+        from_cache = (row.cached_tokens or 0,) if cached else ()
+        counts = (str(count) for count in (row.comparisons, row.prompt_tokens, *from_cache, row.completion_tokens))
         table.add_row(escape(row.provider), escape(row.model), *counts, usd(row.usd))
     return table
 

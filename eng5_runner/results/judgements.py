@@ -196,6 +196,7 @@ def comparison_row(
         "served_model": metadata.served_model and intern(metadata.served_model),
         "system_fingerprint": metadata.system_fingerprint and intern(metadata.system_fingerprint),
         "flagged": _flagged(first, second, flagged=flagged),
+        "tokens_cached": _cached(metadata.cached_tokens, of=result.token_usage.prompt_tokens),
     }
     error = result.error_detail
     if error is not None:
@@ -244,6 +245,7 @@ class _Call(TypedDict):
     served_model: str | None
     system_fingerprint: str | None
     flagged: Literal["A", "B", "both"] | None
+    tokens_cached: int | None
 
 
 def instant(when: datetime | str) -> str:
@@ -296,6 +298,11 @@ def _replayed(metadata: ComparisonMetadata | PlainMetadata) -> Replayed | Replay
         tokens_prompt=was.prompt_tokens,
         tokens_completion=was.completion_tokens,
     )
+
+
+def _cached(tokens: int | None, *, of: int) -> int | None:
+    """Tokens from the provider's cache; None where there are none, or more than were read."""
+    return tokens if tokens and tokens <= of else None
 
 
 def _flagged(first: str, second: str, *, flagged: frozenset[str]) -> Literal["A", "B", "both"] | None:

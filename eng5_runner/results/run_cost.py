@@ -5,7 +5,7 @@ from __future__ import annotations
 from eng5_runner.contracts.callbacks import MAY_BE_CHARGED
 from eng5_runner.core.rounding import usd
 from eng5_runner.results.artefact import Artefact
-from eng5_runner.results.artefact.part import Count, Nullable, Part
+from eng5_runner.results.artefact.part import AtLeastOne, Count, Nullable, Part
 
 
 class RunCost(Part):
@@ -25,6 +25,8 @@ class RunCost(Part):
     """Tokens read."""
     completion_tokens: Count
     """Tokens written."""
+    cached_tokens: AtLeastOne | None = None
+    """The part of `prompt_tokens` that came from the provider's cache; absent where none is known to be."""
 
 
 def perhaps_charged(artefact: Artefact) -> int:
@@ -43,4 +45,5 @@ def cost_of(artefact: Artefact, *, tau_b: float | None) -> RunCost:
         usd_per_agreement=usd(costs.total_usd / tau_b) if tau_b and tau_b > 0 else None,
         prompt_tokens=sum(row.prompt_tokens for row in costs.token_counts),
         completion_tokens=sum(row.completion_tokens for row in costs.token_counts),
+        cached_tokens=costs.cached_tokens or None,
     )

@@ -93,6 +93,7 @@ class _Spent:
     comparisons: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_tokens: int = 0
     usd: array[float] = field(default_factory=lambda: array("d"))
 
 
@@ -110,6 +111,7 @@ class Spending:
         spent.comparisons += 1
         spent.prompt_tokens += call.tokens_prompt
         spent.completion_tokens += call.tokens_completion
+        spent.cached_tokens += call.tokens_cached or 0
         spent.usd.append(call.cost_usd)
         if call.replayed is not None:
             self._replays += 1
@@ -133,6 +135,7 @@ class Spending:
                     prompt_tokens=spent.prompt_tokens,
                     completion_tokens=spent.completion_tokens,
                     usd=sum_of_usd(spent.usd),
+                    cached_tokens=spent.cached_tokens or None,
                 )
                 for (provider, model), spent in sorted(self._models.items(), key=itemgetter(0))
             ),

@@ -198,7 +198,19 @@ async def test_tokens_from_the_provider_s_cache_are_cheaper(tmp_path: Path) -> N
     usage = {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}
     usage |= {"prompt_tokens_details": {"cached_tokens": 800}}  # type: ignore[dict-item]
     async with site(tmp_path, in_turn(chat(usage=usage))) as at:
-        assert (await at.ask()).cost == pytest.approx(0.2 * 0.0025 + 0.8 * 0.00125 + 0.1 * 0.01)
+        verdict = await at.ask()
+    assert verdict.cost == pytest.approx(0.2 * 0.0025 + 0.8 * 0.00125 + 0.1 * 0.01)
+    assert verdict.cached_tokens == 800
+
+
+async def test_an_answer_that_was_kept_has_its_tokens_from_the_cache(tmp_path: Path) -> None:
+    usage = {"prompt_tokens": 1000, "completion_tokens": 100, "prompt_tokens_details": {"cached_tokens": 800}}
+    asked = question()
+    async with site(tmp_path, in_turn(chat(usage=usage)), cache=tmp_path / "cache") as at:
+        answers = [await at.entries["local-7b"].judge(asked) for _ in range(2)]
+        other = await at.entries["local-7b"].judge(question())
+    assert [each.cached_tokens for each in answers] == [800, 800]
+    assert (len(at.server.asked), other.cached_tokens) == (1, 0)
 
 
 async def test_openrouter_s_own_bill_counts(tmp_path: Path) -> None:

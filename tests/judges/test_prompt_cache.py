@@ -9,6 +9,7 @@ from dataclasses import replace
 from decimal import Decimal
 from itertools import accumulate, pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,13 +28,14 @@ class CachingServer:
     """Speaks the Messages API and keeps what is marked, as its provider does; four letters are a token.
 
     Attributes:
-        usd: its bill.
+        usd: its bill; `read`: the tokens that it read from its cache.
         marked: the texts up to each mark, for each question; `kept`: those in the cache.
         times: when the questions with a last marked text came.
     """
 
     def __init__(self) -> None:
         self.usd = Decimal(0)
+        self.read = 0
         self.marked: list[list[str]] = []
         self.kept: set[str] = set()
         self.times: defaultdict[str, list[float]] = defaultdict(list)
@@ -43,6 +45,7 @@ class CachingServer:
         assert all(part["cache_control"] == {"type": "ephemeral"} for part in shared) and "cache_control" not in rest
         marked = list(accumulate((part["text"] for part in shared), initial=asked.body["system"]))[1:]
         read = max((len(text) // 4 for text in marked if text in self.kept), default=0)
+        self.read += read
         into = len(marked[-1]) // 4 - read
         self.marked.append(marked)
         self.times[marked[-1]].append(asked.at)
@@ -54,6 +57,11 @@ class CachingServer:
         counts = {"cache_read_input_tokens": read, "cache_creation_input_tokens": into}
         said.body["usage"] = {"input_tokens": plain, "output_tokens": written, **counts}
         return said
+
+
+def rows(artefact: dict[str, Any]) -> list[dict[str, Any]]:
+    """All calls of the run."""
+    return [*artefact["llm_comparisons"], *artefact["failed_comparisons"]]
 
 
 @pytest.mark.parametrize("mode", ["per_request", "serial_bundle"])
@@ -82,3 +90,6 @@ async def test_the_artefact_has_the_bill_of_a_server_that_caches(tmp_path: Path,
         assert min(one_by_one) > AFTER * 0.9, "each is asked after the answer to the one before"
     artefact = json.loads((newest(tmp_path) / "assessment_run.execute.json").read_text())
     assert artefact["costs"]["total_usd"] == pytest.approx(float(server.usd), abs=1e-9)
+    (counted,) = artefact["costs"]["token_counts"]
+    assert counted["cached_tokens"] == server.read == sum(row.get("tokens_cached", 0) for row in rows(artefact))
+    assert "of these cached" in ran.err + ran.out

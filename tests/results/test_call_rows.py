@@ -63,6 +63,11 @@ def test_zero_is_a_figure():
     assert (at(row, "response_time_ms"), at(row, "repeat_index"), at(row, "iteration")) == (0, 0, 0)
 
 
+@pytest.mark.parametrize(("stated", "kept"), [(1, 1), (600, 600), (601, None), (0, None)])
+def test_tokens_from_the_cache_are_a_part_of_those_that_were_read(stated, kept):
+    assert at(call("birk", "cleo", "birk", about={"cached_tokens": stated}), "tokens_cached") == kept
+
+
 def test_a_failure_has_its_code_and_its_reason_and_no_winner():
     row = plain(call("birk", "cleo", None))
     assert (row["status"], row["failure_code"]) == ("failed", "LLM_PROVIDER_TIMEOUT")

@@ -65,6 +65,17 @@ def test_a_sum_of_money_is_the_same_in_any_order():
     assert sums == {round(7 * (0.1 + 2e-9 + 3.3e-7 + 0.2 + 7.0 + 0.3), 9)}
 
 
+def test_tokens_from_the_cache_are_summed_by_model_and_absent_where_there_are_none():
+    made = [
+        call("a", "b", "a", number=1, about={"cached_tokens": 500}),
+        call("a", "c", None, number=2, about={"cached_tokens": 20}),
+        call("b", "c", "b", number=3, model="other"),
+    ]
+    costs = evidence(made).spending.costs()
+    assert [row.get("cached_tokens") for row in plain(costs)["token_counts"]] == [520, None]
+    assert costs.cached_tokens == 520
+
+
 def test_without_replays_nothing_is_said_of_them():
     assert "replayed" not in plain(evidence(calls("a>b")).spending.costs())
 

@@ -47,8 +47,8 @@ def show_end(finished: Finished, narrator: Narrator) -> int:
     artefact, directory, number = finished.hydrated.artefact, finished.run_directory, finished.signal_number
     code = exit_code(finished.hydrated.state) if number is None else 128 + number
     if narrator.json_lines:
-        status = to_json(artefact.runner_status)
-        write_json({"event": "Summary", "run_directory": str(directory), "exit": code, "status": status})
+        facts = {"status": to_json(artefact.runner_status), "costs": to_json(artefact.costs)}
+        write_json({"event": "Summary", "run_directory": str(directory), "exit": code, **facts})
     else:
         show_summary(people(), artefact, run_directory=directory)
     for line in next_steps(finished.hydrated.state, directory):

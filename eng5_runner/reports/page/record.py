@@ -32,20 +32,18 @@ def costs(artefact: Artefact) -> Iterator[Child]:
     given = artefact.costs
     if not given.token_counts:
         return
-    lines = [
-        (
-            f"{row.provider} {row.model}",
-            *(f"{count:,}" for count in (row.comparisons, row.prompt_tokens, row.completion_tokens)),
-            usd(row.usd),
-        )
-        for row in given.token_counts
-    ]
+    cached = ("of these from the provider's cache",) if given.cached_tokens else ()
+    lines = []
+    for row in given.token_counts:
+        from_cache = (row.cached_tokens or 0,) if cached else ()
+        counts = (row.comparisons, row.prompt_tokens, *from_cache, row.completion_tokens)
+        lines.append((f"{row.provider} {row.model}", *(f"{count:,}" for count in counts), usd(row.usd)))
     yield element("h2", "Cost", id="cost")
     yield table(
-        ("judge", "comparisons", "tokens read", "tokens written", "USD"),
+        ("judge", "comparisons", "tokens read", *cached, "tokens written", "USD"),
         lines,
         caption=f"In all {usd(given.total_usd)} USD, failed comparisons included.",
-        figures=4,
+        figures=4 + len(cached),
     )
     if given.replayed is not None:
         saved = f"{usd(given.replayed.saved_usd)} USD"

@@ -329,6 +329,8 @@ class ComparisonCall(Row):
     """The provider's name for the state of its system; absent where it does not say."""
     flagged: Literal["A", "B", "both"] | None = None
     """Which of the two essays has `flags`; absent where none has."""
+    tokens_cached: AtLeastOne | None = None
+    """The part of `tokens_prompt` that was read from the provider's cache; absent where none is known to be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -390,6 +392,8 @@ class TokenCounts(Part):
     """Tokens written."""
     usd: NonNegative
     """Sum of their prices in USD, to 9 decimals."""
+    cached_tokens: AtLeastOne | None = None
+    """The part of `prompt_tokens` that was read from the provider's cache; absent where none is known to be."""
 
 
 class ReplaySavings(Part):
@@ -414,6 +418,11 @@ class TrialAnswer(Part):
 
 class Costs(Part):
     """What the run cost."""
+
+    @property
+    def cached_tokens(self) -> int:
+        """Tokens that were read from the providers' caches, of all models."""
+        return sum(row.cached_tokens or 0 for row in self.token_counts)
 
     total_usd: NonNegative
     """All calls, failed ones and the test answer included, in USD to 9 decimals."""

@@ -56,6 +56,7 @@ class Recording(WireModel):
     """A judgement that was paid for.
 
     Attributes:
+        cached_tokens: the part of `prompt_tokens` that came from the provider's cache.
         cost_usd: its cost; None if the price was unknown.
         request_id: the queue id of its comparison.
         recorded_at: when the answer arrived (UTC).
@@ -73,6 +74,7 @@ class Recording(WireModel):
     confidence: Annotated[float, Field(ge=1, le=5)]
     prompt_tokens: Tokens
     completion_tokens: Tokens
+    cached_tokens: Tokens = 0
     cost_usd: Usd | None
     request_id: str
     recorded_at: Instant

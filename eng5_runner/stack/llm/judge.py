@@ -32,11 +32,13 @@ class Spent:
     Attributes:
         prompt_tokens: read.
         completion_tokens: written.
+        cached_tokens: the part of `prompt_tokens` that was read from the provider's cache.
         cost: USD; None if it is not known, and then the most that the call can cost counts.
     """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_tokens: int = 0
     cost: float | None = 0.0
 
 
@@ -124,6 +126,7 @@ class Verdict:
         confidence: 1 (a guess) to 5.
         prompt_tokens: read for this answer.
         completion_tokens: written for it.
+        cached_tokens: the part of `prompt_tokens` that was read from the provider's cache.
         cost: USD; None if it is not known.
         replay_of: the cached judgement that this repeats, without tokens and cost.
         served: by which version of the model; None if the provider does not say.
@@ -137,6 +140,7 @@ class Verdict:
     confidence: float
     prompt_tokens: int
     completion_tokens: int
+    cached_tokens: int = 0
     cost: float | None = 0.0
     replay_of: ReplayOf | None = None
     served: Served | None = None

@@ -92,6 +92,7 @@ _OURS = frozenset(
     (
         *("system_prompt_sha256", "cassette", "replay_of", "cost_known"),
         *("served_model", "system_fingerprint", "answer_form", "probability_a", "probability_is_bound"),
+        "cached_tokens",
     )
 )
 Metadata: TypeAlias = "dict[str, JsonValue]"
@@ -140,7 +141,7 @@ def success(entry: Entry, *, model: ModelEntry, verdict: Verdict, response_secon
     if verdict.replay_of is not None:
         replayed = {"cassette": True, "replay_of": verdict.replay_of.model_dump(mode="json")}
     form: Metadata = {} if verdict.fallback is None else {"answer_form": verdict.fallback}
-    metadata = _known(verdict.cost) | metadata | replayed | form | _served(verdict.served) | _chance(verdict.chance)
+    metadata = _took(verdict) | metadata | replayed | form | _served(verdict.served) | _chance(verdict.chance)
     return _message(entry, result, metadata=metadata)
 
 
@@ -184,7 +185,7 @@ def failure(entry: Entry, failed: JudgeFailed, *, metadata: Metadata, model: Mod
         completed_at=now,
         request_metadata=_hashed(entry),
     )
-    return _message(entry, result, metadata=_known(failed.spent.cost) | metadata)
+    return _message(entry, result, metadata=_took(failed.spent) | metadata)
 
 
 def refused_by_broker(entry: Entry, raw: bytes, *, reason: str) -> bytes:
@@ -193,6 +194,7 @@ def refused_by_broker(entry: Entry, raw: bytes, *, reason: str) -> bytes:
     spent = Spent(
         prompt_tokens=told.token_usage.prompt_tokens,
         completion_tokens=told.token_usage.completion_tokens,
+        cached_tokens=told.request_metadata.cached_tokens or 0,
         cost=told.cost_estimate,
     )
     metadata: Metadata = {} if told.request_metadata.cost_known is None else {"cost_known": False}
@@ -223,9 +225,10 @@ def _hashed(entry: Entry) -> PublishedComparisonMetadata:
     return PublishedComparisonMetadata.model_validate(about, extra="ignore")
 
 
-def _known(cost: float | None) -> Metadata:
-    """Marks a cost that is not known: the contract has no place for none, or for the most that it can be."""
-    return {} if cost is not None else {"cost_known": False}
+def _took(spent: Verdict | Spent) -> Metadata:
+    """What the contract has no place for: tokens from the provider's cache, and that a cost is not known."""
+    cached: Metadata = {"cached_tokens": spent.cached_tokens} if spent.cached_tokens else {}
+    return cached if spent.cost is not None else cached | {"cost_known": False}
 
 
 def _served(served: Served | None) -> Metadata:

@@ -166,6 +166,7 @@ class ModelJudge:
             confidence=answer.confidence,
             prompt_tokens=spent.prompt_tokens,
             completion_tokens=spent.completion_tokens,
+            cached_tokens=spent.cached_tokens,
             cost=spent.cost,
             served=reply.served,
             seconds=reply.seconds,
@@ -256,6 +257,7 @@ class ModelJudge:
         return Spent(
             prompt_tokens=usage.prompt,
             completion_tokens=usage.completion,
+            cached_tokens=usage.cached,
             cost=None if cost is None else float(cost),
         )
 
@@ -301,6 +303,7 @@ def _recording(verdict: Verdict, question: Question, *, model: Model) -> Recordi
         confidence=verdict.confidence,
         prompt_tokens=verdict.prompt_tokens,
         completion_tokens=verdict.completion_tokens,
+        cached_tokens=verdict.cached_tokens,
         cost_usd=verdict.cost,
         request_id=question.request_id,
         recorded_at=datetime.now(UTC),
@@ -328,6 +331,7 @@ def _paid(judgement: Recording) -> Verdict:
         confidence=judgement.confidence,
         prompt_tokens=judgement.prompt_tokens,
         completion_tokens=judgement.completion_tokens,
+        cached_tokens=judgement.cached_tokens,
         cost=judgement.cost_usd,
         served=served_by(judgement.served_model, judgement.system_fingerprint),
         chance=_chance(judgement),
