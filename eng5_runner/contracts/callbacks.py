@@ -88,6 +88,7 @@ class ComparisonMetadata(WireModel):
         served_model: our extension: the model that the provider says it used, which can be a dated version.
         system_fingerprint: our extension: the provider's name for the state of its system.
         cached_tokens: our extension: the part of the prompt's tokens that came from the provider's cache.
+        batched: our extension: whether it went to the provider's batch API, and costs what that costs.
     """
 
     essay_a_id: str
@@ -112,6 +113,7 @@ class ComparisonMetadata(WireModel):
     probability_a: Lenient[Annotated[float, Field(ge=0, le=1)]] = None
     probability_is_bound: Lenient[bool] = None
     cached_tokens: Lenient[Tokens] = None
+    batched: Lenient[bool] = None
 
     @property
     def batch(self) -> str | None:

@@ -59,6 +59,7 @@ class PlainMetadata(msgspec.Struct, frozen=True, gc=False):
     probability_a: Annotated[float, Meta(ge=0, le=1)] | None = None
     probability_is_bound: bool | None = None
     cached_tokens: _Tokens | None = None
+    batched: bool | None = None
 
 
 class PlainComparison(msgspec.Struct, frozen=True, gc=False):

@@ -89,6 +89,7 @@ def read_pilot(artefact: Artefact) -> Pilot:
             usd=usd if usd.high > 0.0 or baseline else None,
             seconds=_pace(calls, judged=len(paid)),
             answer_seconds=_answer_seconds(paid),
+            batched=all(call.batched for call in paid),
         ),
         worth_90=_worth(model.soft_judgements),
         agreement=_agreement(artefact.grade_model),

@@ -25,7 +25,7 @@ from types import MappingProxyType
 from eng5_runner.contracts.request import Language, LLMConfigOverrides, ReasoningEffort
 from eng5_runner.contracts.services import ModelEntry
 from eng5_runner.judges.catalogue import KnownModel
-from eng5_runner.judges.cost_bound import ATTEMPTS, answer_tokens, call_at_most_usd
+from eng5_runner.judges.cost_bound import ATTEMPTS, answer_tokens, batch_factor, call_at_most_usd
 from eng5_runner.judges.manifest import Limits, Price, Rates
 from eng5_runner.judges.templates import SYSTEM
 from eng5_runner.judges.trial import TRIAL_TOKENS, trial_prompt
@@ -218,7 +218,8 @@ class Estimate:
         within_limit: comparisons that the cost limit is likely to pay for.
         within_limit_at_least: comparisons that the cost limit pays for in the worst case.
         too_long: whether the longest pair may not fit into the model's context.
-        measured: whether this is from a pilot run.
+        measured: whether tokens and money are from a pilot run.
+        paced: whether the time is.
     """
 
     pricing: ModelPricing
@@ -233,6 +234,7 @@ class Estimate:
     within_limit_at_least: int | None
     too_long: bool = False
     measured: bool = False
+    paced: bool = False
 
 
 def estimate(pricing: ModelPricing, size: PromptSize, *, work: Workload, language: Language) -> Estimate:
@@ -291,6 +293,7 @@ class PilotMeasures:
         usd: None where the price was not known.
         seconds: of the whole run's pace.
         answer_seconds: the mean time of one answer; None where the service did not say it.
+        batched: whether it ran in the provider's batches: `usd` is then their price, and the times are their waits.
     """
 
     prompt_tokens: Interval
@@ -298,12 +301,25 @@ class PilotMeasures:
     usd: Interval | None
     seconds: Interval
     answer_seconds: Interval | None = None
+    batched: bool = False
+
+    def in_single_calls(self, factor: Decimal | None) -> PilotMeasures:
+        """What single calls would have cost, where an answer in a batch costs such a part; None: as much."""
+        if not self.batched or self.usd is None or factor is None:
+            return self
+        return replace(self, usd=self.usd.times(1 / float(factor)))
 
 
 def measured_estimate(assumed: Estimate, found: PilotMeasures, *, work: Workload) -> Estimate:
-    """The same from what a pilot run took; the worst case stays as it was."""
+    """The same in single calls from what a pilot run took; the worst case stays as it was.
+
+    A pilot in batches says what is read, written and paid, and nothing of the time of single calls.
+    """
+    found = found.in_single_calls(batch_factor(assumed.pricing.entry))
     usd, answer, seconds = found.usd, found.answer_seconds, found.seconds.times(work.comparisons)
-    if answer is not None and work.free_waves is not None:
+    if found.batched:
+        answer, seconds = assumed.answer_seconds, assumed.seconds
+    elif answer is not None and work.free_waves is not None:
         tokens = found.prompt_tokens.plus(found.completion_tokens)
         seconds = study_seconds(assumed.pricing, answer=answer, tokens=tokens, work=work)
     return replace(
@@ -315,6 +331,7 @@ def measured_estimate(assumed: Estimate, found: PilotMeasures, *, work: Workload
         answer_seconds=answer or assumed.answer_seconds,
         within_limit=_within(usd, limit=work.limit),
         measured=True,
+        paced=not found.batched,
     )
 
 

@@ -274,7 +274,7 @@ def _time_in_words(shown: list[Estimate]) -> str:
         return f"Time: with {calls} calls at the same time (--judge-concurrency), first token and pace as assumed."
     judge, answer = shown[0], in_range(shown[0].answer_seconds, lambda seconds: f"{seconds:.1f} s")
     stated = judge.pricing.answer_seconds is not None
-    source = "as the pilot run measured" if judge.measured else "as the models file says" if stated else "as assumed"
+    source = "as the pilot run measured" if judge.paced else "as the models file says" if stated else "as assumed"
     return f"Time: with {calls} calls at the same time (--judge-concurrency), {answer} for an answer, {source}."
 
 

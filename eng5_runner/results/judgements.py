@@ -196,6 +196,7 @@ def comparison_row(
         "served_model": metadata.served_model and intern(metadata.served_model),
         "system_fingerprint": metadata.system_fingerprint and intern(metadata.system_fingerprint),
         "flagged": _flagged(first, second, flagged=flagged),
+        "batched": metadata.batched or None,
         "tokens_cached": _cached(metadata.cached_tokens, of=result.token_usage.prompt_tokens),
     }
     error = result.error_detail
@@ -246,6 +247,7 @@ class _Call(TypedDict):
     system_fingerprint: str | None
     flagged: Literal["A", "B", "both"] | None
     tokens_cached: int | None
+    batched: bool | None
 
 
 def instant(when: datetime | str) -> str:

@@ -68,7 +68,9 @@ async def test_expired_failed_and_doubled_results_cost_what_the_server_says(tmp_
         first = [prompt_of(question).split("**Essay B:**")[0] for question in batch.questions.values()]
         assert len(list(groupby(first))) == len(set(first)) < len(first), "the same first essays follow each other"
     assert sum(server.prompts.values()) == 40 == len(server.prompts)
-    assert abs(_cost(_artefact(tmp_path)) - server.spent) < _CENT / 100
+    artefact = _artefact(tmp_path)
+    assert abs(_cost(artefact) - server.spent) < _CENT / 100
+    assert all(row["batched"] for row in (*artefact["llm_comparisons"], *artefact["failed_comparisons"]))
 
 
 async def test_at_the_cost_limit_batches_are_cancelled_and_what_is_done_is_paid(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from eng5_runner.planning.candidates import Candidates
 from eng5_runner.planning.pilot import Pilot, read_pilot
 from eng5_runner.planning.plan import Plan, make_plan
 from eng5_runner.planning.precision import AssumedAgreement, GradeAims
-from eng5_runner.planning.pricing import ModelPricing, PromptSize, Workload, estimate
+from eng5_runner.planning.pricing import Interval, ModelPricing, PromptSize, Workload, estimate
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.measurement import (
     GradeCentre,
@@ -68,8 +68,14 @@ def pricing(*, thinks: bool = True, price: Price | None = PRICE, limits: Limits 
 
 
 PRICED = pricing(max_tokens=2000)
+BATCHED = pricing(max_tokens=2000, price=PRICE.model_copy(update={"batch_factor": Decimal("0.5")}))
 NO_AIMS = GradeAims()
 UNPRICED = ModelPricing(entry=ModelEntry(model_id="unknown", provider="openrouter"))
+
+
+def both(interval: Interval | None) -> tuple[float, float]:
+    assert interval is not None
+    return interval.low, interval.high
 
 
 def plan_of(
@@ -262,6 +268,23 @@ def test_a_pilots_figures_take_the_place_of_assumptions():
     assert own is not None and own.answer_seconds is not None
     assert own.answer_seconds.low <= 0.25 <= own.answer_seconds.high, "seconds of an answer"
     assert 80 / 4 * own.answer_seconds.low <= own.seconds.low < own.seconds.high < 1.3 * own.seconds.low
+
+
+def test_a_pilot_in_batches_halves_the_price_once_and_says_nothing_of_the_time_of_single_calls():
+    slow = {"batched": True, "response_time_ms": 3_600_000, "cost_usd": 0.001}
+    made = tuple(call(number, **slow) for number in range(1, 21))
+    failed = (failed_call(**slow),)
+    pilot = read_pilot(judged_artefact(llm_comparisons=made, failed_comparisons=failed))
+    judged = {"chosen": BATCHED, "pilot": pilot, "own_prompt": True, "max_comparisons": 100}
+    single = plan_of(**judged)
+    batched = plan_of(**judged, batching_mode="provider_batch_api")
+    assert single.batches is not None and single.judge is not None and batched.judge is not None
+    assert single.judge.usd == single.batches.usd_single and both(single.judge.usd) == pytest.approx((0.21, 0.21))
+    assert batched.judge.usd == single.batches.usd and both(batched.judge.usd) == pytest.approx((0.105, 0.105))
+    assumed = plan_of(chosen=BATCHED, own_prompt=True, max_comparisons=100).judge
+    assert assumed is not None and single.judge.seconds == assumed.seconds and single.judge.measured
+    equal = plan_of(**judged | {"chosen": PRICED}).judge
+    assert equal is not None and both(equal.usd) == pytest.approx((0.105, 0.105)), "a batch that is not cheaper"
 
 
 def test_the_agreement_with_teachers_is_given_measured_or_assumed():

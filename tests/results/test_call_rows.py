@@ -68,6 +68,11 @@ def test_tokens_from_the_cache_are_a_part_of_those_that_were_read(stated, kept):
     assert at(call("birk", "cleo", "birk", about={"cached_tokens": stated}), "tokens_cached") == kept
 
 
+def test_a_call_of_a_batch_says_so():
+    in_batch, single = (call("birk", "cleo", "birk", about={"batched": batched}) for batched in (True, False))
+    assert (at(in_batch, "batched"), "batched" in plain(single)) == (True, False)
+
+
 def test_a_failure_has_its_code_and_its_reason_and_no_winner():
     row = plain(call("birk", "cleo", None))
     assert (row["status"], row["failure_code"]) == ("failed", "LLM_PROVIDER_TIMEOUT")

@@ -40,7 +40,7 @@ _KEPT_OF_METADATA = frozenset(
     (
         *("bos_batch_id", "batch_id", "comparison_iteration", "system_prompt_sha256", "cassette", "repeat_index"),
         *("answer_form", "cost_known", "served_model", "system_fingerprint", "probability_a", "probability_is_bound"),
-        "cached_tokens",
+        *("cached_tokens", "batched"),
     )
 )
 _KEPT_OF_RESULT = frozenset(

@@ -331,6 +331,8 @@ class ComparisonCall(Row):
     """Which of the two essays has `flags`; absent where none has."""
     tokens_cached: AtLeastOne | None = None
     """The part of `tokens_prompt` that was read from the provider's cache; absent where none is known to be."""
+    batched: bool | None = None
+    """True where it went to the provider's batch API, and cost what that costs; absent otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

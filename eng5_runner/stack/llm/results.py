@@ -92,7 +92,7 @@ _OURS = frozenset(
     (
         *("system_prompt_sha256", "cassette", "replay_of", "cost_known"),
         *("served_model", "system_fingerprint", "answer_form", "probability_a", "probability_is_bound"),
-        "cached_tokens",
+        *("cached_tokens", "batched"),
     )
 )
 Metadata: TypeAlias = "dict[str, JsonValue]"
@@ -259,6 +259,7 @@ def _message(entry: Entry, result: PublishedComparison, *, metadata: Metadata) -
         "prompt_sha256": entry.prompt_sha256,
         "resolved_provider": result.provider,
         "resolved_model": result.model,
+        **({"batched": True} if entry.is_batched else {}),
         **metadata,
     }
     message["data"]["request_metadata"] = echoed
