@@ -24,6 +24,7 @@ from eng5_runner.results.artefact.judge import (
     FirstPositionAdvantage,
     FlaggedAdvantage,
     JudgeConsistency,
+    JudgeFigures,
     JudgementPrice,
     JudgeQuality,
     LapseRate,
@@ -31,6 +32,8 @@ from eng5_runner.results.artefact.judge import (
     MisfitFigures,
     NotMeasured,
 )
+from eng5_runner.results.doubts import disagrees
+from eng5_runner.results.judges.judge_fits import JudgeFit
 
 _NOTHING_EXPECTED = "0"
 Figures = TypeVar("Figures")
@@ -40,6 +43,7 @@ _SOME_FAIL, _MANY_FAIL = 0.02, 0.1
 _REGULAR, _NOISY = 0.7, 1.3
 _MANY_LAPSES = 0.1
 _FEWEST_OF_A_CONFIDENCE = 10
+_TWO = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,17 +100,34 @@ def model_rows(quality: JudgeQuality) -> Iterator[tuple[str, ...]]:
 
 def model_lines(quality: JudgeQuality) -> Iterator[str]:
     """The models that disagree with the others, and whether each counts for what it is; nothing for a single model."""
-    for judge in quality.judges:
+    judges = quality.judges
+    for judge in judges:
         if judge.disagrees:
-            yield disagrees(f"{judge.provider} {judge.model}", agreed=judge.agreed, expected=judge.expected)
+            name = f"{judge.provider} {judge.model}"
+            yield disagrees(name, agreed=judge.agreed, expected=judge.expected, judges=len(judges))
+    yield from own_effects_lines(quality)
+
+
+def own_effects_lines(quality: JudgeQuality) -> Iterator[str]:
+    """Whether each model counts for what it is; nothing for a single model, and where only wins count."""
     own = quality.own_effects
     if own is not None:
         yield effects_line(is_used=own.is_used, gain=own.gain, error=own.standard_error)
 
 
-def disagrees(judge: str, *, agreed: float | None, expected: float | None) -> str:
-    """That a judge disagrees with the others."""
-    return f"{judge} disagrees with the others: it agrees in {percent(agreed)}, {percent(expected)} expected"
+def facts_of_judge(judge: JudgeFit | JudgeFigures, *, judgements: str, judges: int) -> str:
+    """One of several judges in a line: its fit, how often it agrees, and what is its own."""
+    others = "the other" if judges == _TWO else "the others"
+    facts = [judgements]
+    if judge.infit is not None and judge.outfit is not None:
+        facts.append(f"infit {judge.infit:.2f}, outfit {judge.outfit:.2f}")
+    if judge.agreed is not None and judge.expected is not None:
+        facts.append(f"agrees with {others} in {percent(judge.agreed)} ({percent(judge.expected)} expected)")
+    if judge.slope is not None:
+        facts.append(f"discrimination {_with_error(judge.slope, judge.slope_se)}")
+    if judge.position_effect is not None:
+        facts.append(f"shown first {judge.position_effect:+.2f} ± {judge.position_effect_se or 0.0:.2f} logits")
+    return ", ".join(facts)
 
 
 def effects_line(*, is_used: bool, gain: float, error: float) -> str:

@@ -10,12 +10,12 @@ from eng5_runner.measure.model.davidson import MOST_ITEMS
 from eng5_runner.measure.quality.misfit import Consistency
 from eng5_runner.reports.grade_check import grade_check_lines
 from eng5_runner.reports.human_scale import disagreement_lines, human_scale_lines
-from eng5_runner.reports.judge_card import disagrees, effects_line
+from eng5_runner.reports.judge_card import effects_line, facts_of_judge
 from eng5_runner.reports.reliability import dependence_line
 from eng5_runner.reports.soft import soft_lines
 from eng5_runner.reports.terminal_table import show_named
+from eng5_runner.results.doubts import disagrees
 from eng5_runner.results.fit import FitResult
-from eng5_runner.results.judges.judge_fits import JudgeFit
 
 # Independent judgements give about 1, two that always agree √2.
 _DEPENDENT = 1.2
@@ -143,27 +143,17 @@ def _judges(result: FitResult) -> Iterator[str]:
     if result.human is not None:
         yield from human_scale_lines(result.human)
         yield from disagreement_lines(result.human)
-    for judge in result.judges:
-        yield f"judge {judge.judge or '(not named)'}: {', '.join(_of_judge(judge))}"
-    named = [judge for judge in result.judges if judge.disagrees]
-    for judge in named:
-        yield disagrees(judge.judge or "(not named)", agreed=judge.agreed, expected=judge.expected)
     for kind in result.kinds:
+        judges = [judge for judge in result.judges if judge.judge in kind.judges]
+        for judge in judges:
+            facts = facts_of_judge(judge, judgements=f"{judge.comparisons} comparisons", judges=len(judges))
+            yield f"judge {judge.judge or '(not named)'}: {facts}"
+        for judge in (judge for judge in judges if judge.disagrees):
+            name = judge.judge or "(not named)"
+            yield disagrees(name, agreed=judge.agreed, expected=judge.expected, judges=len(judges))
         if kind.choice.own is not None:
             gain, error = kind.choice.own.gain
             yield effects_line(is_used=kind.choice.own.is_used, gain=gain, error=error)
-
-
-def _of_judge(judge: JudgeFit) -> Iterator[str]:
-    yield f"{judge.comparisons} comparisons"
-    if judge.infit is not None and judge.outfit is not None:
-        yield f"infit {judge.infit:.2f}, outfit {judge.outfit:.2f}"
-    if judge.agreed is not None and judge.expected is not None:
-        yield f"agrees with the others in {judge.agreed:.0%} ({judge.expected:.0%} expected)"
-    if judge.slope is not None:
-        yield f"discrimination {judge.slope:.2f} ± {judge.slope_se or 0.0:.2f}"
-    if judge.position_effect is not None:
-        yield f"shown first {judge.position_effect:+.2f} ± {judge.position_effect_se or 0.0:.2f} logits"
 
 
 def _grades(result: FitResult) -> Iterator[str]:

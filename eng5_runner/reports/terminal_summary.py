@@ -15,7 +15,7 @@ from eng5_runner.reports.anchor_markdown import ANCHOR_REPORT_NAME
 from eng5_runner.reports.figures import ABSENT, number, requests_made, sentence, span, tally, usd
 from eng5_runner.reports.html_report import REPORT_NAME
 from eng5_runner.reports.human_scale import disagreement_lines, human_scale_lines
-from eng5_runner.reports.judge_card import model_lines
+from eng5_runner.reports.judge_card import facts_of_judge, own_effects_lines
 from eng5_runner.reports.reliability import dependence_of, grade_warnings, known_grades, own_order, with_teachers
 from eng5_runner.reports.soft import soft_lines
 from eng5_runner.reports.targets import MET, target_rows
@@ -31,6 +31,7 @@ from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.measurement import BTEntry, GradeProjection, GradesUnavailable
 from eng5_runner.results.artefact.record import RunnerStatus
 from eng5_runner.results.artefact.study import Costs
+from eng5_runner.results.doubts import doubts_about
 from eng5_runner.results.run_cost import perhaps_charged
 
 # A folded name of fewer characters a line cannot be read.
@@ -47,6 +48,9 @@ def show_summary(console: Console, artefact: Artefact, *, run_directory: Path) -
         _precision(console, artefact)
     for headline, reason in warnings_of_the_judge(artefact):
         console.print(f"{headline} {sentence(reason)}", style="bold yellow", markup=False)
+    outvoted = doubts_about(artefact).outvoted
+    if outvoted is not None:
+        console.print(outvoted, style="yellow", markup=False)
     for text in flagged_essays(artefact):
         console.print(text, style="yellow", markup=False)
     _people(console, artefact)
@@ -83,7 +87,13 @@ def _judges(console: Console, artefact: Artefact) -> None:
         console.print(f"judge: {escape(judge.provider)} {escape(judge.model)} – {judge.kind}{forms}")
         if judge.changed is not None:
             console.print(f"warning: {judge.changed}", style="yellow", markup=False)
-    for line in () if artefact.judge_quality is None else model_lines(artefact.judge_quality):
+    quality = artefact.judge_quality
+    if quality is None:
+        return
+    for figures in quality.judges if len(quality.judges) > 1 else ():
+        facts = facts_of_judge(figures, judgements=f"{figures.judgements} judgements", judges=len(quality.judges))
+        console.print(f"{figures.provider} {figures.model}: {facts}", markup=False)
+    for line in own_effects_lines(quality):
         console.print(line, markup=False)
 
 

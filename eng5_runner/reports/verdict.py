@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
+from eng5_runner.measure.quality.standing import FEWEST_OF_A_JUDGE
 from eng5_runner.reports.figures import number, percent, sentence, span, tally
 from eng5_runner.reports.targets import MET, MISSED, target_rows
 from eng5_runner.reports.words import warnings_of_the_judge
@@ -27,6 +28,7 @@ _RANKABLE, _RELIABLE = 0.7, 0.8
 # Of r with the teachers, and of the lower end of its interval.
 _AGREES, _SURELY, _PARTLY = 0.7, 0.5, 0.4
 _MOSTLY = 0.5
+_MOST_NAMED = 4
 _READY = "Is the judge ready for students' essays?"
 # Of the baseline's scores with people's ratings of 1,256 essays (docs/validation.md, real data).
 _BASELINES: Mapping[str, str] = MappingProxyType({"offline-baseline-1": ".50", "offline-baseline-2": ".57"})
@@ -68,12 +70,16 @@ def verdict_of(artefact: Artefact) -> RunVerdict:
         return RunVerdict(level="none", headline="Nothing was judged, so nothing is claimed.", answers=(missing,))
     order = _answered("Is the order reliable?", _order(artefact))
     teachers = _answered("Does it agree with teachers?", _teachers(artefact))
+    several = artefact.judge_quality is not None and len(artefact.judge_quality.judges) > 1
+    together = (_answered("Do the judges agree with each other?", _together(artefact)),) if several else ()
     use = (
         _answered(_READY, _targets(artefact))
         if artefact.metadata.runner_mode.anchors_only
-        else _answered("What can the grades be used for?", _grades(artefact, failed=_any_bad(order, teachers)))
+        else _answered(
+            "What can the grades be used for?", _grades(artefact, failed=_any_bad(order, teachers, *together))
+        )
     )
-    answers = (order, teachers, use, missing)
+    answers = (order, *together, teachers, use, missing)
     for judge in artefact.metadata.judges:
         if judge.is_baseline:
             return RunVerdict(level="bad", headline=_of_baseline(judge.model), answers=answers)
@@ -133,7 +139,28 @@ def _order(artefact: Artefact) -> _Reply:
         return "bad", "not enough", f"Too much of the order is chance to rank students by it {figures}."
     if value < _RELIABLE or (interval is not None and interval[0] < _RANKABLE):
         return "fair", "mostly", f"It separates groups of essays, not neighbours in the list {figures}."
-    return "good", "yes", f"The same judge would put the essays in nearly the same order again {figures}."
+    same = "judge" if len(artefact.metadata.judges) <= 1 else "judges"
+    return "good", "yes", f"The same {same} would put the essays in nearly the same order again {figures}."
+
+
+def _together(artefact: Artefact) -> _Reply:
+    """Whether several judges have one order in mind."""
+    doubts = doubts_about(artefact)
+    judges = () if artefact.judge_quality is None else artefact.judge_quality.judges
+    if doubts.divided is not None:
+        return "bad", "no", f"No one order stands for all of them: {doubts.divided}."
+    if doubts.outvoted is not None:
+        return "fair", "not all", f"The order is mostly that of the others: {doubts.outvoted}."
+    few = [judge for judge in judges if judge.agreed is None or judge.judgements < FEWEST_OF_A_JUDGE]
+    if few:
+        names = ", ".join(f"{judge.provider} {judge.model}" for judge in few[:_MOST_NAMED])
+        return "none", "not known", f"Too few judgements tell, or an earlier version wrote this run: {names}."
+    shares = [
+        f"{judge.provider} {judge.model} in {percent(judge.agreed)} ({percent(judge.expected)} expected)"
+        for judge in judges[:_MOST_NAMED]
+    ]
+    more = "" if len(judges) <= _MOST_NAMED else f", and {len(judges) - _MOST_NAMED} more"
+    return "good", "yes", f"Each agrees with the rest about as often as expected: {', '.join(shares)}{more}."
 
 
 def _teachers(artefact: Artefact) -> _Reply:

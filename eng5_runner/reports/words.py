@@ -17,6 +17,9 @@ REFUSED = "refused"
 def warnings_of_the_judge(artefact: Artefact) -> Iterator[tuple[str, str]]:
     """What speaks against the judge's order: a headline of few words, and the reason."""
     found, has_grades = doubts_about(artefact), isinstance(artefact.grade_model, GradesAvailable)
+    if found.divided is not None:
+        grades = "the grades are guesses" if has_grades else "no grades"
+        yield f"The judges disagree; {grades}.", f"no one order stands for all of them: {found.divided}."
     if found.noise is not None:
         grades = "the grades are guesses" if has_grades else "no grades"
         yield f"No better than chance; {grades}.", f"{found.noise}, so the order may hold nothing but chance."

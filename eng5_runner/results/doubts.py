@@ -2,8 +2,9 @@
 
     doubts_about(artefact).noise         "the reliability of the order is 0.21, …": it may hold nothing but chance
     doubts_about(artefact).disagreement  "Kendall τ-b … is 0.28, …": the anchors do not show that experts agree
+    doubts_about(artefact).divided       "openai x disagrees with the other judge: …": one order cannot stand for both
 
-A complete run says only that all judgements came. Both texts are None where the data speak for the judge, and where
+A complete run says only that all judgements came. The texts are None where the data speak for the judge, and where
 nothing was judged.
 """
 
@@ -17,6 +18,7 @@ from eng5_runner.results.artefact import Artefact
 # below it, of 20 usable ones with 20 judgements an essay none. With four judgements an essay a good judge can begin
 # below it too: so few judgements cannot tell.
 SURELY_REPEATABLE = 0.1
+_TWO = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,15 +29,50 @@ class Doubts:
         noise: why the order may be no better than chance, as a sentence; None where it is better.
         disagreement: why agreement with the experts is not shown, as a sentence; None where it is, or where there are
             too few anchors to say.
+        divided: which judges disagree with the others, as a sentence, where these are no majority; else None.
+        outvoted: the same where most judgements are from judges who agree; else None.
     """
 
     noise: str | None
     disagreement: str | None
+    divided: str | None = None
+    outvoted: str | None = None
 
 
 def doubts_about(artefact: Artefact) -> Doubts:
     """What speaks against the judge's order of this run."""
-    return Doubts(noise=_noise(artefact), disagreement=_disagreement(artefact))
+    odd, is_majority = _odd_judges(artefact)
+    return Doubts(
+        noise=_noise(artefact),
+        disagreement=_disagreement(artefact),
+        divided=None if is_majority else odd,
+        outvoted=odd if is_majority else None,
+    )
+
+
+def disagrees(judge: str, *, agreed: float | None, expected: float | None, judges: int) -> str:
+    """That one of the judges disagrees with the others.
+
+    >>> disagrees("ada", agreed=0.41, expected=0.78, judges=2)
+    'ada disagrees with the other judge: it agrees in 41%, 78% expected'
+    """
+    others = "the other judge" if judges == _TWO else "the others"
+    shares = ["–" if share is None else f"{share:.0%}" for share in (agreed, expected)]
+    return f"{judge} disagrees with {others}: it agrees in {shares[0]}, {shares[1]} expected"
+
+
+def _odd_judges(artefact: Artefact) -> tuple[str | None, bool]:
+    """Which judges disagree with the others, and whether these are a majority. Of two judges neither is."""
+    judges = () if artefact.judge_quality is None else artefact.judge_quality.judges
+    odd = [judge for judge in judges if judge.disagrees]
+    if not odd:
+        return None, False
+    named = [
+        disagrees(f"{one.provider} {one.model}", agreed=one.agreed, expected=one.expected, judges=len(judges))
+        for one in odd
+    ]
+    theirs, of_all = (sum(judge.judgements for judge in group) for group in (odd, judges))
+    return "; ".join(named), len(judges) > _TWO and 2 * theirs < of_all
 
 
 def _noise(artefact: Artefact) -> str | None:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from statistics import NormalDist
 
 import numpy as np
 
 from eng5_runner.core.rounding import ends, figure, rounded, usd
+from eng5_runner.measure.model.bradley_terry import Fit
+from eng5_runner.measure.model.comparisons import Comparisons
 from eng5_runner.measure.quality.inversions import wilson
 from eng5_runner.measure.quality.lapse import MOST_ITEMS, lapse_rate
 from eng5_runner.measure.quality.length import length_effect, longer_wins
@@ -55,11 +57,11 @@ def judge_quality(study: JudgedStudy) -> JudgeQuality:
     return JudgeQuality(
         position_effect=_position(study),
         swap=_consistency(
-            swap_consistency(study.fitted, study.asked),
+            _of_each_judge(study, swap_consistency),
             otherwise="no pair was asked in both orders: use --swap audit",
         ),
         repeats=_consistency(
-            repeat_consistency(study.fitted, study.asked), otherwise="no question was asked twice: use --repeats 2"
+            _of_each_judge(study, repeat_consistency), otherwise="no question was asked twice: use --repeats 2"
         ),
         circular_triads=_triads(study),
         lapse=_lapse(study),
@@ -85,6 +87,17 @@ def _position(study: JudgedStudy) -> FirstPositionAdvantage | NotMeasured:
         first_won=won,
         judgements=len(study.judged),
         first_won_interval_90=ends(wilson(won, len(study.judged))),
+    )
+
+
+def _of_each_judge(study: JudgedStudy, count: Callable[[Fit, Comparisons], Consistency]) -> Consistency:
+    """How often each judge agrees with itself; what two judges say of one question is no change of mind."""
+    each = [count(study.fitted, asked) for asked in study.judged.by_judge.values()]
+    return Consistency(
+        asked=sum(one.asked for one in each),
+        agreed=sum(one.agreed for one in each),
+        expected=sum(one.expected for one in each),
+        pairs=sum(one.pairs for one in each),
     )
 
 

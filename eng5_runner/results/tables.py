@@ -19,7 +19,7 @@ from typing import Generic, Literal, TypeAlias, TypeVar, cast
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.human_scale import Disagreement, HumanPosition
-from eng5_runner.results.artefact.judge import LeftOutAnchor
+from eng5_runner.results.artefact.judge import JudgeFigures, LeftOutAnchor
 from eng5_runner.results.artefact.measurement import BTEntry, CheckedStudent, GradeProjection
 from eng5_runner.results.artefact.part import cells_of
 from eng5_runner.results.artefact.service import EssayDifference
@@ -142,6 +142,8 @@ def run_tables(artefact: Artefact) -> Iterator[RunTable]:
     yield from _table_of_calls("comparisons", artefact.llm_comparisons, columns=_comparison_columns(artefact))
     yield from _table_of_calls("failed_comparisons", artefact.failed_comparisons, columns=_failed_columns(artefact))
     yield from _table("anchors", alignment.left_out if alignment else (), columns=_anchor_columns(artefact))
+    several = artefact.judge_quality.judges if artefact.judge_quality else ()
+    yield from _table("judges", several if len(several) > 1 else (), columns=_judge_columns(artefact))
     yield from _table("service", service.essays if service else (), columns=_service_columns(artefact))
     human = artefact.human_scale
     yield from _table("human_scale", (human and human.positions) or (), columns=_human_columns(artefact))
@@ -285,6 +287,19 @@ def _anchor_columns(artefact: Artefact) -> Sequence[Column[LeftOutAnchor]]:
         *_own("text", "projected_grade"),
         *_probabilities(artefact, key="anchor_id", projected={anchor.anchor_id: anchor for anchor in left_out}),
         *_own("text", "refused"),
+    )
+
+
+def _judge_columns(artefact: Artefact) -> Sequence[Column[JudgeFigures]]:
+    run_id = artefact.metadata.batch_uuid
+    return (
+        Column("run_id", "text", lambda _: run_id),
+        Column("id", "text", lambda judge: f"{judge.provider}/{judge.model}"),
+        *_own("text", "provider", "model"),
+        *_own("whole", "judgements"),
+        *_own("number", "infit", "outfit", "agreed", "expected"),
+        *_own("truth", "disagrees"),
+        *_own("number", "slope", "slope_se", "position_effect", "position_effect_se"),
     )
 
 

@@ -35,7 +35,7 @@ _ESTIMATES = frozenset(
 )
 _TABLES_OF_ESTIMATES = frozenset(
     {"tables/essays.csv", "tables/anchors.csv", "tables/service.csv"}
-    | {"tables/human_scale.csv", "tables/disagreements.csv", "tables/check_grades.csv"}
+    | {"tables/human_scale.csv", "tables/disagreements.csv", "tables/check_grades.csv", "tables/judges.csv"}
 )
 
 

@@ -152,7 +152,7 @@ def test_models_that_judge_together_are_compared_and_who_disagrees_is_named():
     odd = JudgeFigures(**usual, model="odd", agreed=0.41, expected=0.78, disagrees=True, slope=0.2, slope_se=0.1)
     both = quality(judges=(steady, odd), own_effects=OwnEffectsUse(is_used=True, gain=0.02, standard_error=0.01))
     first, second = model_lines(both)
-    assert first == "p odd disagrees with the others: it agrees in 41%, 78% expected"
+    assert first == "p odd disagrees with the other judge: it agrees in 41%, 78% expected"
     assert "own discrimination" in second
     assert [row[-2:] for row in model_rows(both)] == [("–", "–"), ("0.20 ± 0.10", "–")]
     assert not [*model_rows(quality())] and not [*model_lines(quality())], "a single model"

@@ -6,6 +6,7 @@ import pytest
 
 from eng5_runner.core.spec import Mode
 from eng5_runner.reports.verdict import verdict_of
+from eng5_runner.results.artefact.judge import JudgeFigures, JudgeQuality
 from eng5_runner.results.artefact.measurement import (
     CheckedGrades,
     CheckedStudent,
@@ -105,6 +106,37 @@ def test_what_is_missing_is_said_and_a_failed_run_is_red():
     missing = verdict_of(partial).answers[-1]
     assert (missing.level, missing.reason) == ("fair", "12 comparisons are missing.")
     assert levels(run(runner_status=status(outcome="failed", reasons=("the service failed",))))[-1] == "bad"
+
+
+@pytest.mark.parametrize(
+    ("odd", "judgements", "level", "headline"),
+    [
+        ((False, False), 100, "good", "Reliable"),
+        ((True, False), 100, "bad", "The judges disagree; the grades are guesses."),
+        ((True, False, False), 100, "fair", "Usable with care"),
+        ((True, False, False), 250, "bad", "The judges disagree; the grades are guesses."),
+        ((False, False), 9, "none", "Usable with care"),
+    ],
+)
+def test_judges_who_disagree_have_no_order_in_common(odd, judgements, level, headline):
+    """The judgements are those of the first; each other judge has a hundred."""
+    judges = [
+        JudgeFigures(
+            provider="p",
+            model=f"m{place}",
+            judgements=100 if place else judgements,
+            infit=1.0,
+            outfit=1.0,
+            agreed=0.41 if disagrees else 0.8,
+            expected=0.78,
+            disagrees=disagrees,
+        )
+        for place, disagrees in enumerate(odd)
+    ]
+    verdict = verdict_of(run(judge_quality=JudgeQuality.model_construct(judges=tuple(judges))))
+    answer = verdict.answers[1]
+    assert answer.question == "Do the judges agree with each other?" and answer.level == verdict.level == level
+    assert verdict.headline.startswith(headline) and "p m0" in answer.reason
 
 
 def test_the_baseline_is_never_usable():

@@ -16,6 +16,7 @@ from eng5_runner.reports.html_report import report
 from eng5_runner.reports.terminal_compare import show_comparison
 from eng5_runner.reports.terminal_summary import show_summary
 from eng5_runner.results.artefact import Artefact, parse_artefact
+from eng5_runner.results.artefact.judge import JudgeFigures, JudgeQuality
 from eng5_runner.results.compare import compare_artefacts
 from tests.support.artefacts import artefact, entry, seen_as, with_files
 from tests.support.results import call
@@ -76,6 +77,18 @@ def test_a_summary_of_a_run_without_grades_says_why():
     text = shown(show_summary, run, run_directory=Path("run"))
     assert "no grades are projected: there are no judgements" in text
     assert "+0.00 ± 0.40" in text, "a position of zero is a figure"
+
+
+def test_an_outvoted_judge_is_a_warning_of_the_summary():
+    usual = {"provider": "p", "judgements": 100, "infit": 1.0, "outfit": 1.0, "expected": 0.78}
+    judges = tuple(
+        JudgeFigures(**usual, model=name, agreed=0.41 if name == "odd" else 0.8, disagrees=name == "odd")
+        for name in ("odd", "one", "other")
+    )
+    run = artefact(students=("birk", "cleo"), judge_quality=JudgeQuality.model_construct(judges=judges))
+    text = shown(show_summary, run, run_directory=Path("run"))
+    assert "\np odd disagrees with the others: it agrees in 41%, 78% expected\n" in text
+    assert "p one: 100 judgements, infit 1.00, outfit 1.00, agrees with the others in 80% (78% expected)" in text
 
 
 def test_calls_that_nobody_knows_the_answer_of_are_stated():

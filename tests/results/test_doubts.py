@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from eng5_runner.results.artefact.judge import AlignmentIntervals, AnchorAlignment
+from eng5_runner.results.artefact.judge import AlignmentIntervals, AnchorAlignment, JudgeFigures, JudgeQuality
 from eng5_runner.results.artefact.record import Stopping
 from eng5_runner.results.doubts import doubts_about
 from tests.support.artefacts import artefact, model
@@ -54,3 +54,40 @@ def test_agreement_is_shown_where_the_interval_of_tau_lies_above_zero(interval, 
         assert doubts.disagreement == (
             "Kendall τ-b of the anchors' order with their grades is 0.28, 90% interval -0.03 to 0.82"
         )
+
+
+def judged_by(*shares: tuple[int, bool]):
+    """A run whose judges made so many judgements, and disagree or not."""
+    judges = [
+        JudgeFigures(
+            provider="p",
+            model=f"m{number}",
+            judgements=count,
+            infit=1.0,
+            outfit=1.0,
+            agreed=0.41 if odd else 0.8,
+            expected=0.78,
+            disagrees=odd,
+        )
+        for number, (count, odd) in enumerate(shares)
+    ]
+    return doubts_about(artefact(judge_quality=JudgeQuality.model_construct(judges=tuple(judges))))
+
+
+def test_of_two_judges_who_disagree_neither_is_outvoted():
+    found = judged_by((100, True), (100, False))
+    assert found.divided == "p m0 disagrees with the other judge: it agrees in 41%, 78% expected"
+    assert found.outvoted is None
+    assert judged_by((50, True), (100, False)).divided is not None, "two are no majority of three"
+
+
+def test_a_judge_is_outvoted_where_most_judgements_are_from_judges_who_agree():
+    found = judged_by((100, True), (100, False), (100, False))
+    assert found.outvoted == "p m0 disagrees with the others: it agrees in 41%, 78% expected"
+    assert found.divided is None
+    assert judged_by((200, True), (100, False), (100, False)).divided is not None, "as many as the others"
+
+
+def test_judges_who_agree_are_no_doubt():
+    found = judged_by((100, False), (100, False))
+    assert found.divided is found.outvoted is None

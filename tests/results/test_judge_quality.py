@@ -199,3 +199,12 @@ def test_the_fit_of_all_is_that_of_the_only_judge():
     block = quality(*ONCE, "bo>ann")
     assert at(block, "judges", 0, "infit") == block["misfit"]["infit"]
     assert at(block, "judges", 0, "outfit") == block["misfit"]["outfit"]
+
+
+def test_a_judge_is_asked_again_only_by_its_own_judgements():
+    """Two models with opposite views change no answer; among themselves they always differ."""
+    one = calls("ann>bo", "ann>bo", "bo<ann", provider="openai", model="x")
+    other = calls("ann<bo", "ann<bo", "bo>ann", provider="google", model="y")
+    block = plain(quality_of(INPUTS, [*one, *other]))
+    assert (block["repeats"]["compared"], block["repeats"]["share"], block["repeats"]["pairs"]) == (2.0, 1.0, 2)
+    assert (block["swap"]["compared"], block["swap"]["share"]) == (4.0, 1.0)

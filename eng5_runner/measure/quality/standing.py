@@ -34,7 +34,8 @@ _MOST_FITS = 12
 _FALSE_ALARM = 0.01
 # Judges of one school differ a little in what they value; only a difference that a reader would see is named.
 _LEAST_GAP = 0.1
-_FEWEST = 10
+# With fewer judgements of a judge, chance explains nearly everything.
+FEWEST_OF_A_JUDGE = 10
 # Of judges, for their differences to be part of an interval.
 _FEWEST_CLUSTERS = 5
 
@@ -108,7 +109,7 @@ def _standing(name: str, data: Comparisons, *, fitted: Fit, among: int) -> Stand
     if not can:
         return Standing(judge=name, judgements=0.0, agreed=None, expected=None, disagrees=False)
     least = expected + float(ndtri(_FALSE_ALARM / among)) * math.sqrt(variance)
-    disagrees = can >= _FEWEST and agreed < least and agreed < expected - _LEAST_GAP * can
+    disagrees = can >= FEWEST_OF_A_JUDGE and agreed < least and agreed < expected - _LEAST_GAP * can
     return Standing(judge=name, judgements=can, agreed=agreed / can, expected=expected / can, disagrees=disagrees)
 
 

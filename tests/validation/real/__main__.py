@@ -30,8 +30,9 @@ def main() -> int:
         sys.stderr.write(f"{folder} lacks {', '.join(missing)}: nothing was computed.\n")
         return 66
     began = time.monotonic()
-    sets = human.read(folder / "cj-human")
+    sets, forms = human.read(folder / "cj-human")
     tables = [
+        human.forms_table(forms),
         human.table(sets),
         rave.table(folder / "rave_half.csv"),
         learners.table(folder / "ellipse_half.csv"),

@@ -12,6 +12,7 @@ import choix
 import numpy as np
 
 from eng5_runner.app.fit import fit
+from eng5_runner.errors import RunnerError
 from eng5_runner.measure.quality.split_half import split_half
 from tests.validation.checks import Row, Table
 
@@ -28,6 +29,8 @@ _UP_TO = 400  # items, for what takes many fits or another program
 # By so much the separation reliability is above the program's own where pairs were chosen by earlier outcomes.
 _INFLATED = 0.03
 _BIAS, _RMSE, _SAME_ORDER = 0.01, 0.05, 0.9
+_COLUMNS = {"winner": "candidate_chosen", "loser": "candidate_not_chosen", "judge": "judge"}
+_SAME_RELIABILITY = 0.02
 
 
 @dataclass(frozen=True)
@@ -67,20 +70,91 @@ class Judged:
         return self.separation - self.reliability > _INFLATED
 
 
-def read(folder: Path) -> list[Judged]:
-    """Fit every set as it is, with what was published of it."""
+@dataclass(frozen=True)
+class AsItIs:
+    """What became of a file that was given as it is.
+
+    Attributes:
+        name: of the set.
+        error: why it was refused; None if it was not.
+        has_right_columns: whether winner, loser and judge were taken for what they are.
+        apart: by how much the reliability differs from that of a fit without position effect; None where both are not
+            defined, infinite where one is.
+        winner_first_apart: the same of the file rewritten as item_a, item_b, winner, with the winner always first.
+    """
+
+    name: str
+    error: str | None = None
+    has_right_columns: bool = False
+    apart: float | None = None
+    winner_first_apart: float | None = None
+
+
+def read(folder: Path) -> tuple[list[Judged], list[AsItIs]]:
+    """Fit every set as it is, with what was published of it; the first list has those with a reliability."""
     with (folder / "published.csv").open(encoding="utf-8", newline="") as file:
         published = {row["judging_session"]: row for row in csv.DictReader(file)}
-    found = []
+    found, forms = [], []
     for path in sorted(folder.glob("*.csv")):
         if path.stem == "published":
             continue
         began = time.perf_counter()
-        result = fit(path)
+        try:
+            result = fit(path)
+        except RunnerError as error:
+            forms.append(AsItIs(name=path.stem, error=str(error)))
+            continue
         seconds = time.perf_counter() - began
+        forms.append(_as_it_is(path, result))
         if result.reliability.eb is not None:
             found.append(_judged(result, published.get(path.stem, {}), seconds=seconds))
-    return found
+    return found, forms
+
+
+def _as_it_is(path: Path, result: FitResult) -> AsItIs:
+    without = fit(path, position_effect=False).reliability.eb
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = [
+            {"item_a": row["candidate_chosen"], "item_b": row["candidate_not_chosen"], "winner": "a"}
+            | {"judge": row["judge"]}
+            for row in csv.DictReader(file)
+        ]
+    columns = result.table.columns
+    return AsItIs(
+        name=path.stem,
+        has_right_columns={role: getattr(columns, role) for role in _COLUMNS} == _COLUMNS,
+        apart=_apart(result.reliability.eb, without),
+        winner_first_apart=_apart(fit(rows).reliability.eb, without),
+    )
+
+
+def _apart(one: float | None, other: float | None) -> float | None:
+    if one is None or other is None:
+        return None if one is other else math.inf
+    return abs(one - other)
+
+
+def forms_table(forms: Sequence[AsItIs]) -> Table:
+    """Every file as it is: no error, the right columns, and no position effect in place of the items' differences."""
+    refused = [one.name for one in forms if one.error is not None]
+    wrong = [one.name for one in forms if one.error is None and not one.has_right_columns]
+    rows = []
+    for case, differences in (
+        ("as they are", {one.name: one.apart for one in forms}),
+        ("with the winner always first", {one.name: one.winner_first_apart for one in forms}),
+    ):
+        known = {name: value for name, value in differences.items() if value is not None}
+        breaches = [name for name, value in known.items() if value > _SAME_RELIABILITY]
+        figures = (str(len(forms)), *(", ".join(names) or "none" for names in (refused, wrong)), str(len(known)))
+        held = (
+            ("no error", not refused),
+            ("right columns", not wrong),
+            (f"reliability within {_SAME_RELIABILITY} of that without position effect", not breaches),
+        )
+        largest = f"{max(known.values(), default=math.nan):.4f}"
+        rows.append(Row(case=case, figures=(*figures, largest, ", ".join(breaches) or "none"), claims=held))
+    columns = ("sets", "refused", "wrong columns", "have a reliability", "largest difference", "beyond it")
+    return Table(title="Files of other studies, given to `fit` as they are", columns=columns, rows=tuple(rows))
 
 
 def _judged(result: FitResult, published: dict[str, str], *, seconds: float) -> Judged:
