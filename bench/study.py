@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from eng5_runner.canonical import canonical_json, sha256_hex
 from eng5_runner.contracts.callbacks import ComparisonMetadata, LLMComparisonResult, TokenUsage
 from eng5_runner.contracts.envelope import Envelope
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
-from eng5_runner.contracts.topics import Topic
+from eng5_runner.contracts.topics import CALLBACK_TOPICS, Topic
 from eng5_runner.core.events import (
     CallbackAccepted,
     Event,
@@ -35,6 +36,7 @@ from eng5_runner.effects.outputs import CONFIG_NAME, INPUTS_NAME
 RUN = UUID("7b1d4a52-0c55-4b6f-9a08-6a3f0b9d1f11")
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SCALE = "eng5_np_legacy_9_step"
+PARTITIONS = 3
 _AT_ONCE = 10_000
 
 
@@ -122,20 +124,8 @@ def run_directory(folder: Path, *, essays: int, comparisons: int, anchors: int |
     folder.mkdir(parents=True)
     (folder / CONFIG_NAME).write_text("[settings]\n")
     (folder / INPUTS_NAME).write_bytes(canonical_json(made.model_dump(mode="json")))
-    spec = RunSpec(
-        run_id=RUN, label="bench", mode=Mode.EXECUTE, send=True, assets="/nowhere", target=Target(stack="remote")
-    )
-    versions = Versions(runner="0", git_sha="0" * 40, python="3", os="any")
-    ends = (Position(topic=Topic.COMPARISON, partition=0, offset=0),)
-    request = build_request(spec, made, storage_ids={}, at=NOON)
-    sent = [essay.essay_id for essay in request.data.essays_for_cj]
-    before: list[Event] = [
-        RunStarted(at=NOON, spec=spec, inputs_sha256=made.digest(), versions=versions),
-        PreflightPassed(at=NOON, checks=("all there",)),
-        ListeningFrom(at=NOON, cluster_id="c", request_ends=(), callback_ends=ends),
-        RequestPrepared(at=NOON, event_id=spec.event_id, payload=request.to_bytes().decode()),
-        RequestPublished(at=NOON, position=Position(topic=Topic.REQUEST, partition=0, offset=0)),
-    ]
+    before = beginning(made)
+    sent = ids_sent(before)
     with Ledger(folder) as ledger:
         asyncio.run(ledger.append(before))
         events = (accepted(n, raw) for n, raw in enumerate(judgements(sent, comparisons)))
@@ -143,6 +133,29 @@ def run_directory(folder: Path, *, essays: int, comparisons: int, anchors: int |
             asyncio.run(ledger.append(some))
         asyncio.run(ledger.append([RunClosed(at=NOON, outcome="complete")]))
     return folder
+
+
+def beginning(made: Inputs, *, comparisons: int | None = None) -> list[Event]:
+    """The events of a run up to the request for so many comparisons, which is sent."""
+    spec = RunSpec(
+        run_id=RUN, label="bench", mode=Mode.EXECUTE, send=True, assets="/nowhere", target=Target(stack="remote")
+    )
+    versions = Versions(runner="0", git_sha="0" * 40, python="3", os="any")
+    ends = tuple(Position(topic=topic, partition=p, offset=0) for topic in CALLBACK_TOPICS for p in range(PARTITIONS))
+    payload = build_request(spec, made, storage_ids={}, at=NOON).to_bytes().decode()
+    return [
+        RunStarted(at=NOON, spec=spec, inputs_sha256=made.digest(), versions=versions),
+        PreflightPassed(at=NOON, checks=("all there",)),
+        ListeningFrom(at=NOON, cluster_id="c", request_ends=(), callback_ends=ends),
+        RequestPrepared(at=NOON, event_id=spec.event_id, payload=payload, asked=comparisons, comparisons=comparisons),
+        RequestPublished(at=NOON, position=Position(topic=Topic.REQUEST, partition=0, offset=0)),
+    ]
+
+
+def ids_sent(before: list[Event]) -> list[str]:
+    """The names of the essays in the request of a run's beginning."""
+    (payload,) = (event.payload for event in before if isinstance(event, RequestPrepared))
+    return [essay["essay_id"] for essay in json.loads(payload)["data"]["essays_for_cj"]]
 
 
 def judgements(ids: list[str], count: int) -> Iterator[bytes]:

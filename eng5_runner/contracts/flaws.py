@@ -73,7 +73,7 @@ def receive_comparison(
         message, data = _json(raw, error)
     else:
         if _is_sound(received.data):
-            return received, _hash_flaws(received.data.request_metadata.prompt_sha256)
+            return received, hash_flaws(received.data.request_metadata.prompt_sha256)
         message, data = _json(raw, None)
     flaws = tuple(_repair(message, data, at_most_usd=at_most_usd))
     return _strict(json.dumps(message).encode()), flaws
@@ -98,9 +98,9 @@ def _is_sound(result: LLMComparisonResult) -> bool:
     )
 
 
-def _hash_flaws(sha256: str | None) -> tuple[str, ...]:
+def hash_flaws(sha256: str | None) -> tuple[str, ...]:
     """A hash with one digit throughout has the right form, and no prompt has it. It is kept as it is."""
-    is_odd = sha256 is not None and len(set(sha256)) == 1
+    is_odd = sha256 is not None and sha256 == sha256[0] * len(sha256)
     return ("prompt_sha256 is one digit repeated, which is the hash of no prompt",) if is_odd else ()
 
 
@@ -147,7 +147,7 @@ def _repair_hash(metadata: _Object, *, is_needed: bool) -> Iterator[str]:
     """An error needs no hash of its prompt."""
     sha256 = metadata.get("prompt_sha256")
     if isinstance(sha256, str) and _fits(_HASH, sha256):
-        yield from _hash_flaws(sha256)
+        yield from hash_flaws(sha256)
     elif is_needed:
         metadata["prompt_sha256"] = NO_HASH
         yield "prompt_sha256 is no SHA-256: 64 zeros stand for it"

@@ -38,14 +38,17 @@ class PlainUsage(msgspec.Struct, frozen=True, gc=False):
 
     prompt_tokens: _Tokens
     completion_tokens: _Tokens
+    total_tokens: Annotated[int, Meta(ge=0)] | None = None
 
 
 class PlainMetadata(msgspec.Struct, frozen=True, gc=False):
-    """Those fields of `callbacks.ComparisonMetadata` that a run reads again."""
+    """Those fields of `callbacks.ComparisonMetadata` that a run reads."""
 
     essay_a_id: str
     essay_b_id: str
     prompt_sha256: _Sha256
+    bos_batch_id: str | None = None
+    batch_id: str | None = None
     cj_request_type: str | None = None
     comparison_iteration: int | None = None
     system_prompt_sha256: _Sha256 | None = None
@@ -63,7 +66,7 @@ class PlainMetadata(msgspec.Struct, frozen=True, gc=False):
 
 
 class PlainComparison(msgspec.Struct, frozen=True, gc=False):
-    """Those fields of `callbacks.LLMComparisonResult` that a run reads again.
+    """Those fields of `callbacks.LLMComparisonResult` that a run reads.
 
     Attributes:
         requested_at: RFC 3339 in UTC with microseconds, such as `2027-03-02T08:00:00.000000Z`.
@@ -112,13 +115,38 @@ class _Message(msgspec.Struct, frozen=True, gc=False):
     data: PlainComparison
 
 
+class PlainArrival(msgspec.Struct, frozen=True, gc=False):
+    """The message around a comparison: when it was made, RFC 3339 in UTC."""
+
+    data: PlainComparison
+    event_timestamp: _Instant
+
+    def __post_init__(self) -> None:
+        """Check what no single field shows.
+
+        Raises:
+            ValueError: it was made on a day that does not exist.
+        """
+        _check_day(self.event_timestamp[:10])
+
+
 _DECODER = msgspec.json.Decoder(_Message)  # law: module_state - it cannot be changed
+_ARRIVALS = msgspec.json.Decoder(PlainArrival)  # law: module_state - it cannot be changed
 
 
 def plain_comparison(raw: bytes) -> PlainComparison | None:
     """Read a comparison result that a run has accepted; None if it has another form than the plain one."""
     try:
         return _DECODER.decode(raw).data
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+
+
+def plain_arrival(raw: bytes) -> PlainArrival | None:
+    """Read a comparison result that comes from a topic; None if it has another form than the plain one."""
+    try:
+        raw.decode()  # the decoder does not look into the fields that it skips
+        return _ARRIVALS.decode(raw)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
 

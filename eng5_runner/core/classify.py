@@ -7,10 +7,10 @@ any JSON is parsed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -24,9 +24,9 @@ from eng5_runner.contracts.callbacks import (
     CJAssessmentFailed,
     LLMComparisonResult,
 )
-from eng5_runner.contracts.flaws import receive_comparison
 from eng5_runner.contracts.stopping import CostStop
 from eng5_runner.contracts.topics import LARGEST_MESSAGE_BYTES, Topic, batch_of, parse_callback
+from eng5_runner.core.arrival import Arrival, arrived
 from eng5_runner.core.credibility import Credibility
 from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.core.events import LEFT_OUT, CallbackKind, Objection
@@ -83,13 +83,28 @@ class Rejected(NamedTuple):
 Verdict = Foreign | Accepted | Repeated | Rejected
 
 
+Batches: TypeAlias = "Mapping[bytes, UUID | None]"
+
+
+def batches(run_id: UUID, *further: UUID) -> Batches:
+    """A run's batches, as messages write them.
+
+    Args:
+        run_id: the batch of the first request, for which the events have None.
+        further: the batches of further requests.
+
+    >>> batches(UUID(int=1))
+    {b'00000000-0000-0000-0000-000000000001': None}
+    """
+    return {str(run_id).encode(): None} | {str(batch).encode(): batch for batch in further}
+
+
 def classify(
     record: RawRecord,
     *,
-    run_id: UUID,
-    further: Sequence[UUID] = (),
+    of: Batches,
     names: EssayNames,
-    known: Mapping[str, str],
+    known: Callable[[str], str | None],
     at_most_usd: float | None = None,
     credibility: Credibility | None = None,
 ) -> Verdict:
@@ -97,73 +112,78 @@ def classify(
 
     Args:
         record: as the broker delivered it.
-        run_id: the UUID of the first request's batch.
-        further: the UUIDs of the batches of further requests.
+        of: the run's batches.
         names: the run's essays, by the names that the wire uses.
-        known: key → fingerprint of the callbacks accepted so far.
+        known: gives the fingerprint of the callback that was accepted with a key; None if there was none.
         at_most_usd: the most that one call of the judge can cost, if it is known.
         credibility: what the run knows about its requests; None to object to nothing.
     """
-    batches = {str(batch): batch for batch in (run_id, *further)}
-    if not any(batch.encode() in record.value for batch in batches):
+    if not mentions(record.value, of):
         return Foreign()
     if record.forged:
         return Rejected("it does not have the stack's signature: somebody else wrote it")
     if len(record.value) > LARGEST_MESSAGE_BYTES:
         return Rejected(f"it has {len(record.value)} bytes; a callback has at most {LARGEST_MESSAGE_BYTES}")
     try:
-        callback, flaws, stamped_at = _received(Topic(record.topic), record.value, at_most_usd=at_most_usd)
+        callback = _received(Topic(record.topic), record.value, at_most_usd=at_most_usd)
     except ValueError as error:
         return Rejected(describe(error) if isinstance(error, ValidationError) else str(error))
-    batch = batches.get(batch_of(callback) or "")
-    if batch is None:
+    written = (_batch_of(callback) or "").encode(errors="replace")
+    if written not in of:
         return Foreign()
-    verdict = _first_time(callback, names, flaws=flaws)
+    verdict = _of_batch(_first_time(callback, names), of[written])
     if isinstance(verdict, Rejected):
         return verdict
-    if batch != run_id:
-        verdict = _of_further(verdict, batch)
-    if credibility is not None and isinstance(callback, LLMComparisonResult) and verdict.key not in known:
-        pair = frozenset(map(names.our_id, _pair(callback)))
-        objection = credibility.objection(callback, pair=pair, about=verdict.about, batch=batch, stamped_at=stamped_at)
-        verdict = _with(verdict, objection)
-    if verdict.key not in known:
-        return verdict
-    return Repeated(key=verdict.key, conflict=known[verdict.key] != verdict.fingerprint)
+    before = known(verdict.key)
+    if before is None and credibility is not None and isinstance(callback, Arrival):
+        pair = frozenset((names.our_id(callback.first), names.our_id(callback.second)))
+        objection = credibility.objection(callback, pair=pair, about=verdict.about, batch=verdict.batch_id)
+        if objection is not None:
+            verdict = _with(verdict, objection)
+            before = known(verdict.key)
+    return verdict if before is None else Repeated(key=verdict.key, conflict=before != verdict.fingerprint)
 
 
-def _with(verdict: Accepted, objection: Objection | None) -> Accepted:
+def mentions(value: bytes, texts: Iterable[bytes]) -> bool:
+    """Whether the value holds one of these texts."""
+    for text in texts:  # noqa: SIM110 - a generator would take as long as the search
+        if text in value:
+            return True
+    return False
+
+
+def _with(verdict: Accepted, objection: Objection) -> Accepted:
     """The verdict with an objection. One that is left out does not take the place of the true message with its id."""
     if objection not in LEFT_OUT:
         return verdict._replace(objection=objection)
     return verdict._replace(objection=objection, key=f"left-out:{verdict.key}", judged=False)
 
 
-def _of_further(verdict: Accepted, batch: UUID) -> Accepted:
-    """The verdict on a callback of a further request: what each batch sends once has the batch in its key."""
+def _of_batch(verdict: Accepted | Rejected, batch: UUID | None) -> Accepted | Rejected:
+    """The verdict on a callback of a batch: what each further one sends once has the batch in its key."""
+    if batch is None or isinstance(verdict, Rejected):
+        return verdict
     key = verdict.key if verdict.kind == "comparison" else f"{verdict.key}:{batch}"
     return verdict._replace(key=key, batch_id=batch)
 
 
-def _received(
-    topic: Topic, raw: bytes, *, at_most_usd: float | None
-) -> tuple[Callback, tuple[str, ...], datetime | None]:
-    """The callback, the flaws of a comparison that can be used all the same, and when its message was made."""
+def _received(topic: Topic, raw: bytes, *, at_most_usd: float | None) -> Arrival | Callback:
     if topic is Topic.COMPARISON:
-        received, flaws = receive_comparison(raw, at_most_usd=at_most_usd)
-        unknown = received.data.request_metadata.cost_known is False and not received.data.cost_estimate
-        if unknown and at_most_usd:
-            priced = received.data.model_copy(update={"cost_estimate": at_most_usd})
-            return priced, flaws, received.event_timestamp
-        return received.data, flaws, received.event_timestamp
-    return parse_callback(topic, raw).data, (), None
+        return arrived(raw, at_most_usd=at_most_usd)
+    return parse_callback(topic, raw).data
 
 
-def _first_time(callback: Callback, names: EssayNames, *, flaws: tuple[str, ...]) -> Accepted | Rejected:
+def _batch_of(callback: Arrival | Callback) -> str | None:
+    return callback.batch if isinstance(callback, Arrival) else batch_of(callback)
+
+
+def _first_time(callback: Arrival | Callback, names: EssayNames) -> Accepted | Rejected:
     """The verdict on a callback whose key the run has not seen."""
     match callback:
+        case Arrival():
+            return _comparison(callback, names)
         case LLMComparisonResult():
-            return _comparison(callback, names, flaws=flaws)
+            raise AssertionError("a comparison is read as an arrival")
         case CJAssessmentCompleted():
             verdict = _single("completed", callback.status, stop=callback.cost_stop)
             return verdict._replace(happened_at=callback.timestamp)
@@ -197,25 +217,21 @@ def _result(result: AssessmentResult) -> Accepted:
     return verdict._replace(counted=None if counted == essays * (essays - 1) // 2 else counted)
 
 
-def _pair(result: LLMComparisonResult) -> tuple[str, str]:
-    return result.request_metadata.essay_a_id, result.request_metadata.essay_b_id
-
-
-def _comparison(result: LLMComparisonResult, names: EssayNames, *, flaws: tuple[str, ...]) -> Accepted | Rejected:
-    first, second = _pair(result)
-    unknown = [name for name in (first, second) if names.our_id(name) is None]
-    if unknown:
+def _comparison(arrival: Arrival, names: EssayNames) -> Accepted | Rejected:
+    first, second = arrival.first, arrival.second
+    ours = names.our_id(first), names.our_id(second)
+    if None in ours:
+        unknown = [name for name, essay_id in zip((first, second), ours, strict=True) if essay_id is None]
         return Rejected(f"it compares {' and '.join(repr(u[:40]) for u in unknown)}, not among the run's essays")
-    if names.our_id(first) == names.our_id(second):
-        return Rejected(f"it compares {names.our_id(first)} with itself, under two names")
-    code = result.error_detail.error_code if result.error_detail else ""
-    claim = f"{first}|{second}|{result.winner}|{code}|{result.cost_estimate!r}|{result.token_usage!r}"
+    if ours[0] == ours[1]:
+        return Rejected(f"it compares {ours[0]} with itself, under two names")
+    claim = f"{first}|{second}|{arrival.winner}|{arrival.error_code}|{arrival.cost_usd!r}|{arrival.usage}"
     return Accepted(
         kind="comparison",
-        key=f"comparison:{result.request_id}",
+        key=f"comparison:{arrival.request_id}",
         fingerprint=sha256_hex(claim.encode())[:16],
-        judged=result.winner is not None,
-        cost_usd=result.cost_estimate,
-        note="; ".join(flaws),
-        about=f"{first}|{second}|{result.request_metadata.repeat_index or 0}",
+        judged=arrival.winner is not None,
+        cost_usd=arrival.cost_usd,
+        note="; ".join(arrival.flaws),
+        about=f"{first}|{second}|{arrival.repeat or 0}",
     )

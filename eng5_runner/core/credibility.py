@@ -27,8 +27,8 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from uuid import UUID
 
-from eng5_runner.contracts.callbacks import LLMComparisonResult
 from eng5_runner.contracts.choices import Provider
+from eng5_runner.core.arrival import Arrival
 from eng5_runner.core.events import LEFT_OUT, Objection
 from eng5_runner.core.sent_request import SentRequest
 from eng5_runner.core.state import RunState
@@ -58,86 +58,85 @@ class Credibility:
         """Take what the state has; `at` is the present instant (UTC)."""
         self._spec = state.spec
         self._at = at
-        self._requests = {request.batch_id or state.spec.run_id: request for request in state.requests}
+        self._requests = {request.batch_id: request for request in state.requests}
         self._pairs: frozenset[frozenset[str | None]] = frozenset(map(frozenset, state.spec.budget.pairs))
         # The state does not know the messages that are read together with this one.
-        self._won: defaultdict[UUID, set[str]] = defaultdict(set)
-        self._judged: defaultdict[UUID, int] = defaultdict(int)
+        self._won: defaultdict[UUID | None, set[str]] = defaultdict(set)
+        self._judged: defaultdict[UUID | None, int] = defaultdict(int)
 
     def objection(
         self,
-        result: LLMComparisonResult,
+        arrival: Arrival,
         *,
         pair: frozenset[str | None],
         about: str | None,
-        batch: UUID,
-        stamped_at: datetime | None,
+        batch: UUID | None,
     ) -> Objection | None:
         """What speaks against a comparison that has not come before; None if nothing does.
 
         Args:
-            result: the message.
+            arrival: the message.
             pair: our ids of its essays.
             about: which comparison of the batch it is, as `CallbackAccepted.about` says.
-            batch: the UUID of the batch that it belongs to.
-            stamped_at: when the message itself was made, as it says.
+            batch: that it belongs to, as the events name it: None for that of the first request.
         """
         request, about = self._requests[batch], about or ""
-        found = self._first(result, pair=pair, about=about, batch=batch, stamped_at=stamped_at or result.completed_at)
-        if found not in LEFT_OUT and result.winner is not None:
+        found = self._first(arrival, request, pair=pair, about=about)
+        if found not in LEFT_OUT and arrival.winner is not None:
             self._judged[batch] += 1
             self._won[batch].add(about)
-        return found or ("late" if self._is_late(result, request) else None)
+        return found or ("late" if self._is_late(arrival, request) else None)
 
     def _first(
-        self, result: LLMComparisonResult, *, pair: frozenset[str | None], about: str, batch: UUID, stamped_at: datetime
+        self, arrival: Arrival, request: SentRequest, *, pair: frozenset[str | None], about: str
     ) -> Objection | None:
-        request, repeat = self._requests[batch], result.request_metadata.repeat_index
+        repeat = arrival.repeat
         if self._pairs and pair not in self._pairs:
             return "unasked"
-        if result.winner is None:
+        if arrival.winner is None:
             return None  # attempts may fail as often as the service tries, and many name no model
-        if self._is_out_of_time(result, request, stamped_at=stamped_at):
+        if self._is_out_of_time(arrival, request):
             return "time"
         if self._pairs and (repeat or 0) >= self._spec.budget.repeats:
             return "surplus"
-        if self._is_surplus(request, about=about, batch=batch, is_numbered=repeat is not None):
+        if self._is_surplus(request, about=about, is_numbered=repeat is not None):
             return "surplus"
-        return None if self._is_by_the_judge(result) else "judge"
+        return None if self._is_by_the_judge(arrival) else "judge"
 
-    def _is_out_of_time(self, result: LLMComparisonResult, request: SentRequest, *, stamped_at: datetime) -> bool:
+    def _is_out_of_time(self, arrival: Arrival, request: SentRequest) -> bool:
         """Whether the call was made before the request, or ended after its message was made.
 
         By the clock that stamped the message. It may differ from ours; how long the request has been out does not.
         """
         out = max(self._at - request.begun_at, timedelta(0))
-        taken = stamped_at - result.requested_at
+        stamped_at = arrival.stamped_at or arrival.completed_at
+        taken = stamped_at - arrival.requested_at
         if stamped_at - self._at > _EARLY:  # perhaps by a clock that was ahead only then, and is set back now
-            taken = min(taken, abs(self._at - result.requested_at))
-        return taken > out + _EARLY or (max(result.requested_at, result.completed_at) - stamped_at > _AHEAD)
+            taken = min(taken, abs(self._at - arrival.requested_at))
+        return taken > out + _EARLY or (max(arrival.requested_at, arrival.completed_at) - stamped_at > _AHEAD)
 
-    def _is_surplus(self, request: SentRequest, *, about: str, batch: UUID, is_numbered: bool) -> bool:
+    def _is_surplus(self, request: SentRequest, *, about: str, is_numbered: bool) -> bool:
         if request.is_repeated:
             return False
         most = request.prepared.comparisons
-        if most is not None and request.judged + self._judged[batch] >= most:
+        if most is not None and request.judged + self._judged[request.batch_id] >= most:
             return True
-        return is_numbered and (request.has_winner(about) or about in self._won[batch])
+        return is_numbered and (request.has_winner(about) or about in self._won[request.batch_id])
 
-    def _is_late(self, result: LLMComparisonResult, request: SentRequest) -> bool:
+    def _is_late(self, arrival: Arrival, request: SentRequest) -> bool:
         """Whether the call was made after the completion. One in our future came by a clock that was ahead then."""
-        if request.completed_at is None or result.requested_at - self._at > _EARLY:
+        if request.completed_at is None or arrival.requested_at - self._at > _EARLY:
             return False
-        return result.requested_at - request.completed_at > _SKEW
+        return arrival.requested_at - request.completed_at > _SKEW
 
-    def _is_by_the_judge(self, result: LLMComparisonResult) -> bool:
+    def _is_by_the_judge(self, arrival: Arrival) -> bool:
         """Whether the request names this one, or none. Services in mock mode answer for every provider and say so."""
         named = self._spec.judge
-        if named is None or result.provider == Provider.MOCK.value:
+        if named is None or arrival.provider == Provider.MOCK.value:
             return True
         provider, model = named.provider_override, named.model_override
-        return (provider is None or provider.value == result.provider.lower()) and (
-            model is None or without_version(model) == without_version(result.model)
+        return (provider is None or provider.value == arrival.provider.lower()) and (
+            model is None or without_version(model) == without_version(arrival.model)
         )
 
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections import ChainMap
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import assert_never
 
 from eng5_runner.contracts.topics import CALLBACK_TOPICS
-from eng5_runner.core.classify import Accepted, Foreign, Rejected, Repeated, classify
+from eng5_runner.core.classify import Accepted, Batches, Foreign, Rejected, Repeated, batches, classify
 from eng5_runner.core.credibility import Credibility
 from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.core.events import (
@@ -55,7 +54,11 @@ async def gather(
     ends: dict[tuple[str, int], int] | None = None
     lag = None
     while not stop.is_set():
-        events = list(_events(await broker.poll(), state=state, names=names, at=wait.now()))
+        of = batches(
+            state.spec.run_id, *(request.batch_id for request in state.requests if request.batch_id is not None)
+        )
+        polled = await broker.poll(mentioning=of)
+        events = list(_events(polled, state=state, of=of, names=names, at=wait.now()))
         yield [*events, *wait.heard()] if events else await _quiet(broker, wait)
         if lag != (lag := Lag(behind=await broker.behind())):
             yield [lag]
@@ -105,23 +108,21 @@ async def _quiet(broker: Broker, wait: Wait) -> Sequence[Update]:
     return notices
 
 
-def _events(polled: Polled, *, state: LiveState, names: EssayNames, at: datetime) -> Iterator[Event]:
+def _events(polled: Polled, *, state: LiveState, of: Batches, names: EssayNames, at: datetime) -> Iterator[Event]:
     """The events for the records of one poll; records of other batches give none."""
     for gap in polled.gaps:
         yield OffsetsLost(at=at, position=gap.position, resumed_at=gap.resumed_at)
     # Two records of one poll can repeat each other, and the state knows neither of them yet.
-    known: ChainMap[str, str] = ChainMap({}, state.fingerprints)
-    further = [request.batch_id for request in state.requests if request.batch_id is not None]
+    fresh: dict[str, str] = {}
     at_most = state.preflight.call_at_most_usd if state.preflight else None
     credibility = Credibility(state, at=at)
     for record in polled.records:
         position = Position(topic=record.topic, partition=record.partition, offset=record.offset)
         meaning = classify(
             record,
-            run_id=state.spec.run_id,
-            further=further,
+            of=of,
             names=names,
-            known=known,
+            known=lambda key: state.fingerprints.get(key) or fresh.get(key),
             at_most_usd=at_most,
             credibility=credibility,
         )
@@ -129,7 +130,7 @@ def _events(polled: Polled, *, state: LiveState, names: EssayNames, at: datetime
             case Foreign():
                 pass
             case Accepted():
-                known[meaning.key] = meaning.fingerprint
+                fresh[meaning.key] = meaning.fingerprint
                 yield CallbackAccepted(at=at, position=position, raw=record.value.decode(), **meaning._asdict())
             case Repeated(key, conflict):
                 raw = record.value.decode() if conflict else None

@@ -79,8 +79,8 @@ class Broker(Protocol):
     def listen(self, positions: Iterable[Position]) -> None:
         """Read from these positions on."""
 
-    async def poll(self) -> Polled:
-        """The next records; can be none."""
+    async def poll(self, *, mentioning: Iterable[bytes]) -> Polled:
+        """The next records that hold one of these texts; can be none."""
 
     async def positions(self) -> tuple[Position, ...]:
         """The next offset to read in each partition."""

@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from eng5_runner.contracts.flaws import receive_comparison
-from eng5_runner.contracts.plain import PlainComparison, PlainMetadata, plain_comparison
+from eng5_runner.contracts.plain import PlainComparison, PlainMetadata, plain_arrival, plain_comparison
+from eng5_runner.core.arrival import arrived, of_result
 from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.results.judgements import comparison_row
 from tests.contracts.messages import Steps, altered, at, message, paths, text, without
@@ -78,10 +79,12 @@ def test_whatever_a_field_holds_both_read_the_same(path: Steps) -> None:
         changed = altered("comparison_won", {path: value})
         quick = plain_comparison(changed)
         assert quick is None or same(changed, quick), (path, value)
+        assert plain_arrival(changed) is None or arrives_the_same(changed), (path, value)
     if path[-1] in at(message("comparison_won"), path[:-1]):
         lacking = without("comparison_won", path)
         quick = plain_comparison(lacking)
         assert quick is None or same(lacking, quick), path
+        assert plain_arrival(lacking) is None or arrives_the_same(lacking), path
 
 
 @pytest.mark.parametrize(
@@ -99,6 +102,22 @@ def test_an_instant_has_microseconds(written: str, read: str) -> None:
     assert (
         datetime.fromisoformat(read).astimezone(UTC)
         == receive_comparison(altered("comparison_won", {("data", "requested_at"): written}))[0].data.requested_at
+    )
+
+
+def test_bytes_that_are_no_text_are_left_to_the_careful_reader() -> None:
+    broken = altered("comparison_won", {("new",): "a"}).replace(b'"new": "a"', b'"new": "\xff"')
+    assert b"\xff" in broken
+    assert plain_arrival(broken) is None
+    assert plain_arrival(broken.replace(b"\xff", b"a")) is not None
+
+
+def arrives_the_same(message: bytes) -> bool:
+    careful, flaws = receive_comparison(message)
+    usage = repr(careful.data.token_usage)  # fingerprints in old ledgers were made of it
+    return (
+        arrived(message) == of_result(careful.data, stamped_at=careful.event_timestamp, flaws=flaws)
+        and arrived(message).usage == usage
     )
 
 

@@ -18,6 +18,7 @@ from eng5_runner.core.classify import (
     Rejected,
     Repeated,
     Verdict,
+    batches,
     classify,
 )
 from eng5_runner.core.essay_names import EssayNames
@@ -44,7 +45,7 @@ DEPTH = 10_000
 
 def verdict(value: bytes, *, topic: str = Topic.COMPARISON, known: dict[str, str] | None = None) -> Verdict:
     record = RawRecord(topic=topic, partition=0, offset=0, value=value)
-    return classify(record, run_id=RUN_ID, names=NAMES, known=known or {})
+    return classify(record, of=batches(RUN_ID), names=NAMES, known=(known or {}).get)
 
 
 def altered(*path: str, value: object, winner: str | None = "Essay A") -> bytes:
@@ -260,7 +261,7 @@ def test_a_rejection_never_shows_what_the_message_said():
 def test_a_price_that_makes_no_sense_counts_as_the_most_that_a_call_can_cost(price: object) -> None:
     value = altered("cost_estimate", value=price)
     record = RawRecord(topic=Topic.COMPARISON, partition=0, offset=0, value=value)
-    accepted = classify(record, run_id=RUN_ID, names=NAMES, known={}, at_most_usd=0.25)
+    accepted = classify(record, of=batches(RUN_ID), names=NAMES, known={}.get, at_most_usd=0.25)
     assert isinstance(accepted, Accepted)
     assert accepted.cost_usd == 0.25 and "cost_estimate" in accepted.note
 
@@ -271,5 +272,5 @@ def test_a_cost_that_the_service_does_not_know_counts_as_what_it_can_be_at_most(
     message["data"]["cost_estimate"] = told
     message["data"]["request_metadata"]["cost_known"] = False
     record = RawRecord(topic=Topic.COMPARISON, partition=0, offset=0, value=messages.raw(message))
-    accepted = classify(record, run_id=RUN_ID, names=NAMES, known={}, at_most_usd=0.25)
+    accepted = classify(record, of=batches(RUN_ID), names=NAMES, known={}.get, at_most_usd=0.25)
     assert isinstance(accepted, Accepted) and accepted.cost_usd == counts

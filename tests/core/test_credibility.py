@@ -10,6 +10,7 @@ import pytest
 
 from eng5_runner.contracts.callbacks import LLMComparisonResult
 from eng5_runner.contracts.request import LLMConfigOverrides
+from eng5_runner.core.arrival import Arrival, of_result
 from eng5_runner.core.credibility import Credibility, without_version
 from eng5_runner.core.events import CallbackAccepted, Event, Objection
 from eng5_runner.core.spec import Budget
@@ -52,27 +53,28 @@ def completed(when: datetime) -> CallbackAccepted:
 
 def came(
     *, pair: tuple[str, str] = ("birk", "cleo"), winner: str | None = "Essay A", **changes: object
-) -> tuple[LLMComparisonResult, tuple[str, str]]:
+) -> tuple[Arrival, tuple[str, str]]:
     """A comparison that was asked for and answered at `AT`, with changes; `repeat` is its number."""
     data = comparison_message(RUN_ID, 1, pair, winner=winner)["data"]
     assert isinstance(data, dict)
     metadata: Mapping[str, object] = data["request_metadata"] | {"repeat_index": changes.pop("repeat", None)}
     times = {"requested_at": AT, "completed_at": AT}
-    return LLMComparisonResult.model_validate(
-        data | times | changes | {"request_metadata": metadata}, extra="ignore"
-    ), pair
+    result = LLMComparisonResult.model_validate(data | times | changes | {"request_metadata": metadata}, extra="ignore")
+    return of_result(result, stamped_at=AT), pair
 
 
 def objection(
     credibility: Credibility,
-    message: tuple[LLMComparisonResult, tuple[str, str]],
+    message: tuple[Arrival, tuple[str, str]],
     *,
     stamped_at: datetime | None = AT,
-    batch: UUID = RUN_ID,
+    batch: UUID | None = None,
 ) -> Objection | None:
-    result, pair = message
-    about = f"{'|'.join(pair)}|{result.request_metadata.repeat_index or 0}"
-    return credibility.objection(result, pair=frozenset(pair), about=about, batch=batch, stamped_at=stamped_at)
+    arrival, pair = message
+    arrival = arrival._replace(stamped_at=stamped_at)
+    return credibility.objection(
+        arrival, pair=frozenset(pair), about=f"{'|'.join(pair)}|{arrival.repeat or 0}", batch=batch
+    )
 
 
 def test_an_answer_to_what_was_asked_is_believed() -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 
 import pytest
-from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import OffsetOutOfRangeError
+from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from eng5_runner.core.classify import RawRecord
 from eng5_runner.core.events import Position
@@ -199,6 +200,52 @@ async def test_records_that_the_broker_gave_out_and_no_longer_has_are_a_lost_clu
     broker.listen([at(CALLBACKS, 0, 30)])
     with pytest.raises(TemporaryFailure, match=f"{CALLBACKS}, partition 0: the broker lost offset 30"):
         await poll_until(broker, 1)
+
+
+class Fed:
+    """A consumer that gives these answers one after the other, then nothing for ever."""
+
+    def __init__(self, *answers: Sequence[bytes] | KafkaError) -> None:
+        self._answers = iter(answers)
+        self._offset = itertools.count()
+
+    async def getmany(self, **_: object) -> dict[TopicPartition, list[ConsumerRecord]]:
+        answer = next(self._answers, ())
+        if isinstance(answer, KafkaError):
+            raise answer
+        records = [record(value, offset=next(self._offset)) for value in answer]
+        return {TopicPartition(f"p.{CALLBACKS}", 0): records} if records else {}
+
+    async def beginning_offsets(self, wanted: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(wanted, 31)
+
+    def seek(self, _: TopicPartition, offset: int) -> None:
+        pass
+
+
+def record(value: bytes, *, offset: int) -> ConsumerRecord:
+    nothing = {"timestamp": 0, "timestamp_type": 0, "checksum": None, "serialized_key_size": 0, "headers": ()}
+    where = {"topic": f"p.{CALLBACKS}", "partition": 0, "offset": offset}
+    return ConsumerRecord(**where, **nothing, key=None, value=value, serialized_value_size=0)
+
+
+async def test_messages_of_other_batches_are_passed_over_and_those_that_follow_closely_come_together() -> None:
+    consumer = Fed([b"of a", b"of c"], [b"of c"], [b"of b", b""], (), [b"of a"])
+    broker = KafkaBroker(KafkaSettings(bootstrap="nowhere:1", client_id="tests", topic_prefix="p."), consumer)
+    first = await broker.poll(mentioning=[b"of a", b"of b"])
+    assert [(record.topic, record.offset, record.value) for record in first.records] == [
+        (CALLBACKS, 0, b"of a"),
+        (CALLBACKS, 3, b"of b"),
+    ]
+    assert [record.value for record in (await broker.poll(mentioning=[b"of a"])).records] == [b"of a"]
+
+
+async def test_what_was_read_before_a_gap_is_not_lost_with_it() -> None:
+    gap = OffsetOutOfRangeError({TopicPartition(f"p.{CALLBACKS}", 0): 30})
+    settings = KafkaSettings(bootstrap="nowhere:1", client_id="tests", topic_prefix="p.")
+    polled = await KafkaBroker(settings, Fed([b"of a"], gap)).poll()
+    assert [record.value for record in polled.records] == [b"of a"]
+    assert polled.gaps == (Gap(position=at(CALLBACKS, 0, 30), resumed_at=31),)
 
 
 class Truncated:

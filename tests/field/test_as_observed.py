@@ -13,7 +13,7 @@ from aiohttp import web
 
 from eng5_runner.cli.exit_codes import exit_code
 from eng5_runner.contracts.topics import CALLBACK_TOPICS, Topic
-from eng5_runner.core.classify import Accepted, RawRecord, classify
+from eng5_runner.core.classify import Accepted, RawRecord, batches, classify
 from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.core.events import AnchorRow, PreflightPassed
 from eng5_runner.core.spec import Timeouts
@@ -197,7 +197,7 @@ def test_no_event_type_no_correlation_and_no_order_of_fields_decides_whose_a_mes
             value = copy.deepcopy(message.value) | {"event_type": event_type, "correlation_id": str(uuid4())}
             raw = json.dumps(dict(reversed(value.items()))).encode()
             record = RawRecord(topic=topic, partition=tried, offset=tried, value=raw)
-            found.append(classify(record, run_id=UUID(request["entity_id"]), names=names, known={}))
+            found.append(classify(record, of=batches(UUID(request["entity_id"])), names=names, known={}.get))
         assert len(set(found)) == 1
         assert isinstance(found[0], Accepted)
         tried += 1

@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 
 from eng5_runner.contracts.topics import Topic
-from eng5_runner.core.classify import RawRecord, classify
+from eng5_runner.core.classify import RawRecord, batches, classify
 from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.core.events import AnchorRow, CallbackRejected
 from tests.field.damage import (
@@ -47,7 +47,7 @@ SOUND = {kind: recorded.as_of(REQUEST, [message])[0] for kind, message in KINDS.
 
 def verdict(message: Message) -> tuple[str, object]:
     record = RawRecord(topic=message.topic, partition=0, offset=0, value=message.raw)
-    found = classify(record, run_id=UUID(RUN_ID), names=NAMES, known={})
+    found = classify(record, of=batches(UUID(RUN_ID)), names=NAMES, known={}.get)
     return type(found).__name__.lower(), found
 
 

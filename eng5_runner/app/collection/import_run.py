@@ -23,7 +23,7 @@ from eng5_runner.contracts.grade_scales import DEFAULT_SCALE, GRADE_SCALES
 from eng5_runner.contracts.request import EssayRef, LLMConfigOverrides
 from eng5_runner.contracts.topics import CALLBACK_TOPICS, Topic
 from eng5_runner.core.choices import Mode
-from eng5_runner.core.classify import Accepted, RawRecord, Rejected, Repeated, classify
+from eng5_runner.core.classify import Accepted, RawRecord, Rejected, Repeated, batches, classify
 from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.core.events import (
     CallbackAccepted,
@@ -242,11 +242,12 @@ def _events(found: ForeignStudy, inputs: Inputs, *, essays: Sequence[_Essay]) ->
     yield RequestPrepared(at=start, event_id=spec.event_id, payload=_payload(spec, inputs, by_wire=by_wire, at=start))
     yield RequestPublished(at=start, position=Position(topic=Topic.REQUEST, partition=0, offset=0))
     names, known, last = EssayNames(by_wire), dict[str, str](), start
+    of = batches(run_id)
     for number, (at, topic, message) in enumerate(callbacks):
         record = RawRecord(topic=topic, partition=0, offset=number, value=json.dumps(message).encode())
         last = max(last, at)
         position = Position(topic=topic, partition=0, offset=number)
-        match classify(record, run_id=run_id, names=names, known=known):
+        match classify(record, of=of, names=names, known=known.get):
             case Accepted() as new:
                 known[new.key] = new.fingerprint
                 yield CallbackAccepted(at=at, position=position, raw=record.value.decode(), **new._asdict())

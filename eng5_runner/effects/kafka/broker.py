@@ -6,7 +6,7 @@ Reading is group-less: the ledger remembers where we are, not the cluster. Nothi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -22,7 +22,7 @@ from aiokafka.errors import (
 )
 
 from eng5_runner.contracts.topics import LARGEST_MESSAGE_BYTES
-from eng5_runner.core.classify import RawRecord
+from eng5_runner.core.classify import RawRecord, mentions
 from eng5_runner.core.events import Position
 from eng5_runner.errors import ConfigurationError, InputsInvalid, NotAllowed, ServiceUnavailable, TemporaryFailure
 from eng5_runner.transport.kafka import (
@@ -39,9 +39,10 @@ from eng5_runner.transport.kafka_settings import KafkaSettings
 from eng5_runner.transport.stack_secret import StackSecret
 
 POLL_MS = 250
+FOLLOWS_MS = 20  # a record that comes so soon after another one is read together with it
 # Partitions that somebody adds to a topic are noticed after so long.
 _METADATA_MS = 10_000
-POLL_RECORDS = 500
+POLL_RECORDS = 2_000
 QUIET_POLLS = 40  # in a row, where there must be records: an outage
 PROBE_SECONDS = 5.0
 
@@ -123,32 +124,43 @@ class KafkaBroker:
         for partition, offset in where.items():
             self._consumer.seek(partition, offset)
 
-    async def poll(self) -> Polled:
-        """The next records, perhaps none; waits half a second at most.
+    async def poll(self, *, mentioning: Iterable[bytes] = (b"",)) -> Polled:
+        """The next records that hold one of these texts, perhaps none; waits half a second at most.
+
+        A topic has the messages of all batches, and most of them are passed over here. Records that follow each other
+        closely come together, so that they are worked on and written together.
 
         Raises:
             TemporaryFailure: a topic is shorter than what was already read of it.
             ServiceUnavailable: the cluster refused.
         """
+        found: list[RawRecord] = []
+        until = asyncio.get_running_loop().time() + POLL_MS / 1000
         try:
             batches = await self._poll.records(timeout_ms=POLL_MS, max_records=POLL_RECORDS)
+            while batches:
+                for partition, records in batches.items():
+                    found += self._mentioning(mentioning, records, topic=partition.topic)
+                if len(found) >= POLL_RECORDS or asyncio.get_running_loop().time() >= until:
+                    break
+                batches = await self._consumer.getmany(timeout_ms=FOLLOWS_MS, max_records=POLL_RECORDS)
         except OffsetOutOfRangeError as error:
-            return Polled(gaps=await self._skip_lost(error.args[0]))
+            return Polled(records=tuple(found), gaps=await self._skip_lost(error.args[0]))
         except KafkaError as error:
             raise explain(error, doing="reading the callbacks") from None
-        return Polled(
-            records=tuple(
-                RawRecord(
-                    topic=tp.topic.removeprefix(self._prefix),
-                    partition=r.partition,
-                    offset=r.offset,
-                    value=r.value or b"",
-                    forged=not _is_genuine(r, self._settings.secret),
+        return Polled(records=tuple(found))
+
+    def _mentioning(
+        self, texts: Iterable[bytes], records: Iterable[ConsumerRecord], *, topic: str
+    ) -> Iterator[RawRecord]:
+        name = topic.removeprefix(self._prefix)
+        for record in records:
+            value = record.value or b""
+            if mentions(value, texts):
+                is_forged = not _is_genuine(record, self._settings.secret)
+                yield RawRecord(
+                    topic=name, partition=record.partition, offset=record.offset, value=value, forged=is_forged
                 )
-                for tp, batch in batches.items()
-                for r in batch
-            )
-        )
 
     async def positions(self) -> tuple[Position, ...]:
         """The next offset to read of each assigned partition."""

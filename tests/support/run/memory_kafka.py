@@ -74,7 +74,7 @@ class FakeBroker:
     def listen(self, positions: Iterable[Position]) -> None:
         self._at = {(p.topic, p.partition): p.offset for p in positions}
 
-    async def poll(self) -> Polled:
+    async def poll(self, *, mentioning: Iterable[bytes]) -> Polled:
         moved = self._world.step()
         if self._world.broker_is_down:
             self._world.clock.advance()
@@ -84,7 +84,7 @@ class FakeBroker:
         records = tuple(self._take())
         if not records and not moved:
             self._world.clock.advance()
-        return Polled(records=records)
+        return Polled(records=tuple(record for record in records if any(text in record.value for text in mentioning)))
 
     def _gaps(self) -> tuple[Gap, ...]:
         gaps = []
