@@ -87,7 +87,7 @@ def test_an_outvoted_judge_is_a_warning_of_the_summary():
     )
     run = artefact(students=("birk", "cleo"), judge_quality=JudgeQuality.model_construct(judges=judges))
     text = shown(show_summary, run, run_directory=Path("run"))
-    assert "\np odd disagrees with the others: it agrees in 41%, 78% expected\n" in text
+    assert "p odd disagrees with the others: it agrees in 41%, 78% expected" in text.splitlines()
     assert "p one: 100 judgements, infit 1.00, outfit 1.00, agrees with the others in 80% (78% expected)" in text
 
 
