@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
 import tempfile
 import time
 from pathlib import Path
@@ -13,7 +14,11 @@ from eng5_runner.inventory.read import read_assets
 FILES = 10_000
 # Upstream takes 1.3 times the bare read and hash, and looks at no text; half of that is the goal.
 GOAL = 0.65
-TEXT = "My town has changed a lot since I was a child, and not everything has become better. " * 35
+WORDS = """
+my town has changed a lot since I was a child and not everything become better the of to in is you that it for on
+school teacher homework friends summer weather bicycle kitchen village important because people should students
+learn about different countries languages music sports before after winter evening family together problem
+"""
 
 
 def main() -> None:
@@ -41,7 +46,14 @@ def _lay_out(folder: Path) -> None:
         (folder / part).mkdir()
     for name in ("instructions.md", "prompt.md"):
         (folder / name).write_text("Compare the essays.")
+    chance = random.Random(1)
     for n in range(FILES):
-        (folder / "student_essays" / f"essay_{n:05}.txt").write_text(f"{TEXT}{n}")
-    for n, grade in enumerate(("E-", "D+", "B")):
-        (folder / "anchor_essays" / f"{grade}1.txt").write_text(f"{TEXT} anchor {n}")
+        (folder / "student_essays" / f"essay_{n:05}.txt").write_text(_essay(chance))
+    for grade in ("E-", "D+", "B"):
+        (folder / "anchor_essays" / f"{grade}1.txt").write_text(_essay(chance))
+
+
+def _essay(chance: random.Random) -> str:
+    """3 kB of sentences without meaning, no two essays alike."""
+    sentences = (" ".join(chance.choices(WORDS.split(), k=12)).capitalize() for _ in range(42))
+    return ". ".join(sentences)

@@ -245,4 +245,6 @@ class Inputs(_Value):
 
 def shown(name: str) -> str:
     """Escape every character of a name that could move a cursor, break a line or fail to be encoded."""
+    if name.isprintable():
+        return name
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in name)

@@ -10,9 +10,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from types import MappingProxyType
+from typing import NamedTuple
+
+from eng5_runner.inventory.text import word_runs
 
 _ESSAY = r"(?:(?:this|the|my|above|following) (?:essay|text|answer|response|submission|writing)|essay [ab])\b"
-_JUDGE = r"(?:ai|a\.i\.|llm|chatgpt|gpt|claude|gemini|chatbot|language model|judge|grader|rater|assessor|evaluator)\b"
+_JUDGE = r"(?:ai|llm|chatgpt|gpt|claude|gemini|chatbot|language model|judge|grader|rater|assessor|evaluator)\b"
 _CHOOSE = (
     r"(?:choose|pick|select|prefer|favou?r|vote for|declare|mark|rate|rank|grade|judge|score|give|award|say that)\b"
 )
@@ -23,47 +29,136 @@ _MUST = r"(?:is|must be|should be|has to be|will be|must|should)"
 _WHO = r"(?:of|in|who|that|at)\b"
 _NEAR = r"[^.!?\n]{0,40}"
 
-# In lower case, with straight apostrophes; ^ is the start of a line.
-_PATTERNS = (
+
+class Pattern(NamedTuple):
+    """A form of speaking to the judge.
+
+    Attributes:
+        regex: in lower case, with straight apostrophes; ^ is the start of a line.
+        needs: a text has a match only if it has a word of each of these sets, the rarest first. Sets are quick to
+            compare, and few essays have all that a pattern needs: the regular expressions alone would take a third of a
+            millisecond a text.
+        marks: where there are such, a text has a match only if it has one of these characters.
+    """
+
+    regex: re.Pattern[str]
+    needs: tuple[frozenset[str], ...]
+    marks: str
+
+    def lines(self, plain: str, *, words: AbstractSet[str]) -> Iterator[int]:
+        """The numbers of the lines where the pattern is, from 1."""
+        if any(words.isdisjoint(needed) for needed in self.needs):
+            return
+        if self.marks and not any(mark in plain for mark in self.marks):
+            return
+        for match in self.regex.finditer(plain):
+            yield plain.count("\n", 0, match.start()) + 1
+
+
+def _pattern(regex: str, *needs: str, marks: str = "") -> Pattern:
+    """A pattern that needs a word of each text; `{judge}` and the like stand for the words of those names."""
+    sets = tuple(frozenset(words.format_map(_WORDS).split()) for words in needs)
+    return Pattern(re.compile(regex, re.MULTILINE), sets, marks)
+
+
+_WORDS = MappingProxyType({
+    "essay": "essay text answer response submission writing",
+    "judge": "ai llm chatgpt gpt claude gemini chatbot model judge grader rater assessor evaluator",
+    "choose": "choose pick select prefer favor favour vote declare mark rate rank grade judge score give award say",
+    "best": "winner better best highest higher top full maximum perfect excellent a grade 5 10",
+    "ignore": "ignore disregard forget override bypass follow",
+    "instructions": "instruction instructions",
+})  # fmt: skip
+PATTERNS = (
     # orders about the instructions
-    rf"\b{_IGNORE}{_NEAR}\b(?:prompts?|rubric|criteria|guidelines|system message)\b",
-    rf"\b{_IGNORE}{_NEAR}\b{_WHICH}[^.!?\n]{{0,20}}\binstructions?\b",
-    rf"\b{_IGNORE}{_NEAR}\binstructions? (?:above|before|given|you)\b",
-    r"\b(?:new|real|actual|updated|hidden|secret) instructions?\s*(?::|for (?:the|you|all) )",
-    rf"\binstructions? (?:for|to) the {_JUDGE}",
+    _pattern(
+        rf"\b{_IGNORE}{_NEAR}\b(?:prompts?|rubric|criteria|guidelines|system message)\b",
+        "{ignore}",
+        "prompt prompts rubric criteria guidelines message",
+    ),
+    _pattern(rf"\b{_IGNORE}{_NEAR}\b{_WHICH}[^.!?\n]{{0,20}}\binstructions?\b", "{ignore}", "{instructions}"),
+    _pattern(rf"\b{_IGNORE}{_NEAR}\binstructions? (?:above|before|given|you)\b", "{ignore}", "{instructions}"),
+    _pattern(
+        r"\b(?:new|real|actual|updated|hidden|secret) instructions?(?:\s*:|\s+for (?:the|you|all) )",
+        "{instructions}",
+        "new real actual updated hidden secret",
+    ),
+    _pattern(rf"\binstructions? (?:for|to) the {_JUDGE}", "{instructions}", "{judge}"),
     # speaking to the judge; "Dear judge of the court" does not
-    rf"\b(?:dear|attention|hey|hello|(?:note|message) to|to the)[ ,:]{{1,2}}(?:the )?{_JUDGE}(?! {_WHO})",
-    rf"\byou are (?:now )?(?:an?|the) (?:assistant\b|{_JUDGE})",
-    r"\bas an? (?:ai|large language|language) (?:model|judge|grader|assistant)\b[^.\n]{0,30}\byou\b",
+    _pattern(
+        rf"\b(?:dear|attention|hey|hello|(?:note|message) to|to the)[ ,:]{{1,2}}(?:the )?{_JUDGE}(?! {_WHO})",
+        "{judge}",
+        "dear attention hey hello to",
+    ),
+    _pattern(rf"\byou are (?:now )?(?:an?|the) (?:assistant\b|{_JUDGE})", "assistant {judge}", "you", "are"),
+    _pattern(
+        r"\bas an? (?:ai|large language|language) (?:model|judge|grader|assistant)\b[^.\n]{0,30}\byou\b",
+        "ai language",
+        "model judge grader assistant",
+        "you",
+    ),
     # orders about the verdict
-    rf"\b{_CHOOSE}[^.!?\n]{{0,30}}\b{_ESSAY}{_NEAR}\b{_BEST}\b",
-    rf"\b(?:choose|pick|select|prefer|vote for) {_ESSAY}",
-    rf"\b{_ESSAY} {_MUST} (?:\w+ )?(?:the )?(?:winner|better essay|better than|win|chosen|preferred|ranked)\b",
-    rf"\b{_ESSAY} (?:gets?|got|receives?|deserves?) (?:\w+ )?(?:the )?{_BEST}\b",
-    rf"\brank {_ESSAY} (?:first|highest)\b",
-    r"\bthis is the (?:better|best|winning) (?:essay|text|answer)\b",
-    r"\b(?:answer|say|reply|output|respond|return)(?: with)? [\"']?essay [ab]\b",
-    r"\bthe (?:correct|right|better|winning) (?:answer|essay|text|verdict) is (?:essay )?\"?[ab]\b",
-    r"\bwinner\b[\"'* ]{0,3}[:=]\s*[\"'*]{0,3}(?:essay[ _]?)?[ab]\b",
+    _pattern(rf"\b{_CHOOSE}[^.!?\n]{{0,30}}\b{_ESSAY}{_NEAR}\b{_BEST}\b", "{essay}", "{choose}", "{best}"),
+    _pattern(rf"\b(?:choose|pick|select|prefer|vote for) {_ESSAY}", "{essay}", "choose pick select prefer vote"),
+    _pattern(
+        rf"\b{_ESSAY} {_MUST} (?:\w+ )?(?:the )?(?:winner|better essay|better than|win|chosen|preferred|ranked)\b",
+        "{essay}",
+        "winner better win chosen preferred ranked",
+    ),
+    _pattern(
+        rf"\b{_ESSAY} (?:gets?|got|receives?|deserves?) (?:\w+ )?(?:the )?{_BEST}\b",
+        "{essay}",
+        "{best}",
+        "get gets got receive receives deserve deserves",
+    ),
+    _pattern(rf"\brank {_ESSAY} (?:first|highest)\b", "rank", "{essay}"),
+    _pattern(r"\bthis is the (?:better|best|winning) (?:essay|text|answer)\b", "{essay}", "better best winning"),
+    _pattern(
+        r"\b(?:answer|say|reply|output|respond|return)(?: with)? [\"']?essay [ab]\b",
+        "essay",
+        "answer say reply output respond return",
+    ),
+    _pattern(
+        r"\bthe (?:correct|right|better|winning) (?:answer|essay|text|verdict) is (?:essay )?\"?[ab]\b",
+        "{essay} verdict",
+        "correct right better winning",
+    ),
+    _pattern(r"\bwinner\b[\"'* ]{0,3}[:=]\s*[\"'*]{0,3}(?:essay[ _]?)?[ab]\b", "winner", marks=":="),
     # the frame of a prompt or of a chat
-    r"^\W{0,4}essay [ab]\W{0,4}$",
-    r"^\W{0,4}(?:system|assistant|user|developer)\W{0,2}:",
-    r"^\W{0,4}(?:assessment criteria|student assignment|system prompt|end of essay)\W{0,4}$",
-    r"<\|[a-z_]+\|>|\[/?inst\]|<</?sys>>|</?(?:system|assistant|user|essay|instructions?)>",
+    _pattern(r"^\W{0,4}essay [ab]\W{0,4}$", "essay", "a b"),
+    _pattern(r"^\W{0,4}(?:system|assistant|user|developer)\W{0,2}:", "system assistant user developer", marks=":"),
+    _pattern(
+        r"^\W{0,4}(?:assessment criteria|student assignment|system prompt|end of essay)\W{0,4}$",
+        "criteria assignment prompt essay",
+        "assessment student system end",
+    ),
+    _pattern(r"<\|[a-z_]+\|>|\[/?inst\]|<</?sys>>|</?(?:system|assistant|user|essay|instructions?)>", marks="<["),
     # in Swedish
-    rf"\b(?:ignorera|bortse från|glöm|strunta i)\b{_NEAR}\b(?:instruktion|anvisning|prompt|kriteri)",
-    r"\b(?:välj|föredra|rösta på)\s+(?:den här|denna|min)\s+(?:uppsats|text)",
-    r"\bge\s+(?:den här|denna|min)\s+(?:uppsats|text)[^.!?\n]{0,20}\bhögst",
-    r"\bdu är (?:nu )?en (?:ai|språkmodell|bedömare|domare)\b",
+    _pattern(
+        rf"\b(?:ignorera|bortse från|glöm|strunta i)\b{_NEAR}\b(?:instruktion|anvisning|prompt|kriteri)",
+        "ignorera bortse glöm strunta",
+    ),
+    _pattern(r"\b(?:välj|föredra|rösta på)\s+(?:den här|denna|min)\s+(?:uppsats|text)", "välj föredra rösta"),
+    _pattern(r"\bge\s+(?:den här|denna|min)\s+(?:uppsats|text)[^.!?\n]{0,20}\bhögst", "ge", "den denna min"),
+    _pattern(r"\bdu är (?:nu )?en (?:ai|språkmodell|bedömare|domare)\b", "du", "ai språkmodell bedömare domare"),
 )
-_WORD_START = r"\b"
-# Most places in a text are no start of a word, and none of these patterns is tried there: five times faster.
-_AT_WORDS = "|".join(f"(?:{each.removeprefix(_WORD_START)})" for each in _PATTERNS if each.startswith(_WORD_START))
-_ELSEWHERE = "|".join(f"(?:{each})" for each in _PATTERNS if not each.startswith(_WORD_START))
-_TO_THE_JUDGE = re.compile(rf"\b(?=\w)(?:{_AT_WORDS})|{_ELSEWHERE}", re.MULTILINE)
 
 
-def lines_to_the_judge(text: str) -> tuple[int, ...]:
-    """The numbers of these lines, from 1, without repetitions. Characters that nobody sees must be taken out before."""
-    plain = unicodedata.normalize("NFKC", text).lower().replace("’", "'")
-    return tuple(sorted({plain.count("\n", 0, found.start()) + 1 for found in _TO_THE_JUDGE.finditer(plain)}))
+_RARE = frozenset(word for each in PATTERNS for word in (each.needs[0] if each.needs else ()))
+_WITHOUT_WORDS = tuple(each for each in PATTERNS if not each.needs)
+
+
+def lines_to_the_judge(text: str, *, words: AbstractSet[str] | None = None) -> tuple[int, ...]:
+    """The numbers of these lines, from 1, without repetitions.
+
+    Args:
+        text: without characters that nobody sees.
+        words: its `word_runs` in lower case, where the caller has them.
+    """
+    plain = (text if text.isascii() else unicodedata.normalize("NFKC", text)).lower()
+    plain = plain.replace("’", "'")
+    if "a.i." in plain:
+        plain, words = plain.replace("a.i.", "ai"), None
+    known = frozenset(word_runs(plain)) if words is None else words
+    patterns = _WITHOUT_WORDS if _RARE.isdisjoint(known) else PATTERNS
+    return tuple(sorted({line for each in patterns for line in each.lines(plain, words=known)}))

@@ -12,7 +12,7 @@ from eng5_runner.inventory.anchor_grades import grade_anchors
 from eng5_runner.inventory.essay_ids import ANCHOR_PREFIX, anchor_id, student_id
 from eng5_runner.inventory.findings import finding
 from eng5_runner.inventory.flags import essay_flags
-from eng5_runner.inventory.plausibility import content_key, doubts, unusual_lengths
+from eng5_runner.inventory.plausibility import unusual_lengths
 from eng5_runner.inventory.scanned import ScannedAssets, ScannedFile, ScannedText
 
 MIN_ANCHOR_CHARACTERS = 100
@@ -22,14 +22,13 @@ MIN_STUDENTS = 2
 
 
 def assemble(
-    scanned: ScannedAssets, scale: GradeScale, *, language: str = "en", anchors_only: bool = False
+    scanned: ScannedAssets, scale: GradeScale, *, anchors_only: bool = False
 ) -> tuple[Inputs | None, tuple[Finding, ...]]:
     """Make inputs of a scanned folder, or report everything that prevents it.
 
     Args:
         scanned: the folder.
         scale: the run's grade scale.
-        language: of the essays, such as `en`.
         anchors_only: the anchors are compared alone, without any student.
 
     Returns:
@@ -44,7 +43,7 @@ def assemble(
             *_id_collisions(scanned),
             *grade_findings,
             *_texts(scanned),
-            *_doubts(scanned, language=language),
+            *_doubts(scanned),
             *_identical(scanned),
         },
         key=lambda finding: (finding.severity, finding.file, finding.kind, finding.message),
@@ -142,15 +141,14 @@ def _texts(scanned: ScannedAssets) -> Iterator[Finding]:
             yield finding("short_anchor", anchor.source_path, characters=length, least=least)
 
 
-def _doubts(scanned: ScannedAssets, *, language: str) -> Iterator[Finding]:
+def _doubts(scanned: ScannedAssets) -> Iterator[Finding]:
     """What makes it doubtful that a text is an essay."""
     students = _readable(scanned.students)
     for anchor, content in _readable(scanned.anchors):
-        found = doubts(content.text, language=language) if content.text else ()
-        yield from (doubt.finding(anchor.source_path) for doubt in found if doubt.kind != "short_text")  # short_anchor
+        # of a short anchor, short_anchor tells more
+        yield from (doubt.finding(anchor.source_path) for doubt in content.doubts if doubt.kind != "short_text")
     for student, content in students:
-        found = doubts(content.text, language=language) if content.text else ()
-        yield from (doubt.finding(student.source_path) for doubt in found)
+        yield from (doubt.finding(student.source_path) for doubt in content.doubts)
     words = {student.source_path: content.word_count for student, content in students if content.text}
     for path, doubt in unusual_lengths(words).items():
         yield doubt.finding(path)
@@ -159,7 +157,7 @@ def _doubts(scanned: ScannedAssets, *, language: str) -> Iterator[Finding]:
 def _identical(scanned: ScannedAssets) -> Iterator[Finding]:
     same: defaultdict[str, list[str]] = defaultdict(list)
     for file, content in _readable(scanned.files):
-        if key := content_key(content.text):
+        if key := content.words_sha256:
             same[key].append(file.source_path)
     for paths in same.values():
         if len(paths) > 1:

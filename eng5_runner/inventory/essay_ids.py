@@ -28,6 +28,8 @@ _OTHER = re.compile(r"[^a-z0-9_]+")
 
 def fold(name: str) -> str:
     """The name in a form that is equal on every file system: composed Unicode, upper and lower case the same."""
+    if name.isascii():
+        return name.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
@@ -66,6 +68,8 @@ def anchor_id(stem: str) -> str:
 def _readable(stem: str) -> tuple[str, bool]:
     """The name in the characters of an id, and whether every letter and digit of it was kept."""
     folded = fold(stem)
+    if folded.isascii():
+        return _OTHER.sub("-", folded.replace("+", "plus")).strip("-_"), True
     # Decomposition makes an accent a mark of its own; "ø" and "李" have no plain letter and are lost.
     decomposed = unicodedata.normalize("NFKD", folded)
     lossless = not any(char.isalnum() and not char.isascii() for char in decomposed)

@@ -13,7 +13,7 @@ from typing import cast, get_args
 
 from eng5_runner.core.inputs import EssayFlag, Finding, FlagKind, shown
 from eng5_runner.inventory.essay_ids import anchor_id, student_id
-from eng5_runner.inventory.plausibility import content_key
+from eng5_runner.inventory.plausibility import content_words
 from eng5_runner.inventory.scanned import ScannedAssets
 
 _KINDS: frozenset[str] = frozenset(get_args(FlagKind))
@@ -34,7 +34,7 @@ def essay_flags(scanned: ScannedAssets, findings: Iterable[Finding]) -> tuple[Es
             if file.content is None:
                 continue
             essay_id = essay_id_of(file.stem)
-            words[essay_id] = content_key(file.content.text).split()
+            words[essay_id] = content_words(file.content.text)
             if found_kinds := kinds.get(shown(file.source_path)):
                 flagged[essay_id] = found_kinds
     others = {essay_id: text for essay_id, text in sorted(words.items()) if essay_id not in flagged}

@@ -148,7 +148,8 @@ class _Finder:
         if name is None or not listed:
             return EssayFolder()
         folder = list_essays(self._root, self._checked(name, key), suffixes=TEXT_SUFFIXES, names=self._file_names)
-        self._used.update(str(essay.path.relative_to(self._root)) for essay in folder.essays if essay.path)
+        start = len(str(self._root / "_")) - 1
+        self._used.update(str(essay.path)[start:] for essay in folder.essays if essay.path)
         return folder
 
     def use(self, name: str, *, usual: str) -> None:

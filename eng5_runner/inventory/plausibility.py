@@ -14,13 +14,17 @@ import itertools
 import math
 import re
 import statistics
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from types import MappingProxyType
 from typing import NamedTuple
 
 from eng5_runner.core.inputs import DoubtKind, Finding
 from eng5_runner.inventory.addressing_judge import lines_to_the_judge
 from eng5_runner.inventory.findings import finding
+from eng5_runner.inventory.text import latin, word_runs
 
 SHORT_WORDS = 20
 """Words; a text with fewer is named."""
@@ -88,6 +92,10 @@ _PLACEHOLDERS = re.compile(
     r"|skriv (?:din |ditt )?(?:text|uppsats|svar) här\.?)",
     re.IGNORECASE,
 )
+_PLACEHOLDER_WORDS = "click item klicka objekt hier cliquez aquí klikk klik lorem type paste skriv"
+_WORDS_OF_PLACEHOLDERS = frozenset(_PLACEHOLDER_WORDS.split())
+_WRITE_HERE = frozenset(("write", "your", "here"))
+_OPENED = re.compile(r"[\[<{(](?:type|write|insert|paste|enter|skriv|ange|klistra|your|ditt|din) ")
 _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]{2,}")
 _UTF8_READ_AS = ("cp1252", "latin-1", "mac_roman", "cp850", "cp437")
 _USUAL_LETTERS = re.compile(
@@ -108,20 +116,30 @@ måste inget ingen varför eftersom tycker
 """
 _USUAL_WORDS = MappingProxyType({"en": frozenset(_ENGLISH.split()), "sv": frozenset(_SWEDISH.split())})
 _NAMES = MappingProxyType({"en": "English", "sv": "Swedish"})
-_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
+_WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
+# The same for text that the bytes of Latin-1 hold.
+_NO_LETTER = bytes(
+    code if chr(code) == "'" or (chr(code).isalnum() and not chr(code).isdecimal()) else ord(" ") for code in range(256)
+)
 
 
-def doubts(text: str, *, language: str) -> list[Doubt]:
+def doubts(text: str, *, language: str, words: Sequence[str] | None = None) -> list[Doubt]:
     """What one text shows.
 
     Args:
         text: of a student or an anchor, normalised.
         language: of the study, such as `en`; a language without a list of words is not looked at.
+        words: its `content_words`, where the caller has them.
     """
-    visible = _INVISIBLE.sub("", text)
+    if words is None:
+        words = content_words(text)
+    visible = _visible(text)
     if not any(char.isalnum() for char in visible):
         return [Doubt("no_letters")]
-    written, placeholders = _PLACEHOLDERS.subn("", visible)
+    folded, vocabulary = visible.casefold(), frozenset(words)
+    written, placeholders = visible, 0
+    if _may_hold_a_place(folded, vocabulary=vocabulary):
+        written, placeholders = _PLACEHOLDERS.subn("", visible)
     if not any(char.isalnum() for char in written):
         return [Doubt("only_placeholder")]
     markup = _markup(visible)
@@ -129,14 +147,29 @@ def doubts(text: str, *, language: str) -> list[Doubt]:
         markup,
         _counted("short_text", _few_words(visible), name="words"),
         _counted("placeholder", placeholders),
-        _counted("replacement_characters", text.count("\ufffd")),
-        _counted("mojibake", sum(map(_is_mojibake, _BEYOND_ASCII.findall(text)))),
-        _counted("invisible_characters", len(_INVISIBLE.findall(_HARMLESS.sub("", text)))),
-        _other_language(visible, language) if markup is None else None,
-        Doubt("repeated_text") if _is_twice(visible) else None,
-        _instructs(visible),
+        *(() if text.isascii() else _beyond_ascii(text)),
+        _other_language(folded, language) if markup is None else None,
+        Doubt("repeated_text") if _is_twice(words[:_MOST_WORDS]) else None,
+        _instructs(visible, vocabulary),
     )
     return [doubt for doubt in found if doubt is not None]
+
+
+def _visible(text: str) -> str:
+    return text if text.isascii() else _INVISIBLE.sub("", text)
+
+
+def _may_hold_a_place(folded: str, *, vocabulary: AbstractSet[str]) -> bool:
+    """Whether it is worth looking for a placeholder: each has a word or a bracket that is quick to see."""
+    if not vocabulary.isdisjoint(_WORDS_OF_PLACEHOLDERS) or vocabulary >= _WRITE_HERE:
+        return True
+    return any(bracket in folded for bracket in "[<{(") and _OPENED.search(folded) is not None
+
+
+def _beyond_ascii(text: str) -> Iterator[Doubt | None]:
+    yield _counted("replacement_characters", text.count("\ufffd"))
+    yield _counted("mojibake", sum(map(_is_mojibake, _BEYOND_ASCII.findall(text))))
+    yield _counted("invisible_characters", len(_INVISIBLE.findall(_HARMLESS.sub("", text))))
 
 
 def _counted(kind: DoubtKind, count: int, *, name: str = "count") -> Doubt | None:
@@ -145,12 +178,13 @@ def _counted(kind: DoubtKind, count: int, *, name: str = "count") -> Doubt | Non
 
 def _few_words(text: str) -> int:
     """The number of words if they are few, else 0."""
-    words = len(text.split())
+    words = len(text.split(maxsplit=SHORT_WORDS))
     return words if words < SHORT_WORDS else 0
 
 
-def _instructs(text: str) -> Doubt | None:
-    lines = lines_to_the_judge(text)
+def _instructs(visible: str, vocabulary: AbstractSet[str]) -> Doubt | None:
+    composed = visible.isascii() or unicodedata.is_normalized("NFKC", visible)
+    lines = lines_to_the_judge(visible, words=vocabulary if composed else None)
     return Doubt("instructs_judge", {"lines": ", ".join(map(str, lines))}) if lines else None
 
 
@@ -172,25 +206,41 @@ def _is_mojibake(run: str) -> bool:
     return False
 
 
-def _other_language(text: str, language: str) -> Doubt | None:
-    words = [word.casefold().replace("’", "'") for word in _WORD.findall(text)]
-    if language not in _USUAL_WORDS or len(words) < MIN_WORDS_FOR_LANGUAGE:
+def _other_language(folded: str, language: str) -> Doubt | None:
+    usual = _USUAL_WORDS.get(language)
+    words = _letter_words(folded) if usual else ()
+    if usual is None or len(words) < MIN_WORDS_FOR_LANGUAGE:
         return None
-    shares = {name: sum(map(usual.__contains__, words)) / len(words) for name, usual in _USUAL_WORDS.items()}
-    if shares[language] >= FEW_USUAL_WORDS and shares[language] >= max(shares.values()):
+    count = sum(map(usual.__contains__, words))
+    if count >= FEW_USUAL_WORDS * len(words) and all(
+        count >= sum(map(other.__contains__, words)) for other in _USUAL_WORDS.values() if other is not usual
+    ):
         return None
-    return Doubt("other_language", {"language": _NAMES[language], "percent": round(100 * shares[language])})
+    return Doubt("other_language", {"language": _NAMES[language], "percent": round(100 * count / len(words))})
 
 
-def _is_twice(text: str) -> bool:
+def _letter_words(folded: str) -> Sequence[str]:
+    """The words of letters, with apostrophes inside."""
+    straight = folded.replace("’", "'")
+    data = latin(straight)
+    if data is None:
+        return _WORD.findall(straight)
+    text = f" {data.translate(_NO_LETTER).decode('latin-1')} "
+    if "'" in text:  # one at the edge of a word is a quotation mark
+        text = text.replace("''", "  ").replace(" '", "  ").replace("' ", "  ")
+    return text.split()
+
+
+def _is_twice(words: Sequence[str]) -> bool:
     """Whether the text is, but for some words, a text and its copy."""
-    words = text.casefold().split(maxsplit=_MOST_WORDS)
     start = words[:_COPY_START]
-    for place in range(len(words) * 2 // 5, len(words) - SHORT_WORDS):
-        if words[place] == start[0] and words[place : place + _COPY_START] == start:
-            same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(words[place:], words, strict=False))
-            if 2 * sum(1 for _ in same) >= _MOSTLY * len(words):
-                return True
+    place, end = len(words) * 2 // 5 - 1, len(words) - SHORT_WORDS
+    with suppress(ValueError):  # the first word is nowhere else
+        while (place := words.index(start[0], place + 1, max(end, 0))) >= 0:
+            if words[place : place + _COPY_START] == start:
+                same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(words[place:], words, strict=False))
+                if 2 * sum(1 for _ in same) >= _MOSTLY * len(words):
+                    return True
     return False
 
 
@@ -221,6 +271,6 @@ def unusual_lengths(words: Mapping[str, int]) -> dict[str, Doubt]:
     }
 
 
-def content_key(text: str) -> str:
-    """The words of a text; two texts with the same key differ in nothing but case, punctuation and layout."""
-    return " ".join(re.findall(r"\w+", _INVISIBLE.sub("", text).casefold()))
+def content_words(text: str) -> list[str]:
+    """The words of a text; two texts with the same words differ in nothing but case, punctuation and layout."""
+    return word_runs(_visible(text).casefold())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,8 +79,9 @@ def read_assets(
         raise UsageError(f"There is no grade scale {grade_scale}.", remedy=f"Use one of {', '.join(GRADE_SCALES)}.")
     names = names or RealNames()
     locations = find_locations(_root(folder), encoding=encoding, anchors_only=anchors_only, names=names)
-    scanned = _scan(locations, on_progress or (lambda _done, _total: None), are_private=names.are_private)
-    inputs, findings = assemble(scanned, scale, language=language, anchors_only=anchors_only)
+    progress = on_progress or (lambda _done, _total: None)
+    scanned = _scan(locations, progress, language=language, are_private=names.are_private)
+    inputs, findings = assemble(scanned, scale, anchors_only=anchors_only)
     contents = [file.content for file in scanned.files if file.content is not None]
     texts = {content.text_sha256: content.text.encode() for content in contents}
     return Assets(inputs=inputs, texts=MappingProxyType(texts), findings=findings, notes=scanned.notes)
@@ -96,13 +97,14 @@ def _root(folder: Path) -> Path:
     return root
 
 
-def _scan(locations: Locations, on_progress: OnProgress, *, are_private: bool) -> ScannedAssets:
+def _scan(locations: Locations, on_progress: OnProgress, *, language: str, are_private: bool) -> ScannedAssets:
     """Read every file of the folder; one that cannot be read becomes a finding."""
     documents = [document for document in (locations.instructions, locations.prompt) if document is not None]
     files = (*documents, *locations.anchors, *locations.students)
     with Extraction() as extraction:
         table, table_findings = _anchor_table(locations, extraction, are_private=are_private)
-        scan = _Scan(locations.encoding, extraction)
+        essays = {file.source_path for file in (*locations.anchors, *locations.students)}
+        scan = _Scan(locations.encoding, extraction, essays=essays, language=language)
         by_path = {file.source_path: file for file in scan.all(files, _Progress(on_progress, len(files)))}
 
     def scanned(path: AssetPath | None) -> ScannedFile | None:
@@ -170,8 +172,9 @@ class _Progress:
 
 
 class _Scan:
-    def __init__(self, encoding: str | None, extraction: Extraction) -> None:
+    def __init__(self, encoding: str | None, extraction: Extraction, *, essays: Collection[str], language: str) -> None:
         self._encoding = encoding
+        self._essays, self._language = essays, language
         self._extraction = extraction
         self.findings: list[Finding] = []
 
@@ -211,4 +214,5 @@ class _Scan:
         document, decoded = text_of(data, file_format, extraction=self._extraction, encoding=self._encoding)
         self.findings += [remark.finding(path.source_path) for remark in document.remarks]
         file = SourceFile.of(data, source_path=path.source_path, encoding=decoded, file_format=file_format)
-        return ScannedText.of(file, document.text)
+        language = self._language if path.source_path in self._essays else None
+        return ScannedText.of(file, document.text, language=language)

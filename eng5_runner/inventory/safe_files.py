@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -41,7 +42,8 @@ class AssetPath:
     @property
     def suffix(self) -> str:
         """The lower-case suffix without its dot."""
-        return PurePosixPath(self.name).suffix[1:].lower()
+        stem, _, suffix = self.name.rpartition(".")
+        return suffix.lower() if stem else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,11 +79,11 @@ def list_essays(root: Path, folder: AssetPath, *, suffixes: Collection[str], nam
         source_path = f"{folder.source_path}/{names.shown(name)}"
         try:
             _check_name(name)
-            entry = find_file(root, f"{folder.path}/{name}", shown=source_path)
+            entry, is_folder = _entry(root, f"{folder.path}/{name}", shown=source_path)
         except Unreadable as refusal:
             findings.append(refusal.finding(source_path))
             continue
-        if entry.path is not None and entry.path.is_dir():
+        if is_folder:
             findings.append(finding("ignored_folder", source_path))
         elif entry.suffix not in suffixes:
             formats = suffixes_in_words(suffixes)
@@ -89,6 +91,19 @@ def list_essays(root: Path, folder: AssetPath, *, suffixes: Collection[str], nam
         else:
             essays.append(entry)
     return EssayFolder(essays=tuple(essays), findings=tuple(findings), junk=len(entries) - len(files))
+
+
+def _entry(root: Path, place: str, *, shown: str) -> tuple[AssetPath, bool]:
+    """What `find_file` gives for an entry of a resolved folder, and whether it is a folder.
+
+    Only a link has to be resolved, which takes ten times as long as all else.
+    """
+    with suppress(OSError, ValueError):
+        if stat.S_ISREG(os.lstat(place).st_mode):
+            path = Path(place)
+            return AssetPath(source_path=shown, name=path.name, path=path), False
+    entry = find_file(root, place, shown=shown)
+    return entry, entry.path is not None and entry.path.is_dir()
 
 
 def folder_names(folder: Path, *, source_path: str, findings: list[Finding]) -> list[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from eng5_runner.canonical import sha256_hex
 from eng5_runner.core.inputs import Document, Finding, SourceFile
+from eng5_runner.inventory.plausibility import Doubt, content_words, doubts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,18 +19,35 @@ class ScannedText:
         text: normalised.
         text_sha256: of the text's UTF-8 bytes, 64 hexadecimal digits.
         word_count: words as separated by white space.
+        words_sha256: of its `content_words`; "" if it has none.
+        doubts: what the text shows that no essay has; of an essay only.
     """
 
     file: SourceFile
     text: str
     text_sha256: str
     word_count: int
+    words_sha256: str
+    doubts: tuple[Doubt, ...]
 
     @classmethod
-    def of(cls, file: SourceFile, text: str) -> ScannedText:
-        """Hash and count a normalised text."""
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        return cls(file=file, text=text, text_sha256=digest, word_count=len(text.split()))
+    def of(cls, file: SourceFile, text: str, *, language: str | None) -> ScannedText:
+        """Hash, count and examine a normalised text.
+
+        Args:
+            file: where it comes from.
+            text: normalised.
+            language: of the essay; None for a text that is no essay.
+        """
+        words = content_words(text)
+        return cls(
+            file=file,
+            text=text,
+            text_sha256=sha256_hex(text.encode()),
+            word_count=len(text.split()),
+            words_sha256=sha256_hex(" ".join(words).encode()) if words else "",
+            doubts=tuple(doubts(text, language=language, words=words)) if language and text else (),
+        )
 
     def document(self) -> Document:
         """The same as instructions or prompt, which keep their text."""
