@@ -9,7 +9,9 @@
 
 Example: from a saved run to the bytes of its artefact.
 
-    blank = project_artefact(inputs, events, state=fold(events), manifest=files)
+    state, messages = RunState(), MessageRecord()
+    evidence = gather_evidence(inputs, messages.noting(events), state=state)
+    blank = project_artefact(inputs, evidence, state=state, messages=messages, manifest=files)
     artefact = sealed(blank, file.write)
     artefact.bt_model.reliability.empirical_bayes    0.93
 """

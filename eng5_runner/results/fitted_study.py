@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +18,7 @@ from eng5_runner.measure.model.dependence import Correlation, Dependence, depend
 from eng5_runner.measure.model.own_effects import OwnEffects
 from eng5_runner.measure.model.soft import Said, soft_from
 from eng5_runner.measure.model.soft_choice import SoftChoice, choose
+from eng5_runner.results.artefact.columns import columns_of
 from eng5_runner.results.artefact.measurement import (
     JudgementDependence,
     PairCorrelation,
@@ -27,10 +26,7 @@ from eng5_runner.results.artefact.measurement import (
     SoftJudge,
     SoftUse,
 )
-from eng5_runner.results.artefact.part import cells_of
 from eng5_runner.results.artefact.study import Comparison, FailedComparison
-
-_Cells: TypeAlias = tuple[str, str, str, str, str, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,26 +53,16 @@ class Judgements:
 
     @classmethod
     def of(cls, items: Sequence[str], judged: Sequence[Comparison]) -> Judgements:
-        """Read the rows once."""
-        place = {item: index for index, item in enumerate(items)}
-        judges: dict[tuple[str, str], int] = {}
-        first, second, judge = array("i"), array("i"), array("h")
-        won, cost = array("b"), array("d")
-        fields = ("essay_a_id", "essay_b_id", "winner_position", "provider", "model", "cost_usd")
-        for a, b, position, provider, model, usd in cast("Iterator[_Cells]", cells_of(judged, *fields)):
-            first.append(place[a])
-            second.append(place[b])
-            won.append(position == "A")
-            judge.append(judges.setdefault((provider, model), len(judges)))
-            cost.append(usd)
+        """The judgements of these essays, which are all that were judged."""
+        columns = columns_of(judged).of_essays(items)
         return cls(
             items=tuple(items),
-            first=np.frombuffer(first, dtype=np.int32),
-            second=np.frombuffer(second, dtype=np.int32),
-            first_won=np.frombuffer(won, dtype=np.int8),
-            judge=np.frombuffer(judge, dtype=np.int16),
-            cost_usd=np.frombuffer(cost, dtype=np.float64),
-            judges=tuple(judges),
+            first=np.frombuffer(columns.first, dtype=np.int32),
+            second=np.frombuffer(columns.second, dtype=np.int32),
+            first_won=np.frombuffer(columns.first_won, dtype=np.int8),
+            judge=np.frombuffer(columns.judge, dtype=np.int16),
+            cost_usd=np.frombuffer(columns.cost_usd, dtype=np.float64),
+            judges=columns.judges,
         )
 
     def __len__(self) -> int:

@@ -1,6 +1,8 @@
-"""What came back for a run, read from the ledger once: each comparison as the artefact's row, and the service's result.
+"""What came back for a run: each comparison as the artefact's row, and the service's result.
 
-evidence = gather_evidence(inputs, events, state=state)
+The ledger is read once: each event is folded, and what it brought is kept.
+
+evidence = gather_evidence(inputs, events, state=RunState())
 evidence.judged[0].winner_id      one of the run's essay ids
 evidence.failed[0].failure_code   such as LLM_PROVIDER_TIMEOUT
 """
@@ -12,8 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import inf
-from sys import intern
-from typing import Literal, TypedDict
+from typing import Literal, TypedDict, final
 from uuid import UUID
 
 from eng5_runner.contracts.callbacks import AssessmentResult, Callback, ComparisonMetadata, LLMComparisonResult
@@ -21,7 +22,7 @@ from eng5_runner.contracts.flaws import NO_HASH, receive_comparison
 from eng5_runner.contracts.plain import PlainComparison, PlainMetadata, plain_comparison
 from eng5_runner.contracts.topics import Topic, parse_callback
 from eng5_runner.core.essay_names import EssayNames
-from eng5_runner.core.events import CallbackAccepted, Event
+from eng5_runner.core.events import CallbackAccepted, Event, RequestPrepared
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.request import essay_names
 from eng5_runner.core.rounding import usable
@@ -77,7 +78,6 @@ class Evidence:
     Attributes:
         judged: comparisons with a winner, numbered in the order in which they were asked.
         failed: comparisons with an error instead, numbered in the same way.
-        left_out: comparisons that the requests cannot have caused; nothing is made of them but the cost.
         sources: of their prompts.
         spending: what all of them took.
         versions: which versions of the models judged.
@@ -93,46 +93,48 @@ class Evidence:
     versions: ServedVersions
     result: AssessmentResult | None
     names: EssayNames
-    left_out: tuple[Comparison | FailedComparison, ...] = ()
 
 
 def gather_evidence(
     inputs: Inputs, events: Iterable[Event], *, state: RunState, store: Callable[[], ByteStore] = MemoryBytes
 ) -> Evidence:
-    """Read the accepted callbacks.
+    """Fold all events, and read the accepted callbacks.
 
     Args:
         inputs: of the run.
         events: its whole ledger; read once.
-        state: their fold.
+        state: of a run without events; the events advance it.
         store: makes a place for the rows.
 
     Raises:
-        ImpossibleLedgerError: an accepted message is not what its event says.
+        ImpossibleLedgerError: the events contradict each other, or an accepted message is not what its event says.
     """
-    names = essay_names(state, inputs)
     judged, failed = RowStore(Comparison, store()), RowStore(FailedComparison, store())
-    left_out: list[Comparison | FailedComparison] = []
     sources, spending, versions = PromptSources(), Spending(), ServedVersions()
-    run_trace, flagged = state.spec.correlation_id, frozenset(flag.essay_id for flag in inputs.flags)
+    flagged = frozenset(flag.essay_id for flag in inputs.flags)
+    names: EssayNames | None = None
     result: AssessmentResult | None = None
     highest_limit = 0.0  # the result that counts is that without a cost limit, or with the highest
     for event in events:
+        state.advance(event)
+        if isinstance(event, RequestPrepared):
+            names = None  # a further request may have other names
         if not isinstance(event, CallbackAccepted) or event.kind not in ("comparison", "result"):
             continue
         callback, envelope_id = _callback(event)
         if isinstance(callback, LLMComparisonResult | PlainComparison):
-            row = comparison_row(
-                callback, names, cost_usd=event.cost_usd, otherwise=envelope_id or run_trace, flagged=flagged
-            )
-            spending.note(row)
+            names = names or essay_names(state, inputs)
+            otherwise = envelope_id or state.spec.correlation_id
+            row = comparison_fields(callback, names, cost_usd=event.cost_usd, otherwise=otherwise, flagged=flagged)
+            judge = row["provider"], row["model"]
+            tokens = row["tokens_prompt"], row["tokens_completion"], row["tokens_cached"] or 0
+            spending.note(judge, tokens=tokens, usd=row["cost_usd"], replayed=row["replayed"])
             if event.is_left_out:
-                left_out.append(row)
                 continue
             sources.note(callback)
-            if isinstance(row, Comparison):
-                sources.note_prompt(row.prompt_hash)
-                versions.note(row)
+            if "winner_id" in row:
+                sources.note_prompt(row["prompt_hash"])
+                versions.note(judge, (row["served_model"], row["system_fingerprint"]), started_at=row["started_at"])
                 judged.add(row)
             else:
                 failed.add(row)
@@ -141,92 +143,17 @@ def gather_evidence(
     return Evidence(
         judged=judged.in_order(),
         failed=failed.in_order(),
-        left_out=tuple(left_out),
         sources=sources,
         spending=spending,
         versions=versions,
         result=result if len(state.requests) == 1 else None,
-        names=names,
-    )
-
-
-def comparison_row(
-    result: LLMComparisonResult | PlainComparison,
-    names: EssayNames,
-    *,
-    cost_usd: float,
-    otherwise: UUID,
-    flagged: frozenset[str] = frozenset(),
-) -> Comparison | FailedComparison:
-    """One comparison under the run's essay ids, as number 1 of its list.
-
-    Args:
-        result: what the provider says of it.
-        names: the essays' names on the wire.
-        cost_usd: what counts as its cost.
-        otherwise: the correlation id where the pair's own is no UUID.
-        flagged: the ids of the essays with flags.
-
-    Raises:
-        ImpossibleLedgerError: it is of an essay that the run does not have.
-    """
-    metadata = result.request_metadata
-    first, second = names.our_id(metadata.essay_a_id), names.our_id(metadata.essay_b_id)
-    if first is None or second is None:
-        raise ImpossibleLedgerError(f"the accepted comparison {result.request_id} names a stranger")
-    call: _Call = {
-        "sequence": 1,
-        "request_id": result.request_id,
-        "correlation_id": _trace(result, otherwise=otherwise),
-        "essay_a_id": first,
-        "essay_b_id": second,
-        # A run has few judges and many comparisons: each name is held in memory once.
-        "provider": intern(result.provider),
-        "model": intern(result.model),
-        "tokens_prompt": result.token_usage.prompt_tokens,
-        "tokens_completion": result.token_usage.completion_tokens,
-        "cost_usd": cost_usd,
-        "started_at": instant(result.requested_at),
-        "completed_at": instant(result.completed_at),
-        "response_time_ms": usable(result.response_time_ms),
-        "request_type": metadata.cj_request_type and intern(metadata.cj_request_type),
-        "iteration": usable(metadata.comparison_iteration),
-        "repeat_index": usable(metadata.repeat_index),
-        "replayed": _replayed(metadata),
-        "served_model": metadata.served_model and intern(metadata.served_model),
-        "system_fingerprint": metadata.system_fingerprint and intern(metadata.system_fingerprint),
-        "flagged": _flagged(first, second, flagged=flagged),
-        "batched": metadata.batched or None,
-        "tokens_cached": _cached(metadata.cached_tokens, of=result.token_usage.prompt_tokens),
-    }
-    error = result.error_detail
-    if error is not None:
-        return FailedComparison(
-            **call,
-            failure_code=error.error_code,
-            failure_reason=names.with_our_ids(f"{error.error_code}: {error.message or 'no message'}")[:_LONGEST_REASON],
-            prompt_hash=metadata.prompt_sha256,
-        )
-    if metadata.prompt_sha256 is None:
-        raise AssertionError("the wire's model accepts no winner without the hash of its prompt")
-    first_won = result.winner == "Essay A"
-    return Comparison(
-        **call,
-        winner_id=first if first_won else second,
-        loser_id=second if first_won else first,
-        winner_position="A" if first_won else "B",
-        prompt_hash=metadata.prompt_sha256,
-        confidence=usable(result.confidence),
-        probability_a=metadata.probability_a,
-        probability_is_bound=metadata.probability_is_bound or None,
-        justification=None if result.justification is None else names.with_our_ids(result.justification),
+        names=essay_names(state, inputs),
     )
 
 
 class _Call(TypedDict):
     """What both kinds of rows have."""
 
-    sequence: int
     request_id: str
     correlation_id: str
     essay_a_id: str
@@ -248,6 +175,102 @@ class _Call(TypedDict):
     flagged: Literal["A", "B", "both"] | None
     tokens_cached: int | None
     batched: bool | None
+
+
+@final
+class JudgedFields(_Call):
+    """The fields of a `Comparison` that does not have its number yet."""
+
+    winner_id: str
+    loser_id: str
+    winner_position: Literal["A", "B"]
+    prompt_hash: str
+    confidence: float | None
+    probability_a: float | None
+    probability_is_bound: bool | None
+    justification: str | None
+
+
+@final
+class FailedFields(_Call):
+    """The fields of a `FailedComparison` that does not have its number yet."""
+
+    failure_code: str
+    failure_reason: str
+    prompt_hash: str | None
+
+
+def comparison_fields(
+    result: LLMComparisonResult | PlainComparison,
+    names: EssayNames,
+    *,
+    cost_usd: float,
+    otherwise: UUID,
+    flagged: frozenset[str] = frozenset(),
+) -> JudgedFields | FailedFields:
+    """One comparison under the run's essay ids.
+
+    Args:
+        result: what the provider says of it.
+        names: the essays' names on the wire.
+        cost_usd: what counts as its cost.
+        otherwise: the correlation id where the pair's own is no UUID.
+        flagged: the ids of the essays with flags.
+
+    Raises:
+        ImpossibleLedgerError: it is of an essay that the run does not have.
+    """
+    metadata = result.request_metadata
+    first, second = names.our_id(metadata.essay_a_id), names.our_id(metadata.essay_b_id)
+    if first is None or second is None:
+        raise ImpossibleLedgerError(f"the accepted comparison {result.request_id} names a stranger")
+    call: _Call = {
+        "request_id": result.request_id,
+        "correlation_id": _trace(result, otherwise=otherwise),
+        "essay_a_id": first,
+        "essay_b_id": second,
+        "provider": result.provider,
+        "model": result.model,
+        "tokens_prompt": result.token_usage.prompt_tokens,
+        "tokens_completion": result.token_usage.completion_tokens,
+        "cost_usd": cost_usd,
+        "started_at": instant(result.requested_at),
+        "completed_at": instant(result.completed_at),
+        "response_time_ms": usable(result.response_time_ms),
+        "request_type": metadata.cj_request_type,
+        "iteration": usable(metadata.comparison_iteration),
+        "repeat_index": usable(metadata.repeat_index),
+        "replayed": _replayed(metadata),
+        "served_model": metadata.served_model,
+        "system_fingerprint": metadata.system_fingerprint,
+        "flagged": _flagged(first, second, flagged=flagged) if flagged else None,
+        "batched": metadata.batched or None,
+        "tokens_cached": _cached(metadata.cached_tokens, of=result.token_usage.prompt_tokens),
+    }
+    error = result.error_detail
+    if error is not None:
+        return {
+            **call,
+            "failure_code": error.error_code,
+            "failure_reason": names.with_our_ids(f"{error.error_code}: {error.message or 'no message'}")[
+                :_LONGEST_REASON
+            ],
+            "prompt_hash": metadata.prompt_sha256,
+        }
+    if metadata.prompt_sha256 is None:
+        raise AssertionError("the wire's model accepts no winner without the hash of its prompt")
+    first_won = result.winner == "Essay A"
+    return {
+        **call,
+        "winner_id": first if first_won else second,
+        "loser_id": second if first_won else first,
+        "winner_position": "A" if first_won else "B",
+        "prompt_hash": metadata.prompt_sha256,
+        "confidence": usable(result.confidence),
+        "probability_a": metadata.probability_a,
+        "probability_is_bound": metadata.probability_is_bound or None,
+        "justification": None if result.justification is None else names.with_our_ids(result.justification),
+    }
 
 
 def instant(when: datetime | str) -> str:

@@ -1,20 +1,18 @@
-"""Inputs and ledger to the artefact, which is their pure projection: same ledger, same bytes."""
+"""Inputs and what came back to the artefact, which is their pure projection: same ledger, same bytes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from uuid import NAMESPACE_URL, uuid5
 
 from eng5_runner.canonical import sha256_hex
 from eng5_runner.contracts.request import BASELINE_MODEL_PREFIX
-from eng5_runner.core.events import Event
 from eng5_runner.core.inputs import Anchor, Document, EssayFlag, Inputs, Student
 from eng5_runner.core.origin import Origin
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.core.state import RunState
 from eng5_runner.results.artefact import ZERO_CHECKSUM, Artefact
 from eng5_runner.results.artefact.record import CliEnvironment, ManifestEntry, Validation
-from eng5_runner.results.artefact.stored_rows import ByteStore, MemoryBytes
 from eng5_runner.results.artefact.study import (
     BASELINE_KIND,
     MODEL_KIND,
@@ -30,7 +28,7 @@ from eng5_runner.results.artefact.study import (
     StudentRecord,
 )
 from eng5_runner.results.estimates import estimate
-from eng5_runner.results.judgements import Evidence, gather_evidence, instant
+from eng5_runner.results.judgements import Evidence, instant
 from eng5_runner.results.runner_status import MessageRecord, runner_status
 from eng5_runner.results.served import change_of
 from eng5_runner.results.service_comparison import comparison_with_service, service_result
@@ -40,26 +38,21 @@ from eng5_runner.results.usage import judge_request, prompt_hashes
 
 def project_artefact(
     inputs: Inputs,
-    events: Iterable[Event],
+    evidence: Evidence,
     *,
     state: RunState,
+    messages: MessageRecord,
     manifest: Sequence[ManifestEntry],
-    store: Callable[[], ByteStore] = MemoryBytes,
 ) -> Artefact:
     """The artefact of a run, not yet sealed: its checksum is 64 zeros.
 
     Args:
         inputs: of the run.
-        events: its whole ledger; read once.
-        state: their fold.
+        evidence: what came back, from its whole ledger.
+        state: the fold of the ledger.
+        messages: what else its events say.
         manifest: the files that the artefact is computed from.
-        store: makes a place for the comparisons, which are not all held in memory.
-
-    Raises:
-        ImpossibleLedgerError: the events contradict each other.
     """
-    messages = MessageRecord()
-    evidence = gather_evidence(inputs, messages.noting(events), state=state, store=store)
     adaptive = state.spec.budget.design == "adaptive"
     soft = state.spec.budget.soft_judgements == "auto"
     estimates = estimate(

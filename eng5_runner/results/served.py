@@ -12,9 +12,9 @@ from operator import itemgetter
 from eng5_runner.core.events import JudgeCheck
 from eng5_runner.core.rounding import sum_of_usd
 from eng5_runner.results.artefact.study import (
-    ComparisonCall,
     Costs,
     Replayed,
+    ReplayedUnknown,
     ReplaySavings,
     ServedModel,
     TokenCounts,
@@ -39,15 +39,17 @@ class ServedVersions:
     def __init__(self) -> None:
         self._judges: defaultdict[tuple[str, str], dict[tuple[str | None, str | None], _Seen]] = defaultdict(dict)
 
-    def note(self, call: ComparisonCall) -> None:
-        """Add a comparison."""
-        versions, version = self._judges[call.provider, call.model], (call.served_model, call.system_fingerprint)
+    def note(self, judge: tuple[str, str], version: tuple[str | None, str | None], *, started_at: str) -> None:
+        """Add a comparison: provider and model, the model that served it and its fingerprint, and when."""
+        versions = self._judges[judge]
         seen = versions.get(version)
         if seen is None:
-            seen = versions[version] = _Seen(call.started_at, call.started_at)
+            seen = versions[version] = _Seen(started_at, started_at)
         seen.comparisons += 1
-        seen.first_at = min(seen.first_at, call.started_at)
-        seen.last_at = max(seen.last_at, call.started_at)
+        if started_at < seen.first_at:
+            seen.first_at = started_at
+        elif started_at > seen.last_at:
+            seen.last_at = started_at
 
     def by_judge(self) -> dict[tuple[str, str], tuple[ServedModel, ...]]:
         """Provider and model of each judge → its versions, the earliest first; none where the provider names none."""
@@ -105,18 +107,33 @@ class Spending:
         self._replays = 0
         self._saved = array("d")
 
-    def note(self, call: ComparisonCall) -> None:
-        """Add a call, failed or not."""
-        spent = self._models[call.provider, call.model]
+    def note(
+        self,
+        judge: tuple[str, str],
+        *,
+        tokens: tuple[int, int, int],
+        usd: float,
+        replayed: Replayed | ReplayedUnknown | None = None,
+    ) -> None:
+        """Add a call, failed or not.
+
+        Args:
+            judge: provider and model.
+            tokens: read, written, and those of the first that came from the provider's cache.
+            usd: its price.
+            replayed: what it repeats.
+        """
+        spent = self._models[judge]
         spent.comparisons += 1
-        spent.prompt_tokens += call.tokens_prompt
-        spent.completion_tokens += call.tokens_completion
-        spent.cached_tokens += call.tokens_cached or 0
-        spent.usd.append(call.cost_usd)
-        if call.replayed is not None:
+        prompt, completion, cached = tokens
+        spent.prompt_tokens += prompt
+        spent.completion_tokens += completion
+        spent.cached_tokens += cached
+        spent.usd.append(usd)
+        if replayed is not None:
             self._replays += 1
-            if isinstance(call.replayed, Replayed) and call.replayed.cost_usd is not None:
-                self._saved.append(call.replayed.cost_usd)
+            if isinstance(replayed, Replayed) and replayed.cost_usd is not None:
+                self._saved.append(replayed.cost_usd)
 
     def costs(self, *, check: JudgeCheck | None = None) -> Costs:
         """The block of the artefact.

@@ -31,10 +31,12 @@ from eng5_runner.reports.sharing.crate import CRATE_NAME, crate
 from eng5_runner.results.artefact import Artefact, sealed
 from eng5_runner.results.artefact.part import Part, to_bytes
 from eng5_runner.results.artefact.record import ManifestEntry
+from eng5_runner.results.judgements import gather_evidence
 from eng5_runner.results.projection import project_artefact
+from eng5_runner.results.runner_status import MessageRecord
 from eng5_runner.results.tables import run_tables, table_csv
 from eng5_runner.run.artefact_file import artefact_name
-from eng5_runner.run.run_directory import impossible, saved_run
+from eng5_runner.run.run_directory import impossible, opened_run
 
 # The services' own records, the lock and what a crash left are not the run's statement.
 _NOT_LISTED = (STACK_FOLDER, LOCK_NAME, MANIFEST_NAME, SUMS_NAME)
@@ -120,16 +122,18 @@ def hydrate(run_directory: Path) -> Hydrated:
         InputsInvalid: ledger or inputs are damaged, or do not belong together.
         DiskError: a file cannot be read.
     """
-    saved = saved_run(run_directory)
-    state, spec = saved.state, saved.state.spec
+    events, inputs = opened_run(run_directory)
+    state, messages = RunState(), MessageRecord()
+    try:
+        evidence = gather_evidence(inputs, messages.noting(events), state=state, store=Scratch)
+    except ImpossibleLedgerError as error:
+        raise impossible(run_directory, error) from None
+    spec = state.spec
     files, name = Outputs(), artefact_name(spec.mode)
     for request in state.requests:
         files.put(f"requests/{request.prepared.event_id}.json", [request.prepared.payload.encode()])
     sources = tuple(_sources(run_directory, files))
-    try:
-        blank = project_artefact(saved.inputs, saved.events, state=state, manifest=sources, store=Scratch)
-    except ImpossibleLedgerError as error:
-        raise impossible(run_directory, error) from None
+    blank = project_artefact(inputs, evidence, state=state, messages=messages, manifest=sources)
     check = ArtefactCheck()
     artefact = sealed(blank, files.open(name).write, check=check.rows)
     for table in run_tables(artefact):

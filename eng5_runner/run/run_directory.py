@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from eng5_runner.core.events import RunStarted
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.state import ImpossibleLedgerError, RunState, fold
 from eng5_runner.effects.ledger import LEDGER_NAME, LedgerReading
@@ -29,8 +30,8 @@ class SavedRun:
     inputs: Inputs
 
 
-def saved_run(run_directory: Path) -> SavedRun:
-    """Read a run. Nothing is written.
+def opened_run(run_directory: Path) -> tuple[LedgerReading, Inputs]:
+    """The ledger and the inputs of a run. Nothing is written, and of the ledger one event is read.
 
     Raises:
         InputsMissing: the directory is no run directory, or the run ended before its first event.
@@ -38,11 +39,8 @@ def saved_run(run_directory: Path) -> SavedRun:
         DiskError: a file cannot be read.
     """
     events = LedgerReading(run_directory)
-    try:
-        state = fold(events)
-    except ImpossibleLedgerError as error:
-        raise impossible(run_directory, error) from None
-    if state.started is None:
+    first = next(iter(events), None)
+    if first is None:
         raise InputsMissing(
             f"{run_directory}: the run ended before its first event. Nothing was sent, and nothing was paid.",
             remedy="Start a new run.",
@@ -54,12 +52,27 @@ def saved_run(run_directory: Path) -> SavedRun:
         raise InputsInvalid(
             f"{path} is damaged.", remedy="Restore it from a copy of the run. Nothing was changed."
         ) from None
-    if state.started.inputs_sha256 != inputs.digest():
+    if isinstance(first, RunStarted) and first.inputs_sha256 != inputs.digest():
         raise InputsInvalid(
             f"{path} is not what the run began with.",
             remedy="Restore it from a copy of the run.",
         )
-    return SavedRun(events=events, state=state, inputs=inputs)
+    return events, inputs
+
+
+def saved_run(run_directory: Path) -> SavedRun:
+    """A run and the state that its ledger adds up to. Nothing is written.
+
+    Raises:
+        InputsMissing: the directory is no run directory, or the run ended before its first event.
+        InputsInvalid: the ledger or the inputs are damaged, or do not belong together.
+        DiskError: a file cannot be read.
+    """
+    events, inputs = opened_run(run_directory)
+    try:
+        return SavedRun(events=events, state=fold(events), inputs=inputs)
+    except ImpossibleLedgerError as error:
+        raise impossible(run_directory, error) from None
 
 
 def impossible(run_directory: Path, error: ImpossibleLedgerError) -> InputsInvalid:

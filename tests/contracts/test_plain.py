@@ -13,7 +13,7 @@ from eng5_runner.contracts.flaws import receive_comparison
 from eng5_runner.contracts.plain import PlainComparison, PlainMetadata, plain_arrival, plain_comparison
 from eng5_runner.core.arrival import arrived, of_result
 from eng5_runner.core.essay_names import EssayNames
-from eng5_runner.results.judgements import comparison_row
+from eng5_runner.results.judgements import comparison_fields
 from tests.contracts.messages import Steps, altered, at, message, paths, text, without
 
 NUMBERS = (0, 1, -1, 7, 2.5, -0.5, 3.0, 1e300, 10**6, 10**30)
@@ -126,7 +126,7 @@ def same(message: bytes, quick: PlainComparison) -> bool:
     metadata = careful.data.request_metadata
     names = EssayNames({metadata.essay_a_id: "a", metadata.essay_b_id: "b"})
     rows = [
-        comparison_row(result, names, cost_usd=result.cost_estimate, otherwise=careful.correlation_id or RUN)
+        comparison_fields(result, names, cost_usd=result.cost_estimate, otherwise=careful.correlation_id or RUN)
         for result in (careful.data, quick)
     ]
     texts = ("answer_form", "system_prompt_sha256", "prompt_templates")

@@ -62,7 +62,8 @@ def served(calls: Iterable[ComparisonCall]) -> Sequence[ServedModel]:
     """The versions of the one judge that made these calls."""
     versions = ServedVersions()
     for call in calls:
-        versions.note(call)
+        version = (call.served_model, call.system_fingerprint)
+        versions.note((call.provider, call.model), version, started_at=call.started_at)
     (of_the_judge,) = versions.by_judge().values()
     return of_the_judge
 

@@ -8,10 +8,12 @@ from uuid import UUID
 
 import pytest
 
-from eng5_runner.core.state import ImpossibleLedgerError
-from tests.support.results import Arrived, arrived, evidence_of
+from eng5_runner.core.events import RequestPrepared
+from eng5_runner.core.state import ImpossibleLedgerError, RunState
+from eng5_runner.results.judgements import gather_evidence
+from tests.support.results import Arrived, arrived, evidence_of, ledger
 from tests.support.run import messages
-from tests.support.run.runs import RUN_ID
+from tests.support.run.runs import RUN_ID, make_inputs
 
 PAIRS = (("birk", "cleo"), ("cleo", "dag"), ("dag", "birk"))
 
@@ -114,3 +116,30 @@ def test_an_accepted_comparison_of_a_stranger_makes_the_ledger_impossible():
     stranger = messages.comparison_message(RUN_ID, 0, ("birk", "nobody"), winner="Essay A")
     with pytest.raises(ImpossibleLedgerError, match="stranger"):
         evidence_of([arrived("comparison", stranger)])
+
+
+def test_the_ledger_is_read_once_and_folded_on_the_way():
+    inputs, _ = make_inputs()
+    state = RunState()
+    found = gather_evidence(inputs, iter([*ledger(), *same_instant()]), state=state)
+    assert state.request is not None and (len(found.judged), state.request.heard) == (3, 3)
+
+
+def test_names_of_a_further_request_are_known_from_then_on():
+    inputs, _ = make_inputs()
+    begun = ledger()
+    (prepared,) = (event for event in begun if isinstance(event, RequestPrepared))
+    first, later = (
+        begun,
+        [
+            prepared.model_copy(
+                update={"payload": prepared.payload.replace("-essay-", "-later-"), "batch_id": UUID(int=9)}
+            ),
+            begun[-1],
+        ],
+    )
+    sent = json.loads(later[0].payload)["data"]["essays_for_cj"]
+    pair = tuple(essay["essay_id"] for essay in sent[:2])
+    message = arrived("comparison", messages.comparison_message(RUN_ID, 9, pair, winner="Essay A"))
+    found = gather_evidence(inputs, [*first, *same_instant(), *later, message], state=RunState())
+    assert len(found.judged) == 4 and all("-later-" in name for name in pair)

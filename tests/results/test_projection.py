@@ -9,10 +9,12 @@ import pytest
 from eng5_runner.contracts.request import LLMConfigOverrides, Provider
 from eng5_runner.core.events import EssayUploaded
 from eng5_runner.core.spec import Study
-from eng5_runner.core.state import fold
+from eng5_runner.core.state import RunState
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.record import ManifestEntry
+from eng5_runner.results.judgements import gather_evidence
 from eng5_runner.results.projection import project_artefact
+from eng5_runner.results.runner_status import MessageRecord
 from tests.support.results import NOON, arrived, ledger, service_says
 from tests.support.run import messages
 from tests.support.run.runs import RUN_ID, VERSIONS, make_inputs, make_spec
@@ -37,7 +39,9 @@ def projected(*more: object, judged: bool = True, model: str | None = None, **sp
         told["data"] = message["data"] | ({"model": model} if model else {})
         events.append(arrived("comparison", told))
     events = [*events[:2], *more, *events[2:]] if more and isinstance(more[0], EssayUploaded) else [*events, *more]
-    return project_artefact(INPUTS, events, state=fold(events), manifest=MANIFEST)
+    state, messages = RunState(), MessageRecord()
+    evidence = gather_evidence(INPUTS, messages.noting(events), state=state)
+    return project_artefact(INPUTS, evidence, state=state, messages=messages, manifest=MANIFEST)
 
 
 @pytest.fixture(scope="module")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 import tracemalloc
-from dataclasses import replace
+from dataclasses import fields, replace
+from math import isnan
 
 import pytest
 
 from eng5_runner.effects.scratch import Scratch
 from eng5_runner.results.artefact import sealed
+from eng5_runner.results.artefact.columns import columns_of
 from eng5_runner.results.artefact.stored_rows import MemoryBytes, RowStore, StoredRows
 from eng5_runner.results.artefact.study import Comparison, FailedComparison, Replayed, ReplayedUnknown
 from tests.support.artefacts import AT, artefact, comparison
@@ -23,10 +25,14 @@ def at_second(second: int, request_id: str, **changes: object) -> Comparison:
     return comparison("birk", "cleo", "birk", started_at=started, request_id=request_id, **changes)
 
 
+def fields_of(row: Comparison | FailedComparison) -> dict[str, object]:
+    return {field.name: getattr(row, field.name) for field in fields(row)}
+
+
 def stored(*rows: Comparison) -> StoredRows[Comparison]:
     store = RowStore(Comparison, MemoryBytes())
     for row in rows:
-        store.add(row)
+        store.add(fields_of(row))
     return store.in_order()
 
 
@@ -52,7 +58,7 @@ def test_rows_that_lie_far_apart_are_read_too() -> None:
 def test_no_rows_are_an_empty_list_and_a_place_beyond_the_end_is_none() -> None:
     failed = RowStore(FailedComparison, MemoryBytes())
     assert failed.in_order() == ()
-    failed.add(call("birk", "cleo", None))
+    failed.add(fields_of(call("birk", "cleo", None)))
     assert failed.in_order()[0].failure_code and failed.in_order() != ()
     with pytest.raises(IndexError):
         failed.in_order()[1]
@@ -68,16 +74,34 @@ def test_an_artefact_of_stored_rows_has_the_same_bytes() -> None:
 
 
 def test_many_rows_take_little_memory() -> None:
-    row = at_second(1, "queue-0000000000", justification="It answers the task. " * 20)
+    row = fields_of(at_second(1, "queue-0000000000", justification="It answers the task. " * 20))
     tracemalloc.start()
     try:
         scratch = Scratch()
         store = RowStore(Comparison, scratch)
         for n in range(20_000):
-            store.add(replace(row, started_at=f"2027-03-02T08:{n // 60 % 60:02}:{n % 60:02}.{n:06}Z"))
+            store.add(row | {"started_at": f"2027-03-02T08:{n // 60 % 60:02}:{n % 60:02}.{n:06}Z"})
         rows = store.in_order()
         assert sum(1 for _ in rows) == 20_000
         held, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert scratch.size > 12_000_000 and held < 20_000 * 100 + 500_000
+
+
+def test_the_columns_stand_in_the_order_of_the_rows() -> None:
+    rows = [
+        at_second(n * 7 % 60, f"q{n}", cost_usd=n / 8, confidence=n % 3 or None, provider=f"p{n % 2}")
+        for n in range(60)
+    ]
+    kept, read = columns_of(stored(*rows)), columns_of(tuple(stored(*rows)))
+    assert list(kept.cost_usd) == [row.cost_usd for row in stored(*rows)] != [row.cost_usd for row in rows]
+    for columns in (kept, read):
+        judges = [columns.judges[judge] for judge in columns.judge]
+        assert judges == [(row.provider, row.model) for row in stored(*rows)]
+        assert [None if isnan(one) else one for one in columns.confidence] == [r.confidence for r in stored(*rows)]
+
+
+def test_columns_name_essays_by_their_places_in_any_list() -> None:
+    columns = columns_of(stored(at_second(1, "q"))).of_essays(["cleo", "dag"])
+    assert (list(columns.first), list(columns.second), list(columns.first_won)) == ([-1], [0], [1])

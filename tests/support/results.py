@@ -37,7 +37,14 @@ from eng5_runner.results.artefact.service import ServiceEstimate
 from eng5_runner.results.artefact.study import Comparison, FailedComparison
 from eng5_runner.results.fitted_study import JudgedStudy
 from eng5_runner.results.judge_quality import judge_quality
-from eng5_runner.results.judgements import Evidence, PromptSources, comparison_row, gather_evidence
+from eng5_runner.results.judgements import (
+    Evidence,
+    FailedFields,
+    JudgedFields,
+    PromptSources,
+    comparison_fields,
+    gather_evidence,
+)
 from eng5_runner.results.served import ServedVersions, Spending
 from eng5_runner.results.service_comparison import RunnerEstimate, comparison_with_service
 from eng5_runner.results.stopping import stopping
@@ -153,9 +160,13 @@ def call(first: str, second: str, winner: str | None, *, number: int = 0, **chan
         | about,
     }
     result = LLMComparisonResult.model_validate(told | outcome | changes)
-    return comparison_row(
-        result, EssayNames({first: first, second: second}, {}), cost_usd=result.cost_estimate, otherwise=RUN_ID
-    )
+    names = EssayNames({first: first, second: second}, {})
+    return call_of(comparison_fields(result, names, cost_usd=result.cost_estimate, otherwise=RUN_ID))
+
+
+def call_of(fields: JudgedFields | FailedFields) -> Call:
+    """A row of these fields, as number 1 of its list."""
+    return Comparison(sequence=1, **fields) if "winner_id" in fields else FailedComparison(sequence=1, **fields)
 
 
 def calls(*verdicts: str, **changes: Any) -> list[Call]:
@@ -284,9 +295,10 @@ def evidence(
     sources = PromptSources()
     spending, versions = Spending(), ServedVersions()
     for row in made:
-        spending.note(row)
+        judge, tokens = (row.provider, row.model), (row.tokens_prompt, row.tokens_completion, row.tokens_cached or 0)
+        spending.note(judge, tokens=tokens, usd=row.cost_usd, replayed=row.replayed)
         if isinstance(row, Comparison):
-            versions.note(row)
+            versions.note(judge, (row.served_model, row.system_fingerprint), started_at=row.started_at)
             sources.note_prompt(row.prompt_hash)
     for about in metadata:
         sources.note_texts(ComparisonMetadata.model_validate({"essay_a_id": "a", "essay_b_id": "b"} | about))

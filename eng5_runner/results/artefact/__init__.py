@@ -105,9 +105,8 @@ class Artefact(Part):
 
     @cached_property
     def columns(self) -> JudgementColumns:
-        """The judgements in columns, read once."""
-        places = {entry.essay_id: place for place, entry in enumerate(self.bt_summary)}
-        return columns_of(self.llm_comparisons, places=places)
+        """The judgements in columns, read once, by the essays' places in `bt_summary`."""
+        return columns_of(self.llm_comparisons).of_essays([entry.essay_id for entry in self.bt_summary])
 
 
 def parse_artefact(data: bytes) -> Artefact:

@@ -1,30 +1,32 @@
 """Rows of comparisons that are iterated over and not held in memory: a run can have a million.
 
     store = RowStore(Comparison, MemoryBytes())
-    store.add(row)
+    store.add(fields)
     for row in store.in_order():    # numbered from 1, in the order in which they were asked
         print(row.sequence, row.winner_id)
 
-Each row lies in a byte store; in memory it takes about 60 bytes for its place and its time.
+Each row lies in a byte store; in memory it takes about 90 bytes for its place, its time and its part in the columns.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
-from dataclasses import fields
-from operator import attrgetter, itemgetter
-from typing import Generic, Protocol, TypeVar, overload
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, replace
+from operator import itemgetter
+from typing import Generic, Protocol, TypeVar, cast, overload
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
 from eng5_runner.canonical import Json
-from eng5_runner.results.artefact.part import ROWS_AT_ONCE, RowSequence
+from eng5_runner.results.artefact.columns import COLUMN_FIELDS, Cells, ColumnBuilder, JudgementColumns, RowsWithColumns
+from eng5_runner.results.artefact.part import ROWS_AT_ONCE
 from eng5_runner.results.artefact.study import Comparison, FailedComparison, Replayed, ReplayedUnknown
 
 RowT = TypeVar("RowT", Comparison, FailedComparison)
+NumberT = TypeVar("NumberT", int, float)
 _NUMBER, _STATUS = "sequence", "status"
 
 
@@ -54,23 +56,27 @@ class MemoryBytes:
 
 
 class RowStore(Generic[RowT]):
-    """Takes rows of one kind in any order."""
+    """Takes rows of one kind in any order, each as its fields: to make an object of each would take as long again."""
 
     def __init__(self, kind: type[RowT], store: ByteStore) -> None:
         self._kind: type[RowT] = kind
         self._store = store
-        self._names = _stored_fields(kind)
-        self._values = attrgetter(*self._names)
+        self._values = itemgetter(*_stored_fields(kind))
+        self._cells = itemgetter(*COLUMN_FIELDS)
+        is_judged = set(COLUMN_FIELDS) <= set(_stored_fields(kind))
+        self._columns: ColumnBuilder | None = ColumnBuilder() if is_judged else None
         self._ends = array("q", [0])
         self._times = bytearray()
         self._waiting: list[bytes] = []
 
-    def add(self, row: RowT) -> None:
-        """Store a row; its number does not count."""
+    def add(self, row: Mapping[str, object]) -> None:
+        """Store a row by its fields, in which its number may be missing, and `status`, which follows from the kind."""
         data = orjson.dumps(self._values(row))
         self._waiting.append(data)
         self._ends.append(self._ends[-1] + len(data))
-        self._times += row.started_at.encode()
+        self._times += cast("str", row["started_at"]).encode()
+        if self._columns is not None:
+            self._columns.add(cast("Cells", self._cells(row)))
         if len(self._waiting) == ROWS_AT_ONCE:
             self._flush()
 
@@ -82,30 +88,62 @@ class RowStore(Generic[RowT]):
         """The rows in the order in which they were asked; those of one instant in the order of their ids."""
         self._flush()
         ends, count = np.frombuffer(self._ends, dtype=np.int64).copy(), len(self._ends) - 1
-        if not count:
-            return StoredRows(self._kind, self._store, ends=ends, order=np.zeros(0, dtype=np.int64))
-        times = np.frombuffer(self._times, dtype=f"S{len(self._times) // count}")
-        order = np.argsort(times, kind="stable")
-        rows = StoredRows(self._kind, self._store, ends=ends, order=order)
-        same = np.flatnonzero(times[order[1:]] == times[order[:-1]])
-        for group in np.split(same, np.flatnonzero(np.diff(same) > 1) + 1) if same.size else ():
-            start, end = int(group[0]), int(group[-1]) + 2
-            ids = [rows[place].request_id for place in range(start, end)]
-            order[start:end] = order[start:end][sorted(range(end - start), key=ids.__getitem__)]
-        return rows
+        order = np.zeros(0, dtype=np.int64)
+        if count:
+            times = np.frombuffer(self._times, dtype=f"S{len(self._times) // count}")
+            order = np.argsort(times, kind="stable")
+            rows = StoredRows(self._kind, self._store, ends=ends, order=order)
+            same = np.flatnonzero(times[order[1:]] == times[order[:-1]])
+            for group in np.split(same, np.flatnonzero(np.diff(same) > 1) + 1) if same.size else ():
+                start, end = int(group[0]), int(group[-1]) + 2
+                ids = [rows[place].request_id for place in range(start, end)]
+                order[start:end] = order[start:end][sorted(range(end - start), key=ids.__getitem__)]
+        columns = None if self._columns is None else _in_order(self._columns.columns(), order)
+        return StoredRows(self._kind, self._store, ends=ends, order=order, columns=columns)
 
 
-class StoredRows(RowSequence[RowT]):
+def _in_order(columns: JudgementColumns, order: NDArray[np.int64]) -> JudgementColumns:
+    """The columns of rows that were put into an order."""
+    return replace(
+        columns,
+        first=_taken(columns.first, order),
+        second=_taken(columns.second, order),
+        first_won=_taken(columns.first_won, order),
+        judge=_taken(columns.judge, order),
+        cost_usd=_taken(columns.cost_usd, order),
+        confidence=_taken(columns.confidence, order),
+    )
+
+
+def _taken(values: array[NumberT], order: NDArray[np.int64]) -> array[NumberT]:
+    taken = values[:0]
+    taken.frombytes(np.asarray(values)[order].tobytes())
+    return taken
+
+
+class StoredRows(RowsWithColumns[RowT]):
     """The rows of a store, numbered from 1. Each is made when it is asked for."""
 
     def __init__(
-        self, kind: type[RowT], store: ByteStore, *, ends: NDArray[np.int64], order: NDArray[np.int64]
+        self,
+        kind: type[RowT],
+        store: ByteStore,
+        *,
+        ends: NDArray[np.int64],
+        order: NDArray[np.int64],
+        columns: JudgementColumns | None = None,
     ) -> None:
         self._kind: type[RowT] = kind
         self._store = store
         self._names = _stored_fields(kind)
         self._ends = ends
         self._order = order
+        self._columns = columns
+
+    @property
+    def columns(self) -> JudgementColumns | None:
+        """In the order of the rows; None where these are no judgements."""
+        return self._columns
 
     def __len__(self) -> int:
         return len(self._order)

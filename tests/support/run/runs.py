@@ -13,7 +13,7 @@ from eng5_runner.canonical import Json, sha256_hex
 from eng5_runner.core.events import BudgetRaised, Event, RunResumed, RunStarted
 from eng5_runner.core.inputs import Anchor, Document, Inputs, SourceFile, Student
 from eng5_runner.core.spec import Budget, Mode, RunSpec, Study, Target, Timeouts, Uploading, Versions
-from eng5_runner.core.state import LiveState, RunState, fold, fold_into
+from eng5_runner.core.state import LiveState, RunState, fold_into
 from eng5_runner.effects.ledger import Ledger, LedgerReading
 from eng5_runner.effects.outputs import CONFIG_NAME, INPUTS_NAME
 from eng5_runner.results.artefact.part import to_json
@@ -218,10 +218,8 @@ def claims(run: Run) -> tuple[object, ...]:
 
     The evidence in full, how the run ended and why, costs' and counts' sources, and what was uploaded under which id.
     """
-    events = run.events
-    state = fold(events)
-    messages = MessageRecord()
-    evidence = gather_evidence(run.inputs, messages.noting(events), state=state)
+    state, messages = RunState(), MessageRecord()
+    evidence = gather_evidence(run.inputs, messages.noting(run.events), state=state)
     dropped = {path.removeprefix("runner_status.") for path in BOOKKEEPING}
     status = to_json(runner_status(state, messages))
     assert isinstance(status, dict)
