@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
 from itertools import accumulate, pairwise
@@ -13,10 +15,13 @@ from typing import Any
 
 import pytest
 
+from eng5_runner.contracts.request import BATCHING_MODE
+from eng5_runner.stack.llm.providers.registry import open_judges
 from tests.support.judges.driver import environ_for
-from tests.support.judges.servers import Asked, Said, message, serving
+from tests.support.judges.servers import Asked, Said, Script, Server, chat, message, serving
 from tests.support.runner import newest, run
 from tests.support.small_study import build_study
+from tests.support.stack.llm import Site, comparison, provider
 
 INPUT, CACHED, WRITTEN, OUTPUT = map(Decimal, ("0.0000025", "0.00000125", "0.0000025", "0.00001"))
 COMPARISONS = 40
@@ -57,6 +62,39 @@ class CachingServer:
         counts = {"cache_read_input_tokens": read, "cache_creation_input_tokens": into}
         said.body["usage"] = {"input_tokens": plain, "output_tokens": written, **counts}
         return said
+
+
+@asynccontextmanager
+async def _alone(folder: Path, script: Script) -> AsyncIterator[tuple[Site, Server]]:
+    """The LLM provider service and its provider."""
+    async with (
+        serving(script) as server,
+        open_judges(environ_for(folder, server.url), cache_folder=None) as judges,
+        provider(folder / "data", *judges) as site,
+    ):
+        yield site, server
+
+
+async def test_after_a_restart_only_what_was_sent_counts_as_asked(tmp_path: Path) -> None:
+    """Of three comparisons of a bundle the first is under way, and the others wait for it."""
+    came, told = asyncio.Event(), {"essay_a_id": "a", "bos_batch_id": "batch", BATCHING_MODE: "serial_bundle"}
+    judge = {"provider_override": "openai", "model_override": "local-7b"}
+
+    def silent(_: Asked) -> Said:
+        came.set()
+        return replace(chat(), until=asyncio.Event())
+
+    async with _alone(tmp_path, silent) as (site, server):
+        for other in (1, 2, 3):
+            about = told | {"essay_b_id": f"b{other}"}
+            await site.queued(comparison(0, other, llm_config_overrides=judge, metadata=about))
+        async with asyncio.timeout(30):
+            await came.wait()
+    assert len(server.asked) == 1
+    async with _alone(tmp_path, lambda _: chat()) as (site, server):
+        results = [json.loads(raw)["data"] for raw in await site.messages(3)]
+    interrupted = [each["request_metadata"]["essay_b_id"] for each in results if each["error_detail"]]
+    assert (interrupted, len(server.asked)) == (["b1"], 2)
 
 
 def rows(artefact: dict[str, Any]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import hashlib
 import math
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from eng5_runner.contracts.callbacks import ReplayOf, Winner
@@ -75,6 +75,10 @@ class JudgeFailed(Exception):
         self.is_interrupted = is_interrupted
 
 
+async def _nothing_to_store() -> None:
+    """For questions that are in no queue."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """A question to a judge.
@@ -88,6 +92,7 @@ class Question:
         request_id: the queue id.
         wants_probability: whether the model is asked for the probability of its answer, where it can tell.
         was_begun: whether an earlier process may have asked it and ended before the answer was stored.
+        begin: stores that it is asked now; to be called before it is sent to a model that costs money.
     """
 
     prompt: str
@@ -98,6 +103,7 @@ class Question:
     request_id: str
     was_begun: bool = False
     wants_probability: bool = False
+    begin: Callable[[], Awaitable[None]] = field(default=_nothing_to_store, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,10 +16,9 @@ from uuid import uuid4
 
 import structlog
 from pydantic import ValidationError
-from sqlalchemy import Select, Update, and_, bindparam, case, func, not_, select, update
+from sqlalchemy import Select, Update, and_, bindparam, func, not_, select, update
 from sqlalchemy.engine import Row
 from sqlalchemy.sql import ColumnElement
-from sqlalchemy.sql.dml import ReturningUpdate
 
 from eng5_runner.contracts.services import ComparisonBody
 from eng5_runner.stack.platform.group_commit import GroupCommit
@@ -48,11 +47,10 @@ def _count_waiting() -> Select[int]:
     return select(func.count()).where(_for_workers(), llm_comparisons.c.worker.is_(None))
 
 
-def _taking() -> ReturningUpdate[Any]:
-    table = llm_comparisons
-    # What is this worker's already was taken in a transaction whose reply was lost: nobody has begun it since.
-    again = case((table.c.worker == worker_id(), table.c.taken), else_=table.c.taken + 1)
-    return taking(table, key=table.c.queue_id, where=_for_workers()).values(taken=again)
+def _beginning() -> Update:
+    """Notes that the comparison `which` is asked now."""
+    begun = update(llm_comparisons).where(llm_comparisons.c.queue_id == bindparam("which"), _open())
+    return begun.values(taken=llm_comparisons.c.taken + 1)
 
 
 def _finishing() -> Update:
@@ -70,7 +68,7 @@ class Entry:
         body: the request.
         prompt_sha256: of the exact prompt text.
         requested_at: when it was accepted (UTC).
-        was_begun: whether a worker took it before, and did not store an outcome.
+        was_begun: whether a worker asked it before, and did not store an outcome.
         is_batched: whether it goes to the provider's batch API.
     """
 
@@ -131,13 +129,15 @@ class QueueRepository:
         self._store = store
         self._length = length
         self._counting = _count_waiting()
-        self._taking = _taking()
+        self._taking = taking(llm_comparisons, key=llm_comparisons.c.queue_id, where=_for_workers())
+        self._beginning = _beginning()
         self._renewing = renewing(llm_comparisons, key=llm_comparisons.c.queue_id, where=_open())
         self._finishing = _finishing()
         # The bodies of comparisons that this worker accepted and nobody has taken yet, as far as it knows: to read
         # them once more from the table takes as long as to judge them. It keeps no more than may wait.
         self._bodies: dict[str, ComparisonBody] = {}
         self.accepted: GroupCommit[Entry, AlreadyQueued | Full] = GroupCommit(self._accept)
+        self.begun: GroupCommit[str, None] = GroupCommit(self._begin)
         self.finished: GroupCommit[tuple[str, bytes], bool] = GroupCommit(self._finish)
 
     async def _accept(self, entries: Sequence[Entry]) -> Sequence[AlreadyQueued | Full]:
@@ -171,6 +171,12 @@ class QueueRepository:
         self._bodies.update((entry.queue_id, entry.body) for entry in entries)
         for queue_id in tuple(islice(self._bodies, max(len(self._bodies) - self._length, 0))):
             del self._bodies[queue_id]
+
+    async def _begin(self, queue_ids: Sequence[str]) -> Sequence[None]:
+        """Note that these are asked now: once this worker has ended, nobody knows whether they are paid for."""
+        rows = [{"which": queue_id} for queue_id in sorted(queue_ids)]
+        await self._store.carry_out(lambda connection: connection.execute(self._beginning, rows))
+        return [None] * len(queue_ids)
 
     async def _finish(self, outcomes: Sequence[tuple[str, bytes]]) -> Sequence[bool]:
         """Store outcomes by queue id, and return for each whether it is the one that is stored."""
@@ -269,7 +275,7 @@ def entry_of(row: Row[Any], body: ComparisonBody | None = None) -> Entry:
         body=body or ComparisonBody.model_validate_json(row.body, extra="ignore"),
         prompt_sha256=row.prompt_sha256,
         requested_at=datetime.fromisoformat(row.requested_at),
-        was_begun=row.taken > 1,
+        was_begun=row.taken > 0,
         is_batched=bool(row.is_batched),
     )
 

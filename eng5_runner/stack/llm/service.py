@@ -15,7 +15,9 @@ import hashlib
 import math
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Protocol
 from uuid import UUID
 from weakref import WeakValueDictionary
@@ -43,7 +45,7 @@ from eng5_runner.errors import RunnerError
 from eng5_runner.judges.compatibility import chosen_model, refusals
 from eng5_runner.stack.llm.batch_desk import BatchDesk
 from eng5_runner.stack.llm.batch_work import Ask
-from eng5_runner.stack.llm.judge import JudgeFailed, Spent
+from eng5_runner.stack.llm.judge import JudgeFailed, Question, Spent, Verdict
 from eng5_runner.stack.llm.provider_batches import ProviderBatches
 from eng5_runner.stack.llm.providers.entries import JudgeEntry
 from eng5_runner.stack.llm.queue import UNANSWERABLE, AlreadyQueued, Entry, Full, QueueRepository, new_entry
@@ -121,7 +123,7 @@ class LLMProvider:
         self._publisher = publisher
         self._judges = tuple(judges)
         places = {entry.model.provider: entry.concurrency for entry in judges}
-        # What is taken and waits for a place counts as asked after a kill, so the baseline's places are not for others.
+        # What waits here for a place of its provider is kept from other workers, so the baseline's places do not count.
         asked = [count for provider, count in places.items() if provider != Provider.MOCK.value]
         self._workers = workers or sum(asked) or sum(places.values())
         self._sharing = 1
@@ -274,6 +276,7 @@ class LLMProvider:
                     helpers.create_task(work)
                     for work in (
                         self._queue.accepted.run(),
+                        self._queue.begun.run(),
                         self._queue.finished.run(),
                         self._keep_leases(),
                         self._desk.run(),
@@ -305,7 +308,6 @@ class LLMProvider:
                 await self._share()
             for entry in taken:
                 self._leased.add(entry.queue_id)
-                self._asking.add(entry.queue_id)
                 judging.create_task(self._judge(entry))
             if len(taken) == places > 0:
                 continue
@@ -316,8 +318,9 @@ class LLMProvider:
     async def _judge(self, entry: Entry) -> None:
         try:
             async with self._in_bundle(entry):
+                self._asking.add(entry.queue_id)
                 try:
-                    raw = await self._outcome(entry, lambda judge, question: judge.judge(question))
+                    raw = await self._outcome(entry, self._asked_now(entry))
                 finally:
                     self._asking.discard(entry.queue_id)
                     self._woken.set()
@@ -327,6 +330,12 @@ class LLMProvider:
         finally:
             self._leased.discard(entry.queue_id)
             self._woken.set()
+
+    def _asked_now(self, entry: Entry) -> Ask:
+        async def ask(judge: JudgeEntry, question: Question) -> Verdict:
+            return await judge.judge(replace(question, begin=partial(self._queue.begun.add, entry.queue_id)))
+
+        return ask
 
     def _in_bundle(self, entry: Entry) -> AbstractAsyncContextManager[None]:
         """Held while a comparison of a serial bundle is asked: those of one batch that share their first essay."""

@@ -44,8 +44,8 @@ content = Table(
 )
 
 # The provider's queue. `body` goes when the outcome is there: a prompt holds two essays. Who judges a comparison holds
-# it under a lease. `taken`: how often a worker took it. `is_batched`: it goes to the provider's batch API, and
-# `provider_batch` is then the batch that it is in.
+# it under a lease. `taken`: how often a worker asked a language model. `is_batched`: it goes to the provider's batch
+# API, and `provider_batch` is then the batch that it is in.
 llm_comparisons = Table(
     "llm_comparisons",
     schema,

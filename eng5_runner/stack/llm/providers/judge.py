@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import math
 import random
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -138,7 +139,7 @@ class ModelJudge:
         if question.was_begun:
             message = f"the service ended while the question was under way; {MAY_BE_CHARGED}"
             raise JudgeFailed("LLM_PROVIDER_UNAVAILABLE", message, spent=Spent(cost=None), is_interrupted=True)
-        return self._verdict(await self._reply(call), call=call, question=question)
+        return self._verdict(await self._reply(call, begin=question.begin), call=call, question=question)
 
     def _verdict(self, reply: Reply, *, call: Call, question: Question, batched: bool = False) -> Verdict:
         """The verdict in a reply.
@@ -181,16 +182,20 @@ class ModelJudge:
         asks = question.wants_probability and self.model.tells_probabilities(call.effort, own_server=self._own_server)
         return replace(call, log_probabilities=asks)
 
-    async def _reply(self, call: Call) -> Reply:
+    async def _reply(self, call: Call, *, begin: Callable[[], Awaitable[None]]) -> Reply:
         limits = self._rate_limiter.limits
         tokens = math.ceil(len(call.system + call.prompt) / _CHARACTERS_PER_TOKEN) + _USUAL_ANSWER_TOKENS
         attempts = stamina.retry_context(
             on=_wait, attempts=limits.attempts, timeout=None, wait_initial=_FIRST_WAIT, wait_max=_LONGEST_WAIT
         )
-        sent, clock = False, asyncio.get_running_loop().time
+        sent = is_begun = False
+        clock = asyncio.get_running_loop().time
 
         async def ask() -> Reply:
-            nonlocal sent
+            nonlocal sent, is_begun
+            if not is_begun:  # what waits for its turn was not asked, whatever happens now
+                await begin()
+                is_begun = True
             sent, began = True, clock()
             reply = await self._negotiated(call)
             return replace(reply, seconds=clock() - began)
