@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from eng5_runner.measure.model.bradley_terry import comparisons_from, fit
+from eng5_runner.measure.model.dependence import Correlation, Dependence, weighed
 from eng5_runner.measure.quality.able_judges import able_judges
 from eng5_runner.measure.quality.alignment import kendall_tau_b
 from eng5_runner.measure.quality.inversions import inversions, without_win
@@ -52,6 +53,21 @@ def test_other_essays_keep_their_positions():
     found = able_judges(fitted, anchors={"high": 2, "low": 0}, r=1.0, seed=1, draws=50)
     assert found.kendall_tau_b.tolist() == [1.0] * 50
     assert found.without_win.tolist() == found.inversions.tolist() == [0.0] * 50
+
+
+def test_judgements_that_repeat_each_other_are_no_second_chance():
+    """A judge who says the same in both orders has an anchor without a win as often as one who is asked once."""
+    rows = [("low", item, float(item == "b")) for item in "abcde"] + [("high", item, 1.0) for item in "abcde"]
+    once = comparisons_from(["low", "high", *"abcde"], rows)
+    both = comparisons_from(once.items, [*rows, *((b, a, 1.0 - won) for a, b, won in rows)])
+    counted = weighed([both], Dependence(swaps=Correlation(value=1.0, interval=(0.9, 1.0), pairs=10)))
+    winless = []
+    for data in (once, counted, both):
+        fitted = fit(data, position_effect=False, prior_sd=1.0)
+        found = able_judges(fitted, anchors={"high": 1, "low": 0, "a": 1, "b": 1}, r=0.5, seed=2, draws=400)
+        winless.append(found.without_win.mean())
+    assert winless[1] == pytest.approx(winless[0], abs=0.1)
+    assert winless[2] < winless[0] - 0.15, "independent answers in both orders are two chances to win"
 
 
 def test_even_scores_are_half_an_inversion_and_the_seed_decides():

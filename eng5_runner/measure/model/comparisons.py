@@ -176,15 +176,22 @@ def merged(parts: Sequence[Comparisons]) -> Comparisons:
     return _from_counts(parts[0].items, weights)
 
 
-def shared_chance(data: Comparisons, generator: np.random.Generator) -> NDArray[np.float64] | None:
+def shared_chance(
+    data: Comparisons, generator: np.random.Generator, *, studies: tuple[int, ...] = ()
+) -> NDArray[np.float64] | None:
     """Uniform numbers for pairs whose judgements are one answer given several times, to draw such judgements again.
 
     Weights below the number of judgements say how often that is so: the share of pairs that share one number gives
     their summed scores the variance that the weights claim.
 
+    Args:
+        data: the judgements.
+        generator: of the numbers.
+        studies: how many studies to draw, as a shape.
+
     Returns:
-        Shape (rows,); the same for all judgements of a pair (1 − u in the other order), nan for judgements to draw by
-        themselves. None where all are, because every row counts in full.
+        Shape (*studies, rows); the same for all judgements of a pair (1 − u in the other order), nan for judgements to
+        draw by themselves. None where all are, because every row counts in full.
     """
     if (data.weight == np.rint(data.weight)).all():
         return None
@@ -193,7 +200,8 @@ def shared_chance(data: Comparisons, generator: np.random.Generator) -> NDArray[
     draws = np.bincount(pair, np.maximum(1.0, np.rint(data.weight)), keys.size)
     weight = np.bincount(pair, data.weight, keys.size)
     share = (draws / weight - 1.0) / np.maximum(draws - 1.0, 1.0)
-    number = np.where(generator.random(keys.size) < share, generator.random(keys.size), np.nan)[pair]
+    shape = (*studies, keys.size)
+    number = np.where(generator.random(shape) < share, generator.random(shape), np.nan)[..., pair]
     return np.where(data.first == low, number, 1.0 - number)
 
 

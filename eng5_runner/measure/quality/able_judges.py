@@ -3,7 +3,8 @@
 Few anchors and few judgements leave much to chance: even a judge who orders the essays exactly as the experts do loses
 some pairs of neighbouring grades. So a judge's figures are set beside those of simulated judges. Each simulated judge
 has positions that correlate with the experts' by r (an expert's position lies anywhere within the step of its grade),
-spread as this judge's positions do, and judges the same pairs in the same order.
+spread as this judge's positions do, and judges the same pairs in the same order. Where this judge's judgements of a
+pair repeat each other, so do theirs.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from scipy.special import expit
 
-from eng5_runner.measure.model.comparisons import Comparisons, summed_at
+from eng5_runner.measure.model.comparisons import Comparisons, shared_chance, summed_at
 from eng5_runner.measure.quality.resampling import kendall_tau_b_of_each
 
 if TYPE_CHECKING:
@@ -139,7 +140,11 @@ class _Counted:
         x = np.tile(self.fixed, (len(truth), 1))
         x[:, self.places] = truth
         times: NDArray[np.int64] = np.maximum(1, np.rint(rows.weight)).astype(np.int64)
-        won = generator.binomial(times, expit(rows.log_odds(x))).astype(np.float64)
+        chance = expit(rows.log_odds(x))
+        won = generator.binomial(times, chance).astype(np.float64)
+        shared = shared_chance(rows, generator, studies=(len(truth),))
+        if shared is not None:
+            won = np.where(np.isnan(shared), won, times * (shared < chance))
         wins = summed_at(rows.first, won, size=n) + summed_at(rows.second, times - won, size=n)
         judged = summed_at(rows.first, np.ones(times.size), size=n) + summed_at(
             rows.second, np.ones(times.size), size=n
