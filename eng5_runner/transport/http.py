@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -29,6 +30,7 @@ WireModelT = TypeVar("WireModelT", bound=WireModel)
 ANSWER_LIMIT = 1 << 20
 ATTEMPTS = 5
 RETRY_SECONDS = 45.0
+_NO_TIME = 0.001  # 0 would stand for no limit
 RETRY_AFTER_LIMIT = 60.0
 _WORTH_RETRYING = frozenset((408, 425, 429, 500, 502, 503, 504))
 # Of one attempt, in seconds. Waiting for a free connection does not count; the caller's own time limit covers that.
@@ -42,13 +44,18 @@ class Response:
     Attributes:
         status: 200 to 299, or what the caller allowed.
         body: at most `ANSWER_LIMIT` bytes, decompressed.
-        date: the service's clock, in whole seconds; None without a Date header.
+        date_header: as it came; empty if it did not.
     """
 
     status: int
     body: bytes
     content_type: str
-    date: datetime | None
+    date_header: str
+
+    @property
+    def date(self) -> datetime | None:
+        """The service's clock, in whole seconds; None without a Date header."""
+        return _instant(self.date_header)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,13 +114,8 @@ class Service:
             NotAllowed: 401 or 403.
             ConfigurationError: the service redirects, so the URL is not its own.
         """
-        attempts = stamina.retry_context(
-            on=_worth_retrying, attempts=ATTEMPTS, timeout=RETRY_SECONDS, wait_initial=0.2, wait_max=10.0
-        )
         try:
-            async for attempt in attempts:
-                with attempt:
-                    return await self._attempt(method, url, body=body, allow=allow)
+            return await self._tried(method, url, body=body, allow=allow)
         except _TryAgain as error:
             raise self.unavailable(str(error)) from None
         except TimeoutError:
@@ -122,6 +124,26 @@ class Service:
             raise self.unavailable(_plain(error)) from None
         except UnicodeError:  # of the codec for internationalised names
             raise self.unavailable("its address holds no host name") from None
+
+    async def _tried(self, method: str, url: str, *, body: bytes | None, allow: frozenset[int]) -> Response:
+        """The same, with the errors of the last attempt.
+
+        To prepare for further attempts takes a quarter of an upload's time, so the first one is made without.
+        """
+        began = time.monotonic()
+        try:
+            return await self._attempt(method, url, body=body, allow=allow)
+        except (_TryAgain, aiohttp.ClientError, TimeoutError) as error:
+            failures = [error]
+        left = max(RETRY_SECONDS - (time.monotonic() - began), _NO_TIME)
+        attempts = stamina.retry_context(
+            on=_worth_retrying, attempts=ATTEMPTS, timeout=left, wait_initial=0.2, wait_max=10.0
+        )
+        async for attempt in attempts:
+            with attempt:
+                if failures:
+                    raise failures.pop()
+                return await self._attempt(method, url, body=body, allow=allow)
         raise AssertionError("an attempt returns or raises")
 
     async def _attempt(self, method: str, url: str, *, body: bytes | None, allow: frozenset[int]) -> Response:
@@ -136,8 +158,8 @@ class Service:
                 message = f"{status} {self._reason(content)}".strip()
                 raise _TryAgain(message, status=status, retry_after=retry_after(response.headers))
             if status < 300 or status in allow:  # noqa: PLR2004 - the end of the success range
-                date = _instant(response.headers.get("Date", ""))
-                return Response(status=status, body=content, content_type=response.content_type, date=date)
+                date = response.headers.get("Date", "")
+                return Response(status=status, body=content, content_type=response.content_type, date_header=date)
             raise self._refusal(status, content=content, location=response.headers.get("Location", ""))
 
     def _refusal(self, status: int, *, content: bytes, location: str) -> RunnerError:
@@ -209,6 +231,9 @@ class Service:
 
 async def _read_bounded(response: aiohttp.ClientResponse) -> bytes | None:
     """The decompressed body; None if it is too long."""
+    length = response.content_length
+    if length is not None and length <= ANSWER_LIMIT and "Content-Encoding" not in response.headers:
+        return await response.read()
     content = bytearray()
     async for chunk in response.content.iter_chunked(1 << 16):
         content += chunk
