@@ -226,6 +226,7 @@ def _grade_projections(
             most_probable_grade=outcomes[student.mode],
             probabilities=study.probabilities(student),
             within_one_step=rounded(student.within_one),
+            within_one_step_at_least=rounded(student.surely_within_one),
             confidence=student.label,
             extrapolated=student.extrapolated,
             linked_to_anchors=student.connected,

@@ -33,6 +33,8 @@ class EssayPosition:
         grade: a student's grade, the median of its probabilities; None where no grades are projected.
         most_probable_grade: the grade with the highest probability.
         within_one_step: the probability (0 to 1) that the grade is within one step of `grade`.
+        within_one_step_at_least: the lower end of that probability, which the label follows; None in runs of
+            versions that did not state it.
         confidence: HIGH, MID or LOW.
         extrapolated: whether the essay lies beyond all anchors.
     """
@@ -54,6 +56,7 @@ class EssayPosition:
     grade: str | None
     most_probable_grade: str | None
     within_one_step: float | None
+    within_one_step_at_least: float | None
     confidence: str | None
     extrapolated: bool | None
 
@@ -117,6 +120,7 @@ def _essay(entry: BTEntry, grade: GradeProjection | None, *, file: str | None) -
         grade=None if grade is None else grade.grade,
         most_probable_grade=None if grade is None else grade.most_probable_grade,
         within_one_step=None if grade is None else grade.within_one_step,
+        within_one_step_at_least=None if grade is None else grade.within_one_step_at_least,
         confidence=None if grade is None else grade.confidence,
         extrapolated=None if grade is None else grade.extrapolated,
     )

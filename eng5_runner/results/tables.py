@@ -264,7 +264,7 @@ def _essay_columns(artefact: Artefact) -> Sequence[Column[BTEntry]]:
         Column("words", "whole", lambda entry: words.get(entry.essay_id)),
         *_own("text", "anchor_grade"),
         *(Column(name, "text", of_grade(name)) for name in ("grade", "most_probable_grade")),
-        Column("within_one_step", "number", of_grade("within_one_step")),
+        *(Column(name, "number", of_grade(name)) for name in ("within_one_step", "within_one_step_at_least")),
         Column("label", "text", of_grade("confidence")),
         Column("extrapolated", "truth", is_beyond),
         *_probabilities(artefact, key="essay_id", projected=grades),

@@ -69,6 +69,9 @@ def transcribed(fitted, anchors, scale):
     f = np.sqrt(shrunk) * wider
     theta, sigma = fitted.posterior_mean * shrunk, fitted.covariance * np.outer(f, f)
     at = [fitted.items.index(item) for item in anchors]
+    errors = sigma[np.ix_(at, at)]
+    sd = np.sqrt(np.mean(np.diag(errors) * fitted.counts[at]) / fitted.counts[at])
+    errors = errors * np.outer(sd / np.sqrt(np.diag(errors)), sd / np.sqrt(np.diag(errors)))
     students = [index for index in range(len(theta)) if index not in at]
     below, count, many = int(scale.has_below_lowest), len(scale.prior), len(at)
     x = np.arange(-below, count) - (count - 1) / 2
@@ -80,7 +83,8 @@ def transcribed(fitted, anchors, scale):
     (slope, _), cov = np.polyfit(grade, theta[at], 1, cov=True)
     error, passing = np.sqrt(cov[0, 0]), stdtrit(many - 2, 0.95)
     mean, seen, noise = theta[students].mean(), theta[students].var(ddof=1), np.diag(sigma)[students]
-    spreads = np.array([0.55, 0.75, 0.9, 1.1, 1.35, 1.65, 2.0, 2.4, 2.9, 3.5, 4.5, 6.0, 8.0])
+    teachers = 0.22 * 0.87 * typical
+    spreads = np.array([0.3, 0.42, 0.55, 0.75, 0.9, 1.1, 1.35, 1.65, 2.0, 2.4, 2.9, 3.5, 4.5, 6.0, 8.0])
     steps = slope + np.linspace(-3, 3, 9) * max(error, 0.06 * slope)
     z = np.eye(len(x))[grade + below]
     halve = (np.eye(len(x))[1:] + np.eye(len(x))[:-1]) / 2
@@ -91,7 +95,7 @@ def transcribed(fitted, anchors, scale):
         guesses, means, covs = [], [], []
         for wrong in [None, *range(many)]:
             further = np.zeros((many, many)) if wrong is None else (4 * b) ** 2 * np.outer(*[np.eye(many)[wrong]] * 2)
-            v = z @ prior @ z.T + sigma[np.ix_(at, at)] + b**2 * (tau**2 + 1 / 12) * np.eye(many) + further
+            v = z @ prior @ z.T + errors + b**2 * (tau**2 + 1 / 12) * np.eye(many) + further
             inverse, off = np.linalg.inv(v), theta[at] - b * s
             chance = np.log(0.75 if wrong is None else 0.25 / many)
             guesses.append(chance - off @ inverse @ off / 2 - np.linalg.slogdet(v)[1] / 2)
@@ -102,7 +106,7 @@ def transcribed(fitted, anchors, scale):
         doubt = blame @ covs + blame @ (np.array(means) - bounds) ** 2
         origin = bounds.mean() - b * (halve @ x).mean()
         spread_of_slope = np.sqrt(
-            (b**2 * (tau**2 + 1 / 12 + 0.25**2 / 2) + np.diag(sigma)[at].mean()) / ((grade - grade.mean()) ** 2).sum()
+            (b**2 * (tau**2 + 1 / 12 + 0.25**2 / 2) + np.diag(errors).mean()) / ((grade - grade.mean()) ** 2).sum()
         )
         passed = (b / spread_of_slope - passing) / np.sqrt(1 + passing**2 / (2 * (many - 2)))
         anchors_say = np.logaddexp.reduce(guesses) - max(log_ndtr(passed), -7.0)
@@ -118,7 +122,7 @@ def transcribed(fitted, anchors, scale):
             accused.append(blame[1:])
             kept = real / (real + (b * tau) ** 2 + noise)
             at_mean = mean + kept * (theta[students] - mean)
-            sd2 = real * (1 - kept) + (1 - kept) ** 2 * seen / len(students)
+            sd2 = real * (1 - kept) + (1 - kept) ** 2 * seen / len(students) + (b * teachers) ** 2
             under = ndtr((bounds - at_mean[:, None]) / np.sqrt(sd2[:, None] + doubt))
             outcomes.append(np.diff(np.c_[0 * kept, np.maximum.accumulate(under, axis=1), 0 * kept + 1], axis=1))
     weight = softmax(logs)
@@ -221,12 +225,29 @@ def test_a_label_holds_where_judge_and_teachers_agree_as_little_as_the_anchors_l
         for share in (0.05, 0.5, 0.95)
     )
     claimed = np.array([student.within_one for student in projection.students])
+    assert_allclose([student.surely_within_one for student in projection.students], low)
     assert (low < claimed).all() and (claimed < high).all() and (low < middle).all()
     sound = np.array([not student.extrapolated for student in projection.students])
     labelled = np.array([student.label != "LOW" for student in projection.students])
     assert (labelled == (sound & (low >= 0.75))).all()
     assert 0 < labelled.sum() < (sound & (claimed >= 0.75)).sum()
     assert any(student.extrapolated for student in projection.students)
+
+
+def test_how_sure_an_anchors_position_is_follows_from_its_judgements_alone():
+    """Not from where its error moved it: the farther out, the flatter the likelihood."""
+    fitted, anchors, _ = study(0, students=12)
+    places = {fitted.items.index(item): grade for item, grade in anchors.items()}
+    alike = Positions.of(fitted, places)
+    assert np.ptp(fitted.counts[list(places)]) == 0 and np.ptp(alike.variance[list(places)]) > 0.1
+    assert_allclose(alike.errors.variances, np.mean(alike.variance[list(places)]))
+    twice = fit(comparisons_from(fitted.items, [*rows_of(fitted.comparisons), *rows_with("anchor-04", fitted)]))
+    errors = Positions.of(twice, places).errors.variances
+    assert errors[4] == pytest.approx(errors[0] * twice.counts[0] / twice.counts[4]) and errors[4] < 0.7 * errors[0]
+
+
+def rows_with(item, fitted):
+    return [row for row in rows_of(fitted.comparisons) if item in row[:2]]
 
 
 def test_one_misgraded_anchor_is_named_and_hardly_moves_the_others():

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 DOCUMENT = Path(__file__).parents[2] / "docs" / "validation.md"
 BEGIN, END = "<!-- written by make validate: begin -->", "<!-- end -->"
 RUNS = {
-    checks.teachers: 40,
-    checks.grades: 20,
+    checks.teachers: 80,
+    checks.grades: 60,
     checks.positions: 20,
     checks.dependence: 20,
-    checks.intervals: 12,
+    checks.intervals: 60,
     checks.coin_toss: 8,
     soft.judgements: 20,
     designs.adaptive: 60,

@@ -2,17 +2,15 @@
 
 Quality is measured in steps between grades: x = 0 in the middle of the scale, grade g from g − ½ to g + ½, the lowest
 and the highest open to one side. The judge sees α + βx + d_g + N(0, τ²), and the comparisons measure that with a known
-error. Anchors give x by their grade. At most one anchor is misgraded, any of them as likely as another: its error is
-then several steps wider. Students are N(M, S²): their mean and spread on the logit scale are data too, because
-β²S² + τ² is what they vary. A judge that sees little of the quality has a large τ and a small β, so that the students'
-grades regress to the middle of the class, as they must.
+error. Anchors give x by their grade, which a panel agreed on; a student's grade is one teacher's, with noise of its
+own. At most one anchor is misgraded, any of them as likely as another: its error is then several steps wider. Students
+are N(M, S²): their mean and spread on the logit scale are data too, because β²S² + τ² is what they vary. A judge that
+sees little of the quality has a large τ and a small β, so that the students' grades regress to the middle of the class.
 
-Given β, τ, the size ω of the departures and the misgraded anchor, the posterior of α + d_g is Gaussian with a closed
-form. Everything else is averaged over a grid, so nothing is random. The prior of τ/β is a little steeper than log-flat,
-that of β is scale-free: the claims then hold from r = .6 to .96 (docs/validation.md). A study
-that would have been refused (`calibrate`) is no evidence, so each point is weighted by the chance to pass.
-
-τ/β is small where judge and teachers agree (r = .96: .6 steps) and 3 steps at r = .6.
+Given β, τ and the misgraded anchor, the posterior of α + d_g is Gaussian in closed form. The rest is averaged over a
+grid, so nothing is random. The prior of τ/β is a little steeper than log-flat, that of β is scale-free: the claims then
+hold from r = .6 to .96 (docs/validation.md). A study that would have been refused (`calibrate`) is no evidence, so each
+point is weighted by the chance to pass. τ/β is .6 steps where judge and teachers agree (r = .96), and 3 at r = .6.
 """
 
 from __future__ import annotations
@@ -44,18 +42,15 @@ _SLOPE_CONFIDENCE = 0.9
 # In logits: the smallest expected step between grades, and the standard deviation of the line's middle.
 _LEAST_STEP = 0.15
 _OFFSET_SD = 10.0
-# The grid of τ/β in steps, and the power of its prior: log τ has the density ∝ (τ/β)^−.4. It starts where
-# teachers differ among themselves (r = .96): no judge agrees with them better, however close its anchors happen to be.
-_SPREADS = (0.55, 0.75, 0.9, 1.1, 1.35, 1.65, 2.0, 2.4, 2.9, 3.5, 4.5, 6.0, 8.0)
+# The grid of τ/β in steps, and the power of its prior: log τ has the density ∝ (τ/β)^−.4.
+_SPREADS = (0.3, 0.42, 0.55, 0.75, 0.9, 1.1, 1.35, 1.65, 2.0, 2.4, 2.9, 3.5, 4.5, 6.0, 8.0)
 _SPREAD_POWER = -0.4
-# ω/β in steps.
-_DEPARTURES = (0.25,)
+_DEPARTURE = 0.25  # ω/β in steps
 # The grid of β around the least-squares slope, in standard errors; at least so many relative to the slope.
 _SLOPE_NODES = (-3.0, -2.25, -1.5, -0.75, 0.0, 0.75, 1.5, 2.25, 3.0)
 _LEAST_SLOPE_ERROR = 0.06
 _LEAST_SLOPE_SHARE = 1.0 / 6.0
-# A class is somewhat narrower than the scale. The grid of S, in standard deviations of its log-normal prior.
-_CLASS_SHARE = 0.87
+# The grid of S, in standard deviations of its log-normal prior.
 _CLASS_LOG_SD = 0.27
 _CLASS_NODES = (-1.5, -0.75, 0.0, 0.75, 1.5)
 _LEAST_ANCHOR_SPREAD = 1.0  # of S among the anchors, in steps
@@ -107,6 +102,9 @@ class Positions:
         m is the posterior mean and Σ_ii the variance there. The mode is a tenth too near to the middle, which would
         make students look more alike and the judge better than they are.
 
+        Among anchors only the number of judgements says how large an error is. By its curvature an anchor whose error
+        moved it outward would count less than one that was moved inward, and β would come out 5% too small.
+
         Args:
             fitted: the study.
             anchors: index of the item → index of its grade.
@@ -114,12 +112,14 @@ class Positions:
         variance = np.square(fitted.standard_errors)
         stretch = 1.0 / np.maximum(1.0 - variance / fitted.prior_sd**2, _LEAST_RESOLVED)
         wider = np.square(fitted.errors_at_mean) / variance
-        root = np.sqrt((stretch * wider)[list(anchors)])
+        own, known = variance * stretch * wider, list(anchors)
+        times = np.maximum(fitted.counts[known], 1.0)
+        expected = float(np.mean(own[known] * times)) / times if known else times
         return cls(
             theta=fitted.posterior_mean * stretch,
-            variance=variance * stretch * wider,
-            known=tuple(anchors),
-            errors=anchor_errors(fitted, anchors, root=root),
+            variance=own,
+            known=tuple(known),
+            errors=anchor_errors(fitted, anchors, root=np.sqrt(expected) / fitted.standard_errors[known]),
         )
 
     def among(self, places: Iterable[int]) -> AnchorErrors:
@@ -136,11 +136,13 @@ class Group:
         mean: at each of the q points, in logits.
         mean_variance: of `mean`, shape (q,), in logits².
         spread: S at each point, in steps.
+        noise: of the grades that are asked for, around the quality that they are for, in steps.
     """
 
     mean: _Vector
     mean_variance: _Vector
     spread: _Vector
+    noise: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -195,20 +197,21 @@ class Calibration:
         return np.maximum(shares, 0.0)
 
     def surely_within_one(
-        self, theta: _Vector, variance: _Vector, *, medians: NDArray[np.int64], share: float
+        self, theta: _Vector, variance: _Vector, *, medians: NDArray[np.int64], share: float, group: Group | None = None
     ) -> _Vector:
-        """The quantile over the grid of a student's probability to be within one step of an outcome, shape (essays,).
+        """The quantile over the grid of an essay's probability to be within one step of an outcome, shape (essays,).
 
         Args:
-            theta: the students' positions on the likelihood scale, shape (essays,), in logits.
+            theta: the positions, shape (essays,), in logits.
             variance: their squared standard errors, shape (essays,).
             medians: the outcomes, shape (essays,).
             share: of the posterior that is below the quantile.
+            group: what the essays belong to; None for the students.
         """
         bounds = np.zeros(theta.size)
         for start in range(0, theta.size, _STUDENTS_AT_ONCE):
             some = slice(start, start + _STUDENTS_AT_ONCE)
-            below = self._below(theta[some], variance[some], group=None)
+            below = self._below(theta[some], variance[some], group=group)
             last, own = below.shape[2] - 1, np.arange(below.shape[1])
             upper, lower = np.minimum(medians[some] + 2, last), np.maximum(medians[some] - 1, 0)
             within = below[:, own, upper] - below[:, own, lower]
@@ -225,6 +228,7 @@ class Calibration:
         kept = real / (real + np.square(self.step * self.scatter)[:, None] + variance)
         middle = among.mean[:, None] + kept * (theta - among.mean[:, None])
         doubt = real * (1.0 - kept) + np.square(1.0 - kept) * among.mean_variance[:, None]
+        doubt += np.square(self.step * among.noise)[:, None]
         width = np.sqrt(doubt[:, :, None] + self.bound_variances[:, None, :])
         below = np.maximum.accumulate(ndtr((self.bounds[:, None, :] - middle[:, :, None]) / width), axis=2)
         edges = np.zeros((*below.shape[:2], 1))
@@ -277,19 +281,18 @@ def calibrate(
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Grid:
-    """Points of β in logits, τ/β and ω/β in steps, each of shape (p,)."""
+    """Points of β in logits and τ/β in steps, each of shape (p,)."""
 
     step: _Vector
     scatter: _Vector
-    departure: _Vector
 
     @classmethod
     def around(cls, slope: float, *, error: float) -> _Grid:
         """All combinations, with β around a slope that is known up to a standard error."""
         steps = slope + np.array(_SLOPE_NODES) * max(error, _LEAST_SLOPE_ERROR * slope)
-        axes = np.meshgrid(_SPREADS, _DEPARTURES, steps[steps > slope * _LEAST_SLOPE_SHARE], indexing="ij")
-        scatter, departure, step = (axis.ravel() for axis in axes)
-        return cls(step=step, scatter=scatter, departure=departure)
+        axes = np.meshgrid(_SPREADS, steps[steps > slope * _LEAST_SLOPE_SHARE], indexing="ij")
+        scatter, step = (axis.ravel() for axis in axes)
+        return cls(step=step, scatter=scatter)
 
     @property
     def log_prior(self) -> _Vector:
@@ -353,7 +356,7 @@ class _Anchors:
     def given(self, grid: _Grid) -> _Given:
         """The posterior at each point, with α ~ N(0, 10²) and d_g ~ N(0, ω²)."""
         step, many = grid.step[:, None], self.theta.size
-        own = np.square(grid.departure * grid.step)[:, None, None]
+        own = np.square(_DEPARTURE * grid.step)[:, None, None]
         varied = np.square(grid.step) * (np.square(grid.scatter) + _WITHIN_GRADE)
         surprise = self.theta - step * self.qualities
         places = _OFFSET_SD**2 + own * np.eye(self.steps.size)
@@ -391,7 +394,7 @@ class _Anchors:
     def _log_chance(self, grid: _Grid) -> _Vector:
         """The log probability that a study with such a β and τ is not refused: a noncentral t, nearly."""
         from_mean, freedom = self.outcomes - self.outcomes.mean(), self.theta.size - 2
-        varied = np.square(grid.step) * (np.square(grid.scatter) + _WITHIN_GRADE + np.square(grid.departure) / 2.0)
+        varied = np.square(grid.step) * (np.square(grid.scatter) + _WITHIN_GRADE + _DEPARTURE**2 / 2.0)
         error = np.sqrt((varied + self.errors.variances.mean()) / float(from_mean @ from_mean))
         wide = math.sqrt(1.0 + self.passing**2 / (2.0 * freedom))
         return np.asarray(np.maximum(log_ndtr((grid.step / error - self.passing) / wide), _LEAST_CHANCE))
@@ -438,8 +441,8 @@ def _halfway(part: _Vector) -> _Vector:
 def _averaged(given: _Given, *, known: _Anchors, scale: Scale, theta: _Vector, variance: _Vector) -> Calibration:
     """Weigh the points with the students' mean and spread, for each S of its prior."""
     grid, (middle, offset) = given.grid, given.middle
-    centre, typical = scale.moments
-    spreads = _CLASS_SHARE * typical * np.exp(_CLASS_LOG_SD * np.array(_CLASS_NODES))
+    centre = scale.moments[0]
+    spreads = scale.class_spread * np.exp(_CLASS_LOG_SD * np.array(_CLASS_NODES))
     log_weight = given.log_weight[:, None] - np.square(_CLASS_NODES) / 2.0
     origin = middle - grid.step * float(_halfway(known.steps[None])[0].mean())
     mean, doubt = origin + grid.step * centre, np.square(_CLASS_MEAN_SD * grid.step)
@@ -463,7 +466,7 @@ def _averaged(given: _Given, *, known: _Anchors, scale: Scale, theta: _Vector, v
         weight=weight,
         step=grid.step[point],
         scatter=grid.scatter[point],
-        group=Group(mean=mean[point], mean_variance=doubt[point], spread=spreads[node]),
+        group=Group(mean=mean[point], mean_variance=doubt[point], spread=spreads[node], noise=scale.expert_noise),
         centres=(_risen(given.centres) + shift[:, None])[point],
         variances=np.maximum(given.centres[1] - surer, 0.0)[point],
         bounds=(_risen(given.bounds) + shift[:, None])[point],
@@ -474,6 +477,7 @@ def _averaged(given: _Given, *, known: _Anchors, scale: Scale, theta: _Vector, v
             mean=(origin + shift + grid.step * float(qualities.mean()))[point],
             mean_variance=np.maximum(offset * (1.0 - gain), 0.0)[point],
             spread=np.full(point.size, max(float(qualities.std()), _LEAST_ANCHOR_SPREAD)),
+            noise=0.0,
         ),
     )
 

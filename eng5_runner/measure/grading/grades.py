@@ -9,7 +9,6 @@ often that is right, and what is claimed, stands in docs/validation.md.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
@@ -18,6 +17,7 @@ from eng5_runner.measure.grading.anchor_errors import EACH_UP_TO
 from eng5_runner.measure.grading.anchor_model import (
     FEWEST_STUDENTS,
     Calibration,
+    Group,
     Positions,
     Refusal,
     calibrate,
@@ -26,16 +26,13 @@ from eng5_runner.measure.grading.scale import Scale
 from eng5_runner.measure.quality.inversions import wilson
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from numpy.typing import NDArray
+    from collections.abc import Mapping, Sequence
 
     from eng5_runner.measure.model.bradley_terry import Fit
 
 __all__ = ["Label", "LeftOut", "Projection", "Refusal", "Scale", "StudentGrade", "leave_one_anchor_out", "project"]
 
 Label: TypeAlias = Literal["HIGH", "MID", "LOW"]
-_Vector: TypeAlias = "NDArray[np.float64]"
 
 _FEWEST_JUDGEMENTS = 8
 _HIGH_WITHIN_ONE = 0.9
@@ -64,10 +61,10 @@ class StudentGrade:
         median: the projected outcome: the lowest at which the cumulative probability reaches one half.
         mode: the most probable outcome.
         within_one: the probability of the median and its neighbours together.
-        label: HIGH if `within_one` ≥ .90 and the median has ≥ .50; MID if `within_one` ≥ .75; otherwise LOW. It takes
-            the lower end of `within_one` (5% of what the anchors leave possible is below). Always LOW
-            if the student is extrapolated, not connected, or has fewer than 8 judgements, and never higher than the
-            anchors support (`Projection.highest_label`).
+        surely_within_one: what that is at least: 5% of what the anchors leave possible is below.
+        label: HIGH if `surely_within_one` ≥ .90 and the median has ≥ .50; MID if `surely_within_one` ≥ .75; otherwise
+            LOW. Always LOW if the student is extrapolated, not connected, or has fewer than 8 judgements, and never
+            higher than the anchors support (`Projection.highest_label`).
         extrapolated: whether the student is outside the range of the anchors.
         connected: whether comparisons connect the student with an anchor.
     """
@@ -77,6 +74,7 @@ class StudentGrade:
     median: int
     mode: int
     within_one: float
+    surely_within_one: float
     label: Label
     extrapolated: bool
     connected: bool
@@ -212,19 +210,9 @@ def project(fitted: Fit, *, anchors: Mapping[str, int], scale: Scale) -> Project
     left_out = leave_one_anchor_out(fitted, anchors=anchors, scale=scale)
     agreement, check = _agreement(calibration, students=len(students)), anchor_check(left_out)
     highest = check.highest_label
-    study = _Study(fitted, positions, places)
-    graded = _graded(study, calibration.probabilities, essays=students)
-    bounds = calibration.surely_within_one(
-        positions.theta[students],
-        positions.variance[students],
-        medians=np.array([one.median for one in graded], dtype=np.int64),
-        share=_LEFT_POSSIBLE,
-    )
+    graded = _graded(_Study(fitted, positions, places), calibration, essays=students)
     return Projection(
-        students=tuple(
-            replace(one, label=min(one.label, highest, _label(bound, one.probabilities[one.median]), key=_LABELS.index))
-            for one, bound in zip(graded, bounds.tolist(), strict=True)
-        ),
+        students=tuple(replace(one, label=min(one.label, highest, key=_LABELS.index)) for one in graded),
         centres=tuple((mean @ calibration.centres).tolist()),
         centre_ses=tuple(calibration.centre_ses().tolist()),
         spread=float(mean @ (calibration.step * calibration.scatter)),
@@ -257,10 +245,11 @@ def anchor_check(left_out: Sequence[LeftOut]) -> AnchorCheck:
 
 
 def _agreement(calibration: Calibration, *, students: int) -> JudgeAgreement:
-    """Take r = S²/√((S² + τ²/β²)(S² + 1/12)) over the posterior; the twelfth is the rounding of quality to grades."""
+    """Take r = S²/√((S² + τ²/β²)(S² + noise² + 1/12)) over the posterior; the twelfth is the rounding to grades."""
     enough = students >= FEWEST_STUDENTS
-    real = np.square((calibration.group if enough else calibration.of_anchors).spread)
-    values = real / np.sqrt((real + np.square(calibration.scatter)) * (real + _ROUNDING))
+    group = calibration.group if enough else calibration.of_anchors
+    real = np.square(group.spread)
+    values = real / np.sqrt((real + np.square(calibration.scatter)) * (real + group.noise**2 + _ROUNDING))
     order = np.argsort(values, kind="stable")
     weight = calibration.weight[order]
     low, middle, high = np.interp([0.05, 0.5, 0.95], np.cumsum(weight) - weight / 2.0, values[order]).tolist()
@@ -285,8 +274,8 @@ def leave_one_anchor_out(fitted: Fit, *, anchors: Mapping[str, int], scale: Scal
         if isinstance(calibration, Refusal):
             found |= dict.fromkeys(part, calibration)
         else:
-            among_anchors = partial(calibration.probabilities, group=calibration.of_anchors)
-            graded = _graded(_Study(fitted, positions, others), among_anchors, essays=list(part))
+            study = _Study(fitted, positions, others)
+            graded = _graded(study, calibration, essays=list(part), group=calibration.of_anchors)
             found |= dict(zip(part, graded, strict=True))
     below = int(scale.has_below_lowest)
     return tuple(
@@ -324,29 +313,39 @@ def _places(fitted: Fit, anchors: Mapping[str, int], *, scale: Scale) -> dict[in
 
 
 def _graded(
-    study: _Study, probabilities_of: Callable[[_Vector, _Vector], _Vector], *, essays: Sequence[int]
+    study: _Study, calibration: Calibration, *, essays: Sequence[int], group: Group | None = None
 ) -> tuple[StudentGrade, ...]:
     theta, known = study.positions.theta, list(study.anchors)
-    variance = study.positions.variance
     outside = (theta < theta[known].min()) | (theta > theta[known].max())
     linked = np.isin(study.fitted.component, study.fitted.component[known])
-    probabilities = probabilities_of(theta[list(essays)], variance[list(essays)])
+    of_essays = theta[list(essays)], study.positions.variance[list(essays)]
+    probabilities = calibration.probabilities(*of_essays, group=group)
+    medians = np.argmax(np.cumsum(probabilities, axis=1) >= _HALF, axis=1)
+    bounds = calibration.surely_within_one(*of_essays, medians=medians, share=_LEFT_POSSIBLE, group=group)
     return tuple(
         _student(
             item=study.fitted.items[index],
             probabilities=tuple(row.tolist()),
+            median=int(median),
+            surely=float(surely),
             judgements=float(study.fitted.counts[index]),
             extrapolated=bool(outside[index]),
             connected=bool(linked[index]),
         )
-        for index, row in zip(essays, probabilities, strict=True)
+        for index, row, median, surely in zip(essays, probabilities, medians, bounds, strict=True)
     )
 
 
 def _student(
-    *, item: str, probabilities: tuple[float, ...], judgements: float, extrapolated: bool, connected: bool
+    *,
+    item: str,
+    probabilities: tuple[float, ...],
+    median: int,
+    surely: float,
+    judgements: float,
+    extrapolated: bool,
+    connected: bool,
 ) -> StudentGrade:
-    median = int(np.argmax(np.cumsum(probabilities) >= _HALF))
     within_one = sum(probabilities[max(0, median - 1) : median + 2])
     sound = connected and not extrapolated and judgements >= _FEWEST_JUDGEMENTS
     return StudentGrade(
@@ -355,13 +354,14 @@ def _student(
         median=median,
         mode=int(np.argmax(probabilities)),
         within_one=within_one,
-        label=_label(within_one, probabilities[median]) if sound else "LOW",
+        surely_within_one=min(surely, within_one),
+        label=_label(surely, probabilities[median]) if sound else "LOW",
         extrapolated=extrapolated,
         connected=connected,
     )
 
 
-def _label(within_one: float, exact: float) -> Label:
-    if within_one >= _HIGH_WITHIN_ONE and exact >= _HIGH_EXACT:
+def _label(surely: float, exact: float) -> Label:
+    if surely >= _HIGH_WITHIN_ONE and exact >= _HIGH_EXACT:
         return "HIGH"
-    return "MID" if within_one >= _MID_WITHIN_ONE else "LOW"
+    return "MID" if surely >= _MID_WITHIN_ONE else "LOW"

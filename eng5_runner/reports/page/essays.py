@@ -72,7 +72,7 @@ def students(artefact: Artefact, *, folded: Container[str]) -> Iterator[Child]:
         return
     projections = {projection.essay_id: projection for projection in artefact.grade_projections}
     names = list(grade_centres(artefact)) if projections else []
-    graded = (Head("grade", keys="filter"), Head("claim", keys="filter"), "P(grade)", "P(±1)")
+    graded = (Head("grade", keys="filter"), Head("claim", keys="filter"), "P(grade)", "P(±1)", "at least")
     heads = ("student", "rank", *(graded if projections else ()), "θ", "SE", "judged", *names)
     yield element("h2", "Students", id="students")
     for warning in grade_warnings(artefact):
@@ -80,8 +80,8 @@ def students(artefact: Artefact, *, folded: Container[str]) -> Iterator[Child]:
     caption = "No grades are projected."
     if projections:
         caption = (
-            "P(grade) and P(±1): how probable the grade is, and it or a neighbour. Right: the probability of each "
-            "grade, in %."
+            "P(grade) and P(±1): how probable the grade is, and it or a neighbour; at least: the lower end of P(±1). "
+            "Right: the probability of each grade, in %."
         )
     yield table(
         heads,
@@ -104,9 +104,10 @@ def students(artefact: Artefact, *, folded: Container[str]) -> Iterator[Child]:
     if projections:
         yield element(
             "p",
-            "The grade is the median of its probabilities. HIGH: P(±1) ≥ .90 and P(grade) ≥ .50; MID: P(±1) ≥ .75; LOW "
-            "otherwise, and always where an essay lies beyond the anchors (marked *) or was judged fewer than eight "
-            "times. † marks one that won or lost every comparison, or was compared with few others.",
+            "The grade is the median of its probabilities. HIGH: P(±1) is at least .90, and P(grade) ≥ .50; MID: P(±1) "
+            "is at least .75; LOW otherwise, and always where an essay lies beyond the anchors (marked *) or was "
+            "judged fewer than eight times. † marks one that won or lost every comparison, or was compared with few "
+            "others.",
             class_="note",
         )
 
@@ -143,7 +144,7 @@ def _student(
         return [
             name,
             rank,
-            *((ABSENT, "", "", "") if artefact.grade_projections else ()),
+            *((ABSENT, "", "", "", "") if artefact.grade_projections else ()),
             *measured,
             *("" for _ in names),
         ]
@@ -156,6 +157,7 @@ def _student(
         f"{projection.confidence}{marks}",
         number(chances.get(grade)),
         number(projection.within_one_step),
+        number(projection.within_one_step_at_least),
         *measured,
         *(_shaded(chances.get(name), own=name == grade) for name in names),
     ]

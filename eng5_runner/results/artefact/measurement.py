@@ -341,8 +341,11 @@ class GradeProjection(Part):
     """By grade; they sum to 1."""
     within_one_step: Share
     """Probability of `grade` or a neighbour of it."""
+    within_one_step_at_least: Share | None = None
+    """The lower end of it: 5% of what the anchors leave possible is below. None where an artefact does not state
+    it, as those of earlier versions."""
     confidence: Literal["HIGH", "MID", "LOW"]
-    """HIGH: within one step at least .90, the grade itself .50. MID: within one step at least .75. LOW otherwise, and
+    """What `within_one_step_at_least` supports. HIGH: .90, and the grade itself .50. MID: .75. LOW otherwise, and
     where the essay lies beyond the anchors, is not linked to them or was judged fewer than eight times. Never higher
     than `anchor_support.highest_label` of the grade model."""
     extrapolated: bool
