@@ -205,6 +205,9 @@ class RunState:
         self._move(event)
         self.last_at = event.at
         match event:
+            # These first: a run can have a million, and a look at a pydantic type that does not fit takes longest.
+            case CallbackAccepted() | CallbackRepeated() | CallbackRejected() | OffsetsLost():
+                self._read(event)
             case RunStarted() | RunResumed():
                 self._begin_session(event)
             case PreflightPassed():
@@ -216,8 +219,6 @@ class RunState:
                 self.storage_ids[event.text_sha256] = event.storage_id
             case ListeningFrom() | RequestPrepared() | RequestPublished():
                 self._request(event)
-            case CallbackAccepted() | CallbackRepeated() | CallbackRejected() | OffsetsLost():
-                self._read(event)
             case DeadlineReached():
                 self._time_out(event)
             case BudgetRaised() | HumanJudgementsAdded() | CheckGradesAdded():
@@ -232,16 +233,19 @@ class RunState:
 
         People's judgements and grades are no part of a session's work: they can follow anything but nothing.
         """
-        if isinstance(event, HumanJudgementsAdded | CheckGradesAdded):
-            legal = self.stage != "new"
-        elif isinstance(event, RunResumed | RunClosed):
-            legal = self.stage != "new" and (isinstance(event, RunResumed) or self.closed is None)
-        else:
-            legal = self.closed is None and (self.stage, event.type) in _TABLE
-        if not legal:
-            stage = "closed" if self.closed else self.stage
-            raise ImpossibleLedgerError(f"{event.type} cannot follow the stage “{stage}”")
-        self.stage = _TABLE.get((self.stage, event.type), self.stage)
+        following = None if self.closed else _TABLE.get((self.stage, event.type))
+        if following is None:
+            match event:
+                case HumanJudgementsAdded() | CheckGradesAdded() | RunResumed():
+                    legal = self.stage != "new"
+                case RunClosed():
+                    legal = self.stage != "new" and self.closed is None
+                case _:
+                    legal = False
+            if not legal:
+                stage = "closed" if self.closed else self.stage
+                raise ImpossibleLedgerError(f"{event.type} cannot follow the stage “{stage}”")
+        self.stage = following or self.stage
 
     def _begin_session(self, event: RunStarted | RunResumed) -> None:
         if isinstance(event, RunStarted):
@@ -308,12 +312,12 @@ class RunState:
     def _read(self, event: CallbackAccepted | CallbackRepeated | CallbackRejected | OffsetsLost) -> None:
         partition = (event.position.topic, event.position.partition)
         match event:
+            case CallbackAccepted():
+                self._accept(event)
             case OffsetsLost():
                 self.lost += event.count
                 self.positions[partition] = event.resumed_at
                 return
-            case CallbackAccepted():
-                self._accept(event)
             case CallbackRepeated():
                 self.repeated += 1
                 self.conflicts += event.conflict

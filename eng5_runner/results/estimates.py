@@ -16,7 +16,6 @@ from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.rounding import ends, figure, rounded
 from eng5_runner.measure.grading.grades import Projection, Refusal, project
 from eng5_runner.measure.quality.clustered import errors_by_pair
-from eng5_runner.measure.quality.misfit import misfit
 from eng5_runner.measure.quality.reliability import draws_for, own_order
 from eng5_runner.measure.quality.split_half import split_half
 from eng5_runner.results.anchors.alignment import anchor_alignment
@@ -129,7 +128,7 @@ def _by_essay(study: JudgedStudy, projection: Projection | Refusal) -> dict[str,
 def _bt_summary(
     study: JudgedStudy, projection: Projection | Refusal, *, by_pair: NDArray[np.float64] | None
 ) -> tuple[BTEntry, ...]:
-    fitted, surprise = study.fitted, misfit(study.fitted)
+    fitted, surprise = study.fitted, study.surprise
     counts, wins = study.asked.counts, study.asked.wins
     projected = {} if isinstance(projection, Refusal) else {student.item: student for student in projection.students}
     theta = [rounded(value) for value in fitted.theta]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from eng5_runner.measure.model.dependence import Correlation, Dependence, depend
 from eng5_runner.measure.model.own_effects import OwnEffects
 from eng5_runner.measure.model.soft import Said, soft_from
 from eng5_runner.measure.model.soft_choice import SoftChoice, choose
+from eng5_runner.measure.quality.misfit import Misfit, misfit
 from eng5_runner.results.artefact.columns import columns_of
 from eng5_runner.results.artefact.measurement import (
     JudgementDependence,
@@ -29,7 +31,7 @@ from eng5_runner.results.artefact.measurement import (
 from eng5_runner.results.artefact.study import Comparison, FailedComparison
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: the comparisons of a million judgements are counted once
 class Judgements:
     """All judgements as columns, in the order in which they were asked: 19 bytes each, where a row takes 2 kB.
 
@@ -68,15 +70,18 @@ class Judgements:
     def __len__(self) -> int:
         return len(self.first)
 
-    @property
+    @cached_property
     def by_judge(self) -> dict[str, Comparisons]:
         """The comparisons of each judge, by `provider/model`, in the order of the names."""
         places = sorted(range(len(self.judges)), key=self.judges.__getitem__)
-        return {"/".join(self.judges[place]): self.comparisons(place) for place in places}
+        return {"/".join(self.judges[place]): self._counted(self.judge == place) for place in places}
 
-    def comparisons(self, judge: int | None = None) -> Comparisons:
-        """Those of one judge, or all of them."""
-        chosen = slice(None) if judge is None else self.judge == judge
+    @cached_property
+    def comparisons(self) -> Comparisons:
+        """Those of all judges."""
+        return next(iter(self.by_judge.values())) if len(self.judges) == 1 else self._counted(slice(None))
+
+    def _counted(self, chosen: slice | NDArray[np.bool_]) -> Comparisons:
         return comparisons_at(
             self.items, first=self.first[chosen], second=self.second[chosen], outcome=self.first_won[chosen]
         )
@@ -91,6 +96,7 @@ class JudgedStudy:
         failed: every call without a winner.
         asked: all judgements as comparisons.
         fitted: from them, with what each of them counts for.
+        surprise: how well the essays fit the scale.
         dependent: how far judgements of the same pair repeat each other.
         own: what is each judge's own; None for a single judge, and where only wins were asked for.
         soft: what was used of the judge's confidence and the probabilities of its answers; None if only wins were
@@ -105,6 +111,7 @@ class JudgedStudy:
     failed: Sequence[FailedComparison]
     asked: Comparisons
     fitted: Fit
+    surprise: Misfit
     dependent: Dependence
     own: OwnEffects | None
     soft: SoftUse | None
@@ -126,7 +133,6 @@ class JudgedStudy:
         words = {anchor.anchor_id: anchor.word_count for anchor in inputs.anchors}
         words |= {student.essay_id: student.word_count for student in inputs.students}
         columns = Judgements.of(sorted(words), judged)
-        asked = columns.comparisons()
         scale = GRADE_SCALES[inputs.grade_scale]
         judges = list(columns.by_judge.values())
         dependent = dependence(judges)
@@ -135,8 +141,9 @@ class JudgedStudy:
         return cls(
             judged=columns,
             failed=failed,
-            asked=asked,
+            asked=columns.comparisons,
             fitted=choice.fitted,
+            surprise=misfit(choice.fitted),
             dependent=dependent,
             own=choice.own,
             soft=soft_use(choice),

@@ -21,7 +21,6 @@ from eng5_runner.measure.quality.lapse import MOST_ITEMS, lapse_rate
 from eng5_runner.measure.quality.length import length_effect, longer_wins
 from eng5_runner.measure.quality.misfit import (
     Consistency,
-    misfit,
     position_effect,
     repeat_consistency,
     swap_consistency,
@@ -212,8 +211,7 @@ def _failures(study: JudgedStudy) -> CallFailures:
 
 
 def _misfit(study: JudgedStudy) -> MisfitFigures:
-    mean_squares = misfit(study.fitted)
-    return MisfitFigures(infit=figure(mean_squares.infit_overall), outfit=figure(mean_squares.outfit_overall))
+    return MisfitFigures(infit=figure(study.surprise.infit_overall), outfit=figure(study.surprise.outfit_overall))
 
 
 def _price(study: JudgedStudy) -> JudgementPrice:

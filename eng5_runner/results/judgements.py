@@ -117,9 +117,9 @@ def gather_evidence(
     highest_limit = 0.0  # the result that counts is that without a cost limit, or with the highest
     for event in events:
         state.advance(event)
-        if isinstance(event, RequestPrepared):
-            names = None  # a further request may have other names
         if not isinstance(event, CallbackAccepted) or event.kind not in ("comparison", "result"):
+            if isinstance(event, RequestPrepared):
+                names = None  # a further request may have other names
             continue
         callback, envelope_id = _callback(event)
         if isinstance(callback, LLMComparisonResult | PlainComparison):
@@ -302,7 +302,7 @@ def _callback(event: CallbackAccepted) -> tuple[Callback | PlainComparison, UUID
 def _trace(result: LLMComparisonResult | PlainComparison, *, otherwise: UUID) -> str:
     """The pair's correlation id; where that is no UUID, the envelope's or the run's, which always are."""
     given = result.correlation_id or ""
-    if _PLAIN_UUID.fullmatch(given):
+    if isinstance(result, PlainComparison) or _PLAIN_UUID.fullmatch(given):
         return given
     try:
         return str(UUID(given))

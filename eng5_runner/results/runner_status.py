@@ -45,9 +45,9 @@ class MessageRecord:
     def note(self, event: Event) -> None:
         """Add what one event says."""
         self.counts[event.type] += 1
-        if isinstance(event, CallbackRejected):
-            self.rejected.append(RejectedMessage(**event.position.model_dump(), reason=event.reason))
-        elif isinstance(event, CallbackAccepted) and event.kind == "comparison" and (event.note or event.objection):
+        if isinstance(event, CallbackAccepted):  # first: a run can have a million
+            if event.kind != "comparison" or not (event.note or event.objection):
+                return
             place, request_id = event.position.model_dump(), event.key.rpartition("comparison:")[2]
             if event.note:
                 self.flawed.append(FlawedMessage(**place, request_id=request_id, flaws=event.note))
@@ -57,6 +57,8 @@ class MessageRecord:
                         **place, request_id=request_id, objection=event.objection, counts=not event.is_left_out
                     )
                 )
+        elif isinstance(event, CallbackRejected):
+            self.rejected.append(RejectedMessage(**event.position.model_dump(), reason=event.reason))
         elif isinstance(event, DeadlineReached):
             self.deadlines.append(DeadlineRecord(kind=event.kind, waited_seconds=round(event.waited, 1)))
 

@@ -166,9 +166,10 @@ def write(run_directory: Path, hydrated: Hydrated) -> None:
     files = hydrated.files
     for name in files:
         write_atomically(run_directory / name, files.pieces(name))
-    entries = [
-        files.entry(path) if path in files else entry_of(run_directory, path) for path in listed_files(run_directory)
-    ]
+    known = {entry.path: entry for entry in hydrated.artefact.validation.manifest} | {
+        path: files.entry(path) for path in files
+    }
+    entries = [known.get(path) or entry_of(run_directory, path) for path in listed_files(run_directory)]
     for name, data in manifest_files(entries).items():
         write_atomically(run_directory / name, data)
 

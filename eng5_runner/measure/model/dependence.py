@@ -128,9 +128,18 @@ def _distinct_pairs(data: Comparisons, chosen: NDArray[np.bool_]) -> int:
     return int(np.unique(low * len(data.items) + high).size)
 
 
+def _by_pair(data: Comparisons) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """A number for each pair, whatever the order of its items, and the place there of each row's pair."""
+    low, high = np.minimum(data.first, data.second), np.maximum(data.first, data.second)
+    keys, pair = np.unique(low * len(data.items) + high, return_inverse=True)
+    return keys, pair
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Pairs:
-    """One judge's pairs of items, with what the other judgements say of them.
+    """One judge's pairs of items that were judged more than once, with what the other judgements say of them.
+
+    No other pair says how judgements repeat each other: of a million judgements a few thousand pairs are left.
 
     Attributes:
         won: in either order, how many judgements the lower item won, a tie as half; shape (2, pairs).
@@ -148,8 +157,9 @@ class _Pairs:
     @classmethod
     def of(cls, data: Comparisons, *, fitted: Fit, found: Dependence) -> _Pairs:
         """Take a pair's own judgements out of the fit, in one step of Newton's method."""
-        low, high = np.minimum(data.first, data.second), np.maximum(data.first, data.second)
-        keys, pair = np.unique(low * len(data.items) + high, return_inverse=True)
+        keys, pair = _by_pair(data)
+        data = data.part((np.bincount(pair, data.weight, keys.size) > 1.0)[pair])
+        keys, pair = _by_pair(data)
         is_turned = (data.first > data.second).astype(np.int64)
         won = np.where(is_turned, 1.0 - data.outcome, data.outcome)
         at = (is_turned, pair)

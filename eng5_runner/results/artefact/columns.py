@@ -11,6 +11,7 @@ from abc import abstractmethod
 from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from math import nan
 from typing import Final, TypeAlias, TypeVar, cast
 
@@ -78,7 +79,8 @@ def columns_of(rows: Sequence[Comparison]) -> JudgementColumns:
     """The columns of judgements: those that were made with the rows, or else the rows are read."""
     if isinstance(rows, RowsWithColumns) and rows.columns is not None:
         return rows.columns
-    return ColumnBuilder(cast("Iterable[Cells]", cells_of(rows, *COLUMN_FIELDS))).columns()
+    cells = chain.from_iterable(zip(*some, strict=True) for some in cells_of(rows, *COLUMN_FIELDS))
+    return ColumnBuilder(cast("Iterable[Cells]", cells)).columns()
 
 
 class ColumnBuilder:

@@ -17,7 +17,6 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from functools import cache
-from operator import attrgetter
 from types import GenericAlias, MappingProxyType, NoneType
 from typing import Annotated, ClassVar, Final, TypeAlias, TypeVar, get_args
 
@@ -89,17 +88,22 @@ class RowSequence(Sequence[T]):
     """
 
     @abstractmethod
-    def cells(self, *names: str) -> Iterator[tuple[object, ...]]:
-        """The values of two and more fields of each row."""
+    def cells(self, *names: str) -> Iterator[list[Sequence[object]]]:
+        """The values of each field, of a few hundred rows at a time."""
 
     @abstractmethod
     def batches(self) -> Iterator[list[Json]]:
         """The keys of each row in the file with their values, a few hundred rows at a time."""
 
 
-def cells_of(rows: Sequence[Row], *names: str) -> Iterator[tuple[object, ...]]:
-    """The values of two and more fields of each row, whether the rows are made already or not."""
-    return rows.cells(*names) if isinstance(rows, RowSequence) else map(attrgetter(*names), rows)
+def cells_of(rows: Sequence[Row], *names: str) -> Iterator[list[Sequence[object]]]:
+    """The values of each field, of a few hundred rows at a time, whether the rows are made already or not."""
+    if isinstance(rows, RowSequence):
+        yield from rows.cells(*names)
+        return
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        some = rows[start : start + ROWS_AT_ONCE]
+        yield [[getattr(row, name) for row in some] for name in names]
 
 
 def row_batches(rows: Sequence[Row]) -> Iterator[list[Json]]:
