@@ -8,9 +8,10 @@ The artefact states the end only; every judgement before is in it, so that each 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from eng5_runner.measure.model.dependence import dependence, weighed
 from eng5_runner.measure.model.soft import WINS, Reading, SoftEvidence, SoftJudgements, in_fixed_order, soft_from
 from eng5_runner.measure.quality.reliability import empirical_bayes, not_defined
 from eng5_runner.results.artefact import Artefact
+from eng5_runner.results.artefact.part import cells_of
 from eng5_runner.results.fitted_study import said_by
 
 # Each point is a fit of its own: a tenth of a second for 10,000 judgements of 2,000 essays.
@@ -34,7 +36,7 @@ class CoursePoint:
     """A study after so many judgements.
 
     Attributes:
-        judgements: with a winner, in the order in which they were asked.
+        judgements: with a winner, round by round; within a round in the order in which they were asked.
         reliability: of the order by then, 0 to 1; None where it was not defined yet.
         usd: spent on these judgements.
     """
@@ -54,12 +56,13 @@ def _points(artefact: Artefact) -> Iterator[CoursePoint]:
     essays = sorted(ids)
     place = {essay_id: index for index, essay_id in enumerate(essays)}
     places = np.array([place[essay_id] for essay_id in ids], dtype=np.int64)
-    first, second = places[np.array(columns.first)], places[np.array(columns.second)]
-    won = np.array(columns.first_won, dtype=np.float64)
-    spent = list(accumulate(columns.cost_usd))
+    order = _round_by_round(artefact)
+    first, second = places[np.array(columns.first)][order], places[np.array(columns.second)][order]
+    won = np.array(columns.first_won, dtype=np.float64)[order]
+    spent = list(accumulate(np.array(columns.cost_usd)[order].tolist()))
     every = comparisons_at(essays, first=first, second=second, outcome=won)
     found = dependence([every])
-    soft = _Soft.of(artefact, weighed([every], found))
+    soft = _Soft.of(artefact, weighed([every], found), order=order)
     for count in sorted({len(won) * part // _POINTS for part in range(1, _POINTS + 1)} - {0}):
         some = comparisons_at(essays, first=first[:count], second=second[:count], outcome=won[:count])
         counted = weighed([some], found)
@@ -68,13 +71,19 @@ def _points(artefact: Artefact) -> Iterator[CoursePoint]:
         yield CoursePoint(judgements=count, reliability=reliability, usd=rounded(spent[count - 1]))
 
 
+def _round_by_round(artefact: Artefact) -> NDArray[np.int64]:
+    """The judgements' places in the artefact, those of the first round first: several rounds can be asked together."""
+    cells = cast("Iterable[tuple[int | None, int]]", cells_of(artefact.llm_comparisons, "iteration", "sequence"))
+    return np.argsort([iteration or 0 for iteration, _ in cells], kind="stable")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Soft:
     """What the judgements say besides who won, read as the fit of all of them reads it.
 
     Attributes:
         judgements: all of them.
-        asked: shape (judgements,), the place of each in the order in which they were asked.
+        asked: shape (judgements,), the place of each in the order of the course.
         readings: of each judge.
     """
 
@@ -83,7 +92,7 @@ class _Soft:
     readings: tuple[Reading, ...]
 
     @classmethod
-    def of(cls, artefact: Artefact, every: Comparisons) -> _Soft | None:
+    def of(cls, artefact: Artefact, every: Comparisons, *, order: NDArray[np.int64]) -> _Soft | None:
         """None where the fit goes by wins alone."""
         use = None if artefact.bt_model is None else artefact.bt_model.soft_judgements
         if use is None or all(judge.used == "wins" for judge in use.judges):
@@ -93,7 +102,7 @@ class _Soft:
         judgements = soft_from(every, said)
         known = {judge.judge or "": Reading(judge.used, judge.parameters or ()) for judge in use.judges}
         readings = tuple(known.get(judge, WINS) for judge in judgements.judges)
-        return cls(judgements=judgements, asked=np.array(asked, dtype=np.int64), readings=readings)
+        return cls(judgements=judgements, asked=np.argsort(order)[asked], readings=readings)
 
     def after(self, count: int, counted: Comparisons) -> SoftEvidence:
         """What the first so many judgements say."""

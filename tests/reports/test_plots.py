@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import re
+from bisect import bisect_right
+from dataclasses import replace
+from operator import attrgetter
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -94,3 +97,16 @@ def test_the_course_ends_with_all_judgements_and_grows_in_cost():
     assert [point.usd for point in points] == sorted(point.usd for point in points)
     known = [point.reliability for point in points if point.reliability is not None]
     assert known[-1] > 0.9 and known[-1] >= known[0] >= 0.0
+
+
+def test_rounds_that_were_asked_together_are_told_apart():
+    """A round for each of the eight points; asked by their first essays."""
+    run = judged_run(students=6, anchors=6, per_essay=8, soft=True)
+    count = len(run.llm_comparisons)
+    ends = [count * part // 8 for part in range(1, 9)]
+    rows = tuple(
+        replace(row, iteration=1 + bisect_right(ends, number)) for number, row in enumerate(run.llm_comparisons)
+    )
+    together = sorted(rows, key=attrgetter("essay_a_id"))
+    courses = [course_of(run.model_copy(update={"llm_comparisons": asked})) for asked in (rows, tuple(together))]
+    assert courses[0] == courses[1] and [point.judgements for point in courses[0]] == ends

@@ -10,16 +10,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
+from itertools import groupby
 from uuid import UUID
 
 import pytest
 
 from eng5_runner.contracts.callbacks import LLMComparisonResult
-from eng5_runner.contracts.request import LLMConfigOverrides
+from eng5_runner.contracts.request import BatchingMode, LLMConfigOverrides
 from eng5_runner.contracts.services import ComparisonBody
 from eng5_runner.contracts.study_options import StudyOptions
 from eng5_runner.stack.cj.batch_runner import BatchRun
 from eng5_runner.stack.cj.outcome import Outcome
+from eng5_runner.stack.cj.pairing_policy import waves_together
 from eng5_runner.stack.cj.plan import BatchPlan, PlannedEssay
 from eng5_runner.stack.cj.repository import Batch, PairAttempt
 from eng5_runner.stack.llm.providers.entries import offline_baseline
@@ -122,7 +124,7 @@ async def test_waves_on_record_are_asked_to_their_end_though_the_study_was_preci
     """A session that decided otherwise wrote them down; whoever goes on asks what stands there and decides no more."""
     _, first, _ = await work()
     _, longer, _ = await work(plan=PLAN.model_copy(update={"study_options": StudyOptions()}))
-    on_record = longer.asked[: 77 + 7]  # one wave more
+    on_record = sorted(longer.asked, key=lambda each: (each.wave, each.place))[: 77 + 7]  # one wave more
     assert on_record[:77] == first.asked
     outcome, record, provider = await work(on_record)
     assert len(provider.asked) == outcome.wanted == len(outcome.results) == 84
@@ -191,6 +193,55 @@ async def test_where_no_pair_depends_on_an_answer_nobody_waits_for_one():
 
     outcome, provider = await run_with(Withholding(), plan=FREE)
     assert len(outcome.results) == len(set(provider.asked)) == len(provider.asked) == FREE.budget
+
+
+class Naming(Provider):
+    """Keeps the first essays in the order in which they were asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pairs: list[tuple[str, str]] = []
+
+    async def ask(self, body: ComparisonBody) -> None:
+        self.pairs.append((str(body.metadata["essay_a_id"]), str(body.metadata["essay_b_id"])))
+        await super().ask(body)
+
+
+async def pairs_of(**changes: object) -> list[tuple[str, str]]:
+    provider = Naming()
+    await run_with(provider, plan=FREE.model_copy(update=changes))
+    return provider.pairs
+
+
+async def test_pairs_that_share_their_first_essay_follow_each_other_after_one_of_each_essay():
+    pairs = await pairs_of(budget=70)
+    firsts = [first for first, _ in pairs]
+    every = len(set(firsts))
+    assert len({*firsts[:every]}) == every, "one of each comes first: its answer fills the cache"
+    assert len([*groupby(firsts[every:])]) == len({*firsts[every:]}) == every
+    in_waves = await pairs_of(budget=70, overrides=LLMConfigOverrides(provider_override="mock"))
+    assert sorted(in_waves) == sorted(pairs) and in_waves != pairs, "the same pairs in the same places"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"batching_mode": BatchingMode.SERIAL_BUNDLE},
+        {"batching_mode": BatchingMode.PROVIDER_BATCH_API},
+        {"study_options": StudyOptions(target_se=0.01)},
+        {"study_options": StudyOptions(design="adaptive")},
+    ],
+)
+async def test_where_something_else_decides_on_the_order_it_is_that_of_the_waves(changes):
+    record = Record()
+    await run_with(Provider(), plan=FREE.model_copy(update={"budget": 70} | changes), record=record)
+    waves = [each.wave for each in record.asked]
+    assert waves == sorted(waves) and len(waves) == 70
+
+
+async def test_a_study_with_a_cost_limit_is_balanced_wherever_it_ends():
+    limited = FREE.model_copy(update={"study_options": StudyOptions(max_cost_usd=1.0)})
+    assert (waves_together(FREE), waves_together(limited)) == (10, 1)
 
 
 @pytest.mark.parametrize("options", [StudyOptions(target_se=0.01), StudyOptions(design="adaptive")])

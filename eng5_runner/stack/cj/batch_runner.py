@@ -37,7 +37,13 @@ from eng5_runner.judges.prompts import prompt_blocks, prompt_text
 from eng5_runner.measure.design.pairing import Pair
 from eng5_runner.stack.cj.clients import LLMProviderClient
 from eng5_runner.stack.cj.outcome import Outcome, beyond_hope
-from eng5_runner.stack.cj.pairing_policy import depends_on_answers, look_at, next_wave
+from eng5_runner.stack.cj.pairing_policy import (
+    by_first_essay,
+    depends_on_answers,
+    look_at,
+    next_wave,
+    waves_together,
+)
 from eng5_runner.stack.cj.repository import Batch, BatchRepository, PairAttempt
 from eng5_runner.stack.cj.spend_limit import SpendLimit
 
@@ -216,7 +222,7 @@ class BatchRun:
                 break
             self._waves.append(pairs)
             first = _AHEAD_OF_LOOK if has_target else len(pairs)
-            if not await self._wave(number, pairs[:first]):
+            if not await self._ask(await self._together(pairs[:first])):
                 return False
             if len(pairs) > first:
                 if not await self._look_at(number):
@@ -224,7 +230,7 @@ class BatchRun:
                 if self._is_enough((number, first, 0)):
                     self._waves[number] = pairs[:first]
                     break
-                if not await self._wave(number, pairs[first:], after=first):
+                if not await self._ask({number: pairs[first:]}, after=first):
                     return False
         if self._looks and self._looks[-1].verdict == PRECISE_ENOUGH:
             self._wanted = sum(map(len, self._waves))
@@ -274,12 +280,19 @@ class BatchRun:
             self._times[pair] += 1
         return pairs
 
-    async def _wave(self, number: int, pairs: Sequence[Pair], *, after: int = 0) -> bool:
-        """Bring a wave's pairs into the stream; false if the cost limit, or too many failures, ended that."""
-        keys = [(number, after + place, 0) for place in range(len(pairs))]
-        new = [self._new(key, pair) for key, pair in zip(keys, pairs, strict=True) if key not in self._asked]
-        await self._store(new)
-        for key in keys:
+    async def _together(self, pairs: Sequence[Pair]) -> Mapping[int, Sequence[Pair]]:
+        """These pairs of the newest wave, and the waves that are asked together with it."""
+        waves = {len(self._waves) - 1: pairs}
+        while len(waves) < waves_together(self._batch.plan) and (more := await self._pairs()):
+            waves[len(self._waves)] = more
+            self._waves.append(more)
+        return waves
+
+    async def _ask(self, waves: Mapping[int, Sequence[Pair]], *, after: int = 0) -> bool:
+        """Bring pairs of waves into the stream; false if the cost limit, or too many failures, ended that."""
+        pairs = {(wave, after + place, 0): waves[wave][place] for wave, place in by_first_essay(waves)}
+        await self._store([self._new(key, pair) for key, pair in pairs.items() if key not in self._asked])
+        for key in pairs:
             while len(self._stream) >= self._most_ahead():
                 if not await self._see_next():
                     return False
