@@ -33,7 +33,7 @@ from eng5_runner.planning.candidates import ServiceModels, find_candidates
 from eng5_runner.planning.pilot import read_pilot
 from eng5_runner.planning.plan import Plan, make_plan
 from eng5_runner.planning.precision import GradeAims
-from eng5_runner.reports.terminal_plan import plan_facts, price_in_words
+from eng5_runner.reports.terminal.plan import plan_facts, price_in_words
 from eng5_runner.run.artefact_file import load_artefact
 from eng5_runner.run.pseudonyms import names_for, names_of, words_shared
 

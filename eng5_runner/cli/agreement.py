@@ -6,18 +6,13 @@ raise typer.Exit(0)
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TextIO
 
 import typer
 
-from eng5_runner.cli.standard_error import StandardError
+from eng5_runner.effects.terminal import terminal
 from eng5_runner.errors import UsageError
 
-_TERMINAL = "/dev/tty"
 _YES = frozenset(("y", "yes"))
 _INTERRUPTED = 130
 
@@ -50,8 +45,8 @@ def answer_of(question: str) -> bool | None:
     Raises:
         typer.Exit: the person pressed Ctrl-C.
     """
-    with _terminal() as terminal:
-        return None if terminal is None else _answer(question, *terminal)
+    with terminal() as streams:
+        return None if streams is None else _answer(question, *streams)
 
 
 def _answer(question: str, read: TextIO, write: TextIO) -> bool:
@@ -65,24 +60,3 @@ def _answer(question: str, read: TextIO, write: TextIO) -> bool:
     if not line.endswith("\n"):  # Ctrl-D
         write.write("\n")
     return line.strip().lower() in _YES
-
-
-@contextmanager
-def _terminal() -> Iterator[tuple[TextIO, TextIO] | None]:
-    """To read from and to write to; None if there is no terminal, or if it belongs to another job than this one."""
-    try:
-        handle = os.open(_TERMINAL, os.O_RDWR | os.O_NOCTTY)
-    except (OSError, AttributeError):  # no controlling terminal; Windows has neither the file nor the flag
-        has_both = sys.stdin is not None and sys.stdin.isatty() and StandardError().isatty()
-        yield (sys.stdin, sys.stderr) if has_both else None
-        return
-    with open(handle, "rb", buffering=0) as raw:  # noqa: PTH123 - a descriptor
-        # A job in the background would be stopped when it reads.
-        if os.tcgetpgrp(handle) != os.getpgrp():
-            yield None
-            return
-        with (
-            open(os.dup(raw.fileno()), encoding="utf-8", errors="replace") as read,  # noqa: PTH123 - a descriptor
-            open(os.dup(raw.fileno()), "w", encoding="utf-8", errors="replace") as write,  # noqa: PTH123 - a descriptor
-        ):
-            yield read, write

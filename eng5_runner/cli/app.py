@@ -21,19 +21,18 @@ from eng5_runner.cli.exit_codes import BROKEN_PIPE, BUG
 from eng5_runner.cli.late_commands import LateCommands
 from eng5_runner.cli.parameters import Flags, SettingsCommand, SettingsGroup, option_of, takes_settings
 from eng5_runner.cli.stack_app import stack_app
-from eng5_runner.cli.standard_error import StandardError, discard
 from eng5_runner.core.choices import Mode
+from eng5_runner.effects.standard_streams import StandardError, discard, open_closed_streams
 from eng5_runner.errors import DiskError, RunnerError, of_the_machine
 
 # Help is plain text: nothing is cut at 80 columns, and `--help` needs not load Rich.
 app = typer.Typer(name="eng5-runner", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 verbs = typer.Typer(rich_markup_mode=None)
 
-# What an environment variable of a flag may say for yes.
-_STANDARD_ERROR = 2  # its file descriptor
 # Objects between two looks for cycles, by generation. Python's own 700, 10, 10 cost the services a quarter of their
 # computing time: each look goes through thousands of objects of requests that wait, and finds nothing.
 _GARBAGE_THRESHOLDS = (20_000, 20, 20)
+# What an environment variable of a flag may say for yes.
 _TRUE = frozenset(("1", "true", "t", "yes", "y", "on"))
 RunArgument = Annotated[Path, typer.Argument(help="Directory of a run.", metavar="RUN", show_default=False)]
 JsonOption = Annotated[bool, option_of("json_lines", variable=False)]
@@ -345,7 +344,7 @@ def main() -> None:
     os.umask(0o077)
     sys.unraisablehook = _note_unraisable
     try:
-        _open_closed_streams()
+        open_closed_streams()
         if any(name.endswith("_KEY_FILE") for name in os.environ):
             from eng5_runner.app.environment import load_key_files
 
@@ -386,21 +385,6 @@ def _end(error: RunnerError) -> NoReturn:
     except (OSError, DiskError):  # the exit code still says it
         discard(sys.stdout)
     sys.exit(error.exit_code)
-
-
-def _open_closed_streams() -> None:
-    """Give the null device the places of standard streams that are closed.
-
-    Otherwise the next file that is opened, such as the ledger, would get such a place, and what a library writes to
-    standard error would go into it.
-    """
-    while (file := os.open(os.devnull, os.O_RDWR)) <= _STANDARD_ERROR:
-        continue
-    os.close(file)
-    for name in ("stdin", "stdout", "stderr"):
-        if getattr(sys, name) is None:
-            mode = "r" if name == "stdin" else "w"
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - open to the end
 
 
 def _show(error: RunnerError) -> None:

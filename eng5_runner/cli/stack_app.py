@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -86,6 +87,9 @@ def healthcheck_command(
     url: Annotated[str, typer.Argument(help="Such as http://127.0.0.1:9095/healthz.", metavar="URL")],
 ) -> None:
     """Exit with 0 if a service is healthy, else with 1."""
-    from eng5_runner.cli.commands.healthcheck import healthcheck
+    from eng5_runner.core.harmless import harmless
+    from eng5_runner.effects.healthcheck import health_problem
 
-    raise typer.Exit(healthcheck(url))
+    if (problem := health_problem(url)) is not None:
+        sys.stderr.write(harmless(f"{url}: {problem}\n"))
+        raise typer.Exit(1)

@@ -11,7 +11,7 @@ from eng5_runner.reports.figures import number, percent, span
 from eng5_runner.reports.html import Child, element, page, table
 from eng5_runner.reports.page.style import STYLE
 from eng5_runner.reports.plots.drawing import Axis, circle, group, line, square, svg, text, whole_steps
-from eng5_runner.reports.terminal_compare import OVERVIEW, agreement_lines, in_words, overview_lines, run_lines
+from eng5_runner.reports.terminal.compare import OVERVIEW, agreement_lines, in_words, overview_lines, run_lines
 from eng5_runner.results.compare import RankMove, RunsCompared
 from eng5_runner.results.run_summary import RunSummary
 

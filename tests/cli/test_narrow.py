@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from eng5_runner.reports.terminal_table import show_named
+from eng5_runner.reports.terminal.table import show_named
 from tests.support.prefork import Process
 from tests.support.runner import clean_environment
 

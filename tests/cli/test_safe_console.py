@@ -12,8 +12,8 @@ import pytest
 from aiohttp import web
 from rich.table import Table
 
-from eng5_runner.cli.safe_console import SafeConsole
 from eng5_runner.core.harmless import harmless, harmless_json
+from eng5_runner.reports.terminal.safe_console import SafeConsole
 from tests.support.runner import run
 from tests.support.servers import serving
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from eng5_runner.app.status import RunStatus
-from eng5_runner.cli.commands.status import status_sentences
 from eng5_runner.core.events import Event, RunResumed
 from eng5_runner.core.progress import comparisons_per_second
+from eng5_runner.core.run_status import RunStatus
+from eng5_runner.reports.terminal.status import status_sentences
 from tests.support.run.events import ONE_OF_EACH, VERSIONS
 from tests.support.runner import newest, run
 

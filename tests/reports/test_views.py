@@ -13,8 +13,8 @@ from eng5_runner.contracts.callbacks import MAY_BE_CHARGED
 from eng5_runner.reports.anchor_markdown import anchor_report
 from eng5_runner.reports.figures import between, number, percent, span, usd
 from eng5_runner.reports.html_report import report
-from eng5_runner.reports.terminal_compare import show_comparison
-from eng5_runner.reports.terminal_summary import show_summary
+from eng5_runner.reports.terminal.compare import show_comparison
+from eng5_runner.reports.terminal.summary import show_summary
 from eng5_runner.results.artefact import Artefact, parse_artefact
 from eng5_runner.results.artefact.judge import JudgeFigures, JudgeQuality
 from eng5_runner.results.compare import compare_artefacts

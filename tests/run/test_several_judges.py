@@ -13,7 +13,7 @@ from rich.console import Console
 
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.core.spec import Budget
-from eng5_runner.reports.terminal_summary import show_summary
+from eng5_runner.reports.terminal.summary import show_summary
 from eng5_runner.results.artefact import parse_artefact
 from tests.support.run import messages
 from tests.support.run.messages import Callback

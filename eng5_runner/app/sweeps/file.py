@@ -38,6 +38,7 @@ from eng5_runner.app.settings import did_you_mean
 from eng5_runner.contracts.bounds import AtLeast, AtMost
 from eng5_runner.contracts.choices import CostLimit
 from eng5_runner.errors import ConfigurationError, InputsMissing
+from eng5_runner.planning.sweep import Cell
 
 Table: TypeAlias = Mapping[str, Any]
 
@@ -86,28 +87,6 @@ _EXPECTED = MappingProxyType({
     "judges": "tables of a judge's settings, each under [[judges]], at least one",
     "designs": "tables of a design's settings, each under [[designs]]",
 })  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
-    """One run of a sweep.
-
-    Attributes:
-        judge: the judge's name.
-        design: the design's name.
-        seed: of the pairing.
-        settings: by key, those of judge and design over those of all runs.
-    """
-
-    judge: str
-    design: str
-    seed: int
-    settings: Table
-
-    @property
-    def name(self) -> str:
-        """What the run is called where people read."""
-        return f"{self.judge}, {self.design}, seed {self.seed}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

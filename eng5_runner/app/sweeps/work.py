@@ -21,11 +21,12 @@ from eng5_runner.app.plan import PlannedRun, save_plan
 from eng5_runner.app.resume import continued
 from eng5_runner.app.session import Finished, Interruption, SessionWork, Watch, work_beside
 from eng5_runner.app.sweeps.money import SharedLimit
-from eng5_runner.app.sweeps.plan import PlannedCell, PlannedSweep, Progress
+from eng5_runner.app.sweeps.plan import PlannedSweep
 from eng5_runner.app.sweeps.record import RecordedRun, SweepRecord, write_record
 from eng5_runner.app.trust import require_trust
 from eng5_runner.effects.outputs import MANIFEST_NAME, STACK_FOLDER
 from eng5_runner.errors import ConfigurationError, DiskError, RunnerError, UsageError
+from eng5_runner.planning.sweep import PlannedCell, Progress
 from eng5_runner.run.ports import Notice, Update
 from eng5_runner.run.run_directory import has_begun, saved_run
 

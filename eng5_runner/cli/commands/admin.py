@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -22,7 +22,7 @@ from eng5_runner.app.administration import (
     text_body,
 )
 from eng5_runner.app.loop import run_loop
-from eng5_runner.cli.admin_output import show_listing, show_record, telling_retries, when, write_record
+from eng5_runner.cli.admin_output import telling_retries, write_record
 from eng5_runner.cli.narrate import people, write_json
 from eng5_runner.contracts.administration import ANCHORS, INSTRUCTIONS, PROMPT, RUBRIC, AdminText
 from eng5_runner.contracts.base import WireModel
@@ -31,6 +31,16 @@ from eng5_runner.contracts.services import AnchorOnRecord, Instructions
 from eng5_runner.core.inputs import Finding, shown
 from eng5_runner.effects.cj_admin import CJAdminClient
 from eng5_runner.errors import UsageError
+from eng5_runner.reports.terminal.administration import (
+    ANCHOR_COLUMNS,
+    INSTRUCTIONS_COLUMNS,
+    SCALE_COLUMNS,
+    anchor_row,
+    instructions_row,
+    scale_row,
+    show_listing,
+    show_record,
+)
 from eng5_runner.run.anchor_registration import Registration, lacking, raise_findings, register_anchors
 
 T = TypeVar("T")
@@ -47,15 +57,8 @@ def list_instructions(addresses: Addresses, *, grade_scale: str | None, json_lin
         for item in listed:
             write_record("Instructions", item)
         return 0
-    columns = ("id", "assignment", "course", "grade scale", "context", "prompt", "created", "begins")
-    show_listing(columns, [_instructions_row(item) for item in listed])
+    _list(INSTRUCTIONS_COLUMNS, map(instructions_row, listed))
     return 0
-
-
-def _instructions_row(item: Instructions) -> tuple[object, ...]:
-    begins = " ".join(item.instructions_text.split())[:60]
-    facts = (item.grade_scale, item.context_origin, item.student_prompt_storage_id, when(item.created_at), begins)
-    return (item.id, item.assignment_id, item.course_id, *facts)
 
 
 def get_instructions(
@@ -126,11 +129,7 @@ def list_anchors(addresses: Addresses, *, assignment_id: str, json_lines: bool) 
         for row in listing.anchors:
             write_record("Anchor", row)
         return 0
-    rows = [
-        (row.id, row.anchor_label, row.grade, row.grade_scale, row.text_storage_id, when(row.created_at))
-        for row in listing.anchors
-    ]
-    show_listing(("id", "label", "grade", "grade scale", "text", "created"), rows)
+    _list(ANCHOR_COLUMNS, map(anchor_row, listing.anchors))
     others = (listing.anchor_count_total or 0) - len(listing.anchors)
     if others > 0:
         people().print(f"{others} more are registered on other grade scales and are not used")
@@ -178,12 +177,15 @@ def scales(*, json_lines: bool) -> int:
             facts = {"grades": scale.grades, "below_lowest": scale.below_lowest, "prior": scale.prior}
             write_json({"event": "GradeScale", "grade_scale": scale.scale_id} | facts)
         return 0
-    rows = [
-        (scale.scale_id, " ".join(scale.grades), scale.below_lowest, " ".join(f"{p:.2f}" for p in scale.prior))
-        for scale in GRADE_SCALES.values()
-    ]
-    show_listing(("grade scale", "grades, lowest first", "below the lowest", "prior"), rows)
+    _list(SCALE_COLUMNS, map(scale_row, GRADE_SCALES.values()))
     return 0
+
+
+def _list(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    if listed := list(rows):
+        show_listing(columns, listed)
+    else:
+        people().print("none")
 
 
 def _ask(addresses: Addresses, question: Callable[[CJAdminClient], Awaitable[T]], *, needs_token: bool = True) -> T:
@@ -211,7 +213,10 @@ def _put(addresses: Addresses, resource: AdminText[Any], *, body: WireModel, jso
 def _show(resource: AdminText[Any], record: WireModel | None, *, of: str | None, json_lines: bool) -> int:
     if record is None:
         raise nothing_stored(resource.name, of)
-    show_record(record, text=resource.text, event=resource.name.capitalize(), json_lines=json_lines)
+    if json_lines:
+        write_record(resource.name.capitalize(), record)
+    else:
+        show_record(people(), record, text=resource.text)
     return 0
 
 

@@ -10,7 +10,7 @@ from rich.markup import escape
 from eng5_runner.app.cache import CacheContents, cache_contents, judgement_bytes, prune_judgements
 from eng5_runner.app.environment import cache_folder
 from eng5_runner.cli.narrate import people, write_json
-from eng5_runner.reports.terminal_table import plain_table
+from eng5_runner.reports.terminal.table import plain_table
 
 
 def list_cache(*, model: str | None, json_lines: bool) -> int:

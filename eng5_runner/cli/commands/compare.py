@@ -11,7 +11,7 @@ from eng5_runner.app.inspect import compare, open_run
 from eng5_runner.cli.narrate import people, write_json
 from eng5_runner.effects.outputs import write_atomically
 from eng5_runner.errors import UsageError
-from eng5_runner.reports.terminal_compare import show_comparison, show_overview
+from eng5_runner.reports.terminal.compare import show_comparison, show_overview
 from eng5_runner.results.run_summary import summary_of
 
 

@@ -9,10 +9,10 @@ from rich.console import Console
 from eng5_runner.app.execute import start_run
 from eng5_runner.app.plan import PlannedRun
 from eng5_runner.app.session import Finished, Watch
-from eng5_runner.cli.commands.status import next_steps
 from eng5_runner.cli.exit_codes import exit_code
 from eng5_runner.cli.narrate import Narrator, people, write_json
-from eng5_runner.reports.terminal_summary import show_summary
+from eng5_runner.reports.terminal.status import next_steps
+from eng5_runner.reports.terminal.summary import show_summary
 from eng5_runner.results.artefact.part import to_json
 
 

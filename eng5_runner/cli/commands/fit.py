@@ -40,7 +40,7 @@ def fit_command(
     from eng5_runner.app.fit import fit
     from eng5_runner.cli.narrate import people, write_json
     from eng5_runner.effects.outputs import write_atomically
-    from eng5_runner.reports.terminal_fit import show_fit
+    from eng5_runner.reports.terminal.fit import show_fit
 
     result = fit(
         table,

@@ -8,7 +8,7 @@ from eng5_runner.app import inspect
 from eng5_runner.app.judge.people import PeoplesFiles, add_from_people
 from eng5_runner.cli.narrate import people, write_json
 from eng5_runner.errors import command
-from eng5_runner.reports.terminal_summary import show_summary
+from eng5_runner.reports.terminal.summary import show_summary
 from eng5_runner.results.artefact.part import to_json
 
 

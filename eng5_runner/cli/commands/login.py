@@ -12,11 +12,12 @@ from rich.markup import escape
 from eng5_runner.app.administration import checked_url
 from eng5_runner.app.loop import run_loop
 from eng5_runner.app.tokens import SOURCES, VARIABLES, Token, admin_token, doubts, log_in_at, log_out_at, no_token
-from eng5_runner.cli.admin_output import telling_retries, when
+from eng5_runner.cli.admin_output import telling_retries
 from eng5_runner.cli.narrate import people, write_json
 from eng5_runner.core.inputs import shown
 from eng5_runner.effects.identity.client import Claims, claims_of
 from eng5_runner.errors import UsageError
+from eng5_runner.reports.terminal.administration import when
 
 _LONGEST_PASSWORD = 1024
 _LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))

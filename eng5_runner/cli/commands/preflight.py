@@ -10,7 +10,7 @@ from eng5_runner.app.preflight import check_all
 from eng5_runner.app.settings import Resolved
 from eng5_runner.cli.commands.run import read_and_show
 from eng5_runner.cli.narrate import people, write_json
-from eng5_runner.reports.terminal_table import plain_table
+from eng5_runner.reports.terminal.table import plain_table
 from eng5_runner.run.ports import Notice, Update
 from eng5_runner.run.preflight.stage import CheckResult
 

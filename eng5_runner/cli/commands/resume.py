@@ -7,16 +7,16 @@ from pathlib import Path
 
 from eng5_runner.app.addresses import LOOPBACK
 from eng5_runner.app.resume import LeftToPay, left_to_pay, resume_run
-from eng5_runner.app.session import Finished, Watch
+from eng5_runner.app.session import Watch
 from eng5_runner.app.trust import require_trust, strange_addresses
 from eng5_runner.cli.agreement import agrees, answer_of
 from eng5_runner.cli.called import Called
 from eng5_runner.cli.commands.execute import show_end
 from eng5_runner.cli.narrate import Narrator, people
 from eng5_runner.core.harmless import harmless
-from eng5_runner.core.next_step import is_at_cost_limit
 from eng5_runner.effects.ledger import require_ledger
 from eng5_runner.reports.figures import usd
+from eng5_runner.reports.terminal.status import why_nothing_is_left
 
 
 def resume(
@@ -50,7 +50,8 @@ def resume(
         watch = Watch(emit=narrator.emit, metrics_port=metrics_port, metrics_host=metrics_host, owns_process=True)
         finished = resume_run(run_directory, watch=watch, max_cost=max_cost, verbose=verbose)
     if finished.was_done:
-        _say_why_nothing_is_left(finished, narrator)
+        for line in why_nothing_is_left(finished.hydrated.state, finished.run_directory):
+            narrator.say(line)
     return show_end(finished, narrator)
 
 
@@ -75,13 +76,3 @@ def _question(left: LeftToPay) -> str:
         price = f"for about {usd(left.usd_each * left.comparisons)} USD, as those so far"
     limit = "" if left.limit_usd is None else f", within the limit of {left.limit_usd:g} USD"
     return f"Go on: {left.comparisons} comparisons are left, {price}{limit}?"
-
-
-def _say_why_nothing_is_left(finished: Finished, narrator: Narrator) -> None:
-    state, directory = finished.hydrated.state, finished.run_directory
-    if is_at_cost_limit(state):
-        limit = state.spec.budget.max_cost_usd
-        narrator.say(f"the budget of {directory} is spent: {state.cost_usd:.4f} of {limit} USD;")
-        narrator.say("the next comparison may cost more than is left")
-    else:
-        narrator.say(f"{directory} is {state.closed and state.closed.outcome}; there is nothing to resume")

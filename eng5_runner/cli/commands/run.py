@@ -6,8 +6,6 @@ from contextlib import nullcontext
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from eng5_runner.app.assemble import executes_remotely
 from eng5_runner.app.plan import PlannedRun, log_plan, plan_run, read_study, save_plan
@@ -15,12 +13,10 @@ from eng5_runner.app.settings import Resolved, Settings
 from eng5_runner.cli.agreement import agrees
 from eng5_runner.cli.narrate import inventory_progress, people, write_json
 from eng5_runner.cli.pilot_command import pilot_command
-from eng5_runner.core.inputs import Finding
 from eng5_runner.core.spec import Mode
 from eng5_runner.inventory.read import Assets
 from eng5_runner.planning.candidates import ServiceModels
-from eng5_runner.reports.terminal_plan import pilot_in_words, plan_facts, price_in_words, show_plan
-from eng5_runner.reports.terminal_table import plain_table
+from eng5_runner.reports.terminal.plan import findings_table, pilot_in_words, plan_facts, price_in_words, show_plan
 
 
 def run(resolved: Resolved) -> int:
@@ -74,21 +70,10 @@ def read_and_show(settings: Settings, console: Console) -> Assets:
             write_json({"event": "Finding"} | finding.model_dump())
         return assets
     if assets.findings:
-        console.print(_findings(assets.findings))
+        console.print(findings_table(assets.findings))
     for note in assets.notes:
         console.print(f"note: {note}", style="dim", markup=False)
     return assets
-
-
-def _findings(findings: tuple[Finding, ...]) -> Table:
-    table = plain_table("", "file", "what", "remedy", title="Findings")
-    table.columns[0].no_wrap = True
-    for finding in findings:
-        style = "red" if finding.severity == "error" else "yellow"
-        table.add_row(
-            finding.severity, escape(finding.file), escape(finding.message), escape(finding.remedy), style=style
-        )
-    return table
 
 
 def _service_models(settings: Settings) -> ServiceModels | None:

@@ -9,7 +9,7 @@ from eng5_runner.app.collection.import_run import import_run
 from eng5_runner.app.collection.public import export_public
 from eng5_runner.cli.narrate import people, write_json
 from eng5_runner.errors import UsageError, command
-from eng5_runner.reports.terminal_summary import show_summary
+from eng5_runner.reports.terminal.summary import show_summary
 
 
 def import_study(source: Path, *, out: Path, anchors: Path | None, json_lines: bool) -> int:

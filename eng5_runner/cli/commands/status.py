@@ -1,27 +1,14 @@
-"""status: where a run stands, and what a person does next about it."""
+"""status: where a run stands."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from types import MappingProxyType
 
-from eng5_runner.app.status import RunStatus, describe_status
+from eng5_runner.app.status import describe_status
 from eng5_runner.cli.narrate import people, write_json
-from eng5_runner.core.state import RunState
-from eng5_runner.core.top_up import would_follow
-from eng5_runner.errors import command
-from eng5_runner.reports.figures import in_time
+from eng5_runner.reports.terminal.status import next_steps, status_sentences
 from eng5_runner.run.run_directory import saved_run
-
-# A run that is silent for longer says so (seconds).
-_SILENT_SECONDS = 10.0
-_STAGES: Mapping[str, str] = MappingProxyType({
-    "started": "checking the services", "cleared": "storing texts", "listening": "about to send the request",
-    "prepared": "sending the request", "gathering": "waiting for comparisons",
-    "raised": "sending the request with its new cost limit",
-})  # fmt: skip
 
 
 def show_status(run_directory: Path, *, json_lines: bool) -> int:
@@ -38,71 +25,3 @@ def show_status(run_directory: Path, *, json_lines: bool) -> int:
         for line in next_steps(saved.state, run_directory):
             console.print(f"to go on: {line}", style="bold", markup=False)
     return 0
-
-
-def status_sentences(status: RunStatus) -> Iterator[str]:
-    """Where a run stands, in words."""
-    yield f"{status.label}: {status.mode}, run {status.run}"
-    judged = f"{status.comparisons_judged} of {status.comparisons_asked} comparisons judged"
-    failed = f", {status.comparisons_failed} failed" if status.comparisons_failed else ""
-    is_open = status.outcome == "open"
-    missing = "" if is_open or not status.comparisons_missing else f", {status.comparisons_missing} missing"
-    yield f"{_at_work(status)}: {judged}{failed}{missing}{_pace(status)}"
-    if status.requests > 1:
-        yield f"{status.requests} requests were made"
-    yield from (f"  {reason}" for reason in status.reasons)
-    if status.uploads_left:
-        yield f"{status.texts_stored} texts stored, {status.uploads_left} to store"
-    limit = "" if status.max_cost_usd is None else f" of at most {status.max_cost_usd:g}"
-    yield f"{status.cost_usd:.4f} USD spent{limit}"
-    odd = [
-        (status.duplicates, "came more than once"),
-        (status.rejected, "could not be used"),
-        (status.flawed, "count although a value in them makes no sense"),
-        (sum(status.doubtful.values()), "cannot come from the requests"),
-    ]
-    if any(count for count, _ in odd):
-        yield f"messages: {', '.join(f'{count} {what}' for count, what in odd if count)}"
-
-
-def _at_work(status: RunStatus) -> str:
-    if status.outcome != "open":
-        return status.outcome
-    return f"running, {_STAGES[status.stage]}" if status.is_running else "stopped without an end, nothing works on it"
-
-
-def _pace(status: RunStatus) -> str:
-    """The rate, and while it runs the time left, or how long nothing has come."""
-    if status.comparisons_per_second is None:
-        return ""
-    if not status.is_running:
-        return f", {_rate(status.comparisons_per_second)}"
-    silent = f"; nothing for {status.silent_seconds:.0f} s" if status.silent_seconds > _SILENT_SECONDS else ""
-    return f", {_rate(status.comparisons_per_second)}, about {in_time(status.seconds_left or 0.0)} left{silent}"
-
-
-def _rate(per_second: float) -> str:
-    return f"{per_second:.0f} a second" if per_second >= 1 else f"{per_second * 60:.1f} a minute"
-
-
-def next_steps(state: RunState, run_directory: Path) -> Iterator[str]:
-    """What a person does next about a run that is not complete."""
-    outcome = state.closed.outcome if state.closed else "open"
-    resume, request = command("resume", run_directory), state.request
-    if outcome in ("complete", "not-sent"):
-        return
-    if outcome == "failed":
-        yield (
-            "fix the problem that the CJ service reported, then start a new run; "
-            f"the results so far are kept in {run_directory}"
-        )
-    elif outcome == "budget":
-        yield f"{resume} --max-cost USD"
-    elif request is None or not (request.is_lost or request.is_over or request.failure):
-        yield resume
-    elif would_follow(state):
-        yield f"{resume} (asks for the {state.missing} comparisons that are missing)"
-    elif request.is_over and not request.has_result:
-        yield f"{resume} (waits for the service's result once more; the runner's own results are complete)"
-    else:
-        yield f"start a new run, or accept what came: {command('hydrate', run_directory)}"

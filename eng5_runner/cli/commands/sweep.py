@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from eng5_runner.app.sweeps.file import read_sweep_file
-from eng5_runner.app.sweeps.plan import PlannedCell, PlannedSweep, most_of, plan_sweep, price_of, seconds_of
+from eng5_runner.app.sweeps.plan import PlannedSweep, plan_sweep
 from eng5_runner.app.sweeps.sweep import CSV_NAME, PAGE_NAME, Sweep, run_sweep
 from eng5_runner.cli.agreement import agrees
 from eng5_runner.cli.commands.run import read_and_show
@@ -21,14 +21,11 @@ from eng5_runner.cli.exit_codes import BUDGET, COMPLETE, PARTIAL
 from eng5_runner.cli.narrate import people, write_json
 from eng5_runner.core.events import CallbackAccepted, RunClosed, RunResumed, RunStarted
 from eng5_runner.errors import RunnerError, command
-from eng5_runner.planning.pricing import Interval
-from eng5_runner.reports.figures import in_range, in_time, in_usd, number
-from eng5_runner.reports.terminal_leaderboard import show_leaderboard
-from eng5_runner.reports.terminal_table import show_named
+from eng5_runner.planning.sweep import PlannedCell
+from eng5_runner.reports.terminal.leaderboard import show_leaderboard
+from eng5_runner.reports.terminal.sweep import cell_facts, show_sweep_plan, sweep_facts, sweep_in_words
 from eng5_runner.results.artefact.part import to_json
 from eng5_runner.run.ports import FOR_PEOPLE_ONLY, Lag, Notice, Update, WorkLeft, event_facts
-
-_HEADS = ("", "judge and design", "runs", "of", "left", "reliability", "likely USD", "at most", "time")
 
 
 def sweep_of(file: Path, *, only_plan: bool, max_cost: float | None, yes: bool, json_lines: bool) -> int:
@@ -47,111 +44,22 @@ def sweep_of(file: Path, *, only_plan: bool, max_cost: float | None, yes: bool, 
         environment=os.environ,
         max_cost=max_cost,
     )
-    _show_plan(console, planned, json_lines=json_lines)
+    if json_lines:
+        for warning in planned.warnings:
+            write_json({"event": "Warning", "about": "judge", "message": warning})
+        for facts in (*map(cell_facts, planned.cells), sweep_facts(planned)):
+            write_json(facts)
+    else:
+        show_sweep_plan(console, planned)
     if only_plan:
         return 0
     free = yes or not planned.left or planned.costs_nothing
-    if not free and not agrees(_question(planned), is_limited=planned.max_cost is not None):
+    if not free and not agrees(f"{sweep_in_words(planned)}. Run them?", is_limited=planned.max_cost is not None):
         return 0
     narrator = _Narrator(console, planned, json_lines=json_lines)
     with narrator.live():
         done = run_sweep(planned, emit=narrator.emit, owns_process=True)
     return _show_end(console, done, file=file, json_lines=json_lines)
-
-
-def _show_plan(console: Console, planned: PlannedSweep, *, json_lines: bool) -> None:
-    if json_lines:
-        for warning in planned.warnings:
-            write_json({"event": "Warning", "about": "judge", "message": warning})
-        for cell in planned.cells:
-            write_json(_facts(cell))
-        write_json(_total(planned))
-        return
-    for warning in planned.warnings:
-        console.print(warning, style="yellow", markup=False)
-    groups: dict[tuple[str, str], list[PlannedCell]] = {}
-    for cell in planned.cells:
-        groups.setdefault((cell.cell.judge, cell.cell.design), []).append(cell)
-    rows = [(str(place), *_cells(cells)) for place, cells in enumerate(groups.values(), start=1)]
-    show_named(console, _HEADS, rows=rows, title=f"Sweep {planned.file.name}")
-    console.print(f"folder: {planned.folder}", markup=False)
-    console.print(
-        "Of: comparisons of each run; left, likely USD, at most and time: of all that is to come. Reliability: of the "
-        "judge's own order, for essays of a narrow to a wide spread. At most: each answer takes all the tokens that it "
-        "may, each comparison all its attempts.",
-        style="dim",
-        soft_wrap=False,
-    )
-    console.print(f"{_in_words(planned)}, {_in_time(planned.seconds_left)}", style="bold", markup=False)
-
-
-def _cells(cells: Sequence[PlannedCell]) -> tuple[str, ...]:
-    """Of the runs of one judge with one design, which differ in their seeds."""
-    first = cells[0]
-    reliabilities = [forecast.reliability for forecast in first.plan.precision]
-    price, most = price_of(cells), most_of(cells)
-    return (
-        f"{first.cell.judge}, {first.cell.design}",
-        str(len(cells)),
-        str(first.plan.comparisons),
-        str(sum(cell.comparisons_left for cell in cells)),
-        f"{number(min(reliabilities))}–{number(max(reliabilities))}" if reliabilities else "–",
-        "unknown" if price is None else in_range(price, in_usd),
-        "unknown" if most is None else in_usd(most),
-        _in_time(seconds_of(cells, at_once=1)),
-    )
-
-
-def _facts(cell: PlannedCell) -> dict[str, object]:
-    price, progress = cell.usd_left, cell.progress
-    return {
-        "event": "PlannedRun",
-        "judge": cell.cell.judge,
-        "design": cell.cell.design,
-        "seed": cell.cell.seed,
-        "run_directory": None if progress is None else str(progress.directory),
-        "outcome": None if progress is None else progress.outcome,
-        "comparisons": cell.plan.comparisons,
-        "comparisons_left": cell.comparisons_left,
-        "usd": None if price is None else [price.low, price.high],
-        "usd_at_most": cell.at_most_left,
-        "seconds": [cell.seconds_left.low, cell.seconds_left.high],
-        "reliability": [forecast.reliability for forecast in cell.plan.precision],
-    }
-
-
-def _total(planned: PlannedSweep) -> dict[str, object]:
-    price = planned.usd_left
-    return {
-        "event": "SweepPlan",
-        "folder": str(planned.folder),
-        "runs": len(planned.cells),
-        "runs_left": len(planned.left),
-        "comparisons_left": sum(cell.comparisons_left for cell in planned.left),
-        "usd": None if price is None else [price.low, price.high],
-        "usd_at_most": planned.at_most_usd,
-        "max_cost": planned.max_cost,
-        "seconds": [planned.seconds_left.low, planned.seconds_left.high],
-    }
-
-
-def _in_words(planned: PlannedSweep) -> str:
-    """What is left, and its price."""
-    left = planned.left
-    comparisons = sum(cell.comparisons_left for cell in left)
-    price, most = planned.usd_left, planned.at_most_usd
-    told = "at an unknown price" if price is None else f"for {in_range(price, in_usd)} USD"
-    bound = "" if most is None or planned.costs_nothing else f", at most {in_usd(most)}"
-    limit = "" if planned.max_cost is None else f", within the limit of {planned.max_cost:g} USD"
-    return f"{len(left)} of {len(planned.cells)} runs are left: {comparisons} comparisons {told}{bound}{limit}"
-
-
-def _in_time(seconds: Interval) -> str:
-    return in_range(seconds, in_time)
-
-
-def _question(planned: PlannedSweep) -> str:
-    return f"{_in_words(planned)}. Run them?"
 
 
 class _Narrator:

@@ -1,28 +1,18 @@
-"""stack healthcheck: whether a service works, as an exit code; loads nothing that it does not need."""
+"""Whether a service says that it is healthy; loads nothing that it does not need."""
 
 from __future__ import annotations
 
 import http.client
 import json
-import sys
 import urllib.error
 import urllib.request
-
-from eng5_runner.core.harmless import harmless
 
 _SECONDS = 4.0
 _LONGEST_ANSWER = 64 * 1024
 
 
-def healthcheck(url: str) -> int:
-    """0 if the service says that it is healthy; else 1, and why on standard error."""
-    problem = _problem(url)
-    if problem is not None:
-        sys.stderr.write(harmless(f"{url}: {problem}\n"))
-    return 0 if problem is None else 1
-
-
-def _problem(url: str) -> str | None:
+def health_problem(url: str) -> str | None:
+    """Ask a service how it is, such as `http://127.0.0.1:9095/healthz`; gives what is wrong, None if it is healthy."""
     if not url.startswith(("http://", "https://")):
         return "not an address of HTTP"
     # Not by way of a proxy: a health check is for a neighbour.

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from eng5_runner.reports.figures import ABSENT, count, number, span, usd, words
-from eng5_runner.reports.terminal_table import plain_table
+from eng5_runner.reports.terminal.table import plain_table
 from eng5_runner.results.compare import Agreement, RunInComparison, RunsCompared
 from eng5_runner.results.paired_verdicts import PairedVerdicts
 from eng5_runner.results.run_summary import RunSummary

@@ -13,7 +13,7 @@ from eng5_runner.reports.human_scale import disagreement_lines, human_scale_line
 from eng5_runner.reports.judge_card import effects_line, facts_of_judge
 from eng5_runner.reports.reliability import dependence_line
 from eng5_runner.reports.soft import soft_lines
-from eng5_runner.reports.terminal_table import show_named
+from eng5_runner.reports.terminal.table import show_named
 from eng5_runner.results.doubts import disagrees
 from eng5_runner.results.fit import FitResult
 

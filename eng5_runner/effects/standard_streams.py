@@ -1,4 +1,7 @@
-"""Standard error, which may be closed during a run: the terminal was closed, or the reader of a pipe has ended."""
+"""The standard streams, which may be closed: from the start, or once the terminal or the reader of a pipe has gone.
+
+StandardError().write("a line")     # never fails
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import os
 import sys
 from io import TextIOBase
 from typing import TextIO
+
+_STANDARD_ERROR = 2  # its file descriptor
 
 
 class StandardError(TextIOBase):
@@ -49,3 +54,18 @@ def discard(stream: TextIO) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
+
+
+def open_closed_streams() -> None:
+    """Give the null device the places of standard streams that are closed.
+
+    Otherwise the next file that is opened, such as the ledger, would get such a place, and what a library writes to
+    standard error would go into it.
+    """
+    while (file := os.open(os.devnull, os.O_RDWR)) <= _STANDARD_ERROR:
+        continue
+    os.close(file)
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - open to the end

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from types import MappingProxyType
 
@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from eng5_runner.core.inputs import Inputs
+from eng5_runner.core.inputs import Finding, Inputs
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.core.study_size import FIELD_CAP
 from eng5_runner.judges.cost_bound import ATTEMPTS
@@ -19,7 +19,7 @@ from eng5_runner.planning.plan import Plan
 from eng5_runner.planning.precision import AssumedAgreement, PrecisionTarget
 from eng5_runner.planning.pricing import Estimate
 from eng5_runner.reports.figures import in_range, in_time, in_usd
-from eng5_runner.reports.terminal_table import plain_table
+from eng5_runner.reports.terminal.table import plain_table
 
 _THOUSAND, _MILLION = 1_000, 1_000_000
 _ORIGINS: Mapping[str, str] = MappingProxyType(
@@ -313,3 +313,15 @@ def _count(tokens: float) -> str:
     if tokens >= _MILLION:
         return f"{tokens / _MILLION:.1f} M"
     return f"{tokens / _THOUSAND:.0f} k" if tokens >= _THOUSAND else f"{tokens:.0f}"
+
+
+def findings_table(findings: Iterable[Finding]) -> Table:
+    """What stands in the way of a run, or should be known, in the assets folder."""
+    table = plain_table("", "file", "what", "remedy", title="Findings")
+    table.columns[0].no_wrap = True
+    for finding in findings:
+        style = "red" if finding.severity == "error" else "yellow"
+        table.add_row(
+            finding.severity, escape(finding.file), escape(finding.message), escape(finding.remedy), style=style
+        )
+    return table

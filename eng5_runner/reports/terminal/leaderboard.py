@@ -6,7 +6,7 @@ from rich.console import Console
 
 from eng5_runner.reports.figures import ABSENT, number, percent, span, usd
 from eng5_runner.reports.html_leaderboard import MEANINGS, per_thousand, starred
-from eng5_runner.reports.terminal_table import show_named
+from eng5_runner.reports.terminal.table import show_named
 from eng5_runner.results.sweep.leaderboard import Leaderboard, LeaderboardRow
 
 _HEADS = ("", "judge", "τ-b", "90%", "p", "error", "first", "longer", "swap", "USD/1000", "s")

@@ -19,7 +19,7 @@ from eng5_runner.reports.judge_card import facts_of_judge, own_effects_lines
 from eng5_runner.reports.reliability import dependence_of, grade_warnings, known_grades, own_order, with_teachers
 from eng5_runner.reports.soft import soft_lines
 from eng5_runner.reports.targets import MET, target_rows
-from eng5_runner.reports.terminal_table import plain_table, show_named
+from eng5_runner.reports.terminal.table import plain_table, show_named
 from eng5_runner.reports.words import (
     flagged_essays,
     grades_by_others,
