@@ -9,11 +9,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from eng5_runner.inventory.read import read_assets
+from eng5_runner.inventory.known_files import YOUNG_NANOSECONDS
+from eng5_runner.inventory.read import ReadingOptions, read_assets
 
 FILES = 10_000
-# Upstream takes 1.3 times the bare read and hash, and looks at no text; half of that is the goal.
-GOAL = 0.65
+# Upstream takes 1.3 times the bare read and hash, and looks at no text: twice and eight times as fast are the goals.
+GOALS = {"new to us": 0.65, "unchanged": 0.16}
 WORDS = """
 my town has changed a lot since I was a child and not everything become better the of to in is you that it for on
 school teacher homework friends summer weather bicycle kitchen village important because people should students
@@ -22,28 +23,30 @@ learn about different countries languages music sports before after winter eveni
 
 
 def main() -> None:
-    """Print seconds and the ratio."""
+    """Print seconds and ratios."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+        folder, cache = Path(name, "assets"), Path(name, "cache")
         _lay_out(folder)
+        time.sleep(YOUNG_NANOSECONDS / 1e9)
         began = time.process_time()
         for path in (folder / "student_essays").iterdir():
             hashlib.sha256(path.read_bytes()).hexdigest()
         bare = time.process_time() - began
-        began = time.process_time()
-        assets = read_assets(folder, grade_scale="eng5_np_legacy_9_step")
-        took = time.process_time() - began
-        assert assets.inputs is not None
-        missed = f"; goal {GOAL}: missed" if took / bare > GOAL else ""
-        print(
-            f"  {FILES} files: {took:.2f} s CPU, a bare read and hash {bare:.2f} s, {took / bare:.1f} times{missed} "
-            f"(load {os.getloadavg()[0]:.1f})"
-        )
+        print(f"  {FILES} files: a bare read and hash {bare:.2f} s CPU (load {os.getloadavg()[0]:.1f})")
+        for what, goal in GOALS.items():
+            began = time.process_time()
+            assets = read_assets(
+                folder, grade_scale="eng5_np_legacy_9_step", reading=ReadingOptions(cache_folder=cache)
+            )
+            took = time.process_time() - began
+            assert assets.inputs is not None
+            missed = f"; goal {goal}: missed" if took / bare > goal else ""
+            print(f"    {what:10} {took:.2f} s CPU, {took / bare:.1f} times{missed}")
 
 
 def _lay_out(folder: Path) -> None:
     for part in ("student_essays", "anchor_essays"):
-        (folder / part).mkdir()
+        (folder / part).mkdir(parents=True)
     for name in ("instructions.md", "prompt.md"):
         (folder / name).write_text("Compare the essays.")
     chance = random.Random(1)

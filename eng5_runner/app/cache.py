@@ -1,4 +1,4 @@
-"""What the cache folder holds for later runs: judgements that were paid for, and records of uploads."""
+"""What the cache folder holds for later runs: judgements that were paid for, records of uploads and of files."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from eng5_runner.app.environment import cache_folder
 from eng5_runner.effects.upload_cache import UPLOADS
 from eng5_runner.errors import DiskError, UsageError
+from eng5_runner.inventory.known_files import FILES
 from eng5_runner.stack.llm.cache import FILE_NAME, CacheStats, open_judgements, remove_judgements
 
 _AGES = (("a day", 1), ("a week", 7), ("30 days", 30), ("a year", 365))
@@ -26,6 +27,8 @@ class CacheContents:
         judgement_bytes: size of the judgements' file on disk, SQLite's side files included.
         upload_services: Content Services whose uploads are recorded.
         upload_bytes: size of those records on disk.
+        assets_folders: readings of assets folders that are recorded.
+        file_bytes: size of those records on disk.
     """
 
     folder: Path
@@ -34,6 +37,8 @@ class CacheContents:
     judgement_bytes: int
     upload_services: int
     upload_bytes: int
+    assets_folders: int
+    file_bytes: int
 
 
 def cache_contents(*, model: str | None = None) -> CacheContents:
@@ -50,6 +55,7 @@ def cache_contents(*, model: str | None = None) -> CacheContents:
             for age, days in _AGES
         }
     uploads = [path for path in folder.glob(f"*{UPLOADS}") if path.is_file()]
+    files = _file_records()
     return CacheContents(
         folder=folder,
         judgements=stats,
@@ -57,6 +63,8 @@ def cache_contents(*, model: str | None = None) -> CacheContents:
         judgement_bytes=judgement_bytes(),
         upload_services=len(uploads),
         upload_bytes=sum(path.stat().st_size for path in uploads),
+        assets_folders=len(files),
+        file_bytes=sum(path.stat().st_size for path in files),
     )
 
 
@@ -89,6 +97,27 @@ def prune_judgements(*, older_than: float | None = None, model: str | None = Non
         return _remove(folder, model=None, before=None)
     remove_judgements(folder)
     return 0
+
+
+def forget_files() -> int:
+    """Remove what is known of files from earlier readings, and return of how many readings.
+
+    Raises:
+        DiskError: it cannot be removed.
+    """
+    files = _file_records()
+    for path in files:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise DiskError(
+                f"{path} cannot be removed: {error.strerror}.", remedy="Remove it by hand, or correct its permissions."
+            ) from None
+    return len(files)
+
+
+def _file_records() -> list[Path]:
+    return [path for path in cache_folder().glob(f"*{FILES}") if path.is_file()]
 
 
 def _remove(folder: Path, *, model: str | None, before: datetime | None) -> int:

@@ -67,7 +67,7 @@ def git_sha() -> str:
 
 
 def cache_folder() -> Path:
-    """The folder of the upload cache and the judgement cache."""
+    """The folder of all caches: of judgements, uploads and files."""
     return Path(os.environ.get("ENG5_CACHE_DIR") or platformdirs.user_cache_path("eng5-runner"))
 
 

@@ -26,7 +26,7 @@ from eng5_runner.effects.outputs import CONFIG_NAME, INPUTS_NAME, create_run_dir
 from eng5_runner.effects.upload_cache import UploadCache
 from eng5_runner.errors import InputsInvalid, InputsMissing
 from eng5_runner.inventory.findings import WORDS
-from eng5_runner.inventory.read import Assets, OnProgress, read_assets
+from eng5_runner.inventory.read import Assets, OnProgress, ReadingOptions, read_assets
 from eng5_runner.judges.catalogue import known_models
 from eng5_runner.judges.manifest import with_concurrency
 from eng5_runner.planning.candidates import ServiceModels, find_candidates
@@ -80,8 +80,9 @@ def read_study(settings: Settings, *, on_progress: OnProgress | None = None) -> 
     assets = read_assets(
         settings.assets,
         grade_scale=settings.grade_scale,
-        encoding=settings.encoding,
-        language=settings.language.value,
+        reading=ReadingOptions(
+            encoding=settings.encoding, language=settings.language.value, cache_folder=cache_folder()
+        ),
         anchors_only=settings.mode.anchors_only,
         names=names_for(settings.pseudonyms),
         on_progress=on_progress,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eng5_runner.app.addresses import LOOPBACK
-from eng5_runner.app.environment import versions
+from eng5_runner.app.environment import cache_folder, versions
 from eng5_runner.app.execute import ignore
 from eng5_runner.app.inspect import Run, open_run
 from eng5_runner.app.logs import run_log
@@ -27,7 +27,7 @@ from eng5_runner.effects.clock import SystemClock
 from eng5_runner.effects.ledger import LedgerReading, require_ledger
 from eng5_runner.effects.run_lock import held
 from eng5_runner.errors import InputsInvalid, InputsMissing, UsageError
-from eng5_runner.inventory.read import read_assets
+from eng5_runner.inventory.read import ReadingOptions, read_assets
 from eng5_runner.judges.catalogue import known_models
 from eng5_runner.judges.compatibility import chosen_model
 from eng5_runner.judges.cost_bound import call_at_most_usd
@@ -252,7 +252,9 @@ def _texts(state: RunState, inputs: Inputs) -> dict[str, bytes]:
     assets = read_assets(
         folder,
         grade_scale=inputs.grade_scale,
-        encoding=state.spec.encoding,
+        reading=ReadingOptions(
+            encoding=state.spec.encoding, language=state.spec.study.language, cache_folder=cache_folder()
+        ),
         anchors_only=state.spec.mode.anchors_only,
         names=names_of(state.spec.pseudonyms),
     )

@@ -27,9 +27,14 @@ def prune_command(
     ] = None,
     model: ModelOption = None,
     everything: Annotated[bool, typer.Option("--all", help="All judgements.")] = False,
+    files: Annotated[bool, typer.Option("--files", help="Not judgements, but what is known of essays' files.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Remove judgements; what was uploaded stays known."""
-    from eng5_runner.cli.commands.cache import prune_cache
+    """Remove judgements, or what is known of files; what was uploaded stays known."""
+    from eng5_runner.cli.commands.cache import forget_known_files, prune_cache
 
+    if files and older_than is None and model is None and not everything:
+        raise typer.Exit(forget_known_files(json_lines=json))
+    if files:
+        raise typer.BadParameter("--files goes with none of the options that choose judgements.")
     raise typer.Exit(prune_cache(older_than=older_than, model=model, everything=everything, json_lines=json))

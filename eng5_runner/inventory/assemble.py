@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import PurePosixPath
 
 from eng5_runner.contracts.grade_scales import GradeScale
 from eng5_runner.core.inputs import Anchor, Finding, Inputs, MissingKind, Student, shown
 from eng5_runner.inventory.anchor_grades import grade_anchors
-from eng5_runner.inventory.essay_ids import ANCHOR_PREFIX, anchor_id, student_id
+from eng5_runner.inventory.essay_ids import ANCHOR_PREFIX, anchor_id, stem_of, student_id
 from eng5_runner.inventory.findings import finding
 from eng5_runner.inventory.flags import essay_flags
 from eng5_runner.inventory.plausibility import unusual_lengths
@@ -22,13 +21,14 @@ MIN_STUDENTS = 2
 
 
 def assemble(
-    scanned: ScannedAssets, scale: GradeScale, *, anchors_only: bool = False
+    scanned: ScannedAssets, scale: GradeScale, *, texts: Mapping[str, bytes], anchors_only: bool = False
 ) -> tuple[Inputs | None, tuple[Finding, ...]]:
     """Make inputs of a scanned folder, or report everything that prevents it.
 
     Args:
         scanned: the folder.
         scale: the run's grade scale.
+        texts: of the essays, by `text_sha256`. They are asked for only if an essay needs to be compared with others.
         anchors_only: the anchors are compared alone, without any student.
 
     Returns:
@@ -51,7 +51,7 @@ def assemble(
     if any(finding.severity == "error" for finding in findings):
         return None, tuple(findings)
     inputs = _inputs(scanned, scale=scale, grades=grades)
-    return inputs.model_copy(update={"flags": essay_flags(scanned, findings)}), tuple(findings)
+    return inputs.model_copy(update={"flags": essay_flags(scanned, findings, texts=texts)}), tuple(findings)
 
 
 def _inputs(scanned: ScannedAssets, *, scale: GradeScale, grades: Mapping[str, str]) -> Inputs:
@@ -62,7 +62,7 @@ def _inputs(scanned: ScannedAssets, *, scale: GradeScale, grades: Mapping[str, s
             grade=grades[anchor.source_path],
             text_sha256=content.text_sha256,
             word_count=content.word_count,
-            label=PurePosixPath(content.file.file_name).stem,
+            label=stem_of(content.file.file_name),
         )
         for anchor, content in _readable(scanned.anchors)
     ]
@@ -133,11 +133,11 @@ def _id_collisions(scanned: ScannedAssets) -> Iterator[Finding]:
 
 def _texts(scanned: ScannedAssets) -> Iterator[Finding]:
     for file, content in _readable(scanned.files):
-        if not content.text:
+        if not content.characters:
             yield finding("empty_text", file.source_path)
     for anchor, content in _readable(scanned.anchors):
-        if 0 < len(content.text) < MIN_ANCHOR_CHARACTERS:
-            length, least = len(content.text), MIN_ANCHOR_CHARACTERS
+        if 0 < content.characters < MIN_ANCHOR_CHARACTERS:
+            length, least = content.characters, MIN_ANCHOR_CHARACTERS
             yield finding("short_anchor", anchor.source_path, characters=length, least=least)
 
 
@@ -149,7 +149,7 @@ def _doubts(scanned: ScannedAssets) -> Iterator[Finding]:
         yield from (doubt.finding(anchor.source_path) for doubt in content.doubts if doubt.kind != "short_text")
     for student, content in students:
         yield from (doubt.finding(student.source_path) for doubt in content.doubts)
-    words = {student.source_path: content.word_count for student, content in students if content.text}
+    words = {student.source_path: content.word_count for student, content in students if content.characters}
     for path, doubt in unusual_lengths(words).items():
         yield doubt.finding(path)
 

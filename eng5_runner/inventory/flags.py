@@ -1,6 +1,7 @@
 """Essays that may sway a judge by more than what a reader sees, and the same texts without that.
 
-    essay_flags(scanned, findings)     # (EssayFlag(essay_id="birk", kinds=("instructs_judge",), twin="cleo"),)
+    essay_flags(scanned, findings, texts=texts)
+    # (EssayFlag(essay_id="birk", kinds=("instructs_judge",), twin="cleo"),)
 
 A twin shows what the passage does. To test a judge, put a text into the folder twice, once with a passage.
 """
@@ -8,7 +9,7 @@ A twin shows what the passage does. To test a judge, put a text into the folder 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import cast, get_args
 
 from eng5_runner.core.inputs import EssayFlag, Finding, FlagKind, shown
@@ -19,8 +20,10 @@ from eng5_runner.inventory.scanned import ScannedAssets
 _KINDS: frozenset[str] = frozenset(get_args(FlagKind))
 
 
-def essay_flags(scanned: ScannedAssets, findings: Iterable[Finding]) -> tuple[EssayFlag, ...]:
-    """The flags of the essays that the findings name, sorted by id."""
+def essay_flags(
+    scanned: ScannedAssets, findings: Iterable[Finding], *, texts: Mapping[str, bytes]
+) -> tuple[EssayFlag, ...]:
+    """The flags of the essays that the findings name, sorted by id; `texts` has the essays' by `text_sha256`."""
     kinds: defaultdict[str, set[FlagKind]] = defaultdict(set)
     for found in findings:
         if found.kind in _KINDS:
@@ -34,7 +37,7 @@ def essay_flags(scanned: ScannedAssets, findings: Iterable[Finding]) -> tuple[Es
             if file.content is None:
                 continue
             essay_id = essay_id_of(file.stem)
-            words[essay_id] = content_words(file.content.text)
+            words[essay_id] = content_words(texts[file.content.text_sha256].decode())
             if found_kinds := kinds.get(shown(file.source_path)):
                 flagged[essay_id] = found_kinds
     others = {essay_id: text for essay_id, text in sorted(words.items()) if essay_id not in flagged}

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from types import MappingProxyType
+from typing import TypeVar
 
+from eng5_runner.canonical import sha256_hex
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
-from eng5_runner.core.inputs import FileFormat, Finding, Inputs, SourceFile
+from eng5_runner.core.inputs import FileFormat, Finding, Inputs, SourceFile, shown
 from eng5_runner.core.table import NotATable
-from eng5_runner.errors import InputsMissing, UsageError
+from eng5_runner.errors import InputsInvalid, InputsMissing, UsageError
 from eng5_runner.inventory.anchor_grades import anchor_rows, is_anchor_heading, is_graded_anchor_heading
 from eng5_runner.inventory.assemble import assemble
+from eng5_runner.inventory.document_text import Remark
 from eng5_runner.inventory.extraction import Extraction
 from eng5_runner.inventory.findings import Unreadable, finding
+from eng5_runner.inventory.known_files import KnownFiles
 from eng5_runner.inventory.locations import Locations, find_locations
 from eng5_runner.inventory.pseudonyms import FileNames, RealNames
-from eng5_runner.inventory.safe_files import AssetPath, read_bytes
+from eng5_runner.inventory.safe_files import AssetPath, read_bytes, read_stamped
 from eng5_runner.inventory.scanned import AnchorTable, ScannedAssets, ScannedFile, ScannedText
 from eng5_runner.inventory.table_file import table_of
 from eng5_runner.inventory.text_file import FORMATS, text_of
@@ -29,6 +33,22 @@ MAX_TABLE_BYTES = 1024 * 1024
 _PROGRESS_SECONDS = 0.05
 
 OnProgress = Callable[[int, int], None]
+_Read = TypeVar("_Read")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingOptions:
+    """How files are read.
+
+    Attributes:
+        encoding: of text files without a byte-order mark that are not UTF-8; takes precedence over `eng5.toml`.
+        language: of the essays, such as `en`.
+        cache_folder: where to keep what is found in files, so that unchanged ones are not read again; None: nowhere.
+    """
+
+    encoding: str | None = None
+    language: str = "en"
+    cache_folder: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +72,7 @@ def read_assets(
     folder: Path,
     *,
     grade_scale: str,
-    encoding: str | None = None,
-    language: str = "en",
+    reading: ReadingOptions = ReadingOptions(),
     anchors_only: bool = False,
     names: FileNames | None = None,
     on_progress: OnProgress | None = None,
@@ -63,8 +82,7 @@ def read_assets(
     Args:
         folder: the assets folder.
         grade_scale: a key of `GRADE_SCALES`.
-        encoding: of text files without a byte-order mark that are not UTF-8; takes precedence over `eng5.toml`.
-        language: of the essays, such as `en`.
+        reading: how the files are read.
         names: under which the essays' files are shown; None: under their own.
         anchors_only: leave the students' essays out, whether there are any or not.
         on_progress: called with how many files are done, of how many, at most 20 times a second. An error that it
@@ -78,13 +96,15 @@ def read_assets(
     if scale is None:
         raise UsageError(f"There is no grade scale {grade_scale}.", remedy=f"Use one of {', '.join(GRADE_SCALES)}.")
     names = names or RealNames()
-    locations = find_locations(_root(folder), encoding=encoding, anchors_only=anchors_only, names=names)
-    progress = on_progress or (lambda _done, _total: None)
-    scanned = _scan(locations, progress, language=language, are_private=names.are_private)
-    inputs, findings = assemble(scanned, scale, anchors_only=anchors_only)
-    contents = [file.content for file in scanned.files if file.content is not None]
-    texts = {content.text_sha256: content.text.encode() for content in contents}
-    return Assets(inputs=inputs, texts=MappingProxyType(texts), findings=findings, notes=scanned.notes)
+    root = _root(folder)
+    locations = find_locations(root, encoding=reading.encoding, anchors_only=anchors_only, names=names)
+    known = KnownFiles(reading.cache_folder, root=root, settings=(locations.encoding, reading.language))
+    scan = _Scan(locations, known=known, language=reading.language)
+    scanned = scan.assets(on_progress or (lambda _done, _total: None), are_private=names.are_private)
+    texts = Texts(scanned.files, places=scan.places, encoding=locations.encoding)
+    inputs, findings = assemble(scanned, scale, texts=texts, anchors_only=anchors_only)
+    known.save()
+    return Assets(inputs=inputs, texts=texts, findings=findings, notes=scanned.notes)
 
 
 def _root(folder: Path) -> Path:
@@ -95,30 +115,6 @@ def _root(folder: Path) -> Path:
     if not root.is_dir():
         raise InputsMissing(f"{folder} is not a folder.", remedy="Name the assets folder with --assets DIR.")
     return root
-
-
-def _scan(locations: Locations, on_progress: OnProgress, *, language: str, are_private: bool) -> ScannedAssets:
-    """Read every file of the folder; one that cannot be read becomes a finding."""
-    documents = [document for document in (locations.instructions, locations.prompt) if document is not None]
-    files = (*documents, *locations.anchors, *locations.students)
-    with Extraction() as extraction:
-        table, table_findings = _anchor_table(locations, extraction, are_private=are_private)
-        essays = {file.source_path for file in (*locations.anchors, *locations.students)}
-        scan = _Scan(locations.encoding, extraction, essays=essays, language=language)
-        by_path = {file.source_path: file for file in scan.all(files, _Progress(on_progress, len(files)))}
-
-    def scanned(path: AssetPath | None) -> ScannedFile | None:
-        return None if path is None else by_path[path.source_path]
-
-    return ScannedAssets(
-        instructions=scanned(locations.instructions),
-        prompt=scanned(locations.prompt),
-        anchor_table=table,
-        anchors=tuple(by_path[path.source_path] for path in locations.anchors),
-        students=tuple(by_path[path.source_path] for path in locations.students),
-        findings=(*locations.findings, *table_findings, *scan.findings),
-        notes=tuple(locations.notes),
-    )
 
 
 def _anchor_table(
@@ -172,47 +168,159 @@ class _Progress:
 
 
 class _Scan:
-    def __init__(self, encoding: str | None, extraction: Extraction, *, essays: Collection[str], language: str) -> None:
-        self._encoding = encoding
-        self._essays, self._language = essays, language
-        self._extraction = extraction
-        self.findings: list[Finding] = []
+    """Reads every file of the folder; one that cannot be read becomes a finding.
 
-    def all(self, files: Sequence[AssetPath], progress: _Progress) -> list[ScannedFile]:
-        """Read every file: documents in threads, which mostly wait for workers, and meanwhile plain text here.
+    Attributes:
+        places: source path → file.
+    """
 
-        Reading small files in threads as well was measured to be no faster.
-        """
-        plain = [file for file in files if file.suffix in {"txt", "md"}]
-        rich = [file for file in files if file.suffix not in {"txt", "md"}]
-        scanned = []
-        with ThreadPoolExecutor(self._extraction.workers) as threads:
-            try:
-                waiting = [threads.submit(self._read, file) for file in rich]
-                for file in plain:
-                    scanned.append(self._read(file))
-                    progress.advance()
-                for future in as_completed(waiting):
-                    scanned.append(future.result())
-                    progress.advance()
-            finally:
-                threads.shutdown(wait=False, cancel_futures=True)
-                self._extraction.stop()
-        return scanned
+    def __init__(self, locations: Locations, *, known: KnownFiles, language: str) -> None:
+        documents = [document for document in (locations.instructions, locations.prompt) if document is not None]
+        essays = (*locations.anchors, *locations.students)
+        self.places = {file.source_path: file for file in (*documents, *essays)}
+        self._locations = locations
+        self._known, self._language = known, language
+        self._essays = frozenset(file.source_path for file in essays)
+        self._findings: list[Finding] = []
 
-    def _read(self, file: AssetPath) -> ScannedFile:
+    def assets(self, on_progress: OnProgress, *, are_private: bool) -> ScannedAssets:
+        """Everything in the folder."""
+        locations = self._locations
+        with Extraction() as extraction:
+            table, table_findings = _anchor_table(locations, extraction, are_private=are_private)
+            progress = _Progress(on_progress, len(self.places))
+            scanned = _each(
+                self.places.values(), partial(self._read, extraction), extraction=extraction, advance=progress.advance
+            )
+            by_path = {file.source_path: file for file in scanned}
+
+        def found(path: AssetPath | None) -> ScannedFile | None:
+            return None if path is None else by_path[path.source_path]
+
+        return ScannedAssets(
+            instructions=found(locations.instructions),
+            prompt=found(locations.prompt),
+            anchor_table=table,
+            anchors=tuple(by_path[path.source_path] for path in locations.anchors),
+            students=tuple(by_path[path.source_path] for path in locations.students),
+            findings=(*locations.findings, *table_findings, *self._findings),
+            notes=tuple(locations.notes),
+        )
+
+    def _read(self, extraction: Extraction, file: AssetPath) -> ScannedFile:
         content = None
         try:
             if file.path is not None:
-                content = self._content(file, read_bytes(file.path))
+                content = self._known_content(file, file.path) or self._content(file, file.path, extraction=extraction)
         except Unreadable as refusal:
-            self.findings.append(refusal.finding(file.source_path))
+            self._findings.append(refusal.finding(file.source_path))
         return ScannedFile(source_path=file.source_path, own_name=file.name, content=content)
 
-    def _content(self, path: AssetPath, data: bytes) -> ScannedText:
-        file_format = FORMATS[path.suffix]
-        document, decoded = text_of(data, file_format, extraction=self._extraction, encoding=self._encoding)
-        self.findings += [remark.finding(path.source_path) for remark in document.remarks]
-        file = SourceFile.of(data, source_path=path.source_path, encoding=decoded, file_format=file_format)
-        language = self._language if path.source_path in self._essays else None
-        return ScannedText.of(file, document.text, language=language)
+    def _known_content(self, file: AssetPath, path: Path) -> ScannedText | None:
+        """The text of an essay that is as it was. The documents are always read: a run keeps their texts."""
+        found = self._known.find(path, FORMATS[file.suffix]) if file.source_path in self._essays else None
+        if found is None:
+            return None
+        record, size = found
+        self._findings += [Remark(*remark).finding(file.source_path) for remark in record.remarks]
+        return ScannedText.known(record, source_path=file.source_path, size=size)
+
+    def _content(self, file: AssetPath, path: Path, *, extraction: Extraction) -> ScannedText:
+        file_format, read_at = FORMATS[file.suffix], time.time_ns()
+        data, stamp = read_stamped(path)
+        document, decoded = text_of(data, file_format, extraction=extraction, encoding=self._locations.encoding)
+        self._findings += [remark.finding(file.source_path) for remark in document.remarks]
+        source = SourceFile.of(data, source_path=file.source_path, encoding=decoded, file_format=file_format)
+        if file.source_path not in self._essays:
+            return ScannedText.of(source, document.text, language=None)
+        content = ScannedText.of(source, document.text, language=self._language)
+        self._known.keep(stamp, content.record(document.remarks), read_at=read_at)
+        return content
+
+
+class Texts(Mapping[str, bytes]):
+    """Texts in UTF-8 by their SHA-256. Those of files that were not read are read when the first of them is asked for.
+
+    Raises:
+        InputsInvalid: when it is asked for a text whose file has changed meanwhile.
+    """
+
+    def __init__(self, files: Iterable[ScannedFile], *, places: Mapping[str, AssetPath], encoding: str | None) -> None:
+        self._held: dict[str, bytes] = {}
+        self._unread: dict[str, AssetPath] = {}
+        self._encoding = encoding
+        for file in files:
+            if file.content is not None and file.content.text is not None:
+                self._held[file.content.text_sha256] = file.content.text.encode()
+            elif file.content is not None:
+                self._unread[file.content.text_sha256] = places[file.source_path]
+
+    def __getitem__(self, sha256: str) -> bytes:
+        if sha256 in self._unread and sha256 not in self._held:
+            self._read()
+        return self._held[sha256]
+
+    def __contains__(self, sha256: object) -> bool:
+        return sha256 in self._held or sha256 in self._unread
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**self._held, **self._unread})
+
+    def __len__(self) -> int:
+        return len({**self._held, **self._unread})
+
+    def _read(self) -> None:
+        unread = {place.source_path: sha256 for sha256, place in self._unread.items()}
+        with Extraction() as extraction:
+            for place, text in _each(
+                self._unread.values(), partial(self._text, extraction), extraction=extraction, advance=_no_progress
+            ):
+                if text is None or sha256_hex(text) != unread[place.source_path]:
+                    raise InputsInvalid(
+                        f"{shown(place.source_path)} was changed while it was in use.",
+                        remedy="Give the same command again; it reads the folder again.",
+                    )
+                self._held[unread[place.source_path]] = text
+        self._unread = {}
+
+    def _text(self, extraction: Extraction, place: AssetPath) -> tuple[AssetPath, bytes | None]:
+        assert place.path is not None
+        try:
+            data = read_bytes(place.path)
+            document, _ = text_of(data, FORMATS[place.suffix], extraction=extraction, encoding=self._encoding)
+        except Unreadable:
+            return place, None
+        return place, document.text.encode()
+
+
+def _no_progress() -> None:
+    pass
+
+
+def _each(
+    files: Collection[AssetPath],
+    read: Callable[[AssetPath], _Read],
+    *,
+    extraction: Extraction,
+    advance: Callable[[], None],
+) -> list[_Read]:
+    """Read every file: documents in threads, which mostly wait for workers, and meanwhile plain text here.
+
+    Reading small files in threads as well was measured to be no faster.
+    """
+    plain = [file for file in files if file.suffix in {"txt", "md"}]
+    rich = [file for file in files if file.suffix not in {"txt", "md"}]
+    results = []
+    with ThreadPoolExecutor(extraction.workers) as threads:
+        try:
+            waiting = [threads.submit(read, file) for file in rich]
+            for file in plain:
+                results.append(read(file))
+                advance()
+            for future in as_completed(waiting):
+                results.append(future.result())
+                advance()
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)
+            extraction.stop()
+    return results

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from eng5_runner.core.inputs import Finding
 from eng5_runner.inventory.essay_ids import fold
 from eng5_runner.inventory.findings import Unreadable, finding
+from eng5_runner.inventory.known_files import Stamp
 from eng5_runner.inventory.pseudonyms import FileNames
 from eng5_runner.systems import flags
 
@@ -179,19 +180,25 @@ def read_bytes(path: Path, *, limit: int = MAX_FILE_BYTES) -> bytes:
     Raises:
         Unreadable: it is too large, no longer a regular file, not readable, or changed while it was read.
     """
+    return read_stamped(path, limit=limit)[0]
+
+
+def read_stamped(path: Path, *, limit: int = MAX_FILE_BYTES) -> tuple[bytes, Stamp]:
+    """All bytes of a regular file as `read_bytes` gives them, and by what it is known while it does not change."""
     try:
         descriptor = os.open(path, os.O_RDONLY | flags(*_OPEN_FLAGS))
         try:
-            size = _size(descriptor, limit)
+            stamp = _stamp(descriptor, limit)
             with open(descriptor, "rb", closefd=False) as file:
-                data = file.read(size + 1)
+                data = file.read(stamp.size + 1)
+            is_same = len(data) == stamp.size and stamp == Stamp.of(os.fstat(descriptor))
         finally:
             os.close(descriptor)
     except OSError as error:
         raise Unreadable("unreadable_file", reason=str(error.strerror)) from error
-    if len(data) != size:
+    if not is_same:
         raise Unreadable("unreadable_file", reason="it changed while it was read")
-    return data
+    return data, stamp
 
 
 def suffixes_in_words(suffixes: Collection[str]) -> str:
@@ -199,13 +206,13 @@ def suffixes_in_words(suffixes: Collection[str]) -> str:
     return ", ".join(f".{suffix}" for suffix in sorted(suffixes))
 
 
-def _size(descriptor: int, limit: int) -> int:
+def _stamp(descriptor: int, limit: int) -> Stamp:
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         raise Unreadable("not_a_regular_file")
     if status.st_size > limit:
         raise Unreadable("too_large", size=f"it has {status.st_size:,} bytes, and at most {limit:,} are read")
-    return status.st_size
+    return Stamp.of(status)
 
 
 def _names(folder: AssetPath, findings: list[Finding]) -> list[str]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from eng5_runner.canonical import sha256_hex
 from eng5_runner.core.inputs import Document, Finding, SourceFile
+from eng5_runner.inventory.document_text import Remark
+from eng5_runner.inventory.essay_ids import stem_of
+from eng5_runner.inventory.known_files import FileRecord
 from eng5_runner.inventory.plausibility import Doubt, content_words, doubts
 
 
@@ -16,7 +20,8 @@ class ScannedText:
 
     Attributes:
         file: where it comes from.
-        text: normalised.
+        text: normalised; None if the file is known from an earlier reading and was not read.
+        characters: of the text.
         text_sha256: of the text's UTF-8 bytes, 64 hexadecimal digits.
         word_count: words as separated by white space.
         words_sha256: of its `content_words`; "" if it has none.
@@ -24,7 +29,8 @@ class ScannedText:
     """
 
     file: SourceFile
-    text: str
+    text: str | None
+    characters: int
     text_sha256: str
     word_count: int
     words_sha256: str
@@ -43,14 +49,52 @@ class ScannedText:
         return cls(
             file=file,
             text=text,
+            characters=len(text),
             text_sha256=sha256_hex(text.encode()),
             word_count=len(text.split()),
             words_sha256=sha256_hex(" ".join(words).encode()) if words else "",
             doubts=tuple(doubts(text, language=language, words=words)) if language and text else (),
         )
 
+    @classmethod
+    def known(cls, record: FileRecord, *, source_path: str, size: int) -> ScannedText:
+        """The text of a file that is as it was."""
+        path = unicodedata.normalize("NFC", source_path)
+        file = SourceFile(
+            source_path=path,
+            file_name=path.rpartition("/")[2],
+            sha256=record.sha256,
+            size=size,
+            encoding=record.encoding,
+            format=record.file_format,
+        )
+        return cls(
+            file=file,
+            text=None,
+            characters=record.characters,
+            text_sha256=record.text_sha256,
+            word_count=record.word_count,
+            words_sha256=record.words_sha256,
+            doubts=tuple(Doubt(kind, facts) for kind, facts in record.doubts),
+        )
+
+    def record(self, remarks: Iterable[Remark]) -> FileRecord:
+        """What to keep of the file for later readings."""
+        return FileRecord(
+            file_format=self.file.format,
+            sha256=self.file.sha256,
+            encoding=self.file.encoding,
+            text_sha256=self.text_sha256,
+            word_count=self.word_count,
+            characters=self.characters,
+            words_sha256=self.words_sha256,
+            doubts=[(doubt.kind, dict(doubt.facts)) for doubt in self.doubts],
+            remarks=[(remark.kind, dict(remark.facts)) for remark in remarks],
+        )
+
     def document(self) -> Document:
-        """The same as instructions or prompt, which keep their text."""
+        """The same as instructions or prompt, which keep their text and are always read."""
+        assert self.text is not None
         return Document(file=self.file, text=self.text, text_sha256=self.text_sha256, word_count=self.word_count)
 
 
@@ -71,12 +115,12 @@ class ScannedFile:
     @property
     def stem(self) -> str:
         """The name under which it is shown, without its suffix."""
-        return PurePosixPath(self.source_path).stem
+        return stem_of(self.source_path)
 
     @property
     def own_stem(self) -> str:
         """Its own name without its suffix. It may be private, and is never shown."""
-        return PurePosixPath(self.own_name).stem
+        return stem_of(self.own_name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

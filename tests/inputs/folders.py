@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from eng5_runner.core.inputs import Finding, Inputs
-from eng5_runner.inventory.read import Assets, read_assets
+from eng5_runner.inventory.read import Assets, ReadingOptions, read_assets
 
 SCALE = "eng5_np_legacy_9_step"
 
@@ -41,7 +41,7 @@ class Folder:
         (self.root / name).unlink()
 
     def read(self, *, grade_scale: str = SCALE, encoding: str | None = None) -> Assets:
-        return read_assets(self.root, grade_scale=grade_scale, encoding=encoding)
+        return read_assets(self.root, grade_scale=grade_scale, reading=ReadingOptions(encoding=encoding))
 
     def inputs(self) -> Inputs:
         """The inputs of a folder without any finding."""

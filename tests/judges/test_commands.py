@@ -142,6 +142,16 @@ def test_cache_prune_wants_to_know_what(cache: Path, arguments: tuple[object, ..
     assert kept(cache) == {"old": 2, "new": 3}
 
 
+def test_records_of_files_are_told_and_removed(cache: Path) -> None:
+    (cache / "cache" / "0123456789abcdef.files").write_bytes(b"x" * 2048)
+    assert "records of 1 assets folders, 2 KiB" in run("cache", "list", cwd=cache).err
+    assert run("cache", "prune", "--files", "--all", cwd=cache).code == 2
+    ran = run("cache", "prune", "--files", "--json", cwd=cache)
+    assert (ran.code, ran.lines) == (0, [{"event": "Pruned", "folders": 1}])
+    assert not [*(cache / "cache").glob("*.files")]
+    assert kept(cache) == {"old": 2, "new": 3}
+
+
 def test_a_damaged_cache_is_told_and_can_be_removed(cache: Path) -> None:
     (cache / "cache" / "judgements.sqlite").write_bytes(b"not a database" * 1000)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from eng5_runner.app.inspect import hydrate_run
 from eng5_runner.effects.outputs import write_atomically
 from eng5_runner.errors import ConfigurationError, DiskError, InputsInvalid, InputsMissing, UsageError, command
-from eng5_runner.inventory.read import read_assets
+from eng5_runner.inventory.read import ReadingOptions, read_assets
 from eng5_runner.reports.html_report import REPORT_NAME, report
 from eng5_runner.reports.plots.files import pictures, png_file, svg_file
 from eng5_runner.results.artefact import Artefact
@@ -67,7 +67,7 @@ def _texts(hydrated: Hydrated) -> dict[str, str]:
     stored = read_assets(
         folder,
         grade_scale=artefact.metadata.grade_scale,
-        encoding=spec.encoding,
+        reading=ReadingOptions(encoding=spec.encoding),
         anchors_only=spec.mode.anchors_only,
         names=names_of(spec.pseudonyms),
     ).texts

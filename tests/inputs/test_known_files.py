@@ -1,0 +1,187 @@
+"""What is kept of files between readings: unchanged ones are not read again, and nothing wrong is ever taken over."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import orjson
+import pytest
+
+from eng5_runner.canonical import sha256_hex
+from eng5_runner.core.inputs import SourceFile
+from eng5_runner.errors import InputsInvalid
+from eng5_runner.inventory.known_files import FileRecord, KnownFiles, Stamp
+from eng5_runner.inventory.read import Assets, ReadingOptions, Texts, read_assets
+from eng5_runner.inventory.safe_files import AssetPath
+from eng5_runner.inventory.scanned import ScannedFile, ScannedText
+
+# Its files are older than two seconds.
+DEMO = Path(__file__).parents[2] / "examples" / "eng5_demo"
+RECORD = FileRecord("txt", "a" * 64, "utf-8", "b" * 64, 3, 9, "c" * 64, [("short_text", {"words": 3})], [])
+SETTINGS = ("utf-8", "en")
+_HOUR = 3_600_000_000_000
+
+
+def read_demo(cache: Path) -> Assets:
+    return read_assets(DEMO, grade_scale="eng5_np_legacy_9_step", reading=ReadingOptions(cache_folder=cache))
+
+
+def kept_file(cache: Path) -> Path:
+    (path,) = cache.iterdir()
+    return path
+
+
+def known(cache: Path, *, settings: tuple[str, ...] = SETTINGS) -> KnownFiles:
+    return KnownFiles(cache, root=Path("/study"), settings=settings)
+
+
+@pytest.fixture
+def essay(tmp_path: Path) -> Path:
+    """A file of which a record is kept, as if it had been read in an hour."""
+    path = tmp_path / "essay.txt"
+    path.write_text("I like cats")
+    files = known(tmp_path / "cache")
+    files.keep(Stamp.of(path.stat()), RECORD, read_at=time.time_ns() + _HOUR)
+    files.save()
+    return path
+
+
+def test_a_second_reading_gives_the_same(tmp_path: Path) -> None:
+    first, second = read_demo(tmp_path), read_demo(tmp_path)
+    assert (second.inputs, second.findings, second.notes) == (first.inputs, first.findings, first.notes)
+    assert second.texts.keys() == first.texts.keys()
+    assert dict(second.texts) == dict(first.texts)
+
+
+def test_an_unchanged_file_is_not_read_again(tmp_path: Path) -> None:
+    """The record counts, as a false one shows."""
+    read_demo(tmp_path)
+    path = kept_file(tmp_path)
+    stored = orjson.loads(path.read_bytes()[64:])
+    for kept in stored["files"].values():
+        kept[7] = 77
+    body = orjson.dumps(stored)
+    path.write_bytes(sha256_hex(body).encode() + body)
+    again = read_demo(tmp_path).inputs
+    assert again is not None
+    assert {student.word_count for student in again.students} == {77}
+
+
+def test_no_text_and_no_name_is_kept(tmp_path: Path) -> None:
+    assets = read_demo(tmp_path)
+    assert assets.inputs is not None
+    kept = kept_file(tmp_path).read_bytes()
+    words = {word for text in assets.texts.values() for word in text.split() if len(word) > 6}
+    assert words and not [word for word in words if word in kept]
+    assert not [student for student in assets.inputs.students if student.file.file_name.encode() in kept]
+
+
+def test_the_record_of_an_unchanged_file_is_found(essay: Path, tmp_path: Path) -> None:
+    found = known(tmp_path / "cache").find(essay, "txt")
+    assert found is not None
+    record, size = found
+    assert (*record[:7], size) == (*RECORD[:7], 11)
+    assert orjson.dumps([*record.doubts]) == orjson.dumps([*RECORD.doubts])
+    assert known(tmp_path / "cache").find(essay, "md") is None
+    assert known(tmp_path / "cache", settings=("utf-8", "sv")).find(essay, "txt") is None
+
+
+def longer(path: Path) -> None:
+    path.write_text("I like cats!")
+
+
+def other_words_at_the_same_time(path: Path) -> None:
+    """Of the same length, with the old time of modification put back."""
+    before = path.stat()
+    path.write_text("I like dogs")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def other_file(path: Path) -> None:
+    before = path.stat()
+    beside = path.with_name("other.txt")
+    beside.write_text("I like rats")
+    os.utime(beside, ns=(before.st_atime_ns, before.st_mtime_ns))
+    beside.replace(path)
+
+
+def gone(path: Path) -> None:
+    path.unlink()
+
+
+@pytest.mark.parametrize("change", [longer, other_words_at_the_same_time, other_file, gone])
+def test_a_changed_file_is_read_again(essay: Path, tmp_path: Path, change: Callable[[Path], None]) -> None:
+    time.sleep(0.02)  # the grain of this disk's time stamps
+    change(essay)
+    assert known(tmp_path / "cache").find(essay, "txt") is None
+
+
+@pytest.mark.parametrize(("seconds", "is_kept"), [(0, False), (1.9, False), (2.1, True)])
+def test_a_young_file_is_not_kept(tmp_path: Path, seconds: float, *, is_kept: bool) -> None:
+    """It could change again within the grain of its time stamps."""
+    essay = tmp_path / "essay.txt"
+    essay.write_text("I like cats")
+    files = known(tmp_path)
+    stamp = Stamp.of(essay.stat())
+    files.keep(stamp, RECORD, read_at=max(stamp.modified, stamp.changed) + int(seconds * 1e9))
+    files.save()
+    assert (known(tmp_path).find(essay, "txt") is not None) == is_kept
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda data: b"",
+        lambda data: data[:40],
+        lambda data: data[:64],
+        lambda data: data[:-1],
+        lambda data: data + b"}",
+        lambda data: data.replace(b"aaaa", b"dddd"),
+        lambda data: signed(b"[]"),
+        lambda data: signed(b"no JSON"),
+        lambda data: signed(data[64:].replace(b'"version":"', b'"version":"9')),
+    ],
+)
+def test_a_torn_or_foreign_file_counts_as_none(essay: Path, tmp_path: Path, spoil: Callable[[bytes], bytes]) -> None:
+    path = kept_file(tmp_path / "cache")
+    path.write_bytes(spoil(path.read_bytes()))
+    files = known(tmp_path / "cache")
+    assert files.find(essay, "txt") is None
+    files.keep(Stamp.of(essay.stat()), RECORD, read_at=time.time_ns() + _HOUR)
+    files.save()
+    assert known(tmp_path / "cache").find(essay, "txt") is not None, "it was replaced"
+
+
+def signed(body: bytes) -> bytes:
+    return sha256_hex(body).encode() + body
+
+
+def test_a_folder_that_cannot_be_written_costs_nothing_but_time(tmp_path: Path) -> None:
+    blocked = tmp_path / "cache"
+    blocked.write_text("a file where the folder should be")
+    assert read_demo(blocked).inputs == read_demo(tmp_path / "good").inputs
+
+
+def test_files_that_are_gone_are_forgotten(essay: Path, tmp_path: Path) -> None:
+    known(tmp_path / "cache").save()
+    assert known(tmp_path / "cache").find(essay, "txt") is None
+
+
+@pytest.mark.parametrize("later", ["I like dogs.", ""])
+def test_a_text_that_changed_while_in_use_is_refused(tmp_path: Path, later: str) -> None:
+    path = tmp_path / "essay.txt"
+    path.write_text("I like cats.")
+    source = SourceFile.of(path.read_bytes(), source_path="essay.txt", encoding="utf-8", file_format="txt")
+    unread = replace(ScannedText.of(source, "I like cats.", language="en"), text=None)
+    file = ScannedFile(source_path="essay.txt", own_name="essay.txt", content=unread)
+    places = {"essay.txt": AssetPath(source_path="essay.txt", name="essay.txt", path=path)}
+    assert Texts([file], places=places, encoding=None)[unread.text_sha256] == b"I like cats."
+    path.write_text(later)
+    texts = Texts([file], places=places, encoding=None)
+    assert unread.text_sha256 in texts
+    with pytest.raises(InputsInvalid, match=r"essay\.txt was changed while it was in use"):
+        texts[unread.text_sha256]
