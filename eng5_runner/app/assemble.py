@@ -178,6 +178,16 @@ def check_design(settings: Settings) -> None:
             "Leave them out, or leave --design boundary out.",
         ),
         (
+            settings.stop_decided and not boundary,
+            "--stop-decided needs --design boundary: it leaves out named pairs that are decided.",
+            "Give --design boundary and --pairs FILE, or leave --stop-decided out.",
+        ),
+        (
+            settings.stop_decided and settings.max_comparisons is not None,
+            "--max-comparisons has no meaning with --stop-decided.",
+            "Give --repeats: each pair is asked at most that many times in both orders.",
+        ),
+        (
             boundary and settings.swap != "none",
             "--swap has no meaning with --design boundary, which asks each pair in both orders.",
             "Leave --swap out.",

@@ -12,7 +12,7 @@ from pydantic import Field, JsonValue, ValidationError, model_validator
 
 from eng5_runner.contracts.base import Instant, Lenient, WireModel
 from eng5_runner.contracts.events import BatchEvent, SystemMetadata
-from eng5_runner.contracts.stopping import COST_LIMIT, CostStop, Look
+from eng5_runner.contracts.stopping import COST_LIMIT, CostStop, DecidedPairs, Look
 
 Winner = Literal["Essay A", "Essay B"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -263,6 +263,7 @@ class AssessmentMetadata(WireModel):
         comparison_count: in the real service's messages this is not the number of comparisons made.
         stopping_looks: our extension: each check whether the study could end.
         cost_stop: our extension: where the batch stopped, if its cost limit stopped it.
+        decided: our extension: what was saved because pairs of a boundary design were decided.
     """
 
     anchor_essays_used: Lenient[int] = None
@@ -276,6 +277,7 @@ class AssessmentMetadata(WireModel):
     grade_projection_summary: Lenient[GradeProjectionSummary] = None
     stopping_looks: Lenient[tuple[Look, ...]] = None
     cost_stop: Lenient[CostStop] = None
+    decided: Lenient[DecidedPairs] = None
 
 
 class AssessmentResult(BatchEvent):

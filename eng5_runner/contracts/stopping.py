@@ -12,6 +12,8 @@ from eng5_runner.contracts.base import Lenient, WireModel
 COST_LIMIT = "cost_limit"
 # The verdict of a look that ends a study because it reached its target.
 PRECISE_ENOUGH = "precise enough"
+# What a result says of a boundary design all of whose pairs were asked to the end or decided.
+PAIRS_DECIDED = "pairs decided"
 Usd = Annotated[float, Field(ge=0)]
 # JSON readers take numbers up to this for whole ones.
 Count = Annotated[int, Field(ge=0, le=2**53)]
@@ -31,6 +33,20 @@ class CostStop(WireModel):
     max_cost_usd: Usd
     spent_usd: Usd
     next_at_most_usd: Usd
+    comparisons: Count
+    comparisons_wanted: Count
+
+
+class DecidedPairs(WireModel):
+    """What it saved that decided pairs of a boundary design were not judged to the end.
+
+    Attributes:
+        pairs: number of named pairs that were left out early.
+        comparisons: number of comparisons that were asked.
+        comparisons_wanted: number of comparisons if no pair had been left out.
+    """
+
+    pairs: Count
     comparisons: Count
     comparisons_wanted: Count
 

@@ -34,6 +34,7 @@ class StudyOptions(WireModel):
         target_se: end when 90% of the standard errors are at most this, in logits.
         target_reliability: end when the lower end of the reliability's 90% interval is at least this.
         max_cost_usd: the cost limit; comparisons in progress count at their upper bound.
+        stop_decided: whether a pair of a boundary design is left out as soon as it is decided.
         soft_judgements: whether models are asked for the probability of their answer, and whether that and the judge's
             confidence count when the study's precision is looked at. A service that does not know it counts wins.
     """
@@ -45,6 +46,7 @@ class StudyOptions(WireModel):
     target_se: TargetSe | None = None
     target_reliability: TargetReliability | None = None
     max_cost_usd: CostLimit | None = None
+    stop_decided: bool = False
     soft_judgements: SoftJudgements = "off"
 
     @classmethod

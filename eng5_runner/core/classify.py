@@ -24,7 +24,7 @@ from eng5_runner.contracts.callbacks import (
     CJAssessmentFailed,
     LLMComparisonResult,
 )
-from eng5_runner.contracts.stopping import CostStop
+from eng5_runner.contracts.stopping import PAIRS_DECIDED, CostStop
 from eng5_runner.contracts.topics import LARGEST_MESSAGE_BYTES, Topic, batch_of, parse_callback
 from eng5_runner.core.arrival import Arrival, arrived
 from eng5_runner.core.credibility import Credibility
@@ -213,7 +213,8 @@ def _result(result: AssessmentResult) -> Accepted:
         return _single("result", "")
     essays, counted = len(result.essay_results), metadata.comparison_count
     looks = metadata.stopping_looks or ()
-    verdict = _single("result", looks[-1].verdict if looks else "", stop=metadata.cost_stop)
+    note = looks[-1].verdict if looks else PAIRS_DECIDED if metadata.decided else ""
+    verdict = _single("result", note, stop=metadata.cost_stop)
     return verdict._replace(counted=None if counted == essays * (essays - 1) // 2 else counted)
 
 

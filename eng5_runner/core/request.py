@@ -194,5 +194,6 @@ def study_options(spec: RunSpec, names: Mapping[str, str]) -> StudyOptions:
         target_se=budget.target_se,
         target_reliability=budget.target_reliability,
         max_cost_usd=budget.max_cost_usd,
+        stop_decided=budget.stop_decided,
         soft_judgements=budget.soft_judgements,
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from eng5_runner.contracts.stopping import PRECISE_ENOUGH
+from eng5_runner.contracts.stopping import PAIRS_DECIDED, PRECISE_ENOUGH
 from eng5_runner.core.events import CallbackAccepted, RequestPrepared, RequestPublished
 
 
@@ -26,7 +26,7 @@ class SentRequest:
         completed_at: when it did, by its own clock; None if it does not say.
         failure_note: the reason in the failed event, or None.
         at_limit: whether the service stopped at the present cost limit; it continues only with a higher one.
-        target_reached: whether the service's last look said that the study is precise enough.
+        target_reached: whether the service said that the study is precise enough, or that its pairs are decided.
         counted: how many comparisons with a winner the service counts.
         judged: number of comparisons with a winner.
         won: the comparisons with a winner: 8 bytes of the SHA-256 of each `CallbackAccepted.about`.
@@ -104,7 +104,7 @@ class SentRequest:
                 self.failure_note = event.note
             case "result":
                 self.has_result = self.has_result or self._is_current(event.limit_usd)
-                self.target_reached = self.target_reached or event.note == PRECISE_ENOUGH
+                self.target_reached = self.target_reached or event.note in (PRECISE_ENOUGH, PAIRS_DECIDED)
                 self.counted = event.counted
 
     def _count(self, about: str, *, judged: bool) -> None:

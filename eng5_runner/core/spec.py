@@ -110,6 +110,7 @@ class Budget(Value):
         batching_mode: a hint to the service how to batch its calls.
         top_up: whether the run sends further requests where the service ends before the total.
         max_requests: the number of requests that the run may send, the first included.
+        stop_decided: whether a pair of a boundary design is left out as soon as it is decided.
         soft_judgements: whether judgements count for more than who won, where the judge's confidence or the probability
             of its answer predicts better. Off in runs of before, whose figures stay what they were.
     """
@@ -128,6 +129,7 @@ class Budget(Value):
     # Left out at these values, which are those of runs of before: their ledgers keep their bytes.
     top_up: Annotated[bool, Field(exclude_if=operator.not_)] = False
     max_requests: Annotated[Requests, Field(exclude_if=lambda number: number == MOST_REQUESTS)] = MOST_REQUESTS
+    stop_decided: Annotated[bool, Field(exclude_if=operator.not_)] = False
     soft_judgements: Annotated[SoftJudgements, Field(exclude_if=lambda choice: choice == "off")] = "off"
 
 

@@ -165,7 +165,7 @@ class RunState:
     def missing(self) -> int | None:
         """How many of them have not come back; None where nothing was sent, or the total is not on record.
 
-        A study that ended because it reached its target misses nothing.
+        A study that ended because it reached its target, or because its pairs are decided, misses nothing.
         """
         if self.asked is None or all(request.first_sent_at is None for request in self.requests):
             return None

@@ -12,6 +12,7 @@ from eng5_runner.core.next_step import texts_to_store
 from eng5_runner.core.request import judge_overrides
 from eng5_runner.core.spec import Budget, RunSpec
 from eng5_runner.core.study_size import asked_per_pair, comparisons_under_cap, comparisons_wanted
+from eng5_runner.measure.design.deciding import fewest_to_decide
 from eng5_runner.measure.design.planning import BALANCED_ROUNDS, expected_precision
 from eng5_runner.planning.batches import BatchEstimate, batch_estimate, in_batches
 from eng5_runner.planning.candidates import Candidates
@@ -91,6 +92,8 @@ class Plan:
     Attributes:
         essays: compared essays, anchors included.
         comparisons: in all.
+        comparisons_at_least: the smallest number that a boundary design can end with, where decided pairs are left out;
+            None in every other design.
         under_cap: how many of them come if the given service caps its requests as the field's does; None where all
             can come.
         chosen_by: where that number comes from.
@@ -115,6 +118,7 @@ class Plan:
     anchors: int
     essays: int
     comparisons: int
+    comparisons_at_least: int | None
     under_cap: int | None
     chosen_by: str
     per_pair: float
@@ -191,6 +195,7 @@ def make_plan(
         anchors=len(inputs.anchors),
         essays=essays,
         comparisons=comparisons,
+        comparisons_at_least=_at_least(spec.budget),
         under_cap=under_cap if under_cap < comparisons and not candidates.own_prompt else None,
         chosen_by=chosen_by,
         per_pair=asked_per_pair(spec.budget),
@@ -211,6 +216,13 @@ def make_plan(
         upload_bytes=sum(len(texts[sha256]) for sha256 in left),
         cached=len(wanted) - len(left),
     )
+
+
+def _at_least(budget: Budget) -> int | None:
+    """If every pair were decided at the first look: a cycle of both orders is asked while its answers come."""
+    if not budget.stop_decided:
+        return None
+    return len(budget.pairs) * min(fewest_to_decide(budget.repeats) + 2, 2 * budget.repeats)
 
 
 def _soft(candidates: Candidates, *, spec: RunSpec, comparisons: int) -> SoftSaving | None:
@@ -251,7 +263,7 @@ def _bought(
 def _work(spec: RunSpec, inputs: Inputs, *, comparisons: int, own_prompt: bool) -> Workload:
     boundary = spec.budget.design == "boundary"
     essays = len(inputs.students) + len(inputs.anchors)
-    size = len(spec.budget.pairs) if boundary else essays // 2
+    size = len(spec.budget.pairs) * (1 + spec.budget.stop_decided) if boundary else essays // 2
     return Workload(
         comparisons=comparisons,
         at_once=max(size, 1),
@@ -276,6 +288,8 @@ def _free_waves(budget: Budget) -> float:
     """How many waves follow from no answers on an embedded stack."""
     if budget.target_se is not None or budget.target_reliability is not None:
         return 0.0
+    if budget.stop_decided:
+        return 2.0
     return BALANCED_ROUNDS if budget.design == "adaptive" else math.inf
 
 

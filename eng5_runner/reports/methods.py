@@ -58,6 +58,12 @@ def _what(artefact: Artefact) -> Iterator[str]:
         yield f"Pairs were formed in {_DESIGNS[stopping.design]}{seed}.{_SWAPS[stopping.swap]}"
         if stopping.repeats > 1:
             yield f"Each question was asked {stopping.repeats} times; repeats count once in the estimates."
+        if stopping.decided is not None:
+            left, wanted = stopping.decided, stopping.decided.comparisons_wanted
+            yield (
+                f"Pairs were left out as soon as they were decided: {left.pairs} of {stopping.named_pairs}. That saved "
+                f"{wanted - left.comparisons} of {wanted} comparisons."
+            )
     asked = "" if counts.asked is None else f" of {counts.asked} comparisons asked for"
     yield f"{counts.judged} judgements were obtained{asked}; {counts.failed} failed."
 

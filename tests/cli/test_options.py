@@ -106,7 +106,8 @@ def test_a_setting_stands_where_the_table_says_in_the_spec(setting: Setting, tmp
     def spec(**more: object) -> RunSpec:
         return build_spec(settings_from(**execution | more).settings, INPUTS, run_id=UUID(int=1), label="a")
 
-    with_pairs = {"pairs": str(tmp_path / "pairs.csv")} if value == "boundary" else {}
+    of_boundary = {"design": "boundary", "pairs": str(tmp_path / "pairs.csv")}
+    with_pairs = of_boundary if value == "boundary" or setting.name == "stop_decided" else {}
     (tmp_path / "pairs.csv").write_text("essay_a,essay_b\nbirk,cleo\n")
     changed = spec(**{setting.key: value} | with_pairs)
     text = Path(str(value)).read_text().strip() if setting.name in ("system_prompt", "rubric") else str(value)

@@ -73,6 +73,20 @@ def test_a_boundary_study_compares_what_the_table_names(study: Path, tmp_path: P
     assert made["stopping"]["named_pairs"] == 2
 
 
+def test_a_boundary_study_leaves_out_what_is_decided(study: Path, tmp_path: Path) -> None:
+    table = tmp_path / "pairs.csv"
+    table.write_text("essay_a,essay_b\nA1,E-1\nA1,essay_05\n")
+    options = ("--design", "boundary", "--pairs", table, "--repeats", 6, "--stop-decided")
+    made = executed(study, tmp_path, *options)
+
+    decided, asked = made["stopping"]["decided"], len(made["llm_comparisons"])
+    assert made["stopping"]["ended_by"] == "all pairs asked to the end or decided"
+    assert decided == {"comparisons": asked, "comparisons_wanted": 24, "pairs": decided["pairs"]}
+    assert decided["pairs"] >= 1 and asked <= 24 - 6
+    assert f"That saved {24 - asked} of 24 comparisons." in (newest(tmp_path) / "report.html").read_text("utf-8")
+    assert made["runner_status"]["partial_data"] is False
+
+
 def test_every_pair_in_both_orders_and_each_twice(study: Path, tmp_path: Path) -> None:
     total = 4 * 3 * SIZE
     made = executed(study, tmp_path, "--swap", "all", "--repeats", 2, "--comparisons-per-essay", 2 * total / ESSAYS)

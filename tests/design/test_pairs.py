@@ -68,6 +68,8 @@ PAIRS = {"design": "boundary", "pairs": "p.csv"}
         (PAIRS | {"target_se": 0.5}, "--target-se"),
         (PAIRS | {"target_reliability": 0.5}, "--target-reliability"),
         (PAIRS | {"swap": "all"}, "both orders"),
+        ({"stop_decided": True}, "--stop-decided"),
+        (PAIRS | {"stop_decided": True, "max_comparisons": 9}, "--max-comparisons"),
     ],
 )
 def test_what_contradicts_itself_is_a_usage_error(settings, told):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from eng5_runner.measure.design.adaptive import BALANCED_ROUNDS, adaptive_round
+from eng5_runner.measure.design.deciding import fewest_to_decide, is_decided
 from eng5_runner.measure.design.designs import audit_round, boundary_rounds
 from eng5_runner.measure.design.pairing import Pair
 from eng5_runner.measure.model.bradley_terry import comparisons_from, fit
@@ -212,3 +213,37 @@ def test_a_boundary_study_goes_on_where_it_stopped():
 def test_senseless_boundary_studies_are_refused(pairs, repeats):
     with pytest.raises(ValueError):
         boundary_rounds(pairs, repeats=repeats, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("won", "lost", "left", "decided"),
+    [
+        (4, 0, 6, True),  # 6 of 462
+        (0, 4, 6, True),
+        (2, 0, 8, False),  # 20 of 165
+        (4, 2, 4, False),
+        (3, 3, 4, False),
+        (6, 4, 0, True),
+        (5, 5, 0, False),
+        (0, 0, 10, False),
+    ],
+)
+def test_a_pair_is_decided_when_the_rest_would_hardly_change_its_side(won, lost, left, decided):
+    assert is_decided(won, lost, left=left) is decided
+
+
+def test_of_the_pairs_that_stop_at_most_one_in_twenty_would_have_changed_their_side():
+    generator, most, changed = np.random.default_rng(1), 20, []
+    for chance in generator.random(2000):
+        wins = np.cumsum(generator.random(most) < chance)
+        for asked_so_far in range(2, most, 2):
+            won = int(wins[asked_so_far - 1])
+            if is_decided(won, asked_so_far - won, left=most - asked_so_far):
+                changed.append((2 * wins[-1] > most) != (2 * won > asked_so_far) or 2 * wins[-1] == most)
+                break
+    assert len(changed) > 1000
+    assert 0.0 < np.mean(changed) <= 0.05
+
+
+def test_no_pair_is_decided_before_four_judgements_and_short_studies_go_to_their_end():
+    assert [fewest_to_decide(repeats) for repeats in (1, 2, 3, 5, 50)] == [2, 4, 4, 4, 4]

@@ -207,6 +207,15 @@ def test_a_boundary_design_claims_no_positions():
     assert plan.pair_margin == pytest.approx((high - low) / 2, rel=1e-3)
 
 
+@pytest.mark.parametrize(("repeats", "fewest"), [(1, 4), (2, 8), (3, 12), (5, 12)])
+def test_where_decided_pairs_are_left_out_the_plan_has_a_range(repeats, fewest):
+    """Four judgements decide at the earliest, and two more are under way then."""
+    pairs = (("birk", "cleo"), ("birk", "dag"))
+    plan = plan_of(design="boundary", pairs=pairs, repeats=repeats, stop_decided=True)
+    assert (plan.comparisons_at_least, plan.comparisons) == (fewest, 4 * repeats)
+    assert plan_of(design="boundary", pairs=pairs, repeats=repeats).comparisons_at_least is None
+
+
 def test_a_cost_limit_says_how_far_it_goes_and_what_that_buys():
     plan = plan_of(chosen=PRICED, max_comparisons=1000, max_cost_usd=1.0)
     bought = plan.within_max_cost

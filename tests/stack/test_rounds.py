@@ -18,6 +18,7 @@ import pytest
 from eng5_runner.contracts.callbacks import LLMComparisonResult
 from eng5_runner.contracts.request import BatchingMode, LLMConfigOverrides
 from eng5_runner.contracts.services import ComparisonBody
+from eng5_runner.contracts.stopping import DecidedPairs
 from eng5_runner.contracts.study_options import StudyOptions
 from eng5_runner.stack.cj.batch_runner import BatchRun
 from eng5_runner.stack.cj.outcome import Outcome
@@ -93,8 +94,10 @@ def answered(asked: PairAttempt) -> PairAttempt:
     return replace(asked, raw=json.dumps(told).encode())
 
 
-async def work(earlier: Sequence[PairAttempt] = (), *, plan: BatchPlan = PLAN) -> tuple[Outcome, Record, Provider]:
-    record, provider = Record(), Provider()
+async def work(
+    earlier: Sequence[PairAttempt] = (), *, plan: BatchPlan = PLAN, provider: Provider | None = None
+) -> tuple[Outcome, Record, Provider]:
+    record, provider = Record(), provider or Provider()
     batch = Batch(number=1, request_sha256="0" * 64, plan=plan)
     provider.run = BatchRun(batch=batch, repository=record, provider=provider)
     outcome = await provider.run.run(
@@ -316,3 +319,45 @@ async def test_what_is_asked_follows_from_seed_and_answers_and_not_from_their_ti
     tries = Counter((each.wave, each.place) for each in records[0].asked)
     assert set(tries.values()) == {1, 2, 3}
     assert len(outcomes[0].failed) == sum(number == 3 for number in tries.values())
+
+
+NAMED = PLAN.model_copy(
+    update={
+        "budget": 20,
+        "study_options": StudyOptions(design="boundary", pairs=(ESSAYS[:2], ESSAYS[2:4]), repeats=5, stop_decided=True),
+    }
+)
+
+
+class Undecided(Provider):
+    """Sees the first pair as all do, and in the second the essay that is shown first."""
+
+    async def ask(self, body: ComparisonBody) -> None:
+        assert self.run is not None
+        self.asked.append(body.correlation_id)
+        told = answer(body)
+        is_second = body.metadata["essay_a_id"] in ESSAYS[2:4]
+        self.run.deliver(told.model_copy(update={"winner": "Essay A"}) if is_second else told)
+
+
+async def test_a_decided_pair_is_left_out_and_the_others_go_on_in_both_orders():
+    outcome, record, _ = await work(plan=NAMED, provider=Undecided())
+    asked = [Counter(each.essay_a_id for each in record.asked if each.wave == wave) for wave in range(5)]
+    assert asked == [Counter(ESSAYS[:4])] * 3 + [Counter(ESSAYS[2:4])] * 2, "decided by 4 to 0, and 2 were under way"
+    assert outcome.decided == DecidedPairs(pairs=1, comparisons=16, comparisons_wanted=20)
+    assert outcome.wanted == 16
+
+
+async def test_decided_pairs_are_not_asked_after_a_kill_either():
+    _, record, _ = await work(plan=NAMED, provider=Undecided())
+    for kept in range(len(record.asked)):
+        earlier = [*map(answered, record.asked[:kept])]
+        outcome, more, _ = await work(earlier, plan=NAMED)
+        assert outcome.decided is not None
+        assert outcome.wanted == len(earlier) + len(more.asked) <= 16
+
+
+async def test_where_nothing_was_asked_of_decided_pairs_every_pair_is_judged_to_the_end():
+    plan = NAMED.model_copy(update={"study_options": NAMED.study_options.model_copy(update={"stop_decided": False})})
+    outcome, record, _ = await work(plan=plan)
+    assert (len(record.asked), outcome.decided) == (20, None)

@@ -27,7 +27,17 @@ from eng5_runner.run.run_directory import impossible, saved_run
 _KEPT_SETTINGS = frozenset(
     (
         *("mode", "grade_scale", "course_code", "language", "max_comparisons", "comparisons_per_essay", "max_cost"),
-        *("target_se", "target_reliability", "design", "repeats", "swap", "seed", "top_up", "max_requests"),
+        *(
+            "target_se",
+            "target_reliability",
+            "design",
+            "repeats",
+            "swap",
+            "stop_decided",
+            "seed",
+            "top_up",
+            "max_requests",
+        ),
         *("soft_judgements", "llm_provider", "llm_model", "llm_temperature", "llm_max_tokens", "llm_batching_mode"),
         *("reasoning_effort", "output_verbosity"),
     )

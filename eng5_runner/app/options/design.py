@@ -88,6 +88,15 @@ class DesignSettings:
     repeats: Annotated[
         Repeats, Option("How often each pair is asked in the same order.", DESIGN, spec="budget.repeats")
     ] = 1
+    stop_decided: Annotated[
+        bool,
+        Option(
+            "Leave out pairs of a boundary design that are decided (wrong for at most 5%).",
+            DESIGN,
+            spec="budget.stop_decided",
+            flag="--stop-decided",
+        ),
+    ] = False
     swap: Annotated[
         SwapShare,
         Option(

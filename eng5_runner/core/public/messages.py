@@ -215,6 +215,7 @@ def _figures(metadata: AssessmentMetadata, names: WireNames) -> AssessmentMetada
         stopping_looks=metadata.stopping_looks
         and tuple(look for look in metadata.stopping_looks if _CODE.fullmatch(look.verdict.replace(" ", "_"))),
         cost_stop=metadata.cost_stop,
+        decided=metadata.decided,
     )
 
 

@@ -2,7 +2,7 @@
 
 - `pairing`: balanced rounds. `adaptive`: adaptive rounds. `designs`: repeats in the other order, named pairs.
 - `planning`, `grade_planning`: the precision to expect from a study, before it is run.
-- `stopping`: whether a study can end.
+- `stopping`: whether a study can end. `deciding`: whether a named pair needs no more judgements.
 
 How many comparisons do 20 essays of typical spread need for an expected reliability of .8, and what do they give?
 

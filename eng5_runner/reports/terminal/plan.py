@@ -150,7 +150,13 @@ def _design(plan: Plan, spec: RunSpec) -> Iterator[str]:
         )
     if budget.design == "boundary":
         margin = "" if plan.pair_margin is None else f"; how often one wins is found to ± {plan.pair_margin:.2f} (90%)"
-        yield f"a boundary design judges the named pairs only, {2 * budget.repeats} times each{margin}"
+        most = "at most " if budget.stop_decided else ""
+        yield f"a boundary design judges the named pairs only, {most}{2 * budget.repeats} times each{margin}"
+    if plan.comparisons_at_least is not None:
+        yield (
+            f"decided pairs are left out: {plan.comparisons_at_least} to {plan.comparisons} comparisons. Of the pairs "
+            "that are left out, at most 5% would have changed their side, on average over all chances to win"
+        )
     if budget.design == "adaptive":
         worths = ", ".join(f"{one.adaptive_worth:.2f} at σ {one.spread:.1f}" for one in plan.precision)
         yield f"after three balanced rounds an adaptive judgement counts for more than a balanced one: {worths}"

@@ -229,6 +229,17 @@ class CostLimitReached(Part):
     """Pairs of the whole study."""
 
 
+class PairsDecided(Part):
+    """What it saved that decided pairs were not judged to the end."""
+
+    pairs: Count
+    """Named pairs that were left out early."""
+    comparisons: Count
+    """Comparisons that were asked."""
+    comparisons_wanted: Count
+    """The same if no pair had been left out."""
+
+
 class Stopping(Part):
     """How pairs were chosen, each look at whether the study may end, and what ended it."""
 
@@ -252,6 +263,8 @@ class Stopping(Part):
     """In words; null while the service has not said."""
     cost_stop: Nullable[CostLimitReached]
     """Where the study stood at its cost limit; null where it did not end there."""
+    decided: PairsDecided | None = None
+    """What was saved because pairs were decided; left out where that was not asked for, or the study did not end."""
 
 
 class ManifestEntry(Part):

@@ -30,7 +30,7 @@ from pydantic import ValidationError
 from eng5_runner.contracts.callbacks import IS_INTERRUPTED, IS_RETRYABLE, LLMComparisonResult
 from eng5_runner.contracts.request import BATCHING_MODE
 from eng5_runner.contracts.services import COMPARISONS_AT_ONCE, ComparisonBody, ModelEntry, PromptBlock
-from eng5_runner.contracts.stopping import PRECISE_ENOUGH, CostStop, Look
+from eng5_runner.contracts.stopping import PRECISE_ENOUGH, CostStop, DecidedPairs, Look
 from eng5_runner.contracts.topics import ComparisonEnvelope, Topic
 from eng5_runner.judges.cost_bound import ATTEMPTS, call_at_most_usd, prompt_bytes
 from eng5_runner.judges.prompts import prompt_blocks, prompt_text
@@ -39,6 +39,7 @@ from eng5_runner.stack.cj.clients import LLMProviderClient
 from eng5_runner.stack.cj.outcome import Outcome, beyond_hope
 from eng5_runner.stack.cj.pairing_policy import (
     by_first_essay,
+    decided_pairs,
     depends_on_answers,
     look_at,
     next_wave,
@@ -151,6 +152,7 @@ class BatchRun:
         self._left: Counter[int] = Counter()  # of the stream, by wave
         self._waves: list[Sequence[Pair]] = []
         self._looks: list[Look] = []
+        self._decided: DecidedPairs | None = None
         self._judged = self._failed = 0
         self._wanted = batch.plan.budget
         # The open attempts that are not made yet, by correlation id; one task makes them, several at a time.
@@ -207,6 +209,9 @@ class BatchRun:
             async with self._tasks:
                 if not await self._compare():
                     await self._end_early()
+                elif self._batch.plan.study_options.stop_decided:
+                    self._decided = decided_pairs(self._batch.plan, tuple(self._last().values()))
+                    self._wanted = self._decided.comparisons
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
         return self._outcome()
@@ -272,7 +277,8 @@ class BatchRun:
         number, plan = len(self._waves), self._batch.plan
         pairs: Sequence[Pair] = self._recorded.get(number, ())
         if not pairs or (plan.has_target and len(pairs) == _AHEAD_OF_LOOK):  # perhaps the rest was not stored yet
-            results = tuple(self._last(number - 1).values()) if plan.study_options.design == "adaptive" else ()
+            follows = depends_on_answers(plan, wave=number)
+            results = tuple(self._last(number - 1).values()) if follows else ()
             chosen = await asyncio.to_thread(next_wave, plan, self._waves, results=results)
             pairs = (*pairs, *chosen[len(pairs) :])
         for place, pair in enumerate(pairs):
@@ -447,7 +453,12 @@ class BatchRun:
                 comparisons_wanted=wanted,
             )
         return Outcome(
-            results=results, callbacks=len(self._results), wanted=wanted, looks=tuple(self._looks), cost_stop=stop
+            results=results,
+            callbacks=len(self._results),
+            wanted=wanted,
+            looks=tuple(self._looks),
+            cost_stop=stop,
+            decided=self._decided,
         )
 
 

@@ -97,6 +97,7 @@ def _assessment_metadata(plan: BatchPlan, *, outcome: Outcome, scores: Scores) -
         grade_projection_summary=scores.summary,
         stopping_looks=outcome.looks or None,
         cost_stop=outcome.cost_stop,
+        decided=outcome.decided,
     )
 
 

@@ -17,7 +17,7 @@ from eng5_runner.contracts.published import (
     PublishedEssayResult,
     PublishedProjections,
 )
-from eng5_runner.contracts.stopping import CostStop, Look
+from eng5_runner.contracts.stopping import CostStop, DecidedPairs, Look
 from eng5_runner.measure.grading.grades import Projection, Refusal, Scale, StudentGrade, project
 from eng5_runner.measure.model.bradley_terry import Fit
 from eng5_runner.stack.cj.pairing_policy import fitted_to
@@ -36,6 +36,7 @@ class Outcome:
         wanted: the number of planned pairs, or of compared pairs if the study ended early.
         looks: the checks, one after each wave, whether the study is precise enough.
         cost_stop: the figures at the cost limit, if the study ended there.
+        decided: what was saved because pairs of a boundary study were decided.
     """
 
     results: tuple[LLMComparisonResult, ...]
@@ -43,6 +44,7 @@ class Outcome:
     wanted: int
     looks: tuple[Look, ...] = ()
     cost_stop: CostStop | None = None
+    decided: DecidedPairs | None = None
 
     @property
     def judged(self) -> tuple[LLMComparisonResult, ...]:

@@ -4,7 +4,7 @@ Every decision follows from the plan, the waves so far and their results. So a b
 decisions again; waves that are stored are not decided again at all.
 
 A wave is one round of ⌊n/2⌋ pairs, followed by their swaps and repeats. In a boundary study a wave has each of the
-named pairs once.
+named pairs once. Where decided pairs are left out, it has each of the others in both orders.
 
 A language model's provider may keep the beginning of a prompt, the first essay included, in a cache for some minutes.
 So where nothing else decides on the order, some waves are asked together, and pairs that share their first essay
@@ -14,13 +14,15 @@ of each of many essays comes first, and then the rest of each.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from eng5_runner.contracts.callbacks import LLMComparisonResult
 from eng5_runner.contracts.request import BatchingMode, Provider
-from eng5_runner.contracts.stopping import Look
+from eng5_runner.contracts.stopping import DecidedPairs, Look
 from eng5_runner.measure.design.adaptive import BALANCED_ROUNDS, adaptive_round
+from eng5_runner.measure.design.deciding import is_decided
 from eng5_runner.measure.design.designs import audit_round, boundary_rounds
 from eng5_runner.measure.design.pairing import Pair, next_round
 from eng5_runner.measure.design.stopping import Rule, look
@@ -35,6 +37,8 @@ from eng5_runner.stack.cj.plan import BatchPlan
 # In simulations with 12 to 1,000 essays and 1 to 200 calls at once, no others read much more from a cache of 5 minutes.
 # A study that is interrupted has judged its essays equally often, but for the waves that are asked together.
 _WAVES_TOGETHER, _ESSAYS_TOGETHER = 10, 128
+# The first waves of a boundary study that leaves out decided pairs: they are asked before any answers are known.
+_FREE_CYCLES = 2
 
 
 def fitted_to(plan: BatchPlan, results: Iterable[LLMComparisonResult]) -> Fit:
@@ -68,7 +72,12 @@ def fitted_to(plan: BatchPlan, results: Iterable[LLMComparisonResult]) -> Fit:
 
 def depends_on_answers(plan: BatchPlan, *, wave: int) -> bool:
     """Whether the answers to earlier waves decide on a wave's pairs, or on whether they are compared at all."""
-    return plan.has_target or (plan.study_options.design == "adaptive" and wave >= BALANCED_ROUNDS)
+    options = plan.study_options
+    return (
+        plan.has_target
+        or (options.design == "adaptive" and wave >= BALANCED_ROUNDS)
+        or (options.stop_decided and wave >= _FREE_CYCLES)
+    )
 
 
 def waves_together(plan: BatchPlan) -> int:
@@ -128,6 +137,8 @@ def _whole_wave(
     options = plan.study_options
     if options.design == "boundary":
         rounds = boundary_rounds(options.pairs, repeats=options.repeats, seed=plan.seed)
+        if options.stop_decided:
+            return _undecided(plan, waves, rounds=rounds, results=results)
         return rounds[len(waves)] if len(waves) < len(rounds) else ()
     ids = [essay.essay_id for essay in plan.essays]
     size = len(ids) // 2
@@ -147,6 +158,58 @@ def _whole_wave(
     else:
         pairs = next_round(ids, history=history, seed=plan.seed)
     return (*pairs, *_besides(plan, pairs, before=len(history)))
+
+
+def _undecided(
+    plan: BatchPlan,
+    waves: Sequence[Sequence[Pair]],
+    *,
+    rounds: Sequence[Sequence[Pair]],
+    results: Sequence[LLMComparisonResult],
+) -> Sequence[Pair]:
+    """The next two rounds without the pairs that are decided; a pair that was left out once stays out."""
+    number = len(waves)
+    cycle = [pair for pairs in rounds[2 * number : 2 * number + 2] for pair in pairs]
+    if number < _FREE_CYCLES:
+        return cycle
+    answers, won = Counter(map(_essays_of, results)), _wins(results)
+    left = set()
+    for pair in waves[-1]:
+        essays, most = frozenset((pair.first, pair.second)), 2 * plan.study_options.repeats
+        wins = (won[essays, essay] for essay in (pair.first, pair.second))
+        if not is_decided(*wins, left=most - answers[essays]):
+            left.add(essays)
+    return [pair for pair in cycle if frozenset((pair.first, pair.second)) in left]
+
+
+def _wins(results: Iterable[LLMComparisonResult]) -> Counter[tuple[frozenset[str], str]]:
+    """How often each essay of each pair won, in both orders."""
+    won: Counter[tuple[frozenset[str], str]] = Counter()
+    for result in results:
+        shown = result.request_metadata
+        if result.winner is not None:
+            won[_essays_of(result), shown.essay_a_id if result.winner == "Essay A" else shown.essay_b_id] += 1
+    return won
+
+
+def _essays_of(result: LLMComparisonResult) -> frozenset[str]:
+    return frozenset((result.request_metadata.essay_a_id, result.request_metadata.essay_b_id))
+
+
+def decided_pairs(plan: BatchPlan, results: Sequence[LLMComparisonResult]) -> DecidedPairs:
+    """What it saved that decided pairs were left out.
+
+    Args:
+        plan: of a boundary study that leaves them out.
+        results: each comparison's last result, when the study has ended.
+    """
+    options = plan.study_options
+    asked = Counter(map(_essays_of, results))
+    return DecidedPairs(
+        pairs=sum(asked[frozenset(pair)] < 2 * options.repeats for pair in options.pairs),
+        comparisons=len(results),
+        comparisons_wanted=plan.budget,
+    )
 
 
 def _besides(plan: BatchPlan, pairs: Sequence[Pair], *, before: int) -> Sequence[Pair]:
