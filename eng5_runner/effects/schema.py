@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
 import jsonschema_rs
+import orjson
 from jsonschema import Draft202012Validator, FormatChecker
 from pydantic import JsonValue
 
@@ -26,7 +26,7 @@ def artefact_schema() -> dict[str, JsonValue]:
     # An installed wheel carries the schemas inside; a checkout has them beside the package.
     inside = package / "_schemas" / _RELATIVE
     path = inside if inside.is_file() else package.parent / "schemas" / _RELATIVE
-    schema: dict[str, JsonValue] = json.loads(path.read_bytes())
+    schema: dict[str, JsonValue] = orjson.loads(path.read_bytes())
     return schema
 
 

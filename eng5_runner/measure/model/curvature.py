@@ -157,10 +157,8 @@ class Dense:
         columns = self.factor.copy()
         for matrix in _matrices(columns):
             matrix[...] = lapack.dpotri(matrix.T, lower=1, overwrite_c=1)[0].T
-        lower = np.triu(columns, 1)
-        whole: _Floats = lower + np.swapaxes(lower, -2, -1)
-        places = np.arange(n + 1)
-        whole[..., places, places] = columns[..., places, places]
+        upper = np.arange(n + 1)[:, None] <= np.arange(n + 1)
+        whole: _Floats = np.where(upper, columns, np.swapaxes(columns, -2, -1))
         whole[..., :n, :n] -= 1.0 / (n * np.asarray(self.along_one)[..., None, None])
         if not self.has_position:
             whole[..., n, :] = whole[..., n] = 0.0

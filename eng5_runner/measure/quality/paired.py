@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 
-from scipy.stats import binomtest, norm
+from scipy.special import bdtr, ndtri
 
 LEVEL = 0.1
 """Two-sided, as an interval of 90%."""
@@ -26,7 +26,8 @@ def mcnemar(only_first: int, only_second: int) -> float | None:
     """
     if not only_first + only_second:
         return None
-    return float(binomtest(only_first, only_first + only_second).pvalue)
+    # Both are as probable: twice the tail of the rarer.
+    return min(2.0 * float(bdtr(min(only_first, only_second), only_first + only_second, 0.5)), 1.0)
 
 
 def pairs_to_tell(only_first: int, only_second: int, *, pairs: int) -> int | None:
@@ -45,6 +46,6 @@ def pairs_to_tell(only_first: int, only_second: int, *, pairs: int) -> int | Non
     if only_first == only_second:
         return None
     differing, difference = (only_first + only_second) / pairs, abs(only_first - only_second) / pairs
-    level, power = float(norm.ppf(1 - LEVEL / 2)), float(norm.ppf(POWER))
+    level, power = float(ndtri(1 - LEVEL / 2)), float(ndtri(POWER))
     root = level * math.sqrt(differing) + power * math.sqrt(differing - difference**2)
     return max(0, math.ceil((root / difference) ** 2) - pairs)

@@ -41,9 +41,10 @@ def kendall_tau_b_of_each(positions: _Floats, grades: _Floats) -> _Floats:
     """Kendall's τ-b of each row, shape (…)."""
     if positions.shape[-1] > _ALL_PAIRS_UP_TO:
         return _by_scipy(positions, grades)
-    by_position, by_grade = _signs(positions), _signs(grades)
-    untied = np.abs(by_position).sum(axis=(-2, -1)) * np.abs(by_grade).sum(axis=(-2, -1))
-    return _ratio((by_position * by_grade).sum(axis=(-2, -1)), np.sqrt(untied))
+    low, high = np.triu_indices(positions.shape[-1], 1)
+    by_position, by_grade = (np.sign(values[..., low] - values[..., high]) for values in (positions, grades))
+    untied = np.abs(by_position).sum(axis=-1) * np.abs(by_grade).sum(axis=-1)
+    return _ratio((by_position * by_grade).sum(axis=-1), np.sqrt(untied))
 
 
 def spearman_of_each(positions: _Floats, grades: _Floats) -> _Floats:
@@ -202,7 +203,7 @@ def _ratio(over: _Floats, under: _Floats) -> _Floats:
 
 def _by_scipy(positions: _Floats, grades: _Floats) -> _Floats:
     # Loading scipy.stats takes longer than fitting a study, and few studies have so many essays of known grade.
-    from scipy.stats import kendalltau  # noqa: PLC0415 - seldom needed  # law: inner_import - seldom needed
+    from scipy.stats import kendalltau  # noqa: PLC0415, TID251 - seldom needed  # law: inner_import - seldom needed
 
     rows = zip(*(side.reshape(-1, side.shape[-1]) for side in (positions, grades)), strict=True)
     values = np.array([kendalltau(x, y).statistic for x, y in rows])
