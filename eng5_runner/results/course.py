@@ -8,9 +8,9 @@ The artefact states the end only; every judgement before is in it, so that each 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import cast
 
 import numpy as np
@@ -73,8 +73,8 @@ def _points(artefact: Artefact) -> Iterator[CoursePoint]:
 
 def _round_by_round(artefact: Artefact) -> NDArray[np.int64]:
     """The judgements' places in the artefact, those of the first round first: several rounds can be asked together."""
-    cells = cast("Iterable[tuple[int | None, int]]", cells_of(artefact.llm_comparisons, "iteration", "sequence"))
-    return np.argsort([iteration or 0 for iteration, _ in cells], kind="stable")
+    rounds = (cast("Sequence[int | None]", each) for (each,) in cells_of(artefact.llm_comparisons, "iteration"))
+    return np.argsort([number or 0 for number in chain.from_iterable(rounds)], kind="stable")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
