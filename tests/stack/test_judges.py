@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import random
+import statistics
 from dataclasses import replace
 
 import pytest
 
 from eng5_runner.contracts.request import LLMConfigOverrides
 from eng5_runner.judges.prompts import prompt_blocks, prompt_text
-from eng5_runner.stack.llm.baseline.prose import PROPERTIES, Text, mechanical_errors, run_on
+from eng5_runner.stack.llm.baseline.prose import PROPERTIES, Text, diversity, mechanical_errors, run_on
 from eng5_runner.stack.llm.judge import BaselineJudge, JudgeFailed, Question, essays_in
 from tests.support.stack.texts import FAIR, GOOD, POOR, essay
 
@@ -98,6 +100,32 @@ def test_an_essay_that_quotes_the_headings_stays_where_it_is() -> None:
 )
 def test_slips_of_learners_are_seen(slip: str) -> None:
     assert mechanical_errors(Text.of(slip)) > 0
+
+
+def test_diversity_is_the_mean_over_all_windows_of_fifty_words() -> None:
+    for length in (0, 1, 49, 50, 51, 52, 160):
+        words = random.Random(length).choices("abcdefghijklmnopqrstuvwxyz", k=length)
+        windows = [words[start : start + 50] for start in range(max(1, length - 49))]
+        mean = statistics.fmean(100.0 * len(set(window)) / max(len(window), 1) for window in windows)
+        assert diversity(Text.of(" ".join(words))) == mean, length
+
+
+@pytest.mark.parametrize(
+    ("raw", "slips"),
+    [
+        ("One , two .", 2),
+        ("One \t\n, two.", 1),
+        ("One\xa0,two.", 1),
+        ("One,two;three.Four", 4),  # the last for the end without a full stop
+        ("One ... Two.", 0),
+        ("3.5 and 3 , 4.", 0),
+        (" , two.", 0),
+        ("E.g. A,b.", 0),
+    ],
+)
+def test_spaces_in_wrong_places_are_counted(raw: str, slips: int) -> None:
+    text = Text.of(raw)
+    assert mechanical_errors(text) == pytest.approx(100 * slips / len(text.words))
 
 
 def test_sentences_that_run_on_count_against_a_text() -> None:
