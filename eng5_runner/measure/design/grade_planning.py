@@ -22,11 +22,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from eng5_runner.measure.design.planning import error_variance
-from eng5_runner.measure.grading.scale import EXPERT_NOISE
 
 FEWEST_ANCHORS = 3
 # Where nobody knows better: a judge with noise of .5 logits where quality has 1.8 (method study, section 4.3).
 USUAL_AGREEMENT = 0.96
+# Of one teacher's grade, in units of the class's spread: .4 logits where quality has 1.8 (method study, section 4.3).
+EXPERT_NOISE = 0.22
 # In units of the spread of quality: nine steps of .8 logits.
 SCALE_WIDTH = 4.0
 _PIECES = 16  # of each grade's band, for Simpson's rule; even

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from eng5_runner.measure.design.grade_planning import EXPERT_NOISE
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -20,8 +22,6 @@ _Vector: TypeAlias = "NDArray[np.float64]"
 _FEWEST_GRADES = 2
 # A class is somewhat narrower than the scale.
 _CLASS_SHARE = 0.87
-# Of one teacher's grade, in units of the class's spread: .4 logits where quality has 1.8 (method study, section 4.3).
-EXPERT_NOISE = 0.22
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
