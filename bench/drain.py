@@ -26,6 +26,7 @@ from uuid import uuid5
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from confluent_kafka import Producer
 
+from bench.goals import Measured
 from bench.study import PARTITIONS, RUN, beginning, ids_sent, inputs, judgements
 from eng5_runner.contracts.topics import CALLBACK_TOPICS, Topic
 from eng5_runner.core.request import essay_names
@@ -49,21 +50,23 @@ ROUNDS = 5
 GOAL = 0.6
 
 
-def main() -> None:
+def main() -> list[Measured]:
     """Print microseconds of CPU time for a message, and the ratio."""
     parser = argparse.ArgumentParser(prog="python -m bench drain")
     parser.add_argument("--events", type=int, default=50_000)
     parser.add_argument("--broker", choices=("embedded", "kafka"), nargs="*", default=("embedded", "kafka"))
     given = parser.parse_args(tuple(dropwhile(lambda word: not word.startswith("-"), sys.argv[1:])))
+    results = []
     with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR")) as name:
         for kind in given.broker:
             events = min(given.events, MOST_OF_THE_EMBEDDED) if kind == "embedded" else given.events
             with embedded() if kind == "embedded" else kafka(Path(name)) as bootstrap:
                 fill(bootstrap, events)
-                compare(kind, bootstrap, events, folder=Path(name))
+                results.append(compare(kind, bootstrap, events, folder=Path(name)))
+    return results
 
 
-def compare(kind: str, bootstrap: str, events: int, *, folder: Path) -> None:
+def compare(kind: str, bootstrap: str, events: int, *, folder: Path) -> Measured:
     """Print one line; the two take turns."""
     ours, bare = [], []
     for _ in range(ROUNDS):
@@ -71,11 +74,13 @@ def compare(kind: str, bootstrap: str, events: int, *, folder: Path) -> None:
         with tempfile.TemporaryDirectory(dir=folder) as run:
             ours.append(asyncio.run(drain(bootstrap, events, folder=Path(run))) / events)
     ratio = median(bare) / median(ours)
+    result = Measured(f"drain of {kind} Kafka", ratio, GOAL, "of a bare consumer's speed", at_least=True)
     print(
         f"  {kind}, {events} messages: {median(ours) * 1e6:.1f} µs CPU each, a bare consumer {median(bare) * 1e6:.1f}: "
-        f"{ratio:.2f} of it{f'; goal {GOAL}: missed' if ratio < GOAL else ''} (load {os.getloadavg()[0]:.1f})",
+        f"{ratio:.2f} of it{result.remark} (load {os.getloadavg()[0]:.1f})",
         flush=True,
     )
+    return result
 
 
 async def drain(bootstrap: str, events: int, *, folder: Path) -> float:

@@ -9,6 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from bench.goals import Measured
 from eng5_runner.inventory.known_files import YOUNG_NANOSECONDS
 from eng5_runner.inventory.read import ReadingOptions, read_assets
 
@@ -22,8 +23,9 @@ learn about different countries languages music sports before after winter eveni
 """
 
 
-def main() -> None:
+def main() -> list[Measured]:
     """Print seconds and ratios."""
+    results = []
     with tempfile.TemporaryDirectory() as name:
         folder, cache = Path(name, "assets"), Path(name, "cache")
         _lay_out(folder)
@@ -40,8 +42,10 @@ def main() -> None:
             )
             took = time.process_time() - began
             assert assets.inputs is not None
-            missed = f"; goal {goal}: missed" if took / bare > goal else ""
-            print(f"    {what:10} {took:.2f} s CPU, {took / bare:.1f} times{missed}")
+            result = Measured(f"inventory of {FILES} files, {what}", took / bare, goal, "of a bare read and hash")
+            print(f"    {what:10} {took:.2f} s CPU, {took / bare:.1f} times{result.remark}")
+            results.append(result)
+    return results
 
 
 def _lay_out(folder: Path) -> None:

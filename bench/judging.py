@@ -26,6 +26,7 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
+from bench.goals import Measured
 from eng5_runner.measure.design.adaptive import BALANCED_ROUNDS
 
 SIGMA = 0.7
@@ -180,7 +181,7 @@ async def timed(work: Callable[[str], Awaitable[None]], judge: Judge) -> float:
     return judge.seconds()
 
 
-async def compare(case: Case) -> None:
+async def compare(case: Case) -> Measured:
     """Print one line: our time, the loop's, and the ideal one."""
     with tempfile.TemporaryDirectory() as folder:
         assets = Path(folder) / "study"
@@ -193,16 +194,20 @@ async def compare(case: Case) -> None:
         Judge(mean=case.mean, refuse=case.refuse),
     )
     best = ideal(case)
-    against = plain if case.study == "balanced" else best
+    against, unit = (plain, "of a plain loop") if case.study == "balanced" else (best, "of an ideal scheduler")
+    refused = f", {case.refuse:.0%} refused" if case.refuse else ""
+    work = f"{case.study} study, {case.comparisons} comparisons, {case.concurrency} at once{refused}"
+    result = Measured(work, took / against, GOAL, unit)
     print(
         f"{case.study:9} {case.comparisons:6} {case.concurrency:4} {case.refuse:5.0%} {case.mean:7.2f} {took:8.1f} "
-        f"{plain:8.1f} {best:8.1f} {took / against:6.2f} {'' if took <= GOAL * against else 'missed'} "
+        f"{plain:8.1f} {best:8.1f} {took / against:6.2f}{result.remark} "
         f"(load {os.getloadavg()[0]:.0f}, most at once {judge.most})",
         flush=True,
     )
+    return result
 
 
-def main() -> None:
+def main() -> list[Measured]:
     """Print the ratios; the goal is 1.25 of the loop, or of the ideal where rounds follow from answers."""
     parser = argparse.ArgumentParser(prog="python -m bench judging")
     parser.add_argument("--comparisons", type=int, default=440)
@@ -211,6 +216,7 @@ def main() -> None:
     parser.add_argument("--latency", type=float, help="mean of an answer, in seconds")
     given = parser.parse_args(tuple(dropwhile(lambda word: not word.startswith("-"), sys.argv[1:])))
     print("study     compar. conc. 429 latency     ours     loop    ideal  ratio")
+    results = []
     for concurrency in given.concurrency:
         for study in given.study:
             for refuse in (0.0, REFUSED) if study == "balanced" else (0.0,):
@@ -218,4 +224,5 @@ def main() -> None:
                 case = Case(
                     study=study, comparisons=given.comparisons, concurrency=concurrency, refuse=refuse, mean=mean
                 )
-                asyncio.run(compare(case))
+                results.append(asyncio.run(compare(case)))
+    return results

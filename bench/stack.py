@@ -25,6 +25,7 @@ import aiohttp
 from aiohttp import web
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
+from bench.goals import Measured
 from bench.judging import ANSWER, MODELS
 from eng5_runner.contracts.request import READS_TO_END
 from eng5_runner.contracts.topics import LARGEST_MESSAGE_BYTES, Topic
@@ -37,19 +38,17 @@ WORDS_OF_AN_ESSAY = 300
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def main() -> None:
+def main() -> list[Measured]:
     """Print the rates, and which goals are missed."""
     parser = argparse.ArgumentParser(prog="python -m bench stack")
     parser.add_argument("--comparisons", type=int, nargs="*", default=[440, 5000])
     parser.add_argument("--judge", choices=tuple(GOALS), nargs="*", default=tuple(GOALS))
     given = parser.parse_args(tuple(dropwhile(lambda word: not word.startswith("-"), sys.argv[1:])))
     print("judge    compar.  seconds  a second  ms CPU each")
-    for judge in given.judge:
-        for comparisons in given.comparisons:
-            asyncio.run(measure(judge, comparisons))
+    return [asyncio.run(measure(judge, comparisons)) for judge in given.judge for comparisons in given.comparisons]
 
 
-async def measure(judge: str, comparisons: int) -> None:
+async def measure(judge: str, comparisons: int) -> Measured:
     """Print one line."""
     with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR")) as folder:
         async with served_judge() as url, stack(Path(folder), url) as (pid, at), clients(at) as (http, sender, reader):
@@ -65,12 +64,14 @@ async def measure(judge: str, comparisons: int) -> None:
                         cpu, began = cpu_seconds(pid), time.monotonic()
                     count += len(records)
             seconds, cpu = time.monotonic() - began, cpu_seconds(pid) - cpu
-    missed = "" if count / seconds >= GOALS[judge] else "missed"
+    work = f"embedded stack, {judge} judge, {comparisons} comparisons"
+    result = Measured(work, count / seconds, GOALS[judge], "a second", at_least=True)
     print(
-        f"{judge:8} {count:7} {seconds:8.2f} {count / seconds:9.0f} {1000 * cpu / count:12.2f} {missed} "
+        f"{judge:8} {count:7} {seconds:8.2f} {count / seconds:9.0f} {1000 * cpu / count:12.2f} {result.remark} "
         f"(load {os.getloadavg()[0]:.1f})",
         flush=True,
     )
+    return result
 
 
 def texts(count: int) -> list[str]:

@@ -20,6 +20,7 @@ from statistics import median
 import aiohttp
 from aiohttp import web
 
+from bench.goals import Measured
 from eng5_runner.canonical import sha256_hex
 from eng5_runner.core.choices import UPLOADS_AT_ONCE
 from eng5_runner.effects.clock import SystemClock
@@ -35,8 +36,9 @@ USUAL_GOALS = {(0.0, UPLOADS_AT_ONCE): 2.5, (0.05, UPLOADS_AT_ONCE): 5.0, (0.05,
 USUAL_AT_ONCE = 10
 
 
-def main() -> None:
+def main() -> list[Measured]:
     """Print texts a second and the ratio."""
+    results: list[Measured] = []
     texts = [b"word %d " % number * 300 for number in range(TEXTS)]
     by_hash = {sha256_hex(text): text for text in texts}
     for latency in (0.0, 0.05):
@@ -45,12 +47,13 @@ def main() -> None:
         server.start()
         url = f"http://127.0.0.1:{ours.recv()}/v1/content"
         for at_once in (UPLOADS_AT_ONCE, 256):
-            compare(url, by_hash, latency=latency, at_once=at_once)
+            results += compare(url, by_hash, latency=latency, at_once=at_once)
         server.terminate()
         server.join()
+    return results
 
 
-def compare(url: str, texts: dict[str, bytes], *, latency: float, at_once: int) -> None:
+def compare(url: str, texts: dict[str, bytes], *, latency: float, at_once: int) -> list[Measured]:
     """Print one line; the three take turns."""
     rounds: list[tuple[tuple[float, float], ...]] = []
     for _ in range(ROUNDS):
@@ -59,16 +62,18 @@ def compare(url: str, texts: dict[str, bytes], *, latency: float, at_once: int) 
     (ours, cpu), (bare, bare_cpu), (usual, usual_cpu) = (
         tuple(map(median, zip(*way, strict=True))) for way in zip(*rounds, strict=True)
     )
-    goal = USUAL_GOALS.get((latency, at_once), 0.0)
-    missed = [f"goal {GOAL} of a bare loop"] if bare / ours < GOAL else []
-    missed += [f"goal {goal} times the usual client"] if usual / ours < goal else []
+    what = f"upload, {latency * 1000:.0f} ms, {at_once} at once"
+    results = [Measured(what, bare / ours, GOAL, "of a bare loop's speed", at_least=True)]
+    if goal := USUAL_GOALS.get((latency, at_once)):
+        results.append(Measured(what, usual / ours, goal, "times the usual client's speed", at_least=True))
     print(
         f"  {latency * 1000:.0f} ms, {at_once} at once: {TEXTS / ours:,.0f}/s, {bare / ours:.2f} of a bare loop, "
         f"{usual / ours:.1f} times the usual client; CPU {cpu / TEXTS * 1e6:.0f}, {bare_cpu / TEXTS * 1e6:.0f}, "
-        f"{usual_cpu / TEXTS * 1e6:.0f} µs each{''.join(f'; {one}: missed' for one in missed)} "
+        f"{usual_cpu / TEXTS * 1e6:.0f} µs each{''.join(result.remark for result in results)} "
         f"(load {os.getloadavg()[0]:.1f})",
         flush=True,
     )
+    return results
 
 
 def _measured(work: Coroutine[object, object, float]) -> tuple[float, float]:
