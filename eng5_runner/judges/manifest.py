@@ -128,6 +128,8 @@ class Model(WireModel):
         log_probabilities: whether it tells those of its answer's tokens, as for `temperature`. None: it is not asked,
             but on a server of the user's own it is, until the server rejects that.
         retires: the last day on which it answers.
+        cache_from: the fewest tokens with which a prompt has to begin as others did to be read from the provider's
+            cache. None: that is not known.
     """
 
     id: Annotated[str, Field(min_length=1)]
@@ -144,6 +146,7 @@ class Model(WireModel):
     answer_seconds: Annotated[float, Field(gt=0)] | None = None
     log_probabilities: Literal["always", "without_reasoning", "never"] | None = None
     price: Price | None = None
+    cache_from: Positive | None = None
     deprecated: bool = False
     retires: date | None = None
     released: date | None = None

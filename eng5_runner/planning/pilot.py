@@ -89,6 +89,7 @@ def read_pilot(artefact: Artefact) -> Pilot:
             usd=usd if usd.high > 0.0 or baseline else None,
             seconds=_pace(calls, judged=len(paid)),
             answer_seconds=_answer_seconds(paid),
+            cached=_cached(calls),
             batched=all(call.batched for call in paid),
         ),
         worth_90=_worth(model.soft_judgements),
@@ -149,6 +150,12 @@ def _mean(figures: Sequence[float]) -> Interval:
     mean = math.fsum(figures) / n
     error = math.sqrt(math.fsum((figure - mean) ** 2 for figure in figures) / (n - 1) / n)
     return Interval(low=max(mean - _NINETY * error, 0.0), high=mean + _NINETY * error)
+
+
+def _cached(calls: Sequence[ComparisonCall]) -> float:
+    """The share of the tokens read that came from the provider's cache."""
+    read = sum(call.tokens_prompt for call in calls)
+    return sum(call.tokens_cached or 0 for call in calls) / read if read else 0.0
 
 
 def _answer_seconds(calls: Sequence[ComparisonCall]) -> Interval | None:

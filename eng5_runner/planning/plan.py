@@ -34,6 +34,7 @@ from eng5_runner.planning.pricing import (
     study_seconds,
     trial_estimate,
 )
+from eng5_runner.planning.prompt_cache import Order
 
 # Seconds that a remote CJ service may be silent after a wave: the time between two rounds of its monitor.
 MONITOR_ROUND = 300.0
@@ -271,6 +272,8 @@ def _work(spec: RunSpec, inputs: Inputs, *, comparisons: int, own_prompt: bool) 
         pause=0.0 if own_prompt else MONITOR_ROUND,
         judge=judge_overrides(spec, inputs) or LLMConfigOverrides(),
         limit=spec.budget.max_cost_usd,
+        essays=essays,
+        order=_order(spec.budget),
     )
 
 
@@ -282,6 +285,18 @@ def seconds_by_one_answer(spec: RunSpec, inputs: Inputs, *, pricing: ModelPricin
     comparisons, _ = comparisons_wanted(spec.budget, essays=len(inputs.students) + len(inputs.anchors))
     work = _work(spec, inputs, comparisons=comparisons, own_prompt=True)
     return study_seconds(pricing, answer=Interval(low=seconds / 2, high=seconds * 2), tokens=None, work=work)
+
+
+def _order(budget: Budget) -> Order:
+    """In which order an embedded stack asks."""
+    match batching_mode(budget.batching_mode):
+        case BatchingMode.PROVIDER_BATCH_API:
+            return Order.UNKNOWN
+        case BatchingMode.SERIAL_BUNDLE:
+            return Order.ONE_BY_ONE
+        case BatchingMode.PER_REQUEST | None:
+            free = math.isinf(_free_waves(budget)) and budget.max_cost_usd is None
+            return Order.BY_FIRST_ESSAY if free else Order.ROUNDS
 
 
 def _free_waves(budget: Budget) -> float:

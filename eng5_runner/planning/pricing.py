@@ -22,7 +22,7 @@ from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
 
-from eng5_runner.contracts.request import Language, LLMConfigOverrides, ReasoningEffort
+from eng5_runner.contracts.request import Language, LLMConfigOverrides, Provider, ReasoningEffort
 from eng5_runner.contracts.services import ModelEntry
 from eng5_runner.judges.catalogue import KnownModel
 from eng5_runner.judges.cost_bound import ATTEMPTS, answer_tokens, batch_factor, call_at_most_usd
@@ -30,6 +30,7 @@ from eng5_runner.judges.manifest import Limits, Price, Rates
 from eng5_runner.judges.templates import SYSTEM
 from eng5_runner.judges.trial import TRIAL_TOKENS, trial_prompt
 from eng5_runner.planning.pace import answer_times
+from eng5_runner.planning.prompt_cache import Asking, Order, hits_of_first_essay, hits_of_task
 
 _CHARACTERS_PER_TOKEN: Mapping[Language, tuple[float, float]] = MappingProxyType(
     {Language.ENGLISH: (2.7, 4.7), Language.SWEDISH: (2.1, 3.7)}
@@ -48,6 +49,7 @@ _QUICK, _SLOW = (1.0, 150.0), (4.0, 30.0)  # seconds before the first token, tok
 _SECONDS_OF_BASELINE = (0.002, 0.02)
 _SECONDS_OF_STACK = (0.002, 0.01)  # its own work for a comparison
 _VARIES_BY = 1.15  # a mean that is known from elsewhere
+_CACHED_FROM = (512, 4096)  # tokens from which on models of which that is not known may cache a prompt's beginning
 _MINUTE = 60.0
 _PER = 1000.0
 # Where a price is from that is not of our list.
@@ -82,6 +84,7 @@ class ModelPricing:
         limits: of its provider.
         ready: whether there is a key or an address for its provider.
         answer_seconds: the mean time of an answer, if the user's file of models says it.
+        cache_from: the fewest tokens of a prompt's beginning that its provider's cache keeps; None if unknown.
         from_service: whether the price is what the given LLM provider service says, and not one of our list.
     """
 
@@ -91,6 +94,7 @@ class ModelPricing:
     limits: Limits = field(default_factory=Limits)
     ready: bool = True
     answer_seconds: float | None = None
+    cache_from: int | None = None
     from_service: bool = False
 
     @classmethod
@@ -103,6 +107,7 @@ class ModelPricing:
             limits=known.limits,
             ready=known.reachable,
             answer_seconds=known.model.answer_seconds if known.model else None,
+            cache_from=known.model.cache_from if known.model else None,
         )
 
     @classmethod
@@ -119,6 +124,11 @@ class ModelPricing:
     def offline(self) -> bool:
         """Whether it is no language model: it costs nothing and answers at once."""
         return (self.entry.capabilities or {}).get("language_model") is False
+
+    @property
+    def caches_marked_texts(self) -> bool:
+        """Whether its provider keeps what is marked, and reliably so; others keep what they can, by themselves."""
+        return self.entry.provider == Provider.ANTHROPIC
 
     @property
     def thinks(self) -> bool:
@@ -144,6 +154,7 @@ class ModelPricing:
             "requests_per_minute": limits.requests_per_minute,
             "tokens_per_minute": limits.tokens_per_minute,
             "concurrency": limits.concurrency,
+            "cache_from": self.cache_from,
             "attempts": ATTEMPTS,
         }
 
@@ -188,6 +199,8 @@ class Workload:
         pause: seconds that the service may be silent between waves.
         judge: the judge's settings in the request.
         limit: the cost limit, USD.
+        essays: that are compared.
+        order: in which an embedded stack asks.
     """
 
     comparisons: int
@@ -196,6 +209,8 @@ class Workload:
     pause: float = 0.0
     judge: LLMConfigOverrides = field(default_factory=LLMConfigOverrides)
     limit: float | None = None
+    essays: int = 0
+    order: Order = Order.ROUNDS
 
     @property
     def waves(self) -> int:
@@ -209,6 +224,7 @@ class Estimate:
 
     Attributes:
         prompt_tokens: read for one comparison.
+        cached: the share of these that comes from the provider's cache, 0 to 1; None where nothing can be said.
         completion_tokens: written for one comparison.
         usd: for all comparisons; None if the price is unknown.
         call_at_most_usd: the most that one call can cost; None if that is unknown.
@@ -235,6 +251,7 @@ class Estimate:
     too_long: bool = False
     measured: bool = False
     paced: bool = False
+    cached: Interval | None = None
 
 
 def estimate(pricing: ModelPricing, size: PromptSize, *, work: Workload, language: Language) -> Estimate:
@@ -244,11 +261,14 @@ def estimate(pricing: ModelPricing, size: PromptSize, *, work: Workload, languag
         low=(size.prefix + size.rest + size.essays) / many,
         high=(size.prefix + size.rest + size.form + size.essays) / few,
     )
-    prefix = Interval(low=size.prefix / many, high=size.prefix / few)
     written = _written(pricing, work.judge.reasoning_effort)
     longest = (size.prefix + size.rest + size.form + size.longest) / few
-    usd = _usd(pricing, prompt=prompt, prefix=prefix, written=written)
     answer = _answer_seconds(pricing, written)
+    cached = _cached_share(pricing, size, work=work, per_token=(few, many), seconds=answer.high)
+    from_cache = size.prefix / many if cached is None else cached.high * prompt.low
+    marked = size.prefix + (size.essays / 2 if work.order is Order.ONE_BY_ONE else 0.0)
+    into_cache = marked / few if pricing.caches_marked_texts else prompt.high
+    usd = _usd(pricing, prompt=prompt, cached=(from_cache, into_cache), written=written)
     call = call_at_most_usd(pricing.entry, prompt_bytes=size.longest_bytes, overrides=work.judge)
     at_most = None if call is None else float(call) * ATTEMPTS
     context = pricing.entry.context_window
@@ -264,6 +284,7 @@ def estimate(pricing: ModelPricing, size: PromptSize, *, work: Workload, languag
         within_limit=_within(usd, limit=work.limit),
         within_limit_at_least=None if not at_most or work.limit is None else math.floor(work.limit / at_most),
         too_long=context is not None and longest + written.high > context,
+        cached=cached,
     )
 
 
@@ -275,7 +296,7 @@ def trial_estimate(judge: Estimate | None, *, work: Workload) -> Interval | None
     few, many = _CHARACTERS_PER_TOKEN[Language.ENGLISH]
     prompt = Interval(low=read / many, high=read / few)
     written = Interval(low=_ANSWER[0], high=float(TRIAL_TOKENS))
-    return _usd(judge.pricing, prompt=prompt, prefix=Interval(low=0.0, high=0.0), written=written)
+    return _usd(judge.pricing, prompt=prompt, cached=(0.0, 0.0), written=written)
 
 
 def longest_pair_tokens(size: PromptSize, *, language: Language) -> Interval:
@@ -293,6 +314,7 @@ class PilotMeasures:
         usd: None where the price was not known.
         seconds: of the whole run's pace.
         answer_seconds: the mean time of one answer; None where the service did not say it.
+        cached: the share of the tokens read that came from the provider's cache.
         batched: whether it ran in the provider's batches: `usd` is then their price, and the times are their waits.
     """
 
@@ -301,6 +323,7 @@ class PilotMeasures:
     usd: Interval | None
     seconds: Interval
     answer_seconds: Interval | None = None
+    cached: float = 0.0
     batched: bool = False
 
     def in_single_calls(self, factor: Decimal | None) -> PilotMeasures:
@@ -332,7 +355,48 @@ def measured_estimate(assumed: Estimate, found: PilotMeasures, *, work: Workload
         within_limit=_within(usd, limit=work.limit),
         measured=True,
         paced=not found.batched,
+        cached=_cached_at_least(assumed.cached, found),
     )
+
+
+def _cached_at_least(assumed: Interval | None, found: PilotMeasures) -> Interval | None:
+    """A larger study uses its essays more often, so it finds no less in the cache than its pilot in single calls."""
+    if assumed is None or found.batched:
+        return assumed
+    return Interval(low=found.cached, high=max(assumed.high, found.cached))
+
+
+def _cached_share(
+    pricing: ModelPricing, size: PromptSize, *, work: Workload, per_token: tuple[float, float], seconds: float
+) -> Interval | None:
+    """The share of the tokens read that comes from the provider's cache.
+
+    A cache of marked texts keeps the task, and the first essay where comparisons are asked one by one. One that works
+    by itself keeps both, and promises nothing.
+    """
+    if pricing.offline or work.free_waves is None or not work.essays:
+        return None
+    asking = Asking(
+        comparisons=work.comparisons,
+        essays=work.essays,
+        concurrency=pricing.limits.concurrency,
+        answer_seconds=seconds,
+        order=work.order,
+    )
+    marked = pricing.caches_marked_texts
+    of_task, of_essay = hits_of_task(asking), hits_of_first_essay(asking)
+    task, both = float(size.prefix), size.prefix + size.essays / 2
+    read = size.prefix + size.rest + size.essays
+    keeps_essay = not marked or work.order is Order.ONE_BY_ONE
+
+    def characters(end: int, *, per_token: float, fewest: int) -> float:
+        kept_task = task if task >= fewest * per_token else 0.0
+        kept_both = both if keeps_essay and both >= fewest * per_token else kept_task
+        return of_essay[end] * kept_both + max(of_task[end] - of_essay[end], 0.0) * kept_task
+
+    fewest = _CACHED_FROM if pricing.cache_from is None else (pricing.cache_from, pricing.cache_from)
+    low = characters(0, per_token=per_token[1], fewest=fewest[1]) / (read + size.form) if marked else 0.0
+    return Interval(low=low, high=characters(1, per_token=per_token[0], fewest=fewest[0]) / read)
 
 
 def _written(pricing: ModelPricing, effort: ReasoningEffort | None) -> Interval:
@@ -342,20 +406,27 @@ def _written(pricing: ModelPricing, effort: ReasoningEffort | None) -> Interval:
     return Interval(low=min(_ANSWER[0] + thinking[0], most), high=min(_ANSWER[1] + thinking[1], most))
 
 
-def _usd(pricing: ModelPricing, *, prompt: Interval, prefix: Interval, written: Interval) -> Interval | None:
-    """USD of one comparison: at best the prefix is read from the cache, at worst it is written into it each time."""
+def _usd(pricing: ModelPricing, *, prompt: Interval, cached: tuple[float, float], written: Interval) -> Interval | None:
+    """USD of one comparison.
+
+    Args:
+        pricing: of the model.
+        prompt: tokens read.
+        cached: tokens of these that are read from the cache at best, and that are written into it at worst.
+        written: tokens of the answer.
+    """
     price = pricing.price
     if pricing.offline:
         return Interval(low=0.0, high=0.0)
     if price is None:
         return None
     rate = float(price.input)
-    cached = rate if price.cached_input is None else float(price.cached_input)
-    low = prefix.low * min(cached, rate) + (prompt.low - prefix.low) * rate + written.low * float(price.output)
+    from_cache = rate if price.cached_input is None else float(price.cached_input)
+    low = cached[0] * min(from_cache, rate) + (prompt.low - cached[0]) * rate + written.low * float(price.output)
     is_long = price.long_prompt is not None and prompt.high > (price.long_prompt_above or math.inf)
     rates: Rates = price.long_prompt if price.long_prompt and is_long else price
     into_cache = max(rates.input, rates.cache_write or rates.input)
-    read = prefix.high * float(into_cache) + (prompt.high - prefix.high) * float(rates.input)
+    read = cached[1] * float(into_cache) + (prompt.high - cached[1]) * float(rates.input)
     return Interval(low=low, high=read + written.high * float(rates.output)).times(1 / _PER)
 
 

@@ -17,7 +17,7 @@ from eng5_runner.judges.cost_bound import ATTEMPTS
 from eng5_runner.measure.quality.needed import judgements_needed
 from eng5_runner.planning.plan import Plan
 from eng5_runner.planning.precision import AssumedAgreement, PrecisionTarget
-from eng5_runner.planning.pricing import Estimate
+from eng5_runner.planning.pricing import Estimate, Interval
 from eng5_runner.reports.figures import in_range, in_time, in_usd
 from eng5_runner.reports.terminal.table import plain_table
 
@@ -258,6 +258,8 @@ def _caveats(plan: Plan, shown: list[Estimate]) -> Iterator[str]:
         f"{of}Likely: {likely}. At most: each answer takes all the tokens that it may, each comparison "
         f"its {ATTEMPTS} attempts."
     )
+    if plan.judge is not None and plan.judge.cached is not None:
+        yield _cached_in_words(plan.judge, plan.judge.cached)
     if plan.own_prompt:
         yield _time_in_words(shown)
     if plan.candidates:
@@ -271,6 +273,17 @@ def _caveats(plan: Plan, shown: list[Estimate]) -> Iterator[str]:
     for one in shown:
         if one.too_long:
             yield f"{escape(one.pricing.entry.model_id)}: the longest pair may not fit into its context."
+
+
+def _cached_in_words(judge: Estimate, cached: Interval) -> str:
+    """The share of the tokens that the provider reads from its cache."""
+    least = judge.pricing.cache_from
+    from_ = "" if least is None else f"; it keeps nothing below {least:,} tokens"
+    if cached.high <= 0.0:
+        return f"Of the tokens read, none comes from the provider's cache{from_}."
+    surely = "" if judge.pricing.caches_marked_texts else ", and promises none"
+    share = f"{cached.low:.0%} to {cached.high:.0%}"
+    return f"Of the tokens read, {share} come from the provider's cache, at a lower price{from_}{surely}."
 
 
 def _time_in_words(shown: list[Estimate]) -> str:

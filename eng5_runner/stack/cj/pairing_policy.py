@@ -36,7 +36,7 @@ from eng5_runner.stack.cj.plan import BatchPlan
 
 # In simulations with 12 to 1,000 essays and 1 to 200 calls at once, no others read much more from a cache of 5 minutes.
 # A study that is interrupted has judged its essays equally often, but for the waves that are asked together.
-_WAVES_TOGETHER, _ESSAYS_TOGETHER = 10, 128
+WAVES_TOGETHER, _ESSAYS_TOGETHER = 10, 128
 # The first waves of a boundary study that leaves out decided pairs: they are asked before any answers are known.
 _FREE_CYCLES = 2
 
@@ -90,7 +90,7 @@ def waves_together(plan: BatchPlan) -> int:
     grouped = plan.batching_mode not in (None, BatchingMode.PER_REQUEST)
     if grouped or options.max_cost_usd is not None or provider is Provider.MOCK:
         return 1
-    return 1 if depends_on_answers(plan, wave=BALANCED_ROUNDS) else _WAVES_TOGETHER
+    return 1 if depends_on_answers(plan, wave=BALANCED_ROUNDS) else WAVES_TOGETHER
 
 
 def by_first_essay(waves: Mapping[int, Sequence[Pair]]) -> Iterator[tuple[int, int]]:
