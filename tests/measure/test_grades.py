@@ -298,6 +298,21 @@ def test_the_agreement_with_teachers_is_that_of_judge_and_grades():
     assert project(few, anchors=anchors, scale=NINE).agreement.among == "anchors"
 
 
+def test_the_agreement_is_with_one_teachers_grades():
+    """Transcribed: the noise of a teacher, and rounding, are part of the grades."""
+    fitted, anchors, _ = study(3)
+    places = dict(sorted((fitted.items.index(item), grade) for item, grade in anchors.items()))
+    students = [index for index in range(len(fitted.items)) if index not in places]
+    learnt = calibrate(Positions.of(fitted, places), anchors=places, students=students, scale=NINE)
+    projection = project(fitted, anchors=anchors, scale=NINE)
+    assert isinstance(learnt, Calibration) and isinstance(projection, Projection)
+    noise, real = 0.22 * 0.87 * np.sqrt(60 / 9), np.square(learnt.group.spread)
+    r = real / np.sqrt((real + np.square(learnt.scatter)) * (real + noise**2 + 1 / 12))
+    order = np.argsort(r)
+    middles = np.cumsum(learnt.weight[order]) - learnt.weight[order] / 2
+    assert projection.agreement.correlation == pytest.approx(np.interp(0.5, middles, r[order]), abs=1e-6)
+
+
 def test_the_order_in_which_anchors_are_named_leaves_no_trace():
     fitted, anchors, _ = study(6, students=8)
     backwards = dict(reversed(anchors.items()))

@@ -66,6 +66,17 @@ def test_the_interval_is_seeded_and_holds_the_estimate():
     assert low < narrow[0] < narrow[1] < high
 
 
+def test_the_interval_holds_how_far_this_study_found_the_true_order():
+    """Draws of the estimate alone hold r² in 7 of these 20 studies, because chance moves r² of each study, too."""
+    held = []
+    for seed in range(20):
+        truth = normal_truth(12, spread=3.0, seed=seed)
+        fitted = fit(balanced_study(truth, rounds=16, seed=seed))
+        low, high = reliability_interval(fitted, fitted.comparisons, seed=seed, draws=25)
+        held.append(low <= np.corrcoef(truth, fitted.theta)[0, 1] ** 2 <= high)
+    assert sum(held) >= 16
+
+
 def test_more_judgements_of_the_same_pairs_narrow_the_interval():
     once = balanced_study(normal_truth(20, spread=1.5, seed=2), rounds=8, seed=2)
     often = replace(once, weight=once.weight * 10.0)

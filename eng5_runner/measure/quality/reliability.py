@@ -28,6 +28,7 @@ _EDGE = 0.3
 # With fewer items a reliability says more about chance than about the judges.
 FEWEST_ITEMS = 6
 _TWO = 2
+_LARGEST_SHARE = 1.0 - 1e-6
 _NO_DIFFERENCE = 1e-9  # in logits
 # In logits. With a prior this wide, the estimate is the maximum of the likelihood to a ten-thousandth of a judgement.
 _NO_PRIOR_SD = 100.0
@@ -49,7 +50,8 @@ class OwnOrder:
 
     Attributes:
         value: ρ_EB, 0 to 1; None where it is not defined.
-        interval: of `value`, by parametric bootstrap; it always holds `value`. None where that is None.
+        interval: of the squared correlation of this study's positions with the true ones, which `value` estimates, by
+            parametric bootstrap; it always holds `value`. None where that is None.
         separation: the scale separation reliability, 0 to 1, to compare with other studies; None where it is not
             defined, and where the standard errors exceed the differences, so that it would be negative.
         undefined: why there is no `value`, in words; None where there is one.
@@ -120,10 +122,12 @@ def empirical_bayes(fitted: Fit) -> float:
 def reliability_interval(
     fitted: Fit, comparisons: Comparisons, *, seed: int, draws: int = 200, level: float = 0.9
 ) -> tuple[float, float]:
-    """A parametric-bootstrap interval for ρ_EB.
+    """A parametric-bootstrap interval for the squared correlation r² of a study's positions with the true ones.
 
     Each draw simulates a study: positions from N(0, σ̂²) and outcomes for the same pairs. Then it estimates σ̂ and ρ_EB
-    again. With few items all draws are computed together. A row of weight w is judged round(w) times, at least once.
+    again. The interval is ρ_EB and how far r² is from it in the draws, by artanh r. Draws of ρ_EB alone say how the
+    estimate varies, and hold r² in 70 of 100 studies where 90 are claimed: chance moves r² of each study, too.
+    With few items all draws are computed together. A row of weight w is judged round(w) times, at least once.
     Where the fit uses what the judges said besides who won, and the pairs are its own, that is drawn again, too.
 
     Args:
@@ -146,7 +150,8 @@ def reliability_interval(
     soft = fitted.soft if comparisons is fitted.comparisons else None
     asked = comparisons if soft is None else soft.rows
     links = fitted.posterior.links if asked is fitted.evidence else Links.of(asked)
-    simulated = []
+    estimated_again: list[NDArray[np.float64]] = []
+    real: list[NDArray[np.float64]] = []
     sd, effect = math.exp(float(truth.log_sd)), fitted.position_effect if estimated else 0.0
     for shape in stack_shapes(draws, items=n):
         drawn = [
@@ -155,8 +160,25 @@ def reliability_interval(
         start, data = np.reshape([x for x, _ in drawn], (*shape, -1)), _stack([data for _, data in drawn], shape=shape)
         again = Posterior(data=data, links=links, position_precision=position_precision(data) if estimated else None)
         summit = likeliest_prior(again, hyperprior=False, start=start, log_sd=truth.log_sd, tolerance=_DRAW_TOLERANCE)
-        simulated.append(np.ravel(_share_real(summit, n)))
-    return _middle(np.concatenate(simulated), level=level)
+        estimated_again.append(np.ravel(_share_real(summit, n)))
+        real.append(np.ravel(_squared_correlation(start[..., :-1], summit.x[..., :-1])))
+    claims = _artanh_root(np.concatenate(estimated_again))
+    own = comparisons is fitted.comparisons
+    about = float(_artanh_root(_share_real(truth, n))) if own else float(np.median(claims))
+    low, high = _middle(about + _artanh_root(np.concatenate(real)) - claims, level=level)
+    return math.tanh(max(low, 0.0)) ** 2, math.tanh(max(high, 0.0)) ** 2
+
+
+def _artanh_root(share: Values) -> NDArray[np.float64]:
+    """Fisher's scale of r² (artanh r), on which the error of a correlation is nearly the same everywhere."""
+    return np.asarray(np.arctanh(np.sqrt(np.minimum(share, _LARGEST_SHARE))))
+
+
+def _squared_correlation(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of each row of positions, shape (…); 0 where they do not differ."""
+    x, y = (side - side.mean(axis=-1, keepdims=True) for side in (x, y))
+    whole = np.square(x).sum(axis=-1) * np.square(y).sum(axis=-1)
+    return np.asarray(np.square((x * y).sum(axis=-1)) / np.where(whole > 0.0, whole, 1.0))
 
 
 def _middle(simulated: NDArray[np.float64], *, level: float) -> tuple[float, float]:
@@ -167,7 +189,7 @@ def _middle(simulated: NDArray[np.float64], *, level: float) -> tuple[float, flo
         return low, high
     reach = float(stdtrit(many - 1, 1.0 - tail)) * float(simulated.std(ddof=1)) * math.sqrt(1.0 + 1.0 / many)
     middle = float(simulated.mean())
-    return max(middle - reach, 0.0), min(middle + reach, 1.0)
+    return middle - reach, middle + reach
 
 
 def draws_for(items: int) -> int:
