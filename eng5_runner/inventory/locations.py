@@ -30,6 +30,8 @@ SETTINGS_NAME = "eng5.toml"
 TEXT_SUFFIXES = frozenset(("txt", "md", "docx", "pdf"))
 TABLE_SUFFIXES = frozenset(("csv", "tsv", "txt", "xlsx", "xlsm"))
 
+# `init` writes them too: one is for people, the other is read where --config names it.
+_NO_ASSETS = frozenset(("readme.md", "settings.toml"))
 _NOT_SHOWN = "(name not shown)"
 _MAX_SETTINGS_BYTES = 64 * 1024
 _KEYS = ("instructions", "prompt", "anchor_table", "anchor_essays", "student_essays", "encoding")
@@ -192,7 +194,7 @@ class _Finder:
     def _unused(self, folder: Path, prefix: str) -> Iterator[str]:
         names = self._names if not prefix else folder_names(folder, source_path=prefix, findings=[])
         for path in (f"{prefix}{name}" for name in names):
-            if path in self._used:
+            if path in self._used or fold(path) in _NO_ASSETS:
                 continue
             if any(used.startswith(f"{path}/") for used in self._used):
                 yield from self._unused(self._root / path, f"{path}/")

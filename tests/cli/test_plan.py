@@ -275,7 +275,7 @@ def test_a_plan_says_whose_system_prompt_a_language_model_gets(
 
 
 def test_a_file_that_is_not_used_is_named_once(study: Path, tmp_path: Path) -> None:
-    (study / "README.md").write_text("About the study.")
+    (study / "notes.odt").write_text("About the study.")
     ran = run("--assets", study, cwd=tmp_path)
     assert ran.code == 0, ran.err
-    assert ran.err.count("Not used: README.md") == 1
+    assert ran.err.count("Not used: notes.odt") == 1

@@ -275,14 +275,27 @@ def test_a_prompt_that_is_not_there_may_have_another_name(folder: Folder) -> Non
 
 
 def test_everything_that_is_not_used_is_named(folder: Folder) -> None:
-    """Files and folders of the folder, also beside a file that eng5.toml names; hidden files and the like are not."""
-    for name in ("README.md", "photo.jpg", "texts/task.md", "texts/old.md", "texts/more/a.md", "~$prompt.md", ".git/x"):
+    """Files and folders of the folder, also beside a file that eng5.toml names; hidden files and the like are not.
+
+    Nor are those that `init` writes and that are no assets.
+    """
+    for name in (
+        "README.md",
+        "settings.toml",
+        "photo.jpg",
+        "texts/README.md",
+        "texts/task.md",
+        "texts/old.md",
+        "texts/more/a.md",
+        "~$prompt.md",
+        ".git/x",
+    ):
         folder.put(name, "x")
     folder.put("grades.csv", "x")
     folder.put("anchors.csv", "anchor_id,grade\nA1,A\n")
     folder.put("eng5.toml", "[assets]\nprompt = 'texts/task.md'\n")
     assert folder.inputs().notes == (
-        "Not used: README.md, grades.csv, photo.jpg, prompt.md, texts/more/, texts/old.md.",
+        "Not used: grades.csv, photo.jpg, prompt.md, texts/README.md, texts/more/, texts/old.md.",
     )
 
 
