@@ -1,10 +1,12 @@
 """What judgements count for that repeat each other."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from eng5_runner.measure.model.bradley_terry import comparisons_from, fit
-from eng5_runner.measure.model.comparisons import shared_chance
+from eng5_runner.measure.model.comparisons import comparisons_at, shared_chance
 from eng5_runner.measure.model.dependence import Correlation, Dependence, dependence, weighed
 from eng5_runner.measure.quality.reliability import empirical_bayes, reliability_interval
 from tests.support.studies import normal_truth
@@ -99,3 +101,21 @@ def test_the_pull_of_the_prior_does_not_pass_for_agreement():
     """With few judgements an essay it is strong: by the mode, .29 would be .37."""
     found = [dependence([judged(alike=0.3, partners=4, seed=seed)]).swaps for seed in range(12)]
     assert np.mean([one.value for one in found if one is not None]) == pytest.approx(0.3, abs=0.04)
+
+
+def test_to_measure_repeats_takes_little_more_memory_than_a_fit() -> None:
+    """A run can have a million judgements: few of its pairs are judged twice, and one fit is held at a time."""
+    generator, items, judgements = np.random.default_rng(1), 1_600, 24_000
+    first = generator.integers(0, items, judgements)
+    second = (first + generator.integers(1, items, judgements)) % items
+    won = (generator.random(judgements) < 0.5).astype(np.float64)
+    study = comparisons_at([f"{n:04}" for n in range(items)], first=first, second=second, outcome=won)
+    peaks = []
+    for work in (lambda: fit(study), lambda: dependence([study])):
+        tracemalloc.start()
+        try:
+            assert work() is not None
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+    assert peaks[1] < 1.3 * peaks[0]
