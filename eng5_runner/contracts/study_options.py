@@ -26,7 +26,7 @@ class StudyOptions(WireModel):
     """How pairs are chosen and when a study ends.
 
     Attributes:
-        design: balanced rounds, adaptive rounds after three balanced ones, or named pairs only.
+        design: balanced rounds, adaptive rounds after three to six balanced ones, or named pairs only.
         pairs: the pairs of a boundary design, by the essays' names on the wire. An anchor that the service adds itself
             is `ANCHOR_<row id>`, without the digits that each batch adds.
         repeats: how often each pair is compared in the same order.

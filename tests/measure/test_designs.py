@@ -51,10 +51,29 @@ def test_places_stay_balanced():
 
 
 def test_the_first_rounds_are_the_balanced_ones():
-    planned, _, _ = adaptive_study(16, rounds=4, spread=1.0, seed=3)
+    planned, _, _ = adaptive_study(16, rounds=4, spread=3.0, seed=3)
     balanced = balanced_rounds([f"essay-{index:03}" for index in range(16)], rounds=4, seed=3)
     assert planned[:BALANCED_ROUNDS] == balanced[:BALANCED_ROUNDS]
     assert planned[BALANCED_ROUNDS] != balanced[BALANCED_ROUNDS]
+
+
+def test_where_the_spread_is_small_six_rounds_are_balanced_and_no_more():
+    planned, _, _ = adaptive_study(16, rounds=8, spread=0.3, seed=3)
+    balanced = balanced_rounds([f"essay-{index:03}" for index in range(16)], rounds=8, seed=3)
+    assert planned[:6] == balanced[:6]
+    assert planned[6:] != balanced[6:]
+
+
+def test_once_begun_adaptive_rounds_go_on_although_the_spread_looks_small():
+    items, history, fitted = begun(16, spread=0.3, rounds=3)
+    assert fitted.prior_sd < 1.4
+    turned = [*history[:-1], Pair(first=history[-1].second, second=history[-1].first)]
+    rounds = {
+        after: adaptive_round(items, history=before, fitted=fitted, seed=5)
+        for after, before in (("balanced rounds", history), ("others", turned))
+    }
+    assert rounds["balanced rounds"] == balanced_rounds(items, rounds=4, seed=5)[3]
+    assert rounds["others"] != rounds["balanced rounds"]
 
 
 def begun(n, *, spread=1.8, rounds=6):

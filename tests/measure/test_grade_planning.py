@@ -76,8 +76,10 @@ def test_without_judgements_or_anchors_there_is_no_grade():
     assert grade_chances(20.0, spread=1.8, grading=Grading(grades=9, anchors=2)) is None
 
 
-@pytest.mark.parametrize(("spread", "worth"), [(1.0, 1.15), (1.8, 1.4), (3.0, 1.4), (0.2, 1.0)])
-def test_an_adaptive_judgement_is_worth_what_the_method_study_found(spread, worth):
+@pytest.mark.parametrize(
+    ("spread", "worth"), [(0.2, 1.0), (1.0, 1.15), (1.4, 1.275), (1.8, 1.4), (4.0, 2.0), (6.0, 2.25), (9, 2.25)]
+)
+def test_an_adaptive_judgement_is_worth_what_simulations_found(spread, worth):
     assert adaptive_worth(spread) == pytest.approx(worth)
 
 

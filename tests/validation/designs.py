@@ -6,6 +6,7 @@ under way while the next pairs are chosen.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from eng5_runner.measure.grading.grades import Refusal, project
 from eng5_runner.measure.model.bradley_terry import comparisons_from, fit
 from eng5_runner.measure.quality.reliability import empirical_bayes
 from tests.validation.checks import NINE, Row, Table
-from tests.validation.simulated import ADVANTAGE, SEED, TWELVE, graded, judged
+from tests.validation.simulated import ADVANTAGE, JUDGE_NOISE, SEED, SPREAD, TWELVE, graded, judged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
     from eng5_runner.measure.design.pairing import Pair
     from eng5_runner.measure.model.bradley_terry import Fit
 
-_ALL = 18  # balanced judgements an essay, which reach .82 within one step
-_CASES = ((12, False), (14, True))  # judgements an essay, and whether they are claimed to be as good
+# How much more decisive than the usual one a judge is, the balanced judgements an essay, and the adaptive ones with
+# whether they are claimed to be as good. With the usual judge, 18 balanced judgements reach .82 within one step.
+_CASES = ((1.0, 18, ((12, False), (14, True))), (2.2, 16, ((10, True),)))
 _GRADES = {f"anchor-{nth:02}": grade for nth, grade in enumerate(TWELVE)}
 _TOLERANCE = 0.01  # about the standard error of the difference of two values of r² in so many studies
 
@@ -53,25 +55,29 @@ class _Figures:
 
 def adaptive(runs: int) -> Table:
     """Agreement with the experts' grades, reliability and intervals, beside a balanced design."""
-    balanced = _figures(runs, k=_ALL, judge=judged)
-    rows = [Row(f"balanced, k = {_ALL}", (f"{balanced.near:.3f}", "100%", *balanced.shown), balanced.claims)]
-    for k, has_to_be_as_near in _CASES:
-        one = _figures(runs, k=k, judge=_judged)
-        near = (("true r² of balanced", one.real >= balanced.real - _TOLERANCE),) if has_to_be_as_near else ()
-        shown = (f"{one.near:.3f}", f"{k / _ALL:.0%}", *one.shown)
-        rows.append(Row(f"adaptive, k = {k}", shown, (*one.claims, *near)))
+    rows = []
+    for decisive, most, cases in _CASES:
+        spread = f"spread {decisive * math.hypot(SPREAD, JUDGE_NOISE):.1f}"
+        balanced = _figures(runs, k=most, judge=judged, decisive=decisive)
+        shown = (f"{balanced.near:.3f}", "100%", *balanced.shown)
+        rows.append(Row(f"{spread}, balanced, k = {most}", shown, balanced.claims))
+        for k, has_to_be_as_near in cases:
+            one = _figures(runs, k=k, judge=_judged, decisive=decisive)
+            near = (("true r² of balanced", one.real >= balanced.real - _TOLERANCE),) if has_to_be_as_near else ()
+            shown = (f"{one.near:.3f}", f"{k / most:.0%}", *one.shown)
+            rows.append(Row(f"{spread}, adaptive, k = {k}", shown, (*one.claims, *near)))
     columns = ("±1 held", "calls", "true r²", "reliability", "coverage of 90% intervals")
     return Table(title="An adaptive design, steered by grades", columns=columns, rows=tuple(rows))
 
 
-def _figures(runs: int, *, k: int, judge: Callable[..., Fit]) -> _Figures:
+def _figures(runs: int, *, k: int, judge: Callable[..., Fit], decisive: float) -> _Figures:
     found = []
     for number in range(runs):
         seen: dict[str, float] = {}
 
         def remembered(truth: Mapping[str, float], *, k: int, number: int, seen: dict[str, float] = seen) -> Fit:
-            seen |= truth
-            return judge(truth, k=k, number=number)
+            seen |= {item: decisive * position for item, position in truth.items()}
+            return judge(seen, k=k, number=number)
 
         one = graded(7000 + number, k=k, judge=remembered)
         projection = project(one.fitted, anchors=one.anchors, scale=NINE)

@@ -1,8 +1,10 @@
 """Adaptive rounds: the pairs whose judgements take most of the error that a study is about.
 
-They follow three balanced rounds, because they depend on the positions, which must be roughly known first. What is
-known of a pair's judgement beforehand is how much information w it gives and by how much it lowers the variance of any
-sum of positions. The pairs are taken that lower the sum of the variances most that the study is about:
+They follow three balanced rounds, because they depend on the positions, which must be roughly known first. Where these
+show a spread below 1.4 logits, they follow six: near pairs are worth little more then, and say so little about the
+spread that the reliability would be claimed up to .07 too low. What is known of a pair's judgement beforehand is how
+much information w it gives and by how much it lowers the variance of any sum of positions. The pairs are taken that
+lower the sum of the variances most that the study is about:
 
 - of every item's position, in general, and for a target of the reliability;
 - of every item whose standard error is above its target, where there is one;
@@ -12,9 +14,16 @@ sum of positions. The pairs are taken that lower the sum of the variances most t
 A round has ⌊n/2⌋ pairs. An item can be in two of them, so that who needs more gets more, but no item is ever more than
 one judgement ahead of the mean, and one that is two behind comes first. No pair is judged twice while others are left.
 
-In simulation, 14 adaptive judgements an essay explain as much of the true order as 18 balanced ones. The
-likelihood does not depend on how pairs were chosen, so positions, standard errors and ρ_EB stay valid; separation and
-split-half reliability do not. Starting after two rounds saves little more, and intervals then hold less than they say.
+In simulations of 62 essays, 14 adaptive judgements an essay explain as much of the true order as 18 balanced ones at a
+spread of 1.9 logits, and 10 as much as 17 at a spread of 4. No other rule that was tried did better: pairs by their
+mutual information, one pair an item, the covariance renewed after each pair, fewer balanced rounds, no limits on an
+item, weights by how far a student's chance of the right grade depends on the error. The limit is what is known before
+a judgement: between equal essays it gives an information of .25, between essays whose positions are known with a
+standard error of .7 at most .21, and in pairs drawn by lot .13.
+
+The likelihood does not depend on how pairs were chosen, so positions, standard errors and ρ_EB stay valid; separation
+and split-half reliability do not. At spreads of 4 and more, intervals of positions hold less than they say, as in
+balanced designs. Starting after two rounds saves little more.
 """
 
 from __future__ import annotations
@@ -39,6 +48,7 @@ _Floats: TypeAlias = "NDArray[np.float64]"
 _Places: TypeAlias = "NDArray[np.int64]"
 
 BALANCED_ROUNDS = 3
+_MOST_BALANCED_ROUNDS, _SMALL_SPREAD = 6, 1.4
 _NODES = 12  # of the Gauss-Hermite rule
 # With more items, only the nearest items in position are considered as partners, and the errors of two positions count
 # as independent, which they nearly are then.
@@ -59,7 +69,7 @@ def adaptive_round(
     target_se: float | None = None,
     waiting: int = 0,
 ) -> list[Pair]:
-    """The pairs of the next round: balanced for the first three rounds, then those that lower the error most.
+    """The pairs of the next round: balanced for the first three to six rounds, then those that lower the error most.
 
     Of the two items of a pair, the one that was shown first less often is shown first.
 
@@ -80,6 +90,8 @@ def adaptive_round(
         return next_round(items, history=history, seed=seed)
     if fitted is None or set(fitted.items) != set(items) or len(fitted.items) != len(items):
         raise ValueError("the adaptive rounds need a fit of the same items, each named once")
+    if fitted.prior_sd < _SMALL_SPREAD and _may_stay_balanced(items, history, seed=seed):
+        return next_round(items, history=history, seed=seed)
     generator = np.random.default_rng([seed, len(items), len(history)])
     lot = dict(zip(items, generator.permutation(len(items)).tolist(), strict=True))
     first_places = Counter(pair.first for pair in history)
@@ -97,6 +109,15 @@ def adaptive_round(
         first_places[first] += 1
         judgements.update((first, second))
     return chosen
+
+
+def _may_stay_balanced(items: Sequence[str], history: Sequence[Pair], *, seed: int) -> bool:
+    """Whether there were fewer than six rounds, and all were balanced."""
+    size = len(items) // 2
+    return len(history) < _MOST_BALANCED_ROUNDS * size and all(
+        list(history[start : start + size]) == next_round(items, history=history[:start], seed=seed)
+        for start in range(0, len(history), size)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

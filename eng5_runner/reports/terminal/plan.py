@@ -175,7 +175,7 @@ def _precision(plan: Plan, *, other: str) -> Table:
     for rows in zip(*(one.targets for one in plan.precision), strict=True):
         table.add_row(f"comparisons for {_target(rows[0])}", *(_needed(target) for target in rows))
     table.add_row(
-        f"as precise with --design {other}",
+        f"as precise with --design {other}, ± 10%",
         *(f"{one.in_other_design:,} ({one.in_other_design / plan.comparisons - 1.0:+.0%})" for one in plan.precision),
     )
     return table
