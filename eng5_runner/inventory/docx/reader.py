@@ -31,7 +31,6 @@ from eng5_runner.inventory.symbol_fonts import UNKNOWN_SYMBOL, symbol_character
 
 _IN_RUN = MappingProxyType({"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-", "softHyphen": ""})
 _ROOTS = frozenset(("document", "footnotes", "endnotes"))
-_NOTES = frozenset(("footnote", "endnote"))
 _ORDINARY_NOTES = frozenset(("", "normal"))
 _BLANKS = MappingProxyType(str.maketrans("\t\r\n", "   "))
 

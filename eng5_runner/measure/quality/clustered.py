@@ -1,8 +1,8 @@
-"""Cluster-robust covariance of the positions, for judgements that depend on each other.
+"""Cluster-robust errors of the positions, for judgements of a pair that depend on each other.
 
-Judgements of the same pair or by the same judge are not independent, but the model's own covariance takes ten repeats
-of a pair as ten observations. The robust covariance is H⁻¹ (Σ_g s_g s_gᵀ) H⁻¹, where s_g is the summed score of cluster
-g (Liang and Zeger 1986; R package sandwich without the small-sample factor).
+The model's own covariance takes ten repeats of a pair as ten observations. The robust covariance is
+H⁻¹ (Σ_g s_g s_gᵀ) H⁻¹, where s_g is the summed score of pair g (Liang and Zeger 1986; R package sandwich without the
+small-sample factor).
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ from eng5_runner.measure.model.skewness import leverages
 from eng5_runner.measure.quality.misfit import chances
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from eng5_runner.measure.model.bradley_terry import Fit
@@ -30,32 +28,6 @@ _MOST_ITEMS = 1_500
 _PAIRS_PER_ITEM = 3
 # A pair that the fit follows more closely than this tells too little of its own errors.
 _MOST_FOLLOWED = 0.9
-
-
-def clustered_covariance(fitted: Fit, judges: Sequence[Comparisons] | None = None) -> NDArray[np.float64]:
-    """The covariance of the centred θ, shape (n, n), robust to dependence within clusters.
-
-    Args:
-        fitted: the study.
-        judges: the judgements of each judge; each judge is then a cluster. None makes each pair a cluster, in either
-            order, which is right for a single judge that repeats itself.
-
-    Raises:
-        ValueError: a judge's comparisons are of other items.
-    """
-    n = len(fitted.items)
-    inverse = fitted.covariance_with_position
-    total = np.zeros((n + 1, n + 1))
-    if judges is None:
-        data = fitted.evidence
-        scores = _scores(fitted, data, cluster=Links.of(data).pair)
-        total = (scores.T @ scores).toarray()
-    else:
-        for data in judges:
-            score = _scores(fitted, data, cluster=np.zeros(data.first.size, dtype=np.int64)).toarray().sum(axis=0)
-            total += np.outer(score, score)
-    robust: NDArray[np.float64] = inverse @ total @ inverse
-    return robust[:n, :n]
 
 
 def errors_by_pair(fitted: Fit, comparisons: Comparisons | None = None) -> NDArray[np.float64] | None:
