@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from eng5_runner.core.events import Event, RunResumed
-from eng5_runner.core.progress import comparisons_per_second
 from eng5_runner.core.run_status import RunStatus
 from eng5_runner.reports.terminal.status import status_sentences
-from tests.support.run.events import ONE_OF_EACH, VERSIONS
 from tests.support.runner import newest, run
 
 STATUS = RunStatus(
@@ -78,24 +74,6 @@ def test_a_running_run_has_total_rate_and_time_left() -> None:
 )
 def test_each_fact_has_its_words(facts: dict[str, object], words: str) -> None:
     assert words in said(**facts)
-
-
-def test_the_rate_is_that_of_the_last_session() -> None:
-    start = datetime(2027, 3, 2, tzinfo=UTC)
-
-    def comparisons(since: datetime, *, every: float) -> list[Event]:
-        one = ONE_OF_EACH["CallbackAccepted"]
-        return [
-            one.model_copy(update={"kind": "comparison", "at": since + timedelta(seconds=every * n)}) for n in range(5)
-        ]
-
-    slow = comparisons(start, every=10)
-    resumed = RunResumed(at=start + timedelta(hours=1), versions=VERSIONS)
-    fast = comparisons(start + timedelta(hours=1), every=1)
-    assert comparisons_per_second(slow) == pytest.approx(0.1)
-    assert comparisons_per_second([*slow, resumed]) is None
-    assert comparisons_per_second([*slow, resumed, *fast[:1]]) is None
-    assert comparisons_per_second([*slow, resumed, *fast]) == pytest.approx(1.0)
 
 
 def test_a_dry_run_has_nothing_to_go_on_with(study: Path, tmp_path: Path) -> None:

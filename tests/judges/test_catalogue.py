@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from eng5_runner.contracts.request import Provider
-from eng5_runner.judges.catalogue import BASELINE_MODEL, KnownModel, baseline_model, known_models, models_at
+from eng5_runner.judges.catalogue import (
+    BASELINE_MODEL,
+    KnownModel,
+    baseline_model,
+    is_model_name,
+    known_models,
+    models_at,
+)
 from eng5_runner.judges.credentials import PLACES
 from eng5_runner.judges.manifest import USERS_FILE, Manifest, Model, built_in
 
@@ -102,3 +109,11 @@ def test_an_own_server_is_at_its_own_prices():
     own = Manifest(models=(mine,))
     assert models_at(Provider.OPENAI, own=own, own_server=True) == (mine,)
     assert models_at(Provider.OPENAI, own=own, own_server=False) == (mine, *built_in().of(Provider.OPENAI))
+
+
+@pytest.mark.parametrize(
+    ("judge", "is_model"),
+    [("GPT_5.1", True), ("anthropic/Claude Haiku 4.5", True), ("Claudette", False), ("P07", False)],
+)
+def test_a_model_is_known_by_its_name_however_it_is_written(judge, is_model):
+    assert is_model_name(judge) is is_model

@@ -144,6 +144,12 @@ def test_the_bound_takes_the_highest_rates_and_all_that_is_read() -> None:
     [
         (ModelEntry(model_id="m", provider="p"), LLMConfigOverrides(max_tokens_override=5)),
         (PRICED.model_copy(update={"cost_per_1k_output_tokens": None}), LLMConfigOverrides(max_tokens_override=5)),
+        (
+            entry(highest_cost_per_1k={"input": 0.01, "output": 0.04}).model_copy(
+                update={"cost_per_1k_input_tokens": None}
+            ),
+            LLMConfigOverrides(max_tokens_override=5),
+        ),
         (PRICED, LLMConfigOverrides()),
         (entry(answer_tokens=True), LLMConfigOverrides()),
     ],

@@ -75,3 +75,4 @@ def test_key_and_essays_leave_the_machine_encrypted(url, readable):
 )
 def test_an_address_is_shown_without_what_may_be_secret(url, shown):
     assert shown_address(Provider.OPENAI, {OPENAI.base_url: url}) == shown
+    assert shown_address(Provider.OPENAI, {}) == OPENAI.url

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from eng5_runner.contracts.request import Provider
+from eng5_runner.contracts.request import Provider, ReasoningEffort
 from eng5_runner.errors import ConfigurationError
+from eng5_runner.judges.cost_bound import batch_factor
 from eng5_runner.judges.manifest import USERS_FILE, Limits, Manifest, Model, Price, Rates, Usage, built_in, users_own
 
 PLAIN = Rates(input=Decimal("1.0"), output=Decimal("4.0"))
@@ -128,3 +129,25 @@ def test_the_environment_sets_how_many_calls_are_made_at_the_same_time(tmp_path:
     for wrong in ("0", "-1", "many", "2001", "1.5"):
         with pytest.raises(ConfigurationError, match="ENG5_JUDGE_CONCURRENCY"):
             users_own({"ENG5_JUDGE_CONCURRENCY": wrong})
+
+
+@pytest.mark.parametrize(
+    ("says", "effort", "own_server", "asks"),
+    [
+        ("always", ReasoningEffort.HIGH, False, True),
+        ("without_reasoning", ReasoningEffort.NONE, False, True),
+        ("without_reasoning", None, True, False),
+        ("never", ReasoningEffort.NONE, True, False),
+        (None, None, True, True),
+        (None, None, False, False),
+    ],
+)
+def test_who_is_asked_for_log_probabilities(says, effort, own_server, asks):
+    assert model("m", log_probabilities=says).tells_probabilities(effort, own_server=own_server) is asks
+
+
+def test_the_entry_tells_the_name_and_the_price_in_a_batch():
+    price = {"input": 1, "output": 4, "batch_factor": 0.5} | LOOKED_UP
+    named, plain = model("m", name="Mine", price=price).entry(attempts=1), model("m").entry(attempts=1)
+    assert (named.display_name, plain.display_name) == ("Mine", "m")
+    assert batch_factor(named) == Decimal("0.5") and batch_factor(plain) is None
