@@ -45,8 +45,9 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
 demo: setup
 	$(BIN)/eng5-runner demo
 
+TEST_WITH ?= $(BIN)/python
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n auto --dist loadgroup $(TESTS)
+	$(TEST_WITH) -m pytest -n auto --dist loadgroup $(TESTS)
 
 # The floors, in percent of branches and lines: of the whole package, and of what every figure rests on.
 COVERED ?= 90
@@ -57,7 +58,7 @@ empty :=
 space := $(empty) $(empty)
 coverage: $(VENV)/.dev
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n auto --dist loadgroup $(TESTS)
+	$(MAKE) --no-print-directory test TEST_WITH="$(BIN)/coverage run"
 	$(BIN)/coverage combine --quiet
 	@status=0; report="$(BIN)/coverage report --format=total --precision=1"; \
 	echo "covered of the package, at least $(COVERED) %:"; \

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
 import sys
 
 from eng5_runner.effects.scratch import Scratch
+from tests.support.processes import unmeasured
 
 FULL = """
 import resource, signal
@@ -35,5 +37,6 @@ def test_what_is_read_is_what_was_added_in_memory_and_in_the_file() -> None:
 
 
 def test_a_full_folder_for_temporary_files_is_a_plain_error() -> None:
-    ended = subprocess.run([sys.executable, "-c", FULL], capture_output=True, text=True, check=True)
+    command, environment = [sys.executable, "-c", FULL], unmeasured(os.environ)
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert "temporary file" in ended.stdout and "TMPDIR" in ended.stdout and not ended.stderr

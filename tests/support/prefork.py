@@ -5,6 +5,9 @@ loads everything once; each start is a fork of it that runs `python -m eng5_runn
 folder, with its own environment and streams, as a process that can be waited for and killed. A fork that starts the
 tool itself, such as its stack, finds a `sys.executable` that asks here too. That the tool starts from nothing is shown
 by the tests of the documents' commands, of the containers and of what a start loads.
+
+Under `make coverage` only the first call of each kind is measured: a measured process takes half as long again, and a
+call that a test repeats, such as after each kill, reaches little that is new.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import importlib
 import json
 import os
 import pkgutil
+import re
 import runpy
 import select
 import shutil
@@ -31,8 +35,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
+import coverage
+
+from tests.support.processes import MEASURES, unmeasured
+
 _ROOT = Path(__file__).parents[2]
 _STREAMS = 3
+_WORD = re.compile("[a-z-]+")
 _LARGEST_ORDER = 200_000  # more than arguments and environment take
 _CONSOLE_SCRIPT = "eng5-runner"
 _PACKAGES = ("eng5_runner.cli", "eng5_runner.stack")
@@ -133,6 +142,7 @@ def _loaded(library: str) -> str:
     for name, first in (("python", _AS_INTERPRETER.format(python=sys.executable)), (_CONSOLE_SCRIPT, "")):
         (folder / name).write_text(_SCRIPT.format(python=sys.executable, path=path, first=first))
         (folder / name).chmod(0o700)
+    environment = unmeasured(os.environ) | {"LD_PRELOAD": library} if library else {**os.environ}
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
         listening.bind(path)
         listening.listen(64)
@@ -141,7 +151,7 @@ def _loaded(library: str) -> str:
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.support.prefork", str(folder / "python"), *map(str, inherited)],
             cwd=_ROOT,
-            env=os.environ | ({"LD_PRELOAD": library} if library else {}),
+            env=environment,
             pass_fds=inherited,
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # without the terminal of whoever runs the tests, where the tool would ask
@@ -167,6 +177,7 @@ def _load_everything() -> None:
 def _serve(listening: socket.socket, parent: socket.socket) -> list[str]:
     """Fork for each order and tell how that ends; returns only in a fork, with the tool's arguments."""
     lines: dict[socket.socket, int] = {}
+    measured: set[frozenset[str]] = set()
     woken, wakes = socket.socketpair()
     wakes.setblocking(False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -181,16 +192,24 @@ def _serve(listening: socket.socket, parent: socket.socket) -> list[str]:
         for line in lines.keys() & set(ready):
             # Nothing is sent after the order: whoever asked has gone.
             os.kill(lines[line], signal.SIGKILL)
-        if listening in ready and (arguments := _forked(listening, lines)) is not None:
+        if listening in ready and (arguments := _forked(listening, lines, measured)) is not None:
             for one in (listening, parent, woken, wakes):
                 one.close()
             return arguments
 
 
-def _forked(listening: socket.socket, lines: dict[socket.socket, int]) -> list[str] | None:
+def _forked(
+    listening: socket.socket, lines: dict[socket.socket, int], measured: set[frozenset[str]]
+) -> list[str] | None:
     """Take an order; gives the tool's arguments in the fork, None in this process."""
     line, _ = listening.accept()
-    order, streams, _, _ = socket.recv_fds(line, _LARGEST_ORDER, _STREAMS)
+    message, streams, _, _ = socket.recv_fds(line, _LARGEST_ORDER, _STREAMS)
+    order = json.loads(message)
+    kind = _kind(order)
+    if kind in measured or MEASURES not in os.environ:
+        order["env"] = unmeasured(order["env"])
+    elif MEASURES in order["env"]:
+        measured.add(kind)
     if pid := os.fork():
         lines[line] = pid
         line.send(str(pid).encode())
@@ -202,7 +221,12 @@ def _forked(listening: socket.socket, lines: dict[socket.socket, int]) -> list[s
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # as from a terminal, though the tests themselves may run without one
     for one in (line, *lines):
         one.close()
-    return _placed(json.loads(order), streams)
+    return _placed(order, streams)
+
+
+def _kind(order: Mapping[str, Any]) -> frozenset[str]:
+    """What calls have in common that differ in names of files and in numbers only."""
+    return frozenset((*filter(_WORD.fullmatch, order["arguments"]), *order["env"]))
 
 
 def _end_all(lines: Mapping[socket.socket, int]) -> NoReturn:
@@ -232,6 +256,7 @@ def _placed(order: Mapping[str, Any], streams: Sequence[int]) -> list[str]:
     os.environ.clear()
     os.environ.update(order["env"])
     time.tzset()
+    coverage.process_startup(force=True)  # if the environment asks for it
     return list(order["arguments"])
 
 
@@ -239,6 +264,9 @@ def main() -> None:
     listening, parent = (socket.socket(fileno=int(number)) for number in sys.argv[2:])
     sys.executable = sys.argv[1]
     _load_everything()
+    if (loading := coverage.Coverage.current()) is not None:
+        loading.stop()
+        loading.save()
     gc.freeze()
     sys.argv = [_CONSOLE_SCRIPT, *_serve(listening, parent)]
     sys.path[0] = str(Path.cwd())

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from tests.support.prefork import Process
+from tests.support.processes import unmeasured
 
 DEMO = Path(__file__).parents[2] / "examples" / "eng5_demo"
 LIMIT = 120
@@ -57,7 +58,13 @@ def run(
         if before or "PYTHONPATH" in (env or {}):  # that changes what is loaded
             command = [*before, sys.executable, "-m", "eng5_runner", *words]
             process: Process | subprocess.Popen[bytes] = subprocess.Popen(
-                command, cwd=cwd, env=variables, stdin=given, stdout=out, stderr=err, start_new_session=True
+                command,
+                cwd=cwd,
+                env=unmeasured(variables),
+                stdin=given,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
             )
         else:
             streams = (given.fileno(), out.fileno(), err.fileno())
