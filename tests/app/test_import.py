@@ -60,6 +60,10 @@ def test_events_alone_make_a_run(tmp_path: Path) -> None:
     (tmp_path / "anchors.json").write_text(json.dumps({"anchors": anchors}))
     imported = eng5.import_run(tmp_path / "events.jsonl", out=tmp_path / "imported", anchors=tmp_path / "anchors.json")
     assert len(imported.comparisons) == 24
+    assert imported.artefact.metadata.origin is not None
+    missing = "; ".join(imported.artefact.metadata.origin.missing)
+    assert "texts and files" in missing
+    assert "messages" not in missing, "all are there"
 
 
 def test_events_of_other_studies_in_the_same_topics_are_left_out_or_refused(tmp_path: Path) -> None:

@@ -49,10 +49,13 @@ from eng5_runner.inventory.essay_ids import anchor_id, student_id
 
 _NOT_KNOWN = "This text is not in the record of the run."
 _ROW = re.compile(r"ANCHOR_([0-9]+)(_[0-9A-Za-z]+)?")
+_TEXTS = (
+    "the essays' texts: the hash of each file stands for that of its text, so essays pair with those of other imports"
+)
+_FILES = "the essays' texts and files: the hash of each essay's name stands for theirs, so essays pair by name"
+_MESSAGES = "the messages that the run did not keep: what the artefact says of a comparison stands for its message"
 _MISSING = (
-    "the essays' texts: the hash of each file stands for that of its text, so essays pair with those of other imports",
     "the essays' numbers of words, so that figures on length mean nothing",
-    "the messages that the run did not keep: what the artefact says of a comparison stands for its message",
     "how many comparisons were asked for, which services were used, and what preflight found",
 )
 _NO_ORDER = "which essay of a pair was shown first: chance decides, so figures on the first position mean nothing"
@@ -368,7 +371,11 @@ def _origin(found: ForeignStudy, metadata: JsonObject) -> Origin:
         program=f"HuleEdu's runner{f' {version}' if version else ''}",
         made_at=SystemClock().now(),
         sources=tuple(RecordFile(name=path.name, sha256=file_digest(path)[0]) for path in found.files),
-        missing=(*_MISSING, *((_NO_ORDER,) if unknown else ())),
+        missing=(
+            *((_TEXTS, _MESSAGES) if found.artefact else (_FILES,)),  # of events alone all messages are there
+            *_MISSING,
+            *((_NO_ORDER,) if unknown else ()),
+        ),
         order_unknown=unknown,
     )
 
