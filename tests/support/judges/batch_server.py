@@ -50,7 +50,7 @@ class BatchServer:
         misbehaves: of the first batch, every third question expires; every fifth fails. Results come twice.
         holds: only the first batch ends by itself. A cancelled one has answered three questions.
         written: tokens of an answer.
-        ends_after: looks at a batch before it has ended.
+        ends_after: looks at a batch, by itself or in the list, before it has ended.
         spent: USD that the batches cost.
         prompts: how often each prompt was answered for money.
     """
@@ -95,15 +95,20 @@ class BatchServer:
         names = [batch["id"] for batch in newest]
         after = request.query.get("after") or request.query.get("after_id")
         rest = newest[names.index(after) + 1 :] if after else newest
+        for shown in rest[:2]:
+            self._go_on(self.batches[shown["id"]])
         return web.json_response({"data": rest[:2], "has_more": len(rest) > 2})  # pages of two
 
     async def look(self, request: web.Request) -> web.Response:
         batch = self.batches[request.match_info["name"]]
+        self._go_on(batch)
+        return web.json_response(self._shown(batch))
+
+    def _go_on(self, batch: Batch) -> None:
         batch.looks += 1
         is_held = self.holds and batch.name != "batch_0" and not batch.is_cancelled
         if batch.looks >= self.ends_after and not batch.is_ended and not is_held:
             self._work_on(batch)
-        return web.json_response(self._shown(batch))
 
     def _work_on(self, batch: Batch) -> None:
         batch.is_ended = True
