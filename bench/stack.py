@@ -1,7 +1,9 @@
 """Throughput of the embedded stack, with a judge that answers at once: comparisons a second, and CPU time of each.
 
-`python -m bench stack [--comparisons N …] [--judge offline http]`. The stack runs in a process of its own; this process
-sends a request and counts the callbacks. The HTTP judge runs in a third process. The CPU time is the stack's alone.
+`python -m bench stack [--comparisons N …] [--judge offline http] [--long] [--idle SECONDS]`. The stack runs in a
+process of its own; this process sends a request and counts the callbacks. The HTTP judge runs in a third process. The
+CPU time is the stack's alone. `--long` adds 50,000 comparisons of the offline judge. The last row is what the stack
+uses while it waits for a judge that does not answer.
 """
 
 from __future__ import annotations
@@ -33,6 +35,12 @@ from eng5_runner.contracts.topics import LARGEST_MESSAGE_BYTES, Topic
 # Comparisons a second: of the stack on one core and its client on another.
 GOALS = {"offline": 1000.0, "http": 500.0}
 JUDGES = {"offline": ("mock", "offline-baseline-2"), "http": ("openai", "slow")}
+LONG = 50_000
+# CPU time of a comparison in the largest study, of that in the smallest, at most.
+FLAT = 1.2
+# Of a core, while everybody waits for the judge, at most.
+IDLE_GOAL = 0.02
+IDLE_ESSAYS, IDLE_COMPARISONS, SETTLING_SECONDS = 10, 40, 8.0
 COMPARISONS_OF_AN_ESSAY = 10
 WORDS_OF_AN_ESSAY = 300
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -43,13 +51,46 @@ def main() -> list[Measured]:
     parser = argparse.ArgumentParser(prog="python -m bench stack")
     parser.add_argument("--comparisons", type=int, nargs="*", default=[440, 5000])
     parser.add_argument("--judge", choices=tuple(GOALS), nargs="*", default=tuple(GOALS))
+    parser.add_argument("--long", action="store_true")
+    parser.add_argument("--idle", type=float, default=10.0)
     given = parser.parse_args(tuple(dropwhile(lambda word: not word.startswith("-"), sys.argv[1:])))
     print("judge    compar.  seconds  a second  ms CPU each")
-    return [asyncio.run(measure(judge, comparisons)) for judge in given.judge for comparisons in given.comparisons]
+    results = []
+    for judge in given.judge:
+        sizes = [*given.comparisons, *([LONG] if given.long and judge == "offline" else [])]
+        rates, each = zip(*(asyncio.run(measure(judge, comparisons)) for comparisons in sizes), strict=True)
+        results += rates
+        if len(each) > 1:
+            work = f"embedded stack, {judge} judge, {sizes[-1]} comparisons against {sizes[0]}"
+            flat = Measured(work, each[-1] / each[0], FLAT, "times the CPU time of each")
+            print(f"{judge:8} {sizes[-1]} against {sizes[0]}: {flat.value:.2f} of the CPU time each {flat.remark}")
+            results.append(flat)
+    if given.idle:
+        results.append(asyncio.run(idle(given.idle)))
+    return results
 
 
-async def measure(judge: str, comparisons: int) -> Measured:
-    """Print one line."""
+async def idle(seconds: float) -> Measured:
+    """Print the share of a core that a stack uses whose judge does not answer."""
+    with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR")) as folder:
+        judge = served_judge(seconds=3600.0)
+        async with judge as url, stack(Path(folder), url) as (pid, at), senders(at) as (http, sender):
+            essays = [
+                {"essay_id": f"essay_{number}", "text_storage_id": await upload(http, at, text)}
+                for number, text in enumerate(texts(IDLE_ESSAYS))
+            ]
+            await sender.send_and_wait(Topic.REQUEST.value, request(essays, judge="http", comparisons=IDLE_COMPARISONS))
+            await asyncio.sleep(SETTLING_SECONDS)
+            cpu = cpu_seconds(pid)
+            await asyncio.sleep(seconds)
+            share = (cpu_seconds(pid) - cpu) / seconds
+    result = Measured("embedded stack, waiting for a judge", share, IDLE_GOAL, "of a core")
+    print(f"waiting for a judge: {share:.3f} of a core {result.remark} (load {os.getloadavg()[0]:.1f})")
+    return result
+
+
+async def measure(judge: str, comparisons: int) -> tuple[Measured, float]:
+    """Print one line; the rate, and the seconds of CPU time for a comparison."""
     with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR")) as folder:
         async with served_judge() as url, stack(Path(folder), url) as (pid, at), clients(at) as (http, sender, reader):
             essays = [
@@ -71,7 +112,7 @@ async def measure(judge: str, comparisons: int) -> Measured:
         f"(load {os.getloadavg()[0]:.1f})",
         flush=True,
     )
-    return result
+    return result, cpu / count
 
 
 def texts(count: int) -> list[str]:
@@ -150,20 +191,30 @@ async def clients(
     at: dict[str, str],
 ) -> AsyncIterator[tuple[aiohttp.ClientSession, AIOKafkaProducer, AIOKafkaConsumer]]:
     """For texts, for the request, and for the callbacks."""
-    where = {"bootstrap_servers": at["KAFKA_BOOTSTRAP_SERVERS"]}
-    producer = AIOKafkaProducer(**where, max_request_size=LARGEST_MESSAGE_BYTES)
     consumer = AIOKafkaConsumer(
-        Topic.COMPARISON.value, **where, group_id=None, auto_offset_reset="earliest", fetch_max_wait_ms=25
+        Topic.COMPARISON.value,
+        bootstrap_servers=at["KAFKA_BOOTSTRAP_SERVERS"],
+        group_id=None,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=25,
     )
-    async with aiohttp.ClientSession() as http, producer, consumer:
+    async with senders(at) as (http, producer), consumer:
         yield http, producer, consumer
 
 
 @asynccontextmanager
-async def served_judge() -> AsyncIterator[str]:
-    """The address of a judge in a process of its own."""
+async def senders(at: dict[str, str]) -> AsyncIterator[tuple[aiohttp.ClientSession, AIOKafkaProducer]]:
+    """For texts and for the request."""
+    producer = AIOKafkaProducer(bootstrap_servers=at["KAFKA_BOOTSTRAP_SERVERS"], max_request_size=LARGEST_MESSAGE_BYTES)
+    async with aiohttp.ClientSession() as http, producer:
+        yield http, producer
+
+
+@asynccontextmanager
+async def served_judge(*, seconds: float = 0.0) -> AsyncIterator[str]:
+    """The address of a judge in a process of its own, which answers after so many seconds."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bench.stack", "judge", stdout=asyncio.subprocess.PIPE
+        sys.executable, "-m", "bench.stack", str(seconds), stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     try:
@@ -179,14 +230,15 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-async def judge_at_once() -> None:
-    """Serve a judge that answers at once; prints its address."""
+async def serve_judge(seconds: float) -> None:
+    """Serve a judge that answers after so many seconds; prints its address."""
     usage = {"prompt_tokens": 900, "completion_tokens": 60, "total_tokens": 960}
     choice = {"message": {"role": "assistant", "content": ANSWER}, "finish_reason": "stop"}
     body = json.dumps({"model": "slow", "choices": [choice], "usage": usage}).encode()
 
     async def answer(request: web.Request) -> web.Response:
         await request.read()
+        await asyncio.sleep(seconds)
         return web.Response(body=body, content_type="application/json")
 
     app = web.Application()
@@ -199,4 +251,4 @@ async def judge_at_once() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(judge_at_once())
+    asyncio.run(serve_judge(float(sys.argv[1])))
