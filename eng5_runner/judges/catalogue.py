@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib.util import find_spec
 
 from eng5_runner.contracts.request import Provider
 from eng5_runner.contracts.services import ModelEntry
@@ -13,6 +14,8 @@ from eng5_runner.judges.manifest import USERS_FILE, Limits, Manifest, Model, bui
 
 READY = "ready"
 BASELINE_MODEL = "offline-baseline-2"
+SPELLING_MODEL = f"{BASELINE_MODEL}-spelling"
+_WORD_LISTS = "symspellpy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,19 +67,46 @@ def baseline_model() -> ModelEntry:
     )
 
 
+def spelling_model() -> ModelEntry:
+    """The offline baseline that looks up words, too; it needs the extra `baseline`."""
+    return baseline_model().model_copy(
+        update={
+            "model_id": SPELLING_MODEL,
+            "display_name": "Offline baseline with word lists (measured text properties, not a language model)",
+        }
+    )
+
+
+def has_word_lists() -> bool:
+    """Whether the extra `baseline` is installed."""
+    return find_spec(_WORD_LISTS) is not None
+
+
+def _spelling() -> KnownModel:
+    if has_word_lists():
+        return KnownModel(entry=spelling_model())
+    return KnownModel(
+        entry=spelling_model(),
+        reachable=False,
+        state="its word lists are not installed",
+        remedy=f"install the extra `baseline`, or the lists alone: python -m pip install '{_WORD_LISTS}'",
+    )
+
+
 def models_at(provider: Provider, *, own: Manifest, own_server: bool) -> tuple[Model, ...]:
     """The provider's models. A server of the user's own has only those of the user's file, at the file's prices."""
     return (own if own_server else own.before(built_in())).of(provider)
 
 
 def known_models(environ: Mapping[str, str]) -> Iterator[KnownModel]:
-    """The offline baseline, then each provider's models, the provider's default first.
+    """The offline baselines, then each provider's models, the provider's default first.
 
     Raises:
         ConfigurationError: the user's own file of models cannot be used.
     """
     own = users_own(environ)
     yield KnownModel(entry=baseline_model())
+    yield _spelling()
     for provider, place in PLACES.items():
         yield from _at(provider, place, own=own, environ=environ)
 

@@ -13,7 +13,7 @@ from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.request import judge_overrides
 from eng5_runner.core.spec import Mode, RunSpec
 from eng5_runner.judges.answer_format import answer_schema
-from eng5_runner.judges.catalogue import KnownModel, baseline_model
+from eng5_runner.judges.catalogue import SPELLING_MODEL, KnownModel, baseline_model, spelling_model
 from eng5_runner.judges.compatibility import chosen_model
 from eng5_runner.judges.cost_bound import longest_prompt
 from eng5_runner.judges.prompts import prompt_blocks, prompt_text
@@ -104,8 +104,12 @@ def find_candidates(
 def _own_judge(judge: LLMConfigOverrides, known: Iterable[KnownModel]) -> ModelPricing:
     """The judge of a run on the embedded services."""
     if judge.provider_override in (None, Provider.MOCK):
-        return ModelPricing(entry=baseline_model())
+        return ModelPricing(entry=_baseline(judge))
     return _listed(judge, known) or _nameless(judge)
+
+
+def _baseline(judge: LLMConfigOverrides) -> ModelEntry:
+    return spelling_model() if judge.model_override == SPELLING_MODEL else baseline_model()
 
 
 def _judge_of(
@@ -121,7 +125,7 @@ def _judge_of(
     theirs = None if service is None else service.pricing(judge)
     if theirs is not None or ours is not None or judge.provider_override is None:
         return theirs or ours
-    return ModelPricing(entry=baseline_model()) if judge.provider_override is Provider.MOCK else _nameless(judge)
+    return ModelPricing(entry=_baseline(judge)) if judge.provider_override is Provider.MOCK else _nameless(judge)
 
 
 def _listed(judge: LLMConfigOverrides, known: Iterable[KnownModel]) -> ModelPricing | None:

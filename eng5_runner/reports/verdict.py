@@ -31,7 +31,9 @@ _MOSTLY = 0.5
 _MOST_NAMED = 4
 _READY = "Is the judge ready for students' essays?"
 # Of the baseline's scores with people's ratings of 1,256 essays (docs/validation.md, real data).
-_BASELINES: Mapping[str, str] = MappingProxyType({"offline-baseline-1": ".50", "offline-baseline-2": ".57"})
+_BASELINES: Mapping[str, str] = MappingProxyType({
+    "offline-baseline-1": ".50", "offline-baseline-2": ".57", "offline-baseline-2-spelling": ".62",
+})  # fmt: skip
 _Reply: TypeAlias = tuple[Level, str, str]
 _EARLIER: _Reply = ("none", "not known", "An earlier version wrote this run.")
 _WORST: tuple[Level, ...] = ("bad", "fair", "none", "good")

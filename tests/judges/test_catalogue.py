@@ -9,6 +9,7 @@ import pytest
 from eng5_runner.contracts.request import Provider
 from eng5_runner.judges.catalogue import (
     BASELINE_MODEL,
+    SPELLING_MODEL,
     KnownModel,
     baseline_model,
     is_model_name,
@@ -56,13 +57,13 @@ def test_the_baseline_says_that_it_is_no_language_model_and_costs_nothing():
 
 
 def test_every_built_in_model_is_known_once_and_by_provider():
-    models = [model.entry for model in known_models({})][1:]
+    models = [model.entry for model in known_models({})][2:]
     built = [(model.provider.value, model.id) for provider in PLACES for model in built_in().of(provider)]
     assert [(entry.provider, entry.model_id) for entry in models] == built
 
 
 def test_without_a_key_a_model_needs_one():
-    for model in list(known_models({}))[1:]:
+    for model in list(known_models({}))[2:]:
         assert model.place is not None and not model.is_retired
         assert (model.state, model.reachable, model.key_set) == ("needs a key", False, False)
         assert model.remedy == f"set {model.place.key}, or {model.place.base_url} for a server of your own"
@@ -72,7 +73,7 @@ def test_without_a_key_a_model_needs_one():
 def test_with_its_key_a_provider_s_models_are_ready_and_others_are_not():
     found = known(KEY)
     ready = {name for name, model in found.items() if model.state == "ready"}
-    assert ready == {model.id for model in built_in().of(Provider.OPENAI)} | {BASELINE_MODEL}
+    assert ready == {model.id for model in built_in().of(Provider.OPENAI)} | {BASELINE_MODEL, SPELLING_MODEL}
     model = found[built_in().of(Provider.OPENAI)[0].id]
     assert (model.key_set, model.reachable, model.remedy, model.place) == (True, True, None, OPENAI)
     assert model.model == built_in().of(Provider.OPENAI)[0]
@@ -101,7 +102,8 @@ def test_the_limits_are_those_of_the_provider(own_file):
     found = known(KEY | own_file)
     assert (found["mine"].limits.attempts, found["mine"].limits.concurrency) == (2, 3)
     assert found["mine"].entry.capabilities["attempts"] == 2
-    assert next(iter(found)) == BASELINE_MODEL and list(found)[1] == "mine", "the user's file comes first"
+    assert list(found)[:2] == [BASELINE_MODEL, SPELLING_MODEL]
+    assert list(found)[2] == "mine", "the user's file comes first"
 
 
 def test_an_own_server_is_at_its_own_prices():

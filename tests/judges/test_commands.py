@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from eng5_runner.stack.llm.cache import JudgementFile, Recording
 from tests.support.judges.driver import MODELS, environ_for
 from tests.support.judges.judged_stack import stack
 from tests.support.judges.servers import KEY, chat, in_turn
-from tests.support.runner import run
+from tests.support.runner import newest, run
 from tests.support.small_study import build_study
 
 NO_KEYS = dict.fromkeys(("OPENAI_API_KEY", "OPENROUTER_API_KEY", "GEMINI_API_KEY", "ANTHROPIC_API_KEY"), "")
@@ -38,6 +39,26 @@ def test_models_tells_prices_abilities_and_which_key_is_set(tmp_path: Path) -> N
     assert (haiku["price"]["input"], haiku["price"]["looked_up"]) == (0.0001, "2026-11-22")
     assert haiku["capabilities"]["reasoning_efforts"] == ["low", "medium", "high"]
     assert known["offline-baseline-2"]["state"] == "ready"
+
+
+@pytest.mark.parametrize("lacking", [False, True], ids=["installed", "not installed"])
+def test_the_baseline_with_word_lists_needs_its_extra(tmp_path: Path, lacking: bool) -> None:
+    """Where the lists are missing, it is refused before anything is started, and the remedy installs them."""
+    if lacking:
+        (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['symspellpy'] = None\n")
+    path = {"PYTHONPATH": str(tmp_path)} if lacking else {}
+    build_study(tmp_path / "study")
+    judge = ("--llm-provider", "mock", "--llm-model", "offline-baseline-2-spelling")
+    ran = run("--mode", "execute", "--assets", "study", *judge, cwd=tmp_path, env=NO_KEYS | path)
+    if not lacking:
+        assert ran.code == 0, ran.err
+        artefact = json.loads((newest(tmp_path) / "assessment_run.execute.json").read_bytes())
+        (stated,) = artefact["metadata"]["judges"]
+        assert stated["model"] == "offline-baseline-2-spelling" and "baseline" in stated["kind"]
+        return
+    assert ran.code == 78
+    assert "offline-baseline-2-spelling of mock cannot be asked: its word lists are not installed" in ran.err
+    assert "python -m pip install 'symspellpy'" in ran.err and not (tmp_path / "runs").exists()
 
 
 def test_models_of_one_provider(tmp_path: Path) -> None:

@@ -20,10 +20,12 @@ from eng5_runner.stack.llm.providers.registry import open_judges
 from tests.support.judges.driver import environ_for, site
 from tests.support.judges.servers import KEY, anthropic_error, chat, in_turn, openai_error
 
+BASELINES = ["offline-baseline-2", "offline-baseline-2-spelling"]
 
-async def test_without_a_key_there_is_the_baseline_alone() -> None:
+
+async def test_without_a_key_there_are_the_baselines_alone() -> None:
     async with open_judges({}) as judges:
-        assert [entry.model.model_id for entry in judges] == ["offline-baseline-2"]
+        assert [entry.model.model_id for entry in judges] == BASELINES
 
 
 @pytest.mark.parametrize("provider", [provider for provider in PLACES if provider is not Provider.OPENROUTER])
@@ -37,7 +39,7 @@ async def test_a_key_offers_its_provider_s_models_and_no_others(provider: Provid
 async def test_an_own_server_has_the_users_models_only(tmp_path: Path) -> None:
     environ = environ_for(tmp_path, "http://127.0.0.1:9")
     async with open_judges(environ) as judges:
-        assert [entry.model.model_id for entry in judges] == ["offline-baseline-2", "local-7b", "unpriced"]
+        assert [entry.model.model_id for entry in judges] == [*BASELINES, "local-7b", "unpriced"]
 
 
 async def test_the_users_file_comes_before_what_is_built_in(tmp_path: Path) -> None:

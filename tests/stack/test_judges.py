@@ -12,6 +12,7 @@ import pytest
 from eng5_runner.contracts.request import LLMConfigOverrides
 from eng5_runner.judges.prompts import prompt_blocks, prompt_text
 from eng5_runner.stack.llm.baseline.prose import PROPERTIES, Text, diversity, mechanical_errors, run_on
+from eng5_runner.stack.llm.baseline.word_lists import WordLists, with_word_lists
 from eng5_runner.stack.llm.judge import BaselineJudge, JudgeFailed, Question, essays_in
 from tests.support.stack.texts import FAIR, GOOD, POOR, essay
 
@@ -126,6 +127,38 @@ def test_diversity_is_the_mean_over_all_windows_of_fifty_words() -> None:
 def test_spaces_in_wrong_places_are_counted(raw: str, slips: int) -> None:
     text = Text.of(raw)
     assert mechanical_errors(text) == pytest.approx(100 * slips / len(text.words))
+
+
+LISTS = WordLists(words=frozenset({"the", "colour", "favorite", "is", "teacher"}), pairs=frozenset({"the colour"}))
+
+
+@pytest.mark.parametrize(
+    ("raw", "share"),
+    [
+        ("the colour is", 0.0),
+        ("the favourite color is", 0.0),
+        ("the teacher's colour", 0.0),
+        ("Anna is the teacher", 0.0),
+        ("the collour is", 100.0 / 3.0),
+    ],
+    ids=["known", "either spelling", "of a known one", "perhaps a name", "misspelt"],
+)
+def test_a_word_is_misspelt_where_no_list_has_it(raw: str, share: float) -> None:
+    assert LISTS.misspelt(Text.of(raw)) == pytest.approx(share)
+
+
+def test_pairs_of_words_are_unusual_where_the_list_lacks_them() -> None:
+    assert LISTS.unusual_pairs(Text.of("The colour is the teacher")) == 75.0
+    assert LISTS.unusual_pairs(Text.of("Colour")) == 0.0
+
+
+async def test_a_baseline_with_word_lists_counts_misspelt_words() -> None:
+    sound = "We like to walk in the forest because it is quiet. The air is fresh and the birds sing in the morning."
+    wrong = sound.replace("because", "becuase").replace("quiet", "quiot").replace("birds", "brids")
+    judge, plain = BaselineJudge(properties=with_word_lists), BaselineJudge()
+    with_lists, without = await judge(question(sound, wrong)), await plain(question(sound, wrong))
+    assert (with_lists.winner, with_lists.confidence > without.confidence) == ("Essay A", True)
+    assert "fewer misspelt words" in with_lists.justification
 
 
 def test_sentences_that_run_on_count_against_a_text() -> None:

@@ -8,15 +8,16 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TypeAlias
 
 from eng5_runner.contracts.callbacks import ReplayOf, Winner
 from eng5_runner.contracts.request import LLMConfigOverrides
 from eng5_runner.judges.manifest import AnswerForm
 from eng5_runner.judges.prompts import unfenced
-from eng5_runner.stack.llm.baseline.prose import PROPERTIES, Text
+from eng5_runner.stack.llm.baseline.prose import PROPERTIES, Property, Text
 
 _ESSAY_HEAD = re.compile(r"\*\*Essay ([AB])(?: \([^)\n]*\))?:\*\*\n")
 _CHARACTERS_PER_TOKEN = 4
@@ -158,6 +159,10 @@ class Verdict:
 Judge: TypeAlias = Callable[[Question], Awaitable[Verdict]]
 
 
+def _usual_properties() -> Sequence[Property]:
+    return PROPERTIES
+
+
 def _no_tilt(_text_a: str, _text_b: str) -> float:
     return 0.0
 
@@ -172,9 +177,20 @@ class BaselineJudge:
     token per four characters.
     """
 
-    def __init__(self, *, tilt: Callable[[str, str], float] = _no_tilt) -> None:
-        """Set the judge up; `tilt` adds logits in favour of Essay A, from both texts."""
+    def __init__(
+        self,
+        *,
+        tilt: Callable[[str, str], float] = _no_tilt,
+        properties: Callable[[], Sequence[Property]] = _usual_properties,
+    ) -> None:
+        """Set the judge up.
+
+        Args:
+            tilt: adds logits in favour of Essay A, from both texts.
+            properties: gives what is measured; it is called before the first question is answered.
+        """
         self._tilt = tilt
+        self._properties = cache(properties)
         # The same essay occurs in about twenty comparisons.
         self._scores: dict[bytes, tuple[float, ...]] = {}
 
@@ -188,7 +204,7 @@ class BaselineJudge:
         gains = [a - b for a, b in zip(self._scores_of(text_a), self._scores_of(text_b), strict=True)]
         chance_a = 1.0 / (1.0 + math.exp(-sum(gains) - self._tilt(text_a, text_b)))
         a_wins = _draw(question.prompt) < chance_a
-        justification = _justification(gains, a_wins=a_wins)
+        justification = _justification(gains, self._properties(), a_wins=a_wins)
         return Verdict(
             winner="Essay A" if a_wins else "Essay B",
             justification=justification,
@@ -202,7 +218,8 @@ class BaselineJudge:
         if key not in self._scores:
             if len(self._scores) == _TEXTS_REMEMBERED:
                 self._scores.clear()
-            self._scores[key] = _scores(text)
+            measured = Text.of(text)
+            self._scores[key] = tuple(each.score(measured) for each in self._properties())
         return self._scores[key]
 
 
@@ -222,12 +239,6 @@ def essays_in(blocks: tuple[str, ...]) -> tuple[str, str]:
     return essays["A"], essays["B"]
 
 
-def _scores(raw: str) -> tuple[float, ...]:
-    """The text's score in logits for each property."""
-    text = Text.of(raw)
-    return tuple(measured.score(text) for measured in PROPERTIES)
-
-
 def _draw(prompt: str) -> float:
     """A number in [0, 1), the same for the same prompt."""
     return int.from_bytes(hashlib.sha256(prompt.encode()).digest()[:8]) / 2**64
@@ -238,9 +249,9 @@ def _confidence(chance: float) -> float:
     return round(1.0 + (_HIGHEST_CONFIDENCE - 1.0) * max(0.0, 2.0 * chance - 1.0), 3)
 
 
-def _justification(gains: list[float], *, a_wins: bool) -> str:
+def _justification(gains: list[float], properties: Sequence[Property], *, a_wins: bool) -> str:
     winner, sign = ("Essay A", 1.0) if a_wins else ("Essay B", -1.0)
-    gain, deciding = max(((sign * gain, each) for gain, each in zip(gains, PROPERTIES, strict=True)), key=_first)
+    gain, deciding = max(((sign * gain, each) for gain, each in zip(gains, properties, strict=True)), key=_first)
     if gain <= 0:
         reason = "no measured property speaks for it, the draw alone"
     elif sign * sum(gains) > 0:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from eng5_runner.contracts.services import ModelEntry, ProviderTrouble
-from eng5_runner.judges.catalogue import baseline_model
+from eng5_runner.judges.catalogue import baseline_model, has_word_lists, spelling_model
+from eng5_runner.stack.llm.baseline.word_lists import with_word_lists
 from eng5_runner.stack.llm.judge import BaselineJudge, Judge, Question
 from eng5_runner.stack.llm.providers.batches import BatchJudge
 
@@ -58,3 +59,11 @@ class JudgeEntry:
 def offline_baseline() -> JudgeEntry:
     """The judge that needs no key and no network."""
     return JudgeEntry(baseline_model(), BaselineJudge(), concurrency=_JUDGED_TOGETHER)
+
+
+def offline_baselines() -> Iterator[JudgeEntry]:
+    """All judges that need no key and no network; the one with word lists only where these are installed."""
+    yield offline_baseline()
+    if has_word_lists():
+        judge = BaselineJudge(properties=with_word_lists)
+        yield JudgeEntry(spelling_model(), judge, concurrency=_JUDGED_TOGETHER)

@@ -18,7 +18,7 @@ from eng5_runner.stack.llm.cache import open_judgement_cache
 from eng5_runner.stack.llm.providers.anthropic_batches import AnthropicBatches
 from eng5_runner.stack.llm.providers.anthropic_messages import Messages
 from eng5_runner.stack.llm.providers.batches import BatchApi
-from eng5_runner.stack.llm.providers.entries import JudgeEntry, offline_baseline
+from eng5_runner.stack.llm.providers.entries import JudgeEntry, offline_baselines
 from eng5_runner.stack.llm.providers.judge import ModelJudge
 from eng5_runner.stack.llm.providers.model_batches import ModelBatches
 from eng5_runner.stack.llm.providers.openai_batches import OpenAIBatches
@@ -64,7 +64,7 @@ async def open_judges(
     own = users_own(environ)
     async with AsyncExitStack() as opened:
         cache = await opened.enter_async_context(open_judgement_cache(cache_folder))
-        entries = [offline_baseline()]
+        entries = [*offline_baselines()]
         for provider, place in PLACES.items():
             limits = own.before(built_in()).limits_of(provider)
             access = access_to(provider, environ, timeout_seconds=limits.timeout_seconds)
