@@ -45,6 +45,8 @@ class ServiceModels:
             every = offered.get(judge.provider_override, ())
         else:
             every = tuple(entry for entries in offered.values() for entry in entries)
+        if judge.model_override is None:  # ours with word lists is never a default
+            every = tuple(entry for entry in every if entry.model_id != SPELLING_MODEL)
         # Without a name the service takes a default of its own, which need not be the first.
         is_decided = len(every) == 1 or None not in (judge.provider_override, judge.model_override)
         entry = chosen_model(every, judge.model_override) if is_decided else None

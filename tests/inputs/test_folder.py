@@ -228,7 +228,6 @@ def test_the_exact_name_goes_first_and_the_other_is_named(folder: Folder) -> Non
         ("Ankare.xlsx", "anchors.csv"),
         ("grades.xls", "anchors.csv"),
         ("eng5.toml.bak", "eng5.toml"),
-        ("settings.toml", "eng5.toml"),
     ],
 )
 def test_a_near_miss_is_named_with_the_usual_name(folder: Folder, name: str, usual: str) -> None:

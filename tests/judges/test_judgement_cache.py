@@ -298,7 +298,7 @@ from tests.support.judges.driver import question
 
 async def main() -> None:
     async with open_judges(os.environ, cache_folder=Path(sys.argv[1])) as judges:
-        await judges[1].judge(question())
+        await next(one for one in judges if one.model.model_id == "local-7b").judge(question())
         os.kill(os.getpid(), signal.SIGKILL)
 
 asyncio.run(main())

@@ -175,7 +175,7 @@ async def test_nobody_there_is_unavailable(tmp_path: Path) -> None:
         environ = environ_for(tmp_path, server.url, attempts="1")
     async with open_judges(environ) as entries:
         with pytest.raises(JudgeFailed) as failed:
-            await entries[1].judge(question())
+            await next(one for one in entries if one.model.model_id == "local-7b").judge(question())
 
     assert failed.value.error_code == "LLM_PROVIDER_UNAVAILABLE"
 
