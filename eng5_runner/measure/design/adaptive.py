@@ -15,15 +15,16 @@ A round has ⌊n/2⌋ pairs. An item can be in two of them, so that who needs mo
 one judgement ahead of the mean, and one that is two behind comes first. No pair is judged twice while others are left.
 
 In simulations of 62 essays, 14 adaptive judgements an essay explain as much of the true order as 18 balanced ones at a
-spread of 1.9 logits, and 10 as much as 17 at a spread of 4. No other rule that was tried did clearly better: pairs by their
-mutual information, one pair an item, the covariance renewed after each pair, fewer balanced rounds, no limits on an
-item, weights by how far a student's chance of the right grade depends on the error. The limit is what is known before
-a judgement: between equal essays it gives an information of .25, between essays whose positions are known with a
-standard error of .7 at most .21, and in pairs drawn by lot .13.
+spread of 1.9 logits, and 10 as much as 17 at a spread of 4. No other rule that was tried did clearly better: pairs by
+their mutual information, one pair an item, the covariance renewed after each pair, fewer balanced rounds, no limits on
+an item, weights by how far a student's chance of the right grade depends on the error. The limit is what is known
+before a judgement: between equal essays it gives an information of .25, between essays whose positions are known with
+a standard error of .7 at most .21, and in pairs drawn by lot .13.
 
 The likelihood does not depend on how pairs were chosen, so positions, standard errors and ρ_EB stay valid; separation
-and split-half reliability do not. At spreads of 4 and more, 90 % intervals of positions hold the truth less often, more so
-than in balanced designs: .81 at a spread of 4 after 10 judgements an essay. Starting after two rounds saves little more.
+and split-half reliability do not. At spreads of 4 and more, 90% intervals of positions hold the truth less often, and
+more so than in balanced designs: .81 at a spread of 4 after 10 judgements an essay. Starting after two rounds saves
+little more.
 """
 
 from __future__ import annotations

@@ -120,7 +120,8 @@ pre {{ background: var(--panel); padding: .5rem .8rem; overflow-x: auto; border-
   nav, .tools, details:not([open]), .foldable:not(:has(details[open])) {{ display: none; }}
   .wide {{ overflow: visible; }}
   table {{ font-size: 7.8pt; }} th, td {{ padding-top: .4mm; padding-bottom: .4mm; }}
-  .grades td, .grades th {{ padding-left: .8mm; padding-right: .8mm; }}
+  .grades {{ font-size: 7.2pt; }} .grades td, .grades th {{ padding-left: .55mm; padding-right: .55mm; }}
+  .grades tbody th {{ white-space: nowrap; }}
   thead {{ display: table-header-group; }}
   h2, h3, h4, caption, thead, summary, tbody tr:nth-child(-n+3) {{ break-after: avoid; }}
   thead, tr, figure, pre, .card, .verdict, .warn, blockquote, .plot, li, dt, dd, .short {{ break-inside: avoid; }}
