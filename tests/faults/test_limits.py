@@ -53,6 +53,9 @@ def test_a_database_that_stays_locked_is_a_disk_error(tmp_path: Path) -> None:
             other.execute("CREATE TABLE a (b)")
     found = of_the_disk(DBAPIError("", {}, locked.value), url=make_url(f"sqlite:///{file}"))
     assert found is not None and found.message.startswith(f"{file} cannot be used: it stayed locked")
+    # What SQLite says when it cannot even lock, since the file beside the database cannot be written.
+    locked.value.sqlite_errorcode = sqlite3.SQLITE_PROTOCOL
+    assert str(of_the_disk(DBAPIError("", {}, locked.value), url=make_url(f"sqlite:///{file}"))) == str(found)
 
 
 @pytest.mark.parametrize("bug", [ImportError("no x"), ValueError("x"), OSError(errno.EBADF, "x"), OSError("x")])

@@ -42,15 +42,18 @@ _OF_VALUES = "22"
 # Of PostgreSQL: the disk is full; the system failed.
 _DISK_STATES = ("53100", "58")
 _SQLITE_PRIMARY = 0xFF
+_LOCKED = "it stayed locked after a write that failed, or by another program"
 # SQLite's codes of a disk that fails, and our words where its own say less.
 _SQLITE_OF_DISK: Mapping[int, str] = MappingProxyType(
     {
         sqlite3.SQLITE_FULL: "no space left on the disk",
         # After seconds of waiting: nobody else writes to this file, so a failed write has left its lock.
-        sqlite3.SQLITE_BUSY: "it stayed locked after a write that failed, or by another program",
+        sqlite3.SQLITE_BUSY: _LOCKED,
+        sqlite3.SQLITE_PROTOCOL: _LOCKED,
         sqlite3.SQLITE_IOERR: "",
         sqlite3.SQLITE_CANTOPEN: "",
         sqlite3.SQLITE_READONLY: "",
+        sqlite3.SQLITE_PERM: "",
         sqlite3.SQLITE_CORRUPT: "",
         sqlite3.SQLITE_NOTADB: "",
     }
