@@ -31,6 +31,7 @@ from tests.support.run.messages import comparison_message
 BATCH_ID = "c0ffee00-1111-4222-8333-444455556666"
 ESSAYS = tuple(f"student_{number:02}" for number in range(14))
 SIZE = 7  # pairs of a wave
+MANY = tuple(PlannedEssay(essay_id=f"student_{number:03}", storage_id="0" * 32) for number in range(404))
 PLAN = BatchPlan(
     batch_id=BATCH_ID,
     correlation_id=UUID(BATCH_ID),
@@ -114,8 +115,7 @@ async def test_a_study_that_is_precise_enough_ends_one_wave_later_as_that_is_und
 
 
 async def test_of_a_large_wave_not_more_than_200_pairs_are_asked_before_the_wave_before_is_looked_at():
-    many = tuple(PlannedEssay(essay_id=f"student_{number:03}", storage_id="0" * 32) for number in range(404))
-    plan = PLAN.model_copy(update={"essays": many, "budget": 202 * 12})
+    plan = PLAN.model_copy(update={"essays": MANY, "budget": 202 * 12})
     outcome, record, _ = await work(plan=plan)
     assert outcome.looks[-1].comparisons == 2020
     assert outcome.wanted == len(outcome.results) == len(record.asked) == 2220
@@ -179,8 +179,9 @@ async def test_a_callback_that_cannot_be_delivered_ends_its_batch_and_not_its_re
 FREE = PLAN.model_copy(update={"study_options": StudyOptions()})
 
 
-async def test_where_no_pair_depends_on_an_answer_nobody_waits_for_one():
-    """The first answer comes after the last question but one; a wave has seven pairs."""
+@pytest.mark.parametrize("plan", [FREE, FREE.model_copy(update={"essays": MANY, "budget": 202 * 6})])
+async def test_where_no_pair_depends_on_an_answer_nobody_waits_for_one(plan):
+    """The first answer comes after the last question but one; a wave has seven pairs, or 202."""
 
     class Withholding(Provider):
         first: ComparisonBody | None = None
@@ -191,11 +192,11 @@ async def test_where_no_pair_depends_on_an_answer_nobody_waits_for_one():
                 self.asked.append(body.correlation_id)
                 return
             await super().ask(body)
-            if len(self.asked) == FREE.budget - 1:
+            if len(self.asked) == plan.budget - 1:
                 self.run.deliver(answer(self.first))
 
-    outcome, provider = await run_with(Withholding(), plan=FREE)
-    assert len(outcome.results) == len(set(provider.asked)) == len(provider.asked) == FREE.budget
+    outcome, provider = await run_with(Withholding(), plan=plan)
+    assert len(outcome.results) == len(set(provider.asked)) == len(provider.asked) == plan.budget
 
 
 class Naming(Provider):
@@ -295,7 +296,9 @@ async def run_with(provider: Provider, *, plan: BatchPlan, record: Record | None
     batch = Batch(number=1, request_sha256="0" * 64, plan=plan)
     provider.run = BatchRun(batch=batch, repository=record or Record(), provider=provider)
     async with asyncio.timeout(100):
-        outcome = await provider.run.run((), {name: f"The text of {name}." for name in ESSAYS})
+        outcome = await provider.run.run(
+            (), {name: f"The text of {name}." for name in (one.essay_id for one in plan.essays)}
+        )
     return outcome, provider
 
 

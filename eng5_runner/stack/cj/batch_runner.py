@@ -111,8 +111,9 @@ class PromptBuilder:
 
 log = structlog.get_logger(__name__)
 
-# Attempts that may wait for their answers. Fewer until there are verdicts: a judge that gives none is soon noticed.
-_AHEAD_AT_FIRST, _AHEAD_LATER = 256, 1000
+# Attempts that may wait for their answers, and that may follow one that waits: a slow answer holds up no other. Fewer
+# until there are verdicts: a judge that gives none is soon noticed.
+_AHEAD_AT_FIRST, _MOST_OPEN, _MOST_AHEAD = 256, 1000, 10_000
 # Pairs of a wave that are asked before it is known whether the wave before was precise enough.
 _AHEAD_OF_LOOK = 200
 # After this time without a callback the open attempts are repeated: a callback can get lost, its answer does not.
@@ -153,7 +154,7 @@ class BatchRun:
         self._waves: list[Sequence[Pair]] = []
         self._looks: list[Look] = []
         self._decided: DecidedPairs | None = None
-        self._judged = self._failed = 0
+        self._verdicts = self._failed = 0
         self._wanted = batch.plan.budget
         # The open attempts that are not made yet, by correlation id; one task makes them, several at a time.
         self._unsent: dict[str, PairAttempt] = {}
@@ -270,6 +271,7 @@ class BatchRun:
 
     def _take(self, result: LLMComparisonResult, asked: PairAttempt) -> None:
         self._results[asked.correlation_id] = result
+        self._verdicts += result.winner is not None
         self._spend_limit.settle(asked.correlation_id, result, most=partial(self._prompts.most, asked))
 
     async def _pairs(self) -> Sequence[Pair]:
@@ -299,16 +301,20 @@ class BatchRun:
         pairs = {(wave, after + place, 0): waves[wave][place] for wave, place in by_first_essay(waves)}
         await self._store([self._new(key, pair) for key, pair in pairs.items() if key not in self._asked])
         for key in pairs:
-            while len(self._stream) >= self._most_ahead():
-                if not await self._see_next():
+            while not self._has_room():
+                if self._stream[0].correlation_id not in self._results:
+                    await self._wait_for_news()
+                elif not await self._see_next():
                     return False
             if not await self._admit(self._asked[key]):
                 return False
         return True
 
-    def _most_ahead(self) -> float:
-        """Attempts that may wait for their answers: of a provider's batch, all that can be asked."""
-        return math.inf if self._batch.plan.is_batched else min(_AHEAD_AT_FIRST + 4 * self._judged, _AHEAD_LATER)
+    def _has_room(self) -> bool:
+        """Whether another attempt may be made now: of a provider's batch, all that can be asked."""
+        allowed = _AHEAD_AT_FIRST + 4 * self._verdicts
+        is_near = len(self._open) < min(allowed, _MOST_OPEN) and len(self._stream) < min(allowed, _MOST_AHEAD)
+        return self._batch.plan.is_batched or is_near
 
     async def _to_the_end(self) -> bool:
         """Wait for all answers; false if the cost limit, or too many failures, ended that."""
@@ -330,7 +336,6 @@ class BatchRun:
                 return False
             await self._wait_for_news()
         result = self._results[asked.correlation_id]
-        self._judged += result.winner is not None
         earlier = (self._asked[asked.wave, asked.place, number] for number in range(asked.attempt + 1))
         if may_ask([self._results[each.correlation_id] for each in earlier]):
             key = (asked.wave, asked.place, asked.attempt + 1)
