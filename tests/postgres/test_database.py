@@ -145,7 +145,8 @@ async def test_of_two_transactions_that_wait_for_each_other_both_are_carried_out
             await store.carry_out(work)
             return begun
 
-        # Usually once and twice. Whoever begins again can take its row before the other wakes up: both wait once more.
+        # Usually three attempts: the database ends one of the two. Its second attempt can be so early that the two
+        # block each other again.
         assert sum(await asyncio.gather(touch("ab"), touch("ba"))) >= 3
         touched = await store.rows(select(content.c.content_type))
     assert len(touched) == len(rows) and len(set(touched)) == 1, touched
