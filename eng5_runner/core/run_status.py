@@ -38,7 +38,7 @@ class RunStatus:
         uploads_left: the number of texts to store.
         next: the step that is due; None if the session has ended.
         is_running: whether a process works on it now.
-        comparisons_per_second: in the last session; None before its second comparison.
+        comparisons_per_second: in the last session; None while all have come at one time.
         seconds_left: until all comparisons are there, at this rate; None where no process works on it, or no rate is
             known.
         silent_seconds: since the last event.

@@ -32,6 +32,13 @@ def _reached(folder: Path, event: str, count: int) -> bool:
     return latest.exists() and ledger_types(latest.resolve()).count(event) >= count
 
 
+def _times(run_directory: Path) -> set[str]:
+    """When comparisons came, by whole lines of the ledger."""
+    lines = (run_directory / "ledger.jsonl").read_text().splitlines(keepends=True)
+    events = [json.loads(line) for line in lines if line.endswith("\n")]
+    return {event["at"] for event in events if event["type"] == "CallbackAccepted"}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("event", "count"),
@@ -138,6 +145,8 @@ def test_resuming_a_complete_run_changes_nothing(study: Path, tmp_path: Path) ->
 def test_status_tells_where_an_open_run_stands(study: Path, tmp_path: Path) -> None:
     process = start("--mode", "execute", "--assets", study, "--max-comparisons", 4000, cwd=tmp_path)
     wait_for(lambda: _reached(tmp_path, "CallbackAccepted", 10), what="the first comparisons")
+    # Those that are read together have one time, which gives no rate.
+    wait_for(lambda: len(_times(newest(tmp_path))) > 1, what="comparisons at another time")
     told = run("status", newest(tmp_path), "--json", cwd=tmp_path)
     in_words = run("status", newest(tmp_path), cwd=tmp_path)
     process.kill()
