@@ -52,7 +52,10 @@ class _RateLimited(logging.Filter):
 
 
 class _Unfailing:
-    """A stream that ends no run: what the disk refuses of the log is dropped, and said once."""
+    """A stream that ends no run: what the disk refuses of the log is dropped, and said once.
+
+    What a task writes that outlives the log of its run is dropped too.
+    """
 
     def __init__(self, sink: Path | TextIO) -> None:
         """Open the file, or take the stream."""
@@ -74,6 +77,8 @@ class _Unfailing:
         self._do(self._stream.close)
 
     def _do(self, work: Callable[[], object]) -> None:
+        if self._stream.closed:
+            return
         try:
             work()
         except OSError as error:
@@ -145,8 +150,9 @@ def logging_to(sink: Path | TextIO, *, identity: Mapping[str, str], verbose: boo
         root.setLevel(level)
         structlog.contextvars.unbind_contextvars(*identity)
         _STREAM.reset(ours)
-        # structlog's own default writes to standard output, which is for data.
-        structlog.configure(**(before or {"logger_factory": structlog.WriteLoggerFactory(file=sys.stderr)}))
+        # structlog's own default writes to standard output, which is for data. A program can replace its standard
+        # error later and close the old one.
+        structlog.configure(**(before or {"logger_factory": lambda *_: structlog.WriteLogger(sys.stderr)}))
         if isinstance(sink, Path):
             stream.close()
 

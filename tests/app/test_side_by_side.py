@@ -1,10 +1,12 @@
-"""Runs that are worked on at the same time in one process have a log and metrics of their own."""
+"""Runs that are worked on at the same time in one process have a log and metrics of their own, and leave none."""
 
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import logging
+from contextlib import redirect_stderr
 from pathlib import Path
 
 import stamina.instrumentation
@@ -43,3 +45,26 @@ async def test_each_run_has_its_own_log_also_after_another_has_ended(tmp_path: P
     assert lines("short") == [("begins", "short"), ("of short", "short")]
     assert lines("long") == [("begins", "long"), ("of long", "long"), ("ends", "long")]
     assert lines("sweep") == [("over", None)]
+
+
+def test_after_a_run_the_log_goes_to_the_standard_error_of_that_time(tmp_path: Path) -> None:
+    with redirect_stderr(io.StringIO()) as early, logging_to(tmp_path / "log", identity={}, verbose=False):
+        pass
+    early.close()
+    with redirect_stderr(io.StringIO()) as late:
+        structlog.get_logger().info("after the run")
+    assert "after the run" in late.getvalue()
+
+
+async def test_what_outlives_the_log_of_its_run_does_not_fail_when_it_writes(tmp_path: Path) -> None:
+    over = asyncio.Event()
+
+    async def write_late() -> None:
+        await over.wait()
+        structlog.get_logger().info("late")
+
+    with logging_to(tmp_path / "sweep", identity={}, verbose=False):
+        with logging_to(tmp_path / "run", identity={}, verbose=False):
+            late = asyncio.create_task(write_late())
+        over.set()
+        await late

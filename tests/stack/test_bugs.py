@@ -30,7 +30,7 @@ from eng5_runner.stack.platform.store import open_store
 from eng5_runner.stack.platform.tables import cj_closing_events, cj_requests
 from eng5_runner.stack.platform.web import served
 from eng5_runner.transport.kafka import stop_client
-from tests.support.stack.driver import batch_id_of, embedded, request, running
+from tests.support.stack.driver import at_work, batch_id_of, embedded, request, running
 from tests.support.stack.llm import Site, comparison
 
 BIG = b"a long note"
@@ -128,15 +128,15 @@ async def test_a_comparison_that_is_too_large_for_the_broker_is_published_as_fai
             service = LLMProvider(
                 store=store, publisher=Narrow(producer, None, cluster=embedded(bootstrap)), judges=(offline_baseline(),)
             )
-            working = asyncio.create_task(service.run())
-            async with served(service.application()) as url:
-                site = Site(url, http, reader)
-                for note in (BIG.decode(), "small"):
-                    metadata = {"essay_a_id": "a", "essay_b_id": "b", "note": note}
-                    await site.queued(comparison(metadata=metadata))
-                results = [json.loads(raw)["data"] for raw in await site.messages(2)]
-            service.close()
-            await asyncio.wait({working}, timeout=5)
+            async with at_work(service.run()) as working:
+                async with served(service.application()) as url:
+                    site = Site(url, http, reader)
+                    for note in (BIG.decode(), "small"):
+                        metadata = {"essay_a_id": "a", "essay_b_id": "b", "note": note}
+                        await site.queued(comparison(metadata=metadata))
+                    results = [json.loads(raw)["data"] for raw in await site.messages(2)]
+                service.close()
+                await asyncio.wait({working}, timeout=5)
         await stop_client(producer)
 
     codes = {one["request_metadata"]["note"]: (one.get("error_detail") or {}).get("error_code") for one in results}

@@ -23,7 +23,7 @@ from eng5_runner.stack.platform.kafka import Pacer, Publisher
 from eng5_runner.stack.platform.store import open_store
 from eng5_runner.stack.platform.tables import llm_comparisons
 from eng5_runner.stack.platform.web import served
-from tests.support.stack.driver import RecordingJudge, embedded
+from tests.support.stack.driver import RecordingJudge, at_work, embedded
 from tests.support.stack.llm import comparison, provider
 
 ESSAYS = {"essay_a_id": "a", "essay_b_id": "b"}
@@ -89,13 +89,13 @@ async def test_an_outcome_is_in_the_record_before_anybody_is_told(tmp_path: Path
         clock = asyncio.get_running_loop().time
         witness = Witness(AIOKafkaProducer(), Pacer(rate=1.0, burst=1.0, clock=clock), cluster=embedded("nowhere:1"))
         service = LLMProvider(store=store, publisher=witness, judges=(offline_baseline(),))
-        working = asyncio.create_task(service.run())
-        async with served(service.application()) as url, aiohttp.ClientSession() as http:
-            async with http.post(f"{url}/api/v1/comparison", json=comparison()) as response:
-                assert response.status == 202
-            await last.wait()
-        service.close()
-        await working
+        async with at_work(service.run()) as working:
+            async with served(service.application()) as url, aiohttp.ClientSession() as http:
+                async with http.post(f"{url}/api/v1/comparison", json=comparison()) as response:
+                    assert response.status == 202
+                await last.wait()
+            service.close()
+            await working
 
     ((published, recorded),) = told
     assert published == recorded
@@ -239,12 +239,10 @@ async def test_what_an_earlier_version_accepted_and_nobody_can_answer_is_neither
     changes = [{"metadata": SAME}, {"metadata": ESSAYS | {"n": 10**20}}, {"llm_config_overrides": unreadable}, {}]
     async with open_store(tmp_path) as store:
         record = QueueRepository(store, length=9)
-        writing = asyncio.create_task(record.accepted.run())
-        for change in changes:
-            body = good.model_copy(update={"correlation_id": str(uuid4()), **change})
-            await record.accepted.add(new_entry(body, "0" * 64))
-        writing.cancel()
-        await asyncio.wait({writing})
+        async with at_work(record.accepted.run()):
+            for change in changes:
+                body = good.model_copy(update={"correlation_id": str(uuid4()), **change})
+                await record.accepted.add(new_entry(body, "0" * 64))
 
     async with provider(tmp_path, judge.entry()) as site:
         (raw,) = await site.messages(1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -263,6 +263,15 @@ def batch_id_of(raw: bytes) -> str:
 
 def embedded(bootstrap: str) -> Cluster:
     return Cluster(bootstrap=bootstrap, is_embedded=True)
+
+
+@asynccontextmanager
+async def at_work(work: Coroutine[Any, Any, None]) -> AsyncIterator[asyncio.Task[None]]:
+    """A service's task. If it fails, the test waits no longer for what never comes, and fails with its error."""
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(work)
+        yield task
+        task.cancel()
 
 
 @asynccontextmanager

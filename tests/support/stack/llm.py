@@ -21,7 +21,7 @@ from eng5_runner.stack.platform.broker import embedded_broker
 from eng5_runner.stack.platform.kafka import open_publisher, open_reader
 from eng5_runner.stack.platform.store import open_store
 from eng5_runner.stack.platform.web import served
-from tests.support.stack.driver import embedded
+from tests.support.stack.driver import at_work, embedded
 from tests.support.stack.texts import essay
 
 
@@ -78,10 +78,8 @@ async def provider(data_dir: Path, *judges: JudgeEntry, **limits: int) -> AsyncI
         aiohttp.ClientSession() as http,
     ):
         service = LLMProvider(store=store, publisher=publisher, judges=judges or (offline_baseline(),), **limits)
-        working = asyncio.create_task(service.run())
-        async with served(service.application()) as url:
-            yield Site(url, http, reader)
-        service.close()
-        await asyncio.wait({working}, timeout=0.5)
-        working.cancel()
-        await asyncio.wait({working})
+        async with at_work(service.run()) as working:
+            async with served(service.application()) as url:
+                yield Site(url, http, reader)
+            service.close()
+            await asyncio.wait({working}, timeout=0.5)
