@@ -143,12 +143,12 @@ def plan_run(
     )
     known = tuple(known_models(with_concurrency(os.environ, spec.judge_concurrency)))
     candidates = replace(
-        find_candidates(spec, inputs, texts=assets.texts, known=known, remote=remote, service=service),
+        find_candidates(spec, inputs, lengths=assets.lengths, known=known, remote=remote, service=service),
         pilot=None if settings.pilot is None else read_pilot(load_artefact(settings.pilot)),
         aims=GradeAims(within_one=settings.aim_within_one, agreement=settings.judge_agreement),
     )
     return PlannedRun(
-        plan=make_plan(spec, inputs, texts=assets.texts, cached=_uploaded_before(spec), candidates=candidates),
+        plan=make_plan(spec, inputs, lengths=assets.lengths, cached=_uploaded_before(spec), candidates=candidates),
         spec=spec,
         inputs=inputs,
         findings=assets.findings,

@@ -81,7 +81,7 @@ def _unmarked_utf16(data: bytes) -> str | None:
     """UTF-16 without a mark shows itself: in most European texts every other byte is 0."""
     sample = data[:_SAMPLE_BYTES]
     half = len(sample) // 2
-    if len(data) % 2 or not half:
+    if len(data) % 2 or 0 not in sample:
         return None
     even, odd = sample[::2].count(0), sample[1::2].count(0)
     if odd > 0.7 * half and not even:

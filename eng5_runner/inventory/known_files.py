@@ -1,7 +1,7 @@
 """What earlier readings found in files, so that an unchanged file is not read again.
 
     known = KnownFiles(Path("cache"), root=Path("/studies/may"), settings=("utf-8", "en"))
-    known.find(path, "txt")      # the record of a file that is as it was, or None
+    known.find(stamp, "txt")     # the record of a file that is as it was, or None
     known.keep(stamp, record)
     known.save()
 
@@ -60,7 +60,7 @@ class FileRecord(NamedTuple):
         file_format: as which it was read.
         sha256: of the file.
         encoding: how plain text was decoded.
-        text_sha256: of the text; likewise `word_count`, `characters` and `words_sha256`.
+        text_sha256: of the text; likewise `word_count`, `characters`, `length` and `words_sha256`.
         doubts: kinds and facts; likewise `remarks`.
     """
 
@@ -70,6 +70,7 @@ class FileRecord(NamedTuple):
     text_sha256: str
     word_count: int
     characters: int
+    length: Sequence[int]
     words_sha256: str
     doubts: Sequence[tuple[DoubtKind, dict[str, str | int]]]
     remarks: Sequence[tuple[FindingKind, dict[str, str]]]
@@ -87,28 +88,21 @@ class KnownFiles:
     def __init__(self, folder: Path | None, *, root: Path, settings: Sequence[str | None]) -> None:
         self._path: Path | None = None
         self._before: dict[str, list[object]] = {}
-        self._now: dict[str, tuple[object, ...]] = {}
+        self._now: dict[str, Sequence[object]] = {}
         self._is_new = False
         if folder is not None:
             key = orjson.dumps([os.fspath(root), *settings])
             self._path = folder / f"{sha256_hex(key)[:16]}{FILES}"
             self._before = _read(self._path)
 
-    def find(self, path: Path, file_format: FileFormat) -> tuple[FileRecord, int] | None:
-        """The record of a file that is as it was, if it was read in the same format, and the file's size."""
-        if not self._before:
-            return None
-        try:
-            stamp = Stamp.of(os.lstat(path))
-        except OSError:
-            return None
+    def find(self, stamp: Stamp, file_format: FileFormat) -> FileRecord | None:
+        """The record of a file that is as it was, if it was read in the same format."""
         name = _name(stamp)
         kept = self._before.get(name)
         if kept is None or kept[:4] != [*stamp[2:], file_format]:
             return None
-        record = FileRecord(*kept[3:])  # type: ignore[arg-type] # - the checksum shows that we wrote it
-        self._now[name] = (*stamp[2:], *record)
-        return record, stamp.size
+        self._now[name] = kept
+        return FileRecord(*kept[3:])  # type: ignore[arg-type] # - the checksum shows that we wrote it
 
     def keep(self, stamp: Stamp, record: FileRecord, *, read_at: int) -> None:
         """Remember a file unless it was young.

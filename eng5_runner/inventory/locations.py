@@ -151,7 +151,7 @@ class _Finder:
             return EssayFolder()
         folder = list_essays(self._root, self._checked(name, key), suffixes=TEXT_SUFFIXES, names=self._file_names)
         start = len(str(self._root / "_")) - 1
-        self._used.update(str(essay.path)[start:] for essay in folder.essays if essay.path)
+        self._used.update(essay.place[start:] for essay in folder.essays if essay.place)
         return folder
 
     def use(self, name: str, *, usual: str) -> None:
@@ -236,7 +236,7 @@ class _Finder:
 
 
 def _not_to_open(shown: str, name: str) -> AssetPath:
-    return AssetPath(source_path=shown, name=PurePosixPath(name).name, path=None)
+    return AssetPath(source_path=shown, name=PurePosixPath(name).name, place=None)
 
 
 def _posix(name: str) -> str:

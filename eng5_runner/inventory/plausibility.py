@@ -115,6 +115,11 @@ blir upp även vad få två vill ha många hur mer går sig detta mig dem du sin
 måste inget ingen varför eftersom tycker
 """
 _USUAL_WORDS = MappingProxyType({"en": frozenset(_ENGLISH.split()), "sv": frozenset(_SWEDISH.split())})
+# Those that are usual in one language alone.
+_OWN_WORDS = MappingProxyType(
+    {"en": _USUAL_WORDS["en"] - _USUAL_WORDS["sv"], "sv": _USUAL_WORDS["sv"] - _USUAL_WORDS["en"]}
+)
+_IN_NO_LETTER_WORD = b"0123456789_"
 _NAMES = MappingProxyType({"en": "English", "sv": "Swedish"})
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
 # The same for text that the bytes of Latin-1 hold.
@@ -137,18 +142,18 @@ def doubts(text: str, *, language: str, words: Sequence[str] | None = None) -> l
     if not any(char.isalnum() for char in visible):
         return [Doubt("no_letters")]
     folded, vocabulary = visible.casefold(), frozenset(words)
-    written, placeholders = visible, 0
+    placeholders = 0
     if _may_hold_a_place(folded, vocabulary=vocabulary):
         written, placeholders = _PLACEHOLDERS.subn("", visible)
-    if not any(char.isalnum() for char in written):
-        return [Doubt("only_placeholder")]
+        if not any(char.isalnum() for char in written):
+            return [Doubt("only_placeholder")]
     markup = _markup(visible)
     found = (
         markup,
         _counted("short_text", _few_words(visible), name="words"),
         _counted("placeholder", placeholders),
         *(() if text.isascii() else _beyond_ascii(text)),
-        _other_language(folded, language) if markup is None else None,
+        _other_language(folded, language, words=words, vocabulary=vocabulary) if markup is None else None,
         Doubt("repeated_text") if _is_twice(words[:_MOST_WORDS]) else None,
         _instructs(visible, vocabulary),
     )
@@ -206,10 +211,12 @@ def _is_mojibake(run: str) -> bool:
     return False
 
 
-def _other_language(folded: str, language: str) -> Doubt | None:
+def _other_language(folded: str, language: str, *, words: Sequence[str], vocabulary: AbstractSet[str]) -> Doubt | None:
     usual = _USUAL_WORDS.get(language)
-    words = _letter_words(folded) if usual else ()
-    if usual is None or len(words) < MIN_WORDS_FOR_LANGUAGE:
+    if usual is None or _is_clearly_in(language, folded, words=words, vocabulary=vocabulary):
+        return None
+    words = _letter_words(folded)
+    if len(words) < MIN_WORDS_FOR_LANGUAGE:
         return None
     count = sum(map(usual.__contains__, words))
     if count >= FEW_USUAL_WORDS * len(words) and all(
@@ -217,6 +224,21 @@ def _other_language(folded: str, language: str) -> Doubt | None:
     ):
         return None
     return Doubt("other_language", {"language": _NAMES[language], "percent": round(100 * count / len(words))})
+
+
+def _is_clearly_in(language: str, folded: str, *, words: Sequence[str], vocabulary: AbstractSet[str]) -> bool:
+    """Whether the content words show what the words of letters, which take three times as long, would show as well.
+
+    The two differ where there is an apostrophe, a digit or an underscore. Each may hide two words.
+    """
+    data = latin(folded)
+    if data is None:
+        return False
+    own = sum(map(_OWN_WORDS[language].__contains__, words)) - 2 * (data.count(b"'") + folded.count("’"))
+    marks = len(data) - len(data.translate(None, _IN_NO_LETTER_WORD))
+    of_others = (words_of for other, words_of in _OWN_WORDS.items() if other != language)
+    others = sum(words.count(word) for words_of in of_others for word in words_of & vocabulary)
+    return own >= FEW_USUAL_WORDS * (len(words) + marks) and own >= others + 2 * marks
 
 
 def _letter_words(folded: str) -> Sequence[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,6 +29,7 @@ from eng5_runner.inventory.safe_files import AssetPath, read_bytes, read_stamped
 from eng5_runner.inventory.scanned import AnchorTable, ScannedAssets, ScannedFile, ScannedText
 from eng5_runner.inventory.table_file import table_of
 from eng5_runner.inventory.text_file import FORMATS, text_of
+from eng5_runner.judges.prompts import EssayLength
 
 MAX_TABLE_BYTES = 1024 * 1024
 
@@ -58,12 +61,14 @@ class Assets:
     Attributes:
         inputs: None if a finding is an error.
         texts: the UTF-8 bytes to upload, by `text_sha256`; instructions and prompt among them.
+        lengths: of the same texts, known without reading them again.
         findings: all of them, errors first.
         notes: what else was decided about the folder's files, such as which were not used.
     """
 
     inputs: Inputs | None
     texts: Mapping[str, bytes]
+    lengths: Mapping[str, EssayLength]
     findings: tuple[Finding, ...]
     notes: tuple[str, ...] = ()
 
@@ -97,14 +102,29 @@ def read_assets(
         raise UsageError(f"There is no grade scale {grade_scale}.", remedy=f"Use one of {', '.join(GRADE_SCALES)}.")
     names = names or RealNames()
     root = _root(folder)
-    locations = find_locations(root, encoding=reading.encoding, anchors_only=anchors_only, names=names)
-    known = KnownFiles(reading.cache_folder, root=root, settings=(locations.encoding, reading.language))
-    scan = _Scan(locations, known=known, language=reading.language)
-    scanned = scan.assets(on_progress or (lambda _done, _total: None), are_private=names.are_private)
-    texts = Texts(scanned.files, places=scan.places, encoding=locations.encoding)
-    inputs, findings = assemble(scanned, scale, texts=texts, anchors_only=anchors_only)
-    known.save()
-    return Assets(inputs=inputs, texts=texts, findings=findings, notes=scanned.notes)
+    with _collector_at_rest():
+        locations = find_locations(root, encoding=reading.encoding, anchors_only=anchors_only, names=names)
+        known = KnownFiles(reading.cache_folder, root=root, settings=(locations.encoding, reading.language))
+        scan = _Scan(locations, known=known, language=reading.language)
+        scanned = scan.assets(on_progress or (lambda _done, _total: None), are_private=names.are_private)
+        texts = Texts(scanned.files, places=scan.places, encoding=locations.encoding)
+        inputs, findings = assemble(scanned, scale, texts=texts, anchors_only=anchors_only)
+        known.save()
+    contents = [file.content for file in scanned.files if file.content is not None]
+    lengths = {content.text_sha256: content.length for content in contents}
+    return Assets(inputs=inputs, texts=texts, lengths=lengths, findings=findings, notes=scanned.notes)
+
+
+@contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """Without garbage collection: all that is read stays, and to look through it again and again took half the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _root(folder: Path) -> Path:
@@ -210,20 +230,21 @@ class _Scan:
     def _read(self, extraction: Extraction, file: AssetPath) -> ScannedFile:
         content = None
         try:
-            if file.path is not None:
-                content = self._known_content(file, file.path) or self._content(file, file.path, extraction=extraction)
+            if file.place is not None:
+                content = self._known_content(file) or self._content(file, Path(file.place), extraction=extraction)
         except Unreadable as refusal:
             self._findings.append(refusal.finding(file.source_path))
         return ScannedFile(source_path=file.source_path, own_name=file.name, content=content)
 
-    def _known_content(self, file: AssetPath, path: Path) -> ScannedText | None:
+    def _known_content(self, file: AssetPath) -> ScannedText | None:
         """The text of an essay that is as it was. The documents are always read: a run keeps their texts."""
-        found = self._known.find(path, FORMATS[file.suffix]) if file.source_path in self._essays else None
-        if found is None:
+        if file.stamp is None or file.source_path not in self._essays:
             return None
-        record, size = found
+        record = self._known.find(file.stamp, FORMATS[file.suffix])
+        if record is None:
+            return None
         self._findings += [Remark(*remark).finding(file.source_path) for remark in record.remarks]
-        return ScannedText.known(record, source_path=file.source_path, size=size)
+        return ScannedText.known(record, source_path=file.source_path, size=file.stamp.size)
 
     def _content(self, file: AssetPath, path: Path, *, extraction: Extraction) -> ScannedText:
         file_format, read_at = FORMATS[file.suffix], time.time_ns()

@@ -32,13 +32,20 @@ class AssetPath:
     Attributes:
         source_path: under which it is shown: relative to the assets folder, with `/`.
         name: the name that it has, without its folder.
-        path: where it is on the disk, inside the assets folder too; None if it must not be opened, which a finding
+        place: where it is on the disk, inside the assets folder too; None if it must not be opened, which a finding
             explains.
+        stamp: of it when it was found; None if it was not looked at.
     """
 
     source_path: str
     name: str
-    path: Path | None
+    place: str | None
+    stamp: Stamp | None = None
+
+    @property
+    def path(self) -> Path | None:
+        """The same place. It is made when it is asked for, since most files are not opened again."""
+        return None if self.place is None else Path(self.place)
 
     @property
     def suffix(self) -> str:
@@ -100,9 +107,10 @@ def _entry(root: Path, place: str, *, shown: str) -> tuple[AssetPath, bool]:
     Only a link has to be resolved, which takes ten times as long as all else.
     """
     with suppress(OSError, ValueError):
-        if stat.S_ISREG(os.lstat(place).st_mode):
-            path = Path(place)
-            return AssetPath(source_path=shown, name=path.name, path=path), False
+        status = os.lstat(place)
+        if stat.S_ISREG(status.st_mode):
+            name = place.rpartition("/")[2]
+            return AssetPath(source_path=shown, name=name, place=place, stamp=Stamp.of(status)), False
     entry = find_file(root, place, shown=shown)
     return entry, entry.path is not None and entry.path.is_dir()
 
@@ -115,7 +123,7 @@ def folder_names(folder: Path, *, source_path: str, findings: list[Finding]) -> 
         source_path: what to call it in a finding.
         findings: gets an error if the folder cannot be read.
     """
-    names = _names(AssetPath(source_path=source_path, name=folder.name, path=folder), findings)
+    names = _names(AssetPath(source_path=source_path, name=folder.name, place=os.fspath(folder)), findings)
     return [name for name in names if not _is_junk(name)]
 
 
@@ -159,15 +167,16 @@ def find_file(root: Path, place: str, *, shown: str) -> AssetPath:
     """
     try:
         path = (root / place).resolve(strict=True)
-        mode = path.lstat().st_mode
+        status = path.lstat()
     except (OSError, RuntimeError, ValueError) as error:
         reason = "it is a broken or circular link, or its path is not accessible"
         raise Unreadable("unreadable_file", reason=reason) from error
     if not path.is_relative_to(root):
         raise Unreadable("outside_folder")
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
         raise Unreadable("not_a_regular_file")
-    return AssetPath(source_path=shown, name=PurePosixPath(place).name, path=path)
+    name = PurePosixPath(place).name
+    return AssetPath(source_path=shown, name=name, place=os.fspath(path), stamp=Stamp.of(status))
 
 
 def read_bytes(path: Path, *, limit: int = MAX_FILE_BYTES) -> bytes:
@@ -189,8 +198,9 @@ def read_stamped(path: Path, *, limit: int = MAX_FILE_BYTES) -> tuple[bytes, Sta
         descriptor = os.open(path, os.O_RDONLY | flags(*_OPEN_FLAGS))
         try:
             stamp = _stamp(descriptor, limit)
-            with open(descriptor, "rb", closefd=False) as file:
-                data = file.read(stamp.size + 1)
+            data = os.read(descriptor, stamp.size + 1)
+            while len(data) < stamp.size and (more := os.read(descriptor, stamp.size + 1 - len(data))):
+                data += more
             is_same = len(data) == stamp.size and stamp == Stamp.of(os.fstat(descriptor))
         finally:
             os.close(descriptor)
@@ -216,10 +226,10 @@ def _stamp(descriptor: int, limit: int) -> Stamp:
 
 
 def _names(folder: AssetPath, findings: list[Finding]) -> list[str]:
-    if folder.path is None:
+    if folder.place is None:
         return []
     try:
-        return sorted(os.listdir(folder.path))  # noqa: PTH208 - names are needed, not a Path for each
+        return sorted(os.listdir(folder.place))  # noqa: PTH208 - names are needed, not a Path for each
     except OSError as error:
         findings.append(finding("unreadable_file", folder.source_path, reason=error.strerror))
         return []

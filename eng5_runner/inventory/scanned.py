@@ -12,6 +12,8 @@ from eng5_runner.inventory.document_text import Remark
 from eng5_runner.inventory.essay_ids import stem_of
 from eng5_runner.inventory.known_files import FileRecord
 from eng5_runner.inventory.plausibility import Doubt, content_words, doubts
+from eng5_runner.inventory.text import word_count
+from eng5_runner.judges.prompts import EssayLength
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +24,7 @@ class ScannedText:
         file: where it comes from.
         text: normalised; None if the file is known from an earlier reading and was not read.
         characters: of the text.
+        length: as it is stored, and shown to a judge.
         text_sha256: of the text's UTF-8 bytes, 64 hexadecimal digits.
         word_count: words as separated by white space.
         words_sha256: of its `content_words`; "" if it has none.
@@ -31,6 +34,7 @@ class ScannedText:
     file: SourceFile
     text: str | None
     characters: int
+    length: EssayLength
     text_sha256: str
     word_count: int
     words_sha256: str
@@ -50,8 +54,9 @@ class ScannedText:
             file=file,
             text=text,
             characters=len(text),
+            length=EssayLength.of(text),
             text_sha256=sha256_hex(text.encode()),
-            word_count=len(text.split()),
+            word_count=word_count(text),
             words_sha256=sha256_hex(" ".join(words).encode()) if words else "",
             doubts=tuple(doubts(text, language=language, words=words)) if language and text else (),
         )
@@ -72,6 +77,7 @@ class ScannedText:
             file=file,
             text=None,
             characters=record.characters,
+            length=EssayLength(*record.length),
             text_sha256=record.text_sha256,
             word_count=record.word_count,
             words_sha256=record.words_sha256,
@@ -87,6 +93,7 @@ class ScannedText:
             text_sha256=self.text_sha256,
             word_count=self.word_count,
             characters=self.characters,
+            length=tuple(self.length),
             words_sha256=self.words_sha256,
             doubts=[(doubt.kind, dict(doubt.facts)) for doubt in self.doubts],
             remarks=[(remark.kind, dict(remark.facts)) for remark in remarks],

@@ -19,6 +19,7 @@ _SQUARE = "□"
 _END_OF_FILE = "\x1a\0"
 # For text of Western Europe, which the bytes of Latin-1 hold: what is in no word becomes a space.
 _IN_NO_WORD = bytes(code if chr(code).isalnum() or chr(code) == "_" else ord(" ") for code in range(256))
+_SHAPE = bytes(ord(" ") if chr(code).isspace() else ord("x") for code in range(256))
 # What a word processor writes beyond Latin-1 in such a text. It is in no word.
 _TYPOGRAPHY = "’‘“”–—…"
 _CONTROL_BYTES = bytes((*range(0x09), *range(0x0E, 0x20), 0x7F))
@@ -53,6 +54,8 @@ def plain_text(data: bytes, *, given: str | None) -> tuple[DocumentText, str]:
     except UnicodeError as error:
         encoding = error.encoding if isinstance(error, UnicodeDecodeError) else str(given)
         raise Unreadable("unknown_encoding", encoding=encoding) from error
+    if not _has_controls(raw):
+        return DocumentText(_tidy(raw)), decoded
     if _is_binary(raw):
         raise Unreadable("not_text")
     return normalised(DocumentText(raw)), decoded
@@ -64,9 +67,9 @@ def normalised(document: DocumentText) -> DocumentText:
     Raises:
         Unreadable: as for `normal`.
     """
-    text, remarks = normal(document.text), document.remarks
     if not _has_controls(document.text):
-        return DocumentText(text, remarks)
+        return DocumentText(_tidy(document.text), document.remarks)
+    text, remarks = normal(document.text), document.remarks
     raw = document.text.rstrip(_END_OF_FILE)
     if controls := list(_CONTROL.finditer(raw)):
         line = len(_LINE_END.findall(raw, 0, controls[0].start())) + 1
@@ -83,16 +86,33 @@ def normal(raw: str) -> str:
     Raises:
         Unreadable: control characters are a great part of it, or it is too long.
     """
+    if not _has_controls(raw):
+        return _tidy(raw)
     if _is_binary(raw):
         raise Unreadable("damaged_document", how="a great part of its text is control characters")
-    text = raw.rstrip(_END_OF_FILE)
+    return _tidy(_CONTROL.sub(_SQUARE, raw.rstrip(_END_OF_FILE)))
+
+
+def _tidy(text: str) -> str:
+    """The normal form of a text without control characters."""
     if any(end in text for end in "\r\x0b\x0c"):
         text = _LINE_END.sub("\n", text)
-    text = unicodedata.normalize("NFC", text)
-    text = (_CONTROL.sub(_SQUARE, text) if _has_controls(text) else text).rstrip()
+    text = unicodedata.normalize("NFC", text).rstrip()
     if (size := len(text.encode())) > MAX_TEXT_BYTES:
         raise Unreadable("too_large", size=f"the text has {size:,} bytes, and at most {MAX_TEXT_BYTES:,} are allowed")
     return text
+
+
+def word_count(text: str) -> int:
+    """The number of words as separated by white space.
+
+    >>> word_count("My town,  and me.")
+    4
+    """
+    if not text.isascii():
+        return len(text.split())
+    shape = text.encode().translate(_SHAPE)
+    return shape.count(b" x") + shape.startswith(b"x")
 
 
 def word_runs(text: str) -> list[str]:
@@ -119,8 +139,6 @@ def latin(text: str) -> bytes | None:
 
 
 def _is_binary(raw: str) -> bool:
-    if not _has_controls(raw):
-        return False
     count = len(_CONTROL.findall(raw))
     return count > _FEW_CONTROLS and count > _MOST_CONTROLS * len(raw)
 

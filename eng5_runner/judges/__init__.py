@@ -11,6 +11,7 @@ Example: the most that one comparison of two essays can cost with a built-in mod
 
     model = built_in().models[0].entry(attempts=6)
     judge = LLMConfigOverrides(max_tokens_override=500)
-    size = longest_prompt(task="Describe a friend.", criteria=None, essays=["Ann is kind.", "Bo runs."])
+    essays = map(EssayLength.of, ["Ann is kind.", "Bo runs."])
+    size = longest_prompt(task="Describe a friend.", criteria=None, essays=essays)
     call_at_most_usd(model, prompt_bytes=size, overrides=judge)    # Decimal, in USD
 """

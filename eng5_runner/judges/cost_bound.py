@@ -10,6 +10,7 @@ limit. The provider service repeats a request by itself only where the first one
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable
 from decimal import Decimal
 
@@ -17,7 +18,7 @@ from pydantic import JsonValue
 
 from eng5_runner.contracts.request import LLMConfigOverrides
 from eng5_runner.contracts.services import ModelEntry
-from eng5_runner.judges.prompts import fenced, prompt_blocks, prompt_text
+from eng5_runner.judges.prompts import EssayLength, prompt_blocks, prompt_text
 
 # Calls that the embedded CJ service makes for a comparison at most, the first included.
 ATTEMPTS = 3
@@ -26,17 +27,17 @@ TOKENS_AROUND_PROMPT = 4000
 _PER = 1000
 
 
-def longest_prompt(*, task: str | None, criteria: str | None, essays: Iterable[str]) -> int:
+def longest_prompt(*, task: str | None, criteria: str | None, essays: Iterable[EssayLength]) -> int:
     """Bytes (UTF-8) of the prompt with the two longest essays: no pair has a longer one.
 
     Args:
         task: the students' task, if it is known.
         criteria: a rubric or assessment instructions; None for the default sentence.
-        essays: the texts of all essays that may be compared.
+        essays: the lengths of all essays that may be compared.
     """
-    longest = sorted(essays, key=lambda text: len(fenced(text).encode()))[-2:]
-    first, second = (*longest, "", "")[:2]
-    return prompt_bytes(prompt_text(prompt_blocks(task=task, criteria=criteria, essay_a=first, essay_b=second)))
+    longest = heapq.nlargest(2, (essay.shown - EssayLength.of("").shown for essay in essays))
+    without = prompt_text(prompt_blocks(task=task, criteria=criteria, essay_a="", essay_b=""))
+    return prompt_bytes(without) + sum(longest)
 
 
 def prompt_bytes(prompt: str) -> int:

@@ -15,19 +15,48 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from typing import NamedTuple
 
 from eng5_runner.contracts.services import PromptBlock
 from eng5_runner.judges.templates import CRITERIA, QUESTION, text_sha256
 
 _CODE_LENGTH = 16
+_FENCED = "<<<essay {code}\n{text}\n{code} essay>>>"
 _FENCE = re.compile(r"<<<essay ([0-9a-f]{16})\n(.*)\n\1 essay>>>", re.DOTALL)
 # Lines that look like a part of the prompt that is ours.
 _IMITATION = re.compile(
     r"^(?=[ \t]*(?:\*\*[ \t]*(?:Essay [AB]\b|Student Assignment|Assessment Criteria)|<<<essay\b|.*\bessay>>>))",
     re.MULTILINE | re.IGNORECASE,
 )
+# Every such line has one of them, which is quicker to see.
+_MARKS_OF_IMITATION = ("**", "<<<", ">>>")
 _SOFT_HYPHEN = "\u00ad"
 _ESSAYS_REMEMBERED = 4096
+
+
+class EssayLength(NamedTuple):
+    """How long an essay is.
+
+    Attributes:
+        characters: without white space at its ends.
+        stored: bytes of UTF-8.
+        shown: bytes of UTF-8 in a prompt, its fence included.
+    """
+
+    characters: int
+    stored: int
+    shown: int
+
+    @classmethod
+    def of(cls, essay: str) -> EssayLength:
+        """The length of a text.
+
+        >>> EssayLength.of("Ann is kind. ")
+        EssayLength(characters=12, stored=13, shown=65)
+        """
+        inside = essay.strip()
+        shown = len(_quoted(inside).encode()) + len(_FENCED.format(code="0" * _CODE_LENGTH, text=""))
+        return cls(len(inside), len(essay.encode()), shown)
 
 
 def prompt_blocks(*, task: str | None, criteria: str | None, essay_a: str, essay_b: str) -> tuple[PromptBlock, ...]:
@@ -67,10 +96,15 @@ def fenced(essay: str) -> str:
     reading is written out, such as `[U+202E]`; soft hyphens are left out.
     """
     text = essay.strip()
-    code = text_sha256(text)[:_CODE_LENGTH]
+    return _FENCED.format(code=text_sha256(text)[:_CODE_LENGTH], text=_quoted(text))
+
+
+def _quoted(text: str) -> str:
     if not text.isascii():
         text = "".join(map(_visible, text))
-    return f"<<<essay {code}\n{_IMITATION.sub('> ', text)}\n{code} essay>>>"
+    if any(mark in text for mark in _MARKS_OF_IMITATION):
+        text = _IMITATION.sub("> ", text)
+    return text
 
 
 def unfenced(shown: str) -> str:

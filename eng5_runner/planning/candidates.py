@@ -16,7 +16,7 @@ from eng5_runner.judges.answer_format import answer_schema
 from eng5_runner.judges.catalogue import SPELLING_MODEL, KnownModel, baseline_model, spelling_model
 from eng5_runner.judges.compatibility import chosen_model
 from eng5_runner.judges.cost_bound import longest_prompt
-from eng5_runner.judges.prompts import prompt_blocks, prompt_text
+from eng5_runner.judges.prompts import EssayLength, prompt_blocks, prompt_text
 from eng5_runner.judges.templates import SYSTEM
 from eng5_runner.planning.pilot import Pilot
 from eng5_runner.planning.precision import GradeAims
@@ -78,7 +78,7 @@ def find_candidates(
     spec: RunSpec,
     inputs: Inputs,
     *,
-    texts: Mapping[str, bytes],
+    lengths: Mapping[str, EssayLength],
     known: Sequence[KnownModel],
     remote: bool = False,
     service: ServiceModels | None = None,
@@ -88,7 +88,7 @@ def find_candidates(
     Args:
         spec: of the run.
         inputs: of the run.
-        texts: sha256 → bytes.
+        lengths: of the essays, by the SHA-256 of their texts.
         known: every known model.
         remote: whether the services are not ours.
         service: what the given LLM provider service says of its models, if it was asked.
@@ -98,7 +98,7 @@ def find_candidates(
     return Candidates(
         chosen=_judge_of(judge, known, service=service) if remote else _own_judge(judge, known),
         others=tuple(ModelPricing.of(model, judge) for model in _cheapest(known)) if undecided else (),
-        size=prompt_size(spec, inputs, texts=texts),
+        size=prompt_size(spec, inputs, lengths=lengths),
         own_prompt=not remote,
     )
 
@@ -157,26 +157,26 @@ def _cheapest(known: Iterable[KnownModel]) -> Sequence[KnownModel]:
     return [model for _, _, model in sorted(priced, key=lambda row: row[:2])[:MOST_CANDIDATES]]
 
 
-def prompt_size(spec: RunSpec, inputs: Inputs, *, texts: Mapping[str, bytes]) -> PromptSize:
-    """The length of the prompts that the embedded CJ service sends for these texts and settings."""
+def prompt_size(spec: RunSpec, inputs: Inputs, *, lengths: Mapping[str, EssayLength]) -> PromptSize:
+    """The length of the prompts that the embedded CJ service sends for texts of these lengths, and these settings."""
     judge = spec.judge or LLMConfigOverrides()
     system = judge.system_prompt_override or SYSTEM.text
     blocks = prompt_blocks(task=inputs.prompt.text, criteria=_criteria(spec, inputs), essay_a="", essay_b="")
     whole, first = len(prompt_text(blocks)), len(blocks[0].content)
-    lengths = sorted(len(text.strip()) for text in _essays(inputs, texts))
+    characters = sorted(length.characters for length in _essays(inputs, lengths))
     return PromptSize(
         prefix=len(system) + first,
         rest=whole - first,
         form=len(json.dumps(answer_schema())),
-        essays=2.0 * sum(lengths) / len(lengths),
-        longest=sum(lengths[-2:]),
-        longest_bytes=longest_study_prompt(spec, inputs, texts=texts),
+        essays=2.0 * sum(characters) / len(characters),
+        longest=sum(characters[-2:]),
+        longest_bytes=longest_study_prompt(spec, inputs, lengths=lengths),
     )
 
 
-def longest_study_prompt(spec: RunSpec, inputs: Inputs, *, texts: Mapping[str, bytes]) -> int:
+def longest_study_prompt(spec: RunSpec, inputs: Inputs, *, lengths: Mapping[str, EssayLength]) -> int:
     """Bytes of the longest prompt of a study, for `judges.cost_bound.call_at_most_usd`."""
-    return longest_prompt(task=inputs.prompt.text, criteria=_criteria(spec, inputs), essays=_essays(inputs, texts))
+    return longest_prompt(task=inputs.prompt.text, criteria=_criteria(spec, inputs), essays=_essays(inputs, lengths))
 
 
 def _criteria(spec: RunSpec, inputs: Inputs) -> str | None:
@@ -186,6 +186,11 @@ def _criteria(spec: RunSpec, inputs: Inputs) -> str | None:
     return None if inputs.instructions is None else inputs.instructions.text
 
 
-def _essays(inputs: Inputs, texts: Mapping[str, bytes]) -> Iterator[str]:
+def lengths_of(texts: Mapping[str, bytes]) -> dict[str, EssayLength]:
+    """The lengths of texts in UTF-8, by the same keys."""
+    return {sha256: EssayLength.of(text.decode()) for sha256, text in texts.items()}
+
+
+def _essays(inputs: Inputs, lengths: Mapping[str, EssayLength]) -> Iterator[EssayLength]:
     hashes = [*(student.text_sha256 for student in inputs.students), *(anchor.text_sha256 for anchor in inputs.anchors)]
-    return (texts[sha256].decode() for sha256 in hashes)
+    return (lengths[sha256] for sha256 in hashes)

@@ -12,6 +12,7 @@ from eng5_runner.core.next_step import texts_to_store
 from eng5_runner.core.request import judge_overrides
 from eng5_runner.core.spec import Budget, RunSpec
 from eng5_runner.core.study_size import asked_per_pair, comparisons_under_cap, comparisons_wanted
+from eng5_runner.judges.prompts import EssayLength
 from eng5_runner.measure.design.deciding import fewest_to_decide
 from eng5_runner.measure.design.planning import BALANCED_ROUNDS, expected_precision
 from eng5_runner.planning.batches import BatchEstimate, batch_estimate, in_batches
@@ -164,14 +165,19 @@ class Plan:
 
 
 def make_plan(
-    spec: RunSpec, inputs: Inputs, *, texts: Mapping[str, bytes], cached: Mapping[str, str], candidates: Candidates
+    spec: RunSpec,
+    inputs: Inputs,
+    *,
+    lengths: Mapping[str, EssayLength],
+    cached: Mapping[str, str],
+    candidates: Candidates,
 ) -> Plan:
     """Plan a run.
 
     Args:
         spec: of the run.
         inputs: of the run.
-        texts: sha256 → bytes.
+        lengths: of the texts, by their SHA-256.
         cached: sha256 → storage id of what was uploaded before.
         candidates: who could judge, and at what price.
     """
@@ -214,7 +220,7 @@ def make_plan(
         own_prompt=candidates.own_prompt,
         pilot=candidates.pilot,
         to_upload=len(left),
-        upload_bytes=sum(len(texts[sha256]) for sha256 in left),
+        upload_bytes=sum(lengths[sha256].stored for sha256 in left),
         cached=len(wanted) - len(left),
     )
 

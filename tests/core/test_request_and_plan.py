@@ -15,7 +15,7 @@ from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.core.events import AnchorRow, text_or_base64
 from eng5_runner.core.request import build_request
 from eng5_runner.core.spec import Budget
-from eng5_runner.planning.candidates import Candidates
+from eng5_runner.planning.candidates import Candidates, lengths_of
 from eng5_runner.planning.plan import make_plan
 from eng5_runner.planning.pricing import PromptSize
 from eng5_runner.results.judgements import instant
@@ -84,7 +84,8 @@ def test_a_plan_counts_what_it_would_upload_and_ask():
     spec = make_spec(budget=Budget(max_comparisons=7))
     size = PromptSize(prefix=9, rest=9, form=9, essays=9.0, longest=9, longest_bytes=9)
     candidates = Candidates(chosen=None, others=(), size=size)
-    plan = make_plan(spec, INPUTS, texts=TEXTS, cached=dict(list(STORED.items())[:1]), candidates=candidates)
+    cached = dict(list(STORED.items())[:1])
+    plan = make_plan(spec, INPUTS, lengths=lengths_of(TEXTS), cached=cached, candidates=candidates)
     assert (plan.essays, plan.comparisons, plan.to_upload, plan.cached) == (6, 7, 6, 1)
     assert plan.chosen_by == "--max-comparisons: 2 whole rounds of 3 pairs and 1 of the 3 pairs of another round"
     assert plan.upload_bytes < sum(map(len, TEXTS.values()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import re
 import unicodedata
 
 import pytest
@@ -9,7 +11,14 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from eng5_runner.inventory.addressing_judge import PATTERNS, Pattern, lines_to_the_judge
-from eng5_runner.inventory.plausibility import content_words, doubts, unusual_lengths
+from eng5_runner.inventory.plausibility import (
+    _USUAL_WORDS,
+    FEW_USUAL_WORDS,
+    MIN_WORDS_FOR_LANGUAGE,
+    content_words,
+    doubts,
+    unusual_lengths,
+)
 from tests.inputs.folders import essay
 
 PLAIN = (
@@ -30,6 +39,24 @@ GERMAN = (
 
 def kinds(text: str, language: str = "en") -> list[str]:
     return [doubt.kind for doubt in doubts(text, language=language)]
+
+
+def test_the_language_is_judged_by_words_of_letters_whatever_stands_between_them() -> None:
+    """Texts about as English as Swedish; apostrophes join words, digits and underscores part them."""
+    english, swedish = _USUAL_WORDS["en"], _USUAL_WORDS["sv"]
+    chance, named = random.Random(1), set()
+    for _ in range(400):
+        part, joint = chance.random() / 2, chance.choice([0.02, 0.3])
+        some = (chance.choice(sorted(swedish if chance.random() < part else english)) for _ in range(60))
+        other = chance.choice([0, 60, 120])
+        words = [*some, *["zyx"] * other]
+        text = "".join(word + (chance.choice("'’5_") if chance.random() < joint else " ") for word in words)
+        found = re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)*", text.replace("’", "'"))
+        own, others = (sum(word in usual for word in found) for usual in (english, swedish))
+        is_other = len(found) >= MIN_WORDS_FOR_LANGUAGE and (own < FEW_USUAL_WORDS * len(found) or own < others)
+        assert ("other_language" in kinds(text)) == is_other
+        named.add((is_other, joint))
+    assert len(named) == 4, "each kind of text is among them"
 
 
 @pytest.mark.parametrize(
@@ -122,6 +149,7 @@ def test_the_language_is_that_of_the_study() -> None:
     assert kinds(PLAIN, "sv") == ["other_language"]
     assert "other_language" not in kinds("Hej på dig!"), "a few words tell no language"
     assert kinds("<html>" + "<a>bcd</a> " * 40) == ["markup"], "codes are no language"
+    assert "other_language" in kinds("the " * 25 + "zyx " * 63 + "zyx5zyx " * 12), "digits part words"
     assert kinds(GERMAN, "fi") == [], "nothing is said of a language without a list of words"
 
 

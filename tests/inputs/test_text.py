@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from eng5_runner.inventory.document_text import DocumentText
 from eng5_runner.inventory.findings import Unreadable
-from eng5_runner.inventory.text import normalised, plain_text
+from eng5_runner.inventory.text import normalised, plain_text, word_count
 from tests.inputs.folders import Folder
 
 TEXT = "Smörgås – “quoted” 🙂"
@@ -106,6 +106,11 @@ def test_half_characters_are_refused(data: bytes) -> None:
     with pytest.raises(Unreadable) as caught:
         plain_text(data, given=None)
     assert caught.value.kind == "unknown_encoding"
+
+
+@given(st.text(" \t\n\r\x0b\x0c\x1c\x1f\x85\u2003abÅ"))
+def test_words_are_counted_as_python_splits(text: str) -> None:
+    assert word_count(text) == len(text.split())
 
 
 def test_text_is_normalised() -> None:

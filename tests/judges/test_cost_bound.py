@@ -19,8 +19,8 @@ from eng5_runner.core.request import judge_overrides
 from eng5_runner.core.spec import Budget
 from eng5_runner.judges.catalogue import known_models
 from eng5_runner.judges.cost_bound import ATTEMPTS, TOKENS_AROUND_PROMPT, call_at_most_usd, longest_prompt
-from eng5_runner.judges.prompts import prompt_blocks, prompt_text
-from eng5_runner.planning.candidates import find_candidates
+from eng5_runner.judges.prompts import EssayLength, prompt_blocks, prompt_text
+from eng5_runner.planning.candidates import find_candidates, lengths_of
 from eng5_runner.planning.plan import Plan, make_plan
 from eng5_runner.stack.cj.batch_runner import PromptBuilder
 from eng5_runner.stack.cj.plan import BatchPlan, PlannedEssay
@@ -51,8 +51,8 @@ def planned(tmp_path: Path) -> Plan:
     judge = JUDGE.model_copy(update={"provider_override": Provider.OPENAI})
     spec = make_spec(budget=Budget(max_cost_usd=LIMIT, max_comparisons=1000), judge=judge)
     known = tuple(known_models({"ENG5_MODELS_FILE": str(file)}))
-    candidates = find_candidates(spec, INPUTS, texts=TEXTS, known=known)
-    return make_plan(spec, INPUTS, texts=TEXTS, cached={}, candidates=candidates)
+    candidates = find_candidates(spec, INPUTS, lengths=lengths_of(TEXTS), known=known)
+    return make_plan(spec, INPUTS, lengths=lengths_of(TEXTS), cached={}, candidates=candidates)
 
 
 def bound_of_preflight(tmp_path: Path) -> float | None:
@@ -119,7 +119,7 @@ TEXT = st.text(max_size=60)
 
 @given(task=TEXT, criteria=TEXT, essays=st.lists(TEXT, min_size=2, max_size=5))
 def test_no_pair_has_a_longer_prompt(task: str, criteria: str, essays: list[str]) -> None:
-    bound = longest_prompt(task=task, criteria=criteria, essays=essays)
+    bound = longest_prompt(task=task, criteria=criteria, essays=map(EssayLength.of, essays))
     pairs = [(a, b) for i, a in enumerate(essays) for j, b in enumerate(essays) if i != j]
     sizes = [
         len(prompt_text(prompt_blocks(task=task, criteria=criteria, essay_a=a, essay_b=b)).encode()) for a, b in pairs

@@ -21,7 +21,7 @@ from eng5_runner.measure.design.designs import audit_round
 from eng5_runner.measure.design.pairing import Pair
 from eng5_runner.measure.model.bradley_terry import fit
 from eng5_runner.measure.quality.inversions import wilson
-from eng5_runner.planning.candidates import Candidates
+from eng5_runner.planning.candidates import Candidates, lengths_of
 from eng5_runner.planning.pilot import Pilot, read_pilot
 from eng5_runner.planning.plan import Plan, make_plan
 from eng5_runner.planning.precision import AssumedAgreement, GradeAims
@@ -88,7 +88,7 @@ def plan_of(
 ) -> Plan:
     spec = make_spec(budget=Budget(**budget))
     candidates = Candidates(chosen=chosen, others=(), size=SIZE, pilot=pilot, own_prompt=own_prompt, aims=aims)
-    return make_plan(spec, INPUTS, texts=TEXTS, cached={}, candidates=candidates)
+    return make_plan(spec, INPUTS, lengths=lengths_of(TEXTS), cached={}, candidates=candidates)
 
 
 def priced(model: ModelPricing = PRICED, *, comparisons: int = 100, **work: object):
@@ -385,7 +385,7 @@ def test_the_pilots_interval_holds_the_true_spread(spread, k):
 def test_thinking_is_planned_for_where_it_is_asked_for():
     spec = make_spec(judge=LLMConfigOverrides(provider_override=Provider.OPENAI, reasoning_effort=ReasoningEffort.HIGH))
     candidates = Candidates(chosen=PRICED, others=(), size=SIZE)
-    deep = make_plan(spec, INPUTS, texts=TEXTS, cached={}, candidates=candidates).judge
+    deep = make_plan(spec, INPUTS, lengths=lengths_of(TEXTS), cached={}, candidates=candidates).judge
     assert deep is not None
     assert deep.completion_tokens.high == PRICED.max_tokens
     assert deep.completion_tokens.low >= 500, "thought before the answer"

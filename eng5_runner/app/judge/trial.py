@@ -25,7 +25,7 @@ from eng5_runner.judges.credentials import Access, Place, access_to, is_loopback
 from eng5_runner.judges.manifest import Model, with_concurrency
 from eng5_runner.judges.trial import trial_at_most_usd
 from eng5_runner.judges.verdicts import UnreadableAnswer, read_answer
-from eng5_runner.planning.candidates import prompt_size
+from eng5_runner.planning.candidates import lengths_of, prompt_size
 from eng5_runner.planning.plan import seconds_by_one_answer
 from eng5_runner.planning.pricing import ModelPricing, longest_pair_tokens
 from eng5_runner.reports.figures import in_time
@@ -227,7 +227,7 @@ def _judge_length(
     """
     if context is None:
         return
-    tokens = longest_pair_tokens(prompt_size(spec, inputs, texts=texts), language=spec.study.language)
+    tokens = longest_pair_tokens(prompt_size(spec, inputs, lengths=lengths_of(texts)), language=spec.study.language)
     if tokens.low > context:
         raise ConfigurationError(
             f"The longest pair has at least {tokens.low:.0f} tokens, and the context of {who} has {context}.",

@@ -16,7 +16,7 @@ from eng5_runner.core.study_size import FIELD_CAP, FIELD_CAP_VARIABLE, compariso
 from eng5_runner.errors import ConfigurationError
 from eng5_runner.judges.compatibility import chosen_model
 from eng5_runner.judges.cost_bound import call_at_most_usd
-from eng5_runner.planning.candidates import longest_study_prompt
+from eng5_runner.planning.candidates import lengths_of, longest_study_prompt
 from eng5_runner.run.ports import AssignmentRegistry, Findings, Models
 
 _COST = "max_cost_usd"
@@ -121,7 +121,7 @@ async def _call_at_most(
     judge = judge_overrides(spec, inputs) or LLMConfigOverrides()
     provider = judge.provider_override or Provider.MOCK  # the embedded CJ service's default; others do not say theirs
     model = chosen_model((await models.models()).providers.get(provider, ()), judge.model_override)
-    prompt = longest_study_prompt(spec, inputs, texts=texts)
+    prompt = longest_study_prompt(spec, inputs, lengths=lengths_of(texts))
     at_most = None if model is None else call_at_most_usd(model, prompt_bytes=prompt, overrides=judge)
     if at_most is None:
         name = judge.model_override or (model.model_id if model else provider)
