@@ -8,6 +8,7 @@ from types import MappingProxyType
 from uuid import UUID
 
 from eng5_runner.app.addresses import CJ_DEFAULT, CONTENT_DEFAULT, KAFKA_DEFAULT
+from eng5_runner.app.options.judge import models_in
 from eng5_runner.app.options.table import SETTINGS, Settings
 from eng5_runner.contracts.choices import BatchingMode
 from eng5_runner.core.choices import BATCH_IDLE_SECONDS
@@ -80,6 +81,7 @@ def build_spec(settings: Settings, inputs: Inputs, *, run_id: UUID, label: str) 
         InputsMissing: one of these files does not exist.
     """
     check_design(settings)
+    check_judges(settings)
     where = destination(settings)
     study = _section(settings, "study")
     if settings.mode.anchors_only:
@@ -93,6 +95,9 @@ def build_spec(settings: Settings, inputs: Inputs, *, run_id: UUID, label: str) 
             "study": study,
             "judge_check": not settings.no_judge_check,
             "judge": _section(settings, "judge") or None,
+            "further_models": [
+                {"provider": provider, "model": model} for provider, model in models_in(settings.further_models or "")
+            ],
             "budget": _section(settings, "budget")
             | {"pairs": _pairs(settings, inputs), "batching_mode": batching_mode_of(settings)},
             "target": where.target,
@@ -191,6 +196,47 @@ def check_design(settings: Settings) -> None:
             boundary and settings.swap != "none",
             "--swap has no meaning with --design boundary, which asks each pair in both orders.",
             "Leave --swap out.",
+        ),
+    ):
+        if wrong:
+            raise UsageError(message, remedy=remedy)
+
+
+def check_judges(settings: Settings) -> None:
+    """Refuse further judges with settings that only one judge can have.
+
+    Raises:
+        UsageError: two settings cannot be combined; it names both.
+    """
+    if not settings.further_models:
+        return
+    first = (settings.llm_provider, settings.llm_model)
+    every = [first, *models_in(settings.further_models)]
+    for wrong, message, remedy in (
+        (
+            not all(first),
+            "--further-models needs the first judge by name.",
+            "Give --llm-provider and --llm-model too.",
+        ),
+        (
+            len(set(every)) < len(every),
+            "--further-models and --llm-model name a model twice.",
+            "Name each model once.",
+        ),
+        (
+            settings.design == "boundary",
+            "--further-models shares comparisons out, and --design boundary asks one judge for each of its pairs.",
+            "Leave one of them out.",
+        ),
+        (
+            settings.target_se is not None or settings.target_reliability is not None,
+            "--further-models has no target: each judge has its own request, and the service looks at one of them.",
+            "Give the number of comparisons instead of --target-se or --target-reliability.",
+        ),
+        (
+            settings.max_requests < len(every),
+            f"--max-requests {settings.max_requests} is too few: each of {len(every)} judges has its own request.",
+            "Allow more requests, or name fewer models.",
         ),
     ):
         if wrong:

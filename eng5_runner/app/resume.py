@@ -171,12 +171,15 @@ def left_to_pay(run_directory: Path, *, max_cost: float | None = None) -> LeftTo
 
 
 def _is_free(spec: RunSpec) -> bool:
-    """Whether it is known that the judge costs nothing."""
-    judge = spec.judge or LLMConfigOverrides()
+    """Whether it is known that the judges cost nothing."""
     if not spec.send:
         return True
     if spec.target.stack == "remote":
         return False
+    return all(_costs_nothing(judge or LLMConfigOverrides()) for judge in spec.judges)
+
+
+def _costs_nothing(judge: LLMConfigOverrides) -> bool:
     provider = judge.provider_override or Provider.MOCK
     offered = (known.entry for known in known_models(os.environ) if known.entry.provider == provider)
     model = chosen_model(offered, judge.model_override)

@@ -31,7 +31,7 @@ from eng5_runner.app.logs import log_update
 from eng5_runner.app.loop import run_in_thread, run_loop
 from eng5_runner.app.metrics import RunMetrics, kept, measured
 from eng5_runner.app.tokens import Token, admin_token
-from eng5_runner.contracts.request import Provider
+from eng5_runner.contracts.request import LLMConfigOverrides, Provider
 from eng5_runner.core.events import AddedByPeople, BudgetRaised, RunResumed, RunStarted
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.state import LiveState, RunState, fold_into
@@ -301,13 +301,19 @@ async def _stack(session: Session, work: SessionWork, *, shared: Child | None) -
         replays=spec.target.replays,
         judge_concurrency=spec.judge_concurrency,
     ) as child:
-        provider = spec.judge.provider_override if spec.judge else None
-        judge = "an offline baseline"
-        if provider not in (None, Provider.MOCK):
-            judge = f"{provider.value} at {shown_address(provider, os.environ)}"
-        text = f"no services were given: using the embedded stack, with {judge} as the judge"
+        judges = " and ".join(dict.fromkeys(map(_judge_shown, spec.judges)))
+        role = "the judges" if spec.further_models else "the judge"
+        text = f"no services were given: using the embedded stack, with {judges} as {role}"
         session.observe(Notice(kind="remark", text=text))
         yield child
+
+
+def _judge_shown(judge: LLMConfigOverrides | None) -> str:
+    """Who is asked, and where."""
+    provider = judge.provider_override if judge else None
+    if provider in (None, Provider.MOCK):
+        return "an offline baseline"
+    return f"{provider.value} at {shown_address(provider, os.environ)}"
 
 
 def _finish(run_directory: Path, *, log: ExitStack) -> Hydrated:

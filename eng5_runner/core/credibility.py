@@ -101,7 +101,7 @@ class Credibility:
             return "surplus"
         if self._is_surplus(request, about=about, is_numbered=repeat is not None):
             return "surplus"
-        return None if self._is_by_the_judge(arrival) else "judge"
+        return None if self._is_by_the_judge(arrival, request) else "judge"
 
     def _is_out_of_time(self, arrival: Arrival, request: SentRequest) -> bool:
         """Whether the call was made before the request, or ended after its message was made.
@@ -129,9 +129,9 @@ class Credibility:
             return False
         return arrival.requested_at - request.completed_at > _SKEW
 
-    def _is_by_the_judge(self, arrival: Arrival) -> bool:
+    def _is_by_the_judge(self, arrival: Arrival, request: SentRequest) -> bool:
         """Whether the request names this one, or none. Services in mock mode answer for every provider and say so."""
-        named = self._spec.judge
+        named = self._spec.judges[request.prepared.judge]
         if named is None or arrival.provider == Provider.MOCK.value:
             return True
         provider, model = named.provider_override, named.model_override

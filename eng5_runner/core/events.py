@@ -153,6 +153,7 @@ class RequestPrepared(LedgerEvent):
         batch_id: of a further request of the run; None for the first one, whose batch has the run's id.
         asked: the number of comparisons that the run as a whole asks for; None in older ledgers.
         comparisons: the number that this request asks for; None in older ledgers.
+        judge: which of the run's judges it is for, by its place in `RunSpec.judges`.
     """
 
     type: Literal["RequestPrepared"] = "RequestPrepared"
@@ -161,6 +162,7 @@ class RequestPrepared(LedgerEvent):
     batch_id: LeftOut[UUID] = None
     asked: LeftOut[int] = None
     comparisons: LeftOut[int] = None
+    judge: Annotated[int, Field(ge=0, exclude_if=operator.not_)] = 0
 
 
 class RequestPublished(LedgerEvent):

@@ -184,7 +184,7 @@ def is_at_cost_limit(state: RunState) -> bool:
     """Whether the service stopped at the cost limit, or the run itself has no money for a further request."""
     request = state.request
     at_limit = request is not None and request.at_limit and request.completed is None
-    return at_limit or (ended_short(state) and is_out_of_money(state))
+    return (at_limit and not state.unasked_judges) or (ended_short(state) and is_out_of_money(state))
 
 
 def is_overspent(state: RunState) -> bool:

@@ -14,6 +14,7 @@ from eng5_runner.contracts.choices import (
     JudgeCalls,
     Language,
     PairDesign,
+    Provider,
     Repeats,
     SoftJudgements,
     SwapShare,
@@ -41,6 +42,7 @@ from eng5_runner.core.choices import (
 # The choices are part of this module's models, so they can be imported with them.
 __all__ = (
     "Budget",
+    "FurtherModel",
     "KafkaAccess",
     "Mode",
     "RunSpec",
@@ -91,6 +93,13 @@ class Study(Value):
     language: Language = Language.ENGLISH
     user_id: str = DEFAULT_USER
     org_id: str | None = None
+
+
+class FurtherModel(Value):
+    """A model that judges a share of the study, with all other settings of the judge."""
+
+    provider: Provider
+    model: str
 
 
 class Budget(Value):
@@ -209,6 +218,7 @@ class RunSpec(Value):
         label: the user's name for the run (`--batch-id`).
         send: whether the request is sent to Kafka; `--no-kafka` and dry runs do not send it.
         assets: the assets folder as the user gave it; `resume` reads the essays from it again.
+        further_models: the models that judge too, in requests of their own; see `judges`. No key in a ledger without.
         judge_check: whether preflight of an embedded stack asks the judge's provider for one answer.
         judge_concurrency: calls to the judge's provider at the same time; None for the provider's limits. No key in a
             ledger without it.
@@ -225,6 +235,7 @@ class RunSpec(Value):
     pseudonyms: Annotated[str | None, Field(exclude_if=operator.not_)] = None
     study: Study = Study()
     judge: LLMConfigOverrides | None = None
+    further_models: Annotated[tuple[FurtherModel, ...], Field(exclude_if=operator.not_)] = ()
     budget: Budget = Budget()
     target: Target
     timeouts: Timeouts = Field(default=Timeouts(), validation_alias="patience", serialization_alias="patience")
@@ -252,6 +263,20 @@ class RunSpec(Value):
         (True, False)
         """
         return self.run_id if number == 1 else uuid5(self.run_id, f"request-{number}")
+
+    @property
+    def judges(self) -> tuple[LLMConfigOverrides | None, ...]:
+        """The judges of the run, who share its comparisons out evenly; None for the service's own."""
+        settings = self.judge or LLMConfigOverrides()
+        further = (
+            settings.model_copy(update={"provider_override": one.provider, "model_override": one.model})
+            for one in self.further_models
+        )
+        return self.judge, *further
+
+    def of_each_judge(self) -> tuple[RunSpec, ...]:
+        """The spec as it would be if each judge were the only one."""
+        return tuple(self.model_copy(update={"judge": judge, "further_models": ()}) for judge in self.judges)
 
     @property
     def uploads(self) -> bool:

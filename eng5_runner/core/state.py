@@ -196,6 +196,17 @@ class RunState:
         checked = self.judge_check.usd if self.judge_check else 0.0
         return limit - checked - sum(request.cost_usd for request in self.requests if request is not besides)
 
+    @property
+    def unasked_judges(self) -> int:
+        """How many of the run's judges have had no request yet."""
+        return len(self.spec.judges) - len({request.prepared.judge for request in self.requests})
+
+    def limit_of(self, number: int) -> float | None:
+        """The cost limit in USD of a request, the present one or the next: judges without one keep their shares."""
+        present = self.requests[number - 1] if number <= len(self.requests) else None
+        left = self.limit_left(besides=present)
+        return None if left is None else left / max(self.unasked_judges + (present is not None), 1)
+
     def advance(self, event: Event) -> None:
         """Apply the next event.
 
@@ -302,12 +313,13 @@ class RunState:
     def _prepare(self, event: RequestPrepared) -> None:
         if self.request is None or self.request.batch_id != event.batch_id:
             self.deadlines.clear()  # a further request makes up for what the one before it lacks
+            limit = self.limit_of(len(self.requests) + 1)
             self.requests.append(
-                SentRequest(batch_id=event.batch_id, prepared=event, begun_at=event.at, limit_usd=self.limit_left())
+                SentRequest(batch_id=event.batch_id, prepared=event, begun_at=event.at, limit_usd=limit)
             )
             return
         self.request.prepared = event
-        self.request.limit_usd = self.limit_left(besides=self.request)
+        self.request.limit_usd = self.limit_of(len(self.requests))
 
     def _read(self, event: CallbackAccepted | CallbackRepeated | CallbackRejected | OffsetsLost) -> None:
         partition = (event.position.topic, event.position.partition)

@@ -1,14 +1,19 @@
-"""Top-up: the further requests of a run whose service ended before all comparisons were made.
+"""The further requests of a run: for its other judges, and where the service ended before all comparisons were made.
 
 The field's CJ service caps each request and ends early when its scores are stable; a service can also lose a batch, and
 callbacks can be lost. So a run may consist of several requests for the same texts. Each has a batch of its own, asks
 only for what is missing, and has only the money that is left. Their comparisons are one ledger and one study.
+
+A request names one model. So a study of several judges has a request for each, one after the other, with equal shares
+of comparisons and of the cost limit; top-ups follow, for the judge that lacks most.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from eng5_runner.core.sent_request import SentRequest
-from eng5_runner.core.spec import RunSpec
+from eng5_runner.core.spec import Budget, RunSpec
 from eng5_runner.core.state import RunState
 
 
@@ -27,7 +32,8 @@ def ended_short(state: RunState) -> bool:
     request = state.request
     if request is None or not state.missing:
         return False
-    return request.completed is not None or request.failure is not None or request.is_lost
+    is_at_its_share = request.at_limit and state.unasked_judges > 0
+    return request.completed is not None or request.failure is not None or request.is_lost or is_at_its_share
 
 
 def hindrance(state: RunState, *, session: int | None = None) -> str | None:
@@ -46,7 +52,7 @@ def hindrance(state: RunState, *, session: int | None = None) -> str | None:
         raise AssertionError("comparisons are missing only if a request was sent")
     ended_now = request.ended_in == (session or state.sessions)
     for hinders, why in (
-        (not budget.top_up, "further requests are off (--no-top-up)"),
+        (not budget.top_up and not state.unasked_judges, "further requests are off (--no-top-up)"),
         (budget.design == "boundary", "a boundary design cannot be limited to the pairs that are missing"),
         (bool(state.objections), "messages came that the requests cannot have caused"),
         (is_out_of_money(state), "what is left of the cost limit may not pay for one more comparison"),
@@ -71,8 +77,32 @@ def is_out_of_money(state: RunState) -> bool:
     return left <= 0.0 or left < (at_most or state.dearest_usd)
 
 
-def request_spec(state: RunState, number: int) -> RunSpec:
-    """The run's spec as it is for one of its requests; request 1 has the run's own, less what judge checks cost.
+def whole_budget(state: RunState) -> Budget:
+    """The budget of all requests together, less what judge checks cost."""
+    budget = state.spec.budget
+    if state.judge_check is None:
+        return budget
+    return budget.model_copy(update={"max_cost_usd": state.limit_left(besides=state.request)})
+
+
+def judge_of(state: RunState, number: int, *, asked: int) -> int:
+    """Which of the run's judges a request is for; `number` and `asked` as for `request_spec`."""
+    if number <= len(state.requests):
+        return state.requests[number - 1].prepared.judge
+    judges = range(len(state.spec.judges))
+    if number <= len(judges):
+        return number - 1
+    return max(judges, key=lambda judge: _missing_of(state.requests, judge, judges=len(judges), asked=asked))
+
+
+def _missing_of(requests: Sequence[SentRequest], judge: int, *, judges: int, asked: int) -> int:
+    """How many comparisons of its share a judge has not brought; the first ones get what cannot be divided."""
+    share = asked // judges + (judge < asked % judges)
+    return share - sum(request.answered for request in requests if request.prepared.judge == judge)
+
+
+def request_spec(state: RunState, number: int, *, asked: int) -> RunSpec:
+    """The run's spec as it is for one of its requests; that of the only judge's first one is the run's own.
 
     A further request has its own batch, from which its ids and its essays' names on the wire follow. It asks for what
     the other requests did not bring, with the money that they left, and with another seed, so that a service that
@@ -81,22 +111,20 @@ def request_spec(state: RunState, number: int) -> RunSpec:
     Args:
         state: of the run.
         number: of the request; the present one or the next one.
+        asked: the number of comparisons that the run as a whole asks for.
     """
-    spec = state.spec
-    if number == 1 and state.judge_check is None:
-        return spec
-    if number == 1:
-        left = state.limit_left(besides=state.request)
-        return spec.model_copy(update={"budget": spec.budget.model_copy(update={"max_cost_usd": left})})
-    others = state.requests[: number - 1]
-    present: SentRequest | None = state.requests[number - 1] if number <= len(state.requests) else None
-    missing = (state.asked or 0) - sum(request.answered for request in others)
+    spec, judges = state.spec, state.spec.judges
+    if number == 1 and len(judges) == 1:
+        return spec.model_copy(update={"budget": whole_budget(state)})
+    judge = judge_of(state, number, asked=asked)
+    missing = _missing_of(state.requests[: number - 1], judge, judges=len(judges), asked=asked)
     budget = spec.budget.model_copy(
         update={
             "max_comparisons": max(missing, 1),
             "comparisons_per_essay": None,
-            "max_cost_usd": state.limit_left(besides=present),
+            "max_cost_usd": state.limit_of(number),
             "seed": None if spec.budget.seed is None else spec.budget.seed + number - 1,
         }
     )
-    return spec.model_copy(update={"run_id": spec.batch_id(number), "budget": budget})
+    only = {"judge": judges[judge], "further_models": ()}
+    return spec.model_copy(update={"run_id": spec.batch_id(number), "budget": budget} | only)

@@ -59,6 +59,7 @@ class Candidates:
 
     Attributes:
         chosen: the run's judge; None where only the service knows it.
+        further: the models that judge too.
         others: models to compare, if the run names no judge.
         size: of the prompts.
         own_prompt: whether the services, and so the prompts and prices, are ours. Remote services have their own.
@@ -71,6 +72,7 @@ class Candidates:
     size: PromptSize
     own_prompt: bool = True
     pilot: Pilot | None = None
+    further: tuple[ModelPricing, ...] = ()
     aims: GradeAims = GradeAims()  # noqa: RUF009 - it is frozen
 
 
@@ -95,8 +97,13 @@ def find_candidates(
     """
     judge = spec.judge or LLMConfigOverrides()
     undecided = spec.mode is Mode.PLAN and judge.provider_override is None
+    judges = [
+        _judge_of(one or judge, known, service=service) if remote else _own_judge(one or judge, known)
+        for one in spec.judges
+    ]
     return Candidates(
-        chosen=_judge_of(judge, known, service=service) if remote else _own_judge(judge, known),
+        chosen=judges[0],
+        further=tuple(pricing for pricing in judges[1:] if pricing is not None),
         others=tuple(ModelPricing.of(model, judge) for model in _cheapest(known)) if undecided else (),
         size=prompt_size(spec, inputs, lengths=lengths),
         own_prompt=not remote,

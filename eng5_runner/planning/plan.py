@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
 
 from eng5_runner.contracts.request import BatchingMode, LLMConfigOverrides, batching_mode
 from eng5_runner.core.inputs import Inputs
@@ -107,9 +108,11 @@ class Plan:
         agreement: r of judge and teachers that the chances of grades assume; None in a boundary design.
         pair_margin: of a boundary design: half the 90% interval of how often one essay of a pair wins, if they are
             about equal and all judgements are independent.
-        judge: what the comparisons take with the run's judge; None where only the service knows it.
-        batches: what they take in the batches of the judge's provider, if it has some.
-        test_answer: USD of the one answer that the judge's provider is asked for beforehand; None if it is not.
+        judge: what the comparisons take with the run's judge; None where only the service knows it. Of several judges,
+            what its share takes.
+        further: the same for the shares of the models that judge too.
+        batches: what they take in the batches of the only judge's provider, if it has some.
+        test_answer: USD of the one answer that each judge's provider is asked for beforehand; None if none is.
         candidates: what the comparisons would take with other judges.
         within_max_cost: what the cost limit pays for; None without a limit or a known price.
         to_upload: texts to upload, `upload_bytes` in all.
@@ -130,6 +133,7 @@ class Plan:
     agreement: AssumedAgreement | None
     pair_margin: float | None
     judge: Estimate | None
+    further: tuple[Estimate, ...]
     batches: BatchEstimate | None
     test_answer: Interval | None
     candidates: tuple[Estimate, ...]
@@ -148,7 +152,9 @@ class Plan:
         It judges each essay at least once, up to four times.
         """
         judge = self.judge
-        if judge is None or judge.usd is None or judge.measured or judge.usd.high <= _WIDE * judge.usd.low:
+        if judge is None or judge.usd is None or judge.measured or self.further:
+            return None
+        if judge.usd.high <= _WIDE * judge.usd.low:
             return None
         comparisons = max(self.essays // 2, min(2 * self.essays, _MOST_OF_PILOT))
         if self.precision == () or comparisons * _WIDE > self.comparisons:
@@ -156,12 +162,31 @@ class Plan:
         return PilotRun(comparisons=comparisons, usd=judge.usd.times(comparisons / self.comparisons))
 
     @property
+    def judges(self) -> tuple[Estimate, ...]:
+        """What each judge's share takes; none where only the service knows its judge."""
+        return () if self.judge is None else (self.judge, *self.further)
+
+    @property
+    def usd(self) -> Interval | None:
+        """USD of all comparisons; None if a price is unknown."""
+        prices = [one.usd for one in self.judges if one.usd is not None]
+        if not prices or len(prices) < len(self.judges):
+            return None
+        return reduce(Interval.plus, prices)
+
+    @property
+    def usd_at_most(self) -> float | None:
+        """USD of all comparisons if each call costs the most that it can; None if that is unknown."""
+        most = [one.usd_at_most for one in self.judges if one.usd_at_most is not None]
+        return sum(most) if most and len(most) == len(self.judges) else None
+
+    @property
     def costs_nothing(self) -> bool:
-        """Whether it is known that the judge's price is 0: by our own judges, or by what the given service says."""
-        judge = self.judge
-        if judge is None or judge.usd is None or not (self.own_prompt or judge.pricing.from_service):
+        """Whether it is known that the price is 0: by our own judges, or by what the given service says."""
+        usd = self.usd
+        if usd is None or not all(self.own_prompt or one.pricing.from_service for one in self.judges):
             return False
-        return judge.usd.high == 0.0
+        return usd.high == 0.0
 
 
 def make_plan(
@@ -190,13 +215,9 @@ def make_plan(
     precision = tuple(
         forecasts(spec.budget, inputs, comparisons=comparisons, pilot=candidates.pilot, aims=candidates.aims)
     )
-    judge = (
-        None if candidates.chosen is None else _priced(candidates.chosen, candidates=candidates, spec=spec, work=work)
-    )
-    mode = batching_mode(spec.budget.batching_mode)
-    is_batched = mode is BatchingMode.PROVIDER_BATCH_API
-    batches = None if judge is None else batch_estimate(judge, work=work, is_chosen=is_batched)
-    judge = judge and in_batches(judge, batches)
+    judges = list(_judging(candidates, spec=spec, work=work))
+    judge, batches, _ = judges[0] if judges else (None, None, None)
+    trials = [trial for _, _, trial in judges if trial is not None] if spec.judge_check else []
     return Plan(
         students=len(inputs.students),
         anchors=len(inputs.anchors),
@@ -212,17 +233,35 @@ def make_plan(
         agreement=assumed_agreement(candidates.aims, candidates.pilot) if precision else None,
         pair_margin=pair_margin(2 * spec.budget.repeats) if spec.budget.design == "boundary" else None,
         judge=judge,
-        batches=batches,
-        test_answer=trial_estimate(judge, work=work) if spec.judge_check and candidates.own_prompt else None,
+        further=tuple(one for one, _, _ in judges[1:]),
+        batches=None if candidates.further else batches,
+        test_answer=reduce(Interval.plus, trials) if trials and candidates.own_prompt else None,
         candidates=tuple(_priced(other, candidates=candidates, spec=spec, work=work) for other in candidates.others),
         max_cost_usd=spec.budget.max_cost_usd,
-        within_max_cost=_bought(judge, budget=spec.budget, essays=essays, comparisons=comparisons, precision=precision),
+        within_max_cost=_bought([one for one, _, _ in judges], budget=spec.budget, essays=essays, precision=precision),
         own_prompt=candidates.own_prompt,
         pilot=candidates.pilot,
         to_upload=len(left),
         upload_bytes=sum(lengths[sha256].stored for sha256 in left),
         cached=len(wanted) - len(left),
     )
+
+
+def _judging(
+    candidates: Candidates, *, spec: RunSpec, work: Workload
+) -> Iterator[tuple[Estimate, BatchEstimate | None, Interval | None]]:
+    """What each judge's share of the work takes, with its provider's batches and its test answer."""
+    if candidates.chosen is None:
+        return
+    is_batched = batching_mode(spec.budget.batching_mode) is BatchingMode.PROVIDER_BATCH_API
+    judges = [candidates.chosen, *candidates.further]
+    for place, pricing in enumerate(judges):
+        share = work.comparisons // len(judges) + (place < work.comparisons % len(judges))
+        own = replace(work, comparisons=share, limit=None if work.limit is None else work.limit / len(judges))
+        single = _priced(pricing, candidates=candidates, spec=spec, work=own)
+        batches = batch_estimate(single, work=own, is_chosen=is_batched)
+        judge = in_batches(single, batches)
+        yield judge, batches, trial_estimate(judge, work=own)
 
 
 def _at_least(budget: Budget) -> int | None:
@@ -247,12 +286,20 @@ def _is_of(pilot: Pilot, pricing: ModelPricing) -> bool:
 
 
 def _bought(
-    judge: Estimate | None, *, budget: Budget, essays: int, comparisons: int, precision: tuple[PrecisionForecast, ...]
+    judges: Sequence[Estimate], *, budget: Budget, essays: int, precision: tuple[PrecisionForecast, ...]
 ) -> Bought | None:
-    if judge is None or judge.within_limit is None or budget.max_cost_usd is None:
+    """What the limit pays for: of several judges each has an equal part of it, and one that is free all it is asked."""
+    limit = budget.max_cost_usd
+    if not judges or limit is None:
         return None
-    within, surely = judge.within_limit, judge.within_limit_at_least
-    low, high = (min(math.floor(end), comparisons) for end in (within.low, within.high))
+    paid = [one for one in judges if one.usd is None or one.usd.high > 0.0]
+    free = sum(one.comparisons for one in judges if one not in paid)
+    within = [(one.within_limit, one.comparisons) for one in paid if one.within_limit is not None]
+    at_least = [(one.within_limit_at_least, one.comparisons) for one in paid if one.within_limit_at_least is not None]
+    if not paid or len(within) < len(paid):
+        return None
+    low = free + sum(min(math.floor(bought.low), share) for bought, share in within)
+    high = free + sum(min(math.floor(bought.high), share) for bought, share in within)
 
     def reliability(asked: int, spread: float) -> float:
         pairs = asked / asked_per_pair(budget)  # repeats and swaps tell nothing of the positions
@@ -260,8 +307,8 @@ def _bought(
         return expected_precision(essays=essays, comparisons=pairs, spread=spread, adaptive=adaptive).reliability
 
     return Bought(
-        usd=budget.max_cost_usd,
-        surely=None if surely is None else min(surely, comparisons),
+        usd=limit,
+        surely=free + sum(map(min, at_least)) if len(at_least) == len(paid) else None,
         likely=(low, high),
         reliability=tuple((reliability(low, row.spread), reliability(high, row.spread)) for row in precision),
     )

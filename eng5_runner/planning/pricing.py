@@ -223,6 +223,7 @@ class Estimate:
     """What the comparisons take with one model.
 
     Attributes:
+        comparisons: in all.
         prompt_tokens: read for one comparison.
         cached: the share of these that comes from the provider's cache, 0 to 1; None where nothing can be said.
         completion_tokens: written for one comparison.
@@ -239,6 +240,7 @@ class Estimate:
     """
 
     pricing: ModelPricing
+    comparisons: int
     prompt_tokens: Interval
     completion_tokens: Interval
     usd: Interval | None
@@ -274,6 +276,7 @@ def estimate(pricing: ModelPricing, size: PromptSize, *, work: Workload, languag
     context = pricing.entry.context_window
     return Estimate(
         pricing=pricing,
+        comparisons=work.comparisons,
         prompt_tokens=prompt,
         completion_tokens=written,
         usd=usd and usd.times(work.comparisons),

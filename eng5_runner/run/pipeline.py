@@ -17,7 +17,7 @@ from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.next_step import Step, ending, missing_uploads, next_step, verdict, worth_of_a_part
 from eng5_runner.core.request import essay_names
 from eng5_runner.core.state import LiveState, RunState
-from eng5_runner.core.top_up import is_due
+from eng5_runner.core.top_up import is_due, request_spec
 from eng5_runner.effects.ledger import Ledger
 from eng5_runner.run.gather import Wait, gather
 from eng5_runner.run.ports import Lag, Notice, Ports, Update, WorkLeft
@@ -147,10 +147,12 @@ async def _gathers(session: Session, ports: Ports, *, wait: Wait) -> AsyncIterat
 
 def _announced(state: RunState) -> str:
     """Why a further request follows, and what it asks for."""
-    return (
-        f"{ending(state)}; {state.judged + state.failed} of {state.asked} comparisons came; "
-        f"request {len(state.requests) + 1} asks for the other {state.missing}"
-    )
+    number, came = len(state.requests) + 1, f"{state.judged + state.failed} of {state.asked} comparisons came"
+    if not state.spec.further_models:
+        return f"{ending(state)}; {came}; request {number} asks for the other {state.missing}"
+    following = request_spec(state, number, asked=state.asked or 0)
+    model = following.judge.model_override if following.judge else None
+    return f"{came}; request {number} asks {model} for {following.budget.max_comparisons}"
 
 
 async def _watching(

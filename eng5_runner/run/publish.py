@@ -19,7 +19,7 @@ from eng5_runner.core.events import ListeningFrom, Position, RequestPrepared, Re
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.request import build_request, comparisons_asked, comparisons_requested
 from eng5_runner.core.state import RunState
-from eng5_runner.core.top_up import is_due, request_spec
+from eng5_runner.core.top_up import is_due, judge_of, request_spec, whole_budget
 from eng5_runner.effects.kafka.broker import Topology
 from eng5_runner.run.ports import Broker, Clock, Notice, Update
 
@@ -36,7 +36,10 @@ async def prepare(state: RunState, *, inputs: Inputs, clock: Clock) -> AsyncIter
     at = clock.now()
     present = None if is_due(state) else state.request
     number = len(state.requests) + (present is None)
-    spec = request_spec(state, number)
+    asked = state.asked
+    if asked is None or not state.requests:
+        asked = comparisons_asked(whole_budget(state), inputs, passed=state.preflight)
+    spec = request_spec(state, number, asked=asked)
     request = build_request(spec, inputs, storage_ids=state.storage_ids, at=at, passed=state.preflight)
     if present is not None:
         metadata = request.metadata
@@ -48,8 +51,9 @@ async def prepare(state: RunState, *, inputs: Inputs, clock: Clock) -> AsyncIter
             event_id=spec.event_id,
             payload=request.to_bytes().decode(),
             batch_id=None if number == 1 else spec.run_id,
-            asked=state.asked if state.requests else comparisons_asked(spec.budget, inputs, passed=state.preflight),
+            asked=state.asked if state.requests else asked,
             comparisons=comparisons_requested(spec.budget, inputs, passed=state.preflight),
+            judge=judge_of(state, number, asked=asked),
         )
     ]
 

@@ -27,6 +27,40 @@ def test_without_overrides_the_service_chooses_the_judge():
     assert spec(llm_model="small-1").judge.model_override == "small-1"
 
 
+TWO = {"llm_provider": "openai", "llm_model": "gpt-5.1", "further_models": "anthropic/opus, openrouter/a/b"}
+
+
+def test_further_models_judge_with_the_same_settings():
+    judges = spec(**TWO, llm_temperature=0.5).judges
+    assert [(one.provider_override, one.model_override) for one in judges] == [
+        ("openai", "gpt-5.1"),
+        ("anthropic", "opus"),
+        ("openrouter", "a/b"),
+    ]
+    assert {one.temperature_override for one in judges} == {0.5}
+    assert "further_models" not in spec().model_dump(), "older ledgers keep their bytes"
+
+
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [
+        ({"llm_model": None}, "--llm-provider and --llm-model"),
+        ({"further_models": "openai/gpt-5.1"}, "Name each model once"),
+        ({"design": "boundary", "pairs": "pairs.csv"}, "--design boundary"),
+        ({"target_se": 0.5}, "--target-se"),
+        ({"target_reliability": 0.5}, "--target-reliability"),
+        ({"max_requests": 2}, "--max-requests 2"),
+        ({"further_models": "nobody/gpt"}, "further_models must be"),
+        ({"further_models": "openai/gpt-5.1,openai"}, "further_models must be"),
+    ],
+)
+def test_what_several_judges_cannot_be_combined_with_is_a_usage_error(more, named):
+    given = {name: value for name, value in (TWO | more).items() if value is not None}
+    with pytest.raises(UsageError) as refused:
+        spec(**given)
+    assert named in f"{refused.value.message} {refused.value.remedy}"
+
+
 def test_batches_are_waited_for_longer_unless_an_idle_time_is_given():
     assert spec(batch=True).budget.batching_mode == spec(llm_batching_mode="provider_batch_api").budget.batching_mode
     waits = [spec(**values).timeouts.idle for values in ({}, {"batch": True}, {"batch": True, "idle_timeout": 900.0})]

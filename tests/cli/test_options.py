@@ -39,6 +39,7 @@ TEXTS = {
     "course_id": "1b4e28ba-2fa1-11d2-883f-0016d3cca428",
     "content_service_url": "http://localhost:1/v1/content",
     "cj_service_url": "http://localhost:2",
+    "further_models": "openai/gpt-5.1,openrouter/a/b",
     "llm_provider_service_url": "http://localhost:3/api/v1",
 }
 ids = pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.key)

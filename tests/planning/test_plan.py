@@ -16,6 +16,7 @@ from eng5_runner.contracts.services import ModelEntry
 from eng5_runner.core.spec import Budget
 from eng5_runner.core.study_size import asked_per_pair, comparisons_wanted
 from eng5_runner.errors import InputsInvalid
+from eng5_runner.judges.catalogue import baseline_model
 from eng5_runner.judges.manifest import Limits, Model, Price, Rates, Usage, built_in
 from eng5_runner.measure.design.designs import audit_round
 from eng5_runner.measure.design.pairing import Pair
@@ -26,6 +27,7 @@ from eng5_runner.planning.pilot import Pilot, read_pilot
 from eng5_runner.planning.plan import Plan, make_plan
 from eng5_runner.planning.precision import AssumedAgreement, GradeAims
 from eng5_runner.planning.pricing import Interval, ModelPricing, PromptSize, Workload, estimate
+from eng5_runner.reports.terminal.plan import price_in_words
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.measurement import (
     GradeCentre,
@@ -84,10 +86,13 @@ def plan_of(
     pilot: Pilot | None = None,
     own_prompt: bool = False,
     aims: GradeAims = NO_AIMS,
+    further: tuple[ModelPricing, ...] = (),
     **budget: object,
 ) -> Plan:
     spec = make_spec(budget=Budget(**budget))
-    candidates = Candidates(chosen=chosen, others=(), size=SIZE, pilot=pilot, own_prompt=own_prompt, aims=aims)
+    candidates = Candidates(
+        chosen=chosen, others=(), size=SIZE, pilot=pilot, own_prompt=own_prompt, aims=aims, further=further
+    )
     return make_plan(spec, INPUTS, lengths=lengths_of(TEXTS), cached={}, candidates=candidates)
 
 
@@ -131,6 +136,22 @@ def test_the_bound_is_above_the_likely_and_a_limit_is_kept(limit, effort, thinks
     assert found.within_limit_at_least <= found.within_limit.low <= found.within_limit.high
     assert found.within_limit_at_least * found.usd_at_most / 100 <= limit * (1 + 1e-9)
     assert found.completion_tokens.high <= most
+
+
+def test_several_judges_share_comparisons_price_and_limit():
+    free = ModelPricing(entry=baseline_model())
+    plan = plan_of(chosen=PRICED, further=(BATCHED, free), own_prompt=True, max_comparisons=100, max_cost_usd=0.2)
+    assert [judge.comparisons for judge in plan.judges] == [34, 33, 33]
+    one = plan_of(chosen=PRICED, own_prompt=True, max_comparisons=100)
+    assert plan.usd.high == pytest.approx(one.usd.high * 67 / 100)
+    assert one.usd.low * 67 / 100 < plan.usd.low < plan.usd.high, "each finds less in its provider's cache"
+    assert plan.usd_at_most == pytest.approx(one.usd_at_most * 67 / 100)
+    assert not plan.costs_nothing and plan.batches is None
+    bought = plan.within_max_cost
+    assert bought.likely[0] == 33 + sum(math.floor(judge.within_limit.low) for judge in plan.judges[:2])
+    assert plan.judge.within_limit.high < plan_of(chosen=PRICED, max_cost_usd=0.2).judge.within_limit.high
+    assert "100 comparisons and 2 test answers for" in price_in_words(plan)
+    assert plan_of(chosen=PRICED, further=(UNPRICED,), max_comparisons=100).usd is None, "not the price of one of them"
 
 
 def test_swedish_takes_more_tokens_than_english():

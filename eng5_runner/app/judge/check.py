@@ -35,6 +35,13 @@ def check_judge(spec: RunSpec, environ: Mapping[str, str], *, remote: bool) -> S
     Raises:
         ConfigurationError: it cannot be asked so; what is missing is named.
     """
+    return tuple(
+        dict.fromkeys(warning for one in spec.of_each_judge() for warning in _check_one(one, environ, remote=remote))
+    )
+
+
+def _check_one(spec: RunSpec, environ: Mapping[str, str], *, remote: bool) -> Sequence[str]:
+    """The same of the only judge of a spec."""
     judge = spec.judge or LLMConfigOverrides()
     known, mode = list(known_models(environ)), batching_mode(spec.budget.batching_mode)
     if remote:

@@ -37,7 +37,7 @@ _LATER = "Try again later, or leave this check out with --no-judge-check."
 
 
 def trial_checks(spec: RunSpec, inputs: Inputs, *, texts: Mapping[str, bytes]) -> Iterator[tuple[str, Check]]:
-    """The check, where the run is judged by a language model of an embedded stack.
+    """The check of each judge, where the run is judged by a language model of an embedded stack.
 
     Args:
         spec: of the run.
@@ -45,7 +45,8 @@ def trial_checks(spec: RunSpec, inputs: Inputs, *, texts: Mapping[str, bytes]) -
         texts: sha256 → bytes; empty where they were not read again.
     """
     if spec.send and spec.target.stack == "embedded" and spec.judge_check and spec.judge is not None:
-        yield "judge's answer", partial(_check_answer, spec, inputs, texts=texts)
+        for one in spec.of_each_judge():
+            yield "judge's answer", partial(_check_answer, one, inputs, texts=texts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

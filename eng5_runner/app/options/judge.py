@@ -16,6 +16,21 @@ from eng5_runner.contracts.choices import (
 )
 
 
+def models_in(text: str) -> tuple[tuple[Provider, str], ...]:
+    """The models of a list, each with its provider.
+
+    >>> [(provider.value, model) for provider, model in models_in("openai/gpt-5.1, openrouter/a/b")]
+    [('openai', 'gpt-5.1'), ('openrouter', 'a/b')]
+
+    Raises:
+        ValueError: a part has no provider that is known, or no model.
+    """
+    parts = [name.strip().partition("/") for name in text.split(",")] if text else []
+    if not all(model for _, _, model in parts):
+        raise ValueError("a part of the list has no model")
+    return tuple((Provider(provider.lower()), model) for provider, _, model in parts)
+
+
 @dataclass(init=False, repr=False, eq=False, frozen=True, kw_only=True)  # `Settings` makes these methods of all fields
 class JudgeSettings:
     """The settings of the judge: which model is asked, and how."""
@@ -40,6 +55,16 @@ class JudgeSettings:
             spec="judge.model_override",
             metavar="NAME",
             default="the service's",
+        ),
+    ] = None
+    further_models: Annotated[
+        str | None,
+        Option(
+            "Models that judge too, each an equal share of the comparisons; --llm-model is the first.",
+            JUDGE,
+            metavar="PROVIDER/MODEL,…",
+            check=models_in,
+            expects="providers and models with commas between, such as openai/gpt-5.1,google/gemini-3-pro",
         ),
     ] = None
     llm_temperature: Annotated[

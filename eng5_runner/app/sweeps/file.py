@@ -60,6 +60,7 @@ ELSEWHERE = MappingProxyType({
     "metrics_port": "Leave it out: several runs cannot share a port.",
     "metrics_host": "Leave it out: several runs cannot share a port.",
     "pilot": "Leave it out: a pilot run is of one judge.",
+    "further_models": "Leave it out: each judge of a sweep has runs of its own.",
 })  # fmt: skip
 BASE_KEYS = tuple(setting.key for setting in SETTINGS if setting.key not in ELSEWHERE)
 

@@ -29,11 +29,13 @@ _ORIGINS: Mapping[str, str] = MappingProxyType(
 
 def plan_facts(plan: Plan) -> dict[str, object]:
     """The plan for programs: all of it, nothing rounded."""
-    return asdict(replace(plan, precision=(), judge=None, candidates=())) | {
+    facts = asdict(replace(plan, precision=(), judge=None, further=(), candidates=())) | {
         "precision": [_renamed(asdict(row), targets="goals") for row in plan.precision],
         "judge": plan.judge and _estimate_facts(plan.judge),
+        "further": [_estimate_facts(judge) for judge in plan.further],
         "candidates": [_estimate_facts(candidate) for candidate in plan.candidates],
     }
+    return facts if plan.further else {key: value for key, value in facts.items() if key != "further"}
 
 
 def _estimate_facts(estimate: Estimate) -> dict[str, object]:
@@ -73,7 +75,7 @@ def show_plan(console: Console, plan: Plan, *, inputs: Inputs, spec: RunSpec) ->
         soft_wrap=False,
     )
     _judge(console, plan, spec=spec)
-    shown = [*([plan.judge] if plan.judge and not plan.judge.pricing.offline else []), *plan.candidates]
+    shown = [*(one for one in plan.judges if not one.pricing.offline), *plan.candidates]
     if shown:
         console.print(_prices(plan, shown))
         for line in _caveats(plan, shown):
@@ -84,18 +86,23 @@ def show_plan(console: Console, plan: Plan, *, inputs: Inputs, spec: RunSpec) ->
         console.print(line, style="bold")
     if plan.test_answer is not None:
         price = in_range(plan.test_answer, in_usd)
-        console.print(f"Beforehand the judge gives one test answer, for {price} USD; --no-judge-check leaves it out.")
+        who = "each judge" if plan.further else "the judge"
+        console.print(f"Beforehand {who} gives one test answer, for {price} USD; --no-judge-check leaves it out.")
 
 
 def _judge(console: Console, plan: Plan, *, spec: RunSpec) -> None:
-    judge = plan.judge
-    if judge is None:
+    if plan.judge is None:
         console.print("judge: the service's own; its price is not known here")
-    elif judge.pricing.offline:
-        name, by = escape(judge.pricing.entry.model_id), " (the service's own)" if judge.pricing.from_service else ""
-        console.print(
-            f"judge: {name}, not a language model; price: 0 USD{by}, time: {in_range(judge.seconds, in_time)}"
-        )
+    if plan.further:
+        shares = ", ".join(f"{escape(one.pricing.entry.model_id)} {one.comparisons}" for one in plan.judges)
+        console.print(f"judges, one after the other, each in a request of its own: {shares} comparisons")
+    for judge in plan.judges:
+        if judge.pricing.offline:
+            name, by = escape(judge.pricing.entry.model_id), " (the service's own)" * judge.pricing.from_service
+            console.print(
+                f"judge: {name}, not a language model; price: 0 USD{by}, time: {in_range(judge.seconds, in_time)}"
+            )
+    if plan.judges and all(judge.pricing.offline for judge in plan.judges):
         return
     if spec.judge is None or spec.judge.system_prompt_override is None:
         whose = (
@@ -106,21 +113,22 @@ def _judge(console: Console, plan: Plan, *, spec: RunSpec) -> None:
 
 def price_in_words(plan: Plan) -> str:
     """For the question before the money is spent."""
-    judge = plan.judge
     number = f"{plan.comparisons} comparisons"
     if plan.under_cap is not None:
         number += f" ({plan.under_cap} if the service caps its requests)"
-    if judge is None or judge.usd is None:
+    usd, most = plan.usd, plan.usd_at_most
+    if usd is None:
         return f"{number} at an unknown price"
-    if judge.pricing.offline:
+    if all(judge.pricing.offline for judge in plan.judges):
         return f"{number} for 0 USD"
-    usd, most = judge.usd, judge.usd_at_most
     if plan.test_answer is not None:
         # The worst case of a comparison counts more tokens around its prompt than the whole test question has.
-        usd, number = usd.plus(plan.test_answer), f"{number} and a test answer"
-        most = None if most is None or judge.call_at_most_usd is None else most + judge.call_at_most_usd
+        usd = usd.plus(plan.test_answer)
+        asked = sum(not one.pricing.offline for one in plan.judges)
+        number += " and a test answer" if asked == 1 else f" and {asked} test answers"
+        most = None if most is None else most + sum(one.call_at_most_usd or 0.0 for one in plan.judges)
     at_most = "" if most is None else f", at most {in_usd(most)}"
-    by = " at the service's own prices" if judge.pricing.from_service else ""
+    by = " at the service's own prices" if any(one.pricing.from_service for one in plan.judges) else ""
     return f"{number} for {in_range(usd, in_usd)} USD{at_most}{by}"
 
 
@@ -234,15 +242,15 @@ def _prices(plan: Plan, shown: list[Estimate]) -> Table:
     for column in table.columns[1:]:
         column.justify = "right"
     for one in shown:
-        table.add_row(*_price_cells(one, plan.comparisons))
+        table.add_row(*_price_cells(one))
     return table
 
 
-def _price_cells(one: Estimate, comparisons: int) -> tuple[str, ...]:
+def _price_cells(one: Estimate) -> tuple[str, ...]:
     return (
         escape(one.pricing.entry.model_id) + (" (pilot)" if one.measured else ""),
-        in_range(one.prompt_tokens.times(comparisons), _count),
-        in_range(one.completion_tokens.times(comparisons), _count),
+        in_range(one.prompt_tokens.times(one.comparisons), _count),
+        in_range(one.completion_tokens.times(one.comparisons), _count),
         "unknown" if one.usd is None else in_range(one.usd, in_usd),
         "unknown" if one.usd_at_most is None else in_usd(one.usd_at_most),
         in_range(one.seconds, in_time),
@@ -312,8 +320,8 @@ def _batches(plan: Plan) -> Iterator[str]:
 
 
 def _limit(plan: Plan) -> Iterator[str]:
-    limit, judge, bought = plan.max_cost_usd, plan.judge, plan.within_max_cost
-    if limit is None or (judge is not None and judge.pricing.offline):
+    limit, bought = plan.max_cost_usd, plan.within_max_cost
+    if limit is None or (plan.judges and all(judge.pricing.offline for judge in plan.judges)):
         return
     if bought is None:
         yield f"--max-cost {limit:g}: how far it goes is not known, as the price is not"

@@ -79,7 +79,8 @@ async def preflight(
         total.warnings += [_with_remedy(text, findings.remedies) for text in findings.warnings]
         total.rows += findings.rows
         total.expects_result &= findings.expects_result
-        total.judge_check = total.judge_check or findings.judge_check
+        if findings.judge_check is not None:
+            total.judge_check = findings.judge_check.plus(total.judge_check)
         total.comparison_at_most_usd = total.comparison_at_most_usd or findings.comparison_at_most_usd
         total.call_at_most_usd = total.call_at_most_usd or findings.call_at_most_usd
     yield [
@@ -122,7 +123,8 @@ def _checks(spec: RunSpec, *, inputs: Inputs, texts: Mapping[str, bytes], ports:
         yield "Kafka topics", partial(_check_broker, broker)
     if models is not None:
         yield "LLM provider", partial(_check_llm_provider, models, clock=ports.clock)
-        yield "judge", partial(check_judge_known, spec, models=models, clock=ports.clock)
+        for one in spec.of_each_judge():
+            yield "judge", partial(check_judge_known, one, models=models, clock=ports.clock)
     elif broker is not None:
         yield "judge", partial(_warn_of_unchecked_judge, spec)
     if cj is not None:

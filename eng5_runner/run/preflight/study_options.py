@@ -59,7 +59,11 @@ async def check_study_options(
     if spec.budget.max_cost_usd is None:
         return findings
     service_keeps_limit = _COST in supported
-    at_most = await _call_at_most(spec, inputs=inputs, texts=texts, models=models, needed=not service_keeps_limit)
+    prices = [
+        await _call_at_most(one, inputs=inputs, texts=texts, models=models, needed=not service_keeps_limit)
+        for one in spec.of_each_judge()
+    ]
+    at_most = max((price for price in prices if price is not None), default=None)
     findings.call_at_most_usd = at_most
     if at_most and not service_keeps_limit:
         findings.checks.clear()

@@ -26,6 +26,7 @@ class Habits:
         counts: whether its result says how many comparisons it made.
         precise: whether its result says that the target is reached.
         doubles: whether each message comes twice.
+        answers_as: the model that judges, whatever the request names; without it the one that it names, if it does.
     """
 
     cap: int = 120
@@ -37,6 +38,7 @@ class Habits:
     counts: bool = False
     precise: bool = False
     doubles: bool = False
+    answers_as: str | None = None
     requests: list[dict] = field(default_factory=list)
     made: list[str] = field(default_factory=list)
     _held: list[Callback] = field(default_factory=list)
@@ -49,6 +51,7 @@ class Habits:
         number, batch = len(self.requests), UUID(sent["data"]["entity_id"])
         essays = sorted([*(essay["essay_id"] for essay in sent["data"]["essays_for_cj"]), *added])
         told = self._comparisons(batch, essays, most=min(self._most(sent), self.brings.get(number, self.cap)))
+        told = [self._by_judge(one, sent["data"]["llm_config_overrides"] or {}) for one in told]
         if number == 1 and self.late:
             told, self._held = told[: -self.late], told[-self.late :]
         elif self._held:
@@ -59,6 +62,14 @@ class Habits:
         elif number not in self.silent:
             told += [messages.completed(batch), self._result(batch, essays, made=made)]
         return [one for one in told for _ in range(1 + self.doubles)]
+
+    def _by_judge(self, one: Callback, wanted: dict) -> Callback:
+        if not wanted.get("model_override"):
+            return one
+        message = json.loads(one.value)
+        provider, model = wanted["provider_override"], self.answers_as or wanted["model_override"]
+        message["data"] |= {"provider": provider, "model": model}
+        return Callback(one.topic, messages.raw(message), partition=one.partition)
 
     def _most(self, sent: dict) -> int:
         return min(self.cap, sent["metadata"].get("max_comparisons", self.cap))

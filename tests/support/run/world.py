@@ -200,7 +200,7 @@ PRICE = {"max_tokens": 1000, "cost_per_1k_input_tokens": 0.001, "cost_per_1k_out
 
 
 class FakeModels:
-    """The LLM provider's manifest: one provider, two models, the first of which has a price."""
+    """The LLM provider's manifest: two mock models, the first of which has a price, and one of two providers each."""
 
     def __init__(self) -> None:
         self.alive = WELL
@@ -212,7 +212,10 @@ class FakeModels:
         entries = tuple(
             ModelEntry(model_id=f"invented-judge-{n}", provider="mock", **told) for n, told in ((1, PRICE), (2, {}))
         )
-        return ModelManifest(providers={"mock": entries}, total_models=2)
+        real = {
+            name: (ModelEntry(model_id=f"{name}-judge", provider=name, **PRICE),) for name in ("openai", "anthropic")
+        }
+        return ModelManifest(providers={"mock": entries} | real, total_models=4)
 
 
 @dataclass
