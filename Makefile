@@ -11,7 +11,7 @@ help:
 	@echo "make demo    run the bundled study on the embedded stack and verify the run"
 	@echo "make test    run all tests"
 	@echo "make coverage  run all tests and check the floors of branch coverage"
-	@echo "make mutate  change the code bit by bit and see whether a test notices: hours (MUTATED=results.usage: a part)"
+	@echo "make mutate  change the code bit by bit and see whether a test notices: hours (SAMPLE=100: so many of each package)"
 	@echo "make guard   test that old runs stay readable and give the same files, byte for byte"
 	@echo "make test-pythons  run all tests on the other supported Pythons that this machine has (TESTS=tests/core: a part)"
 	@echo "make check   style, types, import directions, laws, licences, container files"
@@ -71,9 +71,10 @@ coverage: $(VENV)/.dev
 
 # By hand only: some ten thousand changes, each tried with the tests that reach it.
 MUTATED ?= core results measure judges
+SEED ?= 1
 mutate: $(VENV)/.dev
-	$(BIN)/mutmut run $(foreach part,$(MUTATED),"eng5_runner.$(part).*")
-	@echo "one change: $(BIN)/mutmut show NAME; all that no test noticed: $(BIN)/mutmut results"
+	$(BIN)/python -m tests.mutation $(if $(SAMPLE),--sample $(SAMPLE) --seed $(SEED)) $(MUTATED)
+	@echo "one change: $(BIN)/mutmut show NAME"
 
 guard: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto --dist loadgroup tests/guard

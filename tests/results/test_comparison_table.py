@@ -14,6 +14,7 @@ from eng5_runner.results.comparison_table import (
     is_comparisons_heading,
     is_grades_heading,
     parse_anchors,
+    parse_check_grades,
     parse_comparisons,
 )
 
@@ -123,6 +124,46 @@ def test_what_the_places_say_is_told():
     assert table("x,y", head="won,lost").places == "not stated"
 
 
+@pytest.mark.parametrize(
+    ("head", "first", "second"),
+    [(HEAD, "x,y,a", "z,y,a"), (HEAD, "y,x,b", "y,z,b"), ("won,lost", "x,y", "z,y")],
+)
+def test_where_the_places_say_nothing_the_first_is_the_one_whose_name_comes_first(head, first, second):
+    """And what the judge said of the first is turned with the pair."""
+    assert rows(table(first, second, head=head)) == [("x", "y", 1.0, 1.0), ("y", "z", 0.0, 1.0)]
+
+
+def test_a_probability_is_turned_with_its_pair():
+    found = table("x,y,a,0.75,true", "z,y,a,0.75,0", "z,w,a,,", head=f"{HEAD},probability,probability_is_bound")
+    said = [(one.first, one.second, one.outcome, one.probability, one.is_bound) for one in found.said]
+    assert found.places == "winner first"
+    assert said == [("x", "y", 1.0, 0.75, True), ("y", "z", 0.0, 0.25, False), ("w", "z", 0.0, None, False)]
+
+
+def test_what_a_judge_says_beside_who_won_is_kept_for_each_row_that_counts():
+    found = table("x,y,a,3,2", "y,z,b,,1", "z,x,a,sure,0", "x,z,,5,1", head=f"{HEAD},confidence,count")
+    assert [(one.confidence, one.count, one.judge) for one in found.said] == [(3.0, 2, ""), (None, 1, "")]
+    assert table("x,y,a", "y,z,b").said == (), "a table that says only who won says nothing beside it"
+    assert len(table("x,y,a,ann", "y,z,b,bo", head=f"{HEAD},judge").said) == 2
+
+
+@pytest.mark.parametrize("told", ["1.01", "-0.01", "7"])
+def test_a_probability_is_from_0_to_1(told):
+    error = refusal("x,y,a,0", "y,x,a,1", f"x,z,a,{told}", head=f"{HEAD},probability")
+    assert error.message == f"judged.csv, row 4, column probability: '{told}' is no probability."
+
+
+def test_the_judges_that_are_models_are_told_by_their_kind_and_else_by_their_names():
+    head = f"{HEAD},judge,judge_kind"
+    assert table("x,y,a,ann,teacher", "y,x,a,gpt-5.1,human", "x,z,a,b2,LLM", head=head).models == {"b2"}
+    assert table("x,y,a,ann", "y,x,a,gpt-5.1", head=f"{HEAD},judge").models == {"gpt-5.1"}
+    assert table("x,y,a,ann,", "y,x,a,gpt-5.1,", "x,z,b,,model", head=head).models == {"gpt-5.1"}
+    assert table("x,y,a,model", "y,z,a,model", head=f"{HEAD},judge_kind").models == set()
+    assert "row 2, column judge_kind: 'cat' is no kind of judge" in refusal("x,y,a,ann,cat", head=head).message
+    both = refusal("x,y,a,ann,human", "y,x,a,ann,model", head=head)
+    assert both.message == "judged.csv, row 3, column judge_kind: ann is a person in one row and a model in another."
+
+
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 def test_the_delimiter_is_the_one_of_the_heading(delimiter):
     text = "\n".join(line.replace(",", delimiter) for line in (HEAD, "x,y,a", ",,", "y,x,b"))
@@ -183,6 +224,50 @@ def test_rows_of_a_program_are_read_as_a_file_would_be():
     assert found.missing == 1
     with pytest.raises(InputsInvalid, match="rows, row 1, column winner"):
         parse_comparisons([{"item_a": "x", "item_b": "y", "winner": "z"}], name="rows")
+
+
+def test_all_judgements_are_one_where_the_table_names_no_judge():
+    one = table("x,y,a", "y,z,b")
+    assert one.by_judge == (one.comparisons,)
+    several = table("x,y,a,ann", "y,z,b,bo", head=f"{HEAD},judge")
+    assert list(several.by_judge) == [several.judges["ann"], several.judges["bo"]]
+
+
+def check_grades(*lines: str, **how: object) -> dict[str, str]:
+    known = {"x.txt": "x", "y.txt": "y"}
+    given = {"name": "known.csv", "scale": LEGACY, "items": known.get} | how
+    return parse_check_grades(csv("\n".join(("file,grade", *lines)), is_grades_heading), **given)
+
+
+def test_known_grades_of_students_include_the_one_below_the_lowest():
+    assert check_grades("x.txt,F", "y.txt,A") == {"x": "F", "y": "A"}
+    with pytest.raises(InputsInvalid, match=r"known\.csv has no grades\."):
+        check_grades()
+
+
+@pytest.mark.parametrize(
+    ("lines", "how", "told"),
+    [
+        (["z.txt,A"], {}, "known.csv, row 2, column item: 'z.txt' is in no comparison."),
+        (["z.txt,A"], {"private": True}, "known.csv, row 2, column item: this name is in no comparison."),
+        (["z.txt,A"], {"unknown": ("is nobody", "Do.")}, "known.csv, row 2, column item: 'z.txt' is nobody."),
+        (
+            ["x.txt,A", "x.txt,B"],
+            {"private": True},
+            "known.csv, row 3, column item: this name stands in an earlier row.",
+        ),
+        (
+            ["x.txt,Z"],
+            {},
+            "known.csv, row 2, column grade: 'Z' is not a grade that a student can have on eng5_np_legacy_9_step.",
+        ),
+    ],
+)
+def test_a_known_grade_that_cannot_be_is_named_with_its_column_and_privately_without_the_name(lines, how, told):
+    with pytest.raises(InputsInvalid) as caught:
+        check_grades(*lines, **how)
+    assert caught.value.message == told
+    assert caught.value.remedy == (how["unknown"][1] if "unknown" in how else caught.value.remedy)
 
 
 def anchors(*lines: str, head: str = "item,grade") -> dict[str, int]:

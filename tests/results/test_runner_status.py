@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from eng5_runner.core.events import CallbackRejected, DeadlineReached, OffsetsLost, Position, RunClosed
+from eng5_runner.core.events import (
+    CallbackRejected,
+    CallbackRepeated,
+    DeadlineReached,
+    OffsetsLost,
+    Position,
+    PreflightPassed,
+    RequestPublished,
+    RunClosed,
+)
+from eng5_runner.core.state import fold
 from eng5_runner.results.runner_status import MessageRecord, runner_status
 from tests.support.results import NOON, arrived, at, ledger, plain, sent
 from tests.support.run import messages
-from tests.support.run.runs import RUN_ID
+from tests.support.run.runs import RUN_ID, make_spec
 
 COMPARISON = messages.comparison_message(RUN_ID, 1, ("birk", "cleo"), winner="Essay A")
 PLACE = Position(topic="some.topic", partition=1, offset=7)
@@ -53,6 +63,70 @@ def test_what_came_is_counted():
 def test_what_could_not_be_used_is_named_by_place_and_reason():
     block = plain(status(CallbackRejected(at=NOON, position=PLACE, reason="no JSON", raw="x")))
     assert block["rejected"] == [{"topic": "some.topic", "partition": 1, "offset": 7, "reason": "no JSON"}]
+
+
+def test_a_comparison_with_a_flaw_or_an_objection_is_named_by_its_request():
+    """With both it is named twice; a note on another message is no flaw."""
+    flawed = arrived("comparison", COMPARISON).model_copy(
+        update={"position": PLACE, "note": "no hash", "key": f"{RUN_ID}/comparison:queue-1"}
+    )
+    both = flawed.model_copy(update={"objection": "surplus", "key": "comparison:queue-2"})
+    late = flawed.model_copy(update={"objection": "late", "note": "", "key": "comparison:queue-3"})
+    done = arrived("completed", {}).model_copy(update={"note": "completed_successfully"})
+    block = plain(status(flawed, both, late, done))
+    place = {"topic": "some.topic", "partition": 1, "offset": 7}
+    assert block["flawed"] == [
+        place | {"request_id": "queue-1", "flaws": "no hash"},
+        place | {"request_id": "queue-2", "flaws": "no hash"},
+    ]
+    assert block["doubtful"] == [
+        place | {"request_id": "queue-2", "objection": "surplus", "counts": False},
+        place | {"request_id": "queue-3", "objection": "late", "counts": True},
+    ]
+    assert plain(status(done)).keys().isdisjoint(("flawed", "doubtful", "requests"))
+
+
+def test_each_of_several_requests_has_its_own_counts_and_end():
+    batch = make_spec().batch_id(2)
+    first = sent().request.prepared
+    judged = arrived("comparison", COMPARISON).model_copy(update={"judged": True})
+    done = arrived("completed", {}).model_copy(update={"note": "completed_successfully"})
+    second = [
+        first.model_copy(update={"batch_id": batch, "payload": "{}"}),
+        RequestPublished(at=NOON, position=PLACE, found=True),
+        arrived("comparison", COMPARISON).model_copy(update={"key": "2", "batch_id": batch}),
+        arrived("failed", {}).model_copy(update={"batch_id": batch, "note": "why"}),
+    ]
+    block = plain(status(judged, done, *second))
+    one, two = block["requests"]
+    assert block["request"] == one["request"]
+    assert (one["batch_uuid"], two["batch_uuid"]) == (str(RUN_ID), str(batch))
+    assert one["comparisons"] == {"judged": 1, "failed": 0}
+    assert two["comparisons"] == {"judged": 0, "failed": 1}
+    assert (one["completion_status"], two.get("completion_status")) == ("completed_successfully", None)
+    assert (one.get("failure"), two["failure"]) == (None, "why")
+    assert two["request"] == {
+        "event_id": str(first.event_id),
+        "bytes": 2,
+        "topic": "some.topic",
+        "partition": 1,
+        "offset": 7,
+        "found_after_a_crash": True,
+    }
+
+
+def test_the_other_counts_are_those_of_the_state():
+    again = CallbackRepeated(at=NOON, position=PLACE, key="k", conflict=True, raw="x")
+    result = arrived("result", {})
+    block = status(again, result)
+    assert (at(block, "sessions"), at(block, "duplicates"), at(block, "conflicts")) == (1, 1, 1)
+    assert (at(block, "has_service_result"), at(status(), "has_service_result")) == (True, False)
+    assert at(status(arrived("failed", {}).model_copy(update={"note": "why"})), "failure") == "why"
+    passed = PreflightPassed(at=NOON, checks=("c",), warnings=("w",))
+    state = fold([ledger()[0], passed])
+    bare = plain(runner_status(state, MessageRecord()))
+    assert (bare["preflight"], bare["offsets"]) == ({"checks": ["c"], "warnings": ["w"]}, [])
+    assert [bare.get(key) for key in ("request", "completion_status", "has_service_result")] == [None, None, False]
 
 
 def test_deadlines_are_told_to_a_tenth_of_a_second():

@@ -13,10 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eng5_runner.results.artefact import Artefact
+from eng5_runner.results.artefact.human_scale import Disagreement, HumanPosition, HumanScale
 from eng5_runner.results.artefact.judge import LeftOutAnchor
+from eng5_runner.results.artefact.measurement import CheckedGrades, CheckedStudent
 from eng5_runner.results.comparison_table import parse_comparisons
 from eng5_runner.results.tables import RunTable, run_tables, table_csv
-from tests.support.artefacts import RUN, artefact, comparison, entry, projection, with_files
+from tests.support.artefacts import RUN, artefact, comparison, entry, projection, sha256, with_files
 from tests.support.results import alignment_of, call, calls, compared, inputs_of
 
 FAILED = call("birk", "cleo", None)
@@ -176,6 +178,123 @@ def test_the_columns_are_those_of_every_run():
     """A stacked table has one heading: what this run lacks is an empty column, not a missing one."""
     bare = artefact(bt_summary=(entry("birk"),))
     assert [t.columns for t in run_tables(bare)] == [t.columns for t in run_tables(whole_run()) if t.name == "essays"]
+
+
+OF_A_CALL = (
+    "run_id id sequence essay_a_id essay_b_id file_a file_b provider model tokens_prompt tokens_completion cost_usd "
+    "started_at completed_at"
+)
+P = "p_F p_F+ p_E- p_E+ p_D- p_D+ p_C- p_C+ p_B p_A"
+HEADINGS = {
+    "essays": "run_id id file is_anchor rank theta standard_error theta_low theta_high infit outfit judgements wins "
+    "losses flag words anchor_grade grade most_probable_grade within_one_step within_one_step_at_least label "
+    f"extrapolated {P}",
+    "comparisons": f"{OF_A_CALL} winner_id loser_id winner_position confidence prompt_hash justification",
+    "failed_comparisons": f"{OF_A_CALL} failure_code failure_reason",
+    "anchors": f"run_id id file grade rank theta standard_error projected_grade {P} refused",
+    "service": "run_id id file theta service_theta theta_difference theta_difference_in_se standard_error "
+    "service_standard_error se_ratio grade service_grade beyond_precision",
+    "human_scale": "run_id id file theta standard_error judgements",
+    "check_grades": "run_id id file teachers_grade grade steps_above",
+    "disagreements": "run_id id file judge winner loser loser_file difference judgements",
+}
+WHOLE = "rank judgements wins losses words sequence tokens_prompt tokens_cached tokens_completion"
+TRUTH = "is_anchor extrapolated beyond_precision probability_is_bound"
+NUMBERS = (
+    "theta standard_error theta_low theta_high infit outfit within_one_step within_one_step_at_least cost_usd "
+    "confidence service_theta theta_difference theta_difference_in_se service_standard_error se_ratio steps_above "
+    f"difference probability_a {P}"
+)
+KIND_OF: dict[str, str] = {
+    name: kind for kind, names in (("whole", WHOLE), ("truth", TRUTH), ("number", NUMBERS)) for name in names.split()
+}
+
+
+def judged_by_people() -> Artefact:
+    """A run with teachers' judgements and grades beside the judge's, and with the service's figures."""
+    alignment = alignment_of(inputs_of(anchors={"anchor-a1": "A", "anchor-b1": "B"}), calls("anchor-a1>anchor-b1"))
+    graded = LeftOutAnchor(anchor_id="anchor-a1", grade="A", projected_grade="B", probabilities={"B": 0.75, "A": 0.25})
+    human = HumanScale(
+        people=2,
+        judgements=3,
+        model_judgements=4,
+        positions=(HumanPosition(essay_id="birk", theta=1.5, standard_error=0.25, judgements=3),),
+        disagreements=(Disagreement(judge="ann", winner="cleo", loser="birk", difference=0.5, judgements=2),),
+    )
+    checked = CheckedGrades(
+        file_name="known.csv",
+        sha256=sha256("known"),
+        given=1,
+        within_one=1,
+        shift=-1.0,
+        is_shifted=False,
+        students=(CheckedStudent(essay_id="birk", teachers_grade="B", grade="C+", steps_above=-1.0),),
+    )
+    return whole_run().model_copy(
+        update={
+            "anchor_alignment": alignment.model_copy(update={"left_out": (graded,)}),
+            "comparison_with_service": compared({"birk": (1.0, 0.5)}, {"birk": (9.0, 0.5)}),
+            "human_scale": human,
+            "grade_check": checked,
+        }
+    )
+
+
+def test_each_table_has_its_columns_in_their_order_and_a_column_its_type():
+    made = {table.name: dict(table.columns) for table in run_tables(judged_by_people())}
+    assert {name: " ".join(columns) for name, columns in made.items()} == HEADINGS
+    for name, kind in (both for columns in made.values() for both in columns.items()):
+        assert kind == KIND_OF.get(name, "text"), name
+
+
+def only(name: str) -> dict[str, str]:
+    """The cells that the only row of a table has."""
+    (row,) = rows(tables(judged_by_people())[f"{name}.csv"])
+    return {column: cell for column, cell in row.items() if cell and column != "run_id"}
+
+
+def test_what_people_judged_and_graded_has_its_tables():
+    assert only("human_scale") == {
+        "id": "birk", "file": "1.txt", "theta": "1.5", "standard_error": "0.25", "judgements": "3",
+    }  # fmt: skip
+    assert only("check_grades") == {
+        "id": "birk", "file": "1.txt", "teachers_grade": "B", "grade": "C+", "steps_above": "-1.0",
+    }  # fmt: skip
+    assert only("disagreements") == {
+        "id": "cleo", "file": "2.txt", "judge": "ann", "winner": "cleo", "loser": "birk", "loser_file": "1.txt",
+        "difference": "0.5", "judgements": "2",
+    }  # fmt: skip
+
+
+def test_an_anchor_has_its_place_and_what_the_others_grade_it():
+    row = only("anchors")
+    assert [row[name] for name in ("id", "rank", "theta", "standard_error", "grade", "projected_grade")] == [
+        *("anchor-a1", "2", "0.0", "0.4", "A", "B"),
+    ]
+    assert (row["p_B"], row["p_A"], row["p_F"]) == ("0.75", "0.25", "0.0")
+    assert "refused" not in row
+
+
+def test_an_essays_row_counts_its_words_and_losses_and_knows_whether_it_is_beyond_the_anchors():
+    birk, anchor, cleo = rows(tables(whole_run())["essays.csv"])
+    assert [(row["words"], row["wins"], row["losses"]) for row in (birk, anchor, cleo)] == [("10", "2", "3")] * 3
+    assert [row["extrapolated"] for row in (birk, anchor, cleo)] == ["false", "false", "true"]
+    assert float(birk["theta_low"]) == -float(birk["theta_high"]) == pytest.approx(-0.658)
+    (ungraded,) = rows(tables(artefact(bt_summary=(entry("anchor-a1", grade="A"),)))["essays.csv"])
+    assert ungraded["extrapolated"] == "", "without grades nobody asked"
+
+
+def test_columns_of_some_runs_only_stand_where_a_run_has_them():
+    flagged = whole_run()
+    students = tuple(one.model_copy(update={"flags": ("hidden_text",)}) for one in flagged.inputs.students)
+    inputs = flagged.inputs.model_copy(update={"students": students})
+    told = (comparison("birk", "cleo", "birk", probability_a=0.75, probability_is_bound=True, flagged="both"),)
+    made = artefact(bt_summary=flagged.bt_summary, llm_comparisons=told, inputs=inputs)
+    (row,) = rows(tables(made)["comparisons.csv"])
+    assert (row["probability_a"], row["probability_is_bound"], row["flagged"]) == ("0.75", "true", "both")
+    assert [one["text_flags"] for one in rows(tables(made)["essays.csv"])] == ["hidden_text", "", "hidden_text"]
+    kinds = {table.name: table.columns for table in run_tables(made)}["comparisons"]
+    assert (kinds["probability_a"], kinds["probability_is_bound"], kinds["flagged"]) == ("number", "truth", "text")
 
 
 def test_fit_reads_a_runs_comparisons_as_they_are():
