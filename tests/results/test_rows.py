@@ -78,7 +78,7 @@ def test_without_the_library_the_error_says_how_to_install_it(library: str) -> N
     code = (
         f"import sys; sys.modules['{library}'] = None\n"
         "from eng5_runner.errors import ConfigurationError\n"
-        "from tests.app.test_rows import ROWS\n"
+        "from tests.results.test_rows import ROWS\n"
         f"try: ROWS.to_{library}()\n"
         "except ConfigurationError as error: print(error.remedy)\n"
     )
