@@ -22,12 +22,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
 from eng5_runner.cli.called import Called
+from eng5_runner.core.events import event_facts
 from eng5_runner.core.harmless import harmless_json
 from eng5_runner.effects.standard_streams import StandardError, discard
 from eng5_runner.errors import DiskError
 from eng5_runner.reports.terminal.safe_console import SafeConsole
 from eng5_runner.reports.terminal.session import SessionView
-from eng5_runner.run.ports import FOR_PEOPLE_ONLY, Lag, Notice, Update, WorkLeft, event_facts
+from eng5_runner.run.ports import FOR_PEOPLE_ONLY, Lag, Notice, Update, WorkLeft
 
 # Columns of a table where there is no terminal whose width is known.
 PLAIN_WIDTH = 110

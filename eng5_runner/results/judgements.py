@@ -124,7 +124,7 @@ def gather_evidence(
         callback, envelope_id = _callback(event)
         if isinstance(callback, LLMComparisonResult | PlainComparison):
             names = names or essay_names(state, inputs)
-            otherwise = envelope_id or state.spec.correlation_id
+            otherwise = None if isinstance(callback, PlainComparison) else envelope_id or state.spec.correlation_id
             row = comparison_fields(callback, names, cost_usd=event.cost_usd, otherwise=otherwise, flagged=flagged)
             judge = row["provider"], row["model"]
             tokens = row["tokens_prompt"], row["tokens_completion"], row["tokens_cached"] or 0
@@ -205,7 +205,7 @@ def comparison_fields(
     names: EssayNames,
     *,
     cost_usd: float,
-    otherwise: UUID,
+    otherwise: UUID | None = None,
     flagged: frozenset[str] = frozenset(),
 ) -> JudgedFields | FailedFields:
     """One comparison under the run's essay ids.
@@ -214,7 +214,7 @@ def comparison_fields(
         result: what the provider says of it.
         names: the essays' names on the wire.
         cost_usd: what counts as its cost.
-        otherwise: the correlation id where the pair's own is no UUID.
+        otherwise: the correlation id where the pair's own is no UUID; a plain comparison has no need of it.
         flagged: the ids of the essays with flags.
 
     Raises:
@@ -299,7 +299,7 @@ def _callback(event: CallbackAccepted) -> tuple[Callback | PlainComparison, UUID
     return envelope.data, envelope.correlation_id
 
 
-def _trace(result: LLMComparisonResult | PlainComparison, *, otherwise: UUID) -> str:
+def _trace(result: LLMComparisonResult | PlainComparison, *, otherwise: UUID | None) -> str:
     """The pair's correlation id; where that is no UUID, the envelope's or the run's, which always are."""
     given = result.correlation_id or ""
     if isinstance(result, PlainComparison) or _PLAIN_UUID.fullmatch(given):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from eng5_runner.contracts.stopping import COST_LIMIT
 from eng5_runner.core.events import CallbackAccepted, CallbackRejected, DeadlineReached, Event
@@ -48,7 +48,7 @@ class MessageRecord:
         if isinstance(event, CallbackAccepted):  # first: a run can have a million
             if event.kind != "comparison" or not (event.note or event.objection):
                 return
-            place, request_id = event.position.model_dump(), event.key.rpartition("comparison:")[2]
+            place, request_id = asdict(event.position), event.key.rpartition("comparison:")[2]
             if event.note:
                 self.flawed.append(FlawedMessage(**place, request_id=request_id, flaws=event.note))
             if event.objection is not None:
@@ -58,7 +58,7 @@ class MessageRecord:
                     )
                 )
         elif isinstance(event, CallbackRejected):
-            self.rejected.append(RejectedMessage(**event.position.model_dump(), reason=event.reason))
+            self.rejected.append(RejectedMessage(**asdict(event.position), reason=event.reason))
         elif isinstance(event, DeadlineReached):
             self.deadlines.append(DeadlineRecord(kind=event.kind, waited_seconds=round(event.waited, 1)))
 
@@ -120,7 +120,7 @@ def _request(request: SentRequest) -> RequestRecord:
     return RequestRecord(
         event_id=str(prepared.event_id),
         bytes=size,
-        **published.position.model_dump(),
+        **asdict(published.position),
         found_after_a_crash=published.found,
     )
 

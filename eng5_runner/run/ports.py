@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from eng5_runner.contracts.services import (
     AnchorBody,
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 FOR_PEOPLE_ONLY = frozenset(("repaired", "remark"))
 """Kinds of notices that are neither in the log nor among the JSON lines."""
-# Large, in the ledger already, and may hold words of essays.
-_BULKY = frozenset(("raw", "raw_base64", "payload", "spec"))
 
 
 class Clock(Protocol):
@@ -230,8 +228,3 @@ class WorkLeft:
 
 
 Update: TypeAlias = Event | Notice | Lag | WorkLeft
-
-
-def event_facts(event: Event) -> dict[str, Any]:
-    """An event for logs and JSON lines: `type` and the fields that are set, without the bulky ones."""
-    return event.model_dump(mode="json", exclude=set(_BULKY), exclude_none=True)

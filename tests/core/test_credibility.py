@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from eng5_runner.contracts.callbacks import LLMComparisonResult
 from eng5_runner.contracts.request import LLMConfigOverrides
 from eng5_runner.core.arrival import Arrival, of_result
 from eng5_runner.core.credibility import Credibility, without_version
-from eng5_runner.core.events import CallbackAccepted, Event, Objection
+from eng5_runner.core.events import CallbackAccepted, Event, Objection, RequestPrepared, RunStarted
 from eng5_runner.core.spec import Budget
 from eng5_runner.core.state import RunState
 from tests.support.run.events import AT, ONE_OF_EACH, WAYS, place
@@ -29,10 +30,11 @@ def waiting(*more: Event, comparisons: int | None = 3, **spec: object) -> RunSta
     state = RunState()
     for name in WAYS["gathering"].split():
         event = ONE_OF_EACH[name]
-        changes: dict[str, object] = {"comparisons": comparisons} if name == "RequestPrepared" else {}
-        if name == "RunStarted":
-            changes = {"spec": make_spec(**spec)}
-        state.advance(event.model_copy(update=changes))
+        if isinstance(event, RequestPrepared):
+            event = event.model_copy(update={"comparisons": comparisons})
+        if isinstance(event, RunStarted):
+            event = event.model_copy(update={"spec": make_spec(**spec)})
+        state.advance(event)
     for event in more:
         state.advance(event)
     return state
@@ -42,13 +44,13 @@ def judged(number: int, about: str) -> CallbackAccepted:
     one = ONE_OF_EACH["CallbackAccepted"]
     assert isinstance(one, CallbackAccepted)
     facts = {"kind": "comparison", "key": f"comparison:{number}", "about": about, "judged": True}
-    return one.model_copy(update=facts | {"position": place(number)})
+    return replace(one, position=place(number), **facts)
 
 
 def completed(when: datetime) -> CallbackAccepted:
     one = ONE_OF_EACH["CallbackAccepted"]
     assert isinstance(one, CallbackAccepted)
-    return one.model_copy(update={"kind": "completed", "note": "completed_successfully", "happened_at": when})
+    return replace(one, kind="completed", note="completed_successfully", happened_at=when)
 
 
 def came(

@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from eng5_runner.core.events import OffsetsLost, Position, RunStarted, event_from_json, event_to_json, text_or_base64
+from eng5_runner.core.events import (
+    CallbackAccepted,
+    OffsetsLost,
+    Position,
+    RunStarted,
+    event_from_json,
+    event_to_json,
+    text_or_base64,
+)
 from eng5_runner.core.spec import RunSpec, Timeouts, Versions
 from eng5_runner.core.state import fold
 from tests.support.run.events import ONE_OF_EACH
@@ -78,3 +86,28 @@ def test_a_ledger_of_version_0_1_0_is_read_and_would_be_written_with_the_same_by
     events = [event_from_json(line) for line in lines]
     assert [event_to_json(event) for event in events] == [re.sub(rb',"_crc":"\w{8}"\}$', b"}", line) for line in lines]
     assert fold(events).closed is not None
+
+
+@pytest.mark.parametrize(
+    ("written", "as_well"),
+    [
+        (b'"at":"2027-03-02T08:00:00Z"', b'"at":"2027-03-02T10:00:00+02:00"'),
+        (b'"judged":true', b'"judged":"true"'),
+        (b'"cost_usd":2.0', b'"cost_usd":"2"'),
+        (b'"offset":7', b'"offset":7.0'),
+    ],
+)
+def test_a_callback_is_read_in_each_form_that_the_careful_reader_accepts(written: bytes, as_well: bytes) -> None:
+    accepted = CallbackAccepted(
+        at=datetime(2027, 3, 2, 8, tzinfo=UTC),
+        position=Position(topic="t", partition=0, offset=7),
+        raw="{}",
+        kind="comparison",
+        key="k",
+        fingerprint="f",
+        judged=True,
+        cost_usd=2.0,
+    )
+    line = event_to_json(accepted)
+    assert written in line
+    assert event_from_json(line.replace(written, as_well)) == accepted

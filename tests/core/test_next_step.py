@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
@@ -177,7 +178,7 @@ def test_without_sending_or_waiting_nothing_is_missing():
 
 def stopped(limit: float) -> CallbackAccepted:
     """The service's completion where it stopped at this cost limit."""
-    return accepted("completed", note="completed_successfully").model_copy(update={"limit_usd": limit, "key": "c"})
+    return replace(accepted("completed", note="completed_successfully"), limit_usd=limit, key="c")
 
 
 def test_a_stop_at_the_cost_limit_is_an_outcome_of_its_own():
@@ -190,7 +191,7 @@ def test_a_stop_at_the_cost_limit_is_an_outcome_of_its_own():
 
 @pytest.mark.parametrize(("cost", "over"), [(1.5, False), (1.5 + 1e-12, False), (1.500001, True)])
 def test_more_than_the_limit_is_said_to_be_spent_but_for_the_rounding_of_a_sum(cost, over):
-    paid = accepted("comparison", judged=True).model_copy(update={"cost_usd": cost})
+    paid = replace(accepted("comparison", judged=True), cost_usd=cost)
     state = reached("gathering", paid, budget=Budget(max_cost_usd=1.5))
     assert is_overspent(state) is over
     assert any("more than the cost limit of 1.5 USD" in one for one in verdict(state)[1]) is over

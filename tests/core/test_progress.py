@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from eng5_runner.core.events import Event, RunResumed
+from eng5_runner.core.events import CallbackAccepted, Event, RunResumed
 from eng5_runner.core.progress import comparisons_per_second
 from tests.support.run.events import ONE_OF_EACH, VERSIONS
 
@@ -16,9 +17,8 @@ def test_the_rate_is_that_of_the_last_session() -> None:
 
     def comparisons(since: datetime, *, every: float) -> list[Event]:
         one = ONE_OF_EACH["CallbackAccepted"]
-        return [
-            one.model_copy(update={"kind": "comparison", "at": since + timedelta(seconds=every * n)}) for n in range(5)
-        ]
+        assert isinstance(one, CallbackAccepted)
+        return [replace(one, kind="comparison", at=since + timedelta(seconds=every * n)) for n in range(5)]
 
     slow = comparisons(start, every=10)
     resumed = RunResumed(at=start + timedelta(hours=1), versions=VERSIONS)

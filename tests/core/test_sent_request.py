@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
 
-from eng5_runner.core.events import CallbackAccepted
+from eng5_runner.core.events import CallbackAccepted, RequestPrepared
 from eng5_runner.core.state import RunState, fold
 from tests.support.run.events import ONE_OF_EACH, WAYS, place
 
@@ -16,7 +17,7 @@ def sent(asked: int) -> RunState:
     state = RunState()
     for name in WAYS["gathering"].split():
         event = ONE_OF_EACH[name]
-        state.advance(event.model_copy(update={"asked": asked}) if name == "RequestPrepared" else event)
+        state.advance(event.model_copy(update={"asked": asked}) if isinstance(event, RequestPrepared) else event)
     return state
 
 
@@ -24,7 +25,7 @@ def attempt(number: int, about: str | None, *, judged: bool) -> CallbackAccepted
     one = ONE_OF_EACH["CallbackAccepted"]
     assert isinstance(one, CallbackAccepted)
     facts = {"kind": "comparison", "key": f"comparison:{number}", "about": about, "judged": judged}
-    return one.model_copy(update=facts | {"position": place(number)})
+    return replace(one, position=place(number), **facts)
 
 
 ATTEMPTS = [("a|b|0", False), ("a|b|0", False), ("a|b|0", True), ("b|c|0", False), ("a|c|0", True)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -109,7 +110,7 @@ def test_a_trace_that_is_no_uuid_gives_way_to_the_envelope_s_and_then_to_the_run
 def test_an_accepted_message_that_is_none_makes_the_ledger_impossible(raw):
     (one,) = same_instant()[:1]
     with pytest.raises(ImpossibleLedgerError, match="is not one"):
-        evidence_of([one.model_copy(update={"raw": raw})])
+        evidence_of([replace(one, raw=raw)])
 
 
 def test_an_accepted_comparison_of_a_stranger_makes_the_ledger_impossible():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from eng5_runner.core.events import (
@@ -52,7 +54,7 @@ def test_a_run_that_is_not_closed_is_open_and_partial():
 
 def test_what_came_is_counted():
     failed = arrived("comparison", messages.comparison_message(RUN_ID, 2, ("birk", "cleo"), winner=None))
-    judged = arrived("comparison", COMPARISON).model_copy(update={"judged": True})
+    judged = replace(arrived("comparison", COMPARISON), judged=True)
     block = plain(status(judged, failed, OffsetsLost(at=NOON, position=PLACE, resumed_at=9)))
     assert block["comparisons"] == {"judged": 1, "failed": 1}
     assert block["offsets_lost"] == 2
@@ -137,7 +139,7 @@ def test_deadlines_are_told_to_a_tenth_of_a_second():
 def test_a_stop_at_the_cost_limit_is_the_completion_s_status():
     stopped = arrived("completed", {}, limit_usd=1.0)
     assert at(status(stopped), "completion_status") == "cost_limit"
-    whole = arrived("completed", {}).model_copy(update={"note": "completed_successfully"})
+    whole = replace(arrived("completed", {}), note="completed_successfully")
     assert at(status(stopped, whole), "completion_status") == "completed_successfully"
     assert at(status(), "completion_status") is None
 
@@ -154,6 +156,6 @@ def test_each_partition_is_told_from_where_to_where_it_was_read():
     ends = tuple(Position(topic="results", partition=partition, offset=5) for partition in (0, 1))
     listening = sent(callback_ends=ends)
     came = arrived("comparison", COMPARISON)
-    listening.advance(came.model_copy(update={"position": Position(topic="results", partition=1, offset=8)}))
+    listening.advance(replace(came, position=Position(topic="results", partition=1, offset=8)))
     block = plain(runner_status(listening, MessageRecord()))
     assert [(one["partition"], one["from"], one["to"]) for one in block["offsets"]] == [(0, 5, 5), (1, 5, 9)]

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections import Counter
 from copy import deepcopy
+from dataclasses import replace
 from itertools import combinations, islice, product
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -219,10 +220,7 @@ def test_an_accepted_message_that_is_none_is_a_damaged_ledger(finished, tmp_path
     run.directory.mkdir()
     for name in ("inputs.json", "config.resolved.toml"):
         (run.directory / name).write_bytes((source.directory / name).read_bytes())
-    events = [
-        event.model_copy(update={"raw": "{}"}) if isinstance(event, CallbackAccepted) else event
-        for event in source.events
-    ]
+    events = [replace(event, raw="{}") if isinstance(event, CallbackAccepted) else event for event in source.events]
     write_ledger(run.directory, events)
     with pytest.raises(InputsInvalid, match=LEDGER_NAME):
         hydrate(run.directory)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from uuid import UUID
 
 import pytest
@@ -84,7 +85,7 @@ def test_an_anchor_of_an_unknown_row_is_rejected(tmp_path):
     assert "ANCHOR_99" in kept.reason
     assert (state.closed.outcome, exit_code(state), state.judged) == ("partial", 3, 15)
     (told,) = run.artefact()["runner_status"]["rejected"]
-    assert told == {**kept.position.model_dump(), "reason": kept.reason}
+    assert told == {**asdict(kept.position), "reason": kept.reason}
 
 
 def test_the_rows_outlive_the_session_that_asked_for_them(tmp_path):

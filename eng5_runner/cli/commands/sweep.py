@@ -19,13 +19,13 @@ from eng5_runner.cli.agreement import agrees
 from eng5_runner.cli.commands.run import read_and_show
 from eng5_runner.cli.exit_codes import BUDGET, COMPLETE, PARTIAL
 from eng5_runner.cli.narrate import people, write_json
-from eng5_runner.core.events import CallbackAccepted, RunClosed, RunResumed, RunStarted
+from eng5_runner.core.events import CallbackAccepted, RunClosed, RunResumed, RunStarted, event_facts
 from eng5_runner.errors import RunnerError, command
 from eng5_runner.planning.sweep import PlannedCell
 from eng5_runner.reports.terminal.leaderboard import show_leaderboard
 from eng5_runner.reports.terminal.sweep import cell_facts, show_sweep_plan, sweep_facts, sweep_in_words
 from eng5_runner.results.artefact.part import to_json
-from eng5_runner.run.ports import FOR_PEOPLE_ONLY, Lag, Notice, Update, WorkLeft, event_facts
+from eng5_runner.run.ports import FOR_PEOPLE_ONLY, Lag, Notice, Update, WorkLeft
 
 
 def sweep_of(file: Path, *, only_plan: bool, max_cost: float | None, yes: bool, json_lines: bool) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import assert_never
 
 from pydantic import JsonValue
@@ -205,13 +206,12 @@ class PublicRecord:
             received, _ = receive_comparison(event.raw.encode())
             data, raw = public_comparison(received, self._names, with_reasons=self._with_reasons)
             key = event.key.replace(received.data.request_id, data.request_id)
-            told = {"raw": raw, "key": key, "fingerprint": fingerprint, "about": self._about(event, data)}
-            return event.model_copy(update=told)
+            return replace(event, raw=raw, key=key, fingerprint=fingerprint, about=self._about(event, data))
         raw = public_callback(parse_callback(Topic(event.position.topic), event.raw.encode()), self._names)
         note = WITHHELD if event.kind == "failed" else event.note
         if event.kind == "completed" and not note.isidentifier():
             note = "unknown"
-        return event.model_copy(update={"raw": raw, "fingerprint": fingerprint, "note": note})
+        return replace(event, raw=raw, fingerprint=fingerprint, note=note)
 
     @staticmethod
     def _about(event: CallbackAccepted, data: LLMComparisonResult) -> str | None:
