@@ -19,7 +19,7 @@ from eng5_runner.contracts.topics import Topic
 from eng5_runner.errors import ServiceUnavailable
 from eng5_runner.stack.cj.admin import CJAdmin
 from eng5_runner.stack.cj.clients import CONNECTIONS, ContentReader, LLMProviderClient
-from eng5_runner.stack.cj.service import CJService
+from eng5_runner.stack.cj.service import CJService, load_statistics
 from eng5_runner.stack.content import service as content
 from eng5_runner.stack.content.service import ContentService
 from eng5_runner.stack.faults import FAULTS_MARK, FaultyPublisher, faulty_baseline
@@ -173,6 +173,7 @@ async def serve(
             secret=secret,
         )
         ready(addresses)
+        await asyncio.to_thread(load_statistics)  # while clients store their texts
         await until(stop, judging, batches)
 
 

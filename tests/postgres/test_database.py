@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from eng5_runner.errors import ConfigurationError, NotAllowed
 from eng5_runner.stack.platform.database import SERVICES, database_url
 from eng5_runner.stack.platform.migrations import SCHEMA_VERSION
-from eng5_runner.stack.platform.store import open_database
+from eng5_runner.stack.platform.server_database import open_database
 from eng5_runner.stack.platform.tables import content, llm_provider_batches, schema, stack_schema
 from eng5_runner.stack.platform.transactions import Transaction
 from tests.support.postgres.fixtures import PASSWORD, Database

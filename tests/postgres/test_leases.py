@@ -18,7 +18,8 @@ from eng5_runner.stack.cj.inbox import Inbox, LeaseLost
 from eng5_runner.stack.cj.plan import BatchPlan
 from eng5_runner.stack.cj.repository import BatchRepository, PairAttempt
 from eng5_runner.stack.llm.queue import AlreadyQueued, Entry, Full, QueueRepository, new_entry
-from eng5_runner.stack.platform.store import Store, open_database, open_store
+from eng5_runner.stack.platform.server_database import open_database
+from eng5_runner.stack.platform.store import Store, open_store
 from eng5_runner.stack.platform.tables import cj_comparisons, cj_requests, llm_comparisons
 from tests.postgres.detour import detour
 from tests.support.postgres.fixtures import Database

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import insert
 
 from eng5_runner.errors import ServiceUnavailable
-from eng5_runner.stack.platform import transactions
-from eng5_runner.stack.platform.store import open_database
+from eng5_runner.stack.platform import server_database
+from eng5_runner.stack.platform.server_database import open_database
 from eng5_runner.stack.platform.tables import content
 from tests.support.kafka.services import serving
 from tests.support.postgres.fixtures import Database
@@ -50,7 +50,7 @@ async def test_an_essay_that_cannot_be_written_is_in_neither_the_log_nor_the_ans
 async def test_a_database_that_stays_away_is_told_in_its_own_words(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transactions, "PATIENCE_SECONDS", 0.0)  # law: patches - a minute of waiting proves no more
+    monkeypatch.setattr(server_database, "PATIENCE_SECONDS", 0.0)  # law: patches - a minute of waiting proves no more
     row = {"storage_id": "0" * 32, "content_type": "text/plain", "body": ESSAY, "created_at": "now"}
     async with open_database(database.url) as store:
         await change(database, NOT_NOW)

@@ -16,7 +16,7 @@ from eng5_runner.stack.identity.service import IdentityService
 from eng5_runner.stack.identity.tokens import TokenAuthority
 from eng5_runner.stack.platform.broker import embedded_broker
 from eng5_runner.stack.platform.kafka import Cluster, open_publisher, open_reader
-from eng5_runner.stack.platform.store import open_database
+from eng5_runner.stack.platform.server_database import open_database
 from eng5_runner.stack.platform.web import served
 from eng5_runner.transport.kafka import stop_client
 from tests.support.postgres.fixtures import Database

@@ -145,3 +145,13 @@ def test_a_health_check_loads_nothing_heavy(tmp_path: Path) -> None:
     )
     ended = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (ended.stdout, "refused" in ended.stderr) == ("[]\n", True)
+
+
+def test_the_stack_is_up_before_it_loads_statistics_and_postgresql(tmp_path: Path) -> None:
+    script = (
+        "import sys, eng5_runner.app.stack\n"
+        "print(sorted({'numpy', 'scipy', 'asyncpg', 'sqlalchemy.orm', 'sqlalchemy.dialects.postgresql'}"
+        " & set(sys.modules)))"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (ended.stdout, ended.stderr) == ("[]\n", "")

@@ -25,18 +25,17 @@ from itertools import islice
 from uuid import UUID, uuid5
 
 import structlog
-from pydantic import ValidationError
 
 from eng5_runner.contracts.callbacks import IS_INTERRUPTED, IS_RETRYABLE, LLMComparisonResult
 from eng5_runner.contracts.request import BATCHING_MODE
 from eng5_runner.contracts.services import COMPARISONS_AT_ONCE, ComparisonBody, ModelEntry, PromptBlock
 from eng5_runner.contracts.stopping import PRECISE_ENOUGH, CostStop, DecidedPairs, Look
-from eng5_runner.contracts.topics import ComparisonEnvelope, Topic
+from eng5_runner.contracts.topics import Topic
 from eng5_runner.judges.cost_bound import ATTEMPTS, call_at_most_usd, prompt_bytes
 from eng5_runner.judges.prompts import prompt_blocks, prompt_text
 from eng5_runner.measure.design.pairing import Pair
 from eng5_runner.stack.cj.clients import LLMProviderClient
-from eng5_runner.stack.cj.outcome import Outcome, beyond_hope
+from eng5_runner.stack.cj.outcome import Outcome, beyond_hope, read_result
 from eng5_runner.stack.cj.pairing_policy import (
     by_first_essay,
     decided_pairs,
@@ -482,11 +481,3 @@ def may_ask(answers: Sequence[LLMComparisonResult]) -> bool:
     details = [error.details or {} for error in errors]
     counted = [each for each in details if each.get(IS_INTERRUPTED) is not True]
     return details[-1].get(IS_RETRYABLE) is not False and len(counted) < ATTEMPTS
-
-
-def read_result(raw: bytes) -> LLMComparisonResult | None:
-    """The result in a message of the comparison topic; None if it has none."""
-    try:
-        return ComparisonEnvelope.model_validate_json(raw, extra="ignore").data
-    except ValidationError:
-        return None

@@ -15,28 +15,27 @@ for byte. That brings a broker that lost its data up to date.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from uuid import UUID, uuid4
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import structlog
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaError
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
-from eng5_runner.contracts.base import Lenient, describe
 from eng5_runner.contracts.callbacks import LLMComparisonResult
 from eng5_runner.contracts.envelope import Envelope
 from eng5_runner.contracts.request import CJAssessmentRequest, reads_to_end
-from eng5_runner.contracts.topics import LARGEST_MESSAGE_BYTES, Topic
+from eng5_runner.contracts.topics import Topic
 from eng5_runner.errors import RunnerError, ServiceUnavailable
 from eng5_runner.stack.cj import events as cj_events
 from eng5_runner.stack.cj.assignments import Assignments
-from eng5_runner.stack.cj.batch_runner import BatchRun, read_result
 from eng5_runner.stack.cj.clients import ContentReader, LLMProviderClient, NeighbourFailed
 from eng5_runner.stack.cj.events import ended_at_cost_limit
 from eng5_runner.stack.cj.inbox import Held, Inbox, LeaseLost
-from eng5_runner.stack.cj.outcome import Outcome, score
+from eng5_runner.stack.cj.intake import Intake, Refusals, knows_any, polled
+from eng5_runner.stack.cj.outcome import Outcome, Scores, read_result
 from eng5_runner.stack.cj.plan import (
     BatchPlan,
     RequestRejected,
@@ -54,149 +53,10 @@ from eng5_runner.stack.platform.transactions import FAILURES, ValueRefused
 from eng5_runner.transport.kafka import RestingPoll
 from eng5_runner.transport.stack_secret import StackSecret
 
+if TYPE_CHECKING:
+    from eng5_runner.stack.cj.batch_runner import BatchRun
+
 log = structlog.get_logger(__name__)
-
-_POLL_MILLISECONDS = 200
-_POLL_RECORDS = 1000
-
-
-class _Readable(BaseModel):
-    """The fields of an invalid request that are needed to publish its failure."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    class Essay(BaseModel):
-        """The field that identifies an essay's text."""
-
-        model_config = ConfigDict(extra="ignore")
-        text_storage_id: Lenient[str] = None
-
-    class Data(BaseModel):
-        """The fields that identify the batch and its texts."""
-
-        model_config = ConfigDict(extra="ignore")
-        entity_id: str
-        essays_for_cj: Lenient[tuple[_Readable.Essay, ...]] = None
-
-    data: Data
-    correlation_id: Lenient[UUID] = None
-
-
-class Intake:
-    """Stores the requests that arrive, and publishes a failure for each invalid one."""
-
-    def __init__(self, inbox: Inbox, *, refusals: Refusals, arrived: asyncio.Event) -> None:
-        """Set it up.
-
-        Args:
-            inbox: where requests are stored.
-            refusals: publishes the failures.
-            arrived: set when there are new requests.
-        """
-        self._inbox = inbox
-        self._refusals = refusals
-        self._arrived = arrived
-
-    async def run(self, reader: AIOKafkaConsumer, *, commit: bool, secret: StackSecret | None) -> None:
-        """Store all requests that a holder of the secret wrote; with `commit`, commit their offsets afterwards."""
-        poll = RestingPoll(reader)
-        while True:
-            messages = await polled(poll, secret=secret)
-            if not messages:
-                continue
-            readable = []
-            for raw in messages:
-                try:
-                    envelope = Envelope[CJAssessmentRequest].model_validate_json(raw, extra="ignore")
-                except ValidationError as error:
-                    await self._refusals.refuse(raw, error)
-                else:
-                    readable.append((envelope.data.entity_id, raw))
-            await self._inbox.put(readable)
-            self._arrived.set()
-            if commit:
-                await _commit(reader)
-
-
-class Refusals:
-    """Publishes the failures of requests that break the contract."""
-
-    def __init__(self, *, publisher: Publisher, contents: ContentReader, shares_broker: bool) -> None:
-        self._publisher = publisher
-        self._contents = contents
-        self._shares_broker = shares_broker
-
-    async def refuse(self, raw: bytes, error: ValidationError) -> None:
-        """Publish how a request breaks the contract, if its batch id can be read and it is for this service."""
-        try:
-            readable = _Readable.model_validate_json(raw)
-        except ValidationError:
-            log.warning("a request without a readable batch id", reason=describe(error))
-            return
-        if not await self._is_ours(readable):
-            log.info("an invalid request that is not for this service", batch_id=readable.data.entity_id)
-            return
-        correlation_id = readable.correlation_id or uuid4()
-        info = cj_events.processing_error(f"the request breaks the contract: {describe(error)}", correlation_id)
-        message = cj_events.failed(
-            batch_id=readable.data.entity_id, parent_id=None, correlation_id=correlation_id, error_info=info
-        )
-        await self._publisher.publish(Topic.FAILED.value, message, key=readable.data.entity_id.encode())
-
-    async def _is_ours(self, readable: _Readable) -> bool:
-        if not self._shares_broker:
-            return True
-        texts = [essay.text_storage_id for essay in readable.data.essays_for_cj or () if essay.text_storage_id]
-        try:
-            return await _knows_any(self._contents, texts)
-        except NeighbourFailed as failed:  # silence harms nobody, a failure of another service's batch does
-            log.warning("an invalid request stays unanswered", batch_id=readable.data.entity_id, reason=str(failed))
-            return False
-
-
-async def _knows_any(contents: ContentReader, storage_ids: Iterable[str]) -> bool:
-    """Whether the Content Service has one of these texts.
-
-    Raises:
-        NeighbourFailed: it does not say.
-    """
-    for storage_id in storage_ids:
-        if await contents.knows(storage_id):
-            return True
-    return False
-
-
-async def polled(poll: RestingPoll, *, secret: StackSecret | None) -> list[bytes]:
-    """The next messages that a holder of the secret has written; can be empty.
-
-    Raises:
-        ServiceUnavailable: Kafka refuses to be read.
-    """
-    try:
-        batches = await poll.records(timeout_ms=_POLL_MILLISECONDS, max_records=_POLL_RECORDS)
-    except KafkaError as error:
-        raise ServiceUnavailable(
-            f"Kafka cannot be read: {error!r}", remedy="Check the broker and our rights."
-        ) from error
-    read = [record for batch in batches.values() for record in batch]
-    records = [record for record in read if len(record.value or b"") <= LARGEST_MESSAGE_BYTES]
-    if len(records) < len(read):
-        log.warning("messages above the limit are ignored", messages=len(read) - len(records))
-    if secret is None:
-        return [record.value or b"" for record in records]
-    genuine = [r.value or b"" for r in records if secret.has_signed(r.topic, r.value or b"", headers=r.headers)]
-    if len(genuine) < len(records):
-        log.warning("messages without the stack's signature are ignored", messages=len(records) - len(genuine))
-    return genuine
-
-
-async def _commit(reader: AIOKafkaConsumer) -> None:
-    """Commit the offsets; after a failure the requests are read again, which changes nothing."""
-    try:
-        await reader.commit()
-    except KafkaError as error:
-        log.warning("the offsets of the requests could not be committed", cause=type(error).__name__)
-
 
 _LOOK_EVERY_SECONDS = 1.0
 _LET_GO_SECONDS = 2.0
@@ -205,6 +65,22 @@ _BATCHES_AT_ONCE = 32
 _CONTENT_AWAY_SECONDS = 2.0
 # A client that stops at the result has by then read the comparisons that it got before.
 _BEFORE_CLOSING_SECONDS = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class _Statistics:
+    """What runs a batch, and what gives its figures."""
+
+    batch_run: type[BatchRun]
+    score: Callable[[BatchPlan, Outcome], Scores]
+
+
+def load_statistics() -> _Statistics:
+    """Load what the first batch needs and no start waits for: it takes as long as the rest of a service's start."""
+    from eng5_runner.stack.cj.batch_runner import BatchRun  # noqa: PLC0415 - see above  # law: inner_import - see above
+    from eng5_runner.stack.cj.scoring import score  # noqa: PLC0415 - see above  # law: inner_import - see above
+
+    return _Statistics(BatchRun, score)
 
 
 class _NotOurs(Exception):
@@ -408,7 +284,7 @@ class CJService:
         """Whether a request is for this service; waits for the Content Service, without which nobody can say."""
         while self._shares_broker:
             try:
-                return await _knows_any(self._contents, (essay.text_storage_id for essay in request.essays_for_cj))
+                return await knows_any(self._contents, (essay.text_storage_id for essay in request.essays_for_cj))
             except NeighbourFailed as error:
                 log.warning("a request waits for the Content Service", batch_id=request.entity_id, reason=str(error))
                 await asyncio.sleep(_CONTENT_AWAY_SECONDS)
@@ -425,9 +301,9 @@ class CJService:
             MessageRefused: the broker does not take an event of the batch, for example a result that is too large.
             LeaseLost: another worker has taken it.
         """
-        plan = batch.plan
+        plan, statistics = batch.plan, await asyncio.to_thread(load_statistics)
         model = await priced_model(plan, self._provider)
-        run = BatchRun(batch=batch, repository=repository, provider=self._provider, model=model)
+        run = statistics.batch_run(batch=batch, repository=repository, provider=self._provider, model=model)
         self._active[plan.batch_id] = run
         earlier = await repository.asked(batch.number)
         if not held.answered:
@@ -438,7 +314,7 @@ class CJService:
         events = await repository.closing(batch.number)
         if not events:
             outcome = await run.run(earlier, await fetch_texts(plan, self._contents))
-            await repository.close(batch.number, await self._closing_events(batch, outcome))
+            await repository.close(batch.number, await _closing_events(batch, outcome, score=statistics.score))
             events = await repository.closing(batch.number)
         if not reads_to_end:
             await asyncio.sleep(_BEFORE_CLOSING_SECONDS)
@@ -454,24 +330,6 @@ class CJService:
             await self._publisher.publish_all(Topic.COMPARISON.value, answered)
         except* (ServiceUnavailable, MessageRefused) as several:
             raise several.exceptions[0] from None
-
-    async def _closing_events(self, batch: Batch, outcome: Outcome) -> list[tuple[str, bytes]]:
-        if outcome.too_many_failed:
-            plan = batch.plan
-            message = cj_events.failed(
-                batch_id=plan.batch_id,
-                parent_id=plan.assignment_id,
-                correlation_id=plan.correlation_id,
-                error_info=cj_events.low_success_rate(outcome),
-                job=batch.number,
-            )
-            return [(Topic.FAILED.value, message)]
-        scores = await asyncio.to_thread(score, batch.plan, outcome)
-        # The result first: if the broker refuses it, the batch has failed and is not complete.
-        return [
-            (Topic.RESULT.value, cj_events.result(batch, outcome=outcome, scores=scores)),
-            (Topic.COMPLETED.value, cj_events.completed(batch, outcome=outcome, scores=scores)),
-        ]
 
     async def _publish(self, topic: Topic, message: bytes, *, batch_id: str) -> None:
         await self._publisher.publish(topic.value, message, key=batch_id.encode())
@@ -492,3 +350,24 @@ async def _with_the_limit_of(
         return batch
     log.info("cost limit raised", batch_id=batch.plan.batch_id, before=before, now=limit)
     return await repository.go_on(batch, batch.plan.with_limit(limit))
+
+
+async def _closing_events(
+    batch: Batch, outcome: Outcome, *, score: Callable[[BatchPlan, Outcome], Scores]
+) -> list[tuple[str, bytes]]:
+    if outcome.too_many_failed:
+        plan = batch.plan
+        message = cj_events.failed(
+            batch_id=plan.batch_id,
+            parent_id=plan.assignment_id,
+            correlation_id=plan.correlation_id,
+            error_info=cj_events.low_success_rate(outcome),
+            job=batch.number,
+        )
+        return [(Topic.FAILED.value, message)]
+    scores = await asyncio.to_thread(score, batch.plan, outcome)
+    # The result first: if the broker refuses it, the batch has failed and is not complete.
+    return [
+        (Topic.RESULT.value, cj_events.result(batch, outcome=outcome, scores=scores)),
+        (Topic.COMPLETED.value, cj_events.completed(batch, outcome=outcome, scores=scores)),
+    ]

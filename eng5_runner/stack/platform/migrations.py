@@ -14,6 +14,8 @@ from sqlalchemy import Connection, insert, inspect, select, text, update
 from eng5_runner.errors import ConfigurationError
 from eng5_runner.stack.platform.tables import schema, stack_schema
 
+# An index of the open rows, in words of both databases: to say it in those of SQLAlchemy loads what speaks to each.
+_INDEX_OF_OPEN = "CREATE INDEX ix_llm_comparisons_open ON llm_comparisons (number) WHERE outcome IS NULL"
 # What makes a version out of the one before. What stands here is never changed again: databases have been through it.
 _STEPS: Mapping[int, Sequence[str]] = MappingProxyType(
     {
@@ -21,7 +23,7 @@ _STEPS: Mapping[int, Sequence[str]] = MappingProxyType(
         2: (
             "ALTER TABLE llm_comparisons ADD COLUMN worker VARCHAR(36)",
             "ALTER TABLE llm_comparisons ADD COLUMN lease_until DOUBLE",
-            "CREATE INDEX ix_llm_comparisons_open ON llm_comparisons (number) WHERE outcome IS NULL",
+            _INDEX_OF_OPEN,
             """
             CREATE TABLE cj_requests (
                 id INTEGER NOT NULL, batch_sha256 VARCHAR(64) NOT NULL, raw BLOB NOT NULL, answered_at VARCHAR(40),
@@ -70,6 +72,7 @@ def migrate(connection: Connection, *, name: str) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK_NUMBER})
     if not inspect(connection).has_table(stack_schema.name):
         schema.create_all(connection)
+        connection.exec_driver_sql(_INDEX_OF_OPEN)
         connection.execute(insert(stack_schema).values(version=SCHEMA_VERSION))
         return
     found = connection.execute(select(stack_schema.c.version)).scalar_one()

@@ -1,4 +1,4 @@
-"""The services' database: one schema, in SQLite in the data directory or in a PostgreSQL that several services share.
+"""The services' database: one schema, in SQLite in the data directory or in a PostgreSQL (`server_database`).
 
 Everything above the engine's creation is SQLAlchemy Core without a dialect's own words, so that another database is
 another URL.
@@ -17,21 +17,13 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Executable, create_engine, event, text, update
 from sqlalchemy.engine import URL, Row
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
-from eng5_runner.errors import ConfigurationError, DiskError, NotAllowed, TemporaryFailure
+from eng5_runner.errors import DiskError, TemporaryFailure
 from eng5_runner.stack.platform.migrations import migrate
 from eng5_runner.stack.platform.tables import cj_requests, llm_comparisons, llm_provider_batches
-from eng5_runner.stack.platform.transactions import (
-    FAILURES,
-    Database,
-    FileDatabase,
-    ServerDatabase,
-    Transaction,
-    sqlstate,
-)
+from eng5_runner.stack.platform.transactions import FAILURES, Database, FileDatabase, Transaction
 from eng5_runner.systems import make_private, open_private
 from eng5_runner.transport.file_lock import lock, open_lock, why_not
 
@@ -39,12 +31,6 @@ FILE_NAME = "stack.sqlite"
 LOCK_NAME = "stack.lock"
 _LOCK_PAUSE_SECONDS = 0.1
 _CACHE_KIB = 32 * 1024
-_CONNECTIONS = 10
-_CONNECT_SECONDS = 10
-_STATEMENT_SECONDS = 30
-# A worker that is paused or cut off in a transaction keeps its locks; after this the server takes them away, before the
-# statements of others that wait for them are given up.
-_IDLE_IN_TRANSACTION = "10s"
 
 
 class Store:
@@ -182,48 +168,3 @@ async def _prepare(database: Database, path: Path) -> None:
         await database.once(prepare)
     except SQLAlchemyError as error:
         raise DiskError(f"{path} cannot be used: {error}", remedy="Give another directory.") from error
-
-
-@asynccontextmanager
-async def open_database(url: URL) -> AsyncIterator[Store]:
-    """The store in an existing PostgreSQL database, which may be empty; other processes can use it at the same time.
-
-    Raises:
-        ServiceUnavailable: it does not answer for as long as a restart may take.
-        NotAllowed: it refuses the login.
-        ConfigurationError: there is no such database, or a newer version of the stack made it.
-    """
-    engine = create_async_engine(
-        url,
-        pool_pre_ping=True,
-        pool_size=_CONNECTIONS,
-        max_overflow=0,
-        pool_timeout=60,
-        hide_parameters=True,
-        connect_args={
-            "timeout": _CONNECT_SECONDS,
-            "command_timeout": _STATEMENT_SECONDS,
-            "server_settings": {"idle_in_transaction_session_timeout": _IDLE_IN_TRANSACTION},
-        },
-    )
-    database, name = ServerDatabase(engine), url.render_as_string(hide_password=True)
-
-    async def prepare(connection: Transaction) -> None:
-        await connection.run(migrate, name=name)
-
-    try:
-        try:
-            await database.carry_out(prepare)
-        except FAILURES as error:
-            raise _explained(error, name=name) from error
-        yield Store(database)
-    finally:  # also after a refused migration, as an open connection uses a slot of the server
-        await database.close()
-
-
-def _explained(error: Exception, *, name: str) -> NotAllowed | ConfigurationError:
-    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
-    state = sqlstate(error)
-    if state.startswith(("28", "42501")):
-        return NotAllowed(f"{name} refuses the login: {cause}", remedy="Check the user, the password and its rights.")
-    return ConfigurationError(f"{name} cannot be used: {cause}", remedy="Check the database's URL, and that it exists.")

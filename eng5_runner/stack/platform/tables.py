@@ -62,12 +62,6 @@ llm_comparisons = Table(
     # Last, as SQLite reads all of a row up to the column that is asked for.
     Column("body", LargeBinary),
     Column("outcome", LargeBinary),
-    Index(
-        "ix_llm_comparisons_open",
-        "number",
-        sqlite_where=text("outcome IS NULL"),
-        postgresql_where=text("outcome IS NULL"),
-    ),
 )
 
 # A batch at a provider's batch API. `own_id` is written into it, so that it is found there if it was made and the

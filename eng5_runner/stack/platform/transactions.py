@@ -3,9 +3,7 @@
 The whole work of a transaction in a file is done in one go, in the one thread that uses the file: a hop into the thread
 and back for each statement cost more than the statements did. So that work waits for nothing but its statements.
 
-On a server, a statement that is cancelled makes SQLAlchemy abandon the connection. So each step runs to its end, and
-only then does the cancellation go on; a step takes milliseconds. A server can go away and come back, and it can end one
-of two transactions that wait for each other. Work is then begun again from its start.
+The database on a server is in `server_database`, which a stack with a file of its own does not load.
 """
 
 from __future__ import annotations
@@ -16,28 +14,23 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar
 
-import asyncpg
-import structlog
 from sqlalchemy import Connection, Engine, Executable, Table
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL, CursorResult
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from eng5_runner.errors import DiskError, ServiceUnavailable
+from eng5_runner.errors import DiskError
 
-log = structlog.get_logger(__name__)
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 T = TypeVar("T")
 P = ParamSpec("P")
 
-# While a connection is made, asyncpg's errors and the system's come as they are.
-FAILURES = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
-# A server that is restarted is back within this.
-PATIENCE_SECONDS = 40.0
-_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.02, 1.0
+# While a connection is made, the system's errors come as they are.
+FAILURES = (SQLAlchemyError, OSError)
 _OF_VALUES = "22"
 # Of PostgreSQL: the disk is full; the system failed.
 _DISK_STATES = ("53100", "58")
@@ -58,9 +51,6 @@ _SQLITE_OF_DISK: Mapping[int, str] = MappingProxyType(
         sqlite3.SQLITE_NOTADB: "",
     }
 )
-# Of PostgreSQL: serialization failure, deadlock; a transaction was left open too long; the server ends, has crashed, is
-# not up yet; has no place left.
-_PASSING_STATES = ("40001", "40P01", "25P03", "57P01", "57P02", "57P03", "53300", "08")
 
 
 class ValueRefused(Exception):
@@ -70,9 +60,17 @@ class ValueRefused(Exception):
 class Transaction:
     """An open transaction; a cancellation does not interrupt its statements."""
 
-    def __init__(self, connection: Connection | AsyncConnection) -> None:
-        """Set it up: with a connection that does not wait, in the thread of its database, or with one that does."""
+    def __init__(
+        self, connection: Connection | AsyncConnection, *, inserting_new: Callable[[Table], Executable]
+    ) -> None:
+        """Set it up.
+
+        Args:
+            connection: one that does not wait, in the thread of its database, or one that does.
+            inserting_new: the database's statement that inserts only rows whose unique values are new.
+        """
         self._connection = connection
+        self._inserting_new = inserting_new
 
     async def execute(
         self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
@@ -90,8 +88,7 @@ class Transaction:
         """
         if not rows:
             return True
-        insert = sqlite.insert if self._connection.dialect.name == "sqlite" else postgresql.insert
-        return (await self.execute(insert(table).on_conflict_do_nothing(), rows)).rowcount == len(rows)
+        return (await self.execute(self._inserting_new(table), rows)).rowcount == len(rows)
 
     async def run(self, work: Callable[Concatenate[Connection, P], T], *arguments: P.args, **options: P.kwargs) -> T:
         """The result of a function that uses the connection without waiting."""
@@ -154,8 +151,12 @@ class FileDatabase:
         self._thread.shutdown()
 
     def _done(self, work: Work[T]) -> T:
-        with _explained(self._engine.url), self._engine.begin() as connection:
-            return _result_at_once(work(Transaction(connection)))
+        with explained(self._engine.url), self._engine.begin() as connection:
+            return _result_at_once(work(Transaction(connection, inserting_new=_inserting_new)))
+
+
+def _inserting_new(table: Table) -> Executable:
+    return sqlite.insert(table).on_conflict_do_nothing()
 
 
 def _result_at_once(work: Coroutine[Any, Any, T]) -> T:
@@ -169,56 +170,8 @@ def _result_at_once(work: Coroutine[Any, Any, T]) -> T:
     raise AssertionError("a transaction's work may only wait for its statements")
 
 
-class ServerDatabase:
-    """A database on a server, with connections for several transactions at a time."""
-
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
-
-    async def once(self, work: Work[T]) -> T:
-        """As of the protocol."""
-        connection = self._engine.connect()
-        with _explained(self._engine.url):
-            try:
-                await undisturbed(connection.start())
-                result = await work(Transaction(connection))
-                await undisturbed(connection.commit())
-            finally:
-                if connection.sync_connection is not None:
-                    await undisturbed(connection.close())
-        return result
-
-    async def carry_out(self, work: Work[T]) -> T:
-        """As of the protocol.
-
-        A connection that breaks while the transaction is committed leaves open whether it was.
-        """
-        clock = asyncio.get_running_loop().time
-        until, pause = clock() + PATIENCE_SECONDS, _FIRST_PAUSE_SECONDS
-        while True:
-            try:
-                return await self.once(work)
-            except FAILURES as error:
-                if not _passes(error):
-                    raise
-                if clock() >= until:
-                    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
-                    raise ServiceUnavailable(
-                        f"the database has not answered for {PATIENCE_SECONDS:.0f} s: {cause}",
-                        remedy="Start the database, then the service; nothing that was told to anybody is lost.",
-                    ) from error
-                cause_name = type(error).__name__
-                log.warning("the database did not carry this out; trying again", cause=cause_name, seconds=pause)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
-
-    async def close(self) -> None:
-        """Close all connections."""
-        await self._engine.dispose()
-
-
 @contextmanager
-def _explained(url: URL) -> Iterator[None]:
+def explained(url: URL) -> Iterator[None]:
     """Say of an error what it means, where the service can tell."""
     try:
         yield
@@ -250,13 +203,6 @@ def sqlstate(error: BaseException) -> str:
     """PostgreSQL's code of an error; empty if it has none."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     return str(getattr(cause, "sqlstate", None) or "")
-
-
-def _passes(error: Exception) -> bool:
-    """Whether the same work can succeed later."""
-    if isinstance(error, DBAPIError):
-        return error.connection_invalidated or sqlstate(error).startswith(_PASSING_STATES)
-    return isinstance(error, OSError) or sqlstate(error).startswith(_PASSING_STATES)
 
 
 async def undisturbed(work: Coroutine[Any, Any, T]) -> T:
