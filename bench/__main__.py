@@ -15,21 +15,32 @@ from itertools import takewhile
 import bench
 from bench.goals import Measured, print_goals
 
+LONG = """
+Not in a run without arguments, because each takes many minutes:
+  python -m bench judging --comparisons 2000    (and 10000: hours): ratios and the plan's time of larger studies
+  python -m bench stack --long                  50,000 comparisons of the embedded stack, flat from 440 on
+  python -m bench large -- 1000000 10000        a million comparisons: reading, hydration, verification, report"""
+
 
 def main() -> None:
     """Run the named benchmarks, or all."""
     named = takewhile(lambda word: not word.startswith("-"), sys.argv[1:])
-    names = list(named) or sorted(one.name for one in pkgutil.iter_modules(bench.__path__) if one.name != "__main__")
+    few = list(named)
+    names = few or sorted(one.name for one in pkgutil.iter_modules(bench.__path__) if one.name != "__main__")
     results: list[Measured] = []
-    for name in names:
-        module = importlib.import_module(f"bench.{name}")
-        if hasattr(module, "main"):
-            began = time.monotonic()
-            print(f"\n{(module.__doc__ or name).splitlines()[0]}", flush=True)
-            results += module.main() or ()
-            print(f"  ({name}: {time.monotonic() - began:.0f} s)", flush=True)
-    if results:
-        print_goals(results)
+    try:
+        for name in names:
+            module = importlib.import_module(f"bench.{name}")
+            if hasattr(module, "main"):
+                began = time.monotonic()
+                print(f"\n{(module.__doc__ or name).splitlines()[0]}", flush=True)
+                results += module.main() or ()
+                print(f"  ({name}: {time.monotonic() - began:.0f} s)", flush=True)
+    finally:  # an error, or Ctrl-C, loses no figure that was measured
+        if results:
+            print_goals(results)
+        if not few:
+            print(LONG)
 
 
 main()

@@ -2,8 +2,12 @@
 
 `python -m bench judging [--comparisons N] [--concurrency N …] [--latency SECONDS]`. The judge is simulated: it answers
 after a lognormal time (sigma 0.7), has 200 places, and refuses 5 % of the calls where that is said. Its mean is such
-that there are 20 calls a second, so that the work of this machine counts little: 1.6 s for 32 calls at once. One run
-each: the ratio is of the time from the first call to the last answer.
+that an ideal scheduler asks at most 20 a second, and 14 on average: the work of this machine counts little then. One
+run each: the ratio is of the time from the first call to the last answer.
+
+The plan knows the mean from the file of models. Its time is the middle of what it says, and `off` is how many times
+longer or shorter than the time measured. Studies in serial bundles, and with a limit of requests a minute, are compared
+with their plans alone. `--comparisons 2000` takes half an hour, 10000 hours.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ import argparse
 import asyncio
 import heapq
 import json
+import math
 import os
 import random
 import subprocess
@@ -19,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import dropwhile
 from pathlib import Path
 
@@ -33,16 +38,27 @@ SIGMA = 0.7
 PLACES = 200
 REFUSED = 0.05
 RETRY_AFTER = 2.0
-CALLS_A_SECOND = 20.0
+MOST_CALLS_A_SECOND, CALLS_A_SECOND = 20.0, 14.0
 GOAL = 1.25
 ANSWER = json.dumps({"winner": "Essay A", "justification": "It argues better.", "confidence": 3})
+# The plan's time against the measured one.
+FORETOLD_GOAL = 1.3
 MODELS = """
 [[models]]
 id = "slow"
 provider = "openai"
 price = { input = 0.0001, output = 0.0001, looked_up = 2026-11-22, source = "bench" }
 """
-STUDIES = {"balanced": (), "adaptive": ("--design", "adaptive"), "target": ("--target-se", "0.01")}
+STUDIES = {
+    "balanced": (),
+    "adaptive": ("--design", "adaptive"),
+    "target": ("--target-se", "0.01"),
+    "bundled": ("--llm-batching-mode", "serial_bundle"),
+    "rated": (),
+}
+# Compared with the plan alone: they wait for each other, or for the limit of requests a minute.
+PLANNED = ("bundled", "rated")
+REQUESTS_A_MINUTE = 1200.0
 
 
 @dataclass
@@ -110,11 +126,11 @@ class Case:
     comparisons: int
     concurrency: int
     refuse: float
-    mean: float
+    mean: float = 1.0
 
     def follows(self, wave: int) -> int:
         """The number of waves whose answers must be there before a wave may start."""
-        if self.study == "balanced" or (self.study == "adaptive" and wave < BALANCED_ROUNDS):
+        if self.study in ("balanced", *PLANNED) or (self.study == "adaptive" and wave < BALANCED_ROUNDS):
             return 0
         return max(wave - 1, 0)
 
@@ -148,25 +164,31 @@ def study_folder(folder: Path, essays: int) -> None:
         (folder / "student_essays" / f"essay_{number:05}.txt").write_text(f"{text} {number}.\n")
 
 
-async def ours(url: str, folder: Path, *more: str) -> None:
-    """A run of the command line on its embedded stack."""
-    models = folder.parent / "models.toml"
-    models.write_text(MODELS)
-    own = {"OPENAI_API_KEY": "none", "ENG5_OPENAI_BASE_URL": url, "ENG5_MODELS_FILE": str(models), "ENG5_YES": "1"}
+async def ours(url: str, folder: Path, *more: str, mode: str = "execute") -> bytes:
+    """What a run of the command line on its embedded stack says on its standard output."""
+    own = {"OPENAI_API_KEY": "none", "ENG5_OPENAI_BASE_URL": url, "ENG5_YES": "1"}
+    own["ENG5_MODELS_FILE"] = str(folder.parent / "models.toml")
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "eng5_runner", "--mode", "execute", "--assets", str(folder), "--no-judge-check"),
+        *(sys.executable, "-m", "eng5_runner", "--mode", mode, "--assets", str(folder), "--no-judge-check", "--json"),
         *("--no-cache", "--seed", "5", "--llm-provider", "openai", "--llm-model", "slow", *more),
         cwd=folder.parent,
         env=os.environ | own,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    _, said = await process.communicate()
+    said, why = await process.communicate()
     if process.returncode:
-        raise SystemExit(said.decode()[-2000:])
+        raise SystemExit(why.decode()[-2000:])
+    return said
 
 
-async def timed(work: Callable[[str], Awaitable[None]], judge: Judge) -> float:
+def foretold(said: bytes) -> float:
+    """The middle of the seconds that a plan says."""
+    seconds = json.loads(said.splitlines()[-1])["judge"]["seconds"]
+    return math.sqrt(seconds["low"] * seconds["high"])
+
+
+async def timed(work: Callable[[str], Awaitable[object]], judge: Judge) -> float:
     """Seconds from the judge's first call to its last answer."""
     app = web.Application()
     app.router.add_post("/v1/chat/completions", judge.answer)
@@ -181,30 +203,43 @@ async def timed(work: Callable[[str], Awaitable[None]], judge: Judge) -> float:
     return judge.seconds()
 
 
-async def compare(case: Case) -> Measured:
-    """Print one line: our time, the loop's, and the ideal one."""
+async def compare(case: Case, plain: float | None) -> list[Measured]:
+    """Print one line: our time, the loop's if it is known, the ideal one, and the plan's."""
     with tempfile.TemporaryDirectory() as folder:
         assets = Path(folder) / "study"
         study_folder(assets, max(case.comparisons // 10, 4))
+        (assets.parent / "models.toml").write_text(models(case))
         size = ("--max-comparisons", str(case.comparisons), "--judge-concurrency", str(case.concurrency))
+        words = (*size, *STUDIES[case.study])
+        plan = foretold(await ours("http://127.0.0.1:9/v1", assets, *words, mode="plan"))
         judge = Judge(mean=case.mean, refuse=case.refuse)
-        took = await timed(lambda url: ours(url, assets, *size, *STUDIES[case.study]), judge)
-    plain = await timed(
-        lambda url: loop(url, calls=case.comparisons, concurrency=case.concurrency),
-        Judge(mean=case.mean, refuse=case.refuse),
-    )
-    best = ideal(case)
-    against, unit = (plain, "of a plain loop") if case.study == "balanced" else (best, "of an ideal scheduler")
+        took = await timed(lambda url: ours(url, assets, *words), judge)
     refused = f", {case.refuse:.0%} refused" if case.refuse else ""
     work = f"{case.study} study, {case.comparisons} comparisons, {case.concurrency} at once{refused}"
+    off = Measured(f"{work}: plan", max(plan / took, took / plan), FORETOLD_GOAL, "times longer or shorter")
+    best = ideal(case)
+    against, unit = (best, "of an ideal scheduler") if plain is None else (plain, "of a plain loop")
     result = Measured(work, took / against, GOAL, unit)
+    shown = [result, off] if case.study not in PLANNED else [off]
     print(
         f"{case.study:9} {case.comparisons:6} {case.concurrency:4} {case.refuse:5.0%} {case.mean:7.2f} {took:8.1f} "
-        f"{plain:8.1f} {best:8.1f} {took / against:6.2f}{result.remark} "
-        f"(load {os.getloadavg()[0]:.0f}, most at once {judge.most})",
+        f"{plain or math.nan:8.1f} {best:8.1f} {result.value:6.2f} {plan:8.1f} {off.value:5.2f}"
+        f"{''.join(each.remark for each in shown)} (load {os.getloadavg()[0]:.0f}, most at once {judge.most})",
         flush=True,
     )
-    return result
+    return shown
+
+
+def models(case: Case) -> str:
+    """A file of models that states what the judge is like."""
+    limits = f"limits.openai.requests_per_minute = {REQUESTS_A_MINUTE}\n" if case.study == "rated" else ""
+    return f"{limits}{MODELS}answer_seconds = {case.mean}\n"
+
+
+async def plain_loop(case: Case) -> float:
+    """Seconds of the loop that a user would write."""
+    judge = Judge(mean=case.mean, refuse=case.refuse)
+    return await timed(lambda url: loop(url, calls=case.comparisons, concurrency=case.concurrency), judge)
 
 
 def main() -> list[Measured]:
@@ -215,14 +250,14 @@ def main() -> list[Measured]:
     parser.add_argument("--study", choices=tuple(STUDIES), nargs="*", default=tuple(STUDIES))
     parser.add_argument("--latency", type=float, help="mean of an answer, in seconds")
     given = parser.parse_args(tuple(dropwhile(lambda word: not word.startswith("-"), sys.argv[1:])))
-    print("study     compar. conc. 429 latency     ours     loop    ideal  ratio")
-    results = []
+    print("study     compar. conc. 429 latency     ours     loop    ideal  ratio     plan   off")
+    results: list[Measured] = []
     for concurrency in given.concurrency:
         for study in given.study:
             for refuse in (0.0, REFUSED) if study == "balanced" else (0.0,):
-                mean = given.latency or concurrency / CALLS_A_SECOND
-                case = Case(
-                    study=study, comparisons=given.comparisons, concurrency=concurrency, refuse=refuse, mean=mean
-                )
-                results.append(asyncio.run(compare(case)))
+                case = Case(study=study, comparisons=given.comparisons, concurrency=concurrency, refuse=refuse)
+                mean = min(concurrency / MOST_CALLS_A_SECOND, case.comparisons / CALLS_A_SECOND / ideal(case))
+                case = replace(case, mean=given.latency or mean)
+                plain = asyncio.run(plain_loop(case)) if study == "balanced" else None
+                results += asyncio.run(compare(case, plain))
     return results

@@ -19,11 +19,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import dropwhile
 from pathlib import Path
+from typing import NamedTuple
 
 import aiohttp
 import asyncpg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
+from bench.goals import Measured
 from bench.judging import MODELS
 from bench.stack import cpu_seconds, request, served_judge, texts, upload
 from eng5_runner.contracts.topics import Topic
@@ -36,9 +38,11 @@ from tests.support.postgres.server import ADMIN, ADMIN_PASSWORD, PostgresServer,
 STUDIES, ESSAYS = 4, 60
 # Of the machine's cores; what is left of them more workers could use.
 BUSY = 0.9
+# Of the rate of one worker times the number of workers, or of what the machine's cores allow: at least.
+GROWTH_GOAL = 0.8
 
 
-def main() -> None:
+def main() -> list[Measured]:
     """Print the rates by number of workers, and the CPU time by role."""
     parser = argparse.ArgumentParser(prog="python -m bench workers")
     parser.add_argument("--workers", type=int, nargs="*", default=[1, 2, 4])
@@ -49,12 +53,38 @@ def main() -> None:
         servers(Path(name)) as (broker, database),
     ):
         print(f"workers  a second  to one   ms CPU each: {'  '.join(ROLES)}")
-        first = 0.0
+        found: list[Rate] = []
         for workers in given.workers:
-            rate = asyncio.run(
-                measure(Path(name), broker, database, workers=workers, count=given.comparisons, first=first)
+            measured = measure(
+                Path(name),
+                broker,
+                database,
+                workers=workers,
+                count=given.comparisons,
+                first=found[0] if found else None,
             )
-            first = first or rate
+            found.append(asyncio.run(measured))
+    return [_growth(each, than=found[0]) for each in found[1:]]
+
+
+class Rate(NamedTuple):
+    """What some workers of each kind did.
+
+    Attributes:
+        a_second: comparisons.
+        used: the share of the machine's cores.
+    """
+
+    workers: int
+    a_second: float
+    used: float
+
+
+def _growth(rate: Rate, *, than: Rate) -> Measured:
+    """How near the rate is to that of so many times the first workers, or of all cores of the machine."""
+    possible = than.a_second * min(rate.workers / than.workers, 1 / than.used)
+    work = f"{rate.workers} workers of each kind"
+    return Measured(work, rate.a_second / possible, GROWTH_GOAL, "of what workers or cores allow", at_least=True)
 
 
 ROLES = ("llm", "cj", "postgres", "kafka")
@@ -79,9 +109,9 @@ def servers(folder: Path) -> Iterator[tuple[KafkaBroker, PostgresServer]]:
 
 
 async def measure(
-    folder: Path, broker: KafkaBroker, database: PostgresServer, *, workers: int, count: int, first: float
-) -> float:
-    """Print one line; the comparisons a second."""
+    folder: Path, broker: KafkaBroker, database: PostgresServer, *, workers: int, count: int, first: Rate | None
+) -> Rate:
+    """Print one line; `first` is what the first number of workers did."""
     prefix, name = f"w{workers}.", f"bench{workers}"
     broker.add_topics(prefix)
     at = {"host": "127.0.0.1", "port": database.port, "user": ADMIN, "password": ADMIN_PASSWORD}
@@ -122,10 +152,11 @@ async def measure(
     each = "  ".join(f"{1000 * cpu[role] / count:.2f}" for role in ROLES)
     full = f", these alone use {used:.0%} of the machine" + (": it is the limit" if used > BUSY else "")
     print(
-        f"{workers:7} {rate:9.0f} {rate / (first or rate):7.2f}   {each} (load {os.getloadavg()[0]:.1f}{full})",
+        f"{workers:7} {rate:9.0f} {rate / (first.a_second if first else rate):7.2f}   {each} "
+        f"(load {os.getloadavg()[0]:.1f}{full})",
         flush=True,
     )
-    return rate
+    return Rate(workers, rate, used)
 
 
 async def judged(

@@ -1,11 +1,11 @@
 """How long comparisons take on an embedded stack, in mean times of one answer.
 
-The stack is simulated: a comparison starts when a place is free and the answers are there that it follows from. Answers
-take lognormal times of `_SIGMA`, as those of language models roughly do: some take three and more times as long as the
-mean, so the last ones decide.
+The stack is simulated: a comparison starts when a place is free, the answers are there that it follows from, and the
+limits of a minute and of the cost allow it. Answers take lognormal times of `_SIGMA`, as those of language models
+roughly do: some take three and more times as long as the mean, so the last ones decide.
 
     >>> seconds_of_answer = 2.0
-    >>> round(answer_times(440, concurrency=64) * seconds_of_answer)
+    >>> round(answer_times(Schedule(comparisons=440, concurrency=64)) * seconds_of_answer)
     18
 """
 
@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections import defaultdict
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from statistics import NormalDist
 
@@ -21,41 +23,104 @@ _SIMULATED_AT_MOST = 20_000
 _REPEATED_UP_TO = 2_000
 _REPEATS = 5
 _MODULUS = 2**31 - 1  # of the generator of Park and Miller
+# The stack lets no more calls wait for their answers.
+_MOST_OPEN = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """What decides when a comparison may start.
+
+    Attributes:
+        comparisons: in all, at least 1.
+        concurrency: calls at the same time.
+        wave: pairs of a wave, each essay in one of them at most.
+        free_waves: the first waves, which follow from no answers; infinitely many if none does. A later one follows
+            from all waves but the last one.
+        ahead: pairs of a wave that may start before the last wave is answered.
+        every: time between two starts, in mean times of an answer, which the limits of a minute ask for.
+        one_by_one: whether comparisons with the same first essay wait for each other.
+        limit: what all calls may cost, in mean costs of one; a call that is not answered counts with its `most`.
+        most: the most that a call can cost, in the same unit.
+    """
+
+    comparisons: int
+    concurrency: int
+    wave: int = 1
+    free_waves: float = math.inf
+    ahead: float = math.inf
+    every: float = 0.0
+    one_by_one: bool = False
+    limit: float = math.inf
+    most: float = 1.0
 
 
 @lru_cache(maxsize=256)
-def answer_times(comparisons: int, *, concurrency: int, wave: int = 0, free_waves: int = 0) -> float:
-    """The time of a study in mean times of one answer.
-
-    Args:
-        comparisons: in all, at least 1.
-        concurrency: calls at the same time.
-        wave: pairs of a wave; 0 if no pair follows from answers.
-        free_waves: the first waves, which follow from no answers. A later one follows from all waves but the last one.
-    """
-    simulated = min(comparisons, _SIMULATED_AT_MOST)
-    repeats = _REPEATS if simulated <= _REPEATED_UP_TO else 1
-    times = sorted(
-        _simulated(simulated, concurrency=concurrency, wave=wave, free_waves=free_waves, seed=seed)
-        for seed in range(repeats)
-    )
+def answer_times(schedule: Schedule) -> float:
+    """The time of a study in mean times of one answer."""
+    simulated = replace(schedule, comparisons=min(schedule.comparisons, _SIMULATED_AT_MOST))
+    repeats = _REPEATS if simulated.comparisons <= _REPEATED_UP_TO else 1
+    times = sorted(_Simulation(simulated, seed=seed).run() for seed in range(repeats))
     # Beyond what is simulated, the pace of what is.
-    return times[repeats // 2] * comparisons / simulated
+    return times[repeats // 2] * schedule.comparisons / simulated.comparisons
 
 
-def _simulated(comparisons: int, *, concurrency: int, wave: int, free_waves: int, seed: int) -> float:
-    normal, lot = NormalDist(-_SIGMA * _SIGMA / 2, _SIGMA), 7919 * (seed + 1)
-    places = [0.0] * min(concurrency, comparisons)
-    waves_over: list[float] = []  # by wave, the time at which it and all before it are answered
-    last = ready = 0.0
-    for number in range(comparisons):
-        if wave and number and number % wave == 0:
-            waves_over.append(last)
-            if len(waves_over) >= max(free_waves, 2):
-                ready = waves_over[-2]
-        begin = max(heapq.heappop(places), ready)
-        lot = lot * 48271 % _MODULUS
-        end = begin + math.exp(normal.inv_cdf(lot / _MODULUS))
-        heapq.heappush(places, end)
-        last = max(last, end)
-    return last
+class _Simulation:
+    """One run of a schedule with answer times by chance."""
+
+    def __init__(self, schedule: Schedule, *, seed: int) -> None:
+        self._schedule = schedule
+        self._lot = 7919 * (seed + 1)
+        self._normal = NormalDist(-_SIGMA * _SIGMA / 2, _SIGMA)
+        # The ends of the calls that are under way.
+        self._open: list[float] = []
+        self._answered = 0
+        self._begin = 0.0
+        self._waves_over: list[float] = []  # by wave, the time at which it and all before it are answered
+
+    def run(self) -> float:
+        """The time at which the last answer comes."""
+        schedule, last = self._schedule, 0.0
+        free: defaultdict[int, float] = defaultdict(float)  # by first essay
+        for number in range(schedule.comparisons):
+            wave, place = divmod(number, schedule.wave)
+            if number and not place:
+                self._waves_over.append(last)
+            self._begin = max(self._begin, number * schedule.every, self._ready(wave, place))
+            if not self._is_admitted():
+                break
+            # Either essay of a pair is shown first in every other wave.
+            essay = 2 * place + wave % 2 if schedule.one_by_one else number
+            begin = max(self._begin, free[essay]) if schedule.one_by_one else self._begin
+            end = free[essay] = begin + self._time()
+            heapq.heappush(self._open, end)
+            last = max(last, end)
+        return last
+
+    def _ready(self, wave: int, place: int) -> float:
+        """When the answers are there that a comparison follows from."""
+        if wave < max(self._schedule.free_waves, 1):
+            return 0.0
+        waves = wave - 1 if place < self._schedule.ahead else wave
+        return self._waves_over[waves - 1] if waves else 0.0
+
+    def _is_admitted(self) -> bool:
+        """Wait for a place and for what the cost limit holds back; false if no answer can make room."""
+        schedule, places = self._schedule, min(self._schedule.concurrency, _MOST_OPEN)
+        while True:
+            while self._open and self._open[0] <= self._begin:
+                self._next_answer()
+            costs = self._answered + schedule.most * (len(self._open) + 1)
+            if len(self._open) < places and costs <= schedule.limit:
+                return True
+            if not self._open:
+                return False
+            self._next_answer()
+
+    def _next_answer(self) -> None:
+        self._begin = max(self._begin, heapq.heappop(self._open))
+        self._answered += 1
+
+    def _time(self) -> float:
+        self._lot = self._lot * 48271 % _MODULUS
+        return math.exp(self._normal.inv_cdf(self._lot / _MODULUS))

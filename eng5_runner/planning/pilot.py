@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from eng5_runner.errors import InputsInvalid
-from eng5_runner.planning.pricing import Interval, PilotMeasures
+from eng5_runner.planning.measured import PilotMeasures
+from eng5_runner.planning.pricing import Interval
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.measurement import BTEntry, BTModel, GradeModel, GradesAvailable, SoftUse
 from eng5_runner.results.artefact.study import ComparisonCall

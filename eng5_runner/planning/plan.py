@@ -15,9 +15,10 @@ from eng5_runner.core.spec import Budget, RunSpec
 from eng5_runner.core.study_size import asked_per_pair, comparisons_under_cap, comparisons_wanted
 from eng5_runner.judges.prompts import EssayLength
 from eng5_runner.measure.design.deciding import fewest_to_decide
-from eng5_runner.measure.design.planning import BALANCED_ROUNDS, expected_precision
+from eng5_runner.measure.design.planning import AHEAD_OF_LOOK, BALANCED_ROUNDS, expected_precision
 from eng5_runner.planning.batches import BatchEstimate, batch_estimate, in_batches
 from eng5_runner.planning.candidates import Candidates
+from eng5_runner.planning.measured import measured_estimate
 from eng5_runner.planning.pilot import Pilot
 from eng5_runner.planning.precision import (
     AssumedAgreement,
@@ -32,7 +33,6 @@ from eng5_runner.planning.pricing import (
     ModelPricing,
     Workload,
     estimate,
-    measured_estimate,
     study_seconds,
     trial_estimate,
 )
@@ -322,6 +322,7 @@ def _work(spec: RunSpec, inputs: Inputs, *, comparisons: int, own_prompt: bool) 
         comparisons=comparisons,
         at_once=max(size, 1),
         free_waves=_free_waves(spec.budget) if own_prompt else None,
+        ahead=AHEAD_OF_LOOK if _has_target(spec.budget) else math.inf,
         pause=0.0 if own_prompt else MONITOR_ROUND,
         judge=judge_overrides(spec, inputs) or LLMConfigOverrides(),
         limit=spec.budget.max_cost_usd,
@@ -337,7 +338,7 @@ def seconds_by_one_answer(spec: RunSpec, inputs: Inputs, *, pricing: ModelPricin
     """
     comparisons, _ = comparisons_wanted(spec.budget, essays=len(inputs.students) + len(inputs.anchors))
     work = _work(spec, inputs, comparisons=comparisons, own_prompt=True)
-    return study_seconds(pricing, answer=Interval(low=seconds / 2, high=seconds * 2), tokens=None, work=work)
+    return study_seconds(pricing, answer=Interval(low=seconds / 2, high=seconds * 2), work=work)
 
 
 def _order(budget: Budget) -> Order:
@@ -352,9 +353,13 @@ def _order(budget: Budget) -> Order:
             return Order.BY_FIRST_ESSAY if free else Order.ROUNDS
 
 
+def _has_target(budget: Budget) -> bool:
+    return budget.target_se is not None or budget.target_reliability is not None
+
+
 def _free_waves(budget: Budget) -> float:
     """How many waves follow from no answers on an embedded stack."""
-    if budget.target_se is not None or budget.target_reliability is not None:
+    if _has_target(budget):
         return 0.0
     if budget.stop_decided:
         return 2.0

@@ -25,11 +25,11 @@ from types import MappingProxyType
 from eng5_runner.contracts.request import Language, LLMConfigOverrides, Provider, ReasoningEffort
 from eng5_runner.contracts.services import ModelEntry
 from eng5_runner.judges.catalogue import KnownModel
-from eng5_runner.judges.cost_bound import ATTEMPTS, answer_tokens, batch_factor, call_at_most_usd
+from eng5_runner.judges.cost_bound import ATTEMPTS, answer_tokens, call_at_most_usd
 from eng5_runner.judges.manifest import Limits, Price, Rates
 from eng5_runner.judges.templates import SYSTEM
 from eng5_runner.judges.trial import TRIAL_TOKENS, trial_prompt
-from eng5_runner.planning.pace import answer_times
+from eng5_runner.planning.pace import Schedule, answer_times
 from eng5_runner.planning.prompt_cache import Asking, Order, hits_of_first_essay, hits_of_task
 
 _CHARACTERS_PER_TOKEN: Mapping[Language, tuple[float, float]] = MappingProxyType(
@@ -71,6 +71,9 @@ class Interval:
     def plus(self, other: Interval) -> Interval:
         """The interval from the sum of the low ends to the sum of the high ends."""
         return Interval(low=self.low + other.low, high=self.high + other.high)
+
+
+_NOTHING = Interval(low=0.0, high=0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +199,7 @@ class Workload:
         at_once: pairs of a wave.
         free_waves: the first waves on an embedded stack, which follow from no answers; infinitely many in a balanced
             design. None for a given service, whose next wave begins when the last one is answered.
+        ahead: pairs of a wave that an embedded stack asks before the last wave is answered.
         pause: seconds that the service may be silent between waves.
         judge: the judge's settings in the request.
         limit: the cost limit, USD.
@@ -206,6 +210,7 @@ class Workload:
     comparisons: int
     at_once: int
     free_waves: float | None = None
+    ahead: float = math.inf
     pause: float = 0.0
     judge: LLMConfigOverrides = field(default_factory=LLMConfigOverrides)
     limit: float | None = None
@@ -271,8 +276,9 @@ def estimate(pricing: ModelPricing, size: PromptSize, *, work: Workload, languag
     marked = size.prefix + (size.essays / 2 if work.order is Order.ONE_BY_ONE else 0.0)
     into_cache = marked / few if pricing.caches_marked_texts else prompt.high
     usd = _usd(pricing, prompt=prompt, cached=(from_cache, into_cache), written=written)
-    call = call_at_most_usd(pricing.entry, prompt_bytes=size.longest_bytes, overrides=work.judge)
-    at_most = None if call is None else float(call) * ATTEMPTS
+    bound = call_at_most_usd(pricing.entry, prompt_bytes=size.longest_bytes, overrides=work.judge)
+    call = None if bound is None else float(bound)
+    at_most = None if call is None else call * ATTEMPTS
     context = pricing.entry.context_window
     return Estimate(
         pricing=pricing,
@@ -280,11 +286,13 @@ def estimate(pricing: ModelPricing, size: PromptSize, *, work: Workload, languag
         prompt_tokens=prompt,
         completion_tokens=written,
         usd=usd and usd.times(work.comparisons),
-        call_at_most_usd=None if call is None else float(call),
+        call_at_most_usd=call,
         usd_at_most=None if at_most is None else at_most * work.comparisons,
-        seconds=study_seconds(pricing, answer=answer, tokens=prompt.plus(written), work=work),
+        seconds=study_seconds(
+            pricing, answer=answer, work=work, of_each=CallCost(tokens=prompt.plus(written), usd=usd, most_usd=call)
+        ),
         answer_seconds=None if pricing.offline else answer,
-        within_limit=_within(usd, limit=work.limit),
+        within_limit=within_limit(usd, limit=work.limit),
         within_limit_at_least=None if not at_most or work.limit is None else math.floor(work.limit / at_most),
         too_long=context is not None and longest + written.high > context,
         cached=cached,
@@ -307,66 +315,6 @@ def longest_pair_tokens(size: PromptSize, *, language: Language) -> Interval:
     few, many = _CHARACTERS_PER_TOKEN[language]
     characters = size.prefix + size.rest + size.longest
     return Interval(low=characters / many + _ANSWER[0], high=(characters + size.form) / few + _ANSWER[1])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PilotMeasures:
-    """What a run took for one comparison with a winner, failed ones included in the sum.
-
-    Attributes:
-        usd: None where the price was not known.
-        seconds: of the whole run's pace.
-        answer_seconds: the mean time of one answer; None where the service did not say it.
-        cached: the share of the tokens read that came from the provider's cache.
-        batched: whether it ran in the provider's batches: `usd` is then their price, and the times are their waits.
-    """
-
-    prompt_tokens: Interval
-    completion_tokens: Interval
-    usd: Interval | None
-    seconds: Interval
-    answer_seconds: Interval | None = None
-    cached: float = 0.0
-    batched: bool = False
-
-    def in_single_calls(self, factor: Decimal | None) -> PilotMeasures:
-        """What single calls would have cost, where an answer in a batch costs such a part; None: as much."""
-        if not self.batched or self.usd is None or factor is None:
-            return self
-        return replace(self, usd=self.usd.times(1 / float(factor)))
-
-
-def measured_estimate(assumed: Estimate, found: PilotMeasures, *, work: Workload) -> Estimate:
-    """The same in single calls from what a pilot run took; the worst case stays as it was.
-
-    A pilot in batches says what is read, written and paid, and nothing of the time of single calls.
-    """
-    found = found.in_single_calls(batch_factor(assumed.pricing.entry))
-    usd, answer, seconds = found.usd, found.answer_seconds, found.seconds.times(work.comparisons)
-    if found.batched:
-        answer, seconds = assumed.answer_seconds, assumed.seconds
-    elif answer is not None and work.free_waves is not None:
-        tokens = found.prompt_tokens.plus(found.completion_tokens)
-        seconds = study_seconds(assumed.pricing, answer=answer, tokens=tokens, work=work)
-    return replace(
-        assumed,
-        prompt_tokens=found.prompt_tokens,
-        completion_tokens=found.completion_tokens,
-        usd=usd and usd.times(work.comparisons),
-        seconds=seconds,
-        answer_seconds=answer or assumed.answer_seconds,
-        within_limit=_within(usd, limit=work.limit),
-        measured=True,
-        paced=not found.batched,
-        cached=_cached_at_least(assumed.cached, found),
-    )
-
-
-def _cached_at_least(assumed: Interval | None, found: PilotMeasures) -> Interval | None:
-    """A larger study uses its essays more often, so it finds no less in the cache than its pilot in single calls."""
-    if assumed is None or found.batched:
-        return assumed
-    return Interval(low=found.cached, high=max(assumed.high, found.cached))
 
 
 def _cached_share(
@@ -433,8 +381,8 @@ def _usd(pricing: ModelPricing, *, prompt: Interval, cached: tuple[float, float]
     return Interval(low=low, high=read + written.high * float(rates.output)).times(1 / _PER)
 
 
-def _within(usd: Interval | None, *, limit: float | None) -> Interval | None:
-    """Comparisons that a limit pays for; `usd` is for one comparison."""
+def within_limit(usd: Interval | None, *, limit: float | None) -> Interval | None:
+    """Comparisons that a limit pays for; `usd` is for one comparison. None without a limit or a price."""
     if limit is None or usd is None or not usd.low or not usd.high:
         return None
     return Interval(low=math.floor(limit / usd.high), high=math.floor(limit / usd.low))
@@ -448,31 +396,79 @@ def _answer_seconds(pricing: ModelPricing, written: Interval) -> Interval:
     return Interval(low=_QUICK[0] + written.low / _QUICK[1], high=_SLOW[0] + written.high / _SLOW[1])
 
 
-def study_seconds(pricing: ModelPricing, *, answer: Interval, tokens: Interval | None, work: Workload) -> Interval:
-    """Seconds of all comparisons: the slowest of requests a minute, tokens a minute, and calls at the same time.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallCost:
+    """What one call uses of the limits.
+
+    Attributes:
+        tokens: read and written; None to leave their limit out.
+        usd: on average; None if the price is unknown.
+        most_usd: the most that it can be; None if that is unknown.
+    """
+
+    tokens: Interval | None = None
+    usd: Interval | None = None
+    most_usd: float | None = None
+
+
+def study_seconds(
+    pricing: ModelPricing, *, answer: Interval, work: Workload, of_each: CallCost = CallCost()
+) -> Interval:
+    """Seconds of all comparisons.
 
     Args:
         pricing: of the judge, with the limits of its provider.
         answer: seconds of one answer on average.
-        tokens: of one comparison; None to leave their limit out.
         work: the comparisons.
+        of_each: what one of them uses of the limits of a minute and of the cost.
     """
-    limits, stack = pricing.limits, _SECONDS_OF_STACK
-    if pricing.offline:
-        calls, stack = Interval(low=0.0, high=0.0), _SECONDS_OF_BASELINE
-    elif work.free_waves is None:
-        calls = answer.times(work.waves * math.ceil(min(work.at_once, work.comparisons) / limits.concurrency))
-    else:
-        free = work.free_waves >= work.waves
-        wave, waves = (0, 0) if free else (work.at_once, int(work.free_waves))
-        calls = answer.times(
-            answer_times(work.comparisons, concurrency=limits.concurrency, wave=wave, free_waves=waves)
+    tokens, usd = of_each.tokens or _NOTHING, of_each.usd or _NOTHING
+    low, high = (
+        _calls_seconds(pricing, answer=seconds, work=work, every=_every(pricing.limits, tokens=read), shares=shares)
+        for seconds, read, shares in (
+            (answer.low, tokens.low, (usd.low, of_each.most_usd)),
+            (answer.high, tokens.high, (usd.high, of_each.most_usd)),
         )
-    by_requests = _MINUTE * work.comparisons / (limits.requests_per_minute or math.inf)
-    tokens = tokens or Interval(low=0.0, high=0.0)
-    by_tokens = tokens.times(_MINUTE * work.comparisons / (limits.tokens_per_minute or math.inf))
-    quick, slow = (work.comparisons * seconds for seconds in stack)
-    return Interval(
-        low=max(calls.low, by_requests, by_tokens.low, quick),
-        high=max(calls.high, by_requests, by_tokens.high, slow) + work.waves * work.pause,
+    )
+    quick, slow = (work.comparisons * own for own in (_SECONDS_OF_BASELINE if pricing.offline else _SECONDS_OF_STACK))
+    return Interval(low=max(low, quick), high=max(high, slow) + work.waves * work.pause)
+
+
+def _calls_seconds(
+    pricing: ModelPricing, *, answer: float, work: Workload, every: float, shares: tuple[float, float | None]
+) -> float:
+    """Seconds of all calls.
+
+    Args:
+        pricing: of the judge.
+        answer: seconds of one.
+        work: the comparisons.
+        every: seconds between two starts.
+        shares: USD of a call on average, 0 if it is unknown, and at most.
+    """
+    concurrency = pricing.limits.concurrency
+    if pricing.offline:
+        return 0.0
+    if work.free_waves is None:
+        calls = work.waves * math.ceil(min(work.at_once, work.comparisons) / concurrency)
+        return max(answer * calls, every * work.comparisons)
+    schedule = Schedule(
+        comparisons=work.comparisons,
+        concurrency=concurrency,
+        wave=work.at_once,
+        free_waves=work.free_waves,
+        ahead=work.ahead,
+        every=every / answer,
+        one_by_one=work.order is Order.ONE_BY_ONE,
+    )
+    usd, most = shares
+    if work.limit is not None and usd and most is not None:
+        schedule = replace(schedule, limit=work.limit / usd, most=most / usd)
+    return answer * answer_times(schedule)
+
+
+def _every(limits: Limits, *, tokens: float) -> float:
+    """Seconds between two calls that the limits of a minute ask for; `tokens` of one call."""
+    return _MINUTE * max(
+        1.0 / (limits.requests_per_minute or math.inf), tokens / (limits.tokens_per_minute or math.inf)
     )

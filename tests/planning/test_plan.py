@@ -180,6 +180,18 @@ def test_the_time_of_an_answer_that_the_models_file_states_is_that_of_the_plan()
     assert waits.low >= found.seconds.low
 
 
+def test_what_makes_comparisons_wait_is_foretold():
+    stated = replace(pricing(max_tokens=2000, limits=Limits(concurrency=200)), answer_seconds=2.0)
+    free = plan_of(chosen=stated, own_prompt=True, max_comparisons=440).judge.seconds
+    bundled = plan_of(chosen=stated, own_prompt=True, max_comparisons=440, batching_mode="serial_bundle")
+    assert bundled.judge.seconds.low > 1.3 * free.low
+    bound = bundled.judge.call_at_most_usd
+    limited = plan_of(chosen=stated, own_prompt=True, max_comparisons=440, max_cost_usd=20 * bound)
+    assert limited.judge.seconds.low > 1.3 * free.low
+    few = replace(stated, limits=Limits(concurrency=200, requests_per_minute=600))
+    assert 44 < plan_of(chosen=few, own_prompt=True, max_comparisons=440).judge.seconds.low < 50
+
+
 def test_a_long_prompt_costs_what_long_prompts_cost():
     dear = Rates(input="0.01", output="0.04")
     long = pricing(max_tokens=9, price=PRICE.model_copy(update={"long_prompt_above": 500, "long_prompt": dear}))

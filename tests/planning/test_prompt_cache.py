@@ -11,14 +11,13 @@ import pytest
 from eng5_runner.contracts.request import Language
 from eng5_runner.judges.manifest import Limits, built_in
 from eng5_runner.measure.design.pairing import Pair, next_round
+from eng5_runner.planning.measured import PilotMeasures, measured_estimate
 from eng5_runner.planning.pricing import (
     Interval,
     ModelPricing,
-    PilotMeasures,
     PromptSize,
     Workload,
     estimate,
-    measured_estimate,
 )
 from eng5_runner.planning.prompt_cache import Asking, Order, hits_of_first_essay, hits_of_task
 from eng5_runner.stack.cj.pairing_policy import WAVES_TOGETHER, by_first_essay

@@ -2,7 +2,7 @@
 
 Where the choice of pairs or the end of the study depends on answers, it depends on those to all waves but the last one.
 So the next wave is asked while the last answers to a wave are still awaited. A study that is precise enough has asked
-one wave more then, at most `_AHEAD_OF_LOOK` pairs of it.
+one wave more then, at most `AHEAD_OF_LOOK` pairs of it.
 
 Each attempt has its place in the stream. A pair that failed is asked again a fixed number of attempts later, or at the
 end. So the answers alone decide what is asked in which order, and not the times at which they arrive.
@@ -34,6 +34,7 @@ from eng5_runner.contracts.topics import Topic
 from eng5_runner.judges.cost_bound import ATTEMPTS, call_at_most_usd, prompt_bytes
 from eng5_runner.judges.prompts import prompt_blocks, prompt_text
 from eng5_runner.measure.design.pairing import Pair
+from eng5_runner.measure.design.planning import AHEAD_OF_LOOK
 from eng5_runner.stack.cj.clients import LLMProviderClient
 from eng5_runner.stack.cj.outcome import Outcome, beyond_hope, read_result
 from eng5_runner.stack.cj.pairing_policy import (
@@ -113,8 +114,6 @@ log = structlog.get_logger(__name__)
 # Attempts that may wait for their answers, and that may follow one that waits: a slow answer holds up no other. Fewer
 # until there are verdicts: a judge that gives none is soon noticed.
 _AHEAD_AT_FIRST, _MOST_OPEN, _MOST_AHEAD = 256, 1000, 10_000
-# Pairs of a wave that are asked before it is known whether the wave before was precise enough.
-_AHEAD_OF_LOOK = 200
 # After this time without a callback the open attempts are repeated: a callback can get lost, its answer does not.
 _PATIENCE_SECONDS = 30.0
 # The same where a provider's batch API answers, for which silence is usual.
@@ -226,7 +225,7 @@ class BatchRun:
             if self._is_enough((number, 0, 0)) or not (pairs := await self._pairs()):
                 break
             self._waves.append(pairs)
-            first = _AHEAD_OF_LOOK if has_target else len(pairs)
+            first = AHEAD_OF_LOOK if has_target else len(pairs)
             if not await self._ask(await self._together(pairs[:first])):
                 return False
             if len(pairs) > first:
@@ -277,7 +276,7 @@ class BatchRun:
         """The next wave: the stored pairs, else newly chosen ones."""
         number, plan = len(self._waves), self._batch.plan
         pairs: Sequence[Pair] = self._recorded.get(number, ())
-        if not pairs or (plan.has_target and len(pairs) == _AHEAD_OF_LOOK):  # perhaps the rest was not stored yet
+        if not pairs or (plan.has_target and len(pairs) == AHEAD_OF_LOOK):  # perhaps the rest was not stored yet
             follows = depends_on_answers(plan, wave=number)
             results = tuple(self._last(number - 1).values()) if follows else ()
             chosen = await asyncio.to_thread(next_wave, plan, self._waves, results=results)
