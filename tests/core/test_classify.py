@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from eng5_runner.contracts.flaws import receive_comparison
+from eng5_runner.contracts.plain import plain_arrival
 from eng5_runner.contracts.topics import CALLBACK_TOPICS, LARGEST_MESSAGE_BYTES, Topic
+from eng5_runner.core.arrival import arrived, of_result
 from eng5_runner.core.classify import (
     Accepted,
+    Batches,
     Foreign,
     RawRecord,
     Rejected,
@@ -274,3 +280,130 @@ def test_a_cost_that_the_service_does_not_know_counts_as_what_it_can_be_at_most(
     record = RawRecord(topic=Topic.COMPARISON, partition=0, offset=0, value=messages.raw(message))
     accepted = classify(record, of=batches(RUN_ID), names=NAMES, known={}.get, at_most_usd=0.25)
     assert isinstance(accepted, Accepted) and accepted.cost_usd == counts
+
+
+def read(message: dict[str, object], topic: str, *, of: Batches | None = None) -> Verdict:
+    """The verdict on a message of a run with these batches."""
+    record = RawRecord(topic=topic, partition=0, offset=0, value=messages.raw(message))
+    return classify(record, of=batches(RUN_ID) if of is None else of, names=NAMES, known={}.get)
+
+
+def test_a_record_that_lacks_the_stacks_signature_is_rejected() -> None:
+    forged = RawRecord(topic=Topic.COMPARISON, partition=0, offset=0, value=STORY[0].value, forged=True)
+    found = classify(forged, of=batches(RUN_ID), names=NAMES, known={}.get)
+    assert found == Rejected("it does not have the stack's signature: somebody else wrote it")
+    of_another = batches(UUID(int=1))
+    assert classify(forged, of=of_another, names=NAMES, known={}.get) == Foreign(), "no business of this run"
+
+
+def test_what_is_accepted_of_a_comparison() -> None:
+    found = verdict(STORY[0].value)
+    wire = (messages.SENT["birk"], messages.SENT["cleo"])
+    claim = f"{wire[0]}|{wire[1]}|Essay A||0.0011|TokenUsage(prompt_tokens=601, completion_tokens=40, total_tokens=641)"
+    assert found == Accepted(
+        kind="comparison",
+        key="comparison:queue-0001",
+        fingerprint=hashlib.sha256(claim.encode()).hexdigest()[:16],
+        judged=True,
+        cost_usd=0.0011,
+        note="",
+        about=f"{wire[0]}|{wire[1]}|0",
+    )
+    repeat = verdict(altered("request_metadata", "repeat_index", value=2))
+    assert isinstance(repeat, Accepted)
+    assert repeat.about == f"{wire[0]}|{wire[1]}|2"
+
+
+def test_what_is_accepted_of_an_end_of_a_batch() -> None:
+    """Its fingerprint is its kind alone: the services may repeat it with another time stamp."""
+    nothing = {"judged": False, "cost_usd": 0.0}
+    at = datetime(2027, 3, 2, 10, tzinfo=UTC)
+    assert verdict(messages.completed(RUN_ID).value, topic=Topic.COMPLETED) == Accepted(
+        kind="completed",
+        key="completed",
+        fingerprint="completed",
+        note="completed_successfully",
+        happened_at=at,
+        **nothing,
+    )
+    reason = f"{messages.SENT['birk']} is unknown"
+    assert verdict(messages.failed(RUN_ID, reason).value, topic=Topic.FAILED) == Accepted(
+        kind="failed", key="failed", fingerprint="failed", note="birk is unknown", **nothing
+    )
+    assert verdict(STORY[4].value, topic=Topic.RESULT) == Accepted(
+        kind="result", key="result", fingerprint="result", note="", **nothing
+    )
+
+
+STOP = {"max_cost_usd": 0.5, "spent_usd": 0.4, "next_at_most_usd": 0.2, "comparisons": 3, "comparisons_wanted": 9}
+
+
+def test_a_stop_at_a_cost_limit_is_a_callback_of_its_own() -> None:
+    """A higher limit continues the batch, which then completes again."""
+    message = json.loads(messages.completed(RUN_ID).value)
+    message["data"]["system_metadata"] = {"error_info": {"reason": "cost_limit", "details": STOP}}
+    found = read(message, Topic.COMPLETED)
+    assert isinstance(found, Accepted)
+    assert (found.key, found.fingerprint, found.limit_usd) == ("completed@0.5", "completed", 0.5)
+
+
+LOOK = {
+    "round": 1,
+    "comparisons": 8,
+    "judgements": 8.0,
+    "fewest": 2.0,
+    "components": 1,
+    "reliability": 0.5,
+    "standard_error_90": 0.5,
+}
+DECIDED = {"pairs": 1, "comparisons": 6, "comparisons_wanted": 8}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "note", "counted", "limit"),
+    [
+        ({"comparison_count": 7}, "", 7, None),
+        ({"comparison_count": 3}, "", None, None),  # all pairs of three essays, which says nothing
+        ({"decided": DECIDED}, "pairs decided", None, None),
+        (
+            {"stopping_looks": [LOOK | {"verdict": "go on"}, LOOK | {"verdict": "precise enough"}], "decided": DECIDED},
+            "precise enough",
+            None,
+            None,
+        ),
+        ({"cost_stop": STOP, "comparison_count": 4}, "", 4, 0.5),
+    ],
+)
+def test_what_is_accepted_of_a_results_figures(
+    metadata: dict[str, object], note: str, counted: int | None, limit: float | None
+) -> None:
+    message = json.loads(messages.result(RUN_ID, ["birk", "cleo", "dag"]).value)
+    message["data"]["assessment_metadata"] = metadata
+    found = read(message, Topic.RESULT)
+    assert isinstance(found, Accepted)
+    assert (found.note, found.counted, found.limit_usd) == (note, counted, limit)
+    assert found.key == ("result" if limit is None else "result@0.5")
+
+
+def test_a_further_batch_has_its_own_ends_and_shares_the_ids_of_comparisons() -> None:
+    other = UUID("deadbeef-1111-4222-8333-444455556666")
+    both = batches(RUN_ID, other)
+    end = read(json.loads(messages.completed(other).value), Topic.COMPLETED, of=both)
+    assert isinstance(end, Accepted)
+    assert (end.key, end.batch_id) == (f"completed:{other}", other)
+    judged = read(messages.comparison_message(other, 1, PAIR, winner="Essay A"), Topic.COMPARISON, of=both)
+    assert isinstance(judged, Accepted)
+    assert (judged.key, judged.batch_id) == ("comparison:queue-0001", other)
+    stranger = messages.comparison_message(other, 1, ("birk", "nobody"), winner="Essay A")
+    reason = "it compares 'nobody', not among the run's essays"
+    assert read(stranger, Topic.COMPARISON, of=both) == Rejected(reason)
+
+
+def test_both_readers_of_a_comparison_give_the_same_arrival() -> None:
+    """Nearly all messages have the plain form, for which there is a reader of its own."""
+    message = messages.comparison_message(RUN_ID, 1, PAIR, winner="Essay B")
+    message["data"]["request_metadata"] |= {"repeat_index": 1}
+    for raw in (messages.raw(message), altered("request_metadata", "prompt_sha256", value="1" * 64)):
+        assert plain_arrival(raw) is not None
+        received, flaws = receive_comparison(raw)
+        assert arrived(raw) == of_result(received.data, stamped_at=received.event_timestamp, flaws=flaws)

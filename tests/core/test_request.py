@@ -7,7 +7,13 @@ from datetime import UTC, datetime
 import pytest
 
 from eng5_runner.core.events import AnchorRow, PreflightPassed
-from eng5_runner.core.request import affordable, build_request, comparisons_requested, judge_overrides
+from eng5_runner.core.request import (
+    affordable,
+    build_request,
+    comparisons_asked,
+    comparisons_requested,
+    judge_overrides,
+)
 from eng5_runner.core.spec import Budget
 from eng5_runner.core.study_size import comparisons_wanted
 from tests.support.run.runs import ASSIGNED, make_inputs, make_spec
@@ -43,20 +49,28 @@ def test_the_total_is_what_was_chosen_and_what_the_limit_pays_for(
     assert comparisons_requested(budget, INPUTS, passed=passed(at_most_usd)) == total
 
 
+@pytest.mark.parametrize(("top_up", "asked"), [(False, 3), (True, 60)])
+def test_a_run_that_sends_further_requests_asks_for_all_that_is_wanted(top_up: bool, asked: int) -> None:
+    """Comparisons can turn out cheaper than they may be."""
+    budget = Budget(max_cost_usd=1.0, top_up=top_up)
+    assert comparisons_asked(budget, INPUTS, passed=passed(0.3)) == asked
+
+
 def test_a_limit_pays_for_whole_comparisons() -> None:
     assert (affordable(1.0, each=0.25), affordable(1.0, each=0.26), affordable(0.2, each=0.25)) == (4, 3, 0)
 
 
 def test_options_beyond_the_contract_are_in_the_metadata_with_names_of_the_wire() -> None:
-    budget = Budget(design="boundary", pairs=(("anchor-a1", "birk"),), repeats=2, swap="all", target_se=0.5)
+    pairs = (("anchor-a1", "birk"), ("nobody", "no-other"))
+    budget = Budget(design="boundary", pairs=pairs, repeats=2, swap="all", target_se=0.5)
     request = build_request(make_spec(budget=budget, **ASSIGNED), INPUTS, storage_ids={}, at=AT, passed=passed(None))
     assert request.metadata == {
         "runner_mode": "execute",
         "batch_label": "a label",
         "reads_to_end": True,
-        "max_comparisons": 4,
+        "max_comparisons": 8,
         "design": "boundary",
-        "pairs": [["ANCHOR_7", "1-essay-c0ffee00"]],
+        "pairs": [["ANCHOR_7", "1-essay-c0ffee00"], ["nobody", "no-other"]],
         "repeats": 2,
         "swap": "all",
         "target_se": 0.5,

@@ -22,6 +22,7 @@ def origin(**budget: object) -> str:
 
 def test_without_any_wish_there_are_twenty_judgements_an_essay():
     assert (wanted(), origin()) == (DEFAULT, "20 judgements per essay, the default")
+    assert isinstance(wanted(), int)
 
 
 def test_a_given_total_is_the_total_whatever_else_is_asked_for():

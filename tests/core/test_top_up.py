@@ -48,6 +48,10 @@ def sent(
     return fold([*(changed.get(name, ONE_OF_EACH[name]) for name in WAYS["gathering"].split()), *events])
 
 
+def spec_of(state: RunState, number: int) -> RunSpec:
+    return request_spec(state, number, asked=8)
+
+
 def again(number: int) -> list[Event]:
     """The events with which request `number` is sent."""
     batch = make_spec().batch_id(number)
@@ -137,8 +141,8 @@ def test_a_further_request_asks_for_the_rest_with_the_rest_of_the_money() -> Non
     budget = Budget(comparisons_per_essay=4, top_up=True, max_cost_usd=2.0, seed=7)
     first = [judged(0, cost_usd=0.25), judged(1, cost_usd=0.25), callback("comparison", 2), completed()]
     state = sent(*first, budget=budget)
-    assert request_spec(state, 1) == state.spec
-    second = request_spec(state, 2)
+    assert spec_of(state, 1) == state.spec
+    second = spec_of(state, 2)
     rest = {"max_comparisons": 5, "comparisons_per_essay": None, "max_cost_usd": 1.5, "seed": 8}
     assert second == state.spec.model_copy(
         update={"run_id": state.spec.batch_id(2), "budget": budget.model_copy(update=rest)}
@@ -146,22 +150,22 @@ def test_a_further_request_asks_for_the_rest_with_the_rest_of_the_money() -> Non
     for event in again(2):
         state.advance(event)
     state.advance(judged(3, cost_usd=0.5, batch_id=state.spec.batch_id(2)))
-    assert request_spec(state, 2) == second, "what it brought itself is no reason to ask it for less"
-    third = request_spec(state, 3).budget
+    assert spec_of(state, 2) == second, "what it brought itself is no reason to ask it for less"
+    third = spec_of(state, 3).budget
     assert (third.max_comparisons, third.max_cost_usd, third.seed) == (4, 1.0, 9)
     unseeded = sent(*first, budget=budget.model_copy(update={"seed": None, "max_cost_usd": None}))
-    assert (request_spec(unseeded, 2).budget.seed, request_spec(unseeded, 2).budget.max_cost_usd) == (None, None)
-    assert request_spec(sent(*(judged(n) for n in range(8))), 2).budget.max_comparisons == 1, "none asks for nothing"
+    assert (spec_of(unseeded, 2).budget.seed, spec_of(unseeded, 2).budget.max_cost_usd) == (None, None)
+    assert spec_of(sent(*(judged(n) for n in range(8))), 2).budget.max_comparisons == 1, "none asks for nothing"
 
 
 def test_what_the_check_of_the_judge_cost_is_taken_from_the_first_request() -> None:
     passed = PreflightPassed(at=AT, checks=(), judge_check=JudgeCheck(usd=0.5))
     budget = TOP_UP.model_copy(update={"max_cost_usd": 2.0})
     state = sent(judged(0, cost_usd=0.25), budget=budget, passed=passed)
-    first = request_spec(state, 1)
+    first = spec_of(state, 1)
     assert first.run_id == RUN_ID
     assert first.budget == budget.model_copy(update={"max_cost_usd": 1.5})
-    assert request_spec(state, 2).budget.max_cost_usd == 1.25
+    assert spec_of(state, 2).budget.max_cost_usd == 1.25
 
 
 RESULT = callback("result")
@@ -238,7 +242,7 @@ def test_what_earlier_requests_brought_is_a_study_though_the_last_one_failed() -
 @pytest.mark.parametrize("swap", ["none", "all"])
 @pytest.mark.parametrize("design", ["balanced", "adaptive"])
 def test_what_came_is_weighed_against_what_all_would_have_bought(swap: str, design: str) -> None:
-    budget = Budget.model_validate({"max_comparisons": 8, "design": design, "swap": swap})
+    budget = Budget.model_validate({"max_comparisons": 100, "design": design, "swap": swap})
 
     def reliability(comparisons: int) -> str:
         pairs = comparisons / (2 if swap == "all" else 1)
@@ -248,11 +252,11 @@ def test_what_came_is_weighed_against_what_all_would_have_bought(swap: str, desi
         ]
         return f"{both[0]:.2f} to {both[1]:.2f}"
 
-    state = sent(judged(0), judged(1), judged(2), budget=budget)
+    state = sent(*(judged(number) for number in range(60)), asked=100, budget=budget)
     (told,) = worth_of_a_part(state, essays=6)
     assert told == (
-        f"3 comparisons buy a reliability of {reliability(3)}, if the essays' spread is 1 to 3 logits; "
-        f"8 would buy {reliability(8)}"
+        f"60 comparisons buy a reliability of {reliability(60)}, if the essays' spread is 1 to 3 logits; "
+        f"100 would buy {reliability(100)}"
     )
 
 
