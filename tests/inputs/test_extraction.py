@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -70,6 +73,44 @@ def test_a_large_docx_is_read_in_a_worker(folder: Folder) -> None:
     )
     folder.put("student_essays/large.docx", data)
     assert folder.text_of_student("large.docx") == "With a picture."
+
+
+def asked_of_a_worker(*files: tuple[str, bytes], cut: int = 0) -> subprocess.CompletedProcess[bytes]:
+    """A worker by itself, which ends when its input does: an `Extraction` kills its workers."""
+    requests = [
+        json.dumps({"format": kind, "size": len(data), "seconds": 60}).encode() + b"\n" + data for kind, data in files
+    ]
+    asked = b"".join(requests)
+    command = [sys.executable, "-P", "-m", "eng5_runner.inventory.extraction_worker"]
+    return subprocess.run(command, input=asked[: len(asked) - cut], capture_output=True, check=False)
+
+
+def test_a_worker_answers_one_request_after_another_and_ends_with_its_input() -> None:
+    anchors = doc.cells(["anchor_id", "grade"], ["A1", "B"])
+    numbers = [*anchors, ["<c><v>7</v></c>", '<c t="b"><v>1</v></c>', '<c t="str"><f>UPPER("b")</f><v>C</v></c>']]
+    shared = [['<c t="s"><v>1</v></c>', '<c t="s"><v>0</v></c>']]
+    ended = asked_of_a_worker(
+        ("pdf", doc.pdf("The only page.")),
+        ("docx", doc.docx(doc.paragraph(doc.run("A paragraph.")))),
+        ("xlsx", doc.odd_xlsx(("new", "visible", numbers), ("old", "hidden", anchors))),
+        ("xlsx", doc.odd_xlsx(("Sheet", "visible", shared), strict=True, shared=("<t>a</t>", "<r><t>b</t></r>"))),
+        ("xlsx", doc.odd_xlsx(("Sheet", "visible", [["<c><v>no number</v></c>"]]))),
+        ("xlsx", b"no zip file"),
+        ("docx", doc.archive({"_rels/.rels": "<!DOCTYPE x [<!ENTITY a 'b'>]><x/>"})),
+    )
+    assert ended.returncode == 0, ended.stderr
+    pdf, docx, table, strict, *refused = map(json.loads, ended.stdout.splitlines())
+    assert (pdf["text"], docx["text"]) == ("The only page.", "A paragraph.")
+    rows = [["anchor_id", "grade"], ["A1", "B"], ["7", "TRUE", "C"]]
+    assert table["sheets"] == [["new", False, rows, []], ["old", True, rows[:2], []]]
+    assert strict["sheets"] == [["Sheet", False, [["b", "a"]], []]]
+    assert [answer["refused"]["kind"] for answer in refused] == [*["damaged_document"] * 2, "forbidden_xml"]
+
+
+def test_a_worker_ends_when_a_file_does_not_arrive_whole() -> None:
+    ended = asked_of_a_worker(("docx", b"never read to its end"), cut=1)
+    assert (ended.returncode, ended.stdout) == (1, b"")
+    assert b"the runner went away" in ended.stderr
 
 
 def test_a_file_that_needs_too_much_computing_is_given_up() -> None:
