@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -144,6 +146,22 @@ def test_ninety_per_cent_intervals_hold_the_truth_nine_times_in_ten():
         low, high = fitted.intervals(level=0.9)
         inside.append(np.mean((low <= truth - truth.mean()) & (truth - truth.mean() <= high)))
     assert 0.86 <= np.mean(inside) <= 0.94
+
+
+@pytest.mark.parametrize("items", [30, 700])
+def test_an_interval_is_wider_by_what_is_not_known_of_the_spread(items):
+    study = balanced_study(normal_truth(items, spread=3.0, seed=1), rounds=10, seed=1)
+    fitted, step = fit(study), 0.05
+    less, more = (fit(study, prior_sd=fitted.prior_sd * math.exp(by)) for by in (-step, step))
+
+    def height(one):
+        return one.log_evidence - math.log(one.prior_sd / 1.5) ** 2 / (2 * 0.5**2)
+
+    error = step / math.sqrt(2 * height(fitted) - height(less) - height(more))
+    assert_allclose(fitted.spread_shift, error * (more.theta - less.theta) / (2 * step), rtol=0.15, atol=0.005)
+    low, high = fitted.intervals(level=0.9)
+    assert_allclose((high - low) / 2, 1.644854 * np.hypot(fitted.errors_at_mean, fitted.spread_shift), rtol=1e-6)
+    assert not less.spread_shift.any(), "where the caller gives the spread, it is known"
 
 
 @pytest.mark.parametrize("position_effect", [False, True])

@@ -75,11 +75,13 @@ class Summit:
         log_sd: log σ̂; its error is of the order of the tolerance squared.
         x: approximately the mode for σ̂, shape (…, n + 1).
         unexplained: tr(covariance of the centred θ)/σ̂²; its error is of the order of the tolerance.
+        shift: by how much the mode moves where log σ is one standard error larger, shape (…, n + 1).
     """
 
     log_sd: Values
     x: _Floats
     unexplained: Values
+    shift: _Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -131,7 +133,13 @@ def likeliest_prior(
         before, look = look, _look(posterior, peak, hyperprior=hyperprior, block=look.block)
         secant = _quotient(look.slope - before.slope, there - here, otherwise=0.0)
         bend = np.where(secant < 0.0, secant, look.bend)
-    return Summit(log_sd=there, x=look.predicted(there), unexplained=look.peak.precision * look.trace)
+    standard_error = np.sqrt(-_quotient(1.0, np.minimum(bend, 0.0), otherwise=-_LONGEST_STEP))
+    return Summit(
+        log_sd=there,
+        x=look.predicted(there),
+        unexplained=look.peak.precision * look.trace,
+        shift=look.ahead * np.minimum(standard_error, _LONGEST_STEP)[..., None],
+    )
 
 
 def limit_reached(log_sd: float) -> Literal["upper", "lower"] | None:
