@@ -32,6 +32,7 @@ from eng5_runner.results.artefact.study import Comparison, FailedComparison, Rep
 from eng5_runner.results.served import ServedVersions, Spending
 
 _LONGEST_REASON = 500
+_STORED_AT_ONCE = 1 << 16  # bytes
 _PLAIN_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -40,16 +41,18 @@ class PromptSources:
     """Texts of the prompts that were not the runner's own, by hash, as far as the services say.
 
     Attributes:
-        prompts: the SHA-256 of the prompt of each judgement, 32 bytes each; without those that stated none.
+        store: a place for the hashes of the prompts, which take 32 MB for a million judgements.
         systems: SHA-256 of each system prompt.
         templates: name and SHA-256 of each template that came with the service.
         forms: provider, model and form of the answer, where a model was asked for a weaker form than a schema.
     """
 
-    prompts: bytearray = field(default_factory=bytearray)
+    store: ByteStore = field(default_factory=MemoryBytes)
     systems: set[str] = field(default_factory=set)
     templates: set[tuple[str, str]] = field(default_factory=set)
     forms: set[tuple[str, str, str]] = field(default_factory=set)
+    _stored: int = 0
+    _waiting: bytearray = field(default_factory=bytearray)
 
     def note(self, result: LLMComparisonResult | PlainComparison) -> None:
         """Add what one call says."""
@@ -61,7 +64,19 @@ class PromptSources:
     def note_prompt(self, prompt_hash: str) -> None:
         """Add the prompt of one judgement."""
         if prompt_hash != NO_HASH:
-            self.prompts += bytes.fromhex(prompt_hash)
+            self._waiting += bytes.fromhex(prompt_hash)
+            if len(self._waiting) > _STORED_AT_ONCE:
+                self._flush()
+
+    def prompts(self) -> bytes:
+        """The SHA-256 of the prompt of each judgement, 32 bytes each; without those that stated none."""
+        self._flush()
+        return self.store.read(0, self._stored)
+
+    def _flush(self) -> None:
+        self.store.append(bytes(self._waiting))
+        self._stored += len(self._waiting)
+        self._waiting.clear()
 
     def note_texts(self, metadata: ComparisonMetadata | PlainMetadata) -> None:
         """Add the texts that one call says it was made with."""
@@ -110,7 +125,7 @@ def gather_evidence(
         ImpossibleLedgerError: the events contradict each other, or an accepted message is not what its event says.
     """
     judged, failed = RowStore(Comparison, store()), RowStore(FailedComparison, store())
-    sources, spending, versions = PromptSources(), Spending(), ServedVersions()
+    sources, spending, versions = PromptSources(store()), Spending(), ServedVersions()
     flagged = frozenset(flag.essay_id for flag in inputs.flags)
     names: EssayNames | None = None
     result: AssessmentResult | None = None

@@ -29,7 +29,7 @@ _SETTINGS = frozenset(
 
 def prompt_hashes(evidence: Evidence) -> PromptHashes:
     """The prompts of a run by their hashes, and the texts in them that were not its own."""
-    words = np.frombuffer(evidence.sources.prompts, dtype=">u8").reshape(-1, 4)
+    words = np.frombuffer(evidence.sources.prompts(), dtype=">u8").reshape(-1, 4)
     words = words[np.lexsort(words.T[::-1])]
     differs = np.ones(len(words), dtype=bool)
     differs[1:] = (words[1:] != words[:-1]).any(axis=1)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from eng5_runner.results.judgements import instant
+from eng5_runner.results.judgements import PromptSources, instant
 from eng5_runner.results.usage import prompt_hashes
 from tests.support.results import NOON, at, call, calls, evidence, plain
 
@@ -138,3 +138,10 @@ def test_the_words_that_were_not_the_runs_own_are_named_once_by_hash():
 def test_where_the_service_names_no_words_there_are_none():
     block = plain(prompt_hashes(evidence(calls("a>b"))))
     assert not block.get("system_prompts") and not block.get("templates")
+
+
+def test_of_many_prompts_each_is_kept_wherever_they_lie():
+    sources, hashes = PromptSources(), [hashlib.sha256(b"%d" % number).hexdigest() for number in range(3_000)]
+    for each in hashes:
+        sources.note_prompt(each)
+    assert [sources.prompts(), sources.prompts()] == [bytes.fromhex("".join(hashes))] * 2

@@ -27,11 +27,11 @@ import numpy as np
 from scipy.special import expit
 
 from eng5_runner.measure.model.bradley_terry import fit
-from eng5_runner.measure.model.comparisons import Comparisons, merged, repeats_that_agree, summed_at
+from eng5_runner.measure.model.comparisons import Comparisons, distinct, merged, repeats_that_agree, summed_at
 from eng5_runner.measure.model.soft_fit import NODES, SHARES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -78,11 +78,19 @@ class Dependence:
 
 def weighed(judges: Sequence[Comparisons], found: Dependence) -> Comparisons:
     """All judgements of all judges together, each with the weight 1/(1 + Σρ)."""
+    return _weighed(judges, found, times=map(_times, judges))
+
+
+def _weighed(
+    judges: Sequence[Comparisons], found: Dependence, *, times: Iterable[tuple[_Floats, _Floats]]
+) -> Comparisons:
+    """The same, with how often each question was asked, which takes as long to count as a tenth of a fit."""
     same = found.unmeasured if found.repeats is None else found.repeats.value
     other = 0.0 if found.swaps is None else found.swaps.value
+    if same == other == 0.0:
+        return judges[0] if len(judges) == 1 else merged(judges)
     weighted = []
-    for data in judges:
-        asked, turned = _times(data)
+    for data, (asked, turned) in zip(judges, times, strict=True):
         effect = 1.0 + (asked - 1.0) * same + turned * other
         # The arrays of a million judgements are shared where all count in full.
         weighted.append(data if (effect == 1.0).all() else replace(data, weight=data.weight / effect))
@@ -103,7 +111,7 @@ def dependence(judges: Sequence[Comparisons], *, position_effect: bool = True) -
     if max(has_repeats, has_swaps) < FEWEST_PAIRS:
         return found
     for _ in range(_ROUNDS):
-        pairs = _pairs(judges, found, position_effect=position_effect)
+        pairs = _pairs(judges, found, times=times, position_effect=position_effect)
         found = replace(
             found,
             repeats=_correlation([one.repeats() for one in pairs]) if has_repeats >= FEWEST_PAIRS else None,
@@ -112,9 +120,15 @@ def dependence(judges: Sequence[Comparisons], *, position_effect: bool = True) -
     return found
 
 
-def _pairs(judges: Sequence[Comparisons], found: Dependence, *, position_effect: bool) -> list[_Pairs]:
+def _pairs(
+    judges: Sequence[Comparisons],
+    found: Dependence,
+    *,
+    times: Iterable[tuple[_Floats, _Floats]],
+    position_effect: bool,
+) -> list[_Pairs]:
     """The pairs of each judge by one fit, which is gone before the next is made: of a million it takes 150 MB."""
-    fitted = fit(weighed(judges, found), position_effect=position_effect)
+    fitted = fit(_weighed(judges, found, times=times), position_effect=position_effect)
     return [_Pairs.of(data, fitted=fitted, found=found) for data in judges]
 
 
@@ -130,7 +144,7 @@ def _times(data: Comparisons) -> tuple[_Floats, _Floats]:
 
 def _distinct_pairs(data: Comparisons, chosen: NDArray[np.bool_]) -> int:
     low, high = np.minimum(data.first, data.second)[chosen], np.maximum(data.first, data.second)[chosen]
-    return int(np.unique(low * len(data.items) + high).size)
+    return distinct(low * len(data.items) + high)
 
 
 def _by_pair(data: Comparisons) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

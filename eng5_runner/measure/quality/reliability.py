@@ -79,7 +79,7 @@ def own_order(fitted: Fit, *, seed: int, draws: int) -> OwnOrder:
         return OwnOrder(value=None, interval=None, separation=None, undefined=reason, spread_at_limit=None)
     evidence = _by_evidence(fitted)
     value = float(_share_real(evidence, len(fitted.items)))
-    low, high = reliability_interval(fitted, fitted.comparisons, seed=seed, draws=draws)
+    low, high = _interval(fitted, fitted.comparisons, truth=evidence, seed=seed, draws=draws, level=0.9)
     apart = separation(fitted)
     return OwnOrder(
         value=value,
@@ -142,11 +142,17 @@ def reliability_interval(
     """
     if comparisons.items != fitted.items:
         raise ValueError("the comparisons are not of the fitted items")
+    if len(fitted.items) < _TWO:
+        return 0.0, 0.0
+    return _interval(fitted, comparisons, truth=_by_evidence(fitted), seed=seed, draws=draws, level=level)
+
+
+def _interval(
+    fitted: Fit, comparisons: Comparisons, *, truth: Summit, seed: int, draws: int, level: float
+) -> tuple[float, float]:
+    """The same, with σ̂ by the evidence."""
     generator = np.random.default_rng(seed)
     n, estimated = len(fitted.items), fitted.position_effect_se is not None
-    if n < _TWO:
-        return 0.0, 0.0
-    truth = _by_evidence(fitted)
     soft = fitted.soft if comparisons is fitted.comparisons else None
     asked = comparisons if soft is None else soft.rows
     links = fitted.posterior.links if asked is fitted.evidence else Links.of(asked)

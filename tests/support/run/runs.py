@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
@@ -225,9 +226,10 @@ def claims(run: Run) -> tuple[object, ...]:
     assert isinstance(status, dict)
     stated = {name: value for name, value in status.items() if name not in dropped}
     sources = evidence.sources
-    prompts = sorted(bytes(sources.prompts[at : at + 32]) for at in range(0, len(sources.prompts), 32))
-    sources = replace(sources, prompts=bytearray(b"".join(prompts)))  # which are counted, in no order
-    return evidence.judged, evidence.failed, evidence.result, sources, stated, state.storage_ids
+    every = sources.prompts()
+    prompts = Counter(every[at : at + 32] for at in range(0, len(every), 32))  # which are counted, in no order
+    texts = prompts, sources.systems, sources.templates, sources.forms
+    return evidence.judged, evidence.failed, evidence.result, texts, stated, state.storage_ids
 
 
 def write_ledger(directory: Path, events: Sequence[Event]) -> None:
