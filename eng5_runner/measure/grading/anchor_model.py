@@ -50,9 +50,9 @@ _DEPARTURE = 0.25  # ω/β in steps
 _SLOPE_NODES = (-3.0, -2.25, -1.5, -0.75, 0.0, 0.75, 1.5, 2.25, 3.0)
 _LEAST_SLOPE_ERROR = 0.06
 _LEAST_SLOPE_SHARE = 1.0 / 6.0
-# The grid of S, in standard deviations of its log-normal prior.
-_CLASS_LOG_SD = 0.27
-_CLASS_NODES = (-1.5, -0.75, 0.0, 0.75, 1.5)
+# The grid of S, in standard deviations of its log-normal prior: some classes are three times as wide as others.
+_CLASS_LOG_SD = 0.45
+_CLASS_NODES = (-2.25, -1.5, -0.75, 0.0, 0.75, 1.5, 2.25)
 _LEAST_ANCHOR_SPREAD = 1.0  # of S among the anchors, in steps
 _LEAST_VARIANCE = 1e-12  # of a place, in logits²
 _LEAST_ERROR = 1e-9  # of a slope, in logits

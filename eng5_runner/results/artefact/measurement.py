@@ -239,8 +239,8 @@ class AnchorSupport(Part):
     interval_90: tuple[Share, Share]
     """Of the share."""
     highest_label: Literal["HIGH", "MID", "LOW"]
-    """The highest `confidence` that any student can have: HIGH where the lower end of the interval is at least .75, MID
-    where it is at least .55."""
+    """The highest `confidence` that any student can have: HIGH where the lower end of the interval is at least .80, MID
+    where it is at least .65."""
     parts: AtLeastOne | None = None
     """Of more than 60 anchors: into how many parts they were divided, each projected from all other parts, and with the
     mean covariances of two grades' anchors. Absent where each anchor was projected from all others."""

@@ -37,6 +37,7 @@ def main() -> int:
         rave.table(folder / "rave_half.csv"),
         learners.table(folder / "ellipse_half.csv"),
         study.table(folder / "ellipse_half.csv"),
+        study.redrawn(folder / "ellipse_half.csv"),
     ]
     took = time.monotonic() - began
     head = f"Written on {datetime.now(UTC):%Y-%m-%d} in {took / 60:.1f} minutes; {len(sets)} sets have a reliability."
