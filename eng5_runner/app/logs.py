@@ -15,9 +15,9 @@ from typing import Any, TextIO, cast
 import structlog
 
 from eng5_runner.app.environment import trace_of
-from eng5_runner.core.events import CallbackAccepted, EssayUploaded, event_facts
+from eng5_runner.core.events import CallbackAccepted, EssayUploaded
 from eng5_runner.core.spec import RunSpec
-from eng5_runner.run.ports import FOR_PEOPLE_ONLY, Lag, Notice, Update, WorkLeft
+from eng5_runner.run.ports import Notice, Update, update_facts
 from eng5_runner.systems import open_private
 
 LOG_NAME = "run.log.jsonl"
@@ -159,19 +159,15 @@ def logging_to(sink: Path | TextIO, *, identity: Mapping[str, str], verbose: boo
 
 def log_update(update: Update) -> None:
     """Write an event or a notice into the log."""
-    log = structlog.get_logger()
-    match update:
-        case Lag() | WorkLeft():
-            return
-        case Notice():
-            if update.kind not in FOR_PEOPLE_ONLY:
-                is_bad = update.kind in ("trouble", "overspent")
-                log.log(logging.WARNING if is_bad else logging.INFO, update.kind, text=update.text)
-        case _:
-            name = "".join(f"_{char.lower()}" if char.isupper() else char for char in update.type).lstrip("_")
-            comes_by_the_hundred = isinstance(update, EssayUploaded | CallbackAccepted)
-            facts = {key: fact for key, fact in event_facts(update).items() if key not in {"type", "v"}}
-            log.log(logging.DEBUG if comes_by_the_hundred else logging.INFO, name, **facts)
+    log, facts = structlog.get_logger(), update_facts(update)
+    if isinstance(update, Notice) and facts:
+        is_bad = update.kind in ("trouble", "overspent")
+        log.log(logging.WARNING if is_bad else logging.INFO, update.kind, text=update.text)
+    elif facts:
+        name = "".join(f"_{char.lower()}" if char.isupper() else char for char in facts.pop("event")).lstrip("_")
+        comes_by_the_hundred = isinstance(update, EssayUploaded | CallbackAccepted)
+        facts.pop("v", None)
+        log.log(logging.DEBUG if comes_by_the_hundred else logging.INFO, name, **facts)
 
 
 @contextmanager

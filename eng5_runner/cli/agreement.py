@@ -1,20 +1,13 @@
 """The question before money is spent. It goes to the terminal, also where the output goes to a pipe or a file.
 
 if not agrees("Send this request: 210 comparisons for 0.01–0.04 USD?", is_limited=False):
-raise typer.Exit(0)
+    return 0
 """
 
 from __future__ import annotations
 
-from typing import TextIO
-
-import typer
-
-from eng5_runner.effects.terminal import terminal
+from eng5_runner.effects.terminal import answer_of
 from eng5_runner.errors import UsageError
-
-_YES = frozenset(("y", "yes"))
-_INTERRUPTED = 130
 
 
 def agrees(question: str, *, is_limited: bool) -> bool:
@@ -26,7 +19,7 @@ def agrees(question: str, *, is_limited: bool) -> bool:
 
     Raises:
         UsageError: nobody can be asked, and nothing says that the money may be spent.
-        typer.Exit: the person pressed Ctrl-C.
+        KeyboardInterrupt: the person pressed Ctrl-C.
     """
     answer = answer_of(question)
     if answer is not None:
@@ -37,26 +30,3 @@ def agrees(question: str, *, is_limited: bool) -> bool:
         f"{question} Nobody can be asked, as there is no terminal. Nothing was sent or spent.",
         remedy="Give --yes to agree, or --max-cost to say how much may be spent.",
     )
-
-
-def answer_of(question: str) -> bool | None:
-    """Whether the person at the terminal says yes; None if nobody can be asked.
-
-    Raises:
-        typer.Exit: the person pressed Ctrl-C.
-    """
-    with terminal() as streams:
-        return None if streams is None else _answer(question, *streams)
-
-
-def _answer(question: str, read: TextIO, write: TextIO) -> bool:
-    write.write(f"{question} [y/N]: ")
-    write.flush()
-    try:
-        line = read.readline()
-    except KeyboardInterrupt:
-        write.write("\n")
-        raise typer.Exit(_INTERRUPTED) from None
-    if not line.endswith("\n"):  # Ctrl-D
-        write.write("\n")
-    return line.strip().lower() in _YES

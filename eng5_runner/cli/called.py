@@ -19,27 +19,9 @@ from typing import Any
 
 from eng5_runner.app.options.option import Setting
 from eng5_runner.app.options.table import SETTINGS
+from eng5_runner.cli.verbs import VERBS
 from eng5_runner.errors import PROGRAM
 
-VERBS = (
-    *(
-        "demo",
-        "init",
-        "preflight",
-        "resume",
-        "status",
-        "verify",
-        "hydrate",
-        "report",
-        "compare",
-        "sweep",
-        "runs",
-        "export",
-        "import",
-        "fit",
-    ),
-    *("models", "cache", "admin", "stack"),
-)
 _CALL = rf"(?<![\w./-]){PROGRAM}(?= (?:--|(?:{'|'.join(VERBS)})\b))"
 _COMMAND = re.compile(_CALL)
 _BY_FLAG: Mapping[str, Setting] = MappingProxyType({flag: setting for setting in SETTINGS for flag in setting.flags})

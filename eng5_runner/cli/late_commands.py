@@ -2,50 +2,48 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from typing import Any
 
 import typer
 from typer.main import get_command, get_group
-from typer.models import CommandInfo, TyperInfo
+
+from eng5_runner.cli.parameters import SettingsCommand, takes_settings
+from eng5_runner.cli.verbs import VERBS
 
 
 class LateCommands(Mapping[str, Any]):
-    """The commands of a Typer app by their names, in the order in which they were added.
+    """The commands of the program by their names, in the order of `VERBS`.
 
-    LateCommands(verbs)["status"]         makes the command `status`, the first time
-    LateCommands(verbs).help_of("status")     "Show how far a run has come."
+    LateCommands()["status"]      loads `commands.inspect` and makes the command, the first time
     """
 
-    def __init__(self, verbs: typer.Typer) -> None:
-        self._app = verbs
-        infos: list[CommandInfo | TyperInfo] = [*verbs.registered_commands, *verbs.registered_groups]
-        self._infos = {info.name or getattr(info.callback, "__name__", ""): info for info in infos}
+    def __init__(self) -> None:
         self._made: dict[str, Any] = {}
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._made:
-            self._made[name] = self._make(self._infos[name])
+            self._made[name] = _make(name)
         return self._made[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._infos)
+        return iter(VERBS)
 
     def __len__(self) -> int:
-        return len(self._infos)
+        return len(VERBS)
 
-    def help_of(self, name: str) -> str:
-        """The line of a command in the list of all: its short help, or the first line of its docstring."""
-        info = self._infos[name]
-        return info.short_help or (inspect.getdoc(info.callback) or "").partition("\n")[0]
 
-    def _make(self, info: CommandInfo | TyperInfo) -> Any:
-        """Typer makes commands only for a whole app: the command is the only one of an app of its own."""
-        alone = typer.Typer(add_completion=False, rich_markup_mode=self._app.rich_markup_mode)
-        if isinstance(info, CommandInfo):
-            alone.registered_commands.append(info)
-            return get_command(alone)
-        alone.registered_groups.append(info)
-        (group,) = get_group(alone).commands.values()
-        return group
+def _make(name: str) -> Any:
+    """Typer makes commands only for a whole app: the command is the only one of an app of its own."""
+    verb = VERBS[name]
+    alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+    defined = getattr(import_module(f"eng5_runner.cli.commands.{verb.module}"), verb.name)
+    if isinstance(defined, typer.Typer):
+        alone.add_typer(defined, name=name, short_help=verb.help)
+        return get_group(alone).commands[name]
+    if verb.takes_settings:
+        alone.command(name, cls=SettingsCommand)(takes_settings(defined))
+    else:
+        alone.command(name)(defined)
+    return get_command(alone)

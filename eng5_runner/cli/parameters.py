@@ -17,6 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 from eng5_runner import __version__
 from eng5_runner.app.options.option import PANELS, Setting
 from eng5_runner.app.options.table import CONFIG, SETTINGS
+from eng5_runner.cli.verbs import VERBS
 
 OPTIONS = (*SETTINGS, CONFIG)
 # The help of a longer name is below it.
@@ -44,11 +45,11 @@ def option_of(name: str, *, help_text: str = "", variable: bool = True) -> Any:
     )
 
 
-def takes_settings(function: Callable[[typer.Context, Flags], None]) -> Callable[..., None]:
+def takes_settings(function: Callable[[typer.Context, Flags], int]) -> Callable[..., int]:
     """Make a command with all options of the table. The function receives the flags that were given, by key."""
 
-    def command(context: typer.Context, **values: object) -> None:
-        function(context, {s.key: values[s.key] for s in OPTIONS if values[s.key] is not None})
+    def command(context: typer.Context, **values: object) -> int:
+        return function(context, {s.key: values[s.key] for s in OPTIONS if values[s.key] is not None})
 
     command.__doc__ = function.__doc__
     vars(command)["__signature__"] = _signature()
@@ -115,10 +116,15 @@ class SettingsGroup(TyperGroup):
         """The names of all commands."""
         return list(self.commands)
 
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """The names of commands and options. It is the last that is asked, and needs no command but its name."""
+        self.commands = {name: TyperCommand(name, short_help=verb.help) for name, verb in VERBS.items()}
+        return super().shell_complete(ctx, incomplete)
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - of the class above
         """Write the list of commands, without making them."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, self.commands.help_of(name)) for name in self.commands])
+            formatter.write_dl([(name, verb.help) for name, verb in VERBS.items()])
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the commands, then the options."""

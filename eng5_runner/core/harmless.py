@@ -3,7 +3,7 @@ r"""What other people and services wrote, so that it cannot act on a terminal.
 >>> print(harmless("model\x1b[2J"))
 model\x1b[2J
 
-`cli.safe_console` does this with all that it shows; what is written without it goes through here.
+`reports.terminal.safe_console` does this with all that it shows; what is written without it goes through here.
 """
 
 from __future__ import annotations

@@ -1,14 +1,18 @@
 """The standard streams, which may be closed: from the start, or once the terminal or the reader of a pipe has gone.
 
 StandardError().write("a line")     # never fails
+write_line('{"event": "Plan"}')     # on standard output
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from io import TextIOBase
 from typing import TextIO
+
+from eng5_runner.errors import DiskError
 
 _STANDARD_ERROR = 2  # its file descriptor
 
@@ -47,6 +51,28 @@ class StandardError(TextIOBase):
     def encoding(self) -> str:  # type: ignore[override] # - typeshed has a variable
         """The encoding of standard error."""
         return self._stream.encoding
+
+
+def write_line(line: str) -> None:
+    """A line of JSON on standard output.
+
+    Raises:
+        DiskError: what is behind standard output, such as a full disk, takes nothing any more.
+    """
+    try:
+        line.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:  # as of a pipe on Windows: JSON can say every character in ASCII
+        line = json.dumps(json.loads(line))
+    try:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        discard(sys.stdout)
+        raise DiskError(
+            f"Standard output cannot be written: {error.strerror}.", remedy="Free disk space, or send it elsewhere."
+        ) from None
 
 
 def discard(stream: TextIO) -> None:

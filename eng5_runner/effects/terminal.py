@@ -1,8 +1,6 @@
 """The terminal of this process, also where its standard streams go to pipes or files.
 
-with terminal() as streams:
-    if streams is not None:
-        read, write = streams
+answer_of("Send this request: 210 comparisons for 0.01–0.04 USD?")     # True, False; None if nobody can be asked
 """
 
 from __future__ import annotations
@@ -18,8 +16,32 @@ from eng5_runner.effects.standard_streams import StandardError
 _TERMINAL = "/dev/tty"
 
 
+_YES = frozenset(("y", "yes"))
+
+
+def answer_of(question: str) -> bool | None:
+    """Whether the person at the terminal says yes; None if nobody can be asked.
+
+    Raises:
+        KeyboardInterrupt: the person pressed Ctrl-C.
+    """
+    with _terminal() as streams:
+        if streams is None:
+            return None
+        read, write = streams
+        write.write(f"{question} [y/N]: ")
+        write.flush()
+        line = ""
+        try:
+            line = read.readline()
+        finally:
+            if not line.endswith("\n"):  # Ctrl-D or Ctrl-C
+                write.write("\n")
+        return line.strip().lower() in _YES
+
+
 @contextmanager
-def terminal() -> Iterator[tuple[TextIO, TextIO] | None]:
+def _terminal() -> Iterator[tuple[TextIO, TextIO] | None]:
     """To read from and to write to; None if there is no terminal, or if it belongs to another job than this one."""
     try:
         handle = os.open(_TERMINAL, os.O_RDWR | os.O_NOCTTY)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from eng5_runner.contracts.services import (
     AnchorBody,
@@ -18,15 +18,15 @@ from eng5_runner.contracts.services import (
     ModelManifest,
     StudentPrompt,
 )
-from eng5_runner.core.events import AnchorRow, Event, JudgeCheck, Position
+from eng5_runner.core.events import AnchorRow, Event, JudgeCheck, Position, event_facts
 
 if TYPE_CHECKING:
     # A command that only reads a run must not load the Kafka client.
     from eng5_runner.effects.kafka.broker import Polled, Topology
     from eng5_runner.transport.http import Alive
 
-FOR_PEOPLE_ONLY = frozenset(("repaired", "remark"))
-"""Kinds of notices that are neither in the log nor among the JSON lines."""
+# Kinds of notices that are neither in the log nor among the JSON lines.
+_FOR_PEOPLE_ONLY = frozenset(("repaired", "remark"))
 
 
 class Clock(Protocol):
@@ -228,3 +228,19 @@ class WorkLeft:
 
 
 Update: TypeAlias = Event | Notice | Lag | WorkLeft
+
+
+def update_facts(update: Update) -> dict[str, Any]:
+    """An update for logs and JSON lines: `event` and the fields that are set, without the bulky ones.
+
+    Empty for what is for people or metrics only.
+    """
+    match update:
+        case Lag() | WorkLeft():
+            return {}
+        case Notice():
+            of_people = update.kind in _FOR_PEOPLE_ONLY
+            return {} if of_people else {"event": "Notice", "kind": update.kind, "text": update.text}
+        case _:
+            facts = event_facts(update)
+            return {"event": facts.pop("type")} | facts

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from eng5_runner.app.administration import Addresses
+from eng5_runner.app.administration import text_body
 from eng5_runner.cli.commands.admin import (
     delete_instructions,
     get_instructions,
@@ -26,8 +26,8 @@ from eng5_runner.cli.commands.admin import (
     list_instructions,
     put_instructions,
     register,
-    upload,
 )
+from eng5_runner.contracts.administration import PROMPT
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
 from eng5_runner.effects.clock import SystemClock
 from eng5_runner.effects.identity.login_cache import LoginCache
@@ -40,7 +40,7 @@ from tests.support.servers import serving
 
 TEXT = "Judge the content, then the language.\nNothing else."
 A1 = ("--assignment-id", "a1")
-NOWHERE = Addresses(cj_url="http://127.0.0.1:1", identity_url="http://127.0.0.1:1/v1/auth")
+NOWHERE = {"cj": "http://127.0.0.1:1", "identity": "http://127.0.0.1:1/v1/auth"}
 
 
 def said(ran: Ran) -> str:
@@ -227,7 +227,7 @@ def test_files_that_cannot_be_sent(tmp_path: Path, name: str, error: type[Runner
     (tmp_path / "folder").mkdir()
     (tmp_path / "bad.docx").write_bytes(b"canary")
     with pytest.raises(error) as caught:
-        upload(NOWHERE, "prompt", file=tmp_path / name, assignment_id="a1", json_lines=False)
+        text_body(PROMPT, tmp_path / name, assignment_id="a1")
     assert name in caught.value.message
     assert "canary" not in "".join(traceback.format_exception(caught.value))
 
@@ -249,19 +249,19 @@ def test_files_that_cannot_be_sent(tmp_path: Path, name: str, error: type[Runner
 def test_anchors_that_cannot_be_sent(given: dict[str, Any], error: type[RunnerError]) -> None:
     options = {"assets": None, "grade_scale": SCALE, "file": None, "grade": None, "label": None} | given
     with pytest.raises(error):
-        register(NOWHERE, assignment_id="a1", json_lines=False, **options)
+        register(assignment_id="a1", **NOWHERE, **options)
 
 
 def test_what_is_said_wrongly_is_told_before_anything_is_asked(tmp_path: Path) -> None:
-    whole = {"file": tmp_path, "context_origin": "research_experiment", "json_lines": False}
+    whole = {"file": tmp_path, **NOWHERE}
     for work in (
-        lambda: put_instructions(NOWHERE, **whole, assignment_id="a", course_id="c", grade_scale=SCALE),
-        lambda: put_instructions(NOWHERE, **whole, assignment_id=None, course_id=None, grade_scale=SCALE),
-        lambda: put_instructions(NOWHERE, **whole, assignment_id="a", course_id=None, grade_scale="stars"),
-        lambda: get_instructions(NOWHERE, assignment_id=None, course_id=None, json_lines=False),
-        lambda: list_instructions(NOWHERE, grade_scale="stars", json_lines=False),
-        lambda: delete_instructions(NOWHERE, assignment_id="a1", yes=False, json_lines=False),
-        lambda: list_anchors(Addresses(cj_url="nowhere", identity_url="http://x"), assignment_id="a", json_lines=True),
+        lambda: put_instructions(**whole, assignment_id="a", course_id="c", grade_scale=SCALE),
+        lambda: put_instructions(**whole, assignment_id=None, course_id=None, grade_scale=SCALE),
+        lambda: put_instructions(**whole, assignment_id="a", course_id=None, grade_scale="stars"),
+        lambda: get_instructions(**NOWHERE),
+        lambda: list_instructions(grade_scale="stars", **NOWHERE),
+        lambda: delete_instructions(assignment_id="a1", **NOWHERE),
+        lambda: list_anchors(assignment_id="a", cj="nowhere", identity="http://x", json=True),
     ):
         with pytest.raises(UsageError):
             work()
@@ -349,7 +349,7 @@ def test_people_hear_of_each_attempt_at_a_service_that_is_away(
 ) -> None:
     monkeypatch.setenv("HULEEDU_ADMIN_TOKEN", "canary")
     with pytest.raises(ServiceUnavailable, match="Connection refused"):
-        list_anchors(NOWHERE, assignment_id="a1", json_lines=True)
+        list_anchors(assignment_id="a1", json=True, **NOWHERE)
     told = capsys.readouterr()
     assert (told.out, told.err.count("trying again in")) == ("", 4)
     assert "canary" not in told.err

@@ -23,6 +23,7 @@ from eng5_runner.app.options.table import SETTINGS
 from eng5_runner.app.settings import Resolved, resolve, settings_from
 from eng5_runner.cli.app import app
 from eng5_runner.cli.parameters import OPTIONS
+from eng5_runner.cli.verbs import VERBS
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.errors import ConfigurationError, InputsMissing, RunnerError, UsageError
 from tests.support.options_table import options_text
@@ -33,7 +34,8 @@ INPUTS, _ = make_inputs()
 ROOT = Path(__file__).parents[2]
 # Of what a start must not load, the slowest of each kind.
 HEAVY = {"aiohttp", "aiokafka", "jsonschema", "numpy", "pydantic", "rich", "scipy", "sqlalchemy", "structlog"}
-LIGHT = {"pydantic", "rich", "structlog"}
+LIGHT = {"pydantic", "structlog"}
+COMMANDS = {f"eng5_runner.cli.commands.{verb.module}" for verb in VERBS.values()}
 TEXTS = {
     "assignment_id": "1b4e28ba-2fa1-11d2-883f-0016d3cca427",
     "course_id": "1b4e28ba-2fa1-11d2-883f-0016d3cca428",
@@ -292,12 +294,13 @@ def test_help_fits_a_screen_and_help_all_shows_every_option_whole(before: tuple[
 
 
 def loaded_by(*arguments: str, **environment: str) -> set[str]:
-    """The packages that a call of the command line loads."""
+    """The packages that a call of the command line loads, and the modules of commands."""
     script = (
         "import sys; from eng5_runner.cli.app import app\n"
         f"try: app({list(arguments)}, prog_name='eng5-runner')\n"
         "except SystemExit as end: ended = end\n"
-        "print(); print(ended.code, sorted(name for name in sys.modules if '.' not in name))"
+        "names = {name for name in sys.modules if '.' not in name or name.startswith('eng5_runner.cli.commands.')}\n"
+        "print(); print(ended.code, sorted(names))"
     )
     ended = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=os.environ | environment
@@ -310,13 +313,14 @@ def loaded_by(*arguments: str, **environment: str) -> set[str]:
 @pytest.mark.parametrize("arguments", [("--help",), ("--help-all",), ("--version",)])
 def test_help_and_version_load_nothing_heavy(arguments: tuple[str, ...]) -> None:
     loaded = loaded_by(*arguments)
-    assert "typer" in loaded and not loaded & HEAVY
+    assert "typer" in loaded and not loaded & (HEAVY | COMMANDS)
 
 
-def test_completion_loads_no_statistics_and_no_services() -> None:
-    words = {"COMP_WORDS": "eng5-runner sta", "COMP_CWORD": "1"}
+@pytest.mark.parametrize(("words", "place"), [("sta", "1"), ("resume runs/latest --me", "3")])
+def test_completion_loads_no_statistics_and_no_services(words: str, place: str) -> None:
+    words = {"COMP_WORDS": f"eng5-runner {words}", "COMP_CWORD": place}
     loaded = loaded_by(**words, _ENG5_RUNNER_COMPLETE="complete_bash")
-    assert "typer" in loaded and not loaded & HEAVY - LIGHT
+    assert "typer" in loaded and not loaded & (HEAVY | COMMANDS) - LIGHT - {"eng5_runner.cli.commands.resume"}
 
 
 def test_status_loads_no_statistics_and_no_services() -> None:

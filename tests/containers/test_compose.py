@@ -14,7 +14,7 @@ import pytest
 import typer
 
 from eng5_runner.app.options.table import SETTINGS
-from eng5_runner.cli.app import stack_app
+from eng5_runner.cli.commands.stack import stack_app
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.stack.platform.kafka import LARGEST_MESSAGE_BYTES
 from eng5_runner.transport.stack_secret import VARIABLE

@@ -44,7 +44,7 @@ _STREAMS = 3
 _WORD = re.compile("[a-z-]+")
 _LARGEST_ORDER = 200_000  # more than arguments and environment take
 _CONSOLE_SCRIPT = "eng5-runner"
-_PACKAGES = ("eng5_runner.cli", "eng5_runner.stack")
+_PACKAGES = tuple(f"eng5_runner.{name}" for name in ("cli", "app", "reports", "stack"))
 # Put in the place of the interpreter: `-m eng5_runner` becomes a fork, anything else is for the interpreter.
 _AS_INTERPRETER = """
 if sys.argv[1:3] != ["-m", "eng5_runner"]:

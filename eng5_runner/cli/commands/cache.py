@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
-from rich.console import Console
-from rich.markup import escape
+import typer
 
-from eng5_runner.app.cache import CacheContents, cache_contents, forget_files, judgement_bytes, prune_judgements
-from eng5_runner.app.environment import cache_folder
-from eng5_runner.cli.narrate import people, write_json
-from eng5_runner.reports.terminal.table import plain_table
+from eng5_runner.cli.commands.common import JsonOption
+from eng5_runner.cli.output import say, write_json
+
+if TYPE_CHECKING:
+    from eng5_runner.app.cache import CacheContents
+
+cache_app = typer.Typer(help="What is kept for later runs.", no_args_is_help=True)
+
+ModelOption = Annotated[str | None, typer.Option("--model", help="Only this model's judgements.")]
 
 
-def list_cache(*, model: str | None, json_lines: bool) -> int:
-    """Show what the cache folder holds: judgements by model and age, and uploads.
+@cache_app.command("list")
+def list_cache(model: ModelOption = None, json: JsonOption = False) -> int:
+    """Tell what is kept: judgements by model and age, and uploads."""
+    from eng5_runner.app.cache import cache_contents
 
-    Raises:
-        DiskError: the judgements cannot be read.
-    """
     contents = cache_contents(model=model)
-    if not json_lines:
-        _show(people(), contents)
+    if not json:
+        _show(contents)
         return 0
     for row in contents.judgements:
         facts = asdict(row)
@@ -33,50 +37,57 @@ def list_cache(*, model: str | None, json_lines: bool) -> int:
     return 0
 
 
-def prune_cache(*, older_than: float | None, model: str | None, everything: bool, json_lines: bool) -> int:
-    """Remove judgements.
+@cache_app.command("prune")
+def prune(
+    older_than: Annotated[
+        float | None, typer.Option("--older-than", min=0, help="Only those that are older than this.", metavar="DAYS")
+    ] = None,
+    model: ModelOption = None,
+    everything: Annotated[bool, typer.Option("--all", help="All judgements.")] = False,
+    files: Annotated[bool, typer.Option("--files", help="Not judgements, but what is known of essays' files.")] = False,
+    json: JsonOption = False,
+) -> int:
+    """Remove judgements, or what is known of files; what was uploaded stays known."""
+    from eng5_runner.app.cache import forget_files, judgement_bytes, prune_judgements
+    from eng5_runner.app.environment import cache_folder
 
-    Raises:
-        UsageError: the options do not say which ones.
-        DiskError: they cannot be removed.
-    """
+    if files:
+        if older_than is not None or model is not None or everything:
+            raise typer.BadParameter("--files goes with none of the options that choose judgements.")
+        folders = forget_files()
+        if json:
+            write_json({"event": "Pruned", "folders": folders})
+        else:
+            say(f"the records of {folders} assets folders removed; their files are read again")
+        return 0
     removed = prune_judgements(older_than=older_than, model=model, everything=everything)
     left = judgement_bytes()
-    if json_lines:
+    if json:
         write_json({"event": "Pruned", "judgements": removed, "bytes_left": left})
     else:
-        people().print(f"{removed} judgements removed; {left >> 10} KiB are left in {cache_folder()}", markup=False)
+        say(f"{removed} judgements removed; {left >> 10} KiB are left in {cache_folder()}")
     return 0
 
 
-def forget_known_files(*, json_lines: bool) -> int:
-    """Remove what is known of files.
+def _show(contents: CacheContents) -> None:
+    from rich.markup import escape
 
-    Raises:
-        DiskError: it cannot be removed.
-    """
-    removed = forget_files()
-    if json_lines:
-        write_json({"event": "Pruned", "folders": removed})
-    else:
-        people().print(f"the records of {removed} assets folders removed; their files are read again", markup=False)
-    return 0
+    from eng5_runner.cli.console import people
+    from eng5_runner.reports.terminal.table import plain_table
 
-
-def _show(console: Console, contents: CacheContents) -> None:
     table = plain_table("provider", "model", "judgements", "KiB", "oldest", "newest", title="Judgements")
     for row in contents.judgements:
         cells = (str(row.judgements), str(row.size >> 10), row.oldest[:16], row.newest[:16])
         table.add_row(escape(row.provider), escape(row.model), *cells)
-    console.print(table if contents.judgements else "judgements: none")
-    console.print(", ".join(f"{count} older than {age}" for age, count in contents.older_than.items()))
-    console.print(
+    people().print(table if contents.judgements else "judgements: none")
+    say(", ".join(f"{count} older than {age}" for age, count in contents.older_than.items()))
+    say(
         f"uploads: records of {contents.upload_services} Content Services, {contents.upload_bytes >> 10} KiB; "
         "`eng5-runner --mode execute --force-reupload` ignores them"
     )
-    console.print(
+    say(
         f"files: records of {contents.assets_folders} assets folders, {contents.file_bytes >> 10} KiB; "
         "`eng5-runner cache prune --files` removes them"
     )
     size = contents.judgement_bytes >> 10
-    console.print(f"folder: {contents.folder} (ENG5_CACHE_DIR); judgements take {size} KiB", markup=False)
+    say(f"folder: {contents.folder} (ENG5_CACHE_DIR); judgements take {size} KiB")

@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
+from eng5_runner.cli.output import say, write_json
 
-def fit_command(
+
+def fit(
     table: Annotated[Path, typer.Argument(help="CSV of comparisons.", metavar="TABLE.csv")],
     *,
     prior_sd: Annotated[
@@ -30,19 +32,19 @@ def fit_command(
     grade_scale: Annotated[str | None, typer.Option("--grade-scale", help="The anchors' grade scale.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Write the items to this CSV.")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
-) -> None:
-    """Place the items of any table of comparisons on one scale.
+) -> int:
+    """Place the items of a table of comparisons on one scale.
 
     The table has the columns item_a (shown first), item_b and winner (a, b or tie), or candidate_chosen and
     candidate_not_chosen, or other programs' names for them; judge, count, confidence and
     probability_a (that the first is better) are optional.
     """
-    from eng5_runner.app.fit import fit
-    from eng5_runner.cli.narrate import people, write_json
+    from eng5_runner.app.fit import fit as fit_table
+    from eng5_runner.cli.console import people
     from eng5_runner.effects.outputs import write_atomically
     from eng5_runner.reports.terminal.fit import show_fit
 
-    result = fit(
+    result = fit_table(
         table,
         anchors=anchors,
         grade_scale=grade_scale,
@@ -55,7 +57,8 @@ def fit_command(
         write_atomically(out, result.to_csv())
     if json:
         write_json(result.to_json())
-        return
+        return 0
     show_fit(people(), result)
     if out is not None:
-        people().print(f"written: {out}", markup=False)
+        say(f"written: {out}")
+    return 0

@@ -4,57 +4,68 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 import typer
-from rich.markup import escape
 
-from eng5_runner.app.administration import checked_url
-from eng5_runner.app.loop import run_loop
-from eng5_runner.app.tokens import SOURCES, VARIABLES, Token, admin_token, doubts, log_in_at, log_out_at, no_token
-from eng5_runner.cli.admin_output import telling_retries
-from eng5_runner.cli.narrate import people, write_json
-from eng5_runner.core.inputs import shown
-from eng5_runner.effects.identity.client import Claims, claims_of
+from eng5_runner.app.addresses import IDENTITY_DEFAULT
+from eng5_runner.cli.commands.common import IdentityOption, JsonOption
+from eng5_runner.cli.output import say, write_json
 from eng5_runner.errors import UsageError
-from eng5_runner.reports.terminal.administration import when
+
+if TYPE_CHECKING:
+    from eng5_runner.app.tokens import Token
+    from eng5_runner.effects.identity.client import Claims
 
 _LONGEST_PASSWORD = 1024
 _LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 
 
-def login(*, email: str | None, password_stdin: bool, identity_url: str, json_lines: bool) -> int:
-    """Exchange an e-mail address and a password for a login, and keep it."""
-    url = checked_url(identity_url, option="--identity-service-url")
-    _warn_if_readable(url)
+def login(
+    email: Annotated[
+        str | None, typer.Option("--email", envvar="ENG5_ADMIN_EMAIL", help="Who; asked for if not given.")
+    ] = None,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from standard input instead of asking.")
+    ] = False,
+    identity: IdentityOption = IDENTITY_DEFAULT,
+    json: JsonOption = False,
+) -> int:
+    """Log in with e-mail address and password; the login is kept and renewed automatically."""
+    from eng5_runner.app.administration import checked_url
+    from eng5_runner.app.loop import run_loop
+    from eng5_runner.app.tokens import VARIABLES, log_in_at
+    from eng5_runner.cli.admin_output import telling_retries
+    from eng5_runner.core.inputs import shown
+    from eng5_runner.effects.identity.client import claims_of
+    from eng5_runner.reports.terminal.administration import when
+
+    url = checked_url(identity, option="--identity-service-url")
+    parts = urlsplit(url)
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        say(f"the password goes to {parts.hostname} unencrypted (http)", style="yellow")
     name = email or _prompt("E-mail", hidden=False)
     password = _from_stdin() if password_stdin else _prompt("Password", hidden=True)
     with telling_retries():
         made = run_loop(log_in_at(url, os.environ, email=name, password=password))
     claims = claims_of(made.access_token)
-    facts = {
-        "identity_service_url": url,
-        "subject": claims.subject if claims else None,
-        "roles": list(claims.roles) if claims else [],
-        "expires_at": made.expires_at.isoformat(),
-        "renewable": made.refresh_token is not None,
-    }
-    if json_lines:
+    if json:
+        facts = {
+            "identity_service_url": url,
+            "subject": claims.subject if claims else None,
+            "roles": list(claims.roles) if claims else [],
+            "expires_at": made.expires_at.isoformat(),
+            "renewable": made.refresh_token is not None,
+        }
         write_json({"event": "LoggedIn"} | facts)
     else:
         who = shown(claims.subject or name) if claims else shown(name)
         lasts = "and is renewed before that" if made.refresh_token else "and cannot be renewed"
-        people().print(escape(f"logged in as {who} at {url}; the token lasts until {when(made.expires_at)} {lasts}"))
-    for variable in VARIABLES:
-        if os.environ.get(variable):
-            people().print(f"{variable} is set and takes precedence over this login", style="yellow")
+        say(f"logged in as {who} at {url}; the token lasts until {when(made.expires_at)} {lasts}")
+    for variable in filter(os.environ.get, VARIABLES):
+        say(f"{variable} is set and takes precedence over this login", style="yellow")
     return 0
-
-
-def _warn_if_readable(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
-        people().print(f"the password goes to {parts.hostname} unencrypted (http)", style="yellow")
 
 
 def _prompt(what: str, *, hidden: bool) -> str:
@@ -82,37 +93,55 @@ def _from_stdin() -> str:
     return password
 
 
-def logout(*, identity_url: str, json_lines: bool) -> int:
+def logout(identity: IdentityOption = IDENTITY_DEFAULT, json: JsonOption = False) -> int:
     """Forget the login, here and at the service."""
-    url = checked_url(identity_url, option="--identity-service-url")
+    from eng5_runner.app.administration import checked_url
+    from eng5_runner.app.loop import run_loop
+    from eng5_runner.app.tokens import log_out_at
+    from eng5_runner.cli.admin_output import telling_retries
+
+    url = checked_url(identity, option="--identity-service-url")
     with telling_retries():
         was_logged_in, revoked = run_loop(log_out_at(url, os.environ))
-    if json_lines:
+    if json:
         facts = {"identity_service_url": url, "was_logged_in": was_logged_in, "revoked": revoked}
         write_json({"event": "LoggedOut"} | facts)
     elif not was_logged_in:
-        people().print(f"nobody was logged in at {escape(url)}")
+        say(f"nobody was logged in at {url}")
     else:
-        people().print(f"logged out of {escape(url)}")
+        say(f"logged out of {url}")
         if not revoked:
-            people().print("the service did not confirm it; the refresh token stays valid until it expires")
+            say("the service did not confirm it; the refresh token stays valid until it expires")
     return 0
 
 
-def whoami(*, identity_url: str, json_lines: bool) -> int:
-    """Show which token would be used, and its claims."""
-    url = checked_url(identity_url, option="--identity-service-url")
-    token = run_loop(_token(url))
+def whoami(identity: IdentityOption = IDENTITY_DEFAULT, json: JsonOption = False) -> int:
+    """Show which token would be used, where it comes from, and its claims."""
+    from eng5_runner.app.administration import checked_url
+    from eng5_runner.app.loop import run_loop
+    from eng5_runner.app.tokens import SOURCES, admin_token, doubts, no_token
+    from eng5_runner.cli.admin_output import telling_retries
+    from eng5_runner.core.inputs import shown
+    from eng5_runner.effects.identity.client import claims_of
+    from eng5_runner.reports.terminal.administration import when
+
+    url = checked_url(identity, option="--identity-service-url")
+
+    async def asked() -> Token | None:
+        with telling_retries():
+            return await admin_token(os.environ, identity_url=url, announce=say)
+
+    token = run_loop(asked())
     if token is None:
         raise no_token(os.environ)
     claims = claims_of(token.value)
-    if json_lines:
-        write_json({"event": "WhoAmI", "source": token.source} | _facts(claims))
+    if json:
+        more = {"doubts": doubts(claims)} if claims else {}
+        write_json({"event": "WhoAmI", "source": token.source} | _facts(claims) | more)
         return 0
-    console = people()
-    console.print(f"source: {SOURCES[token.source]}")
+    say(f"source: {SOURCES[token.source]}")
     if claims is None:
-        console.print("it is not a JWT, so it has no readable claims")
+        say("it is not a JWT, so it has no readable claims")
         return 0
     for name, value in (
         ("subject", claims.subject),
@@ -121,16 +150,11 @@ def whoami(*, identity_url: str, json_lines: bool) -> int:
         ("audience", ", ".join(claims.audience)),
         ("expires", when(claims.expires_at)),
     ):
-        console.print(escape(f"{name}: {shown(value or 'not stated')}"))
+        say(f"{name}: {shown(value or 'not stated')}")
     for doubt in doubts(claims):
-        console.print(doubt, style="yellow")
-    console.print("these are the token's own claims; only the services can verify them", style="dim")
+        say(doubt, style="yellow")
+    say("these are the token's own claims; only the services can verify them", style="dim")
     return 0
-
-
-async def _token(url: str) -> Token | None:
-    with telling_retries():
-        return await admin_token(os.environ, identity_url=url, announce=lambda text: people().print(text))
 
 
 def _facts(claims: Claims | None) -> dict[str, object]:
@@ -143,5 +167,4 @@ def _facts(claims: Claims | None) -> dict[str, object]:
         "issuer": claims.issuer,
         "audience": list(claims.audience),
         "expires_at": None if claims.expires_at is None else claims.expires_at.isoformat(),
-        "doubts": doubts(claims),
     }

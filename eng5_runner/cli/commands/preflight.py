@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
-from rich.console import Console
-from rich.markup import escape
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from eng5_runner.app.plan import usable_inputs
-from eng5_runner.app.preflight import check_all
-from eng5_runner.app.settings import Resolved
-from eng5_runner.cli.commands.run import read_and_show
-from eng5_runner.cli.narrate import people, write_json
-from eng5_runner.reports.terminal.table import plain_table
-from eng5_runner.run.ports import Notice, Update
-from eng5_runner.run.preflight.stage import CheckResult
+import typer
+
+from eng5_runner.cli.output import write_json
+from eng5_runner.cli.parameters import Flags
+from eng5_runner.core.choices import Mode
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from eng5_runner.run.ports import Update
+    from eng5_runner.run.preflight.stage import CheckResult
 
 
-def preflight(resolved: Resolved) -> int:
-    """Check every service, and this machine, and show what stands in the way.
+def preflight(_: typer.Context, flags: Flags) -> int:
+    """Check everything that execute needs, and send nothing.
 
-    Returns:
-        0, or the exit code of the first error.
-
-    Raises:
-        RunnerError: the assets cannot be used.
+    With --mode anchor-align, it checks what that mode needs.
     """
-    settings, console = resolved.settings, people()
+    from eng5_runner.app.plan import usable_inputs
+    from eng5_runner.app.preflight import check_all
+    from eng5_runner.app.settings import resolve
+    from eng5_runner.cli.console import people
+    from eng5_runner.cli.run import read_and_show
+    from eng5_runner.run.ports import Notice
+
+    settings, console = resolve(flags, environment=os.environ).settings, people()
+    if not settings.mode.executes:
+        settings = replace(settings, mode=Mode.EXECUTE)
     assets = read_and_show(settings, console)
     inputs = usable_inputs(assets, are_shown=True)
 
@@ -48,6 +57,10 @@ def _facts(result: CheckResult) -> dict[str, object]:
 
 
 def _show(console: Console, results: list[CheckResult]) -> None:
+    from rich.markup import escape
+
+    from eng5_runner.reports.terminal.table import plain_table
+
     table = plain_table("", "about", "found", "remedy", title="Preflight")
     for result in results:
         for fact in result.facts:

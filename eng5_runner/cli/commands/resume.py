@@ -4,51 +4,55 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from eng5_runner.app.addresses import LOOPBACK
-from eng5_runner.app.resume import LeftToPay, left_to_pay, resume_run
-from eng5_runner.app.session import Watch
-from eng5_runner.app.trust import require_trust, strange_addresses
-from eng5_runner.cli.agreement import agrees, answer_of
-from eng5_runner.cli.called import Called
-from eng5_runner.cli.commands.execute import show_end
-from eng5_runner.cli.narrate import Narrator, people
-from eng5_runner.core.harmless import harmless
-from eng5_runner.effects.ledger import require_ledger
-from eng5_runner.reports.figures import usd
-from eng5_runner.reports.terminal.status import why_nothing_is_left
+from eng5_runner.cli.commands.common import JsonOption, RunArgument, VerboseOption, YesOption
+from eng5_runner.cli.parameters import option_of
+
+if TYPE_CHECKING:
+    from eng5_runner.app.resume import LeftToPay
 
 
 def resume(
-    run_directory: Path,
+    context: typer.Context,
+    run: RunArgument,
     *,
-    called: Called,
-    json_lines: bool,
-    verbose: bool,
-    max_cost: float | None = None,
-    metrics_port: int | None = None,
-    metrics_host: str = LOOPBACK,
-    yes: bool = False,
-    trust_addresses: bool = False,
+    max_cost: Annotated[
+        float | None, option_of("max_cost", help_text="New cost limit in USD, above the present one.", variable=False)
+    ] = None,
+    json: JsonOption = False,
+    verbose: VerboseOption = False,
+    metrics_port: Annotated[int | None, option_of("metrics_port")] = None,
+    metrics_host: Annotated[str, option_of("metrics_host")] = LOOPBACK,
+    yes: YesOption = False,
+    trust_addresses: Annotated[
+        bool,
+        typer.Option("--trust-addresses", help="Use the services that the run names, also if somebody else began it."),
+    ] = False,
 ) -> int:
-    """Continue a run, narrate it, and show how it ended.
+    """Continue a run where its last session ended."""
+    from eng5_runner.app.resume import left_to_pay, resume_run
+    from eng5_runner.app.session import Watch
+    from eng5_runner.cli.agreement import agrees
+    from eng5_runner.cli.called import Called
+    from eng5_runner.cli.console import people
+    from eng5_runner.cli.session import Narrator, show_end
+    from eng5_runner.effects.ledger import require_ledger
+    from eng5_runner.reports.terminal.status import why_nothing_is_left
 
-    Returns:
-        The process's exit code.
-
-    Raises:
-        RunnerError: what stood in the way.
-    """
-    require_ledger(run_directory)
-    if not (trust_addresses or _addresses_are_wanted(run_directory)):
+    require_ledger(run)
+    if not (trust_addresses or _addresses_are_wanted(run)):
         return 0
-    left = None if yes else left_to_pay(run_directory, max_cost=max_cost)
+    left = None if yes else left_to_pay(run, max_cost=max_cost)
     if left is not None and not agrees(_question(left), is_limited=left.limit_usd is not None):
         return 0
-    narrator = Narrator(console=people(called), json_lines=json_lines)
+    narrator = Narrator(console=people(Called.now(context.command)), json_lines=json)
     with narrator.live():
         watch = Watch(emit=narrator.emit, metrics_port=metrics_port, metrics_host=metrics_host, owns_process=True)
-        finished = resume_run(run_directory, watch=watch, max_cost=max_cost, verbose=verbose)
+        finished = resume_run(run, watch=watch, max_cost=max_cost, verbose=verbose)
     if finished.was_done:
         for line in why_nothing_is_left(finished.hydrated.state, finished.run_directory):
             narrator.say(line)
@@ -61,6 +65,10 @@ def _addresses_are_wanted(run_directory: Path) -> bool:
     Raises:
         UsageError: nobody can be asked.
     """
+    from eng5_runner.app.trust import require_trust, strange_addresses
+    from eng5_runner.core.harmless import harmless
+    from eng5_runner.effects.terminal import answer_of
+
     strange = strange_addresses(run_directory, os.environ)
     if not strange:
         return True
@@ -71,6 +79,8 @@ def _addresses_are_wanted(run_directory: Path) -> bool:
 
 
 def _question(left: LeftToPay) -> str:
+    from eng5_runner.reports.figures import usd
+
     price = "at a price that a plan shows"
     if left.usd_each is not None:
         price = f"for about {usd(left.usd_each * left.comparisons)} USD, as those so far"

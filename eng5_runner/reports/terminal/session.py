@@ -8,7 +8,7 @@ with view.live():
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -139,3 +139,14 @@ class SessionView:
         elif count.done == count.total or now - count.shown_at >= PLAIN_EVERY:
             count.shown_at = now
             self.say(count.line())
+
+
+def inventory_progress(console: Console) -> tuple[Progress | None, Callable[[int, int], None] | None]:
+    """A bar for reading the assets, where there is a terminal."""
+    if not console.is_terminal:
+        return None, None
+    progress = Progress(
+        TextColumn("reading assets"), BarColumn(), MofNCompleteColumn(), console=console, transient=True
+    )
+    task = progress.add_task("assets", total=None)
+    return progress, lambda done, total: progress.update(task, completed=done, total=total)

@@ -1,14 +1,21 @@
-"""The plan of a sweep: a row for each judge with each design, and the sum.
+"""A sweep: its plan, with a row for each judge with each design and the sum, and its runs as they happen.
 
 show_sweep_plan(console, planned)
+view = SweepView(console, planned)
+with view.live():
+    view.show(cell, event)
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from eng5_runner.core.events import CallbackAccepted, Event, RunClosed, RunResumed, RunStarted
 from eng5_runner.planning.pricing import Interval
 from eng5_runner.planning.sweep import PlannedCell, SweepPlan, most_of, price_of, seconds_of
 from eng5_runner.reports.figures import in_range, in_time, in_usd, number
@@ -102,3 +109,42 @@ def sweep_in_words(planned: SweepPlan) -> str:
 
 def _in_time(seconds: Interval) -> str:
     return in_range(seconds, in_time)
+
+
+class SweepView:
+    """Several runs that go on at the same time, on a console: lines with the run's name, and one bar for all."""
+
+    def __init__(self, console: Console, planned: SweepPlan) -> None:
+        self._console = console
+        self._total = sum(cell.comparisons_left for cell in planned.cells)
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+
+    @contextmanager
+    def live(self) -> Iterator[None]:
+        """Show a bar while the context lasts, if there is a terminal to show it on."""
+        if not self._console.is_terminal:
+            yield
+            return
+        columns = (TextColumn("comparisons"), BarColumn(bar_width=30), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=self._console) as self._progress:
+            self._task = self._progress.add_task("", total=self._total)
+            yield
+
+    def say(self, planned: PlannedCell, text: str, *, style: str | None = None) -> None:
+        """A line of a run."""
+        self._console.print(escape(f"{planned.cell.name}: {text}"), style=style)
+
+    def show(self, planned: PlannedCell, event: Event) -> None:
+        """What comes by the hundred is counted; beginnings and ends become lines."""
+        match event:
+            case RunStarted():
+                self.say(planned, "begins")
+            case RunResumed():
+                self.say(planned, "goes on where its last session ended")
+            case CallbackAccepted(kind="comparison", is_left_out=False) if self._progress and self._task is not None:
+                self._progress.advance(self._task)
+            case RunClosed():
+                self.say(planned, ": ".join(filter(None, (event.outcome, "; ".join(event.reasons)))))
+            case _:
+                return

@@ -11,12 +11,14 @@ from eng5_runner.app.assemble import executes_remotely
 from eng5_runner.app.plan import PlannedRun, log_plan, plan_run, read_study, save_plan
 from eng5_runner.app.settings import Resolved, Settings
 from eng5_runner.cli.agreement import agrees
-from eng5_runner.cli.narrate import inventory_progress, people, write_json
+from eng5_runner.cli.console import people
+from eng5_runner.cli.output import write_json
 from eng5_runner.cli.pilot_command import pilot_command
 from eng5_runner.core.spec import Mode
 from eng5_runner.inventory.read import Assets
 from eng5_runner.planning.candidates import ServiceModels
 from eng5_runner.reports.terminal.plan import findings_table, pilot_in_words, plan_facts, price_in_words, show_plan
+from eng5_runner.reports.terminal.session import inventory_progress
 
 
 def run(resolved: Resolved) -> int:
@@ -51,7 +53,7 @@ def run(resolved: Resolved) -> int:
         return 0
     _confirm(planned, settings=settings)
     # Loaded only now: a plan needs neither statistics nor Kafka nor HTTP.
-    from eng5_runner.cli.commands.execute import execute
+    from eng5_runner.cli.session import execute
 
     return execute(planned, directory, console=console)
 
