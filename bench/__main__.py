@@ -10,6 +10,7 @@ import importlib
 import pkgutil
 import sys
 import time
+import traceback
 from itertools import takewhile
 
 import bench
@@ -28,19 +29,26 @@ def main() -> None:
     few = list(named)
     names = few or sorted(one.name for one in pkgutil.iter_modules(bench.__path__) if one.name != "__main__")
     results: list[Measured] = []
+    failed: list[str] = []
     try:
         for name in names:
             module = importlib.import_module(f"bench.{name}")
             if hasattr(module, "main"):
                 began = time.monotonic()
                 print(f"\n{(module.__doc__ or name).splitlines()[0]}", flush=True)
-                results += module.main() or ()
+                try:
+                    results += module.main() or ()
+                except Exception:  # noqa: BLE001 - one that fails keeps no other from being run
+                    traceback.print_exc()
+                    failed.append(name)
                 print(f"  ({name}: {time.monotonic() - began:.0f} s)", flush=True)
-    finally:  # an error, or Ctrl-C, loses no figure that was measured
+    finally:  # Ctrl-C loses no figure that was measured
         if results:
             print_goals(results)
         if not few:
             print(LONG)
+    if failed:
+        sys.exit(f"\nNot measured, because of an error: {', '.join(failed)}")
 
 
 main()
