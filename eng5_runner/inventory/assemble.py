@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from eng5_runner.contracts.grade_scales import GradeScale
 from eng5_runner.core.inputs import Anchor, Finding, Inputs, MissingKind, Student, shown
@@ -34,13 +35,14 @@ def assemble(
     Returns:
         The inputs, or None if a finding is an error; and all findings, errors first, those of the scan included.
     """
+    ids = _Ids.of(scanned)
     grades, grade_findings = grade_anchors(scanned.anchors, table=scanned.anchor_table, scale=scale)
     findings = sorted(
         {  # a set, because anchors and students may be in the same folder
             *scanned.findings,
             *_missing(scanned, anchors_only=anchors_only),
             *_too_few(scanned, anchors_only=anchors_only),
-            *_id_collisions(scanned),
+            *_id_collisions(ids),
             *grade_findings,
             *_texts(scanned),
             *_doubts(scanned),
@@ -50,30 +52,46 @@ def assemble(
     )
     if any(finding.severity == "error" for finding in findings):
         return None, tuple(findings)
-    inputs = _inputs(scanned, scale=scale, grades=grades)
+    inputs = _inputs(scanned, ids=ids, scale=scale, grades=grades)
     return inputs.model_copy(update={"flags": essay_flags(scanned, findings, texts=texts)}), tuple(findings)
 
 
-def _inputs(scanned: ScannedAssets, *, scale: GradeScale, grades: Mapping[str, str]) -> Inputs:
+class _Ids(NamedTuple):
+    """The essays with their ids."""
+
+    anchors: Sequence[tuple[str, ScannedFile]]
+    students: Sequence[tuple[str, ScannedFile]]
+
+    @classmethod
+    def of(cls, scanned: ScannedAssets) -> _Ids:
+        return cls(
+            anchors=[(anchor_id(anchor.stem), anchor) for anchor in scanned.anchors],
+            students=[(student_id(student.stem), student) for student in scanned.students],
+        )
+
+
+def _inputs(scanned: ScannedAssets, *, ids: _Ids, scale: GradeScale, grades: Mapping[str, str]) -> Inputs:
     anchors = [
         Anchor(
-            anchor_id=anchor_id(anchor.stem),
-            file=content.file,
+            anchor_id=essay_id,
+            file=anchor.content.file,
             grade=grades[anchor.source_path],
-            text_sha256=content.text_sha256,
-            word_count=content.word_count,
-            label=stem_of(content.file.file_name),
+            text_sha256=anchor.content.text_sha256,
+            word_count=anchor.content.word_count,
+            label=stem_of(anchor.content.file.file_name),
         )
-        for anchor, content in _readable(scanned.anchors)
+        for essay_id, anchor in ids.anchors
+        if anchor.content is not None
     ]
     students = [
         Student(
-            essay_id=student_id(student.stem),
-            file=content.file,
-            text_sha256=content.text_sha256,
-            word_count=content.word_count,
+            essay_id=essay_id,
+            file=student.content.file,
+            text_sha256=student.content.text_sha256,
+            word_count=student.content.word_count,
         )
-        for student, content in _readable(scanned.students)
+        for essay_id, student in ids.students
+        if student.content is not None
     ]
     return Inputs(
         grade_scale=scale.scale_id,
@@ -116,12 +134,11 @@ def _too_few(scanned: ScannedAssets, *, anchors_only: bool) -> Iterator[Finding]
         yield finding("too_few_students", scanned.students[0].source_path)
 
 
-def _id_collisions(scanned: ScannedAssets) -> Iterator[Finding]:
+def _id_collisions(ids: _Ids) -> Iterator[Finding]:
     owners: defaultdict[str, list[str]] = defaultdict(list)
-    for anchor in scanned.anchors:
-        owners[anchor_id(anchor.stem)].append(anchor.source_path)
-    for student in scanned.students:
-        essay_id = student_id(student.stem)
+    for essay_id, anchor in ids.anchors:
+        owners[essay_id].append(anchor.source_path)
+    for essay_id, student in ids.students:
         owners[essay_id].append(student.source_path)
         if essay_id.startswith(ANCHOR_PREFIX):
             yield finding("reserved_id", student.source_path, essay_id=essay_id, prefix=ANCHOR_PREFIX)

@@ -34,6 +34,7 @@ from eng5_runner.judges.prompts import EssayLength
 MAX_TABLE_BYTES = 1024 * 1024
 
 _PROGRESS_SECONDS = 0.05
+_PLAIN = frozenset(("txt", "md"))
 
 OnProgress = Callable[[int, int], None]
 _Read = TypeVar("_Read")
@@ -329,8 +330,10 @@ def _each(
 
     Reading small files in threads as well was measured to be no faster.
     """
-    plain = [file for file in files if file.suffix in {"txt", "md"}]
-    rich = [file for file in files if file.suffix not in {"txt", "md"}]
+    plain: list[AssetPath] = []
+    rich: list[AssetPath] = []
+    for file in files:
+        (plain if file.suffix in _PLAIN else rich).append(file)
     results = []
     with ThreadPoolExecutor(extraction.workers) as threads:
         try:

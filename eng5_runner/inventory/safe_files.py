@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Collection
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -87,7 +86,7 @@ def list_essays(root: Path, folder: AssetPath, *, suffixes: Collection[str], nam
         source_path = f"{folder.source_path}/{names.shown(name)}"
         try:
             _check_name(name)
-            entry, is_folder = _entry(root, f"{folder.path}/{name}", shown=source_path)
+            entry, is_folder = _entry(root, f"{folder.place}/{name}", shown=source_path)
         except Unreadable as refusal:
             findings.append(refusal.finding(source_path))
             continue
@@ -106,11 +105,13 @@ def _entry(root: Path, place: str, *, shown: str) -> tuple[AssetPath, bool]:
 
     Only a link has to be resolved, which takes ten times as long as all else.
     """
-    with suppress(OSError, ValueError):
+    try:
         status = os.lstat(place)
-        if stat.S_ISREG(status.st_mode):
-            name = place.rpartition("/")[2]
-            return AssetPath(source_path=shown, name=name, place=place, stamp=Stamp.of(status)), False
+    except (OSError, ValueError):
+        status = None
+    if status is not None and stat.S_ISREG(status.st_mode):
+        name = place.rpartition("/")[2]
+        return AssetPath(source_path=shown, name=name, place=place, stamp=Stamp.of(status)), False
     entry = find_file(root, place, shown=shown)
     return entry, entry.path is not None and entry.path.is_dir()
 

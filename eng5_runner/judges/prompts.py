@@ -22,6 +22,7 @@ from eng5_runner.judges.templates import CRITERIA, QUESTION, text_sha256
 
 _CODE_LENGTH = 16
 _FENCED = "<<<essay {code}\n{text}\n{code} essay>>>"
+_FENCE_LENGTH = len("<<<essay \n\n essay>>>") + 2 * _CODE_LENGTH
 _FENCE = re.compile(r"<<<essay ([0-9a-f]{16})\n(.*)\n\1 essay>>>", re.DOTALL)
 # Lines that look like a part of the prompt that is ours.
 _IMITATION = re.compile(
@@ -55,8 +56,7 @@ class EssayLength(NamedTuple):
         EssayLength(characters=12, stored=13, shown=65)
         """
         inside = essay.strip()
-        shown = len(_quoted(inside).encode()) + len(_FENCED.format(code="0" * _CODE_LENGTH, text=""))
-        return cls(len(inside), len(essay.encode()), shown)
+        return cls(len(inside), len(essay.encode()), len(_quoted(inside).encode()) + _FENCE_LENGTH)
 
 
 def prompt_blocks(*, task: str | None, criteria: str | None, essay_a: str, essay_b: str) -> tuple[PromptBlock, ...]:

@@ -334,11 +334,13 @@ def _work(spec: RunSpec, inputs: Inputs, *, comparisons: int, own_prompt: bool) 
 def seconds_by_one_answer(spec: RunSpec, inputs: Inputs, *, pricing: ModelPricing, seconds: float) -> Interval:
     """Seconds of a run on an embedded stack whose judge took so many seconds for one short answer.
 
-    One answer says of the mean no more than that it lies between half and twice as much.
+    One answer says of the mean no more than that it lies between half and twice as much. Where the file of models
+    states the mean, that counts.
     """
     comparisons, _ = comparisons_wanted(spec.budget, essays=len(inputs.students) + len(inputs.anchors))
     work = _work(spec, inputs, comparisons=comparisons, own_prompt=True)
-    return study_seconds(pricing, answer=Interval(low=seconds / 2, high=seconds * 2), work=work)
+    answer = pricing.stated_answer or Interval(low=seconds / 2, high=seconds * 2)
+    return study_seconds(pricing, answer=answer, work=work)
 
 
 def _order(budget: Budget) -> Order:

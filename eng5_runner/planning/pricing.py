@@ -134,6 +134,13 @@ class ModelPricing:
         return self.entry.provider == Provider.ANTHROPIC
 
     @property
+    def stated_answer(self) -> Interval | None:
+        """Seconds of an answer on average, by the user's file of models; None if it does not say them."""
+        if self.answer_seconds is None:
+            return None
+        return Interval(low=self.answer_seconds / _VARIES_BY, high=self.answer_seconds * _VARIES_BY)
+
+    @property
     def thinks(self) -> bool:
         """Whether it writes reasoning tokens, which are paid for and are not part of the answer."""
         return bool((self.entry.capabilities or {}).get("reasoning_efforts"))
@@ -390,10 +397,9 @@ def within_limit(usd: Interval | None, *, limit: float | None) -> Interval | Non
 
 def _answer_seconds(pricing: ModelPricing, written: Interval) -> Interval:
     """The mean time of an answer."""
-    stated = pricing.answer_seconds
-    if stated is not None:
-        return Interval(low=stated / _VARIES_BY, high=stated * _VARIES_BY)
-    return Interval(low=_QUICK[0] + written.low / _QUICK[1], high=_SLOW[0] + written.high / _SLOW[1])
+    return pricing.stated_answer or Interval(
+        low=_QUICK[0] + written.low / _QUICK[1], high=_SLOW[0] + written.high / _SLOW[1]
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ from eng5_runner.measure.model.bradley_terry import fit
 from eng5_runner.measure.quality.inversions import wilson
 from eng5_runner.planning.candidates import Candidates, lengths_of
 from eng5_runner.planning.pilot import Pilot, read_pilot
-from eng5_runner.planning.plan import Plan, make_plan
+from eng5_runner.planning.plan import Plan, make_plan, seconds_by_one_answer
 from eng5_runner.planning.precision import AssumedAgreement, GradeAims
 from eng5_runner.planning.pricing import Interval, ModelPricing, PromptSize, Workload, estimate
 from eng5_runner.reports.terminal.plan import price_in_words
@@ -178,6 +178,17 @@ def test_the_time_of_an_answer_that_the_models_file_states_is_that_of_the_plan()
     assert found.seconds.low < 100 / 4 * 2.0 < found.seconds.high
     waits = priced(stated, free_waves=0).seconds
     assert waits.low >= found.seconds.low
+
+
+def test_the_mean_that_the_models_file_states_counts_more_than_one_answer():
+    spec, own = make_spec(budget=Budget(max_comparisons=440)), pricing(limits=Limits(concurrency=32))
+    one = seconds_by_one_answer(spec, INPUTS, pricing=own, seconds=5.0)
+    assert one.high == pytest.approx(4 * one.low)
+    stated = replace(own, answer_seconds=2.0)
+    assert (
+        seconds_by_one_answer(spec, INPUTS, pricing=stated, seconds=5.0)
+        == plan_of(chosen=stated, own_prompt=True, max_comparisons=440).judge.seconds
+    )
 
 
 def test_what_makes_comparisons_wait_is_foretold():

@@ -97,8 +97,10 @@ async def _check_answer(spec: RunSpec, inputs: Inputs, *, texts: Mapping[str, by
     if trial.reply is not None and trial.reply.seconds is not None:
         took, pricing = trial.reply.seconds, ModelPricing.of(known, overrides)
         study = seconds_by_one_answer(spec, inputs, pricing=pricing, seconds=took)
+        stated = pricing.answer_seconds
+        by = "that" if stated is None else f"the {stated:g} s that the file of models states"
         findings.checks.append(
-            f"the answer took {took:.1f} s; by that the study takes {in_time(study.low)} to {in_time(study.high)}"
+            f"the answer took {took:.1f} s; by {by} the study takes {in_time(study.low)} to {in_time(study.high)}"
         )
     if texts:
         context = _context_of(model, trial.listed) or known.entry.context_window
