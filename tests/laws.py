@@ -7,13 +7,15 @@ exception. `# noqa`, `# type: ignore` and a broad `except` need a reason too.
 from __future__ import annotations
 
 import ast
+import gc
 import io
 import re
 import sys
 import tokenize
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from tests.module_state import Finding, Function, changeable_state, dotted, makers_of_frozen_values
@@ -56,13 +58,14 @@ class Source:
 
     Attributes:
         path: where it lies in the package.
+        nodes: of its syntax tree, the module itself first.
         comments: by line.
         frozen: the names in the package that make values that cannot be changed.
     """
 
     path: str
     text: str
-    tree: ast.Module
+    nodes: Sequence[ast.AST]
     comments: Mapping[int, str]
     frozen: frozenset[str]
 
@@ -85,13 +88,13 @@ class Breach:
 
 
 def _functions(source: Source) -> Iterator[Function]:
-    return (node for node in ast.walk(source.tree) if isinstance(node, Function))
+    return (node for node in source.nodes if isinstance(node, Function))
 
 
 def _imports(source: Source) -> Iterator[tuple[int, str]]:
     """Each imported module or name, dotted from the top."""
     here = [PACKAGE, *source.path.split("/")[:-1]]
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -153,7 +156,7 @@ def purity(source: Source) -> Iterator[Finding]:
         root = name.split(".")[0]
         if source.package in PURE and root in IMPURE and (source.package, root) not in ALLOWED:
             yield line, f"{source.package} imports {root}"
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if (
             source.package in REPEATABLE
             and isinstance(node, ast.Call)
@@ -168,13 +171,13 @@ def any_type(source: Source) -> Iterator[Finding]:
     for line, name in _imports(source):
         if name in {"typing.Any", "typing_extensions.Any"}:
             yield line, "imports Any"
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Attribute) and node.attr == "Any":
             yield node.lineno, "uses Any"
 
 
 def module_state(source: Source) -> Iterator[Finding]:
-    return changeable_state(source.tree, package=source.package, frozen=source.frozen)
+    return changeable_state(source.nodes[0], package=source.package, frozen=source.frozen)
 
 
 def reasons(source: Source) -> Iterator[Finding]:
@@ -187,7 +190,7 @@ def reasons(source: Source) -> Iterator[Finding]:
 def broad_except(source: Source) -> Iterator[Finding]:
     if source.path == "cli/app.py":
         return
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         kinds: list[ast.AST] = []
         if isinstance(node, ast.ExceptHandler):
             kinds = [*node.type.elts] if isinstance(node.type, ast.Tuple) else [node.type or ast.Name("BaseException")]
@@ -203,10 +206,10 @@ def words(source: Source) -> Iterator[Finding]:
     """Banned words in docstrings and in strings that people read: those with a space."""
     documented = {
         id(node.body[0].value)
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.Module | ast.ClassDef | Function) and node.body and isinstance(node.body[0], ast.Expr)
     }
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             is_prose = id(node) in documented or " " in node.value
             if is_prose and (banned := BANNED.search(node.value)):
@@ -228,11 +231,11 @@ WITH_A_REASON: tuple[Law, ...] = (positional, inner_import, any_type, module_sta
 
 def breaches(package: Mapping[str, str]) -> list[Breach]:
     """Every breach in the package, given as module path → text."""
-    trees = {path: ast.parse(text, path) for path, text in package.items()}
-    frozen = frozenset(name for tree in trees.values() for name in makers_of_frozen_values(tree))
-    found = [*_loops(trees), *_names(trees), *_crowds(package)]
+    nodes = {path: _nodes(text) for path, text in package.items()}
+    frozen = frozenset(name for (tree, *_) in nodes.values() for name in makers_of_frozen_values(tree))
+    found = [*_loops(nodes), *_names(nodes), *_crowds(package)]
     for path, text in package.items():
-        source = Source(path=path, text=text, tree=trees[path], comments=_comments(text), frozen=frozen)
+        source = Source(path=path, text=text, nodes=nodes[path], comments=_comments(text), frozen=frozen)
         for law in (*WITHOUT_EXCEPTION, *WITH_A_REASON):
             excused = f"law: {law.__name__} - "
             found += [
@@ -243,17 +246,23 @@ def breaches(package: Mapping[str, str]) -> list[Breach]:
     return sorted(found)
 
 
+@cache
+def _nodes(text: str) -> tuple[ast.AST, ...]:
+    """The module and all that is in it: to walk a tree takes longer than to look for what a law is about."""
+    return tuple(ast.walk(ast.parse(text)))
+
+
 def _comments(text: str) -> dict[int, str]:
     tokens = tokenize.generate_tokens(io.StringIO(text).readline)
     return {token.start[0]: token.string for token in tokens if token.type == tokenize.COMMENT}
 
 
-def _loops(trees: Mapping[str, ast.Module]) -> Iterator[Breach]:
+def _loops(nodes: Mapping[str, Sequence[ast.AST]]) -> Iterator[Breach]:
     """There is one event loop, so there is one place that starts it."""
     places = sorted(
         (path, node.lineno)
-        for path, tree in trees.items()
-        for node in ast.walk(tree)
+        for path, inside in nodes.items()
+        for node in inside
         if isinstance(node, ast.Call) and _starts_a_loop(dotted(node.func))
     )
     if not places:
@@ -262,11 +271,11 @@ def _loops(trees: Mapping[str, ast.Module]) -> Iterator[Breach]:
         yield Breach(path=path, line=line, law="one_loop", what=f"a second asyncio.run beside {places[0][0]}")
 
 
-def _names(trees: Mapping[str, ast.Module]) -> Iterator[Breach]:
+def _names(nodes: Mapping[str, Sequence[ast.AST]]) -> Iterator[Breach]:
     """One name means one thing: no two public classes share one."""
     places = defaultdict(list)
-    for path, tree in trees.items():
-        for node in ast.walk(tree):
+    for path, inside in nodes.items():
+        for node in inside:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places[node.name].append((path, node.lineno))
     for name, found in places.items():
@@ -290,13 +299,15 @@ def patches(tests: Mapping[str, str]) -> list[Breach]:
     """Where tests replace an attribute behind its owner's back instead of swapping a port."""
     found = []
     for path, text in tests.items():
-        comments = _comments(text)
-        for node in ast.walk(ast.parse(text, path)):
-            name = dotted(node).split(".")[-1] if isinstance(node, ast.Attribute) else ""
-            module = getattr(node, "module", "") if isinstance(node, ast.ImportFrom) else ""
-            excused = "law: patches - " in comments.get(getattr(node, "lineno", 0), "")
-            if (name in {"setattr", "setitem", "patch"} or module == "unittest.mock") and not excused:
-                found.append(Breach(path=f"tests/{path}", line=node.lineno, law="patches", what=name or module))
+        for node in _nodes(text):
+            if isinstance(node, ast.Attribute):
+                patches_it, what = node.attr in {"setattr", "setitem", "patch"}, node.attr
+            elif isinstance(node, ast.ImportFrom):
+                patches_it, what = node.module == "unittest.mock", "unittest.mock"
+            else:
+                continue
+            if patches_it and "law: patches - " not in _comments(text).get(node.lineno, ""):
+                found.append(Breach(path=f"tests/{path}", line=node.lineno, law="patches", what=what))
     return found
 
 
@@ -306,7 +317,7 @@ def borrowed_helpers(tests: Mapping[str, str]) -> list[Breach]:
     found = []
     for path, text in tests.items():
         allowed = {path.split("/")[0], "support"}
-        for node in ast.walk(ast.parse(text, path)):
+        for node in _nodes(text):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
             module = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
             for _, *parts in (f"{module}{name}".split(".") for name in names if f"{module}{name}".startswith("tests.")):
@@ -330,4 +341,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    gc.disable()  # a million nodes of syntax trees stay to the end; to look through them again and again takes seconds
     sys.exit(main())

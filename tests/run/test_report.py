@@ -65,6 +65,12 @@ def typed(artefacts):
     return {outcome: parse_artefact(canonical_json(artefact)) for outcome, artefact in artefacts.items()}
 
 
+@pytest.fixture(scope="module")
+def plain(typed):
+    """The page of a run that ended well."""
+    return Page(report(typed["complete"]))
+
+
 @pytest.mark.parametrize("outcome", OUTCOMES)
 def test_a_report_of_every_outcome_is_whole_and_needs_nothing(outcome, artefacts, typed):
     data = report(typed[outcome])
@@ -126,10 +132,9 @@ def test_every_essay_is_in_the_picture_with_its_figures_in_words(artefacts, type
     text=st.text(min_size=1)
     | st.sampled_from(["<script>alert(1)</script>", '"><img src=x>', "</style>", "&amp;", "\0", "\ud800"])
 )
-def test_no_text_becomes_markup(text, typed):
+def test_no_text_becomes_markup(text, typed, plain):
     """Names, files, labels and messages come from outside."""
     artefact = typed["complete"]
-    plain = Page(report(artefact))
     student, *others = artefact.inputs.students
     first, *rows = artefact.llm_comparisons
     changed = {
