@@ -20,6 +20,8 @@ from eng5_runner.core.spec import Budget
 from eng5_runner.judges.catalogue import known_models
 from eng5_runner.judges.cost_bound import ATTEMPTS, TOKENS_AROUND_PROMPT, call_at_most_usd, longest_prompt
 from eng5_runner.judges.prompts import EssayLength, prompt_blocks, prompt_text
+from eng5_runner.judges.templates import CRITERIA, QUESTION
+from eng5_runner.judges.trial import TRIAL_TOKENS, trial_at_most_usd, trial_prompt
 from eng5_runner.planning.candidates import find_candidates, lengths_of
 from eng5_runner.planning.plan import Plan, make_plan
 from eng5_runner.stack.cj.batch_runner import PromptBuilder
@@ -164,3 +166,19 @@ def test_an_answer_without_a_limit_in_the_request_has_the_models_own() -> None:
         for model in (entry(answer_tokens=70), PRICED.model_copy(update={"max_tokens": 70}))
     ]
     assert bounds == [(TOKENS_AROUND_PROMPT * Decimal("0.001") + 70 * Decimal("0.002")) / 1000] * 2
+
+
+@pytest.mark.parametrize(
+    ("wanted", "tokens"), [(None, TRIAL_TOKENS), (TRIAL_TOKENS - 1, TRIAL_TOKENS - 1), (9000, TRIAL_TOKENS)]
+)
+def test_the_trial_question_costs_what_a_short_answer_to_it_costs(wanted: int | None, tokens: int) -> None:
+    judge = LLMConfigOverrides(max_tokens_override=wanted, system_prompt_override="Be brief.")
+    asked = judge.model_copy(update={"max_tokens_override": tokens})
+    size = len(trial_prompt().encode())
+    assert trial_at_most_usd(PRICED, judge) == call_at_most_usd(PRICED, prompt_bytes=size, overrides=asked)
+
+
+def test_the_trial_question_is_a_prompt_for_two_texts() -> None:
+    text = trial_prompt()
+    assert [part in text for part in ("**Student Assignment:**", CRITERIA.text, QUESTION.text)] == [True] * 3
+    assert text.index("My friend Ann is kind") < text.index("**Essay B:**") < text.index("My friend Bo run fast.")

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from eng5_runner.contracts.request import Provider
-from eng5_runner.judges.credentials import PLACES, PLAIN_HTTP, access_to, shown_address, travels_readable
+from eng5_runner.judges.credentials import (
+    PLACES,
+    PLAIN_HTTP,
+    access_to,
+    address_problem,
+    shown_address,
+    travels_readable,
+    without_password,
+)
 
 OPENAI = PLACES[Provider.OPENAI]
 OWN = "http://127.0.0.1:8080/v1"
@@ -76,3 +84,54 @@ def test_key_and_essays_leave_the_machine_encrypted(url, readable):
 def test_an_address_is_shown_without_what_may_be_secret(url, shown):
     assert shown_address(Provider.OPENAI, {OPENAI.base_url: url}) == shown
     assert shown_address(Provider.OPENAI, {}) == OPENAI.url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        OWN,
+        "https://judge.example",
+        "HTTPS://judge.example:8443/v1/",
+        "http://me:hush@judge.example/v1",
+        "http://[::1]/",
+    ],
+)
+def test_an_address_of_an_api_has_no_problem(url):
+    assert address_problem(url) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("judge.example/v1", "it has no scheme: write http://judge.example/v1"),
+        ("me:hush@judge.example", "it has no scheme: write http://judge.example"),
+        ("//me:hush@judge.example/v1", "it has no scheme: write http:////judge.example/v1"),
+        ("http://[", "it is no address"),
+        ("http://judge.example:many", "it is no address"),
+        ("ftp://judge.example/v1", "its scheme is ftp: write http:// or https://"),
+        ("http:///v1", "it is no address of the form http://host:port/path"),
+        ("http://judge.example:0/v1", "it is no address of the form http://host:port/path"),
+        ("http://judge.example/v1?key=hush", "it is no address of the form http://host:port/path"),
+        ("http://judge.example/v1#part", "it is no address of the form http://host:port/path"),
+        (
+            "http://me:hush@judge.example/v1/chat/completions/",
+            "it names one question of the API: write http://judge.example/v1",
+        ),
+        ("https://judge.example/v1/messages", "it names one question of the API: write https://judge.example"),
+    ],
+)
+def test_what_is_no_address_of_an_api_is_said_with_the_remedy_and_without_a_password(url, problem):
+    assert address_problem(url) == problem
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://me:hush@judge.example/a@b", "http://judge.example/a@b"),
+        ("me@judge.example", "judge.example"),
+        ("http://judge.example/v1?mail=a@b", "http://judge.example/v1?mail=a@b"),
+        ("svn+ssh://me:hu:sh@host#x", "svn+ssh://host#x"),
+    ],
+)
+def test_user_and_password_are_left_out_of_an_address(url, shown):
+    assert without_password(url) == shown

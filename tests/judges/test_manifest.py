@@ -48,6 +48,14 @@ def test_a_prompt_above_the_mark_costs_the_other_rates_in_all():
     assert Price(**PLAIN.model_dump(), **LOOKED_UP).of(Usage(prompt=10**6)) == Decimal(1000)
 
 
+def test_an_answer_of_the_batch_api_costs_its_part():
+    price = Price(**PLAIN.model_dump(), **LOOKED_UP, batch_factor=Decimal("0.5"))
+    assert price.of(Usage(prompt=1000), batched=True) == Decimal("0.5")
+    assert price.of(Usage(prompt=1000)) == Decimal(1)
+    assert Price(**PLAIN.model_dump(), **LOOKED_UP).of(Usage(prompt=1000), batched=True) == Decimal(1)
+    assert model("m", price=price).cost(Usage(prompt=1000), batched=True) == Decimal("0.5")
+
+
 def test_the_highest_rates_are_above_every_other():
     long = Rates(input=Decimal(2), output=Decimal(3))
     price = Price(**CACHED.model_dump(), **LOOKED_UP, long_prompt_above=1000, long_prompt=long)
@@ -126,7 +134,9 @@ def test_the_environment_sets_how_many_calls_are_made_at_the_same_time(tmp_path:
     assert own.before(built_in()).limits_of(Provider.ANTHROPIC).concurrency == 200
     assert users_own({"ENG5_MODELS_FILE": str(file)}).limits_of(Provider.OPENAI).concurrency == 3
     assert Limits().concurrency == 64
-    for wrong in ("0", "-1", "many", "2001", "1.5"):
+    for calls in (1, 2000):
+        assert users_own({"ENG5_JUDGE_CONCURRENCY": f" {calls} "}).limits_of(Provider.GOOGLE).concurrency == calls
+    for wrong in ("0", "²", "-1", "many", "2001", "1.5"):
         with pytest.raises(ConfigurationError, match="ENG5_JUDGE_CONCURRENCY"):
             users_own({"ENG5_JUDGE_CONCURRENCY": wrong})
 
@@ -151,3 +161,57 @@ def test_the_entry_tells_the_name_and_the_price_in_a_batch():
     named, plain = model("m", name="Mine", price=price).entry(attempts=1), model("m").entry(attempts=1)
     assert (named.display_name, plain.display_name) == ("Mine", "m")
     assert batch_factor(named) == Decimal("0.5") and batch_factor(plain) is None
+
+
+def test_the_entry_tells_all_that_preflight_and_plan_ask():
+    known = model(
+        "m",
+        Provider.OPENAI,
+        family="f",
+        context=1000,
+        max_output=500,
+        max_tokens=300,
+        temperature="never",
+        reasoning_efforts=("low",),
+        verbosities=("high",),
+        answers="json",
+        price={"input": 1, "output": 4} | LOOKED_UP,
+        released=date(2026, 1, 2),
+        retires=date(2026, 2, 3),
+        recommended_for=("essays",),
+    ).entry(attempts=3)
+    assert known.model_dump(exclude_none=True) == {
+        "model_id": "m",
+        "provider": "openai",
+        "display_name": "m",
+        "model_family": "f",
+        "max_tokens": 500,
+        "context_window": 1000,
+        "capabilities": {
+            "language_model": True,
+            "temperature": "never",
+            "reasoning_efforts": ["low"],
+            "verbosities": ["high"],
+            "answers": "json",
+            "attempts": 3,
+            "answer_tokens": 300,
+            "highest_cost_per_1k": {"input": 1.0, "output": 4.0},
+            "batch_api": True,
+            "batch_factor": None,
+            "price": "looked up 2026-11-22: a page",
+            "retires": "2026-02-03",
+            "retired": True,
+        },
+        "cost_per_1k_input_tokens": 1.0,
+        "cost_per_1k_output_tokens": 4.0,
+        "is_deprecated": True,
+        "release_date": "2026-01-02",
+        "recommended_for": ("essays",),
+    }
+    bare = model("m", Provider.OPENROUTER).entry(attempts=1)
+    told = ("answers", "highest_cost_per_1k", "batch_api", "price", "retires", "retired")
+    assert bare.capabilities is not None
+    assert [bare.capabilities[key] for key in told] == ["schema", None, False, "unknown", None, False]
+    assert (bare.is_deprecated, bare.release_date, bare.recommended_for) == (False, None, None)
+    assert (bare.cost_per_1k_input_tokens, bare.cost_per_1k_output_tokens) == (None, None)
+    assert model("m", deprecated=True).entry(attempts=1).is_deprecated
