@@ -93,6 +93,21 @@ def test_the_forms_of_other_programs_say_the_same(head, lines):
     assert list(found.judges) == ["j", "k"]
 
 
+def test_what_the_columns_were_taken_for_is_told():
+    shown = table("x,y,a,j,teacher,3,4,0.5", head=f"{HEAD},judge,judge_kind,count,confidence,probability").columns
+    assert str(shown) == (
+        "item_a as the item shown first, item_b as the one shown second, winner as the winner, judge as the judge, "
+        "judge_kind as its kind, count as the number of comparisons, confidence as the judge's confidence, "
+        "probability as the probability that the first is better"
+    )
+    chosen = table("x,y,j", head="won,lost,rater").columns
+    assert str(chosen) == "won as the winner and lost as the loser, rater as the judge"
+    assert chosen.to_json() == {"winner": "won", "loser": "lost", "judge": "rater"}
+    assert (shown.are_ours, chosen.are_ours, table("x,y,x", head="id1,id2,winner").columns.are_ours) == (
+        True, False, False,
+    )  # fmt: skip
+
+
 def test_items_called_as_places_are_told_from_places():
     places = ("a,b,a", "b,a,b", "b,c,a", "c,a,b")
     assert table(*places).comparisons.wins.tolist() == [3.0, 1.0, 0.0], "all are places: a means the first"

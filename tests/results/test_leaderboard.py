@@ -118,6 +118,28 @@ def test_judges_without_results_can_be_shown_and_not_compared() -> None:
     assert b"2 of 2 runs are not complete" in leaderboard_page(make_leaderboard([], name="s", expected_runs=2))
 
 
+def test_the_table_has_each_figure_with_the_ends_of_its_interval() -> None:
+    figures = [_figures("good", RIGHT, tau_b=1.0), _figures("bad", CONFUSED, tau_b=0.0)]
+    table = leaderboard_table(make_leaderboard(figures, name="s", expected_runs=2))
+    measured = ("tau_b", "grade_error", "first_shown_logits", "length_logits", "swap_agreement")
+    intervals = [name + end for name in measured for end in ("", "_low", "_high")]
+    texts, whole = ("judge", "design", "model"), ("rank", "runs", "complete", "judged", "failed")
+    own = ("reliability", "usd", "usd_a_judgement", "seconds_an_answer", "seconds", "p_below_best")
+    assert list(table.columns) == ["rank", *texts, *whole[1:], *intervals, *own]
+    assert dict(table.columns) == (
+        dict.fromkeys(texts, "text") | dict.fromkeys(whole, "whole") | dict.fromkeys([*intervals, *own], "number")
+    )
+    cells = dict(zip(table.columns, list(table.rows)[1], strict=True))
+    p = cells.pop("p_below_best")
+    assert isinstance(p, float)
+    assert {name: cell for name, cell in cells.items() if cell is not None} == {
+        "rank": 2, "judge": "bad", "design": "balanced", "model": "openai local-7b", "runs": 1, "complete": 1,
+        "judged": 28, "failed": 1, "tau_b": 0.0, "tau_b_low": -0.1, "tau_b_high": 0.1, "first_shown_logits": 0.2,
+        "first_shown_logits_low": -0.1, "first_shown_logits_high": 0.5, "reliability": 0.8, "usd": 0.1,
+        "usd_a_judgement": 0.001, "seconds": 10.0,
+    }  # fmt: skip
+
+
 def test_whatever_a_judge_is_called_stays_text_on_the_page_and_in_the_table() -> None:
     name = '=1+1<script>alert("x")</script>'
     figures = [_figures(name, RIGHT, tau_b=1.0), _figures("bad", CONFUSED, tau_b=0.0)]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 
 from eng5_runner.results.artefact.judge import LeftOutAnchor
-from eng5_runner.results.run_rows import anchor_rows, essay_rows
-from tests.support.artefacts import artefact, entry, projection
-from tests.support.results import alignment_of, calls, inputs_of
+from eng5_runner.results.run_rows import anchor_rows, comparison_rows, essay_rows, failed_rows
+from tests.support.artefacts import artefact, comparison, entry, projection, with_files
+from tests.support.results import alignment_of, call, calls, inputs_of
 
 ANCHOR = entry("anchor-1", theta=1.5, rank=1, grade="A", se=0.5).model_copy(
     update={"flag": "undefeated", "infit": 0.5, "outfit": 0.25, "interval_90": (0.75, 2.5)}
@@ -81,3 +81,17 @@ def test_anchors_come_with_what_the_others_say_of_them():
     assert (second.anchor_id, second.projected_grade, second.refused) == ("anchor-2", None, "too few anchors")
     assert (third.anchor_id, third.projected_grade, third.refused) == ("anchor-3", None, None)
     assert len(anchor_rows(MADE)) == 1, "without an alignment there is still the anchor's own grade"
+
+
+def test_a_frame_of_comparisons_also_has_the_names_of_both_files():
+    judged, failed = comparison("birk", "cleo", "birk"), call("cleo", "birk", None)
+    made = artefact(students=("birk", "cleo"), llm_comparisons=(judged,), failed_comparisons=(failed,))
+    made = with_files(made, {"birk": "1.txt", "cleo": "2.txt"})
+    for rows, row, files in (
+        (comparison_rows(made), judged, ("1.txt", "2.txt")),
+        (failed_rows(made), failed, ("2.txt", "1.txt")),
+    ):
+        assert list(rows) == [row]
+        assert rows.columns == (*(field.name for field in fields(row)), "file_a", "file_b")
+        frame = rows.to_polars()
+        assert (frame["file_a"].to_list(), frame["file_b"].to_list()) == ([files[0]], [files[1]])

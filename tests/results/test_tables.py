@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.human_scale import Disagreement, HumanPosition, HumanScale
-from eng5_runner.results.artefact.judge import LeftOutAnchor
+from eng5_runner.results.artefact.judge import JudgeFigures, JudgeQuality, LeftOutAnchor
 from eng5_runner.results.artefact.measurement import CheckedGrades, CheckedStudent
 from eng5_runner.results.comparison_table import parse_comparisons
 from eng5_runner.results.tables import RunTable, run_tables, table_csv
@@ -264,6 +264,29 @@ def test_what_people_judged_and_graded_has_its_tables():
         "id": "cleo", "file": "2.txt", "judge": "ann", "winner": "cleo", "loser": "birk", "loser_file": "1.txt",
         "difference": "0.5", "judgements": "2",
     }  # fmt: skip
+
+
+def test_judges_have_a_table_where_several_judged():
+    figures = [
+        JudgeFigures.model_construct(provider="p", model=name, judgements=4, infit=1.5, disagrees=True, slope=0.5)
+        for name in ("m1", "m2")
+    ]
+    both = JudgeQuality.model_construct(judges=tuple(figures))
+    run = whole_run().model_copy(update={"judge_quality": both})
+    (table,) = [table for table in run_tables(run) if table.name == "judges"]
+    kinds = {"judgements": "whole", "disagrees": "truth"}
+    texts = ("run_id", "id", "provider", "model")
+    names = "infit outfit agreed expected disagrees slope slope_se position_effect position_effect_se".split()  # noqa: SIM905 - as a heading reads
+    assert dict(table.columns) == {
+        name: "text" if name in texts else kinds.get(name, "number") for name in (*texts, "judgements", *names)
+    }
+    first = {name: cell for name, cell in rows(whole(table))[0].items() if cell}
+    assert first == {
+        "run_id": RUN, "id": "p/m1", "provider": "p", "model": "m1", "judgements": "4", "infit": "1.5",
+        "disagrees": "true", "slope": "0.5",
+    }  # fmt: skip
+    alone = both.model_copy(update={"judges": tuple(figures[:1])})
+    assert "judges" not in {table.name for table in run_tables(run.model_copy(update={"judge_quality": alone}))}
 
 
 def test_an_anchor_has_its_place_and_what_the_others_grade_it():
