@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import fields, replace
 from io import StringIO
 
 import pytest
@@ -10,11 +11,13 @@ import pytest
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
 from eng5_runner.core.table import table_from_csv
 from eng5_runner.errors import InputsInvalid
+from eng5_runner.measure.grading.check import GradeCheck
+from eng5_runner.measure.grading.grades import AnchorCheck, DoubtfulAnchor, JudgeAgreement
 from eng5_runner.measure.quality.clustered import errors_by_pair
 from eng5_runner.measure.quality.misfit import misfit
 from eng5_runner.measure.quality.reliability import draws_for, empirical_bayes, reliability_interval, separation
 from eng5_runner.results.comparison_table import is_comparisons_heading, parse_comparisons
-from eng5_runner.results.fit import FitResult, FittedItem, fit_comparisons
+from eng5_runner.results.fit import FitReliability, FitResult, FittedItem, fit_comparisons
 
 LEGACY = GRADE_SCALES["eng5_np_legacy_9_step"]
 ORDER = ("ann", "bo", "cy", "di", "eve", "fay")
@@ -267,6 +270,51 @@ def test_the_json_object_holds_the_same_figures():
     assert stated["reliability"]["interval"] == list(result.reliability.interval)
     assert stated["position_effect"]["se"] == pytest.approx(result.model.position_effect_se, abs=1e-9)
     assert fitted(*EVERY_PAIR, estimate_position_effect=False).to_json()["position_effect"] is None
+
+
+def test_the_json_object_states_each_fact_under_its_name():
+    """What does not apply is left out."""
+    result = fitted(*BOTH_ORDERS, keep_repeats=True)
+    bare = result.to_json()
+    always = ["items", "position_effect", "log_likelihood", "prior_sd", "reliability", "components", "converged"]
+    assert list(bare) == always
+    assert bare["items"][0].keys() == {field.name for field in fields(FittedItem)}
+    assert bare["prior_sd"] == pytest.approx(result.model.prior_sd, abs=1e-9)
+    assert bare["log_likelihood"] == pytest.approx(result.model.log_likelihood, abs=1e-9)
+    told = replace(
+        result,
+        reliability=FitReliability(eb=0.5, interval=(0.25, 0.75), ssr=1.0, undefined=None, spread_at_limit="upper"),
+        agreement=JudgeAgreement(correlation=0.5, interval=(0.25, 1 / 3), among="anchors"),
+        check=AnchorCheck(anchors=4, within_one=3, interval=(1 / 3, 0.75), parts=2),
+        grade_check=GradeCheck(students=2, within_one=1, shift=-1.0, interval=(-2.0, 1 / 3)),
+        doubtful=(DoubtfulAnchor(item="bo", expert=1, by_others=0, probability=0.75),),
+        outcomes=("F", "F+"),
+        position_effect_left_out="why",
+        repeats_left_out=3,
+        grades_refused="because",
+    ).to_json()
+    reliability = {"eb": 0.5, "interval": [0.25, 0.75], "ssr": 1.0, "spread_at_limit": "upper"}
+    assert {name: value for name, value in told.items() if name not in always} | {"reliability": reliability} == {
+        "reliability": told["reliability"],
+        "position_effect_left_out": "why",
+        "repeats_left_out": 3,
+        "grades_refused": "because",
+        "agreement_with_teachers": {
+            "correlation": 0.5, "interval": [0.25, 0.333333333], "among": "anchors", "share_reproduced": 0.125,
+        },
+        "anchors_within_one": {"anchors": 4, "within_one": 3, "interval": [0.333333333, 0.75], "parts": 2},
+        "grade_check": {"students": 2, "within_one": 1, "shift": -1.0, "interval": [-2.0, 0.333333333]},
+        "doubtful_anchors": [{"item": "bo", "grade": "F+", "by_the_others": "F"}],
+    }  # fmt: skip
+    alone = replace(result, grade_check=GradeCheck(students=1, within_one=1, shift=0.0, interval=None))
+    assert alone.to_json()["grade_check"]["interval"] is None
+
+
+def test_columns_of_other_programs_are_stated_and_ours_are_not():
+    chosen = fitted("x,y", "y,z", head="won,lost").to_json()
+    assert chosen["columns"] == {"winner": "won", "loser": "lost"}
+    slips = fitted(*BOTH_ORDERS * 4, "ann,ann,a").to_json()
+    assert slips["rows_of_one_item_left_out"] == 1
 
 
 def test_the_table_has_a_row_for_each_item_and_a_column_for_each_grade():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 import pytest
@@ -145,3 +146,13 @@ def test_an_adaptive_design_is_known_to_the_estimates():
     assert stated.bt_model is not None
     assert stated.bt_model.reliability.separation_inflated is True
     assert stated.stopping.design == "adaptive"
+
+
+def test_a_run_without_instructions_states_an_empty_document():
+    state, messages = RunState(), MessageRecord()
+    bare = INPUTS.model_copy(update={"instructions": None})
+    evidence = gather_evidence(bare, messages.noting(ledger()), state=state)
+    stated = project_artefact(bare, evidence, state=state, messages=messages, manifest=MANIFEST).inputs.instructions
+    nothing = hashlib.sha256(b"").hexdigest()
+    assert (stated.checksum, stated.content_sha256, stated.content) == (nothing, nothing, "")
+    assert (stated.source_path, stated.word_count) == ("", 0)
