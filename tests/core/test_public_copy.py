@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -531,8 +532,8 @@ def test_an_accepted_comparison_is_found_by_the_copys_ids() -> None:
         assert isinstance(copy, CallbackAccepted)
         assert ("justification" in json.loads(copy.raw)["data"]) is with_reasons
         assert json.loads(copy.raw) == copied(json.loads(raw), with_reasons=with_reasons)
-        assert copy == came.model_copy(update=expected | {"raw": copy.raw})
-    older = opened(*GATHERING).event(came.model_copy(update={"about": None}))
+        assert copy == replace(came, **expected | {"raw": copy.raw})
+    older = opened(*GATHERING).event(replace(came, about=None))
     assert isinstance(older, CallbackAccepted)
     assert older.about is None
 
@@ -551,7 +552,7 @@ def test_of_a_batch_event_only_a_status_of_the_services_list_is_noted(
 ) -> None:
     came = CallbackAccepted(
         at=AT,
-        position=place(6).model_copy(update={"topic": message.topic}),
+        position=replace(place(6), topic=message.topic),
         raw=message.value.decode(),
         kind=kind,
         key=kind,
@@ -560,7 +561,7 @@ def test_of_a_batch_event_only_a_status_of_the_services_list_is_noted(
     )
     copy = opened(*GATHERING).event(came)
     raw = public_callback(parse_callback(Topic(message.topic), message.value), NAMES)
-    assert copy == came.model_copy(update={"raw": raw, "fingerprint": keyed("f", 16), "note": kept})
+    assert copy == replace(came, raw=raw, fingerprint=keyed("f", 16), note=kept)
 
 
 def test_what_was_not_used_is_not_copied() -> None:

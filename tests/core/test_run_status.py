@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 
 import pytest
 
-from eng5_runner.core.events import CallbackAccepted, RunClosed
+from eng5_runner.core.events import RunClosed
 from eng5_runner.core.run_status import RunStatus, status_of
 from eng5_runner.core.spec import Budget
 from eng5_runner.core.state import RunState, fold
@@ -15,19 +15,20 @@ from tests.support.run.events import AT, ONE_OF_EACH, WAYS, place
 from tests.support.run.runs import RUN_ID, make_inputs, make_spec
 
 INPUTS, _ = make_inputs()
+CALLBACK = ONE_OF_EACH["CallbackAccepted"]
 BUDGET = Budget(max_comparisons=15, max_cost_usd=2.0)
 
 
 def gathering(*, asked: int | None = 9) -> RunState:
     """A run of which something of each kind came."""
-    comparison = ONE_OF_EACH["CallbackAccepted"].model_copy(update={"kind": "comparison", "cost_usd": 0.12345678})
+    comparison = replace(CALLBACK, kind="comparison", cost_usd=0.12345678)
     facts: list[dict[str, object]] = [
         {"key": "1", "judged": True, "note": "a flaw"},
         {"key": "2", "judged": True, "objection": "late"},
         {"key": "3", "judged": True, "objection": "judge"},
         {"key": "4"},
     ]
-    came = [comparison.model_copy(update=fact | {"position": place(6)}) for fact in facts]
+    came = [replace(comparison, **fact | {"position": place(6)}) for fact in facts]
     changed = {
         "RunStarted": ONE_OF_EACH["RunStarted"].model_copy(update={"spec": make_spec(budget=BUDGET)}),
         "RequestPrepared": ONE_OF_EACH["RequestPrepared"].model_copy(update={"asked": asked, "comparisons": asked}),
@@ -79,9 +80,7 @@ def test_a_run_that_gathers_is_told_by_its_figures() -> None:
 def test_what_the_service_ended_and_how_the_run_was_closed() -> None:
     state = gathering()
     for kind, note in (("completed", "completed_successfully"), ("result", "")):
-        event = ONE_OF_EACH["CallbackAccepted"]
-        assert isinstance(event, CallbackAccepted)
-        state.advance(event.model_copy(update={"kind": kind, "key": kind, "note": note}))
+        state.advance(replace(CALLBACK, kind=kind, key=kind, note=note))
     state.advance(RunClosed(at=AT, outcome="partial", reasons=("why",)))
     told = status(state)
     assert (told.completed, told.result) == ("completed_successfully", True)

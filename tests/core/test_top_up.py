@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -24,7 +25,7 @@ def callback(kind: str, number: int = 0, **facts: object) -> CallbackAccepted:
     one = ONE_OF_EACH["CallbackAccepted"]
     assert isinstance(one, CallbackAccepted)
     told = {"kind": kind, "key": f"{kind}:{number}", "about": f"a|b|{number}", "position": place(9 + number)}
-    return one.model_copy(update=told | facts)
+    return replace(one, **told | facts)
 
 
 def judged(number: int, **facts: object) -> CallbackAccepted:

@@ -69,12 +69,12 @@ def test_what_could_not_be_used_is_named_by_place_and_reason():
 
 def test_a_comparison_with_a_flaw_or_an_objection_is_named_by_its_request():
     """With both it is named twice; a note on another message is no flaw."""
-    flawed = arrived("comparison", COMPARISON).model_copy(
-        update={"position": PLACE, "note": "no hash", "key": f"{RUN_ID}/comparison:queue-1"}
+    flawed = replace(
+        arrived("comparison", COMPARISON), position=PLACE, note="no hash", key=f"{RUN_ID}/comparison:queue-1"
     )
-    both = flawed.model_copy(update={"objection": "surplus", "key": "comparison:queue-2"})
-    late = flawed.model_copy(update={"objection": "late", "note": "", "key": "comparison:queue-3"})
-    done = arrived("completed", {}).model_copy(update={"note": "completed_successfully"})
+    both = replace(flawed, objection="surplus", key="comparison:queue-2")
+    late = replace(flawed, objection="late", note="", key="comparison:queue-3")
+    done = replace(arrived("completed", {}), note="completed_successfully")
     block = plain(status(flawed, both, late, done))
     place = {"topic": "some.topic", "partition": 1, "offset": 7}
     assert block["flawed"] == [
@@ -91,13 +91,13 @@ def test_a_comparison_with_a_flaw_or_an_objection_is_named_by_its_request():
 def test_each_of_several_requests_has_its_own_counts_and_end():
     batch = make_spec().batch_id(2)
     first = sent().request.prepared
-    judged = arrived("comparison", COMPARISON).model_copy(update={"judged": True})
-    done = arrived("completed", {}).model_copy(update={"note": "completed_successfully"})
+    judged = replace(arrived("comparison", COMPARISON), judged=True)
+    done = replace(arrived("completed", {}), note="completed_successfully")
     second = [
         first.model_copy(update={"batch_id": batch, "payload": "{}"}),
         RequestPublished(at=NOON, position=PLACE, found=True),
-        arrived("comparison", COMPARISON).model_copy(update={"key": "2", "batch_id": batch}),
-        arrived("failed", {}).model_copy(update={"batch_id": batch, "note": "why"}),
+        replace(arrived("comparison", COMPARISON), key="2", batch_id=batch),
+        replace(arrived("failed", {}), batch_id=batch, note="why"),
     ]
     block = plain(status(judged, done, *second))
     one, two = block["requests"]
@@ -123,7 +123,7 @@ def test_the_other_counts_are_those_of_the_state():
     block = status(again, result)
     assert (at(block, "sessions"), at(block, "duplicates"), at(block, "conflicts")) == (1, 1, 1)
     assert (at(block, "has_service_result"), at(status(), "has_service_result")) == (True, False)
-    assert at(status(arrived("failed", {}).model_copy(update={"note": "why"})), "failure") == "why"
+    assert at(status(replace(arrived("failed", {}), note="why")), "failure") == "why"
     passed = PreflightPassed(at=NOON, checks=("c",), warnings=("w",))
     state = fold([ledger()[0], passed])
     bare = plain(runner_status(state, MessageRecord()))
