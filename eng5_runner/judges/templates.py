@@ -13,15 +13,11 @@ from importlib.resources import files
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A text and its name, which is the file's name without `.md`."""
+    """A text and its name, which is the file's name without `.md`; `sha256` is of the text in UTF-8, 64 hex digits."""
 
     name: str
     text: str
-
-    @property
-    def sha256(self) -> str:
-        """The SHA-256 of the exact text in UTF-8, 64 hex digits."""
-        return text_sha256(self.text)
+    sha256: str
 
 
 def text_sha256(text: str) -> str:
@@ -30,7 +26,8 @@ def text_sha256(text: str) -> str:
 
 
 def _template(name: str) -> Template:
-    return Template(name, (files("eng5_runner.judges") / "texts" / f"{name}.md").read_text("utf-8").rstrip("\n"))
+    text = (files("eng5_runner.judges") / "texts" / f"{name}.md").read_text("utf-8").rstrip("\n")
+    return Template(name, text, text_sha256(text))
 
 
 SYSTEM = _template("system")

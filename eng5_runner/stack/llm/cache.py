@@ -16,13 +16,13 @@ import os
 import sqlite3
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 from weakref import WeakValueDictionary
 
 import structlog
@@ -31,6 +31,8 @@ from pydantic import Field, ValidationError
 from eng5_runner.contracts.base import Instant, WireModel
 from eng5_runner.contracts.callbacks import ProvidersName, Sha256, Tokens, Usd, Winner
 from eng5_runner.errors import DiskError
+from eng5_runner.stack.platform.group_commit import Closed, GroupCommit
+from eng5_runner.stack.platform.supervision import at_work
 from eng5_runner.systems import make_private, open_private
 
 FILE_NAME = "judgements.sqlite"
@@ -261,11 +263,9 @@ def _checksum(key: str, entry: bytes) -> str:
 
 log = structlog.get_logger(__name__)
 
-ResultT = TypeVar("ResultT")
-
 
 class JudgementCache:
-    """The cache of a service; a thread of its own uses the file."""
+    """The cache of a service. A thread of its own uses the file: what comes while it works is done next, in one go."""
 
     def __init__(self, folder: Path, thread: ThreadPoolExecutor) -> None:
         self._folder = folder
@@ -274,10 +274,15 @@ class JudgementCache:
         self._warned = False
         self._unkept: deque[tuple[str, Recording]] = deque()
         self._asked: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._work: GroupCommit[Callable[[], Recording | None], Recording | None] = GroupCommit(self._do_all)
 
     def one_at_a_time(self, key: str) -> asyncio.Lock:
         """Held while the question with this key is asked: who asks the same meanwhile finds the answer here then."""
         return self._asked.setdefault(key, asyncio.Lock())
+
+    async def run(self) -> None:
+        """Use the file until cancelled."""
+        await self._work.run()
 
     async def find(self, key: str) -> Recording | None:
         """The judgement under the key; None if there is none."""
@@ -286,32 +291,24 @@ class JudgementCache:
     async def record(self, key: str, recording: Recording) -> None:
         """Keep a judgement; it is on disk when this returns, or at the latest when the service ends."""
         self._unkept.append((key, recording))
-        # The waiting task may be cancelled; the answer is paid for and is kept.
-        await asyncio.shield(self._do(self._keep))
+        await self._do(self._keep)
 
     async def close(self) -> None:
         """Finish writing, and close the file."""
-        await self._do(self._closed)
+        await self._do_all([self._keep, self._close_file])
         await asyncio.to_thread(self._thread.shutdown)
 
-    def _keep(self) -> None:
-        """Keep all that came while the group before was written: each wait for the disk is one for them all."""
-        group = [self._unkept.popleft() for _ in range(len(self._unkept))]
-        if group:  # else an earlier call has kept what this one was made for
-            self._opened().record(group)
+    async def _do(self, work: Callable[[], Recording | None]) -> Recording | None:
+        with suppress(Closed):  # what is to be kept is kept at the end
+            return await self._work.add(work)
+        return None
 
-    def _opened(self) -> JudgementFile:
-        if self._file is None:
-            self._file = JudgementFile(self._folder)
-        return self._file
+    async def _do_all(self, works: Sequence[Callable[[], Recording | None]]) -> Sequence[Recording | None]:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: [*map(self._done, works)])
 
-    def _closed(self) -> None:
-        if self._file is not None:
-            self._file.close()
-
-    async def _do(self, work: Callable[[], ResultT]) -> ResultT | None:
+    def _done(self, work: Callable[[], Recording | None]) -> Recording | None:
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+            return work()
         except (OSError, sqlite3.Error) as error:
             if not self._warned:
                 self._warned = True
@@ -323,6 +320,21 @@ class JudgementCache:
                 )
             return None
 
+    def _keep(self) -> None:
+        """Keep all that came until now: each wait for the disk is one for them all."""
+        group = [self._unkept.popleft() for _ in range(len(self._unkept))]
+        if group:  # else an earlier call has kept what this one was made for
+            self._opened().record(group)
+
+    def _opened(self) -> JudgementFile:
+        if self._file is None:
+            self._file = JudgementFile(self._folder)
+        return self._file
+
+    def _close_file(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
 
 @asynccontextmanager
 async def open_judgement_cache(folder: Path | None) -> AsyncIterator[JudgementCache | None]:
@@ -332,6 +344,7 @@ async def open_judgement_cache(folder: Path | None) -> AsyncIterator[JudgementCa
         return
     cache = JudgementCache(folder, ThreadPoolExecutor(max_workers=1, thread_name_prefix="judgement-cache"))
     try:
-        yield cache
+        async with at_work(cache.run(), name="judgement cache"):
+            yield cache
     finally:
         await cache.close()

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from sqlalchemy import ColumnElement, func, insert, select, update
 from sqlalchemy.engine import Row
 
-from eng5_runner.stack.llm.queue import Entry, entry_of
+from eng5_runner.stack.llm.queue import Entry, body_of, entry_of
 from eng5_runner.stack.platform.leases import parameters, releasing, renewing, taking
 from eng5_runner.stack.platform.store import Store
 from eng5_runner.stack.platform.tables import llm_comparisons, llm_provider_batches
@@ -235,7 +235,7 @@ def _readable(rows: Sequence[Row[Any]]) -> Sequence[Entry]:
     entries = []
     for row in rows:
         try:
-            entries.append(entry_of(row))
+            entries.append(entry_of(row, body_of(row.body)))
         except ValidationError:  # accepted by another version with a wider contract
             log.exception("a stored comparison breaks the contract", queue_id=row.queue_id)
     return entries

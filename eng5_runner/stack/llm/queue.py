@@ -99,7 +99,7 @@ class AlreadyQueued:
     def is_for(self, body: ComparisonBody) -> bool:
         """Whether a request is about the same comparison of the same batch, in whatever words."""
         if self.body is not None:
-            about = ComparisonBody.model_validate_json(self.body, extra="ignore").metadata
+            about = body_of(self.body).metadata
         else:
             about = json.loads(self.outcome)["data"]["request_metadata"] if self.outcome else {}
         return all(about.get(name) == body.metadata.get(name) for name in ("bos_batch_id", "essay_a_id", "essay_b_id"))
@@ -129,12 +129,13 @@ class QueueRepository:
         self._store = store
         self._length = length
         self._counting = _count_waiting()
-        self._taking = taking(llm_comparisons, key=llm_comparisons.c.queue_id, where=_for_workers())
+        columns = [column for column in llm_comparisons.c if column.name not in ("body", "outcome")]
+        self._taking = taking(llm_comparisons, key=llm_comparisons.c.queue_id, where=_for_workers(), columns=columns)
         self._beginning = _beginning()
         self._renewing = renewing(llm_comparisons, key=llm_comparisons.c.queue_id, where=_open())
         self._finishing = _finishing()
-        # The bodies of comparisons that this worker accepted and nobody has taken yet, as far as it knows: to read
-        # them once more from the table takes as long as to judge them. It keeps no more than may wait.
+        # The bodies of comparisons that this worker accepted and nobody has taken yet, as far as it knows: they are
+        # not read once more from the table. It keeps no more than may wait.
         self._bodies: dict[str, ComparisonBody] = {}
         self.accepted: GroupCommit[Entry, AlreadyQueued | Full] = GroupCommit(self._accept)
         self.begun: GroupCommit[str, None] = GroupCommit(self._begin)
@@ -203,11 +204,20 @@ class QueueRepository:
             at_most: the number of comparisons.
             leased: the queue ids of the comparisons that this worker holds already.
         """
-        rows = await self._store.rows(self._taking, parameters(self.worker, leased) | {"most": at_most})
+        wanted = parameters(self.worker, leased) | {"most": at_most}
+
+        async def take(connection: Transaction) -> list[tuple[Row[Any], ComparisonBody | bytes]]:
+            rows = (await connection.execute(self._taking, wanted)).all()
+            bodies = {row.queue_id: self._bodies.get(row.queue_id) for row in rows}
+            others = [queue_id for queue_id, body in bodies.items() if body is None]
+            stored = await _stored_bodies(connection, others) if others else {}
+            return [(row, bodies[row.queue_id] or stored[row.queue_id]) for row in rows]
+
         entries = []
-        for row in sorted(rows, key=lambda row: row.number):
+        for row, body in sorted(await self._store.carry_out(take), key=lambda taken: taken[0].number):
+            self._bodies.pop(row.queue_id, None)
             try:
-                entries.append(entry_of(row, self._bodies.pop(row.queue_id, None)))
+                entries.append(entry_of(row, body if isinstance(body, ComparisonBody) else body_of(body)))
             except ValidationError:  # accepted by an earlier version with a wider contract
                 log.exception("a stored comparison breaks the contract", queue_id=row.queue_id)
                 await self.finished.add((row.queue_id, UNANSWERABLE))
@@ -264,15 +274,26 @@ def _just_queued(entry: Entry) -> AlreadyQueued:
     return AlreadyQueued(queue_id=entry.queue_id, prompt_sha256=entry.prompt_sha256, body=None, outcome=None)
 
 
-def entry_of(row: Row[Any], body: ComparisonBody | None = None) -> Entry:
-    """The entry in a row, with its body if that is at hand.
+async def _stored_bodies(connection: Transaction, queue_ids: Sequence[str]) -> dict[str, bytes]:
+    table = llm_comparisons
+    query = select(table.c.queue_id, table.c.body).where(table.c.queue_id.in_(queue_ids))
+    return {row.queue_id: row.body for row in (await connection.execute(query)).all()}
+
+
+def body_of(raw: bytes) -> ComparisonBody:
+    """A stored request.
 
     Raises:
         pydantic.ValidationError: an earlier version with a wider contract accepted it.
     """
+    return ComparisonBody.model_validate_json(raw, extra="ignore")
+
+
+def entry_of(row: Row[Any], body: ComparisonBody) -> Entry:
+    """The entry in a row with its request."""
     return Entry(
         queue_id=row.queue_id,
-        body=body or ComparisonBody.model_validate_json(row.body, extra="ignore"),
+        body=body,
         prompt_sha256=row.prompt_sha256,
         requested_at=datetime.fromisoformat(row.requested_at),
         was_begun=row.taken > 0,

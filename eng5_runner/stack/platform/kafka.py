@@ -47,6 +47,8 @@ _SENT_AT_ONCE = 64
 # The mock broker gives one record batch of a partition per fetch: batches of one record make every reader slow.
 _LINGER_MILLISECONDS = 10
 _RUN_LENGTH = 32
+# So that a run of results is one batch: each batch is a request, and who writes to a full one waits for it.
+_BATCH_BYTES = 128 * 1024
 # The embedded broker holds 5 MiB a partition: at this pace a reader that falls behind by 3 s loses nothing (measured).
 PACE_BYTES_PER_SECOND = 1024 * 1024
 PACE_BURST_BYTES = 2 * 1024 * 1024
@@ -209,6 +211,7 @@ async def open_publisher(cluster: Cluster) -> AsyncIterator[Publisher]:
         "bootstrap_servers": cluster.bootstrap,
         "acks": "all",
         "linger_ms": _LINGER_MILLISECONDS,
+        "max_batch_size": _BATCH_BYTES,
         "enable_idempotence": False,  # the mock broker does not support it, and without it a send cannot hang for ever
         "max_request_size": LARGEST_MESSAGE_BYTES,
         "compression_type": "gzip",  # every reader supports it; a broker limits compressed bytes

@@ -11,7 +11,7 @@ among them is treated as free: the connection broke after the commit and before 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import Column, Double, Executable, Integer, String, Table, and_, bindparam, or_, select, update
@@ -79,7 +79,9 @@ def worker_id() -> BindParameter[str]:
     return bindparam("by", type_=String(36))
 
 
-def taking(table: Table, *, key: Column[KeyT], where: ColumnElement[bool]) -> ReturningUpdate[Any]:
+def taking(
+    table: Table, *, key: Column[KeyT], where: ColumnElement[bool], columns: Sequence[Column[Any]] = ()
+) -> ReturningUpdate[Any]:
     """The statement that leases the oldest free rows and returns them. It can safely be executed twice.
 
     Two workers at the same time skip each other's rows. SQLite has one writer at a time anyway. The statement is made
@@ -90,6 +92,7 @@ def taking(table: Table, *, key: Column[KeyT], where: ColumnElement[bool]) -> Re
         table: of the work.
         key: a unique column.
         where: the rows that are wanted.
+        columns: that are returned of them; all if none are named.
     """
     available = and_(or_(free(table), table.c.worker == worker_id()), key.not_in(bindparam("held", expanding=True)))
     most = bindparam("most", type_=Integer())
@@ -97,7 +100,7 @@ def taking(table: Table, *, key: Column[KeyT], where: ColumnElement[bool]) -> Re
     # Evaluated once; a subquery might be evaluated for each row.
     picked = wanted.with_for_update(skip_locked=True).cte("picked")
     taken = update(table).where(key.in_(select(picked.c[key.name])))
-    return taken.values(worker=worker_id(), lease_until=lease()).returning(table)
+    return taken.values(worker=worker_id(), lease_until=lease()).returning(*(columns or table.c))
 
 
 def parameters(worker: str, leased: Collection[KeyT]) -> dict[str, object]:

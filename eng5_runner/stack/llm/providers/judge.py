@@ -91,8 +91,11 @@ class ModelJudge:
         call = self.call(question)
         if self._cache is None:
             return await self._ask(call, question)
-        async with self._cache.one_at_a_time(self._key(call, question)):
-            return await self.recalled(question) or await self._kept(await self._ask(call, question), question)
+        key = self._key(call, question)
+        async with self._cache.one_at_a_time(key):
+            return await self._found(key, question) or await self._kept(
+                await self._ask(call, question), question, key=key
+            )
 
     async def recalled(self, question: Question) -> Verdict | None:
         """The verdict on the same question from the cache; None if it has to be asked.
@@ -101,7 +104,10 @@ class ModelJudge:
             JudgeFailed: the model does not take a parameter.
         """
         self._check(question)
-        judgement = None if self._cache is None else await self._cache.find(self._key(self.call(question), question))
+        return await self._found(self._key(self.call(question), question), question)
+
+    async def _found(self, key: str, question: Question) -> Verdict | None:
+        judgement = None if self._cache is None else await self._cache.find(key)
         if judgement is None:
             return None
         return _paid(judgement) if judgement.request_id == question.request_id else _replayed(judgement)
@@ -112,9 +118,9 @@ class ModelJudge:
         Raises:
             JudgeFailed: there is none.
         """
-        return await self._kept(
-            self._verdict(reply, call=self.call(question), question=question, batched=True), question
-        )
+        call = self.call(question)
+        verdict = self._verdict(reply, call=call, question=question, batched=True)
+        return await self._kept(verdict, question, key=self._key(call, question))
 
     def _check(self, question: Question) -> None:
         refused = next(refusals(self._entry, question.overrides, today=datetime.now(UTC).date()), None)
@@ -124,9 +130,8 @@ class ModelJudge:
     def _key(self, call: Call, question: Question) -> str:
         return judgement_key(call, own_server=self._own_server, repeat_index=question.repeat_index)
 
-    async def _kept(self, verdict: Verdict, question: Question) -> Verdict:
+    async def _kept(self, verdict: Verdict, question: Question, *, key: str) -> Verdict:
         if self._cache is not None:
-            key = self._key(self.call(question), question)
             await self._cache.record(key, _recording(verdict, question, model=self.model))
         return verdict
 
@@ -180,7 +185,7 @@ class ModelJudge:
         overrides = question.overrides
         call = call_of(self.model, question.prompt, shared=question.shared, overrides=overrides, form=self._form)
         asks = question.wants_probability and self.model.tells_probabilities(call.effort, own_server=self._own_server)
-        return replace(call, log_probabilities=asks)
+        return replace(call, log_probabilities=True) if asks else call
 
     async def _reply(self, call: Call, *, begin: Callable[[], Awaitable[None]]) -> Reply:
         limits = self._rate_limiter.limits
@@ -226,7 +231,8 @@ class ModelJudge:
         while True:
             form, asks = self._form, call.log_probabilities and self._tells_probabilities
             try:
-                reply = await self._client.ask(replace(call, form=form, log_probabilities=asks))
+                as_asked = (form, asks) == (call.form, call.log_probabilities)
+                reply = await self._client.ask(call if as_asked else replace(call, form=form, log_probabilities=asks))
             except AttemptFailed as failed:
                 if not failed.is_rejection or not self._asks_for_less(form, asked_for_probabilities=asks):
                     raise

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 
 import structlog
 
@@ -51,6 +51,11 @@ class Meter:
         self._since: float | None = None
         self._among = 1
         self._turn = asyncio.Lock()
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether anybody can have to wait."""
+        return self._rate is not None
 
     async def take(self, amount: float) -> None:
         """Wait until the amount, or all the room, is there, then take it. Callers are served in their order."""
@@ -107,13 +112,18 @@ class Places:
         self._floor = 1.0
 
     @asynccontextmanager
-    async def one(self) -> AsyncIterator[float]:
-        """A place, in the order of the callers; gives the time at which it was free."""
+    async def one(self, patience: asyncio.Timeout | None = None) -> AsyncIterator[float]:
+        """A place, in the order of the callers; gives the time at which it was free.
+
+        Args:
+            patience: the caller's time limit. It does not run while the caller waits for its turn.
+        """
         if self._waiting or self._taken >= round(self.allowed):
             turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append(turn)
             try:
-                await turn
+                with _unhurried(patience):
+                    await turn
             except asyncio.CancelledError:
                 if turn.done() and not turn.cancelled():
                     self._free()
@@ -200,25 +210,18 @@ class RateLimiter:
         Raises:
             AttemptFailed: there is no answer, or not in time.
         """
-        async with AsyncExitStack() as held:
-            await held.enter_async_context(self._counted())
-            with _unhurried(patience):
-                began = await held.enter_async_context(self._places.one())
-            await held.enter_async_context(self._passing())
-            with _unhurried(patience):
-                for meter in self._requests:
-                    await meter.take(1)
-                for meter in self._tokens:
-                    await meter.take(tokens)
-            try:
-                async with asyncio.timeout(self.limits.timeout_seconds):
-                    reply = await ask()
-            except TimeoutError:
-                self._failed()
-                raise too_slow() from None
-            except AttemptFailed as failed:
-                self._note(failed, began=began, tokens=tokens)
-                raise
+        with self._counted():
+            async with self._places.one(patience) as began, self._passing():
+                await self._within_rates(tokens, patience=patience)
+                try:
+                    async with asyncio.timeout(self.limits.timeout_seconds):
+                        reply = await ask()
+                except TimeoutError:
+                    self._failed()
+                    raise too_slow() from None
+                except AttemptFailed as failed:
+                    self._note(failed, began=began, tokens=tokens)
+                    raise
         self._places.answered()
         if reply.end is End.UNREADABLE:
             self._failed()
@@ -268,8 +271,8 @@ class RateLimiter:
                 seconds=self.limits.pause_seconds,
             )
 
-    @asynccontextmanager
-    async def _counted(self) -> AsyncIterator[None]:
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
         """Note that somebody waits for an answer. Between two attempts of a call nobody does for a moment."""
         if not self._under_way and not self._failures:
             self._last_answer = asyncio.get_running_loop().time()
@@ -282,15 +285,25 @@ class RateLimiter:
     @asynccontextmanager
     async def _passing(self) -> AsyncIterator[None]:
         """While the provider is unhealthy, one call at a time tries it, each after a pause."""
-        async with AsyncExitStack() as held:
-            if self._is_unhealthy():
-                await held.enter_async_context(self._probe)
-                if self._is_unhealthy():
-                    await self._not_before(self._paused_until)
-                else:
-                    await asyncio.sleep(_SPREAD_SECONDS / self.limits.concurrency)
-                    await held.aclose()
+        if not self._is_unhealthy():
             yield
+            return
+        async with self._probe:
+            if self._is_unhealthy():
+                await self._not_before(self._paused_until)
+                yield
+                return
+            await asyncio.sleep(_SPREAD_SECONDS / self.limits.concurrency)
+        yield
+
+    async def _within_rates(self, tokens: int, *, patience: asyncio.Timeout | None) -> None:
+        """Wait until the rates allow a call of so many tokens; the caller's time limit does not run meanwhile."""
+        amounts = (*((meter, 1) for meter in self._requests), *((meter, tokens) for meter in self._tokens))
+        limited = [(meter, amount) for meter, amount in amounts if meter.is_limited]
+        if limited:
+            with _unhurried(patience):
+                for meter, amount in limited:
+                    await meter.take(amount)
 
     async def _not_before(self, moment: float) -> None:
         left = moment - asyncio.get_running_loop().time()
