@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.stack.launch import StackAddresses
+from tests.support.processes import unmeasured
 from tests.support.stack.driver import Client, batch_id_of, client, request
 
 CHILD = """
@@ -28,9 +30,8 @@ asyncio.run(serve(Path(sys.argv[1]), ready=tell, stop=asyncio.Event()))
 @asynccontextmanager
 async def killed_at_the_end(data_dir: Path) -> AsyncIterator[Client]:
     """A stack in a process of its own, ended by SIGKILL."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", CHILD, str(data_dir), stdout=asyncio.subprocess.PIPE
-    )
+    command = [sys.executable, "-c", CHILD, str(data_dir)]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env=unmeasured(os.environ))
     assert process.stdout is not None
     try:
         while not (line := await process.stdout.readline()).startswith(b"{"):

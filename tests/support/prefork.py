@@ -7,7 +7,8 @@ tool itself, such as its stack, finds a `sys.executable` that asks here too. Tha
 by the tests of the documents' commands, of the containers and of what a start loads.
 
 Under `make coverage` only the first call of each kind is measured: a measured process takes half as long again, and a
-call that a test repeats, such as after each kill, reaches little that is new.
+call that a test repeats, such as after each kill, reaches little that is new. Of some folders none is, see
+`tests/conftest.py`.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from typing import Any, NoReturn
 
 import coverage
 
-from tests.support.processes import MEASURES, unmeasured
+from tests.support.processes import MEASURES, MEASURING, unmeasured
 
 _ROOT = Path(__file__).parents[2]
 _STREAMS = 3
@@ -142,7 +143,7 @@ def _loaded(library: str) -> str:
     for name, first in (("python", _AS_INTERPRETER.format(python=sys.executable)), (_CONSOLE_SCRIPT, "")):
         (folder / name).write_text(_SCRIPT.format(python=sys.executable, path=path, first=first))
         (folder / name).chmod(0o700)
-    environment = unmeasured(os.environ) | {"LD_PRELOAD": library} if library else {**os.environ}
+    environment = unmeasured(os.environ) | {"LD_PRELOAD": library} if library else {**os.environ, **MEASURING}
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
         listening.bind(path)
         listening.listen(64)

@@ -12,6 +12,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 MEASURES = "COVERAGE_PROCESS_CONFIG"
 """With this variable a Python process writes, at its end, what of the package it ran; `coverage` sets it."""
+MEASURING: Mapping[str, str] = {name: os.environ[name] for name in (MEASURES,) if name in os.environ}
+"""It and its value at the start of the tests; while some of them run it is not set."""
 
 
 @contextmanager
@@ -32,7 +34,7 @@ def python(program: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
 
 
 def unmeasured(environment: Mapping[str, str]) -> dict[str, str]:
-    """These variables for a process whose disk or limits fail: `coverage` would fail there, too."""
+    """These variables for a process that is killed, or whose disk or limits fail, so that nothing could be saved."""
     return {name: value for name, value in environment.items() if name != MEASURES}
 
 
