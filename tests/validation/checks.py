@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.optimize import isotonic_regression
+from scipy.special import ndtr
 
 from eng5_runner.measure.design.grade_planning import GradeChances, Grading, grade_chances
 from eng5_runner.measure.design.planning import expected_precision
+from eng5_runner.measure.grading.anchor_model import Positions
 from eng5_runner.measure.grading.grades import Refusal, Scale, project
 from eng5_runner.measure.quality.alignment import adjacent_agreement, exact_agreement
 from eng5_runner.measure.quality.claims import brier, ranked_probability_score
@@ -22,6 +24,7 @@ from tests.validation.simulated import (
     GRADES,
     JUDGE_NOISE,
     SPREAD,
+    STEP,
     TWELVE,
     asked_again,
     by_experts,
@@ -38,8 +41,10 @@ if TYPE_CHECKING:
 
 ESSAYS = 60
 _FAIR_JUDGE = 0.7
-_ENOUGH_STUDENTS = 100  # of one projected grade, to tell .03 from chance
+_ENOUGH_STUDENTS = 50  # of one projected grade
 _ENOUGH_LABELS, _SELDOM = 50, 0.025  # students with a label, and the share of all that is few
+_NARROW = 0.55  # of the usual spread, as among one school's learners
+THREES = tuple(grade for grade in range(GRADES) for _ in range(3))
 NINE = Scale(prior=(1.0,) * GRADES, has_below_lowest=False)
 
 
@@ -212,14 +217,13 @@ class _Grading:
 def grades(runs: int) -> Table:
     """The projection against experts' grades, beside the nearest centre of the anchors' isotonic means."""
     sixes = (0, 0, 2, 2, 4, 4, 5, 5, 7, 7, 8, 8)
-    threes = tuple(grade for grade in range(GRADES) for _ in range(3))
     cases = (
         ("12 anchors over 9 grades, k = 10", TWELVE, 10),
         ("12 anchors over 9 grades, k = 20", TWELVE, 20),
         ("12 anchors over 9 grades, k = 30", TWELVE, 30),
         ("9 anchors, one a grade, k = 20", tuple(range(GRADES)), 20),
         ("12 anchors over 6 grades, k = 20", sixes, 20),
-        ("27 anchors, three a grade, k = 20", threes, 20),
+        ("27 anchors, three a grade, k = 20", THREES, 20),
         ("12 anchors graded as unsurely as students, k = 20", TWELVE, 20),
     )
     rows = []
@@ -227,8 +231,11 @@ def grades(runs: int) -> Table:
         noise = EXPERT_NOISE if "unsurely" in name else 0.0
         studies = [graded_study(3000 + n, k=k, anchor_grades=anchors, anchor_noise=noise) for n in range(runs)]
         projected, is_main = _graded(studies, _projected), (anchors, k, noise) == (TWELVE, 20, 0.0)
-        rows.append(_grade_row(name, projected, claims=is_main, planned=_planned(k, anchors=len(anchors))))
-        rows.append(_grade_row(f"{name}: nearest centre", _graded(studies, _nearest), claims=False))
+        known = _graded(studies, _where_all_is_known) if is_main else None
+        rows.append(_grade_row(name, projected, known=known, planned=_planned(k, anchors=len(anchors))))
+        rows.append(_grade_row(f"{name}: nearest centre", _graded(studies, _nearest)))
+        if known is not None:
+            rows.append(_grade_row(f"{name}: the places of the grades are known", known))
     columns = (
         *("exact", "adjacent", "QWK", "Brier", "RPS", "adjacent claimed", "P(grade) claimed"),
         *("exact planned", "adjacent planned"),
@@ -281,8 +288,24 @@ def _nearest(one: Graded) -> Iterator[tuple[int, tuple[float, ...], float]]:
             yield grade, tuple(float(g == grade) for g in range(GRADES)), float("nan")
 
 
-def _grade_row(name: str, found: _Grading, *, claims: bool, planned: GradeChances | None = None) -> Row:
-    exact, near = exact_agreement(found.expert, found.given), adjacent_agreement(found.expert, found.given)
+def _where_all_is_known(one: Graded) -> Iterator[tuple[int, tuple[float, ...], float]]:
+    """What the best projection gives: Bayes' rule with the true places of the grades, noises and spread of students."""
+    students = [place for place, item in enumerate(one.fitted.items) if item not in one.anchors]
+    positions = Positions.of(one.fitted, {})
+    theta = (positions.theta[students] - one.middle) / one.unit
+    kept = SPREAD**2 / (SPREAD**2 + JUDGE_NOISE**2 + positions.variance[students] / one.unit**2)
+    width = np.sqrt(SPREAD**2 * (1.0 - kept) + EXPERT_NOISE**2)
+    bounds = STEP * (np.arange(1, GRADES) - GRADES / 2.0)
+    below = ndtr((bounds - (kept * theta)[:, None]) / width[:, None])
+    for row in np.diff(below, axis=1, prepend=0.0, append=1.0):
+        median = int(np.argmax(np.cumsum(row) >= 0.5))
+        yield median, tuple(row.tolist()), float(row[max(0, median - 1) : median + 2].sum())
+
+
+def _grade_row(
+    name: str, found: _Grading, *, known: _Grading | None = None, planned: GradeChances | None = None
+) -> Row:
+    exact, near = _exact(found), adjacent_agreement(found.expert, found.given)
     kappa = of_one(weighted_kappa_of_each, (found.expert, found.given)) or 0.0
     score, ranked = (
         brier(found.probabilities, found.expert),
@@ -291,7 +314,7 @@ def _grade_row(name: str, found: _Grading, *, claims: bool, planned: GradeChance
     claimed = float(np.mean(found.claimed))
     own = float(np.mean([p[grade] for p, grade in zip(found.probabilities, found.given, strict=True)]))
     wanted = (
-        ("exact ≥ .36", exact >= 0.36),
+        ("exact at most .03 below known places", known is not None and exact >= _exact(known) - 0.03),
         ("adjacent ≥ .81", near >= 0.81),
         ("QWK ≥ .84", kappa >= 0.84),
         ("Brier ≤ .75", score <= 0.75),
@@ -304,12 +327,18 @@ def _grade_row(name: str, found: _Grading, *, claims: bool, planned: GradeChance
     both = abs(planned.exact - exact) <= 0.03 and abs(planned.within_one - near) <= 0.03
     foretold = (f"{planned.exact:.3f}", f"{planned.within_one:.3f}")
     plan_claim = ("plan within .03", both)
-    return Row(case=name, figures=(*words, *told, *foretold), claims=(*(wanted if claims else ()), plan_claim))
+    return Row(case=name, figures=(*words, *told, *foretold), claims=(*(wanted if known else ()), plan_claim))
+
+
+def _exact(found: _Grading) -> float:
+    return exact_agreement(found.expert, found.given)
 
 
 def teachers(runs: int) -> Table:
     """Grades, labels and the estimated agreement where judge and teachers differ more or less."""
     rows = [_with_teachers(correlation, runs) for correlation in (0.964, 0.9, 0.8, 0.7, 0.6)]
+    rows += [_with_teachers(correlation, runs, spread=_NARROW * SPREAD) for correlation in (0.964, 0.9, 0.8)]
+    rows += [_with_teachers(correlation, runs, anchors=THREES) for correlation in (0.964, 0.9, 0.8)]
     columns = (
         *("r with grades", "r estimated", "90% interval holds r", "±1 held", "±1 claimed", "labelled HIGH or MID"),
         *(
@@ -321,10 +350,13 @@ def teachers(runs: int) -> Table:
     return Table(title="Judges who agree more or less with the teachers", columns=columns, rows=tuple(rows))
 
 
-def _with_teachers(correlation: float, runs: int) -> Row:
+def _with_teachers(correlation: float, runs: int, *, spread: float = SPREAD, anchors: tuple[int, ...] = TWELVE) -> Row:
     noise = SPREAD * math.sqrt(correlation**-2 - 1.0)
-    studies = [graded_study(5000 + number, k=20, judge_noise=noise) for number in range(runs)]
-    truth = _correlation_with_grades(noise)
+    studies = [
+        graded_study(5000 + number, k=20, judge_noise=noise, spread=spread, anchor_grades=anchors)
+        for number in range(runs)
+    ]
+    truth = _correlation_with_grades(noise, spread=spread)
     students, agreements = [], []
     for one in studies:
         projection = project(one.fitted, anchors=one.anchors, scale=NINE)
@@ -339,14 +371,15 @@ def _with_teachers(correlation: float, runs: int) -> Row:
     surely = [student.surely_within_one for student, _ in students]
     of_labels = [float(np.mean([values[place] for place in labelled])) for values in (near, surely) if labelled]
     holds = float(np.mean([one.interval[0] <= truth <= one.interval[1] for one in agreements]))
-    by_grade, by_surplus = [], [math.nan]
+    by_grade, above = [], [-math.inf]
     for grade in range(GRADES):
         places = [place for place, (student, _) in enumerate(students) if student.median == grade]
         if places:
             bias = float(np.mean([grade - students[place][1] for place in places]))
             shares = [float(np.mean([values[place] for place in places])) for values in (near, claimed)]
             by_grade.append(f"{bias:+.1f}/{shares[0]:.2f}/{shares[1]:.2f}")
-            by_surplus.append(shares[1] - shares[0] if len(places) >= _ENOUGH_STUDENTS else math.nan)
+            if len(places) >= _ENOUGH_STUDENTS:
+                above.append(shares[1] - shares[0] - 2.0 * math.sqrt(shares[0] * (1.0 - shares[0]) / len(places)))
     figures = (
         f"{truth:.3f}",
         f"{np.mean([one.correlation for one in agreements]):.3f}",
@@ -357,24 +390,27 @@ def _with_teachers(correlation: float, runs: int) -> Row:
         *(f"{share:.3f}" for share in of_labels or (math.nan, math.nan)),
         " ".join(by_grade),
     )
-    claims = [("±1 claimed within .03", abs(told - held) <= 0.03), ("interval of r holds it in 85%", holds >= 0.85)]
+    other = f"; {len(anchors)} anchors" if anchors != TWELVE else ""
+    claim = ("±1 claimed within .03", abs(told - held) <= 0.03)
+    if spread != SPREAD:
+        other, claim = f"; students {spread / SPREAD} as spread", ("±1 claimed at most .03 above", told <= held + 0.03)
+    claims = [claim, ("interval of r holds it in 85%", holds >= 0.85)]
     if correlation >= _FAIR_JUDGE:
         if len(labelled) >= _ENOUGH_LABELS:
             claims.append(("labels at most .03 above what they hold", of_labels[1] <= of_labels[0] + 0.03))
         else:
             claims.append((f"at most {_SELDOM:.1%} labelled", len(labelled) <= _SELDOM * len(students)))
-        surplus = max((above for above in by_surplus if not math.isnan(above)), default=0.0)
-        claims.append(("no projected grade claims more than .03 above", surplus <= 0.03))
+        claims.append(("no projected grade claims more than .03 above, beyond 2 SE", max(above) <= 0.03))
     return Row(
-        case=f"judge sees quality with r = {correlation}; {len(agreements)} of {runs} studies graded",
+        case=f"judge sees quality with r = {correlation}{other}; {len(agreements)} of {runs} studies graded",
         figures=figures,
         claims=tuple(claims),
     )
 
 
-def _correlation_with_grades(judge_noise: float) -> float:
+def _correlation_with_grades(judge_noise: float, *, spread: float) -> float:
     """r of the judge's true position with an expert's grade, by numbers enough that chance does not matter."""
     generator = np.random.default_rng(1)
-    quality = generator.normal(0.0, SPREAD, 200_000)
+    quality = generator.normal(0.0, spread, 200_000)
     seen = quality + generator.normal(0.0, judge_noise, quality.size)
     return float(np.corrcoef(seen, by_experts(quality, generator, noise=EXPERT_NOISE))[0, 1])

@@ -28,6 +28,7 @@ SEED = 20261122
 ADVANTAGE = 0.2
 STEP, EXPERT_NOISE, JUDGE_NOISE, SPREAD, GRADES = 0.8, 0.4, 0.5, 1.8, 9
 TWELVE = (0, 1, 2, 3, 4, 5, 6, 7, 8, 1, 4, 7)
+STUDENTS = 50
 
 Design = Literal["balanced", "adaptive"]
 
@@ -123,11 +124,21 @@ def asked_again(number: int, *, n: int, k: int, orders: int, times: int, alike: 
 
 @dataclass(frozen=True)
 class Graded:
-    """A study with anchors; the experts' grades of the students in the order of the fit."""
+    """A study with anchors.
+
+    Attributes:
+        fitted: anchors and students.
+        anchors: anchor → grade.
+        expert: the experts' grades of the students, in the order of the fit.
+        middle: where a quality of 0 is among the fit's positions.
+        unit: logits of the fit for a logit of quality.
+    """
 
     fitted: Fit
     anchors: Mapping[str, int]
     expert: NDArray[np.int64]
+    middle: float
+    unit: float
 
 
 def graded(
@@ -137,26 +148,28 @@ def graded(
     anchor_grades: tuple[int, ...] = TWELVE,
     anchor_noise: float = 0.0,
     judge_noise: float = JUDGE_NOISE,
-    students: int = 50,
+    spread: float = SPREAD,
     judge: Callable[..., Fit] | None = None,
 ) -> Graded:
     """The method study's simulation (its section 4.3): experts and the judge each see quality with their own noise.
 
     The anchors are graded by a panel, which sees their quality as it is, unless it is given noise too. A judge with
     more noise than usual spreads its positions no more widely: it sees less of the quality and more of something else.
-    Another `judge` than `judged` takes the same arguments.
+    Students may be more alike than essays in general. Another `judge` than `judged` takes the same arguments.
     """
     generator = np.random.default_rng([SEED, number, k, 2])
     pool = generator.normal(0.0, SPREAD, 4000)
     pool_grades = by_experts(pool, generator, noise=anchor_noise)
     picked = [np.flatnonzero(pool_grades == grade)[nth] for nth, grade in enumerate(anchor_grades)]
-    quality = generator.normal(0.0, SPREAD, students)
+    quality = generator.normal(0.0, spread, STUDENTS)
     anchors = {f"anchor-{nth:02}": grade for nth, grade in enumerate(anchor_grades)}
-    items = [*anchors, *(f"student-{nth:02}" for nth in range(students))]
+    items = [*anchors, *(f"student-{nth:02}" for nth in range(STUDENTS))]
     seen = np.concatenate([pool[picked], quality]) + generator.normal(0.0, judge_noise, len(items))
-    seen *= np.hypot(SPREAD, JUDGE_NOISE) / np.hypot(SPREAD, judge_noise)
+    unit = float(np.hypot(SPREAD, JUDGE_NOISE) / np.hypot(SPREAD, judge_noise))
+    seen *= unit
     fitted = (judge or judged)(dict(zip(items, seen.tolist(), strict=True)), k=k, number=number)
-    return Graded(fitted=fitted, anchors=anchors, expert=by_experts(quality, generator, noise=EXPERT_NOISE))
+    expert = by_experts(quality, generator, noise=EXPERT_NOISE)
+    return Graded(fitted=fitted, anchors=anchors, expert=expert, middle=-float(seen.mean()), unit=unit)
 
 
 def by_experts(quality: NDArray[np.float64], generator: np.random.Generator, *, noise: float) -> NDArray[np.int64]:

@@ -173,24 +173,25 @@ def _redrawn(planted: Planted, essays: Sequence[Essay]) -> Row:
         low, high = projection.agreement.interval
         near = [abs(a.median - 1 - b.grade) <= 1 for a, b in zip(projection.students, students, strict=True)]
         claimed = [student.within_one for student in projection.students]
-        found.append((projection.agreement.correlation, low <= true[-1] <= high, np.mean(claimed), np.mean(near)))
+        holds = float(low <= true[-1] <= high)
+        found.append((projection.agreement.correlation, holds, float(np.mean(claimed)), float(np.mean(near))))
         labels += [
-            (holds, student.surely_within_one)
-            for holds, student in zip(near, projection.students, strict=True)
+            (kept, student.surely_within_one)
+            for kept, student in zip(near, projection.students, strict=True)
             if student.label != "LOW"
         ]
-    estimated, holds, claims, held = np.mean(found, axis=0).tolist()
+    estimated, covered, claims, held = np.mean(found, axis=0).tolist()
     of_labels = np.mean(labels, axis=0).tolist() if labels else [math.nan, math.nan]
     share = len(labels) / (len(found) * _STUDENTS)
     figures = (
-        *(f"{value:.2f}" for value in (float(np.mean(true)), estimated, holds, claims, held, share)),
+        *(f"{value:.2f}" for value in (float(np.mean(true)), estimated, covered, claims, held, share)),
         *(f"{value:.2f}" for value in of_labels),
     )
     return Row(
         planted.case,
         figures,
         (
-            ("interval of r holds it in 85%", holds >= 0.85),
+            ("interval of r holds it in 85%", covered >= 0.85),
             ("±1 claimed at most .03 above", claims <= held + 0.03),
         ),
     )
