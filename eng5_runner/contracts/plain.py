@@ -134,7 +134,7 @@ _DECODER = msgspec.json.Decoder(_Message)  # law: module_state - it cannot be ch
 _ARRIVALS = msgspec.json.Decoder(PlainArrival)  # law: module_state - it cannot be changed
 
 
-def plain_comparison(raw: bytes) -> PlainComparison | None:
+def plain_comparison(raw: bytes | str) -> PlainComparison | None:
     """Read a comparison result that a run has accepted; None if it has another form than the plain one."""
     try:
         return _DECODER.decode(raw).data

@@ -300,15 +300,14 @@ def instant(when: datetime | str) -> str:
 
 def _callback(event: CallbackAccepted) -> tuple[Callback | PlainComparison, UUID | None]:
     """The message, and its envelope's correlation id, which a plain one has no need of."""
-    raw = event.raw.encode()
     try:
         if event.kind == "comparison":
-            plain = plain_comparison(raw)
+            plain = plain_comparison(event.raw)
             if plain is not None:
                 return plain, None
-            comparison, _ = receive_comparison(raw)
+            comparison, _ = receive_comparison(event.raw.encode())
             return comparison.data, comparison.correlation_id
-        envelope = parse_callback(Topic(event.position.topic), raw)
+        envelope = parse_callback(Topic(event.position.topic), event.raw.encode())
     except ValueError:
         raise ImpossibleLedgerError(f"the accepted message {event.key} is not one") from None
     return envelope.data, envelope.correlation_id

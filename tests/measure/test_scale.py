@@ -11,7 +11,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from eng5_runner.measure.model.bradley_terry import comparisons_from, fit
-from eng5_runner.measure.model.sketch import centred_variances
+from eng5_runner.measure.model.sketch import centred_variances, mean_variance
 from eng5_runner.measure.quality.reliability import empirical_bayes, reliability_interval, separation
 from tests.support.studies import large_study
 
@@ -68,6 +68,7 @@ def test_standard_errors_of_many_are_near_the_exact_ones():
     assert np.abs(ratio - 1.0).max() < 0.02
     assert np.sqrt(np.mean(np.square(ratio - 1.0))) < 0.005
     assert np.mean(ratio) == pytest.approx(1.0, abs=0.001)
+    assert fitted.mean_variance == pytest.approx(np.mean(np.diag(fitted.covariance)), rel=2e-3)
 
 
 def test_intervals_of_many_are_near_those_of_the_exact_inverse():
@@ -99,6 +100,7 @@ def test_standard_errors_of_many_in_parts_that_nothing_links():
     assert fitted.components == 3
     estimated = np.sqrt(centred_variances(fitted.curvature))
     assert_allclose(estimated, fitted.standard_errors, rtol=0.02)
+    assert mean_variance(fitted.curvature) == pytest.approx(np.mean(np.square(fitted.standard_errors)), rel=4e-3)
     assert estimated[-1] == pytest.approx(1.2 * np.sqrt(1.0 - 1.0 / 291), rel=1e-6)
 
 

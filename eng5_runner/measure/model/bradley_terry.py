@@ -25,7 +25,7 @@ from eng5_runner.measure.model.curvature import Dense, Sparse
 from eng5_runner.measure.model.links import Links
 from eng5_runner.measure.model.posterior import Posterior, position_precision
 from eng5_runner.measure.model.prior_scale import TYPICAL_SD, likeliest_prior
-from eng5_runner.measure.model.sketch import centred_variances
+from eng5_runner.measure.model.sketch import centred_variances, mean_variance
 from eng5_runner.measure.model.skewness import leverages, mean_beyond_mode, near_leverages
 
 if TYPE_CHECKING:
@@ -135,6 +135,13 @@ class Fit:
         `sketch`), in time linear in the comparisons.
         """
         return _errors(self.curvature)
+
+    @cached_property
+    def mean_variance(self) -> float:
+        """The mean of the squared standard errors, in logits²; with more than 1,500 items without these."""
+        if isinstance(self.curvature, Sparse) and len(self.items) > _EXACT_UP_TO:
+            return mean_variance(self.curvature)
+        return float(np.mean(np.square(self.standard_errors)))
 
     @cached_property
     def posterior_mean(self) -> _Vector:

@@ -254,7 +254,7 @@ def _worth(soft: Fit, plain: Fit) -> float:
 
 def _real(fitted: Fit) -> float:
     """The share of the positions' variance that is real, by the fit's own σ."""
-    share = 1.0 - float(np.mean(np.square(fitted.standard_errors))) / fitted.prior_sd**2
+    share = 1.0 - fitted.mean_variance / fitted.prior_sd**2
     return min(max(share, _LEAST_REAL), 1.0 - _LEAST_REAL)
 
 

@@ -144,7 +144,7 @@ class _ModelScale:
 
     @classmethod
     def of(cls, models: Fit) -> _ModelScale:
-        error = float(np.mean(np.square(models.standard_errors)))
+        error = models.mean_variance
         return cls(mean=models.posterior_mean, sd=models.prior_sd, error=min(error, models.prior_sd**2))
 
     def of_items(self, places: NDArray[np.int64]) -> _ModelScale:

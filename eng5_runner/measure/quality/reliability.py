@@ -229,7 +229,7 @@ def separation(fitted: Fit) -> float | None:
     spread = float(np.var(unshrunk.theta, ddof=1))
     if spread < np.finfo(float).eps:
         return None
-    return 1.0 - float(np.mean(np.square(unshrunk.standard_errors))) / spread
+    return 1.0 - unshrunk.mean_variance / spread
 
 
 def _by_evidence(fitted: Fit) -> Summit:
