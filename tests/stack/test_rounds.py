@@ -351,6 +351,11 @@ async def test_a_decided_pair_is_left_out_and_the_others_go_on_in_both_orders():
     assert outcome.wanted == 16
 
 
+async def test_a_pair_that_a_smaller_total_cuts_off_is_not_decided():
+    outcome, _, _ = await work(plan=NAMED.model_copy(update={"budget": 14}), provider=Undecided())
+    assert outcome.decided == DecidedPairs(pairs=1, comparisons=14, comparisons_wanted=14)
+
+
 async def test_decided_pairs_are_not_asked_after_a_kill_either():
     _, record, _ = await work(plan=NAMED, provider=Undecided())
     for kept in range(len(record.asked)):

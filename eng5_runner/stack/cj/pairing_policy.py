@@ -203,10 +203,17 @@ def decided_pairs(plan: BatchPlan, results: Sequence[LLMComparisonResult]) -> De
         plan: of a boundary study that leaves them out.
         results: each comparison's last result, when the study has ended.
     """
-    options = plan.study_options
-    asked = Counter(map(_essays_of, results))
+    asked, won, most = Counter(map(_essays_of, results)), _wins(results), 2 * plan.study_options.repeats
+    # A request of another client can allow fewer comparisons, which cut off pairs that are not decided.
+    is_cut = len(results) >= plan.budget
+
+    def is_left_out(pair: tuple[str, str]) -> bool:
+        essays = frozenset(pair)
+        left = most - asked[essays]
+        return left > 0 and (not is_cut or is_decided(won[essays, pair[0]], won[essays, pair[1]], left=left))
+
     return DecidedPairs(
-        pairs=sum(asked[frozenset(pair)] < 2 * options.repeats for pair in options.pairs),
+        pairs=sum(map(is_left_out, plan.study_options.pairs)),
         comparisons=len(results),
         comparisons_wanted=plan.budget,
     )
