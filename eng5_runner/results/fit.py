@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from io import StringIO
@@ -101,6 +101,7 @@ class FitReliability:
         interval: its 90% interval, which always holds `eb`.
         ssr: the scale separation reliability, which adaptive pairing inflates; None where it is undefined.
         undefined: why `eb` is None, in words.
+        other_judges: what is left of `eb` for other judges like these, where their tastes can be told from chance.
         spread_at_limit: where the comparisons alone do not bound the spread of the items: `upper` (they never
             contradict the order) or `lower` (they show no difference).
     """
@@ -110,14 +111,16 @@ class FitReliability:
     ssr: float | None
     undefined: str | None
     spread_at_limit: Literal["upper", "lower"] | None
+    other_judges: float | None = None
 
     def to_json(self) -> dict[str, Json]:
-        """What is not known is null; `undefined` and `spread_at_limit` are only there where they apply."""
+        """What is not known is null; reasons and `other_judges` are only there where they apply."""
         facts: dict[str, Json] = {
             "eb": self.eb,
             "interval": None if self.interval is None else list(self.interval),
             "ssr": self.ssr,
         }
+        facts |= {} if self.other_judges is None else {"other_judges": self.other_judges}
         exceptions = {"undefined": self.undefined, "spread_at_limit": self.spread_at_limit}
         return facts | {name: reason for name, reason in exceptions.items() if reason}
 
@@ -318,7 +321,7 @@ def fit_comparisons(
     grades = _Grades.of(model, anchors=anchors, scale=scale)
     return FitResult(
         items=Rows(list(_items(model, grades, asked=whole.kinds[0].asked)), row_type=FittedItem),
-        reliability=_reliability(model, whole.human),
+        reliability=_reliability(model, whole.human, kinds=whole.kinds),
         agreement=grades.agreement,
         check=grades.check,
         doubtful=grades.doubtful,
@@ -450,14 +453,16 @@ def _in_ties(comparisons: Comparisons) -> frozenset[str]:
     return frozenset(comparisons.items[place] for place in places)
 
 
-def _reliability(model: Fit, human: HumanScale | None) -> FitReliability:
+def _reliability(model: Fit, human: HumanScale | None, *, kinds: Sequence[KindOfJudges]) -> FitReliability:
     if human is not None and human.uses_models and human.reliability is not None:
         stated = human.reliability
         return FitReliability(
             eb=stated.value, interval=stated.interval_90, ssr=None, undefined=None, spread_at_limit=None
         )
     own = own_order(model, seed=_SEED, draws=draws_for(len(model.items)))
+    taste = kinds[0].taste if len(kinds) == 1 and own.value is not None else None
     return FitReliability(
+        other_judges=None if taste is None or own.value is None else _rounded(max(own.value - taste.share, 0.0)),
         eb=_or_none(own.value),
         interval=None if own.interval is None else (_rounded(own.interval[0]), _rounded(own.interval[1])),
         ssr=_or_none(own.separation),

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
+import math
+import random
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from eng5_runner.app.fit import fit
 from eng5_runner.errors import InputsInvalid, InputsMissing, UsageError
+from eng5_runner.reports.terminal.fit import show_fit
 from eng5_runner.results.tables import FORMULA_STARTS
 
 ROWS = [
@@ -76,3 +81,29 @@ def test_a_prior_that_is_none_is_refused(sd: float | str) -> None:
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputsMissing, match=r"nowhere\.csv"):
         fit(tmp_path / "nowhere.csv")
+
+
+def judged_by(judges: int, *, sd: float) -> list[dict[str, object]]:
+    """Twelve items, of which each judge sees all pairs, with a taste of its own."""
+    generator, items = random.Random(3), [f"item-{number:02}" for number in range(12)]
+    rows: list[dict[str, object]] = []
+    for judge in range(judges):
+        place = {item: 0.5 * number + generator.gauss(0.0, sd) for number, item in enumerate(items)}
+        for a, b in itertools.combinations(items, 2):
+            chance = 1.0 / (1.0 + math.exp(place[b] - place[a]))
+            winner = "a" if generator.random() < chance else "b"
+            rows.append({"item_a": a, "item_b": b, "winner": winner, "judge": f"j{judge}"})
+    return rows
+
+
+@pytest.mark.parametrize(("sd", "words"), [(2.0, "differ in taste"), (0.0, "show no taste of their own")])
+def test_judges_who_differ_in_taste_say_less_of_other_judges(sd: float, words: str) -> None:
+    result = fit(judged_by(6, sd=sd))
+    stated = result.reliability
+    assert stated.eb is not None and stated.other_judges is not None
+    assert (stated.other_judges < stated.eb) == (sd > 0.0)
+    assert result.to_json()["reliability"]["other_judges"] == stated.other_judges
+    shown = Console(file=io.StringIO(), width=200)
+    show_fit(shown, result)
+    assert f"for other judges like these: {stated.other_judges:.2f}; the judges {words}" in shown.file.getvalue()
+    assert "other_judges" not in fit(judged_by(4, sd=sd)).to_json()["reliability"], "four judges are too few"

@@ -86,6 +86,9 @@ def _reliability(result: FitResult) -> Iterator[str]:
     else:
         low, high = stated.interval
         yield f"reliability: {stated.eb:.2f} (90% interval {low:.2f} to {high:.2f}), of {_whose(result)}"
+    if stated.other_judges is not None and stated.eb is not None:
+        differ = "differ in taste" if stated.other_judges < stated.eb else "show no taste of their own"
+        yield f"reliability for other judges like these: {stated.other_judges:.2f}; the judges {differ}"
     if result.kinds[0].dependent is None:
         yield "every judgement counts in full, also where it repeats another (--keep-repeats)"
     else:

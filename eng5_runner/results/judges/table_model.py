@@ -10,6 +10,7 @@ from eng5_runner.measure.model.comparisons import Comparisons, merged
 from eng5_runner.measure.model.dependence import Dependence, dependence, weighed
 from eng5_runner.measure.model.soft import soft_from
 from eng5_runner.measure.model.soft_choice import SoftChoice, choose
+from eng5_runner.measure.quality.taste import Taste, taste
 from eng5_runner.results.artefact.human_scale import HumanScale
 from eng5_runner.results.artefact.measurement import JudgementDependence
 from eng5_runner.results.comparison_table import ComparisonTable, are_confounded
@@ -61,6 +62,13 @@ class KindOfJudges:
     def dependence(self) -> JudgementDependence | None:
         """How far judgements of the same pair repeat each other; None where that is not measured."""
         return dependence_facts(self.dependent, asked=self.asked, counted=self.choice.fitted.comparisons)
+
+    @property
+    def taste(self) -> Taste | None:
+        """How far the judges differ in which items they like; None where that cannot be measured."""
+        parts = self.judges.values()
+        counted = parts if self.dependent is None else [weighed([part], self.dependent) for part in parts]
+        return taste(self.choice.fitted.by_wins, counted)
 
     def fits(self) -> Iterator[JudgeFit]:
         """Each judge against the others of this kind."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from eng5_runner.results.fit import FitResult
+    from eng5_runner.results.fit import FitReliability, FitResult
 
 _SEED = 1
 _SPLITS = 20
@@ -40,7 +40,8 @@ class Judged:
     Attributes:
         items: in it.
         each: judgements an item.
-        reliability: as the program states it.
+        reliability: as the program states it for other judges like these, or where it cannot, for these.
+        of_these: as it states it for these judges.
         separation: the field's SSR by the program.
         published_separation: the same as published.
         halves: the reliability by Spearman-Brown from the published correlation of halves of the judges.
@@ -52,6 +53,7 @@ class Judged:
     items: int
     each: float
     reliability: float
+    of_these: float
     separation: float
     published_separation: float
     halves: float
@@ -67,7 +69,7 @@ class Judged:
     @property
     def is_adaptive(self) -> bool:
         """Whether its pairs look chosen by earlier outcomes, which inflates SSR and published halves alike."""
-        return self.separation - self.reliability > _INFLATED
+        return self.separation - self.of_these > _INFLATED
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,8 @@ def _judged(result: FitResult, published: dict[str, str], *, seconds: float) -> 
     return Judged(
         items=items,
         each=2.0 * float(data.weight.sum()) / items,
-        reliability=result.reliability.eb or 0.0,
+        reliability=_for_other_judges(result.reliability),
+        of_these=result.reliability.eb or 0.0,
         separation=math.nan if result.reliability.ssr is None else result.reliability.ssr,
         published_separation=_number(published.get("ssr")),
         halves=2.0 * half / (1.0 + half),
@@ -175,6 +178,10 @@ def _judged(result: FitResult, published: dict[str, str], *, seconds: float) -> 
         order=_other_program(result),
         seconds=seconds,
     )
+
+
+def _for_other_judges(stated: FitReliability) -> float:
+    return (stated.eb or 0.0) if stated.other_judges is None else stated.other_judges
 
 
 def _other_program(result: FitResult) -> float:
