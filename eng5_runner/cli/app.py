@@ -13,9 +13,9 @@ from typer.main import get_command
 
 from eng5_runner import __version__
 from eng5_runner.cli.exit_codes import BROKEN_PIPE, BUG
-from eng5_runner.cli.late_commands import LateCommands
-from eng5_runner.cli.parameters import Flags, SettingsGroup, takes_settings
-from eng5_runner.effects.process import keep_traceback, prepare
+from eng5_runner.cli.late_commands import Program
+from eng5_runner.cli.parameters import Flags, takes_settings
+from eng5_runner.effects.process import prepare
 from eng5_runner.effects.standard_streams import StandardError, discard, open_closed_streams
 from eng5_runner.errors import DiskError, RunnerError, of_the_machine
 
@@ -24,18 +24,6 @@ app = typer.Typer(name="eng5-runner", no_args_is_help=True, pretty_exceptions_en
 
 # What an environment variable of a flag may say for yes.
 _TRUE = frozenset(("1", "true", "t", "yes", "y", "on"))
-
-
-class Program(SettingsGroup):
-    """The program itself. Each command returns its exit code."""
-
-    def __init__(self, **values: Any) -> None:
-        super().__init__(**values)
-        self.commands = LateCommands()
-
-    def invoke(self, ctx: Any) -> NoReturn:
-        """Call the command, and exit with its code."""
-        raise typer.Exit(super().invoke(ctx))
 
 
 @app.callback(cls=Program, invoke_without_command=True)
@@ -82,6 +70,8 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 - the one boundary: anything that was not foreseen is a bug
         if (foreseen := of_the_machine(error)) is not None:
             _end(foreseen)
+        from eng5_runner.effects.bugs import keep_traceback
+
         kept = keep_traceback(f"eng5-runner {__version__}")
         StandardError().write(f"This is a bug of eng5-runner; please report it with {kept}\n")
         sys.exit(BUG)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
-from eng5_runner.cli.parameters import SettingsCommand, takes_settings
+from eng5_runner.cli.parameters import SettingsCommand, format_options, takes_settings
 from eng5_runner.cli.verbs import VERBS
 
 
@@ -47,3 +48,42 @@ def _make(name: str) -> Any:
     else:
         alone.command(name)(defined)
     return get_command(alone)
+
+
+class Program(TyperGroup):
+    """The program itself. Each command returns its exit code."""
+
+    commands: Any  # `LateCommands`
+
+    def __init__(self, **values: Any) -> None:
+        super().__init__(**values)
+        self.commands = LateCommands()
+
+    def invoke(self, ctx: Any) -> NoReturn:
+        """Call the command, and exit with its code."""
+        raise typer.Exit(super().invoke(ctx))
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Look at the program's own options only if the call does not begin with a command, which takes none."""
+        if args and args[0] in VERBS:
+            self.params = []
+        return super().parse_args(ctx, args)
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - of the class above
+        """The names of all commands."""
+        return list(self.commands)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """The names of commands and options. It is the last that is asked, and needs no command but its name."""
+        self.commands = {name: TyperCommand(name, short_help=verb.help) for name, verb in VERBS.items()}
+        return super().shell_complete(ctx, incomplete)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - of the class above
+        """Write the list of commands, without making them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, verb.help) for name, verb in VERBS.items()])
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands, then the options."""
+        self.format_commands(ctx, formatter)
+        format_options(self, ctx, formatter)

@@ -17,7 +17,6 @@ from typer.core import TyperCommand, TyperGroup
 from eng5_runner import __version__
 from eng5_runner.app.options.option import PANELS, Setting
 from eng5_runner.app.options.table import CONFIG, SETTINGS
-from eng5_runner.cli.verbs import VERBS
 
 OPTIONS = (*SETTINGS, CONFIG)
 # The help of a longer name is below it.
@@ -104,35 +103,11 @@ class SettingsCommand(TyperCommand):
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the options."""
-        _format_options(self, ctx, formatter)
+        format_options(self, ctx, formatter)
 
 
-class SettingsGroup(TyperGroup):
-    """The same for the program itself: commands come first."""
-
-    commands: Any  # `LateCommands`
-
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - of the class above
-        """The names of all commands."""
-        return list(self.commands)
-
-    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
-        """The names of commands and options. It is the last that is asked, and needs no command but its name."""
-        self.commands = {name: TyperCommand(name, short_help=verb.help) for name, verb in VERBS.items()}
-        return super().shell_complete(ctx, incomplete)
-
-    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - of the class above
-        """Write the list of commands, without making them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, verb.help) for name, verb in VERBS.items()])
-
-    def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the commands, then the options."""
-        self.format_commands(ctx, formatter)
-        _format_options(self, ctx, formatter)
-
-
-def _format_options(command: TyperCommand | TyperGroup, ctx: Any, formatter: Any) -> None:
+def format_options(command: TyperCommand | TyperGroup, ctx: Any, formatter: Any) -> None:
+    """Write the options that most people need, or with `--help-all` all of the table, and those for help."""
     everything = ctx.meta.get(_SHOW_ALL, False)
     if everything:
         sections = [(panel, [s for s in OPTIONS if s.option.panel == panel]) for panel in PANELS]

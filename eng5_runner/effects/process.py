@@ -1,13 +1,10 @@
-"""This process: how it computes, what it writes for others to read, and what is left of a bug."""
+"""How this process computes, and who may read what it writes. Every call loads it, so it loads nothing."""
 
 from __future__ import annotations
 
 import gc
-import logging
 import os
 import sys
-import tempfile
-import traceback
 
 # Objects between two looks for cycles, by generation. Python's own 700, 10, 10 cost the services a quarter of their
 # computing time: each look goes through thousands of objects of requests that wait, and finds nothing.
@@ -26,20 +23,5 @@ def prepare() -> None:
 
 def _note_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
     """A library's error while it tidied up after another error, such as too many open files, is for the log."""
-    logging.getLogger(__name__).info("ignored: %r in %r", unraisable.exc_value, unraisable.object)
-
-
-def keep_traceback(program: str) -> str:
-    """Where the traceback is, which is no text for the terminal: it can be long, and hold what is private.
-
-    Args:
-        program: its name and version.
-    """
-    try:
-        handle, name = tempfile.mkstemp(prefix="eng5-runner-bug-", suffix=".log")
-        with os.fdopen(handle, "w") as file:
-            file.write(f"{program}, Python {sys.version}\n")
-            traceback.print_exc(file=file)
-    except OSError as error:
-        return f"what you did; its traceback could not be kept ({error.strerror})"
-    return name
+    if (logging := sys.modules.get("logging")) is not None:  # else there is no log
+        logging.getLogger(__name__).info("ignored: %r in %r", unraisable.exc_value, unraisable.object)

@@ -23,18 +23,16 @@ def demo(
     """Run an invented study, without keys or files, and verify it."""
     from eng5_runner.app.plan import plan_run, save_plan
     from eng5_runner.app.settings import resolve
-    from eng5_runner.app.studies.demo import DEMO_SEED, demo_study, let_services_fail
+    from eng5_runner.app.studies.demo import demo_settings, demo_study, let_services_fail
     from eng5_runner.cli.commands.inspect import verify
     from eng5_runner.cli.console import people
     from eng5_runner.cli.run import read_and_show
     from eng5_runner.cli.session import execute
 
     study, console = demo_study(output_dir, with_defects=defects), people()
-    flags: dict[str, object] = {"mode": "execute", "assets": str(study), "output_dir": str(output_dir)}
-    label = "demo-with-defects" if defects else "demo"
-    flags |= {"batch_id": label, "seed": str(DEMO_SEED), "json": json, "top_up": not defects}
     # The environment's settings do not count: the demo sends nothing to services or judges of the user.
-    resolved = resolve(flags, environment={})
+    flags = demo_settings(study, output_dir=output_dir, with_defects=defects)
+    resolved = resolve(flags | {"json": json}, environment={})
     if not json:
         say(f"The demo's study is in {study}: look at it, or change it and run the demo again.")
     planned = plan_run(resolved, read_and_show(resolved.settings, console), are_shown=True)
