@@ -4,20 +4,25 @@
     lock(file)         # BlockingIOError: another process has it
     os.close(file)     # gives it back
 
-portalocker knows the systems' own locks (`flock`, and byte ranges on Windows).
+They are the systems' own: `flock`, and by portalocker byte ranges on Windows. Elsewhere portalocker calls `flock`, too,
+but takes as long to load as half of Typer.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import sys
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 
-import portalocker
-
 from eng5_runner.systems import open_private
+
+if sys.platform == "win32":
+    import portalocker
+else:
+    import fcntl
 
 # What a file system answers that keeps no locks, such as NFS without a lock service.
 _WITHOUT_LOCKS = frozenset((errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP))
@@ -41,14 +46,18 @@ def lock(file: int, *, wait: bool = False, shared: bool = False) -> None:
         BlockingIOError: another process has the lock, and `wait` is not set.
         OSError: it cannot be locked.
     """
-    kind = portalocker.LockFlags.SHARED if shared else portalocker.LockFlags.EXCLUSIVE
-    try:
-        portalocker.lock(file, kind if wait else kind | portalocker.LockFlags.NON_BLOCKING)
-    except portalocker.AlreadyLocked as error:
-        raise BlockingIOError(errno.EAGAIN, "another process has the lock") from error
-    except portalocker.LockException as error:
-        cause = next((part for part in error.args if isinstance(part, OSError)), None)
-        raise cause or OSError(errno.EIO, str(error)) from error
+    if sys.platform == "win32":
+        flags = portalocker.LockFlags.SHARED if shared else portalocker.LockFlags.EXCLUSIVE
+        try:
+            portalocker.lock(file, flags if wait else flags | portalocker.LockFlags.NON_BLOCKING)
+        except portalocker.AlreadyLocked as error:
+            raise BlockingIOError(errno.EAGAIN, "another process has the lock") from error
+        except portalocker.LockException as error:
+            cause = next((part for part in error.args if isinstance(part, OSError)), None)
+            raise cause or OSError(errno.EIO, str(error)) from error
+    else:
+        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        fcntl.flock(file, kind if wait else kind | fcntl.LOCK_NB)
 
 
 def why_not(error: OSError) -> str:
