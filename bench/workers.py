@@ -27,7 +27,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from bench.goals import Measured
 from bench.judging import MODELS
-from bench.stack import cpu_seconds, request, served_judge, texts, upload
+from bench.stack import TICKS, cpu_seconds, request, served_judge, texts, upload
 from eng5_runner.contracts.topics import Topic
 from tests.support.kafka.certificates import make_certificates
 from tests.support.kafka.cluster import KafkaBroker
@@ -73,16 +73,18 @@ class Rate(NamedTuple):
     Attributes:
         a_second: comparisons.
         used: the share of the machine's cores.
+        idle: the share that nobody used.
     """
 
     workers: int
     a_second: float
     used: float
+    idle: float
 
 
 def _growth(rate: Rate, *, than: Rate) -> Measured:
-    """How near the rate is to that of so many times the first workers, or of all cores of the machine."""
-    possible = than.a_second * min(rate.workers / than.workers, 1 / than.used)
+    """How near the rate is to that of so many times the first workers, or of all that others leave of the cores."""
+    possible = than.a_second * min(rate.workers / than.workers, (than.used + than.idle) / than.used)
     work = f"{rate.workers} workers of each kind"
     return Measured(work, rate.a_second / possible, GROWTH_GOAL, "of what workers or cores allow", at_least=True)
 
@@ -146,7 +148,9 @@ async def measure(
                 "postgres": family(database.folder),
                 "kafka": family(broker.folder),
             }
+            before = machine_seconds()
             seconds, cpu = await judged(broker, prefix, neighbours, pids, count=count)
+            idle, whole = (after - earlier for after, earlier in zip(machine_seconds(), before, strict=True))
     rate = count / seconds
     used = sum(cpu.values()) / seconds / (os.cpu_count() or 1)
     each = "  ".join(f"{1000 * cpu[role] / count:.2f}" for role in ROLES)
@@ -156,7 +160,7 @@ async def measure(
         f"(load {os.getloadavg()[0]:.1f}{full})",
         flush=True,
     )
-    return Rate(workers, rate, used)
+    return Rate(workers, rate, used, idle / whole)
 
 
 async def judged(
@@ -184,6 +188,12 @@ async def judged(
                 seen += len(records)
         after = cpu(pids)
     return time.monotonic() - began, {role: after[role] - before[role] for role in ROLES}
+
+
+def machine_seconds() -> tuple[float, float]:
+    """Seconds so far in which the machine's cores were idle, and all seconds of its cores."""
+    fields = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    return (fields[3] + fields[4]) / TICKS, sum(fields) / TICKS
 
 
 def family(folder: Path) -> list[int]:

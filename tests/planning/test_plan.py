@@ -175,7 +175,7 @@ def test_the_time_of_an_answer_that_the_models_file_states_is_that_of_the_plan()
     stated = replace(stated, answer_seconds=2.0)
     found = priced(stated, free_waves=math.inf)
     assert found.answer_seconds is not None and found.answer_seconds.high < 1.4 * found.answer_seconds.low
-    assert found.seconds.low < 100 / 4 * 2.0 < found.seconds.high
+    assert found.seconds.low < 1.1 * 100 / 4 * 2.0 < found.seconds.high, "the last answers leave places empty"
     waits = priced(stated, free_waves=0).seconds
     assert waits.low >= found.seconds.low
 
