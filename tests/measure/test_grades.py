@@ -64,8 +64,7 @@ def never_falling(means, weights):
 def transcribed(fitted, anchors, scale):
     """The formulae of the model one by one, with explicit inverses; points of little weight are not left out."""
     shrunk = 1.0 / np.maximum(1.0 - np.diag(fitted.covariance) / fitted.prior_sd**2, 0.3)
-    low, high = fitted.intervals(level=0.9)
-    wider = ((high - low) / 2 / 1.6448536269514722) / np.sqrt(np.diag(fitted.covariance))
+    wider = fitted.errors_at_mean / np.sqrt(np.diag(fitted.covariance))
     f = np.sqrt(shrunk) * wider
     theta, sigma = fitted.posterior_mean * shrunk, fitted.covariance * np.outer(f, f)
     at = [fitted.items.index(item) for item in anchors]
