@@ -11,13 +11,16 @@ import pytest
 
 from eng5_runner.contracts.callbacks import LLMComparisonResult
 from eng5_runner.contracts.request import LLMConfigOverrides
+from eng5_runner.contracts.topics import Topic
 from eng5_runner.core.arrival import Arrival, of_result
+from eng5_runner.core.classify import Accepted, RawRecord, batches, classify
 from eng5_runner.core.credibility import Credibility, without_version
+from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.core.events import CallbackAccepted, Event, Objection, RequestPrepared, RunStarted
 from eng5_runner.core.spec import Budget
 from eng5_runner.core.state import RunState
 from tests.support.run.events import AT, ONE_OF_EACH, WAYS, place
-from tests.support.run.messages import comparison_message
+from tests.support.run.messages import SENT, comparison_message, raw
 from tests.support.run.runs import RUN_ID, make_spec
 
 NAMED = LLMConfigOverrides.model_validate({"provider_override": "openai", "model_override": "gpt-5.1"})
@@ -103,6 +106,24 @@ def test_a_numbered_comparison_comes_once_whether_read_before_or_together() -> N
     assert [objection(together, came(repeat=0)) for _ in range(2)] == [None, "surplus"]
     assert objection(together, came(repeat=1)) is None
     assert objection(together, came(repeat=0, winner=None)) is None  # an attempt that failed before
+
+
+def test_a_record_is_held_against_those_of_its_own_number() -> None:
+    """Two calls for one number are one too many; a call for the next number is another comparison."""
+    names = EssayNames.of({SENT["birk"]: "birk", SENT["cleo"]: "cleo"}, rows=[])
+    credibility = Credibility(waiting(comparisons=9), at=AT)
+
+    def found(number: int, repeat: int) -> Objection | None:
+        message = comparison_message(RUN_ID, number, ("birk", "cleo"), winner="Essay A")
+        data = message["data"]
+        assert isinstance(data, dict)
+        data["request_metadata"]["repeat_index"] = repeat
+        record = RawRecord(topic=Topic.COMPARISON, partition=0, offset=number, value=raw(message))
+        verdict = classify(record, of=batches(RUN_ID), names=names, known={}.get, credibility=credibility)
+        assert isinstance(verdict, Accepted)
+        return verdict.objection
+
+    assert [found(1, 0), found(2, 1), found(3, 1), found(4, 0)] == [None, None, "surplus", "surplus"]
 
 
 def test_a_service_that_numbers_nothing_may_ask_a_pair_again_but_not_make_more_than_asked() -> None:

@@ -15,6 +15,7 @@ from eng5_runner.core.events import (
     OffsetsLost,
     Position,
     RunStarted,
+    event_facts,
     event_from_json,
     event_to_json,
     text_or_base64,
@@ -46,6 +47,15 @@ def test_an_event_is_read_back_as_it_was_written(event) -> None:
     assert b"\n" not in line
     assert event_from_json(line) == event
     assert event_from_json(line[:-1] + b',"_crc":"00000000"}') == event
+
+
+@pytest.mark.parametrize("event", ONE_OF_EACH.values(), ids=ONE_OF_EACH)
+def test_logs_hold_what_an_event_says_but_no_message_and_no_field_that_is_not_set(event) -> None:
+    line = json.loads(event_to_json(event))
+    bulky = {"raw", "raw_base64", "payload", "spec"}
+    assert event_facts(event) == {
+        name: value for name, value in line.items() if value is not None and name not in bulky
+    }
 
 
 def test_an_event_of_another_version_is_refused() -> None:

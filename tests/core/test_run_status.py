@@ -105,3 +105,8 @@ def test_a_run_that_has_only_begun_has_nothing_yet() -> None:
     told = status(fold([ONE_OF_EACH["RunStarted"].model_copy(update={"spec": make_spec()})]))
     assert (told.completed, told.result, told.requests, told.comparisons_missing) == (None, False, 0, None)
     assert told.silent_seconds == 4.0
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(4.04, 4.0), (4.06, 4.1), (65.44, 65.4)])
+def test_silence_is_told_to_a_tenth_of_a_second(seconds: float, told: float) -> None:
+    assert status(gathering(), seconds=seconds).silent_seconds == told

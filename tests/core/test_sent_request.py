@@ -58,3 +58,24 @@ def test_a_ledger_of_before_counts_its_messages() -> None:
 
 def test_a_run_without_a_request_has_no_failed_comparison() -> None:
     assert fold([]).failed == 0
+
+
+def test_only_what_ends_a_request_says_in_which_session_it_ended() -> None:
+    state = sent(3)
+    one = ONE_OF_EACH["CallbackAccepted"]
+    assert state.request is not None
+    state.advance(attempt(1, "a|b|0", judged=True))
+    assert state.request.ended_in == 0
+    state.advance(replace(one, kind="failed", key="failed", note="why"))
+    state.advance(ONE_OF_EACH["RunResumed"])
+    state.advance(attempt(2, "b|c|0", judged=True))
+    assert (state.request.ended_in, state.sessions) == (1, 2)
+
+
+def test_a_request_whose_limit_is_raised_lies_nowhere_until_it_is_sent_again() -> None:
+    state = sent(3)
+    assert state.request is not None
+    before = state.request.published
+    assert before == ONE_OF_EACH["RequestPublished"]
+    state.request.raise_limit()
+    assert state.request.published is None

@@ -42,6 +42,10 @@ def test_a_given_total_is_told_in_rounds(total, told):
     assert origin(max_comparisons=total) == told
 
 
+def test_the_one_pair_of_two_essays_is_no_pairs():
+    assert comparisons_wanted(Budget(max_comparisons=2), essays=2)[1] == "--max-comparisons: 2 whole rounds of 1 pair"
+
+
 @pytest.mark.parametrize(("each", "total"), [(1, 10), (6, 60), (6.01, 61), (2.5, 25)])
 def test_judgements_an_essay_make_half_as_many_comparisons_rounded_up(each, total):
     assert wanted(comparisons_per_essay=each) == total

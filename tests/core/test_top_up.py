@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
@@ -277,3 +278,48 @@ def test_each_request_has_a_batch_of_its_own() -> None:
     assert spec.batch_id(1) == spec.run_id
     assert len({spec.run_id, spec.batch_id(2), spec.batch_id(3)}) == 3
     assert isinstance(spec.batch_id(2), UUID)
+
+
+def of_judges(judges: int, asked: int, brought: Sequence[tuple[int, int]]) -> RunState:
+    """A run of several judges: for each request its judge and how many comparisons it brought."""
+    further = [{"provider": "anthropic", "model": f"m{n}"} for n in range(1, judges)]
+    spec = make_spec(
+        budget=TOP_UP, judge={"provider_override": "openai", "model_override": "m0"}, further_models=further
+    )
+    assert len(spec.judges) == judges
+    changed: dict[str, Event] = {"RunStarted": ONE_OF_EACH["RunStarted"].model_copy(update={"spec": spec})}
+    way = [name for name in WAYS["gathering"].split() if name not in {"RequestPrepared", "RequestPublished"}]
+    events = [changed.get(name, ONE_OF_EACH[name]) for name in way]
+    for number, (judge, count) in enumerate(brought, start=1):
+        batch = None if number == 1 else spec.batch_id(number)
+        prepared = {"batch_id": batch, "asked": asked, "comparisons": asked, "judge": judge}
+        events += [ONE_OF_EACH["RequestPrepared"].model_copy(update=prepared), ONE_OF_EACH["RequestPublished"]]
+        events += [judged(100 * number + n, batch_id=batch) for n in range(count)]
+        events.append(completed(batch_id=batch))
+    return fold(events)
+
+
+def asked_next(state: RunState, *, asked: int) -> tuple[str | None, int | None]:
+    """The model of the next request and how many comparisons it asks for."""
+    spec = request_spec(state, len(state.requests) + 1, asked=asked)
+    assert spec.judge is not None
+    return spec.judge.model_override, spec.budget.max_comparisons
+
+
+@pytest.mark.parametrize(
+    ("brought", "model", "comparisons"),
+    [
+        ([], "m0", 4),
+        ([(0, 4)], "m1", 4),
+        ([(0, 4), (1, 4)], "m2", 3),
+        ([(0, 4), (1, 3), (2, 3)], "m1", 1),
+        ([(0, 3), (1, 4), (2, 1)], "m2", 2),
+        ([(0, 1), (1, 2), (2, 3), (0, 2)], "m1", 2),
+        ([(0, 3), (1, 3), (2, 2)], "m0", 1),
+    ],
+)
+def test_judges_have_equal_shares_and_the_one_that_lacks_most_is_asked_again(
+    brought: list[tuple[int, int]], model: str, comparisons: int
+) -> None:
+    """Of 11 comparisons the first two of three judges have four each, the last one three."""
+    assert asked_next(of_judges(3, 11, brought), asked=11) == (model, comparisons)
