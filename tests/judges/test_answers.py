@@ -219,3 +219,16 @@ def test_a_beginning_is_one_short_printable_line(text: str) -> None:
     shown = beginning(text, prompt=PROMPT, secret="")
 
     assert shown.isprintable() and len(shown) <= 83
+
+
+@pytest.mark.parametrize("marks", ["\ufeff", "\u200b", "\r\n\ufeff \t"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps(GOOD | {"justification": "It quotes </think> as a word."}),
+        f"<think>{OTHER}</think><thinking>{OTHER}</thinking>{JSON}",
+    ],
+)
+def test_marks_in_front_hide_neither_an_object_nor_a_thought(marks: str, text: str) -> None:
+    assert read_answer(marks + text) == read_answer(text)
+    assert read_answer(text).winner == GOOD["winner"]

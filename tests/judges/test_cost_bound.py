@@ -142,6 +142,25 @@ def test_the_bound_takes_the_highest_rates_and_all_that_is_read() -> None:
 
 
 @pytest.mark.parametrize(
+    ("capabilities", "part"),
+    [
+        ({"batch_api": True, "batch_factor": 0.5}, "0.5"),
+        ({"batch_api": True, "batch_factor": 0.25}, "0.25"),
+        ({"batch_api": True}, "1"),
+        ({"batch_api": True, "batch_factor": 0}, "1"),
+        ({"batch_factor": 0.5}, "1"),
+    ],
+)
+def test_a_call_in_a_batch_costs_its_part_of_the_plain_price(capabilities: dict[str, object], part: str) -> None:
+    """Where the provider has batches and their price is known."""
+    judge = LLMConfigOverrides(max_tokens_override=100)
+    plain = call_at_most_usd(entry(**capabilities), prompt_bytes=1000, overrides=judge)
+    batched = call_at_most_usd(entry(**capabilities), prompt_bytes=1000, overrides=judge, batched=True)
+    assert plain == call_at_most_usd(PRICED, prompt_bytes=1000, overrides=judge) is not None
+    assert batched == plain * Decimal(part)
+
+
+@pytest.mark.parametrize(
     ("model", "judge"),
     [
         (ModelEntry(model_id="m", provider="p"), LLMConfigOverrides(max_tokens_override=5)),

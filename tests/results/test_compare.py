@@ -204,3 +204,15 @@ def test_the_price_of_agreement_is_what_a_run_cost_for_its_tau_b():
     compared = compare_artefacts(good, turned)
     assert compared.costs[0].usd_per_agreement == pytest.approx(good.costs.total_usd)
     assert compared.costs[1].usd_per_agreement is None, "it has none"
+    other_way = compare_artefacts(turned, good).costs
+    assert [cost.usd_per_agreement for cost in other_way] == [None, pytest.approx(good.costs.total_usd)]
+
+
+def test_each_run_pays_for_its_own_agreement():
+    """The second run has two anchors the wrong way round, so τ-b is 26/28, and each unit of it costs more."""
+    worse = [*THETAS]
+    worse[0], worse[1] = worse[1], worse[0]
+    run = seen_as(worse, label="b")
+    cost = compare_artefacts(seen_as(THETAS), run).costs[1]
+    assert cost.usd == run.costs.total_usd > 0.0
+    assert cost.usd_per_agreement == pytest.approx(run.costs.total_usd / (26 / 28), abs=1e-5)

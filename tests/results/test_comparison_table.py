@@ -190,19 +190,34 @@ def test_a_name_in_quotes_may_hold_the_delimiter():
     assert table('"x, the first",y,a').comparisons.items == ("x, the first", "y")
 
 
+BOTH = "Name the two items of every comparison."
+
+
 @pytest.mark.parametrize(
-    ("line", "column", "told"),
+    ("line", "column", "told", "remedy"),
     [
-        (",y,a", "item_a", "it is empty"),
-        ("x,,a", "item_b", "it is empty"),
-        ("x,x,a", "item_b", "'x' is compared with itself"),
-        ("x,y,c", "winner", "'c' is no outcome"),
+        (",y,a,,", "item_a", "it is empty", BOTH),
+        ("x,,a,,", "item_b", "it is empty", BOTH),
+        ("x,x,a,,", "item_b", "'x' is compared with itself", "Correct the row, or take it out."),
+        (
+            "x,y,c,,",
+            "winner",
+            "'c' is no outcome",
+            "Write a, b or tie, or the item that won; leave it empty where there was no judgement.",
+        ),
+        (
+            "x,y,a,2,",
+            "probability",
+            "'2' is no probability",
+            "Write the probability that the first item is better, from 0 to 1, or leave it empty.",
+        ),
+        ("x,y,a,,-1", "count", "'-1' is not a whole number", "Write how many comparisons the row counts."),
     ],
 )
-def test_a_row_that_cannot_be_is_named_with_its_column(line, column, told):
-    error = refusal("x,y,a", line)
+def test_a_row_that_cannot_be_is_named_with_its_column_and_what_to_do(line, column, told, remedy):
+    error = refusal("x,y,a,,", line, head=f"{HEAD},probability,count")
     assert error.message == f"judged.csv, row 3, column {column}: {told}."
-    assert error.remedy
+    assert error.remedy == remedy
 
 
 @pytest.mark.parametrize("count", ["-1", "1.5", "many", "²", "1000000001"])
@@ -307,3 +322,20 @@ def test_an_anchor_that_cannot_be_is_named_with_its_column(line, column, told):
     with pytest.raises(InputsInvalid) as caught:
         anchors("x,E-", line)
     assert caught.value.message.startswith(f"anchors.csv, row 3, column {column}: {told}")
+
+
+@pytest.mark.parametrize(
+    ("record", "lacking"),
+    [
+        ({"item": "x", "mark": "A"}, "grade"),
+        ({"name": "x", "grade": "A"}, "item"),
+        ({"item": "x", "grade": "A", "Grade": "B"}, "grade"),
+        ({"item": "x", "Item": "y", "grade": "A"}, "item"),
+    ],
+)
+def test_grades_of_a_program_need_an_item_and_a_grade_once_each(record, lacking):
+    with pytest.raises(InputsInvalid) as caught:
+        parse_anchors([record], name="rows", scale=LEGACY, items=("x", "y"))
+    told = f"rows, row 1: the column {lacking} is needed once; the heading has {', '.join(record)}."
+    assert caught.value.message == told
+    assert caught.value.remedy == "Give the table a heading line with the columns item, grade."

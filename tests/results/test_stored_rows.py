@@ -91,15 +91,38 @@ def test_many_rows_take_little_memory() -> None:
 
 def test_the_columns_stand_in_the_order_of_the_rows() -> None:
     rows = [
-        at_second(n * 7 % 60, f"q{n}", cost_usd=n / 8, confidence=n % 3 or None, provider=f"p{n % 2}")
+        at_second(
+            n * 7 % 60,
+            f"q{n}",
+            cost_usd=n / 8,
+            confidence=n // 9 or None,
+            provider=f"p{n // 20}",
+            essay_a_id=f"a{n // 11}",
+            essay_b_id=f"b{n // 13}",
+            winner_position="AB"[n // 30],
+        )
         for n in range(60)
     ]
-    kept, read = columns_of(stored(*rows)), columns_of(tuple(stored(*rows)))
-    assert list(kept.cost_usd) == [row.cost_usd for row in stored(*rows)] != [row.cost_usd for row in rows]
-    for columns in (kept, read):
-        judges = [columns.judges[judge] for judge in columns.judge]
-        assert judges == [(row.provider, row.model) for row in stored(*rows)]
-        assert [None if isnan(one) else one for one in columns.confidence] == [r.confidence for r in stored(*rows)]
+    ordered = list(stored(*rows))
+    for columns in (columns_of(stored(*rows)), columns_of(tuple(stored(*rows)))):
+        told = zip(columns.first, columns.second, columns.first_won, columns.judge, columns.cost_usd, strict=True)
+        assert [
+            (columns.essays[first], columns.essays[second], "BA"[won], *columns.judges[judge], usd)
+            for first, second, won, judge, usd in told
+        ] == [(r.essay_a_id, r.essay_b_id, r.winner_position, r.provider, r.model, r.cost_usd) for r in ordered]
+        assert [None if isnan(one) else one for one in columns.confidence] == [r.confidence for r in ordered]
+
+
+def test_the_columns_count_reasons_flags_and_told_probabilities() -> None:
+    told = [("Why.", None, None), (None, "A", None), ("Ja.", "both", None), ("", "B", None)]
+    rows = [
+        at_second(n, f"q{n}", justification=reason, flagged=flagged, probability_a=chance)
+        for n, (reason, flagged, chance) in enumerate(told)
+    ]
+    for columns in (columns_of(stored(*rows)), columns_of(tuple(rows))):
+        assert (columns.reason_characters, columns.flagged, columns.any_probability) == (7, 3, False)
+    probable = (*rows, at_second(9, "q9", probability_a=0.0), at_second(10, "q10"))
+    assert columns_of(probable).any_probability and columns_of(stored(*probable)).any_probability
 
 
 def test_columns_name_essays_by_their_places_in_any_list() -> None:
