@@ -72,7 +72,7 @@ coverage: $(VENV)/.dev
 	echo "file by file: $(BIN)/coverage report --skip-covered --show-missing"; \
 	exit $$status
 
-# By hand only: some ten thousand changes, each tried with the tests that reach it.
+# By hand only: some 25,000 changes, each tried with the tests that reach it.
 MUTATED ?= core results measure judges
 SEED ?= 1
 mutate: $(VENV)/.dev
