@@ -11,7 +11,6 @@ A line looks like this:
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
 import zlib
@@ -203,6 +202,9 @@ class Ledger:
             DiskError: the events could not be written. Events before them are unchanged.
         """
         if events:
+            # Here a loop runs. `status` and `runs` only read, and need not load it.
+            import asyncio  # noqa: PLC0415 - see above  # law: inner_import - see above
+
             await asyncio.to_thread(self.write, b"".join(map(_line, events)))
 
     def write(self, data: bytes) -> None:

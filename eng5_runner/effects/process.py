@@ -15,6 +15,8 @@ def prepare() -> None:
     """Set what holds for the whole process of the program."""
     # One thread for linear algebra: the same order of sums on every machine, and a core for the embedded stack.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # pydantic would look for plugins of its own in the metadata of every installed package, and run them.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     gc.set_threshold(*_GARBAGE_THRESHOLDS)
     # Whatever a library writes for us is private, too; our own files are in any process (`systems.open_private`).
     os.umask(0o077)

@@ -33,7 +33,7 @@ from tests.support.runner import DEMO, clean_environment, run
 INPUTS, _ = make_inputs()
 ROOT = Path(__file__).parents[2]
 # Of what a start must not load, the slowest of each kind.
-HEAVY = {"aiohttp", "aiokafka", "jsonschema", "numpy", "pydantic", "rich", "scipy", "sqlalchemy", "structlog"}
+HEAVY = {"aiohttp", "asyncio", "jsonschema", "numpy", "pydantic", "rich", "scipy", "sqlalchemy", "structlog"}
 LIGHT = {"pydantic", "structlog"}
 COMMANDS = {f"eng5_runner.cli.commands.{verb.module}" for verb in VERBS.values()}
 TEXTS = {
