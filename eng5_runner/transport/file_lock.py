@@ -19,11 +19,6 @@ from tempfile import TemporaryFile
 
 from eng5_runner.systems import open_private
 
-if sys.platform == "win32":
-    import portalocker
-else:
-    import fcntl
-
 # What a file system answers that keeps no locks, such as NFS without a lock service.
 _WITHOUT_LOCKS = frozenset((errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP))
 NO_LOCKS = "this file system keeps no locks, as some network folders"
@@ -46,7 +41,10 @@ def lock(file: int, *, wait: bool = False, shared: bool = False) -> None:
         BlockingIOError: another process has the lock, and `wait` is not set.
         OSError: it cannot be locked.
     """
+    # Each is there on one kind of system only, so neither is loaded before it is needed.
     if sys.platform == "win32":
+        import portalocker  # noqa: PLC0415 - see above  # law: inner_import - see above
+
         flags = portalocker.LockFlags.SHARED if shared else portalocker.LockFlags.EXCLUSIVE
         try:
             portalocker.lock(file, flags if wait else flags | portalocker.LockFlags.NON_BLOCKING)
@@ -56,6 +54,8 @@ def lock(file: int, *, wait: bool = False, shared: bool = False) -> None:
             cause = next((part for part in error.args if isinstance(part, OSError)), None)
             raise cause or OSError(errno.EIO, str(error)) from error
     else:
+        import fcntl  # noqa: PLC0415 - see above  # law: inner_import - see above
+
         kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         fcntl.flock(file, kind if wait else kind | fcntl.LOCK_NB)
 

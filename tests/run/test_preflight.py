@@ -130,7 +130,7 @@ def canonical(run: Run) -> None:
 
 
 def unknown_provider(run: Run) -> None:
-    run.spec = run.spec.model_copy(update={"judge": LLMConfigOverrides(provider_override=Provider.OPENAI)})
+    run.spec = run.spec.model_copy(update={"judge": LLMConfigOverrides(provider_override=Provider.GOOGLE)})
 
 
 def unknown_model(run: Run) -> None:
@@ -158,7 +158,7 @@ REFUSED = [
     (other_grade, "grade B in the CJ service and A here", "anchor table"),
     (no_anchors, "no anchors", "Register"),
     (canonical, "canonical national", "--rubric"),
-    (unknown_provider, "provider openai", "mock"),
+    (unknown_provider, "provider google", "mock"),
     (unknown_model, "invented-judge-3", "invented-judge-2"),
     (missing_topic, Topic.FAILED, ""),
 ]
