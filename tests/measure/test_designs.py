@@ -85,6 +85,15 @@ def begun(n, *, spread=1.8, rounds=6):
     return items, history, fit(comparisons_from(items, judged(pairs, truth=truth, seed=5)))
 
 
+def test_adaptive_rounds_need_a_fit_of_the_very_items():
+    items, history, fitted = begun(12, rounds=3)
+    others = fit(comparisons_from([f"other-{index}" for index in range(12)], []))
+    fewer = fit(comparisons_from(items[:11], []))
+    for wrong_items, wrong_fit in ((items, None), (items, others), (items, fewer), ([*items, items[0]], fitted)):
+        with pytest.raises(ValueError, match="a fit of the same items, each named once"):
+            adaptive_round(wrong_items, history=history, fitted=wrong_fit, seed=1)
+
+
 def asked(pairs):
     return Counter(item for pair in pairs for item in (pair.first, pair.second))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -87,7 +88,8 @@ def transcribed(fitted, anchors, scale):
     steps = slope + np.linspace(-3, 3, 9) * max(error, 0.06 * slope)
     z = np.eye(len(x))[grade + below]
     halve = (np.eye(len(x))[1:] + np.eye(len(x))[:-1]) / 2
-    logs, outcomes, accused = [], [], []
+    bounds_and_rises = np.vstack([halve, np.diff(np.eye(len(x)), axis=0)])
+    logs, outcomes, accused, turned = [], [], [], []
     wide_apart = zip(spreads, np.gradient(np.log(spreads)), strict=True)
     for (tau, width), b in itertools.product(wide_apart, steps[steps > slope / 6]):
         prior = 100.0 + (0.25 * b) ** 2 * np.eye(len(x))
@@ -98,11 +100,11 @@ def transcribed(fitted, anchors, scale):
             inverse, off = np.linalg.inv(v), theta[at] - b * s
             chance = np.log(0.75 if wrong is None else 0.25 / many)
             guesses.append(chance - off @ inverse @ off / 2 - np.linalg.slogdet(v)[1] / 2)
-            means.append(halve @ (b * x + prior @ z.T @ inverse @ off))
-            covs.append(np.diag(halve @ (prior - prior @ z.T @ inverse @ z @ prior) @ halve.T))
+            means.append(bounds_and_rises @ (b * x + prior @ z.T @ inverse @ off))
+            covs.append(np.diag(bounds_and_rises @ (prior - prior @ z.T @ inverse @ z @ prior) @ bounds_and_rises.T))
         blame = softmax(guesses)
-        bounds = blame @ means
-        doubt = blame @ covs + blame @ (np.array(means) - bounds) ** 2
+        doubts = blame @ covs + blame @ (np.array(means) - blame @ means) ** 2
+        (bounds, risen), (doubt, unsure) = np.split(blame @ means, 2), np.split(doubts, 2)
         origin = bounds.mean() - b * (halve @ x).mean()
         spread_of_slope = np.sqrt(
             (b**2 * (tau**2 + 1 / 12 + 0.25**2 / 2) + np.diag(errors).mean()) / ((grade - grade.mean()) ** 2).sum()
@@ -119,13 +121,14 @@ def transcribed(fitted, anchors, scale):
             class_says = -(len(students) - 1) / 2 * (np.log(whole) + seen / whole) - (off**2 / wide + np.log(wide)) / 2
             logs.append(anchors_say + class_says - node**2 / 2)
             accused.append(blame[1:])
+            turned.append(ndtr(-risen / np.sqrt(unsure)))
             kept = real / (real + (b * tau) ** 2 + noise)
             at_mean = mean + kept * (theta[students] - mean)
             sd2 = real * (1 - kept) + (1 - kept) ** 2 * seen / len(students) + (b * teachers) ** 2
             under = ndtr((bounds - at_mean[:, None]) / np.sqrt(sd2[:, None] + doubt))
             outcomes.append(np.diff(np.c_[0 * kept, np.maximum.accumulate(under, axis=1), 0 * kept + 1], axis=1))
     weight = softmax(logs)
-    return np.tensordot(weight, np.array(outcomes), axes=1), weight @ accused
+    return np.tensordot(weight, np.array(outcomes), axes=1), weight @ accused, weight @ turned
 
 
 @pytest.mark.parametrize(
@@ -146,8 +149,9 @@ def test_the_probabilities_are_the_models(scale, anchors):
     fitted, _, _ = study(11, students=12, rounds=12)
     projection = project(fitted, anchors=anchors, scale=scale)
     assert isinstance(projection, Projection)
-    probabilities, misgraded = transcribed(fitted, anchors, scale)
+    probabilities, misgraded, inverted = transcribed(fitted, anchors, scale)
     assert_allclose([student.probabilities for student in projection.students], probabilities, atol=1e-3)
+    assert_allclose(projection.inversions, inverted, atol=1e-3)
     named = {doubtful.item: doubtful.probability for doubtful in projection.doubtful}
     expected = {item: chance for item, chance in zip(anchors, misgraded, strict=True) if chance > 0.5}
     assert named == pytest.approx(expected, abs=1e-3)
@@ -231,6 +235,20 @@ def test_a_label_holds_where_judge_and_teachers_agree_as_little_as_the_anchors_l
     assert (labelled == (sound & (low >= 0.75))).all()
     assert 0 < labelled.sum() < (sound & (claimed >= 0.75)).sum()
     assert any(student.extrapolated for student in projection.students)
+
+
+def test_essays_are_graded_as_members_of_the_group_that_they_are_said_to_belong_to():
+    fitted, anchors, _ = study(0, students=12)
+    places = {fitted.items.index(item): grade for item, grade in anchors.items()}
+    positions = Positions.of(fitted, places)
+    students = [index for index in range(len(fitted.items)) if index not in places]
+    learnt = calibrate(positions, anchors=places, students=students, scale=NINE)
+    assert isinstance(learnt, Calibration)
+    known = positions.theta[list(places)], positions.variance[list(places)]
+    as_anchors = learnt.probabilities(*known, group=learnt.of_anchors)
+    assert_allclose(as_anchors, replace(learnt, group=learnt.of_anchors).probabilities(*known))
+    assert_allclose(learnt.probabilities(*known), learnt.probabilities(*known, group=learnt.group))
+    assert np.abs(as_anchors - learnt.probabilities(*known)).max() > 0.01
 
 
 def test_how_sure_an_anchors_position_is_follows_from_its_judgements_alone():

@@ -85,6 +85,15 @@ def test_more_judgements_of_the_same_pairs_narrow_the_interval():
     assert spans[1] < spans[0]
 
 
+def test_where_nothing_is_repeatable_the_interval_begins_at_none_and_ends_where_chance_does():
+    """Of six items two orders that have nothing to do with each other have r² above .3 in a quarter of cases."""
+    fitted = fit(balanced_study(np.zeros(6), rounds=5, seed=1))
+    assert empirical_bayes(fitted) < 0.01
+    low, high = reliability_interval(fitted, fitted.comparisons, seed=1, draws=60)
+    assert low == 0.0
+    assert 0.3 < high < 0.95
+
+
 def test_an_interval_of_other_items_is_refused():
     with pytest.raises(ValueError):
         reliability_interval(fit(comparisons_from("ab", [])), comparisons_from("abc", []), seed=0)

@@ -78,3 +78,19 @@ def test_stacks_hold_every_study_once(items, studies):
     assert sum(math.prod(shape) for shape in shapes) == studies
     assert all(math.prod(shape) * (items + 1) ** 2 <= 1 << 20 for shape in shapes)
     assert {len(shape) for shape in shapes} <= {1 if items <= 250 else 0}
+
+
+@pytest.mark.parametrize("essays", [40, 260])
+@pytest.mark.parametrize("estimated", [True, False])
+def test_a_step_solves_for_the_gradient_and_leaves_the_position_where_it_is_not_estimated(essays, estimated):
+    """In the dense form and in the sparse one, which is for more than 250 items."""
+    _, (posterior, *_) = posteriors(essays=essays, estimated=estimated, seed=essays)
+    x = np.append(normal_truth(essays, spread=1.0, seed=1), 0.3 * estimated)
+    x[:-1] -= x[:-1].mean()
+    gradient, curvature = posterior.gradient(x, 0.5), posterior.curvature(x, 0.5)
+    step = curvature.solve(gradient)
+    assert step.dtype == np.float64
+    assert (curvature.has_position, bool(step[-1])) == (estimated, estimated)
+    near = 1e-5
+    fall = (gradient - posterior.gradient(x + near * step, 0.5)) / near
+    assert fall[: essays + estimated] == pytest.approx(gradient[: essays + estimated], abs=0.01)

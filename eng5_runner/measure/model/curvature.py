@@ -66,10 +66,12 @@ class Information:
         n = len(self.data.items)
         return summed_at(self.data.first, self.by_row, size=n), summed_at(self.data.second, self.by_row, size=n)
 
-    def on_position(self) -> Values:
-        """The diagonal entry of δ."""
-        by_judgements: Values = self.by_row.sum(axis=-1)
-        return by_judgements if self.position_precision is None else by_judgements + self.position_precision
+    def on_position(self) -> Values | None:
+        """The diagonal entry of δ; None if δ is not estimated."""
+        if self.position_precision is None:
+            return None
+        whole: Values = self.by_row.sum(axis=-1) + self.position_precision
+        return whole
 
 
 def curvature_of(information: Information) -> Curvature:
@@ -110,16 +112,17 @@ class Dense:
         columns[..., np.arange(n), np.arange(n)] += as_first + as_second + precision
         columns[..., -1] = 0.0
         columns[..., -1, -1] = 1.0
-        if information.position_precision is not None:
+        position = information.on_position()
+        if position is not None:
             columns[..., :-1, -1] = as_first - as_second
-            columns[..., -1, -1] = information.on_position()
+            columns[..., -1, -1] = position
         for matrix in _matrices(columns):
             matrix[...] = lapack.dpotrf(matrix.T, lower=1, clean=0, overwrite_a=1)[0].T
         return cls(
             factor=columns,
             precision=information.precision,
             along_one=information.precision + shift[..., 0],
-            has_position=information.position_precision is not None,
+            has_position=position is not None,
         )
 
     def solve(self, gradient: _Floats) -> _Floats:
@@ -187,13 +190,13 @@ class Sparse:
     def of(cls, information: Information) -> Sparse:
         """Compute the parts of H."""
         as_first, as_second = information.by_place()
-        estimated = information.position_precision is not None
+        position = information.on_position()
         return cls(
             information=information,
             diagonal=as_first + as_second + information.precision,
             adjacency=information.links.matrix(information.by_pair()),
             tilt=as_first - as_second,
-            position=float(information.on_position()) if estimated else None,
+            position=None if position is None else float(position),
         )
 
     def solve(self, gradient: _Floats) -> _Floats:
