@@ -96,6 +96,24 @@ def test_only_those_who_never_lost_or_never_won_are_flagged(found):
     assert {name: flag for name, flag in flags.items() if flag} == {"anchor-5": "undefeated", "anchor-6": "winless"}
 
 
+def test_of_three_essays_one_is_undefeated_and_one_winless():
+    three = estimates_of(inputs_of(students=("ann", "bob", "cyd")), all_pairs(("ann", "bob", "cyd"))).bt_summary
+    assert [(row.essay_id, row.flag) for row in three] == [("ann", "undefeated"), ("bob", None), ("cyd", "winless")]
+
+
+def test_a_small_study_states_its_halves_and_how_much_wider_its_errors_are_by_pair():
+    some = ("ann", "bob", "cyd", "dan", "eve", "fay", "gil", "hal")
+    small = estimates_of(inputs_of(students=some), all_pairs(some, upsets=[("cyd", "bob"), ("fay", "dan")]))
+    by_pair, errors = (
+        sum(at(row, name) for row in small.bt_summary) for name in ("standard_error_by_pair", "standard_error")
+    )
+    assert small.bt_model.se_ratio_by_pair == pytest.approx(by_pair / errors, abs=1e-5)
+    halves = small.bt_model.reliability.split_half
+    assert halves.splits == 50
+    assert -1.0 <= halves.correlation < halves.spearman_brown <= 1.0
+    assert halves.spread_90[0] < halves.spread_90[1]
+
+
 def test_anchors_show_the_grade_that_they_have_and_students_the_one_that_is_projected(found, students):
     rows = [plain(row) for row in found.bt_summary]
     assert {row["essay_id"]: row["anchor_grade"] for row in rows if row["is_anchor"]} == ANCHORS
