@@ -30,11 +30,10 @@ from eng5_runner.inventory.read import Assets, OnProgress, ReadingOptions, read_
 from eng5_runner.judges.catalogue import known_models
 from eng5_runner.judges.manifest import with_concurrency
 from eng5_runner.planning.candidates import ServiceModels, find_candidates
-from eng5_runner.planning.pilot import read_pilot
+from eng5_runner.planning.measured import Pilot
 from eng5_runner.planning.plan import Plan, make_plan
 from eng5_runner.planning.precision import GradeAims
 from eng5_runner.reports.terminal.plan import plan_facts, price_in_words
-from eng5_runner.run.artefact_file import load_artefact
 from eng5_runner.run.pseudonyms import names_for, names_of, words_shared
 
 _UNFIT_FOR_A_NAME = re.compile(r"[^A-Za-z0-9._-]+")
@@ -144,7 +143,7 @@ def plan_run(
     known = tuple(known_models(with_concurrency(os.environ, spec.judge_concurrency)))
     candidates = replace(
         find_candidates(spec, inputs, lengths=assets.lengths, known=known, remote=remote, service=service),
-        pilot=None if settings.pilot is None else read_pilot(load_artefact(settings.pilot)),
+        pilot=None if settings.pilot is None else _pilot(settings.pilot),
         aims=GradeAims(within_one=settings.aim_within_one, agreement=settings.judge_agreement),
     )
     return PlannedRun(
@@ -156,6 +155,14 @@ def plan_run(
         settings=resolved,
         texts=assets.texts,
     )
+
+
+def _pilot(run: Path) -> Pilot:
+    """What an earlier run says. Most plans have none, and to load the models of its artefact takes a tenth of them."""
+    from eng5_runner.planning.pilot import read_pilot  # noqa: PLC0415 - see above  # law: inner_import - see above
+    from eng5_runner.run.artefact_file import load_artefact  # noqa: PLC0415 - see above  # law: inner_import - see above
+
+    return read_pilot(load_artefact(run))
 
 
 def _name_of(folder: Path | None) -> str:

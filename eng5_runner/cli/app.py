@@ -15,7 +15,6 @@ from eng5_runner import __version__
 from eng5_runner.cli.exit_codes import BROKEN_PIPE, BUG
 from eng5_runner.cli.late_commands import Program
 from eng5_runner.cli.parameters import Flags, takes_settings
-from eng5_runner.effects.process import prepare
 from eng5_runner.effects.standard_streams import StandardError, discard, open_closed_streams
 from eng5_runner.errors import DiskError, RunnerError, of_the_machine
 
@@ -45,7 +44,6 @@ def main_command(context: typer.Context, flags: Flags) -> int:
 
 def main() -> None:
     """Run the command line. A foreseen failure ends with a message for people and its exit code."""
-    prepare()
     try:
         open_closed_streams()
         if any(name.endswith("_KEY_FILE") for name in os.environ):

@@ -18,7 +18,7 @@ from eng5_runner.judges.compatibility import chosen_model
 from eng5_runner.judges.cost_bound import longest_prompt
 from eng5_runner.judges.prompts import EssayLength, prompt_blocks, prompt_text
 from eng5_runner.judges.templates import SYSTEM
-from eng5_runner.planning.pilot import Pilot
+from eng5_runner.planning.measured import Pilot
 from eng5_runner.planning.precision import GradeAims
 from eng5_runner.planning.pricing import ModelPricing, PromptSize
 

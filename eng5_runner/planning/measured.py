@@ -1,4 +1,4 @@
-"""What comparisons take by the figures of a pilot run, in place of assumptions."""
+"""The figures of a pilot run, and what comparisons take by them, in place of assumptions."""
 
 from __future__ import annotations
 
@@ -34,6 +34,37 @@ class PilotMeasures:
         if not self.batched or self.usd is None or factor is None:
             return self
         return replace(self, usd=self.usd.times(1 / float(factor)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pilot:
+    """A run's figures.
+
+    Attributes:
+        comparisons: with a winner.
+        failed: without.
+        essays: that were compared.
+        spread: σ̂ of the judge's positions, in logits.
+        spread_90: its 90% interval.
+        agreement: r of its order with the teachers' grades; None where no grades were projected.
+        step: between two grades, in logits; None where no grades were projected.
+        judge: provider and model; None where there were several, or where nearly all was a replay, so that the figures
+            say nothing about either.
+        measured: tokens, money and time. No money where a language model cost nothing: its price was not known.
+        worth_90: how many bare wins one judgement was worth, a 90% interval; None where judgements counted as wins.
+    """
+
+    label: str
+    comparisons: int
+    failed: int
+    essays: int
+    spread: float
+    spread_90: Interval
+    step: float | None
+    judge: tuple[str, str] | None
+    measured: PilotMeasures
+    worth_90: Interval | None = None
+    agreement: float | None = None
 
 
 def measured_estimate(assumed: Estimate, found: PilotMeasures, *, work: Workload) -> Estimate:

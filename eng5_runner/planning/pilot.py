@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from eng5_runner.errors import InputsInvalid
-from eng5_runner.planning.measured import PilotMeasures
+from eng5_runner.planning.measured import Pilot, PilotMeasures
 from eng5_runner.planning.pricing import Interval
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.measurement import BTEntry, BTModel, GradeModel, GradesAvailable, SoftUse
@@ -23,37 +22,6 @@ _FEWEST = 3
 _LEAST_RELIABILITY = 0.2  # below it the interval would be wider than anything that is known beforehand
 _ANSWERS_VARY_BY = 1.1
 _PACE_VARIES_BY = 1.5  # one run cannot separate the provider's speed from luck
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pilot:
-    """A run's figures.
-
-    Attributes:
-        comparisons: with a winner.
-        failed: without.
-        essays: that were compared.
-        spread: σ̂ of the judge's positions, in logits.
-        spread_90: its 90% interval.
-        agreement: r of its order with the teachers' grades; None where no grades were projected.
-        step: between two grades, in logits; None where no grades were projected.
-        judge: provider and model; None where there were several, or where nearly all was a replay, so that the figures
-            say nothing about either.
-        measured: tokens, money and time. No money where a language model cost nothing: its price was not known.
-        worth_90: how many bare wins one judgement was worth, a 90% interval; None where judgements counted as wins.
-    """
-
-    label: str
-    comparisons: int
-    failed: int
-    essays: int
-    spread: float
-    spread_90: Interval
-    step: float | None
-    judge: tuple[str, str] | None
-    measured: PilotMeasures
-    worth_90: Interval | None = None
-    agreement: float | None = None
 
 
 def read_pilot(artefact: Artefact) -> Pilot:

@@ -18,8 +18,7 @@ from eng5_runner.measure.design.deciding import fewest_to_decide
 from eng5_runner.measure.design.planning import AHEAD_OF_LOOK, BALANCED_ROUNDS, expected_precision
 from eng5_runner.planning.batches import BatchEstimate, batch_estimate, in_batches
 from eng5_runner.planning.candidates import Candidates
-from eng5_runner.planning.measured import measured_estimate
-from eng5_runner.planning.pilot import Pilot
+from eng5_runner.planning.measured import Pilot, measured_estimate
 from eng5_runner.planning.precision import (
     AssumedAgreement,
     PrecisionForecast,

@@ -24,7 +24,7 @@ from eng5_runner.measure.design.planning import (
     comparisons_for_se,
     expected_precision,
 )
-from eng5_runner.planning.pilot import Pilot
+from eng5_runner.planning.measured import Pilot
 
 # Targets that a plan shows where the run has none: a reliability for differences between groups, a reliability for
 # single essays, and the share of grades within one step that the method reaches at 20 judgements an essay.

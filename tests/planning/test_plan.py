@@ -23,7 +23,8 @@ from eng5_runner.measure.design.pairing import Pair
 from eng5_runner.measure.model.bradley_terry import fit
 from eng5_runner.measure.quality.inversions import wilson
 from eng5_runner.planning.candidates import Candidates, lengths_of
-from eng5_runner.planning.pilot import Pilot, read_pilot
+from eng5_runner.planning.measured import Pilot
+from eng5_runner.planning.pilot import read_pilot
 from eng5_runner.planning.plan import Plan, make_plan, seconds_by_one_answer
 from eng5_runner.planning.precision import AssumedAgreement, GradeAims
 from eng5_runner.planning.pricing import Interval, ModelPricing, PromptSize, Workload, estimate

@@ -13,8 +13,7 @@ from eng5_runner.measure.design.planning import (
     comparisons_for_se,
     expected_precision,
 )
-from eng5_runner.planning.measured import PilotMeasures
-from eng5_runner.planning.pilot import Pilot
+from eng5_runner.planning.measured import Pilot, PilotMeasures
 from eng5_runner.planning.precision import GradeAims, PrecisionForecast, forecasts, pair_margin, spreads
 from eng5_runner.planning.pricing import Interval
 from tests.support.results import inputs_of
