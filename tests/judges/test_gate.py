@@ -12,7 +12,7 @@ from eng5_runner.judges.manifest import Limits
 from eng5_runner.stack.llm.providers.protocol import End, Reply, retry_after
 from eng5_runner.stack.llm.providers.rate_headers import Allowance, allowed_requests, allowed_tokens
 from eng5_runner.stack.llm.providers.rate_limiter import Meter, Places, RateLimiter
-from tests.support.judges.driver import site
+from tests.support.judges.driver import question, site
 from tests.support.judges.servers import chat, in_turn, openai_error
 
 
@@ -230,6 +230,17 @@ async def test_several_workers_have_equal_parts_of_all_limits() -> None:
     await meter.take(1)
     await meter.take(1)
     assert clock() - began >= 4 * 60 / 1200
+
+
+@pytest.mark.parametrize(("status", "times"), [(429, 1), (503, 0)])
+async def test_a_question_gives_way_to_another_while_the_provider_refuses_it(
+    tmp_path: Path, status: int, times: int
+) -> None:
+    """Not where the provider is ill: more questions would only be asked in vain."""
+    given_way = list[None]()
+    async with site(tmp_path, in_turn(openai_error(status, retry_after_ms="1"), chat())) as at:
+        await at.entries["local-7b"].judge(replace(question(), give_way=lambda: given_way.append(None)))
+    assert (len(given_way), len(at.server.asked)) == (times, 2)
 
 
 @pytest.mark.parametrize("refused", [False, True])

@@ -35,6 +35,7 @@ class OwnServer:
         if request.path != "/v1/chat/completions":
             return web.Response(status=404, text="<html>nothing here</html>", content_type="text/html")
         self.asked.append(json.loads(await request.read()))
+        await asyncio.sleep(self.said.after)
         if isinstance(self.said.body, str):
             return web.Response(status=self.said.status, text=self.said.body, content_type="text/html")
         return web.json_response(self.said.body, status=self.said.status, headers=self.said.headers)
@@ -182,6 +183,17 @@ async def test_what_is_doubtful_is_a_warning(
     assert ran.code == 0, ran.out + ran.err
     (doubt,) = checks(ran)["judge's answer"]["warnings"]
     assert warning in doubt["message"] and remedy in doubt["remedy"], doubt
+
+
+async def test_of_a_judge_that_takes_too_long_it_is_said_that_the_study_waits_no_longer(
+    study: Path, tmp_path: Path
+) -> None:
+    async with serving(OwnServer(chat(after=30))) as url:
+        environ = environ_for(tmp_path, url, timeout="0.5") | {"ENG5_NO_JUDGE_CHECK": ""}
+        ran = await asyncio.to_thread(run, "preflight", "--assets", study, *JUDGE, "--json", cwd=tmp_path, env=environ)
+    (doubt,) = checks(ran)["judge's answer"]["warnings"]
+    assert ran.code == 0 and "did not answer in time" in doubt["message"], ran.out + ran.err
+    assert "as long, 0.5 s each" in doubt["remedy"] and "timeout_seconds" in doubt["remedy"]
 
 
 @dataclass

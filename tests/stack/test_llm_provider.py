@@ -161,6 +161,25 @@ async def test_a_full_queue_says_when_to_come_again(tmp_path: Path) -> None:
         assert len(await site.messages(2)) == 2
 
 
+async def test_while_a_refused_comparison_waits_another_is_asked_in_its_place(tmp_path: Path) -> None:
+    class Refused(GatedJudge):
+        """Says of its first question that the provider refused it for now."""
+
+        async def __call__(self, question: Question) -> Verdict:
+            if not self.asked.is_set():
+                question.give_way()
+                return await super().__call__(question)
+            self.gate.set()
+            return await RecordingJudge.__call__(self, question)
+
+    judge = Refused()
+    async with provider(tmp_path, judge.entry(), workers=1) as site:
+        await site.queued(comparison(0, 1))
+        await judge.asked.wait()
+        await site.queued(comparison(0, 2))
+        assert len(await site.messages(2)) == 2
+
+
 async def test_of_several_in_one_request_each_is_taken_or_refused_by_itself(tmp_path: Path) -> None:
     judge = GatedJudge()
     async with provider(tmp_path, judge.entry(), workers=1, queue_length=2) as site:

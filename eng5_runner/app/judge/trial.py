@@ -181,10 +181,13 @@ def _judge_failure(asked: _Asked, failure: AttemptFailed, findings: Findings) ->
         )
     if failure.unhealthy and status is not None:
         raise ServiceUnavailable(f"{asked.who} does not work now: {failure.message}.", remedy=_LATER)
-    findings.warn(
-        f"{asked.who} gave no answer to a test question: {failure.message}",
-        remedy="The run asks again, as long as docs/judges.md says." + _proxy(asked),
-    )
+    remedy = "The run asks again, as long as docs/judges.md says."
+    if failure.error_code == "LLM_PROVIDER_TIMEOUT":
+        remedy = (
+            f"The study's calls have as long, {asked.access.timeout_seconds:g} s each. If the judge needs longer, set"
+            " timeout_seconds in ENG5_MODELS_FILE; see docs/judges.md."
+        )
+    findings.warn(f"{asked.who} gave no answer to a test question: {failure.message}", remedy=remedy + _proxy(asked))
 
 
 def _refuse_address(asked: _Asked, why: str) -> NoReturn:

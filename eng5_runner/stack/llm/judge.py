@@ -80,6 +80,10 @@ async def _nothing_to_store() -> None:
     """For questions that are in no queue."""
 
 
+def _nobody_waits() -> None:
+    """For questions that are in no queue."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """A question to a judge.
@@ -94,6 +98,7 @@ class Question:
         wants_probability: whether the model is asked for the probability of its answer, where it can tell.
         was_begun: whether an earlier process may have asked it and ended before the answer was stored.
         begin: stores that it is asked now; to be called before it is sent to a model that costs money.
+        give_way: says that its provider refused it for now; while it waits, another one may be asked in its place.
     """
 
     prompt: str
@@ -105,6 +110,7 @@ class Question:
     was_begun: bool = False
     wants_probability: bool = False
     begin: Callable[[], Awaitable[None]] = field(default=_nothing_to_store, compare=False, repr=False)
+    give_way: Callable[[], None] = field(default=_nobody_waits, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -127,7 +127,7 @@ class LLMProvider:
         asked = [count for provider, count in places.items() if provider != Provider.MOCK.value]
         self._workers = workers or sum(asked) or sum(places.values())
         self._sharing = 1
-        # Of these the judge is asked; of the other leased ones the outcomes are being stored and published.
+        # Of these the judge is asked; the other leased ones were refused for now, or their outcomes are being stored.
         self._asking: set[str] = set()
         self._leased: set[str] = set()
         self._desk = BatchDesk(
@@ -300,7 +300,8 @@ class LLMProvider:
             self._woken.clear()
             if self._leased:
                 await asyncio.sleep(_TAKE_TOGETHER_SECONDS)
-            # Comparisons are taken in groups. An answered one needs no place any more; its transaction may be slow.
+            # Comparisons are taken in groups. An answered one needs no place any more; its transaction may be slow. A
+            # refused one needs none while it waits, and then waits in the provider's rate limiter for its turn.
             most = max(self._workers // self._sharing, 1)
             places = max(min(most - len(self._asking), _LEASED_FOR_EACH_PLACE * most - len(self._leased)), 0)
             taken = await self._queue.take(places, leased=tuple(self._leased)) if places else []
@@ -322,8 +323,7 @@ class LLMProvider:
                 try:
                     raw = await self._outcome(entry, self._asked_now(entry))
                 finally:
-                    self._asking.discard(entry.queue_id)
-                    self._woken.set()
+                    self._give_way(entry.queue_id)
                 await self._keep(entry, raw)
         except Closed:  # another part of the service has failed, and says why
             log.warning("an outcome could not be stored, as the service ends", queue_id=entry.queue_id)
@@ -333,9 +333,15 @@ class LLMProvider:
 
     def _asked_now(self, entry: Entry) -> Ask:
         async def ask(judge: JudgeEntry, question: Question) -> Verdict:
-            return await judge.judge(replace(question, begin=partial(self._queue.begun.add, entry.queue_id)))
+            begin, give_way = partial(self._queue.begun.add, entry.queue_id), partial(self._give_way, entry.queue_id)
+            return await judge.judge(replace(question, begin=begin, give_way=give_way))
 
         return ask
+
+    def _give_way(self, queue_id: str) -> None:
+        """Let another comparison be taken in the place of one that is answered, or that its provider refused."""
+        self._asking.discard(queue_id)
+        self._woken.set()
 
     def _in_bundle(self, entry: Entry) -> AbstractAsyncContextManager[None]:
         """Held while a comparison of a serial bundle is asked: those of one batch that share their first essay."""

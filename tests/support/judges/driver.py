@@ -81,7 +81,7 @@ def question(**overrides: Any) -> Question:
 
 def environ_for(path: Path, url: str, *, provider: str = "openai", **settings: str) -> dict[str, str]:
     file = path / "models.toml"
-    told = {"attempts": "3", "timeout": "5", "limits": "", "model": 'answers = "schema"'} | settings
+    told = {"attempts": "3", "timeout": "60", "limits": "", "model": 'answers = "schema"'} | settings
     file.write_text(MODELS.format(provider=provider, **told), "utf-8")
     return {
         KEYS[provider]: KEY,

@@ -144,7 +144,7 @@ class ModelJudge:
         if question.was_begun:
             message = f"the service ended while the question was under way; {MAY_BE_CHARGED}"
             raise JudgeFailed("LLM_PROVIDER_UNAVAILABLE", message, spent=Spent(cost=None), is_interrupted=True)
-        return self._verdict(await self._reply(call, begin=question.begin), call=call, question=question)
+        return self._verdict(await self._reply(call, question), call=call, question=question)
 
     def _verdict(self, reply: Reply, *, call: Call, question: Question, batched: bool = False) -> Verdict:
         """The verdict in a reply.
@@ -187,7 +187,7 @@ class ModelJudge:
         asks = question.wants_probability and self.model.tells_probabilities(call.effort, own_server=self._own_server)
         return replace(call, log_probabilities=True) if asks else call
 
-    async def _reply(self, call: Call, *, begin: Callable[[], Awaitable[None]]) -> Reply:
+    async def _reply(self, call: Call, question: Question) -> Reply:
         limits = self._rate_limiter.limits
         tokens = math.ceil(len(call.system + call.prompt) / _CHARACTERS_PER_TOKEN) + _USUAL_ANSWER_TOKENS
         attempts = stamina.retry_context(
@@ -199,7 +199,7 @@ class ModelJudge:
         async def ask() -> Reply:
             nonlocal sent, is_begun
             if not is_begun:  # what waits for its turn was not asked, whatever happens now
-                await begin()
+                await question.begin()
                 is_begun = True
             sent, began = True, clock()
             reply = await self._negotiated(call)
@@ -210,7 +210,7 @@ class ModelJudge:
                 async for attempt in attempts:
                     with attempt:
                         sent = False
-                        return await self._rate_limiter.through(ask, tokens=tokens, patience=patience)
+                        return await self._attempted(ask, question, tokens=tokens, patience=patience)
         except AttemptFailed as failed:
             spent = Spent(cost=None) if failed.retry is Retry.CLIENT else None
             is_final = failed.retry is Retry.NEVER
@@ -221,6 +221,21 @@ class ModelJudge:
             spent = Spent(cost=None) if sent else None
             raise JudgeFailed("LLM_PROVIDER_UNAVAILABLE", message, spent=spent) from None
         raise AssertionError("an attempt returns or raises")
+
+    async def _attempted(
+        self, ask: Callable[[], Awaitable[Reply]], question: Question, *, tokens: int, patience: asyncio.Timeout
+    ) -> Reply:
+        """One attempt within the provider's limits.
+
+        Raises:
+            AttemptFailed: there is no answer.
+        """
+        try:
+            return await self._rate_limiter.through(ask, tokens=tokens, patience=patience)
+        except AttemptFailed as failed:
+            if failed.is_refusal:
+                question.give_way()
+            raise
 
     async def _negotiated(self, call: Call) -> Reply:
         """One attempt; while the server rejects the request, it is asked for less.

@@ -24,7 +24,7 @@ from eng5_runner.stack.llm.providers.registry import client_of
 
 _ATTEMPTS = 3
 _PAUSE_SECONDS = 0.5
-_LONGEST_SECONDS = 60.0
+_LIST_SECONDS = 60.0
 # Where the API is on most servers, if the address does not lead to it.
 _USUAL_PATH = "/v1"
 
@@ -66,7 +66,7 @@ async def try_judge(
     try:
         for form, probabilities in product(forms, (True, False) if asks else (False,)):
             call = replace(call, form=form, log_probabilities=probabilities)
-            asked = await _asked(client, call, seconds=min(access.timeout_seconds, _LONGEST_SECONDS))
+            asked = await _asked(client, call, seconds=access.timeout_seconds)
             if isinstance(asked, Reply) or not asked.is_rejection:
                 break
         if isinstance(asked, AttemptFailed) and asked.status is None:
@@ -103,7 +103,7 @@ async def _asked(client: ProviderClient, call: Call, *, seconds: float) -> Reply
 
 async def _listed(client: ProviderClient, url: str) -> tuple[ListedModel, ...]:
     try:
-        async with asyncio.timeout(_LONGEST_SECONDS):
+        async with asyncio.timeout(_LIST_SECONDS):
             return await client.models(url)
     except (AttemptFailed, TimeoutError):
         return ()
