@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import defaultdict
+import os
+import random
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
-from itertools import accumulate, pairwise
+from itertools import accumulate, count, pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from eng5_runner.contracts.callbacks import MAY_BE_CHARGED
 from eng5_runner.contracts.request import BATCHING_MODE
 from eng5_runner.stack.llm.providers.registry import open_judges
 from tests.support.judges.driver import environ_for
+from tests.support.judges.paid import Desk
 from tests.support.judges.servers import Asked, Said, Script, Server, chat, message, serving
 from tests.support.runner import newest, run
 from tests.support.small_study import build_study
@@ -27,19 +31,24 @@ INPUT, CACHED, WRITTEN, OUTPUT = map(Decimal, ("0.0000025", "0.00000125", "0.000
 COMPARISONS = 40
 AFTER = 0.05
 """Seconds before each answer."""
+KILLS = int(os.environ.get("ENG5_KILLS", "1"))
+"""Of the test that kills the whole runner again and again; `ENG5_KILLS=200` is its long form, of half an hour."""
+PLACES = 4
 
 
 class CachingServer:
     """Speaks the Messages API and keeps what is marked, as its provider does; four letters are a token.
 
     Attributes:
-        usd: its bill; `read`: the tokens that it read from its cache.
+        after: seconds before each answer.
+        bill: of each question in USD; `read`: the tokens that it read from its cache.
         marked: the texts up to each mark, for each question; `kept`: those in the cache.
         times: when the questions with a last marked text came.
     """
 
-    def __init__(self) -> None:
-        self.usd = Decimal(0)
+    def __init__(self, *, after: float = AFTER) -> None:
+        self.after = after
+        self.bill: list[Decimal] = []
         self.read = 0
         self.marked: list[list[str]] = []
         self.kept: set[str] = set()
@@ -56,9 +65,9 @@ class CachingServer:
         self.times[marked[-1]].append(asked.at)
         self.kept.update(marked)
         plain, written = len(rest["text"]) // 4, 60
-        self.usd += plain * INPUT + read * CACHED + into * WRITTEN + written * OUTPUT
+        self.bill.append(plain * INPUT + read * CACHED + into * WRITTEN + written * OUTPUT)
         answer = {"winner": "Essay A", "justification": "Clearer.", "confidence": 4}
-        said = replace(message(json.dumps(answer)), after=AFTER)
+        said = replace(message(json.dumps(answer)), after=self.after)
         counts = {"cache_read_input_tokens": read, "cache_creation_input_tokens": into}
         said.body["usage"] = {"input_tokens": plain, "output_tokens": written, **counts}
         return said
@@ -127,7 +136,48 @@ async def test_the_artefact_has_the_bill_of_a_server_that_caches(tmp_path: Path,
         one_by_one = [later - earlier for times in server.times.values() for earlier, later in pairwise(times)]
         assert min(one_by_one) > AFTER * 0.9, "each is asked after the answer to the one before"
     artefact = json.loads((newest(tmp_path) / "assessment_run.execute.json").read_text())
-    assert artefact["costs"]["total_usd"] == pytest.approx(float(server.usd), abs=1e-9)
+    assert artefact["costs"]["total_usd"] == pytest.approx(float(sum(server.bill)), abs=1e-9)
     (counted,) = artefact["costs"]["token_counts"]
     assert counted["cached_tokens"] == server.read == sum(row.get("tokens_cached", 0) for row in rows(artefact))
     assert "of these cached" in ran.err + ran.out
+
+
+@pytest.mark.timeout(400 + 20 * KILLS)
+async def test_a_killed_run_has_the_whole_bill_of_a_server_that_caches(tmp_path: Path) -> None:
+    """A question that was under way is stated as perhaps charged, at its highest cost; each other one to the cent."""
+    killed, chance = 0, random.Random(6)
+    for study in count():
+        killed += await _killed(tmp_path / str(study), chance, most=min(KILLS - killed, 8))
+        if killed >= KILLS:
+            return
+
+
+async def _killed(folder: Path, chance: random.Random, *, most: int) -> int:
+    """How often a study was killed before it ended as it should."""
+    build_study(folder / "study")
+    server, killed = CachingServer(after=0.5), 0
+    async with serving(server) as at:
+        environ = environ_for(folder, at.url, provider="anthropic", limits=f"concurrency = {PLACES}")
+        desk = Desk(folder, environ)
+        judge = ("--llm-provider", "anthropic", "--llm-model", "local-7b", "--max-comparisons", COMPARISONS)
+        process = desk.start(*judge, "--no-cache")
+        while killed < most:
+            await asyncio.sleep(chance.uniform(0.3, 4.0))
+            if process.poll() is not None:
+                break
+            process.kill()
+            await asyncio.to_thread(process.wait)
+            killed += 1
+            has_begun = (folder / "runs" / "latest").exists()
+            process = desk.resuming() if has_begun else desk.start(*judge, "--no-cache")
+        assert await asyncio.to_thread(process.wait) == 0
+    artefact = json.loads((newest(folder) / "assessment_run.execute.json").read_text())
+    assert len(artefact["llm_comparisons"]) == COMPARISONS
+    lost = [row["cost_usd"] for row in artefact["failed_comparisons"]]
+    paid = Counter(Decimal(str(row["cost_usd"])) for row in artefact["llm_comparisons"])
+    bill = Counter(server.bill)
+    assert not paid - bill, "each answer costs what the server says"
+    assert (bill - paid).total() <= len(lost) <= PLACES * killed, "and nothing else was asked"
+    assert all(MAY_BE_CHARGED in row["failure_reason"] for row in artefact["failed_comparisons"])
+    assert min(lost, default=1) >= max(bill)
+    return killed

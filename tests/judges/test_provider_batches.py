@@ -27,7 +27,7 @@ from tests.support.small_study import build_study
 
 _LIMITS = "batch_collect_seconds = 0.1\nbatch_poll_seconds = 0.05\nbatch_settle_seconds = 0.5"
 KILLS = int(os.environ.get("ENG5_KILLS", "1"))
-"""Of the test that kills the whole runner again and again; `ENG5_KILLS=200` is its long form."""
+"""Of the test that kills the whole runner again and again; `ENG5_KILLS=200` is its long form, of ten minutes."""
 _CENT = Decimal("0.01")
 
 
@@ -85,6 +85,7 @@ async def test_at_the_cost_limit_batches_are_cancelled_and_what_is_done_is_paid(
     assert abs(_cost(_artefact(tmp_path)) - server.spent) < _CENT / 100
 
 
+@pytest.mark.timeout(400 + 10 * KILLS)
 async def test_a_killed_run_pays_nothing_twice(tmp_path: Path) -> None:
     """The runner and its stack are killed at any moment; each time the run is resumed."""
     killed, chance = 0, random.Random(5)
