@@ -16,8 +16,9 @@ from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.rounding import ends, figure, rounded
 from eng5_runner.measure.grading.grades import Projection, Refusal, project
 from eng5_runner.measure.quality.clustered import errors_by_pair
-from eng5_runner.measure.quality.reliability import draws_for, own_order
+from eng5_runner.measure.quality.reliability import own_order
 from eng5_runner.measure.quality.split_half import split_half
+from eng5_runner.measure.quality.true_order import POINTS
 from eng5_runner.results.anchors.alignment import anchor_alignment
 from eng5_runner.results.artefact.human_scale import HumanScale
 from eng5_runner.results.artefact.judge import AnchorAlignment, JudgeQuality
@@ -184,14 +185,13 @@ def _bt_model(study: JudgedStudy, *, by_pair: NDArray[np.float64] | None, adapti
 def _reliability(study: JudgedStudy, *, adaptive: bool) -> Reliability:
     """The empirical-Bayes reliability is the headline; the others stand beside it to compare with other studies."""
     fitted, n = study.fitted, len(study.fitted.items)
-    draws = draws_for(n)
-    own = own_order(fitted, seed=SEED, draws=draws)
+    own = own_order(fitted)
     return Reliability(
         empirical_bayes=None if own.value is None else rounded(own.value),
         interval_90=None if own.interval is None else ends(own.interval),
         undefined=own.undefined,
         spread_at_limit=own.spread_at_limit,
-        bootstrap_draws=draws,
+        bootstrap_draws=POINTS,
         separation=None if own.separation is None else rounded(own.separation),
         separation_inflated=adaptive,
         split_half=None if adaptive or n > _SPLIT_UP_TO else _split_half(study),

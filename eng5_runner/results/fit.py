@@ -40,7 +40,7 @@ from eng5_runner.measure.quality.misfit import (
     repeat_consistency,
     swap_consistency,
 )
-from eng5_runner.measure.quality.reliability import draws_for, own_order
+from eng5_runner.measure.quality.reliability import own_order
 from eng5_runner.measure.quality.triads import Triads, circular_triads
 from eng5_runner.results.artefact.human_scale import HumanScale
 from eng5_runner.results.artefact.measurement import JudgementDependence, SoftUse
@@ -54,8 +54,6 @@ from eng5_runner.results.tables import inert
 
 # More than any judge is known to; the last digits of two machines may differ.
 _DECIMALS = 9
-# Of the bootstrap of the reliability.
-_SEED = 1
 # The number of triads grows with the cube of an item's comparisons.
 _CLOSE_LOOK_UP_TO = 1_500
 _TIE = 0.5
@@ -459,7 +457,7 @@ def _reliability(model: Fit, human: HumanScale | None, *, kinds: Sequence[KindOf
         return FitReliability(
             eb=stated.value, interval=stated.interval_90, ssr=None, undefined=None, spread_at_limit=None
         )
-    own = own_order(model, seed=_SEED, draws=draws_for(len(model.items)))
+    own = own_order(model)
     taste = kinds[0].taste if len(kinds) == 1 and own.value is not None else None
     return FitReliability(
         other_judges=None if taste is None or own.value is None else _rounded(max(own.value - taste.share, 0.0)),

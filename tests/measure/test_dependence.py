@@ -90,7 +90,7 @@ def test_studies_drawn_again_repeat_themselves_as_the_weights_say():
     by_question = {(a, b): u for a, b, u in zip(half.first.tolist(), half.second.tolist(), drawn.tolist(), strict=True)}
     assert all(u == pytest.approx(1.0 - by_question[b, a]) for (a, b), u in by_question.items())
     fitted = fit(half)
-    low, high = reliability_interval(fitted, half, seed=1, draws=40)
+    low, high = reliability_interval(fitted)
     assert low < empirical_bayes(fitted) < high
     correlated = weighed([twice], Dependence(swaps=Correlation(value=0.5, interval=(0.0, 1.0), pairs=320)))
     shared = shared_chance(correlated, np.random.default_rng(1))

@@ -128,7 +128,7 @@ def test_reliability_of_many_items():
     fitted = fit(study)
     share = 1.0 - np.trace(fitted.covariance) / (399 * fitted.prior_sd**2)
     assert empirical_bayes(fitted) == pytest.approx(share, abs=0.003)
-    low, high = reliability_interval(fitted, study, seed=1, draws=20)
+    low, high = reliability_interval(fitted)
     assert low < empirical_bayes(fitted) < high
     assert separation(fitted) == pytest.approx(empirical_bayes(fitted), abs=0.06)
 

@@ -154,7 +154,7 @@ def test_judges_are_read_by_themselves() -> None:
 
 def test_reliability_counts_what_was_said(sure: SoftStudy) -> None:
     fitted = sure.choice.fitted
-    low, high = reliability_interval(fitted, fitted.comparisons, seed=1, draws=30)
+    low, high = reliability_interval(fitted)
     assert low < empirical_bayes(fitted) < high
     assert empirical_bayes(fitted) > empirical_bayes(fit(fitted.comparisons)) + 0.02
     assert abs(empirical_bayes(fitted) - realised(fitted.theta)) < 0.08

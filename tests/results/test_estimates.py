@@ -8,7 +8,6 @@ from eng5_runner.measure.grading.grades import Projection, project
 from eng5_runner.measure.quality.clustered import errors_by_pair
 from eng5_runner.measure.quality.misfit import misfit
 from eng5_runner.measure.quality.reliability import empirical_bayes, reliability_interval, separation
-from eng5_runner.results.estimates import SEED
 from eng5_runner.results.fitted_study import dependence_facts
 from tests.support.results import all_pairs, at, calls, estimates_of, inputs_of, plain, row_of, study_of
 
@@ -137,11 +136,10 @@ def test_the_model_is_described_by_its_fit(found, study):
     assert at(block, "se_ratio_by_pair") == pytest.approx(by_pair.mean() / fitted.standard_errors.mean(), abs=1e-6)
 
 
-def test_reliability_is_told_with_its_interval_and_how_often_that_was_drawn(found, study):
-    """200 times for a study of this size."""
+def test_reliability_is_told_with_its_interval(found, study):
     block, fitted = at(found.bt_model, "reliability"), study.fitted
-    low, high = reliability_interval(fitted, fitted.comparisons, seed=SEED, draws=200)
-    assert at(block, "bootstrap_draws") == 200
+    low, high = reliability_interval(fitted)
+    assert at(block, "bootstrap_draws") == 3600
     assert list(at(block, "interval_90")) == pytest.approx([low, high], abs=1e-6)
     assert at(block, "empirical_bayes") == pytest.approx(empirical_bayes(fitted), abs=1e-6)
     assert at(block, "separation") == pytest.approx(separation(fitted), abs=1e-6)

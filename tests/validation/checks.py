@@ -139,7 +139,7 @@ def intervals(runs: int) -> Table:
         held, below = [], []
         for number in range(runs):
             one = study(2000 + number, n=ESSAYS, k=k, spread=spread, design="balanced")
-            low, high = reliability_interval(one.fitted, one.fitted.comparisons, seed=number, draws=100)
+            low, high = reliability_interval(one.fitted)
             held.append(low <= one.realised <= high)
             below.append(low <= one.realised)
         figures = (f"{np.mean(held):.2f}", f"{np.mean(below):.2f}")
@@ -170,11 +170,7 @@ def dependence(runs: int) -> Table:
             for errors, one in zip(robust, studies, strict=True)
             if errors is not None
         ]
-        below = [
-            reliability_interval(one.study.fitted, one.study.fitted.comparisons, seed=number, draws=60)[0]
-            <= one.study.realised
-            for number, one in enumerate(studies)
-        ]
+        below = [reliability_interval(one.study.fitted)[0] <= one.study.realised for one in studies]
         figures = (
             f"{measured:.2f}",
             *(f"{value:.3f}" for value in (real, claimed, in_full, covered)),

@@ -34,7 +34,6 @@ class Rule:
         budget: the largest number of comparisons.
         judgements: the number that every item must have before the study can end as precise enough.
         level: of the reliability's interval.
-        draws: number of draws of its bootstrap.
 
     Raises:
         ValueError: a value is outside its range.
@@ -45,15 +44,14 @@ class Rule:
     budget: int
     judgements: float = 10.0
     level: float = 0.9
-    draws: int = 200
 
     def __post_init__(self) -> None:
         if not (0.0 < self.level < 1.0 and (self.reliability is None or 0.0 < self.reliability < 1.0)):
             raise ValueError("the reliability and the level lie between 0 and 1")
         if self.se is not None and not 0.0 < self.se < math.inf:
             raise ValueError("the standard error must be positive")
-        if self.budget < 1 or self.draws < 1 or self.judgements < 0.0:
-            raise ValueError("the budget and the number of draws must be positive")
+        if self.budget < 1 or self.judgements < 0.0:
+            raise ValueError("the budget must be positive")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,20 +79,16 @@ class StoppingLook:
     verdict: Verdict
 
 
-def look(fitted: Fit, *, rule: Rule, round_number: int, seed: int, asked: int | None = None) -> StoppingLook:
-    """Check a study after a whole round. The same study and seed give the same result.
+def look(fitted: Fit, *, rule: Rule, round_number: int, asked: int | None = None) -> StoppingLook:
+    """Check a study after a whole round. The same study gives the same result.
 
-    The reliability's interval takes a bootstrap, which runs only if everything else lets the study end.
+    The reliability's interval takes three more fits, and is computed only if everything else lets the study end.
 
     Args:
         fitted: the fit of the judgements so far.
         rule: the targets of the study.
         round_number: 1 for the first.
-        seed: of the bootstrap, not negative.
         asked: number of comparisons so far, failed ones and repeats included; None if it is the number of judgements.
-
-    Raises:
-        ValueError: the seed is negative.
     """
     judgements = float(fitted.comparisons.weight.sum())
     fewest = float(fitted.counts.min())
@@ -108,7 +102,7 @@ def look(fitted: Fit, *, rule: Rule, round_number: int, seed: int, asked: int | 
     if precise and rule.reliability is not None:
         precise = reliability >= rule.reliability
         if precise:
-            interval = reliability_interval(fitted, fitted.comparisons, seed=seed, draws=rule.draws, level=rule.level)
+            interval = reliability_interval(fitted, level=rule.level)
             precise = interval[0] >= rule.reliability
     spent = (judgements if asked is None else asked) >= rule.budget
     verdict: Verdict = "precise enough" if precise else "budget spent" if spent else "go on"

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _Floats: TypeAlias = "NDArray[np.float64]"
 
 # Up to this many items the dense form is faster, and studies can be stacked.
-_DENSE_UP_TO = 250
+DENSE_UP_TO = 250
 _MOST_ENTRIES = 1 << 17  # of all matrices of a stack, so that they stay in the processor's cache
 _STEP_TOLERANCE = 1e-3  # relative; Newton's method corrects the rest in its next step
 _FINE_TOLERANCE = 1e-10  # relative
@@ -76,7 +76,7 @@ class Information:
 
 def curvature_of(information: Information) -> Curvature:
     """H in the form that is faster for the number of items."""
-    return (Dense if len(information.data.items) <= _DENSE_UP_TO else Sparse).of(information)
+    return (Dense if len(information.data.items) <= DENSE_UP_TO else Sparse).of(information)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -264,7 +264,7 @@ def stack_shapes(studies: int, *, items: int) -> Iterator[tuple[int, ...]]:
 
     With few items a stack has many studies; with many items each study is on its own, with the leading axes ().
     """
-    if items > _DENSE_UP_TO:
+    if items > DENSE_UP_TO:
         yield from [()] * studies
         return
     most = max(1, _MOST_ENTRIES // (items + 1) ** 2)

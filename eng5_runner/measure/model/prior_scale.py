@@ -14,18 +14,20 @@ Each study of a stack (see `Comparisons`) has a σ of its own.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
 from eng5_runner.measure.model.comparisons import Values, summed_at
-from eng5_runner.measure.model.curvature import Dense, Sparse
+from eng5_runner.measure.model.curvature import DENSE_UP_TO, Dense, Sparse
 from eng5_runner.measure.model.posterior import Peak, Posterior
 from eng5_runner.measure.model.sketch import Sketch, Walks, starting_signs
 from eng5_runner.measure.model.skewness import leverages, turning
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 _Floats: TypeAlias = "NDArray[np.float64]"
@@ -50,6 +52,7 @@ class _Look:
         trace: the trace of the covariance of the centred θ.
         slope: the derivative of the log marginal likelihood by log σ.
         bend: its second derivative, approximately; never positive.
+        squares: the sum of the squared entries of the covariance of the centred θ.
         ahead: dx̂/d(log σ), shape (…, n + 1).
         block: the solutions of the sparse form, from which the next σ starts; None in the dense form.
     """
@@ -58,6 +61,7 @@ class _Look:
     trace: Values
     slope: Values
     bend: Values
+    squares: Values
     ahead: _Floats
     block: _Floats | None
 
@@ -75,13 +79,36 @@ class Summit:
         log_sd: log σ̂; its error is of the order of the tolerance squared.
         x: approximately the mode for σ̂, shape (…, n + 1).
         unexplained: tr(covariance of the centred θ)/σ̂²; its error is of the order of the tolerance.
+        error: the standard error of log σ̂, at most 1.
         shift: by how much the mode moves where log σ is one standard error larger, shape (…, n + 1).
     """
 
     log_sd: Values
     x: _Floats
     unexplained: Values
+    error: Values
     shift: _Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Nearby:
+    """The posterior of one study at several values of σ.
+
+    Attributes:
+        log_sd: log σ, shape (m,).
+        slope: the derivative of the log marginal likelihood by log σ, shape (m,).
+        theta: the modes, shape (m, n).
+        trace: of the covariance V of the centred θ, shape (m,).
+        squares: the sum of the squared entries of V, shape (m,).
+        along: θ̂ᵀVθ̂, shape (m,).
+    """
+
+    log_sd: _Floats
+    slope: _Floats
+    theta: _Floats
+    trace: _Floats
+    squares: _Floats
+    along: _Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -134,11 +161,45 @@ def likeliest_prior(
         secant = _quotient(look.slope - before.slope, there - here, otherwise=0.0)
         bend = np.where(secant < 0.0, secant, look.bend)
     standard_error = np.sqrt(-_quotient(1.0, np.minimum(bend, 0.0), otherwise=-_LONGEST_STEP))
+    error = np.minimum(standard_error, _LONGEST_STEP)
     return Summit(
         log_sd=there,
         x=look.predicted(there),
         unexplained=look.peak.precision * look.trace,
-        shift=look.ahead * np.minimum(standard_error, _LONGEST_STEP)[..., None],
+        error=error,
+        shift=look.ahead * error[..., None],
+    )
+
+
+def nearby(posterior: Posterior, summit: Summit, *, log_sds: Sequence[float]) -> Nearby:
+    """The posterior of one study at several values of log σ, kept within the range of `likeliest_prior`.
+
+    Few items are looked at as a stack, many at one σ after the other.
+    """
+    within = np.unique(np.clip(log_sds, _LEAST_LOG_SD, _MOST_LOG_SD))
+    starts = summit.x + np.asarray((within - summit.log_sd) / summit.error)[:, None] * summit.shift
+    if len(posterior.data.items) <= DENSE_UP_TO:
+        return _seen(_look(posterior, posterior.climb(starts, within, tolerance=_CLIMB_TOLERANCE), hyperprior=False))
+    looks: list[Nearby] = []
+    block = None
+    for start, log_sd in zip(starts, within.tolist(), strict=True):
+        peak = posterior.climb(start, log_sd, tolerance=_CLIMB_TOLERANCE)
+        look = _look(posterior, peak, hyperprior=False, block=block)
+        looks.append(_seen(look))
+        block = look.block
+    parts = {field.name: np.concatenate([getattr(one, field.name) for one in looks]) for field in fields(Nearby)}
+    return Nearby(**parts)
+
+
+def _seen(look: _Look) -> Nearby:
+    theta, ahead, precision = look.peak.x[..., :-1], look.ahead[..., :-1], np.asarray(look.peak.precision)
+    return Nearby(
+        log_sd=np.atleast_1d(look.peak.log_sd),
+        slope=np.atleast_1d(look.slope),
+        theta=np.atleast_2d(theta),
+        trace=np.atleast_1d(look.trace),
+        squares=np.atleast_1d(look.squares),
+        along=np.atleast_1d((theta * ahead).sum(axis=-1) / precision / 2.0),  # ẋ = H⁻¹ 2θ̂/σ²
     )
 
 
@@ -178,6 +239,7 @@ def _look(posterior: Posterior, peak: Peak, *, hyperprior: bool, block: _Floats 
         trace=inverse.trace,
         slope=slope,
         bend=np.minimum(bend, 0.0),
+        squares=inverse.squares,
         ahead=inverse.ahead,
         block=inverse.block,
     )

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 from scipy.special import logit
 
-from eng5_runner.measure.model.comparisons import Comparisons, shared_chance
+from eng5_runner.measure.model.comparisons import Comparisons
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -238,26 +238,6 @@ class SoftEvidence:
             own = soft.judge == judge
             lower[own], upper[own] = _between(soft.rows(own), reading)
         return self._of_judges(_handicapped(soft.data, sign=soft.sign, lower=lower, upper=upper))
-
-    def drawn(self, x: _Floats, generator: np.random.Generator) -> Comparisons:
-        """What the same questions would count for if their answers were drawn again at x = (θ, δ)."""
-        soft = self.judgements
-        slope, shift = slopes_and_shifts(self.readings, soft.judge)
-        noise, shared = generator.logistic(size=soft.judge.size), shared_chance(soft.data, generator)
-        if shared is not None:
-            noise = np.where(np.isnan(shared), noise, -logit(shared))  # so that a low number is a win, as for wins
-        value = slope * soft.data.contrasts(x) + shift + noise
-        size = np.abs(value)
-        lower, upper = np.zeros(size.size), np.full(size.size, np.inf)
-        for judge, reading in enumerate(self.readings):
-            own = soft.judge == judge
-            if reading.scale == "probability":
-                lower[own] = upper[own] = size[own]
-            elif reading.scale == "confidence":
-                ends = np.array([0.0, *reading.parameters, np.inf])
-                level = np.searchsorted(ends[1:-1], size[own])
-                lower[own], upper[own] = ends[level], ends[level + 1]
-        return self._of_judges(_handicapped(soft.data, sign=np.sign(value), lower=lower, upper=upper))
 
     def _of_judges(self, rows: Comparisons) -> Comparisons:
         """Wins against handicaps, with the slopes and shifts of their judges."""

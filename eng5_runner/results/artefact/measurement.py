@@ -95,14 +95,15 @@ class Reliability(Part):
     empirical_bayes: Nullable[Share]
     """The reliability: expected squared correlation of estimated and true positions; null where it is not defined."""
     interval_90: Nullable[tuple[Share, Share]]
-    """Of `empirical_bayes`, by parametric bootstrap; it holds `empirical_bayes`."""
+    """Of the squared correlation with the true positions, which `empirical_bayes` estimates; it holds that."""
     undefined: Text | None = None
     """Why `empirical_bayes` is null, in words: too few essays, essays that nothing links, or no differences."""
     spread_at_limit: Literal["upper", "lower"] | None = None
     """Where the judgements alone do not bound the spread of the essays: `upper`, because none contradicts the order;
     `lower`, because they show no difference. Absent otherwise."""
     bootstrap_draws: Later[AtLeastOne]
-    """Draws behind the interval."""
+    """Values of the squared correlation behind the interval: points of what the judgements leave possible; in earlier
+    versions simulated studies."""
     separation: Nullable[AtMostOne]
     """Scale separation reliability; null where it is undefined."""
     separation_inflated: Later[bool]

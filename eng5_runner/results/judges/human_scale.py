@@ -17,7 +17,7 @@ from eng5_runner.measure.model.comparisons import Comparisons, comparisons_count
 from eng5_runner.measure.model.dependence import dependence, weighed
 from eng5_runner.measure.model.two_kinds import TwoKinds, cannot_join, fit_two_kinds
 from eng5_runner.measure.quality.misfit import position_effect
-from eng5_runner.measure.quality.reliability import draws_for, own_order
+from eng5_runner.measure.quality.reliability import own_order
 from eng5_runner.measure.quality.standing import (
     JudgesAgreement,
     agreed_and_expected,
@@ -35,7 +35,6 @@ from eng5_runner.results.artefact.human_scale import (
 )
 from eng5_runner.results.comparison_table import are_confounded
 
-_SEED = 1
 _TIE = 0.5
 _OUTCOMES: Mapping[str, float] = MappingProxyType({"first": 1.0, "tie": _TIE, "second": 0.0})
 
@@ -128,7 +127,7 @@ def _reliability(kinds: TwoKinds) -> HumanReliability | None:
     if kinds.uses_models:
         value, interval = kinds.reliability, kinds.reliability_interval
         return HumanReliability(value=rounded(value), interval_90=ends(interval))
-    own = own_order(kinds.people, seed=_SEED, draws=draws_for(len(kinds.people.items)))
+    own = own_order(kinds.people)
     if own.value is None or own.interval is None:
         return None
     return HumanReliability(value=rounded(own.value), interval_90=ends(own.interval))

@@ -31,7 +31,6 @@ from eng5_runner.measure.model.comparisons import comparisons_from
 from eng5_runner.measure.model.dependence import dependence, weighed
 from eng5_runner.measure.model.soft import Said, soft_from
 from eng5_runner.measure.model.soft_choice import choose
-from eng5_runner.measure.quality.reliability import draws_for
 from eng5_runner.stack.cj.plan import BatchPlan
 
 # In simulations with 12 to 1,000 essays and 1 to 200 calls at once, no others read much more from a cache of 5 minutes.
@@ -230,7 +229,7 @@ def _besides(plan: BatchPlan, pairs: Sequence[Pair], *, before: int) -> Sequence
 def look_at(plan: BatchPlan, results: Sequence[LLMComparisonResult], *, wave: int, asked: int) -> Look:
     """Whether a study with a target precision may end after a whole wave.
 
-    Takes as long as one fit, and at the end of the study as long as some hundred fits: call it in a thread.
+    Takes as long as two fits, and at the end of the study as long as five: call it in a thread.
 
     Args:
         plan: of the batch.
@@ -243,9 +242,8 @@ def look_at(plan: BatchPlan, results: Sequence[LLMComparisonResult], *, wave: in
         reliability=options.target_reliability,
         se=options.target_se,
         budget=plan.budget,
-        draws=draws_for(len(plan.essays)),
     )
-    seen = look(fitted_to(plan, results), rule=rule, round_number=wave + 1, seed=plan.seed, asked=asked)
+    seen = look(fitted_to(plan, results), rule=rule, round_number=wave + 1, asked=asked)
     return Look(
         round=seen.round,
         comparisons=asked,
