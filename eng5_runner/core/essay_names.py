@@ -71,9 +71,10 @@ class EssayNames:
 
     def our_id(self, wire_name: str) -> str | None:
         """Our id for a name on the wire, or None if the run has no such essay."""
-        if wire_name in self.sent:
-            return self.sent[wire_name]
-        anchor = _ANCHOR_OF_CJ.fullmatch(wire_name) if wire_name.startswith("ANCHOR_") else None
+        sent = self.sent.get(wire_name)
+        if sent is not None or not wire_name.startswith("ANCHOR_"):
+            return sent
+        anchor = _ANCHOR_OF_CJ.fullmatch(wire_name)
         return self.anchor_rows.get(int(anchor[1])) if anchor else None
 
     def with_our_ids(self, text: str) -> str:

@@ -349,11 +349,12 @@ class RunState:
             self.flawed += bool(event.note)
             if event.objection is not None:
                 self.objections[event.objection] += 1
-        request = next((one for one in self.requests if one.batch_id == event.batch_id), None)
-        if request is None:
-            raise ImpossibleLedgerError(f"{event.key} answers a request that was not sent")
-        request.heard += 1
-        request.accept(event, session=self.sessions)
+        for request in self.requests:
+            if request.batch_id == event.batch_id:
+                request.heard += 1
+                request.accept(event, session=self.sessions)
+                return
+        raise ImpossibleLedgerError(f"{event.key} answers a request that was not sent")
 
     def _close(self, event: RunClosed) -> None:
         self.closed = event

@@ -11,9 +11,8 @@ import orjson
 from jsonschema import Draft202012Validator, FormatChecker
 from pydantic import JsonValue
 
-from eng5_runner.canonical import Json
 from eng5_runner.results.artefact import Artefact
-from eng5_runner.results.artefact.part import Row, to_json
+from eng5_runner.results.artefact.part import Row, RowBatch, to_json
 
 _RELATIVE = Path("eng5_np") / "assessment_run.schema.json"
 # Of so many comparisons the reference implementation takes about a tenth of a second.
@@ -47,11 +46,10 @@ class ArtefactCheck:
         self._most = most
         self._broken: list[str] = []
 
-    def rows(self, begin: tuple[str, int], batch: list[Json]) -> None:
-        """Check comparisons: the name of their list and the place of the first there, and the JSON of each."""
-        name, first = begin
+    def rows(self, name: str, batch: RowBatch) -> None:
+        """Check some comparisons of a list of the artefact."""
         validator = self._validators[name]
-        for place, keys in enumerate(batch, start=first):
+        for place, keys in enumerate(batch.keys, start=batch.first):
             if not validator.is_valid(keys) and len(self._broken) < self._most:
                 self._broken += _broken(validator, keys, below=(name, place))
 

@@ -12,6 +12,6 @@ Example: from a saved run to the bytes of its artefact.
     state, messages = RunState(), MessageRecord()
     evidence = gather_evidence(inputs, messages.noting(events), state=state)
     blank = project_artefact(inputs, evidence, state=state, messages=messages, manifest=files)
-    artefact = sealed(blank, file.write)
+    artefact = sealed(blank, file)
     artefact.bt_model.reliability.empirical_bayes    0.93
 """

@@ -21,7 +21,7 @@ from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.human_scale import Disagreement, HumanPosition
 from eng5_runner.results.artefact.judge import JudgeFigures, LeftOutAnchor
 from eng5_runner.results.artefact.measurement import BTEntry, CheckedStudent, GradeProjection
-from eng5_runner.results.artefact.part import cells_of
+from eng5_runner.results.artefact.part import RowBatch, batches_of
 from eng5_runner.results.artefact.service import EssayDifference
 from eng5_runner.results.artefact.study import ComparisonCall
 
@@ -127,9 +127,41 @@ class _Calls:
 
     def pieces(self) -> Iterator[list[Sequence[Cell]]]:
         """The same as columns, each of some hundred rows."""
-        fields = cells_of(self.rows, *(column.field for column in self.columns))
-        for values in cast("Iterator[list[Sequence[str]]]", fields):
-            yield list(map(_of_column, self.columns, values))
+        return (_piece(self.columns, batch) for batch in batches_of(self.rows))
+
+
+@dataclass(frozen=True, slots=True)
+class CallTable:
+    """The CSV of comparisons whose rows are read for something else, too.
+
+    Attributes:
+        name: such as `comparisons`.
+        columns: of the table.
+    """
+
+    name: str
+    columns: Sequence[_CallColumn]
+
+    def heading(self) -> bytes:
+        """Its first line."""
+        return _heading(column.name for column in self.columns)
+
+    def lines(self, batch: RowBatch) -> bytes:
+        """The lines of some rows."""
+        return _lines([column.kind for column in self.columns], _piece(self.columns, batch))
+
+
+def call_tables(artefact: Artefact) -> dict[str, CallTable]:
+    """The name of each list of comparisons in the artefact → its table. A list without rows has none on the disk."""
+    return {
+        "llm_comparisons": CallTable("comparisons", _comparison_columns(artefact)),
+        "failed_comparisons": CallTable("failed_comparisons", _failed_columns(artefact)),
+    }
+
+
+def _piece(columns: Sequence[_CallColumn], batch: RowBatch) -> list[Sequence[Cell]]:
+    values = cast("list[Sequence[str]]", batch.cells(*(column.field for column in columns)))
+    return list(map(_of_column, columns, values))
 
 
 def _of_column(column: _CallColumn, values: Sequence[str]) -> Sequence[Cell]:
@@ -161,12 +193,21 @@ def table_csv(table: RunTable) -> Iterator[bytes]:
 
     A text that a spreadsheet would run as a formula gets an apostrophe in front.
     """
-    yield f"{','.join(map(_cell, table.columns))}\n".encode()
+    yield _heading(table.columns)
+    kinds = list(table.columns.values())
     for piece in table.rows.pieces() if isinstance(table.rows, _Calls) else _pieces(table.rows):
-        forms, columns = zip(*map(_form_of_column, table.columns.values(), piece), strict=True)
-        # One template for all rows of a piece: to make each cell by itself takes five times as long.
-        line = f"{','.join(forms)}\n"
-        yield "".join([line % cells for cells in zip(*columns, strict=True)]).encode()
+        yield _lines(kinds, piece)
+
+
+def _heading(names: Iterable[str]) -> bytes:
+    return f"{','.join(map(_cell, names))}\n".encode()
+
+
+def _lines(kinds: Iterable[Kind], piece: Iterable[Sequence[Cell]]) -> bytes:
+    forms, columns = zip(*map(_form_of_column, kinds, piece), strict=True)
+    # One template for all rows of a piece: to make each cell by itself takes five times as long.
+    line = f"{','.join(forms)}\n"
+    return "".join([line % cells for cells in zip(*columns, strict=True)]).encode()
 
 
 def _pieces(rows: Iterable[tuple[Cell, ...]]) -> Iterator[list[Sequence[Cell]]]:

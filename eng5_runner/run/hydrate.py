@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,13 +27,13 @@ from eng5_runner.reports.anchor_markdown import ANCHOR_REPORT_NAME, anchor_repor
 from eng5_runner.reports.html_report import REPORT_NAME, report
 from eng5_runner.reports.sharing.companions import SCHEMA_NAME, companion_files
 from eng5_runner.reports.sharing.crate import CRATE_NAME, crate
-from eng5_runner.results.artefact import Artefact, sealed
-from eng5_runner.results.artefact.part import Part, to_bytes
+from eng5_runner.results.artefact import Artefact, HashedFile, sealed
+from eng5_runner.results.artefact.part import Part, RowBatch, to_bytes
 from eng5_runner.results.artefact.record import ManifestEntry
 from eng5_runner.results.judgements import gather_evidence
 from eng5_runner.results.projection import project_artefact
 from eng5_runner.results.runner_status import MessageRecord
-from eng5_runner.results.tables import run_tables, table_csv
+from eng5_runner.results.tables import call_tables, run_tables, table_csv
 from eng5_runner.run.artefact_file import artefact_name
 from eng5_runner.run.run_directory import impossible, opened_run
 
@@ -42,17 +41,12 @@ from eng5_runner.run.run_directory import impossible, opened_run
 _NOT_LISTED = (STACK_FOLDER, LOCK_NAME, MANIFEST_NAME, SUMS_NAME)
 
 
-class _Output:
+class _Output(HashedFile):
     """One file that was computed."""
 
     def __init__(self) -> None:
         self.data = Scratch()
-        self.digest = hashlib.sha256()
-
-    def write(self, data: bytes) -> None:
-        """Add bytes at its end."""
-        self.data.append(data)
-        self.digest.update(data)
+        super().__init__(self.data.append)
 
 
 class Outputs(Mapping[str, bytes]):
@@ -62,8 +56,10 @@ class Outputs(Mapping[str, bytes]):
         self._files: dict[str, _Output] = {}
 
     def open(self, path: str) -> _Output:
-        """A new file, to be written."""
-        return self._files.setdefault(path, _Output())
+        """A file to be written: a new one, or one that was opened before."""
+        if path not in self._files:
+            self._files[path] = _Output()
+        return self._files[path]
 
     def put(self, path: str, pieces: Iterable[bytes]) -> None:
         """A whole new file."""
@@ -78,7 +74,7 @@ class Outputs(Mapping[str, bytes]):
     def entry(self, path: str) -> ManifestEntry:
         """What the manifest says of a file."""
         file = self._files[path]
-        return ManifestEntry(path=path, sha256=file.digest.hexdigest(), bytes=file.data.size)
+        return ManifestEntry(path=path, sha256=file.sha256.hexdigest(), bytes=file.data.size)
 
     def __getitem__(self, path: str) -> bytes:
         return b"".join(self.pieces(path))
@@ -135,9 +131,18 @@ def hydrate(run_directory: Path) -> Hydrated:
     sources = tuple(_sources(run_directory, files))
     blank = project_artefact(inputs, evidence, state=state, messages=messages, manifest=sources)
     check = ArtefactCheck()
-    artefact = sealed(blank, files.open(name).write, check=check.rows)
+    by_list = call_tables(blank)
+
+    def seen(which: str, batch: RowBatch) -> None:
+        check.rows(which, batch)
+        table = by_list[which]
+        file = files.open(_table_path(table.name))
+        file.write(table.lines(batch) if batch.first else table.heading() + table.lines(batch))
+
+    artefact = sealed(blank, files.open(name), seen=seen)
     for table in run_tables(artefact):
-        files.put(f"tables/{table.name}.csv", table_csv(table))
+        if (path := _table_path(table.name)) not in files:
+            files.put(path, table_csv(table))
     if spec.mode.anchors_only:
         files.put(ANCHOR_REPORT_NAME, [anchor_report(artefact)])
     files.put(REPORT_NAME, [report(artefact)])
@@ -146,6 +151,10 @@ def hydrate(run_directory: Path) -> Hydrated:
     return Hydrated(
         state=state, artefact=artefact, artefact_name=name, files=files, violations=check.violations(artefact)
     )
+
+
+def _table_path(name: str) -> str:
+    return f"tables/{name}.csv"
 
 
 def _put_companions(files: Outputs, artefact: Artefact, *, sources: Sequence[ManifestEntry]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from eng5_runner.canonical import canonical_json
-from eng5_runner.results.artefact import ZERO_CHECKSUM, Artefact, parse_artefact, sealed
+from eng5_runner.results.artefact import ZERO_CHECKSUM, Artefact, HashedFile, parse_artefact, sealed
 from eng5_runner.results.artefact.part import to_bytes, to_json
 from eng5_runner.results.artefact.study import Replayed, ReplayedUnknown
 from eng5_runner.results.compare import compare_artefacts
@@ -27,7 +27,7 @@ BEFORE_DESIGNS = DATA / "before_designs.anchor-align.json"
 def sealed_bytes(read: Artefact) -> tuple[Artefact, bytes]:
     """The sealed artefact and the bytes of its file."""
     data = bytearray()
-    return sealed(read, data.extend), bytes(data)
+    return sealed(read, HashedFile(data.extend)), bytes(data)
 
 
 @pytest.mark.parametrize("path", OF_TODAY, ids=lambda path: path.parent.name)

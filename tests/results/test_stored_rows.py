@@ -10,7 +10,7 @@ from math import isnan
 import pytest
 
 from eng5_runner.effects.scratch import Scratch
-from eng5_runner.results.artefact import sealed
+from eng5_runner.results.artefact import HashedFile, sealed
 from eng5_runner.results.artefact.columns import columns_of
 from eng5_runner.results.artefact.stored_rows import MemoryBytes, RowStore, StoredRows
 from eng5_runner.results.artefact.study import Comparison, FailedComparison, Replayed, ReplayedUnknown
@@ -69,7 +69,7 @@ def test_an_artefact_of_stored_rows_has_the_same_bytes() -> None:
     files: list[bytearray] = []
     for llm_comparisons in (rows, tuple(rows)):
         files.append(bytearray())
-        sealed(artefact(llm_comparisons=llm_comparisons), files[-1].extend)
+        sealed(artefact(llm_comparisons=llm_comparisons), HashedFile(files[-1].extend))
     assert files[0] == files[1]
 
 

@@ -210,10 +210,18 @@ class Fit:
         """The covariance of m items, given by their indices, shape (m, m). The whole covariance is not computed."""
         if isinstance(self.curvature, Dense) or len(self.items) <= _EXACT_UP_TO or "covariance" in self.__dict__:
             return self.covariance[np.ix_(places, places)]
-        n, many = len(self.items), len(places)
-        centred_units = np.full((n, many), -1.0 / n)
-        centred_units[list(places), np.arange(many)] += 1.0
-        return self.curvature.solved_with_position(centred_units, tolerance=_SOLVE_TOLERANCE)[list(places)]
+        n, many, asked = len(self.items), len(places), tuple(places)
+        if asked not in self._covariances:
+            centred_units = np.full((n, many), -1.0 / n)
+            centred_units[list(places), np.arange(many)] += 1.0
+            solved = self.curvature.solved_with_position(centred_units, tolerance=_SOLVE_TOLERANCE)
+            self._covariances[asked] = solved[list(places)]
+        return self._covariances[asked].copy()
+
+    @cached_property
+    def _covariances(self) -> dict[tuple[int, ...], _Vector]:
+        """Those that were asked for, by the items' indices: the anchors' are asked for several times."""
+        return {}
 
     def covariance_of(self, sums: _Vector) -> _Vector:
         """The covariance of k weighted sums of the positions, given by their weights of shape (n, k); shape (k, k).

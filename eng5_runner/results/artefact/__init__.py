@@ -30,7 +30,7 @@ from eng5_runner.results.artefact.columns import JudgementColumns, columns_of
 from eng5_runner.results.artefact.human_scale import HumanScale
 from eng5_runner.results.artefact.judge import AnchorAlignment, JudgeQuality
 from eng5_runner.results.artefact.measurement import BTEntry, BTModel, CheckedGrades, GradeModel, GradeProjection
-from eng5_runner.results.artefact.part import Later, Nullable, Part, Row, Rows, keys_of, row_batches, to_bytes
+from eng5_runner.results.artefact.part import Later, Nullable, Part, Row, RowBatch, Rows, batches_of, keys_of, to_bytes
 from eng5_runner.results.artefact.record import RunnerStatus, Stopping, Validation
 from eng5_runner.results.artefact.service import ServiceComparison, ServiceResult
 from eng5_runner.results.artefact.study import (
@@ -123,11 +123,24 @@ def parse_artefact(data: bytes) -> Artefact:
         raise ValueError(describe(error)) from None
 
 
+class HashedFile:
+    """Where a file's bytes go, with the SHA-256 of all that went there."""
+
+    def __init__(self, write: Callable[[bytes], None]) -> None:
+        self._write = write
+        self.sha256 = hashlib.sha256()
+
+    def write(self, data: bytes) -> None:
+        """Add bytes at its end."""
+        self._write(data)
+        self.sha256.update(data)
+
+
 def sealed(
     artefact: Artefact,
-    write: Callable[[bytes], None],
+    file: HashedFile,
     *,
-    check: Callable[[tuple[str, int], list[Json]], None] | None = None,
+    seen: Callable[[str, RowBatch], None] | None = None,
 ) -> Artefact:
     """Write the artefact's file with `validation.artefact_checksum` filled in, some hundred comparisons at a time.
 
@@ -136,46 +149,40 @@ def sealed(
 
     Args:
         artefact: not yet sealed.
-        write: takes the next bytes of the file.
-        check: is given the name of a list of comparisons and a place there, and the JSON of some from there on.
+        file: takes its bytes; it is empty.
+        seen: is given the name of each list of comparisons with some of its rows, which are read once for all that is
+            made of them.
 
     Returns:
         The artefact with its checksum.
     """
-    digest = hashlib.sha256()
-    for data in _before_validation(artefact, check):
-        digest.update(data)
-        write(data)
+    for data in _before_validation(artefact, seen):
+        file.write(data)
+    digest = file.sha256.copy()
     digest.update(_validation(artefact, ZERO_CHECKSUM))
     checksum = digest.hexdigest()
-    write(_validation(artefact, checksum))
+    file.write(_validation(artefact, checksum))
     return _with_checksum(artefact, checksum)
 
 
-def _before_validation(
-    artefact: Artefact, check: Callable[[tuple[str, int], list[Json]], None] | None
-) -> Iterator[bytes]:
+def _before_validation(artefact: Artefact, seen: Callable[[str, RowBatch], None] | None) -> Iterator[bytes]:
     """The file up to the value of its last key, in pieces of the size of some hundred comparisons."""
     opening = b"{"
     rows = {"llm_comparisons": artefact.llm_comparisons, "failed_comparisons": artefact.failed_comparisons}
     for key, value in sorted(keys_of(artefact).items()):
         yield b'%s\n  "%s": ' % (opening, key.encode())
         if key in rows:
-            yield from _rows(_checked(key, rows[key], check=check))
+            yield from _rows(_seen(key, rows[key], seen=seen))
         elif key != "validation":
             yield _indented(value, by=2)
         opening = b","
 
 
-def _checked(
-    name: str, rows: Sequence[Row], *, check: Callable[[tuple[str, int], list[Json]], None] | None
-) -> Iterator[list[Json]]:
-    place = 0
-    for batch in row_batches(rows):
-        if check is not None:
-            check((name, place), batch)
-        place += len(batch)
-        yield batch
+def _seen(name: str, rows: Sequence[Row], *, seen: Callable[[str, RowBatch], None] | None) -> Iterator[list[Json]]:
+    for batch in batches_of(rows):
+        if seen is not None:
+            seen(name, batch)
+        yield batch.keys
 
 
 def _rows(batches: Iterable[list[Json]]) -> Iterator[bytes]:

@@ -9,16 +9,20 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from array import array
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, count
 from math import nan
 from typing import Final, TypeAlias, TypeVar, cast
 
 from eng5_runner.results.artefact.part import RowSequence, cells_of
 from eng5_runner.results.artefact.study import Comparison
 
-Cells: TypeAlias = tuple[str, str, str, str, str, float, float | None, str | None, str | None, float | None]
+Columns: TypeAlias = tuple[
+    *tuple[Sequence[str], Sequence[str], Sequence[str], Sequence[str], Sequence[str], Sequence[float]],
+    *tuple[Sequence[float | None], Sequence[str | None], Sequence[str | None], Sequence[float | None]],
+]
 COLUMN_FIELDS: Final = (
     *("essay_a_id", "essay_b_id", "winner_position", "provider", "model", "cost_usd"),
     *("confidence", "justification", "flagged", "probability_a"),
@@ -79,37 +83,37 @@ def columns_of(rows: Sequence[Comparison]) -> JudgementColumns:
     """The columns of judgements: those that were made with the rows, or else the rows are read."""
     if isinstance(rows, RowsWithColumns) and rows.columns is not None:
         return rows.columns
-    cells = chain.from_iterable(zip(*some, strict=True) for some in cells_of(rows, *COLUMN_FIELDS))
-    return ColumnBuilder(cast("Iterable[Cells]", cells)).columns()
+    builder = ColumnBuilder()
+    for some in cells_of(rows, *COLUMN_FIELDS):
+        builder.add(cast("Columns", some))
+    return builder.columns()
 
 
 class ColumnBuilder:
-    """Takes the judgements one by one."""
+    """Takes some hundred judgements at a time."""
 
-    def __init__(self, judgements: Iterable[Cells] = ()) -> None:
-        self._essays: dict[str, int] = {}
-        self._judges: dict[tuple[str, str], int] = {}
+    def __init__(self) -> None:
+        # Each is numbered when it is first seen.
+        self._essays: defaultdict[str, int] = defaultdict(count().__next__)
+        self._judges: defaultdict[tuple[str, str], int] = defaultdict(count().__next__)
         self._first, self._second, self._judge = array("i"), array("i"), array("h")
         self._won, self._cost, self._confidence = array("b"), array("d"), array("d")
         self._characters = self._flagged = 0
         self._any_probability = False
-        for cells in judgements:
-            self.add(cells)
 
-    def add(self, cells: Cells) -> None:
-        """Add a judgement, by its `COLUMN_FIELDS`."""
-        first, second, position, provider, model, usd, confidence, reason, flagged, probability = cells
-        essays, judges = self._essays, self._judges
-        self._first.append(essays.setdefault(first, len(essays)))
-        self._second.append(essays.setdefault(second, len(essays)))
-        self._won.append(position == "A")
-        self._judge.append(judges.setdefault((provider, model), len(judges)))
-        self._cost.append(usd)
-        self._confidence.append(nan if confidence is None else confidence)
-        if reason is not None:
-            self._characters += len(reason)
-        self._flagged += flagged is not None
-        self._any_probability = self._any_probability or probability is not None
+    def add(self, columns: Columns) -> None:
+        """Add judgements, by the columns of their `COLUMN_FIELDS`."""
+        first, second, position, provider, model, usd, confidence, reason, flagged, probability = columns
+        shown = list(map(self._essays.__getitem__, chain.from_iterable(zip(first, second, strict=True))))
+        self._first.extend(shown[::2])
+        self._second.extend(shown[1::2])
+        self._won.extend(map("A".__eq__, position))
+        self._judge.extend(map(self._judges.__getitem__, zip(provider, model, strict=True)))
+        self._cost.extend(usd)
+        self._confidence.extend([nan if value is None else value for value in confidence])
+        self._characters += sum(map(len, filter(None, reason)))
+        self._flagged += len(flagged) - flagged.count(None)
+        self._any_probability = self._any_probability or probability.count(None) < len(probability)
 
     def columns(self) -> JudgementColumns:
         """In the order in which the judgements were added."""

@@ -16,9 +16,9 @@ import dataclasses
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
-from functools import cache
+from functools import cache, cached_property
 from types import GenericAlias, MappingProxyType, NoneType
-from typing import Annotated, ClassVar, Final, TypeAlias, TypeVar, get_args
+from typing import Annotated, ClassVar, Final, Protocol, TypeAlias, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetPydanticSchema, WithJsonSchema
 from pydantic_core import core_schema
@@ -81,38 +81,58 @@ class Row:
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(strict=True)
 
 
+class RowBatch(Protocol):
+    """A few hundred rows of a long list, in the forms that its readers need: no row is made for them."""
+
+    @property
+    def first(self) -> int:
+        """The place of its first row in the list."""
+
+    @property
+    def keys(self) -> list[Json]:
+        """The keys of each row in the file with their values."""
+
+    def cells(self, *names: str) -> list[Sequence[object]]:
+        """The values of each field."""
+
+
+@dataclasses.dataclass(frozen=True)  # no slots: the cached property is read by each reader of the batch
+class _MadeRows:
+    """A batch of rows that are made already."""
+
+    first: int
+    rows: Sequence[Row]
+
+    def cells(self, *names: str) -> list[Sequence[object]]:
+        """The values of each field."""
+        return [[getattr(row, name) for row in self.rows] for name in names]
+
+    @cached_property
+    def keys(self) -> list[Json]:
+        """The keys of each row in the file with their values."""
+        return list(map(to_json, self.rows))
+
+
 class RowSequence(Sequence[T]):
-    """Rows that are made when they are asked for. A part takes them as they are.
-
-    Who needs a few values of each of a million rows asks for these: no row is made then.
-    """
+    """Rows that are made when they are asked for. A part takes them as they are."""
 
     @abstractmethod
-    def cells(self, *names: str) -> Iterator[list[Sequence[object]]]:
-        """The values of each field, of a few hundred rows at a time."""
-
-    @abstractmethod
-    def batches(self) -> Iterator[list[Json]]:
-        """The keys of each row in the file with their values, a few hundred rows at a time."""
+    def batches(self) -> Iterator[RowBatch]:
+        """All rows, a few hundred at a time."""
 
 
-def cells_of(rows: Sequence[Row], *names: str) -> Iterator[list[Sequence[object]]]:
-    """The values of each field, of a few hundred rows at a time, whether the rows are made already or not."""
-    if isinstance(rows, RowSequence):
-        yield from rows.cells(*names)
-        return
-    for start in range(0, len(rows), ROWS_AT_ONCE):
-        some = rows[start : start + ROWS_AT_ONCE]
-        yield [[getattr(row, name) for row in some] for name in names]
-
-
-def row_batches(rows: Sequence[Row]) -> Iterator[list[Json]]:
-    """The keys of each row in the file with their values, a few hundred rows at a time."""
+def batches_of(rows: Sequence[Row]) -> Iterator[RowBatch]:
+    """All rows, a few hundred at a time, whether they are made already or not."""
     if isinstance(rows, RowSequence):
         yield from rows.batches()
         return
-    for start in range(0, len(rows), ROWS_AT_ONCE):
-        yield [to_json(row) for row in rows[start : start + ROWS_AT_ONCE]]
+    for first in range(0, len(rows), ROWS_AT_ONCE):
+        yield _MadeRows(first, rows[first : first + ROWS_AT_ONCE])
+
+
+def cells_of(rows: Sequence[Row], *names: str) -> Iterator[list[Sequence[object]]]:
+    """The values of each field, of a few hundred rows at a time."""
+    return (batch.cells(*names) for batch in batches_of(rows))
 
 
 def _rows(source: object, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from operator import itemgetter
 from typing import Generic, Protocol, TypeVar, cast, overload
 
@@ -21,8 +22,14 @@ import orjson
 from numpy.typing import NDArray
 
 from eng5_runner.canonical import Json
-from eng5_runner.results.artefact.columns import COLUMN_FIELDS, Cells, ColumnBuilder, JudgementColumns, RowsWithColumns
-from eng5_runner.results.artefact.part import ROWS_AT_ONCE
+from eng5_runner.results.artefact.columns import (
+    COLUMN_FIELDS,
+    ColumnBuilder,
+    Columns,
+    JudgementColumns,
+    RowsWithColumns,
+)
+from eng5_runner.results.artefact.part import ROWS_AT_ONCE, RowBatch
 from eng5_runner.results.artefact.study import Comparison, FailedComparison, Replayed, ReplayedUnknown
 
 RowT = TypeVar("RowT", Comparison, FailedComparison)
@@ -68,6 +75,7 @@ class RowStore(Generic[RowT]):
         self._ends = array("q", [0])
         self._times = bytearray()
         self._waiting: list[bytes] = []
+        self._waiting_cells: list[tuple[object, ...]] = []
 
     def add(self, row: Mapping[str, object]) -> None:
         """Store a row by its fields, in which its number may be missing, and `status`, which follows from the kind."""
@@ -76,13 +84,16 @@ class RowStore(Generic[RowT]):
         self._ends.append(self._ends[-1] + len(data))
         self._times += cast("str", row["started_at"]).encode()
         if self._columns is not None:
-            self._columns.add(cast("Cells", self._cells(row)))
+            self._waiting_cells.append(self._cells(row))
         if len(self._waiting) == ROWS_AT_ONCE:
             self._flush()
 
     def _flush(self) -> None:
         self._store.append(b"".join(self._waiting))
         self._waiting.clear()
+        if self._columns is not None and self._waiting_cells:
+            self._columns.add(cast("Columns", tuple(zip(*self._waiting_cells, strict=True))))
+            self._waiting_cells.clear()
 
     def in_order(self) -> StoredRows[RowT]:
         """The rows in the order in which they were asked; those of one instant in the order of their ids."""
@@ -119,6 +130,27 @@ def _taken(values: array[NumberT], order: NDArray[np.int64]) -> array[NumberT]:
     taken = values[:0]
     taken.frombytes(np.asarray(values)[order].tobytes())
     return taken
+
+
+@dataclass(frozen=True)  # no slots: the cached property is read by each reader of the batch
+class _StoredBatch:
+    first: int
+    names: tuple[str, ...]
+    rows: list[list[Json]]
+
+    @cached_property
+    def _columns(self) -> Mapping[str, Sequence[object]]:
+        return dict(zip(self.names, zip(*self.rows, strict=True), strict=True))
+
+    def cells(self, *names: str) -> list[Sequence[object]]:
+        """The values of each field."""
+        return list(map(self._columns.__getitem__, names))
+
+    @cached_property
+    def keys(self) -> list[Json]:
+        """The keys of each row in the file with their values."""
+        names = self.names
+        return [{name: value for name, value in zip(names, row, strict=True) if value is not None} for row in self.rows]
 
 
 class StoredRows(RowsWithColumns[RowT]):
@@ -166,23 +198,14 @@ class StoredRows(RowsWithColumns[RowT]):
         for sequence, values in enumerate(self._every(), start=1):
             yield self._row(values, sequence=sequence)
 
-    def cells(self, *names: str) -> Iterator[list[Sequence[object]]]:
-        """The values of each field, of a few hundred rows at a time."""
-        places = {name: place for place, name in enumerate(self._names)}
-        for first, some in self._batches():
-            numbers, columns = range(first + 1, first + 1 + len(some)), list(zip(*some, strict=True))
-            yield [numbers if name == _NUMBER else columns[places[name]] for name in names]
-
-    def batches(self) -> Iterator[list[Json]]:
-        """The keys of each row in the file with their values, a few hundred rows at a time."""
+    def batches(self) -> Iterator[RowBatch]:
+        """All rows, a few hundred at a time."""
         status = str(next(field.default for field in fields(self._kind) if field.name == _STATUS))
         names = (*self._names, _NUMBER, _STATUS)
         for first, some in self._batches():
-            batch: list[Json] = []
             for sequence, values in enumerate(some, start=first + 1):
                 values.extend((sequence, status))
-                batch.append({name: value for name, value in zip(names, values, strict=True) if value is not None})
-            yield batch
+            yield _StoredBatch(first, names, some)
 
     def _every(self) -> Iterator[list[Json]]:
         return (values for _, some in self._batches() for values in some)
