@@ -230,7 +230,6 @@ class _Pair:
 
     a: str
     b: str
-    is_anchor: bool
 
 
 def compare_artefacts(a: Artefact, b: Artefact) -> RunsCompared:
@@ -276,15 +275,15 @@ def _reliability(artefact: Artefact) -> float | None:
 
 
 def _same_essays(a: Artefact, b: Artefact) -> list[_Pair]:
-    in_b = {sha256: name for sha256, name, _ in _named(b)}
-    return [_Pair(a=name, b=in_b[sha256], is_anchor=anchor) for sha256, name, anchor in _named(a) if sha256 in in_b]
+    in_b = dict(_named(b))
+    return [_Pair(a=name, b=in_b[sha256]) for sha256, name in _named(a) if sha256 in in_b]
 
 
-def _named(artefact: Artefact) -> list[tuple[str, str, bool]]:
-    """The text's checksum, the id and whether it is an anchor."""
+def _named(artefact: Artefact) -> list[tuple[str, str]]:
+    """The text's checksum and the id."""
     return [
-        *((anchor.text_sha256, anchor.anchor_id, True) for anchor in artefact.inputs.anchors),
-        *((student.text_sha256, student.essay_id, False) for student in artefact.inputs.students),
+        *((anchor.text_sha256, anchor.anchor_id) for anchor in artefact.inputs.anchors),
+        *((student.text_sha256, student.essay_id) for student in artefact.inputs.students),
     ]
 
 
@@ -420,7 +419,7 @@ def _anchors(a: Artefact, b: Artefact, *, pairs: Sequence[_Pair]) -> AnchorOrder
     both = [
         (in_a[pair.a], in_b[pair.b], grade)
         for pair in pairs
-        if pair.is_anchor and pair.a in in_a and pair.b in in_b and (grade := in_a[pair.a].anchor_grade) is not None
+        if pair.a in in_a and pair.b in in_b and (grade := in_a[pair.a].anchor_grade) is not None
     ]
     if scale is None or len(both) < _FEWEST:
         return None

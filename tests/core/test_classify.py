@@ -407,3 +407,9 @@ def test_both_readers_of_a_comparison_give_the_same_arrival() -> None:
         assert plain_arrival(raw) is not None
         received, flaws = receive_comparison(raw)
         assert arrived(raw) == of_result(received.data, stamped_at=received.event_timestamp, flaws=flaws)
+
+
+def test_a_comparison_of_strangers_names_them_up_to_forty_characters() -> None:
+    message = json.loads(STORY[0].value)
+    message["data"]["request_metadata"] |= {"essay_a_id": "x" * 41, "essay_b_id": "y"}
+    assert verdict(messages.raw(message)) == Rejected(f"it compares {'x' * 40!r} and 'y', not among the run's essays")

@@ -7,15 +7,17 @@ import unicodedata
 
 import pytest
 
-from eng5_runner.core.inputs import Finding, Inputs, SourceFile, shown
+from eng5_runner.core.inputs import EssayFlag, Finding, Inputs, SourceFile, shown
 from tests.support.run.runs import make_inputs
 
 INPUTS, _ = make_inputs()
 
 
 def test_the_notes_are_no_part_of_the_digest() -> None:
-    """A stray file changes the notes, and a run must still accept its inputs."""
+    """A stray file changes the notes, and a run must still accept its inputs; so do flags of a newer version."""
     assert INPUTS.model_copy(update={"notes": ("1 junk file was skipped",)}).digest() == INPUTS.digest()
+    flags = (EssayFlag(essay_id="birk", kinds=("hidden_text",)),)
+    assert INPUTS.model_copy(update={"flags": flags}).digest() == INPUTS.digest()
 
 
 @pytest.mark.parametrize("field", sorted(Inputs.model_fields.keys() - {"notes", "anchor_table", "flags"}))

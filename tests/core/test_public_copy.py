@@ -87,6 +87,12 @@ def test_essays_get_numbers_in_an_order_that_only_the_owner_can_compute() -> Non
     assert {len(name) for name in many.essays.values()} == {len("essay-001")}
 
 
+def test_ids_and_hashes_of_the_copy_are_keyed_by_its_secret() -> None:
+    names = PublicNames.of(INPUTS, secret=SECRET)
+    assert (names.keyed("x"), names.uuid(7)) == (keyed("x"), UUID(uuid(7)))
+    assert PublicNames.of(INPUTS, secret=b"another").keyed("x") != keyed("x")
+
+
 def test_only_a_text_that_nobody_can_guess_keeps_its_hash() -> None:
     """It counts below fifty words, for the text as for its file."""
     dag, cleo = (next(student for student in INPUTS.students if student.essay_id == name) for name in ("dag", "cleo"))
@@ -402,6 +408,12 @@ def test_a_result_keeps_its_figures_by_the_copys_names() -> None:
         "essay_results": [row | {"essay_id": TO["birk"]}, {"essay_id": TO["cleo"], "rank": 2}],
         "assessment_metadata": KEPT_METADATA,
     }
+
+
+@pytest.mark.parametrize(("label", "kept"), [("HIGH", "HIGH"), ("MID", "MID"), ("LOW", "LOW"), ("Anna", None)])
+def test_a_label_of_the_services_list_stays(label: str, kept: str | None) -> None:
+    (row,) = result_of(essay_results=[{"essay_id": BIRK, "confidence_label": label}])["essay_results"]
+    assert row.get("confidence_label") == kept
 
 
 def test_a_result_without_figures_has_none_in_the_copy() -> None:

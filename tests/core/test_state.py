@@ -114,6 +114,15 @@ def test_a_new_broker_resets_positions_and_losses_but_not_what_is_known():
     assert state.fingerprints == {"k": "f"}
 
 
+def test_a_run_that_listens_again_was_not_left_in_silence():
+    state = reached("gathering")
+    for name in ("DeadlineReached", "RunClosed", "RunResumed"):
+        state.advance(ONE_OF_EACH[name])
+    assert state.left_in_silence is True
+    state.advance(ONE_OF_EACH["ListeningFrom"])
+    assert state.left_in_silence is False
+
+
 def test_reading_goes_on_after_what_was_read():
     state = reached("gathering")
     state.advance(ONE_OF_EACH["CallbackRejected"])

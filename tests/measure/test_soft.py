@@ -26,7 +26,7 @@ def compared(said: tuple[Said, ...], items: tuple[str, ...] = ITEMS) -> Comparis
     return weighed([asked], Dependence())
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def sure() -> SoftStudy:
     return soft_study(TRUTH, k=12, number=1, says="confidence")
 

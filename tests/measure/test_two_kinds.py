@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import cache
 
 import numpy as np
 import pytest
@@ -23,7 +22,6 @@ def drawn(theta: np.ndarray, *, judgements: int, first: float, generator: np.ran
     return fit(comparisons_from(ITEMS, rows))
 
 
-@cache
 def study(r: float) -> tuple[TwoKinds, np.ndarray]:
     """The fit of a study in which the two scales correlate by r, and people's true positions."""
     generator = np.random.default_rng(11)

@@ -12,13 +12,13 @@ GRADES = ("F", "F+", "E-", "E+", "D-", "D+", "C-", "C+", "B", "A")
 INPUTS = inputs_of(anchors=ANCHORS, students=("birk",))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def agreeing():
     """A judge who orders the anchors as the experts do."""
     return plain(alignment_of(INPUTS, all_pairs(IN_ORDER)))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def disagreeing():
     """One who thinks that C- loses to D-, two steps below it, in both orders."""
     return plain(alignment_of(INPUTS, all_pairs(IN_ORDER, upsets=[("anchor-2", "anchor-3")])))

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from eng5_runner.measure.model.bradley_terry import fit
-from eng5_runner.results.artefact.study import InstructionsRecord
-from eng5_runner.results.compare import compare_artefacts
+from eng5_runner.results.artefact.measurement import GradesAvailable, TeacherAgreement
+from eng5_runner.results.artefact.study import InstructionsRecord, JudgeIdentity, PromptHashes
+from eng5_runner.results.compare import Flip, RankMove, RunInComparison, compare_artefacts
 from eng5_runner.results.text_roles import INSTRUCTIONS, TASK
-from tests.support.artefacts import GRADES, metadata, seen_as, sha256
+from tests.support.artefacts import GRADES, metadata, projection, seen_as, sha256, status
 from tests.support.results import alignment_of, all_pairs, inputs_of
 from tests.support.studies import balanced_study, normal_truth
 
@@ -43,6 +44,107 @@ def test_a_flip_is_found_in_whatever_order_it_was_asked_and_shown_with_both_reas
     low, high = compared.verdicts.interval_90
     assert low < 189 / 190 < high
     assert compared.positions.moves[0].rank_a != compared.positions.moves[0].rank_b
+
+
+def test_each_fact_of_two_runs_stands_in_its_place():
+    a = seen_as([2.0, 1.0, 0.0, -1.0], anchors=2)
+    b = seen_as([2.0, -1.5, 0.0, 1.0, 3.0], anchors=2, label="b", judge="m2", name="uppsats-{:02}".format)
+    compared = compare_artefacts(a, b)
+    assert (compared.essays.shared, compared.essays.only_in_a, compared.essays.only_in_b) == (4, 0, 1)
+    turned = compare_artefacts(b, a)
+    assert (turned.essays.shared, turned.essays.only_in_a, turned.essays.only_in_b) == (4, 1, 0)
+    assert compared.positions.essays == 4
+    assert compared.positions.moves[0] == RankMove(
+        essay_a="essay-01",
+        essay_b="uppsats-01",
+        file_a="essay-01.txt",
+        file_b="uppsats-01.txt",
+        rank_a=2,
+        rank_b=5,
+        theta_a=1.0,
+        theta_b=-1.5,
+        is_anchor=True,
+    )
+    moves = [(move.essay_a, move.is_anchor) for move in compared.positions.moves]
+    assert moves == [("essay-01", True), ("essay-00", True), ("essay-02", False), ("essay-03", False)]
+    verdicts = compared.verdicts
+    assert (verdicts.shared_pairs, verdicts.decided_by_both, verdicts.same_prompts) == (6, 6, 0)
+    assert verdicts.agreement == 0.5
+    assert verdicts.flips[0] == Flip(
+        essays=("essay-01", "essay-02"),
+        files=("essay-01.txt", "essay-02.txt"),
+        why_a="a says so",
+        why_b="b says so",
+        a_prefers="essay-01",
+    )
+    assert [flip.essays for flip in verdicts.flips[1:]] == [("essay-01", "essay-03"), ("essay-02", "essay-03")]
+    assert (compared.anchors, verdicts.of_anchors.pairs) == (None, 1), "two shared anchors are no order"
+
+
+def test_a_run_is_identified_by_what_it_states_of_itself():
+    stated = {
+        "batch_label": "b",
+        "batch_uuid": "deadbeef-1111-4222-8333-444455556666",
+        "runner_version": "9.9",
+        "grade_scale": "eng5_np_legacy_9_step",
+        "seed": 7,
+        "inputs_sha256": sha256("b"),
+        "judges": (JudgeIdentity(provider="p", model="m", kind="k"),),
+    }
+    teachers = TeacherAgreement(correlation=0.5, interval_90=(0.25, 0.75), among="anchors", share_reproduced=0.125)
+    run = seen_as(THETAS, label="b", reliability=0.625).model_copy(
+        update={
+            "metadata": metadata(**stated),
+            "runner_status": status(outcome="partial"),
+            "prompt_hashes": PromptHashes(distinct=1, asked_more_than_once=0, digest=sha256("prompts")),
+            "grade_model": GradesAvailable.model_construct(agreement_with_teachers=teachers),
+        }
+    )
+    known, bare = compare_artefacts(run, seen_as(THETAS)).runs
+    assert known == RunInComparison(
+        **stated,
+        outcome="partial",
+        reliability=0.625,
+        agreement_with_teachers=teachers,
+        prompts=sha256("prompts"),
+    )
+    assert bare.agreement_with_teachers is None
+
+
+def test_grades_are_compared_in_steps():
+    """Of six students two have the same grade in both, two are a step higher and two are two steps lower."""
+    a = seen_as([*THETAS[:8], *(0.0,) * 6])
+    steps = (0, 0, 1, 1, -2, -2)
+    places = {f"essay-{number:02}": 4 + by for number, by in enumerate(steps, start=8)}
+    b = a.model_copy(
+        update={"grade_projections": tuple(projection(name, GRADES[place]) for name, place in places.items())}
+    )
+    grades = compare_artefacts(a, b).grades
+    assert (grades.students, grades.exact) == (6, pytest.approx(2 / 6, abs=1e-6))
+    assert (grades.within_one, grades.b_higher_by_steps) == (
+        pytest.approx(4 / 6, abs=1e-6),
+        pytest.approx(-2 / 6, abs=1e-6),
+    )
+    assert grades.quadratic_weighted_kappa.estimate == 0.0
+    gone = a.model_copy(update={"grade_projections": ()})
+    assert compare_artefacts(a, gone).grades is None
+
+
+def test_a_pair_with_an_even_score_has_no_verdict_and_the_first_reason_stands():
+    a = seen_as([1.0, 0.0, -1.0], anchors=1)
+    even = replace(a.llm_comparisons[0], winner_id="essay-01", loser_id="essay-00", justification="on second thought")
+    compared = compare_artefacts(
+        a.model_copy(update={"llm_comparisons": (*a.llm_comparisons, even)}),
+        seen_as([-1.0, 0.0, 1.0], anchors=1, label="b"),
+    )
+    assert (compared.verdicts.shared_pairs, compared.verdicts.decided_by_both) == (3, 2)
+    assert [flip.essays for flip in compared.verdicts.flips] == [("essay-00", "essay-02"), ("essay-01", "essay-02")]
+    assert (compared.verdicts.agreement, compared.verdicts.flips[0].why_a) == (0.0, "a says so")
+    twice = replace(a.llm_comparisons[0], justification="once more")
+    again = a.model_copy(update={"llm_comparisons": (replace(a.llm_comparisons[0], justification=None), twice, even)})
+    nothing = again.model_copy(update={"llm_comparisons": (*again.llm_comparisons, twice)})
+    (flip,) = compare_artefacts(nothing, seen_as([-1.0, 0.0, 1.0], anchors=1, label="b")).verdicts.flips
+    assert (flip.why_a, flip.a_prefers) == ("once more", "essay-00")
 
 
 def documents(run, *, instructions: str, task: str):
@@ -128,7 +230,7 @@ def test_without_a_reliability_no_attenuation_is_undone(reliability):
     assert compared.runs[1].reliability == reliability
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def alignment():
     """What a run states of eight anchors: one inversion, so that τ-b is not the 1 that `seen_as` has."""
     anchors = dict(zip((f"anchor-{n}" for n in range(8)), GRADES, strict=True))

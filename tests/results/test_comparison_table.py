@@ -311,17 +311,23 @@ def test_anchors_have_the_index_of_their_grade():
 
 
 @pytest.mark.parametrize(
-    ("line", "column", "told"),
+    ("line", "column", "told", "remedy"),
     [
-        ("z,A", "item", "'z' is in no comparison"),
-        ("x,A", "item", "'x' stands in an earlier row"),
-        ("y,F", "grade", "'F' is not a grade that an anchor can have"),  # below the lowest is no anchor's grade
+        ("z,A", "item", "'z' is in no comparison", "Write it as in the table of comparisons."),
+        ("x,A", "item", "'x' stands in an earlier row", "Keep one row for each."),
+        (
+            "y,F",  # below the lowest is no anchor's grade
+            "grade",
+            "'F' is not a grade that an anchor can have on eng5_np_legacy_9_step",
+            "Use one of F+ E- E+ D- D+ C- C+ B A, or choose another --grade-scale.",
+        ),
     ],
 )
-def test_an_anchor_that_cannot_be_is_named_with_its_column(line, column, told):
+def test_an_anchor_that_cannot_be_is_named_with_its_column_and_what_to_do(line, column, told, remedy):
     with pytest.raises(InputsInvalid) as caught:
         anchors("x,E-", line)
-    assert caught.value.message.startswith(f"anchors.csv, row 3, column {column}: {told}")
+    assert caught.value.message == f"anchors.csv, row 3, column {column}: {told}."
+    assert caught.value.remedy == remedy
 
 
 @pytest.mark.parametrize(

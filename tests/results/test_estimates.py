@@ -18,17 +18,17 @@ JUDGED = all_pairs(BEST_FIRST, upsets=[("anchor-2", "anchor-3"), ("cleo", "birk"
 OUTCOMES = ("F", "F+", "E-", "E+", "D-", "D+", "C-", "C+", "B", "A")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def found():
     return estimates_of(INPUTS, JUDGED)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def study():
     return study_of(INPUTS, JUDGED)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def students(study) -> Projection:
     projection = project(study.fitted, anchors=study.grades, scale=study.measured_scale)
     assert isinstance(projection, Projection)

@@ -7,9 +7,13 @@ from itertools import combinations
 import pytest
 
 from eng5_runner.core.events import HumanJudgement, HumanJudgementsAdded
+from eng5_runner.core.rounding import ends, rounded
 from eng5_runner.measure.model.bradley_terry import Fit, fit
-from eng5_runner.measure.model.comparisons import comparisons_counted
-from eng5_runner.results.judges.human_scale import human_scale_of_run
+from eng5_runner.measure.model.comparisons import Comparisons, comparisons_counted, merged
+from eng5_runner.measure.model.two_kinds import fit_two_kinds
+from eng5_runner.measure.quality.reliability import own_order
+from eng5_runner.results.artefact.human_scale import HumanReliability
+from eng5_runner.results.judges.human_scale import human_scale, human_scale_of_run
 from tests.support.run.events import AT
 
 ORDER = ("ann", "bob", "cyd", "dia", "eve", "fay", "gus")
@@ -107,3 +111,42 @@ def test_the_place_is_estimated_only_where_it_was_recorded() -> None:
     assert known.human_position_effect is not None
     assert unknown.human_position_effect is None
     assert known.model_position_effect == unknown.model_position_effect
+
+
+def of_people(people: int) -> tuple[dict[str, Comparisons], Fit]:
+    """So many people who agree with each other, and the fit of all."""
+    rows = {f"t{n}": of_all(f"t{n}", turned=bool(n % 2)) for n in range(people)}
+    parts = {
+        judge: comparisons_counted(
+            ORDER, [(row.first, row.second, float(row.winner == "first"), row.count) for row in judged]
+        )
+        for judge, judged in rows.items()
+    }
+    return parts, fit(merged(tuple(parts.values())))
+
+
+def test_where_models_help_all_figures_are_those_of_both_kinds() -> None:
+    parts, people = of_people(2)
+    kinds = fit_two_kinds(people, models())
+    scale, fitted = human_scale(parts, of_people=people, models=models(), model_judgements=43.0)
+    assert kinds.uses_models
+    assert scale.uses_models is True
+    assert scale.reliability == HumanReliability(
+        value=rounded(kinds.reliability), interval_90=ends(kinds.reliability_interval)
+    )
+    assert scale.correlation == rounded(kinds.correlation)
+    assert scale.correlation_interval_90 == ends(kinds.correlation_interval)
+    assert (scale.log_loss_alone, scale.log_loss_joint) == (rounded(kinds.loss_alone), rounded(kinds.loss_joint))
+    assert fitted.theta.tolist() == kinds.fitted.theta.tolist()
+
+
+def test_where_models_do_not_help_the_reliability_is_that_of_people_alone() -> None:
+    parts, people = of_people(3)
+    others = models(("dia", "gus", "ann", "cyd", "fay", "bob", "eve"))
+    scale, fitted = human_scale(parts, of_people=people, models=others, model_judgements=43.0)
+    own = own_order(people)
+    assert scale.uses_models is False
+    assert own.value is not None
+    assert own.interval is not None
+    assert scale.reliability == HumanReliability(value=rounded(own.value), interval_90=ends(own.interval))
+    assert fitted.theta.tolist() == people.theta.tolist()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from eng5_runner.reports.html_leaderboard import leaderboard_page
 from eng5_runner.results.sweep.figures import RunFigures, SweptFigure, SweptRun
-from eng5_runner.results.sweep.leaderboard import make_leaderboard
+from eng5_runner.results.sweep.leaderboard import JudgeDifference, LeaderboardRow, make_leaderboard
 from eng5_runner.results.sweep.tables import leaderboard_table
 from eng5_runner.results.tables import table_csv
 
@@ -71,6 +72,87 @@ def test_a_row_has_the_means_of_its_runs_and_no_narrower_interval() -> None:
     assert (row.usd, board.usd) == (0.2, pytest.approx(0.25))
     assert board.differences == ()
     assert board.verdict.endswith("no other can be compared with it.")
+
+
+def test_each_fact_of_a_row_a_difference_and_the_board_stands_in_its_place() -> None:
+    """Three seeds of each judge: on the first both agree, on the others the second decides two pairs otherwise."""
+    almost = (1, 0, 2, 3, 4, 6, 5, 7)
+    good = [_figures("good", RIGHT, seed=seed, tau_b=1.0) for seed in (1, 2, 3)]
+    bad = [_figures("bad", RIGHT if seed == 1 else almost, seed=seed, tau_b=0.9) for seed in (3, 2, 1)]
+    timed = {"seconds_an_answer": 0.25, "model": "p other", "reliability": None}
+    good[1] = replace(good[1], run=good[1].run.model_copy(update=timed), students=9)
+    board = make_leaderboard([*good, *bad], name="s", expected_runs=7, limit_usd=3.5)
+    assert (board.name, board.mode, board.anchors, board.students) == ("s", "anchor-align", 8, 0)
+    assert (board.expected_runs, board.limit_usd, board.usd) == (7, 3.5, pytest.approx(0.6))
+    assert board.runs == tuple(each.run for each in (*good, *bad))
+    assert board.rows[0] == LeaderboardRow(
+        name="good",
+        judge="good",
+        design="balanced",
+        model="openai local-7b, p other",
+        runs=3,
+        complete=3,
+        judged=84,
+        failed=6,
+        tau_b=SweptFigure(value=1.0, interval_90=(0.9, 1.1)),
+        grade_error=SweptFigure(),
+        first_shown=SweptFigure(value=0.4, interval_90=(-0.1, 0.5)),
+        length=SweptFigure(),
+        swap=SweptFigure(),
+        reliability=0.8,
+        usd=0.3,
+        usd_a_judgement=0.001,
+        seconds_an_answer=0.25,
+        seconds=30.0,
+    )
+    (difference,) = board.differences
+    low, high = difference.tau_b.interval_90 or (1.0, 0.0)
+    assert 0.0 <= low < 8 / 84 < high < 0.5
+    assert difference == JudgeDifference(
+        higher="good",
+        lower="bad",
+        anchors=8,
+        runs=3,
+        tau_b=SweptFigure(value=0.095238, interval_90=(low, high)),
+        p_value=difference.p_value,
+        p_corrected=difference.p_value,
+        real=False,
+        pairs=84,
+        only_higher_right=4,
+        only_lower_right=0,
+    )
+    assert difference.p_value is not None and difference.p_value > 0.1
+
+
+def test_of_a_mean_the_interval_stands_only_where_each_run_has_one() -> None:
+    one, two = _figures("j", RIGHT, tau_b=0.5), _figures("j", RIGHT, seed=2, tau_b=0.9)
+    bare = replace(two, run=two.run.model_copy(update={"tau_b": SweptFigure(value=0.9)}))
+    (row,) = make_leaderboard([one, bare], name="s", expected_runs=2).rows
+    assert row.tau_b == SweptFigure(value=0.7)
+
+
+def test_of_equal_judges_the_cheaper_is_first_and_those_without_judgements_are_last() -> None:
+    figures = [
+        _figures("none", (), tau_b=None, judged=0),
+        _figures("unplaced", (), tau_b=None),
+        _figures("dear", RIGHT, tau_b=0.5),
+        _figures("cheap", RIGHT, tau_b=0.5),
+        _figures("turned", RIGHT[::-1], tau_b=-1.0),
+    ]
+    figures[3] = replace(figures[3], run=figures[3].run.model_copy(update={"usd": 0.05}))
+    board = make_leaderboard(figures, name="s", expected_runs=5)
+    assert [row.name for row in board.rows] == ["cheap", "dear", "turned", "unplaced", "none"]
+    assert [each.pairs for each in board.differences if "none" in (each.higher, each.lower)] == [None] * 4
+    assert {each.only_lower_right for each in board.differences if each.lower == "none"} == {None}
+
+
+def test_each_of_several_others_is_worse_and_several_equals_are_listed() -> None:
+    worse = [_figures(name, RIGHT[::-1], tau_b=-1.0) for name in ("b", "c")]
+    board = make_leaderboard([_figures("a", RIGHT, tau_b=1.0), *worse], name="s", expected_runs=3)
+    assert board.verdict == "a agrees most with the experts' grades, surely more than each of the other 2."
+    alike = [_figures(name, RIGHT, tau_b=tau) for name, tau in (("a", 1.0), ("b", 0.9), ("c", 0.8), ("d", 0.7))]
+    told = make_leaderboard(alike, name="s", expected_runs=4).verdict
+    assert told == "a agrees most with the experts' grades, but it cannot be told from b, c and d."
 
 
 def test_the_best_judge_is_first_and_a_real_difference_is_named() -> None:

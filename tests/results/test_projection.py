@@ -45,7 +45,7 @@ def projected(*more: object, judged: bool = True, model: str | None = None, **sp
     return project_artefact(INPUTS, evidence, state=state, messages=messages, manifest=MANIFEST)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def artefact() -> Artefact:
     return projected()
 

@@ -100,6 +100,12 @@ def test_the_scale_of_many_essays_is_as_robust():
     assert (at(block, "scale"), at(block, "beyond", "theta")) == (pytest.approx(1.5), 50)
 
 
+def test_positions_that_are_all_the_same_give_no_scale():
+    level = dict.fromkeys(OURS, (0.0, 0.5))
+    block = compared(level, {name: (theta + 1.0, se) for name, (theta, se) in OURS.items()})
+    assert (at(block, "scale"), at(block, "shift"), at(block, "spread_ratio")) == (1.0, 1.0, None)
+
+
 def test_the_shift_is_the_median_so_that_one_essay_astray_moves_no_other():
     block = differing(eva=4.0)
     assert at(block, "shift") == 0.0
