@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import dropwhile
 from pathlib import Path
 from typing import NamedTuple
@@ -198,9 +198,12 @@ def machine_seconds() -> tuple[float, float]:
 
 def family(folder: Path) -> list[int]:
     """The server whose command line names the folder, and its children."""
-    commands = {int(each.parent.name): each.read_bytes() for each in Path("/proc").glob("[0-9]*/cmdline")}
-    heads = [pid for pid, command in commands.items() if bytes(folder) in command]
-    parents = {pid: int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]) for pid in commands}
+    heads, parents = [], {}
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+            parents[int(process.name)] = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+            if bytes(folder) in (process / "cmdline").read_bytes():
+                heads.append(int(process.name))
     return heads + [pid for pid, parent in parents.items() if parent in heads]
 
 

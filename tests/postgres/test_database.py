@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import insert, select, text, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.util import await_only
 
 from eng5_runner.errors import ConfigurationError, NotAllowed
 from eng5_runner.stack.platform.database import SERVICES, database_url
@@ -140,7 +141,7 @@ async def test_of_two_transactions_that_wait_for_each_other_both_are_carried_out
                     change = update(content).where(content.c.storage_id == name * 32).values(content_type=order)
                     await connection.execute(change)
                     if place == 0 and begun == 1:
-                        await both_hold_one.wait()
+                        await_only(both_hold_one.wait())
 
             await store.carry_out(work)
             return begun
@@ -186,7 +187,7 @@ async def test_a_worker_that_sleeps_in_a_transaction_loses_its_locks(
             await connection.execute(update(content).values(content_type="slept"))
             if tries == 1:
                 is_locked.set()
-                await asyncio.sleep(1)
+                await_only(asyncio.sleep(1))
             await connection.execute(update(content).values(content_type="awake"))
             return "done"
 

@@ -1,23 +1,28 @@
 """A database on a server: PostgreSQL, which several services and workers use at the same time.
 
-A statement that is cancelled makes SQLAlchemy abandon the connection. So each step runs to its end, and only then does
-the cancellation go on; a step takes milliseconds. A server can go away and come back, and it can end one of two
+A statement that is cancelled makes SQLAlchemy abandon the connection. So a transaction runs to its end, and only then
+does the cancellation go on; it takes milliseconds. A server can go away and come back, and it can end one of two
 transactions that wait for each other. Work is then begun again from its start.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import asyncpg
 import structlog
-from sqlalchemy import Executable, Table
+from sqlalchemy import Connection, Engine, Executable, Table, event
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+from sqlalchemy.util import greenlet_spawn
 
 from eng5_runner.errors import ConfigurationError, NotAllowed, ServiceUnavailable
 from eng5_runner.stack.platform.migrations import migrate
@@ -28,6 +33,7 @@ from eng5_runner.stack.platform.transactions import (
     Transaction,
     Work,
     explained,
+    result_at_once,
     sqlstate,
     undisturbed,
 )
@@ -40,6 +46,8 @@ _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.02, 1.0
 _CONNECTIONS = 10
 _CONNECT_SECONDS = 10
 _STATEMENT_SECONDS = 30
+# A connection that was used within this time is used again without a question.
+_TRUSTED_SECONDS = 1.0
 # A worker that is paused or cut off in a transaction keeps its locks; after this the server takes them away, before the
 # statements of others that wait for them are given up.
 _IDLE_IN_TRANSACTION = "10s"
@@ -55,17 +63,21 @@ class ServerDatabase:
         self._engine = engine
 
     async def once(self, work: Work[T]) -> T:
-        """As of the protocol."""
-        connection = self._engine.connect()
-        with explained(self._engine.url):
-            try:
-                await undisturbed(_started(connection))
-                result = await work(Transaction(connection, inserting_new=_inserting_new))
-                await undisturbed(connection.commit())
-            finally:
-                if connection.sync_connection is not None:
-                    await undisturbed(connection.close())
+        """As of the protocol. Cancelled or not, the work that has begun is done to its end."""
+        return await undisturbed(greenlet_spawn(self._done, work))
+
+    def _done(self, work: Work[T]) -> T:
+        with explained(self._engine.url), self._connected() as connection:
+            result = result_at_once(work(Transaction(connection, inserting_new=_inserting_new)))
+            connection.commit()
         return result
+
+    def _connected(self) -> Connection:
+        """A connection. The driver's errors come as they are while one is made, and leave here as SQLAlchemy's."""
+        try:
+            return self._engine.sync_engine.connect()
+        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise OperationalError(None, None, error) from error
 
     async def carry_out(self, work: Work[T]) -> T:
         """As of the protocol.
@@ -108,16 +120,30 @@ def _cause(error: Exception) -> BaseException:
     return error.orig if isinstance(error, DBAPIError) and error.orig else error
 
 
-async def _started(connection: AsyncConnection) -> None:
-    """Connect. The driver's errors come as they are while a connection is made, and leave here as SQLAlchemy's."""
-    try:
-        await connection.start()
-    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise OperationalError(None, None, error) from error
-
-
 def _inserting_new(table: Table) -> Executable:
     return postgresql.insert(table).on_conflict_do_nothing()
+
+
+def _check_before_use(engine: Engine) -> None:
+    """Replace a connection that the server has closed before it is used, and ask the server about one that was idle.
+
+    SQLAlchemy's own check asks each time, which costs as much as a transaction.
+    """
+
+    @event.listens_for(engine, "checkin")
+    def note(_: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
+        record.info["idle since"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def check(connection: DBAPIConnection, record: ConnectionPoolEntry, _: PoolProxiedConnection) -> None:
+        driver: asyncpg.Connection = record.driver_connection
+        if driver.is_closed():
+            raise DisconnectionError("the server has closed the connection")
+        if time.monotonic() - record.info.get("idle since", math.inf) > _TRUSTED_SECONDS:
+            try:
+                engine.dialect.do_ping(connection)
+            except engine.dialect.loaded_dbapi.Error as error:
+                raise DisconnectionError("the connection is broken") from error
 
 
 @asynccontextmanager
@@ -131,7 +157,6 @@ async def open_database(url: URL) -> AsyncIterator[Store]:
     """
     engine = create_async_engine(
         url,
-        pool_pre_ping=True,
         pool_size=_CONNECTIONS,
         max_overflow=0,
         pool_timeout=60,
@@ -142,6 +167,7 @@ async def open_database(url: URL) -> AsyncIterator[Store]:
             "server_settings": {"idle_in_transaction_session_timeout": _IDLE_IN_TRANSACTION},
         },
     )
+    _check_before_use(engine.sync_engine)
     database, name = ServerDatabase(engine), url.render_as_string(hide_password=True)
 
     async def prepare(connection: Transaction) -> None:

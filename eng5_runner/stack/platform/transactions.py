@@ -1,7 +1,8 @@
 """Transactions that a cancellation cannot tear apart, in a file of SQLite or on a database server.
 
-The whole work of a transaction in a file is done in one go, in the one thread that uses the file: a hop into the thread
-and back for each statement cost more than the statements did. So that work waits for nothing but its statements.
+The whole work of a transaction is done in one go: with a file in the one thread that uses it, with a server in one
+greenlet, which waits for the server's answers. A hop there and back for each statement cost more than the statements
+did. So that work waits for nothing but its statements.
 
 The database on a server is in `server_database`, which a stack with a file of its own does not load.
 """
@@ -14,7 +15,7 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar
 
 from sqlalchemy import Connection, Engine, Executable, Table
 from sqlalchemy.dialects import sqlite
@@ -22,9 +23,6 @@ from sqlalchemy.engine import URL, CursorResult
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from eng5_runner.errors import DiskError
-
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -58,15 +56,13 @@ class ValueRefused(Exception):
 
 
 class Transaction:
-    """An open transaction; a cancellation does not interrupt its statements."""
+    """An open transaction. Its work waits for nothing but its statements."""
 
-    def __init__(
-        self, connection: Connection | AsyncConnection, *, inserting_new: Callable[[Table], Executable]
-    ) -> None:
+    def __init__(self, connection: Connection, *, inserting_new: Callable[[Table], Executable]) -> None:
         """Set it up.
 
         Args:
-            connection: one that does not wait, in the thread of its database, or one that does.
+            connection: of the thread, or of the greenlet, in which the work is done.
             inserting_new: the database's statement that inserts only rows whose unique values are new.
         """
         self._connection = connection
@@ -76,9 +72,7 @@ class Transaction:
         self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
     ) -> CursorResult[Any]:
         """Execute a statement, once for each of a list of parameters."""
-        if isinstance(self._connection, Connection):
-            return self._connection.execute(statement, parameters)
-        return await undisturbed(self._connection.execute(statement, parameters))
+        return self._connection.execute(statement, parameters)
 
     async def insert_new(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> bool:
         """Insert the rows whose unique values are new; the other rows change nothing.
@@ -91,10 +85,8 @@ class Transaction:
         return (await self.execute(self._inserting_new(table), rows)).rowcount == len(rows)
 
     async def run(self, work: Callable[Concatenate[Connection, P], T], *arguments: P.args, **options: P.kwargs) -> T:
-        """The result of a function that uses the connection without waiting."""
-        if isinstance(self._connection, Connection):
-            return work(self._connection, *arguments, **options)
-        return await undisturbed(self._connection.run_sync(work, *arguments, **options))
+        """The result of a function that uses the connection."""
+        return work(self._connection, *arguments, **options)
 
 
 Work: TypeAlias = Callable[[Transaction], Coroutine[Any, Any, T]]
@@ -152,14 +144,14 @@ class FileDatabase:
 
     def _done(self, work: Work[T]) -> T:
         with explained(self._engine.url), self._engine.begin() as connection:
-            return _result_at_once(work(Transaction(connection, inserting_new=_inserting_new)))
+            return result_at_once(work(Transaction(connection, inserting_new=_inserting_new)))
 
 
 def _inserting_new(table: Table) -> Executable:
     return sqlite.insert(table).on_conflict_do_nothing()
 
 
-def _result_at_once(work: Coroutine[Any, Any, T]) -> T:
+def result_at_once(work: Coroutine[Any, Any, T]) -> T:
     """The result of a coroutine that waits for nothing."""
     try:
         work.send(None)
