@@ -165,6 +165,7 @@ async def test_the_pool_knows_a_dead_connection_before_it_gives_it_out(database:
                 )
             )
         await engine.dispose()
+        await asyncio.sleep(1.1)  # one that was used a moment ago is not asked
         result = await store.once(lambda connection: connection.execute(text("SELECT 1")))
         assert result.scalar_one() == 1
 

@@ -39,7 +39,7 @@ async def store(place: Path | Database) -> AsyncIterator[Store]:
 @asynccontextmanager
 async def worker(store: Store, *, length: int = 1000) -> AsyncIterator[QueueRepository]:
     record = QueueRepository(store, length=length)
-    writing = [asyncio.create_task(group.run()) for group in (record.accepted, record.begun, record.finished)]
+    writing = record.start(asyncio.create_task)
     try:
         yield record
     finally:

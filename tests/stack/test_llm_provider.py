@@ -258,10 +258,12 @@ async def test_what_an_earlier_version_accepted_and_nobody_can_answer_is_neither
     changes = [{"metadata": SAME}, {"metadata": ESSAYS | {"n": 10**20}}, {"llm_config_overrides": unreadable}, {}]
     async with open_store(tmp_path) as store:
         record = QueueRepository(store, length=9)
-        async with at_work(record.accepted.run()):
-            for change in changes:
-                body = good.model_copy(update={"correlation_id": str(uuid4()), **change})
-                await record.accepted.add(new_entry(body, "0" * 64))
+        writing = record.start(asyncio.create_task)
+        for change in changes:
+            body = good.model_copy(update={"correlation_id": str(uuid4()), **change})
+            await record.accepted.add(new_entry(body, "0" * 64))
+        for task in writing:
+            task.cancel()
 
     async with provider(tmp_path, judge.entry()) as site:
         (raw,) = await site.messages(1)

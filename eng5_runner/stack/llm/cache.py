@@ -32,7 +32,6 @@ from eng5_runner.contracts.base import Instant, WireModel
 from eng5_runner.contracts.callbacks import ProvidersName, Sha256, Tokens, Usd, Winner
 from eng5_runner.errors import DiskError
 from eng5_runner.stack.platform.group_commit import Closed, GroupCommit
-from eng5_runner.stack.platform.supervision import at_work
 from eng5_runner.systems import make_private, open_private
 
 FILE_NAME = "judgements.sqlite"
@@ -280,9 +279,9 @@ class JudgementCache:
         """Held while the question with this key is asked: who asks the same meanwhile finds the answer here then."""
         return self._asked.setdefault(key, asyncio.Lock())
 
-    async def run(self) -> None:
-        """Use the file until cancelled."""
-        await self._work.run()
+    def start(self) -> asyncio.Task[None]:
+        """Use the file, until this task is cancelled."""
+        return self._work.start(asyncio.create_task)
 
     async def find(self, key: str) -> Recording | None:
         """The judgement under the key; None if there is none."""
@@ -343,8 +342,12 @@ async def open_judgement_cache(folder: Path | None) -> AsyncIterator[JudgementCa
         yield None
         return
     cache = JudgementCache(folder, ThreadPoolExecutor(max_workers=1, thread_name_prefix="judgement-cache"))
+    working = cache.start()
     try:
-        async with at_work(cache.run(), name="judgement cache"):
-            yield cache
+        yield cache
     finally:
+        working.cancel()
+        await asyncio.wait({working})
         await cache.close()
+        if not working.cancelled():
+            working.result()

@@ -5,8 +5,9 @@ Several processes share it. The process that accepts a comparison only stores it
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -22,7 +23,7 @@ from sqlalchemy.sql import ColumnElement
 
 from eng5_runner.contracts.services import ComparisonBody
 from eng5_runner.stack.platform.group_commit import GroupCommit
-from eng5_runner.stack.platform.leases import free, parameters, releasing, renewing, taking, worker_id
+from eng5_runner.stack.platform.leases import free, padded, parameters, releasing, renewing, taking, worker_id
 from eng5_runner.stack.platform.store import Store
 from eng5_runner.stack.platform.tables import llm_comparisons
 from eng5_runner.stack.platform.transactions import Transaction
@@ -51,6 +52,13 @@ def _beginning() -> Update:
     """Notes that the comparison `which` is asked now."""
     begun = update(llm_comparisons).where(llm_comparisons.c.queue_id == bindparam("which"), _open())
     return begun.values(taken=llm_comparisons.c.taken + 1)
+
+
+def _locking() -> Select[str, bool]:
+    """Locks the comparisons `which`, in a fixed order so that two processes do not block each other; which are open."""
+    ids = llm_comparisons.c.queue_id
+    wanted = ids.in_(bindparam("which", expanding=True))  # with `_open()` here PostgreSQL may read all open ones
+    return select(ids, _open().label("is_open")).where(wanted).order_by(ids).with_for_update()
 
 
 def _finishing() -> Update:
@@ -133,13 +141,19 @@ class QueueRepository:
         self._taking = taking(llm_comparisons, key=llm_comparisons.c.queue_id, where=_for_workers(), columns=columns)
         self._beginning = _beginning()
         self._renewing = renewing(llm_comparisons, key=llm_comparisons.c.queue_id, where=_open())
-        self._finishing = _finishing()
+        self._locking, self._finishing = _locking(), _finishing()
         # The bodies of comparisons that this worker accepted and nobody has taken yet, as far as it knows: they are
         # not read once more from the table. It keeps no more than may wait.
         self._bodies: dict[str, ComparisonBody] = {}
         self.accepted: GroupCommit[Entry, AlreadyQueued | Full] = GroupCommit(self._accept)
         self.begun: GroupCommit[str, None] = GroupCommit(self._begin)
         self.finished: GroupCommit[tuple[str, bytes], bool] = GroupCommit(self._finish)
+
+    def start(
+        self, create_task: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
+    ) -> tuple[asyncio.Task[None], ...]:
+        """Write what is accepted, begun and finished, until these tasks are cancelled."""
+        return tuple(group.start(create_task) for group in (self.accepted, self.begun, self.finished))
 
     async def _accept(self, entries: Sequence[Entry]) -> Sequence[AlreadyQueued | Full]:
         """Store new entries while there is room, and return what is stored under each entry's correlation id."""
@@ -160,7 +174,7 @@ class QueueRepository:
                 if await connection.insert_new(llm_comparisons, [_as_row(entry) for entry in new]):
                     queued |= {entry.body.correlation_id: _just_queued(entry) for entry in new}
                 else:  # another process can have stored the same id first
-                    queued |= await _already_queued(connection, [entry.body.correlation_id for entry in new])
+                    queued |= await _stored(connection, new)
             return queued
 
         queued = await self._store.carry_out(accept)
@@ -181,18 +195,19 @@ class QueueRepository:
 
     async def _finish(self, outcomes: Sequence[tuple[str, bytes]]) -> Sequence[bool]:
         """Store outcomes by queue id, and return for each whether it is the one that is stored."""
-        table = llm_comparisons
-        # In a fixed order, so that two processes do not block each other.
-        rows = [{"which": queue_id, "what": raw, "by": self.worker} for queue_id, raw in sorted(outcomes)]
+        ids = padded([queue_id for queue_id, _ in outcomes])
 
         async def finish(connection: Transaction) -> set[tuple[str, bytes]]:
-            if (await connection.execute(self._finishing, rows)).rowcount == len(rows):
-                return {*outcomes}
+            locked = (await connection.execute(self._locking, {"which": ids})).all()
+            unfinished = {row.queue_id for row in locked if row.is_open}
+            # Of two outcomes the first.
+            ours = {queue_id: raw for queue_id, raw in reversed(outcomes) if queue_id in unfinished}
+            if ours:
+                rows = [{"which": queue_id, "what": raw, "by": self.worker} for queue_id, raw in ours.items()]
+                await connection.execute(self._finishing, rows)
             # Compare the stored outcome and not the worker: an earlier outcome can be of this worker too.
-            stored = select(table.c.queue_id, table.c.outcome).where(
-                table.c.queue_id.in_([queue_id for queue_id, _ in outcomes])
-            )
-            return {(row.queue_id, row.outcome) for row in (await connection.execute(stored)).all()}
+            earlier = [queue_id for queue_id, _ in outcomes if queue_id not in unfinished]
+            return {*ours.items()} | (await _stored_outcomes(connection, earlier) if earlier else set())
 
         kept = await self._store.carry_out(finish)
         return [outcome in kept for outcome in outcomes]
@@ -261,7 +276,7 @@ async def _already_queued(connection: Transaction, correlation_ids: Sequence[str
     """The comparisons that are stored under these correlation ids."""
     table = llm_comparisons
     query = select(table.c.correlation_id, table.c.queue_id, table.c.prompt_sha256, table.c.body, table.c.outcome)
-    found = (await connection.execute(query.where(table.c.correlation_id.in_(correlation_ids)))).all()
+    found = (await connection.execute(query.where(table.c.correlation_id.in_(padded(correlation_ids))))).all()
     return {
         row.correlation_id: AlreadyQueued(
             queue_id=row.queue_id, prompt_sha256=row.prompt_sha256, body=row.body, outcome=row.outcome
@@ -270,13 +285,29 @@ async def _already_queued(connection: Transaction, correlation_ids: Sequence[str
     }
 
 
+async def _stored(connection: Transaction, entries: Sequence[Entry]) -> dict[str, AlreadyQueued]:
+    """What is stored under the correlation ids of these entries: mostly they themselves."""
+    ids = llm_comparisons.c.queue_id
+    query = select(ids).where(ids.in_(padded([entry.queue_id for entry in entries])))
+    ours = set((await connection.execute(query)).scalars())
+    new = {entry.body.correlation_id: _just_queued(entry) for entry in entries if entry.queue_id in ours}
+    others = [entry.body.correlation_id for entry in entries if entry.queue_id not in ours]
+    return new | (await _already_queued(connection, others) if others else {})
+
+
 def _just_queued(entry: Entry) -> AlreadyQueued:
     return AlreadyQueued(queue_id=entry.queue_id, prompt_sha256=entry.prompt_sha256, body=None, outcome=None)
 
 
+async def _stored_outcomes(connection: Transaction, queue_ids: Sequence[str]) -> set[tuple[str, bytes]]:
+    table = llm_comparisons
+    query = select(table.c.queue_id, table.c.outcome).where(table.c.queue_id.in_(padded(queue_ids)))
+    return {(row.queue_id, row.outcome) for row in (await connection.execute(query)).all()}
+
+
 async def _stored_bodies(connection: Transaction, queue_ids: Sequence[str]) -> dict[str, bytes]:
     table = llm_comparisons
-    query = select(table.c.queue_id, table.c.body).where(table.c.queue_id.in_(queue_ids))
+    query = select(table.c.queue_id, table.c.body).where(table.c.queue_id.in_(padded(queue_ids)))
     return {row.queue_id: row.body for row in (await connection.execute(query)).all()}
 
 

@@ -273,14 +273,9 @@ class LLMProvider:
         try:
             async with asyncio.TaskGroup() as helpers:
                 helping = [
-                    helpers.create_task(work)
-                    for work in (
-                        self._queue.accepted.run(),
-                        self._queue.begun.run(),
-                        self._queue.finished.run(),
-                        self._keep_leases(),
-                        self._desk.run(),
-                    )
+                    *self._queue.start(helpers.create_task),
+                    helpers.create_task(self._keep_leases()),
+                    helpers.create_task(self._desk.run()),
                 ]
                 async with asyncio.TaskGroup() as judging:
                     await self._take(judging)

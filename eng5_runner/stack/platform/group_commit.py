@@ -1,10 +1,13 @@
-"""Group commit: everything that arrives during one transaction is written in the next one together."""
+"""Group commit: what arrives during a transaction, and for as long again after it, is written in the next one together.
+
+Who comes after a silence does not wait.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, Generic, TypeVar
 
 from eng5_runner.errors import RunnerError
 
@@ -13,6 +16,7 @@ ResultT = TypeVar("ResultT")
 
 # Databases bound the number of values in a statement.
 _LARGEST_GROUP = 500
+_LONGEST_REST_SECONDS = 0.1
 
 
 class Closed(Exception):
@@ -44,25 +48,31 @@ class GroupCommit(Generic[ItemT, ResultT]):
         self._arrived.set()
         return await future
 
-    async def run(self) -> None:
-        """Write groups until cancelled. An error of the write ends this task, as nothing may continue without it.
+    def start(self, create_task: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]) -> asyncio.Task[None]:
+        """Write groups in a task, until it is cancelled. An error of the write ends it: nothing may go on without it.
 
-        Raises:
-            RunnerError: a foreseen error of the write; those who wait for an item get it, too.
+        A foreseen error of the write (RunnerError) is raised in those who wait for an item, too.
         """
-        reason: Exception = Closed()
-        try:
-            while True:
-                await self._arrived.wait()
-                await self._write_group()
-        except RunnerError as error:
-            reason = error
-            raise
-        finally:
-            self._ended = reason
-            for _, future in (*self._group, *self._waiting):
-                if not future.done():
-                    future.set_exception(reason)
+        task = create_task(self._run())
+        task.add_done_callback(self._end)  # and no `finally` in the task: it may be cancelled before it begins
+        return task
+
+    async def _run(self) -> None:
+        clock = asyncio.get_running_loop().time
+        while True:
+            await self._arrived.wait()
+            began = clock()
+            await self._write_group()
+            # A group costs nearly the same whatever its size: on a busy machine, which is slow, fewer are written.
+            if len(self._waiting) < _LARGEST_GROUP:
+                await asyncio.sleep(min(clock() - began, _LONGEST_REST_SECONDS))
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        self._ended = error if isinstance(error, RunnerError) else Closed()
+        for _, future in (*self._group, *self._waiting):
+            if not future.done():
+                future.set_exception(self._ended)
 
     async def _write_group(self) -> None:
         self._group, self._waiting = self._waiting[:_LARGEST_GROUP], self._waiting[_LARGEST_GROUP:]

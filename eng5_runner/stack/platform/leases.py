@@ -110,7 +110,17 @@ def parameters(worker: str, leased: Collection[KeyT]) -> dict[str, object]:
         worker: its id.
         leased: the keys that it holds already, some dozens; databases limit the number of values.
     """
-    return {"by": worker, "held": [*leased]}
+    return {"by": worker, "held": padded(leased)}
+
+
+def padded(keys: Collection[KeyT]) -> list[KeyT]:
+    """The keys for an `IN`, the last one repeated up to a power of 2: databases keep a statement for each length.
+
+    >>> padded(["a", "b", "c"])
+    ['a', 'b', 'c', 'c']
+    """
+    every = list(keys)
+    return every + every[-1:] * ((1 << max(len(every) - 1, 0).bit_length()) - len(every))
 
 
 def renewing(table: Table, *, key: Column[KeyT], where: ColumnElement[bool]) -> Executable:

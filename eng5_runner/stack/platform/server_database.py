@@ -135,7 +135,9 @@ def _check_before_use(engine: Engine) -> None:
         record.info["idle since"] = time.monotonic()
 
     @event.listens_for(engine, "checkout")
-    def check(connection: DBAPIConnection, record: ConnectionPoolEntry, _: PoolProxiedConnection) -> None:
+    def check(  # law: positional - SQLAlchemy calls it so
+        connection: DBAPIConnection, record: ConnectionPoolEntry, _: PoolProxiedConnection
+    ) -> None:
         driver: asyncpg.Connection = record.driver_connection
         if driver.is_closed():
             raise DisconnectionError("the server has closed the connection")
