@@ -27,7 +27,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from bench.goals import Measured
 from bench.judging import MODELS
-from bench.stack import TICKS, cpu_seconds, request, served_judge, texts, upload
+from bench.stack import FLAT, TICKS, cpu_seconds, request, served_judge, texts, upload
 from eng5_runner.contracts.topics import Topic
 from tests.support.kafka.certificates import make_certificates
 from tests.support.kafka.cluster import KafkaBroker
@@ -64,7 +64,7 @@ def main() -> list[Measured]:
                 first=found[0] if found else None,
             )
             found.append(asyncio.run(measured))
-    return [_growth(each, than=found[0]) for each in found[1:]]
+    return [row for rate in found[1:] for row in (_growth(rate, than=found[0]), _cost(rate, than=found[0]))]
 
 
 class Rate(NamedTuple):
@@ -74,12 +74,14 @@ class Rate(NamedTuple):
         a_second: comparisons.
         used: the share of the machine's cores.
         idle: the share that nobody used.
+        each: seconds of CPU time for a comparison, of all processes but the judge.
     """
 
     workers: int
     a_second: float
     used: float
     idle: float
+    each: float
 
 
 def _growth(rate: Rate, *, than: Rate) -> Measured:
@@ -87,6 +89,12 @@ def _growth(rate: Rate, *, than: Rate) -> Measured:
     possible = than.a_second * min(rate.workers / than.workers, (than.used + than.idle) / than.used)
     work = f"{rate.workers} workers of each kind"
     return Measured(work, rate.a_second / possible, GROWTH_GOAL, "of what workers or cores allow", at_least=True)
+
+
+def _cost(rate: Rate, *, than: Rate) -> Measured:
+    """On a machine whose cores are in use, more workers keep the rate only if a comparison costs no more with them."""
+    work = f"{rate.workers} workers of each kind against {than.workers}"
+    return Measured(work, rate.each / than.each, FLAT, "times the CPU time of each, of all processes")
 
 
 ROLES = ("llm", "cj", "postgres", "kafka")
@@ -160,7 +168,7 @@ async def measure(
         f"(load {os.getloadavg()[0]:.1f}{full})",
         flush=True,
     )
-    return Rate(workers, rate, used, idle / whole)
+    return Rate(workers, rate, used, idle / whole, sum(cpu.values()) / count)
 
 
 async def judged(

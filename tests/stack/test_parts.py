@@ -14,6 +14,7 @@ from sqlalchemy import select, update
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.errors import ConfigurationError, DiskError, ServiceUnavailable, TemporaryFailure
 from eng5_runner.stack import launch
+from eng5_runner.stack.cj.outcome import may_be_of
 from eng5_runner.stack.launch import StackAddresses, serve
 from eng5_runner.stack.llm.judge import Question, Verdict
 from eng5_runner.stack.llm.providers.entries import JudgeEntry, offline_baseline
@@ -97,12 +98,32 @@ async def test_a_group_commit_writes_what_came_meanwhile_together_and_in_order()
         return [number * 10 for number in group]
 
     commits: GroupCommit[int, int] = GroupCommit(write)
-    running_commits = asyncio.create_task(commits.run())
+    running_commits = commits.start(asyncio.create_task)
     results = await asyncio.gather(*(commits.add(number) for number in range(1200)))
     running_commits.cancel()
 
     assert results == [number * 10 for number in range(1200)]
     assert [len(group) for group in groups] == [500, 500, 200]
+
+
+@pytest.mark.parametrize(
+    ("raw", "is_read"),
+    [
+        (b'{"data": {"request_metadata": {"bos_batch_id": "ours"}}}', True),
+        (b'{"data": {"request_metadata": {"bos_batch_id": "\\u006furs"}}}', True),
+        (b'{"data": {"request_metadata": {"bos_batch_id": 5, "batch_id": "ours"}}}', True),
+        (b'{"data": {"request_metadata": {"bos_batch_id": "theirs"}}}', False),
+        (b'{"data": {"request_metadata": {"batch_id": "theirs"}, "note": "ours"}}', False),
+        (b'{"data": {"request_metadata": {}}}', True),
+        (b'{"data": {"request_metadata": null}}', True),
+        (b'{"data": {"request_metadata": {"bos_batch_id": "theirs"}, "confidence": NaN}}', True),
+        (b"no result", True),
+        (b"[" * 100_000, True),
+        (b"\xff", True),
+    ],
+)
+def test_only_a_result_that_says_another_batch_is_not_read(raw: bytes, is_read: bool) -> None:
+    assert may_be_of({"ours"}, raw) is is_read
 
 
 async def test_nobody_waits_for_a_group_commit_that_has_ended() -> None:
@@ -111,7 +132,7 @@ async def test_nobody_waits_for_a_group_commit_that_has_ended() -> None:
         return []
 
     commits: GroupCommit[int, None] = GroupCommit(write)
-    writing = asyncio.create_task(commits.run())
+    writing = commits.start(asyncio.create_task)
     early = asyncio.create_task(commits.add(1))
     await asyncio.sleep(0.01)
     later = asyncio.create_task(commits.add(2))
@@ -121,6 +142,41 @@ async def test_nobody_waits_for_a_group_commit_that_has_ended() -> None:
     for waiter in (early, later, asyncio.create_task(commits.add(3))):
         with pytest.raises(Closed):
             await waiter
+
+
+async def test_nobody_waits_for_a_group_commit_that_was_cancelled_before_it_began() -> None:
+    async def write(_: object) -> list[None]:
+        raise AssertionError("nothing is written")
+
+    commits: GroupCommit[int, None] = GroupCommit(write)
+    commits.start(asyncio.create_task).cancel()
+    waiter = asyncio.create_task(commits.add(1))
+
+    async with asyncio.timeout(10):
+        with pytest.raises(Closed):
+            await waiter
+
+
+async def test_a_group_commit_rests_as_long_as_a_write_took_and_writes_at_once_after_a_silence() -> None:
+    groups: list[list[int]] = []
+    is_slow = True
+
+    async def write(group: object) -> list[int]:
+        assert isinstance(group, list)
+        groups.append(group)
+        await asyncio.sleep(0.05 if is_slow else 0)
+        return group
+
+    commits: GroupCommit[int, int] = GroupCommit(write)
+    writing = commits.start(asyncio.create_task)
+    await commits.add(1)
+    rest = [asyncio.create_task(commits.add(2))]
+    await asyncio.sleep(0)  # the second is there, and is not written yet
+    rest.append(asyncio.create_task(commits.add(3)))
+    await asyncio.gather(*rest)
+    writing.cancel()
+
+    assert groups == [[1], [2, 3]]
 
 
 async def test_a_store_of_another_schema_version_is_refused(tmp_path: Path) -> None:

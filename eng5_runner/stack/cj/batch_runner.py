@@ -299,19 +299,26 @@ class BatchRun:
         pairs = {(wave, after + place, 0): waves[wave][place] for wave, place in by_first_essay(waves)}
         await self._store([self._new(key, pair) for key, pair in pairs.items() if key not in self._asked])
         for key in pairs:
-            while not self._has_room():
-                if self._stream[0].correlation_id not in self._results:
-                    await self._wait_for_news()
-                elif not await self._see_next():
-                    return False
+            if not self._has_room(1) and not await self._make_room():
+                return False
             if not await self._admit(self._asked[key]):
                 return False
         return True
 
-    def _has_room(self) -> bool:
-        """Whether another attempt may be made now: of a provider's batch, all that can be asked."""
+    async def _make_room(self) -> bool:
+        """Wait until there is room for a whole request; false if the cost limit, or too many failures, ended that."""
+        while not self._has_room(COMPARISONS_AT_ONCE):
+            if self._stream[0].correlation_id not in self._results:
+                await self._wait_for_news()
+            elif not await self._see_next():
+                return False
+        return True
+
+    def _has_room(self, more: int) -> bool:
+        """Whether so many more attempts may be made now: of a provider's batch, all that can be asked."""
         allowed = _AHEAD_AT_FIRST + 4 * self._verdicts
-        is_near = len(self._open) < min(allowed, _MOST_OPEN) and len(self._stream) < min(allowed, _MOST_AHEAD)
+        open_then, stream_then = len(self._open) + more, len(self._stream) + more
+        is_near = open_then <= min(allowed, _MOST_OPEN) and stream_then <= min(allowed, _MOST_AHEAD)
         return self._batch.plan.is_batched or is_near
 
     async def _to_the_end(self) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 
+import msgspec
 from pydantic import ValidationError
 
 from eng5_runner.contracts.callbacks import LLMComparisonResult
@@ -73,6 +75,32 @@ class Scores:
     essays: tuple[PublishedEssayResult, ...]
     summary: PublishedProjections
     uncompared: frozenset[str]
+
+
+class _Metadata(msgspec.Struct):
+    bos_batch_id: object = None
+    batch_id: object = None
+
+
+class _Data(msgspec.Struct):
+    request_metadata: _Metadata
+
+
+class _Message(msgspec.Struct):
+    data: _Data
+
+
+def may_be_of(batches: Container[str], raw: bytes) -> bool:
+    """Whether a message of the comparison topic is of one of these batches, or does not say of which it is.
+
+    Most of what a worker gets is of other workers' batches; this takes a tenth of the time of `read_result`.
+    """
+    try:
+        about = msgspec.json.decode(raw, type=_Message).data.request_metadata
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return True
+    ids = [each for each in (about.bos_batch_id, about.batch_id) if isinstance(each, str)]
+    return not ids or any(each in batches for each in ids)
 
 
 def read_result(raw: bytes) -> LLMComparisonResult | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.stack.cj.admin import CJAdmin
 from eng5_runner.stack.cj.clients import CONNECTIONS, ContentReader, LLMProviderClient
-from eng5_runner.stack.cj.service import CJService
+from eng5_runner.stack.cj.service import CJService, load_statistics
 from eng5_runner.stack.identity.tokens import TokenAuthority
 from eng5_runner.stack.platform.kafka import Cluster, open_member, open_publisher, open_reader
 from eng5_runner.stack.platform.supervision import at_work
@@ -45,4 +46,9 @@ async def serve_cj(site: Site, *, cluster: Cluster, content_url: str, llm_urls: 
         app = CJAdmin(store=store, contents=contents, authority=TokenAuthority(secret=secret)).application()
         run = cj.run(requests, results, commit=True, secret=cluster.secret)
         working = await opened.enter_async_context(at_work(run, name="cj"))
+        await opened.enter_async_context(at_work(_load(), name="loading statistics"))
         await serve_http(site, app, problem=problem_of(store, publisher), working=working)
+
+
+async def _load() -> None:
+    await asyncio.to_thread(load_statistics)

@@ -35,7 +35,7 @@ from eng5_runner.stack.cj.clients import ContentReader, LLMProviderClient, Neigh
 from eng5_runner.stack.cj.events import ended_at_cost_limit
 from eng5_runner.stack.cj.inbox import Held, Inbox, LeaseLost
 from eng5_runner.stack.cj.intake import Intake, Refusals, knows_any, polled
-from eng5_runner.stack.cj.outcome import Outcome, Scores, read_result
+from eng5_runner.stack.cj.outcome import Outcome, Scores, may_be_of, read_result
 from eng5_runner.stack.cj.plan import (
     BatchPlan,
     RequestRejected,
@@ -158,8 +158,11 @@ class CJService:
             await self.take_results(await polled(poll, secret=secret))
 
     async def take_results(self, messages: Sequence[bytes]) -> None:
-        """Store the callbacks of this process's batches, then deliver them to the batches."""
-        read = [(raw, read_result(raw)) for raw in messages]
+        """Store the callbacks of this process's batches, then deliver them to the batches.
+
+        The worker of its batch says that a message is no result; all workers do if it does not say its batch.
+        """
+        read = [(raw, read_result(raw)) for raw in messages if may_be_of(self._active, raw)]
         results: list[tuple[bytes, LLMComparisonResult]] = [(raw, result) for raw, result in read if result is not None]
         if len(results) < len(read):
             log.warning("messages that are not comparison results", messages=len(read) - len(results))

@@ -45,7 +45,11 @@ _OUTAGE_SECONDS = 120.0
 _SENT_AGAIN_SECONDS = 0.5
 _SENT_AT_ONCE = 64
 # The mock broker gives one record batch of a partition per fetch: batches of one record make every reader slow.
-_LINGER_MILLISECONDS = 10
+_EMBEDDED_LINGER_MILLISECONDS = 10
+# A batch of records costs a broker, and each of its readers, the same whatever its size; so does an answer to a fetch.
+# Several workers of each kind would else send and read single records.
+_LINGER_MILLISECONDS = 25
+_GATHERED_BYTES, _GATHERED_MILLISECONDS = 64 * 1024, 50
 _RUN_LENGTH = 32
 # So that a run of results is one batch: each batch is a request, and who writes to a full one waits for it.
 _BATCH_BYTES = 128 * 1024
@@ -210,7 +214,7 @@ async def open_publisher(cluster: Cluster) -> AsyncIterator[Publisher]:
     settings: dict[str, object] = {
         "bootstrap_servers": cluster.bootstrap,
         "acks": "all",
-        "linger_ms": _LINGER_MILLISECONDS,
+        "linger_ms": _EMBEDDED_LINGER_MILLISECONDS if cluster.is_embedded else _LINGER_MILLISECONDS,
         "max_batch_size": _BATCH_BYTES,
         "enable_idempotence": False,  # the mock broker does not support it, and without it a send cannot hang for ever
         "max_request_size": LARGEST_MESSAGE_BYTES,
@@ -312,4 +316,6 @@ def _reading(
         "metadata_max_age_ms": _METADATA_MILLISECONDS,
         "fetch_max_wait_ms": _FETCH_MILLISECONDS if cluster.is_embedded else 500,
     }
+    if group is None and not cluster.is_embedded:
+        settings |= {"fetch_max_wait_ms": _GATHERED_MILLISECONDS, "fetch_min_bytes": _GATHERED_BYTES}
     return settings | dict(cluster.access)
