@@ -40,7 +40,7 @@ class ArtefactCheck:
     def __init__(self, *, most: int = 5) -> None:
         defs = artefact_schema()["$defs"]
         self._validators = {
-            name: _fast({"$ref": f"#/$defs/{kind}", "$defs": defs})
+            name: _fast({"items": {"$ref": f"#/$defs/{kind}"}, "$defs": defs})
             for name, kind in (("llm_comparisons", "Comparison"), ("failed_comparisons", "FailedComparison"))
         }
         self._most = most
@@ -49,9 +49,11 @@ class ArtefactCheck:
     def rows(self, name: str, batch: RowBatch) -> None:
         """Check some comparisons of a list of the artefact."""
         validator = self._validators[name]
-        for place, keys in enumerate(batch.keys, start=batch.first):
-            if not validator.is_valid(keys) and len(self._broken) < self._most:
-                self._broken += _broken(validator, keys, below=(name, place))
+        if validator.is_valid(batch.keys):
+            return
+        for error in islice(validator.iter_errors(batch.keys), self._most - len(self._broken)):
+            place, *inside = error.instance_path
+            self._broken.append(f"{_pointer((name, batch.first + int(place), *inside))}: {error.kind.name}")
 
     def violations(self, artefact: Artefact) -> list[str]:
         """Where the artefact breaks its schema: as `violations` of its JSON."""
@@ -88,8 +90,6 @@ def _fast(schema: dict[str, JsonValue]) -> jsonschema_rs.Draft202012Validator:
     return jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
 
 
-def _broken(
-    validator: jsonschema_rs.Draft202012Validator, document: object, *, below: tuple[str | int, ...] = ()
-) -> Iterator[str]:
+def _broken(validator: jsonschema_rs.Draft202012Validator, document: object) -> Iterator[str]:
     for error in validator.iter_errors(document):
-        yield f"{_pointer((*below, *error.instance_path))}: {error.kind.name}"
+        yield f"{_pointer(error.instance_path)}: {error.kind.name}"

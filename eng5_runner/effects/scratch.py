@@ -5,6 +5,8 @@ from __future__ import annotations
 import tempfile
 import weakref
 from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
 from typing import IO
 
 from eng5_runner.errors import DiskError
@@ -62,6 +64,66 @@ class Scratch:
         """
         for start in range(0, self.size, _CHUNK):
             yield self.read(start, _CHUNK)
+
+
+class Unlike:
+    """Bytes beside a file that may hold the same: they are kept only from where the two differ.
+
+    Attributes:
+        size: in bytes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.size = 0
+        self._kept: Scratch | None = None
+        self._file: IO[bytes]
+        try:
+            self._file = path.open("rb")
+        except OSError:
+            self._file, self._kept = BytesIO(), Scratch()
+        weakref.finalize(self, self._file.close)
+
+    def append(self, data: bytes) -> None:
+        """Add bytes at the end.
+
+        Raises:
+            DiskError: the file cannot be read, or the folder for temporary files is full.
+        """
+        if self._kept is None and self._read(self.size, len(data)) != data:
+            self._kept = Scratch()
+            for start in range(0, self.size, _CHUNK):
+                self._kept.append(self._read(start, min(_CHUNK, self.size - start)))
+        if self._kept is not None:
+            self._kept.append(data)
+        self.size += len(data)
+
+    def is_the_file(self) -> bool:
+        """Whether the file holds these bytes and no others.
+
+        Raises:
+            DiskError: the file cannot be read.
+        """
+        return self._kept is None and not self._read(self.size, 1)
+
+    def chunks(self) -> Iterator[bytes]:
+        """All bytes, a megabyte at a time.
+
+        Raises:
+            DiskError: they cannot be read.
+        """
+        if self._kept is not None:
+            return self._kept.chunks()
+        starts = range(0, self.size, _CHUNK)
+        return (self._read(start, min(_CHUNK, self.size - start)) for start in starts)
+
+    def _read(self, start: int, size: int) -> bytes:
+        try:
+            self._file.seek(start)
+            return self._file.read(size)
+        except OSError as error:
+            raise DiskError(
+                f"{self._file.name} cannot be read: {error.strerror}.", remedy="Check the run directory."
+            ) from None
 
 
 def _failed(error: OSError) -> DiskError:

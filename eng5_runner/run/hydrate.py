@@ -21,7 +21,7 @@ from eng5_runner.effects.outputs import (
 )
 from eng5_runner.effects.run_lock import LOCK_NAME
 from eng5_runner.effects.schema import ArtefactCheck, artefact_schema
-from eng5_runner.effects.scratch import Scratch
+from eng5_runner.effects.scratch import Scratch, Unlike
 from eng5_runner.errors import DiskError
 from eng5_runner.reports.anchor_markdown import ANCHOR_REPORT_NAME, anchor_report
 from eng5_runner.reports.html_report import REPORT_NAME, report
@@ -44,21 +44,26 @@ _NOT_LISTED = (STACK_FOLDER, LOCK_NAME, MANIFEST_NAME, SUMS_NAME)
 class _Output(HashedFile):
     """One file that was computed."""
 
-    def __init__(self) -> None:
-        self.data = Scratch()
+    def __init__(self, standing: Path | None) -> None:
+        self.data = Scratch() if standing is None else Unlike(standing)
         super().__init__(self.data.append)
 
 
 class Outputs(Mapping[str, bytes]):
-    """Files that were computed: path relative to the run directory → bytes, which `pieces` gives in turn."""
+    """Files that were computed: path relative to the run directory → bytes, which `pieces` gives in turn.
 
-    def __init__(self) -> None:
+    Args:
+        beside: a run directory; of a file that holds the same there, the bytes are not kept a second time.
+    """
+
+    def __init__(self, *, beside: Path | None = None) -> None:
         self._files: dict[str, _Output] = {}
+        self._beside = beside
 
     def open(self, path: str) -> _Output:
         """A file to be written: a new one, or one that was opened before."""
         if path not in self._files:
-            self._files[path] = _Output()
+            self._files[path] = _Output(self._beside and self._beside / path)
         return self._files[path]
 
     def put(self, path: str, pieces: Iterable[bytes]) -> None:
@@ -70,6 +75,11 @@ class Outputs(Mapping[str, bytes]):
     def pieces(self, path: str) -> Iterator[bytes]:
         """A file's bytes, a megabyte at a time."""
         return self._files[path].data.chunks()
+
+    def is_beside(self, path: str) -> bool:
+        """Whether the file beside this one holds the same bytes."""
+        data = self._files[path].data
+        return isinstance(data, Unlike) and data.is_the_file()
 
     def entry(self, path: str) -> ManifestEntry:
         """What the manifest says of a file."""
@@ -110,8 +120,12 @@ class Hydrated:
     violations: list[str]
 
 
-def hydrate(run_directory: Path) -> Hydrated:
+def hydrate(run_directory: Path, *, beside: Path | None = None) -> Hydrated:
     """Compute a run's outputs from its ledger. Nothing is written.
+
+    Args:
+        run_directory: of the run.
+        beside: see `Outputs`.
 
     Raises:
         InputsMissing: it is not a run's directory.
@@ -125,7 +139,7 @@ def hydrate(run_directory: Path) -> Hydrated:
     except ImpossibleLedgerError as error:
         raise impossible(run_directory, error) from None
     spec = state.spec
-    files, name = Outputs(), artefact_name(spec.mode)
+    files, name = Outputs(beside=beside), artefact_name(spec.mode)
     for request in state.requests:
         files.put(f"requests/{request.prepared.event_id}.json", [request.prepared.payload.encode()])
     sources = tuple(_sources(run_directory, files))

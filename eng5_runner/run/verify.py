@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -16,6 +16,7 @@ from eng5_runner.reports.anchor_markdown import ANCHOR_REPORT_NAME
 from eng5_runner.reports.html_report import REPORT_NAME
 from eng5_runner.reports.sharing.companions import COMPANIONS
 from eng5_runner.reports.sharing.crate import CRATE_NAME
+from eng5_runner.results.artefact.record import ManifestEntry
 from eng5_runner.results.tables import EARLIER_NAMES, ONCE_EMPTY
 from eng5_runner.run.hydrate import (
     Hydrated,
@@ -77,15 +78,15 @@ def verify(run_directory: Path, *, version: str | None = None) -> Verified:
         VerificationFailed: something does not hold; each doubt is named.
         InputsMissing: it is not a run's directory.
     """
-    doubts = list(_manifest_doubts(run_directory))
     try:
-        again = hydrate(run_directory)
+        again = hydrate(run_directory, beside=run_directory)
     except InputsMissing as error:
         if not (run_directory / MANIFEST_NAME).exists():
             raise
-        raise _failed(run_directory, [*doubts, error.message]) from None
+        raise _failed(run_directory, [*_manifest_doubts(run_directory), error.message]) from None
     except (InputsInvalid, DiskError) as error:
-        raise _failed(run_directory, [*doubts, error.message]) from None
+        raise _failed(run_directory, [*_manifest_doubts(run_directory), error.message]) from None
+    doubts = list(_manifest_doubts(run_directory, read=_read_already(again)))
     differing = list(_differing_outputs(run_directory, again))
     of_another_version = version not in {None, again.artefact.metadata.runner_version}
     older = [name for name in differing if of_another_version and _may_be_older(run_directory, name, again=again)]
@@ -107,7 +108,13 @@ def verify(run_directory: Path, *, version: str | None = None) -> Verified:
     )
 
 
-def _manifest_doubts(run_directory: Path) -> Iterator[str]:
+def _read_already(again: Hydrated) -> dict[str, ManifestEntry]:
+    """Files on the disk that were read in full: what the outputs are computed from, and those that are as computed."""
+    sources = {entry.path: entry for entry in again.artefact.validation.manifest if entry.path not in again.files}
+    return sources | {path: again.files.entry(path) for path in again.files if again.files.is_beside(path)}
+
+
+def _manifest_doubts(run_directory: Path, *, read: Mapping[str, ManifestEntry] | None = None) -> Iterator[str]:
     try:
         entries = read_manifest(run_directory)
     except DiskError:
@@ -121,7 +128,7 @@ def _manifest_doubts(run_directory: Path) -> Iterator[str]:
     for path in sorted(listed.keys() - there):
         yield f"{path} is listed and not there"
     for path in sorted(listed.keys() & there):
-        if entry_of(run_directory, path) != listed[path]:
+        if ((read or {}).get(path) or entry_of(run_directory, path)) != listed[path]:
             yield f"{path} is not what the manifest says"
     yield from _differing(run_directory, manifest_files(entries))
     yield from _unsigned_manifest(run_directory)
@@ -146,9 +153,9 @@ def _differing(run_directory: Path, files: dict[str, bytes]) -> Iterator[str]:
 
 def _differing_outputs(run_directory: Path, again: Hydrated) -> Iterator[str]:
     for name in again.files:
+        if again.files.is_beside(name):
+            continue
         try:
-            if entry_of(run_directory, name) == again.files.entry(name):
-                continue
             written = read_file(run_directory / name)
         except RunnerError:
             yield name

@@ -6,8 +6,11 @@ import os
 import random
 import subprocess
 import sys
+from pathlib import Path
 
-from eng5_runner.effects.scratch import Scratch
+import pytest
+
+from eng5_runner.effects.scratch import Scratch, Unlike
 from tests.support.processes import unmeasured
 
 FULL = """
@@ -34,6 +37,27 @@ def test_what_is_read_is_what_was_added_in_memory_and_in_the_file() -> None:
         start = chance.randrange(len(whole))
         assert scratch.read(start, 1000) == whole[start : start + 1000]
     assert b"".join(scratch.chunks()) == whole and scratch.size == len(whole)
+
+
+@pytest.mark.parametrize("there", [b"abcdef", b"abcdeX", b"Xbcdef", b"abcd", b"abcdefg", b"", None])
+def test_bytes_beside_a_file_are_the_file_or_are_kept(there: bytes | None, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    if there is not None:
+        path.write_bytes(there)
+    unlike = Unlike(path)
+    for piece in (b"abc", b"", b"de", b"f"):
+        unlike.append(piece)
+    assert unlike.is_the_file() == (there == b"abcdef")
+    assert b"".join(unlike.chunks()) == b"abcdef" and unlike.size == 6
+
+
+def test_many_bytes_that_differ_at_their_end_are_kept_whole(tmp_path: Path) -> None:
+    path, data = tmp_path / "file", random.Random(1).randbytes(3_000_000)
+    path.write_bytes(data)
+    unlike = Unlike(path)
+    unlike.append(data[:-1])
+    unlike.append(b"xy")
+    assert not unlike.is_the_file() and b"".join(unlike.chunks()) == data[:-1] + b"xy"
 
 
 def test_a_full_folder_for_temporary_files_is_a_plain_error() -> None:

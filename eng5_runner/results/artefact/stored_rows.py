@@ -14,6 +14,7 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from itertools import repeat
 from operator import itemgetter
 from typing import Generic, Protocol, TypeVar, cast, overload
 
@@ -149,8 +150,15 @@ class _StoredBatch:
     @cached_property
     def keys(self) -> list[Json]:
         """The keys of each row in the file with their values."""
-        names = self.names
-        return [{name: value for name, value in zip(names, row, strict=True) if value is not None} for row in self.rows]
+        stated, absent = {}, 0
+        for name, column in sorted(self._columns.items()):
+            nulls = 0 if all(column) else column.count(None)
+            if nulls < len(column):
+                stated[name], absent = column, absent + nulls
+        rows = zip(*stated.values(), strict=True)
+        if absent:
+            return [{name: value for name, value in zip(stated, row, strict=True) if value is not None} for row in rows]
+        return list(map(dict, map(zip, repeat(tuple(stated)), rows)))
 
 
 class StoredRows(RowsWithColumns[RowT]):
