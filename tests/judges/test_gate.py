@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from dataclasses import replace
 from pathlib import Path
 
@@ -141,6 +142,19 @@ async def test_refusals_lower_the_number_in_proportion_and_answers_raise_it(
             places.answered()
 
     assert lowest <= places.allowed <= highest
+
+
+@pytest.mark.parametrize("most", [8, 32, 200])
+async def test_a_few_refusals_by_chance_leave_nearly_all_places(most: int) -> None:
+    """Chance gathers them: where their share is only near to what lowers the number, it must not sink for long."""
+    places, chance, allowed = Places(most), random.Random(1), 0
+    for _ in range(4000):
+        if chance.random() < 0.075:
+            places.refused(began=0.0)
+        else:
+            places.answered()
+        allowed += round(places.allowed)
+    assert allowed > 0.97 * most * 4000
 
 
 async def test_calls_of_one_moment_that_are_all_refused_halve_the_number_once() -> None:
