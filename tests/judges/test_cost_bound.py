@@ -24,8 +24,8 @@ from eng5_runner.judges.templates import CRITERIA, QUESTION
 from eng5_runner.judges.trial import TRIAL_TOKENS, trial_at_most_usd, trial_prompt
 from eng5_runner.planning.candidates import find_candidates, lengths_of
 from eng5_runner.planning.plan import Plan, make_plan
-from eng5_runner.stack.cj.batch_runner import PromptBuilder
 from eng5_runner.stack.cj.plan import BatchPlan, PlannedEssay
+from eng5_runner.stack.cj.prompt_builder import PromptBuilder
 from eng5_runner.stack.cj.repository import Batch, PairAttempt
 from eng5_runner.stack.cj.spend_limit import SpendLimit
 from tests.support.run.runs import RUN_ID, Run, make_inputs, make_spec

@@ -155,22 +155,11 @@ async def test_a_killed_run_has_the_whole_bill_of_a_server_that_caches(tmp_path:
 async def _killed(folder: Path, chance: random.Random, *, most: int) -> int:
     """How often a study was killed before it ended as it should."""
     build_study(folder / "study")
-    server, killed = CachingServer(after=0.5), 0
+    server = CachingServer(after=0.5)
     async with serving(server) as at:
         environ = environ_for(folder, at.url, provider="anthropic", limits=f"concurrency = {PLACES}")
-        desk = Desk(folder, environ)
         judge = ("--llm-provider", "anthropic", "--llm-model", "local-7b", "--max-comparisons", COMPARISONS)
-        process = desk.start(*judge, "--no-cache")
-        while killed < most:
-            await asyncio.sleep(chance.uniform(0.3, 4.0))
-            if process.poll() is not None:
-                break
-            process.kill()
-            await asyncio.to_thread(process.wait)
-            killed += 1
-            has_begun = (folder / "runs" / "latest").exists()
-            process = desk.resuming() if has_begun else desk.start(*judge, "--no-cache")
-        assert await asyncio.to_thread(process.wait) == 0
+        killed = await Desk(folder, environ).killed(*judge, "--no-cache", chance=chance, most=most)
     artefact = json.loads((newest(folder) / "assessment_run.execute.json").read_text())
     assert len(artefact["llm_comparisons"]) == COMPARISONS
     lost = [row["cost_usd"] for row in artefact["failed_comparisons"]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import random
@@ -98,19 +97,9 @@ async def test_a_killed_run_pays_nothing_twice(tmp_path: Path) -> None:
 
 async def _killed(folder: Path, chance: random.Random, *, provider: str, most: int) -> int:
     """How often a study was killed before it ended as it should."""
-    server, killed = BatchServer(ends_after=6, misbehaves=True), 0
+    server = BatchServer(ends_after=6, misbehaves=True)
     async with _desk(folder, server, provider=provider, limits="batch_requests = 20") as desk:
-        process = desk.start(*_judge(provider), "--batch")
-        while killed < most:
-            await asyncio.sleep(chance.uniform(0.3, 4.0))
-            if process.poll() is not None:
-                break
-            process.kill()
-            await asyncio.to_thread(process.wait)
-            killed += 1
-            has_begun = (folder / "runs" / "latest").exists()
-            process = desk.resuming() if has_begun else desk.start(*_judge(provider), "--batch")
-        assert await asyncio.to_thread(process.wait) == 0
+        killed = await desk.killed(*_judge(provider), "--batch", chance=chance, most=most)
     assert sum(server.prompts.values()) == 40 == len(server.prompts)
     assert abs(_cost(_artefact(folder)) - server.spent) < _CENT / 100
     return killed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -14,7 +15,7 @@ from pathlib import Path
 from tests.support.judges.driver import environ_for
 from tests.support.judges.servers import Asked, Said, Script, chat, openai_error, serving
 from tests.support.prefork import Process
-from tests.support.runner import Ran, newest, run, start
+from tests.support.runner import Ran, ledger_types, newest, run, start
 from tests.support.small_study import build_study
 
 JUDGE = ("--llm-provider", "openai", "--llm-model", "local-7b")
@@ -77,6 +78,21 @@ class Desk:
 
     def resuming(self, *options: object) -> Process:
         return start("resume", self.directory, *options, cwd=self.folder, env=self.environ)
+
+    async def killed(self, *options: object, chance: random.Random, most: int) -> int:
+        """Start a run, and kill and resume it at any moment; how often it was killed before it ended as it should."""
+        process, times = self.start(*options), 0
+        while times < most:
+            await asyncio.sleep(chance.uniform(0.3, 4.0))
+            if process.poll() is not None:
+                break
+            process.kill()
+            await asyncio.to_thread(process.wait)
+            times += 1
+            # A run that has written nothing cannot be resumed.
+            process = self.resuming() if ledger_types(self.directory) else self.start(*options)
+        assert await asyncio.to_thread(process.wait) == 0, (self.folder / "err").read_text()
+        return times
 
     def serving(self) -> Process:
         """A stack that outlives runs; its addresses go to `out`."""
