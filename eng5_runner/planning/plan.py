@@ -350,8 +350,9 @@ def _order(budget: Budget) -> Order:
         case BatchingMode.SERIAL_BUNDLE:
             return Order.ONE_BY_ONE
         case BatchingMode.PER_REQUEST | None:
-            free = math.isinf(_free_waves(budget)) and budget.max_cost_usd is None
-            return Order.BY_FIRST_ESSAY if free else Order.ROUNDS
+            if math.isfinite(_free_waves(budget)):
+                return Order.ROUNDS
+            return Order.BY_FIRST_ESSAY if budget.max_cost_usd is None else Order.WITHIN_LIMIT
 
 
 def _has_target(budget: Budget) -> bool:

@@ -12,7 +12,7 @@ to 200 calls at once: answers take lognormal times there, as in `pace`.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 # The shortest time of the providers that we know; a use begins it again.
@@ -29,6 +29,7 @@ class Order(Enum):
     ROUNDS = "rounds"
     BY_FIRST_ESSAY = "by first essay"
     ONE_BY_ONE = "one by one"
+    WITHIN_LIMIT = "by first essay as far as a cost limit is expected to pay, else round by round"
     UNKNOWN = "unknown"
 
 
@@ -74,6 +75,9 @@ def _missed(asking: Asking) -> float:
                 return math.inf
             under_way = 0 if asking.order is Order.ONE_BY_ONE else 2 * asking.concurrency
             return asking.essays + under_way
+        case Order.WITHIN_LIMIT:
+            orders = (Order.ROUNDS, Order.BY_FIRST_ESSAY)
+            return max(_missed(replace(asking, order=order)) for order in orders)
         case Order.BY_FIRST_ESSAY:
             times = math.ceil(asking.comparisons / asking.essays / _FIRST_IN_ROUNDS)
             parts = times * math.ceil(asking.essays / _ESSAYS_TOGETHER)

@@ -22,7 +22,6 @@ from eng5_runner.contracts.stopping import DecidedPairs
 from eng5_runner.contracts.study_options import StudyOptions
 from eng5_runner.stack.cj.batch_runner import BatchRun
 from eng5_runner.stack.cj.outcome import Outcome
-from eng5_runner.stack.cj.pairing_policy import waves_together
 from eng5_runner.stack.cj.plan import BatchPlan, PlannedEssay
 from eng5_runner.stack.cj.repository import Batch, PairAttempt
 from eng5_runner.stack.llm.providers.entries import offline_baseline
@@ -243,11 +242,6 @@ async def test_where_something_else_decides_on_the_order_it_is_that_of_the_waves
     assert waves == sorted(waves) and len(waves) == 70
 
 
-async def test_a_study_with_a_cost_limit_is_balanced_wherever_it_ends():
-    limited = FREE.model_copy(update={"study_options": StudyOptions(max_cost_usd=1.0)})
-    assert (waves_together(FREE), waves_together(limited)) == (10, 1)
-
-
 @pytest.mark.parametrize("options", [StudyOptions(target_se=0.01), StudyOptions(design="adaptive")])
 async def test_the_next_wave_is_asked_while_answers_to_the_last_one_are_awaited(options):
     """The provider answers to a wave only when the next one has been asked."""
@@ -275,6 +269,7 @@ class Late(Provider):
         super().__init__()
         self.chance = chance
         self.tasks: list[asyncio.Task[None]] = []
+        self.said: dict[str, bytes] = {}
 
     async def ask(self, body: ComparisonBody) -> None:
         self.asked.append(body.correlation_id)
@@ -284,22 +279,103 @@ class Late(Provider):
         for _ in range(self.chance.randrange(60)):
             await asyncio.sleep(0)
         pair = sha256(f"{body.metadata['essay_a_id']}{body.metadata['essay_b_id']}".encode()).digest()[0]
-        retried = body.metadata["cj_request_type"] == "cj_retry"
+        again = body.metadata["cj_request_type"] == "cj_retry"
         told = message(body.correlation_id, (str(body.metadata["essay_a_id"]), str(body.metadata["essay_b_id"])))
-        if pair % 20 == 0 or (pair % 9 == 0 and not retried):
+        told["data"]["cost_estimate"] = COST
+        if pair % 20 == 0 or (pair % 9 == 0 and not again):
             failed = comparison_message(UUID(BATCH_ID), 0, ("a", "b"), winner=None)["data"]
             told["data"] |= {"winner": None, "justification": None, "error_detail": failed["error_detail"]}
+        self.said[body.correlation_id] = json.dumps(told).encode()
         self.run.deliver(LLMComparisonResult.model_validate(told["data"], extra="ignore"))
 
 
-async def run_with(provider: Provider, *, plan: BatchPlan, record: Record | None = None) -> tuple[Outcome, Provider]:
+PRICED = offline_baseline().model.model_copy(update={"cost_per_1k_input_tokens": 0.001})
+COST, MOST = 0.001, 0.005
+"""USD of a call of `Late`, and a little more than the most that one of `PRICED` can cost."""
+
+
+async def run_with(
+    provider: Provider, *, plan: BatchPlan, record: Record | None = None, earlier: Sequence[PairAttempt] = ()
+) -> tuple[Outcome, Provider]:
     batch = Batch(number=1, request_sha256="0" * 64, plan=plan)
-    provider.run = BatchRun(batch=batch, repository=record or Record(), provider=provider)
+    provider.run = BatchRun(batch=batch, repository=record or Record(), provider=provider, model=PRICED)
     async with asyncio.timeout(100):
         outcome = await provider.run.run(
-            (), {name: f"The text of {name}." for name in (one.essay_id for one in plan.essays)}
+            earlier, {name: f"The text of {name}." for name in (one.essay_id for one in plan.essays)}
         )
     return outcome, provider
+
+
+class Groups(Record):
+    """Notes which waves were asked together, and how many attempts were stored before them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.groups: list[list[int]] = []
+        self.sizes: list[int] = []
+
+    async def add(self, number: int, asked: Sequence[PairAttempt]) -> None:
+        await super().add(number, asked)
+        if asked[0].attempt == 0:
+            self.sizes.append(len(self.asked) - len(asked))
+            self.groups.append(sorted({each.wave for each in asked}))
+
+
+def limited(usd: float, **changes: object) -> BatchPlan:
+    return FREE.model_copy(update={"study_options": StudyOptions(max_cost_usd=usd)} | changes)
+
+
+async def test_a_limit_that_surely_pays_for_all_changes_nothing():
+    free, tight, ample = Groups(), Groups(), Groups()
+    for record, plan in ((free, FREE), (tight, limited(91 * MOST / 2)), (ample, limited(91 * MOST))):
+        await run_with(Late(random.Random(1)), plan=plan, record=record)
+    assert free.groups == ample.groups == [[*range(10)], [10, 11, 12]]
+    assert tight.groups == [[*range(6)], *([wave] for wave in range(6, 13))], "as many as it surely pays for"
+    assert free.asked == ample.asked
+
+
+LARGE = {"essays": MANY, "budget": 202 * 12}
+"""Twelve waves of 202 pairs; with the calls that fail they cost 2.9 USD."""
+
+
+async def test_waves_that_a_limit_is_expected_to_pay_for_are_asked_together():
+    """What is expected follows from answers to waves 1,000 pairs before; there are none before the seventh."""
+    record = Groups()
+    outcome, _ = await run_with(Late(random.Random(1)), plan=limited(3.4, **LARGE), record=record)
+    assert record.groups == [[0, 1, 2], [3], [4], [5], [*range(6, 11)], [11]]
+    assert outcome.cost_stop is None and len(outcome.results) == LARGE["budget"]
+
+
+async def test_a_study_that_a_limit_ends_is_balanced_and_the_costs_alone_decide_where_it_ends():
+    outcomes, records = [], []
+    for seed in range(2):
+        record = Groups()
+        outcomes.append((await run_with(Late(random.Random(seed)), plan=limited(2.4, **LARGE), record=record))[0])
+        records.append(record)
+    assert records[0].groups == [[0, 1], [2], [3], [4], [5], [6, 7], [8], [9], [10]]
+    assert records[0].asked == records[1].asked
+    assert outcomes[0] == outcomes[1]
+    stop = outcomes[0].cost_stop
+    assert stop is not None and 2.4 - MOST < stop.spent_usd <= 2.4
+    shown = Counter(
+        name
+        for each in outcomes[0].results
+        for name in (each.request_metadata.essay_a_id, each.request_metadata.essay_b_id)
+    )
+    assert max(shown.values()) - min(shown.values()) == 1
+
+
+@pytest.mark.parametrize("groups", [1, 6, 8])
+async def test_a_limited_study_goes_on_after_a_kill_as_if_there_had_been_none(groups):
+    whole, rest, plan = Groups(), Groups(), limited(2.4, **LARGE)
+    outcome, before = await run_with(Late(random.Random(1)), plan=plan, record=whole)
+    asked = whole.sizes[groups]
+    earlier = [replace(each, raw=before.said[each.correlation_id]) for each in whole.asked[:asked]]
+    earlier[-50:] = whole.asked[asked - 50 : asked]  # these have no answers yet
+    again, provider = await run_with(Late(random.Random(2)), plan=plan, record=rest, earlier=earlier)
+    assert rest.asked == whole.asked[asked:] and again == outcome
+    answered = {each.correlation_id for each in earlier if each.raw}
+    assert sorted(provider.asked) == sorted({*before.asked} - answered), "and nothing is asked twice"
 
 
 @pytest.mark.parametrize(

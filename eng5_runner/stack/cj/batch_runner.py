@@ -27,12 +27,9 @@ from uuid import UUID, uuid5
 import structlog
 
 from eng5_runner.contracts.callbacks import IS_INTERRUPTED, IS_RETRYABLE, LLMComparisonResult
-from eng5_runner.contracts.request import BATCHING_MODE
-from eng5_runner.contracts.services import COMPARISONS_AT_ONCE, ComparisonBody, ModelEntry, PromptBlock
+from eng5_runner.contracts.services import COMPARISONS_AT_ONCE, ModelEntry
 from eng5_runner.contracts.stopping import PRECISE_ENOUGH, CostStop, DecidedPairs, Look
-from eng5_runner.contracts.topics import Topic
-from eng5_runner.judges.cost_bound import ATTEMPTS, call_at_most_usd, prompt_bytes
-from eng5_runner.judges.prompts import prompt_blocks, prompt_text
+from eng5_runner.judges.cost_bound import ATTEMPTS
 from eng5_runner.measure.design.pairing import Pair
 from eng5_runner.measure.design.planning import AHEAD_OF_LOOK
 from eng5_runner.stack.cj.clients import LLMProviderClient
@@ -45,75 +42,17 @@ from eng5_runner.stack.cj.pairing_policy import (
     next_wave,
     waves_together,
 )
+from eng5_runner.stack.cj.prompt_builder import PromptBuilder
 from eng5_runner.stack.cj.repository import Batch, BatchRepository, PairAttempt
 from eng5_runner.stack.cj.spend_limit import SpendLimit
-
-
-class PromptBuilder:
-    """Builds the requests to the LLM provider for one batch."""
-
-    def __init__(self, batch: Batch, texts: Mapping[str, str], *, model: ModelEntry | None) -> None:
-        """Set the builder up.
-
-        Args:
-            batch: the batch with its plan.
-            texts: by essay id.
-            model: the model with the prices; needed if the batch has a cost limit.
-        """
-        self._batch = batch
-        self._texts = texts
-        self._model = model
-
-    def body(self, asked: PairAttempt, *, repeat: int) -> ComparisonBody:
-        """The request of an attempt; `repeat` is how often the pair was asked before in this order, without retries."""
-        plan, blocks = self._batch.plan, self._blocks(asked)
-        options = plan.study_options
-        return ComparisonBody(
-            user_prompt=prompt_text(blocks),
-            prompt_blocks=blocks,
-            callback_topic=Topic.COMPARISON.value,
-            llm_config_overrides=plan.overrides,
-            correlation_id=asked.correlation_id,
-            user_id=plan.user_id,
-            metadata={
-                "essay_a_id": asked.essay_a_id,
-                "essay_b_id": asked.essay_b_id,
-                "bos_batch_id": plan.batch_id,
-                "cj_batch_id": str(self._batch.number),
-                "cj_source": "els",
-                "cj_request_type": "cj_retry" if asked.attempt else "cj_comparison",
-                "comparison_iteration": asked.wave + 1,
-                "repeat_index": repeat,
-                **({} if plan.batching_mode is None else {BATCHING_MODE: plan.batching_mode.value}),
-                **({} if options.soft_judgements == "off" else {"soft_judgements": options.soft_judgements}),
-            },
-        )
-
-    def most(self, asked: PairAttempt) -> Decimal:
-        """USD that the call of an attempt can cost at most."""
-        size, overrides = prompt_bytes(prompt_text(self._blocks(asked))), self._batch.plan.overrides
-        if self._model is not None:
-            batched = self._batch.plan.is_batched
-            most = call_at_most_usd(self._model, prompt_bytes=size, overrides=overrides, batched=batched)
-            if most is not None:
-                return most
-        raise AssertionError("a batch with a cost limit has a model whose price is known")
-
-    def _blocks(self, asked: PairAttempt) -> tuple[PromptBlock, ...]:
-        plan = self._batch.plan
-        return prompt_blocks(
-            task=plan.task,
-            criteria=plan.criteria,
-            essay_a=self._texts[asked.essay_a_id],
-            essay_b=self._texts[asked.essay_b_id],
-        )
-
 
 log = structlog.get_logger(__name__)
 
 # Attempts that may wait for their answers, and that may follow one that waits: a slow answer holds up no other. Fewer
 # until there are verdicts: a judge that gives none is soon noticed.
 _AHEAD_AT_FIRST, _MOST_OPEN, _MOST_AHEAD = 256, 1000, 10_000
+# Of the mean cost of earlier comparisons; so much more may the next ones cost.
+_MORE_THAN_THE_MEAN = Decimal("1.25")
 # After this time without a callback the open attempts are repeated: a callback can get lost, its answer does not.
 _PATIENCE_SECONDS = 30.0
 # The same where a provider's batch API answers, for which silence is usual.
@@ -152,7 +91,7 @@ class BatchRun:
         self._waves: list[Sequence[Pair]] = []
         self._looks: list[Look] = []
         self._decided: DecidedPairs | None = None
-        self._verdicts = self._failed = 0
+        self._verdicts = self._verdicts_seen = self._failed = 0
         self._wanted = batch.plan.budget
         # The open attempts that are not made yet, by correlation id; one task makes them, several at a time.
         self._unsent: dict[str, PairAttempt] = {}
@@ -226,7 +165,8 @@ class BatchRun:
                 break
             self._waves.append(pairs)
             first = AHEAD_OF_LOOK if has_target else len(pairs)
-            if not await self._ask(await self._together(pairs[:first])):
+            together = await self._together(pairs[:first])
+            if together is None or not await self._ask(together):
                 return False
             if len(pairs) > first:
                 if not await self._look_at(number):
@@ -250,12 +190,18 @@ class BatchRun:
         plan = self._batch.plan
         if not depends_on_answers(plan, wave=len(self._waves)):
             return True
-        while any(self._left[wave] for wave in range(waves)):
-            if not await self._see_next():
-                return False
+        if not await self._answers_to(waves):
+            return False
         for wave in range(len(self._looks), waves) if plan.has_target else ():
             results, asked = tuple(self._last(wave + 1).values()), sum(map(len, self._waves[: wave + 1]))
             self._looks.append(await asyncio.to_thread(look_at, plan, results, wave=wave, asked=asked))
+        return True
+
+    async def _answers_to(self, waves: int) -> bool:
+        """Wait for all answers to so many waves; false if the cost limit, or too many failures, ended that."""
+        while any(self._left[wave] for wave in range(waves)):
+            if not await self._see_next():
+                return False
         return True
 
     def _recall(self, earlier: Sequence[PairAttempt]) -> None:
@@ -286,40 +232,72 @@ class BatchRun:
             self._times[pair] += 1
         return pairs
 
-    async def _together(self, pairs: Sequence[Pair]) -> Mapping[int, Sequence[Pair]]:
-        """These pairs of the newest wave, and the waves that are asked together with it."""
-        waves = {len(self._waves) - 1: pairs}
-        while len(waves) < waves_together(self._batch.plan) and (more := await self._pairs()):
+    async def _together(self, pairs: Sequence[Pair]) -> Mapping[int, Sequence[Pair]] | None:
+        """These pairs of the newest wave, and the waves that are asked together with it.
+
+        With a cost limit, only waves that it is expected to pay for are asked together: whichever it ends before has
+        judged all essays about equally often. What is expected follows from the answers to waves that lie so far back
+        that nobody waits for them, and before there are any from the most that a comparison can cost.
+
+        Returns:
+            None if the cost limit, or too many failures, ended the study meanwhile.
+        """
+        most, limit, number = waves_together(self._batch.plan), self._spend_limit.limit, len(self._waves) - 1
+        waves, sizes = {number: pairs}, [len(wave) for wave in self._waves]
+        known = next((wave for wave in range(number, 0, -1) if sum(sizes[wave:number]) >= _MOST_OPEN), 0)
+        if most > 1 and limit is not None and not await self._answers_to(known):
+            return None
+        while len(waves) < most:
+            asked = sum(map(len, self._waves)) + len(pairs)
+            if limit is not None and self._expected_cost(asked, known=known) > limit:
+                break
+            if not (more := await self._pairs()):
+                break
             waves[len(self._waves)] = more
             self._waves.append(more)
         return waves
+
+    def _expected_cost(self, pairs: int, *, known: int) -> Decimal:
+        """USD of so many pairs, from the cost of the first waves, of which the answers are known."""
+        if not known:
+            return pairs * self._prompts.most_of_any()
+        calls = [asked.correlation_id for (wave, _, _), asked in self._asked.items() if wave < known]
+        cost, answered = self._spend_limit.cost_of(calls), sum(map(len, self._waves[:known]))
+        return cost + (pairs - answered) * cost / answered * _MORE_THAN_THE_MEAN
 
     async def _ask(self, waves: Mapping[int, Sequence[Pair]], *, after: int = 0) -> bool:
         """Bring pairs of waves into the stream; false if the cost limit, or too many failures, ended that."""
         pairs = {(wave, after + place, 0): waves[wave][place] for wave, place in by_first_essay(waves)}
         await self._store([self._new(key, pair) for key, pair in pairs.items() if key not in self._asked])
         for key in pairs:
-            if not self._has_room(1) and not await self._make_room():
-                return False
-            if not await self._admit(self._asked[key]):
+            if not await self._make_room() or not await self._admit(self._asked[key]):
                 return False
         return True
 
     async def _make_room(self) -> bool:
-        """Wait until there is room for a whole request; false if the cost limit, or too many failures, ended that."""
-        while not self._has_room(COMPARISONS_AT_ONCE):
-            if self._stream[0].correlation_id not in self._results:
+        """Wait until another attempt may be made, and then until a whole request of them may.
+
+        Of a provider's batch, all may be made that can be asked.
+
+        Returns:
+            False if the cost limit, or too many failures, ended that.
+        """
+        more_open = more_ahead = 1
+        while not self._batch.plan.is_batched:
+            # With a cost limit, no time may decide where in the stream a failed pair is asked again.
+            counted = self._verdicts if self._spend_limit.limit is None else self._verdicts_seen
+            open_at_most, ahead = (_AHEAD_AT_FIRST + 4 * verdicts for verdicts in (self._verdicts, counted))
+            is_full = len(self._open) + more_open > min(open_at_most, _MOST_OPEN)
+            is_far = len(self._stream) + more_ahead > min(ahead, _MOST_AHEAD)
+            if not is_full and not is_far:
+                break
+            more_open = COMPARISONS_AT_ONCE if is_full else more_open
+            more_ahead = COMPARISONS_AT_ONCE if is_far else more_ahead
+            if not is_far or self._stream[0].correlation_id not in self._results:
                 await self._wait_for_news()
             elif not await self._see_next():
                 return False
         return True
-
-    def _has_room(self, more: int) -> bool:
-        """Whether so many more attempts may be made now: of a provider's batch, all that can be asked."""
-        allowed = _AHEAD_AT_FIRST + 4 * self._verdicts
-        open_then, stream_then = len(self._open) + more, len(self._stream) + more
-        is_near = open_then <= min(allowed, _MOST_OPEN) and stream_then <= min(allowed, _MOST_AHEAD)
-        return self._batch.plan.is_batched or is_near
 
     async def _to_the_end(self) -> bool:
         """Wait for all answers; false if the cost limit, or too many failures, ended that."""
@@ -341,6 +319,7 @@ class BatchRun:
                 return False
             await self._wait_for_news()
         result = self._results[asked.correlation_id]
+        self._verdicts_seen += result.winner is not None
         earlier = (self._asked[asked.wave, asked.place, number] for number in range(asked.attempt + 1))
         if may_ask([self._results[each.correlation_id] for each in earlier]):
             key = (asked.wave, asked.place, asked.attempt + 1)

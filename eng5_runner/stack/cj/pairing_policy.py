@@ -82,12 +82,10 @@ def depends_on_answers(plan: BatchPlan, *, wave: int) -> bool:
 def waves_together(plan: BatchPlan) -> int:
     """How many waves may be asked in the order of the first essays; 1 where the order is that of the waves.
 
-    A study that a cost limit ends has judged all essays about equally often by then, so it keeps to the waves. In a
-    serial bundle and in a provider's batch, pairs that share their first essay follow each other anyway.
+    In a serial bundle and in a provider's batch, pairs that share their first essay follow each other anyway.
     """
-    options, provider = plan.study_options, plan.overrides.provider_override
     grouped = plan.batching_mode not in (None, BatchingMode.PER_REQUEST)
-    if grouped or options.max_cost_usd is not None or provider is Provider.MOCK:
+    if grouped or plan.overrides.provider_override is Provider.MOCK:
         return 1
     return 1 if depends_on_answers(plan, wave=BALANCED_ROUNDS) else WAVES_TOGETHER
 

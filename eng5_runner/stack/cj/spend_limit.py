@@ -8,7 +8,7 @@ more. So the costs alone decide which calls are made, and not the times at which
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, TypeAlias
@@ -44,7 +44,7 @@ class SpendLimit:
         self._spent = Decimal(0)
         self._open: dict[str, Decimal] = {}
         self._held = Decimal(0)  # by the open calls
-        self._settled: set[str] = set()
+        self._settled: dict[str, Decimal] = {}
         self._answered = asyncio.Event()
 
     async def admit(self, key: str, most: Callable[[], Decimal], *, patience: float) -> Admission:
@@ -90,7 +90,6 @@ class SpendLimit:
         """Add the cost of a call's answer, once; the most that it can be if it is not known."""
         if self.limit is None or key in self._settled:
             return
-        self._settled.add(key)
         bound = self._open.pop(key, None)
         self._held -= bound or 0
         cost = Decimal(str(result.cost_estimate))
@@ -98,8 +97,13 @@ class SpendLimit:
             cost = max(cost, most())
         elif bound is not None and cost > bound:
             log.warning("an answer cost more than its bound", bound=str(bound), cost=str(cost))
+        self._settled[key] = cost
         self._spent += cost
         self._answered.set()
+
+    def cost_of(self, keys: Iterable[str]) -> Decimal:
+        """USD that answered calls cost; nothing for those without an answer, and without a limit."""
+        return sum((self._settled[key] for key in keys if key in self._settled), Decimal(0))
 
 
 async def priced_model(plan: BatchPlan, provider: LLMProviderClient) -> ModelEntry | None:
