@@ -6,8 +6,8 @@ that an ideal scheduler asks at most 20 a second, and 14 on average: the work of
 run each: the ratio is of the time from the first call to the last answer.
 
 The plan knows the mean from the file of models. Its time is the middle of what it says, and `off` is how many times
-longer or shorter than the time measured. Studies in serial bundles, and with a limit of requests a minute, are compared
-with their plans alone. `--comparisons 2000` takes half an hour, 10000 hours.
+longer or shorter than the time measured. Studies in serial bundles, with a limit of requests a minute, and with a cost
+limit just above their cost are compared with their plans alone. `--comparisons 2000` takes half an hour, 10000 hours.
 """
 
 from __future__ import annotations
@@ -55,9 +55,12 @@ STUDIES = {
     "target": ("--target-se", "0.01"),
     "bundled": ("--llm-batching-mode", "serial_bundle"),
     "rated": (),
+    "limited": (),
 }
-# Compared with the plan alone: they wait for each other, or for the limit of requests a minute.
-PLANNED = ("bundled", "rated")
+# Compared with the plan alone: they wait for each other, for the limit of requests a minute, or for the cost limit.
+PLANNED = ("bundled", "rated", "limited")
+# USD of a comparison by the prices of `MODELS` and the tokens of `Judge`, and how far the limit is above that.
+COST, ABOVE = 0.000096, 1.2
 REQUESTS_A_MINUTE = 1200.0
 
 
@@ -210,7 +213,8 @@ async def compare(case: Case, plain: float | None) -> list[Measured]:
         study_folder(assets, max(case.comparisons // 10, 4))
         (assets.parent / "models.toml").write_text(models(case))
         size = ("--max-comparisons", str(case.comparisons), "--judge-concurrency", str(case.concurrency))
-        words = (*size, *STUDIES[case.study])
+        limit = ("--max-cost", str(case.comparisons * COST * ABOVE)) if case.study == "limited" else ()
+        words = (*size, *STUDIES[case.study], *limit)
         plan = foretold(await ours("http://127.0.0.1:9/v1", assets, *words, mode="plan"))
         judge = Judge(mean=case.mean, refuse=case.refuse)
         took = await timed(lambda url: ours(url, assets, *words), judge)

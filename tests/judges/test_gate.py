@@ -67,6 +67,18 @@ async def test_a_provider_that_fails_in_a_row_is_left_alone_and_tried_again(tmp_
         assert probe.at - third.at >= 0.4
 
 
+async def test_calls_that_waited_for_an_ill_provider_do_not_start_in_one_instant(tmp_path: Path) -> None:
+    """They start within two seconds, by the limit of calls at the same time."""
+    limits = "failures_in_a_row = 1\npause_seconds = 0.2\nconcurrency = 20"
+    async with site(
+        tmp_path, in_turn(openai_error(503, retry_after_ms="1"), chat()), limits=limits, attempts="1"
+    ) as at:
+        await at.fails()
+        await asyncio.gather(*(at.ask() for _ in range(4)))
+    times = [asked.at for asked in at.server.asked[1:]]
+    assert len(times) == 4 and times[-1] - times[0] >= 3 * 2 / 20
+
+
 async def test_patience_has_an_end(tmp_path: Path) -> None:
     limits = "failures_in_a_row = 1\npause_seconds = 60\npatience_seconds = 0.2"
     async with site(tmp_path, in_turn(openai_error(503, retry_after_ms="1")), limits=limits) as at:
