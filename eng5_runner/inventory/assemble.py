@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -135,17 +135,11 @@ def _too_few(scanned: ScannedAssets, *, anchors_only: bool) -> Iterator[Finding]
 
 
 def _id_collisions(ids: _Ids) -> Iterator[Finding]:
-    owners: defaultdict[str, list[str]] = defaultdict(list)
-    for essay_id, anchor in ids.anchors:
-        owners[essay_id].append(anchor.source_path)
     for essay_id, student in ids.students:
-        owners[essay_id].append(student.source_path)
         if essay_id.startswith(ANCHOR_PREFIX):
             yield finding("reserved_id", student.source_path, essay_id=essay_id, prefix=ANCHOR_PREFIX)
-    for essay_id, paths in owners.items():
-        if len(paths) > 1:
-            files = _listed(paths)
-            yield finding("id_collision", min(paths), count=len(paths), essay_id=essay_id, files=files)
+    for essay_id, paths in _shared([(essay_id, file.source_path) for essay_id, file in (*ids.anchors, *ids.students)]):
+        yield finding("id_collision", min(paths), count=len(paths), essay_id=essay_id, files=_listed(paths))
 
 
 def _texts(scanned: ScannedAssets) -> Iterator[Finding]:
@@ -165,20 +159,29 @@ def _doubts(scanned: ScannedAssets) -> Iterator[Finding]:
         # of a short anchor, short_anchor tells more
         yield from (doubt.finding(anchor.source_path) for doubt in content.doubts if doubt.kind != "short_text")
     for student, content in students:
-        yield from (doubt.finding(student.source_path) for doubt in content.doubts)
+        for doubt in content.doubts:
+            yield doubt.finding(student.source_path)
     words = {student.source_path: content.word_count for student, content in students if content.characters}
     for path, doubt in unusual_lengths(words).items():
         yield doubt.finding(path)
 
 
 def _identical(scanned: ScannedAssets) -> Iterator[Finding]:
-    same: defaultdict[str, list[str]] = defaultdict(list)
-    for file, content in _readable(scanned.files):
-        if key := content.words_sha256:
-            same[key].append(file.source_path)
-    for paths in same.values():
-        if len(paths) > 1:
-            yield finding("identical_text", min(paths), count=len(paths), files=_listed(paths))
+    words = [(content.words_sha256, file.source_path) for file, content in _readable(scanned.files)]
+    for _, paths in _shared([(sha256, path) for sha256, path in words if sha256]):
+        yield finding("identical_text", min(paths), count=len(paths), files=_listed(paths))
+
+
+def _shared(keyed: Sequence[tuple[str, str]]) -> Iterator[tuple[str, Sequence[str]]]:
+    """The keys that several files have, each with the paths of these files."""
+    counts = Counter([key for key, _ in keyed])
+    if len(counts) == len(keyed):
+        return
+    paths: defaultdict[str, list[str]] = defaultdict(list)
+    for key, path in keyed:
+        if counts[key] > 1:
+            paths[key].append(path)
+    yield from paths.items()
 
 
 def _listed(paths: Iterable[str]) -> str:

@@ -154,7 +154,7 @@ def doubts(text: str, *, language: str, words: Sequence[str] | None = None) -> l
         _counted("placeholder", placeholders),
         *(() if text.isascii() else _beyond_ascii(text)),
         _other_language(folded, language, words=words, vocabulary=vocabulary) if markup is None else None,
-        Doubt("repeated_text") if _is_twice(words[:_MOST_WORDS]) else None,
+        Doubt("repeated_text") if _is_twice(words) else None,
         _instructs(visible, vocabulary),
     )
     return [doubt for doubt in found if doubt is not None]
@@ -255,6 +255,8 @@ def _letter_words(folded: str) -> Sequence[str]:
 
 def _is_twice(words: Sequence[str]) -> bool:
     """Whether the text is, but for some words, a text and its copy."""
+    if len(words) > _MOST_WORDS:
+        words = words[:_MOST_WORDS]
     start = words[:_COPY_START]
     place, end = len(words) * 2 // 5 - 1, len(words) - SHORT_WORDS
     with suppress(ValueError):  # the first word is nowhere else

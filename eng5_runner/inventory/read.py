@@ -118,13 +118,19 @@ def read_assets(
 
 @contextmanager
 def _collector_at_rest() -> Iterator[None]:
-    """Without garbage collection: all that is read stays, and to look through it again and again took half the time."""
+    """Without garbage collection: all that is read stays, and to look through it again and again took half the time.
+
+    At the end it joins the oldest generation; as the youngest it would be looked through at once.
+    """
     was_on = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if was_on:
+            if not gc.get_freeze_count():  # what the caller has frozen stays so
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()
 
 
@@ -232,7 +238,7 @@ class _Scan:
         content = None
         try:
             if file.place is not None:
-                content = self._known_content(file) or self._content(file, Path(file.place), extraction=extraction)
+                content = self._known_content(file) or self._content(file, file.place, extraction=extraction)
         except Unreadable as refusal:
             self._findings.append(refusal.finding(file.source_path))
         return ScannedFile(source_path=file.source_path, own_name=file.name, content=content)
@@ -247,9 +253,9 @@ class _Scan:
         self._findings += [Remark(*remark).finding(file.source_path) for remark in record.remarks]
         return ScannedText.known(record, source_path=file.source_path, size=file.stamp.size)
 
-    def _content(self, file: AssetPath, path: Path, *, extraction: Extraction) -> ScannedText:
+    def _content(self, file: AssetPath, place: str, *, extraction: Extraction) -> ScannedText:
         file_format, read_at = FORMATS[file.suffix], time.time_ns()
-        data, stamp = read_stamped(path)
+        data, stamp = read_stamped(place)
         document, decoded = text_of(data, file_format, extraction=extraction, encoding=self._locations.encoding)
         self._findings += [remark.finding(file.source_path) for remark in document.remarks]
         source = SourceFile.of(data, source_path=file.source_path, encoding=decoded, file_format=file_format)

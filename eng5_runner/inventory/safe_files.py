@@ -7,6 +7,7 @@ import stat
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from eng5_runner.core.inputs import Finding
 from eng5_runner.inventory.essay_ids import fold
@@ -21,11 +22,10 @@ MAX_FILE_BYTES = 20 * 1024 * 1024
 _JUNK_NAMES = frozenset(("thumbs.db", "desktop.ini", "__macosx"))
 _JUNK_PREFIXES = (".", "~$")
 # O_NONBLOCK: if a FIFO takes the file's place after it was listed, opening it must not block.
-_OPEN_FLAGS = ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY")
+_OPEN_FLAGS = os.O_RDONLY | flags("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AssetPath:
+class AssetPath(NamedTuple):
     """A file or folder in the assets folder.
 
     Attributes:
@@ -193,10 +193,10 @@ def read_bytes(path: Path, *, limit: int = MAX_FILE_BYTES) -> bytes:
     return read_stamped(path, limit=limit)[0]
 
 
-def read_stamped(path: Path, *, limit: int = MAX_FILE_BYTES) -> tuple[bytes, Stamp]:
+def read_stamped(path: str | Path, *, limit: int = MAX_FILE_BYTES) -> tuple[bytes, Stamp]:
     """All bytes of a regular file as `read_bytes` gives them, and by what it is known while it does not change."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | flags(*_OPEN_FLAGS))
+        descriptor = os.open(path, _OPEN_FLAGS)
         try:
             stamp = _stamp(descriptor, limit)
             data = os.read(descriptor, stamp.size + 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from eng5_runner.canonical import sha256_hex
 from eng5_runner.core.inputs import Document, Finding, SourceFile
@@ -16,8 +17,7 @@ from eng5_runner.inventory.text import word_count
 from eng5_runner.judges.prompts import EssayLength
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScannedText:
+class ScannedText(NamedTuple):
     """The text of a file that could be read.
 
     Attributes:
@@ -105,8 +105,7 @@ class ScannedText:
         return Document(file=self.file, text=self.text, text_sha256=self.text_sha256, word_count=self.word_count)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScannedFile:
+class ScannedFile(NamedTuple):
     """A file that exists.
 
     Attributes:

@@ -95,7 +95,7 @@ def normal(raw: str) -> str:
 
 def _tidy(text: str) -> str:
     """The normal form of a text without control characters."""
-    if any(end in text for end in "\r\x0b\x0c"):
+    if "\r" in text or "\x0b" in text or "\x0c" in text:
         text = _LINE_END.sub("\n", text)
     text = unicodedata.normalize("NFC", text).rstrip()
     if (size := len(text.encode())) > MAX_TEXT_BYTES:

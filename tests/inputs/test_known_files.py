@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -175,7 +175,7 @@ def test_a_text_that_changed_while_in_use_is_refused(tmp_path: Path, later: str)
     path = tmp_path / "essay.txt"
     path.write_text("I like cats.")
     source = SourceFile.of(path.read_bytes(), source_path="essay.txt", encoding="utf-8", file_format="txt")
-    unread = replace(ScannedText.of(source, "I like cats.", language="en"), text=None)
+    unread = ScannedText.of(source, "I like cats.", language="en")._replace(text=None)
     file = ScannedFile(source_path="essay.txt", own_name="essay.txt", content=unread)
     places = {"essay.txt": AssetPath(source_path="essay.txt", name="essay.txt", place=str(path))}
     assert Texts([file], places=places, encoding=None)[unread.text_sha256] == b"I like cats."
@@ -184,3 +184,18 @@ def test_a_text_that_changed_while_in_use_is_refused(tmp_path: Path, later: str)
     assert unread.text_sha256 in texts
     with pytest.raises(InputsInvalid, match=r"essay\.txt was changed while it was in use"):
         texts[unread.text_sha256]
+
+
+def test_a_reading_leaves_garbage_collection_as_it_was(tmp_path: Path) -> None:
+    gc.freeze()
+    try:
+        read_demo(tmp_path)
+        assert gc.isenabled() and gc.get_freeze_count()
+    finally:
+        gc.unfreeze()
+    gc.disable()
+    try:
+        read_demo(tmp_path)
+        assert not gc.isenabled() and not gc.get_freeze_count()
+    finally:
+        gc.enable()
