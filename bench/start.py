@@ -59,10 +59,11 @@ def main() -> list[Measured]:
         compiled = {"PYTHONPYCACHEPREFIX": f"{folder}/compiled", "PYTHONDONTWRITEBYTECODE": ""}
         without = {"PYTHONPYCACHEPREFIX": f"{folder}/none", "PYTHONDONTWRITEBYTECODE": "1"}
         for title, environment, rounds in (("compiled", compiled, ROUNDS), ("not compiled", without, 1)):
-            bares, seconds = _measured(app, environment, rounds)
+            bares, calling, seconds = _measured(app, environment, rounds)
             load = os.getloadavg()[0]
             print(
-                f"  {title}: a bare Typer app {bares[0]:.3f} s CPU, its completion {bares[1]:.3f} s (load {load:.1f})"
+                f"  {title}: a bare Typer app {bares[0]:.3f} s CPU, its completion {bares[1]:.3f} s, "
+                f"a call of its command {calling:.3f} s (load {load:.1f})"
             )
             for name, took in seconds.items():
                 # Typer itself loads pydantic to complete a word.
@@ -91,18 +92,27 @@ async def _stack_start(folder: Path) -> Measured:
     return Measured("start of the embedded stack", statistics.median(seconds), STACK_GOAL, "s")
 
 
-def _measured(app: Path, environment: Mapping[str, str], rounds: int) -> tuple[tuple[float, float], dict[str, float]]:
-    """The medians, all calls in turn; a first round fills the disk's cache and writes the compiled files."""
+def _measured(
+    app: Path, environment: Mapping[str, str], rounds: int
+) -> tuple[tuple[float, float], float, dict[str, float]]:
+    """The medians, all calls in turn; a first round fills the disk's cache and writes the compiled files.
+
+    Returns:
+        Of the bare app's help and its completion, of a call of its command, which loads pydantic, and of our calls.
+    """
     bare: list[float] = []
     completing: list[float] = []
+    calling: list[float] = []
     seconds: dict[str, list[float]] = {name: [] for name in CALLS}
     for _ in range(rounds + 1):
         bare.append(_cpu([sys.executable, str(app), "--help"], environment))
         completing.append(_cpu([sys.executable, str(app)], {**environment, **BARE_COMPLETION}))
+        calling.append(_cpu([sys.executable, str(app), "status", "--name", "y"], environment))
         for name, (words, more, _goal) in CALLS.items():
             seconds[name].append(_cpu(words, {**environment, **more}))
     bares = statistics.median(bare[1:]), statistics.median(completing[1:])
-    return bares, {name: statistics.median(each[1:]) for name, each in seconds.items()}
+    ours = {name: statistics.median(each[1:]) for name, each in seconds.items()}
+    return bares, statistics.median(calling[1:]), ours
 
 
 def _cpu(words: Sequence[str], environment: Mapping[str, str]) -> float:

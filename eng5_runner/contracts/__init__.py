@@ -6,7 +6,8 @@ receives (`base`).
 
 A completion as a service sends it. The field that the contract does not know is ignored:
 
-    >>> from eng5_runner.contracts.topics import Topic, batch_of, parse_callback
+    >>> from eng5_runner.contracts.messages import batch_of, parse_callback
+    >>> from eng5_runner.contracts.topics import Topic
     >>> raw = b'''{"event_type": "anything", "data": {
     ...     "entity_id": "c0ffee00-0000-4000-8000-000000000000", "status": "completed_successfully", "new": 1}}'''
     >>> completed = parse_callback(Topic.COMPLETED, raw).data

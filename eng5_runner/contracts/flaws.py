@@ -20,7 +20,8 @@ from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 from eng5_runner.contracts.base import Instant
 from eng5_runner.contracts.callbacks import LLMComparisonResult, Sha256, Tokens, Usd
 from eng5_runner.contracts.envelope import Received
-from eng5_runner.contracts.topics import Topic, parse_callback
+from eng5_runner.contracts.messages import parse_callback
+from eng5_runner.contracts.topics import Topic
 
 NO_HASH = "0" * 64
 UNKNOWN = "unknown"

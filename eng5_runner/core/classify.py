@@ -24,8 +24,9 @@ from eng5_runner.contracts.callbacks import (
     CJAssessmentFailed,
     LLMComparisonResult,
 )
+from eng5_runner.contracts.messages import batch_of, parse_callback
 from eng5_runner.contracts.stopping import PAIRS_DECIDED, CostStop
-from eng5_runner.contracts.topics import LARGEST_MESSAGE_BYTES, Topic, batch_of, parse_callback
+from eng5_runner.contracts.topics import LARGEST_MESSAGE_BYTES, Topic
 from eng5_runner.core.arrival import Arrival, arrived
 from eng5_runner.core.credibility import Credibility
 from eng5_runner.core.essay_names import EssayNames

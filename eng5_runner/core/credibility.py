@@ -22,9 +22,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from types import MappingProxyType
 from uuid import UUID
 
 from eng5_runner.contracts.choices import Provider
@@ -33,16 +31,6 @@ from eng5_runner.core.events import LEFT_OUT, Objection
 from eng5_runner.core.sent_request import SentRequest
 from eng5_runner.core.state import RunState
 
-# What the reasons of a partial run and its reports say, before the number of messages.
-OBJECTIONS: Mapping[Objection, str] = MappingProxyType(
-    {
-        "unasked": "comparisons left out because the design does not have their pairs",
-        "surplus": "comparisons left out because they are more than were asked for",
-        "time": "comparisons left out because their times cannot be",
-        "judge": "comparisons that count although they name another judge than the request does",
-        "late": "comparisons that count although they were made after the completion, which came too early",
-    }
-)
 # A queue can be slow to stamp its messages; and a clock can be set back by a day while a model answers.
 _EARLY, _AHEAD = timedelta(hours=1), timedelta(hours=25)
 # By so much the clocks of two services may differ before preflight warns.

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import base64
 import operator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Annotated, ClassVar, Literal, TypeAlias, TypeVar
 from uuid import UUID
 
@@ -33,6 +35,16 @@ DeadlineKind = Literal["total", "idle", "result"]
 Objection = Literal["unasked", "surplus", "time", "judge", "late"]
 # The judgements that have no place in the design.
 LEFT_OUT: frozenset[Objection | None] = frozenset(("unasked", "surplus", "time"))
+# What the reasons of a partial run and its reports say, before the number of messages.
+OBJECTIONS: Mapping[Objection, str] = MappingProxyType(
+    {
+        "unasked": "comparisons left out because the design does not have their pairs",
+        "surplus": "comparisons left out because they are more than were asked for",
+        "time": "comparisons left out because their times cannot be",
+        "judge": "comparisons that count although they name another judge than the request does",
+        "late": "comparisons that count although they were made after the completion, which came too early",
+    }
+)
 T = TypeVar("T")
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from eng5_runner.core.credibility import OBJECTIONS
-from eng5_runner.core.events import Outcome
+from eng5_runner.core.events import OBJECTIONS, Outcome
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.state import RunState
 from eng5_runner.core.study_size import SPREADS, asked_per_pair

@@ -19,8 +19,9 @@ from uuid import UUID
 
 from eng5_runner.contracts.callbacks import AssessmentResult, Callback, ComparisonMetadata, LLMComparisonResult
 from eng5_runner.contracts.flaws import NO_HASH, receive_comparison
+from eng5_runner.contracts.messages import parse_callback
 from eng5_runner.contracts.plain import PlainComparison, PlainMetadata, plain_comparison
-from eng5_runner.contracts.topics import Topic, parse_callback
+from eng5_runner.contracts.topics import Topic
 from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.core.events import CallbackAccepted, Event, RequestPrepared
 from eng5_runner.core.inputs import Inputs

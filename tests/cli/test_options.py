@@ -294,12 +294,12 @@ def test_help_fits_a_screen_and_help_all_shows_every_option_whole(before: tuple[
 
 
 def loaded_by(*arguments: str, **environment: str) -> set[str]:
-    """The packages that a call of the command line loads, and the modules of commands and results."""
+    """The packages that a call of the command line loads, and the modules of commands, contracts and results."""
     script = (
         "import sys; from eng5_runner.cli.app import app\n"
         f"try: app({list(arguments)}, prog_name='eng5-runner')\n"
         "except SystemExit as end: ended = end\n"
-        "deep = ('eng5_runner.cli.commands.', 'eng5_runner.results.')\n"
+        "deep = ('eng5_runner.cli.commands.', 'eng5_runner.contracts.', 'eng5_runner.results.')\n"
         "names = {name for name in sys.modules if '.' not in name or name.startswith(deep)}\n"
         "print(); print(ended.code, sorted(names))"
     )
@@ -327,11 +327,14 @@ def test_completion_loads_no_statistics_and_no_services(words: str, place: str) 
 def test_status_loads_no_statistics_and_no_services() -> None:
     loaded = loaded_by("status", str(ROOT / "tests" / "guard" / "runs" / "0.1.0-execute"))
     assert "pydantic" in loaded and not loaded & HEAVY - LIGHT
+    assert "eng5_runner.contracts.callbacks" not in loaded
 
 
 def test_a_plan_loads_the_models_of_results_only_for_a_pilot(tmp_path: Path) -> None:
     plan = ("--mode", "plan", "--assets", str(ROOT / "examples" / "eng5_demo"), "--output-dir", str(tmp_path))
-    assert "eng5_runner.results.artefact" not in loaded_by(*plan)
+    loaded = loaded_by(*plan)
+    assert "eng5_runner.contracts.topics" in loaded
+    assert not loaded & {"eng5_runner.results.artefact", "eng5_runner.contracts.callbacks"}
     pilot = ("--pilot", str(ROOT / "tests" / "guard" / "runs" / "0.1.0-execute"))
     assert "eng5_runner.results.artefact" in loaded_by(*plan, *pilot)
 

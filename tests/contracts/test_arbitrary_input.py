@@ -26,6 +26,7 @@ from eng5_runner.contracts.callbacks import (
 )
 from eng5_runner.contracts.envelope import Envelope
 from eng5_runner.contracts.events import ProcessingStage, SystemMetadata
+from eng5_runner.contracts.messages import batch_of, parse_callback
 from eng5_runner.contracts.request import (
     CJAssessmentRequest,
     CourseCode,
@@ -38,7 +39,7 @@ from eng5_runner.contracts.request import (
     ReasoningEffort,
 )
 from eng5_runner.contracts.services import AnchorListing, ErrorAnswer, Instructions, ModelManifest, StoredContent
-from eng5_runner.contracts.topics import CALLBACK_TOPICS, Topic, batch_of, parse_callback
+from eng5_runner.contracts.topics import CALLBACK_TOPICS, Topic
 from tests.contracts.messages import CALLBACKS, altered, message, paths, text
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from eng5_runner.contracts.base import describe
 from eng5_runner.contracts.callbacks import AssessmentResult, CJAssessmentFailed, LLMComparisonResult
 from eng5_runner.contracts.events import SystemMetadata
+from eng5_runner.contracts.messages import batch_of, parse_callback
 from eng5_runner.contracts.services import AnchorListing, Instructions
-from eng5_runner.contracts.topics import CALLBACK_TOPICS, Topic, batch_of, parse_callback
+from eng5_runner.contracts.topics import CALLBACK_TOPICS, Topic
 from tests.contracts.messages import BATCH, CALLBACKS, altered, at, message, paths, raw, text, without
 from tests.support.wire_schemas import wire_schemas
 

@@ -10,9 +10,10 @@ from jsonschema import Draft202012Validator
 
 from eng5_runner.contracts.callbacks import AssessmentResult, CJAssessmentFailed, LLMComparisonResult
 from eng5_runner.contracts.envelope import Envelope
+from eng5_runner.contracts.messages import batch_of, parse_callback
 from eng5_runner.contracts.request import CJAssessmentRequest
 from eng5_runner.contracts.services import AnchorListing, ComparisonBody, ComparisonQueued, Instructions, StoredContent
-from eng5_runner.contracts.topics import Topic, batch_of, parse_callback
+from eng5_runner.contracts.topics import Topic
 from tests.support.wire_schemas import wire_schemas
 
 RECORDED = Path(__file__).parents[2].parent / "shared" / "contracts" / "recorded"

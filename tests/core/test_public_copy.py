@@ -14,8 +14,9 @@ import pytest
 from eng5_runner.contracts.callbacks import MAY_BE_CHARGED
 from eng5_runner.contracts.envelope import Envelope
 from eng5_runner.contracts.flaws import receive_comparison
+from eng5_runner.contracts.messages import parse_callback
 from eng5_runner.contracts.request import CJAssessmentRequest
-from eng5_runner.contracts.topics import Topic, parse_callback
+from eng5_runner.contracts.topics import Topic
 from eng5_runner.core.choices import DEFAULT_USER
 from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.core.events import (

@@ -13,8 +13,9 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from sqlalchemy import select
 
+from eng5_runner.contracts.messages import parse_callback
 from eng5_runner.contracts.services import ComparisonBody, ModelManifest
-from eng5_runner.contracts.topics import Topic, parse_callback
+from eng5_runner.contracts.topics import Topic
 from eng5_runner.stack.llm.judge import Question, Verdict
 from eng5_runner.stack.llm.providers.entries import JudgeEntry, offline_baseline
 from eng5_runner.stack.llm.queue import UNANSWERABLE, QueueRepository, new_entry

@@ -10,9 +10,10 @@ from pydantic import JsonValue
 from eng5_runner.contracts.callbacks import LLMComparisonResult
 from eng5_runner.contracts.envelope import Envelope
 from eng5_runner.contracts.flaws import receive_comparison
+from eng5_runner.contracts.messages import parse_callback
 from eng5_runner.contracts.request import READS_TO_END, CJAssessmentRequest, EssayRef, PromptReference, StoredText
 from eng5_runner.contracts.study_options import StudyOptions
-from eng5_runner.contracts.topics import Topic, parse_callback
+from eng5_runner.contracts.topics import Topic
 from eng5_runner.core.choices import DEFAULT_USER
 from eng5_runner.core.events import (
     AddedByPeople,

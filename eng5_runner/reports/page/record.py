@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from eng5_runner.core.credibility import OBJECTIONS
+from eng5_runner.core.events import OBJECTIONS
 from eng5_runner.reports.figures import usd
 from eng5_runner.reports.html import Child, element, table
 from eng5_runner.reports.methods import citation, methods_paragraph

@@ -24,8 +24,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from eng5_runner.core.credibility import OBJECTIONS
-from eng5_runner.core.events import CallbackAccepted, EssayUploaded, Event, Objection
+from eng5_runner.core.events import OBJECTIONS, CallbackAccepted, EssayUploaded, Event, Objection
 from eng5_runner.reports.terminal.events import in_words
 
 # Without a terminal: at most one line in this time for things that come by the hundred (seconds).

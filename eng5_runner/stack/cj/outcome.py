@@ -9,9 +9,9 @@ import msgspec
 from pydantic import ValidationError
 
 from eng5_runner.contracts.callbacks import LLMComparisonResult
+from eng5_runner.contracts.messages import ComparisonEnvelope
 from eng5_runner.contracts.published import PublishedEssayResult, PublishedProjections
 from eng5_runner.contracts.stopping import CostStop, DecidedPairs, Look
-from eng5_runner.contracts.topics import ComparisonEnvelope
 
 SUCCESS_RATE_THRESHOLD = 0.8
 

@@ -11,6 +11,7 @@ from pydantic import JsonValue, ValidationError
 
 from eng5_runner.contracts.base import describe
 from eng5_runner.contracts.callbacks import IS_INTERRUPTED, IS_RETRYABLE
+from eng5_runner.contracts.messages import ComparisonEnvelope
 from eng5_runner.contracts.published import (
     PublishedComparison,
     PublishedComparisonMetadata,
@@ -19,7 +20,6 @@ from eng5_runner.contracts.published import (
 )
 from eng5_runner.contracts.request import BATCHING_MODE, BatchingMode, Provider, batching_mode
 from eng5_runner.contracts.services import ComparisonBody, ModelEntry
-from eng5_runner.contracts.topics import ComparisonEnvelope
 from eng5_runner.judges.cost_bound import call_at_most_usd, prompt_bytes
 from eng5_runner.judges.prompts import prompt_text
 from eng5_runner.judges.templates import templates_in, text_sha256

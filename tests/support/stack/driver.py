@@ -18,8 +18,9 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from eng5_runner.contracts.callbacks import AssessmentResult, CJAssessmentCompleted, CJAssessmentFailed
 from eng5_runner.contracts.callbacks import LLMComparisonResult as Result
+from eng5_runner.contracts.messages import batch_of, parse_callback
 from eng5_runner.contracts.request import READS_TO_END
-from eng5_runner.contracts.topics import CALLBACK_TOPICS, Topic, batch_of, parse_callback
+from eng5_runner.contracts.topics import CALLBACK_TOPICS, Topic
 from eng5_runner.judges.catalogue import BASELINE_MODEL
 from eng5_runner.stack.launch import Secrets, StackAddresses, serve
 from eng5_runner.stack.llm.judge import BaselineJudge, JudgeFailed, Question, Verdict
