@@ -317,6 +317,16 @@ def test_help_and_version_load_nothing_heavy(arguments: tuple[str, ...]) -> None
     assert "typer" in loaded and not loaded & (HEAVY | COMMANDS)
 
 
+def test_python_looks_for_no_cycles_when_the_process_ends() -> None:
+    script = (
+        "import atexit, gc, sys; atexit.register(lambda: print(gc.get_freeze_count() > 10_000))\n"
+        "sys.argv = ['eng5-runner', '--version']\n"
+        "from eng5_runner.__main__ import main; main()"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ended.stdout.splitlines()[-1] == "True"
+
+
 @pytest.mark.parametrize(("words", "place"), [("sta", "1"), ("resume runs/latest --me", "3")])
 def test_completion_loads_no_statistics_and_no_services(words: str, place: str) -> None:
     words = {"COMP_WORDS": f"eng5-runner {words}", "COMP_CWORD": place}
