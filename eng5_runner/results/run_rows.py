@@ -32,7 +32,8 @@ class EssayPosition:
         anchor_grade: an anchor's known grade; None for students.
         grade: a student's grade, the median of its probabilities; None where no grades are projected.
         most_probable_grade: the grade with the highest probability.
-        within_one_step: the probability (0 to 1) that the grade is within one step of `grade`.
+        within_one_step: what is claimed of `grade` or a neighbour of it (0 to 1): their probability, and less far
+            from the middle of the class.
         within_one_step_at_least: the lower end of that probability, which the label follows; None in runs of
             versions that did not state it.
         confidence: HIGH, MID or LOW.

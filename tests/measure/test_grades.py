@@ -206,7 +206,8 @@ def test_what_is_reported_of_each_student_hangs_together():
         assert (p > 0).all()
         assert p[: student.median].sum() < 0.5 <= p[: student.median + 1].sum() + 1e-9
         assert p[student.mode] == p.max()
-        assert student.within_one == pytest.approx(p[max(0, student.median - 1) : student.median + 2].sum())
+        assert student.surely_within_one <= student.within_one
+        assert student.within_one <= p[max(0, student.median - 1) : student.median + 2].sum() + 1e-9
         claim = "HIGH" if student.within_one >= 0.9 and p[student.median] >= 0.5 else "LOW"
         claim = "MID" if claim == "LOW" and student.within_one >= 0.75 else claim
         ranks = ("LOW", "MID", "HIGH")
@@ -223,10 +224,9 @@ def test_a_label_holds_where_judge_and_teachers_agree_as_little_as_the_anchors_l
     learnt = calibrate(positions, anchors=dict(sorted(places.items())), students=students, scale=NINE)
     assert isinstance(projection, Projection) and isinstance(learnt, Calibration)
     medians = np.array([student.median for student in projection.students])
-    low, middle, high = (
-        learnt.surely_within_one(positions.theta[students], positions.variance[students], medians=medians, share=share)
-        for share in (0.05, 0.5, 0.95)
-    )
+    theta, variance = positions.theta[students], positions.variance[students]
+    shares = np.full((len(students), 3), (0.05, 0.5, 0.95))
+    low, middle, high = learnt.within_one(theta, variance, medians=medians, shares=shares, group=None).T
     claimed = np.array([student.within_one for student in projection.students])
     assert_allclose([student.surely_within_one for student in projection.students], low)
     assert (low < claimed).all() and (claimed < high).all() and (low < middle).all()
@@ -235,6 +235,30 @@ def test_a_label_holds_where_judge_and_teachers_agree_as_little_as_the_anchors_l
     assert (labelled == (sound & (low >= 0.75))).all()
     assert 0 < labelled.sum() < (sound & (claimed >= 0.75)).sum()
     assert any(student.extrapolated for student in projection.students)
+
+
+def test_far_from_the_middle_of_the_class_less_is_claimed_than_is_probable():
+    """Half of what is possible is below the claim at one standard deviation of the class, a tenth at two."""
+    fitted, anchors, _ = study(0)
+    projection = project(fitted, anchors=anchors, scale=NINE)
+    places = {fitted.items.index(item): grade for item, grade in anchors.items()}
+    positions = Positions.of(fitted, sorted(places))
+    students = [index for index in range(len(fitted.items)) if index not in places]
+    learnt = calibrate(positions, anchors=dict(sorted(places.items())), students=students, scale=NINE)
+    assert isinstance(projection, Projection) and isinstance(learnt, Calibration)
+    theta, variance = positions.theta[students], positions.variance[students]
+    expected = learnt.weight @ (learnt.step**2 * (learnt.group.spread**2 + learnt.scatter**2))
+    far = np.abs(theta - theta.mean()) / np.sqrt(expected + variance)
+    medians = np.array([student.median for student in projection.students])
+    probable = np.array(
+        [sum(one.probabilities[max(0, one.median - 1) :][: 2 + (one.median > 0)]) for one in projection.students]
+    )
+    share = 0.5 - 0.4 * np.clip(far - 1, 0, 1)
+    possible = learnt.within_one(theta, variance, medians=medians, shares=share[:, None], group=None)[:, 0]
+    claimed = np.array([student.within_one for student in projection.students])
+    assert_allclose(claimed, np.minimum(probable, possible))
+    assert (claimed[far > 1.5] < probable[far > 1.5] - 0.01).all() and (far > 2).any()
+    assert_allclose(claimed[far < 1], probable[far < 1], atol=0.01)
 
 
 def test_essays_are_graded_as_members_of_the_group_that_they_are_said_to_belong_to():
@@ -301,22 +325,22 @@ def test_the_labels_go_no_further_than_the_anchors_support():
 
 
 def test_the_agreement_with_teachers_is_that_of_judge_and_grades():
-    """r of the judge's position with the experts' grades is .93 here; one study knows it to within its interval."""
+    """r of the judge's position with the experts' grades is .92 here; one study knows it to within its interval."""
     estimates, held = [], []
     for seed in range(8):
         fitted, anchors, _ = study(seed)
         agreement = project(fitted, anchors=anchors, scale=NINE).agreement
         assert agreement.among == "students"
         estimates.append(agreement.correlation)
-        held.append(agreement.interval[0] <= 0.93 <= agreement.interval[1])
-    assert np.mean(estimates) == pytest.approx(0.93, abs=0.04)
+        held.append(agreement.interval[0] <= 0.92 <= agreement.interval[1])
+    assert np.mean(estimates) == pytest.approx(0.92, abs=0.04)
     assert np.mean(held) >= 0.75
     few, anchors, _ = study(3, students=4)
     assert project(few, anchors=anchors, scale=NINE).agreement.among == "anchors"
 
 
 def test_the_agreement_is_with_one_teachers_grades():
-    """Transcribed: rounding is part of the grades, and a teacher's noise, of which nobody knows how much."""
+    """By integrals: grades are in steps and end at both ends, and nobody knows how much noise a teacher has."""
     fitted, anchors, _ = study(3)
     places = dict(sorted((fitted.items.index(item), grade) for item, grade in anchors.items()))
     students = [index for index in range(len(fitted.items)) if index not in places]
@@ -324,17 +348,22 @@ def test_the_agreement_is_with_one_teachers_grades():
     projection = project(fitted, anchors=anchors, scale=NINE)
     assert isinstance(learnt, Calibration) and isinstance(projection, Projection)
     noise, real = 0.22 * 0.87 * np.sqrt(60 / 9), np.square(learnt.group.spread)
-    r = np.concatenate(
-        [
-            real / np.sqrt((real + np.square(learnt.scatter)) * (real + (share * noise) ** 2 + 1 / 12))
-            for share in (0, 0.5, 1, 1.5)
-        ]
-    )
+    bounds = (learnt.bounds - learnt.group.mean[:, None]) / learnt.step[:, None]
+    nodes = np.linspace(-6, 6, 1201)
+    density = np.exp(-(nodes**2) / 2) / np.exp(-(nodes**2) / 2).sum()
+    r = []
+    for seen in (np.sqrt(real + (share * noise) ** 2) for share in (0, 0.5, 1, 1.5)):
+        graded = (seen[:, None, None] * nodes > bounds[:, :, None]).sum(axis=1)
+        varied = graded**2 @ density - (graded @ density) ** 2
+        r += (real / np.sqrt(real + learnt.scatter**2) / seen * ((graded * nodes) @ density) / np.sqrt(varied)).tolist()
+    r = np.array(r)
     order, weight = np.argsort(r), np.tile(learnt.weight / 4, 4)
     middles = np.cumsum(weight[order]) - weight[order] / 2
     found = np.interp([0.05, 0.5, 0.95], middles, r[order])
-    assert [projection.agreement.interval[0], projection.agreement.correlation] == pytest.approx(found[:2], abs=1e-6)
-    assert projection.agreement.interval[1] == pytest.approx(found[2], abs=1e-6)
+    assert [projection.agreement.interval[0], projection.agreement.correlation] == pytest.approx(found[:2], abs=1e-3)
+    assert projection.agreement.interval[1] == pytest.approx(found[2], abs=1e-3)
+    rounded = real / np.sqrt((real + learnt.scatter**2) * (real + noise**2 + 1 / 12))
+    assert projection.agreement.correlation < learnt.weight @ rounded - 0.003
 
 
 def test_the_agreement_is_that_among_students_who_are_more_alike_than_the_anchors():

@@ -196,19 +196,19 @@ class Calibration:
         shares: _Vector = np.diff(mean, axis=1)
         return np.maximum(shares, 0.0)
 
-    def surely_within_one(
-        self, theta: _Vector, variance: _Vector, *, medians: NDArray[np.int64], share: float, group: Group | None = None
+    def within_one(
+        self, theta: _Vector, variance: _Vector, *, medians: NDArray[np.int64], shares: _Vector, group: Group | None
     ) -> _Vector:
-        """The quantile over the grid of an essay's probability to be within one step of an outcome, shape (essays,).
+        """Quantiles over the grid of each essay's probability to be within one step of an outcome, as `shares`.
 
         Args:
             theta: the positions, shape (essays,), in logits.
             variance: their squared standard errors, shape (essays,).
             medians: the outcomes, shape (essays,).
-            share: of the posterior that is below the quantile.
+            shares: of the posterior that are below the quantiles, shape (essays, k).
             group: what the essays belong to; None for the students.
         """
-        bounds = np.zeros(theta.size)
+        bounds = np.zeros(shares.shape)
         for start in range(0, theta.size, _STUDENTS_AT_ONCE):
             some = slice(start, start + _STUDENTS_AT_ONCE)
             below = self._below(theta[some], variance[some], group=group)
@@ -218,7 +218,7 @@ class Calibration:
             order = np.argsort(within, axis=0, kind="stable")
             weight = self.weight[order]
             reached, values = np.cumsum(weight, axis=0) - weight / 2.0, np.take_along_axis(within, order, axis=0)
-            bounds[some] = [np.interp(share, *columns) for columns in zip(reached.T, values.T, strict=True)]
+            bounds[some] = [np.interp(*columns) for columns in zip(shares[some], reached.T, values.T, strict=True)]
         return bounds
 
     def _below(self, theta: _Vector, variance: _Vector, *, group: Group | None) -> _Vector:

@@ -8,10 +8,12 @@ often that is right, and what is claimed, stands in docs/validation.md.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
+from scipy.special import ndtr
 
 from eng5_runner.measure.grading.anchor_errors import EACH_UP_TO
 from eng5_runner.measure.grading.anchor_model import (
@@ -28,6 +30,8 @@ from eng5_runner.measure.quality.inversions import wilson
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from eng5_runner.measure.model.bradley_terry import Fit
 
 __all__ = ["Label", "LeftOut", "Projection", "Refusal", "Scale", "StudentGrade", "leave_one_anchor_out", "project"]
@@ -43,12 +47,17 @@ _LABELS: tuple[Label, ...] = ("LOW", "MID", "HIGH")
 # HIGH.
 _HIGH_SUPPORT, _MID_SUPPORT = 0.8, 0.65
 _DOUBTFUL = 0.5
-_ROUNDING = 1.0 / 12.0  # in steps²
+_ROUNDING, _LEAST_VARIANCE = 1.0 / 12.0, 1e-12  # in steps²
 # Nobody knows the noise of one teacher's grade: from none to one and a half times the usual, each as likely.
 _NOISES = (0.0, 0.5, 1.0, 1.5)
 # Labels count what is within one step even where judge and teachers agree as little as the anchors leave possible: the
 # studies that look best owe much to luck with their anchors (docs/validation.md).
 _LEFT_POSSIBLE = 0.05
+# Far from the middle of the class a claim is a quantile of what the anchors leave possible: half of it is below at one
+# standard deviation, a tenth at two. Studies give such grades more often the better their judge looks by luck, so that
+# the mean claims too much of them ("Tweedie's formula and selection bias", Efron 2011).
+_FAR, _FARTHEST = 1.0, 2.0
+_OF_FAR, _OF_FARTHEST = 0.5, 0.1
 # With more anchors than `EACH_UP_TO` a share of them is left out together: one fit for each of so many parts.
 _PARTS = 20
 _HALF = 0.5 - 1e-12  # a cumulative probability of one half, less a rounding error
@@ -63,7 +72,8 @@ class StudentGrade:
         probabilities: of all outcomes; they sum to 1.
         median: the projected outcome: the lowest at which the cumulative probability reaches one half.
         mode: the most probable outcome.
-        within_one: the probability of the median and its neighbours together.
+        within_one: what is claimed of the median and its neighbours: their probability, and less far from the middle of
+            the class.
         surely_within_one: what that is at least: 5% of what the anchors leave possible is below.
         label: HIGH if `surely_within_one` ≥ .90 and the median has ≥ .50; MID if `surely_within_one` ≥ .75; otherwise
             LOW. Always LOW if the student is extrapolated, not connected, or has fewer than 8 judgements, and never
@@ -248,15 +258,36 @@ def anchor_check(left_out: Sequence[LeftOut]) -> AnchorCheck:
 
 
 def _agreement(calibration: Calibration, *, students: int) -> JudgeAgreement:
-    """Take r = S²/√((S² + τ²/β²)(S² + noise² + 1/12)) over the posterior; the twelfth is the rounding to grades."""
+    """Take r = S²/√((S² + τ²/β²)(S² + noise²)) over the posterior, times that of what teachers see with its grade.
+
+    The last factor falls with the share of the class that has the lowest or the highest grade: whatever lies beyond
+    counts alike. Anchors were chosen from all grades, so that for them it is the rounding to grades alone.
+    """
     enough = students >= FEWEST_STUDENTS
     group = calibration.group if enough else calibration.of_anchors
     real, noises = np.square(group.spread), np.square(group.noise * np.array(_NOISES))[:, None]
-    values = (real / np.sqrt((real + np.square(calibration.scatter)) * (real + noises + _ROUNDING))).ravel()
+    seen = real + noises
+    graded = _with_its_grade(calibration, np.sqrt(seen)) if enough else np.sqrt(seen / (seen + _ROUNDING))
+    values = (real / np.sqrt((real + np.square(calibration.scatter)) * seen) * graded).ravel()
     order = np.argsort(values, kind="stable")
     weight = np.tile(calibration.weight, len(_NOISES))[order] / len(_NOISES)
     low, middle, high = np.interp([0.05, 0.5, 0.95], np.cumsum(weight) - weight / 2.0, values[order]).tolist()
     return JudgeAgreement(correlation=middle, interval=(low, high), among="students" if enough else "anchors")
+
+
+def _with_its_grade(calibration: Calibration, spread: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The correlation of a normal variable with its grade, shape (n, q): Σφ(z_g)/√Var g, by Stein's lemma.
+
+    Args:
+        calibration: where the bounds z_g between the grades are.
+        spread: of the variable, in steps, shape (n, q).
+    """
+    from_middle = (calibration.bounds - calibration.group.mean[:, None]) / calibration.step[:, None]
+    bounds = from_middle / spread[:, :, None]
+    above = ndtr(-bounds)
+    squares = above @ (2.0 * np.arange(bounds.shape[2]) + 1.0)
+    density = np.exp(-np.square(bounds) / 2.0).sum(axis=2) / math.sqrt(2.0 * math.pi)
+    return np.asarray(density / np.sqrt(np.maximum(squares - np.square(above.sum(axis=2)), _LEAST_VARIANCE)))
 
 
 def leave_one_anchor_out(fitted: Fit, *, anchors: Mapping[str, int], scale: Scale) -> tuple[LeftOut, ...]:
@@ -324,19 +355,32 @@ def _graded(
     of_essays = theta[list(essays)], study.positions.variance[list(essays)]
     probabilities = calibration.probabilities(*of_essays, group=group)
     medians = np.argmax(np.cumsum(probabilities, axis=1) >= _HALF, axis=1)
-    bounds = calibration.surely_within_one(*of_essays, medians=medians, share=_LEFT_POSSIBLE, group=group)
+    far = _far_out(calibration, theta=of_essays[0], variance=of_essays[1], group=group)
+    cautious = np.interp(far, [_FAR, _FARTHEST], [_OF_FAR, _OF_FARTHEST])
+    shares = np.column_stack([np.full(far.size, _LEFT_POSSIBLE), cautious])
+    bounds = calibration.within_one(*of_essays, medians=medians, shares=shares, group=group)
     return tuple(
         _student(
             item=study.fitted.items[index],
             probabilities=tuple(row.tolist()),
             median=int(median),
-            surely=float(surely),
+            quantiles=(float(surely), float(likely)),
             judgements=float(study.fitted.counts[index]),
             extrapolated=bool(outside[index]),
             connected=bool(linked[index]),
         )
-        for index, row, median, surely in zip(essays, probabilities, medians, bounds, strict=True)
+        for index, row, median, (surely, likely) in zip(essays, probabilities, medians, bounds, strict=True)
     )
+
+
+def _far_out(
+    calibration: Calibration, *, theta: NDArray[np.float64], variance: NDArray[np.float64], group: Group | None
+) -> NDArray[np.float64]:
+    """How far essays are from the middle of their group, in standard deviations of its positions, shape (essays,)."""
+    among = calibration.group if group is None else group
+    real = np.square(calibration.step) * (np.square(among.spread) + np.square(calibration.scatter))
+    middle, spread = (float(calibration.weight @ part) for part in (among.mean, real))
+    return np.asarray(np.abs(theta - middle) / np.sqrt(spread + variance))
 
 
 def _student(
@@ -344,12 +388,13 @@ def _student(
     item: str,
     probabilities: tuple[float, ...],
     median: int,
-    surely: float,
+    quantiles: tuple[float, float],
     judgements: float,
     extrapolated: bool,
     connected: bool,
 ) -> StudentGrade:
-    within_one = sum(probabilities[max(0, median - 1) : median + 2])
+    surely, likely = quantiles
+    within_one = min(sum(probabilities[max(0, median - 1) : median + 2]), likely)
     sound = connected and not extrapolated and judgements >= _FEWEST_JUDGEMENTS
     return StudentGrade(
         item=item,

@@ -80,7 +80,9 @@ def students(artefact: Artefact, *, folded: Container[str]) -> Iterator[Child]:
     caption = "No grades are projected."
     if projections:
         caption = (
-            "P(grade) and P(±1): how probable the grade is, and it or a neighbour; at least: the lower end of P(±1). "
+            "P(grade) and P(±1): how probable the grade is, and it or a neighbour, where P(±1) is lowered for essays "
+            "far from the middle of the class, as judges that look good by luck give such grades too often; at least: "
+            "the lower end of P(±1). "
             "Right: the probability of each grade, in %."
         )
     yield table(

@@ -65,7 +65,7 @@ class ClaimedWithinOne(Part):
     """Anchors for which about the same probability was claimed."""
 
     claimed: Share
-    """Mean probability of the projected grade or a neighbour of it."""
+    """Mean claim of the projected grade or a neighbour of it."""
     held: Share
     """How often the experts' grade was one of these."""
     anchors: AtLeastOne
@@ -84,7 +84,7 @@ class LeftOutClaims(Part):
     log_loss: Nullable[NonNegative]
     """Mean negative logarithm; null where a grade came that had probability 0."""
     claimed_within_one: Share
-    """Mean probability of the projected grade or a neighbour."""
+    """Mean claim of the projected grade or a neighbour."""
     within_one: Annotated[tuple[ClaimedWithinOne, ...], Field(min_length=1)]
     """Claimed against held, in groups."""
 

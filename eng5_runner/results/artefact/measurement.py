@@ -341,7 +341,8 @@ class GradeProjection(Part):
     probabilities: Probabilities
     """By grade; they sum to 1."""
     within_one_step: Share
-    """Probability of `grade` or a neighbour of it."""
+    """What is claimed of `grade` or a neighbour of it: their probability; less where the essay is more than one
+    standard deviation from the middle of the class, where judges that look good by luck give such grades too often."""
     within_one_step_at_least: Share | None = None
     """The lower end of it: 5% of what the anchors leave possible is below. None where an artefact does not state
     it, as those of earlier versions."""
