@@ -13,6 +13,7 @@ from eng5_runner.core.table import table_from_csv
 from eng5_runner.errors import InputsInvalid
 from eng5_runner.measure.grading.check import GradeCheck
 from eng5_runner.measure.grading.grades import AnchorCheck, DoubtfulAnchor, JudgeAgreement
+from eng5_runner.measure.model.davidson import fit_ties
 from eng5_runner.measure.quality.clustered import errors_by_pair
 from eng5_runner.measure.quality.misfit import misfit
 from eng5_runner.measure.quality.reliability import empirical_bayes, reliability_interval, separation
@@ -20,6 +21,7 @@ from eng5_runner.results.comparison_table import is_comparisons_heading, parse_c
 from eng5_runner.results.fit import FitReliability, FitResult, FittedItem, fit_comparisons
 
 LEGACY = GRADE_SCALES["eng5_np_legacy_9_step"]
+HEAD = "item_a,item_b,winner"
 ORDER = ("ann", "bo", "cy", "di", "eve", "fay")
 EVERY_PAIR = [f"{a},{b},a" for n, a in enumerate(ORDER) for b in ORDER[n + 1 :]]
 BOTH_ORDERS = [*EVERY_PAIR, *(f"{b},{a},b" for n, a in enumerate(ORDER) for b in ORDER[n + 1 :])]
@@ -196,6 +198,34 @@ def test_the_prior_and_the_first_place_are_as_they_were_asked_for():
     assert fitted(*BOTH_ORDERS, estimate_position_effect=False).position_effect is None
     with_ties = fitted("x,y,tie", "y,z,a", prior_sd=2.0, estimate_position_effect=False)
     assert with_ties.ties_model is not None
+
+
+def test_ties_are_fitted_with_the_prior_and_the_first_place_of_the_fit():
+    lines = (*BOTH_ORDERS, "ann,bo,tie", "di,cy,tie")
+    for prior_sd, position_effect in ((2.0, False), (None, True)):
+        result = fitted(*lines, prior_sd=prior_sd, estimate_position_effect=position_effect)
+        expected = fit_ties(
+            result.kinds[0].choice.fitted.comparisons, prior_sd=prior_sd, position_effect=position_effect
+        )
+        assert expected is not None and result.ties_model is not None
+        assert result.ties_model.theta.tolist() == expected.theta.tolist()
+        assert result.ties_model.standard_errors.tolist() == expected.standard_errors.tolist()
+
+
+def test_what_other_judges_would_reproduce_is_less_by_the_share_of_taste():
+    """Six judges, each with a favourite of their own."""
+    rows = []
+    for judge, favourite in enumerate(ORDER):
+        for number, first in enumerate(ORDER):
+            for second in ORDER[number + 1 :]:
+                winner = "b" if second == favourite else "a"
+                rows.append(f"{first},{second},{winner},j{judge}")
+    result = fitted(*rows, head=f"{HEAD},judge")
+    taste = result.kinds[0].taste
+    assert taste is not None and taste.share > 0.0 and result.reliability.eb is not None
+    expected = max(result.reliability.eb - taste.share, 0.0)
+    assert result.reliability.other_judges == pytest.approx(expected, abs=1e-8)
+    assert fitted(*rows[: 15 * 4], head=f"{HEAD},judge").reliability.other_judges is None, "four judges are too few"
 
 
 def test_each_judge_is_held_against_all():

@@ -38,10 +38,27 @@ def test_an_anchor_has_its_place_and_its_own_grade():
 
 
 def test_a_student_has_the_grade_that_is_projected_for_it():
-    row = essay_rows(MADE)[1]
-    assert (row.essay_id, row.is_anchor, row.anchor_grade, row.flag) == ("birk", False, None, None)
-    assert (row.grade, row.most_probable_grade, row.within_one_step) == ("C+", "B", 0.75)
-    assert (row.confidence, row.extrapolated) == ("MID", True)
+    graded = GRADE.model_copy(update={"within_one_step_at_least": 0.625})
+    made = artefact(students=("birk",), bt_summary=(ANCHOR, STUDENT), grade_projections=(graded,))
+    made = with_files(made, {"birk": "1.txt"})
+    row = asdict(essay_rows(made)[1])
+    assert (row.pop("theta_low"), row.pop("theta_high")) == STUDENT.interval_90
+    assert {name: value for name, value in row.items() if value is not None} == {
+        "essay_id": "birk",
+        "file": "1.txt",
+        "is_anchor": False,
+        "theta": -0.5,
+        "standard_error": 0.25,
+        "rank": 2,
+        "comparison_count": 5,
+        "wins": 2,
+        "grade": "C+",
+        "most_probable_grade": "B",
+        "within_one_step": 0.75,
+        "within_one_step_at_least": 0.625,
+        "confidence": "MID",
+        "extrapolated": True,
+    }
 
 
 def test_what_there_is_not_is_none():

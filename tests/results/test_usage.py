@@ -8,9 +8,13 @@ from datetime import UTC, datetime
 
 import pytest
 
+from eng5_runner.contracts.request import LLMConfigOverrides
+from eng5_runner.core.spec import Study
+from eng5_runner.results.artefact.study import JudgeRequest, PromptText
 from eng5_runner.results.judgements import PromptSources, instant
-from eng5_runner.results.usage import prompt_hashes
+from eng5_runner.results.usage import judge_request, prompt_hashes
 from tests.support.results import NOON, at, call, calls, evidence, plain
+from tests.support.run.runs import ASSIGNMENT, make_inputs, make_spec
 
 REPLAYED = {
     "cassette": True,
@@ -145,3 +149,31 @@ def test_of_many_prompts_each_is_kept_wherever_they_lie():
     for each in hashes:
         sources.note_prompt(each)
     assert [sources.prompts(), sources.prompts()] == [bytes.fromhex("".join(hashes))] * 2
+
+
+def shown(origin: str, content: str) -> PromptText:
+    return PromptText(origin=origin, content=content, sha256=hashlib.sha256(content.encode()).hexdigest())
+
+
+def test_what_the_judge_was_asked_with_is_stated_whole():
+    inputs, _ = make_inputs()
+    task = shown("the students' task", inputs.prompt.text)
+    instructions = shown("the instructions", inputs.instructions.text)
+    settings = {
+        "provider_override": "openai",
+        "model_override": "m",
+        "temperature_override": 0.5,
+        "max_tokens_override": 512,
+        "reasoning_effort": "low",
+        "output_verbosity": "high",
+    }
+    judge = LLMConfigOverrides.model_validate(settings | {"system_prompt_override": "Be fair."})
+    assert judge_request(make_spec(judge=judge), inputs) == JudgeRequest(
+        settings=settings, system_prompt=shown("--system-prompt", "Be fair."), rubric=instructions, task=task
+    )
+    bare = JudgeRequest(settings={}, system_prompt=None, rubric=instructions, task=task)
+    assert judge_request(make_spec(), inputs) == bare
+    rubric = make_spec(judge=LLMConfigOverrides(judge_rubric_override="Ideas first."))
+    assert judge_request(rubric, inputs).rubric == shown("--rubric", "Ideas first.")
+    assigned = make_spec(study=Study(assignment_id=ASSIGNMENT))
+    assert judge_request(assigned, inputs).rubric is None, "the service has its own"

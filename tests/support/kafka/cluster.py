@@ -15,14 +15,13 @@ from __future__ import annotations
 import base64
 import ctypes
 import itertools
-import os
 import signal
 import socket
 import subprocess
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -277,11 +276,23 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
 
 
-# Below those that the kernel gives to outgoing connections: such a port may be taken before its server starts. Each
-# worker of the tests has its own, and none is given twice.
-_FIRST_PORT, _PORTS_A_WORKER = 12_000, 1_000
-_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 16
-_PORTS = itertools.count(_FIRST_PORT + _WORKER * _PORTS_A_WORKER)
+# Below those that the kernel gives to outgoing connections: such a port may be taken before its server starts.
+_FIRST_PORT, _END_OF_PORTS, _PORTS_A_BLOCK = 12_000, 32_000, 200
+
+
+def _ports_of_our_own() -> Iterator[int]:
+    """Ports that no other process of tests on this machine gives to a server, none twice.
+
+    A block of ports belongs to the process that holds the first one of it.
+    """
+    with ExitStack() as held:
+        for first in range(_FIRST_PORT, _END_OF_PORTS, _PORTS_A_BLOCK):
+            with suppress(OSError):
+                held.enter_context(socket.create_server(("127.0.0.1", first)))
+                yield from range(first + 1, first + _PORTS_A_BLOCK)
+
+
+_PORTS = _ports_of_our_own()
 
 
 def free_ports(count: int) -> list[int]:
