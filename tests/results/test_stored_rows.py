@@ -44,6 +44,11 @@ def test_rows_are_numbered_as_they_were_asked_and_those_of_one_instant_by_their_
         assert [rows[place] for place in range(-len(asked), 0)] == list(rows) == list(rows[:])
 
 
+def test_a_store_of_no_rows_has_none_and_no_columns() -> None:
+    rows = stored()
+    assert (list(rows), len(columns_of(rows).first)) == ([], 0)
+
+
 @pytest.mark.parametrize("replayed", [None, ReplayedUnknown(), REPLAY, replace(REPLAY, cost_usd=0.1 + 0.2)])
 def test_a_row_is_read_as_it_was_written(replayed: Replayed | ReplayedUnknown | None) -> None:
     row = at_second(1, "q", replayed=replayed, justification='a \u2028 "b"\n', confidence=1 / 3, served_model="m-1")
