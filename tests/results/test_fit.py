@@ -108,6 +108,8 @@ def test_reliability_is_not_defined_where_it_would_mean_nothing(lines, reason):
 def test_separation_is_no_number_below_zero():
     circle = [f"{a},{b},a" for n, a in enumerate("abcdefg") for b in ("abcdefg" * 2)[n + 1 : n + 4]]
     result = fitted(*circle, "b,a,a", estimate_position_effect=False)
+    usual = fitted(*EVERY_PAIR)
+    assert usual.reliability.ssr == pytest.approx(separation(usual.model), abs=1e-9)
     assert (separation(result.model) or 0.0) < 0.0
     assert result.reliability.eb is not None and result.reliability.eb < 0.05 and result.reliability.ssr is None
 

@@ -9,6 +9,7 @@ import pytest
 
 from eng5_runner.contracts.request import LLMConfigOverrides, Provider
 from eng5_runner.core.events import EssayUploaded
+from eng5_runner.core.inputs import EssayFlag
 from eng5_runner.core.spec import Study
 from eng5_runner.core.state import RunState
 from eng5_runner.results.artefact import Artefact
@@ -57,6 +58,17 @@ def test_who_ran_what_and_when(artefact):
     assert stated.started_at == stated.generated_at == "2027-03-02T12:00:00.000000Z"
     assert (stated.grade_scale, stated.inputs_sha256) == (INPUTS.grade_scale, INPUTS.digest())
     assert stated.correlation_id == str(make_spec().correlation_id)
+
+
+def test_a_flagged_essay_says_so_and_the_others_do_not():
+    names = (INPUTS.anchors[0].anchor_id, INPUTS.students[0].essay_id)
+    kinds = ("hidden_text",)
+    flagged = INPUTS.model_copy(update={"flags": tuple(EssayFlag(essay_id=name, kinds=kinds) for name in names)})
+    state, noted = RunState(), MessageRecord()
+    evidence = gather_evidence(flagged, noted.noting(ledger()), state=state)
+    stated = project_artefact(flagged, evidence, state=state, messages=noted, manifest=MANIFEST).inputs
+    assert [anchor.flags for anchor in stated.anchors] == [kinds, *[None] * (len(INPUTS.anchors) - 1)]
+    assert [student.flags for student in stated.students] == [kinds, *[None] * (len(INPUTS.students) - 1)]
 
 
 def test_a_guest_run_has_ids_that_the_same_inputs_always_have(artefact):
