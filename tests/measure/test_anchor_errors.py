@@ -54,6 +54,24 @@ def test_errors_that_grades_share_are_solved_as_the_whole_matrix_is():
     assert_allclose((one.paths * one.prior).sum(axis=2), (other.paths * other.prior).sum(axis=2))
 
 
+def test_errors_of_each_pair_are_solved_as_the_inverse_says():
+    generator = np.random.default_rng(3)
+    root, outcomes = generator.normal(0.0, 0.3, (7, 7)), np.array([1, 3, 1, 2, 2, 3, 3])
+    covariance = root @ root.T
+    prior = 100.0 + np.array([0.1, 0.4])[:, None, None] * np.eye(4)
+    varied, surprise = np.array([0.3, 0.7]), generator.normal(0.0, 1.0, (2, 7))
+    solved = EachPair(covariance=covariance).solved(prior, outcomes, varied=varied, surprise=surprise)
+    for point in range(2):
+        places = prior[point][:, outcomes]
+        whole = places[outcomes] + covariance + varied[point] * np.eye(7)
+        inverse = np.linalg.inv(whole)
+        assert_allclose(solved.inverse_diagonal[point], np.diag(inverse))
+        assert_allclose(solved.explained[point], inverse @ surprise[point])
+        assert_allclose(solved.log_determinant[point], np.linalg.slogdet(whole)[1])
+        assert_allclose(solved.paths[point], places @ inverse, atol=1e-12)
+        assert_allclose(solved.prior[point], places)
+
+
 def test_anchors_without_shared_errors_of_their_grades_keep_their_variances():
     fitted, grades = study(64)
     anchors = {fitted.items.index(item): grade for item, grade in grades.items()}

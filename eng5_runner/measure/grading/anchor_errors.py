@@ -76,21 +76,30 @@ class EachPair:
     def solved(self, prior: _Vector, outcomes: NDArray[np.int64], *, varied: _Vector, surprise: _Vector) -> Solved:
         """The model at p points.
 
+        The errors are the same at all of them and are taken apart once, so that V is a diagonal matrix beside one of
+        the rank of the grades (Woodbury): nothing of the size of all pairs of anchors is inverted at each point.
+
         Args:
             prior: B, shape (p, G, G).
             outcomes: of the anchors, shape (m,).
             varied: the further variance of each position, shape (p,).
             surprise: the anchors' distances from where they are expected, shape (p, m).
         """
-        with_anchors = prior[:, :, outcomes]
-        total = with_anchors[:, outcomes] + self.covariance + varied[:, None, None] * np.eye(outcomes.size)
-        inverse = np.linalg.inv(total)
+        values, vectors = np.linalg.eigh(self.covariance)
+        weights, unit = 1.0 / (values + varied[:, None]), np.eye(prior.shape[1])
+        graded = vectors.T @ unit[outcomes]
+        weighed = weights[:, :, None] * graded
+        by_grade, between = vectors @ weighed, graded.T @ weighed
+        joined = unit + prior @ between
+        # What the grades say of each other, as the anchors see it.
+        seen = by_grade @ np.linalg.solve(joined, prior)
+        alone = (weights * (surprise @ vectors)) @ vectors.T
         return Solved(
-            inverse_diagonal=np.einsum("pii->pi", inverse),
-            explained=np.einsum("pij,pj->pi", inverse, surprise),
-            log_determinant=np.linalg.slogdet(total)[1],
-            paths=with_anchors @ inverse,
-            prior=with_anchors,
+            inverse_diagonal=weights @ np.square(vectors).T - (seen * by_grade).sum(axis=2),
+            explained=alone - np.einsum("pig,pg->pi", seen, np.einsum("pjg,pj->pg", by_grade, surprise)),
+            log_determinant=np.linalg.slogdet(joined)[1] - np.log(weights).sum(axis=1),
+            paths=np.swapaxes(seen, 1, 2),
+            prior=prior[:, :, outcomes],
         )
 
 
