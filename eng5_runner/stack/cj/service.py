@@ -60,6 +60,7 @@ log = structlog.get_logger(__name__)
 
 _LOOK_EVERY_SECONDS = 1.0
 _LET_GO_SECONDS = 2.0
+_LONGEST_REST_SECONDS = 0.1
 # More than these wait, or go to other workers.
 _BATCHES_AT_ONCE = 32
 _CONTENT_AWAY_SECONDS = 2.0
@@ -153,9 +154,13 @@ class CJService:
             await self._let_go()
 
     async def _listen(self, reader: AIOKafkaConsumer, *, secret: StackSecret | None) -> None:
-        poll = RestingPoll(reader)
+        """Take results: what comes while some are stored, and for as long again after it, is stored together."""
+        poll, clock = RestingPoll(reader), asyncio.get_running_loop().time
         while True:
-            await self.take_results(await polled(poll, secret=secret))
+            messages = await polled(poll, secret=secret)
+            began = clock()
+            await self.take_results(messages)
+            await asyncio.sleep(min(clock() - began, _LONGEST_REST_SECONDS))
 
     async def take_results(self, messages: Sequence[bytes]) -> None:
         """Store the callbacks of this process's batches, then deliver them to the batches.

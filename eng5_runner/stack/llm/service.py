@@ -81,8 +81,9 @@ log = structlog.get_logger(__name__)
 
 PATH = "/api/v1"
 _LARGEST_BODY = 20 * 1024 * 1024
-# A short wait for more comparisons to end, so that new ones are taken in groups: a transaction for each costs more.
-_TAKE_TOGETHER_SECONDS = 0.01
+# A short wait for more comparisons to end, so that new ones are taken in groups: a transaction for each costs more. On
+# a busy machine, which is slow, it is as long as the last transaction took.
+_TAKE_TOGETHER_SECONDS, _LONGEST_WAIT_SECONDS = 0.01, 0.1
 _QUEUE_LENGTH = 1000
 # More than these wait until outcomes are stored and published.
 _LEASED_FOR_EACH_PLACE = 2
@@ -291,15 +292,18 @@ class LLMProvider:
 
     async def _take(self, judging: asyncio.TaskGroup) -> None:
         """Take waiting comparisons as workers become free; look regularly for those that other processes left."""
+        clock, took = asyncio.get_running_loop().time, 0.0
         while not self._closing:
             self._woken.clear()
             if self._leased:
-                await asyncio.sleep(_TAKE_TOGETHER_SECONDS)
+                await asyncio.sleep(min(max(took, _TAKE_TOGETHER_SECONDS), _LONGEST_WAIT_SECONDS))
             # Comparisons are taken in groups. An answered one needs no place any more; its transaction may be slow. A
             # refused one needs none while it waits, and then waits in the provider's rate limiter for its turn.
             most = max(self._workers // self._sharing, 1)
             places = max(min(most - len(self._asking), _LEASED_FOR_EACH_PLACE * most - len(self._leased)), 0)
+            began = clock()
             taken = await self._queue.take(places, leased=tuple(self._leased)) if places else []
+            took = clock() - began
             if taken and not self._leased:
                 await self._share()
             for entry in taken:
