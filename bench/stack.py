@@ -15,6 +15,7 @@ import asyncio
 import json
 import os
 import random
+import re
 import sys
 import tempfile
 import time
@@ -26,7 +27,6 @@ from typing import Any
 from uuid import uuid4
 
 import aiohttp
-from aiohttp import web
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from bench.goals import Measured
@@ -246,24 +246,39 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
+class Answering(asyncio.Protocol):
+    """Gives each request of a connection the same answer. A web framework would be slower than several workers."""
+
+    def __init__(self, answer: bytes, seconds: float) -> None:
+        self._answer, self._seconds, self._read = answer, seconds, b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Answer when a request is there with its body; a client sends the next one after the answer."""
+        self._read += data
+        head, end, body = self._read.partition(b"\r\n\r\n")
+        length = re.search(rb"(?i)content-length: *(\d+)", head)
+        if end and len(body) >= int(length[1] if length else 0):
+            self._read = b""
+            asyncio.get_running_loop().call_later(self._seconds, self._send)
+
+    def _send(self) -> None:
+        assert isinstance(self._transport, asyncio.WriteTransport)
+        self._transport.write(self._answer)
+
+
 async def serve_judge(seconds: float) -> None:
     """Serve a judge that answers after so many seconds; prints its address."""
     usage = {"prompt_tokens": 900, "completion_tokens": 60, "total_tokens": 960}
     choice = {"message": {"role": "assistant", "content": ANSWER}, "finish_reason": "stop"}
     body = json.dumps({"model": "slow", "choices": [choice], "usage": usage}).encode()
-
-    async def answer(request: web.Request) -> web.Response:
-        await request.read()
-        await asyncio.sleep(seconds)
-        return web.Response(body=body, content_type="application/json")
-
-    app = web.Application()
-    app.router.add_post("/v1/chat/completions", answer)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    print(f"http://127.0.0.1:{runner.addresses[0][1]}/v1", flush=True)
-    await asyncio.Event().wait()
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    answer = head.encode() + body
+    server = await asyncio.get_running_loop().create_server(lambda: Answering(answer, seconds), "127.0.0.1", 0)
+    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", flush=True)
+    await server.serve_forever()
 
 
 if __name__ == "__main__":
