@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 
 from eng5_runner.core.events import RequestPrepared
+from eng5_runner.core.inputs import EssayFlag
 from eng5_runner.core.state import ImpossibleLedgerError, RunState
 from eng5_runner.results.judgements import gather_evidence
 from tests.support.results import Arrived, arrived, evidence_of, ledger
@@ -56,6 +57,24 @@ def test_a_call_without_a_winner_is_a_failure_and_no_judgement():
     found = evidence_of([arrived("comparison", message) for message in told])
     assert [one.request_id for one in found.failed] == ["queue-0000"]
     assert [one.request_id for one in found.judged] == ["queue-0001"]
+
+
+def test_a_comparison_that_is_left_out_was_paid_for_and_what_follows_counts():
+    first, *others = same_instant()
+    found = evidence_of([replace(first, objection="unasked"), *others])
+    assert [one.request_id for one in found.judged] == ["queue-0001", "queue-0002"]
+    assert found.spending.costs().token_counts[0].comparisons == 3
+
+
+@pytest.mark.parametrize(
+    ("flagged", "shown"),
+    [((), [None] * 3), (("birk",), ["A", None, "B"]), (("birk", "cleo"), ["both", "A", "B"])],
+)
+def test_a_judgement_says_which_of_its_essays_has_a_flag(flagged, shown):
+    inputs, _ = make_inputs()
+    flags = tuple(EssayFlag(essay_id=name, kinds=("hidden_text",)) for name in flagged)
+    found = gather_evidence(inputs.model_copy(update={"flags": flags}), [*ledger(), *same_instant()], state=RunState())
+    assert [one.flagged for one in found.judged] == shown
 
 
 def test_prompts_that_were_not_the_run_s_own_are_noted_of_calls_that_failed_too():

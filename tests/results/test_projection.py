@@ -10,7 +10,7 @@ import pytest
 from eng5_runner.contracts.request import LLMConfigOverrides, Provider
 from eng5_runner.core.events import EssayUploaded
 from eng5_runner.core.inputs import EssayFlag
-from eng5_runner.core.spec import Study
+from eng5_runner.core.spec import Budget, Study
 from eng5_runner.core.state import RunState
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.record import ManifestEntry
@@ -76,6 +76,11 @@ def test_a_guest_run_has_ids_that_the_same_inputs_always_have(artefact):
     assert stated.assignment_id == str(uuid5(NAMESPACE_URL, f"eng5-runner:assignment:{INPUTS.digest()}"))
     assert stated.course_id == str(uuid5(NAMESPACE_URL, "course:ENG5"))
     assert stated.assignment_id_origin.startswith("derived") and stated.course_id_origin.startswith("derived")
+
+
+def test_the_size_and_the_seed_of_the_study_are_stated():
+    stated = projected(judged=False, budget=Budget(max_comparisons=12, seed=7)).metadata
+    assert (stated.max_comparisons, stated.seed) == (12, 7)
 
 
 def test_given_ids_are_stated_as_given():

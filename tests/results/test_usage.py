@@ -122,6 +122,11 @@ def test_prompts_are_counted_by_what_was_judged_and_not_by_what_failed():
     assert at(block, "digest") == hashlib.sha256("\n".join(pair).encode()).hexdigest()
 
 
+def test_each_prompt_that_was_asked_again_counts_once():
+    block = prompt_hashes(evidence(calls("a>b", "b>c", "c>a", "b>c", "c>a", "a>b", "d>a")))
+    assert (at(block, "distinct"), at(block, "asked_more_than_once")) == (4, 3)
+
+
 def test_the_digest_of_the_prompts_does_not_depend_on_their_order_or_number():
     digests = {
         at(prompt_hashes(evidence(calls(*order))), "digest") for order in (("a>b", "b>c"), ("b<c", "a>b", "a>b"))
