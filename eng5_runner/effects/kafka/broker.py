@@ -43,6 +43,9 @@ FOLLOWS_MS = 20  # a record that comes so soon after another one is read togethe
 # Partitions that somebody adds to a topic are noticed after so long.
 _METADATA_MS = 10_000
 POLL_RECORDS = 2_000
+# What is asked of a broker waits behind a fetch. The embedded broker answers an empty one only when its time is up,
+# also when something has come in meanwhile; others answer at once.
+_FETCH_MS, _FETCH_OF_STACK_MS = 500, 50
 QUIET_POLLS = 40  # in a row, where there must be records: an outage
 PROBE_SECONDS = 5.0
 
@@ -299,6 +302,7 @@ def _consumer(settings: KafkaSettings) -> AIOKafkaConsumer:
         # "latest" would jump over readable records without a word when an offset has expired.
         auto_offset_reset="none",
         isolation_level="read_committed",
+        fetch_max_wait_ms=_FETCH_MS if settings.secret is None else _FETCH_OF_STACK_MS,
         metadata_max_age_ms=_METADATA_MS,
     )
 
