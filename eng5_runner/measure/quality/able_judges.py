@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+from scipy.sparse import csr_array
 from scipy.special import expit
 
-from eng5_runner.measure.model.comparisons import Comparisons, shared_chance, summed_at
+from eng5_runner.measure.model.comparisons import Comparisons, shared_chance
 from eng5_runner.measure.quality.resampling import kendall_tau_b_of_each
 
 if TYPE_CHECKING:
@@ -93,19 +94,22 @@ class _Counted:
 
     Attributes:
         rows: the judgements.
+        times: shape (rows,), how often each was made.
         fixed: shape (n + 1,), the positions of all items and δ.
         places: shape (anchors,), the anchors' places among the items.
-        pair: shape (rows,), the number of the pair of anchors of different grades; −1 for other rows.
-        higher_first: shape (rows,), whether the one shown first has the higher grade.
-        above_lowest: shape (anchors,).
+        counting: shape (anchors + pairs, rows), what a win of the one shown first adds to each anchor's wins, and, for
+            each pair of anchors of different grades, to what the higher grade lost beyond half.
+        at_none: shape (anchors + pairs,), the same counts if no one shown first wins.
+        is_expected: shape (anchors,), whether an anchor should win sometimes: it was judged and is above the lowest.
     """
 
     rows: Comparisons
+    times: NDArray[np.int64]
     fixed: _Floats
     places: NDArray[np.int64]
-    pair: NDArray[np.int64]
-    higher_first: NDArray[np.bool_]
-    above_lowest: NDArray[np.bool_]
+    counting: csr_array[np.float64]
+    at_none: _Floats
+    is_expected: NDArray[np.bool_]
 
     @classmethod
     def of(cls, fitted: Fit, *, places: NDArray[np.int64], grades: _Floats) -> _Counted:
@@ -120,40 +124,46 @@ class _Counted:
             outcome=data.outcome[own],
             weight=data.weight[own],
         )
+        times: NDArray[np.int64] = np.maximum(1, np.rint(rows.weight)).astype(np.int64)
         apart = grade[rows.first] - grade[rows.second]
-        differ = ~np.isnan(apart) & (apart != 0.0)
+        among = np.flatnonzero(np.abs(apart) > 0.0)
         cells = np.minimum(rows.first, rows.second) * n + np.maximum(rows.first, rows.second)
-        pair = np.full(own.size, -1)
-        pair[differ] = np.unique(cells[differ], return_inverse=True)[1]
+        pair = np.unique(cells[among], return_inverse=True)[1] + places.size
+        anchor = np.full(n, -1)
+        anchor[places] = np.arange(places.size)
+        as_first, as_second = (np.flatnonzero(anchor[side] >= 0) for side in (rows.first, rows.second))
+        lines = [anchor[rows.first[as_first]], anchor[rows.second[as_second]], pair]
+        columns = [as_first, as_second, among]
+        amounts = [np.ones(as_first.size), -np.ones(as_second.size), -np.sign(apart[among])]
+        line, column, amount = (np.concatenate(parts) for parts in (lines, columns, amounts))
+        shape = int(pair.max(initial=places.size - 1)) + 1, own.size
+        at_none = np.bincount(lines[1], times[as_second], shape[0]).astype(np.float64)
+        at_none += np.bincount(pair, times[among] * np.sign(apart[among]) * _HALF, shape[0])
+        judged = np.bincount(np.concatenate(lines[:2]), minlength=shape[0])[: places.size] > 0
         return cls(
             rows=rows,
+            times=times,
             fixed=np.append(fitted.theta, fitted.position_effect),
             places=places,
-            pair=pair,
-            higher_first=apart > 0.0,
-            above_lowest=grades > grades.min(),
+            counting=csr_array((amount, (line, column)), shape=shape),
+            at_none=at_none,
+            is_expected=judged & (grades > grades.min()),
         )
 
     def of_judges(self, truth: _Floats, generator: np.random.Generator) -> tuple[_Floats, _Floats]:
         """Inversions and anchors without a win of judges with these positions, which have the shape (m, anchors)."""
-        rows, n = self.rows, len(self.rows.items)
         x = np.tile(self.fixed, (len(truth), 1))
         x[:, self.places] = truth
-        times: NDArray[np.int64] = np.maximum(1, np.rint(rows.weight)).astype(np.int64)
-        chance = expit(rows.log_odds(x))
-        won = generator.binomial(times, chance).astype(np.float64)
-        shared = shared_chance(rows, generator, studies=(len(truth),))
+        chance = expit(self.rows.log_odds(x))
+        if (self.times == 1).all():
+            won = (generator.random(chance.shape) < chance).astype(np.float64)
+        else:
+            won = generator.binomial(self.times, chance).astype(np.float64)
+        shared = shared_chance(self.rows, generator, studies=(len(truth),))
         if shared is not None:
-            won = np.where(np.isnan(shared), won, times * (shared < chance))
-        wins = summed_at(rows.first, won, size=n) + summed_at(rows.second, times - won, size=n)
-        judged = summed_at(rows.first, np.ones(times.size), size=n) + summed_at(
-            rows.second, np.ones(times.size), size=n
-        )
-        empty = (wins[:, self.places] == 0.0) & (judged[self.places] > 0.0) & self.above_lowest
-        among = self.pair >= 0
-        lost = np.where(self.higher_first, times - won, won)[:, among]
-        pairs = int(self.pair.max(initial=-1)) + 1
-        share = summed_at(self.pair[among], lost, size=pairs)
-        half = summed_at(self.pair[among], times[among].astype(np.float64) * _HALF, size=pairs)
-        inverted = (share > half).sum(axis=-1) + _HALF * (share == half).sum(axis=-1)
+            won = np.where(np.isnan(shared), won, self.times * (shared < chance))
+        counts = (self.counting @ won.T).T + self.at_none
+        wins, lost = counts[:, : self.places.size], counts[:, self.places.size :]
+        inverted = (lost > 0.0).sum(axis=-1) + _HALF * (lost == 0.0).sum(axis=-1)
+        empty = (wins == 0.0) & self.is_expected
         return inverted.astype(np.float64), empty.sum(axis=-1).astype(np.float64)
