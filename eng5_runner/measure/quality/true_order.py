@@ -10,7 +10,9 @@ bootstrap of two hundred fits does.
 
 The mode is nearer to the middle than the mean is, so that r² seems too small, by .015 at 20 judgements an item. So the
 distribution is moved to the estimate of r² that `reliability` states, on Fisher's scale (artanh r), where errors are
-nearly the same everywhere.
+nearly the same everywhere. But few judgements say hardly anything of σ, and then that estimate says little itself: no
+end moves towards the middle by more than such a bias is. For ten items judged three times each at a spread of 1, the
+interval then holds r² in 93% of studies, and in 57% without that bound.
 """
 
 from __future__ import annotations
@@ -42,6 +44,9 @@ POINTS = _BETWEEN * _SHARES**2
 # Below this share, log σ̂ is no middle: the likelihood is flat towards 0, and the values of σ are around this one.
 _LEAST_MIDDLE, _LEAST_SHARE = 0.1, 1e-4
 _LARGEST_SHARE = 1.0 - 1e-6
+# How far an end may move towards the middle, on Fisher's scale, for each judgement that an item has on average: at 10
+# judgements an item the bias of the most decisive judges is .3.
+_FARTHEST = 0.03
 _TINY = 1e-12  # in logits²
 
 
@@ -64,8 +69,10 @@ def interval_of_share(posterior: Posterior, summit: Summit, *, share: float, lev
     tail = (1.0 - level) / 2.0
     ends = np.interp(np.array([tail, 0.5, 1.0 - tail]) * below[-1], below, squared[order])
     low, middle, high = _fisher(ends).tolist()
-    about = float(_fisher(np.array(share)))
-    return math.tanh(max(about + low - middle, 0.0)) ** 2, math.tanh(max(about + high - middle, 0.0)) ** 2
+    shift = float(_fisher(np.array(share))) - middle
+    farthest = _FARTHEST * 2.0 * float(posterior.data.weight.sum()) / len(posterior.data.items)
+    low, high = low + min(shift, farthest), high + max(shift, -farthest)
+    return math.tanh(max(low, 0.0)) ** 2, math.tanh(max(high, 0.0)) ** 2
 
 
 def _possible(found: Nearby, *, theta: _Floats) -> tuple[_Floats, _Floats]:
