@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import gc
 import os
 import sys
@@ -19,8 +18,6 @@ def prepare() -> None:
     # pydantic would look for plugins of its own in the metadata of every installed package, and run them.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     gc.set_threshold(*_GARBAGE_THRESHOLDS)
-    # At its end Python would look for cycles among all that is loaded: that takes as long as a small run's outputs.
-    atexit.register(gc.freeze)
     # Whatever a library writes for us is private, too; our own files are in any process (`systems.open_private`).
     os.umask(0o077)
     sys.unraisablehook = _note_unraisable
