@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from eng5_runner.errors import InputsInvalid
+from eng5_runner.measure.design.planning import spread_error
 from eng5_runner.planning.measured import Pilot, PilotMeasures
 from eng5_runner.planning.pricing import Interval
 from eng5_runner.results.artefact import Artefact
@@ -76,8 +77,7 @@ def _spread(model: BTModel, entries: Sequence[BTEntry]) -> tuple[float, Interval
     """σ̂ and its 90% interval.
 
     Where σ was set beforehand it is estimated here: the variance of the positions and their mean squared standard
-    error together. With n essays of reliability ρ the standard error of log σ̂ is 1/(ρ √(2(n − 1))), that of a standard
-    deviation of which only the share ρ of the variance is seen.
+    error together.
     """
     thetas = [entry.theta for entry in entries]
     squares = math.fsum(entry.standard_error**2 for entry in entries) / len(entries)
@@ -87,7 +87,9 @@ def _spread(model: BTModel, entries: Sequence[BTEntry]) -> tuple[float, Interval
     if not 0.0 < spread < math.inf:
         raise _unusable("the essays do not lie apart")
     reliability = max(1.0 - squares / spread**2, _LEAST_RELIABILITY)
-    factor = math.exp(_NINETY / (reliability * math.sqrt(2.0 * (len(thetas) - 1))))
+    judged = math.fsum(entry.comparison_count for entry in entries) / 2.0
+    error = spread_error(essays=len(thetas), comparisons=judged, spread=spread, reliability=reliability)
+    factor = math.exp(_NINETY * error)
     return spread, Interval(low=spread / factor, high=spread * factor)
 
 

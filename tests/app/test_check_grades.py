@@ -28,10 +28,17 @@ def table(path: Path, *rows: str, head: str = "essay_id,grade") -> Path:
 
 
 def grades_below(artefact: Artefact, path: Path, *, steps: int) -> Path:
-    """Teachers' grades of students, so many steps below the projected ones; every other student by the file's name."""
+    """Teachers' grades of students, so many steps below the projected ones; every other student by the file's name.
+
+    With 0 steps they are one above or one below in turn, as teachers differ.
+    """
     files = artefact.inputs.file_names
     chosen = [row for row in artefact.grade_projections if OUTCOMES.index(row.grade) >= steps][:STUDENTS]
-    lower = {row.essay_id: OUTCOMES[max(OUTCOMES.index(row.grade) - steps, 0)] for row in chosen}
+    below = [steps or (-1) ** place for place in range(len(chosen))]
+    lower = {
+        row.essay_id: OUTCOMES[min(max(OUTCOMES.index(row.grade) - step, 0), len(OUTCOMES) - 1)]
+        for row, step in zip(chosen, below, strict=True)
+    }
     names = (files[essay] if place % 2 else essay for place, essay in enumerate(lower))
     return table(path, *(f"{name},{grade}" for name, grade in zip(names, lower.values(), strict=True)))
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 import eng5_runner as eng5
+from eng5_runner.app.inspect import hydrate_run
 from tests.support.huleedu_run import RECORDED, messages, write_run
 from tests.support.runner import run
 
@@ -19,7 +21,8 @@ def test_an_imported_study_is_reported_listed_compared_fitted_and_verified(tmp_p
     assert told.code == 0, told.err
     assert told.lines[-1]["event"] == "Imported"
     assert any("numbers of words" in what for what in told.lines[-1]["missing"])
-    ours, theirs = eng5.open_run(RECORDED), eng5.open_run(target)
+    hydrate_run(Path(shutil.copytree(RECORDED, tmp_path / "ours")))
+    ours, theirs = eng5.open_run(tmp_path / "ours"), eng5.open_run(target)
     assert [row.winner_position for row in theirs.comparisons] == [row.winner_position for row in ours.comparisons]
     assert len(theirs.failed) == len(ours.failed)
     assert [row.justification for row in theirs.comparisons] == [row.justification for row in ours.comparisons]

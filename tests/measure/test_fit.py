@@ -210,7 +210,7 @@ def test_the_estimated_spread_is_where_the_evidence_is_greatest():
     sds = np.exp(np.linspace(np.log(0.3), np.log(2.0), 60))
     evidence = [
         np.log(np.exp(log_likelihood - log_likelihood.max() - (theta**2).sum(axis=-1) / (2 * sd**2)).sum() / sd**3)
-        - (np.log(sd / 1.5) / 0.5) ** 2 / 2
+        - np.log(sd / 1.5) ** 2 / 2
         for sd in sds
     ]
     assert fitted.prior_sd == pytest.approx(sds[int(np.argmax(evidence))], rel=0.06)

@@ -1,11 +1,16 @@
-"""The closed forms give the method study's printed figures, invert each other, and agree with simulation."""
+"""The formulas are near the method study's printed figures, invert each other, and agree with simulation."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from eng5_runner.measure.design.planning import comparisons_for_reliability, comparisons_for_se, expected_precision
+from eng5_runner.measure.design.planning import (
+    comparisons_for_reliability,
+    comparisons_for_se,
+    error_variance,
+    expected_precision,
+)
 from eng5_runner.measure.model.bradley_terry import fit
 from tests.support.studies import balanced_study, normal_truth
 
@@ -20,21 +25,28 @@ from tests.support.studies import balanced_study, normal_truth
         (3.0, 20, 0.938, None),
     ],
 )
-def test_the_printed_predictions(spread, k, reliability, se):
+def test_the_printed_predictions_are_a_little_higher(spread, k, reliability, se):
+    """They take the mean information for everyone's; essays far from the middle have less, and lose more by it."""
     expected = expected_precision(essays=60, comparisons=30 * k, spread=spread)
     assert expected.per_essay == k
-    assert expected.reliability == pytest.approx(reliability, abs=6e-4)
-    assert se is None or expected.se == pytest.approx(se, abs=6e-3)
+    assert reliability - 0.018 < expected.reliability < reliability
+    assert se is None or se < expected.se < 1.06 * se
+
+
+def test_the_error_of_the_mean_information_is_the_printed_one():
+    for spread, k, reliability in ((1.8, 10, 0.793), (1.8, 20, 0.891), (3.0, 20, 0.938)):
+        error = error_variance(k, spread=spread)
+        assert error is not None and spread**2 / (spread**2 + error) == pytest.approx(reliability, abs=6e-4)
 
 
 @pytest.mark.parametrize(
     ("spread", "per_essay"),
     [(1.0, (14, 23, 50, 103)), (1.5, (9, 13, 28, 58)), (1.8, (7, 11, 22, 46)), (2.5, (5, 8, 16, 31))],
 )
-def test_the_printed_table_of_judgements_per_essay(spread, per_essay):
+def test_it_takes_more_judgements_than_the_printed_table_says(spread, per_essay):
     for reliability, k in zip((0.7, 0.8, 0.9, 0.95), per_essay, strict=True):
         needed = comparisons_for_reliability(essays=1000, spread=spread, reliability=reliability)
-        assert 2 * needed / 1000 == pytest.approx(k, abs=1.0)
+        assert k - 1.0 < 2 * needed / 1000 < 1.25 * k + 1.0
 
 
 @pytest.mark.parametrize("essays", [2, 31, 400])
@@ -57,7 +69,7 @@ def test_two_judgements_an_essay_or_fewer_place_nothing():
         assert (expected.se, expected.reliability) == (1.8, 0.0)
 
 
-@pytest.mark.parametrize(("spread", "k"), [(1.0, 20), (1.8, 10), (1.8, 20)])
+@pytest.mark.parametrize(("spread", "k"), [(1.0, 20), (1.8, 10), (1.8, 20), (4.0, 10), (6.0, 20)])
 def test_the_prediction_agrees_with_simulated_studies(spread, k):
     real = []
     for seed in range(20):

@@ -36,7 +36,7 @@ def by_the_book(fitted):
 
 def log_evidence(fitted):
     _, hessian = by_the_book(fitted)
-    hyperprior = -((np.log(fitted.prior_sd / 1.5) / 0.5) ** 2) / 2.0
+    hyperprior = -(np.log(fitted.prior_sd / 1.5) ** 2) / 2.0
     penalty = np.square(fitted.theta).sum() / (2.0 * fitted.prior_sd**2)
     spread = len(fitted.items) * np.log(fitted.prior_sd)
     return fitted.log_likelihood - penalty - spread - np.linalg.slogdet(hessian)[1] / 2.0 + hyperprior

@@ -409,14 +409,14 @@ def test_a_pilot_without_grades_has_no_step():
     assert read_pilot(judged_artefact(grade_model=GradesUnavailable(reason="too few anchors"))).step is None
 
 
-@pytest.mark.parametrize(("spread", "k"), [(1.0, 12), (1.8, 8)])
+@pytest.mark.parametrize(("spread", "k"), [(1.0, 12), (1.8, 8), (4.0, 14)])
 def test_the_pilots_interval_holds_the_true_spread(spread, k):
     """In 48 small studies; nominally nine in ten."""
     held = 0
     for seed in range(48):
         fitted = fit(balanced_study(normal_truth(30, spread=spread, seed=700 + seed), rounds=k, seed=seed))
         entries = tuple(
-            entry(f"essay-{n}", theta=float(theta), se=float(se))
+            entry(f"essay-{n}", theta=float(theta), se=float(se)).model_copy(update={"comparison_count": k})
             for n, (theta, se) in enumerate(zip(fitted.theta, fitted.standard_errors, strict=True))
         )
         whole = model(prior_sd=float(fitted.prior_sd)).model_copy(

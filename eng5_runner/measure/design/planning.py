@@ -1,9 +1,12 @@
 """The precision to expect from a study of a given size, before it is run.
 
 The formulas are for a random design in which every essay has k judgements, and for true positions θ ~ N(0, σ²). The
-mean information of a judgement about a difference is w(σ) = E p(1 − p) = [2π(1.596² + 2σ²)]^(−1/2), with the logistic
-density approximated by a Normal one. Walks on a k-regular tree add the factor (k − 1)/(k − 2). For k ≥ 10 the expected
-reliability is within .03 of simulations.
+mean information of a judgement about an essay at θ is w(θ) = E p(1 − p), the density at θ of a Normal distribution with
+the variance v = 1.596² + σ²: the logistic density is approximated by a Normal one. Walks on a k-regular tree take the
+factor (k − 2)/(k − 1) from it. So the posterior variance is 1/(1/σ² + k (k − 2)/(k − 1) w(θ)), larger far from the
+middle, and its mean over all θ is what the study leaves. In simulations of 60 essays the expected reliability is
+within .012 up to σ = 4 (k of 8 to 30). At σ = 5 and 6 it is .01 too high from k = 14, and .02 to .035 at k = 10, where
+an essay has few near partners.
 
 Pairs chosen by an adaptive design are worth more than random ones, and the more so the wider the spread is, because
 random pairs are then mostly far apart: a judgement is worth about 1.15 at σ = 1, 1.4 at σ = 1.8, 2 at σ = 4 and 2.25 at
@@ -22,6 +25,7 @@ BALANCED_ROUNDS = 3.0  # at the beginning of an adaptive design, see `adaptive`;
 AHEAD_OF_LOOK = 200  # pairs of a round that are asked before it is known whether the last round was precise enough
 # σ, and the worth of an adaptive judgement there; straight lines in between.
 _WORTHS = ((0.5, 1.0), (1.0, 1.15), (1.8, 1.4), (2.7, 1.7), (4.0, 2.0), (6.0, 2.25))
+_STEPS, _STEP = 20, 0.25  # of the trapezoidal rule for the mean over θ/σ, to either side; exact to six digits here
 _FEWEST = 2.0  # the formula has a pole at two judgements per essay, where the design is a ring
 
 
@@ -81,21 +85,33 @@ def expected_precision(*, essays: int, comparisons: float, spread: float, adapti
     if comparisons < 0:
         raise ValueError(f"the number of comparisons cannot be negative: {comparisons}")
     k = 2.0 * comparisons / essays
-    error = error_variance(k, spread=spread, adaptive=adaptive)
-    if error is None:
-        return Precision(per_essay=k, se=spread, reliability=0.0)
-    variance = spread * spread
-    return Precision(
-        per_essay=k,
-        se=1.0 / math.sqrt(1.0 / error + 1.0 / variance),
-        reliability=variance / (variance + error),
-    )
+    left = _share_left(k, spread=spread, adaptive=adaptive)
+    return Precision(per_essay=k, se=spread * math.sqrt(left), reliability=1.0 - left)
 
 
 def error_variance(per_essay: float, *, spread: float, adaptive: bool = False) -> float | None:
-    """The squared standard error (logits²) of a position from its judgements alone; None if they are too few."""
+    """The squared standard error (logits²) of a position from its judgements alone; None if they are too few.
+
+    It is that of the mean information, as essays near the middle have it. Grades are about these: beyond the lowest and
+    the highest boundary an error costs nothing.
+    """
     k = as_balanced(per_essay, spread=spread) if adaptive else per_essay
-    return None if k <= _FEWEST else (k - 1.0) / ((k - 2.0) * k * _information(spread))
+    if k <= _FEWEST:
+        return None
+    return math.sqrt(2.0 * math.pi * (_LOGISTIC_SD**2 + 2.0 * spread * spread)) / _effective(k)
+
+
+def spread_error(*, essays: int, comparisons: float, spread: float, reliability: float) -> float:
+    """The standard error of log σ̂, from random pairs.
+
+    The essays are a sample, of whose variance only the share ρ is seen: 1/(2 (n − 1) ρ²). And the judgements say only
+    so much of the width of the scale, even where they leave no doubt of the order: p(1 − p) Δ² each, where Δ is the
+    difference of two essays. In simulation (30 essays, σ of 1 to 4, k of 8 to 14) the sum is within a tenth.
+    """
+    sample = 1.0 / (2.0 * (essays - 1) * reliability**2)
+    apart, logistic = 2.0 * spread * spread, math.pi**2 / 3.0
+    each = apart * logistic / math.sqrt(2.0 * math.pi * (apart + logistic) ** 3)
+    return math.sqrt(sample + 1.0 / (comparisons * each))
 
 
 def comparisons_for_reliability(*, essays: int, spread: float, reliability: float, adaptive: bool = False) -> int:
@@ -107,13 +123,17 @@ def comparisons_for_reliability(*, essays: int, spread: float, reliability: floa
     _check(essays=essays, spread=spread)
     if not 0.0 < reliability < 1.0:
         raise ValueError(f"a reliability lies between 0 and 1, not {reliability!r}")
-    error = spread * spread * (1.0 - reliability) / reliability
-    # error = (k − 1)/((k − 2) k w), solved for the larger k.
-    scaled = error * _information(spread)
-    half = (2.0 * scaled + 1.0) / (2.0 * scaled)
-    k = half + math.sqrt(half * half - 1.0 / scaled)
-    k = as_adaptive(k, spread=spread) if adaptive else k
-    return math.ceil(essays * k / 2.0)
+
+    def reached(comparisons: int) -> bool:
+        return 1.0 - _share_left(2.0 * comparisons / essays, spread=spread, adaptive=adaptive) >= reliability
+
+    low, high = 0, essays
+    while not reached(high):
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if reached(middle) else (middle, high)
+    return high
 
 
 def comparisons_for_se(*, essays: int, spread: float, se: float, adaptive: bool = False) -> int:
@@ -129,9 +149,24 @@ def comparisons_for_se(*, essays: int, spread: float, se: float, adaptive: bool 
     return comparisons_for_reliability(essays=essays, spread=spread, reliability=reliability, adaptive=adaptive)
 
 
-def _information(spread: float) -> float:
-    """w(σ), the mean information of one judgement in logits⁻²."""
-    return 1.0 / math.sqrt(2.0 * math.pi * (_LOGISTIC_SD**2 + 2.0 * spread * spread))
+def _share_left(per_essay: float, *, spread: float, adaptive: bool) -> float:
+    """The mean posterior variance of a position as a share of σ²; 1 where there are too few judgements."""
+    k = as_balanced(per_essay, spread=spread) if adaptive else per_essay
+    if k <= _FEWEST:
+        return 1.0
+    variance = _LOGISTIC_SD**2 + spread * spread
+    most = (
+        _effective(k) * spread * spread / math.sqrt(2.0 * math.pi * variance)
+    )  # the information in the middle, times σ²
+    slope = spread * spread / variance
+    places = (_STEP * step for step in range(-_STEPS, _STEPS + 1))
+    left = math.fsum(math.exp(-0.5 * z * z) / (1.0 + most * math.exp(-0.5 * slope * z * z)) for z in places)
+    return left * _STEP / math.sqrt(2.0 * math.pi)
+
+
+def _effective(k: float) -> float:
+    """How many judgements with partners whose positions are known are worth k with partners who are as unknown."""
+    return k * (k - 2.0) / (k - 1.0)
 
 
 def _check(*, essays: int, spread: float) -> None:

@@ -276,7 +276,7 @@ def fit(
     Args:
         comparisons: the judgements.
         prior_sd: σ in logits. None estimates it: σ then maximises its Laplace-approximated marginal likelihood.
-        hyperprior: whether the estimate of σ has the prior log σ ~ N(log 1.5, .5²). It keeps positions from collapsing
+        hyperprior: whether the estimate of σ has the prior log σ ~ N(log 1.5, 1). It keeps positions from collapsing
             to zero if the judgements say little. It also keeps σ above zero if items do not differ at all, so
             `reliability`, which asks how much they differ, does without it.
         position_effect: whether to estimate δ. δ is unpenalised if both positions have won. If one position won every

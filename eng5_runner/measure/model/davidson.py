@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from scipy.optimize import minimize_scalar
 
+from eng5_runner.measure.model.prior_scale import LOG_SD_SPREAD, TYPICAL_SD
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -28,7 +30,6 @@ _FREE_PRECISION, _FIXED_PRECISION = 1e-6, 1e12
 _MOST_STEPS = 100
 _STEP_TOLERANCE = 1e-9
 _LOG_SD_REACH = (math.log(0.05), math.log(30.0))
-_TYPICAL_LOG_SD, _LOG_SD_SPREAD = math.log(1.5), 0.5  # the same hyperprior as that of `bradley_terry.fit`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -159,7 +160,7 @@ class _Model:
             x, information = self.mode(log_sd)
             value = self._log_posterior(x, self.prior(log_sd)) - len(self.items) * log_sd
             value -= 0.5 * float(np.linalg.slogdet(information)[1])
-            return 0.5 * ((log_sd - _TYPICAL_LOG_SD) / _LOG_SD_SPREAD) ** 2 - value
+            return 0.5 * ((log_sd - math.log(TYPICAL_SD)) / LOG_SD_SPREAD) ** 2 - value
 
         minimum = minimize_scalar(cost, bounds=_LOG_SD_REACH, method="bounded", options={"xatol": 1e-4})
         return float(minimum.x)

@@ -18,6 +18,7 @@ from scipy.special import expit
 from eng5_runner.measure.model.comparisons import Comparisons, summed_at
 from eng5_runner.measure.model.curvature import Dense, Information
 from eng5_runner.measure.model.links import Links
+from eng5_runner.measure.model.prior_scale import LOG_SD_SPREAD, TYPICAL_SD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +33,6 @@ _Floats: TypeAlias = "NDArray[np.float64]"
 MOST_ITEMS = 60
 _LAPSES = (0.0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.13, 0.16, 0.2, 0.24, 0.28, 0.32, 0.36, 0.4, 0.45, 0.5)
 _LOG_SPREADS = (-0.2, 0.05, 0.3, 0.55, 0.8)  # relative to the fit's log σ, which lapses make too small
-_TYPICAL_LOG_SD, _LOG_SD_SPREAD = math.log(1.5), 0.5  # the same hyperprior as the fit's
 _FREE_PRECISION = 1e-6
 _MOST_STEPS = 40
 # A step whose predicted gain of the log posterior is below this ends the search.
@@ -67,7 +67,7 @@ def lapse_rate(fitted: Fit) -> Lapse | None:
         position_precision=None if fitted.position_effect_se is None else _FREE_PRECISION,
     )
     marginals = model.marginals(np.append(fitted.theta, fitted.position_effect)).reshape(lapses.shape)
-    profile = (marginals - 0.5 * ((log_sds - _TYPICAL_LOG_SD) / _LOG_SD_SPREAD) ** 2).max(axis=1).tolist()
+    profile = (marginals - 0.5 * ((log_sds - math.log(TYPICAL_SD)) / LOG_SD_SPREAD) ** 2).max(axis=1).tolist()
     best = int(np.argmax(profile))
     inside = [lapse for lapse, value in zip(_LAPSES, profile, strict=True) if value >= profile[best] - _DROP_90]
     return Lapse(rate=_vertex(profile, best), interval=(inside[0], inside[-1]))

@@ -83,7 +83,7 @@ def empirical_bayes(fitted: Fit) -> float:
 
     σ̂ maximises the marginal likelihood alone, whatever prior `fitted` has. With a fixed prior, and less so with the
     hyperprior of `fit`, pure noise would seem reliable: for 60 items judged 10 times by tossing a coin, they give .5
-    and .3, and this gives .05. ρ_EB is valid even if pairs were chosen by earlier outcomes, because such a choice does
+    and .2, and this gives .05. ρ_EB is valid even if pairs were chosen by earlier outcomes, because such a choice does
     not change the likelihood. `own_order` says where it is not defined.
 
     Returns:
