@@ -142,7 +142,7 @@ def test_where_models_help_all_figures_are_those_of_both_kinds() -> None:
 
 def test_where_models_do_not_help_the_reliability_is_that_of_people_alone() -> None:
     parts, people = of_people(3)
-    others = models(("dia", "gus", "ann", "cyd", "fay", "bob", "eve"))
+    others = models(("gus", "ann", "dia", "fay", "cyd", "eve", "bob"))
     scale, fitted = human_scale(parts, of_people=people, models=others, model_judgements=43.0)
     own = own_order(people)
     assert scale.uses_models is False
