@@ -13,7 +13,7 @@ Positions and standard errors are in logits: an item 1 logit above another wins 
     >>> shown += [("bo", "cy", 1.0), ("cy", "bo", 0.0), ("cy", "bo", 1.0)]
     >>> fitted = fit(comparisons_from(["ada", "bo", "cy"], shown))
     >>> dict(zip(fitted.items, (fitted.theta.round(2) + 0.0).tolist()))
-    {'ada': 1.0, 'bo': 0.0, 'cy': -1.0}
+    {'ada': 1.01, 'bo': 0.0, 'cy': -1.01}
     >>> round(empirical_bayes(fitted), 2)
     0.71
 """

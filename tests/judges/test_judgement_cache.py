@@ -248,7 +248,7 @@ async def test_judgements_that_come_while_the_file_is_written_are_kept_together(
     """One wait for the disk is one for them all; the first is durable no later for it."""
     thread, gate = ThreadPoolExecutor(max_workers=1), threading.Event()
     cache = JudgementCache(tmp_path / "cache", thread)
-    busy, running = thread.submit(gate.wait), asyncio.create_task(cache.run())
+    busy, running = thread.submit(gate.wait), cache.start()
     waiting = [asyncio.create_task(cache.record(f"{number:064x}", recording(number))) for number in range(5)]
     await asyncio.sleep(0)
     waiting[0].cancel()  # it is paid for
