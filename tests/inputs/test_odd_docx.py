@@ -16,6 +16,7 @@ from tests.inputs import documents as doc
 from tests.inputs import odd_docx as odd
 from tests.inputs.documents import paragraph, run
 from tests.inputs.folders import Folder, difference
+from tests.support.needs import cannot_be_had
 
 ESSAY = "\n".join(odd.ESSAY)
 
@@ -129,10 +130,11 @@ def test_findings_name_the_file(folder: Folder) -> None:
     assert ("warning", "hidden_text", "student_essays/hidden.docx") in findings
 
 
-@pytest.mark.skipif(shutil.which("pandoc") is None, reason="pandoc is not installed")
 @pytest.mark.parametrize("kind", ["plain", "numbers", "drop cap", "deleted note"])
 def test_the_words_are_those_of_an_independent_reader(kind: str, tmp_path: Path) -> None:
     """At most 1 % of the words differ from pandoc's, its own marks of notes and bullets apart."""
+    if shutil.which("pandoc") is None:
+        cannot_be_had("pandoc is not installed")
     (tmp_path / "odd.docx").write_bytes(odd.ODD[kind]())
     command = ["pandoc", "--to=plain", "--wrap=none", tmp_path / "odd.docx"]
     other = subprocess.run(command, capture_output=True, text=True, check=True).stdout

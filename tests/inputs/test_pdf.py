@@ -16,6 +16,7 @@ from eng5_runner.inventory.pdf.layout import Glyph, Line, pieces, reading_order
 from eng5_runner.inventory.pdf.paragraphs import paragraphs
 from tests.inputs import odd_pdfs as odd
 from tests.inputs.folders import Folder, difference
+from tests.support.needs import cannot_be_had
 
 ESSAY = "\n".join(odd.ESSAY)
 
@@ -136,10 +137,11 @@ def test_a_character_without_meaning_is_shown_and_counted() -> None:
     assert [remark.kind for remark in document.remarks] == ["unknown_symbols"]
 
 
-@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="pdftotext (poppler-utils) is not installed")
 @pytest.mark.parametrize("kind", ["plain", "two columns", "white on dark", "turned", "form", "encrypted with RC4-128"])
 def test_the_words_are_those_of_an_independent_reader(kind: str, tmp_path: Path) -> None:
     """At most 1 % of the words differ from pdftotext's."""
+    if shutil.which("pdftotext") is None:
+        cannot_be_had("pdftotext (poppler-utils) is not installed")
     (tmp_path / "odd.pdf").write_bytes(odd.ODD[kind]())
     other = subprocess.run(["pdftotext", tmp_path / "odd.pdf", "-"], capture_output=True, text=True, check=True).stdout
     assert difference(other.split(), read(kind).text.split()) <= 0.01

@@ -104,12 +104,12 @@ def students(artefact: Artefact, *, folded: Container[str]) -> Iterator[Child]:
     if projections:
         yield element(
             "p",
-            "The grade is the median of its probabilities. Far from the middle of the class P(±1) is lowered: judges that "
-            "look good by luck give such grades too often. P(±1) is at least so much in all but 5% of what the anchors "
-            "leave possible. HIGH: that is .90 or more, and P(grade) ≥ .50; MID: it is .75 or more; LOW otherwise, and "
-            "always where an essay lies beyond the anchors (marked *) or was judged fewer than eight times. No label "
-            "is more than .10 above what the anchors hold when the others grade them. † marks one that won or lost "
-            "every comparison, or was compared with few others.",
+            "The grade is the median of its probabilities. Far from the middle of the class P(±1) is lowered: judges "
+            "that look good by luck give such grades too often. P(±1) is at least so much in all but 5% of what the "
+            "anchors leave possible. HIGH: that is .90 or more, and P(grade) ≥ .50; MID: it is .75 or more; LOW "
+            "otherwise, and always where an essay lies beyond the anchors (marked *) or was judged fewer than eight "
+            "times. No label is more than .10 above what the anchors hold when the others grade them. † marks one that "
+            "won or lost every comparison, or was compared with few others.",
             class_="note",
         )
 
