@@ -103,6 +103,16 @@ def test_only_a_text_that_nobody_can_guess_keeps_its_hash() -> None:
     assert PSEUDONYMS.text_hash(cleo.text_sha256) == cleo.text_sha256
 
 
+def test_a_short_anchor_has_hashes_that_nobody_can_guess() -> None:
+    inputs = inputs_of(students=("birk",), anchors=OURS, words={"anchor-b1": FEWEST_WORDS - 1})
+    names = PublicNames.of(inputs, secret=SECRET)
+    (ours,) = (anchor for anchor in inputs.anchors if anchor.anchor_id == "anchor-b1")
+    (copied,) = (
+        anchor for anchor in public_inputs(inputs, names).anchors if anchor.anchor_id == names.essays["anchor-b1"]
+    )
+    assert (copied.text_sha256, copied.file.sha256) == (keyed(ours.text_sha256), keyed(ours.file.sha256))
+
+
 def test_of_the_inputs_documents_stay_and_essays_have_other_names() -> None:
     flag = EssayFlag(essay_id="birk", kinds=("hidden_text",), twin="cleo")
     alone = EssayFlag(essay_id="anchor-a1", kinds=("instructs_judge",))

@@ -37,6 +37,7 @@ def test_a_guest_run_sends_anchors_as_essays_and_the_instructions_as_rubric():
     assert [essay["essay_id"] for essay in data["essays_for_cj"]] == list(SENT.values())
     assert data["assignment_id"] is None
     assert data["llm_config_overrides"]["judge_rubric_override"] == INPUTS.instructions.text
+    assert datetime.fromisoformat(data["system_metadata"]["timestamp"]) == AT
 
 
 def test_a_rubric_that_was_given_is_not_replaced():

@@ -131,6 +131,13 @@ def test_reading_goes_on_after_what_was_read():
     assert state.read_to() == (place(40),)
 
 
+def test_each_message_after_the_request_counts_as_heard():
+    state = reached("gathering")
+    for heard in (1, 2):
+        state.advance(ONE_OF_EACH["CallbackRejected"])
+        assert state.request.heard == heard
+
+
 def test_reading_goes_on_after_what_was_lost():
     state = reached("gathering")
     state.advance(ONE_OF_EACH["OffsetsLost"])

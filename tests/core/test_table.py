@@ -98,6 +98,9 @@ def test_rows_above_the_heading_are_passed_over_and_noted():
     assert table.rows == ((5, ("Bo", "1")), (7, ("Cy", "2")))
     assert table.notes == ("rows 1 to 3 above the heading were passed over",)
     assert read("Results\nPupil,Mark\n").notes == ("row 1 above the heading was passed over",)
+    guessed, passed_over = read("Klass 9å\nPupil;Mark\nBo;1\n".encode("cp1252")).notes
+    assert guessed.startswith("its letters were read as ")
+    assert passed_over == "row 1 above the heading was passed over"
 
 
 def test_a_title_with_many_commas_does_not_choose_the_delimiter():

@@ -289,6 +289,13 @@ def test_undone_attenuation_finds_that_two_judges_see_the_same():
     assert np.mean(undone) == pytest.approx(1.0, abs=0.06)
 
 
+@pytest.mark.parametrize(("of_a", "of_b", "undone"), [(0.8, 0.8, 1.0), (0.0, 0.8, None), (0.8, 0.0, None)])
+def test_attenuation_is_undone_to_1_at_most_and_only_where_both_reliabilities_allow(of_a, of_b, undone):
+    """The same order by two judges: r is 1 already."""
+    a, b = seen_as(THETAS, reliability=of_a), seen_as(THETAS, label="b", judge="m2", reliability=of_b)
+    assert compare_artefacts(a, b).positions.pearson_disattenuated == undone
+
+
 def test_the_pairs_of_anchors_that_both_judged_tell_which_run_decides_as_the_experts_did():
     """Of 28 pairs of anchors the second run has the two lowest the wrong way round."""
     worse = [*THETAS]

@@ -337,11 +337,12 @@ def test_an_anchor_that_cannot_be_is_named_with_its_column_and_what_to_do(line, 
         ({"name": "x", "grade": "A"}, "item"),
         ({"item": "x", "grade": "A", "Grade": "B"}, "grade"),
         ({"item": "x", "Item": "y", "grade": "A"}, "item"),
+        ({}, "item"),
     ],
 )
 def test_grades_of_a_program_need_an_item_and_a_grade_once_each(record, lacking):
     with pytest.raises(InputsInvalid) as caught:
         parse_anchors([record], name="rows", scale=LEGACY, items=("x", "y"))
-    told = f"rows, row 1: the column {lacking} is needed once; the heading has {', '.join(record)}."
+    told = f"rows, row 1: the column {lacking} is needed once; the heading has {', '.join(record) or 'nothing'}."
     assert caught.value.message == told
     assert caught.value.remedy == "Give the table a heading line with the columns item, grade."

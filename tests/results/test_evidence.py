@@ -145,6 +145,16 @@ def test_the_ledger_is_read_once_and_folded_on_the_way():
     assert state.request is not None and (len(found.judged), state.request.heard) == (3, 3)
 
 
+def test_a_request_that_is_not_for_the_run_s_essays_makes_the_ledger_impossible():
+    inputs, _ = make_inputs()
+    strange = [
+        event.model_copy(update={"payload": "{}"}) if isinstance(event, RequestPrepared) else event
+        for event in ledger()
+    ]
+    with pytest.raises(ImpossibleLedgerError, match=r"a request that was prepared is not one for this run's essays"):
+        gather_evidence(inputs, [*strange, *same_instant()], state=RunState())
+
+
 def test_names_of_a_further_request_are_known_from_then_on():
     inputs, _ = make_inputs()
     begun = ledger()

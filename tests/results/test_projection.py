@@ -10,6 +10,7 @@ import pytest
 from eng5_runner.contracts.request import LLMConfigOverrides, Provider
 from eng5_runner.core.events import EssayUploaded
 from eng5_runner.core.inputs import EssayFlag
+from eng5_runner.core.origin import Origin, RecordFile
 from eng5_runner.core.spec import Budget, Study
 from eng5_runner.core.state import RunState
 from eng5_runner.results.artefact import Artefact
@@ -31,11 +32,13 @@ CALLS = [
 COURSE = UUID("22222222-3333-4444-8555-666677778888")
 
 
-def projected(*more: object, judged: bool = True, model: str | None = None, **spec: object) -> Artefact:
+def projected(
+    *more: object, judged: bool = True, model: str | None = None, origin: Origin | None = None, **spec: object
+) -> Artefact:
     """The small run with this spec, all its comparisons and these events besides."""
     events = ledger()
     started = events[0]
-    events[0] = started.model_copy(update={"spec": make_spec(**spec)})
+    events[0] = started.model_copy(update={"spec": make_spec(**spec), "origin": origin})
     for message in CALLS if judged else ():
         told = dict(message)
         told["data"] = message["data"] | ({"model": model} if model else {})
@@ -49,6 +52,15 @@ def projected(*more: object, judged: bool = True, model: str | None = None, **sp
 @pytest.fixture
 def artefact() -> Artefact:
     return projected()
+
+
+def test_a_record_from_elsewhere_states_what_it_was_made_from_and_when():
+    source = RecordFile(name="batch.json", sha256="1c" * 32)
+    origin = Origin(kind="import", program="p 1.2", made_at=NOON, sources=(source,), missing=("the prompts",))
+    stated = projected(origin=origin).metadata.origin
+    assert (stated.kind, stated.program, stated.made_at) == ("import", "p 1.2", "2027-03-02T12:00:00.000000Z")
+    assert [(one.name, one.sha256) for one in stated.sources] == [("batch.json", "1c" * 32)]
+    assert (stated.missing, stated.order_unknown, stated.licence) == (("the prompts",), None, None)
 
 
 def test_who_ran_what_and_when(artefact):

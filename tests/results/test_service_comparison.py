@@ -32,6 +32,7 @@ def test_a_difference_of_either_sign_is_counted_and_named(sign):
     assert at(block, "largest_difference_in_se") == pytest.approx(1.2)
     (finding,) = [text for text in at(block, "findings") if "lies more than a standard error" in text]
     assert f"bea ({sign * 0.6:+.2f} logits, {sign * 1.2:+.1f} SE)" in finding
+    assert finding.endswith(" SE)"), "all are named"
 
 
 def test_a_row_has_both_figures_and_their_difference():
