@@ -107,3 +107,17 @@ def test_judges_who_differ_in_taste_say_less_of_other_judges(sd: float, words: s
     show_fit(shown, result)
     assert f"for other judges like these: {stated.other_judges:.2f}; the judges {words}" in shown.file.getvalue()
     assert "other_judges" not in fit(judged_by(4, sd=sd)).to_json()["reliability"], "four judges are too few"
+
+
+@pytest.mark.parametrize("guesses", [False, True], ids=["models that see", "models that guess"])
+def test_people_and_models_together_say_nothing_of_other_judges_like_these(guesses: bool) -> None:
+    """Nobody is like both, whether the people's scale uses the models or not."""
+    toss = random.Random(1)
+    people = [row | {"judge_kind": "human"} for row in judged_by(6, sd=2.0)]
+    models = [row | {"judge": f"m-{row['judge']}", "judge_kind": "model"} for row in judged_by(6, sd=2.0)]
+    if guesses:
+        models = [row | {"winner": toss.choice("ab")} for row in models]
+    assert fit(people).reliability.other_judges is not None
+    both = fit(people + models)
+    assert both.human is not None and both.human.uses_models is not guesses
+    assert "other_judges" not in both.to_json()["reliability"]
