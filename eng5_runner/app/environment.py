@@ -15,12 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
-from dotenv import dotenv_values
 from pydantic import SecretStr
 
 from eng5_runner import __version__
 from eng5_runner.core.harmless import harmless
-from eng5_runner.core.spec import Versions
+from eng5_runner.core.spec import RunSpec, Versions
 from eng5_runner.errors import ConfigurationError
 from eng5_runner.judges.credentials import PLACES
 from eng5_runner.judges.manifest import USERS_FILE
@@ -127,6 +126,8 @@ def load_keys() -> None:
     Raises:
         ConfigurationError: the file cannot be read.
     """
+    from dotenv import dotenv_values  # noqa: PLC0415 - few folders have such a file  # law: inner_import - as above
+
     path = Path(DOTENV_NAME)
     try:
         values = dotenv_values(path, interpolate=False, encoding="utf-8")
@@ -193,6 +194,13 @@ def trace_of(environment: Mapping[str, str]) -> Trace:
     if not _is_state(state):
         return Trace(headers={"traceparent": parent}, trace_id=trace_id, ignored=("TRACESTATE",))
     return Trace(headers={"traceparent": parent, "tracestate": state}, trace_id=trace_id)
+
+
+def log_identity(spec: RunSpec, environment: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """What each line of a run's log has, and the variables of a trace that are malformed."""
+    trace = trace_of(environment)
+    identity = {"batch_id": spec.label, "mode": spec.mode.value, "correlation_id": str(spec.correlation_id)}
+    return identity if trace.trace_id is None else identity | {"trace_id": trace.trace_id}, trace.ignored
 
 
 def _trace_id(parent: str) -> str | None:

@@ -17,7 +17,7 @@ from eng5_runner.app.session import Finished, SessionWork, Watch, work_on
 from eng5_runner.app.settings import names_settings, settings_from
 from eng5_runner.app.trust import remember_run
 from eng5_runner.core.events import RunStarted
-from eng5_runner.core.next_step import texts_to_store
+from eng5_runner.core.needs import texts_to_store
 from eng5_runner.effects.clock import SystemClock
 from eng5_runner.effects.outputs import point_latest
 from eng5_runner.effects.run_lock import held

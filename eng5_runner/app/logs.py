@@ -4,34 +4,24 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TextIO, cast
 
 import structlog
 
-from eng5_runner.app.environment import trace_of
+from eng5_runner.app.environment import log_identity
 from eng5_runner.core.events import CallbackAccepted, EssayUploaded
 from eng5_runner.core.spec import RunSpec
+from eng5_runner.effects.log_file import LOG_NAME, UnfailingStream, redact
 from eng5_runner.run.ports import Notice, Update, update_facts
-from eng5_runner.systems import open_private
-
-LOG_NAME = "run.log.jsonl"
-# Keys whose values are never written; tokens in values are masked wherever they stand.
-_SECRET_KEY = re.compile(r"token|secret|password|authorization|api_key", re.IGNORECASE)
-_SECRET_VALUE = re.compile(r"eyJ[\w-]{8,}\.[\w-]+\.[\w-]*|Bearer\s+\S+|sk-[\w-]{8,}")
 
 
 def _redacted(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    for key, value in event.items():
-        if _SECRET_KEY.search(key) and not isinstance(value, int | float):
-            event[key] = "[hidden]"
-        elif isinstance(value, str):
-            event[key] = _SECRET_VALUE.sub("[hidden]", value)
+    redact(event)
     return event
 
 
@@ -51,51 +41,14 @@ class _RateLimited(logging.Filter):
         return True
 
 
-class _Unfailing:
-    """A stream that ends no run: what the disk refuses of the log is dropped, and said once.
-
-    What a task writes that outlives the log of its run is dropped too.
-    """
-
-    def __init__(self, sink: Path | TextIO) -> None:
-        """Open the file, or take the stream."""
-        self._name = str(sink) if isinstance(sink, Path) else "standard error"
-        self._stream = _appending(sink) if isinstance(sink, Path) else sink
-        self._said = False
-
-    def write(self, text: str) -> int:
-        """Write, if the disk takes it."""
-        self._do(lambda: self._stream.write(text))
-        return len(text)
-
-    def flush(self) -> None:
-        """Flush, if the disk takes it."""
-        self._do(self._stream.flush)
-
-    def close(self) -> None:
-        """Close the stream."""
-        self._do(self._stream.close)
-
-    def _do(self, work: Callable[[], object]) -> None:
-        if self._stream.closed:
-            return
-        try:
-            work()
-        except OSError as error:
-            if not self._said:
-                self._said = True
-                with suppress(OSError):
-                    sys.stderr.write(f"{self._name} cannot be written: {error.strerror}. The log has a gap.\n")
-
-
 # Where the log of a task or thread goes: runs that are worked on at the same time have one each.
-_STREAM: ContextVar[_Unfailing] = ContextVar("eng5_runner.log")  # law: module_state - a value for each context
+_STREAM: ContextVar[UnfailingStream] = ContextVar("eng5_runner.log")  # law: module_state - a value for each context
 
 
 class _ToStructlog(logging.Handler):
     """Writes the standard log records of libraries as lines of our log."""
 
-    def __init__(self, stream: _Unfailing) -> None:
+    def __init__(self, stream: UnfailingStream) -> None:
         super().__init__(level=logging.INFO)
         # Only what is of this log's run counts for the rate.
         self.addFilter(lambda _: _STREAM.get(stream) is stream)
@@ -104,10 +57,6 @@ class _ToStructlog(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
         structlog.get_logger().log(record.levelno, record.getMessage()[:500], library=record.name)
-
-
-def _appending(path: Path) -> TextIO:
-    return os.fdopen(open_private(path, os.O_WRONLY | os.O_APPEND), "a", encoding="utf-8")
 
 
 @contextmanager
@@ -121,7 +70,7 @@ def logging_to(sink: Path | TextIO, *, identity: Mapping[str, str], verbose: boo
         identity: batch id, mode and correlation id, on each line.
         verbose: debug lines as well.
     """
-    stream = _Unfailing(sink)
+    stream = UnfailingStream(sink)
     before = structlog.get_config() if structlog.is_configured() else None
     structlog.configure(
         processors=[
@@ -180,12 +129,9 @@ def unlogged() -> Iterator[None]:
 @contextmanager
 def run_log(directory: Path, *, spec: RunSpec, verbose: bool) -> Iterator[ExitStack]:
     """The run's log; closing the stack early ends it."""
-    identity = {"batch_id": spec.label, "mode": spec.mode.value, "correlation_id": str(spec.correlation_id)}
-    trace = trace_of(os.environ)
-    if trace.trace_id is not None:
-        identity["trace_id"] = trace.trace_id
+    identity, ignored = log_identity(spec, os.environ)
     with ExitStack() as stack:
         stack.enter_context(logging_to(directory / LOG_NAME, identity=identity, verbose=verbose))
-        for name in trace.ignored:
+        for name in ignored:
             structlog.get_logger().warning("trace_context_ignored", variable=name, cause="malformed")
         yield stack

@@ -11,17 +11,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import structlog
-
 from eng5_runner.app.assemble import assumed_addresses, build_spec, executes_remotely
-from eng5_runner.app.environment import cache_folder
+from eng5_runner.app.environment import cache_folder, log_identity
 from eng5_runner.app.judge.check import check_judge
-from eng5_runner.app.logs import run_log
 from eng5_runner.app.settings import Resolved, Settings
 from eng5_runner.canonical import canonical_json
 from eng5_runner.core.inputs import Finding, Inputs
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.effects.clock import SystemClock, new_run_id
+from eng5_runner.effects.log_file import LOG_NAME, write_line
 from eng5_runner.effects.outputs import CONFIG_NAME, INPUTS_NAME, create_run_directory, write_atomically
 from eng5_runner.effects.upload_cache import UploadCache
 from eng5_runner.errors import InputsInvalid, InputsMissing
@@ -213,10 +211,11 @@ def save_plan(planned: PlannedRun) -> Path:
 
 def log_plan(planned: PlannedRun, directory: Path) -> None:
     """Write the plan into the log of a run that goes no further."""
-    with run_log(directory, spec=planned.spec, verbose=planned.settings.settings.verbose):
-        structlog.get_logger().info(
-            "runner_validation_state",
-            **plan_facts(planned.plan),
-            warnings=len(planned.findings),
-            inputs_sha256=planned.inputs.digest(),
-        )
+    log = directory / LOG_NAME
+    identity, ignored = log_identity(planned.spec, os.environ)
+    for name in ignored:
+        malformed = {"variable": name, "cause": "malformed", "event": "trace_context_ignored"}
+        write_line(log, malformed | identity, level="warning")
+    counted = {"warnings": len(planned.findings), "inputs_sha256": planned.inputs.digest()}
+    facts = {**plan_facts(planned.plan), **counted, "event": "runner_validation_state"}
+    write_line(log, facts | identity, level="info")

@@ -19,7 +19,8 @@ from eng5_runner.app.trust import require_trust
 from eng5_runner.contracts.request import LLMConfigOverrides, Provider
 from eng5_runner.core.events import BudgetRaised, RunResumed, RunStarted
 from eng5_runner.core.inputs import Inputs
-from eng5_runner.core.next_step import is_at_cost_limit, missing_uploads, texts_to_store
+from eng5_runner.core.needs import texts_to_store
+from eng5_runner.core.next_step import is_at_cost_limit, missing_uploads
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.core.state import RunState
 from eng5_runner.core.study_size import comparisons_wanted

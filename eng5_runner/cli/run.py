@@ -18,7 +18,6 @@ from eng5_runner.core.spec import Mode
 from eng5_runner.inventory.read import Assets
 from eng5_runner.planning.candidates import ServiceModels
 from eng5_runner.reports.terminal.plan import findings_table, pilot_in_words, plan_facts, price_in_words, show_plan
-from eng5_runner.reports.terminal.session import inventory_progress
 
 
 def run(resolved: Resolved) -> int:
@@ -64,7 +63,11 @@ def read_and_show(settings: Settings, console: Console) -> Assets:
     Raises:
         InputsMissing: there is no such folder.
     """
-    progress, on_progress = inventory_progress(console)
+    progress, on_progress = None, None
+    if console.is_terminal:
+        from eng5_runner.reports.terminal.session import inventory_progress
+
+        progress, on_progress = inventory_progress(console)
     with progress or nullcontext():
         assets = read_study(settings, on_progress=on_progress)
     if settings.json_lines:

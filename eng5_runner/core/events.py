@@ -12,6 +12,7 @@ import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from types import MappingProxyType
 from typing import Annotated, ClassVar, Literal, TypeAlias, TypeVar
 from uuid import UUID
@@ -390,8 +391,13 @@ Event = (
     | RunClosed
 )
 
-_ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
 _ACCEPTED = msgspec.json.Decoder(CallbackAccepted)  # law: module_state - it cannot be changed
+
+
+@cache
+def _adapter() -> TypeAdapter[Event]:
+    """It takes 10 ms to make, and a plan has no event."""
+    return TypeAdapter(Annotated[Event, Field(discriminator="type")])
 
 
 def event_from_json(data: bytes) -> Event:
@@ -404,17 +410,17 @@ def event_from_json(data: bytes) -> Event:
     try:
         return _ACCEPTED.decode(data)  # nearly every line of a long ledger, and pydantic takes more than twice as long
     except (msgspec.MsgspecError, ValueError, RecursionError):
-        return _ADAPTER.validate_json(data, extra="ignore")
+        return _adapter().validate_json(data, extra="ignore")
 
 
 def event_to_json(event: Event) -> bytes:
     """Write an event as one line of JSON, without a line end."""
-    return _ADAPTER.dump_json(event)
+    return _adapter().dump_json(event)
 
 
 def event_facts(event: Event) -> dict[str, JsonValue]:
     """An event for logs and JSON lines: `type` and the fields that are set, without the bulky ones."""
-    facts: dict[str, JsonValue] = _ADAPTER.dump_python(event, mode="json", exclude=set(_BULKY), exclude_none=True)
+    facts: dict[str, JsonValue] = _adapter().dump_python(event, mode="json", exclude=set(_BULKY), exclude_none=True)
     return facts
 
 

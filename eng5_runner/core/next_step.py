@@ -7,6 +7,7 @@ from typing import Literal
 
 from eng5_runner.core.events import OBJECTIONS, Outcome
 from eng5_runner.core.inputs import Inputs
+from eng5_runner.core.needs import texts_to_store
 from eng5_runner.core.state import RunState
 from eng5_runner.core.study_size import SPREADS, asked_per_pair
 from eng5_runner.core.top_up import ended_short, hindrance, is_out_of_money
@@ -20,14 +21,6 @@ SILENCE = (
 )
 # The rounding error of a sum of a million floats is smaller than this.
 _ROUNDING = 1.0 + 1e-9
-
-
-def texts_to_store(inputs: Inputs, *, with_anchors: bool) -> tuple[str, ...]:
-    """The sha256 of each text that the services must be able to fetch, without repeats, in a fixed order."""
-    texts = {inputs.prompt.text_sha256, *(student.text_sha256 for student in inputs.students)}
-    if with_anchors:
-        texts |= {anchor.text_sha256 for anchor in inputs.anchors}
-    return tuple(sorted(texts))
 
 
 def missing_uploads(state: RunState, inputs: Inputs) -> tuple[str, ...]:

@@ -19,7 +19,6 @@ from eng5_runner.contracts.request import (
     READS_TO_END,
     CJAssessmentRequest,
     EssayRef,
-    LLMConfigOverrides,
     PromptReference,
 )
 from eng5_runner.contracts.study_options import StudyOptions
@@ -27,6 +26,7 @@ from eng5_runner.contracts.topics import Topic
 from eng5_runner.core.essay_names import EssayNames, wire_ids
 from eng5_runner.core.events import PreflightPassed
 from eng5_runner.core.inputs import Inputs
+from eng5_runner.core.needs import judge_overrides
 from eng5_runner.core.spec import Budget, RunSpec
 from eng5_runner.core.state import ImpossibleLedgerError, RunState
 from eng5_runner.core.study_size import comparisons_wanted
@@ -125,17 +125,6 @@ def build_request(
             org_id=spec.study.org_id,
         ),
     )
-
-
-def judge_overrides(spec: RunSpec, inputs: Inputs) -> LLMConfigOverrides | None:
-    """The judge's settings that differ from its defaults, or None.
-
-    A guest run has no instructions on record, so it sends the inputs' instructions, if there are any, as the rubric.
-    """
-    judge = spec.judge or LLMConfigOverrides()
-    if spec.study.assignment_id is None and inputs.instructions is not None and judge.judge_rubric_override is None:
-        judge = judge.model_copy(update={"judge_rubric_override": inputs.instructions.text})
-    return None if judge == LLMConfigOverrides() else judge
 
 
 def _metadata(

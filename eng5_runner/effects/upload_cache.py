@@ -6,10 +6,9 @@ upload. A line with a wrong checksum is skipped: a cache may forget an upload, b
 
 from __future__ import annotations
 
-import asyncio
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from eng5_runner.canonical import sha256_hex
@@ -46,7 +45,7 @@ class UploadCache:
             DiskError: the entries could not be written.
         """
         if uploads:
-            await asyncio.to_thread(self._append, uploads)
+            await _in_thread(self._append, uploads)
 
     async def forget(self) -> None:
         """Remove all entries, because the service has lost texts.
@@ -55,7 +54,7 @@ class UploadCache:
             DiskError: the entries could not be removed.
         """
         try:
-            await asyncio.to_thread(self._path.unlink, missing_ok=True)
+            await _in_thread(self._path.unlink, missing_ok=True)
         except OSError as error:
             raise self._cannot("removed", error) from None
 
@@ -74,3 +73,9 @@ class UploadCache:
             f"The upload cache {self._path} cannot be {be}: {error.strerror}.",
             remedy="Free disk space, or choose another folder with ENG5_CACHE_DIR.",
         )
+
+
+async def _in_thread(function: Callable[..., None], *arguments: object, **options: object) -> None:
+    import asyncio  # noqa: PLC0415 - here a loop runs, and a plan only reads  # law: inner_import - as above
+
+    await asyncio.to_thread(function, *arguments, **options)

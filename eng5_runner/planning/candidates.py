@@ -10,7 +10,7 @@ from datetime import date
 from eng5_runner.contracts.request import LLMConfigOverrides, Provider
 from eng5_runner.contracts.services import ModelEntry, ModelManifest
 from eng5_runner.core.inputs import Inputs
-from eng5_runner.core.request import judge_overrides
+from eng5_runner.core.needs import judge_overrides
 from eng5_runner.core.spec import Mode, RunSpec
 from eng5_runner.judges.answer_format import answer_schema
 from eng5_runner.judges.catalogue import SPELLING_MODEL, KnownModel, baseline_model, spelling_model

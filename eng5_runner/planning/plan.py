@@ -9,8 +9,7 @@ from functools import reduce
 
 from eng5_runner.contracts.request import BatchingMode, LLMConfigOverrides, batching_mode
 from eng5_runner.core.inputs import Inputs
-from eng5_runner.core.next_step import texts_to_store
-from eng5_runner.core.request import judge_overrides
+from eng5_runner.core.needs import judge_overrides, texts_to_store
 from eng5_runner.core.spec import Budget, RunSpec
 from eng5_runner.core.study_size import asked_per_pair, comparisons_under_cap, comparisons_wanted
 from eng5_runner.judges.prompts import EssayLength

@@ -9,7 +9,7 @@ import numpy as np
 from eng5_runner.canonical import sha256_hex
 from eng5_runner.contracts.request import LLMConfigOverrides
 from eng5_runner.core.inputs import Inputs
-from eng5_runner.core.request import judge_overrides
+from eng5_runner.core.needs import judge_overrides
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.results.artefact.study import (
     JudgeRequest,

@@ -340,11 +340,12 @@ def test_status_loads_no_statistics_and_no_services() -> None:
     assert "eng5_runner.contracts.callbacks" not in loaded
 
 
-def test_a_plan_loads_the_models_of_results_only_for_a_pilot(tmp_path: Path) -> None:
+def test_a_plan_loads_no_services_no_events_and_the_models_of_results_only_for_a_pilot(tmp_path: Path) -> None:
     plan = ("--mode", "plan", "--assets", str(ROOT / "examples" / "eng5_demo"), "--output-dir", str(tmp_path))
     loaded = loaded_by(*plan)
-    assert "eng5_runner.contracts.topics" in loaded
-    assert not loaded & {"eng5_runner.results.artefact", "eng5_runner.contracts.callbacks"}
+    assert "eng5_runner.contracts.services" in loaded and not loaded & HEAVY - {"pydantic", "rich"}
+    assert not loaded & {"eng5_runner.results.artefact", "eng5_runner.contracts.callbacks", "eng5_runner.core.events"}
+    assert not loaded & {"email.policy", "html.parser", "rich.progress"}
     pilot = ("--pilot", str(ROOT / "tests" / "guard" / "runs" / "0.1.0-execute"))
     assert "eng5_runner.results.artefact" in loaded_by(*plan, *pilot)
 

@@ -9,7 +9,8 @@ import pytest
 
 from eng5_runner.cli.exit_codes import exit_code
 from eng5_runner.core.events import CallbackAccepted, CallbackRepeated, DeadlineReached, Event, RunClosed
-from eng5_runner.core.next_step import SILENCE, is_overspent, missing_uploads, next_step, texts_to_store, verdict
+from eng5_runner.core.needs import texts_to_store
+from eng5_runner.core.next_step import SILENCE, is_overspent, missing_uploads, next_step, verdict
 from eng5_runner.core.spec import Budget, Mode, Target, Timeouts
 from eng5_runner.core.state import RunState, fold
 from tests.support.run.events import AT, ONE_OF_EACH, WAYS, place

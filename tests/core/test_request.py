@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 import pytest
 
 from eng5_runner.core.events import AnchorRow, PreflightPassed
+from eng5_runner.core.needs import judge_overrides
 from eng5_runner.core.request import (
     affordable,
     build_request,
     comparisons_asked,
     comparisons_requested,
-    judge_overrides,
 )
 from eng5_runner.core.spec import Budget
 from eng5_runner.core.study_size import comparisons_wanted

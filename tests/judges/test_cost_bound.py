@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from eng5_runner.contracts.request import LLMConfigOverrides, Provider
 from eng5_runner.contracts.services import ModelEntry
 from eng5_runner.core.events import PreflightPassed
-from eng5_runner.core.request import judge_overrides
+from eng5_runner.core.needs import judge_overrides
 from eng5_runner.core.spec import Budget
 from eng5_runner.judges.catalogue import known_models
 from eng5_runner.judges.cost_bound import ATTEMPTS, TOKENS_AROUND_PROMPT, call_at_most_usd, longest_prompt

@@ -49,6 +49,13 @@ def test_chances_are_chances_and_a_step_more_is_never_less_sure(k, spread, grade
     assert 0.0 < chances.exact <= chances.within_one <= 1.0
 
 
+def test_where_all_estimates_are_the_same_they_lie_between_the_two_grades_in_the_middle():
+    """They count for one of the two, and the other one is a step away."""
+    chances = grade_chances(2.5, spread=3.0, grading=Grading(grades=4, anchors=12, agreement=1e-9, width=4.0))
+    assert chances is not None
+    assert (chances.exact, chances.within_one) == (pytest.approx(0.436, abs=1e-3), pytest.approx(0.936, abs=1e-3))
+
+
 @given(k=st.floats(3, 200), more=st.floats(1.01, 3), spread=st.floats(0.3, 4))
 def test_more_judgements_never_lower_the_chances(k, more, spread):
     few, many = (grade_chances(each, spread=spread, grading=NINE) for each in (k, k * more))

@@ -13,7 +13,6 @@ from __future__ import annotations
 import posixpath
 
 from eng5_runner.inventory.document_text import DocumentText, HiddenPassages, Remark
-from eng5_runner.inventory.docx.embedded import archived_page_text, plain, web_page_text
 from eng5_runner.inventory.docx.names import NAMES
 from eng5_runner.inventory.docx.numbering import Numbering
 from eng5_runner.inventory.docx.package import ElementReader, Package, Relations
@@ -80,14 +79,17 @@ class _Document:
 
     def _embedded(self, part: str) -> str:
         """The text of another file inside, with a remark about it."""
+        # Few documents have one, and what reads web pages takes a sixtieth of a plan to load.
+        from eng5_runner.inventory.docx import embedded  # noqa: PLC0415 - as above  # law: inner_import - as above
+
         ending = posixpath.splitext(part)[1].casefold()
         text: str | None = None
         if ending in {".htm", ".html", ".xhtml"}:
-            text = web_page_text(self._package.read(part))
+            text = embedded.web_page_text(self._package.read(part))
         elif ending in {".mht", ".mhtml"}:
-            text = archived_page_text(self._package.read(part))
+            text = embedded.archived_page_text(self._package.read(part))
         elif ending == ".txt":
-            text = plain(self._package.read(part))
+            text = embedded.plain(self._package.read(part))
         elif ending in {".docx", ".docm"} and self._depth < _DEEPEST:
             inner = _Document(self._package.read(part), depth=self._depth + 1).read()
             self._remarks += inner.remarks

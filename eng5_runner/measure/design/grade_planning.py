@@ -18,7 +18,6 @@ experts, the noise of the experts, and the width of the scale. A pilot run measu
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from eng5_runner.measure.design.planning import error_variance
@@ -31,6 +30,7 @@ EXPERT_NOISE = 0.22
 # In units of the spread of quality: nine steps of .8 logits.
 SCALE_WIDTH = 4.0
 _PIECES = 16  # of each grade's band, for Simpson's rule; even
+_WEIGHTS = (1.0, *(4.0, 2.0) * (_PIECES // 2 - 1), 4.0, 1.0)
 _FARTHEST = 6.0  # standard deviations of the estimates
 _MOST_PER_ESSAY = 2000.0
 
@@ -92,20 +92,8 @@ def grade_chances(per_essay: float, *, spread: float, grading: Grading, adaptive
     Returns:
         None if no grades can be projected: fewer than 3 anchors, or at most 2 judgements per essay.
     """
-    error = error_variance(per_essay, spread=spread, adaptive=adaptive)
-    if error is None or grading.anchors < FEWEST_ANCHORS:
-        return None
-    step = grading.step * spread
-    total = spread * spread
-    quality = grading.agreement**2  # of the spread's variance
-    judge, expert = total * (1.0 - quality), total * quality * EXPERT_NOISE**2
-    posterior = 1.0 / (1.0 / error + 1.0 / total)
-    doubt = quality * quality * posterior + quality * judge + expert
-    centre = 2.0 * (error + judge + step * step / 12.0) / grading.anchors
-    estimates = math.sqrt(max(quality * total + expert - doubt, 0.0))
-    cuts = [step * (index - grading.grades / 2.0) for index in range(1, grading.grades)]
-    bands = _Bands(cuts=(-math.inf, *cuts, math.inf), estimates=estimates, doubt=math.sqrt(doubt + centre))
-    return GradeChances(exact=bands.chance(0), within_one=bands.chance(1))
+    bands = _bands(per_essay, spread=spread, grading=grading, adaptive=adaptive)
+    return None if bands is None else GradeChances(exact=bands.chance(0), within_one=bands.chance(1))
 
 
 def comparisons_for_grades(
@@ -120,8 +108,8 @@ def comparisons_for_grades(
         raise ValueError(f"a share lies between 0 and 1, not {within_one!r}")
 
     def reached(comparisons: int) -> bool:
-        chances = grade_chances(2.0 * comparisons / essays, spread=spread, grading=grading, adaptive=adaptive)
-        return chances is not None and chances.within_one >= within_one
+        bands = _bands(2.0 * comparisons / essays, spread=spread, grading=grading, adaptive=adaptive)
+        return bands is not None and bands.chance(1) >= within_one
 
     low, high = essays, math.ceil(essays * _MOST_PER_ESSAY / 2.0)
     if not reached(high):
@@ -149,11 +137,13 @@ class _Bands:
     def chance(self, steps: int) -> float:
         """The probability that the expert's grade is at most `steps` grades from the estimate's."""
         last = len(self.cuts) - 1
-        shares = (
+        # The upper half is the lower one in a mirror, around the middle grade where there is one.
+        lower = last if self.estimates == 0.0 else (last + 1) // 2
+        shares = [
             self._share(band, low=self.cuts[max(band - steps, 0)], high=self.cuts[min(band + 1 + steps, last)])
-            for band in range(last)
-        )
-        return min(math.fsum(shares), 1.0)
+            for band in range(lower)
+        ]
+        return min(math.fsum((*shares, *shares[: last - lower])), 1.0)
 
     def _share(self, band: int, *, low: float, high: float) -> float:
         """The probability that the estimate is in this band and the expert's position between low and high."""
@@ -161,22 +151,37 @@ class _Bands:
             return self._between(0.0, low=low, high=high) if self.cuts[band] <= 0.0 < self.cuts[band + 1] else 0.0
         reach = _FARTHEST * self.estimates
         start, end = max(self.cuts[band], -reach), min(self.cuts[band + 1], reach)
-
-        def density(estimate: float) -> float:
+        if start >= end:
+            return 0.0
+        # By Simpson's rule, over all estimates of this band.
+        width, peak = (end - start) / _PIECES, self.estimates * math.sqrt(2.0 * math.pi)
+        values = []
+        for index, weight in enumerate(_WEIGHTS):
+            estimate = start + index * width
             z = estimate / self.estimates
-            weight = math.exp(-0.5 * z * z) / (self.estimates * math.sqrt(2.0 * math.pi))
-            return weight * self._between(estimate, low=low, high=high)
-
-        return _simpson(density, start=start, end=end) if start < end else 0.0
+            density = math.exp(-0.5 * z * z) / peak
+            values.append(weight * (density * self._between(estimate, low=low, high=high)))
+        return width / 3.0 * math.fsum(values)
 
     def _between(self, estimate: float, *, low: float, high: float) -> float:
         return _normal((high - estimate) / self.doubt) - _normal((low - estimate) / self.doubt)
 
 
-def _simpson(function: Callable[[float], float], *, start: float, end: float) -> float:
-    width = (end - start) / _PIECES
-    weights = (1.0, *(4.0 if index % 2 else 2.0 for index in range(1, _PIECES)), 1.0)
-    return width / 3.0 * math.fsum(weight * function(start + index * width) for index, weight in enumerate(weights))
+def _bands(per_essay: float, *, spread: float, grading: Grading, adaptive: bool) -> _Bands | None:
+    """The grades after k judgements per essay; None as for `grade_chances`."""
+    error = error_variance(per_essay, spread=spread, adaptive=adaptive)
+    if error is None or grading.anchors < FEWEST_ANCHORS:
+        return None
+    step = grading.step * spread
+    total = spread * spread
+    quality = grading.agreement**2  # of the spread's variance
+    judge, expert = total * (1.0 - quality), total * quality * EXPERT_NOISE**2
+    posterior = 1.0 / (1.0 / error + 1.0 / total)
+    doubt = quality * quality * posterior + quality * judge + expert
+    centre = 2.0 * (error + judge + step * step / 12.0) / grading.anchors
+    estimates = math.sqrt(max(quality * total + expert - doubt, 0.0))
+    cuts = [step * (index - grading.grades / 2.0) for index in range(1, grading.grades)]
+    return _Bands(cuts=(-math.inf, *cuts, math.inf), estimates=estimates, doubt=math.sqrt(doubt + centre))
 
 
 def _normal(z: float) -> float:

@@ -140,10 +140,8 @@ class SessionView:
             self.say(count.line())
 
 
-def inventory_progress(console: Console) -> tuple[Progress | None, Callable[[int, int], None] | None]:
-    """A bar for reading the assets, where there is a terminal."""
-    if not console.is_terminal:
-        return None, None
+def inventory_progress(console: Console) -> tuple[Progress, Callable[[int, int], None]]:
+    """A bar for reading the assets, for a terminal."""
     progress = Progress(
         TextColumn("reading assets"), BarColumn(), MofNCompleteColumn(), console=console, transient=True
     )

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 
 from eng5_runner.contracts.request import LLMConfigOverrides, Provider
 from eng5_runner.core.inputs import Inputs
-from eng5_runner.core.request import affordable, judge_overrides, study_options
+from eng5_runner.core.needs import judge_overrides
+from eng5_runner.core.request import affordable, study_options
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.core.study_size import FIELD_CAP, FIELD_CAP_VARIABLE, comparisons_wanted
 from eng5_runner.errors import ConfigurationError
