@@ -19,10 +19,11 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from itertools import dropwhile
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
@@ -178,7 +179,9 @@ async def upload(http: aiohttp.ClientSession, at: dict[str, str], text: str) -> 
 
 
 @asynccontextmanager
-async def stack(folder: Path, judge: str) -> AsyncIterator[tuple[int, dict[str, str]]]:
+async def stack(
+    folder: Path, judge: str, *, environment: Mapping[str, str] = MappingProxyType({})
+) -> AsyncIterator[tuple[int, dict[str, str]]]:
     """An open stack with its records in the folder; its process id and its addresses."""
     models = folder / "models.toml"
     models.write_text(MODELS)
@@ -187,7 +190,7 @@ async def stack(folder: Path, judge: str) -> AsyncIterator[tuple[int, dict[str, 
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "eng5_runner", "stack", "up", "--json", "--until-stdin-closes", "--open"),
         *("--data-dir", str(folder / "stack")),
-        env=os.environ | own,
+        env={**os.environ, **own, **environment},
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,

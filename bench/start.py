@@ -63,12 +63,13 @@ def main() -> list[Measured]:
             load = os.getloadavg()[0]
             print(
                 f"  {title}: a bare Typer app {bares[0]:.3f} s CPU, its completion {bares[1]:.3f} s, "
-                f"a call of its command {calling:.3f} s (load {load:.1f})"
+                f"a call of its command {calling:.3f} s, {calling / bares[0]:.2f} times (load {load:.1f})"
             )
             for name, took in seconds.items():
-                # Typer itself loads pydantic to complete a word.
+                # Typer itself loads pydantic to complete a word, and to read the words of a call.
                 goal, bare = CALLS[name][2], bares[name == "completion"]
-                print(f"    {name:10} {took:.3f} s CPU, {took / bare:.2f} times")
+                of_call = f", {took / calling:.2f} such calls" if name in ("status", "plan") else ""
+                print(f"    {name:10} {took:.3f} s CPU, {took / bare:.2f} times{of_call}")
                 if environment is compiled:
                     results.append(Measured(f"start of {name}", took / bare, goal, "bare Typer apps"))
         runs = Path(folder) / "runs"
@@ -76,20 +77,25 @@ def main() -> list[Measured]:
             shutil.copytree(RUN, runs / f"{number:03}")
         took = _cpu((*OURS, "runs", str(runs)), compiled)
         print(f"    runs       {took:.3f} s CPU, {1000 * took / RUNS:.1f} ms for each of {RUNS}")
-        results.append(asyncio.run(_stack_start(Path(folder))))
+        results.append(asyncio.run(_stack_start(Path(folder), compiled)))
     return results
 
 
-async def _stack_start(folder: Path) -> Measured:
+async def _stack_start(folder: Path, compiled: Mapping[str, str]) -> Measured:
+    """As users have it after the installation: the first start writes compiled files, and does not count."""
     seconds, cpu = [], []
-    for number in range(3):
+    for number in range(4):
         (folder / str(number)).mkdir()
         began = time.monotonic()
-        async with stack(folder / str(number), "http://127.0.0.1:9/v1") as (pid, _):
+        async with stack(folder / str(number), "http://127.0.0.1:9/v1", environment=compiled) as (pid, _):
             seconds.append(time.monotonic() - began)
             cpu.append(cpu_seconds(pid))
-    print(f"    the embedded stack is up after {statistics.median(seconds):.2f} s, {statistics.median(cpu):.2f} s CPU")
-    return Measured("start of the embedded stack", statistics.median(seconds), STACK_GOAL, "s")
+    first, *others = seconds
+    print(
+        f"    the embedded stack is up after {statistics.median(others):.2f} s, {statistics.median(cpu[1:]):.2f} s CPU "
+        f"({first:.2f} s where nothing is compiled)"
+    )
+    return Measured("start of the embedded stack", statistics.median(others), STACK_GOAL, "s")
 
 
 def _measured(
