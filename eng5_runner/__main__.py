@@ -1,5 +1,7 @@
 """The program, `eng5-runner` or `python -m eng5_runner`: it sets what holds for the process, then loads the rest."""
 
+from __future__ import annotations
+
 import gc
 import os
 import sys
