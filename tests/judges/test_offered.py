@@ -105,6 +105,7 @@ def everything_logged(caplog: pytest.LogCaptureFixture) -> Iterator[list[str]]:
         lines: list[str] = []
         yield lines
     lines += [repr(entry) for entry in ours]
+    structlog.reset_defaults()  # else it counts as configured, for tests that come later
 
 
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
