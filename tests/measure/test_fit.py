@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
+from scipy.special import expit
 
 from eng5_runner.measure.model.bradley_terry import comparisons_from, fit
 from tests.support.studies import balanced_study, normal_truth
@@ -241,3 +243,18 @@ def test_a_senseless_prior_is_refused(sd):
 def test_nothing_to_place_is_refused():
     with pytest.raises(ValueError):
         fit(comparisons_from([], []))
+
+
+def test_judgements_that_are_no_part_are_expected_over_what_is_known_of_the_positions():
+    """Against the mean of expit by quadrature, for judges with a slope and a shift of their own."""
+    fitted = fit(comparisons_from(ITEMS, [("a", "b", 1.0), ("b", "c", 1.0), ("a", "d", 1.0), ("d", "c", 0.0)]))
+    asked = comparisons_from(ITEMS, [("a", "c", 1.0), ("g", "a", 1.0), ("b", "d", 0.0), ("d", "a", 0.0)])
+    slope, shift = np.array([2.0, 1.5, 0.5, 1.0]), np.array([0.3, -0.2, 0.0, 0.4])
+    nodes, shares = np.polynomial.hermite_e.hermegauss(40)
+    contrasts = np.zeros((4, len(ITEMS) + 1))
+    contrasts[np.arange(4), asked.first], contrasts[np.arange(4), asked.second], contrasts[:, -1] = 1.0, -1.0, 1.0
+    mean = contrasts @ np.append(fitted.theta, fitted.position_effect)
+    sd = np.sqrt(np.einsum("ri,ij,rj->r", contrasts, fitted.covariance_with_position, contrasts))
+    for rows, one, other in ((asked, 1.0, 0.0), (replace(asked, slope=slope, offset=shift), slope, shift)):
+        expected = shares @ expit(one * (mean + nodes[:, None] * sd) + other) / shares.sum()
+        assert_allclose(expit(fitted.expected_log_odds(rows)), expected, atol=0.02)

@@ -171,6 +171,16 @@ class Fit:
             return near_leverages(rows, self.curvature)
         return leverages(rows, self.covariance_with_position)
 
+    def expected_log_odds(self, rows: Comparisons) -> _Vector:
+        """The log odds of the first by what is known of the positions, shape (rows,), for judgements that are no part.
+
+        They lie nearer to 0 than at the mode. It is the usual approximation of the mean of expit over a Normal
+        distribution.
+        """
+        spread = rows.by_contrast(self.variances_of(rows), order=2)
+        odds: _Vector = rows.log_odds(np.append(self.theta, self.position_effect))
+        return odds / np.sqrt(1.0 + math.pi * spread / 8.0)
+
     def intervals(self, *, level: float = 0.9) -> tuple[_Vector, _Vector]:
         """The lower and upper ends of the positions' intervals, each of shape (n,), in logits.
 

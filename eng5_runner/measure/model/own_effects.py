@@ -133,8 +133,7 @@ def _gain(alike: Fit, soft: SoftJudgements, *, readings: tuple[Reading, ...], ow
 def _loss(fitted: Fit, soft: SoftJudgements, *, readings: tuple[Reading, ...]) -> _Floats:
     """The log loss of each judgement's winner."""
     slope, shift = slopes_and_shifts(readings, soft.judge)
-    odds = slope * soft.data.contrasts(np.append(fitted.theta, fitted.position_effect)) + shift
-    odds /= np.sqrt(1.0 + math.pi * slope**2 * fitted.variances_of(soft.data) / 8.0)
+    odds = fitted.expected_log_odds(replace(soft.data, slope=slope, offset=shift))
     loss: _Floats = soft.data.weight * (np.logaddexp(0.0, odds) - soft.data.outcome * odds)
     return loss
 

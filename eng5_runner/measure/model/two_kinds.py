@@ -144,8 +144,7 @@ class _ModelScale:
 
     @classmethod
     def of(cls, models: Fit) -> _ModelScale:
-        error = models.mean_variance
-        return cls(mean=models.posterior_mean, sd=models.prior_sd, error=min(error, models.prior_sd**2))
+        return cls(mean=models.posterior_mean, sd=models.prior_sd, error=models.mean_variance)
 
     def of_items(self, places: NDArray[np.int64]) -> _ModelScale:
         return replace(self, mean=self.mean[places])
@@ -217,9 +216,7 @@ def _losses(evidence: Comparisons, cells: list[tuple[_Cell, float]], *, position
 
 def _chance(fitted: Fit, data: Comparisons) -> _Floats:
     """The probability that the first wins, for judgements that are no part of the fit."""
-    odds = data.log_odds(np.append(fitted.theta, fitted.position_effect))
-    spread = data.by_contrast(fitted.variances_of(data), order=2)
-    chance: _Floats = expit(odds / np.sqrt(1.0 + math.pi * spread / 8.0))
+    chance: _Floats = expit(fitted.expected_log_odds(data))
     return chance
 
 

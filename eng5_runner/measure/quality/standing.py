@@ -90,9 +90,8 @@ def agreed_and_expected(fitted: Fit, data: Comparisons) -> tuple[float, float, f
         data: judgements that are no part of the fit, of the same items.
     """
     x = np.append(fitted.theta, fitted.position_effect)
-    odds = data.contrasts(x)
-    chance = expit(odds / np.sqrt(1.0 + math.pi * fitted.variances_of(data) / 8.0))
-    first_is_higher = odds > x[-1]
+    chance = expit(fitted.expected_log_odds(data))
+    first_is_higher = data.contrasts(x) > x[-1]
     can = data.weight * (data.outcome != _TIE)
     agrees = np.where(first_is_higher, data.outcome, 1.0 - data.outcome)
     likely = np.where(first_is_higher, chance, 1.0 - chance)
