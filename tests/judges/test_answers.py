@@ -206,6 +206,8 @@ PROMPT = "Compare.\n\n**Essay A:**\nMy mother and I went to the market on a rain
         ("MY MOTHER AND I WENT TO THE MARKET", '"…"'),
         ("y" * 70 + " my mother and I went to the market", f'"{"y" * 70}…"'),
         ("The key is sk-secret, so", '"The key is…"'),
+        ("It ends: on a rainy day. **E", '"It ends:…"'),  # the last 20 characters
+        ("It ends: on a rainy day. **", '"It ends: on a rainy day. **"'),
     ],
 )
 def test_the_beginning_of_an_answer_can_be_shown_without_essays_secrets_and_escape_sequences(

@@ -126,3 +126,14 @@ def test_sixteen_hundred_anchors_are_projected_in_the_memory_of_their_number():
     assert isinstance(projection, Projection)
     assert projection.check.within_one > 1_500
     assert "covariance" not in fitted.__dict__
+
+
+def test_errors_that_sum_to_zero_are_bounded_by_what_is_an_anchors_own():
+    """Where all essays are anchors, their errors are against each other, and a mean of all would be exactly known."""
+    fitted, grades = study(64, students=0)
+    anchors = {fitted.items.index(item): grade for item, grade in grades.items()}
+    errors = anchor_errors(fitted, anchors)
+    assert isinstance(errors, ByGrade)
+    whole = np.diag(errors.own) + errors.shared[np.ix_(errors.groups, errors.groups)]
+    shares = np.linalg.eigvalsh(whole / np.sqrt(np.outer(errors.own, errors.own)))
+    assert shares.min() == pytest.approx(0.1)

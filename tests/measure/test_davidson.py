@@ -12,6 +12,7 @@ from statsmodels.tools.numdiff import approx_hess
 
 from eng5_runner.measure.model.comparisons import comparisons_from
 from eng5_runner.measure.model.davidson import MOST_ITEMS, fit_ties
+from eng5_runner.measure.model.prior_scale import TYPICAL_SD
 
 CHANCES = {"log_ties": -0.4, "advantage": 0.3}
 
@@ -93,3 +94,8 @@ def test_without_ties_or_with_nothing_else_it_has_no_say():
     assert fit_ties(comparisons_from(many, [("0", "1", 0.5), ("0", "1", 1.0)])) is None
     with pytest.raises(ValueError):
         fit_ties(comparisons_from("ab", [("a", "b", 0.25)]))
+
+
+def test_a_spread_of_which_judgements_say_nothing_is_the_usual_one():
+    found = fit_ties(comparisons_from("abcdef", [("a", "b", 1.0), ("c", "d", 0.5)]))
+    assert found.prior_sd == pytest.approx(TYPICAL_SD, rel=0.1)

@@ -113,8 +113,13 @@ def test_claims_are_set_against_outcomes_in_bins():
 
 def test_scores_of_nothing_or_off_the_scale_are_refused():
     for score in (brier, ranked_probability_score, log_loss):
-        for claimed, outcomes in (([], []), ([[0.5, 0.5]], [2]), ([[0.5, 0.5]], [0, 1])):
-            with pytest.raises(ValueError):
+        for claimed, outcomes, why in (
+            ([], [], "every essay needs its probabilities"),
+            ([[0.5, 0.5]], [0, 1], "every essay needs its probabilities"),
+            ([[0.5, 0.5]], [2], "outside 0 to 1"),
+            ([[0.5, 0.5]], [-1], "outside 0 to 1"),
+        ):
+            with pytest.raises(ValueError, match=why):
                 score(claimed, outcomes)
     for claims, held in (([0.5], []), ([1.5], [True])):
         with pytest.raises(ValueError):

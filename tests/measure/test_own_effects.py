@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 from scipy.special import expit
+from statsmodels.tools.numdiff import approx_hess
 
 from eng5_runner.measure.model.bradley_terry import comparisons_from, fit
 from eng5_runner.measure.model.own_effects import own_effects
@@ -125,3 +126,26 @@ def test_slopes_and_shifts_are_the_likeliest_for_the_positions() -> None:
     assert own_shifts == pytest.approx(shifts - shifts.mean(), abs=0.05)
     assert fitted.prior_sd_estimated
     assert not own_effects(fit(data), soft_from(data, said), prior_sd=1.5).fitted.prior_sd_estimated
+
+
+def test_errors_of_slopes_and_position_effects_are_those_of_the_regressions() -> None:
+    """Checked with the curvature of each judge's log posterior by differences, at the positions as fitted."""
+    said = judged({"ada": (1.4, 0.3), "bo": (0.5, -0.6), "cy": (1.1, 0.3)}, each=60)
+    data = comparisons_from(ITEMS, [(row.first, row.second, row.outcome) for row in said])
+    own = own_effects(fit(data), soft_from(data, said))
+    fitted = own.fitted
+    for judge in own.judges:
+        rows = [row for row in said if row.judge == judge.judge]
+        places = [[fitted.items.index(item) for item in (row.first, row.second)] for row in rows]
+        contrasts = np.array([fitted.theta[one] - fitted.theta[two] for one, two in places]) + fitted.position_effect
+        outcomes = np.array([row.outcome for row in rows])
+
+        def cost(x: np.ndarray, contrasts: np.ndarray = contrasts, outcomes: np.ndarray = outcomes) -> float:
+            odds = x[0] * contrasts + x[1]
+            surprise = np.logaddexp(0.0, odds) - outcomes * odds
+            return float(surprise.sum() + (x[0] - 1.0) ** 2 / 2.0 / 0.5**2 + x[1] ** 2 / 2.0 / 0.5**2)
+
+        assert judge.position_effect is not None
+        at = np.array([judge.slope, judge.position_effect - judge.slope * fitted.position_effect])
+        errors = np.sqrt(np.diag(np.linalg.inv(approx_hess(at, cost))))
+        assert [judge.slope_se, judge.position_effect_se] == pytest.approx(errors, rel=1e-3)

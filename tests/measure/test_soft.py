@@ -12,7 +12,7 @@ from scipy.special import expit, logit
 from eng5_runner.measure.model.bradley_terry import Comparisons, comparisons_from, fit
 from eng5_runner.measure.model.dependence import Dependence, weighed
 from eng5_runner.measure.model.soft import Reading, Said, Scale, SoftEvidence, soft_from
-from eng5_runner.measure.model.soft_choice import choose
+from eng5_runner.measure.model.soft_choice import choose, losses_held_out
 from eng5_runner.measure.model.soft_fit import fit_read, posterior_of_rows
 from eng5_runner.measure.quality.reliability import empirical_bayes, reliability_interval
 from tests.support.soft_judges import OVER_SURE, Says, SoftStudy, judgements, soft_study
@@ -150,6 +150,56 @@ def test_judges_are_read_by_themselves() -> None:
     comparisons = compared(said)
     choice = choose(comparisons, soft_from(comparisons, said))
     assert {judge.judge: judge.reading.scale for judge in choice.judges} == {"knows": "confidence", "guesses": "wins"}
+
+
+def test_judges_who_say_more_in_different_ways_are_each_read_by_their_own_scale() -> None:
+    sure = [replace(row, judge="sure") for row in judgements(TRUTH, k=8, number=8, says="confidence")]
+    exact = [replace(row, judge="exact") for row in judgements(TRUTH, k=8, number=3, says="probability")]
+    said = (*sure, *exact)
+    comparisons = compared(said)
+    choice = choose(comparisons, soft_from(comparisons, said))
+    assert {judge.judge: judge.reading.scale for judge in choice.judges} == {
+        "sure": "confidence",
+        "exact": "probability",
+    }
+    assert choice.worth_interval is not None
+    assert choice.worth_interval[0] < choice.worth < choice.worth_interval[1]
+    assert realised(choice.fitted.theta) > realised(fit(comparisons).theta) + 0.02
+
+
+def test_wins_are_predicted_with_the_position_effect_that_the_scales_have() -> None:
+    """Else a confidence that says nothing would seem to help where the place decides."""
+    generator = np.random.default_rng(1)
+    said = [
+        Said(
+            one, other, float(generator.random() < expit(TRUTH[one] / 3.0 - TRUTH[other] / 3.0 + 2.0)), confidence=sure
+        )
+        for one, other in (generator.choice(ITEMS, 2, replace=False).tolist() for _ in range(240))
+        for sure in (float(generator.integers(1, 4)),)
+    ]
+    comparisons = compared(tuple(said))
+    (judge,) = choose(comparisons, soft_from(comparisons, said)).judges
+    assert judge.reading.scale == "wins"
+
+
+def test_the_unit_of_the_log_odds_is_tuned_on_other_folds_alone() -> None:
+    """A fold that turned out against what was predicted does not soften its own loss, but that of the others."""
+    items = ("a", "b")
+    odds, fold = np.tile([3.0, -1.0, 2.0, np.nan], 6), np.tile([0, 1, 2, 3], 6)
+    as_said = Comparisons(
+        items=items,
+        first=np.zeros(24, dtype=np.int64),
+        second=np.ones(24, dtype=np.int64),
+        outcome=(odds > 0.0).astype(np.float64),
+        weight=np.ones(24),
+    )
+    turned = replace(as_said, outcome=np.where(fold == 0, 0.0, as_said.outcome))
+    before, after = (losses_held_out(odds, data, fold=fold) for data in (as_said, turned))
+    own = fold == 0
+    # The two losses of a judgement, as won and as lost, are apart by its log odds in the unit that it had.
+    assert after[own] - before[own] == pytest.approx(4.0 * odds[own], rel=1e-3)
+    assert (after[(fold == 1) | (fold == 2)] > before[(fold == 1) | (fold == 2)] + 0.01).all()
+    assert np.isnan(after[fold == 3]).all() and np.isnan(before[fold == 3]).all()
 
 
 def test_reliability_counts_what_was_said(sure: SoftStudy) -> None:

@@ -189,7 +189,7 @@ class _Pairs:
     def of(cls, data: Comparisons, *, fitted: Fit, found: Dependence) -> _Pairs:
         """Take a pair's own judgements out of the fit, in one step of Newton's method."""
         keys, pair = _by_pair(data)
-        data = data.part((np.bincount(pair, data.weight, keys.size) > 1.0)[pair])
+        data = data.part((np.bincount(pair, data.weight) > 1.0)[pair])
         keys, pair = _by_pair(data)
         is_turned = (data.first > data.second).astype(np.int64)
         won = np.where(is_turned, 1.0 - data.outcome, data.outcome)
@@ -208,9 +208,9 @@ class _Pairs:
         advantage = fitted.position_effect * np.array([[1.0], [-1.0]])
         chance = expit(gap + advantage)
         counts = weighed([data], found).weight
-        score = np.bincount(pair, counts * (won - chance[at]), keys.size)
-        information = np.bincount(pair, counts * (chance * (1.0 - chance))[at], keys.size)
-        variance = np.bincount(pair, fitted.variances_of(data), keys.size) / np.bincount(pair, minlength=keys.size)
+        score = np.bincount(pair, counts * (won - chance[at]))
+        information = np.bincount(pair, counts * (chance * (1.0 - chance))[at])
+        variance = np.bincount(pair, fitted.variances_of(data)) / np.bincount(pair)
         left = np.maximum(1.0 - variance * information, _LEAST_LEFT)
         spread, middle = np.sqrt(variance / left), gap - variance * score / left
         nodes = middle + spread * np.array(NODES)[:, None]

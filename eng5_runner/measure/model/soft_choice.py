@@ -216,28 +216,34 @@ class _Trial:
             # The usual approximation of the mean of expit over a Normal distribution.
             chance[held_out] = mean / np.sqrt(1.0 + math.pi * np.square(spread) / 8.0)
             fits.append(fitted)
-        return self._losses(chance), fits
+        return losses_held_out(chance, self._soft.data, fold=self._fold), fits
 
-    def _losses(self, log_odds: _Floats) -> _Floats:
-        """Log losses of the winners, with the log odds in units that suit the wins of the other folds.
 
-        The unit of a soft scale is the noise in what the judge says, which the drawing of its answer can add to.
-        """
-        loss = np.full(log_odds.size, np.nan)
-        weight, outcome = self._soft.data.weight, self._soft.data.outcome
+def losses_held_out(log_odds: _Floats, data: Comparisons, *, fold: NDArray[np.int64]) -> _Floats:
+    """Log losses of the winners, with the log odds of each fold in units that suit the wins of the other folds.
 
-        def total(log_slope: float, rows: NDArray[np.bool_]) -> _Floats:
-            eta = math.exp(log_slope) * log_odds[rows]
-            lost: _Floats = weight[rows] * (np.logaddexp(0.0, eta) - outcome[rows] * eta)
-            return lost
+    The unit of a soft scale is the noise in what the judge says, which the drawing of its answer can add to.
 
-        for number in range(self._folds):
-            here = self._fold == number
-            others = ~here & (self._fold < self._folds)
-            ends = (math.log(_LEAST_SLOPE), math.log(_MOST_SLOPE))
-            slope = minimize_scalar(lambda s, rows=others: float(total(s, rows).sum()), bounds=ends, method="bounded").x
-            loss[here] = total(float(slope), here)
-        return loss
+    Args:
+        log_odds: shape (rows,), that the first wins, by fits without the row's fold; nan where no fit predicts it.
+        data: the judgements.
+        fold: shape (rows,), the fold of each judgement.
+    """
+    loss = np.full(log_odds.size, np.nan)
+    known = ~np.isnan(log_odds)
+
+    def total(log_slope: float, rows: NDArray[np.bool_]) -> _Floats:
+        eta = math.exp(log_slope) * log_odds[rows]
+        lost: _Floats = data.weight[rows] * (np.logaddexp(0.0, eta) - data.outcome[rows] * eta)
+        return lost
+
+    for number in np.unique(fold[known]).tolist():
+        here = fold == number
+        others = ~here & known
+        ends = (math.log(_LEAST_SLOPE), math.log(_MOST_SLOPE))
+        slope = minimize_scalar(lambda s, rows=others: float(total(s, rows).sum()), bounds=ends, method="bounded").x
+        loss[here] = total(float(slope), here)
+    return loss
 
 
 def _gain(gain: _Floats) -> tuple[float, float]:
