@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from eng5_runner.measure.design.pairing import Pair, next_round
+from eng5_runner.measure.design.pairing import Pair, next_round, nth_round
 from tests.support.studies import balanced_rounds
 
 ordinary = settings(deadline=None, max_examples=60, derandomize=True)
@@ -106,6 +106,13 @@ def test_pairs_that_met_in_another_design_are_avoided(data, n, seed):
     assert not again & {unordered(pair) for pair in history}
 
 
+@ordinary
+@given(sizes, seeds)
+def test_a_round_by_its_number_is_the_one_that_follows_the_rounds_before(n, seed):
+    rounds = balanced_rounds(named(n), rounds=2 * all_met_after(n) + 3, seed=seed)
+    assert [nth_round(named(n), number, seed=seed) for number in range(len(rounds))] == rounds
+
+
 def test_the_seed_decides_and_nothing_else():
     items = named(30)
     one, same, other = (balanced_rounds(items, rounds=3, seed=seed) for seed in (1, 1, 2))
@@ -134,3 +141,5 @@ def test_fewer_than_two_items_make_no_pairs(items):
 def test_an_item_named_twice_is_refused():
     with pytest.raises(ValueError):
         next_round(["a", "b", "a"], history=[], seed=0)
+    with pytest.raises(ValueError):
+        nth_round(["a", "b", "a"], 0, seed=0)

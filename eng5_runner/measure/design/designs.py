@@ -6,7 +6,6 @@ not been.
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +13,7 @@ import numpy as np
 from eng5_runner.measure.design.pairing import Pair
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 # The audit compares every tenth pair in the other order and repeats every twentieth: enough to measure flips and noise,
 # and too few to cost much precision.
@@ -44,39 +43,23 @@ def audit_round(pairs: Sequence[Pair], *, before: int, seed: int) -> list[Pair]:
     return turned + [known[index] for index in order[swapped : swapped + repeated]]
 
 
-def boundary_rounds(
-    pairs: Sequence[tuple[str, str]], *, repeats: int, seed: int, done: Iterable[Pair] = ()
-) -> list[list[Pair]]:
-    """Named pairs, each judged `repeats` times in both orders: how a judge sees the boundary between two items.
+def boundary_round(pairs: Sequence[tuple[str, str]], number: int, *, seed: int) -> list[Pair]:
+    """A round of named pairs, half of them in one order and half in the other: how a judge sees a boundary.
 
-    A round has each pair once, half of the pairs in one order and half in the other. The next round has the same pairs
-    in the opposite orders. So the whole study has 2 · `repeats` rounds.
+    The next round has the same pairs in the opposite orders. A study of all pairs in both orders, each so many times,
+    has twice as many rounds.
 
     Args:
         pairs: the pairs of items.
-        repeats: how often each pair is judged in each order.
+        number: of the round, from 0.
         seed: not negative.
-        done: pairs that were judged already; they are left out.
 
     Raises:
         ValueError: a pair has the same item twice, a pair occurs twice in any order, or a number is negative.
     """
     if any(a == b for a, b in pairs) or len({frozenset(pair) for pair in pairs}) != len(pairs):
         raise ValueError("a boundary study has different pairs, each of two items")
-    if repeats < 0:
-        raise ValueError(f"the number of repeats cannot be negative: {repeats}")
-    generator = np.random.default_rng([seed, len(pairs)])
-    turned = generator.permutation(len(pairs)) % 2 == 1
-    judged, rounds = Counter(done), []
-    for number in range(2 * repeats):
-        to_judge = []
-        for index in np.random.default_rng([seed, len(pairs), number]).permutation(len(pairs)).tolist():
-            first, second = pairs[index]
-            turn = bool(turned[index]) != (number % 2 == 1)
-            pair = Pair(first=second, second=first) if turn else Pair(first=first, second=second)
-            if judged[pair] > 0:
-                judged[pair] -= 1
-            else:
-                to_judge.append(pair)
-        rounds += [to_judge] if to_judge else []
-    return rounds
+    turned = (np.random.default_rng([seed, len(pairs)]).permutation(len(pairs)) % 2 == 1).tolist()
+    order = np.random.default_rng([seed, len(pairs), number]).permutation(len(pairs)).tolist()
+    shown = ((pairs[index][::-1] if turned[index] != (number % 2 == 1) else pairs[index]) for index in order)
+    return [Pair(first=first, second=second) for first, second in shown]

@@ -57,24 +57,42 @@ def next_round(items: Sequence[str], *, history: Iterable[Pair], seed: int) -> l
         >>> {frozenset((p.first, p.second)) for p in round_one} & {frozenset((p.first, p.second)) for p in round_two}
         set()
     """
-    if len(set(items)) != len(items):
-        raise ValueError("items are named twice")
-    if len(items) < 2:  # noqa: PLR2004 - a pair has two items
+    if not _can_pair(items):
         return []
     draw = _Draw.of(len(items), seed)
-    slot = {item: int(draw.slots[index]) for index, item in enumerate(items)}
+    slot = dict(zip(items, draw.slots.tolist(), strict=True))
     met = [0] * draw.circle
     for pair in history:
         if pair.first in slot and pair.second in slot:
             met[draw.factor_of(slot[pair.first], slot[pair.second])] += 1
     passes = min(met) // (len(items) // 2)
-    backwards = passes % 2 == 1
     places = range(draw.circle)
-    place = min(reversed(places) if backwards else places, key=lambda number: met[draw.order[number]])
-    at_slot = {position: item for item, position in slot.items()}
-    chosen = draw.pairs(place)
-    named = [(at_slot[a], at_slot[b]) for a, b in chosen if a in at_slot and b in at_slot]
-    return [Pair(first=b, second=a) if backwards else Pair(first=a, second=b) for a, b in named]
+    place = min(reversed(places) if passes % 2 else places, key=lambda number: met[draw.order[number]])
+    return draw.round(items, place, is_backwards=passes % 2 == 1)
+
+
+def nth_round(items: Sequence[str], number: int, *, seed: int) -> list[Pair]:
+    """A round by its number, from 0: what `next_round` gives after so many rounds, without a look at any of them.
+
+    Raises:
+        ValueError: an item occurs twice, or the seed is negative.
+
+    Example:
+        >>> nth_round(["ada", "bo", "cy", "di"], 0, seed=1) == next_round(["ada", "bo", "cy", "di"], history=[], seed=1)
+        True
+    """
+    if not _can_pair(items):
+        return []
+    draw = _Draw.of(len(items), seed)
+    passes, place = divmod(number, draw.circle)
+    is_backwards = passes % 2 == 1
+    return draw.round(items, draw.circle - 1 - place if is_backwards else place, is_backwards=is_backwards)
+
+
+def _can_pair(items: Sequence[str]) -> bool:
+    if len(set(items)) != len(items):
+        raise ValueError("items are named twice")
+    return len(items) >= 2  # noqa: PLR2004 - a pair has two items
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -104,6 +122,12 @@ class _Draw:
         if second is not None:
             order[1], order[second] = order[second], order[1]
         return cls(circle=circle, slots=slots, order=tuple(order), seed=seed)
+
+    def round(self, items: Sequence[str], place: int, *, is_backwards: bool) -> list[Pair]:
+        """The pairs of one round of a pass, which is the first one or runs backwards."""
+        at_slot = dict(zip(self.slots.tolist(), items, strict=True))
+        named = [(at_slot[a], at_slot[b]) for a, b in self.pairs(place) if a in at_slot and b in at_slot]
+        return [Pair(first=b, second=a) if is_backwards else Pair(first=a, second=b) for a, b in named]
 
     def factor_of(self, a: int, b: int) -> int:
         """The factor in which two slots meet."""

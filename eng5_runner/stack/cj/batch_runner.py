@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from itertools import islice
@@ -247,9 +247,10 @@ class BatchRun:
         known = next((wave for wave in range(number, 0, -1) if sum(sizes[wave:number]) >= _MOST_OPEN), 0)
         if most > 1 and limit is not None and not await self._answers_to(known):
             return None
+        expected = self._expected_cost(known) if most > 1 and limit is not None else None
         while len(waves) < most:
             asked = sum(map(len, self._waves)) + len(pairs)
-            if limit is not None and self._expected_cost(asked, known=known) > limit:
+            if limit is not None and expected is not None and expected(asked) > limit:
                 break
             if not (more := await self._pairs()):
                 break
@@ -257,13 +258,14 @@ class BatchRun:
             self._waves.append(more)
         return waves
 
-    def _expected_cost(self, pairs: int, *, known: int) -> Decimal:
-        """USD of so many pairs, from the cost of the first waves, of which the answers are known."""
+    def _expected_cost(self, known: int) -> Callable[[int], Decimal]:
+        """Gives USD of so many pairs, from the cost of the first waves, of which the answers are known."""
         if not known:
-            return pairs * self._prompts.most_of_any()
+            each = self._prompts.most_of_any()
+            return lambda pairs: pairs * each
         calls = [asked.correlation_id for (wave, _, _), asked in self._asked.items() if wave < known]
         cost, answered = self._spend_limit.cost_of(calls), sum(map(len, self._waves[:known]))
-        return cost + (pairs - answered) * cost / answered * _MORE_THAN_THE_MEAN
+        return lambda pairs: cost + (pairs - answered) * cost / answered * _MORE_THAN_THE_MEAN
 
     async def _ask(self, waves: Mapping[int, Sequence[Pair]], *, after: int = 0) -> bool:
         """Bring pairs of waves into the stream; false if the cost limit, or too many failures, ended that."""

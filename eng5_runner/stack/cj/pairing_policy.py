@@ -23,8 +23,8 @@ from eng5_runner.contracts.request import BatchingMode, Provider
 from eng5_runner.contracts.stopping import DecidedPairs, Look
 from eng5_runner.measure.design.adaptive import BALANCED_ROUNDS, adaptive_round
 from eng5_runner.measure.design.deciding import is_decided
-from eng5_runner.measure.design.designs import audit_round, boundary_rounds
-from eng5_runner.measure.design.pairing import Pair, next_round
+from eng5_runner.measure.design.designs import audit_round, boundary_round
+from eng5_runner.measure.design.pairing import Pair, nth_round
 from eng5_runner.measure.design.stopping import Rule, look
 from eng5_runner.measure.model.bradley_terry import Fit, fit
 from eng5_runner.measure.model.comparisons import comparisons_from
@@ -133,14 +133,13 @@ def _whole_wave(
 ) -> Sequence[Pair]:
     options = plan.study_options
     if options.design == "boundary":
-        rounds = boundary_rounds(options.pairs, repeats=options.repeats, seed=plan.seed)
         if options.stop_decided:
-            return _undecided(plan, waves, rounds=rounds, results=results)
-        return rounds[len(waves)] if len(waves) < len(rounds) else ()
+            return _undecided(plan, waves, results=results)
+        return _of_boundary(plan, len(waves))
     ids = [essay.essay_id for essay in plan.essays]
     size = len(ids) // 2
-    history = [pair for wave in waves for pair in wave[:size]]
     if options.design == "adaptive":
+        history = [pair for wave in waves for pair in wave[:size]]
         fitted = fitted_to(plan, results) if len(waves) >= BALANCED_ROUNDS else None
         target = options.target_reliability
         pairs = adaptive_round(
@@ -153,20 +152,22 @@ def _whole_wave(
             waiting=size,
         )
     else:
-        pairs = next_round(ids, history=history, seed=plan.seed)
-    return (*pairs, *_besides(plan, pairs, before=len(history)))
+        pairs = nth_round(ids, len(waves), seed=plan.seed)
+    return (*pairs, *_besides(plan, pairs, before=size * len(waves)))
+
+
+def _of_boundary(plan: BatchPlan, number: int) -> Sequence[Pair]:
+    """A round of a boundary study; none beyond its last one."""
+    options = plan.study_options
+    return boundary_round(options.pairs, number, seed=plan.seed) if number < 2 * options.repeats else ()
 
 
 def _undecided(
-    plan: BatchPlan,
-    waves: Sequence[Sequence[Pair]],
-    *,
-    rounds: Sequence[Sequence[Pair]],
-    results: Sequence[LLMComparisonResult],
+    plan: BatchPlan, waves: Sequence[Sequence[Pair]], *, results: Sequence[LLMComparisonResult]
 ) -> Sequence[Pair]:
     """The next two rounds without the pairs that are decided; a pair that was left out once stays out."""
     number = len(waves)
-    cycle = [pair for pairs in rounds[2 * number : 2 * number + 2] for pair in pairs]
+    cycle = [*_of_boundary(plan, 2 * number), *_of_boundary(plan, 2 * number + 1)]
     if number < _FREE_CYCLES:
         return cycle
     answers, won = Counter(map(_essays_of, results)), _wins(results)
