@@ -10,8 +10,7 @@ messages with a flaw, numbers in quotes, other forms of time stamps. A test hold
 
 from __future__ import annotations
 
-from datetime import date
-from functools import lru_cache
+from datetime import datetime
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
@@ -25,17 +24,16 @@ _Uuid: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-
 _Sha256: TypeAlias = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 _Name: TypeAlias = Annotated[str, Meta(pattern=r"^[\x20-\x7e]{1,200}\Z")]
 _Tokens: TypeAlias = Annotated[int, Meta(ge=0, le=MOST_TOKENS)]
-# RFC 3339 in UTC; whether there is such a day is seen later.
-_Instant: TypeAlias = Annotated[
-    str,
-    Meta(
-        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?(?:Z|\+00:00)\Z"
-    ),
-]
 _TO_SECONDS = len("2027-03-02T08:00:00")
+# RFC 3339 with each digit as 0: a look into a set takes a third of the time that a pattern takes.
+_NO_DIGITS = bytes.maketrans(b"123456789", b"000000000")
+_INSTANTS = frozenset(
+    b"0000-00-00T00:00:00" + fraction + zone
+    for fraction in (b"", *(b"." + digits * b"0" for digits in range(1, 7)))
+    for zone in (b"Z", b"+00:00")
+)
 _WITH_MICROSECONDS = len("2027-03-02T08:00:00.000000Z")
 _SHA256_DIGITS = 64
-_DAYS_REMEMBERED = 64
 
 
 class PlainUsage(msgspec.Struct, frozen=True, gc=False):
@@ -87,8 +85,8 @@ class PlainComparison(msgspec.Struct, frozen=True, gc=False):
     token_usage: PlainUsage
     cost_estimate: Annotated[float, Meta(ge=0, le=MOST_USD)]
     request_metadata: PlainMetadata
-    written_requested_at: _Instant = msgspec.field(name="requested_at")
-    written_completed_at: _Instant = msgspec.field(name="completed_at")
+    written_requested_at: str = msgspec.field(name="requested_at")
+    written_completed_at: str = msgspec.field(name="completed_at")
     justification: str | None = None
     confidence: float | None = None
     error_detail: None = None
@@ -103,8 +101,8 @@ class PlainComparison(msgspec.Struct, frozen=True, gc=False):
         if metadata.essay_a_id == metadata.essay_b_id or metadata.cassette:
             raise ValueError("not a judgement of two essays by a judge")
         _check_sha256(metadata.prompt_sha256)
-        _check_day(self.written_requested_at[:10])
-        _check_day(self.written_completed_at[:10])
+        _check_instant(self.written_requested_at)
+        _check_instant(self.written_completed_at)
 
     @property
     def requested_at(self) -> str:
@@ -125,15 +123,15 @@ class PlainArrival(msgspec.Struct, frozen=True, gc=False):
     """The message around a comparison: when it was made, RFC 3339 in UTC."""
 
     data: PlainComparison
-    event_timestamp: _Instant
+    event_timestamp: str
 
     def __post_init__(self) -> None:
         """Check what no single field shows.
 
         Raises:
-            ValueError: it was made on a day that does not exist.
+            ValueError: there is no such instant.
         """
-        _check_day(self.event_timestamp[:10])
+        _check_instant(self.event_timestamp)
 
 
 _DECODER = msgspec.json.Decoder(_Message)  # law: module_state - it cannot be changed
@@ -163,9 +161,10 @@ def _check_sha256(text: str) -> None:
         raise ValueError("not a SHA-256")
 
 
-@lru_cache(maxsize=_DAYS_REMEMBERED)
-def _check_day(day: str) -> None:
-    date.fromisoformat(day)
+def _check_instant(written: str) -> None:
+    if written.encode().translate(_NO_DIGITS) not in _INSTANTS or not written.endswith(("Z", "+00:00")):
+        raise ValueError("not an instant in UTC")
+    datetime.fromisoformat(written)  # there is none on 30 February
 
 
 def _with_microseconds(instant: str) -> str:

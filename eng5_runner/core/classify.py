@@ -8,7 +8,6 @@ any JSON is parsed.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, TypeAlias
 from uuid import UUID
@@ -33,8 +32,7 @@ from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.core.events import LEFT_OUT, CallbackKind, Objection
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RawRecord:
+class RawRecord(NamedTuple):
     """A Kafka record as it arrived; `topic` is without the cluster's prefix.
 
     `forged` says that it lacks the signature that all records of this stack have.
@@ -126,7 +124,7 @@ def classify(
     if len(record.value) > LARGEST_MESSAGE_BYTES:
         return Rejected(f"it has {len(record.value)} bytes; a callback has at most {LARGEST_MESSAGE_BYTES}")
     try:
-        callback = _received(Topic(record.topic), record.value, at_most_usd=at_most_usd)
+        callback = _received(record.topic, record.value, at_most_usd=at_most_usd)
     except ValueError as error:
         return Rejected(describe(error) if isinstance(error, ValidationError) else str(error))
     written = (_batch_of(callback) or "").encode(errors="replace")
@@ -137,7 +135,7 @@ def classify(
         return verdict
     before = known(verdict.key)
     if before is None and credibility is not None and isinstance(callback, Arrival):
-        pair = frozenset((names.our_id(callback.first), names.our_id(callback.second)))
+        pair = names.our_id(callback.first), names.our_id(callback.second)
         objection = credibility.objection(callback, pair=pair, about=verdict.about, batch=verdict.batch_id)
         if objection is not None:
             verdict = _with(verdict, objection)
@@ -168,10 +166,10 @@ def _of_batch(verdict: Accepted | Rejected, batch: UUID | None) -> Accepted | Re
     return verdict._replace(key=key, batch_id=batch)
 
 
-def _received(topic: Topic, raw: bytes, *, at_most_usd: float | None) -> Arrival | Callback:
-    if topic is Topic.COMPARISON:
+def _received(topic: str, raw: bytes, *, at_most_usd: float | None) -> Arrival | Callback:
+    if topic == Topic.COMPARISON:
         return arrived(raw, at_most_usd=at_most_usd)
-    return parse_callback(topic, raw).data
+    return parse_callback(Topic(topic), raw).data
 
 
 def _batch_of(callback: Arrival | Callback) -> str | None:

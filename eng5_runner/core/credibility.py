@@ -56,7 +56,7 @@ class Credibility:
         self,
         arrival: Arrival,
         *,
-        pair: frozenset[str | None],
+        pair: tuple[str | None, str | None],
         about: str | None,
         batch: UUID | None,
     ) -> Objection | None:
@@ -76,10 +76,10 @@ class Credibility:
         return found or ("late" if self._is_late(arrival, request) else None)
 
     def _first(
-        self, arrival: Arrival, request: SentRequest, *, pair: frozenset[str | None], about: str
+        self, arrival: Arrival, request: SentRequest, *, pair: tuple[str | None, str | None], about: str
     ) -> Objection | None:
         repeat = arrival.repeat
-        if self._pairs and pair not in self._pairs:
+        if self._pairs and frozenset(pair) not in self._pairs:
             return "unasked"
         if arrival.winner is None:
             return None  # attempts may fail as often as the service tries, and many name no model

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import operator
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import cache
 from types import MappingProxyType
@@ -392,6 +392,9 @@ Event = (
 )
 
 _ACCEPTED = msgspec.json.Decoder(CallbackAccepted)  # law: module_state - it cannot be changed
+_ENCODER = msgspec.json.Encoder()  # law: module_state - it cannot be changed
+_LEFT_OUT = ("batch_id", "counted", "about", "objection", "happened_at")
+_OF_ACCEPTED = tuple(each.name for each in fields(CallbackAccepted) if each.name not in _LEFT_OUT)
 
 
 @cache
@@ -415,6 +418,11 @@ def event_from_json(data: bytes) -> Event:
 
 def event_to_json(event: Event) -> bytes:
     """Write an event as one line of JSON, without a line end."""
+    # Nearly every event of a run, in half the time; the same bytes for numbers below 1e16.
+    if isinstance(event, CallbackAccepted) and event.kind == "comparison":
+        values = {name: getattr(event, name) for name in _OF_ACCEPTED}
+        values |= {name: value for name in _LEFT_OUT if (value := getattr(event, name)) is not None}
+        return _ENCODER.encode(values)
     return _adapter().dump_json(event)
 
 

@@ -77,9 +77,7 @@ def objection(
 ) -> Objection | None:
     arrival, pair = message
     arrival = arrival._replace(stamped_at=stamped_at)
-    return credibility.objection(
-        arrival, pair=frozenset(pair), about=f"{'|'.join(pair)}|{arrival.repeat or 0}", batch=batch
-    )
+    return credibility.objection(arrival, pair=pair, about=f"{'|'.join(pair)}|{arrival.repeat or 0}", batch=batch)
 
 
 def test_an_answer_to_what_was_asked_is_believed() -> None:

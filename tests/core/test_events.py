@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
 from eng5_runner.core.events import (
     CallbackAccepted,
@@ -39,6 +41,32 @@ SPEC_KEYS = [
     *("run_id", "label", "mode", "send", "assets", "encoding", "study", "judge", "budget", "target"),
     *("patience", "uploading"),
 ]
+
+
+INSTANTS = st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=2))]))
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]))  # of messages that were UTF-8
+ACCEPTED = st.builds(
+    CallbackAccepted,
+    at=INSTANTS,
+    position=st.builds(Position, topic=TEXTS, partition=st.integers(0, 2**31), offset=st.integers(0, 2**63 - 1)),
+    raw=TEXTS,
+    kind=st.just("comparison"),
+    key=TEXTS,
+    fingerprint=TEXTS,
+    judged=st.booleans(),
+    cost_usd=st.floats(0, 1e6),
+    note=TEXTS,
+    batch_id=st.none() | st.uuids(),
+    about=st.none() | TEXTS,
+    objection=st.none() | st.sampled_from(["late", "judge"]),
+    happened_at=st.none() | INSTANTS,
+)
+
+
+@settings(deadline=None, derandomize=True)
+@given(ACCEPTED)
+def test_a_comparison_is_written_as_the_slower_writer_writes_it(accepted) -> None:
+    assert event_to_json(accepted) == TypeAdapter(CallbackAccepted).dump_json(accepted)
 
 
 @pytest.mark.parametrize("event", ONE_OF_EACH.values(), ids=ONE_OF_EACH)

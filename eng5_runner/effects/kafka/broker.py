@@ -156,14 +156,11 @@ class KafkaBroker:
     def _mentioning(
         self, texts: Iterable[bytes], records: Iterable[ConsumerRecord], *, topic: str
     ) -> Iterator[RawRecord]:
-        name = topic.removeprefix(self._prefix)
+        name, secret = topic.removeprefix(self._prefix), self._settings.secret
         for record in records:
             value = record.value or b""
             if mentions(value, texts):
-                is_forged = not _is_genuine(record, self._settings.secret)
-                yield RawRecord(
-                    topic=name, partition=record.partition, offset=record.offset, value=value, forged=is_forged
-                )
+                yield RawRecord(name, record.partition, record.offset, value, not _is_genuine(record, secret))
 
     async def positions(self) -> tuple[Position, ...]:
         """The next offset to read of each assigned partition."""
