@@ -7,7 +7,6 @@ table of all figures that have a goal.
 from __future__ import annotations
 
 import importlib
-import os
 import pkgutil
 import sys
 import time
@@ -16,6 +15,7 @@ from itertools import takewhile
 
 import bench
 from bench.goals import Measured, print_goals
+from eng5_runner.effects.process import prepare
 
 LONG = """
 Not in a run without arguments, because each takes many minutes:
@@ -26,8 +26,7 @@ Not in a run without arguments, because each takes many minutes:
 
 def main() -> None:
     """Run the named benchmarks, or all."""
-    # As the command line does, before numpy is loaded: waiting threads would count as CPU time.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    prepare()  # as the command line does, before numpy is loaded: waiting threads would count as CPU time
     named = takewhile(lambda word: not word.startswith("-"), sys.argv[1:])
     few = list(named)
     names = few or sorted(one.name for one in pkgutil.iter_modules(bench.__path__) if one.name != "__main__")

@@ -45,6 +45,7 @@ class Credibility:
     def __init__(self, state: RunState, *, at: datetime) -> None:
         """Take what the state has; `at` is the present instant (UTC)."""
         self._spec = state.spec
+        self._judges = state.spec.judges
         self._at = at
         self._requests = {request.batch_id: request for request in state.requests}
         self._pairs: frozenset[frozenset[str | None]] = frozenset(map(frozenset, state.spec.budget.pairs))
@@ -119,7 +120,7 @@ class Credibility:
 
     def _is_by_the_judge(self, arrival: Arrival, request: SentRequest) -> bool:
         """Whether the request names this one, or none. Services in mock mode answer for every provider and say so."""
-        named = self._spec.judges[request.prepared.judge]
+        named = self._judges[request.prepared.judge]
         if named is None or arrival.provider == Provider.MOCK.value:
             return True
         provider, model = named.provider_override, named.model_override

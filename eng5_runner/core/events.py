@@ -394,7 +394,8 @@ Event = (
 _ACCEPTED = msgspec.json.Decoder(CallbackAccepted)  # law: module_state - it cannot be changed
 _ENCODER = msgspec.json.Encoder()  # law: module_state - it cannot be changed
 _LEFT_OUT = ("batch_id", "counted", "about", "objection", "happened_at")
-_OF_ACCEPTED = tuple(each.name for each in fields(CallbackAccepted) if each.name not in _LEFT_OUT)
+_ALWAYS = tuple(each.name for each in fields(CallbackAccepted) if each.name not in _LEFT_OUT)
+_values_of, _perhaps_of = operator.attrgetter(*_ALWAYS), operator.attrgetter(*_LEFT_OUT)
 
 
 @cache
@@ -420,8 +421,9 @@ def event_to_json(event: Event) -> bytes:
     """Write an event as one line of JSON, without a line end."""
     # Nearly every event of a run, in half the time; the same bytes for numbers below 1e16.
     if isinstance(event, CallbackAccepted) and event.kind == "comparison":
-        values = {name: getattr(event, name) for name in _OF_ACCEPTED}
-        values |= {name: value for name in _LEFT_OUT if (value := getattr(event, name)) is not None}
+        values = dict(zip(_ALWAYS, _values_of(event), strict=True))
+        left_out = zip(_LEFT_OUT, _perhaps_of(event), strict=True)
+        values |= {name: value for name, value in left_out if value is not None}
         return _ENCODER.encode(values)
     return _adapter().dump_json(event)
 
