@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
+import asyncpg
 import pytest
 from sqlalchemy import Table, select, update
 
@@ -22,7 +23,7 @@ from eng5_runner.stack.platform.server_database import open_database
 from eng5_runner.stack.platform.store import Store, open_store
 from eng5_runner.stack.platform.tables import cj_comparisons, cj_requests, llm_comparisons
 from tests.postgres.detour import detour
-from tests.support.postgres.fixtures import Database
+from tests.support.postgres.fixtures import PASSWORD, Database
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -150,6 +151,53 @@ async def test_a_commit_whose_answer_is_lost_is_found_done(database: Database) -
         way.to_lose = 1
         assert await record.finished.add((taken.queue_id, b"outcome"))
         assert way.to_lose == 0
+
+
+async def test_a_worker_with_free_places_holds_what_it_accepts(store: Store) -> None:
+    held: list[Entry] = []
+    async with worker(store) as one, worker(store) as other:
+        one.offer(2, hold=held.append)
+        answers = await asyncio.gather(*(one.accepted.add(entry()) for _ in range(3)))
+        known = [answer.queue_id for answer in answers if isinstance(answer, AlreadyQueued)]
+        assert [each.queue_id for each in held] == known[:2]
+        assert (one.may_wait, await one.waiting()) == (True, 1)
+        assert [each.queue_id for each in await other.take(5, leased=())] == known[2:]
+        assert await one.take(5, leased=known[:2]) == []
+        await one.release()
+        assert {each.queue_id for each in await other.take(5, leased=known[2:])} == set(known[:2])
+
+
+async def test_what_was_accepted_when_the_answer_was_lost_is_held_by_nobody_and_taken(database: Database) -> None:
+    held: list[Entry] = []
+    async with detour(database.url) as way, open_database(way.url) as store, worker(store) as record:
+        record.offer(1, hold=held.append)
+        way.to_lose = 1
+        known = await record.accepted.add(entry())
+        assert isinstance(known, AlreadyQueued)
+        assert (way.to_lose, held) == (0, [])
+        assert [each.queue_id for each in await record.take(5, leased=())] == [known.queue_id]
+
+
+async def test_leases_are_renewed_in_the_order_in_which_outcomes_are_stored(database: Database) -> None:
+    """Who waits for the first one has locked none of the others, so nobody waits in a circle."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    lock = "SELECT 1 FROM llm_comparisons WHERE queue_id = ANY($1) FOR UPDATE NOWAIT"
+    entries = sorted((entry() for _ in range(9)), key=lambda each: each.queue_id, reverse=True)
+    *others, first = [each.queue_id for each in entries]
+    async with open_database(database.url) as store, worker(store) as record:
+        await asyncio.gather(*map(record.accepted.add, entries))
+        await record.take(9, leased=())
+        outside = await asyncpg.connect(
+            host="127.0.0.1", port=database.server.port, user=database.user, password=PASSWORD, database=database.name
+        )
+        async with outside.transaction():
+            await outside.execute(lock, [first])
+            renewing = asyncio.create_task(record.renew([first, *others]))
+            while not await outside.fetchval(waiting):  # noqa: ASYNC110 - the server tells nobody of it
+                await asyncio.sleep(0.01)
+            await outside.execute(lock, others)
+        await renewing
+        await outside.close()
 
 
 async def test_what_is_given_back_need_not_wait(store: Store) -> None:

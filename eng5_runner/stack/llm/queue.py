@@ -23,7 +23,7 @@ from sqlalchemy.sql import ColumnElement
 
 from eng5_runner.contracts.services import ComparisonBody
 from eng5_runner.stack.platform.group_commit import GroupCommit
-from eng5_runner.stack.platform.leases import free, padded, parameters, releasing, renewing, taking, worker_id
+from eng5_runner.stack.platform.leases import free, lease, padded, parameters, releasing, renewing, taking, worker_id
 from eng5_runner.stack.platform.store import Store
 from eng5_runner.stack.platform.tables import llm_comparisons
 from eng5_runner.stack.platform.transactions import Transaction
@@ -119,11 +119,16 @@ class Full(Enum):
     FULL = "full"
 
 
+def _nobody(_: Entry) -> None:
+    """Holds nothing."""
+
+
 class QueueRepository:
     """The queue's table, as one worker uses it; concurrent writes are committed in groups.
 
     Attributes:
         worker: this worker's id in the table.
+        may_wait: whether comparisons may wait that no worker holds, as far as this worker knows.
     """
 
     def __init__(self, store: Store, *, length: int) -> None:
@@ -145,6 +150,11 @@ class QueueRepository:
         # The bodies of comparisons that this worker accepted and nobody has taken yet, as far as it knows: they are
         # not read once more from the table. It keeps no more than may wait.
         self._bodies: dict[str, ComparisonBody] = {}
+        self.may_wait = True
+        self._places = 0
+        self._hold: Callable[[Entry], None] = _nobody
+        # A `take` must know a lease before it can see it in the table.
+        self._leasing = asyncio.Lock()
         self.accepted: GroupCommit[Entry, AlreadyQueued | Full] = GroupCommit(self._accept)
         self.begun: GroupCommit[str, None] = GroupCommit(self._begin)
         self.finished: GroupCommit[tuple[str, bytes], bool] = GroupCommit(self._finish)
@@ -161,8 +171,8 @@ class QueueRepository:
         for entry in entries:
             by_id.setdefault(entry.body.correlation_id, entry)
 
-        async def accept(connection: Transaction) -> dict[str, AlreadyQueued]:
-            queued = await _already_queued(connection, list(by_id))
+        async def accept(connection: Transaction) -> tuple[dict[str, AlreadyQueued], set[str]]:
+            queued, held = await _already_queued(connection, list(by_id)), set[str]()
             new = [entry for name, entry in by_id.items() if name not in queued]
             if new:
                 room = max(0, self._length - (await connection.execute(self._counting)).scalar_one())
@@ -171,16 +181,46 @@ class QueueRepository:
                     *(entry for entry in new if entry.is_batched),
                     *[entry for entry in new if not entry.is_batched][:room],
                 ]
-                if await connection.insert_new(llm_comparisons, [_as_row(entry) for entry in new]):
+                held = {entry.queue_id for entry in [each for each in new if not each.is_batched][: self._places]}
+                if await self._insert(connection, new, held=held):
                     queued |= {entry.body.correlation_id: _just_queued(entry) for entry in new}
                 else:  # another process can have stored the same id first
                     queued |= await _stored(connection, new)
-            return queued
+            return queued, held
 
-        queued = await self._store.carry_out(accept)
-        new = {each.queue_id for each in queued.values()}
-        self._remember(entry for entry in by_id.values() if entry.queue_id in new and not entry.is_batched)
+        async with self._leasing:
+            queued, held = await self._store.carry_out(accept)
+            stored = {each.queue_id for each in queued.values()}
+            new = [entry for entry in by_id.values() if entry.queue_id in stored and not entry.is_batched]
+            for entry in new:
+                if entry.queue_id in held:
+                    self._places = max(self._places - 1, 0)
+                    self._hold(entry)
+        waiting = [entry for entry in new if entry.queue_id not in held]
+        self._remember(waiting)
+        self.may_wait = self.may_wait or bool(waiting)
         return [queued.get(entry.body.correlation_id, Full.FULL) for entry in entries]
+
+    async def _insert(self, connection: Transaction, new: Sequence[Entry], *, held: Collection[str]) -> bool:
+        """Store new entries, some of them under a lease; whether all are known to be new."""
+        free = [_as_row(entry) for entry in new if entry.queue_id not in held]
+        ours = [_as_row(entry) | {"worker": self.worker} for entry in new if entry.queue_id in held]
+        are_new = await connection.insert_new(llm_comparisons, free)
+        return await connection.insert_new(llm_comparisons, ours, lease_until=lease()) and are_new
+
+    def offer(self, places: int, *, hold: Callable[[Entry], None] = _nobody) -> None:
+        """Lease so many of the comparisons that this worker accepts from now on, until the next call.
+
+        That is a transaction less for them, and no other one reads them again. It is for a worker that has looked for
+        those that wait: else these would have to wait for newer ones.
+
+        Args:
+            places: comparisons.
+            hold: called with each; it is among the leased ones when this returns. One that nobody holds stays in the
+                table, and `take` finds it there.
+        """
+        self._places = 0 if self._leasing.locked() else places
+        self._hold = hold
 
     def _remember(self, entries: Iterable[Entry]) -> None:
         self._bodies.update((entry.queue_id, entry.body) for entry in entries)
@@ -217,11 +257,11 @@ class QueueRepository:
 
         Args:
             at_most: the number of comparisons.
-            leased: the queue ids of the comparisons that this worker holds already.
+            leased: the queue ids of the comparisons that this worker holds already; `offer` may add to them meanwhile.
         """
-        wanted = parameters(self.worker, leased) | {"most": at_most}
 
         async def take(connection: Transaction) -> list[tuple[Row[Any], ComparisonBody | bytes]]:
+            wanted = parameters(self.worker, leased) | {"most": at_most}
             rows = (await connection.execute(self._taking, wanted)).all()
             bodies = {row.queue_id: self._bodies.get(row.queue_id) for row in rows}
             others = [queue_id for queue_id, body in bodies.items() if body is None]
@@ -229,7 +269,10 @@ class QueueRepository:
             return [(row, bodies[row.queue_id] or stored[row.queue_id]) for row in rows]
 
         entries = []
-        for row, body in sorted(await self._store.carry_out(take), key=lambda taken: taken[0].number):
+        async with self._leasing:
+            taken = await self._store.carry_out(take)
+        self.may_wait = len(taken) == at_most
+        for row, body in sorted(taken, key=lambda each: each[0].number):
             self._bodies.pop(row.queue_id, None)
             try:
                 entries.append(entry_of(row, body if isinstance(body, ComparisonBody) else body_of(body)))

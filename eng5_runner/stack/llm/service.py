@@ -88,7 +88,8 @@ _QUEUE_LENGTH = 1000
 # More than these wait until outcomes are stored and published.
 _LEASED_FOR_EACH_PLACE = 2
 _RETRY_AFTER_SECONDS = 1
-_LOOK_EVERY_SECONDS = 1.0
+# A look for what no worker holds: where nothing is known to wait, and at most so often when places become free.
+_LOOK_EVERY_SECONDS, _LOOK_AT_MOST_EVERY_SECONDS = 1.0, 0.1
 _LET_GO_SECONDS = 2.0
 
 
@@ -292,7 +293,7 @@ class LLMProvider:
 
     async def _take(self, judging: asyncio.TaskGroup) -> None:
         """Take waiting comparisons as workers become free; look regularly for those that other processes left."""
-        clock, took = asyncio.get_running_loop().time, 0.0
+        clock, took, looked, hold = asyncio.get_running_loop().time, 0.0, -math.inf, partial(self._hold, judging)
         while not self._closing:
             self._woken.clear()
             if self._leased:
@@ -301,19 +302,28 @@ class LLMProvider:
             # refused one needs none while it waits, and then waits in the provider's rate limiter for its turn.
             most = max(self._workers // self._sharing, 1)
             places = max(min(most - len(self._asking), _LEASED_FOR_EACH_PLACE * most - len(self._leased)), 0)
-            began = clock()
-            taken = await self._queue.take(places, leased=tuple(self._leased)) if places else []
-            took = clock() - began
-            if taken and not self._leased:
-                await self._share()
-            for entry in taken:
-                self._leased.add(entry.queue_id)
-                judging.create_task(self._judge(entry))
-            if len(taken) == places > 0:
-                continue
+            if places and (self._queue.may_wait or clock() - looked >= _LOOK_AT_MOST_EVERY_SECONDS):
+                self._queue.offer(0)
+                looked = clock()
+                taken = await self._queue.take(places, leased=self._leased)
+                took = clock() - looked
+                if taken and not self._leased:
+                    await self._share()
+                for entry in taken:
+                    hold(entry)
+                if len(taken) == places:
+                    continue
+                places -= len(taken)
+            # Who holds none has to know first how many workers share the limits.
+            self._queue.offer(places if self._leased and not self._queue.may_wait else 0, hold=hold)
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_EVERY_SECONDS):
                     await self._woken.wait()
+        self._queue.offer(0)
+
+    def _hold(self, judging: asyncio.TaskGroup, entry: Entry) -> None:
+        self._leased.add(entry.queue_id)
+        judging.create_task(self._judge(entry))
 
     async def _judge(self, entry: Entry) -> None:
         try:

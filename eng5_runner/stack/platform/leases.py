@@ -124,9 +124,15 @@ def padded(keys: Collection[KeyT]) -> list[KeyT]:
 
 
 def renewing(table: Table, *, key: Column[KeyT], where: ColumnElement[bool]) -> Executable:
-    """The statement that renews a worker's leases and returns the keys that it still holds; see `parameters`."""
+    """The statement that renews a worker's leases and returns the keys that it still holds; see `parameters`.
+
+    It locks them in their order, as all transactions do that lock several: else two of them can wait for each other
+    until the server ends one, a second later.
+    """
     held = and_(table.c.worker == worker_id(), key.in_(bindparam("held", expanding=True)), where)
-    return update(table).where(held).values(lease_until=lease()).returning(key)
+    locked = select(key).where(held).order_by(key).with_for_update().cte("locked")
+    renewed = update(table).where(key.in_(select(locked.c[key.name])))
+    return renewed.values(lease_until=lease()).returning(key)
 
 
 def releasing(table: Table, *, where: ColumnElement[bool], worker: str) -> Executable:

@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 import structlog
-from sqlalchemy import Connection, Engine, Executable, Table, event
+from sqlalchemy import Connection, Engine, Insert, Table, event
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -120,7 +120,7 @@ def _cause(error: Exception) -> BaseException:
     return error.orig if isinstance(error, DBAPIError) and error.orig else error
 
 
-def _inserting_new(table: Table) -> Executable:
+def _inserting_new(table: Table) -> Insert:
     return postgresql.insert(table).on_conflict_do_nothing()
 
 

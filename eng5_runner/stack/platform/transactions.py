@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar
 
-from sqlalchemy import Connection, Engine, Executable, Table
+from sqlalchemy import Connection, Engine, Executable, Insert, Table
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL, CursorResult
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -58,7 +58,7 @@ class ValueRefused(Exception):
 class Transaction:
     """An open transaction. Its work waits for nothing but its statements."""
 
-    def __init__(self, connection: Connection, *, inserting_new: Callable[[Table], Executable]) -> None:
+    def __init__(self, connection: Connection, *, inserting_new: Callable[[Table], Insert]) -> None:
         """Set it up.
 
         Args:
@@ -74,15 +74,21 @@ class Transaction:
         """Execute a statement, once for each of a list of parameters."""
         return self._connection.execute(statement, parameters)
 
-    async def insert_new(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> bool:
+    async def insert_new(self, table: Table, rows: Sequence[Mapping[str, Any]], **computed: object) -> bool:
         """Insert the rows whose unique values are new; the other rows change nothing.
+
+        Args:
+            table: of the rows.
+            rows: by column.
+            computed: further columns, in the database's own terms.
 
         Returns:
             Whether all are known to be new. Not every database says how many were.
         """
         if not rows:
             return True
-        return (await self.execute(self._inserting_new(table), rows)).rowcount == len(rows)
+        statement = self._inserting_new(table)
+        return (await self.execute(statement.values(computed) if computed else statement, rows)).rowcount == len(rows)
 
     async def run(self, work: Callable[Concatenate[Connection, P], T], *arguments: P.args, **options: P.kwargs) -> T:
         """The result of a function that uses the connection."""
@@ -147,7 +153,7 @@ class FileDatabase:
             return result_at_once(work(Transaction(connection, inserting_new=_inserting_new)))
 
 
-def _inserting_new(table: Table) -> Executable:
+def _inserting_new(table: Table) -> Insert:
     return sqlite.insert(table).on_conflict_do_nothing()
 
 
