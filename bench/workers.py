@@ -1,9 +1,12 @@
-"""Throughput of N workers of each kind on one Kafka and one PostgreSQL, with a judge that answers at once.
+"""Throughput of N workers of each kind on one Kafka and one PostgreSQL, with a judge that answers at once, or waits.
 
 `python -m bench workers [--workers N …] [--comparisons N]`. Four studies run at the same time, since one CJ worker runs
 a study. Kafka, PostgreSQL and the judge run on this machine too: when its cores are in use, more workers cannot be
 faster. So the CPU time of a comparison is printed by role: an LLM worker with a core of its own takes 1000 / its
 milliseconds a second. PostgreSQL is that of the tests, without fsync.
+
+A judge that waits is what workers are for: it answers after a second, and takes so many calls at once for each worker.
+Then no process is busy, and the rate grows with the workers if these are asked as much as they can take.
 """
 
 from __future__ import annotations
@@ -40,6 +43,8 @@ STUDIES, ESSAYS = 4, 60
 BUSY = 0.9
 # Of the rate of one worker times the number of workers, or of what the machine's cores allow: at least.
 GROWTH_GOAL = 0.8
+# Of a judge that waits: the calls at once of each worker, their time, and how long the studies take at best.
+PLACES, ANSWER_SECONDS, STUDY_SECONDS = 100, 1.0, 8.0
 
 
 def main() -> list[Measured]:
@@ -55,16 +60,36 @@ def main() -> list[Measured]:
         print(f"workers  a second  to one   ms CPU each: {'  '.join(ROLES)}")
         found: list[Rate] = []
         for workers in given.workers:
-            measured = measure(
-                Path(name),
-                broker,
-                database,
-                workers=workers,
-                count=given.comparisons,
-                first=found[0] if found else None,
-            )
+            case = Case(workers=workers, comparisons=given.comparisons)
+            measured = measure(Path(name), broker, database, case=case, first=found[0] if found else None)
             found.append(asyncio.run(measured))
-    return [row for rate in found[1:] for row in (_growth(rate, than=found[0]), _cost(rate, than=found[0]))]
+        print(f"a judge that answers after {ANSWER_SECONDS:g} s, {PLACES} calls at once for each worker")
+        waited: list[Rate] = []
+        for workers in given.workers:
+            count = round(PLACES * workers * STUDY_SECONDS / ANSWER_SECONDS)
+            case = Case(workers=workers, comparisons=count, judge_waits=True)
+            measured = measure(Path(name), broker, database, case=case, first=waited[0] if waited else None)
+            waited.append(asyncio.run(measured))
+    rows = [row for rate in found[1:] for row in (_growth(rate, than=found[0]), _cost(rate, than=found[0]))]
+    return rows + [_filled(rate) for rate in waited]
+
+
+class Case(NamedTuple):
+    """What is measured."""
+
+    workers: int
+    comparisons: int
+    judge_waits: bool = False
+
+    @property
+    def name(self) -> str:
+        """Of topics, database and folder."""
+        return f"{'waiting' if self.judge_waits else 'bench'}{self.workers}"
+
+    @property
+    def at_once(self) -> int:
+        """Calls that the judge takes at once."""
+        return PLACES * self.workers
 
 
 class Rate(NamedTuple):
@@ -89,6 +114,13 @@ def _growth(rate: Rate, *, than: Rate) -> Measured:
     possible = than.a_second * min(rate.workers / than.workers, (than.used + than.idle) / than.used)
     work = f"{rate.workers} workers of each kind"
     return Measured(work, rate.a_second / possible, GROWTH_GOAL, "of what workers or cores allow", at_least=True)
+
+
+def _filled(rate: Rate) -> Measured:
+    """How near the rate is to that of a judge which is always asked as much as it takes."""
+    work = f"{rate.workers} workers of each kind, a judge that waits"
+    share = rate.a_second * ANSWER_SECONDS / (PLACES * rate.workers)
+    return Measured(work, share, GROWTH_GOAL, "of the judge's rate", at_least=True)
 
 
 def _cost(rate: Rate, *, than: Rate) -> Measured:
@@ -119,18 +151,19 @@ def servers(folder: Path) -> Iterator[tuple[KafkaBroker, PostgresServer]]:
 
 
 async def measure(
-    folder: Path, broker: KafkaBroker, database: PostgresServer, *, workers: int, count: int, first: Rate | None
+    folder: Path, broker: KafkaBroker, database: PostgresServer, *, case: Case, first: Rate | None
 ) -> Rate:
     """Print one line; `first` is what the first number of workers did."""
-    prefix, name = f"w{workers}.", f"bench{workers}"
+    name, workers, count = case.name, case.workers, case.comparisons
+    prefix = f"{name}."
     broker.add_topics(prefix)
     at = {"host": "127.0.0.1", "port": database.port, "user": ADMIN, "password": ADMIN_PASSWORD}
     admin = await asyncpg.connect(**at, database="postgres")
     await admin.execute(f"CREATE DATABASE {name}")
     await admin.close()
     models = folder / "models.toml"
-    models.write_text(MODELS)
-    async with served_judge() as judge:
+    models.write_text(f"limits.openai.concurrency = {case.at_once}\n{MODELS}" if case.judge_waits else MODELS)
+    async with served_judge(seconds=ANSWER_SECONDS if case.judge_waits else 0.0) as judge:
         settings = {
             "SERVICE_DATABASE_URL": f"postgresql://{ADMIN}:boss%27s%20own@127.0.0.1:{database.port}/{name}",
             "KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap,
@@ -159,7 +192,8 @@ async def measure(
             before = machine_seconds()
             seconds, cpu = await judged(broker, prefix, neighbours, pids, count=count)
             idle, whole = (after - earlier for after, earlier in zip(machine_seconds(), before, strict=True))
-    rate = count / seconds
+    # While the first calls are under way, a judge that waits gives no answer.
+    rate = (count - case.at_once if case.judge_waits else count) / seconds
     used = sum(cpu.values()) / seconds / (os.cpu_count() or 1)
     each = "  ".join(f"{1000 * cpu[role] / count:.2f}" for role in ROLES)
     full = f", these alone use {used:.0%} of the machine" + (": it is the limit" if used > BUSY else "")
