@@ -15,7 +15,7 @@ from itertools import takewhile
 
 import bench
 from bench.goals import Measured, print_goals
-from eng5_runner.effects.process import prepare
+from eng5_runner.__main__ import prepare
 
 LONG = """
 Not in a run without arguments, because each takes many minutes:

@@ -13,7 +13,7 @@ _GARBAGE_THRESHOLDS = (20_000, 20, 20)
 
 def main() -> None:
     """Prepare the process, then load and run the command line."""
-    _prepare()
+    prepare()
     # Loaded only now: what holds for the process holds while it is loaded, too.
     from eng5_runner.cli.app import main as run  # noqa: PLC0415 - the process comes first  # law: inner_import - as above
 
@@ -24,7 +24,8 @@ def main() -> None:
         gc.freeze()
 
 
-def _prepare() -> None:
+def prepare() -> None:
+    """Set what holds for the whole process, of the program and of its benchmarks."""
     # One thread for linear algebra: the same order of sums on every machine, and a core for the embedded stack.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # pydantic would look for plugins of its own in the metadata of every installed package, and run them.
