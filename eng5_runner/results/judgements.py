@@ -10,6 +10,7 @@ evidence.failed[0].failure_code   such as LLM_PROVIDER_TIMEOUT
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -28,8 +29,10 @@ from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.request import essay_names
 from eng5_runner.core.rounding import usable
 from eng5_runner.core.state import ImpossibleLedgerError, RunState
+from eng5_runner.results.artefact.part import ROWS_AT_ONCE
 from eng5_runner.results.artefact.stored_rows import ByteStore, MemoryBytes, RowStore
 from eng5_runner.results.artefact.study import Comparison, FailedComparison, Replayed, ReplayedUnknown
+from eng5_runner.results.plain_rows import cached_of, flagged_of, plain_rows, stranger
 from eng5_runner.results.served import ServedVersions, Spending
 
 _LONGEST_REASON = 500
@@ -55,19 +58,27 @@ class PromptSources:
     _stored: int = 0
     _waiting: bytearray = field(default_factory=bytearray)
 
-    def note(self, result: LLMComparisonResult | PlainComparison) -> None:
-        """Add what one call says."""
-        metadata = result.request_metadata
-        if metadata.answer_form:
-            self.forms.add((result.provider, result.model, metadata.answer_form))
-        self.note_texts(metadata)
+    def note(self, results: Iterable[LLMComparisonResult | PlainComparison]) -> None:
+        """Add what calls say of the texts that they were made with."""
+        for result in results:
+            metadata = result.request_metadata
+            if metadata.answer_form:
+                self.forms.add((result.provider, result.model, metadata.answer_form))
+            self.note_texts(metadata)
 
-    def note_prompt(self, prompt_hash: str) -> None:
-        """Add the prompt of one judgement."""
-        if prompt_hash != NO_HASH:
-            self._waiting += bytes.fromhex(prompt_hash)
-            if len(self._waiting) > _STORED_AT_ONCE:
-                self._flush()
+    def note_texts(self, metadata: ComparisonMetadata | PlainMetadata) -> None:
+        """Add the texts that one call says it was made with."""
+        if metadata.system_prompt_sha256:
+            self.systems.add(metadata.system_prompt_sha256)
+        if metadata.prompt_templates:
+            self.templates.update(metadata.prompt_templates.items())
+
+    def note_prompts(self, prompt_hashes: Sequence[str]) -> None:
+        """Add the prompts of judgements."""
+        known = [prompt_hash for prompt_hash in prompt_hashes if prompt_hash != NO_HASH]
+        self._waiting += bytes.fromhex("".join(known))
+        if len(self._waiting) > _STORED_AT_ONCE:
+            self._flush()
 
     def prompts(self) -> bytes:
         """The SHA-256 of the prompt of each judgement, 32 bytes each; without those that stated none."""
@@ -78,13 +89,6 @@ class PromptSources:
         self.store.append(bytes(self._waiting))
         self._stored += len(self._waiting)
         self._waiting.clear()
-
-    def note_texts(self, metadata: ComparisonMetadata | PlainMetadata) -> None:
-        """Add the texts that one call says it was made with."""
-        if metadata.system_prompt_sha256:
-            self.systems.add(metadata.system_prompt_sha256)
-        if metadata.prompt_templates:
-            self.templates.update(metadata.prompt_templates.items())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,46 +129,131 @@ def gather_evidence(
     Raises:
         ImpossibleLedgerError: the events contradict each other, or an accepted message is not what its event says.
     """
-    judged, failed = RowStore(Comparison, store()), RowStore(FailedComparison, store())
-    sources, spending, versions = PromptSources(store()), Spending(), ServedVersions()
-    flagged = frozenset(flag.essay_id for flag in inputs.flags)
-    names: EssayNames | None = None
-    result: AssessmentResult | None = None
-    highest_limit = 0.0  # the result that counts is that without a cost limit, or with the highest
+    gathering = _Gathering(
+        inputs, state, judged=RowStore(Comparison, store()), failed=RowStore(FailedComparison, store()), store=store()
+    )
     for event in events:
         state.advance(event)
-        if not isinstance(event, CallbackAccepted) or event.kind not in ("comparison", "result"):
-            if isinstance(event, RequestPrepared):
-                names = None  # a further request may have other names
-            continue
-        callback, envelope_id = _callback(event)
-        if isinstance(callback, LLMComparisonResult | PlainComparison):
-            names = names or essay_names(state, inputs)
-            otherwise = None if isinstance(callback, PlainComparison) else envelope_id or state.spec.correlation_id
-            row = comparison_fields(callback, names, cost_usd=event.cost_usd, otherwise=otherwise, flagged=flagged)
-            judge = row["provider"], row["model"]
-            tokens = row["tokens_prompt"], row["tokens_completion"], row["tokens_cached"] or 0
-            spending.note(judge, tokens=tokens, usd=row["cost_usd"], replayed=row["replayed"])
-            if event.is_left_out:
-                continue
-            sources.note(callback)
-            if "winner_id" in row:
-                sources.note_prompt(row["prompt_hash"])
-                versions.note(judge, (row["served_model"], row["system_fingerprint"]), started_at=row["started_at"])
-                judged.add(row)
-            else:
-                failed.add(row)
-        elif isinstance(callback, AssessmentResult) and (event.limit_usd or inf) >= highest_limit:
-            result, highest_limit = callback, event.limit_usd or inf
-    return Evidence(
-        judged=judged.in_order(),
-        failed=failed.in_order(),
-        sources=sources,
-        spending=spending,
-        versions=versions,
-        result=result if len(state.requests) == 1 else None,
-        names=essay_names(state, inputs),
-    )
+        if isinstance(event, CallbackAccepted):
+            gathering.take(event)
+        elif isinstance(event, RequestPrepared):
+            gathering.end_of_names()
+    return gathering.evidence()
+
+
+class _Gathering:
+    """What came back so far. Comparisons in the plain form wait until some hundred can be read together."""
+
+    def __init__(
+        self,
+        inputs: Inputs,
+        state: RunState,
+        *,
+        judged: RowStore[Comparison],
+        failed: RowStore[FailedComparison],
+        store: ByteStore,
+    ) -> None:
+        self._inputs, self._state, self._judged, self._failed = inputs, state, judged, failed
+        self._sources, self._spending, self._versions = PromptSources(store), Spending(), ServedVersions()
+        self._flagged = frozenset(flag.essay_id for flag in inputs.flags)
+        self._names: EssayNames | None = None
+        self._plain: list[PlainComparison] = []
+        self._plain_usd: list[float] = []
+        self._result: AssessmentResult | None = None
+        self._highest_limit = 0.0  # the result that counts is that without a cost limit, or with the highest
+
+    def take(self, event: CallbackAccepted) -> None:
+        """Add an accepted message.
+
+        Raises:
+            ImpossibleLedgerError: it is not what its event says, or a message before it was not.
+        """
+        if event.kind == "comparison":
+            plain = None if event.is_left_out else plain_comparison(event.raw)
+            if plain is None:
+                self._read_plain()
+                self._take_comparison(event)
+                return
+            self._plain.append(plain)
+            self._plain_usd.append(event.cost_usd)
+            if len(self._plain) == ROWS_AT_ONCE:
+                self._read_plain()
+        elif event.kind == "result":
+            result, _ = _callback(event)
+            if isinstance(result, AssessmentResult) and (event.limit_usd or inf) >= self._highest_limit:
+                self._result, self._highest_limit = result, event.limit_usd or inf
+
+    def end_of_names(self) -> None:
+        """Take notice of a further request, which may have other names."""
+        self._read_plain()
+        self._names = None
+
+    def evidence(self) -> Evidence:
+        """All that came back."""
+        self._read_plain()
+        return Evidence(
+            judged=self._judged.in_order(),
+            failed=self._failed.in_order(),
+            sources=self._sources,
+            spending=self._spending,
+            versions=self._versions,
+            result=self._result if len(self._state.requests) == 1 else None,
+            names=essay_names(self._state, self._inputs),
+        )
+
+    def _named(self) -> EssayNames:
+        self._names = self._names or essay_names(self._state, self._inputs)
+        return self._names
+
+    def _take_comparison(self, event: CallbackAccepted) -> None:
+        result, envelope_id = _callback(event)
+        if not isinstance(result, LLMComparisonResult):
+            return
+        otherwise = envelope_id or self._state.spec.correlation_id
+        row = comparison_fields(
+            result, self._named(), cost_usd=event.cost_usd, otherwise=otherwise, flagged=self._flagged
+        )
+        judge = row["provider"], row["model"]
+        tokens = row["tokens_prompt"], row["tokens_completion"], row["tokens_cached"] or 0
+        self._spending.note(judge, tokens=tokens, usd=[row["cost_usd"]], replayed=row["replayed"])
+        if event.is_left_out:
+            return
+        self._sources.note([result])
+        columns = {name: [value] for name, value in row.items()}
+        if "winner_id" in row:
+            self._sources.note_prompts([row["prompt_hash"]])
+            self._versions.note(judge, (row["served_model"], row["system_fingerprint"]), started=[row["started_at"]])
+            self._judged.add(columns)
+        else:
+            self._failed.add(columns)
+
+    def _read_plain(self) -> None:
+        """Add the comparisons that wait.
+
+        Raises:
+            ImpossibleLedgerError: one is of an essay that the run does not have.
+        """
+        results, usd = self._plain, self._plain_usd
+        if not results:
+            return
+        self._judged.add(plain_rows(results, self._named(), usd=usd, flagged=self._flagged))
+        self._sources.note(results)
+        self._sources.note_prompts([result.request_metadata.prompt_sha256 for result in results])
+        by_version: defaultdict[tuple[str, str, str | None, str | None], list[int]] = defaultdict(list)
+        for place, result in enumerate(results):
+            metadata = result.request_metadata
+            by_version[result.provider, result.model, metadata.served_model, metadata.system_fingerprint].append(place)
+        for (provider, model, *version), places in by_version.items():
+            same = [results[place] for place in places]
+            tokens = (
+                sum(result.token_usage.prompt_tokens for result in same),
+                sum(result.token_usage.completion_tokens for result in same),
+                sum(cached_of(result) or 0 for result in same),
+            )
+            judge, served = (provider, model), (version[0], version[1])
+            self._spending.note(judge, tokens=tokens, usd=[usd[place] for place in places])
+            self._versions.note(judge, served, started=[result.requested_at for result in same])
+        self._plain, self._plain_usd = [], []
 
 
 class _Call(TypedDict):
@@ -217,7 +306,7 @@ class FailedFields(_Call):
 
 
 def comparison_fields(
-    result: LLMComparisonResult | PlainComparison,
+    result: LLMComparisonResult,
     names: EssayNames,
     *,
     cost_usd: float,
@@ -230,7 +319,7 @@ def comparison_fields(
         result: what the provider says of it.
         names: the essays' names on the wire.
         cost_usd: what counts as its cost.
-        otherwise: the correlation id where the pair's own is no UUID; a plain comparison has no need of it.
+        otherwise: the correlation id where the pair's own is no UUID.
         flagged: the ids of the essays with flags.
 
     Raises:
@@ -239,7 +328,7 @@ def comparison_fields(
     metadata = result.request_metadata
     first, second = names.our_id(metadata.essay_a_id), names.our_id(metadata.essay_b_id)
     if first is None or second is None:
-        raise ImpossibleLedgerError(f"the accepted comparison {result.request_id} names a stranger")
+        raise stranger(result.request_id)
     call: _Call = {
         "request_id": result.request_id,
         "correlation_id": _trace(result, otherwise=otherwise),
@@ -259,9 +348,9 @@ def comparison_fields(
         "replayed": _replayed(metadata),
         "served_model": metadata.served_model,
         "system_fingerprint": metadata.system_fingerprint,
-        "flagged": _flagged(first, second, flagged=flagged) if flagged else None,
+        "flagged": flagged_of(first, second, flagged=flagged),
         "batched": metadata.batched or None,
-        "tokens_cached": _cached(metadata.cached_tokens, of=result.token_usage.prompt_tokens),
+        "tokens_cached": cached_of(result),
     }
     error = result.error_detail
     if error is not None:
@@ -289,23 +378,15 @@ def comparison_fields(
     }
 
 
-def instant(when: datetime | str) -> str:
-    """RFC 3339 in UTC with microseconds; also before the year 1000, which `strftime` writes without zeros.
-
-    A text has that form already.
-    """
-    if isinstance(when, str):
-        return when
+def instant(when: datetime) -> str:
+    """RFC 3339 in UTC with microseconds; also before the year 1000, which `strftime` writes without zeros."""
     return f"{when.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
-def _callback(event: CallbackAccepted) -> tuple[Callback | PlainComparison, UUID | None]:
-    """The message, and its envelope's correlation id, which a plain one has no need of."""
+def _callback(event: CallbackAccepted) -> tuple[Callback, UUID | None]:
+    """The message, and its envelope's correlation id."""
     try:
         if event.kind == "comparison":
-            plain = plain_comparison(event.raw)
-            if plain is not None:
-                return plain, None
             comparison, _ = receive_comparison(event.raw.encode())
             return comparison.data, comparison.correlation_id
         envelope = parse_callback(Topic(event.position.topic), event.raw.encode())
@@ -314,10 +395,10 @@ def _callback(event: CallbackAccepted) -> tuple[Callback | PlainComparison, UUID
     return envelope.data, envelope.correlation_id
 
 
-def _trace(result: LLMComparisonResult | PlainComparison, *, otherwise: UUID | None) -> str:
+def _trace(result: LLMComparisonResult, *, otherwise: UUID | None) -> str:
     """The pair's correlation id; where that is no UUID, the envelope's or the run's, which always are."""
     given = result.correlation_id or ""
-    if isinstance(result, PlainComparison) or _PLAIN_UUID.fullmatch(given):
+    if _PLAIN_UUID.fullmatch(given):
         return given
     try:
         return str(UUID(given))
@@ -325,7 +406,7 @@ def _trace(result: LLMComparisonResult | PlainComparison, *, otherwise: UUID | N
         return str(otherwise)
 
 
-def _replayed(metadata: ComparisonMetadata | PlainMetadata) -> Replayed | ReplayedUnknown | None:
+def _replayed(metadata: ComparisonMetadata) -> Replayed | ReplayedUnknown | None:
     if not metadata.cassette:
         return None
     was = metadata.replay_of
@@ -338,15 +419,3 @@ def _replayed(metadata: ComparisonMetadata | PlainMetadata) -> Replayed | Replay
         tokens_prompt=was.prompt_tokens,
         tokens_completion=was.completion_tokens,
     )
-
-
-def _cached(tokens: int | None, *, of: int) -> int | None:
-    """Tokens from the provider's cache; None where there are none, or more than were read."""
-    return tokens if tokens and tokens <= of else None
-
-
-def _flagged(first: str, second: str, *, flagged: frozenset[str]) -> Literal["A", "B", "both"] | None:
-    """Which of the two essays has flags."""
-    if first in flagged:
-        return "both" if second in flagged else "A"
-    return "B" if second in flagged else None

@@ -39,17 +39,12 @@ class ServedVersions:
     def __init__(self) -> None:
         self._judges: defaultdict[tuple[str, str], dict[tuple[str | None, str | None], _Seen]] = defaultdict(dict)
 
-    def note(self, judge: tuple[str, str], version: tuple[str | None, str | None], *, started_at: str) -> None:
-        """Add a comparison: provider and model, the model that served it and its fingerprint, and when."""
-        versions = self._judges[judge]
-        seen = versions.get(version)
-        if seen is None:
-            seen = versions[version] = _Seen(started_at, started_at)
-        seen.comparisons += 1
-        if started_at < seen.first_at:
-            seen.first_at = started_at
-        elif started_at > seen.last_at:
-            seen.last_at = started_at
+    def note(self, judge: tuple[str, str], version: tuple[str | None, str | None], *, started: Sequence[str]) -> None:
+        """Add comparisons: provider and model, the model that served them and its fingerprint, and when."""
+        first, last = min(started), max(started)
+        seen = self._judges[judge].setdefault(version, _Seen(first, last))
+        seen.first_at, seen.last_at = min(seen.first_at, first), max(seen.last_at, last)
+        seen.comparisons += len(started)
 
     def by_judge(self) -> dict[tuple[str, str], tuple[ServedModel, ...]]:
         """Provider and model of each judge → its versions, the earliest first; none where the provider names none."""
@@ -112,24 +107,24 @@ class Spending:
         judge: tuple[str, str],
         *,
         tokens: tuple[int, int, int],
-        usd: float,
+        usd: Sequence[float],
         replayed: Replayed | ReplayedUnknown | None = None,
     ) -> None:
-        """Add a call, failed or not.
+        """Add calls of one model, failed or not.
 
         Args:
             judge: provider and model.
-            tokens: read, written, and those of the first that came from the provider's cache.
-            usd: its price.
-            replayed: what it repeats.
+            tokens: read, written, and those of the first that came from the provider's cache; of all calls together.
+            usd: the price of each.
+            replayed: what a single call repeats.
         """
         spent = self._models[judge]
-        spent.comparisons += 1
+        spent.comparisons += len(usd)
         prompt, completion, cached = tokens
         spent.prompt_tokens += prompt
         spent.completion_tokens += completion
         spent.cached_tokens += cached
-        spent.usd.append(usd)
+        spent.usd.extend(usd)
         if replayed is not None:
             self._replays += 1
             if isinstance(replayed, Replayed) and replayed.cost_usd is not None:

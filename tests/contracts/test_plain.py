@@ -14,6 +14,7 @@ from eng5_runner.contracts.plain import PlainComparison, PlainMetadata, plain_ar
 from eng5_runner.core.arrival import arrived, of_result
 from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.results.judgements import comparison_fields
+from eng5_runner.results.plain_rows import plain_rows
 from tests.contracts.messages import Steps, altered, at, message, paths, text, without
 
 NUMBERS = (0, 1, -1, 7, 2.5, -0.5, 3.0, 1e300, 10**6, 10**30)
@@ -125,11 +126,10 @@ def same(message: bytes, quick: PlainComparison) -> bool:
     careful, _ = receive_comparison(message)
     metadata = careful.data.request_metadata
     names = EssayNames({metadata.essay_a_id: "a", metadata.essay_b_id: "b"})
-    rows = [
-        comparison_fields(result, names, cost_usd=result.cost_estimate, otherwise=careful.correlation_id or RUN)
-        for result in (careful.data, quick)
-    ]
+    otherwise = careful.correlation_id or RUN
+    row = comparison_fields(careful.data, names, cost_usd=quick.cost_estimate, otherwise=otherwise)
+    quickly = {name: value for name, (value,) in plain_rows([quick], names, usd=[quick.cost_estimate]).items()}
     texts = ("answer_form", "system_prompt_sha256", "prompt_templates")
-    return rows[0] == rows[1] and all(
+    return row == quickly and all(
         (getattr(metadata, name) or None) == (getattr(quick.request_metadata, name) or None) for name in texts
     )

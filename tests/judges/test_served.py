@@ -63,7 +63,7 @@ def served(calls: Iterable[ComparisonCall]) -> Sequence[ServedModel]:
     versions = ServedVersions()
     for call in calls:
         version = (call.served_model, call.system_fingerprint)
-        versions.note((call.provider, call.model), version, started_at=call.started_at)
+        versions.note((call.provider, call.model), version, started=[call.started_at])
     (of_the_judge,) = versions.by_judge().values()
     return of_the_judge
 

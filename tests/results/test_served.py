@@ -21,7 +21,7 @@ def test_each_version_has_its_comparisons_and_its_first_and_last_time() -> None:
         (ONE, ("gpt-a", None), EARLY),
         (ONE, (None, None), NOON),
     ):
-        versions.note(judge, version, started_at=at)
+        versions.note(judge, version, started=[at])
 
     def served(model: str, fingerprint: str | None, count: int, first: str, last: str) -> ServedModel:
         return ServedModel(model=model, system_fingerprint=fingerprint, comparisons=count, first_at=first, last_at=last)
@@ -42,7 +42,7 @@ def test_each_version_has_its_comparisons_and_its_first_and_last_time() -> None:
 
 def test_a_provider_that_names_no_version_has_none() -> None:
     versions = ServedVersions()
-    versions.note(ONE, (None, None), started_at=NOON)
+    versions.note(ONE, (None, None), started=[NOON])
     assert versions.by_judge() == {ONE: ()}
 
 

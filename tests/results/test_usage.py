@@ -151,8 +151,8 @@ def test_where_the_service_names_no_words_there_are_none():
 
 def test_of_many_prompts_each_is_kept_wherever_they_lie():
     sources, hashes = PromptSources(), [hashlib.sha256(b"%d" % number).hexdigest() for number in range(3_000)]
-    for each in hashes:
-        sources.note_prompt(each)
+    for start in range(0, len(hashes), 7):
+        sources.note_prompts(hashes[start : start + 7])
     assert [sources.prompts(), sources.prompts()] == [bytes.fromhex("".join(hashes))] * 2
 
 

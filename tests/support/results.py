@@ -296,10 +296,10 @@ def evidence(
     spending, versions = Spending(), ServedVersions()
     for row in made:
         judge, tokens = (row.provider, row.model), (row.tokens_prompt, row.tokens_completion, row.tokens_cached or 0)
-        spending.note(judge, tokens=tokens, usd=row.cost_usd, replayed=row.replayed)
+        spending.note(judge, tokens=tokens, usd=[row.cost_usd], replayed=row.replayed)
         if isinstance(row, Comparison):
-            versions.note(judge, (row.served_model, row.system_fingerprint), started_at=row.started_at)
-            sources.note_prompt(row.prompt_hash)
+            versions.note(judge, (row.served_model, row.system_fingerprint), started=[row.started_at])
+            sources.note_prompts([row.prompt_hash])
     for about in metadata:
         sources.note_texts(ComparisonMetadata.model_validate({"essay_a_id": "a", "essay_b_id": "b"} | about))
     return Evidence(

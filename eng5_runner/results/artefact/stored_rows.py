@@ -14,7 +14,7 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from itertools import repeat
+from itertools import accumulate, repeat
 from operator import itemgetter
 from typing import Generic, Protocol, TypeVar, cast, overload
 
@@ -70,35 +70,22 @@ class RowStore(Generic[RowT]):
         self._kind: type[RowT] = kind
         self._store = store
         self._values = itemgetter(*_stored_fields(kind))
-        self._cells = itemgetter(*COLUMN_FIELDS)
         is_judged = set(COLUMN_FIELDS) <= set(_stored_fields(kind))
         self._columns: ColumnBuilder | None = ColumnBuilder() if is_judged else None
         self._ends = array("q", [0])
         self._times = bytearray()
-        self._waiting: list[bytes] = []
-        self._waiting_cells: list[tuple[object, ...]] = []
 
-    def add(self, row: Mapping[str, object]) -> None:
-        """Store a row by its fields, in which its number may be missing, and `status`, which follows from the kind."""
-        data = orjson.dumps(self._values(row))
-        self._waiting.append(data)
-        self._ends.append(self._ends[-1] + len(data))
-        self._times += cast("str", row["started_at"]).encode()
+    def add(self, columns: Mapping[str, Sequence[object]]) -> None:
+        """Store rows by the values of each field; their numbers and `status`, which follows from the kind, may miss."""
+        rows = list(map(orjson.dumps, zip(*self._values(columns), strict=True)))
+        self._ends.extend(accumulate(map(len, rows), initial=self._ends.pop()))
+        self._times += "".join(cast("Sequence[str]", columns["started_at"])).encode()
+        self._store.append(b"".join(rows))
         if self._columns is not None:
-            self._waiting_cells.append(self._cells(row))
-        if len(self._waiting) == ROWS_AT_ONCE:
-            self._flush()
-
-    def _flush(self) -> None:
-        self._store.append(b"".join(self._waiting))
-        self._waiting.clear()
-        if self._columns is not None and self._waiting_cells:
-            self._columns.add(cast("Columns", tuple(zip(*self._waiting_cells, strict=True))))
-            self._waiting_cells.clear()
+            self._columns.add(cast("Columns", tuple(columns[name] for name in COLUMN_FIELDS)))
 
     def in_order(self) -> StoredRows[RowT]:
         """The rows in the order in which they were asked; those of one instant in the order of their ids."""
-        self._flush()
         ends, count = np.frombuffer(self._ends, dtype=np.int64).copy(), len(self._ends) - 1
         order = np.zeros(0, dtype=np.int64)
         if count:
