@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -29,7 +28,8 @@ class SentRequest:
         target_reached: whether the service said that the study is precise enough, or that its pairs are decided.
         counted: how many comparisons with a winner the service counts.
         judged: number of comparisons with a winner.
-        won: the comparisons with a winner: 8 bytes of the SHA-256 of each `CallbackAccepted.about`.
+        won: the comparisons with a winner: the hash of each `CallbackAccepted.about`, since 8 bytes take a third of the
+            memory of the text, and a run can have a million.
         failed: the comparisons that have failed attempts and no winner.
         heard: number of its messages that arrived, usable or not.
         silences: number of sessions in a row that waited for it in vain.
@@ -110,14 +110,14 @@ class SentRequest:
     def _count(self, about: str, *, judged: bool) -> None:
         """Note a comparison. Its attempts can arrive in any order, because they lie in several partitions."""
         if judged:
-            self.won.add(_number(about))
+            self.won.add(hash(about))
             self.failed.discard(about)
         elif not self.has_winner(about):
             self.failed.add(about)
 
     def has_winner(self, about: str) -> bool:
         """Whether a comparison came with a winner, as `CallbackAccepted.about` names it."""
-        return _number(about) in self.won
+        return hash(about) in self.won
 
     def raise_limit(self) -> None:
         """Take back the stop at the limit: the request is prepared again with a higher one."""
@@ -128,8 +128,3 @@ class SentRequest:
     def _is_current(self, limit_usd: float | None) -> bool:
         """Whether a stop at this limit, or at none, is final; one at a lower limit was before the limit was raised."""
         return limit_usd is None or limit_usd >= (self.limit_usd or 0.0)
-
-
-def _number(about: str) -> int:
-    """A number takes a third of the memory of the text; a run can have a million."""
-    return int.from_bytes(hashlib.sha256(about.encode()).digest()[:8], "big")

@@ -63,10 +63,11 @@ def _points(artefact: Artefact) -> Iterator[CoursePoint]:
     every = comparisons_at(essays, first=first, second=second, outcome=won)
     found = dependence([every])
     soft = _Soft.of(artefact, weighed([every], found), order=order)
+    fitted = None
     for count in sorted({len(won) * part // _POINTS for part in range(1, _POINTS + 1)} - {0}):
         some = comparisons_at(essays, first=first[:count], second=second[:count], outcome=won[:count])
         counted = weighed([some], found)
-        fitted = fit(counted, soft=None if soft is None else soft.after(count, counted))
+        fitted = fit(counted, soft=None if soft is None else soft.after(count, counted), near=fitted)
         reliability = None if not_defined(fitted) else rounded(empirical_bayes(fitted))
         yield CoursePoint(judgements=count, reliability=reliability, usd=rounded(spent[count - 1]))
 

@@ -20,7 +20,7 @@ within a pair leave the positions without bias, and make the fit's own standard 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -72,11 +72,13 @@ class Dependence:
         repeats: of two in the same order; None where fewer than ten pairs were asked twice.
         swaps: of two in the two orders; None where fewer than ten pairs were asked in both. Each then counts in full.
         unmeasured: ρ of repeats where they are too few to measure it: 1 if they always agree, else 0.
+        near: the last fit that they were measured with, at which the fit with these weights can begin; None without.
     """
 
     repeats: Correlation | None = None
     swaps: Correlation | None = None
     unmeasured: float = 1.0
+    near: Fit | None = field(default=None, compare=False, repr=False)
 
 
 def weighed(judges: Sequence[Comparisons], found: Dependence) -> Comparisons:
@@ -114,11 +116,13 @@ def dependence(judges: Sequence[Comparisons], *, position_effect: bool = True) -
     if max(has_repeats, has_swaps) < FEWEST_PAIRS:
         return found
     for number in range(_MOST_ROUNDS):
-        pairs = _pairs(judges, found, times=times, position_effect=position_effect)
+        fitted = fit(_weighed(judges, found, times=times), position_effect=position_effect, near=found.near)
+        pairs = [_Pairs.of(data, fitted=fitted, found=found) for data in judges]
         before, found = (
             found,
             replace(
                 found,
+                near=fitted,
                 repeats=_correlation([one.repeats() for one in pairs]) if has_repeats >= FEWEST_PAIRS else None,
                 swaps=_correlation([one.swaps() for one in pairs]) if has_swaps >= FEWEST_PAIRS else None,
             ),
@@ -130,18 +134,6 @@ def dependence(judges: Sequence[Comparisons], *, position_effect: bool = True) -
 
 def _are_alike(one: Correlation | None, other: Correlation | None) -> bool:
     return one is None or other is None or abs(one.value - other.value) < _SAME
-
-
-def _pairs(
-    judges: Sequence[Comparisons],
-    found: Dependence,
-    *,
-    times: Iterable[tuple[_Floats, _Floats]],
-    position_effect: bool,
-) -> list[_Pairs]:
-    """The pairs of each judge by one fit, which is gone before the next is made: of a million it takes 150 MB."""
-    fitted = fit(_weighed(judges, found, times=times), position_effect=position_effect)
-    return [_Pairs.of(data, fitted=fitted, found=found) for data in judges]
 
 
 def _times(data: Comparisons) -> tuple[_Floats, _Floats]:

@@ -23,6 +23,8 @@ class Links:
     """The pairs that were compared, each once, in either order.
 
     Attributes:
+        first: shape (rows,), the comparisons' own.
+        second: shape (rows,), likewise.
         pair: shape (rows,), the index of each row's pair.
         low: shape (pairs,), the item of the pair with the lower index.
         high: shape (pairs,), the other item of the pair.
@@ -33,6 +35,8 @@ class Links:
         entry: shape (2 · pairs,), the pair that each of its entries belongs to.
     """
 
+    first: _Places
+    second: _Places
     pair: _Places
     low: _Places
     high: _Places
@@ -56,6 +60,8 @@ class Links:
         adjacency = csr_array((np.ones(indices.size), indices, indptr), shape=(n, n))
         component = connected_components(adjacency, directed=False)[1].astype(np.int64)
         return cls(
+            first=comparisons.first,
+            second=comparisons.second,
             pair=pair.astype(np.int64),
             low=low,
             high=high,
@@ -66,8 +72,14 @@ class Links:
             entry=np.tile(np.arange(cells.size), 2)[order],
         )
 
+    def are_of(self, rows: Comparisons) -> bool:
+        """Whether these are the rows that the graph was built from, perhaps with other outcomes and weights."""
+        return rows.first is self.first and rows.second is self.second
+
     def at(self, rows: Comparisons, amounts: _Floats) -> _Floats:
         """The amount of each row's pair, shape (rows,); 0 where the pair was not compared."""
+        if self.are_of(rows):
+            return amounts[self.pair]
         n = self.component.size
         asked = np.minimum(rows.first, rows.second) * n + np.maximum(rows.first, rows.second)
         pairs = self.low * n + self.high

@@ -151,13 +151,13 @@ def likeliest_prior(
     x = np.zeros(len(posterior.data.items) + 1) if start is None else start
     look = _look(posterior, posterior.climb(x, log_sd, tolerance=_CLIMB_TOLERANCE), hyperprior=hyperprior)
     bend = look.bend
-    for _ in range(_MOST_LOOKS):
+    for number in range(_MOST_LOOKS):
         here = look.peak.log_sd
         rising = np.asarray(look.slope) > 0.0
         low, high = np.where(rising, here, low), np.where(rising, high, here)
         there = np.clip(here + _step(look.slope, bend), least, most)
         there = np.where((low <= there) & (there <= high), there, (low + high) / 2.0)
-        if (np.abs(there - here) < tolerance).all():
+        if number and (np.abs(there - here) < tolerance).all():  # the first bend is not exact enough for a last step
             break
         peak = posterior.climb(look.predicted(there), there, tolerance=_CLIMB_TOLERANCE)
         before, look = look, _look(posterior, peak, hyperprior=hyperprior, block=look.block)
@@ -284,15 +284,16 @@ def _by_sketch(posterior: Posterior, peak: Peak, *, curvature: Sparse, block: _F
     others = links.sizes.size - 1
     trace = sketch.trace() + others / precision
     squares = float(np.square(solved).sum()) / centred.shape[1] + others / precision**2
-    beyond = 0.0
+    apart, left = None, 0.0
     if curvature.position is not None:
         left = curvature.position_information(tilted)
         advantage = -float((curvature.tilt * ahead[:-1]).sum()) / left
         ahead = np.append(ahead[:-1] - advantage * tilted, advantage)
         trace += float(np.square(tilted).sum()) / left
         apart = 1.0 - (tilted[posterior.data.first] - tilted[posterior.data.second])
-        beyond = float((_changes(posterior, peak.x, ahead=ahead) * np.square(apart)).sum()) / left
-    changes = summed_at(links.pair, _changes(posterior, peak.x, ahead=ahead), size=links.low.size)
+    by_row = _changes(posterior, peak.x, ahead=ahead)
+    beyond = 0.0 if apart is None else float((by_row * np.square(apart)).sum()) / left
+    changes = summed_at(links.pair, by_row, size=links.low.size)
     return _Inverse(
         trace=trace, squares=squares, ahead=ahead, weighted=sketch.trace_with(changes) + beyond, block=block
     )

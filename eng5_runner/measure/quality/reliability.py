@@ -136,6 +136,7 @@ def separation(fitted: Fit) -> float | None:
         _towards_the_middle(fitted.evidence),
         prior_sd=_NO_PRIOR_SD,
         position_effect=fitted.position_effect_se is not None,
+        near=fitted,
     )
     spread = float(np.var(unshrunk.theta, ddof=1))
     if spread < np.finfo(float).eps:
@@ -145,7 +146,8 @@ def separation(fitted: Fit) -> float | None:
 
 def _by_evidence(fitted: Fit) -> Summit:
     """The most likely σ, without a prior on σ."""
-    return likeliest_prior(fitted.posterior, hyperprior=False, log_sd=math.log(TYPICAL_SD), tolerance=_TOLERANCE)
+    start, log_sd = fitted.beginning
+    return likeliest_prior(fitted.posterior, hyperprior=False, start=start, log_sd=log_sd, tolerance=_TOLERANCE)
 
 
 def _share_real(summit: Summit, n: int) -> Values:

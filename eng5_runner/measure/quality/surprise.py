@@ -55,19 +55,21 @@ def expected_residuals(fitted: Fit, rows: Comparisons) -> Expected:
         fitted: the study, by the wins alone.
         rows: judgements of the fitted items. Where a question is not among the fitted ones, p̂ does not follow it.
     """
-    counts = _counts_for(fitted.comparisons, rows)
+    counts, variance = _counts_for(fitted.comparisons, rows), fitted.variances_of(rows)
     square, standardised = np.empty(counts.size), np.empty(counts.size)
     for start in range(0, counts.size, _ROWS_AT_ONCE):
         some = slice(start, start + _ROWS_AT_ONCE)
-        square[some], standardised[some] = _expected(fitted, rows.part(some), counts=counts[some])
+        square[some], standardised[some] = _expected(
+            fitted, rows.part(some), counts=counts[some], variance=variance[some]
+        )
     return Expected(square=square, standardised=standardised)
 
 
-def _expected(fitted: Fit, rows: Comparisons, *, counts: _Floats) -> tuple[_Floats, _Floats]:
+def _expected(fitted: Fit, rows: Comparisons, *, counts: _Floats, variance: _Floats) -> tuple[_Floats, _Floats]:
     """Both expectations of some rows."""
     mode = np.append(fitted.theta, fitted.position_effect)
     log_odds = rows.log_odds(mode)
-    chance, variance = expit(log_odds), fitted.variances_of(rows)
+    chance = expit(log_odds)
     known = np.minimum(counts * chance * (1.0 - chance) * variance, _MOST_OF_A_PAIR)
     apart = variance / (1.0 - known)
     reach = counts * apart

@@ -186,10 +186,11 @@ def _seen(name: str, rows: Sequence[Row], *, seen: Callable[[str, RowBatch], Non
 
 
 def _rows(batches: Iterable[list[Json]]) -> Iterator[bytes]:
-    """A list, from which each part's own brackets are cut."""
+    """A list. Inside another one it is indented as it will stand; both pairs of brackets are cut."""
     opening, closing = b"[", b"\n  ]"
+    outer = len(b"[\n  ["), len(b"\n  ]\n]\n")
     for batch in batches:
-        yield opening + _indented(batch, by=2)[1 : -len(closing)]
+        yield opening + to_bytes([batch])[outer[0] : -outer[1]]
         opening = b","
     yield b"[]" if opening == b"[" else closing
 
