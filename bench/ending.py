@@ -24,7 +24,7 @@ from eng5_runner.measure.quality.able_judges import able_judges
 from eng5_runner.measure.quality.reliability import reliability_interval
 from eng5_runner.measure.quality.resampling import (
     bias_of_each,
-    bootstrap_interval,
+    bootstrap_intervals,
     kendall_tau_b_of_each,
     mean_absolute_error_of_each,
     spearman_of_each,
@@ -77,12 +77,10 @@ def _simulated(fitted: Fit) -> None:
     """What a run draws besides: two correlations of positions with grades, three agreements, two kinds of judges."""
     anchors = dict(zip(fitted.items, TWELVE, strict=False))
     theta, errors = fitted.theta[: len(TWELVE)].tolist(), fitted.covariance_among(range(len(TWELVE)))
-    for measure in (kendall_tau_b_of_each, spearman_of_each):
-        bootstrap_interval(measure, (theta, TWELVE), seed=1, covariance=errors)
-    for measure in (weighted_kappa_of_each, bias_of_each, mean_absolute_error_of_each):
-        bootstrap_interval(measure, (TWELVE, TWELVE[::-1]), seed=1)
-    for r in (FAIR_R, 1.0):
-        able_judges(fitted, anchors=anchors, r=r, seed=1)
+    bootstrap_intervals([kendall_tau_b_of_each, spearman_of_each], (theta, TWELVE), seed=1, covariance=errors)
+    agreements = [weighted_kappa_of_each, bias_of_each, mean_absolute_error_of_each]
+    bootstrap_intervals(agreements, (TWELVE, TWELVE[::-1]), seed=1)
+    able_judges(fitted, anchors=anchors, rs=(FAIR_R, 1.0), seed=1)
 
 
 def _real_end() -> Measured:

@@ -458,8 +458,8 @@ def _tau_b(entries: Sequence[BTEntry], grades: Sequence[float]) -> Agreement:
     A run's own interval knows how the errors of its positions depend on each other; the artefact holds only each
     standard error, so here they count as independent.
     """
-    tau = measured(
-        kendall_tau_b_of_each,
+    (tau,) = measured(
+        [kendall_tau_b_of_each],
         ([entry.theta for entry in entries], grades),
         covariance=np.square([entry.standard_error for entry in entries]),
     )

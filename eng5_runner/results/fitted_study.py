@@ -137,7 +137,11 @@ class JudgedStudy:
         judges = list(columns.by_judge.values())
         dependent = dependence(judges)
         counted = weighed(judges, dependent)
-        choice = choose(counted, soft_from(counted, map(said_by, judged))) if soft else SoftChoice(fitted=fit(counted, near=dependent.near))
+        choice = (
+            choose(counted, soft_from(counted, map(said_by, judged)))
+            if soft
+            else SoftChoice(fitted=fit(counted, near=dependent.near))
+        )
         return cls(
             judged=columns,
             failed=failed,

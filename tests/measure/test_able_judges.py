@@ -38,7 +38,7 @@ def test_the_simulated_judges_are_like_real_ones_of_that_agreement(r):
     """The means agree within three standard errors of so many real judges."""
     real = np.array([figures(judge_of(r, number=number)) for number in range(60)])
     simulated = [
-        able_judges(judge_of(r, number=number), anchors=ANCHORS, r=r, seed=1, draws=40) for number in range(15)
+        able_judges(judge_of(r, number=number), anchors=ANCHORS, rs=[r], seed=1, draws=40)[0] for number in range(15)
     ]
     for column, name in enumerate(("kendall_tau_b", "inversions", "without_win")):
         drawn = np.concatenate([getattr(one, name) for one in simulated])
@@ -50,7 +50,7 @@ def test_other_essays_keep_their_positions():
     """An anchor that is set against essays far below it never stays without a win; the student is no anchor."""
     rows = [("high", "low", 1.0), ("high", "pupil", 1.0), ("pupil", "low", 1.0)] * 30
     fitted = fit(comparisons_from(["high", "low", "pupil"], rows), position_effect=False)
-    found = able_judges(fitted, anchors={"high": 2, "low": 0}, r=1.0, seed=1, draws=50)
+    found = able_judges(fitted, anchors={"high": 2, "low": 0}, rs=[1.0], seed=1, draws=50)[0]
     assert found.kendall_tau_b.tolist() == [1.0] * 50
     assert found.without_win.tolist() == found.inversions.tolist() == [0.0] * 50
 
@@ -64,7 +64,7 @@ def test_judgements_that_repeat_each_other_are_no_second_chance():
     winless = []
     for data in (once, counted, both):
         fitted = fit(data, position_effect=False, prior_sd=1.0)
-        found = able_judges(fitted, anchors={"high": 1, "low": 0, "a": 1, "b": 1}, r=0.5, seed=2, draws=400)
+        found = able_judges(fitted, anchors={"high": 1, "low": 0, "a": 1, "b": 1}, rs=[0.5], seed=2, draws=400)[0]
         winless.append(found.without_win.mean())
     assert winless[1] == pytest.approx(winless[0], abs=0.1)
     assert winless[2] < winless[0] - 0.15, "independent answers in both orders are two chances to win"
@@ -72,9 +72,9 @@ def test_judgements_that_repeat_each_other_are_no_second_chance():
 
 def test_even_scores_are_half_an_inversion_and_the_seed_decides():
     fitted = fit(comparisons_from(["high", "low"], [("high", "low", 1.0), ("high", "low", 0.0)]), position_effect=False)
-    found = able_judges(fitted, anchors={"high": 1, "low": 0}, r=0.5, seed=3, draws=50)
+    found = able_judges(fitted, anchors={"high": 1, "low": 0}, rs=[0.5], seed=3, draws=50)[0]
     assert set(found.inversions.tolist()) <= {0.0, 0.5, 1.0}
-    again = able_judges(fitted, anchors={"high": 1, "low": 0}, r=0.5, seed=3, draws=50)
+    again = able_judges(fitted, anchors={"high": 1, "low": 0}, rs=[0.5], seed=3, draws=50)[0]
     assert found.inversions.tolist() == again.inversions.tolist()
-    other = able_judges(fitted, anchors={"high": 1, "low": 0}, r=0.5, seed=4, draws=50)
+    other = able_judges(fitted, anchors={"high": 1, "low": 0}, rs=[0.5], seed=4, draws=50)[0]
     assert found.inversions.tolist() != other.inversions.tolist()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from eng5_runner.measure.model.bradley_terry import Comparisons, Fit, fit
-from eng5_runner.measure.model.prior_scale import TYPICAL_SD, Summit, likeliest_prior, limit_reached
+from eng5_runner.measure.model.prior_scale import Summit, likeliest_prior, limit_reached
 from eng5_runner.measure.quality.true_order import interval_of_share
 
 if TYPE_CHECKING:

@@ -22,9 +22,9 @@ Measure: TypeAlias = Callable[[_Floats, _Floats], _Floats]
 _FEWEST_FOR_INTERVAL = 6
 # Up to so many essays all pairs are computed, which is many times faster than scipy for thousands of draws.
 _ALL_PAIRS_UP_TO = 200
-# Differences at the same time: so few that they stay in the processor's cache, and that the memory for them is not
-# taken from the system each time. But some samples together, so that they and not the calls take the time.
-_MOST_DIFFERENCES, _FEWEST_SAMPLES = 1 << 15, 16
+# Pairs at the same time: so few that they stay in the processor's cache, and that the memory for them is not taken
+# from the system each time. But some samples together, so that they and not the calls take the time.
+_MOST_DIFFERENCES, _FEWEST_SAMPLES = 1 << 17, 16
 # As a share of the mean variance. Positions that sum to zero have a singular covariance, which has no Cholesky factor
 # without this. The Cholesky factor is used because it is unique: the signs of eigenvectors differ between machines, and
 # with them every draw would.
@@ -44,14 +44,20 @@ def kendall_tau_b_of_each(positions: _Floats, grades: _Floats) -> _Floats:
         return _by_scipy(positions, grades)
     low, high = np.triu_indices(positions.shape[-1], 1)
     # One row an essay, so that each pair of essays is a pass over numbers that lie side by side: nine times faster.
-    by_position, by_grade = (side[low] - side[high] for side in map(_by_essay, (positions, grades)))
-    untied = np.count_nonzero(by_position, axis=0) * np.count_nonzero(by_grade, axis=0)
-    return _ratio(np.sign(by_position * by_grade).sum(axis=0), np.sqrt(untied))
+    (above, below), (better, worse) = (
+        (side[low] > side[high], side[low] < side[high]) for side in map(_by_essay, (positions, grades))
+    )
+    agree, differ = above & better | below & worse, above & worse | below & better
+    untied = _how_many(above | below) * _how_many(better | worse)
+    return _ratio(_how_many(agree) - _how_many(differ), np.sqrt(untied))
 
 
 def spearman_of_each(positions: _Floats, grades: _Floats) -> _Floats:
     """Spearman's rank correlation of each row, shape (…); ties get their mean rank."""
-    return pearson_of_each(_ranks(positions), _ranks(grades))
+    if positions.shape[-1] > _ALL_PAIRS_UP_TO:
+        return pearson_of_each(_ranks(positions), _ranks(grades))
+    x, y = map(_beyond, (positions, grades))
+    return _ratio((x * y).sum(axis=0), np.sqrt(np.square(x).sum(axis=0) * np.square(y).sum(axis=0)))
 
 
 def pearson_of_each(x: _Floats, y: _Floats) -> _Floats:
@@ -115,10 +121,24 @@ def bootstrap_interval(
     draws: int = 2000,
     level: float = 0.9,
 ) -> tuple[float, float] | None:
-    """A percentile interval of a measure, from samples of the essays with replacement.
+    """The same as `bootstrap_intervals` of one measure."""
+    (interval,) = bootstrap_intervals([measure], sides, seed=seed, covariance=covariance, draws=draws, level=level)
+    return interval
+
+
+def bootstrap_intervals(
+    measures: Sequence[Measure],
+    sides: tuple[Sequence[float], Sequence[float]],
+    *,
+    seed: int,
+    covariance: NDArray[np.float64] | Errors | None = None,
+    draws: int = 2000,
+    level: float = 0.9,
+) -> list[tuple[float, float] | None]:
+    """A percentile interval of each measure, from the same samples of the essays with replacement.
 
     Args:
-        measure: such as `kendall_tau_b_of_each`.
+        measures: such as `kendall_tau_b_of_each`.
         sides: the two sequences to measure, each of n values.
         seed: not negative; the same seed gives the same interval.
         covariance: of the first side, if that is estimated positions: of all pairs, shape (n, n), of each alone, shape
@@ -127,8 +147,8 @@ def bootstrap_interval(
         level: the share of samples between the two ends.
 
     Returns:
-        The two ends. None if there are fewer than 6 essays, which are too few for an interval, or if the measure is
-        undefined in every sample.
+        The two ends of each. None if there are fewer than 6 essays, which are too few for an interval, or if the
+        measure is undefined in every sample.
 
     Raises:
         ValueError: the sides have different lengths, or the seed is negative.
@@ -138,25 +158,24 @@ def bootstrap_interval(
         raise ValueError("both sides must be of the same essays")
     generator = np.random.default_rng(seed)
     if x.size < _FEWEST_FOR_INTERVAL:
-        return None
+        return [None] * len(measures)
     moved = (
         np.broadcast_to(x, (draws, x.size))
         if covariance is None
         else x + _errors(covariance, generator=generator, draws=draws)
     )
     drawn = generator.integers(0, x.size, (draws, x.size))
-    values = np.concatenate(
-        [
-            measure(np.take_along_axis(moved[rows], drawn[rows], axis=1), y[drawn[rows]])
-            for rows in _blocks(draws, size=x.size)
-        ]
-    )
-    defined = values[~np.isnan(values)]
-    if not defined.size:
-        return None
-    tail = (1.0 - level) / 2.0
-    low, high = np.quantile(defined, [tail, 1.0 - tail]).tolist()
-    return low, high
+    values = np.empty((len(measures), draws))
+    for rows in _blocks(draws, size=x.size):
+        some = np.take_along_axis(moved[rows], drawn[rows], axis=1), y[drawn[rows]]
+        sampled = np.asfortranarray(some[0]), np.asfortranarray(some[1])  # sums over essays are quicker so
+        for number, measure in enumerate(measures):
+            values[number, rows] = measure(*sampled)
+    tails = (1.0 - level) / 2.0, (1.0 + level) / 2.0
+    if not np.isnan(values).any():
+        return [(low, high) for low, high in np.quantile(values, tails, axis=1).T.tolist()]
+    defined = (of_measure[~np.isnan(of_measure)] for of_measure in values)
+    return [tuple(np.quantile(some, tails).tolist()) if some.size else None for some in defined]
 
 
 def _errors(
@@ -183,14 +202,21 @@ def _by_essay(values: _Floats) -> _Floats:
     return np.ascontiguousarray(np.moveaxis(values, -1, 0))
 
 
+def _how_many(pairs: NDArray[np.bool_]) -> _Floats:
+    """How many pairs are so in each sample; the pairs have the shape (pairs, …)."""
+    return np.asarray(np.add.reduce(pairs.view(np.uint8), axis=0, dtype=np.int16), dtype=np.float64)
+
+
+def _beyond(values: _Floats) -> _Floats:
+    """How many are below an essay, less how many are above it: twice its mean rank, centred; shape (n, …)."""
+    rows = _by_essay(values)
+    is_above = rows[:, None] > rows
+    beyond = is_above.sum(axis=1, dtype=np.int16) - is_above.sum(axis=0, dtype=np.int16)
+    return beyond.astype(np.float64)
+
+
 def _ranks(values: _Floats) -> _Floats:
     """Mean ranks from 1, shape (…, n)."""
-    if values.shape[-1] <= _ALL_PAIRS_UP_TO:
-        # How many are below an essay, less how many are above it, is twice its mean rank, centred.
-        rows = _by_essay(values)
-        is_above = rows[:, None] > rows
-        beyond = is_above.sum(axis=1, dtype=np.int16) - is_above.sum(axis=0, dtype=np.int16)
-        return np.asarray((np.moveaxis(beyond, 0, -1) + values.shape[-1] + 1.0) / 2.0)
     return np.array([_ranks_of(row) for row in values.reshape(-1, values.shape[-1])]).reshape(values.shape)
 
 

@@ -25,7 +25,7 @@ from eng5_runner.measure.quality.resampling import (
     Measure,
     adjacent_agreement_of_each,
     bias_of_each,
-    bootstrap_interval,
+    bootstrap_intervals,
     exact_agreement_of_each,
     kendall_tau_b_of_each,
     mean_absolute_error_of_each,
@@ -61,25 +61,24 @@ class Measured:
 
 
 def measured(
-    measure: Measure,
+    measures: Sequence[Measure],
     sides: tuple[Sequence[float], Sequence[float]],
     *,
     covariance: NDArray[np.float64] | Errors | None = None,
-) -> Measured:
-    """A measure of agreement with its bootstrap interval; the same sides always have the same.
+) -> list[Measured]:
+    """Measures of agreement with their bootstrap intervals; the same sides always have the same.
 
     Args:
-        measure: such as `kendall_tau_b_of_each`.
-        sides: what it is taken of, one number an essay.
-        covariance: of the first side's errors, where that is estimated positions; see `bootstrap_interval`.
+        measures: such as `kendall_tau_b_of_each`.
+        sides: what they are taken of, one number an essay.
+        covariance: of the first side's errors, where that is estimated positions; see `bootstrap_intervals`.
     """
-    if not sides[0]:
-        return Measured(value=None, interval=None)
-    value = figure(of_one(measure, sides))
-    if value is None:  # the positions are all equal; those of a draw need not be
-        return Measured(value=None, interval=None)
-    interval = bootstrap_interval(measure, sides, seed=SEED, covariance=covariance, draws=DRAWS)
-    return Measured(value=value, interval=ends_if_any(interval))
+    values = [figure(of_one(measure, sides)) if sides[0] else None for measure in measures]
+    defined = [measure for measure, value in zip(measures, values, strict=True) if value is not None]
+    if not defined:  # the positions are all equal; those of a draw need not be
+        return [Measured(value=None, interval=None) for _ in measures]
+    intervals = iter(bootstrap_intervals(defined, sides, seed=SEED, covariance=covariance, draws=DRAWS))
+    return [Measured(value=value, interval=None if value is None else ends_if_any(next(intervals))) for value in values]
 
 
 def anchor_alignment(study: JudgedStudy, *, projection: Projection | Refusal) -> AnchorAlignment:
@@ -97,12 +96,10 @@ def anchor_alignment(study: JudgedStudy, *, projection: Projection | Refusal) ->
     unexpected = [anchor for anchor in winless if anchor.grade > min(study.grades.values())]
     inverted = sum(row.inverted for row in by_distance)
     judged = sum(row.judged for row in by_distance)
-    tau, spearman = (_correlation(study, measure) for measure in (kendall_tau_b_of_each, spearman_of_each))
+    tau, spearman = _correlations(study, [kendall_tau_b_of_each, spearman_of_each])
     exact = _share(left_out, exact_agreement_of_each)
     within_one = _share(left_out, adjacent_agreement_of_each)
-    kappa = _agreement(left_out, weighted_kappa_of_each)
-    bias = _agreement(left_out, bias_of_each)
-    distance = _agreement(left_out, mean_absolute_error_of_each)
+    kappa, bias, distance = _agreements(left_out, [weighted_kappa_of_each, bias_of_each, mean_absolute_error_of_each])
     return AnchorAlignment(
         anchors=len(study.grades),
         kendall_tau_b=tau.value,
@@ -150,21 +147,21 @@ def _by_the_others(study: JudgedStudy, projection: Projection | Refusal) -> Sequ
     return projection.left_out
 
 
-def _correlation(study: JudgedStudy, measure: Measure) -> Measured:
+def _correlations(study: JudgedStudy, measures: Sequence[Measure]) -> list[Measured]:
     """Of the anchors' positions with their grades."""
     anchors = {place: study.grades[item] for place, item in enumerate(study.fitted.items) if item in study.grades}
     theta = [float(study.fitted.theta[place]) for place in anchors]
     grades = [float(grade) for grade in anchors.values()]
     if not anchors:
-        return measured(measure, (theta, grades))
+        return measured(measures, (theta, grades))
     errors = anchor_errors(study.fitted, anchors)
-    return measured(measure, (theta, grades), covariance=errors if isinstance(errors, ByGrade) else errors.covariance)
+    return measured(measures, (theta, grades), covariance=errors if isinstance(errors, ByGrade) else errors.covariance)
 
 
-def _agreement(left_out: Sequence[LeftOut], measure: Measure) -> Measured:
+def _agreements(left_out: Sequence[LeftOut], measures: Sequence[Measure]) -> list[Measured]:
     """Of the experts' grades with those that the other anchors give; undefined where they could give none."""
     graded = _graded(left_out)
-    return measured(measure, ([expert for expert, _ in graded], [grade.median for _, grade in graded]))
+    return measured(measures, ([expert for expert, _ in graded], [grade.median for _, grade in graded]))
 
 
 def _share(left_out: Sequence[LeftOut], measure: Measure) -> Measured:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eng5_runner.core.rounding import ends
-from eng5_runner.measure.quality.able_judges import AbleJudges, able_judges
+from eng5_runner.measure.quality.able_judges import able_judges
 from eng5_runner.results.artefact.judge import (
     AlignmentTargets,
     AtLeastTarget,
@@ -38,9 +38,9 @@ def alignment_targets(study: JudgedStudy, *, tau: float | None, inverted: float,
         inverted: pairs of anchors that were judged against their grades.
         unexpected: anchors above the lowest grade that won nothing.
     """
-    fair, perfect = (_able_judges(study, r) for r in (FAIR_R, 1.0))
     beside_tau = beside_inversions = beside_winless = None
-    if fair is not None and perfect is not None:
+    if len(set(study.grades.values())) >= _FEWEST_GRADES:  # else no order agrees with the experts'
+        fair, perfect = able_judges(study.fitted, anchors=study.grades, rs=(FAIR_R, 1.0), seed=_SEED)
         beside_tau = _beside(tau, fair=fair.kendall_tau_b, perfect=perfect.kendall_tau_b, more_is_better=True)
         beside_inversions = _beside(inverted, fair=fair.inversions, perfect=perfect.inversions, more_is_better=False)
         beside_winless = _beside(unexpected, fair=fair.without_win, perfect=perfect.without_win, more_is_better=False)
@@ -57,13 +57,6 @@ def alignment_targets(study: JudgedStudy, *, tau: float | None, inverted: float,
             at_most=WITHOUT_WIN_AT_MOST, met=unexpected <= WITHOUT_WIN_AT_MOST, beside_able_judges=beside_winless
         ),
     )
-
-
-def _able_judges(study: JudgedStudy, r: float) -> AbleJudges | None:
-    """None where all anchors have one grade, so that no order agrees with the experts'."""
-    if len(set(study.grades.values())) < _FEWEST_GRADES:
-        return None
-    return able_judges(study.fitted, anchors=study.grades, r=r, seed=_SEED)
 
 
 def _beside(
