@@ -30,9 +30,9 @@ from eng5_runner.core.request import essay_names
 from eng5_runner.core.rounding import usable
 from eng5_runner.core.state import ImpossibleLedgerError, RunState
 from eng5_runner.results.artefact.part import ROWS_AT_ONCE
+from eng5_runner.results.artefact.plain_rows import cached_of, flagged_of, plain_rows, stranger
 from eng5_runner.results.artefact.stored_rows import ByteStore, MemoryBytes, RowStore
 from eng5_runner.results.artefact.study import Comparison, FailedComparison, Replayed, ReplayedUnknown
-from eng5_runner.results.plain_rows import cached_of, flagged_of, plain_rows, stranger
 from eng5_runner.results.served import ServedVersions, Spending
 
 _LONGEST_REASON = 500

@@ -13,8 +13,8 @@ from eng5_runner.contracts.flaws import receive_comparison
 from eng5_runner.contracts.plain import PlainComparison, PlainMetadata, plain_arrival, plain_comparison
 from eng5_runner.core.arrival import arrived, of_result
 from eng5_runner.core.essay_names import EssayNames
+from eng5_runner.results.artefact.plain_rows import plain_rows
 from eng5_runner.results.judgements import comparison_fields
-from eng5_runner.results.plain_rows import plain_rows
 from tests.contracts.messages import Steps, altered, at, message, paths, text, without
 
 NUMBERS = (0, 1, -1, 7, 2.5, -0.5, 3.0, 1e300, 10**6, 10**30)

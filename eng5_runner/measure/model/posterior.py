@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from scipy.special import expit
 
-from eng5_runner.measure.model.comparisons import Comparisons, Values, summed_at
+from eng5_runner.measure.model.comparisons import Comparisons, Values, chance_of, summed_at
 from eng5_runner.measure.model.curvature import Curvature, Information, curvature_of
 
 if TYPE_CHECKING:
@@ -70,11 +69,11 @@ class Posterior:
 
     def gradient(self, x: _Vector, precision: Values) -> _Vector:
         """The gradient of the log posterior for one σ⁻², shape (…, n + 1)."""
-        return self._gradient(x, expit(self.data.log_odds(x)), precision=precision)
+        return self._gradient(x, chance_of(self.data.log_odds(x)), precision=precision)
 
     def curvature(self, x: _Vector, precision: Values) -> Curvature:
         """The negative Hessian of the log posterior for one σ⁻²."""
-        return curvature_of(self._information(expit(self.data.log_odds(x)), precision))
+        return curvature_of(self._information(chance_of(self.data.log_odds(x)), precision))
 
     def climb(self, x: _Vector, log_sd: Values, *, tolerance: float) -> Peak:
         """Find the mode for one σ.
@@ -87,14 +86,14 @@ class Posterior:
         The studies of a stack all continue until the last has converged.
         """
         precision = _precision(log_sd)
-        chance = expit(self.data.log_odds(x))
+        chance = chance_of(self.data.log_odds(x))
         gradient = self._gradient(x, chance, precision=precision)
         for _ in range(_MAX_STEPS):
             curvature = curvature_of(self._information(chance, precision))
             step = curvature.solve(gradient)
             stride, rise = np.abs(step).max(axis=-1), (gradient * step).sum(axis=-1)
             while True:
-                chance = expit(self.data.log_odds(x + step))
+                chance = chance_of(self.data.log_odds(x + step))
                 gradient = self._gradient(x + step, chance, precision=precision)
                 # Halve a step at whose end the posterior falls steeply: as it is concave, the step passed the maximum.
                 descent = -(gradient * step).sum(axis=-1)

@@ -10,9 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from scipy.special import expit
 
-from eng5_runner.measure.model.comparisons import Comparisons, summed_at
+from eng5_runner.measure.model.comparisons import Comparisons, chance_of, summed_at
 from eng5_runner.measure.model.curvature import Sparse
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def near_leverages(comparisons: Comparisons, curvature: Sparse) -> _Floats:
 
 def turning(comparisons: Comparisons, x: _Floats) -> _Floats:
     """v', the derivative of each row's information by its contrast at x = (θ, δ), shape (…, rows)."""
-    chance = expit(comparisons.log_odds(x))
+    chance = chance_of(comparisons.log_odds(x))
     return comparisons.by_contrast(comparisons.weight * chance * (1.0 - chance) * (1.0 - 2.0 * chance), order=3)
 
 

@@ -212,7 +212,7 @@ def _beyond(values: _Floats) -> _Floats:
     rows = _by_essay(values)
     is_above = rows[:, None] > rows
     beyond = is_above.sum(axis=1, dtype=np.int16) - is_above.sum(axis=0, dtype=np.int16)
-    return beyond.astype(np.float64)
+    return np.asarray(beyond, dtype=np.float64)
 
 
 def _ranks(values: _Floats) -> _Floats:

@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from scipy.special import expit
 
-from eng5_runner.measure.model.comparisons import Comparisons, summed_at
+from eng5_runner.measure.model.comparisons import Comparisons, chance_of, summed_at
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -69,7 +68,7 @@ def _expected(fitted: Fit, rows: Comparisons, *, counts: _Floats, variance: _Flo
     """Both expectations of some rows."""
     mode = np.append(fitted.theta, fitted.position_effect)
     log_odds = rows.log_odds(mode)
-    chance = expit(log_odds)
+    chance = chance_of(log_odds)
     known = np.minimum(counts * chance * (1.0 - chance) * variance, _MOST_OF_A_PAIR)
     apart = variance / (1.0 - known)
     reach = counts * apart
@@ -77,7 +76,7 @@ def _expected(fitted: Fit, rows: Comparisons, *, counts: _Floats, variance: _Flo
     stated = fitted.position_effect_mean
     mean = np.append(fitted.posterior_mean, 0.0 if stated is None else stated[0])
     wins = _mean_chance(without + rows.contrasts(mean) - rows.contrasts(mode), np.sqrt(apart))
-    won, lost = expit(_after_win(without, reach)), expit(-_after_win(-without, reach))
+    won, lost = chance_of(_after_win(without, reach)), chance_of(-_after_win(-without, reach))
     square = wins * (1.0 - won) ** 2 + (1.0 - wins) * lost**2
     return square, wins * (1.0 - won) / won + (1.0 - wins) * lost / (1.0 - lost)
 
@@ -97,7 +96,7 @@ def _mean_chance(mean: _Floats, sd: _Floats) -> _Floats:
     nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
     total = np.zeros_like(mean)
     for node, weight in zip(nodes.tolist(), (weights / weights.sum()).tolist(), strict=True):
-        total += weight * expit(mean + node * sd)
+        total += weight * chance_of(mean + node * sd)
     return total
 
 
@@ -108,7 +107,7 @@ def _after_win(without: _Floats, reach: _Floats) -> _Floats:
     """
     log_odds = np.maximum(without, np.minimum(0.0, without + reach))
     for _ in range(_MOST_STEPS):
-        lost = expit(-log_odds)
+        lost = chance_of(-log_odds)
         step = (without + reach * lost - log_odds) / (1.0 + reach * lost * (1.0 - lost))
         log_odds = log_odds + step
         if np.abs(step).max(initial=0.0) < _TOLERANCE:
