@@ -71,7 +71,8 @@ def main() -> list[Measured]:
             measured = measure(Path(name), broker, database, case=case, first=waited[0] if waited else None)
             waited.append(asyncio.run(measured))
     rows = [row for rate in found[1:] for row in (_growth(rate, than=found[0]), _cost(rate, than=found[0]))]
-    return rows + [_filled(rate) for rate in waited]
+    rows += [_filled(rate) for rate in waited]
+    return rows + [_cost(rate, than=waited[0], judge=", a judge that waits") for rate in waited[1:]]
 
 
 class Case(NamedTuple):
@@ -123,9 +124,9 @@ def _filled(rate: Rate) -> Measured:
     return Measured(work, share, GROWTH_GOAL, "of the judge's rate", at_least=True)
 
 
-def _cost(rate: Rate, *, than: Rate) -> Measured:
+def _cost(rate: Rate, *, than: Rate, judge: str = "") -> Measured:
     """On a machine whose cores are in use, more workers keep the rate only if a comparison costs no more with them."""
-    work = f"{rate.workers} workers of each kind against {than.workers}"
+    work = f"{rate.workers} workers of each kind against {than.workers}{judge}"
     return Measured(work, rate.each / than.each, FLAT, "times the CPU time of each, of all processes")
 
 

@@ -90,6 +90,8 @@ _LEASED_FOR_EACH_PLACE = 2
 _RETRY_AFTER_SECONDS = 1
 # A look for what no worker holds: where nothing is known to wait, and at most so often when places become free.
 _LOOK_EVERY_SECONDS, _LOOK_AT_MOST_EVERY_SECONDS = 1.0, 0.1
+# While comparisons are taken, other workers are counted so often: when a study begins, they begin one after the other.
+_COUNT_EVERY_SECONDS = 0.25
 _LET_GO_SECONDS = 2.0
 
 
@@ -293,7 +295,8 @@ class LLMProvider:
 
     async def _take(self, judging: asyncio.TaskGroup) -> None:
         """Take waiting comparisons as workers become free; look regularly for those that other processes left."""
-        clock, took, looked, hold = asyncio.get_running_loop().time, 0.0, -math.inf, partial(self._hold, judging)
+        clock, hold = asyncio.get_running_loop().time, partial(self._hold, judging)
+        took, looked, counted = 0.0, -math.inf, -math.inf
         while not self._closing:
             self._woken.clear()
             if self._leased:
@@ -307,7 +310,8 @@ class LLMProvider:
                 looked = clock()
                 taken = await self._queue.take(places, leased=self._leased)
                 took = clock() - looked
-                if taken and not self._leased:
+                if taken and clock() - counted >= _COUNT_EVERY_SECONDS:
+                    counted = clock()
                     await self._share()
                 for entry in taken:
                     hold(entry)
