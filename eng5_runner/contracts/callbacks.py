@@ -202,7 +202,7 @@ class CJAssessmentFailed(BatchEvent):
 
     @property
     def reason(self) -> str:
-        """Why, in the service's words, in one line of at most 300 characters.
+        """Why, in the service's words, in one line of at most 600 characters.
 
         A database error includes its statement and the values, which can be an essay. That part is left out.
         """
@@ -213,7 +213,7 @@ class CJAssessmentFailed(BatchEvent):
             message = f"{message} ({_counts(details)})"
         line = " ".join(re.split(r"\[SQL: |\[parameters: |\nTraceback ", str(message))[0].split())
         # A chain of errors has its cause at the end.
-        return line if len(line) <= 300 else f"{line[:99]}…{line[-200:]}"  # noqa: PLR2004 - as the docstring promises
+        return line if len(line) <= 600 else f"{line[:299]}…{line[-300:]}"  # noqa: PLR2004 - as the docstring promises
 
 
 def _counts(details: dict[str, JsonValue]) -> str:

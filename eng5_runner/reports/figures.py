@@ -22,10 +22,14 @@ _DIME = 0.1
 
 
 def number(value: float | None, decimals: int = 2, *, sign: bool = False) -> str:
-    """A figure with so many decimals."""
+    """A figure with so many decimals; what rounds to zero has no minus.
+
+    >>> number(-0.004), number(-0.004, sign=True)
+    ('0.00', '+0.00')
+    """
     if value is None:
         return ABSENT
-    return f"{value:{'+' if sign else ''}.{decimals}f}"
+    return f"{round(value, decimals) + 0.0:{'+' if sign else ''}.{decimals}f}"
 
 
 def times(value: float) -> str:
@@ -82,6 +86,15 @@ def span(interval: tuple[float, float] | None, decimals: int = 2) -> str:
 def between(interval: tuple[float, float] | None, decimals: int = 2) -> str:
     """An interval in brackets beside its figure; nothing where there is none."""
     return "" if interval is None else f"({span(interval, decimals)})"
+
+
+def log_loss(gain: float, *, error: float) -> str:
+    """By how much judgements that were not fitted are predicted better, in brackets.
+
+    >>> log_loss(0.0151, error=0.0164), log_loss(-0.002, error=0.006)
+    ('(log loss 0.015 lower, standard error 0.016)', '(log loss 0.002 higher, standard error 0.006)')
+    """
+    return f"(log loss {abs(gain):.3f} {'lower' if gain >= 0.0 else 'higher'}, standard error {error:.3f})"
 
 
 def tally(counts: ComparisonCounts, *, of: str = "") -> str:

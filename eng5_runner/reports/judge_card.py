@@ -15,7 +15,7 @@ from itertools import pairwise
 from math import isnan
 from typing import TypeVar
 
-from eng5_runner.reports.figures import between, number, percent
+from eng5_runner.reports.figures import between, log_loss, number, percent
 from eng5_runner.reports.verdict import Level
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.judge import (
@@ -132,7 +132,7 @@ def facts_of_judge(judge: JudgeFit | JudgeFigures, *, judgements: str, judges: i
 
 def effects_line(*, is_used: bool, gain: float, error: float) -> str:
     """Whether the judges' own discriminations and position effects are used."""
-    figures = f"(log loss {gain:.3f} lower, standard error {error:.3f})"
+    figures = log_loss(gain, error=error)
     if is_used:
         return (
             "each judge counts with its own discrimination and position effect, which predicts judgements that were "

@@ -18,7 +18,7 @@ def own_order(artefact: Artefact) -> str:
         return ABSENT
     reliability = artefact.bt_model.reliability
     if reliability.empirical_bayes is None:
-        return f"not defined: {reliability.undefined}"
+        return f"not defined; {reliability.undefined}"
     text = f"{number(reliability.empirical_bayes)} (90% interval {span(reliability.interval_90)})"
     match reliability.spread_at_limit:
         case "upper":
@@ -63,10 +63,10 @@ def with_teachers(artefact: Artefact) -> str:
     """The agreement with the teachers' grades, as the anchors show it, and the share of the ranking it reproduces."""
     model = artefact.grade_model
     if not isinstance(model, GradesAvailable):
-        return f"not known: {model.reason}"
+        return f"not known; {model.reason}"
     agreement = model.agreement_with_teachers
     if agreement is None:
-        return "not known: an earlier version wrote this run"
+        return "not known; an earlier version wrote this run"
     text = f"r = {number(agreement.correlation)} ({span(agreement.interval_90)}) among the {agreement.among}"
     if agreement.share_reproduced is None:
         return text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from eng5_runner.reports.figures import number, span
+from eng5_runner.reports.figures import log_loss, number, span
 from eng5_runner.results.artefact.measurement import SoftJudge, SoftUse
 
 _WORDS: Mapping[str, str] = MappingProxyType({"confidence": "confidence", "probability": "probability of its answer"})
@@ -46,7 +46,7 @@ def _of_judge(judge: SoftJudge) -> str:
     gain = next(tried for tried in judge.tried if tried.scale == judge.used)
     return (
         f"{name}: its {_WORDS[judge.used]} is used, which predicts judgements that were not fitted better than wins "
-        f"alone (log loss {number(gain.gain, 3)} lower, standard error {number(gain.standard_error, 3)})"
+        f"alone {log_loss(gain.gain, error=gain.standard_error)}"
     )
 
 

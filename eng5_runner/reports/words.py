@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from eng5_runner.reports.figures import between, number, percent
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.judge import AnchorAlignment, FlaggedAdvantage
-from eng5_runner.results.artefact.measurement import GradesAvailable
+from eng5_runner.results.artefact.measurement import GradeProjection, GradesAvailable
 from eng5_runner.results.doubts import doubts_about
 
 REFUSED = "refused"
@@ -17,6 +17,9 @@ REFUSED = "refused"
 def warnings_of_the_judge(artefact: Artefact) -> Iterator[tuple[str, str]]:
     """What speaks against the judge's order: a headline of few words, and the reason."""
     found, has_grades = doubts_about(artefact), isinstance(artefact.grade_model, GradesAvailable)
+    if found.place is not None:
+        grades = "the grades are guesses" if has_grades else "no grades"
+        yield f"The judge goes by the place and not by the essay; {grades}.", f"{found.place}."
     if found.divided is not None:
         grades = "the grades are guesses" if has_grades else "no grades"
         yield f"The judges disagree; {grades}.", f"no one order stands for all of them: {found.divided}."
@@ -26,6 +29,12 @@ def warnings_of_the_judge(artefact: Artefact) -> Iterator[tuple[str, str]]:
     if found.disagreement is not None:
         reason = f"{found.disagreement}, so the anchors do not show that experts would order the essays in this way."
         yield f"Agreement with the experts is not shown{'' if has_grades else '; no grades'}.", reason
+
+
+def chance_of(projection: GradeProjection) -> float | None:
+    """The probability of the grade, as it is shown: at most that of it or a neighbour, which may be lowered."""
+    chance = projection.probabilities.get(projection.grade)
+    return None if chance is None else min(chance, projection.within_one_step)
 
 
 def flagged_essays(artefact: Artefact) -> Iterator[str]:

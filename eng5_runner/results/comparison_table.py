@@ -18,7 +18,7 @@ from eng5_runner.errors import InputsInvalid
 from eng5_runner.judges.catalogue import is_model_name
 from eng5_runner.measure.model.comparisons import Comparisons, comparisons_counted, merged
 from eng5_runner.measure.model.soft import Said
-from eng5_runner.measure.quality.places import confounding, share_of_first
+from eng5_runner.measure.quality.places import NEARLY_ALWAYS, confounding, share_of_first
 from eng5_runner.measure.quality.reliability import FEWEST_ITEMS
 from eng5_runner.results.comparison_columns import (
     Columns,
@@ -43,7 +43,6 @@ _ITEM_KEYS = (
 _IN_NO_COMPARISON = ("is in no comparison", "Write it as in the table of comparisons.")
 _TIE = 0.5
 # A winner that stands in one place this often is written there: no judge prefers a place so much.
-_NEARLY_ALWAYS = 0.97
 # A larger share of rows that compare an item with itself is no slip.
 _MOST_SLIPS = 0.01
 # From this much on, an effect of the place would take over differences between the items (see `confounding`).
@@ -193,9 +192,9 @@ def parse_comparisons(table: Table | Records, *, name: str) -> ComparisonTable:
 
 def _places(as_shown: Comparisons) -> Places:
     share = share_of_first(as_shown)
-    if share is not None and share >= _NEARLY_ALWAYS:
+    if share is not None and share >= NEARLY_ALWAYS:
         return "winner first"
-    if share is not None and share <= 1.0 - _NEARLY_ALWAYS:
+    if share is not None and share <= 1.0 - NEARLY_ALWAYS:
         return "winner last"
     return "confounded" if are_confounded(as_shown) else "known"
 

@@ -1,5 +1,6 @@
 """Whether the judge's order may be used at all: the rules that every view of a run goes by.
 
+    doubts_about(artefact).place         "60 of 60 judgements were won by …": the place decides, and not the essay
     doubts_about(artefact).noise         "the reliability of the order is 0.21, …": it may hold nothing but chance
     doubts_about(artefact).disagreement  "Kendall τ-b … is 0.28, …": the anchors do not show that experts agree
     doubts_about(artefact).divided       "openai x disagrees with the other judge: …": one order cannot stand for both
@@ -12,12 +13,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from eng5_runner.measure.quality.places import NEARLY_ALWAYS
+from eng5_runner.measure.quality.reliability import NO_DIFFERENCE
 from eng5_runner.results.artefact import Artefact
+from eng5_runner.results.artefact.judge import FirstPositionAdvantage
 
 # An interval of reliability that begins below this reaches about 0. Of 40 simulated judges who toss a coin 39 begin
 # below it, of 20 usable ones with 20 judgements an essay none. With four judgements an essay a good judge can begin
 # below it too: so few judgements cannot tell.
 SURELY_REPEATABLE = 0.1
+_FEWEST_JUDGEMENTS = 20
 _TWO = 2
 
 
@@ -26,6 +31,7 @@ class Doubts:
     """What speaks against the order.
 
     Attributes:
+        place: that nearly every judgement was won by the essay in one place, as a sentence; None where it was not.
         noise: why the order may be no better than chance, as a sentence; None where it is better.
         disagreement: why agreement with the experts is not shown, as a sentence; None where it is, or where there are
             too few anchors to say.
@@ -33,6 +39,7 @@ class Doubts:
         outvoted: the same where most judgements are from judges who agree; else None.
     """
 
+    place: str | None
     noise: str | None
     disagreement: str | None
     divided: str | None = None
@@ -43,6 +50,7 @@ def doubts_about(artefact: Artefact) -> Doubts:
     """What speaks against the judge's order of this run."""
     odd, is_majority = _odd_judges(artefact)
     return Doubts(
+        place=_place(artefact),
         noise=_noise(artefact),
         disagreement=_disagreement(artefact),
         divided=None if is_majority else odd,
@@ -75,12 +83,29 @@ def _odd_judges(artefact: Artefact) -> tuple[str | None, bool]:
     return "; ".join(named), len(judges) > _TWO and 2 * theirs < of_all
 
 
+def _place(artefact: Artefact) -> str | None:
+    """Nearly every judgement was won by the essay that was shown first, or by the one shown second."""
+    shown = None if artefact.judge_quality is None else artefact.judge_quality.position_effect
+    if not isinstance(shown, FirstPositionAdvantage) or shown.judgements < _FEWEST_JUDGEMENTS:
+        return None
+    won = {"first": shown.first_won, "second": shown.judgements - shown.first_won}
+    for place, count in won.items():
+        if count >= NEARLY_ALWAYS * shown.judgements:
+            return f"{count} of {shown.judgements} judgements were won by the essay that was shown {place}"
+    return None
+
+
 def _noise(artefact: Artefact) -> str | None:
-    """The interval of the reliability reaches about 0. Named pairs are close by choice, so they are no test of it."""
+    """No essay differs, or the interval of the reliability reaches about 0.
+
+    Named pairs are close by choice, so they are no test of it.
+    """
     stopping, model = artefact.stopping, artefact.bt_model
     if model is None or (stopping is not None and stopping.design == "boundary"):
         return None
     reliability = model.reliability
+    if reliability.undefined == NO_DIFFERENCE:
+        return "the judgements show no difference between the essays"
     if reliability.empirical_bayes is None or reliability.interval_90 is None:
         return None
     low, high = reliability.interval_90

@@ -39,7 +39,7 @@ def cost_of(artefact: Artefact, *, tau_b: float | None) -> RunCost:
     costs, judged = artefact.costs, len(artefact.llm_comparisons)
     return RunCost(
         judged=judged,
-        failed=len(artefact.failed_comparisons),
+        failed=artefact.runner_status.comparisons.failed,
         usd=costs.total_usd,
         usd_per_comparison=usd(costs.total_usd / judged) if judged else None,
         usd_per_agreement=usd(costs.total_usd / tau_b) if tau_b and tau_b > 0 else None,

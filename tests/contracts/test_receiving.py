@@ -284,10 +284,10 @@ def test_a_failure_s_reason_is_one_line_in_the_service_s_words():
     ("info", "reason"),
     [
         ({"reason": "low_success_rate", "details": {"ok": 3, "of": 9, "note": "x"}}, "low_success_rate (ok 3, of 9)"),
-        ({"error_message": "x" * 150 + "the cause".rjust(200, "y")}, "x" * 99 + "…" + "y" * 191 + "the cause"),
+        ({"error_message": "x" * 350 + "the cause".rjust(300, "y")}, "x" * 299 + "…" + "y" * 291 + "the cause"),
         ({"error_message": "No. [SQL: INSERT …] [parameters: ('an essay')]"}, "No."),
         ({"error_message": "No.\nTraceback (most recent call last):"}, "No."),
-        ({"error_message": "x" * 300}, "x" * 300),
+        ({"error_message": "x" * 600}, "x" * 600),
         ({}, "no reason given"),
         (None, "no reason given"),
         ("odd", "no reason given"),

@@ -90,7 +90,7 @@ def test_every_essay_is_known_by_our_id_and_every_anchor_by_its_known_grade(repl
     assert {one["essay_id"] for one in made["service_result"]["essays"]} == students | set(labels)
     # A mock judge has drawn lots: its order of the anchors allows no grades, and that is what is said.
     assert (made["grade_model"]["available"], made["grade_projections"]) == (False, [])
-    assert "do not order" in made["grade_model"]["reason"]
+    assert "do not clearly rise" in made["grade_model"]["reason"]
 
 
 def test_each_judgement_is_the_recorded_one(replayed) -> None:

@@ -455,7 +455,7 @@ def test_anchors_that_do_not_order_are_refused():
     for wrong in (turned, mixed):
         refusal = project(fitted, anchors=wrong, scale=NINE)
         assert isinstance(refusal, Refusal)
-        assert "do not order" in refusal.reason
+        assert "do not clearly rise" in refusal.reason
 
 
 def test_anchors_without_any_judgement_are_refused():

@@ -114,11 +114,19 @@ def test_repeats_and_swaps_are_counted_pair_by_pair():
     fitted = fit(comparisons_from("abc", rows), prior_sd=1.0)
     repeats, swaps = repeat_consistency(fitted), swap_consistency(fitted)
     p, q = chance(fitted, "a", "b"), chance(fitted, "b", "a")
+    even = 1 / (1 + np.exp(fitted.theta[1] - fitted.theta[0]))
     assert (repeats.asked, repeats.agreed) == (3 + 1, 1)
     assert repeats.expected == pytest.approx(3 * (p**2 + (1 - p) ** 2) + (q**2 + (1 - q) ** 2))
     # Of a's three judgements first and two second: a won 2 and lost 1, and won 1 and lost 1.
     assert (swaps.asked, swaps.agreed) == (6, 2 * 1 + 1 * 1)
-    assert swaps.expected == pytest.approx(6 * (p * (1 - q) + (1 - p) * q))
+    assert swaps.expected == pytest.approx(6 * (even**2 + (1 - even) ** 2))
+
+
+def test_a_judge_who_goes_by_the_place_flips_more_often_than_expected():
+    pairs = [(a, b) for a in "abcdefgh" for b in "abcdefgh" if a != b]
+    swaps = swap_consistency(fit(comparisons_from("abcdefgh", [(*pair, 1.0) for pair in pairs])))
+    assert swaps.agreed == 0.0
+    assert swaps.expected / swaps.asked == pytest.approx(0.5, abs=0.01)
 
 
 def test_a_judge_of_the_model_is_as_consistent_as_expected():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from statsmodels.stats.contingency_tables import mcnemar as by_statsmodels
 
-from eng5_runner.measure.quality.paired import mcnemar, pairs_to_tell
+from eng5_runner.measure.quality.paired import LEVEL, mcnemar, pairs_to_tell
 
 
 @pytest.mark.parametrize(("only_first", "only_second"), [(12, 3), (1, 6), (5, 5), (0, 4), (40, 22)])
@@ -27,3 +27,10 @@ def test_the_number_of_pairs_is_that_of_the_formula_by_hand() -> None:
 def test_more_pairs_are_needed_for_a_smaller_difference_and_none_where_there_are_enough() -> None:
     assert pairs_to_tell(11, 9, pairs=100) > pairs_to_tell(13, 7, pairs=100) > pairs_to_tell(15, 5, pairs=100)
     assert pairs_to_tell(40, 2, pairs=100) == 0
+
+
+@pytest.mark.parametrize(("only_first", "pairs"), [(1, 1), (2, 2), (1, 4), (3, 30)])
+def test_the_exact_test_can_tell_with_as_many_more(only_first, pairs):
+    more = pairs_to_tell(only_first, 0, pairs=pairs)
+    differing = round(only_first * (pairs + more) / pairs)
+    assert mcnemar(differing, 0) <= LEVEL

@@ -50,7 +50,7 @@ def own(stated: Reliability) -> str:
 def test_the_reliability_has_its_interval_or_the_reason_why_there_is_none():
     assert own(reliability()) == "0.90 (90% interval 0.80 to 0.95)"
     none = reliability(empirical_bayes=None, interval_90=None, undefined="it needs at least 6 items")
-    assert own(none) == "not defined: it needs at least 6 items"
+    assert own(none) == "not defined; it needs at least 6 items"
     assert "no comparison contradicts the order" in own(reliability(spread_at_limit="upper"))
     assert "show no difference" in own(reliability(spread_at_limit="lower"))
     assert own_order(artefact()) == "–"
@@ -79,7 +79,7 @@ def test_the_agreement_with_teachers_stands_with_its_interval_and_the_share_it_r
     )
     alone = TeacherAgreement(correlation=0.8, interval_90=(0.6, 0.9), among="anchors")
     assert with_teachers(run(graded(agreement_with_teachers=alone))) == "r = 0.80 (0.60 to 0.90) among the anchors"
-    assert with_teachers(run(GradesUnavailable(reason="too few anchors"))) == "not known: too few anchors"
+    assert with_teachers(run(GradesUnavailable(reason="too few anchors"))) == "not known; too few anchors"
     assert "an earlier version" in with_teachers(run(graded(agreement_with_teachers=None)))
 
 

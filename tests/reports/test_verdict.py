@@ -6,7 +6,7 @@ import pytest
 
 from eng5_runner.core.spec import Mode
 from eng5_runner.reports.verdict import verdict_of
-from eng5_runner.results.artefact.judge import JudgeFigures, JudgeQuality
+from eng5_runner.results.artefact.judge import JudgeFigures, JudgeQuality, NotMeasured
 from eng5_runner.results.artefact.measurement import (
     CheckedGrades,
     CheckedStudent,
@@ -18,6 +18,8 @@ from eng5_runner.results.artefact.measurement import (
 from eng5_runner.results.artefact.study import BASELINE_KIND, JudgeIdentity
 from tests.support.artefacts import artefact, metadata, model, projection, status
 from tests.support.judged_run import STOPPING
+
+UNKNOWN = NotMeasured(not_measured="as no judgement is there")
 
 
 def run(
@@ -133,7 +135,7 @@ def test_judges_who_disagree_have_no_order_in_common(odd, judgements, level, hea
         )
         for place, disagrees in enumerate(odd)
     ]
-    verdict = verdict_of(run(judge_quality=JudgeQuality.model_construct(judges=tuple(judges))))
+    verdict = verdict_of(run(judge_quality=JudgeQuality.model_construct(judges=tuple(judges), position_effect=UNKNOWN)))
     answer = verdict.answers[1]
     assert answer.question == "Do the judges agree with each other?" and answer.level == verdict.level == level
     assert verdict.headline.startswith(headline) and "p m0" in answer.reason

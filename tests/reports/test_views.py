@@ -15,8 +15,11 @@ from eng5_runner.reports.figures import between, number, percent, span, usd
 from eng5_runner.reports.html_report import report
 from eng5_runner.reports.terminal.compare import show_comparison
 from eng5_runner.reports.terminal.summary import show_summary
+from eng5_runner.reports.verdict import verdict_of
+from eng5_runner.reports.words import chance_of
 from eng5_runner.results.artefact import Artefact, parse_artefact
-from eng5_runner.results.artefact.judge import JudgeFigures, JudgeQuality
+from eng5_runner.results.artefact.judge import FirstPositionAdvantage, JudgeFigures, JudgeQuality, NotMeasured
+from eng5_runner.results.artefact.study import Costs, TokenCounts, TrialAnswer
 from eng5_runner.results.compare import compare_artefacts
 from tests.support.artefacts import artefact, entry, seen_as, with_files
 from tests.support.results import call
@@ -25,6 +28,8 @@ DATA = Path(__file__).parents[1] / "results" / "data"
 FIRST = parse_artefact((DATA / "first_version.execute.json").read_bytes())
 BEFORE_DESIGNS = parse_artefact((DATA / "before_designs.anchor-align.json").read_bytes())
 THETAS = [float(n) - 4 for n in range(8)] + [1.5, -0.5, 0.25]
+
+UNKNOWN = NotMeasured(not_measured="as no judgement is there")
 
 
 def shown(view, *arguments: object, **options: object) -> str:
@@ -85,7 +90,10 @@ def test_an_outvoted_judge_is_a_warning_of_the_summary():
         JudgeFigures(**usual, model=name, agreed=0.41 if name == "odd" else 0.8, disagrees=name == "odd")
         for name in ("odd", "one", "other")
     )
-    run = artefact(students=("birk", "cleo"), judge_quality=JudgeQuality.model_construct(judges=judges))
+    run = artefact(
+        students=("birk", "cleo"),
+        judge_quality=JudgeQuality.model_construct(judges=judges, position_effect=UNKNOWN),
+    )
     text = shown(show_summary, run, run_directory=Path("run"))
     assert "p odd disagrees with the others: it agrees in 41%, 78% expected" in text.splitlines()
     assert "p one: 100 judgements, infit 1.00, outfit 1.00, agrees with the others in 80% (78% expected)" in text
@@ -120,7 +128,7 @@ def test_the_anchors_that_could_be_tested_are_counted_and_the_others_explained()
     alignment = FIRST.anchor_alignment
     assert alignment is not None
     one, two, *rest = alignment.left_out
-    fields = {"anchor_id": one.anchor_id, "grade": one.grade, "refused": "the anchors do not order: 0.5 ± 0.6 logits"}
+    fields = {"anchor_id": one.anchor_id, "grade": one.grade, "refused": "the anchors do not rise: 0.5 ± 0.6 logits"}
     changed = alignment.model_copy(
         update={"left_out": (type(one)(**fields), two, *rest), "left_out_exact": 0.4, "left_out_within_one": 0.4}
     )
@@ -168,3 +176,27 @@ def test_reports_have_the_files_own_names():
     assert f"<title>{LONG_ID} ({LONG_FILE}): " in page
     assert f'text-anchor="end">{LONG_ID}</text>' in page
     assert "<small>A1.docx</small>" in page
+
+
+def test_a_judge_who_goes_by_the_place_is_the_headline_of_all_views():
+    advantage = FirstPositionAdvantage.model_construct(first_won=60, judgements=60)
+    quality = BEFORE_DESIGNS.judge_quality.model_copy(update={"position_effect": advantage, "judges": ()})
+    run = seen_as(THETAS).model_copy(update={"judge_quality": quality})
+    says = "60 of 60 judgements were won by the essay that was shown first."
+    assert verdict_of(run).headline == "The judge goes by the place and not by the essay; no grades."
+    assert says in shown(show_summary, run, run_directory=Path("run"))
+
+
+def test_the_test_answer_beforehand_is_part_of_the_cost_that_is_shown():
+    tokens = TokenCounts(provider="p", model="m", comparisons=60, prompt_tokens=1, completion_tokens=1, usd=0.066)
+    answer = TrialAnswer(usd=0.0011, prompt_tokens=1, completion_tokens=1)
+    costs = Costs(total_usd=0.0671, token_counts=(tokens,), test_answer=answer)
+    page, _, terminal = in_all_views(FIRST.model_copy(update={"costs": costs}))
+    assert "in all 0.0671 USD, with 0.0011 for the test answer beforehand" in terminal
+    assert "In all 0.0671 USD, failed calls included, and 0.0011 USD for the test answer beforehand." in page
+
+
+def test_the_probability_of_a_grade_is_never_shown_above_that_of_it_or_a_neighbour():
+    likely = next(one for one in FIRST.grade_projections)
+    lowered = likely.model_copy(update={"within_one_step": 0.13})
+    assert (chance_of(likely), chance_of(lowered)) == (likely.probabilities[likely.grade], 0.13)

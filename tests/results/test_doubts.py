@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from eng5_runner.results.artefact.judge import AlignmentIntervals, AnchorAlignment, JudgeFigures, JudgeQuality
+from eng5_runner.measure.quality.reliability import NO_DIFFERENCE
+from eng5_runner.results.artefact.judge import (
+    AlignmentIntervals,
+    AnchorAlignment,
+    FirstPositionAdvantage,
+    JudgeFigures,
+    JudgeQuality,
+    NotMeasured,
+)
 from eng5_runner.results.artefact.record import Stopping
 from eng5_runner.results.doubts import doubts_about
 from tests.support.artefacts import artefact, model
+
+UNKNOWN = NotMeasured(not_measured="as no judgement is there")
 
 
 def reliable_from(low: float):
@@ -29,6 +39,31 @@ def test_an_order_is_noise_where_its_reliability_may_be_about_none(low, is_noise
     assert (noise is not None) == is_noise
     if noise is not None:
         assert noise == f"the reliability of the order is 0.60, 90% interval {low:.2f} to 0.80"
+
+
+@pytest.mark.parametrize(
+    ("first_won", "of", "place"),
+    [
+        (60, 60, "60 of 60 judgements were won by the essay that was shown first"),
+        (97, 100, "97 of 100 judgements were won by the essay that was shown first"),
+        (1, 60, "59 of 60 judgements were won by the essay that was shown second"),
+        (96, 100, None),
+        (30, 60, None),
+        (19, 19, None),
+    ],
+)
+def test_a_judge_who_nearly_always_chooses_one_place_goes_by_the_place(first_won, of, place):
+    shown = FirstPositionAdvantage.model_construct(first_won=first_won, judgements=of)
+    quality = JudgeQuality.model_construct(judges=(), position_effect=shown)
+    assert doubts_about(artefact(judge_quality=quality)).place == place
+
+
+def test_an_order_is_noise_where_no_essay_differs():
+    made = model()
+    nothing = {"undefined": NO_DIFFERENCE, "empirical_bayes": None, "interval_90": None}
+    same = made.reliability.model_copy(update=nothing)
+    doubts = doubts_about(artefact(bt_model=made.model_copy(update={"reliability": same})))
+    assert doubts.noise == "the judgements show no difference between the essays"
 
 
 def test_without_judgements_nothing_is_said():
@@ -71,7 +106,9 @@ def judged_by(*shares: tuple[int, bool]):
         )
         for number, (count, odd) in enumerate(shares)
     ]
-    return doubts_about(artefact(judge_quality=JudgeQuality.model_construct(judges=tuple(judges))))
+    return doubts_about(
+        artefact(judge_quality=JudgeQuality.model_construct(judges=tuple(judges), position_effect=UNKNOWN))
+    )
 
 
 def test_of_two_judges_who_disagree_neither_is_outvoted():

@@ -77,7 +77,10 @@ def test_what_a_run_took_by_its_judgements_and_its_agreement() -> None:
     rows = tuple(comparison("birk", "cleo", "birk", sequence=number) for number in (1, 2, 3, 4))
     failed = (call("birk", "cleo", None),)
     run = artefact(
-        llm_comparisons=rows, failed_comparisons=failed, costs=Costs(total_usd=1.0, token_counts=tuple(tokens))
+        llm_comparisons=rows,
+        failed_comparisons=failed * 3,
+        runner_status=status(comparisons=ComparisonCounts(judged=4, failed=1), outcome="partial"),
+        costs=Costs(total_usd=1.0, token_counts=tuple(tokens)),
     )
     assert cost_of(run, tau_b=0.5).model_dump() == {
         "judged": 4,

@@ -266,7 +266,8 @@ def calibrate(
     theta = positions.theta[places]
     slope, margin, error = _slope(grades, theta)
     if slope <= margin:
-        return Refusal(reason=f"the anchors do not order: {slope:.2f} ± {margin:.2f} logits from one grade to the next")
+        rise = f"{slope + 0.0:.2f} ± {margin:.2f} logits from one grade to the next (90% interval)"
+        return Refusal(reason=f"the anchors' positions do not clearly rise with their grades: {rise}")
     known = _Anchors(
         theta=theta,
         errors=positions.among(places),

@@ -157,7 +157,8 @@ def repeat_consistency(fitted: Fit, comparisons: Comparisons | None = None) -> C
 def swap_consistency(fitted: Fit, comparisons: Comparisons | None = None) -> Consistency:
     """Agreement between judgements of the same pair in the two orders, each in one order with each in the other.
 
-    Two judgements agree if the same item won. One minus the share that agreed is the flip rate.
+    Two judgements agree if the same item won. One minus the share that agreed is the flip rate. The expected number is
+    that of a judge to whom the order does not matter: one who goes by the place would else look as expected.
 
     Args:
         fitted: the study.
@@ -176,12 +177,11 @@ def swap_consistency(fitted: Fit, comparisons: Comparisons | None = None) -> Con
     behind = _decided(data, place, size=keys.size, where=~forward)
     asked = (ahead[0] + ahead[1]) * (behind[0] + behind[1])
     gap = fitted.theta[keys // len(data.items)] - fitted.theta[keys % len(data.items)]
-    first, second = expit(gap + fitted.position_effect), expit(fitted.position_effect - gap)
-    alike = first * (1.0 - second) + (1.0 - first) * second
+    chance = expit(gap)
     return Consistency(
         asked=float(asked.sum()),
         agreed=float((ahead[0] * behind[1] + ahead[1] * behind[0]).sum()),
-        expected=float((asked * alike).sum()),
+        expected=float((asked * (chance**2 + (1.0 - chance) ** 2)).sum()),
         pairs=int(np.count_nonzero(asked)),
     )
 

@@ -33,7 +33,8 @@ def mcnemar(only_first: int, only_second: int) -> float | None:
 def pairs_to_tell(only_first: int, only_second: int, *, pairs: int) -> int | None:
     """How many more pairs would show the difference, if it is as large as it looks.
 
-    The size is that of McNemar's test (Connor 1987) with the level `LEVEL` and the power `POWER`.
+    The size is that of McNemar's test (Connor 1987) with the level `LEVEL` and the power `POWER`, and at least so large
+    that as many pairs differ as the exact test needs to reach that level at all.
 
     Args:
         only_first: pairs that only the first judge decided rightly.
@@ -48,4 +49,5 @@ def pairs_to_tell(only_first: int, only_second: int, *, pairs: int) -> int | Non
     differing, difference = (only_first + only_second) / pairs, abs(only_first - only_second) / pairs
     level, power = float(ndtri(1 - LEVEL / 2)), float(ndtri(POWER))
     root = level * math.sqrt(differing) + power * math.sqrt(differing - difference**2)
-    return max(0, math.ceil((root / difference) ** 2) - pairs)
+    least = math.ceil(1 - math.log2(LEVEL)) / differing
+    return max(0, math.ceil(max((root / difference) ** 2, least)) - pairs)

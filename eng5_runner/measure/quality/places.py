@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from eng5_runner.measure.model.comparisons import Comparisons
 
 _TIE = 0.5
+NEARLY_ALWAYS = 0.97
+"""Where the winner stands in one place so often, the place says who won, or decides it."""
 
 
 def share_of_first(comparisons: Comparisons) -> float | None:

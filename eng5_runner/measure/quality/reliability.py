@@ -21,6 +21,8 @@ FEWEST_ITEMS = 6
 _TWO = 2
 _NO_DIFFERENCE = 1e-9  # in logits
 # In logits. With a prior this wide, the estimate is the maximum of the likelihood to a ten-thousandth of a judgement.
+NO_DIFFERENCE = "the items do not differ"
+"""Why there is no reliability where every item has the same position."""
 _NO_PRIOR_SD = 100.0
 # Of log σ̂.
 _TOLERANCE = 1e-6
@@ -73,7 +75,7 @@ def not_defined(fitted: Fit) -> str | None:
     if parts > 1:
         return f"the comparisons fall into {parts} parts that nothing links"
     if float(np.ptp(fitted.theta)) < _NO_DIFFERENCE:
-        return "the items do not differ"
+        return NO_DIFFERENCE
     return None
 
 

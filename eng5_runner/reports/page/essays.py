@@ -13,7 +13,7 @@ from eng5_runner.reports.page.figure import figure
 from eng5_runner.reports.plots.anchors import agreement, known_against_projected
 from eng5_runner.reports.plots.positions import MOST_IN_ONE, grade_centres, positions_of
 from eng5_runner.reports.reliability import grade_warnings, known_grades
-from eng5_runner.reports.words import grades_by_others, tested_projection
+from eng5_runner.reports.words import chance_of, grades_by_others, tested_projection
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.measurement import BTEntry, GradeProjection
 
@@ -104,12 +104,13 @@ def students(artefact: Artefact, *, folded: Container[str]) -> Iterator[Child]:
     if projections:
         yield element(
             "p",
-            "The grade is the median of its probabilities. Far from the middle of the class P(±1) is lowered: judges "
-            "that look good by luck give such grades too often. P(±1) is at least so much in all but 5% of what the "
-            "anchors leave possible. HIGH: that is .90 or more, and P(grade) ≥ .50; MID: it is .75 or more; LOW "
-            "otherwise, and always where an essay lies beyond the anchors (marked *) or was judged fewer than eight "
-            "times. No label is more than .10 above what the anchors hold when the others grade them. † marks one that "
-            "won or lost every comparison, or was compared with few others.",
+            "The grade is the median of its probabilities. Far from the middle of the class P(±1) is lowered, because "
+            "judges that look good by luck give such grades too often; P(grade) is shown as no higher than P(±1). At "
+            "least: in all but 5% of what the anchors leave possible, P(±1) is no lower. HIGH: that is .90 or more, "
+            "and P(grade) ≥ .50; MID: it is .75 or more; LOW otherwise, and always where an essay lies beyond the "
+            "anchors (marked *) or was judged fewer than eight times. No label is more than .10 above what the anchors "
+            "hold when the others grade them. † marks one that won or lost every comparison, or was compared with few "
+            "others.",
             class_="note",
         )
 
@@ -157,7 +158,7 @@ def _student(
         rank,
         _graded(grade, artefact),
         f"{projection.confidence}{marks}",
-        number(chances.get(grade)),
+        number(chance_of(projection)),
         number(projection.within_one_step),
         number(projection.within_one_step_at_least),
         *measured,

@@ -10,11 +10,10 @@ from eng5_runner.reports.figures import usd
 from eng5_runner.reports.html import Child, element, table
 from eng5_runner.reports.methods import citation, methods_paragraph
 from eng5_runner.results.artefact import Artefact
-from eng5_runner.results.artefact.study import DocumentRecord, EssayFile
+from eng5_runner.results.artefact.study import Costs, DocumentRecord, EssayFile
 from eng5_runner.results.run_cost import perhaps_charged
 
 _SHORT_HASH = 16
-_MOST_FILES = 2_000
 _MOST_FILES = 2_000
 
 
@@ -40,14 +39,18 @@ def costs(artefact: Artefact) -> Iterator[Child]:
         lines.append((f"{row.provider} {row.model}", *(f"{count:,}" for count in counts), usd(row.usd)))
     yield element("h2", "Cost", id="cost")
     yield table(
-        ("judge", "comparisons", "tokens read", *cached, "tokens written", "USD"),
+        ("judge", "calls", "tokens read", *cached, "tokens written", "USD"),
         lines,
-        caption=f"In all {usd(given.total_usd)} USD, failed comparisons included.",
+        caption=f"In all {usd(given.total_usd)} USD, failed calls included{_and_test_answer(given)}.",
         figures=4 + len(cached),
     )
     if given.replayed is not None:
         saved = f"{usd(given.replayed.saved_usd)} USD"
         yield element("p", f"{given.replayed.comparisons} judgements were replayed, where they had cost {saved}.")
+
+
+def _and_test_answer(given: Costs) -> str:
+    return "" if given.test_answer is None else f", and {usd(given.test_answer.usd)} USD for the test answer beforehand"
 
 
 def failures(artefact: Artefact) -> Iterator[Child]:
@@ -57,7 +60,7 @@ def failures(artefact: Artefact) -> Iterator[Child]:
     reasons = Counter(message.reason for message in status.rejected)
     doubtful = Counter(message.objection for message in status.doubtful or ())
     flaws = Counter(message.flaws for message in status.flawed or ())
-    lines = [(f"comparison failed: {code}", str(count)) for code, count in sorted(codes.items())]
+    lines = [(f"call failed: {code}", str(count)) for code, count in sorted(codes.items())]
     if charged := perhaps_charged(artefact):
         lines.append(("of these, asked without an answer that was recorded, and perhaps charged", str(charged)))
     lines += [(f"message rejected: {reason}", str(count)) for reason, count in sorted(reasons.items())]
@@ -73,7 +76,7 @@ def failures(artefact: Artefact) -> Iterator[Child]:
     if lines:
         yield table(("what", "times"), lines, caption="Each kind with its number.", figures=1)
     else:
-        yield element("p", "Nothing: no comparison failed, no message was rejected, doubled or lost.")
+        yield element("p", "Nothing: no call failed, no message was rejected, doubled or lost.")
 
 
 def files(artefact: Artefact) -> Iterator[Child]:

@@ -58,7 +58,8 @@ def agreement(artefact: Artefact) -> Picture | None:
         *parts,
         name="agreement",
         title="The judge's position of each anchor against its known grade",
-        description=f"With agreement the points rise from left to right; Kendall τ-b is {number(tau)}."
+        description=f"With agreement the points rise from left to right; Kendall τ-b is "
+        f"{'not defined' if tau is None else number(tau)}."
         + (f" {MOST_ANCHORS} of {len(entries)} anchors are drawn." if len(entries) > MOST_ANCHORS else ""),
         size=(_WIDTH, _HEIGHT),
     )

@@ -113,7 +113,8 @@ def course(artefact: Artefact) -> Picture | None:
         *parts,
         name="course",
         title="Reliability (line with points, at the left) and cost (at the right) over the judgements",
-        description=f"After {last.judgements} judgements the reliability is {number(last.reliability)} and the cost "
+        description=f"After {last.judgements} judgements the reliability is "
+        f"{'not defined' if last.reliability is None else number(last.reliability)} and the cost "
         f"{usd(last.usd)} USD. {_when_reached(points)}",
         size=(_WIDTH, _HEIGHT),
     )

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from eng5_runner.measure.model.davidson import MOST_ITEMS
 from eng5_runner.measure.quality.misfit import Consistency
+from eng5_runner.reports.figures import counted
 from eng5_runner.reports.grade_check import grade_check_lines
 from eng5_runner.reports.human_scale import disagreement_lines, human_scale_lines
 from eng5_runner.reports.judge_card import effects_line, facts_of_judge
@@ -62,7 +63,7 @@ def _whole(result: FitResult) -> Iterator[str]:
     if not model.converged:
         yield "the fit has not converged; do not use it"
     if table.with_itself:
-        yield f"{table.with_itself} rows compare an item with itself and are left out"
+        yield f"left out: {counted(table.with_itself, 'row')} with the same item on both sides"
     if result.repeats_left_out:
         yield (
             f"{result.repeats_left_out} of {table.comparisons.weight.sum():.0f} comparisons repeat a question and "

@@ -289,7 +289,7 @@ def _cached_in_words(judge: Estimate, cached: Interval) -> str:
     from_ = "" if least is None else f"; it keeps nothing below {least:,} tokens"
     if cached.high <= 0.0:
         return f"Of the tokens read, none comes from the provider's cache{from_}."
-    surely = "" if judge.pricing.caches_marked_texts else ", and promises none"
+    surely = "" if judge.pricing.caches_marked_texts else "; the provider promises none"
     share = f"{cached.low:.0%} to {cached.high:.0%}"
     return f"Of the tokens read, {share} come from the provider's cache, at a lower price{from_}{surely}."
 

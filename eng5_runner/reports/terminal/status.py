@@ -91,7 +91,10 @@ def next_steps(state: RunState, run_directory: Path) -> Iterator[str]:
     elif request.is_over and not request.has_result:
         yield f"{resume} (waits for the service's result once more; the runner's own results are complete)"
     else:
-        yield f"start a new run, or accept what came: {command('hydrate', run_directory)}"
+        written = f"{command('hydrate', run_directory)} writes the outputs of what came"
+        if state.closed is not None:
+            written = "the outputs hold what came"
+        yield f"nothing more will come for this run; {written}. For the rest, start a new run"
 
 
 def why_nothing_is_left(state: RunState, run_directory: Path) -> Iterator[str]:

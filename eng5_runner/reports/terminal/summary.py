@@ -21,6 +21,7 @@ from eng5_runner.reports.soft import soft_lines
 from eng5_runner.reports.targets import MET, target_rows
 from eng5_runner.reports.terminal.table import plain_table, show_named
 from eng5_runner.reports.words import (
+    chance_of,
     flagged_essays,
     grades_by_others,
     tested_projection,
@@ -59,6 +60,9 @@ def show_summary(console: Console, artefact: Artefact, *, run_directory: Path) -
     costs = artefact.costs
     if costs.token_counts:
         console.print(_costs(costs))
+    if costs.test_answer is not None:
+        test_answer = f"{usd(costs.test_answer.usd)} for the test answer beforehand"
+        console.print(f"in all {usd(costs.total_usd)} USD, with {test_answer}")
     if costs.replayed is not None:
         replayed = f"{costs.replayed.comparisons} judgements were replayed from earlier runs"
         console.print(f"{replayed}, where they cost {usd(costs.replayed.saved_usd)} USD")
@@ -129,7 +133,10 @@ def _students(console: Console, artefact: Artefact) -> None:
     if grades:
         beyond = any(projection.extrapolated for projection in artefact.grade_projections)
         mark = "; * lies beyond the anchors" if beyond else ""
-        console.print(f"P: probability of the grade; P(±1): of it or a neighbour{mark}", style="dim")
+        console.print(
+            f"P: probability of the grade; P(±1): of it or a neighbour, lowered far from the middle of the class{mark}",
+            style="dim",
+        )
 
 
 def _grade_cells(projection: GradeProjection | None) -> tuple[str, ...]:
@@ -137,7 +144,7 @@ def _grade_cells(projection: GradeProjection | None) -> tuple[str, ...]:
         return ABSENT, "", "", ""
     return (
         projection.grade,
-        number(projection.probabilities.get(projection.grade)),
+        number(chance_of(projection)),
         number(projection.within_one_step),
         f"{projection.confidence}{'*' if projection.extrapolated else ''}",
     )

@@ -159,7 +159,11 @@ class ModelJudge:
         if reply.end is End.REFUSED:
             raise JudgeFailed("LLM_INVALID_RESPONSE", "the model refused to judge", spent=spent)
         if reply.end is End.CUT:
-            raise JudgeFailed("LLM_CONTENT_TOO_LONG", "the answer was cut off at max_tokens", spent=spent)
+            raise JudgeFailed(
+                "LLM_CONTENT_TOO_LONG",
+                "the answer was cut off at its limit of tokens; --llm-max-tokens sets a higher one",
+                spent=spent,
+            )
         try:
             answer = read_answer(reply.text)
         except UnreadableAnswer as unreadable:
