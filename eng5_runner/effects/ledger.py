@@ -114,12 +114,13 @@ def no_run(path: Path) -> InputsMissing:
     """The error for a path that is not the directory of a run."""
     start = f"Start a run ({command('--mode', 'execute', '--assets', 'FOLDER')}), or name the directory of one."
     if path.is_dir():
-        reason = f"it has no {LEDGER_NAME}, as after a plan"
+        reason = f"it has no {LEDGER_NAME}, as after a plan, or a run that ended before it recorded anything"
         return InputsMissing(f"{path} is not the directory of a run: {reason}.", remedy=start)
     if path.is_symlink():
         return InputsMissing(f"{path} leads to {path.readlink()}, which is not there any more.", remedy=start)
     if path.exists():
-        return InputsMissing(f"{path} is a file.", remedy=f"Name the directory of the run, perhaps {path.parent}.")
+        perhaps = f", perhaps {path.parent}" if (path.parent / LEDGER_NAME).exists() else ""
+        return InputsMissing(f"{path} is a file.", remedy=f"Name the directory of the run{perhaps}.")
     return InputsMissing(f"There is no run {path}.", remedy=start)
 
 

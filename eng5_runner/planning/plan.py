@@ -15,6 +15,7 @@ from eng5_runner.core.study_size import asked_per_pair, comparisons_under_cap, c
 from eng5_runner.judges.prompts import EssayLength
 from eng5_runner.measure.design.deciding import fewest_to_decide
 from eng5_runner.measure.design.planning import AHEAD_OF_LOOK, BALANCED_ROUNDS, expected_precision
+from eng5_runner.measure.design.stopping import FEWEST_OF_AN_ITEM
 from eng5_runner.planning.batches import BatchEstimate, batch_estimate, in_batches
 from eng5_runner.planning.candidates import Candidates
 from eng5_runner.planning.measured import Pilot, measured_estimate
@@ -227,7 +228,7 @@ def make_plan(
         per_pair=asked_per_pair(spec.budget),
         waves=work.waves,
         precision=precision,
-        soft=_soft(candidates, spec=spec, comparisons=comparisons),
+        soft=_soft(candidates, spec=spec, essays=essays, comparisons=comparisons),
         agreement=assumed_agreement(candidates.aims, candidates.pilot) if precision else None,
         pair_margin=pair_margin(2 * spec.budget.repeats) if spec.budget.design == "boundary" else None,
         judge=judge,
@@ -269,13 +270,14 @@ def _at_least(budget: Budget) -> int | None:
     return len(budget.pairs) * min(fewest_to_decide(budget.repeats) + 2, 2 * budget.repeats)
 
 
-def _soft(candidates: Candidates, *, spec: RunSpec, comparisons: int) -> SoftSaving | None:
+def _soft(candidates: Candidates, *, spec: RunSpec, essays: int, comparisons: int) -> SoftSaving | None:
     pilot, chosen = candidates.pilot, candidates.chosen
     if pilot is None or pilot.worth_90 is None or spec.budget.soft_judgements == "off":
         return None
     if spec.budget.design == "boundary" or chosen is None or not _is_of(pilot, chosen):
         return None
-    low, high = (math.ceil(comparisons / worth) for worth in (pilot.worth_90.high, pilot.worth_90.low))
+    least = min(comparisons, math.ceil(essays * FEWEST_OF_AN_ITEM / 2))
+    low, high = (max(least, math.ceil(comparisons / worth)) for worth in (pilot.worth_90.high, pilot.worth_90.low))
     return SoftSaving(worth=pilot.worth_90, comparisons=Interval(low=low, high=high))
 
 

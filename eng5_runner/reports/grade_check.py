@@ -12,8 +12,8 @@ def grade_check_lines(
 ) -> Iterator[str]:
     """What the check found; `shift` and `interval` in steps, as in `measure.grading.check`."""
     yield (
-        f"of {students} students whose teachers' grade is known, {within_one} have a projected grade "
-        "within one step of it"
+        f"of {students} students whose teachers' grade is known, {within_one} "
+        f"{'has' if within_one == 1 else 'have'} a projected grade within one step of it"
     )
     if interval is None:
         return
@@ -22,4 +22,5 @@ def grade_check_lines(
     if is_shifted:
         yield f"{figures}; the grades are shifted"
         return
-    yield f"{figures}; no shift is seen" + ("" if students >= _FEW else f", but a shift of one needs {_FEW} students")
+    enough = "" if students >= _FEW else f", but to see a shift of one takes about {_FEW} students"
+    yield f"{figures}; no shift is seen{enough}"

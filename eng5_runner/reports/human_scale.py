@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
-from eng5_runner.reports.figures import number, span
+from eng5_runner.reports.figures import counted, number, span
 from eng5_runner.results.artefact.human_scale import AgreementShare, HumanScale
 
 _SHOWN = 10
@@ -13,8 +13,9 @@ _SHOWN = 10
 
 def human_scale_lines(scale: HumanScale) -> Iterator[str]:
     """How far people and models agree, and what that does to the scale."""
-    who = f"{scale.people} people" if scale.people else "people"
-    yield f"{scale.judgements} judgements of {who} and {scale.model_judgements} of models: the scale is the humans'"
+    who = "1 person" if scale.people == 1 else f"{scale.people} people" if scale.people else "people"
+    whose = "" if scale.undefined is not None else ": the scale is the humans'"
+    yield f"{counted(scale.judgements, 'judgement')} of {who} and {scale.model_judgements} of models{whose}"
     if scale.agreement is not None:
         yield f"the models' order agrees with {_share(scale.agreement)} human judgements"
         needed = scale.agreement.judgements_needed

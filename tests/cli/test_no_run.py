@@ -25,4 +25,6 @@ def test_a_file_in_the_place_of_a_run_is_missing_input(command: str, tmp_path: P
     (tmp_path / "report.html").write_text("page")
     told = run(command, tmp_path / "report.html", cwd=tmp_path)
     assert told.code == 66 and f"{tmp_path / 'report.html'} is a file." in told.err
-    assert f"perhaps {tmp_path}" in told.err
+    assert "Name the directory of the run." in told.err
+    (tmp_path / "ledger.jsonl").touch()
+    assert f"perhaps {tmp_path}" in run(command, tmp_path / "report.html", cwd=tmp_path).err

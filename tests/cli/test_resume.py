@@ -152,7 +152,11 @@ def test_people_judge_a_run_that_is_complete(copied: Path, tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("rows", "says"),
-    [("ada,nobody,{0},{0}", "names 'nobody', which is no essay of this run"), ("gpt-9,{1},{0},{0}", "is a model")],
+    [
+        ("ada,nobody,{0},{0}", "names 'nobody', which is no essay of this run"),
+        ("gpt-9,{1},{0},{0}", "is a model"),
+        ("ada,essay_01,essay_02,a\nada,essay_01.txt,essay_02,b", "in two ways: 'essay_01' and 'essay_01.txt'"),
+    ],
 )
 def test_a_file_that_does_not_fit_the_run_leaves_it_as_it_was(
     rows: str, says: str, copied: Path, tmp_path: Path

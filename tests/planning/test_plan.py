@@ -360,7 +360,11 @@ def test_a_pilots_confidence_says_how_few_comparisons_are_as_precise():
     plan = plan_of(chosen=PRICED, pilot=pilot, max_comparisons=100, soft_judgements="auto")
     assert plan.soft is not None
     assert (plan.soft.worth.low, plan.soft.worth.high) == (1.0, 3.2), "where it helps nothing, wins count"
-    assert (plan.soft.comparisons.low, plan.soft.comparisons.high) == (32, 100)
+    assert plan.soft.comparisons == Interval(low=max(32, plan.essays * 5), high=100)
+    few = plan_of(chosen=PRICED, pilot=pilot, max_comparisons=20 * plan.essays, soft_judgements="auto").soft
+    assert few is not None and few.comparisons.low == max(5 * plan.essays, math.ceil(20 * plan.essays / 3.2))
+    least = plan_of(chosen=PRICED, pilot=pilot, max_comparisons=6 * plan.essays, soft_judgements="auto").soft
+    assert least is not None and least.comparisons.low == 5 * plan.essays, "a target asks for ten judgements an essay"
     assert plan_of(chosen=PRICED, pilot=pilot, max_comparisons=100).soft is None
     assert plan_of(chosen=UNPRICED, pilot=pilot, soft_judgements="auto").soft is None
     assert plan_of(chosen=PRICED, pilot=read_pilot(judged_artefact()), soft_judgements="auto").soft is None

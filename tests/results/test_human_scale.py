@@ -12,6 +12,7 @@ from eng5_runner.measure.model.bradley_terry import Fit, fit
 from eng5_runner.measure.model.comparisons import Comparisons, comparisons_counted, merged
 from eng5_runner.measure.model.two_kinds import fit_two_kinds
 from eng5_runner.measure.quality.reliability import own_order
+from eng5_runner.reports.human_scale import human_scale_lines
 from eng5_runner.results.artefact.human_scale import HumanReliability
 from eng5_runner.results.judges.human_scale import human_scale, human_scale_of_run
 from tests.support.run.events import AT
@@ -93,6 +94,7 @@ def test_too_little_for_a_scale_says_why_and_has_no_places() -> None:
     assert scale.undefined
     assert (scale.positions, scale.correlation, scale.uses_models, scale.reliability) == (None, None, None, None)
     assert (scale.people, scale.judgements) == (1, 1)
+    assert next(human_scale_lines(scale)) == "1 judgement of 1 person and 43 of models"
 
 
 def test_nobody_named_is_no_person() -> None:

@@ -5,6 +5,7 @@ A CSV file is read, the essays that it names are found, and the ledger records w
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -145,8 +146,11 @@ def _human_judgements(file: Path, essays: _Essays) -> HumanJudgementsAdded:
         raise InputsInvalid(
             f"{name} names {essays.shown(strange[0])}, which is no essay of this run.", remedy=_AS_WRITTEN
         )
-    if len({*known.values()}) < len(items):
-        raise InputsInvalid(f"{name} names an essay in two ways.", remedy="Write each essay in one way.")
+    for essay, count in Counter(known.values()).items():
+        if count > 1:
+            ways = " and ".join(repr(item) for item in items if known[item] == essay)
+            shown = f"{essay!r} in two ways" if essays.are_private else f"one essay in two ways: {ways}"
+            raise InputsInvalid(f"{name} names {shown}.", remedy="Write each essay in one way.")
     rows = []
     for judge, data in (table.judges or {"": table.comparisons}).items():
         columns = (data.first.tolist(), data.second.tolist(), data.outcome.tolist(), data.weight.tolist())

@@ -23,6 +23,9 @@ Verdict: TypeAlias = Literal["go on", "precise enough", "budget spent"]
 
 _SE_QUANTILE = 0.9
 
+FEWEST_OF_AN_ITEM = 10.0
+"""Judgements that every item has before a study can end as precise enough."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
@@ -42,7 +45,7 @@ class Rule:
     reliability: float | None
     se: float | None
     budget: int
-    judgements: float = 10.0
+    judgements: float = FEWEST_OF_AN_ITEM
     level: float = 0.9
 
     def __post_init__(self) -> None:

@@ -14,6 +14,7 @@ from eng5_runner.core.inputs import Finding, Inputs
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.core.study_size import FIELD_CAP
 from eng5_runner.judges.cost_bound import ATTEMPTS
+from eng5_runner.measure.design.stopping import FEWEST_OF_AN_ITEM
 from eng5_runner.measure.quality.needed import judgements_needed
 from eng5_runner.planning.plan import Plan
 from eng5_runner.planning.precision import AssumedAgreement, PrecisionTarget
@@ -63,9 +64,11 @@ def show_plan(console: Console, plan: Plan, *, inputs: Inputs, spec: RunSpec) ->
     if plan.soft is not None:
         worth, needed = plan.soft.worth, plan.soft.comparisons
         console.print(
-            f"As in the pilot run, one judgement is worth {worth.low:.1f} to {worth.high:.1f} bare wins, so the same "
-            f"precision takes {needed.low:,.0f} to {needed.high:,.0f} comparisons; a target ends the study there.",
+            f"As in the pilot run, one judgement is worth {worth.low:.1f} to {worth.high:.1f} bare wins: with a "
+            f"target, the same precision takes {in_range(needed, lambda number: f'{number:,.0f}')} comparisons, with "
+            f"at least {FEWEST_OF_AN_ITEM:.0f} judgements an essay.",
             style="bold",
+            soft_wrap=False,
         )
     most, likely = (judgements_needed(share) for share in (0.5, 0.8))
     console.print(

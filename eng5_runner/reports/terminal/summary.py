@@ -12,7 +12,7 @@ from rich.table import Table
 from eng5_runner.core.choices import Mode
 from eng5_runner.errors import command
 from eng5_runner.reports.anchor_markdown import ANCHOR_REPORT_NAME
-from eng5_runner.reports.figures import ABSENT, number, requests_made, sentence, span, tally, usd
+from eng5_runner.reports.figures import ABSENT, counted, number, requests_made, sentence, span, tally, usd
 from eng5_runner.reports.html_report import REPORT_NAME
 from eng5_runner.reports.human_scale import disagreement_lines, human_scale_lines
 from eng5_runner.reports.judge_card import facts_of_judge, own_effects_lines
@@ -226,7 +226,7 @@ def _status(console: Console, status: RunnerStatus, *, charged: int) -> None:
         )
     console.print(
         f"{status.outcome}: {tally(status.comparisons, of=' comparisons')}, "
-        f"{status.duplicates} duplicates, {len(status.rejected)} rejected, {status.offsets_lost} lost"
+        f"{counted(status.duplicates, 'duplicate')}, {len(status.rejected)} rejected, {status.offsets_lost} lost"
     )
     for name, fact in requests_made(status):
         console.print(f"{name}: {fact}")
