@@ -132,6 +132,17 @@ async def test_too_many_failed_comparisons_end_the_batch_with_counts_and_the_las
     assert "the judge slept (LLM_PROVIDER_TIMEOUT)" in batch.failed.reason
 
 
+@pytest.mark.parametrize("code", ["LLM_PARSING_ERROR", "LLM_CONTENT_TOO_LONG", "LLM_INVALID_RESPONSE"])
+async def test_a_judge_whose_answers_are_never_of_use_is_asked_no_more(tmp_path: Path, code: str) -> None:
+    judge = RecordingJudge(failures=-1, code=code)
+    async with running(tmp_path, judge=judge) as stack:
+        batch = await stack.run(request(await stack.essays(40), metadata={"max_comparisons": 700}))
+
+    # The first 256 are under way when the first answer comes; a success rate of 0.8 is out of reach after 420 and more.
+    assert len(batch.comparisons) == len(judge.prompts) < 320
+    assert f"none of the judge's {len(judge.prompts)} answers could be used" in batch.failed.reason
+
+
 async def test_a_few_failed_comparisons_leave_a_result_with_failures(tmp_path: Path) -> None:
     async with running(tmp_path, judge=RecordingJudge(failures=-1, share=0.1)) as stack:
         batch = await stack.run(request(await stack.essays(8), metadata={"max_comparisons": 28, "seed": 3}))

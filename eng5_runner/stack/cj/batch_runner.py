@@ -33,7 +33,7 @@ from eng5_runner.judges.cost_bound import ATTEMPTS
 from eng5_runner.measure.design.pairing import Pair
 from eng5_runner.measure.design.planning import AHEAD_OF_LOOK
 from eng5_runner.stack.cj.clients import LLMProviderClient
-from eng5_runner.stack.cj.outcome import Outcome, beyond_hope, read_result
+from eng5_runner.stack.cj.outcome import Outcome, beyond_hope, is_unusable, read_result
 from eng5_runner.stack.cj.pairing_policy import (
     by_first_essay,
     decided_pairs,
@@ -51,6 +51,8 @@ log = structlog.get_logger(__name__)
 # Attempts that may wait for their answers, and that may follow one that waits: a slow answer holds up no other. Fewer
 # until there are verdicts: a judge that gives none is soon noticed.
 _AHEAD_AT_FIRST, _MOST_OPEN, _MOST_AHEAD = 256, 1000, 10_000
+# A judge without one verdict in so many answers does not reach the success rate with three answers a pair.
+_HOPELESS_AFTER = 50
 # Of the mean cost of earlier comparisons; so much more may the next ones cost.
 _MORE_THAN_THE_MEAN = Decimal("1.25")
 # After this time without a callback the open attempts are repeated: a callback can get lost, its answer does not.
@@ -91,7 +93,7 @@ class BatchRun:
         self._waves: list[Sequence[Pair]] = []
         self._looks: list[Look] = []
         self._decided: DecidedPairs | None = None
-        self._verdicts = self._verdicts_seen = self._failed = 0
+        self._verdicts = self._verdicts_seen = self._failed = self._unusable_seen = 0
         self._wanted = batch.plan.budget
         # The open attempts that are not made yet, by correlation id; one task makes them, several at a time.
         self._unsent: dict[str, PairAttempt] = {}
@@ -312,7 +314,7 @@ class BatchRun:
         """Wait for the first answer that was not looked at, and ask again if that can help.
 
         Returns:
-            False if the cost limit does not allow that, or too many pairs have failed.
+            False if the cost limit does not allow that, too many pairs have failed, or no answer can be used.
         """
         asked = self._stream.popleft()
         self._left[asked.wave] -= 1
@@ -322,6 +324,9 @@ class BatchRun:
             await self._wait_for_news()
         result = self._results[asked.correlation_id]
         self._verdicts_seen += result.winner is not None
+        self._unusable_seen += is_unusable(result)
+        if self._is_hopeless:
+            return False
         earlier = (self._asked[asked.wave, asked.place, number] for number in range(asked.attempt + 1))
         if may_ask([self._results[each.correlation_id] for each in earlier]):
             key = (asked.wave, asked.place, asked.attempt + 1)
@@ -330,6 +335,11 @@ class BatchRun:
             return await self._admit(self._asked[key])
         self._failed += result.winner is None
         return not beyond_hope(self._failed, wanted=self._wanted)
+
+    @property
+    def _is_hopeless(self) -> bool:
+        """Whether the judge's answers are paid for and none can be used: to ask on would cost money for nothing."""
+        return self._unusable_seen >= _HOPELESS_AFTER and not self._verdicts_seen
 
     async def _store(self, new: Sequence[PairAttempt]) -> None:
         if new:
@@ -450,6 +460,7 @@ class BatchRun:
             looks=tuple(self._looks),
             cost_stop=stop,
             decided=self._decided,
+            is_hopeless=self._is_hopeless,
         )
 
 

@@ -165,8 +165,10 @@ def low_success_rate(outcome: Outcome) -> dict[str, JsonValue]:
     """Why a batch with too many failed comparisons has no result, with the last error."""
     last = outcome.failed[-1].error_detail if outcome.failed else None
     last_error = f"; the last error: {last.message or 'no message'} ({last.error_code})" if last else ""
+    hopeless = f"none of the judge's {outcome.callbacks} answers could be used, so it was asked no more"
+    what = hopeless if outcome.is_hopeless else "too many comparisons failed"
     return {
-        "error_message": f"too many comparisons failed{last_error}",
+        "error_message": f"{what}{last_error}",
         "reason": "low_success_rate",
         "details": {
             "callbacks_received": outcome.callbacks,

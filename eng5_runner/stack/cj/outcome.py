@@ -14,6 +14,7 @@ from eng5_runner.contracts.published import PublishedEssayResult, PublishedProje
 from eng5_runner.contracts.stopping import CostStop, DecidedPairs, Look
 
 SUCCESS_RATE_THRESHOLD = 0.8
+_UNUSABLE = frozenset({"LLM_CONTENT_TOO_LONG", "LLM_INVALID_RESPONSE", "LLM_PARSING_ERROR"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,7 @@ class Outcome:
         looks: the checks, one after each wave, whether the study is precise enough.
         cost_stop: the figures at the cost limit, if the study ended there.
         decided: what was saved because pairs of a boundary study were decided.
+        is_hopeless: whether the batch ended because none of the judge's first answers could be used.
     """
 
     results: tuple[LLMComparisonResult, ...]
@@ -35,6 +37,7 @@ class Outcome:
     looks: tuple[Look, ...] = ()
     cost_stop: CostStop | None = None
     decided: DecidedPairs | None = None
+    is_hopeless: bool = False
 
     @property
     def judged(self) -> tuple[LLMComparisonResult, ...]:
@@ -54,12 +57,17 @@ class Outcome:
     @property
     def too_many_failed(self) -> bool:
         """Whether too many pairs failed for a result; never while a higher cost limit could continue the batch."""
-        return self.cost_stop is None and beyond_hope(len(self.failed), wanted=self.wanted)
+        return self.cost_stop is None and (self.is_hopeless or beyond_hope(len(self.failed), wanted=self.wanted))
 
 
 def beyond_hope(failed: int, *, wanted: int) -> bool:
     """Whether so many comparisons failed in every attempt that the success rate can no longer reach 0.8."""
     return (wanted - failed) / wanted < SUCCESS_RATE_THRESHOLD
+
+
+def is_unusable(result: LLMComparisonResult) -> bool:
+    """Whether the judge gave an answer, which is paid for, that holds no verdict."""
+    return result.error_detail is not None and result.error_detail.error_code in _UNUSABLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

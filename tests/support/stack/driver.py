@@ -51,14 +51,23 @@ class RecordingJudge:
     Attributes:
         prompts: every question's prompt, in order.
         failures: how often each prompt still fails; -1 for always.
+        code: of the failures.
         stop_after: after so many questions `reached` is set.
     """
 
-    def __init__(self, *, failures: int = 0, share: float = 1.0, stop_after: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        failures: int = 0,
+        share: float = 1.0,
+        stop_after: int | None = None,
+        code: str = "LLM_PROVIDER_TIMEOUT",
+    ) -> None:
         self.prompts: list[str] = []
         self.reached = asyncio.Event()
         self._failures = failures
         self._share = share
+        self._code = code
         self._stop_after = stop_after
         self._failed: dict[str, int] = {}
         self._baseline = BaselineJudge()
@@ -71,7 +80,7 @@ class RecordingJudge:
         unlucky = uuid5(NAMESPACE_OID, question.prompt).int % 1000 < 1000 * self._share
         if unlucky and (self._failures < 0 or times < self._failures):
             self._failed[question.prompt] = times + 1
-            raise JudgeFailed("LLM_PROVIDER_TIMEOUT", "the judge slept")
+            raise JudgeFailed(self._code, "the judge slept")
         return await self._baseline(question)
 
     def entry(self) -> JudgeEntry:
