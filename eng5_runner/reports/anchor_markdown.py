@@ -43,7 +43,7 @@ def anchor_report(artefact: Artefact) -> bytes:
     if alignment is None:
         lines += ["Nothing was judged, so nothing is claimed.", ""]
     else:
-        lines += [*_targets(alignment), *_anchors(artefact, alignment), *_agreement(alignment)]
+        lines += [*_targets(artefact), *_anchors(artefact, alignment), *_agreement(alignment)]
         if alignment.inversions is not None:
             lines += _inversions(artefact, alignment.inversions)
         if alignment.without_win is not None:
@@ -80,8 +80,8 @@ def _head(artefact: Artefact) -> Iterator[str]:
         yield from (inline(text), "")
 
 
-def _targets(alignment: AnchorAlignment) -> Iterator[str]:
-    rows = list(target_rows(alignment))
+def _targets(artefact: Artefact) -> Iterator[str]:
+    rows = list(target_rows(artefact))
     if not rows:
         return
     yield from ("## Against the field's targets", "")
@@ -89,7 +89,7 @@ def _targets(alignment: AnchorAlignment) -> Iterator[str]:
         yield from (RULE, "")
     shown = [(row.name, row.found, row.fair, row.perfect, row.usual, _strong(row.verdict)) for row in rows]
     yield from table(("", "found", "judges of r = .9", "judges of r = 1", "the field's usual target", ""), shown)
-    inverted = alignment.inversions
+    inverted = None if artefact.anchor_alignment is None else artefact.anchor_alignment.inversions
     if inverted is not None:
         yield from (f"A judge of this scale inverts {number(inverted.expected, 1)} of the pairs by chance.", "")
 

@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from eng5_runner.reports.figures import number, span, times
-from eng5_runner.results.artefact.judge import AnchorAlignment, BesideAbleJudges
+from eng5_runner.results.artefact import Artefact
+from eng5_runner.results.artefact.judge import BesideAbleJudges
+from eng5_runner.results.paired_verdicts import grade_places
 
 MET, MISSED, UNDEFINED = "met", "missed", "undefined"
 RULE = (
     "Able judges are simulated: they judge the same pairs, and their order agrees with the experts' by r. Met: at most "
-    "one in twenty judges of r = .9 does as well. Missed: at most one in twenty does as badly."
+    "one in twenty judges of r = .9 does as well, or there is no anchor without a win. Missed: at most one in twenty "
+    "does as badly."
 )
 
 
@@ -36,11 +39,14 @@ class TargetRow:
     verdict: str
 
 
-def target_rows(alignment: AnchorAlignment) -> Iterator[TargetRow]:
-    """The targets of a run with anchors; none in artefacts of versions that did not write them."""
-    targets, inverted, winless = alignment.targets, alignment.inversions, alignment.without_win
-    if targets is None or inverted is None or winless is None:
+def target_rows(artefact: Artefact) -> Iterator[TargetRow]:
+    """The targets of a run with anchors; none without them, or in artefacts of versions that did not write them."""
+    alignment, places = artefact.anchor_alignment, grade_places(artefact)
+    if alignment is None or alignment.targets is None or alignment.inversions is None or alignment.without_win is None:
         return
+    targets, inverted = alignment.targets, alignment.inversions
+    lowest = min(places.values(), default=0)
+    winless = [anchor for anchor in alignment.without_win if places.get(anchor.anchor_id, lowest + 1) > lowest]
     tau, inversions, without_win = targets.kendall_tau_b, targets.inversions, targets.without_win
     yield _row(
         "order of the anchors (Kendall τ-b)",
@@ -59,9 +65,9 @@ def target_rows(alignment: AnchorAlignment) -> Iterator[TargetRow]:
         digits=1,
     )
     yield _row(
-        "anchors without a win",
+        "anchors above the lowest grade without a win",
         found=str(len(winless)),
-        usual="none above the lowest grade",
+        usual="none",
         met=without_win.met,
         beside=without_win.beside_able_judges,
         digits=1,

@@ -213,7 +213,7 @@ def _grades(artefact: Artefact, *, failed: bool) -> _Reply:
 
 def _targets(artefact: Artefact) -> _Reply:
     """Whether a judge is ready for students' essays."""
-    rows = () if artefact.anchor_alignment is None else tuple(target_rows(artefact.anchor_alignment))
+    rows = tuple(target_rows(artefact))
     if not rows:
         return _EARLIER
     missed = [row.name for row in rows if row.verdict == MISSED]

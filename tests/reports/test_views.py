@@ -13,12 +13,19 @@ from eng5_runner.contracts.callbacks import MAY_BE_CHARGED
 from eng5_runner.reports.anchor_markdown import anchor_report
 from eng5_runner.reports.figures import between, number, percent, span, usd
 from eng5_runner.reports.html_report import report
+from eng5_runner.reports.targets import target_rows
 from eng5_runner.reports.terminal.compare import show_comparison
 from eng5_runner.reports.terminal.summary import show_summary
 from eng5_runner.reports.verdict import verdict_of
 from eng5_runner.reports.words import chance_of
 from eng5_runner.results.artefact import Artefact, parse_artefact
-from eng5_runner.results.artefact.judge import FirstPositionAdvantage, JudgeFigures, JudgeQuality, NotMeasured
+from eng5_runner.results.artefact.judge import (
+    FirstPositionAdvantage,
+    JudgeFigures,
+    JudgeQuality,
+    NotMeasured,
+    WinlessAnchor,
+)
 from eng5_runner.results.artefact.study import Costs, TokenCounts, TrialAnswer
 from eng5_runner.results.compare import compare_artefacts
 from tests.support.artefacts import artefact, entry, seen_as, with_files
@@ -200,3 +207,21 @@ def test_the_probability_of_a_grade_is_never_shown_above_that_of_it_or_a_neighbo
     likely = next(one for one in FIRST.grade_projections)
     lowered = likely.model_copy(update={"within_one_step": 0.13})
     assert (chance_of(likely), chance_of(lowered)) == (likely.probabilities[likely.grade], 0.13)
+
+
+def test_an_anchor_of_the_lowest_grade_needs_no_win():
+    """Only those above it are counted, as of the judges beside them."""
+    alignment = BEFORE_DESIGNS.anchor_alignment
+    assert alignment is not None and alignment.without_win is not None
+    above, lowest = (
+        next(anchor for anchor in BEFORE_DESIGNS.inputs.anchors if anchor.grade == grade) for grade in ("A", "F+")
+    )
+    winless = [
+        WinlessAnchor(anchor_id=one.anchor_id, grade=one.grade, judgements=9.0, expected_probability=0.1)
+        for one in (above, lowest)
+    ]
+    run = BEFORE_DESIGNS.model_copy(
+        update={"anchor_alignment": alignment.model_copy(update={"without_win": tuple(winless)})}
+    )
+    row = next(row for row in target_rows(run) if row.name == "anchors above the lowest grade without a win")
+    assert row.found == "1"

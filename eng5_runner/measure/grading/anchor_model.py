@@ -253,8 +253,7 @@ def calibrate(
 
     Returns:
         A refusal if there are fewer than 3 anchors or 2 grades, or if the least-squares slope of positions on grades is
-        not positive or its 90% interval (Student's t) includes 0. So three anchors must be close to a line, while
-        twelve can scatter widely.
+        not positive or its 90% interval (Student's t) includes 0: three anchors must be close to a line.
     """
     kinds = len(set(anchors.values()))
     if len(anchors) < _FEWEST_ANCHORS or kinds < _FEWEST_GRADES:
@@ -266,7 +265,7 @@ def calibrate(
     theta = positions.theta[places]
     slope, margin, error = _slope(grades, theta)
     if slope <= margin:
-        rise = f"{slope + 0.0:.2f} ± {margin:.2f} logits from one grade to the next (90% interval)"
+        rise = f"{round(slope, 2) + 0.0:.2f} ± {margin:.2f} logits from one grade to the next (90% interval)"
         return Refusal(reason=f"the anchors' positions do not clearly rise with their grades: {rise}")
     known = _Anchors(
         theta=theta,

@@ -179,7 +179,7 @@ def _precision(console: Console, artefact: Artefact) -> None:
     for text in () if alignment is None else tested_projection(alignment):
         console.print(text, markup=False)
     if artefact.metadata.runner_mode.anchors_only:
-        for row in target_rows(alignment) if alignment is not None else ():
+        for row in target_rows(artefact):
             fair = f"; judges of r = .9 get {row.fair}" if row.fair else ""
             style = "" if row.verdict == MET else "yellow"
             console.print(f"{row.name}: {row.found}{fair}: {row.verdict}", style=style, markup=False)
