@@ -2,7 +2,8 @@
 
 `python -m bench drain [--events N] [--broker embedded kafka]`. The broker and what fills it are other processes. Ours
 is the stage `gather` with its ledger: it reads, sorts out, parses, compares with what is known, and writes durably.
-The embedded broker keeps 5 MiB a partition, so it is given fewer messages.
+The embedded broker keeps 5 MiB a partition, so it is given fewer messages. The least that can be done is a bare
+consumer that looks for the run's messages, reads some fields of each, and writes them durably at its end.
 """
 
 from __future__ import annotations
@@ -16,13 +17,17 @@ import os
 import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import aclosing, contextmanager
+from datetime import datetime
 from itertools import dropwhile
 from pathlib import Path
 from statistics import median
+from typing import IO
 from uuid import uuid5
 
+import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from confluent_kafka import Producer
 
@@ -68,16 +73,21 @@ def main() -> list[Measured]:
 
 def compare(kind: str, bootstrap: str, events: int, *, folder: Path) -> Measured:
     """Print one line; the two take turns."""
-    ours, bare = [], []
+    ours, bare, least = [], [], []
     for _ in range(ROUNDS):
         bare.append(asyncio.run(read_bare(bootstrap, events)) / events)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            least.append(asyncio.run(read_bare(bootstrap, events, keeping_in=file)) / events)
         with tempfile.TemporaryDirectory(dir=folder) as run:
             ours.append(asyncio.run(drain(bootstrap, events, folder=Path(run))) / events)
     ratio = median(bare) / median(ours)
-    result = Measured(f"drain of {kind} Kafka", ratio, GOAL, "of a bare consumer's speed", at_least=True)
+    most = median(bare) / median(least)
+    unit = f"of a bare consumer's speed (the least that can be done {most:.2f})"
+    result = Measured(f"drain of {kind} Kafka", ratio, GOAL, unit, at_least=True)
     print(
-        f"  {kind}, {events} messages: {median(ours) * 1e6:.1f} µs CPU each, a bare consumer {median(bare) * 1e6:.1f}: "
-        f"{ratio:.2f} of it{result.remark} (load {os.getloadavg()[0]:.1f})",
+        f"  {kind}, {events} messages: {median(ours) * 1e6:.1f} µs CPU each, a bare consumer {median(bare) * 1e6:.1f}, "
+        f"the least {median(least) * 1e6:.1f}: {ratio:.2f} of the bare one's speed, {most:.2f} with the least"
+        f"{result.remark} (load {os.getloadavg()[0]:.1f})",
         flush=True,
     )
     return result
@@ -106,14 +116,46 @@ async def drain(bootstrap: str, events: int, *, folder: Path) -> float:
     return took
 
 
-async def read_bare(bootstrap: str, events: int) -> float:
-    """CPU seconds of a consumer that looks at nothing."""
+class Pair(msgspec.Struct):
+    """The essays of a comparison."""
+
+    essay_a_id: str
+    essay_b_id: str
+
+
+class Fields(msgspec.Struct):
+    """The fields that say what a comparison is."""
+
+    request_id: str
+    winner: str
+    cost_estimate: float
+    request_metadata: Pair
+
+
+class Message(msgspec.Struct):
+    """A message with them."""
+
+    data: Fields
+    event_timestamp: datetime
+
+
+async def read_bare(bootstrap: str, events: int, *, keeping_in: IO[bytes] | None = None) -> float:
+    """CPU seconds of a consumer that looks at nothing, or keeps the run's messages in a file."""
+    wanted, encode, decode = str(RUN).encode(), msgspec.json.encode, msgspec.json.Decoder(Message).decode
     async with AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=None) as consumer:
-        began, count = time.process_time(), 0
+        began, count, lines = time.process_time(), 0, list[bytes]()
         consumer.assign([TopicPartition(topic, number) for topic in CALLBACK_TOPICS for number in range(PARTITIONS)])
         await consumer.seek_to_beginning()
         while count < events + 2:
-            count += sum(map(len, (await consumer.getmany(timeout_ms=250)).values()))
+            batches = (await consumer.getmany(timeout_ms=250)).values()
+            count += sum(map(len, batches))
+            if keeping_in is not None:
+                own = [record.value for records in batches for record in records if wanted in record.value]
+                lines += [encode((raw.decode(), decode(raw).data.request_id)) for raw in own if b"winner" in raw]
+        if keeping_in is not None:
+            keeping_in.write(b"".join(b"%b%08x\n" % (line, zlib.crc32(line)) for line in lines))
+            keeping_in.flush()
+            os.fdatasync(keeping_in.fileno())
         return time.process_time() - began
 
 

@@ -27,6 +27,7 @@ from eng5_runner.run.publish import prepare, publish, rejoin
 from eng5_runner.run.upload import UploadJob, check_readable, upload
 
 PortT = TypeVar("PortT")
+_NO_EVENTS = (Notice, Lag, WorkLeft)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +56,7 @@ class Session:
         Raises:
             DiskError: the events could not be written; the state has not changed.
         """
-        events = [update for update in updates if not isinstance(update, Notice | Lag | WorkLeft)]
+        events = [update for update in updates if not isinstance(update, _NO_EVENTS)]
         await self.ledger.append(events)
         for event in events:
             self.state.advance(event)
