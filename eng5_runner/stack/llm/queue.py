@@ -257,11 +257,10 @@ class QueueRepository:
 
         Args:
             at_most: the number of comparisons.
-            leased: the queue ids of the comparisons that this worker holds already; `offer` may add to them meanwhile.
+            leased: the queue ids of those that this worker holds already; they may change until its turn comes.
         """
 
         async def take(connection: Transaction) -> list[tuple[Row[Any], ComparisonBody | bytes]]:
-            wanted = parameters(self.worker, leased) | {"most": at_most}
             rows = (await connection.execute(self._taking, wanted)).all()
             bodies = {row.queue_id: self._bodies.get(row.queue_id) for row in rows}
             others = [queue_id for queue_id, body in bodies.items() if body is None]
@@ -270,6 +269,7 @@ class QueueRepository:
 
         entries = []
         async with self._leasing:
+            wanted = parameters(self.worker, leased) | {"most": at_most}
             taken = await self._store.carry_out(take)
         self.may_wait = len(taken) == at_most
         for row, body in sorted(taken, key=lambda each: each[0].number):
