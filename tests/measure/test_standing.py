@@ -56,6 +56,17 @@ def test_ties_cannot_agree() -> None:
     assert (tied.judgements, tied.agreed) == (0.0, None)
 
 
+def test_nobody_can_agree_with_an_order_that_is_none() -> None:
+    """A judge that always chooses the first essay has put all in one place, but for rounding."""
+    pairs = [(a, b, 1.0) for a in ITEMS for b in ITEMS if a != b]
+    stated = {
+        one.judge: one
+        for one in standings({"a": judge(1.0, seed=1), "place": comparisons_from(ITEMS, pairs)}, prior_sd=1.0)
+    }
+    assert (stated["a"].judgements, stated["a"].agreed, stated["a"].disagrees) == (0.0, None, False)
+    assert stated["place"].judgements == len(pairs)
+
+
 def test_the_interval_of_an_agreement_allows_for_judges_that_differ() -> None:
     alike, apart = agreement_of([(50, 40)] * 6), agreement_of([(50, 50), (50, 30)] * 3)
     assert alike is not None and apart is not None

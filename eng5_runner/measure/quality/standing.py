@@ -34,6 +34,8 @@ _MOST_FITS = 12
 _FALSE_ALARM = 0.01
 # Judges of one school differ a little in what they value; only a difference that a reader would see is named.
 _LEAST_GAP = 0.1
+# Positions that are nearer, in logits, differ by rounding alone: neither item is the higher one.
+_NO_DIFFERENCE = 1e-6
 # With fewer judgements of a judge, chance explains nearly everything.
 FEWEST_OF_A_JUDGE = 10
 # Of judges, for their differences to be part of an interval.
@@ -91,8 +93,9 @@ def agreed_and_expected(fitted: Fit, data: Comparisons) -> tuple[float, float, f
     """
     x = np.append(fitted.theta, fitted.position_effect)
     chance = expit(fitted.expected_log_odds(data))
-    first_is_higher = data.contrasts(x) > x[-1]
-    can = data.weight * (data.outcome != _TIE)
+    gap = data.contrasts(x) - x[-1]
+    first_is_higher = gap > 0.0
+    can = data.weight * (data.outcome != _TIE) * (np.abs(gap) > _NO_DIFFERENCE)
     agrees = np.where(first_is_higher, data.outcome, 1.0 - data.outcome)
     likely = np.where(first_is_higher, chance, 1.0 - chance)
     return (
