@@ -27,6 +27,7 @@ from eng5_runner.effects.clock import new_run_id
 from eng5_runner.errors import ConfigurationError, InputsInvalid, InputsMissing, UsageError
 from eng5_runner.inventory.read import read_assets
 from eng5_runner.inventory.text_file import read_text
+from eng5_runner.reports.figures import counted
 from eng5_runner.run.anchor_registration import AnchorToRegister
 from eng5_runner.transport.http import Service, http_session
 from eng5_runner.transport.stack_secret import StackSecret
@@ -141,7 +142,9 @@ def anchors_to_register(
         for finding in errors:
             show(finding)
         kind = InputsMissing if all(finding.is_missing for finding in errors) else InputsInvalid
-        raise kind(f"The assets cannot be used: {len(errors)} errors.", remedy="Correct them; nothing was sent.")
+        raise kind(
+            f"The assets cannot be used: {counted(len(errors), 'error')}.", remedy="Correct them; nothing was sent."
+        )
     return [
         AnchorToRegister(label=anchor.label, grade=anchor.grade, text=read.texts[anchor.text_sha256].decode())
         for anchor in read.inputs.anchors

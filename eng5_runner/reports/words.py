@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
-from eng5_runner.reports.figures import between, number, percent
+from eng5_runner.reports.figures import between, counted, number, percent
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.judge import AnchorAlignment, FlaggedAdvantage
 from eng5_runner.results.artefact.measurement import GradeProjection, GradesAvailable
@@ -73,8 +73,9 @@ def tested_projection(alignment: AnchorAlignment) -> Iterator[str]:
     if alignment.left_out_exact is not None and alignment.left_out_within_one is not None and tested:
         all_of_them = "" if tested == alignment.anchors else f" (of {alignment.anchors})"
         yield (
-            f"Of the {tested} anchors{all_of_them} that could be tested, {percent(alignment.left_out_exact)} get their "
-            f"own grade from the others, and {percent(alignment.left_out_within_one)} it or a neighbour."
+            f"Of the {counted(tested, 'anchor')}{all_of_them} that could be tested, "
+            f"{percent(alignment.left_out_exact)} get their own grade from the others, and "
+            f"{percent(alignment.left_out_within_one)} it or a neighbour."
         )
     because: defaultdict[str, list[str]] = defaultdict(list)
     for anchor in alignment.left_out:

@@ -9,6 +9,7 @@ from eng5_runner.contracts.services import ModelEntry, ModelManifest
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.errors import ConfigurationError
 from eng5_runner.judges.compatibility import chosen_model, near_models, refusals
+from eng5_runner.reports.figures import counted
 from eng5_runner.run.ports import Clock, Findings, Models
 
 
@@ -25,7 +26,8 @@ async def check_judge_known(spec: RunSpec, *, models: Models, clock: Clock) -> F
         findings.checks.append("the judge itself was not asked: only the given LLM provider service can ask it")
     judge = spec.judge
     if judge is None or judge.provider_override is None:
-        findings.checks.append(f"the LLM provider service knows {manifest.total_models} models; its default judges")
+        known = counted(manifest.total_models, "model")
+        findings.checks.append(f"the LLM provider service knows {known}; the judge is its default one")
         if judge is not None and judge.model_override is not None:
             text = f"it is not known whether the default provider has the model {judge.model_override}"
             findings.warn(text, remedy="Name the provider too, with --llm-provider.")
