@@ -162,11 +162,18 @@ def _fits(setting: Setting, text: str) -> bool:
 def _misfit(culprit: tuple[Setting, _Given]) -> RunnerError:
     """The error for a value that does not fit. It shows the value only if that is nearly one of the choices."""
     setting, given = culprit
-    near = did_you_mean(str(given.value), setting.choices)
+    near = did_you_mean(str(given.value), setting.choices) or _with_a_point(setting, str(given.value))
     message = f"{given.name} must be {setting.expects}{f', not {given.value}' if near else ''}."
     if given.origin in ("flag", "argument"):
         return UsageError(message, remedy=near or "See eng5-runner --help-all.")
     return ConfigurationError(message, remedy=near or "Correct it there; eng5-runner --help-all lists all settings.")
+
+
+def _with_a_point(setting: Setting, text: str) -> str:
+    """What to write for a number with a decimal comma; empty for any other text."""
+    whole, _, part = text.partition(",")
+    is_number = setting.kind is float and part.isdecimal() and (whole or "0").isdecimal()
+    return f"Write {whole or 0}.{part}, with a decimal point." if is_number else ""
 
 
 def _from_file(config: Path) -> dict[str, _Given]:
@@ -174,7 +181,11 @@ def _from_file(config: Path) -> dict[str, _Given]:
         tables = tomllib.loads(config.read_text("utf-8"))
     except FileNotFoundError:
         raise InputsMissing(f"There is no settings file {config}.", remedy="Check --config.") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
+        raise ConfigurationError(
+            f"{config} cannot be read: {error.strerror}.", remedy="It must be a TOML file."
+        ) from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationError(f"{config} cannot be read: {error}.", remedy="It must be a TOML file.") from None
     # A run's own config.resolved.toml can be given as it is: there the settings are a table beside their origins.
     values = tables.get("settings", tables)

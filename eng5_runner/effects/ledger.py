@@ -114,6 +114,9 @@ def no_run(path: Path) -> InputsMissing:
     """The error for a path that is not the directory of a run."""
     start = f"Start a run ({command('--mode', 'execute', '--assets', 'FOLDER')}), or name the directory of one."
     if path.is_dir():
+        runs = sorted(entry.parent for entry in path.glob(f"*/{LEDGER_NAME}") if not entry.parent.is_symlink())
+        if runs:
+            return InputsMissing(f"{path} holds runs and is none.", remedy=f"Name one of them, such as {runs[-1]}.")
         reason = f"it has no {LEDGER_NAME}, as after a plan, or a run that ended before it recorded anything"
         return InputsMissing(f"{path} is not the directory of a run: {reason}.", remedy=start)
     if path.is_symlink():

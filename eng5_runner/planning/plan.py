@@ -14,8 +14,7 @@ from eng5_runner.core.spec import Budget, RunSpec
 from eng5_runner.core.study_size import asked_per_pair, comparisons_under_cap, comparisons_wanted
 from eng5_runner.judges.prompts import EssayLength
 from eng5_runner.measure.design.deciding import fewest_to_decide
-from eng5_runner.measure.design.planning import AHEAD_OF_LOOK, BALANCED_ROUNDS, expected_precision
-from eng5_runner.measure.design.stopping import FEWEST_OF_AN_ITEM
+from eng5_runner.measure.design.planning import AHEAD_OF_LOOK, BALANCED_ROUNDS, FEWEST_OF_AN_ITEM, expected_precision
 from eng5_runner.planning.batches import BatchEstimate, batch_estimate, in_batches
 from eng5_runner.planning.candidates import Candidates
 from eng5_runner.planning.measured import Pilot, measured_estimate

@@ -145,6 +145,8 @@ MISFITS = [
     ("max_comparisons", "0", "must be a whole number of at least 1.", ""),
     ("max_comparisons", "many", "must be a whole number of at least 1.", ""),
     ("target_reliability", "1", "must be a number above 0 and below 1.", ""),
+    ("target_reliability", "0,8", "must be a number above 0 and below 1, not 0,8.", "Write 0.8, with a decimal point."),
+    ("max_cost", "5,", "must be a number above 0.", ""),
     ("llm_temperature", "2.1", "must be a number of at least 0 and at most 2.", ""),
     ("completion_timeout", "inf", "must be a number above 0.", ""),
     ("assignment_id", "7", "must be a UUID, such as", ""),

@@ -148,7 +148,11 @@ def _top(path: Path) -> _Top:
         raise InputsMissing(
             f"There is no file {path}.", remedy="Name the TOML file of a sweep; see README.md."
         ) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path} cannot be read: {error.strerror}.", remedy="It must be a TOML file."
+        ) from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationError(f"{path} cannot be read: {error}.", remedy="It must be a TOML file.") from None
     if unknown := sorted(tables.keys() - _EXPECTED.keys()):
         raise ConfigurationError(f"{path}: there is no key {unknown[0]}.", remedy=_remedy(unknown[0], list(_EXPECTED)))

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 _LOGISTIC_SD = 1.596
 BALANCED_ROUNDS = 3.0  # at the beginning of an adaptive design, see `adaptive`; this module loads no numerical library
 AHEAD_OF_LOOK = 200  # pairs of a round that are asked before it is known whether the last round was precise enough
+FEWEST_OF_AN_ITEM = 10.0  # judgements that every item has before a study can end as precise enough, see `stopping`
 # σ, and the worth of an adaptive judgement there; straight lines in between.
 _WORTHS = ((0.5, 1.0), (1.0, 1.15), (1.8, 1.4), (2.7, 1.7), (4.0, 2.0), (6.0, 2.25))
 _STEPS, _STEP = 20, 0.25  # of the trapezoidal rule for the mean over θ/σ, to either side; exact to six digits here

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
+from eng5_runner.measure.design.planning import FEWEST_OF_AN_ITEM
 from eng5_runner.measure.quality.reliability import empirical_bayes, reliability_interval
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 Verdict: TypeAlias = Literal["go on", "precise enough", "budget spent"]
 
 _SE_QUANTILE = 0.9
-
-FEWEST_OF_AN_ITEM = 10.0
-"""Judgements that every item has before a study can end as precise enough."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from eng5_runner.core.inputs import Finding, Inputs
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.core.study_size import FIELD_CAP
 from eng5_runner.judges.cost_bound import ATTEMPTS
-from eng5_runner.measure.design.stopping import FEWEST_OF_AN_ITEM
+from eng5_runner.measure.design.planning import FEWEST_OF_AN_ITEM
 from eng5_runner.measure.quality.needed import judgements_needed
 from eng5_runner.planning.plan import Plan
 from eng5_runner.planning.precision import AssumedAgreement, PrecisionTarget
