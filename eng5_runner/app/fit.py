@@ -8,6 +8,7 @@ from pathlib import Path
 
 from eng5_runner.contracts.grade_scales import GRADE_SCALES, GradeScale
 from eng5_runner.core.table import IsHeading, Table
+from eng5_runner.effects.linear_algebra import one_thread
 from eng5_runner.errors import InputsInvalid, UsageError
 from eng5_runner.inventory.table_file import read_table
 from eng5_runner.results.comparison_table import (
@@ -77,25 +78,26 @@ def fit(
         raise UsageError(f"--grade-scale {grade_scale} is not known.", remedy=f"Use one of {', '.join(GRADE_SCALES)}.")
     sd = _prior_sd(prior_sd)
     name = _name(table)
-    content = _content(table, name=name, is_heading=is_comparisons_heading)
-    comparisons = parse_comparisons(content, name=name)
-    scale, grades, checked = None, None, None
-    if anchors is not None and grade_scale is not None:
-        scale = GRADE_SCALES[grade_scale]
-        items, name = comparisons.comparisons.items, _name(anchors, "the anchors")
-        known = _content(anchors, name=name, is_heading=is_grades_heading)
-        grades = parse_anchors(known, name=name, scale=scale, items=items)
-    if check_grades is not None and scale is not None and grades is not None:
-        checked = _checked(check_grades, scale=scale, items=comparisons.comparisons.items, anchors=grades)
-    return fit_comparisons(
-        comparisons,
-        prior_sd=sd,
-        estimate_position_effect=position_effect,
-        keep_repeats=keep_repeats,
-        anchors=grades,
-        check_grades=checked,
-        scale=scale,
-    )
+    with one_thread():
+        content = _content(table, name=name, is_heading=is_comparisons_heading)
+        comparisons = parse_comparisons(content, name=name)
+        scale, grades, checked = None, None, None
+        if anchors is not None and grade_scale is not None:
+            scale = GRADE_SCALES[grade_scale]
+            items, name = comparisons.comparisons.items, _name(anchors, "the anchors")
+            known = _content(anchors, name=name, is_heading=is_grades_heading)
+            grades = parse_anchors(known, name=name, scale=scale, items=items)
+        if check_grades is not None and scale is not None and grades is not None:
+            checked = _checked(check_grades, scale=scale, items=comparisons.comparisons.items, anchors=grades)
+        return fit_comparisons(
+            comparisons,
+            prior_sd=sd,
+            estimate_position_effect=position_effect,
+            keep_repeats=keep_repeats,
+            anchors=grades,
+            check_grades=checked,
+            scale=scale,
+        )
 
 
 def _checked(

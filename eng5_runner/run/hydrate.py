@@ -9,6 +9,7 @@ from pathlib import Path
 from eng5_runner.canonical import canonical_json, sha256_hex
 from eng5_runner.core.state import ImpossibleLedgerError, RunState
 from eng5_runner.effects.ledger import LEDGER_NAME
+from eng5_runner.effects.linear_algebra import one_thread
 from eng5_runner.effects.outputs import (
     CONFIG_NAME,
     INPUTS_NAME,
@@ -120,6 +121,7 @@ class Hydrated:
     violations: list[str]
 
 
+@one_thread()
 def hydrate(run_directory: Path, *, beside: Path | None = None) -> Hydrated:
     """Compute a run's outputs from its ledger. Nothing is written.
 
