@@ -67,6 +67,32 @@ def replace(path: Path, data: bytes | bytearray | Iterable[bytes]) -> None:
         raise
 
 
+def name_file(path: Path, file: int) -> bool:
+    """Put an open file without a name at the path in one step, like `replace`, but without writing its bytes again.
+
+    False where the system or the file system cannot do that. Then nothing was changed.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        if os.fstat(file).st_nlink:  # it was named before
+            return False
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        partial.unlink(missing_ok=True)
+        # With a folder's number Python follows the link to the open file (AT_SYMLINK_FOLLOW); the path needs none.
+        os.link(f"/proc/self/fd/{file}", partial, src_dir_fd=file, follow_symlinks=True)
+    except (OSError, NotImplementedError):
+        return False
+    try:
+        os.fsync(file)
+        partial.replace(path)
+        sync_directory(path.parent)
+    except OSError:
+        with suppress(OSError):
+            partial.unlink()
+        raise
+    return True
+
+
 def append(path: Path, data: bytes | bytearray) -> None:
     """Add bytes to the end of a file, which may be new; readable by its owner only."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

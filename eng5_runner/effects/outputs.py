@@ -16,14 +16,20 @@ SUMS_NAME = "manifest.sha256"
 STACK_FOLDER = "stack"
 
 
-def write_atomically(path: Path, data: bytes | Iterable[bytes]) -> None:
+def write_atomically(path: Path, data: bytes | Iterable[bytes], *, file: int | None = None) -> None:
     """Write a file, whole or in pieces, in one step; it is durable when this returns, and its owner's only.
+
+    Args:
+        path: of the file.
+        data: its content.
+        file: an open file without a name that holds the data already: it gets the path where the system can do that.
 
     Raises:
         DiskError: the disk is full, or the file cannot be written. An older file is still there.
     """
     try:
-        durable.replace(path, data)
+        if file is None or not durable.name_file(path, file):
+            durable.replace(path, data)
     except OSError as error:
         raise DiskError(
             f"{path} cannot be written: {error.strerror}.",

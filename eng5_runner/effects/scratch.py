@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import tempfile
 import weakref
 from collections.abc import Iterator
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import IO
@@ -18,13 +21,16 @@ _CHUNK = 1 << 20
 class Scratch:
     """Bytes that are added at the end and read anywhere. The system removes the file when the process ends.
 
+    Args:
+        folder: for the file; None for that of the system.
+
     Attributes:
         size: in bytes.
     """
 
-    def __init__(self) -> None:
-        self._file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - closed when its last user has gone
-        weakref.finalize(self, self._file.close)
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
+        self._file: IO[bytes] = BytesIO()
         self._at_end = True
         self.size = 0
 
@@ -38,9 +44,13 @@ class Scratch:
             if not self._at_end:
                 self._file.seek(0, 2)
                 self._at_end = True
+            if self.size <= _IN_MEMORY < self.size + len(data):
+                known, self._file = self.read(0, self.size), _without_name(self._folder or Path(tempfile.gettempdir()))
+                weakref.finalize(self, self._file.close)
+                self._file.write(known)
             self._file.write(data)
         except OSError as error:
-            raise _failed(error) from None
+            raise self._failed(error) from None
         self.size += len(data)
 
     def read(self, start: int, size: int) -> bytes:
@@ -54,7 +64,21 @@ class Scratch:
             self._file.seek(start)
             return self._file.read(size)
         except OSError as error:
-            raise _failed(error) from None
+            raise self._failed(error) from None
+
+    def file(self) -> int | None:
+        """The open file that has all bytes; None while they are in memory.
+
+        Raises:
+            DiskError: the folder is full.
+        """
+        if self.size <= _IN_MEMORY:
+            return None
+        try:
+            self._file.flush()
+        except OSError as error:
+            raise self._failed(error) from None
+        return self._file.fileno()
 
     def chunks(self) -> Iterator[bytes]:
         """All bytes, a megabyte at a time.
@@ -64,6 +88,12 @@ class Scratch:
         """
         for start in range(0, self.size, _CHUNK):
             yield self.read(start, _CHUNK)
+
+    def _failed(self, error: OSError) -> DiskError:
+        return DiskError(
+            f"A temporary file in {self._folder or tempfile.gettempdir()} cannot be used: {error.strerror}.",
+            remedy="Free space there, or name another folder in the environment variable TMPDIR.",
+        )
 
 
 class Unlike:
@@ -126,8 +156,11 @@ class Unlike:
             ) from None
 
 
-def _failed(error: OSError) -> DiskError:
-    return DiskError(
-        f"A temporary file in {tempfile.gettempdir()} cannot be used: {error.strerror}.",
-        remedy="Free space there, or name another folder in the environment variable TMPDIR.",
-    )
+def _without_name(folder: Path) -> IO[bytes]:
+    """An open file that goes with the process."""
+    if sys.platform == "linux":
+        # A file of `tempfile` can never get a name (O_EXCL).
+        with suppress(OSError):
+            return os.fdopen(os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o600), "w+b")
+    # Windows shows it while it is open, and what begins with a dot is no part of a run.
+    return tempfile.TemporaryFile(dir=folder, prefix=".scratch.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,8 +46,8 @@ _NOT_LISTED = (STACK_FOLDER, LOCK_NAME, MANIFEST_NAME, SUMS_NAME)
 class _Output(HashedFile):
     """One file that was computed."""
 
-    def __init__(self, standing: Path | None) -> None:
-        self.data = Scratch() if standing is None else Unlike(standing)
+    def __init__(self, standing: Path | None, *, folder: Path | None) -> None:
+        self.data = Scratch(folder) if standing is None else Unlike(standing)
         super().__init__(self.data.append)
 
 
@@ -55,16 +56,18 @@ class Outputs(Mapping[str, bytes]):
 
     Args:
         beside: a run directory; of a file that holds the same there, the bytes are not kept a second time.
+        near: a run directory; large files lie there without a name, so that they need not be written a second time.
     """
 
-    def __init__(self, *, beside: Path | None = None) -> None:
+    def __init__(self, *, beside: Path | None = None, near: Path | None = None) -> None:
         self._files: dict[str, _Output] = {}
         self._beside = beside
+        self._near = near if near is not None and os.access(near, os.W_OK) else None
 
     def open(self, path: str) -> _Output:
         """A file to be written: a new one, or one that was opened before."""
         if path not in self._files:
-            self._files[path] = _Output(self._beside and self._beside / path)
+            self._files[path] = _Output(self._beside and self._beside / path, folder=self._near)
         return self._files[path]
 
     def put(self, path: str, pieces: Iterable[bytes]) -> None:
@@ -76,6 +79,16 @@ class Outputs(Mapping[str, bytes]):
     def pieces(self, path: str) -> Iterator[bytes]:
         """A file's bytes, a megabyte at a time."""
         return self._files[path].data.chunks()
+
+    def place(self, path: str, run_directory: Path) -> None:
+        """Write a file into a run directory, once.
+
+        Raises:
+            DiskError: it cannot be written; what stood there before still does.
+        """
+        data = self._files[path].data
+        file = data.file() if isinstance(data, Scratch) else None
+        write_atomically(run_directory / path, data.chunks(), file=file)
 
     def is_beside(self, path: str) -> bool:
         """Whether the file beside this one holds the same bytes."""
@@ -141,7 +154,7 @@ def hydrate(run_directory: Path, *, beside: Path | None = None) -> Hydrated:
     except ImpossibleLedgerError as error:
         raise impossible(run_directory, error) from None
     spec = state.spec
-    files, name = Outputs(beside=beside), artefact_name(spec.mode)
+    files, name = Outputs(beside=beside, near=run_directory), artefact_name(spec.mode)
     for request in state.requests:
         files.put(f"requests/{request.prepared.event_id}.json", [request.prepared.payload.encode()])
     sources = tuple(_sources(run_directory, files))
@@ -190,7 +203,7 @@ def write(run_directory: Path, hydrated: Hydrated) -> None:
     """
     files = hydrated.files
     for name in files:
-        write_atomically(run_directory / name, files.pieces(name))
+        files.place(name, run_directory)
     known = {entry.path: entry for entry in hydrated.artefact.validation.manifest} | {
         path: files.entry(path) for path in files
     }

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from eng5_runner.effects.outputs import write_atomically
 from eng5_runner.effects.scratch import Scratch, Unlike
 from tests.support.processes import unmeasured
 
@@ -37,6 +38,31 @@ def test_what_is_read_is_what_was_added_in_memory_and_in_the_file() -> None:
         start = chance.randrange(len(whole))
         assert scratch.read(start, 1000) == whole[start : start + 1000]
     assert b"".join(scratch.chunks()) == whole and scratch.size == len(whole)
+
+
+def test_many_bytes_get_a_path_without_being_written_again(tmp_path: Path) -> None:
+    scratch, data, path = Scratch(tmp_path), random.Random(1).randbytes(9_000_000), tmp_path / "run" / "table.csv"
+    scratch.append(data[:1000])
+    assert scratch.file() is None
+    scratch.append(data[1000:])
+    for expected in (can_be_named(tmp_path), False):  # a second time it has a name already
+        file = scratch.file()
+        assert file is not None
+        before = path.stat().st_ino if path.exists() else None
+        write_atomically(path, scratch.chunks(), file=file)
+        assert (os.fstat(file).st_ino == path.stat().st_ino) == expected and path.stat().st_ino != before
+        assert path.read_bytes() == data and b"".join(scratch.chunks()) == data
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert sorted(tmp_path.rglob("*")) == [path.parent, path]
+
+
+def can_be_named(folder: Path) -> bool:
+    """Whether the folder's file system has files without a name, as most have on Linux."""
+    try:
+        os.close(os.open(folder, os.O_TMPFILE | os.O_RDWR))
+    except (AttributeError, OSError):
+        return False
+    return True
 
 
 @pytest.mark.parametrize("there", [b"abcdef", b"abcdeX", b"Xbcdef", b"abcd", b"abcdefg", b"", None])
