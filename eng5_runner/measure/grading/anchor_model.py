@@ -44,14 +44,14 @@ _LEAST_STEP = 0.15
 _OFFSET_SD = 10.0
 # The grid of τ/β in steps, and the power of its prior: log τ has the density ∝ (τ/β)^−.4.
 _SPREADS = (0.3, 0.42, 0.55, 0.75, 0.9, 1.1, 1.35, 1.65, 2.0, 2.4, 2.9, 3.5, 4.5, 6.0, 8.0)
-_SPREAD_POWER = -0.4
+SPREAD_POWER = -0.4
 _DEPARTURE = 0.25  # ω/β in steps
 # The grid of β around the least-squares slope, in standard errors; at least so many relative to the slope.
 _SLOPE_NODES = (-3.0, -2.25, -1.5, -0.75, 0.0, 0.75, 1.5, 2.25, 3.0)
 _LEAST_SLOPE_ERROR = 0.06
 _LEAST_SLOPE_SHARE = 1.0 / 6.0
 # The grid of S, in standard deviations of its log-normal prior: some classes are three times as wide as others.
-_CLASS_LOG_SD = 0.45
+CLASS_LOG_SD = 0.45
 _CLASS_NODES = (-2.25, -1.5, -0.75, 0.0, 0.75, 1.5, 2.25)
 _LEAST_ANCHOR_SPREAD = 1.0  # of S among the anchors, in steps
 _LEAST_VARIANCE = 1e-12  # of a place, in logits²
@@ -298,7 +298,7 @@ class _Grid:
     def log_prior(self) -> _Vector:
         """The log prior of each point: scale-free in β, and rising with a small power of τ."""
         logs = np.log(_SPREADS)
-        by_scatter = np.log(np.gradient(logs)) + _SPREAD_POWER * logs
+        by_scatter = np.log(np.gradient(logs)) + SPREAD_POWER * logs
         return np.asarray(by_scatter[np.searchsorted(_SPREADS, self.scatter)] - np.log(self.step))
 
 
@@ -442,7 +442,7 @@ def _averaged(given: _Given, *, known: _Anchors, scale: Scale, theta: _Vector, v
     """Weigh the points with the students' mean and spread, for each S of its prior."""
     grid, (middle, offset) = given.grid, given.middle
     centre = scale.moments[0]
-    spreads = scale.class_spread * np.exp(_CLASS_LOG_SD * np.array(_CLASS_NODES))
+    spreads = scale.class_spread * np.exp(CLASS_LOG_SD * np.array(_CLASS_NODES))
     log_weight = given.log_weight[:, None] - np.square(_CLASS_NODES) / 2.0
     origin = middle - grid.step * float(_halfway(known.steps[None])[0].mean())
     mean, doubt = origin + grid.step * centre, np.square(_CLASS_MEAN_SD * grid.step)

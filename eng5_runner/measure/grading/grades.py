@@ -17,7 +17,9 @@ from scipy.special import ndtr
 
 from eng5_runner.measure.grading.anchor_errors import EACH_UP_TO
 from eng5_runner.measure.grading.anchor_model import (
+    CLASS_LOG_SD,
     FEWEST_STUDENTS,
+    SPREAD_POWER,
     Calibration,
     Group,
     Positions,
@@ -50,6 +52,9 @@ _DOUBTFUL = 0.5
 _ROUNDING, _LEAST_VARIANCE = 1.0 / 12.0, 1e-12  # in steps²
 # Nobody knows the noise of one teacher's grade: from none to one and a half times the usual, each as likely.
 _NOISES = (0.0, 0.5, 1.0, 1.5)
+# Grades and the r that is stated are right on average over judges and classes. The interval of r has to hold for a poor
+# judge and a narrow class, too: its prior of τ/β is log-flat, and that of the class's spread so wide.
+_ANY_CLASS_LOG_SD = 0.6
 # Labels count what is within one step even where judge and teachers agree as little as the anchors leave possible: the
 # studies that look best owe much to luck with their anchors (docs/validation.md).
 _LEFT_POSSIBLE = 0.05
@@ -130,7 +135,7 @@ class JudgeAgreement:
 
     Attributes:
         correlation: r, 0 to 1: the posterior median.
-        interval: of r, 90%.
+        interval: of r, 90%, by a prior that favours neither good judges nor usual classes.
         among: whose: the students', or the anchors' where there are too few students. Anchors are chosen from all
             grades, so that r among them is higher than in a class.
     """
@@ -221,7 +226,7 @@ def project(fitted: Fit, *, anchors: Mapping[str, int], scale: Scale) -> Project
         return calibration
     mean = calibration.weight
     left_out = leave_one_anchor_out(fitted, anchors=anchors, scale=scale)
-    agreement, check = _agreement(calibration, students=len(students)), anchor_check(left_out)
+    agreement, check = _agreement(calibration, students=len(students), scale=scale), anchor_check(left_out)
     highest = check.highest_label
     graded = _graded(_Study(fitted, positions, places), calibration, essays=students)
     return Projection(
@@ -257,7 +262,7 @@ def anchor_check(left_out: Sequence[LeftOut]) -> AnchorCheck:
     )
 
 
-def _agreement(calibration: Calibration, *, students: int) -> JudgeAgreement:
+def _agreement(calibration: Calibration, *, students: int, scale: Scale) -> JudgeAgreement:
     """Take r = S²/√((S² + τ²/β²)(S² + noise²)) over the posterior, times that of what teachers see with its grade.
 
     The last factor falls with the share of the class that has the lowest or the highest grade: whatever lies beyond
@@ -270,9 +275,24 @@ def _agreement(calibration: Calibration, *, students: int) -> JudgeAgreement:
     graded = _with_its_grade(calibration, np.sqrt(seen)) if enough else np.sqrt(seen / (seen + _ROUNDING))
     values = (real / np.sqrt((real + np.square(calibration.scatter)) * seen) * graded).ravel()
     order = np.argsort(values, kind="stable")
-    weight = np.tile(calibration.weight, len(_NOISES))[order] / len(_NOISES)
-    low, middle, high = np.interp([0.05, 0.5, 0.95], np.cumsum(weight) - weight / 2.0, values[order]).tolist()
+
+    def quantiles(weight: NDArray[np.float64], shares: list[float]) -> list[float]:
+        each = np.tile(weight, len(_NOISES))[order] / len(_NOISES)
+        return list(np.interp(shares, np.cumsum(each) - each / 2.0, values[order]).tolist())
+
+    (middle,), (low, high) = (
+        quantiles(calibration.weight, [0.5]),
+        quantiles(_of_any_class(calibration, scale=scale), [0.05, 0.95]),
+    )
     return JudgeAgreement(correlation=middle, interval=(low, high), among="students" if enough else "anchors")
+
+
+def _of_any_class(calibration: Calibration, *, scale: Scale) -> NDArray[np.float64]:
+    """The posterior of each point by the prior of the interval of r, shape (q,)."""
+    apart = np.log(calibration.group.spread / scale.class_spread)
+    wider = np.exp(np.square(apart) * (CLASS_LOG_SD**-2 - _ANY_CLASS_LOG_SD**-2) / 2.0)
+    weight = calibration.weight * calibration.scatter**-SPREAD_POWER * wider
+    return np.asarray(weight / weight.sum())
 
 
 def _with_its_grade(calibration: Calibration, spread: NDArray[np.float64]) -> NDArray[np.float64]:
