@@ -8,7 +8,7 @@ How many comparisons do 20 essays of typical spread need for an expected reliabi
 
     >>> from eng5_runner.measure.design.planning import comparisons_for_reliability, expected_precision
     >>> comparisons_for_reliability(essays=20, spread=1.8, reliability=0.8)
-    114
-    >>> round(expected_precision(essays=20, comparisons=114, spread=1.8).reliability, 2)
+    116
+    >>> round(expected_precision(essays=20, comparisons=116, spread=1.8).reliability, 2)
     0.8
 """
