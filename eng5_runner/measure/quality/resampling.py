@@ -42,11 +42,8 @@ def kendall_tau_b_of_each(positions: _Floats, grades: _Floats) -> _Floats:
     """Kendall's τ-b of each row, shape (…)."""
     if positions.shape[-1] > _ALL_PAIRS_UP_TO:
         return _by_scipy(positions, grades)
-    low, high = np.triu_indices(positions.shape[-1], 1)
     # One row an essay, so that each pair of essays is a pass over numbers that lie side by side: nine times faster.
-    (above, below), (better, worse) = (
-        (side[low] > side[high], side[low] < side[high]) for side in map(_by_essay, (positions, grades))
-    )
+    (above, below), (better, worse) = (_orders(_by_essay(side)) for side in (positions, grades))
     agree, differ = above & better | below & worse, above & worse | below & better
     untied = _how_many(above | below) * _how_many(better | worse)
     return _ratio(_how_many(agree) - _how_many(differ), np.sqrt(untied))
@@ -200,6 +197,21 @@ def _blocks(draws: int, *, size: int) -> list[slice]:
 def _by_essay(values: _Floats) -> _Floats:
     """The same with one row an essay, shape (n, …)."""
     return np.ascontiguousarray(np.moveaxis(values, -1, 0))
+
+
+def _orders(rows: _Floats) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Of each pair of essays, whether the first is above and whether it is below the other, shape (pairs, …)."""
+    n = len(rows)
+    above, below = np.empty((2, n * (n - 1) // 2, *rows.shape[1:]), dtype=np.bool_)
+    start = 0
+    for place in range(
+        n - 1
+    ):  # without the numbers of all pairs, whose memory would be taken from the system each time
+        others = slice(start, start + n - 1 - place)
+        np.greater(rows[place], rows[place + 1 :], out=above[others])
+        np.less(rows[place], rows[place + 1 :], out=below[others])
+        start = others.stop
+    return above, below
 
 
 def _how_many(pairs: NDArray[np.bool_]) -> _Floats:
