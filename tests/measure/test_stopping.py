@@ -89,8 +89,15 @@ def test_a_coin_toss_is_never_precise_enough():
 
 
 @pytest.mark.parametrize(
-    "change", [{"reliability": 1.0}, {"reliability": 0.0}, {"se": 0.0}, {"budget": 0}, {"level": 1.0}]
+    ("change", "why"),
+    [
+        ({"reliability": 1.0}, "the reliability and the level lie between 0 and 1"),
+        ({"reliability": 0.0}, "the reliability and the level lie between 0 and 1"),
+        ({"level": 1.0}, "the reliability and the level lie between 0 and 1"),
+        ({"se": 0.0}, "the standard error must be positive"),
+        ({"budget": 0}, "the budget must be positive"),
+    ],
 )
-def test_senseless_rules_are_refused(change):
-    with pytest.raises(ValueError):
+def test_senseless_rules_are_refused(change, why):
+    with pytest.raises(ValueError, match=f"^{why}$"):
         replace(RULE, **change)

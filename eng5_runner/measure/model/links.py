@@ -58,7 +58,7 @@ class Links:
         indices = np.concatenate([high, low])[order].astype(np.int32)
         indptr = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=n))]).astype(np.int32)
         adjacency = csr_array((np.ones(indices.size), indices, indptr), shape=(n, n))
-        component = connected_components(adjacency, directed=False)[1].astype(np.int64)
+        component = connected_components(adjacency)[1].astype(np.int64)
         return cls(
             first=comparisons.first,
             second=comparisons.second,
