@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose
 from scipy.special import expit
 
 from eng5_runner.measure.model.bradley_terry import comparisons_from, fit
-from tests.support.studies import balanced_study, normal_truth
+from tests.support.studies import balanced_study, large_study, normal_truth
 
 ITEMS = tuple("abcdefg")
 ordinary = settings(deadline=None, max_examples=60, derandomize=True)
@@ -258,3 +258,15 @@ def test_judgements_that_are_no_part_are_expected_over_what_is_known_of_the_posi
     for rows, one, other in ((asked, 1.0, 0.0), (replace(asked, slope=slope, offset=shift), slope, shift)):
         expected = shares @ expit(one * (mean + nodes[:, None] * sd) + other) / shares.sum()
         assert_allclose(expit(fitted.expected_log_odds(rows)), expected, atol=0.02)
+
+
+@pytest.mark.parametrize(("essays", "largest"), [(40, 0.0), (400, 1e-3)])
+def test_a_fit_that_begins_at_another_one_ends_where_it_would_without(essays, largest):
+    study, _ = large_study(essays=essays, comparisons=essays * 10, seed=1)
+    before = fit(replace(study, weight=study.weight / 2.0))
+    near, alone = fit(study, near=before), fit(study)
+    assert np.abs(near.theta - alone.theta).max() <= largest
+    assert abs(near.prior_sd - alone.prior_sd) <= largest
+    assert near.links is before.links and alone.links is not before.links
+    others, _ = large_study(essays=essays, comparisons=essays * 10, seed=2)
+    assert np.abs(fit(others, near=before).theta - fit(others).theta).max() <= largest
