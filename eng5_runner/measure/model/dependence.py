@@ -241,7 +241,8 @@ def _correlation(parts: Sequence[_Floats]) -> Correlation:
     # Never less than one pair that disagrees would add: where all agree, the pairs do not differ.
     reach = _REACH * math.sqrt(max(float(np.square(surplus - value * more).sum()), 1.0)) / most
     # Never below 0, so that the mean over many studies of independent judgements is above it: .02 with 10 pairs an
-    # essay, .05 to .09 with 3 or 4. Weights by how surely each pair's chance is known do not lower that. To shrink ρ,
-    # or to use it only where its interval lies above 0, is no cure: where ρ is .2, reliability would be too high.
+    # essay, .06 to .08 with 4 and 3. An oracle that knows each pair's chance and weighs the pairs best has .04, .06 and
+    # .06. To shrink ρ, or to use it only where its interval lies above 0, is no cure: where ρ is .2, it is .18 to .21
+    # now, and reliability would be too high.
     low, middle, high = np.clip([value - reach, value, value + reach], 0.0, 1.0).tolist()
     return Correlation(value=middle, interval=(low, high), pairs=int(np.count_nonzero(more)))
