@@ -52,8 +52,8 @@ _DOUBTFUL = 0.5
 _ROUNDING, _LEAST_VARIANCE = 1.0 / 12.0, 1e-12  # in steps²
 # Nobody knows the noise of one teacher's grade: from none to one and a half times the usual, each as likely.
 _NOISES = (0.0, 0.5, 1.0, 1.5)
-# Grades and the r that is stated are right on average over judges and classes. The interval of r has to hold for a poor
-# judge and a narrow class, too: its prior of τ/β is log-flat, and that of the class's spread so wide.
+# Grades and the r that is stated are right on average over judges and classes. The lower end of the interval of r has
+# to hold for poor judges and narrow classes, too: its prior of τ/β is log-flat, and that of the class's spread so wide.
 _ANY_CLASS_LOG_SD = 0.6
 # Labels count what is within one step even where judge and teachers agree as little as the anchors leave possible: the
 # studies that look best owe much to luck with their anchors (docs/validation.md).
@@ -135,7 +135,7 @@ class JudgeAgreement:
 
     Attributes:
         correlation: r, 0 to 1: the posterior median.
-        interval: of r, 90%, by a prior that favours neither good judges nor usual classes.
+        interval: of r, 90%; its lower end by a prior that favours neither good judges nor usual classes.
         among: whose: the students', or the anchors' where there are too few students. Anchors are chosen from all
             grades, so that r among them is higher than in a class.
     """
@@ -280,15 +280,13 @@ def _agreement(calibration: Calibration, *, students: int, scale: Scale) -> Judg
         each = np.tile(weight, len(_NOISES))[order] / len(_NOISES)
         return list(np.interp(shares, np.cumsum(each) - each / 2.0, values[order]).tolist())
 
-    (middle,), (low, high) = (
-        quantiles(calibration.weight, [0.5]),
-        quantiles(_of_any_class(calibration, scale=scale), [0.05, 0.95]),
-    )
+    middle, high = quantiles(calibration.weight, [0.5, 0.95])
+    (low,) = quantiles(_of_any_class(calibration, scale=scale), [0.05])
     return JudgeAgreement(correlation=middle, interval=(low, high), among="students" if enough else "anchors")
 
 
 def _of_any_class(calibration: Calibration, *, scale: Scale) -> NDArray[np.float64]:
-    """The posterior of each point by the prior of the interval of r, shape (q,)."""
+    """The posterior of each point by the prior of the lower end of the interval of r, shape (q,)."""
     apart = np.log(calibration.group.spread / scale.class_spread)
     wider = np.exp(np.square(apart) * (CLASS_LOG_SD**-2 - _ANY_CLASS_LOG_SD**-2) / 2.0)
     weight = calibration.weight * calibration.scatter**-SPREAD_POWER * wider
