@@ -194,9 +194,9 @@ async def work_beside(work: SessionWork, *, watch: Watch, stop: asyncio.Event, l
 def _stopped(error: RunnerError, directory: Path, *, log: ExitStack) -> None:
     """Note the error, keep what was gathered readable, and say in the remedy how to go on."""
     structlog.get_logger().error("stopped", cause=error.message)
-    _finish_if_possible(directory, log=log)
+    unwritten = _finish_if_possible(directory, log=log)
     if has_begun(directory):
-        error.remedy += f"\n{_way_on(error, directory)}"
+        error.remedy += f"{unwritten}\n{_way_on(error, directory)}"
 
 
 def _way_on(error: RunnerError, directory: Path) -> str:
@@ -353,9 +353,14 @@ def _end_log(hydrated: Hydrated, log: ExitStack) -> None:
         raise AssertionError(f"the artefact breaks its schema: {'; '.join(hydrated.violations)}")
 
 
-def _finish_if_possible(run_directory: Path, *, log: ExitStack) -> None:
-    """After a failure: keep what was gathered readable; the failure itself is what gets reported."""
+def _finish_if_possible(run_directory: Path, *, log: ExitStack) -> str:
+    """After a failure: keep what was gathered readable; the failure itself is what gets reported.
+
+    Returns:
+        A line that says why the outputs could not be written; empty if they were. The log may be closed then.
+    """
     try:
         _finish(run_directory, log=log)
     except (RunnerError, OSError) as error:
-        structlog.get_logger().warning("not_hydrated", cause=str(error))
+        return f"\nThe ledger keeps what came; the outputs could not be written: {error}"
+    return ""

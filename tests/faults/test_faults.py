@@ -50,7 +50,8 @@ def test_a_call_of_the_runner_fails(what: str, part: float, error: int, onwards:
     """Threads change the order a little, so that another call than the named one can fail; each must end well."""
     calls, expected = runner.undisturbed()
     fault = Fault(number=number_of(calls, what, part=part), error=error, onwards=onwards)
-    runner.trial(what.strip("/"), fault, expected=expected)
+    ran = runner.trial(what.strip("/"), fault, expected=expected)
+    assert ("the outputs could not be written: " in ran.err) is onwards, ran.err
 
 
 def test_a_call_of_the_stack_fails(stack: Scene) -> None:

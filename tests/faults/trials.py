@@ -77,6 +77,7 @@ class Scene:
         ran = self.start(faults)
         assert ran.code in FORESEEN, (ran.code, ran.err)
         assert not [word for word in ("Traceback", "bug of") if word in ran.err], ran.err
+        assert not [line for line in ran.err.splitlines() if line.startswith("{")], ran.err
         assert ran.code == 0 or len(ran.err.strip().splitlines()[-3:]) > 1, ran.err
         ledgers = [path for path in faults.under.glob("runs/*/ledger.jsonl") if not path.parent.is_symlink()]
         before = ledgers[0].read_bytes() if ledgers else b""

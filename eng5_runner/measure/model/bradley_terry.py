@@ -261,8 +261,8 @@ class Fit:
         """Where the search for another fit of these items begins: (θ, δ) and log σ.
 
         With many items that is here, which saves two thirds of the time. With few it is the same for all fits, so that
-        these depend on their judgements alone. With many they do to a ten-thousandth of a logit, as far as each search
-        is exact.
+        these depend on their judgements alone. With many they do so to two ten-thousandths of a logit, as far as each
+        search is exact.
         """
         if isinstance(self.curvature, Dense) or not self.prior_sd_estimated:
             return np.zeros(len(self.items) + 1), math.log(TYPICAL_SD)
