@@ -24,6 +24,15 @@ def test_equal_judges_do_not_differ() -> None:
     assert exchange_p_value(_judged(*GRADES), 5.0 * _judged(*GRADES) + 3.0, grades=GRADES, seed=1) == 1.0
 
 
+@pytest.mark.parametrize(("stretched", "shifted"), [(7.0, 0.0), (0.1, 0.0), (1.0, 40.0)])
+def test_the_unit_of_a_judge_does_not_matter(stretched: float, shifted: float) -> None:
+    """Decisive judges place the same anchors further apart."""
+    one, other = _judged(0.0, 1.0, 2.0, 3.5, 3.0, 5.0, 6.0, 7.0), _judged(1.0, 0.0, 2.0, 5.0, 3.0, 4.0, 7.0, 6.0)
+    same = exchange_p_value(one, other, grades=GRADES, seed=1)
+    assert same is not None and 0.0 < same < 1.0
+    assert exchange_p_value(one, stretched * other + shifted, grades=GRADES, seed=1) == same
+
+
 def test_a_judge_without_an_order_cannot_be_tested() -> None:
     assert exchange_p_value(_judged(*GRADES), _judged(*[1.0] * 8), grades=GRADES, seed=1) is None
     assert exchange_p_value(_judged(*GRADES), _judged(*GRADES), grades=[2.0] * 8, seed=1) is None
