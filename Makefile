@@ -45,9 +45,9 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
 demo: setup
 	$(BIN)/eng5-runner demo
 
-# Half of what the longest tests do is waiting: for a lease to end, for a broker to come back. So there is one worker more
+# Half of what the longest tests do is waiting: for a lease to end, for a broker to come back. So there are two workers more
 # than cores.
-export PYTEST_XDIST_AUTO_NUM_WORKERS ?= $(shell expr $$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN) + 1)
+export PYTEST_XDIST_AUTO_NUM_WORKERS ?= $(shell expr $$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN) + 2)
 TEST_WITH ?= $(BIN)/python
 test: $(VENV)/.dev
 	$(TEST_WITH) -m pytest -n auto --dist loadgroup $(TESTS)

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.trials import Fault, Scene, smallest_study, variables
-from tests.support.runner import stack_up
+from tests.faults.trials import Fault, Scene, smallest_study, stated, variables
+from tests.support.runner import newest, run, stack_up
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the faults are made by Linux's loader")
 
@@ -50,8 +50,24 @@ def test_a_call_of_the_runner_fails(what: str, part: float, error: int, onwards:
     """Threads change the order a little, so that another call than the named one can fail; each must end well."""
     calls, expected = runner.undisturbed()
     fault = Fault(number=number_of(calls, what, part=part), error=error, onwards=onwards)
-    ran = runner.trial(what.strip("/"), fault, expected=expected)
-    assert ("the outputs could not be written: " in ran.err) is onwards, ran.err
+    runner.trial(what.strip("/"), fault, expected=expected)
+
+
+def test_where_no_file_may_grow_further_each_file_and_the_way_on_are_named(runner: Scene) -> None:
+    """The ledger ends in mid run, and the artefact does not fit either."""
+    _, expected = runner.undisturbed()
+    whole = newest(runner.faults("undisturbed").under) / "ledger.jsonl"
+    blocks = whole.stat().st_size * 3 // 4 // 512
+    ran = runner.start(runner.faults("small"), before=("sh", "-c", f'ulimit -f {blocks}; exec "$@"', "sh"))
+    said = ran.err.splitlines()
+    assert ran.code == 74 and not [line for line in said if line.startswith("{")], ran.err
+    assert any("ledger.jsonl cannot be written: File too large" in line for line in said)
+    unwritten = "The ledger keeps what came; the outputs could not be written: "
+    assert any(line.startswith(unwritten) and "assessment_run.execute.json" in line for line in said), ran.err
+    directory = newest(runner.faults("small").under)
+    assert said[-1].startswith("To go on: ") and str(directory.name) in said[-1]
+    assert run("resume", directory, "--yes", cwd=directory.parents[1], env=runner.environment).code == 0
+    assert stated(directory) == expected
 
 
 def test_a_call_of_the_stack_fails(stack: Scene) -> None:

@@ -46,11 +46,11 @@ class Scene:
     study: Path
     environment: Mapping[str, str] = field(default_factory=dict)
 
-    def start(self, faults: Faults) -> Ran:
-        """A run of the study with these faults, in their folder."""
+    def start(self, faults: Faults, *, before: tuple[str, ...] = ()) -> Ran:
+        """A run of the study with these faults, in their folder; `before` is a command that starts it."""
         faults.under.mkdir(parents=True)
         options = ("--mode", "execute", "--assets", self.study, "--max-comparisons", 4, "--seed", 5, "--yes")
-        return run(*options, cwd=faults.under, env={**self.environment, **faults.environment()})
+        return run(*options, cwd=faults.under, env={**self.environment, **faults.environment()}, before=before)
 
     def faults(self, name: str, fault: Fault | None = None) -> Faults:
         """The faults of the trial of this name."""

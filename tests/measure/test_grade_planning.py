@@ -84,7 +84,7 @@ def test_without_judgements_or_anchors_there_is_no_grade():
 
 
 @pytest.mark.parametrize(
-    ("spread", "worth"), [(0.2, 1.0), (1.0, 1.15), (1.4, 1.275), (1.8, 1.4), (4.0, 2.0), (6.0, 2.25), (9, 2.25)]
+    ("spread", "worth"), [(0.2, 1.0), (1.0, 1.15), (1.4, 1.3), (1.8, 1.45), (4.0, 2.4), (6.0, 2.75), (9, 2.75)]
 )
 def test_an_adaptive_judgement_is_worth_what_simulations_found(spread, worth):
     assert adaptive_worth(spread) == pytest.approx(worth)
