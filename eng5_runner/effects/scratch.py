@@ -90,9 +90,10 @@ class Scratch:
             yield self.read(start, _CHUNK)
 
     def _failed(self, error: OSError) -> DiskError:
+        elsewhere = "" if self._folder else ", or name another folder in the environment variable TMPDIR"
         return DiskError(
             f"A temporary file in {self._folder or tempfile.gettempdir()} cannot be used: {error.strerror}.",
-            remedy="Free space there, or name another folder in the environment variable TMPDIR.",
+            remedy=f"Free space there{elsewhere}.",
         )
 
 

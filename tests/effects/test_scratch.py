@@ -15,13 +15,14 @@ from eng5_runner.effects.scratch import Scratch, Unlike
 from tests.support.processes import unmeasured
 
 FULL = """
-import resource, signal
+import resource, signal, sys
+from pathlib import Path
 from eng5_runner.effects.scratch import Scratch
 from eng5_runner.errors import DiskError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
 try:
-    scratch = Scratch()
+    scratch = Scratch(*map(Path, sys.argv[1:]))
     for _ in range(40):
         scratch.append(bytes(1 << 20))
 except DiskError as error:
@@ -86,7 +87,10 @@ def test_many_bytes_that_differ_at_their_end_are_kept_whole(tmp_path: Path) -> N
     assert not unlike.is_the_file() and b"".join(unlike.chunks()) == data[:-1] + b"xy"
 
 
-def test_a_full_folder_for_temporary_files_is_a_plain_error() -> None:
-    command, environment = [sys.executable, "-c", FULL], unmeasured(os.environ)
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    assert "temporary file" in ended.stdout and "TMPDIR" in ended.stdout and not ended.stderr
+@pytest.mark.parametrize("is_named", [False, True], ids=["the system's", "a run's"])
+def test_a_full_folder_is_named_with_what_to_do(is_named: bool, tmp_path: Path) -> None:
+    """Another folder for temporary files helps only where the file is not to become one of the run's."""
+    command = [sys.executable, "-c", FULL, *([str(tmp_path)] if is_named else [])]
+    ended = subprocess.run(command, env=unmeasured(os.environ), capture_output=True, text=True, check=True)
+    assert "temporary file" in ended.stdout and not ended.stderr
+    assert (str(tmp_path) in ended.stdout) is is_named is ("TMPDIR" not in ended.stdout)
