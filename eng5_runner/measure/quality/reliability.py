@@ -20,9 +20,9 @@ _EDGE = 0.3
 FEWEST_ITEMS = 6
 _TWO = 2
 _NO_DIFFERENCE = 1e-9  # in logits
-# In logits. With a prior this wide, the estimate is the maximum of the likelihood to a ten-thousandth of a judgement.
 NO_DIFFERENCE = "the items do not differ"
 """Why there is no reliability where every item has the same position."""
+# In logits. With a prior this wide, the estimate is the maximum of the likelihood to a ten-thousandth of a judgement.
 _NO_PRIOR_SD = 100.0
 # Of log σ̂.
 _TOLERANCE = 1e-6
