@@ -76,7 +76,7 @@ def test_every_failure_says_why_in_one_short_line():
         found = parse_callback(Topic.FAILED, body(one["value"])).data
         assert isinstance(found, CJAssessmentFailed)
         assert found.reason != "no reason given"
-        assert len(found.reason) <= 300
+        assert len(found.reason) <= 600
         assert "\n" not in found.reason
 
 

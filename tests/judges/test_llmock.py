@@ -11,6 +11,7 @@ from llmock.testing import LLMockServer
 
 from tests.support.judges.driver import environ_for
 from tests.support.judges.paid import JUDGE
+from tests.support.kafka.cluster import free_ports
 from tests.support.runner import Ran, artefact, newest, run
 
 
@@ -58,6 +59,6 @@ def test_an_address_that_misses_it_is_named_with_the_right_one(
 ) -> None:
     ran = judged_by(server, tmp_path, study, "preflight", ENG5_OPENAI_BASE_URL=server.url)
     assert ran.code == 78 and f"Set ENG5_OPENAI_BASE_URL to {server.url}/v1" in ran.out, ran.out
-    server.stop()
-    gone = judged_by(server, tmp_path, study, "preflight", ENG5_OPENAI_BASE_URL=f"{server.url}/v1")
+    nobody = f"http://127.0.0.1:{free_ports(1)[0]}/v1"
+    gone = judged_by(server, tmp_path, study, "preflight", ENG5_OPENAI_BASE_URL=nobody)
     assert gone.code == 69 and "cannot be reached" in gone.out, gone.out
