@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -107,8 +108,7 @@ def show_registration(registration: Registration, *, kept: Sequence[AnchorOnReco
         for row in registration.rows:
             write_record("AnchorRegistered", row)
         for finding in registration.findings:
-            facts = {"kind": finding.kind, "label": finding.label, "message": finding.message}
-            write_json({"event": "AnchorFinding"} | facts | {"remedy": finding.remedy})
+            write_json({"event": "AnchorFinding"} | asdict(finding))
         return
     if kept:
         labels = ", ".join(shown(row.anchor_label) for row in kept)

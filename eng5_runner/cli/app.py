@@ -14,7 +14,6 @@ from typer.main import get_command
 from eng5_runner import __version__
 from eng5_runner.cli.exit_codes import BROKEN_PIPE, BUG
 from eng5_runner.cli.late_commands import Program
-from eng5_runner.cli.parameters import Flags, takes_settings
 from eng5_runner.effects.standard_streams import StandardError, discard, open_closed_streams
 from eng5_runner.errors import DiskError, RunnerError, of_the_machine
 
@@ -26,20 +25,14 @@ _TRUE = frozenset(("1", "true", "t", "yes", "y", "on"))
 
 
 @app.callback(cls=Program, invoke_without_command=True)
-@takes_settings
-def main_command(context: typer.Context, flags: Flags) -> int:
+def main_command() -> int:
     """Compare essays in pairs, with language models as judges, and place them on one scale.
 
     \b
     To look at a study: eng5-runner --mode plan --assets FOLDER
     To run it:          eng5-runner --mode execute --assets FOLDER
     """  # noqa: D301 - click reads the character \b: these lines stay as they are
-    if context.invoked_subcommand is not None:
-        return 0
-    from eng5_runner.app.settings import resolve
-    from eng5_runner.cli.run import run
-
-    return run(resolve(flags, environment=os.environ))
+    return 0
 
 
 def main() -> None:

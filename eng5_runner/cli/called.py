@@ -11,23 +11,19 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
-from eng5_runner.app.options.option import Setting
-from eng5_runner.app.options.table import SETTINGS
+from typer.core import TyperGroup
+
 from eng5_runner.cli.verbs import VERBS
 from eng5_runner.errors import PROGRAM
 
 _CALL = rf"(?<![\w./-]){PROGRAM}(?= (?:--|(?:{'|'.join(VERBS)})\b))"
 _COMMAND = re.compile(_CALL)
-_BY_FLAG: Mapping[str, Setting] = MappingProxyType({flag: setting for setting in SETTINGS for flag in setting.flags})
-_BY_ENV: Mapping[str, Setting] = MappingProxyType({setting.env: setting for setting in SETTINGS})
 # A whole command stays as it is: its options are its own. A variable in brackets behind an option goes with it.
-_NAMES = re.compile(rf"{_CALL}(?: [^\s`]+)*|(?P<flag>--[a-z][a-z-]*[a-z])(?: \([A-Z0-9_]+\))?|\b(?P<env>[A-Z0-9_]+)\b")
+_NAMES = rf"{_CALL}(?: [^\s`]+)*|(?P<flag>--[a-z][a-z-]*[a-z])(?: \([A-Z0-9_]+\))?|\b(?P<env>[A-Z0-9_]+)\b"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,20 +42,22 @@ class Called:
 
     @classmethod
     def now(cls, command: Any = None) -> Called:
-        """This call, of this command of Typer."""
+        """This call, of this command of Typer; the program itself takes all options, and a group none."""
         program = program_of(sys.argv[0], interpreter=sys.orig_argv[0])
-        if command is None:
+        if command is None or isinstance(command, TyperGroup):
             return cls(program=program)
         taken = frozenset(flag for each in command.params for flag in (*each.opts, *each.secondary_opts))
         return cls(program=program, taken=taken, from_environment=command.name in ("up", "serve"))
 
     def text(self, text: str) -> str:
         """A text for people, with commands as this program was called and with options of this command only."""
-        return _COMMAND.sub(lambda _: self.program, text if self.taken is None else _NAMES.sub(self._name, text))
+        return _COMMAND.sub(lambda _: self.program, text if self.taken is None else re.sub(_NAMES, self._name, text))
 
     def _name(self, match: re.Match[str]) -> str:
         """An option of a run's settings: by its variable, or by its key in `config.resolved.toml`."""
-        setting = _BY_FLAG.get(match["flag"] or "") or _BY_ENV.get(match["env"] or "")
+        from eng5_runner.app.options.table import SETTINGS
+
+        setting = next((s for s in SETTINGS if match["flag"] in s.flags or match["env"] == s.env), None)
         if setting is None or self.taken is None or not self.taken.isdisjoint(setting.flags):
             return match[0]
         return setting.env if self.from_environment else setting.key

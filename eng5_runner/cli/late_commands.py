@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
-from eng5_runner.cli.parameters import SettingsCommand, format_options, takes_settings
 from eng5_runner.cli.verbs import VERBS
+
+if TYPE_CHECKING:
+    from eng5_runner.cli.parameters import Flags
 
 
 class LateCommands(Mapping[str, Any]):
@@ -44,10 +47,22 @@ def _make(name: str) -> Any:
         alone.add_typer(defined, name=name, short_help=verb.help)
         return get_group(alone).commands[name]
     if verb.takes_settings:
+        from eng5_runner.cli.parameters import SettingsCommand, takes_settings
+
         alone.command(name, cls=SettingsCommand)(takes_settings(defined))
     else:
         alone.command(name)(defined)
     return get_command(alone)
+
+
+def _start(context: typer.Context, flags: Flags) -> int:
+    """What the program does itself, without a command: a plan, or a run."""
+    if context.invoked_subcommand is not None:
+        return 0
+    from eng5_runner.app.settings import resolve
+    from eng5_runner.cli.run import run
+
+    return run(resolve(flags, environment=os.environ))
 
 
 class Program(TyperGroup):
@@ -64,9 +79,16 @@ class Program(TyperGroup):
         raise typer.Exit(super().invoke(ctx))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Look at the program's own options only if the call does not begin with a command, which takes none."""
+        """Make the program's own options only if the call does not begin with a command, which takes none."""
         if args and args[0] in VERBS:
             self.params = []
+        else:
+            from eng5_runner.cli.parameters import takes_settings
+
+            alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+            alone.command()(takes_settings(_start))
+            itself = get_command(alone)
+            self.params, self.callback = [*itself.params, *self.params], itself.callback
         return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - of the class above
@@ -85,5 +107,7 @@ class Program(TyperGroup):
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the commands, then the options."""
+        from eng5_runner.cli.parameters import format_options
+
         self.format_commands(ctx, formatter)
         format_options(self, ctx, formatter)

@@ -7,7 +7,6 @@ all three are refused alike. Typer parses, completes, and lists the commands.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache
 from inspect import Parameter, Signature
 from typing import Annotated, Any, TypeAlias
 
@@ -44,6 +43,11 @@ def option_of(name: str, *, help_text: str = "", variable: bool = True) -> Any:
     )
 
 
+NoCacheOption = Annotated[bool, option_of("no_cache")]
+VerboseOption = Annotated[bool, option_of("verbose", variable=False)]
+YesOption = Annotated[bool, option_of("yes")]
+
+
 def takes_settings(function: Callable[[typer.Context, Flags], int]) -> Callable[..., int]:
     """Make a command with all options of the table. The function receives the flags that were given, by key."""
 
@@ -55,7 +59,6 @@ def takes_settings(function: Callable[[typer.Context, Flags], int]) -> Callable[
     return command
 
 
-@cache
 def _signature() -> Signature:
     parameters = [
         Parameter("context", Parameter.KEYWORD_ONLY, annotation=typer.Context),

@@ -296,12 +296,12 @@ def test_help_fits_a_screen_and_help_all_shows_every_option_whole(before: tuple[
 
 
 def loaded_by(*arguments: str, **environment: str) -> set[str]:
-    """The packages that a call of the command line loads, and the modules of commands, contracts and results."""
+    """The packages that a call of the command line loads, and the modules of options, commands, contracts, results."""
     script = (
         "import sys; from eng5_runner.cli.app import app\n"
         f"try: app({list(arguments)}, prog_name='eng5-runner')\n"
         "except SystemExit as end: ended = end\n"
-        "deep = ('eng5_runner.cli.commands.', 'eng5_runner.contracts.', 'eng5_runner.results.')\n"
+        "deep = tuple(f'eng5_runner.{name}.' for name in ('app.options', 'cli.commands', 'contracts', 'results'))\n"
         "names = {name for name in sys.modules if '.' not in name or name.startswith(deep)}\n"
         "print(); print(ended.code, sorted(names))"
     )
@@ -339,7 +339,13 @@ def test_completion_loads_no_statistics_and_no_services(words: str, place: str) 
 def test_status_loads_no_statistics_and_no_services() -> None:
     loaded = loaded_by("status", str(ROOT / "tests" / "guard" / "runs" / "0.1.0-execute"))
     assert "pydantic" in loaded and not loaded & HEAVY - LIGHT
-    assert "eng5_runner.contracts.callbacks" not in loaded
+    assert not loaded & {"eng5_runner.contracts.callbacks", "eng5_runner.app.options.table"}
+
+
+def test_json_has_the_words_of_the_table_though_it_is_declared_without_loading_that() -> None:
+    setting = next(setting for setting in SETTINGS if setting.name == "json_lines")
+    (status,) = (option for option in command().commands["status"].params if option.name == "json")
+    assert (tuple(status.opts), status.help) == (setting.flags, setting.option.help)
 
 
 def test_a_plan_loads_no_services_no_events_and_the_models_of_results_only_for_a_pilot(tmp_path: Path) -> None:

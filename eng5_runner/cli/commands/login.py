@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
@@ -16,7 +17,6 @@ from eng5_runner.errors import UsageError
 
 if TYPE_CHECKING:
     from eng5_runner.app.tokens import Token
-    from eng5_runner.effects.identity.client import Claims
 
 _LONGEST_PASSWORD = 1024
 _LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
@@ -136,8 +136,8 @@ def whoami(identity: IdentityOption = IDENTITY_DEFAULT, json: JsonOption = False
         raise no_token(os.environ)
     claims = claims_of(token.value)
     if json:
-        more = {"doubts": doubts(claims)} if claims else {}
-        write_json({"event": "WhoAmI", "source": token.source} | _facts(claims) | more)
+        facts = {"is_jwt": True} | asdict(claims) | {"doubts": doubts(claims)} if claims else {"is_jwt": False}
+        write_json({"event": "WhoAmI", "source": token.source} | facts)
         return 0
     say(f"source: {SOURCES[token.source]}")
     if claims is None:
@@ -155,16 +155,3 @@ def whoami(identity: IdentityOption = IDENTITY_DEFAULT, json: JsonOption = False
         say(doubt, style="yellow")
     say("these are the token's own claims; only the services can verify them", style="dim")
     return 0
-
-
-def _facts(claims: Claims | None) -> dict[str, object]:
-    if claims is None:
-        return {"is_jwt": False}
-    return {
-        "is_jwt": True,
-        "subject": claims.subject,
-        "roles": list(claims.roles),
-        "issuer": claims.issuer,
-        "audience": list(claims.audience),
-        "expires_at": None if claims.expires_at is None else claims.expires_at.isoformat(),
-    }

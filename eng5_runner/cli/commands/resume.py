@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eng5_runner.app.addresses import LOOPBACK
-from eng5_runner.cli.commands.common import JsonOption, RunArgument, VerboseOption, YesOption
-from eng5_runner.cli.parameters import option_of
+from eng5_runner.cli.commands.common import JsonOption, RunArgument
+from eng5_runner.cli.parameters import VerboseOption, YesOption, option_of
 
 if TYPE_CHECKING:
     from eng5_runner.app.resume import LeftToPay

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from eng5_runner.cli.commands.common import JsonOption, NoCacheOption, VerboseOption
+from eng5_runner.cli.commands.common import JsonOption
 from eng5_runner.cli.output import say, write_json
+from eng5_runner.cli.parameters import NoCacheOption, VerboseOption
 
 if TYPE_CHECKING:
     from eng5_runner.app.services import FirstAdmin, Serving
@@ -114,7 +115,6 @@ def healthcheck(
 
 
 def _show_addresses(addresses: StackAddresses, *, json_lines: bool) -> None:
-
     environment = addresses.environment()
     if json_lines:
         write_json(environment | _first_admin_facts(addresses.first_admin))
@@ -129,7 +129,6 @@ def _show_addresses(addresses: StackAddresses, *, json_lines: bool) -> None:
 
 
 def _show_serving(name: str, serving: Serving, *, json_lines: bool) -> None:
-
     if json_lines:
         write_json({"service": name, "url": serving.url} | _first_admin_facts(serving.first_admin))
         return
@@ -142,7 +141,6 @@ def _first_admin_facts(first: FirstAdmin | None) -> dict[str, object]:
 
 
 def _show_first_admin(first: FirstAdmin | None) -> None:
-
     if first is not None:
         say(f"an administrator was created: {first.email}, password {first.password}")
         say("the password is shown this once; `eng5-runner admin login` asks for it")

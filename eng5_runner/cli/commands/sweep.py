@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from eng5_runner.cli.commands.common import JsonOption, YesOption
+from eng5_runner.cli.commands.common import JsonOption
 from eng5_runner.cli.exit_codes import BUDGET, COMPLETE, PARTIAL
 from eng5_runner.cli.output import say, write_json
-from eng5_runner.cli.parameters import option_of
+from eng5_runner.cli.parameters import YesOption, option_of
 from eng5_runner.errors import RunnerError, command
 
 if TYPE_CHECKING:
