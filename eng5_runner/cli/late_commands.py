@@ -12,6 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
 from eng5_runner.cli.verbs import VERBS
+from eng5_runner.errors import ConfigurationError, RunnerError, UsageError
 
 if TYPE_CHECKING:
     from eng5_runner.cli.parameters import Flags
@@ -65,6 +66,18 @@ def _start(context: typer.Context, flags: Flags) -> int:
     return run(resolve(flags, environment=os.environ))
 
 
+def _misfit(refused: Any) -> RunnerError:
+    """The error for a value that does not fit, under the name by which it was given."""
+    from eng5_runner.contracts.base import in_our_words
+
+    parameter, context, why = refused.param, refused.ctx, in_our_words(refused.message).rstrip(".")
+    why, remedy = f"{' ' if why.startswith('must ') else ': '}{why}.", f"See {context.command_path} --help."
+    if context.get_parameter_source(parameter.name).name == "ENVIRONMENT":
+        return ConfigurationError(f"{parameter.envvar}{why}", remedy=remedy)
+    name = parameter.opts[0] if parameter.opts[0].startswith("-") else parameter.metavar
+    return UsageError(f"{name}{why}", remedy=remedy)
+
+
 class Program(TyperGroup):
     """The program itself. Each command returns its exit code."""
 
@@ -76,7 +89,14 @@ class Program(TyperGroup):
 
     def invoke(self, ctx: Any) -> NoReturn:
         """Call the command, and exit with its code."""
-        raise typer.Exit(super().invoke(ctx))
+        try:
+            raise typer.Exit(super().invoke(ctx))
+        except typer.BadParameter as refused:
+            if not refused.message:  # the parameter is missing
+                raise
+            raise _misfit(refused) from None
+        except typer.Abort:
+            raise KeyboardInterrupt from None  # at a question
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Make the program's own options only if the call does not begin with a command, which takes none."""

@@ -7,6 +7,7 @@ secret.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Annotated, TypeAlias, TypeVar
@@ -23,6 +24,25 @@ from pydantic import (
 from pydantic_core import core_schema
 
 T = TypeVar("T")
+
+# What pydantic calls things, and what we call them; tried in this order.
+_OUR_WORDS = (
+    (r"^Field required$", "is missing"),
+    (r"^Extra inputs are not permitted$", "is not known"),
+    (r"^Invalid JSON: ", "is no JSON: "),
+    (r"^Input should be an? (?:valid )?(integer|number|string|boolean|dictionary)\b.*", r"must be a \1"),
+    (r"^Input should be a valid ([^,]+)(?:,.*)?", r"must be a \1"),
+    (r"^[A-Z]\w*(?: input)? should ", "must "),
+    (r"\ba integer$", "a whole number"),
+    (r"\ba string$", "a text"),
+    (r"\ba (?:tuple|array)$", "a list"),
+    (r"\ba boolean$", "true or false"),
+    (r"\ba dictionary$", "an object with fields"),
+    (r"\bgreater than or equal to\b", "at least"),
+    (r"\bless than or equal to\b", "at most"),
+    (r"\bgreater than\b", "above"),
+    (r"\bless than\b", "below"),
+)
 
 
 class WireModel(BaseModel):
@@ -68,7 +88,22 @@ Lenient: TypeAlias = Annotated[T | None, GetPydanticSchema(_lenient)]
 def describe(error: ValidationError, *, most: int = 3) -> str:
     """Say where and how a message breaks its contract, without any of its values; at most `most` places in full."""
     errors = error.errors(include_url=False, include_context=False, include_input=False)
-    places = [f"{'.'.join(map(str, e['loc'])) or 'message'}: {e['msg']}" for e in errors[:most]]
+    places = [f"{'.'.join(map(str, e['loc'])) or 'message'}: {in_our_words(e['msg'])}" for e in errors[:most]]
     if len(errors) > most:
         places.append(f"and {len(errors) - most} more")
     return "; ".join(places)
+
+
+def in_our_words(message: str) -> str:
+    """What is wrong with a value, without the phrases of pydantic.
+
+    >>> in_our_words("Input should be a valid integer, unable to parse string as an integer")
+    'must be a whole number'
+    >>> in_our_words("Value error, 'xls' is not one of 'csv', 'json'.")
+    "'xls' is not one of 'csv', 'json'."
+    """
+    if message.startswith("Value error, "):  # the rest is ours
+        return message.removeprefix("Value error, ")
+    for theirs, ours in _OUR_WORDS:
+        message = re.sub(theirs, ours, message)
+    return message

@@ -214,6 +214,29 @@ def test_the_exit_code_says_where_the_value_came_from(tmp_path: Path) -> None:
     assert variable.code == 78 and "ENG5_DESIGN must be" in variable.err
 
 
+# Values that an option of one command does not take, and what is said of them.
+REFUSED = [
+    (("export", "r", "--format", "xls"), {}, 2, "--format: 'xls' is not one of 'csv', 'json', 'parquet', 'xlsx'."),
+    (("stack", "serve", "foo"), {}, 2, "SERVICE: 'foo' is not one of 'content', 'cj', 'llm', 'identity'."),
+    (("resume", "r", "--max-cost", "much"), {}, 2, "--max-cost must be a number."),
+    (("resume", "r", "--metrics-port", "1.5"), {}, 2, "--metrics-port must be a whole number."),
+    (("resume", "r"), {"ENG5_METRICS_PORT": "x"}, 78, "ENG5_METRICS_PORT must be a whole number."),
+    (("resume", "r"), {"ENG5_YES": "perhaps"}, 78, "ENG5_YES must be true or false."),
+    (("cache", "prune", "--older-than", "-3"), {}, 2, "--older-than must be at least 0."),
+    (("cache", "prune", "--files", "--all"), {}, 2, "--files goes with no option that chooses judgements."),
+]
+
+
+@pytest.mark.parametrize(("words", "variables", "code", "message"), REFUSED)
+def test_what_an_option_of_a_command_does_not_take_is_said_in_our_words(
+    words: tuple[str, ...], variables: Mapping[str, str], code: int, message: str, tmp_path: Path
+) -> None:
+    ran = run(*words, "--json", cwd=tmp_path, env=variables)
+    (line,) = ran.lines
+    assert (ran.code, ran.err.splitlines()[0]) == (code, message)
+    assert (line["event"], line["exit"], line["message"]) == ("Error", code, message)
+
+
 def test_a_switch_takes_the_usual_words_for_yes_and_no() -> None:
     for word, value in (("1", True), ("Yes", True), ("off", False), ("FALSE", False)):
         assert resolve({}, environment={"ENG5_AWAIT_COMPLETION": word}).settings.await_completion is value

@@ -40,7 +40,7 @@ def test_an_empty_answer_is_refused_and_each_missing_field_is_named(name):
     needed = [key for key, field in MODELS[name].model_fields.items() if field.is_required()]
     with pytest.raises(ValidationError) as caught:
         MODELS[name].model_validate_json(b"{}", extra="ignore")
-    assert describe(caught.value, most=9) == "; ".join(f"{key}: Field required" for key in needed)
+    assert describe(caught.value, most=9) == "; ".join(f"{key}: is missing" for key in needed)
 
 
 @pytest.mark.parametrize("name", BODIES)

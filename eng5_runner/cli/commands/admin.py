@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Awaitable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -159,11 +158,13 @@ def delete_instructions(
     from eng5_runner.app.administration import nothing_stored
     from eng5_runner.cli.admin_output import ask
     from eng5_runner.core.inputs import shown
+    from eng5_runner.effects.terminal import answer_of
 
-    if not yes:
-        if not sys.stdin.isatty():
-            raise UsageError("There is no terminal to ask on.", remedy="Give --yes to delete without a question.")
-        typer.confirm(f"Delete the instructions of {shown(assignment_id)}?", err=True, abort=True)
+    answer = yes or answer_of(f"Delete the instructions of {shown(assignment_id)}?")
+    if answer is None:
+        raise UsageError("There is no terminal to ask on.", remedy="Give --yes to delete without a question.")
+    if not answer:
+        return 0
     if not ask(lambda client: client.delete_instructions(assignment_id), cj=cj, identity=identity):
         raise nothing_stored("instructions", assignment_id)
     if json:

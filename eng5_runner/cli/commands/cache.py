@@ -9,6 +9,7 @@ import typer
 
 from eng5_runner.cli.commands.common import JsonOption
 from eng5_runner.cli.output import say, write_json
+from eng5_runner.errors import UsageError
 
 if TYPE_CHECKING:
     from eng5_runner.app.cache import CacheContents
@@ -53,7 +54,7 @@ def prune(
 
     if files:
         if older_than is not None or model is not None or everything:
-            raise typer.BadParameter("--files goes with none of the options that choose judgements.")
+            raise UsageError("--files goes with no option that chooses judgements.", remedy="Call it without them.")
         folders = forget_files()
         if json:
             write_json({"event": "Pruned", "folders": folders})

@@ -28,9 +28,8 @@ def status(
         return 0
     for line in status_sentences(described):
         say(line)
-    if not described.is_running:
-        for line in next_steps(saved.state, run):
-            say(f"to go on: {line}", style="bold")
+    for line in () if described.is_running else next_steps(saved.state, run):
+        say(f"to go on: {line}", style="bold")
     return 0
 
 

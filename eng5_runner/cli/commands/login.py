@@ -51,14 +51,9 @@ def login(
         made = run_loop(log_in_at(url, os.environ, email=name, password=password))
     claims = claims_of(made.access_token)
     if json:
-        facts = {
-            "identity_service_url": url,
-            "subject": claims.subject if claims else None,
-            "roles": list(claims.roles) if claims else [],
-            "expires_at": made.expires_at.isoformat(),
-            "renewable": made.refresh_token is not None,
-        }
-        write_json({"event": "LoggedIn"} | facts)
+        subject, roles = (claims.subject, claims.roles) if claims else (None, ())
+        facts = {"identity_service_url": url, "subject": subject, "roles": roles, "expires_at": made.expires_at}
+        write_json({"event": "LoggedIn"} | facts | {"renewable": made.refresh_token is not None})
     else:
         who = shown(claims.subject or name) if claims else shown(name)
         lasts = "and is renewed before that" if made.refresh_token else "and cannot be renewed"

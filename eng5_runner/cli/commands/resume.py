@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from eng5_runner.app.addresses import LOOPBACK
 from eng5_runner.cli.commands.common import JsonOption, RunArgument
 from eng5_runner.cli.parameters import VerboseOption, YesOption, option_of
-
-if TYPE_CHECKING:
-    from eng5_runner.app.resume import LeftToPay
 
 
 def resume(
@@ -47,7 +44,7 @@ def resume(
     if not (trust_addresses or _addresses_are_wanted(run)):
         return 0
     left = None if yes else left_to_pay(run, max_cost=max_cost)
-    if left is not None and not agrees(_question(left), is_limited=left.limit_usd is not None):
+    if left is not None and not agrees(left.question(), is_limited=left.limit_usd is not None):
         return 0
     narrator = Narrator(console=people(Called.now(context.command)), json_lines=json)
     with narrator.live():
@@ -76,13 +73,3 @@ def _addresses_are_wanted(run_directory: Path) -> bool:
     if answer is None:
         require_trust(run_directory, os.environ)
     return bool(answer)
-
-
-def _question(left: LeftToPay) -> str:
-    from eng5_runner.reports.figures import usd
-
-    price = "at a price that a plan shows"
-    if left.usd_each is not None:
-        price = f"for about {usd(left.usd_each * left.comparisons)} USD, as those so far"
-    limit = "" if left.limit_usd is None else f", within the limit of {left.limit_usd:g} USD"
-    return f"Go on: {left.comparisons} comparisons are left, {price}{limit}?"
