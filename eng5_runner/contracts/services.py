@@ -57,6 +57,7 @@ class Health(WireModel):
 
     Attributes:
         providers: our extension: an LLM provider service's providers that give no answer at the moment.
+        calls_under_way: our extension: its calls to paid judges that wait for their answers.
         supported_options: the fields of `contracts.study_options` that a CJ service supports; `honours` in JSON.
     """
 
@@ -68,6 +69,7 @@ class Health(WireModel):
         Lenient[tuple[str, ...]], Field(validation_alias="honours", serialization_alias="honours")
     ] = None
     providers: Annotated[Lenient[dict[str, ProviderTrouble]], Field(exclude_if=lambda providers: not providers)] = None
+    calls_under_way: Annotated[Lenient[int], Field(exclude_if=lambda calls: not calls)] = None
 
 
 class InstructionsBody(WireModel):

@@ -22,7 +22,7 @@ from eng5_runner.effects.ledger import Ledger
 from eng5_runner.run.gather import Wait, gather
 from eng5_runner.run.ports import Lag, Notice, Ports, Update, WorkLeft
 from eng5_runner.run.preflight.stage import preflight
-from eng5_runner.run.provider_watch import watched
+from eng5_runner.run.provider_watch import calls_under_way, watched
 from eng5_runner.run.publish import prepare, publish, rejoin
 from eng5_runner.run.upload import UploadJob, check_readable, upload
 
@@ -136,6 +136,8 @@ async def _gathers(session: Session, ports: Ports, *, wait: Wait) -> AsyncIterat
     async for updates in _watching(gathered, session=session, ports=ports):
         yield updates
     if session.stop.is_set():
+        # Only the embedded services end with the run.
+        yield await calls_under_way(ports.models if state.spec.target.stack == "embedded" else None)
         return
     if is_due(state):
         yield [Notice(kind="stage", text=_announced(state))]

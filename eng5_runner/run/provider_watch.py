@@ -11,6 +11,8 @@ from eng5_runner.errors import RunnerError
 from eng5_runner.run.ports import Models, Notice
 
 _ASKED_EVERY_SECONDS = 15.0
+# A person who stops the run waits for this.
+_PATIENCE_AT_THE_END_SECONDS = 2.0
 # Of the question: a service that is busy must not hold the watch up.
 _PATIENCE_SECONDS = 10.0
 _SAID_EVERY = 4
@@ -84,3 +86,20 @@ async def _watch(models: Models, emit: Callable[[Notice], None]) -> None:
             notices = watch.note((alive.health and alive.health.providers) or {})
         for notice in notices:
             emit(notice)
+
+
+async def calls_under_way(models: Models | None) -> list[Notice]:
+    """What a person should know who stops a run and its embedded services: calls may be paid for without an answer."""
+    if models is None:
+        return []
+    try:
+        async with asyncio.timeout(_PATIENCE_AT_THE_END_SECONDS):
+            alive = await models.check_health()
+    except (RunnerError, TimeoutError):
+        return []
+    count = alive.health and alive.health.calls_under_way
+    if not count:
+        return []
+    calls = "1 call to the judge is" if count == 1 else f"{count} calls to the judge are"
+    text = f"{calls} under way and may be charged. Answers of the next seconds are kept; resume counts the other calls."
+    return [Notice(kind="trouble", text=text)]

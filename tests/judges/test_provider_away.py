@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from eng5_runner.contracts.services import ProviderTrouble
+from eng5_runner.contracts.services import ModelEntry, ProviderTrouble
 from eng5_runner.run.provider_watch import ProviderWatch
+from eng5_runner.stack.llm.judge import BaselineJudge
+from eng5_runner.stack.llm.providers.entries import JudgeEntry, calls_under_way, offline_baseline
 from tests.support.judges.paid import PaidJudge, desk
 from tests.support.judges.servers import Asked, Said, openai_error
 from tests.support.runner import wait_for
@@ -22,6 +24,19 @@ class Leaving(PaidJudge):
 
     def __call__(self, asked: Asked) -> Said:
         return self.how if self.requests >= 10 else super().__call__(asked)
+
+
+class Hanging(PaidJudge):
+    """Answers ten questions, then none until it is let."""
+
+    hangs = True
+    hanging = 0
+
+    def __call__(self, asked: Asked) -> Said:
+        if not self.hangs or self.requests < 10:
+            return super().__call__(asked)
+        self.hanging += 1
+        return Said(body={}, after=1000)
 
 
 @pytest.mark.parametrize("how", [openai_error(503), Said(body={}, after=1000)], ids=["refuses", "hangs"])
@@ -37,6 +52,32 @@ async def test_a_provider_that_goes_away_is_said_within_a_minute(how: Said, tmp_
         assert await asyncio.to_thread(process.wait, 60) == 143
     said = " ".join(err.read_text().split())
     assert "openai has given no answer for" in said and "tried for up to 600 s" in said and "resume" in said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_who_stops_a_run_is_told_how_many_calls_are_under_way(number: signal.Signals, tmp_path: Path) -> None:
+    judge = Hanging(moody=False)
+    async with desk(tmp_path, judge, limits="concurrency = 3\npatience_seconds = 600") as at:
+        process = at.start("--max-comparisons", 40)
+        await asyncio.to_thread(wait_for, lambda: judge.hanging == 3, what="three calls that hang")
+        process.send_signal(number)
+        assert await asyncio.to_thread(process.wait, 60) == 128 + number
+        said = " ".join((tmp_path / "err").read_text().split())
+        judge.hangs = False
+        resumed = await at.run("resume", at.directory, "--yes")
+    assert "3 calls to the judge are under way and may be charged." in said
+    assert "3 calls have no recorded answer and may have been charged" in " ".join(resumed.err.split())
+
+
+def test_calls_of_a_free_judge_are_not_said_to_be_charged() -> None:
+    def entry(price: float | None, calls: int, provider: str = "openai") -> JudgeEntry:
+        model = ModelEntry(
+            model_id="a", provider=provider, cost_per_1k_input_tokens=price, cost_per_1k_output_tokens=price
+        )
+        return JudgeEntry(model, BaselineJudge(), calls=lambda: calls)
+
+    assert calls_under_way([entry(0, 5), offline_baseline()]) == 0
+    assert calls_under_way([entry(0.1, 5), entry(0.2, 5), entry(None, 2, "google")]) == 7
 
 
 def trouble(seconds: float = 40, reason: str = "the provider answered 503") -> dict[str, ProviderTrouble]:

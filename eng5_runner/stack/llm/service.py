@@ -47,7 +47,7 @@ from eng5_runner.stack.llm.batch_desk import BatchDesk
 from eng5_runner.stack.llm.batch_work import Ask
 from eng5_runner.stack.llm.judge import JudgeFailed, Question, Spent, Verdict
 from eng5_runner.stack.llm.provider_batches import ProviderBatches
-from eng5_runner.stack.llm.providers.entries import JudgeEntry
+from eng5_runner.stack.llm.providers.entries import JudgeEntry, calls_under_way
 from eng5_runner.stack.llm.queue import UNANSWERABLE, AlreadyQueued, Entry, Full, QueueRepository, new_entry
 from eng5_runner.stack.llm.results import (
     SERVICE,
@@ -155,13 +155,12 @@ class LLMProvider:
         self._app.router.add_post(PATH + "/comparisons", self.compare_several)
         self._app.router.add_post(PATH + "/comparisons/cancel", self.cancel)
         self._app.router.add_get(PATH + "/models", self.models)
-        self._app[TROUBLES] = Troubles(self._troubles)
+        self._app[TROUBLES] = Troubles(self._troubles, partial(calls_under_way, self._judges))
         self._app[MEASURING] = Measuring(self._measure)
         return self._app
 
     def _troubles(self) -> dict[str, ProviderTrouble]:
-        troubles = ((entry.model.provider, entry.trouble()) for entry in self._judges)
-        return {provider: trouble for provider, trouble in troubles if trouble is not None}
+        return {entry.model.provider: trouble for entry in self._judges if (trouble := entry.trouble()) is not None}
 
     async def _measure(self) -> None:
         try:

@@ -56,9 +56,11 @@ class Troubles:
 
     Attributes:
         now: the providers that give no answer at the moment.
+        calls: the number of calls to paid judges that wait for their answers.
     """
 
     now: Callable[[], dict[str, ProviderTrouble]]
+    calls: Callable[[], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +145,14 @@ def service(
         if problem is not None:
             return answer({"status": "unhealthy", "service": name, "reason": problem}, status=503)
         troubles = request.app.get(TROUBLES)
-        providers = troubles.now() if troubles else None
-        return answer(Health(status="healthy", service=name, supported_options=honours, providers=providers))
+        health = Health(
+            status="healthy",
+            service=name,
+            supported_options=honours,
+            providers=troubles.now() if troubles else None,
+            calls_under_way=troubles.calls() if troubles else None,
+        )
+        return answer(health)
 
     async def metrics(request: web.Request) -> web.StreamResponse:
         measuring = request.app.get(MEASURING)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from eng5_runner.contracts.services import ModelEntry, ProviderTrouble
@@ -17,6 +17,11 @@ _JUDGED_TOGETHER = 128
 
 def _never_pauses() -> float:
     return 0.0
+
+
+def _calls_nobody() -> int:
+    """For a judge without a provider."""
+    return 0
 
 
 def _no_trouble() -> None:
@@ -40,6 +45,7 @@ class JudgeEntry:
         judge: the judge.
         pauses: seconds until its provider is called again, after too many failures; 0 if it can be called now.
         trouble: that its provider gives no answer at the moment; None if it does.
+        calls: the number of calls to its provider that wait for their answers.
         system: the exact system prompt of a question; None without one.
         concurrency: questions that its provider takes at the same time.
         batches: asks its provider's batch API; None if there is none that the service speaks.
@@ -50,10 +56,17 @@ class JudgeEntry:
     judge: Judge
     pauses: Callable[[], float] = _never_pauses
     trouble: Callable[[], ProviderTrouble | None] = _no_trouble
+    calls: Callable[[], int] = _calls_nobody
     system: Callable[[Question], str | None] = _no_system_prompt
     concurrency: int = 16
     batches: BatchJudge | None = None
     share: Callable[[int], None] = _keeps_all
+
+
+def calls_under_way(judges: Iterable[JudgeEntry]) -> int:
+    """How many calls to providers of paid judges wait for their answers; the judges of a provider share its count."""
+    paid = (e for e in judges if (e.model.cost_per_1k_input_tokens, e.model.cost_per_1k_output_tokens) != (0, 0))
+    return sum({entry.model.provider: entry.calls() for entry in paid}.values())
 
 
 def offline_baseline() -> JudgeEntry:

@@ -76,6 +76,7 @@ class ModelJudge:
             self,
             pauses=self._rate_limiter.pauses,
             trouble=self._rate_limiter.trouble,
+            calls=self._rate_limiter.calls,
             system=lambda question: self.call(question).system,
             concurrency=self._rate_limiter.limits.concurrency,
             share=self._rate_limiter.share,

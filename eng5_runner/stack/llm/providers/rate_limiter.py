@@ -178,7 +178,7 @@ class RateLimiter:
         self._failures = 0
         self._paused_until = 0.0
         self._probe = asyncio.Lock()
-        self._under_way = 0
+        self._under_way = self._sent = 0
         self._last_answer = 0.0
         self._reason = _NO_ANSWER_YET
 
@@ -190,6 +190,10 @@ class RateLimiter:
         return ProviderTrouble(
             silent_seconds=silent, reason=self._reason, patience_seconds=self.limits.patience_seconds
         )
+
+    def calls(self) -> int:
+        """How many calls were sent and wait for their answers."""
+        return self._sent
 
     def pauses(self) -> float:
         """Seconds until the provider is called again after too many failures in a row; 0 if it can be called now."""
@@ -214,6 +218,7 @@ class RateLimiter:
         with self._counted():
             async with self._places.one(patience) as began, self._passing():
                 await self._within_rates(tokens, patience=patience)
+                self._sent += 1
                 try:
                     async with asyncio.timeout(self.limits.timeout_seconds):
                         reply = await ask()
@@ -223,6 +228,8 @@ class RateLimiter:
                 except AttemptFailed as failed:
                     self._note(failed, began=began, tokens=tokens)
                     raise
+                finally:
+                    self._sent -= 1
         self._places.answered()
         if reply.end is End.UNREADABLE:
             self._failed()
