@@ -38,7 +38,7 @@ MIN_WORDS_FOR_LANGUAGE = 25
 
 _TO_STANDARD_DEVIATION = 1.4826
 """Of normal values: standard deviation by median absolute deviation."""
-_COPY_START = 12
+COPY_START = 12
 """Words that must be the same where a copy may begin."""
 _MOSTLY = 0.9
 _MOST_WORDS = 20_000
@@ -93,9 +93,9 @@ _PLACEHOLDERS = re.compile(
     re.IGNORECASE,
 )
 _PLACEHOLDER_WORDS = "click item klicka objekt hier cliquez aquí klikk klik lorem type paste skriv"
-_WORDS_OF_PLACEHOLDERS = frozenset(_PLACEHOLDER_WORDS.split())
-_WRITE_HERE = frozenset(("write", "your", "here"))
-_OPENED = re.compile(r"[\[<{(](?:type|write|insert|paste|enter|skriv|ange|klistra|your|ditt|din) ")
+WORDS_OF_PLACEHOLDERS = frozenset(_PLACEHOLDER_WORDS.split())
+WRITE_HERE = frozenset(("write", "your", "here"))
+OPENED = re.compile(r"[\[<{(](?:type|write|insert|paste|enter|skriv|ange|klistra|your|ditt|din) ")
 _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]{2,}")
 _UTF8_READ_AS = ("cp1252", "latin-1", "mac_roman", "cp850", "cp437")
 _USUAL_LETTERS = re.compile(
@@ -114,11 +114,9 @@ efter eller nu sin där vid mot ska skulle kommer ut får finns vara hade alla a
 blir upp även vad få två vill ha många hur mer går sig detta mig dem du sina blev varit någon något mitt min hans ju
 måste inget ingen varför eftersom tycker
 """
-_USUAL_WORDS = MappingProxyType({"en": frozenset(_ENGLISH.split()), "sv": frozenset(_SWEDISH.split())})
+USUAL_WORDS = MappingProxyType({"en": frozenset(_ENGLISH.split()), "sv": frozenset(_SWEDISH.split())})
 # Those that are usual in one language alone.
-_OWN_WORDS = MappingProxyType(
-    {"en": _USUAL_WORDS["en"] - _USUAL_WORDS["sv"], "sv": _USUAL_WORDS["sv"] - _USUAL_WORDS["en"]}
-)
+OWN_WORDS = MappingProxyType({"en": USUAL_WORDS["en"] - USUAL_WORDS["sv"], "sv": USUAL_WORDS["sv"] - USUAL_WORDS["en"]})
 _IN_NO_LETTER_WORD = b"0123456789_"
 _NAMES = MappingProxyType({"en": "English", "sv": "Swedish"})
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
@@ -152,7 +150,7 @@ def doubts(text: str, *, language: str, words: Sequence[str] | None = None) -> l
         markup,
         _counted("short_text", _few_words(visible), name="words"),
         _counted("placeholder", placeholders),
-        *(() if text.isascii() else _beyond_ascii(text)),
+        *(() if text.isascii() else beyond_ascii(text)),
         _other_language(folded, language, words=words, vocabulary=vocabulary) if markup is None else None,
         Doubt("repeated_text") if _is_twice(words) else None,
         _instructs(visible, vocabulary),
@@ -166,12 +164,13 @@ def _visible(text: str) -> str:
 
 def _may_hold_a_place(folded: str, *, vocabulary: AbstractSet[str]) -> bool:
     """Whether it is worth looking for a placeholder: each has a word or a bracket that is quick to see."""
-    if not vocabulary.isdisjoint(_WORDS_OF_PLACEHOLDERS) or vocabulary >= _WRITE_HERE:
+    if not vocabulary.isdisjoint(WORDS_OF_PLACEHOLDERS) or vocabulary >= WRITE_HERE:
         return True
-    return any(bracket in folded for bracket in "[<{(") and _OPENED.search(folded) is not None
+    return any(bracket in folded for bracket in "[<{(") and OPENED.search(folded) is not None
 
 
-def _beyond_ascii(text: str) -> Iterator[Doubt | None]:
+def beyond_ascii(text: str) -> Iterator[Doubt | None]:
+    """What the characters beyond ASCII show; None for each rule that names nothing."""
     yield _counted("replacement_characters", text.count("\ufffd"))
     yield _counted("mojibake", sum(map(_is_mojibake, _BEYOND_ASCII.findall(text))))
     yield _counted("invisible_characters", len(_INVISIBLE.findall(_HARMLESS.sub("", text))))
@@ -212,7 +211,7 @@ def _is_mojibake(run: str) -> bool:
 
 
 def _other_language(folded: str, language: str, *, words: Sequence[str], vocabulary: AbstractSet[str]) -> Doubt | None:
-    usual = _USUAL_WORDS.get(language)
+    usual = USUAL_WORDS.get(language)
     if usual is None or _is_clearly_in(language, folded, words=words, vocabulary=vocabulary):
         return None
     words = _letter_words(folded)
@@ -220,7 +219,7 @@ def _other_language(folded: str, language: str, *, words: Sequence[str], vocabul
         return None
     count = sum(map(usual.__contains__, words))
     if count >= FEW_USUAL_WORDS * len(words) and all(
-        count >= sum(map(other.__contains__, words)) for other in _USUAL_WORDS.values() if other is not usual
+        count >= sum(map(other.__contains__, words)) for other in USUAL_WORDS.values() if other is not usual
     ):
         return None
     return Doubt("other_language", {"language": _NAMES[language], "percent": round(100 * count / len(words))})
@@ -234,9 +233,9 @@ def _is_clearly_in(language: str, folded: str, *, words: Sequence[str], vocabula
     data = latin(folded)
     if data is None:
         return False
-    own = sum(map(_OWN_WORDS[language].__contains__, words)) - 2 * (data.count(b"'") + folded.count("’"))
+    own = sum(map(OWN_WORDS[language].__contains__, words)) - 2 * (data.count(b"'") + folded.count("’"))
     marks = len(data) - len(data.translate(None, _IN_NO_LETTER_WORD))
-    of_others = (words_of for other, words_of in _OWN_WORDS.items() if other != language)
+    of_others = (words_of for other, words_of in OWN_WORDS.items() if other != language)
     others = sum(words.count(word) for words_of in of_others for word in words_of & vocabulary)
     return own >= FEW_USUAL_WORDS * (len(words) + marks) and own >= others + 2 * marks
 
@@ -257,11 +256,11 @@ def _is_twice(words: Sequence[str]) -> bool:
     """Whether the text is, but for some words, a text and its copy."""
     if len(words) > _MOST_WORDS:
         words = words[:_MOST_WORDS]
-    start = words[:_COPY_START]
+    start = words[:COPY_START]
     place, end = len(words) * 2 // 5 - 1, len(words) - SHORT_WORDS
     with suppress(ValueError):  # the first word is nowhere else
         while (place := words.index(start[0], place + 1, max(end, 0))) >= 0:
-            if words[place : place + _COPY_START] == start:
+            if words[place : place + COPY_START] == start:
                 same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(words[place:], words, strict=False))
                 if 2 * sum(1 for _ in same) >= _MOSTLY * len(words):
                     return True

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from eng5_runner.canonical import sha256_hex
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
@@ -19,10 +19,10 @@ from eng5_runner.core.table import NotATable
 from eng5_runner.errors import InputsInvalid, InputsMissing, UsageError
 from eng5_runner.inventory.anchor_grades import anchor_rows, is_anchor_heading, is_graded_anchor_heading
 from eng5_runner.inventory.assemble import assemble
-from eng5_runner.inventory.document_text import Remark
+from eng5_runner.inventory.document_text import DocumentText, Remark
 from eng5_runner.inventory.extraction import Extraction
 from eng5_runner.inventory.findings import Unreadable, finding
-from eng5_runner.inventory.known_files import KnownFiles
+from eng5_runner.inventory.known_files import KnownFiles, Stamp
 from eng5_runner.inventory.locations import Locations, find_locations
 from eng5_runner.inventory.pseudonyms import FileNames, RealNames
 from eng5_runner.inventory.safe_files import AssetPath, read_bytes, read_stamped
@@ -31,10 +31,17 @@ from eng5_runner.inventory.table_file import table_of
 from eng5_runner.inventory.text_file import FORMATS, text_of
 from eng5_runner.judges.prompts import EssayLength
 
+if TYPE_CHECKING:
+    from eng5_runner.inventory.quick_look import QuickLook
+
 MAX_TABLE_BYTES = 1024 * 1024
 
 _PROGRESS_SECONDS = 0.05
 _PLAIN = frozenset(("txt", "md"))
+_TOGETHER = 16
+"""Plain files that are read, and then examined together."""
+_MANY = 500
+"""Essays that are examined one by one. With more, quick looks at the rest save the time that loading numpy takes."""
 
 OnProgress = Callable[[int, int], None]
 _Read = TypeVar("_Read")
@@ -194,6 +201,24 @@ class _Progress:
             self._on_progress(self._done, self._total)
 
 
+class _Draft(NamedTuple):
+    """The text of a file that is not examined yet.
+
+    Attributes:
+        file: where it comes from.
+        data: the file.
+        document: its text.
+        stamp: by which the file is known.
+        read_at: when it was read, in nanoseconds since 1970.
+    """
+
+    file: SourceFile
+    data: bytes
+    document: DocumentText
+    stamp: Stamp
+    read_at: int
+
+
 class _Scan:
     """Reads every file of the folder; one that cannot be read becomes a finding.
 
@@ -209,6 +234,7 @@ class _Scan:
         self._known, self._language = known, language
         self._essays = frozenset(file.source_path for file in essays)
         self._findings: list[Finding] = []
+        self._examined = 0
 
     def assets(self, on_progress: OnProgress, *, are_private: bool) -> ScannedAssets:
         """Everything in the folder."""
@@ -234,14 +260,26 @@ class _Scan:
             notes=tuple(locations.notes),
         )
 
-    def _read(self, extraction: Extraction, file: AssetPath) -> ScannedFile:
-        content = None
-        try:
-            if file.place is not None:
-                content = self._known_content(file) or self._content(file, file.place, extraction=extraction)
-        except Unreadable as refusal:
-            self._findings.append(refusal.finding(file.source_path))
-        return ScannedFile(source_path=file.source_path, own_name=file.name, content=content)
+    def _read(self, extraction: Extraction, files: Sequence[AssetPath]) -> list[ScannedFile]:
+        """Read some files, then examine those that are not known together."""
+        contents: dict[str, ScannedText] = {}
+        drafts: dict[str, _Draft] = {}
+        for file in files:
+            if file.place is None:
+                continue
+            try:
+                if (content := self._known_content(file)) is not None:
+                    contents[file.source_path] = content
+                else:
+                    drafts[file.source_path] = self._draft(file, file.place, extraction=extraction)
+            except Unreadable as refusal:
+                self._findings.append(refusal.finding(file.source_path))
+        if drafts:
+            contents |= self._contents(drafts)
+        return [
+            ScannedFile(source_path=file.source_path, own_name=file.name, content=contents.get(file.source_path))
+            for file in files
+        ]
 
     def _known_content(self, file: AssetPath) -> ScannedText | None:
         """The text of an essay that is as it was. The documents are always read: a run keeps their texts."""
@@ -253,17 +291,32 @@ class _Scan:
         self._findings += [Remark(*remark).finding(file.source_path) for remark in record.remarks]
         return ScannedText.known(record, source_path=file.source_path, size=file.stamp.size)
 
-    def _content(self, file: AssetPath, place: str, *, extraction: Extraction) -> ScannedText:
+    def _draft(self, file: AssetPath, place: str, *, extraction: Extraction) -> _Draft:
         file_format, read_at = FORMATS[file.suffix], time.time_ns()
         data, stamp = read_stamped(place)
         document, decoded = text_of(data, file_format, extraction=extraction, encoding=self._locations.encoding)
         self._findings += [remark.finding(file.source_path) for remark in document.remarks]
         source = SourceFile.of(data, source_path=file.source_path, encoding=decoded, file_format=file_format)
-        if file.source_path not in self._essays:
-            return ScannedText.of(source, document.text, language=None)
-        content = ScannedText.of(source, document.text, language=self._language)
-        self._known.keep(stamp, content.record(document.remarks), read_at=read_at)
-        return content
+        return _Draft(source, data, document, stamp, read_at)
+
+    def _contents(self, drafts: Mapping[str, _Draft]) -> dict[str, ScannedText]:
+        """Examine texts, by source path, and keep what is found in essays."""
+        looks: list[QuickLook | None] = [None] * len(drafts)
+        self._examined += len(drafts)
+        if self._examined > _MANY:
+            # It loads numpy, which takes as long as half a thousand essays.
+            from eng5_runner.inventory.quick_look import quick_looks  # noqa: PLC0415 - as above  # law: inner_import - as above
+
+            looks = quick_looks([draft.document.text for draft in drafts.values()], language=self._language)
+        contents = {}
+        for (path, draft), look in zip(drafts.items(), looks, strict=True):
+            language = self._language if path in self._essays else None
+            text = draft.document.text
+            content = ScannedText.of(draft.file, text, language=language, data=draft.data, look=look)
+            contents[path] = content
+            if language is not None:
+                self._known.keep(draft.stamp, content.record(draft.document.remarks), read_at=draft.read_at)
+        return contents
 
 
 class Texts(Mapping[str, bytes]):
@@ -301,7 +354,7 @@ class Texts(Mapping[str, bytes]):
         unread = {place.source_path: sha256 for sha256, place in self._unread.items()}
         with Extraction() as extraction:
             for place, text in _each(
-                self._unread.values(), partial(self._text, extraction), extraction=extraction, advance=_no_progress
+                self._unread.values(), partial(self._texts, extraction), extraction=extraction, advance=_no_progress
             ):
                 if text is None or sha256_hex(text) != unread[place.source_path]:
                     raise InputsInvalid(
@@ -310,6 +363,9 @@ class Texts(Mapping[str, bytes]):
                     )
                 self._held[unread[place.source_path]] = text
         self._unread = {}
+
+    def _texts(self, extraction: Extraction, places: Sequence[AssetPath]) -> list[tuple[AssetPath, bytes | None]]:
+        return [self._text(extraction, place) for place in places]
 
     def _text(self, extraction: Extraction, place: AssetPath) -> tuple[AssetPath, bytes | None]:
         assert place.path is not None
@@ -327,7 +383,7 @@ def _no_progress() -> None:
 
 def _each(
     files: Collection[AssetPath],
-    read: Callable[[AssetPath], _Read],
+    read: Callable[[Sequence[AssetPath]], list[_Read]],
     *,
     extraction: Extraction,
     advance: Callable[[], None],
@@ -340,15 +396,16 @@ def _each(
     rich: list[AssetPath] = []
     for file in files:
         (plain if file.suffix in _PLAIN else rich).append(file)
-    results = []
+    results: list[_Read] = []
     with ThreadPoolExecutor(extraction.workers) as threads:
         try:
-            waiting = [threads.submit(read, file) for file in rich]
-            for file in plain:
-                results.append(read(file))
-                advance()
+            waiting = [threads.submit(read, [file]) for file in rich]
+            for start in range(0, len(plain), _TOGETHER):
+                for result in read(plain[start : start + _TOGETHER]):
+                    results.append(result)
+                    advance()
             for future in as_completed(waiting):
-                results.append(future.result())
+                results += future.result()
                 advance()
         finally:
             threads.shutdown(wait=False, cancel_futures=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from eng5_runner.canonical import sha256_hex
 from eng5_runner.core.inputs import Document, Finding, SourceFile
@@ -15,6 +15,9 @@ from eng5_runner.inventory.known_files import FileRecord
 from eng5_runner.inventory.plausibility import Doubt, content_words, doubts
 from eng5_runner.inventory.text import word_count
 from eng5_runner.judges.prompts import EssayLength
+
+if TYPE_CHECKING:
+    from eng5_runner.inventory.quick_look import QuickLook
 
 
 class ScannedText(NamedTuple):
@@ -41,24 +44,41 @@ class ScannedText(NamedTuple):
     doubts: tuple[Doubt, ...]
 
     @classmethod
-    def of(cls, file: SourceFile, text: str, *, language: str | None) -> ScannedText:
+    def of(
+        cls,
+        file: SourceFile,
+        text: str,
+        *,
+        language: str | None,
+        data: bytes | None = None,
+        look: QuickLook | None = None,
+    ) -> ScannedText:
         """Hash, count and examine a normalised text.
 
         Args:
             file: where it comes from.
             text: normalised.
             language: of the essay; None for a text that is no essay.
+            data: of the file, which is not hashed again if it is the text itself.
+            look: what was seen of the text already.
         """
-        words = content_words(text)
+        encoded = text.encode()
+        if look is None:
+            words, count = content_words(text), word_count(text)
+            words_sha256 = sha256_hex(" ".join(words).encode()) if words else ""
+            found = doubts(text, language=language, words=words) if language and text else []
+        else:
+            count, words_sha256, is_clear = look
+            found = doubts(text, language=language) if language and text and not is_clear else []
         return cls(
             file=file,
             text=text,
             characters=len(text),
             length=EssayLength.of(text),
-            text_sha256=sha256_hex(text.encode()),
-            word_count=word_count(text),
-            words_sha256=sha256_hex(" ".join(words).encode()) if words else "",
-            doubts=tuple(doubts(text, language=language, words=words)) if language and text else (),
+            text_sha256=file.sha256 if encoded == data else sha256_hex(encoded),
+            word_count=count,
+            words_sha256=words_sha256,
+            doubts=tuple(found),
         )
 
     @classmethod

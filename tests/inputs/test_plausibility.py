@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from eng5_runner.inventory.addressing_judge import PATTERNS, Pattern, lines_to_the_judge
 from eng5_runner.inventory.plausibility import (
-    _USUAL_WORDS,
     FEW_USUAL_WORDS,
     MIN_WORDS_FOR_LANGUAGE,
+    USUAL_WORDS,
     content_words,
     doubts,
     unusual_lengths,
@@ -43,7 +43,7 @@ def kinds(text: str, language: str = "en") -> list[str]:
 
 def test_the_language_is_judged_by_words_of_letters_whatever_stands_between_them() -> None:
     """Texts about as English as Swedish; apostrophes join words, digits and underscores part them."""
-    english, swedish = _USUAL_WORDS["en"], _USUAL_WORDS["sv"]
+    english, swedish = USUAL_WORDS["en"], USUAL_WORDS["sv"]
     chance, named = random.Random(1), set()
     for _ in range(400):
         part, joint = chance.random() / 2, chance.choice([0.02, 0.3])
