@@ -6,14 +6,16 @@ that an ideal scheduler asks at most 20 a second, and 14 on average: the work of
 run each: the ratio is of the time from the first call to the last answer.
 
 The plan knows the mean from the file of models. Its time is the middle of what it says, and `off` is how many times
-longer or shorter than the time measured. Studies in serial bundles, with a limit of requests a minute, and with a cost
-limit just above their cost are compared with their plans alone. `--comparisons 2000` takes half an hour, 10000 hours.
+longer or shorter than the time measured. Studies in serial bundles and with a limit of requests a minute are compared
+with their plans alone. A study with a cost limit just above its cost is compared with a scheduler that holds back, for
+each call under way, the most that it can cost. `--comparisons 2000` takes half an hour, 10000 hours.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import bisect
 import heapq
 import json
 import math
@@ -57,8 +59,8 @@ STUDIES = {
     "rated": (),
     "limited": (),
 }
-# Compared with the plan alone: they wait for each other, for the limit of requests a minute, or for the cost limit.
-PLANNED = ("bundled", "rated", "limited")
+# Compared with the plan alone: they wait for each other, or for the limit of requests a minute.
+PLANNED = ("bundled", "rated")
 # USD of a comparison by the prices of `MODELS` and the tokens of `Judge`, and how far the limit is above that.
 COST, ABOVE = 0.000096, 1.2
 REQUESTS_A_MINUTE = 1200.0
@@ -123,17 +125,28 @@ async def loop(url: str, *, calls: int, concurrency: int) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One line of the table."""
+    """One line of the table; `held` is what a call under way counts for where there is a cost limit, USD."""
 
     study: str
     comparisons: int
     concurrency: int
     refuse: float
     mean: float = 1.0
+    held: float = 0.0
+
+    @property
+    def limit(self) -> float:
+        """USD that may be spent."""
+        return self.comparisons * COST * ABOVE if self.study == "limited" else math.inf
+
+    def answers_before(self, number: int) -> int:
+        """How many earlier calls must be answered before the cost limit admits this one, counted from 0."""
+        missing = (number + 1) * self.held - self.limit
+        return math.ceil(missing / (self.held - COST)) if missing > 0 else 0
 
     def follows(self, wave: int) -> int:
         """The number of waves whose answers must be there before a wave may start."""
-        if self.study in ("balanced", *PLANNED) or (self.study == "adaptive" and wave < BALANCED_ROUNDS):
+        if self.study in ("balanced", "limited", *PLANNED) or (self.study == "adaptive" and wave < BALANCED_ROUNDS):
             return 0
         return max(wave - 1, 0)
 
@@ -142,12 +155,13 @@ def ideal(case: Case) -> float:
     """Seconds of a scheduler without any cost that starts each pair as soon as it may start; the median of 21."""
     size, chance, found = max(case.comparisons // 20, 2), random.Random(11), []
     for _ in range(21):
-        free, ends, ready = [0.0] * case.concurrency, list[float](), 0.0
+        free, ends, ready, answered = [0.0] * case.concurrency, list[float](), 0.0, [0.0]
         for number in range(case.comparisons):
             if number % size == 0:
                 ready = max(ends[: case.follows(number // size) * size], default=0.0)
-            begin = max(heapq.heappop(free), ready)
+            begin = max(heapq.heappop(free), ready, answered[case.answers_before(number)])
             ends.append(begin + latency(chance, case.mean))
+            bisect.insort(answered, ends[-1])
             heapq.heappush(free, ends[-1])
         found.append(max(ends))
     return sorted(found)[len(found) // 2]
@@ -185,10 +199,10 @@ async def ours(url: str, folder: Path, *more: str, mode: str = "execute") -> byt
     return said
 
 
-def foretold(said: bytes) -> float:
-    """The middle of the seconds that a plan says."""
-    seconds = json.loads(said.splitlines()[-1])["judge"]["seconds"]
-    return math.sqrt(seconds["low"] * seconds["high"])
+def foretold(said: bytes) -> tuple[float, float]:
+    """The middle of the seconds that a plan says, and the most that a call can cost by it, USD."""
+    judge = json.loads(said.splitlines()[-1])["judge"]
+    return math.sqrt(judge["seconds"]["low"] * judge["seconds"]["high"]), judge["call_at_most_usd"]
 
 
 async def timed(work: Callable[[str], Awaitable[object]], judge: Judge) -> float:
@@ -213,15 +227,15 @@ async def compare(case: Case, plain: float | None) -> list[Measured]:
         study_folder(assets, max(case.comparisons // 10, 4))
         (assets.parent / "models.toml").write_text(models(case))
         size = ("--max-comparisons", str(case.comparisons), "--judge-concurrency", str(case.concurrency))
-        limit = ("--max-cost", str(case.comparisons * COST * ABOVE)) if case.study == "limited" else ()
+        limit = ("--max-cost", str(case.limit)) if case.study == "limited" else ()
         words = (*size, *STUDIES[case.study], *limit)
-        plan = foretold(await ours("http://127.0.0.1:9/v1", assets, *words, mode="plan"))
+        plan, held = foretold(await ours("http://127.0.0.1:9/v1", assets, *words, mode="plan"))
         judge = Judge(mean=case.mean, refuse=case.refuse)
         took = await timed(lambda url: ours(url, assets, *words), judge)
     refused = f", {case.refuse:.0%} refused" if case.refuse else ""
     work = f"{case.study} study, {case.comparisons} comparisons, {case.concurrency} at once{refused}"
     off = Measured(f"{work}: plan", max(plan / took, took / plan), FORETOLD_GOAL, "times longer or shorter")
-    best = ideal(case)
+    best = ideal(replace(case, held=held) if limit else case)
     against, unit = (best, "of an ideal scheduler") if plain is None else (plain, "of a plain loop")
     result = Measured(work, took / against, GOAL, unit)
     shown = [result, off] if case.study not in PLANNED else [off]
