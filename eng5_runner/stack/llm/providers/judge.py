@@ -195,9 +195,6 @@ class ModelJudge:
     async def _reply(self, call: Call, question: Question) -> Reply:
         limits = self._rate_limiter.limits
         tokens = math.ceil(len(call.system + call.prompt) / _CHARACTERS_PER_TOKEN) + _USUAL_ANSWER_TOKENS
-        attempts = stamina.retry_context(
-            on=_wait, attempts=limits.attempts, timeout=None, wait_initial=_FIRST_WAIT, wait_max=_LONGEST_WAIT
-        )
         sent = is_begun = False
         clock = asyncio.get_running_loop().time
 
@@ -210,12 +207,14 @@ class ModelJudge:
             reply = await self._negotiated(call)
             return replace(reply, seconds=clock() - began)
 
+        async def attempt() -> Reply:
+            nonlocal sent
+            sent = False
+            return await self._attempted(ask, question, tokens=tokens, patience=patience)
+
         try:
             async with asyncio.timeout(limits.patience_seconds) as patience:
-                async for attempt in attempts:
-                    with attempt:
-                        sent = False
-                        return await self._attempted(ask, question, tokens=tokens, patience=patience)
+                return await _repeated(attempt, at_most=limits.attempts)
         except AttemptFailed as failed:
             spent = Spent(cost=None) if failed.retry is Retry.CLIENT else None
             is_final = failed.retry is Retry.NEVER
@@ -225,7 +224,6 @@ class ModelJudge:
             message += f"; {MAY_BE_CHARGED}" if sent else ""  # an attempt is under way
             spent = Spent(cost=None) if sent else None
             raise JudgeFailed("LLM_PROVIDER_UNAVAILABLE", message, spent=spent) from None
-        raise AssertionError("an attempt returns or raises")
 
     async def _attempted(
         self, ask: Callable[[], Awaitable[Reply]], question: Question, *, tokens: int, patience: asyncio.Timeout
@@ -314,6 +312,29 @@ def _is_credible(usage: Usage, *, reply: Reply, call: Call) -> bool:
     """Whether a provider counts at least as many tokens as the texts must have."""
     read, written = len((call.system + call.prompt).encode()), len(reply.text.encode())
     return usage.prompt * _MOST_BYTES_PER_TOKEN >= read and usage.completion * _MOST_BYTES_PER_TOKEN >= written
+
+
+async def _repeated(attempt: Callable[[], Awaitable[Reply]], *, at_most: int) -> Reply:
+    """The reply of the first attempt that has one, with pauses between them.
+
+    Only after a failure is the library set up: each time it leaves 36 objects that Python has to look for.
+
+    Raises:
+        AttemptFailed: of the last attempt.
+    """
+    failed = []
+    try:
+        return await attempt()
+    except AttemptFailed as error:
+        failed.append(error)
+    async for again in stamina.retry_context(
+        on=_wait, attempts=at_most, timeout=None, wait_initial=_FIRST_WAIT, wait_max=_LONGEST_WAIT
+    ):
+        with again:
+            if failed:
+                raise failed.pop()  # counted there, too
+            return await attempt()
+    raise AssertionError("an attempt returns or raises")
 
 
 def _wait(error: Exception) -> bool | float:
