@@ -10,6 +10,7 @@ from eng5_runner import __version__
 from eng5_runner.effects.ledger import require_ledger
 from eng5_runner.effects.run_lock import held
 from eng5_runner.errors import InputsInvalid
+from eng5_runner.reports.figures import spent
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.study import Comparison, FailedComparison
 from eng5_runner.results.compare import RunsCompared, compare_artefacts
@@ -43,7 +44,9 @@ class Run:
     def __repr__(self) -> str:
         essays, counts = self.artefact.bt_summary, self.artefact.runner_status.comparisons
         anchors = sum(entry.is_anchor for entry in essays)
-        judged = f"{counts.judged} comparisons, {counts.failed} failed, {self.artefact.costs.total_usd:.4f} USD"
+        costs = self.artefact.costs
+        price = spent(costs.total_usd, unpriced=costs.unpriced)
+        judged = f"{counts.judged} comparisons, {counts.failed} failed, {price}"
         lines = [
             f"Run {self.id} ({self.label}), {self.mode}, {self.outcome}",
             f"judge: {', '.join(self.judges) or 'none'}",

@@ -60,6 +60,7 @@ class PlainMetadata(msgspec.Struct, frozen=True, gc=False):
     replay_of: None = None
     repeat_index: Annotated[int, Meta(ge=0)] | None = None
     answer_form: Literal["json", "text"] | None = None
+    cost_known: bool | None = None
     served_model: _Name | None = None
     system_fingerprint: _Name | None = None
     probability_a: Annotated[float, Meta(ge=0, le=1)] | None = None

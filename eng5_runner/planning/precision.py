@@ -24,6 +24,7 @@ from eng5_runner.measure.design.planning import (
     comparisons_for_se,
     expected_precision,
 )
+from eng5_runner.measure.grading.enough import what_anchors_lack
 from eng5_runner.planning.measured import Pilot
 
 # Targets that a plan shows where the run has none: a reliability for differences between groups, a reliability for
@@ -124,8 +125,15 @@ def assumed_agreement(aims: GradeAims, pilot: Pilot | None) -> AssumedAgreement:
     return AssumedAgreement(r=USUAL_AGREEMENT, origin="assumed")
 
 
+def what_no_grades_follow_from(inputs: Inputs) -> str | None:
+    """Why the anchors cannot grade the students, whatever the judge says; None if they can."""
+    return what_anchors_lack(len(inputs.anchors), kinds=len({anchor.grade for anchor in inputs.anchors}))
+
+
 def _grading(inputs: Inputs, pilot: Pilot | None, *, agreement: float) -> Grading:
     grades, anchors = len(GRADE_SCALES[inputs.grade_scale].grades), len(inputs.anchors)
+    if what_no_grades_follow_from(inputs) is not None:
+        anchors = 0
     width = None if pilot is None or pilot.step is None else grades * pilot.step / pilot.spread
     return Grading(grades=grades, anchors=anchors, agreement=agreement, width=width)
 

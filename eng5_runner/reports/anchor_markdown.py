@@ -49,7 +49,7 @@ def anchor_report(artefact: Artefact) -> bytes:
         if alignment.without_win is not None:
             lines += _without_win(alignment.without_win, artefact.inputs.file_names)
         if artefact.judge_quality is not None:
-            lines += _judge_card(artefact.judge_quality)
+            lines += _judge_card(artefact.judge_quality, unpriced=artefact.costs.unpriced)
     lines += [*_service(artefact), *_prompts(artefact)]
     return ("\n".join(lines).rstrip("\n") + "\n").encode()
 
@@ -255,12 +255,12 @@ def _without_win(anchors: Sequence[WinlessAnchor], files: Mapping[str, str]) -> 
     )
 
 
-def _judge_card(quality: JudgeQuality) -> Iterator[str]:
+def _judge_card(quality: JudgeQuality, *, unpriced: int) -> Iterator[str]:
     """Each figure with its interval, and what a judge of the fitted model would show."""
     yield from ("## The judge", "")
     yield from table(
         ("", "found", "expected of a judge of this scale"),
-        [(inline(row.name), inline(row.found), inline(row.expected)) for row in judge_card(quality)],
+        [(inline(row.name), inline(row.found), inline(row.expected)) for row in judge_card(quality, unpriced=unpriced)],
     )
     models = [tuple(map(inline, row)) for row in model_rows(quality)]
     if models:

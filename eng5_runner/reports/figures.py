@@ -56,6 +56,19 @@ def usd(amount: float | None) -> str:
     return number(amount, 4)
 
 
+def spent(amount: float, *, unpriced: int, decimals: int = 4) -> str:
+    """Money in USD; calls without a known price have no part in it.
+
+    >>> spent(0.0, unpriced=40), spent(0.054, unpriced=1)
+    ('unknown (40 calls have no known price)', 'at least 0.0540 USD (1 call has no known price)')
+    """
+    known = f"{number(amount, decimals)} USD"
+    if not unpriced:
+        return known
+    why = f"({counted(unpriced, 'call')} {'has' if unpriced == 1 else 'have'} no known price)"
+    return f"at least {known} {why}" if amount else f"unknown {why}"
+
+
 def counted(many: int, name: str) -> str:
     """So many of a thing.
 

@@ -65,8 +65,8 @@ class CardRow:
     says: str
 
 
-def judge_card(quality: JudgeQuality) -> Iterator[CardRow]:
-    """Each figure of the artefact's card."""
+def judge_card(quality: JudgeQuality, *, unpriced: int = 0) -> Iterator[CardRow]:
+    """Each figure of the artefact's card; the price only where every call has a known one."""
     yield _row("advantage of being shown first, in logits", quality.position_effect, show=_position)
     yield _row("flips when the order of a pair is swapped", quality.swap, show=_flips)
     yield _row("same question again: same winner", quality.repeats, show=_repeats)
@@ -78,7 +78,8 @@ def judge_card(quality: JudgeQuality) -> Iterator[CardRow]:
         yield _row("flagged essays above the same texts without the passage, in logits", quality.flagged, show=_flagged)
     yield _row("failed calls", quality.failures, show=_failures)
     yield _row("misfit, infit and outfit", quality.misfit, show=_misfit)
-    yield _row("price of a judgement, USD", quality.price, show=_price)
+    price = NotMeasured(not_measured="a model's price is not known") if unpriced else quality.price
+    yield _row("price of a judgement, USD", price, show=_price)
 
 
 MODELS_HEADING = (
@@ -135,10 +136,10 @@ def effects_line(*, is_used: bool, gain: float, error: float) -> str:
     figures = log_loss(gain, error=error)
     if is_used:
         return (
-            "each judge counts with its own discrimination and position effect, which predicts judgements that were "
-            f"not fitted better {figures}"
+            "each judge counts with its own discrimination and position effect, because they predict held-out "
+            f"judgements better {figures}"
         )
-    return f"all judges count alike: their own figures predict judgements that were not fitted no better {figures}"
+    return f"all judges count alike: their own figures do not predict held-out judgements better {figures}"
 
 
 def _with_error(value: float | None, error: float | None) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from types import MappingProxyType
 
-from eng5_runner.reports.figures import number, percent, span
+from eng5_runner.reports.figures import number, percent, span, spent
 from eng5_runner.reports.soft import soft_method
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.measurement import GradesAvailable
@@ -133,7 +133,9 @@ def _with_what(artefact: Artefact) -> Iterator[str]:
     metadata = artefact.metadata
     if metadata.origin is not None and metadata.origin.kind == "import":
         yield f"The study was run by {metadata.origin.program}, and its record was imported."
+    costs = artefact.costs
+    price = spent(costs.total_usd, unpriced=costs.unpriced, decimals=2)
     yield (
         f"The analysis was made with eng5-runner {metadata.runner_version} (commit {metadata.git_sha[:12]}); the "
-        f"judgements cost {number(artefact.costs.total_usd, 2)} USD."
+        f"judgements cost {'an unknown sum' if price.startswith('unknown') else price}."
     )

@@ -93,9 +93,12 @@ def grade_warnings(artefact: Artefact) -> Iterator[str]:
     yield from _unlike_the_anchors(artefact)
     support, teachers = model.anchor_support, model.agreement_with_teachers
     if support is not None and teachers and support.highest_label != "HIGH" and artefact.grade_projections:
+        left_out = () if artefact.anchor_alignment is None else artefact.anchor_alignment.left_out
+        refused = sum(anchor.refused is not None for anchor in left_out)
+        missed = f"; {refused} could not be graded so, and count as far off" if refused else ""
         yield (
-            f"{support.within_one} of {support.anchors} anchors came within one step when the others graded them "
-            f"(90% interval {span(support.interval_90)}), and r with the teachers is "
+            f"{support.within_one} of {support.anchors} anchors came within one step when the others graded them"
+            f"{missed} (90% interval {span(support.interval_90)}), and r with the teachers is "
             f"{span(teachers.interval_90)}: no grade is labelled above {support.highest_label}"
         )
 

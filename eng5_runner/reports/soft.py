@@ -29,7 +29,7 @@ def soft_method(use: SoftUse | None) -> Iterator[str]:
         return
     what = " and ".join(_WORDS[scale] for scale in used)
     yield (
-        f"Besides who won, the judge's {what} counts, because it predicts judgements that were not fitted better; one "
+        f"Besides who won, the judge's {what} counts, because it predicts held-out judgements better; one "
         f"judgement was worth {_worth(use)}."
     )
 
@@ -45,11 +45,11 @@ def _of_judge(judge: SoftJudge) -> str:
         return f"{name}: wins only; {_why_not(judge)}"
     gain = next(tried for tried in judge.tried if tried.scale == judge.used)
     return (
-        f"{name}: its {_WORDS[judge.used]} is used, which predicts judgements that were not fitted better than wins "
-        f"alone {log_loss(gain.gain, error=gain.standard_error)}"
+        f"{name}: its {_WORDS[judge.used]} is used, because it predicts held-out judgements better than wins alone "
+        f"{log_loss(gain.gain, error=gain.standard_error)}"
     )
 
 
 def _why_not(judge: SoftJudge) -> str:
     tried = " and ".join(_WORDS[candidate.scale] for candidate in judge.tried)
-    return f"the judge's {tried} does not predict judgements that were not fitted better than wins alone"
+    return f"the judge's {tried} does not predict held-out judgements better than wins alone"

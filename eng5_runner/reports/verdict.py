@@ -17,7 +17,7 @@ from typing import Literal, TypeAlias
 from eng5_runner.measure.quality.standing import FEWEST_OF_A_JUDGE
 from eng5_runner.reports.figures import number, percent, sentence, span, tally
 from eng5_runner.reports.targets import MET, MISSED, target_rows
-from eng5_runner.reports.words import warnings_of_the_judge
+from eng5_runner.reports.words import target_missed, warnings_of_the_judge
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.measurement import GradesAvailable, TeacherAgreement
 from eng5_runner.results.doubts import doubts_about
@@ -198,6 +198,12 @@ def _grades(artefact: Artefact, *, failed: bool) -> _Reply:
     if not labels:
         return "none", "no students", "The run has anchors only."
     counts = f"{labels['HIGH']} of {labels.total()} are labelled HIGH, {labels['MID']} MID, {labels['LOW']} LOW."
+    if any(judge.is_baseline for judge in artefact.metadata.judges):
+        return (
+            "bad",
+            "nothing",
+            f"The judge counts properties and reads nothing, so they only show what a run gives. {counts}",
+        )
     if failed:
         return "bad", "nothing", f"Where order or agreement fails, the grades are guesses. {counts}"
     check = artefact.grade_check
@@ -205,7 +211,8 @@ def _grades(artefact: Artefact, *, failed: bool) -> _Reply:
         off = f"{abs(check.shift):.1f} steps too {'high' if check.shift > 0.0 else 'low'}"
         return "bad", "not for grading", f"By {len(check.students)} students' known grades they are {off}."
     if labels["LOW"] > labels.total() * _MOSTLY:
-        return "bad", "not for grading", f"Most are guesses. {counts} Use the order, with care."
+        guesses = "All are guesses." if labels["LOW"] == labels.total() else "Most are guesses."
+        return "bad", "not for grading", f"{guesses} {counts} Use the order, with care."
     if labels["HIGH"] > labels.total() * _MOSTLY:
         return "good", "second opinion", f"Beside a teacher's grade, not instead of it. {counts}"
     return "fair", "a hint", f"To choose the essays that a second teacher reads; LOW is a guess. {counts}"
@@ -241,6 +248,9 @@ def _missing(artefact: Artefact) -> PlainAnswer:
 
 def _open_points(artefact: Artefact) -> Iterator[str]:
     yield from artefact.runner_status.reasons
+    missed = target_missed(artefact)
+    if missed is not None:
+        yield missed
     yield from (
         f"the judge changed: {judge.changed}" for judge in artefact.metadata.judges if judge.changed is not None
     )

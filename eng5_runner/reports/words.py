@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
+from eng5_runner.contracts.stopping import PRECISE_ENOUGH
 from eng5_runner.reports.figures import between, counted, number, percent
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.judge import AnchorAlignment, FlaggedAdvantage
@@ -83,7 +84,28 @@ def tested_projection(alignment: AnchorAlignment) -> Iterator[str]:
             because[anchor.refused.partition(":")[0]].append(anchor.anchor_id)
     for reason, anchors in because.items():
         which = "all anchors" if len(anchors) == alignment.anchors else ", ".join(anchors)
-        yield f"“{REFUSED}”: without such an anchor the others can give it no grade, because {reason} ({which})."
+        yield f"“{REFUSED}”: the other anchors alone can give no grade ({reason}). So it is with {which}."
+
+
+def target_missed(artefact: Artefact) -> str | None:
+    """Which target the study did not reach, and by how much; None where it has none, has reached it, or goes on."""
+    stopping, model, essays = artefact.stopping, artefact.bt_model, artefact.bt_summary
+    if stopping is None or stopping.ended_by is None or stopping.ended_by.endswith(PRECISE_ENOUGH) or model is None:
+        return None
+    wanted = []
+    if stopping.target_reliability is not None:
+        interval = model.reliability.interval_90
+        found = f", whose 90% interval begins at {number(interval[0])}" if interval else ""
+        wanted.append(f"a reliability of {stopping.target_reliability:g}{found}")
+    if stopping.target_standard_error is not None:
+        within = sum(entry.standard_error <= stopping.target_standard_error for entry in essays)
+        wanted.append(
+            f"standard errors of at most {stopping.target_standard_error:g} for 90% of the essays, {within} of "
+            f"{len(essays)} of which have them"
+        )
+    if not wanted:
+        return None
+    return f"the target is not reached: {' and '.join(wanted)}; more comparisons may reach it (--max-comparisons)"
 
 
 def words_of_origin(artefact: Artefact) -> tuple[str, tuple[str, ...]] | None:

@@ -30,7 +30,7 @@ from eng5_runner.core.request import essay_names
 from eng5_runner.core.rounding import usable
 from eng5_runner.core.state import ImpossibleLedgerError, RunState
 from eng5_runner.results.artefact.part import ROWS_AT_ONCE
-from eng5_runner.results.artefact.plain_rows import cached_of, flagged_of, plain_rows, stranger
+from eng5_runner.results.artefact.plain_rows import cached_of, flagged_of, is_unpriced, plain_rows, stranger
 from eng5_runner.results.artefact.stored_rows import ByteStore, MemoryBytes, RowStore
 from eng5_runner.results.artefact.study import Comparison, FailedComparison, Replayed, ReplayedUnknown
 from eng5_runner.results.served import ServedVersions, Spending
@@ -215,7 +215,10 @@ class _Gathering:
         )
         judge = row["provider"], row["model"]
         tokens = row["tokens_prompt"], row["tokens_completion"], row["tokens_cached"] or 0
-        self._spending.note(judge, tokens=tokens, usd=[row["cost_usd"]], replayed=row["replayed"])
+        unpriced = row["replayed"] is None and is_unpriced(result, row["cost_usd"])
+        self._spending.note(
+            judge, tokens=tokens, usd=[row["cost_usd"]], unpriced=int(unpriced), replayed=row["replayed"]
+        )
         if event.is_left_out:
             return
         self._sources.note([result])
@@ -251,7 +254,8 @@ class _Gathering:
                 sum(cached_of(result) or 0 for result in same),
             )
             judge, served = (provider, model), (version[0], version[1])
-            self._spending.note(judge, tokens=tokens, usd=[usd[place] for place in places])
+            unpriced = sum(is_unpriced(results[place], usd[place]) for place in places)
+            self._spending.note(judge, tokens=tokens, usd=[usd[place] for place in places], unpriced=unpriced)
             self._versions.note(judge, served, started=[result.requested_at for result in same])
         self._plain, self._plain_usd = [], []
 

@@ -15,8 +15,8 @@ class RunCost(Part):
     """Comparisons with a winner."""
     failed: Count
     """Comparisons without."""
-    usd: float
-    """All calls in USD."""
+    usd: Nullable[float]
+    """All calls in USD; None where the price of one is not known."""
     usd_per_comparison: Nullable[float]
     """`usd` over `judged`; None where nothing was judged."""
     usd_per_agreement: Nullable[float]
@@ -37,12 +37,13 @@ def perhaps_charged(artefact: Artefact) -> int:
 def cost_of(artefact: Artefact, *, tau_b: float | None) -> RunCost:
     """The cost of a run whose order of the anchors has this τ-b with the grades."""
     costs, judged = artefact.costs, len(artefact.llm_comparisons)
+    spent = None if costs.unpriced else costs.total_usd
     return RunCost(
         judged=judged,
         failed=artefact.runner_status.comparisons.failed,
-        usd=costs.total_usd,
-        usd_per_comparison=usd(costs.total_usd / judged) if judged else None,
-        usd_per_agreement=usd(costs.total_usd / tau_b) if tau_b and tau_b > 0 else None,
+        usd=spent,
+        usd_per_comparison=usd(spent / judged) if judged and spent is not None else None,
+        usd_per_agreement=usd(spent / tau_b) if tau_b and tau_b > 0 and spent is not None else None,
         prompt_tokens=sum(row.prompt_tokens for row in costs.token_counts),
         completion_tokens=sum(row.completion_tokens for row in costs.token_counts),
         cached_tokens=costs.cached_tokens or None,

@@ -23,7 +23,7 @@ class RunSummary:
         reliability: of the judge's own order, 0 to 1.
         agreement: r of the judge's true order with the teachers' grades, as the anchors show it.
         tau_b: Kendall's τ-b of the anchors with their grades.
-        cost_usd: of all calls.
+        cost_usd: of all calls; None where the price of one is not known.
         mode: `execute`, `anchor-align` or `dry-run`.
         run_id: its UUID.
         directory: where it is.
@@ -58,7 +58,7 @@ def summary_of(artefact: Artefact, *, directory: str) -> RunSummary:
         reliability=artefact.bt_model.reliability.empirical_bayes if artefact.bt_model else None,
         agreement=teachers.correlation if teachers else None,
         tau_b=artefact.anchor_alignment.kendall_tau_b if artefact.anchor_alignment else None,
-        cost_usd=artefact.costs.total_usd,
+        cost_usd=None if artefact.costs.unpriced else artefact.costs.total_usd,
         mode=metadata.runner_mode.value,
         run_id=metadata.batch_uuid,
         directory=directory,

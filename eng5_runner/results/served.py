@@ -91,6 +91,7 @@ class _Spent:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
+    unpriced: int = 0
     usd: array[float] = field(default_factory=lambda: array("d"))
 
 
@@ -108,6 +109,7 @@ class Spending:
         *,
         tokens: tuple[int, int, int],
         usd: Sequence[float],
+        unpriced: int = 0,
         replayed: Replayed | ReplayedUnknown | None = None,
     ) -> None:
         """Add calls of one model, failed or not.
@@ -116,6 +118,7 @@ class Spending:
             judge: provider and model.
             tokens: read, written, and those of the first that came from the provider's cache; of all calls together.
             usd: the price of each.
+            unpriced: how many of them have no known price.
             replayed: what a single call repeats.
         """
         spent = self._models[judge]
@@ -125,6 +128,7 @@ class Spending:
         spent.completion_tokens += completion
         spent.cached_tokens += cached
         spent.usd.extend(usd)
+        spent.unpriced += unpriced
         if replayed is not None:
             self._replays += 1
             if isinstance(replayed, Replayed) and replayed.cost_usd is not None:
@@ -147,6 +151,7 @@ class Spending:
                     prompt_tokens=spent.prompt_tokens,
                     completion_tokens=spent.completion_tokens,
                     usd=sum_of_usd(spent.usd),
+                    unpriced=spent.unpriced or None,
                     cached_tokens=spent.cached_tokens or None,
                 )
                 for (provider, model), spent in sorted(self._models.items(), key=itemgetter(0))

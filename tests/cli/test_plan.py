@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,20 @@ def test_a_plan_holds_precision_price_and_time_in_one_object(study: Path, tmp_pa
     prices = [one["usd"]["high"] for one in plan["candidates"]]
     assert len(prices) >= 3 and prices == sorted(prices) and prices[0] > 0
     assert all(one["tariff"]["looked_up"] and one["tariff"]["source"] for one in plan["candidates"])
+
+
+def test_a_plan_says_beforehand_that_the_anchors_can_give_no_grades(study: Path, tmp_path: Path) -> None:
+    """Five anchors of one grade are enough anchors, and still no measure of a grade."""
+    one_grade = tmp_path / "one_grade"
+    shutil.copytree(study, one_grade)
+    named = sorted((one_grade / "anchor_essays").iterdir())
+    (one_grade / "anchors.csv").write_text(
+        "anchor_id,grade,file_name\n" + "".join(f"k{n},C+,{file.name}\n" for n, file in enumerate(named))
+    )
+    ran = run("--mode", "plan", "--assets", one_grade, cwd=tmp_path)
+    assert "no grades will be projected: anchors of one grade only" in " ".join(ran.err.split())
+    plan = planned(study=one_grade, cwd=tmp_path)
+    assert all(one["within_one"] is None for one in plan["precision"])
 
 
 def test_a_plan_says_which_agreement_with_teachers_it_assumes(study: Path, tmp_path: Path) -> None:

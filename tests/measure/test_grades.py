@@ -443,7 +443,24 @@ def test_too_few_anchors_are_refused(anchors):
     fitted, _, _ = study(9, students=4, rounds=8)
     refusal = project(fitted, anchors=anchors, scale=NINE)
     assert isinstance(refusal, Refusal)
-    assert "too few" in refusal.reason
+    assert "needed" in refusal.reason
+
+
+def test_anchors_that_nothing_links_are_refused():
+    """Each pair of essays is a part of its own: the positions of two parts say nothing of each other."""
+    names = [f"{kind}-{number}" for number in range(6) for kind in ("anchor", "student")]
+    pairs = list(zip(names[::2], names[1::2], strict=True))
+    apart = fit(
+        comparisons_from(
+            names,
+            [(anchor, student, 1.0) for anchor, student in pairs[:3]]
+            + [(student, anchor, 1.0) for anchor, student in pairs[3:]],
+        )
+    )
+    anchors = dict(zip(names[::2], (8, 7, 6, 2, 1, 0), strict=True))
+    refusal = project(apart, anchors=anchors, scale=NINE)
+    assert isinstance(refusal, Refusal) and "6 parts" in refusal.reason
+    assert all(isinstance(one.projected, Refusal) for one in leave_one_anchor_out(apart, anchors=anchors, scale=NINE))
 
 
 def test_three_anchors_are_enough_but_none_can_be_left_out():

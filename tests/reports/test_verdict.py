@@ -16,7 +16,7 @@ from eng5_runner.results.artefact.measurement import (
     TeacherAgreement,
 )
 from eng5_runner.results.artefact.study import BASELINE_KIND, JudgeIdentity
-from tests.support.artefacts import artefact, metadata, model, projection, status
+from tests.support.artefacts import artefact, entry, metadata, model, projection, status
 from tests.support.judged_run import STOPPING
 
 UNKNOWN = NotMeasured(not_measured="as no judgement is there")
@@ -161,3 +161,33 @@ def test_a_run_of_the_anchors_asks_whether_the_judge_is_ready():
 def test_named_pairs_are_no_test_of_the_whole_order():
     verdict = verdict_of(run(reliability=0.2, low=0.0, stopping=STOPPING.model_copy(update={"design": "boundary"})))
     assert verdict.answers[0].word == "not asked" and verdict.level != "bad"
+
+
+def test_where_all_grades_are_guesses_it_does_not_say_most():
+    (use,) = (answer for answer in verdict_of(run(label="LOW")).answers if answer.question.startswith("What can"))
+    assert use.reason.startswith("All are guesses.")
+
+
+def test_the_grades_of_the_baseline_are_good_for_nothing():
+    baseline = JudgeIdentity(provider="mock", model="offline-baseline-2", kind=BASELINE_KIND)
+    judged = run(metadata=metadata().model_copy(update={"judges": (baseline,)}), label="LOW")
+    (use,) = (answer for answer in verdict_of(judged).answers if answer.question.startswith("What can"))
+    assert (use.level, use.word) == ("bad", "nothing") and "Use the order" not in use.reason
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"target_reliability": 0.95}, "a reliability of 0.95, whose 90% interval begins at 0.85"),
+        ({"target_standard_error": 0.3}, "standard errors of at most 0.3 for 90% of the essays, 0 of 1"),
+    ],
+)
+def test_a_target_that_was_not_reached_is_missing(asked, says):
+    rows = (entry("birk", se=0.5),)
+    missed = run(stopping=STOPPING.model_copy(update=asked), bt_summary=rows)
+    *_, missing = verdict_of(missed).answers
+    assert missing.level == "fair" and says in missing.reason
+    for ended_by in ("look 3: precise enough", None):
+        stopping = STOPPING.model_copy(update=asked | {"ended_by": ended_by})
+        *_, reached = verdict_of(run(stopping=stopping, bt_summary=rows)).answers
+        assert "target" not in reached.reason

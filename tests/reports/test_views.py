@@ -28,6 +28,7 @@ from eng5_runner.results.artefact.judge import (
 )
 from eng5_runner.results.artefact.study import Costs, TokenCounts, TrialAnswer
 from eng5_runner.results.compare import compare_artefacts
+from eng5_runner.results.run_summary import summary_of
 from tests.support.artefacts import artefact, entry, seen_as, with_files
 from tests.support.results import call
 
@@ -145,8 +146,23 @@ def test_the_anchors_that_could_be_tested_are_counted_and_the_others_explained()
     for text in in_all_views(run):
         words = " ".join(text.split())
         assert f"Of the {tested} anchors (of {changed.anchors}) that could be tested, 40% get their own grade" in words
-        assert "“refused”: without such an anchor the others can give it no grade, because the anchors do not" in words
+        assert "“refused”: the other anchors alone can give no grade (the anchors do not rise). So it is with" in words
         assert one.anchor_id in words
+
+
+def test_a_price_that_is_not_known_is_not_shown_as_0():
+    free = TokenCounts(provider="openai", model="own", comparisons=3, prompt_tokens=9, completion_tokens=6, usd=0.0)
+    unpriced = free.model_copy(update={"unpriced": 3})
+    paid = free.model_copy(update={"model": "gpt", "usd": 0.5})
+    for total, rows, says in (
+        (0.0, (unpriced,), "unknown (3 calls have no known price)"),
+        (0.5, (paid, unpriced), "at least 0.5000 USD (3 calls have no known price)"),
+    ):
+        run = FIRST.model_copy(update={"costs": Costs(total_usd=total, token_counts=rows)})
+        page, _, terminal = (" ".join(text.split()) for text in in_all_views(run))
+        assert says in page and f"in all {says}" in terminal
+        assert summary_of(run, directory="run").cost_usd is None
+        assert compare_artefacts(run, run).costs[0].usd is None
 
 
 def test_an_order_that_may_be_noise_has_no_green_banner():

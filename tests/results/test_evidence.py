@@ -66,6 +66,16 @@ def test_a_comparison_that_is_left_out_was_paid_for_and_what_follows_counts():
     assert found.spending.costs().token_counts[0].comparisons == 3
 
 
+def test_calls_whose_price_nobody_knows_are_counted():
+    told = [messages.comparison_message(RUN_ID, n, pair, winner="Essay A") for n, pair in enumerate(PAIRS)]
+    failed = messages.comparison_message(RUN_ID, 3, PAIRS[0], winner=None)
+    for message in (*told[:2], failed):
+        message["data"]["request_metadata"]["cost_known"] = False
+    bounded, *others = [arrived("comparison", message) for message in [*told, failed]]
+    costs = evidence_of([replace(bounded, cost_usd=0.25), *others]).spending.costs()
+    assert costs.unpriced == 2
+
+
 @pytest.mark.parametrize(
     ("flagged", "shown"),
     [((), [None] * 3), (("birk",), ["A", None, "B"]), (("birk", "cleo"), ["both", "A", "B"])],

@@ -21,8 +21,8 @@ import math
 from dataclasses import dataclass
 
 from eng5_runner.measure.design.planning import error_variance
+from eng5_runner.measure.grading.enough import FEWEST_ANCHORS
 
-FEWEST_ANCHORS = 3
 # Where nobody knows better: a judge with noise of .5 logits where quality has 1.8 (method study, section 4.3).
 USUAL_AGREEMENT = 0.96
 # Of one teacher's grade, in units of the class's spread: .4 logits where quality has 1.8 (method study, section 4.3).

@@ -9,5 +9,5 @@ With one anchor no grade can be projected, and the refusal says why:
     >>> from eng5_runner.measure.model.bradley_terry import comparisons_from, fit
     >>> fitted = fit(comparisons_from(["anchor", "ada"], [("anchor", "ada", 1.0), ("ada", "anchor", 1.0)]))
     >>> project(fitted, anchors={"anchor": 1}, scale=Scale(prior=(0.5, 0.5), has_below_lowest=False)).reason
-    'too few anchors: 1 of 1 different grades, where 3 of 2 are the least'
+    'too few anchors: 1, and 3 are needed'
 """

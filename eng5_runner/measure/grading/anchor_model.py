@@ -23,6 +23,7 @@ import numpy as np
 from scipy.special import log_ndtr, logsumexp, ndtr, softmax, stdtrit
 
 from eng5_runner.measure.grading.anchor_errors import AnchorErrors, anchor_errors
+from eng5_runner.measure.grading.enough import what_anchors_lack
 from eng5_runner.measure.grading.isotonic import never_falling
 
 if TYPE_CHECKING:
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 
 _Vector: TypeAlias = "NDArray[np.float64]"
 
-_FEWEST_ANCHORS = 3
-_FEWEST_GRADES = 2
 FEWEST_STUDENTS = 6
 _SLOPE_CONFIDENCE = 0.9
 # In logits: the smallest expected step between grades, and the standard deviation of the line's middle.
@@ -255,12 +254,9 @@ def calibrate(
         A refusal if there are fewer than 3 anchors or 2 grades, or if the least-squares slope of positions on grades is
         not positive or its 90% interval (Student's t) includes 0: three anchors must be close to a line.
     """
-    kinds = len(set(anchors.values()))
-    if len(anchors) < _FEWEST_ANCHORS or kinds < _FEWEST_GRADES:
-        return Refusal(
-            reason=f"too few anchors: {len(anchors)} of {kinds} different grades, "
-            f"where {_FEWEST_ANCHORS} of {_FEWEST_GRADES} are the least"
-        )
+    lacking = what_anchors_lack(len(anchors), kinds=len(set(anchors.values())))
+    if lacking is not None:
+        return Refusal(reason=lacking)
     places, grades = list(anchors), np.array(list(anchors.values()), dtype=np.int64)
     theta = positions.theta[places]
     slope, margin, error = _slope(grades, theta)

@@ -9,6 +9,7 @@ often that is right, and what is claimed, stands in docs/validation.md.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -26,6 +27,7 @@ from eng5_runner.measure.grading.anchor_model import (
     Refusal,
     calibrate,
 )
+from eng5_runner.measure.grading.enough import what_anchors_lack
 from eng5_runner.measure.grading.scale import Scale
 from eng5_runner.measure.quality.inversions import wilson
 
@@ -212,8 +214,9 @@ def project(fitted: Fit, *, anchors: Mapping[str, int], scale: Scale) -> Project
         scale: the grades.
 
     Returns:
-        A refusal if there are fewer than 3 anchors or 2 grades, or if the positions of the anchors do not follow their
-        grades: the least-squares slope is not positive, or its 90% interval includes 0.
+        A refusal if there are fewer than 3 anchors or 2 grades, or so few wherever comparisons link them; or if the
+        positions of the anchors do not follow their grades: the least-squares slope is not positive, or its 90%
+        interval includes 0.
 
     Raises:
         ValueError: an anchor is not in the fit, or its grade not on the scale.
@@ -221,7 +224,7 @@ def project(fitted: Fit, *, anchors: Mapping[str, int], scale: Scale) -> Project
     places = _places(fitted, anchors, scale=scale)
     positions = Positions.of(fitted, places)
     students = [index for index in range(len(fitted.items)) if index not in places]
-    calibration = calibrate(positions, anchors=places, students=students, scale=scale)
+    calibration = _calibrated(fitted, positions, anchors=places, students=students, scale=scale)
     if isinstance(calibration, Refusal):
         return calibration
     mean = calibration.weight
@@ -322,7 +325,7 @@ def leave_one_anchor_out(fitted: Fit, *, anchors: Mapping[str, int], scale: Scal
     found: dict[int, StudentGrade | Refusal] = {}
     for part in _parts(places):
         others = {index: grade for index, grade in places.items() if index not in part}
-        calibration = calibrate(positions, anchors=others, students=students, scale=scale)
+        calibration = _calibrated(fitted, positions, anchors=others, students=students, scale=scale)
         if isinstance(calibration, Refusal):
             found |= dict.fromkeys(part, calibration)
         else:
@@ -362,6 +365,27 @@ def _places(fitted: Fit, anchors: Mapping[str, int], *, scale: Scale) -> dict[in
         raise ValueError(f"anchors whose grade is not on the scale: {', '.join(off_scale)}")
     # In the order of the fit's items, so that the order of the anchors does not change the last digits.
     return {place: anchors[item] for place, item in enumerate(fitted.items) if item in anchors}
+
+
+def _apart(fitted: Fit, places: Mapping[int, int]) -> str | None:
+    """That no part of the comparisons has enough anchors, as positions of two parts say nothing of each other."""
+    parts = Counter(fitted.component[list(places)].tolist())
+    if len(parts) <= 1:
+        return None
+    (largest, most), *_ = parts.most_common(1)
+    kinds = len({grade for place, grade in places.items() if fitted.component[place] == largest})
+    if what_anchors_lack(most, kinds=kinds) is None:
+        return None
+    return f"the anchors lie in {len(parts)} parts that no comparison links, none with enough of them"
+
+
+def _calibrated(
+    fitted: Fit, positions: Positions, *, anchors: Mapping[int, int], students: Sequence[int], scale: Scale
+) -> Calibration | Refusal:
+    apart = _apart(fitted, anchors)
+    if apart is not None:
+        return Refusal(reason=apart)
+    return calibrate(positions, anchors=anchors, students=students, scale=scale)
 
 
 def _graded(

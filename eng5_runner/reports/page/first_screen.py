@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from xml.etree.ElementTree import Element
 
-from eng5_runner.reports.figures import number, requests_made, sentence, span, tally, usd
+from eng5_runner.reports.figures import number, requests_made, sentence, span, spent, tally
 from eng5_runner.reports.html import Child, element
 from eng5_runner.reports.verdict import Level, PlainAnswer, verdict_of
 from eng5_runner.reports.words import flagged_essays, words_of_origin
 from eng5_runner.results.artefact import Artefact
+from eng5_runner.results.artefact.judge import AnchorAlignment
 from eng5_runner.results.artefact.measurement import GradesAvailable
 
 SIGNS: Mapping[Level, str] = MappingProxyType({"good": "✓", "fair": "!", "bad": "✕", "none": "?"})
@@ -102,10 +103,16 @@ def _figures(artefact: Artefact) -> Element:
             "Anchors within one grade",
             near,
             interval=None if intervals is None else intervals.left_out_within_one,
-            note="when the other anchors grade them",
+            note=f"when the other anchors grade them{_of_how_many(alignment)}",
         ),
         class_="cards",
     )
+
+
+def _of_how_many(alignment: AnchorAlignment | None) -> str:
+    """Which anchors the share is of, where the others could not grade all."""
+    tested = 0 if alignment is None else sum(anchor.refused is None for anchor in alignment.left_out)
+    return "" if alignment is None or tested == alignment.anchors else f" ({tested} of {alignment.anchors} could be)"
 
 
 def _card(name: str, value: float | None, *, interval: tuple[float, float] | None, note: str) -> Element:
@@ -140,7 +147,7 @@ def _facts(artefact: Artefact) -> Element:
     grades = artefact.grade_model
     facts = (
         ("judge", ", ".join(f"{judge.provider} {judge.model}" for judge in metadata.judges) or "none was asked"),
-        ("cost", f"{usd(artefact.costs.total_usd)} USD"),
+        ("cost", spent(artefact.costs.total_usd, unpriced=artefact.costs.unpriced)),
         ("essays", f"{len(inputs.students)} students, {len(inputs.anchors)} anchors"),
         ("comparisons", tally(status.comparisons)),
         *requests_made(status),

@@ -24,7 +24,7 @@ def card(artefact: Artefact) -> Iterator[Child]:
     quality = artefact.judge_quality
     if quality is None:
         return
-    rows = list(judge_card(quality))
+    rows = list(judge_card(quality, unpriced=artefact.costs.unpriced))
     confidence = confidence_row(artefact)
     if confidence is not None:
         rows.insert(-1, confidence)

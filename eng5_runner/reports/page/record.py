@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from eng5_runner.core.events import OBJECTIONS
-from eng5_runner.reports.figures import usd
+from eng5_runner.reports.figures import spent, usd
 from eng5_runner.reports.html import Child, element, table
 from eng5_runner.reports.methods import citation, methods_paragraph
 from eng5_runner.results.artefact import Artefact
@@ -36,12 +36,19 @@ def costs(artefact: Artefact) -> Iterator[Child]:
     for row in given.token_counts:
         from_cache = (row.cached_tokens or 0,) if cached else ()
         counts = (row.comparisons, row.prompt_tokens, *from_cache, row.completion_tokens)
-        lines.append((f"{row.provider} {row.model}", *(f"{count:,}" for count in counts), usd(row.usd)))
+        lines.append(
+            (
+                f"{row.provider} {row.model}",
+                *(f"{count:,}" for count in counts),
+                "unknown" if row.unpriced else usd(row.usd),
+            )
+        )
+    whole = spent(given.total_usd, unpriced=given.unpriced)
     yield element("h2", "Cost", id="cost")
     yield table(
         ("judge", "calls", "tokens read", *cached, "tokens written", "USD"),
         lines,
-        caption=f"In all {usd(given.total_usd)} USD, failed calls included{_and_test_answer(given)}.",
+        caption=f"In all {whole}, failed calls included{_and_test_answer(given)}.",
         figures=4 + len(cached),
     )
     if given.replayed is not None:

@@ -17,9 +17,9 @@ from eng5_runner.judges.cost_bound import ATTEMPTS
 from eng5_runner.measure.design.planning import FEWEST_OF_AN_ITEM
 from eng5_runner.measure.quality.needed import judgements_needed
 from eng5_runner.planning.plan import Plan
-from eng5_runner.planning.precision import AssumedAgreement, PrecisionTarget
+from eng5_runner.planning.precision import AssumedAgreement, PrecisionTarget, what_no_grades_follow_from
 from eng5_runner.planning.pricing import Estimate, Interval
-from eng5_runner.reports.figures import in_range, in_time, in_usd
+from eng5_runner.reports.figures import counted, in_range, in_time, in_usd
 from eng5_runner.reports.terminal.table import plain_table
 
 _THOUSAND, _MILLION = 1_000, 1_000_000
@@ -51,7 +51,7 @@ def _renamed(facts: dict[str, object], **keys: str) -> dict[str, object]:
 def show_plan(console: Console, plan: Plan, *, inputs: Inputs, spec: RunSpec) -> None:
     """What would be done, what it buys, what it takes."""
     students = "" if spec.mode.anchors_only else f"{plan.students} students and "
-    console.print(f"{students}{plan.anchors} anchors on the scale {inputs.grade_scale}; {_kind(spec)}")
+    console.print(f"{students}{counted(plan.anchors, 'anchor')} on the scale {inputs.grade_scale}; {_kind(spec)}")
     cached = f"; {plan.cached} are there already" if plan.cached else ""
     console.print(f"to upload: {plan.to_upload} texts, {plan.upload_bytes} bytes{cached}")
     waves = f"{plan.waves} wave{'s'[: plan.waves != 1]}"
@@ -61,6 +61,9 @@ def show_plan(console: Console, plan: Plan, *, inputs: Inputs, spec: RunSpec) ->
     if plan.precision:
         console.print(_precision(plan, other="balanced" if spec.budget.design == "adaptive" else "adaptive"))
         console.print(_assumptions(plan), style="dim", soft_wrap=False)
+    lacking = None if spec.mode.anchors_only or spec.study.assignment_id else what_no_grades_follow_from(inputs)
+    if lacking is not None:
+        console.print(f"no grades will be projected: {lacking}", style="bold yellow", soft_wrap=False)
     if plan.soft is not None:
         worth, needed = plan.soft.worth, plan.soft.comparisons
         console.print(

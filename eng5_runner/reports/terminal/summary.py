@@ -12,7 +12,7 @@ from rich.table import Table
 from eng5_runner.core.choices import Mode
 from eng5_runner.errors import command
 from eng5_runner.reports.anchor_markdown import ANCHOR_REPORT_NAME
-from eng5_runner.reports.figures import ABSENT, counted, number, requests_made, sentence, span, tally, usd
+from eng5_runner.reports.figures import ABSENT, counted, number, requests_made, sentence, span, spent, tally, usd
 from eng5_runner.reports.html_report import REPORT_NAME
 from eng5_runner.reports.human_scale import disagreement_lines, human_scale_lines
 from eng5_runner.reports.judge_card import facts_of_judge, own_effects_lines
@@ -24,13 +24,13 @@ from eng5_runner.reports.words import (
     chance_of,
     flagged_essays,
     grades_by_others,
+    target_missed,
     tested_projection,
     warnings_of_the_judge,
     words_of_origin,
 )
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.measurement import BTEntry, GradeProjection, GradesUnavailable
-from eng5_runner.results.artefact.record import RunnerStatus
 from eng5_runner.results.artefact.study import Costs
 from eng5_runner.results.doubts import doubts_about
 from eng5_runner.results.run_cost import perhaps_charged
@@ -57,16 +57,8 @@ def show_summary(console: Console, artefact: Artefact, *, run_directory: Path) -
     _people(console, artefact)
     _service(console, artefact)
     _judges(console, artefact)
-    costs = artefact.costs
-    if costs.token_counts:
-        console.print(_costs(costs))
-    if costs.test_answer is not None:
-        test_answer = f"{usd(costs.test_answer.usd)} for the test answer beforehand"
-        console.print(f"in all {usd(costs.total_usd)} USD, with {test_answer}")
-    if costs.replayed is not None:
-        replayed = f"{costs.replayed.comparisons} judgements were replayed from earlier runs"
-        console.print(f"{replayed}, where they cost {usd(costs.replayed.saved_usd)} USD")
-    _status(console, artefact.runner_status, charged=perhaps_charged(artefact))
+    _money(console, artefact.costs)
+    _status(console, artefact, charged=perhaps_charged(artefact))
     _origin(console, artefact)
     console.print(f"run directory: {escape(str(run_directory))}")
     for label, place in _places(artefact, run_directory=run_directory):
@@ -194,6 +186,18 @@ def _grade_checks(console: Console, artefact: Artefact) -> None:
         console.print(warning, style="yellow", markup=False)
 
 
+def _money(console: Console, costs: Costs) -> None:
+    if costs.token_counts:
+        console.print(_costs(costs))
+    if costs.test_answer is not None or costs.unpriced:
+        test_answer = costs.test_answer.usd if costs.test_answer else 0.0
+        with_it = f", with {usd(test_answer)} for the test answer beforehand" if test_answer else ""
+        console.print(f"in all {spent(costs.total_usd, unpriced=costs.unpriced)}{with_it}")
+    if costs.replayed is not None:
+        replayed = f"{costs.replayed.comparisons} judgements were replayed from earlier runs"
+        console.print(f"{replayed}, where they cost {usd(costs.replayed.saved_usd)} USD")
+
+
 def _service(console: Console, artefact: Artefact) -> None:
     """Whether the service's figures agree with the runner's."""
     compared = artefact.comparison_with_service
@@ -213,11 +217,12 @@ def _costs(costs: Costs) -> Table:
     for row in costs.token_counts:
         from_cache = (row.cached_tokens or 0,) if cached else ()
         counts = (str(count) for count in (row.comparisons, row.prompt_tokens, *from_cache, row.completion_tokens))
-        table.add_row(escape(row.provider), escape(row.model), *counts, usd(row.usd))
+        table.add_row(escape(row.provider), escape(row.model), *counts, "unknown" if row.unpriced else usd(row.usd))
     return table
 
 
-def _status(console: Console, status: RunnerStatus, *, charged: int) -> None:
+def _status(console: Console, artefact: Artefact, *, charged: int) -> None:
+    status, missed = artefact.runner_status, target_missed(artefact)
     if charged:
         calls = "1 call has" if charged == 1 else f"{charged} calls have"
         console.print(
@@ -234,3 +239,5 @@ def _status(console: Console, status: RunnerStatus, *, charged: int) -> None:
         console.print(f"  {len(status.flawed)} comparisons count although their messages have a flaw", style="yellow")
     for reason in status.reasons:
         console.print(f"  {escape(reason)}", style="yellow")
+    if missed is not None:
+        console.print(f"  {missed}", style="yellow", markup=False)

@@ -394,6 +394,8 @@ class TokenCounts(Part):
     """Tokens written."""
     usd: NonNegative
     """Sum of their prices in USD, to 9 decimals."""
+    unpriced: AtLeastOne | None = None
+    """Calls whose price is not known, so that they count as 0 USD; absent where all prices are known."""
     cached_tokens: AtLeastOne | None = None
     """The part of `prompt_tokens` that was read from the provider's cache; absent where none is known to be."""
 
@@ -425,6 +427,11 @@ class Costs(Part):
     def cached_tokens(self) -> int:
         """Tokens that were read from the providers' caches, of all models."""
         return sum(row.cached_tokens or 0 for row in self.token_counts)
+
+    @property
+    def unpriced(self) -> int:
+        """Calls whose price is not known, of all models: `total_usd` lacks them."""
+        return sum(row.unpriced or 0 for row in self.token_counts)
 
     total_usd: NonNegative
     """All calls, failed ones and the test answer included, in USD to 9 decimals."""
