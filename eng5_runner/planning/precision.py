@@ -10,6 +10,7 @@ from eng5_runner.contracts.grade_scales import GRADE_SCALES
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.spec import Budget
 from eng5_runner.core.study_size import asked_per_pair
+from eng5_runner.measure.design.enough import what_anchors_lack
 from eng5_runner.measure.design.grade_planning import (
     USUAL_AGREEMENT,
     Grading,
@@ -24,7 +25,6 @@ from eng5_runner.measure.design.planning import (
     comparisons_for_se,
     expected_precision,
 )
-from eng5_runner.measure.grading.enough import what_anchors_lack
 from eng5_runner.planning.measured import Pilot
 
 # Targets that a plan shows where the run has none: a reliability for differences between groups, a reliability for

@@ -20,8 +20,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from eng5_runner.measure.design.enough import FEWEST_ANCHORS
 from eng5_runner.measure.design.planning import error_variance
-from eng5_runner.measure.grading.enough import FEWEST_ANCHORS
 
 # Where nobody knows better: a judge with noise of .5 logits where quality has 1.8 (method study, section 4.3).
 USUAL_AGREEMENT = 0.96

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from scipy.special import log_ndtr, logsumexp, ndtr, softmax, stdtrit
 
+from eng5_runner.measure.design.enough import what_anchors_lack
 from eng5_runner.measure.grading.anchor_errors import AnchorErrors, anchor_errors
-from eng5_runner.measure.grading.enough import what_anchors_lack
 from eng5_runner.measure.grading.isotonic import never_falling
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 from scipy.special import ndtr
 
+from eng5_runner.measure.design.enough import what_anchors_lack
 from eng5_runner.measure.grading.anchor_errors import EACH_UP_TO
 from eng5_runner.measure.grading.anchor_model import (
     CLASS_LOG_SD,
@@ -27,7 +28,6 @@ from eng5_runner.measure.grading.anchor_model import (
     Refusal,
     calibrate,
 )
-from eng5_runner.measure.grading.enough import what_anchors_lack
 from eng5_runner.measure.grading.scale import Scale
 from eng5_runner.measure.quality.inversions import wilson
 
