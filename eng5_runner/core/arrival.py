@@ -12,14 +12,16 @@ the rest. Both give the same arrival.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import NamedTuple
+
+import msgspec
+from msgspec.structs import replace
 
 from eng5_runner.contracts.callbacks import LLMComparisonResult
 from eng5_runner.contracts.flaws import hash_flaws, receive_comparison
 from eng5_runner.contracts.plain import PlainComparison, plain_arrival
 
 
-class Arrival(NamedTuple):
+class Arrival(msgspec.Struct, frozen=True, gc=False):
     """What a run reads in a comparison result when it arrives.
 
     Attributes:
@@ -75,7 +77,7 @@ def arrived(raw: bytes, *, at_most_usd: float | None = None) -> Arrival:
     received, flaws = receive_comparison(raw, at_most_usd=at_most_usd)
     arrival = of_result(received.data, stamped_at=received.event_timestamp, flaws=flaws)
     is_unknown = received.data.request_metadata.cost_known is False and not arrival.cost_usd
-    return arrival._replace(cost_usd=at_most_usd) if is_unknown and at_most_usd else arrival
+    return replace(arrival, cost_usd=at_most_usd) if is_unknown and at_most_usd else arrival
 
 
 def of_result(result: LLMComparisonResult, *, stamped_at: datetime | None, flaws: tuple[str, ...] = ()) -> Arrival:
@@ -103,22 +105,22 @@ def of_result(result: LLMComparisonResult, *, stamped_at: datetime | None, flaws
 def of_plain(result: PlainComparison, *, stamped_at: datetime) -> Arrival:
     """The arrival of a message in the plain form."""
     metadata, usage = result.request_metadata, result.token_usage
-    return Arrival(
-        request_id=result.request_id,
-        batch=metadata.bos_batch_id or metadata.batch_id,
-        first=metadata.essay_a_id,
-        second=metadata.essay_b_id,
-        winner=result.winner,
-        error_code="",
-        provider=result.provider,
-        model=result.model,
-        repeat=metadata.repeat_index,
-        usage=_usage(usage.prompt_tokens, usage.completion_tokens, total=usage.total_tokens),
-        cost_usd=result.cost_estimate,
-        requested_at=datetime.fromisoformat(result.written_requested_at),
-        completed_at=datetime.fromisoformat(result.written_completed_at),
-        stamped_at=stamped_at,
-        flaws=hash_flaws(metadata.prompt_sha256),
+    return Arrival(  # by place: names take as long again, and nearly every message of a run comes through here
+        result.request_id,
+        metadata.bos_batch_id or metadata.batch_id,
+        metadata.essay_a_id,
+        metadata.essay_b_id,
+        result.winner,
+        "",
+        result.provider,
+        result.model,
+        metadata.repeat_index,
+        _usage(usage.prompt_tokens, usage.completion_tokens, total=usage.total_tokens),
+        result.cost_estimate,
+        datetime.fromisoformat(result.written_requested_at),
+        datetime.fromisoformat(result.written_completed_at),
+        stamped_at,
+        hash_flaws(metadata.prompt_sha256),
     )
 
 

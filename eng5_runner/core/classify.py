@@ -1,17 +1,21 @@
 """What a record of a callback topic means for a run.
 
 Any bytes get a verdict: `Foreign`, `Accepted`, `Repeated` or `Rejected`. Nothing raises, because a broker can deliver
-anything. Most records belong to other batches. A search for the run's UUID in the raw bytes sorts those out before
-any JSON is parsed.
+anything. Most records belong to other batches. `mentioning` finds the run's among them by its UUID in the raw bytes,
+before any JSON is parsed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import accumulate
 from typing import NamedTuple, TypeAlias
 from uuid import UUID
 
+import msgspec
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from eng5_runner.canonical import sha256_hex
@@ -31,8 +35,11 @@ from eng5_runner.core.credibility import Credibility
 from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.core.events import LEFT_OUT, CallbackKind, Objection
 
+# Values are copied for one search of all. So large ones, which a compressed record can hold, are searched one by one.
+_TOGETHER_BYTES = 4 << 20
 
-class RawRecord(NamedTuple):
+
+class RawRecord(msgspec.Struct, frozen=True, gc=False):
     """A Kafka record as it arrived; `topic` is without the cluster's prefix.
 
     `forged` says that it lacks the signature that all records of this stack have.
@@ -49,7 +56,7 @@ class Foreign(NamedTuple):
     """The record belongs to another batch."""
 
 
-class Accepted(NamedTuple):
+class Accepted(msgspec.Struct, frozen=True, gc=False):
     """The record belongs to this run and is new; the fields are those of `events.CallbackAccepted`."""
 
     kind: CallbackKind
@@ -117,16 +124,9 @@ def classify(
         at_most_usd: the most that one call of the judge can cost, if it is known.
         credibility: what the run knows about its requests; None to object to nothing.
     """
-    if not mentions(record.value, of):
-        return Foreign()
-    if record.forged:
-        return Rejected("it does not have the stack's signature: somebody else wrote it")
-    if len(record.value) > LARGEST_MESSAGE_BYTES:
-        return Rejected(f"it has {len(record.value)} bytes; a callback has at most {LARGEST_MESSAGE_BYTES}")
-    try:
-        callback = _received(record.topic, record.value, at_most_usd=at_most_usd)
-    except ValueError as error:
-        return Rejected(describe(error) if isinstance(error, ValidationError) else str(error))
+    callback = _received(record, at_most_usd=at_most_usd)
+    if isinstance(callback, str):
+        return Rejected(callback) if mentions(record.value, of) else Foreign()
     written = (_batch_of(callback) or "").encode(errors="replace")
     if written not in of:
         return Foreign()
@@ -135,7 +135,7 @@ def classify(
         return verdict
     before = known(verdict.key)
     if before is None and credibility is not None and isinstance(callback, Arrival):
-        pair = names.our_id(callback.first), names.our_id(callback.second)
+        pair = (names.our_id(callback.first), names.our_id(callback.second)) if credibility.knows_pairs else None
         objection = credibility.objection(callback, pair=pair, about=verdict.about, batch=verdict.batch_id)
         if objection is not None:
             verdict = _with(verdict, objection)
@@ -151,11 +151,34 @@ def mentions(value: bytes, texts: Iterable[bytes]) -> bool:
     return False
 
 
+def mentioning(values: Sequence[bytes], texts: Collection[bytes]) -> list[int]:
+    """The places of the values that hold one of these texts, in their order: one search for all of them.
+
+    >>> mentioning([b"of a", b"of b", b"of a and b"], [b"a"])
+    [0, 2]
+    """
+    ends = list(accumulate(map(len, values)))
+    if not (values and all(texts)) or ends[-1] > _TOGETHER_BYTES:
+        return [place for place, value in enumerate(values) if mentions(value, texts)]
+    joined = b"".join(values)
+    places = set()
+    for text in texts:
+        at = joined.find(text)
+        while at >= 0:
+            place = bisect_right(ends, at)
+            if at + len(text) <= ends[place]:
+                places.add(place)
+                at = joined.find(text, ends[place])
+            else:  # it begins in one value and ends in another
+                at = joined.find(text, at + 1)
+    return sorted(places)
+
+
 def _with(verdict: Accepted, objection: Objection) -> Accepted:
     """The verdict with an objection. One that is left out does not take the place of the true message with its id."""
     if objection not in LEFT_OUT:
-        return verdict._replace(objection=objection)
-    return verdict._replace(objection=objection, key=f"left-out:{verdict.key}", judged=False)
+        return replace(verdict, objection=objection)
+    return replace(verdict, objection=objection, key=f"left-out:{verdict.key}", judged=False)
 
 
 def _of_batch(verdict: Accepted | Rejected, batch: UUID | None) -> Accepted | Rejected:
@@ -163,13 +186,21 @@ def _of_batch(verdict: Accepted | Rejected, batch: UUID | None) -> Accepted | Re
     if batch is None or isinstance(verdict, Rejected):
         return verdict
     key = verdict.key if verdict.kind == "comparison" else f"{verdict.key}:{batch}"
-    return verdict._replace(key=key, batch_id=batch)
+    return replace(verdict, key=key, batch_id=batch)
 
 
-def _received(topic: str, raw: bytes, *, at_most_usd: float | None) -> Arrival | Callback:
-    if topic == Topic.COMPARISON:
-        return arrived(raw, at_most_usd=at_most_usd)
-    return parse_callback(Topic(topic), raw).data
+def _received(record: RawRecord, *, at_most_usd: float | None) -> Arrival | Callback | str:
+    """The callback, or why it cannot be used."""
+    if record.forged:
+        return "it does not have the stack's signature: somebody else wrote it"
+    if len(record.value) > LARGEST_MESSAGE_BYTES:
+        return f"it has {len(record.value)} bytes; a callback has at most {LARGEST_MESSAGE_BYTES}"
+    try:
+        if record.topic == Topic.COMPARISON:
+            return arrived(record.value, at_most_usd=at_most_usd)
+        return parse_callback(Topic(record.topic), record.value).data
+    except ValueError as error:
+        return describe(error) if isinstance(error, ValidationError) else str(error)
 
 
 def _batch_of(callback: Arrival | Callback) -> str | None:
@@ -185,7 +216,7 @@ def _first_time(callback: Arrival | Callback, names: EssayNames) -> Accepted | R
             raise AssertionError("a comparison is read as an arrival")
         case CJAssessmentCompleted():
             verdict = _single("completed", callback.status, stop=callback.cost_stop)
-            return verdict._replace(happened_at=callback.timestamp)
+            return replace(verdict, happened_at=callback.timestamp)
         case CJAssessmentFailed():
             return _single("failed", names.with_our_ids(callback.reason))
         case AssessmentResult():
@@ -214,7 +245,7 @@ def _result(result: AssessmentResult) -> Accepted:
     looks = metadata.stopping_looks or ()
     note = looks[-1].verdict if looks else PAIRS_DECIDED if metadata.decided else ""
     verdict = _single("result", note, stop=metadata.cost_stop)
-    return verdict._replace(counted=None if counted == essays * (essays - 1) // 2 else counted)
+    return replace(verdict, counted=None if counted == essays * (essays - 1) // 2 else counted)
 
 
 def _comparison(arrival: Arrival, names: EssayNames) -> Accepted | Rejected:
@@ -227,11 +258,11 @@ def _comparison(arrival: Arrival, names: EssayNames) -> Accepted | Rejected:
         return Rejected(f"it compares {ours[0]} with itself, under two names")
     claim = f"{first}|{second}|{arrival.winner}|{arrival.error_code}|{arrival.cost_usd!r}|{arrival.usage}"
     return Accepted(
-        kind="comparison",
-        key=f"comparison:{arrival.request_id}",
-        fingerprint=sha256_hex(claim.encode())[:16],
-        judged=arrival.winner is not None,
-        cost_usd=arrival.cost_usd,
-        note="; ".join(arrival.flaws),
+        "comparison",
+        f"comparison:{arrival.request_id}",
+        sha256_hex(claim.encode())[:16],
+        arrival.winner is not None,
+        arrival.cost_usd,
+        "; ".join(arrival.flaws),
         about=f"{first}|{second}|{arrival.repeat or 0}",
     )

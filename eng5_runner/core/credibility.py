@@ -40,7 +40,11 @@ _VERSION = re.compile(r"(?:[-@](?:latest|preview|exp|0|\d{3,}|\d{2,4}-\d{2}(?:-\
 
 
 class Credibility:
-    """What a run knows about its requests, for the messages that are read together."""
+    """What a run knows about its requests, for the messages that are read together.
+
+    Attributes:
+        knows_pairs: whether the run itself chose the pairs.
+    """
 
     def __init__(self, state: RunState, *, at: datetime) -> None:
         """Take what the state has; `at` is the present instant (UTC)."""
@@ -48,7 +52,12 @@ class Credibility:
         self._judges = state.spec.judges
         self._at = at
         self._requests = {request.batch_id: request for request in state.requests}
+        # How long a call can have taken at most: as long as its request has been out, by a clock that may be set.
+        self._longest = {
+            request.batch_id: max(at - request.begun_at, timedelta(0)) + _EARLY for request in state.requests
+        }
         self._pairs: frozenset[frozenset[str | None]] = frozenset(map(frozenset, state.spec.budget.pairs))
+        self.knows_pairs = bool(self._pairs)
         # The state does not know the messages that are read together with this one.
         self._won: defaultdict[UUID | None, set[str]] = defaultdict(set)
         self._judged: defaultdict[UUID | None, int] = defaultdict(int)
@@ -57,7 +66,7 @@ class Credibility:
         self,
         arrival: Arrival,
         *,
-        pair: tuple[str | None, str | None],
+        pair: tuple[str | None, str | None] | None,
         about: str | None,
         batch: UUID | None,
     ) -> Objection | None:
@@ -65,7 +74,7 @@ class Credibility:
 
         Args:
             arrival: the message.
-            pair: our ids of its essays.
+            pair: our ids of its essays; not needed where the run does not know its pairs.
             about: which comparison of the batch it is, as `CallbackAccepted.about` says.
             batch: that it belongs to, as the events name it: None for that of the first request.
         """
@@ -77,16 +86,16 @@ class Credibility:
         return found or ("late" if self._is_late(arrival, request) else None)
 
     def _first(
-        self, arrival: Arrival, request: SentRequest, *, pair: tuple[str | None, str | None], about: str
+        self, arrival: Arrival, request: SentRequest, *, pair: tuple[str | None, str | None] | None, about: str
     ) -> Objection | None:
         repeat = arrival.repeat
-        if self._pairs and frozenset(pair) not in self._pairs:
+        if self.knows_pairs and frozenset(pair or ()) not in self._pairs:
             return "unasked"
         if arrival.winner is None:
             return None  # attempts may fail as often as the service tries, and many name no model
         if self._is_out_of_time(arrival, request):
             return "time"
-        if self._pairs and (repeat or 0) >= self._spec.budget.repeats:
+        if self.knows_pairs and (repeat or 0) >= self._spec.budget.repeats:
             return "surplus"
         if self._is_surplus(request, about=about, is_numbered=repeat is not None):
             return "surplus"
@@ -97,12 +106,13 @@ class Credibility:
 
         By the clock that stamped the message. It may differ from ours; how long the request has been out does not.
         """
-        out = max(self._at - request.begun_at, timedelta(0))
         stamped_at = arrival.stamped_at or arrival.completed_at
         taken = stamped_at - arrival.requested_at
         if stamped_at - self._at > _EARLY:  # perhaps by a clock that was ahead only then, and is set back now
             taken = min(taken, abs(self._at - arrival.requested_at))
-        return taken > out + _EARLY or (max(arrival.requested_at, arrival.completed_at) - stamped_at > _AHEAD)
+        return taken > self._longest[request.batch_id] or (
+            max(arrival.requested_at, arrival.completed_at) - stamped_at > _AHEAD
+        )
 
     def _is_surplus(self, request: SentRequest, *, about: str, is_numbered: bool) -> bool:
         if request.is_repeated:

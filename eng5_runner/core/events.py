@@ -394,9 +394,12 @@ Event = (
 _ACCEPTED = msgspec.json.Decoder(CallbackAccepted)  # law: module_state - it cannot be changed
 _ENCODER = msgspec.json.Encoder()  # law: module_state - it cannot be changed
 _LEFT_OUT = ("batch_id", "counted", "about", "objection", "happened_at")
-_ALWAYS = tuple(each.name for each in fields(CallbackAccepted) if each.name not in _LEFT_OUT)
-_values_of = operator.attrgetter(*_ALWAYS)  # law: module_state - it cannot be changed
-_perhaps_of = operator.attrgetter(*_LEFT_OUT)  # law: module_state - it cannot be changed
+_NAMES = tuple(each.name for each in fields(CallbackAccepted))
+_values_of = operator.attrgetter(*_NAMES)  # law: module_state - it cannot be changed
+# A line's form: msgspec leaves out what has its default.
+_Line = msgspec.defstruct(  # law: module_state - it cannot be changed
+    "_Line", [(name, object, None) if name in _LEFT_OUT else (name, object) for name in _NAMES], omit_defaults=True
+)
 
 
 @cache
@@ -420,19 +423,37 @@ def event_from_json(data: bytes) -> Event:
 
 def event_to_json(event: Event) -> bytes:
     """Write an event as one line of JSON, without a line end."""
-    # Nearly every event of a run, in half the time; the same bytes for numbers below 1e16.
+    line = bytearray()
+    add_json(event, line)
+    return bytes(line)
+
+
+def add_json(event: Event, lines: bytearray) -> None:
+    """Write an event likewise, after what is there."""
+    # Nearly every event of a run, in a third of the time; the same bytes for numbers below 1e16.
     if isinstance(event, CallbackAccepted) and event.kind == "comparison":
-        values = dict(zip(_ALWAYS, _values_of(event), strict=True))
-        left_out = zip(_LEFT_OUT, _perhaps_of(event), strict=True)
-        values |= {name: value for name, value in left_out if value is not None}
-        return _ENCODER.encode(values)
-    return _adapter().dump_json(event)
+        _ENCODER.encode_into(_Line(*_values_of(event)), lines, -1)
+    else:
+        lines += _adapter().dump_json(event)
 
 
 def event_facts(event: Event) -> dict[str, JsonValue]:
     """An event for logs and JSON lines: `type` and the fields that are set, without the bulky ones."""
     facts: dict[str, JsonValue] = _adapter().dump_python(event, mode="json", exclude=set(_BULKY), exclude_none=True)
     return facts
+
+
+def accepted(verdict: msgspec.Struct, *, at: datetime, position: Position, raw: bytes) -> CallbackAccepted:
+    """The event for a message that arrived for the first time, made in half of the time that its class takes.
+
+    Args:
+        verdict: of `core.classify` on it.
+        at: now (UTC).
+        position: of the message.
+        raw: the message as it arrived.
+    """
+    values = msgspec.structs.asdict(verdict) | {"at": at, "position": position, "raw": raw.decode()}
+    return msgspec.convert(values, CallbackAccepted)
 
 
 def rejected(raw: bytes, *, at: datetime, position: Position, reason: str) -> CallbackRejected:

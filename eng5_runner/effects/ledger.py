@@ -21,7 +21,7 @@ from typing import Self
 
 from pydantic import ValidationError
 
-from eng5_runner.core.events import Event, event_from_json, event_to_json
+from eng5_runner.core.events import Event, add_json, event_from_json
 from eng5_runner.effects import durable
 from eng5_runner.errors import DiskError, InputsInvalid, InputsMissing, command
 from eng5_runner.systems import open_private, sync_data
@@ -32,9 +32,15 @@ _TAIL_BYTES = len(_TAIL % 0)
 _BUFFER = 1 << 18  # bytes; the lines of a long ledger are read in half the time that the usual buffer takes
 
 
-def _line(event: Event) -> bytes:
-    body = event_to_json(event)[:-1]
-    return body + _TAIL % zlib.crc32(body)
+def _lines(events: Iterable[Event]) -> bytearray:
+    """The lines of the events, in one piece of memory: a line of its own for each would take twice as long."""
+    lines = bytearray()
+    for event in events:
+        begin = len(lines)
+        add_json(event, lines)
+        del lines[-1:]  # the tail has the closing brace
+        lines += _TAIL % zlib.crc32(memoryview(lines)[begin:])
+    return lines
 
 
 def _is_whole(line: bytes) -> bool:
@@ -43,7 +49,7 @@ def _is_whole(line: bytes) -> bool:
 
 def ledger_lines(events: Iterable[Event]) -> Iterator[bytes]:
     """The lines of a whole ledger that is written at once."""
-    return map(_line, events)
+    return (bytes(_lines([event])) for event in events)
 
 
 class LedgerReading:
@@ -198,7 +204,7 @@ class Ledger:
         Raises:
             DiskError: the events could not be written; the file is as it was.
         """
-        self.write(b"".join(map(_line, events)))
+        self.write(_lines(events))
 
     async def append(self, events: Sequence[Event]) -> None:
         """Write events and return when they are on the disk.
@@ -210,9 +216,9 @@ class Ledger:
             # Here a loop runs. `status` and `runs` only read, and need not load it.
             import asyncio  # noqa: PLC0415 - see above  # law: inner_import - see above
 
-            await asyncio.to_thread(self.write, b"".join(map(_line, events)))
+            await asyncio.to_thread(self.write, _lines(events))
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | bytearray) -> None:
         """Append bytes and sync them.
 
         Raises:

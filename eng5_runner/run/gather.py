@@ -17,12 +17,12 @@ from eng5_runner.core.classify import Accepted, Batches, Foreign, Rejected, Repe
 from eng5_runner.core.credibility import Credibility
 from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.core.events import (
-    CallbackAccepted,
     CallbackRepeated,
     DeadlineReached,
     Event,
     OffsetsLost,
     Position,
+    accepted,
     rejected,
 )
 from eng5_runner.core.next_step import is_overspent
@@ -131,7 +131,7 @@ def _events(polled: Polled, *, state: LiveState, of: Batches, names: EssayNames,
                 pass
             case Accepted():
                 fresh[meaning.key] = meaning.fingerprint
-                yield CallbackAccepted(at=at, position=position, raw=record.value.decode(), **meaning._asdict())
+                yield accepted(meaning, at=at, position=position, raw=record.value)
             case Repeated(key, conflict):
                 raw = record.value.decode() if conflict else None
                 yield CallbackRepeated(at=at, position=position, key=key, conflict=conflict, raw=raw)

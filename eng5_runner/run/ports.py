@@ -5,7 +5,7 @@ Tests implement the protocols in memory (`tests/run/world.py`); `run.connect` pr
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
@@ -77,7 +77,7 @@ class Broker(Protocol):
     def listen(self, positions: Iterable[Position]) -> None:
         """Read from these positions on."""
 
-    async def poll(self, *, mentioning: Iterable[bytes]) -> Polled:
+    async def poll(self, *, mentioning: Collection[bytes]) -> Polled:
         """The next records that hold one of these texts; can be none."""
 
     async def positions(self) -> tuple[Position, ...]:

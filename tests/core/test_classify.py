@@ -26,6 +26,8 @@ from eng5_runner.core.classify import (
     Verdict,
     batches,
     classify,
+    mentioning,
+    mentions,
 )
 from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.core.events import AnchorRow
@@ -81,6 +83,22 @@ def test_arbitrary_bytes_that_hold_our_id_are_rejected(before, after, topic):
 @given(value=st.binary(max_size=500), topic=topics)
 def test_arbitrary_bytes_without_our_id_are_foreign(value, topic):
     assert verdict(value, topic=topic) == Foreign()
+
+
+@settings(deadline=None)
+@given(
+    values=st.lists(st.binary(max_size=9) | st.text("ab", max_size=9).map(str.encode), max_size=9),
+    texts=st.sets(st.text("ab", max_size=3).map(str.encode), max_size=3),
+)
+@example(values=[b"a", b"b"], texts={b"ab"})  # no value holds what two hold together
+@example(values=[b"a", b"bab"], texts={b"ab"})
+@example(values=[b"", b"b"], texts={b""})
+def test_one_search_of_all_values_finds_those_in_which_a_search_of_each_finds_something(values, texts):
+    assert mentioning(values, texts) == [place for place, value in enumerate(values) if mentions(value, texts)]
+
+
+def test_values_too_large_to_be_copied_are_searched_where_they_are():
+    assert mentioning([b"a" * (5 << 20), b"", b"a", b"b"], [b"b", b"aa"]) == [0, 3]
 
 
 json_values = st.recursive(

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
+from msgspec import structs
 
 from eng5_runner.contracts.callbacks import LLMComparisonResult
 from eng5_runner.contracts.request import LLMConfigOverrides
@@ -76,7 +77,7 @@ def objection(
     batch: UUID | None = None,
 ) -> Objection | None:
     arrival, pair = message
-    arrival = arrival._replace(stamped_at=stamped_at)
+    arrival = structs.replace(arrival, stamped_at=stamped_at)
     return credibility.objection(arrival, pair=pair, about=f"{'|'.join(pair)}|{arrival.repeat or 0}", batch=batch)
 
 
@@ -95,6 +96,23 @@ def test_an_answer_to_what_was_asked_is_believed() -> None:
 )
 def test_a_boundary_design_has_its_pairs_in_both_orders_as_often_as_asked(message, found) -> None:
     assert objection(Credibility(waiting(budget=BOUNDARY, comparisons=4), at=AT), message) == found
+
+
+def test_a_pair_that_was_not_asked_is_told_by_the_names_of_the_wire() -> None:
+    names = EssayNames.of({SENT["birk"]: "birk", SENT["cleo"]: "cleo", "9-essay-c0ffee00": "dag"}, rows=[])
+    credibility = Credibility(waiting(budget=BOUNDARY, comparisons=4), at=AT)
+
+    def found(second: str) -> Objection | None:
+        message = comparison_message(RUN_ID, 1, ("birk", "cleo"), winner="Essay A")
+        data = message["data"]
+        assert isinstance(data, dict)
+        data["request_metadata"]["essay_b_id"] = second
+        record = RawRecord(topic=Topic.COMPARISON, partition=0, offset=0, value=raw(message))
+        verdict = classify(record, of=batches(RUN_ID), names=names, known={}.get, credibility=credibility)
+        assert isinstance(verdict, Accepted)
+        return verdict.objection
+
+    assert [found(SENT["cleo"]), found("9-essay-c0ffee00")] == [None, "unasked"]
 
 
 def test_a_numbered_comparison_comes_once_whether_read_before_or_together() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -12,11 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from eng5_runner.core.classify import Accepted
 from eng5_runner.core.events import (
     CallbackAccepted,
     OffsetsLost,
     Position,
     RunStarted,
+    accepted,
+    add_json,
     event_facts,
     event_from_json,
     event_to_json,
@@ -65,8 +69,20 @@ ACCEPTED = st.builds(
 
 @settings(deadline=None, derandomize=True)
 @given(ACCEPTED)
-def test_a_comparison_is_written_as_the_slower_writer_writes_it(accepted) -> None:
-    assert event_to_json(accepted) == TypeAdapter(CallbackAccepted).dump_json(accepted)
+def test_a_comparison_is_written_as_the_slower_writer_writes_it(event) -> None:
+    assert event_to_json(event) == TypeAdapter(CallbackAccepted).dump_json(event)
+    lines = bytearray(b"before")
+    add_json(event, lines)
+    add_json(STARTED, lines)
+    assert lines == b"before" + event_to_json(event) + event_to_json(STARTED)
+
+
+@settings(deadline=None, derandomize=True)
+@given(ACCEPTED, st.floats(0, 9) | st.none(), st.integers(0, 9) | st.none())
+def test_a_verdict_becomes_the_event_with_its_fields(event, limit_usd, counted) -> None:
+    event = replace(event, limit_usd=limit_usd, counted=counted)
+    verdict = Accepted(**{name: getattr(event, name) for name in Accepted.__struct_fields__})
+    assert accepted(verdict, at=event.at, position=event.position, raw=event.raw.encode()) == event
 
 
 @pytest.mark.parametrize("event", ONE_OF_EACH.values(), ids=ONE_OF_EACH)

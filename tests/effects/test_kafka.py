@@ -7,7 +7,7 @@ import itertools
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 
 import pytest
-from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from eng5_runner.core.classify import RawRecord
@@ -21,6 +21,7 @@ from eng5_runner.errors import (
     ServiceUnavailable,
     TemporaryFailure,
 )
+from eng5_runner.transport.kafka import give_bare_records
 from eng5_runner.transport.kafka_settings import KafkaSettings
 from tests.support.kafka.mock_cluster import (
     CLUSTER_AUTHORIZATION_FAILED,
@@ -238,6 +239,25 @@ async def test_messages_of_other_batches_are_passed_over_and_those_that_follow_c
         (CALLBACKS, 3, b"of b"),
     ]
     assert [record.value for record in (await broker.poll(mentioning=[b"of a"])).records] == [b"of a"]
+
+
+async def test_of_many_records_each_is_looked_at() -> None:
+    values = [b"of %d" % number for number in range(1300)]
+    broker = KafkaBroker(KafkaSettings(bootstrap="nowhere:1", client_id="tests", topic_prefix="p."), Fed(values))
+    polled = await broker.poll(mentioning=[b"of 511", b"of 512", b"of 1299"])
+    assert [record.offset for record in polled.records] == [511, 512, 1299]
+
+
+async def test_records_come_as_they_were_read_and_no_object_is_made_of_each(cluster: MockCluster) -> None:
+    """An object of each takes a quarter of the time of reading, and a client of another version may make it again."""
+    await put(cluster, [b"value"])
+    consumer = AIOKafkaConsumer(bootstrap_servers=cluster.bootstrap, auto_offset_reset="earliest")
+    async with consumer:
+        give_bare_records(consumer)
+        consumer.assign([TopicPartition(CALLBACKS, 0)])
+        records = (await consumer.getmany(timeout_ms=20_000))[TopicPartition(CALLBACKS, 0)]
+        assert [(record.offset, record.value) for record in records] == [(0, b"value")]
+        assert not any(isinstance(record, ConsumerRecord) for record in records)
 
 
 async def test_what_was_read_before_a_gap_is_not_lost_with_it() -> None:

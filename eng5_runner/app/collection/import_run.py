@@ -26,7 +26,6 @@ from eng5_runner.core.choices import Mode
 from eng5_runner.core.classify import Accepted, RawRecord, Rejected, Repeated, batches, classify
 from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.core.events import (
-    CallbackAccepted,
     CallbackRepeated,
     Event,
     ListeningFrom,
@@ -36,6 +35,7 @@ from eng5_runner.core.events import (
     RequestPublished,
     RunClosed,
     RunStarted,
+    accepted,
     rejected,
 )
 from eng5_runner.core.inputs import Anchor, Document, Inputs, SourceFile, Student
@@ -253,7 +253,7 @@ def _events(found: ForeignStudy, inputs: Inputs, *, essays: Sequence[_Essay]) ->
         match classify(record, of=of, names=names, known=known.get):
             case Accepted() as new:
                 known[new.key] = new.fingerprint
-                yield CallbackAccepted(at=at, position=position, raw=record.value.decode(), **new._asdict())
+                yield accepted(new, at=at, position=position, raw=record.value)
             case Repeated(key=key, conflict=conflict):
                 yield CallbackRepeated(at=at, position=position, key=key, conflict=conflict)
             case Rejected(reason=reason):

@@ -6,7 +6,7 @@ Reading is group-less: the ledger remembers where we are, not the cluster. Nothi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -22,7 +22,7 @@ from aiokafka.errors import (
 )
 
 from eng5_runner.contracts.topics import LARGEST_MESSAGE_BYTES
-from eng5_runner.core.classify import RawRecord, mentions
+from eng5_runner.core.classify import RawRecord, mentioning
 from eng5_runner.core.events import Position
 from eng5_runner.errors import ConfigurationError, InputsInvalid, NotAllowed, ServiceUnavailable, TemporaryFailure
 from eng5_runner.transport.kafka import (
@@ -31,6 +31,7 @@ from eng5_runner.transport.kafka import (
     RestingPoll,
     abandon,
     explain,
+    give_bare_records,
     require_no_certificate,
     require_reachable,
     started,
@@ -43,6 +44,7 @@ FOLLOWS_MS = 20  # a record that comes so soon after another one is read togethe
 # Partitions that somebody adds to a topic are noticed after so long.
 _METADATA_MS = 10_000
 POLL_RECORDS = 2_000
+_SEARCHED_TOGETHER = 512  # records
 # What is asked of a broker waits behind a fetch. The embedded broker answers an empty one only when its time is up,
 # also when something has come in meanwhile; others answer at once.
 _FETCH_MS, _FETCH_OF_STACK_MS = 500, 50
@@ -82,6 +84,7 @@ class KafkaBroker:
         self._prefix = settings.topic_prefix
         self._consumer = consumer
         self._poll = RestingPoll(consumer)
+        give_bare_records(consumer)
 
     async def topology(self, topics: Sequence[str]) -> Topology:
         """Check that the topics are there.
@@ -127,7 +130,7 @@ class KafkaBroker:
         for partition, offset in where.items():
             self._consumer.seek(partition, offset)
 
-    async def poll(self, *, mentioning: Iterable[bytes] = (b"",)) -> Polled:
+    async def poll(self, *, mentioning: Collection[bytes] = (b"",)) -> Polled:
         """The next records that hold one of these texts, perhaps none; waits half a second at most.
 
         A topic has the messages of all batches, and most of them are passed over here. Records that follow each other
@@ -143,7 +146,7 @@ class KafkaBroker:
             batches = await self._poll.records(timeout_ms=POLL_MS, max_records=POLL_RECORDS)
             while batches:
                 for partition, records in batches.items():
-                    found += self._mentioning(mentioning, records, topic=partition.topic)
+                    found += self._mentioning(mentioning, records, partition=partition)
                 if len(found) >= POLL_RECORDS or asyncio.get_running_loop().time() >= until:
                     break
                 batches = await self._consumer.getmany(timeout_ms=FOLLOWS_MS, max_records=POLL_RECORDS)
@@ -154,13 +157,17 @@ class KafkaBroker:
         return Polled(records=tuple(found))
 
     def _mentioning(
-        self, texts: Iterable[bytes], records: Iterable[ConsumerRecord], *, topic: str
+        self, texts: Collection[bytes], records: Sequence[ConsumerRecord], *, partition: TopicPartition
     ) -> Iterator[RawRecord]:
+        topic, number = partition
         name, secret = topic.removeprefix(self._prefix), self._settings.secret
-        for record in records:
-            value = record.value or b""
-            if mentions(value, texts):
-                yield RawRecord(name, record.partition, record.offset, value, not _is_genuine(record, secret))
+        for start in range(0, len(records), _SEARCHED_TOGETHER):
+            group = records[start : start + _SEARCHED_TOGETHER]
+            values = [record.value or b"" for record in group]
+            for place in mentioning(values, texts):
+                record = group[place]
+                is_genuine = secret is None or secret.has_signed(topic, values[place], headers=record.headers)
+                yield RawRecord(name, number, record.offset, values[place], not is_genuine)
 
     async def positions(self) -> tuple[Position, ...]:
         """The next offset to read of each assigned partition."""
@@ -280,15 +287,11 @@ async def _scan(
             raise KafkaTimeoutError("the broker stopped answering")
         for tp, records in batches.items():
             for record in records:
-                if is_it(record.value or b"") and _is_genuine(record, secret):
+                value = record.value or b""
+                if is_it(value) and (secret is None or secret.has_signed(tp.topic, value, headers=record.headers)):
                     return tp, record.offset
         ends = {tp: end for tp, end in ends.items() if await consumer.position(tp) < end}
     return None
-
-
-def _is_genuine(record: ConsumerRecord, secret: StackSecret | None) -> bool:
-    """Whether the record was written by the stack, or by us; services of the field sign nothing."""
-    return secret is None or secret.has_signed(record.topic, record.value or b"", headers=record.headers)
 
 
 def _consumer(settings: KafkaSettings) -> AIOKafkaConsumer:
