@@ -32,7 +32,7 @@ from eng5_runner.results.artefact.judge import (
     MisfitFigures,
     NotMeasured,
 )
-from eng5_runner.results.doubts import disagrees
+from eng5_runner.results.doubts import oddity
 from eng5_runner.results.judges.judge_fits import JudgeFit
 
 _NOTHING_EXPECTED = "0"
@@ -100,12 +100,11 @@ def model_rows(quality: JudgeQuality) -> Iterator[tuple[str, ...]]:
 
 
 def model_lines(quality: JudgeQuality) -> Iterator[str]:
-    """The models that disagree with the others, and whether each counts for what it is; nothing for a single model."""
+    """The models that are not as the others, and whether each counts for what it is; nothing for a single model."""
     judges = quality.judges
     for judge in judges:
-        if judge.disagrees:
-            name = f"{judge.provider} {judge.model}"
-            yield disagrees(name, agreed=judge.agreed, expected=judge.expected, judges=len(judges))
+        if (text := oddity(judge, name=f"{judge.provider} {judge.model}", judges=len(judges))) is not None:
+            yield text
     yield from own_effects_lines(quality)
 
 

@@ -18,7 +18,7 @@ from eng5_runner.errors import InputsInvalid
 from eng5_runner.judges.catalogue import is_model_name
 from eng5_runner.measure.model.comparisons import Comparisons, comparisons_counted, merged
 from eng5_runner.measure.model.soft import Said
-from eng5_runner.measure.quality.places import NEARLY_ALWAYS, confounding, share_of_first
+from eng5_runner.measure.quality.places import CONFOUNDED, NEARLY_ALWAYS, confounding, share_of_first
 from eng5_runner.measure.quality.reliability import FEWEST_ITEMS
 from eng5_runner.results.comparison_columns import (
     Columns,
@@ -45,8 +45,6 @@ _TIE = 0.5
 # A winner that stands in one place this often is written there: no judge prefers a place so much.
 # A larger share of rows that compare an item with itself is no slip.
 _MOST_SLIPS = 0.01
-# From this much on, an effect of the place would take over differences between the items (see `confounding`).
-_CONFOUNDED = 0.25
 _MOST_COUNT = 1_000_000_000
 
 
@@ -201,7 +199,7 @@ def _places(as_shown: Comparisons) -> Places:
 
 def are_confounded(data: Comparisons) -> bool:
     """Whether items stand so often in the same place that its effect cannot be told from theirs."""
-    return len(data.items) >= FEWEST_ITEMS and confounding(data) >= _CONFOUNDED
+    return len(data.items) >= FEWEST_ITEMS and confounding(data) >= CONFOUNDED
 
 
 def _models(rows: Sequence[_Row], columns: Columns) -> Iterator[str]:

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from eng5_runner.measure.quality.places import NEARLY_ALWAYS
 from eng5_runner.measure.quality.reliability import NO_DIFFERENCE
 from eng5_runner.results.artefact import Artefact
-from eng5_runner.results.artefact.judge import FirstPositionAdvantage
+from eng5_runner.results.artefact.judge import FirstPositionAdvantage, JudgeFigures
+from eng5_runner.results.judges.judge_fits import JudgeFit
 
 # An interval of reliability that begins below this reaches about 0. Of 40 simulated judges who toss a coin 39 begin
 # below it, of 20 usable ones with 20 judgements an essay none. With four judgements an essay a good judge can begin
@@ -35,7 +36,8 @@ class Doubts:
         noise: why the order may be no better than chance, as a sentence; None where it is better.
         disagreement: why agreement with the experts is not shown, as a sentence; None where it is, or where there are
             too few anchors to say.
-        divided: which judges disagree with the others, as a sentence, where these are no majority; else None.
+        divided: which judges go by the place or disagree with the others, as a sentence, where the others are no
+            majority; else None.
         outvoted: the same where most judgements are from judges who agree; else None.
     """
 
@@ -58,40 +60,47 @@ def doubts_about(artefact: Artefact) -> Doubts:
     )
 
 
-def disagrees(judge: str, *, agreed: float | None, expected: float | None, judges: int) -> str:
-    """That one of the judges disagrees with the others.
+def oddity(judge: JudgeFit | JudgeFigures, *, name: str, judges: int) -> str | None:
+    """That one of several judges goes by the place, or disagrees with the others; None where it does neither.
 
-    >>> disagrees("ada", agreed=0.41, expected=0.78, judges=2)
+    >>> ada = JudgeFit(judge="ada", comparisons=60, infit=1, outfit=1, agreed=0.41, expected=0.78, disagrees=True)
+    >>> oddity(ada, name="ada", judges=2)
     'ada disagrees with the other judge: it agrees in 41%, 78% expected'
     """
     others = "the other judge" if judges == _TWO else "the others"
-    shares = ["–" if share is None else f"{share:.0%}" for share in (agreed, expected)]
-    return f"{judge} disagrees with {others}: it agrees in {shares[0]}, {shares[1]} expected"
+    shares = ["–" if share is None else f"{share:.0%}" for share in (judge.agreed, judge.expected)]
+    agrees = f"{shares[0]}, {shares[1]} expected"
+    number = judge.comparisons if isinstance(judge, JudgeFit) else judge.judgements
+    if judge.first_won is not None and (place := _by_place(judge.first_won, number)) is not None:
+        agrees = f"it agrees with {others} in {shares[0]}, {shares[1]} expected"
+        return f"{name} goes by the place and not by the essay: {place}; {agrees}"
+    return (
+        f"{name} disagrees with {others}: it agrees in {shares[0]}, {shares[1]} expected" if judge.disagrees else None
+    )
 
 
 def _odd_judges(artefact: Artefact) -> tuple[str | None, bool]:
-    """Which judges disagree with the others, and whether these are a majority. Of two judges neither is."""
+    """Which judges are not as the others, and whether these are a majority. Of two judges neither is."""
     judges = () if artefact.judge_quality is None else artefact.judge_quality.judges
-    odd = [judge for judge in judges if judge.disagrees]
+    texts = ((judge, oddity(judge, name=f"{judge.provider} {judge.model}", judges=len(judges))) for judge in judges)
+    odd = [(judge, text) for judge, text in texts if text is not None]
     if not odd:
         return None, False
-    named = [
-        disagrees(f"{one.provider} {one.model}", agreed=one.agreed, expected=one.expected, judges=len(judges))
-        for one in odd
-    ]
-    theirs, of_all = (sum(judge.judgements for judge in group) for group in (odd, judges))
-    return "; ".join(named), len(judges) > _TWO and 2 * theirs < of_all
+    theirs, of_all = sum(judge.judgements for judge, _ in odd), sum(judge.judgements for judge in judges)
+    return "; ".join(text for _, text in odd), len(judges) > _TWO and 2 * theirs < of_all
 
 
 def _place(artefact: Artefact) -> str | None:
     """Nearly every judgement was won by the essay that was shown first, or by the one shown second."""
     shown = None if artefact.judge_quality is None else artefact.judge_quality.position_effect
-    if not isinstance(shown, FirstPositionAdvantage) or shown.judgements < _FEWEST_JUDGEMENTS:
-        return None
-    won = {"first": shown.first_won, "second": shown.judgements - shown.first_won}
-    for place, count in won.items():
-        if count >= NEARLY_ALWAYS * shown.judgements:
-            return f"{count} of {shown.judgements} judgements were won by the essay that was shown {place}"
+    return _by_place(shown.first_won, shown.judgements) if isinstance(shown, FirstPositionAdvantage) else None
+
+
+def _by_place(first_won: int, judgements: int) -> str | None:
+    """That nearly every judgement was won in one place, as a sentence; None where it was not, or few can tell."""
+    for place, count in {"first": first_won, "second": judgements - first_won}.items():
+        if count >= NEARLY_ALWAYS * judgements and judgements >= _FEWEST_JUDGEMENTS:
+            return f"{count} of {judgements} judgements were won by the essay that was shown {place}"
     return None
 
 

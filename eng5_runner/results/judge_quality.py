@@ -240,6 +240,7 @@ def _judges(study: JudgedStudy) -> Iterator[JudgeFigures]:
             agreed=own.agreed,
             expected=own.expected,
             disagrees=None if own.agreed is None else own.disagrees,
+            first_won=own.first_won,
             slope=own.slope,
             slope_se=own.slope_se,
             position_effect=own.position_effect,

@@ -112,6 +112,22 @@ def test_the_order_of_the_rows_and_a_count_leave_no_trace(tmp_path: Path) -> Non
     assert fitted(one) == fitted(two) == fitted(three)
 
 
+def test_one_of_several_judges_that_goes_by_the_place_is_named(tmp_path: Path) -> None:
+    pairs = [(a, b) for a in "pqrstu" for b in "pqrstu" if a != b]
+    rows = [f"{a},{b},{judge}" for a, b in pairs for judge in (f"{'a' if a < b else 'b'},ada", "a,bob", "b,eve")]
+    ran = run("fit", table(tmp_path / "t.csv", rows, heading="item_a,item_b,winner,judge"), cwd=tmp_path)
+    said = " ".join(ran.err.split())
+    assert (
+        "bob goes by the place and not by the essay: 30 of 30 judgements were won by the essay that was shown first"
+        in said
+    )
+    assert (
+        "eve goes by the place and not by the essay: 30 of 30 judgements were won by the essay that was shown second"
+        in said
+    )
+    assert "ada goes by" not in said and "bob disagrees" not in said
+
+
 def test_people_read_on_standard_error_how_far_to_trust_the_order(tmp_path: Path) -> None:
     rows = [f"{a},{b},{'a' if a < b else 'b'},{judge}" for a in "pqrs" for b in "pqrs" if a != b for judge in "12"]
     path = table(tmp_path / "t.csv", [*rows, "p,q,tie,1", "p,q,,2"], heading="item_a,item_b,winner,judge")

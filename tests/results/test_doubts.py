@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from eng5_runner.measure.quality.reliability import NO_DIFFERENCE
@@ -91,8 +93,8 @@ def test_agreement_is_shown_where_the_interval_of_tau_lies_above_zero(interval, 
         )
 
 
-def judged_by(*shares: tuple[int, bool]):
-    """A run whose judges made so many judgements, and disagree or not."""
+def judged_by(*shares: tuple[int, bool], first_won: Sequence[int | None] = ()):
+    """A run whose judges made so many judgements, and disagree or not; how many of these the essay shown first won."""
     judges = [
         JudgeFigures(
             provider="p",
@@ -103,6 +105,7 @@ def judged_by(*shares: tuple[int, bool]):
             agreed=0.41 if odd else 0.8,
             expected=0.78,
             disagrees=odd,
+            first_won=dict(enumerate(first_won)).get(number),
         )
         for number, (count, odd) in enumerate(shares)
     ]
@@ -123,6 +126,25 @@ def test_a_judge_is_outvoted_where_most_judgements_are_from_judges_who_agree():
     assert found.outvoted == "p m0 disagrees with the others: it agrees in 41%, 78% expected"
     assert found.divided is None
     assert judged_by((200, True), (100, False), (100, False)).divided is not None, "as many as the others"
+
+
+@pytest.mark.parametrize(("first_won", "place"), [(58, "first"), (1, "second"), (57, None), (2, None)])
+def test_one_of_several_judges_that_goes_by_the_place_is_named_so(first_won, place):
+    """Nearly always is 97%; with one place in 96.6% a judge may still go by the essays."""
+    found = judged_by((59, True), (59, False), first_won=(first_won, 30)).divided
+    if place is None:
+        assert found == "p m0 disagrees with the other judge: it agrees in 41%, 78% expected"
+    else:
+        count = first_won if place == "first" else 59 - first_won
+        assert found == (
+            f"p m0 goes by the place and not by the essay: {count} of 59 judgements were won by the essay that was "
+            f"shown {place}; it agrees with the other judge in 41%, 78% expected"
+        )
+
+
+def test_a_judge_that_goes_by_the_place_is_a_doubt_also_where_it_does_not_clearly_disagree():
+    assert judged_by((100, False), (100, False), first_won=(100, 50)).divided is not None
+    assert judged_by((19, False), (100, False), first_won=(19, 50)).divided is None, "too few judgements to say"
 
 
 def test_judges_who_agree_are_no_doubt():

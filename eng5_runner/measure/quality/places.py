@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _TIE = 0.5
 NEARLY_ALWAYS = 0.97
 """Where the winner stands in one place so often, the place says who won, or decides it."""
+CONFOUNDED = 0.25
+"""From so much on (see `confounding`), an effect of the place would take over differences between the items."""
 
 
 def share_of_first(comparisons: Comparisons) -> float | None:

@@ -15,7 +15,7 @@ from eng5_runner.reports.judge_card import effects_line, facts_of_judge
 from eng5_runner.reports.reliability import dependence_line
 from eng5_runner.reports.soft import soft_lines
 from eng5_runner.reports.terminal.table import show_named
-from eng5_runner.results.doubts import disagrees
+from eng5_runner.results.doubts import oddity
 from eng5_runner.results.fit import FitResult
 
 # Independent judgements give about 1, two that always agree √2.
@@ -152,9 +152,9 @@ def _judges(result: FitResult) -> Iterator[str]:
         for judge in judges:
             facts = facts_of_judge(judge, judgements=f"{judge.comparisons} comparisons", judges=len(judges))
             yield f"judge {judge.judge or '(not named)'}: {facts}"
-        for judge in (judge for judge in judges if judge.disagrees):
-            name = judge.judge or "(not named)"
-            yield disagrees(name, agreed=judge.agreed, expected=judge.expected, judges=len(judges))
+        for judge in judges:
+            if (text := oddity(judge, name=judge.judge or "(not named)", judges=len(judges))) is not None:
+                yield text
         if kind.choice.own is not None:
             gain, error = kind.choice.own.gain
             yield effects_line(is_used=kind.choice.own.is_used, gain=gain, error=error)

@@ -374,6 +374,9 @@ class JudgeFigures(MisfitFigures):
     """The share that is expected of a model like the others."""
     disagrees: bool | None = None
     """Whether it agrees so much less often that chance does not explain it."""
+    first_won: Count | None = None
+    """Of its judgements, those that the essay shown first won; absent where a single model judged, and where nearly
+    all were won in one place that the essays explain as well."""
     slope: float | None = None
     """How strongly it tells essays apart, as a multiple of the models' mean; absent with few judgements."""
     slope_se: NonNegative | None = None

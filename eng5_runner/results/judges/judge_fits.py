@@ -11,6 +11,7 @@ from eng5_runner.measure.model.bradley_terry import Fit
 from eng5_runner.measure.model.comparisons import Comparisons
 from eng5_runner.measure.model.own_effects import OwnEffects
 from eng5_runner.measure.quality.misfit import misfit
+from eng5_runner.measure.quality.places import CONFOUNDED, NEARLY_ALWAYS, confounding, share_of_first
 from eng5_runner.measure.quality.standing import Standing, standings
 
 
@@ -27,6 +28,8 @@ class JudgeFit:
             else judged.
         expected: the share that is expected of a judge like the others; None where `agreed` is.
         disagrees: whether it agrees so much less often that chance does not explain it.
+        first_won: how many of its comparisons the item shown first won; None where nobody else judged, where no effect
+            of the place is estimated, and where nearly all went to one place that the items explain as well.
         slope: how strongly it tells items apart, as a multiple of the judges' mean; None with few judgements.
         slope_se: the standard error of `slope`.
         position_effect: by how much it favours the item shown first, in logits; None with few judgements, and where no
@@ -41,6 +44,7 @@ class JudgeFit:
     agreed: float | None = None
     expected: float | None = None
     disagrees: bool = False
+    first_won: int | None = None
     slope: float | None = None
     slope_se: float | None = None
     position_effect: float | None = None
@@ -77,8 +81,16 @@ def judge_fits(judges: Mapping[str, Comparisons], *, model: Fit, own_effects: Ow
             agreed=figure(standing.agreed) if standing else None,
             expected=figure(standing.expected) if standing else None,
             disagrees=standing is not None and standing.disagrees,
+            first_won=_first_won(comparisons) if standing and model.position_effect_se is not None else None,
             slope=figure(own.slope) if own else None,
             slope_se=figure(own.slope_se) if own else None,
             position_effect=figure(own.position_effect) if own else None,
             position_effect_se=figure(own.position_effect_se) if own else None,
         )
+
+
+def _first_won(comparisons: Comparisons) -> int | None:
+    share = share_of_first(comparisons)
+    if share is not None and max(share, 1.0 - share) >= NEARLY_ALWAYS and confounding(comparisons) >= CONFOUNDED:
+        return None
+    return round(float((comparisons.weight * comparisons.outcome).sum()))
