@@ -26,7 +26,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "validation.md"
 BEGIN, END = "<!-- written by make validate: begin -->", "<!-- end -->"
 RUNS = {
     checks.teachers: 200,
-    checks.grades: 30,
+    checks.grades: 300,
     checks.positions: 40,
     checks.dependence: 20,
     checks.intervals: 40,

@@ -19,10 +19,12 @@ from eng5_runner.measure.quality.claims import brier, ranked_probability_score
 from eng5_runner.measure.quality.clustered import errors_by_pair
 from eng5_runner.measure.quality.reliability import empirical_bayes, reliability_interval, separation
 from eng5_runner.measure.quality.resampling import of_one, weighted_kappa_of_each
+from tests.validation import oracle
 from tests.validation.simulated import (
     EXPERT_NOISE,
     GRADES,
     JUDGE_NOISE,
+    NARROW,
     SPREAD,
     STEP,
     TWELVE,
@@ -42,8 +44,8 @@ if TYPE_CHECKING:
 ESSAYS = 60
 _FAIR_JUDGE = 0.7
 _ENOUGH_STUDENTS = 100  # of one projected grade, to tell .03 from chance
+_TIMES_FOR_LABELS = 5  # as many studies where labels are near their bound
 _ENOUGH_LABELS, _SELDOM = 50, 0.025  # students with a label, and the share of all that is few
-_NARROW = 0.55  # of the usual spread, as among one school's learners
 THREES = tuple(grade for grade in range(GRADES) for _ in range(3))
 NINE = Scale(prior=(1.0,) * GRADES, has_below_lowest=False)
 
@@ -333,74 +335,112 @@ def _exact(found: _Grading) -> float:
 def teachers(runs: int) -> Table:
     """Grades, labels and the estimated agreement where judge and teachers differ more or less."""
     rows = [_with_teachers(correlation, runs) for correlation in (0.964, 0.9, 0.8, 0.7, 0.6)]
-    rows += [_with_teachers(correlation, runs, spread=_NARROW * SPREAD) for correlation in (0.964, 0.9, 0.8)]
-    rows += [_with_teachers(correlation, runs, anchors=THREES) for correlation in (0.964, 0.9, 0.8)]
+    rows += [_with_teachers(correlation, runs, spread=NARROW * SPREAD) for correlation in (0.964, 0.9, 0.8)]
+    rows += [
+        _with_teachers(correlation, runs * times, anchors=THREES)
+        for correlation, times in ((0.964, 1), (0.9, _TIMES_FOR_LABELS), (0.8, 1))
+    ]
     columns = (
         *("r with grades", "r estimated", "90% interval holds r", "±1 held", "±1 claimed", "labelled HIGH or MID"),
-        *(
-            "of these ±1 held",
-            "said to hold at least",
-            "by projected grade, lowest first: bias in steps / held / claimed",
-        ),
+        *("of these ±1 held", "said to hold at least"),
+        "by projected grade, lowest first: bias in steps / held / claimed ± standard error",
+        "an oracle: ±1 held / claimed; claimed − held by projected grade",
     )
     return Table(title="Judges who agree more or less with the teachers", columns=columns, rows=tuple(rows))
 
 
+@dataclass(frozen=True)
+class _Claims:
+    """What was claimed of ±1 for the students of all studies, and what held; each of shape (students,)."""
+
+    study: NDArray[np.int64]
+    given: NDArray[np.int64]
+    expert: NDArray[np.int64]
+    claimed: NDArray[np.float64]
+
+    @property
+    def near(self) -> NDArray[np.bool_]:
+        return np.abs(self.given - self.expert) <= 1
+
+    def among(self, chosen: NDArray[np.bool_]) -> _Claims:
+        return _Claims(self.study[chosen], self.given[chosen], self.expert[chosen], self.claimed[chosen])
+
+    def above(self) -> tuple[float, float]:
+        """By how much the claim is above what held, and the standard error of that: students share their study."""
+        apart = self.claimed - self.near
+        sums = np.bincount(self.study, weights=apart - apart.mean())
+        return float(apart.mean()), float(np.linalg.norm(sums)) / apart.size
+
+    def in_words(self) -> str:
+        bias, held, claimed = (values.mean() for values in (self.given - self.expert, self.near, self.claimed))
+        return f"{bias:+.1f}/{held:.2f}/{claimed:.2f}±{self.above()[1]:.2f}"
+
+    def by_grade(self) -> list[_Claims]:
+        grades = [self.among(self.given == grade) for grade in range(GRADES)]
+        return [one for one in grades if one.given.size]
+
+
 def _with_teachers(correlation: float, runs: int, *, spread: float = SPREAD, anchors: tuple[int, ...] = TWELVE) -> Row:
-    noise = SPREAD * math.sqrt(correlation**-2 - 1.0)
-    studies = [
-        graded_study(5000 + number, k=20, judge_noise=noise, spread=spread, anchor_grades=anchors)
-        for number in range(runs)
-    ]
+    noise = oracle.noise_of(correlation)
     truth = _correlation_with_grades(noise, spread=spread)
-    students, agreements = [], []
-    for one in studies:
+    students, surely, agreements, of_oracle = [], [], [], []
+    for number in range(runs):
+        one = graded_study(5000 + number, k=20, judge_noise=noise, spread=spread, anchor_grades=anchors)
         projection = project(one.fitted, anchors=one.anchors, scale=NINE)
         if isinstance(projection, Refusal):
             continue
         agreements.append(projection.agreement)
-        students += list(zip(projection.students, one.expert.tolist(), strict=True))
-    near = [abs(student.median - expert) <= 1 for student, expert in students]
-    claimed = [student.within_one for student, _ in students]
-    labelled = [place for place, (student, _) in enumerate(students) if student.label != "LOW"]
-    held, told = float(np.mean(near)), float(np.mean(claimed))
-    surely = [student.surely_within_one for student, _ in students]
-    of_labels = [float(np.mean([values[place] for place in labelled])) for values in (near, surely) if labelled]
+        both = list(zip(projection.students, one.expert.tolist(), strict=True))
+        students += [(number, student.median, expert, student.within_one) for student, expert in both]
+        surely += [student.surely_within_one if student.label != "LOW" else math.nan for student, _ in both]
+        known = zip(oracle.probabilities(one), one.expert.tolist(), strict=True)
+        of_oracle += [(number, *_median_and_neighbours(row, expert)) for row, expert in known]
+    found, best = _claims(students), _claims(of_oracle)
+    said = np.array(surely)
+    labelled = ~np.isnan(said)
     holds = float(np.mean([one.interval[0] <= truth <= one.interval[1] for one in agreements]))
-    by_grade, above = [], [-math.inf]
-    for grade in range(GRADES):
-        places = [place for place, (student, _) in enumerate(students) if student.median == grade]
-        if places:
-            bias = float(np.mean([grade - students[place][1] for place in places]))
-            shares = [float(np.mean([values[place] for place in places])) for values in (near, claimed)]
-            by_grade.append(f"{bias:+.1f}/{shares[0]:.2f}/{shares[1]:.2f}")
-            if len(places) >= _ENOUGH_STUDENTS:
-                above.append(shares[1] - shares[0])
+    of_labels = [float(values[labelled].mean()) if labelled.any() else math.nan for values in (found.near, said)]
     figures = (
         f"{truth:.3f}",
         f"{np.mean([one.correlation for one in agreements]):.3f}",
         f"{holds:.2f}",
-        f"{held:.3f}",
-        f"{told:.3f}",
-        f"{len(labelled) / len(students):.2f}",
-        *(f"{share:.3f}" for share in of_labels or (math.nan, math.nan)),
-        " ".join(by_grade),
+        f"{found.near.mean():.3f}",
+        f"{found.claimed.mean():.3f}",
+        f"{labelled.mean():.3f}",
+        *(f"{share:.3f}" for share in of_labels),
+        " ".join(one.in_words() for one in found.by_grade()),
+        f"{best.near.mean():.3f} / {best.claimed.mean():.3f}; "
+        + " ".join(f"{above:+.2f}±{error:.2f}" for above, error in (one.above() for one in best.by_grade())),
     )
+    claims = [
+        ("±1 claimed within .03", abs(found.above()[0]) <= 0.03),
+        ("interval of r holds it in 85%", holds >= 0.85),
+    ]
+    if correlation >= _FAIR_JUDGE:
+        if labelled.sum() >= _ENOUGH_LABELS:
+            claims.append(("labels at most .03 above what they hold", of_labels[1] <= of_labels[0] + 0.03))
+        else:
+            claims.append((f"at most {_SELDOM:.1%} labelled", bool(labelled.mean() <= _SELDOM)))
+        above = [one.above()[0] for one in found.by_grade() if one.given.size >= _ENOUGH_STUDENTS]
+        claims.append(("no projected grade claims more than .03 above", max(above, default=0.0) <= 0.03))
     other = f"; {len(anchors)} anchors" if anchors != TWELVE else ""
     if spread != SPREAD:
         other = f"; students {spread / SPREAD} as spread"
-    claims = [("±1 claimed within .03", abs(told - held) <= 0.03), ("interval of r holds it in 85%", holds >= 0.85)]
-    if correlation >= _FAIR_JUDGE:
-        if len(labelled) >= _ENOUGH_LABELS:
-            claims.append(("labels at most .03 above what they hold", of_labels[1] <= of_labels[0] + 0.03))
-        else:
-            claims.append((f"at most {_SELDOM:.1%} labelled", len(labelled) <= _SELDOM * len(students)))
-        claims.append(("no projected grade claims more than .03 above", max(above) <= 0.03))
     return Row(
         case=f"judge sees quality with r = {correlation}{other}; {len(agreements)} of {runs} studies graded",
         figures=figures,
         claims=tuple(claims),
     )
+
+
+def _claims(students: list[tuple[int, int, int, float]]) -> _Claims:
+    study, given, expert, claimed = (np.array(column) for column in zip(*students, strict=True))
+    return _Claims(study=study, given=given, expert=expert, claimed=claimed)
+
+
+def _median_and_neighbours(row: NDArray[np.float64], expert: int) -> tuple[int, int, float]:
+    median = int(np.argmax(np.cumsum(row) >= 0.5))
+    return median, expert, float(row[max(0, median - 1) : median + 2].sum())
 
 
 def _correlation_with_grades(judge_noise: float, *, spread: float) -> float:

@@ -29,6 +29,7 @@ ADVANTAGE = 0.2
 STEP, EXPERT_NOISE, JUDGE_NOISE, SPREAD, GRADES = 0.8, 0.4, 0.5, 1.8, 9
 TWELVE = (0, 1, 2, 3, 4, 5, 6, 7, 8, 1, 4, 7)
 STUDENTS = 50
+NARROW = 0.55  # of the usual spread, as among one school's learners
 
 Design = Literal["balanced", "adaptive"]
 

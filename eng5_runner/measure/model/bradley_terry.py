@@ -241,10 +241,14 @@ class Fit:
         >>> bool(np.isclose(fitted.covariance_of(contrast), known[0, 0] + known[1, 1] - 2 * known[0, 1]))
         True
         """
+        return np.asarray(sums.T @ self.covariance_times(sums))
+
+    def covariance_times(self, columns: _Vector) -> _Vector:
+        """The covariance of the positions times k columns, shape (n, k)."""
         if isinstance(self.curvature, Dense) or len(self.items) <= _EXACT_UP_TO or "covariance" in self.__dict__:
-            return np.asarray(sums.T @ self.covariance @ sums)
-        centred = sums - sums.mean(axis=0)
-        return np.asarray(centred.T @ self.curvature.solved_with_position(centred, tolerance=_SOLVE_TOLERANCE))
+            return np.asarray(self.covariance @ columns)
+        solved = self.curvature.solved_with_position(columns - columns.mean(axis=0), tolerance=_SOLVE_TOLERANCE)
+        return np.asarray(solved - solved.mean(axis=0))
 
     @cached_property
     def posterior(self) -> Posterior:

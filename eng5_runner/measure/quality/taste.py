@@ -5,10 +5,18 @@ item more than once, its taste for that item repeats itself. Then the positions 
 others would not share; the reliability says how well these judges would find their order again.
 
 Let the taste of a judge for an item be a draw from N(0, τ²). Then the surprises of its judgements c and d of two pairs
-have the covariance τ² w_c w_d b_cᵀb_d, where w is the information of a judgement and b_c = e_first − e_second. τ² is by
-how much the judges' scores s_j = Σ_c (y_c − p_c) b_c vary more than they would without, with the fit's own part taken
-out (method of moments). It adds H⁻¹ (Σ_c≠d τ² w_c w_d b_c b_cᵀb_d b_dᵀ) H⁻¹ to the covariance of the positions.
-Judgements of the same pair are one here: how they repeat each other is another question (`dependence`).
+have the covariance τ² w_c w_d b_cᵀb_d, where w is the information of a judgement and b_c = e_first − e_second. Let A be
+the information Σ w_c b_c b_cᵀ of one judge, Q = Σ w_c² b_c b_cᵀ, S the sum of A² over the judges, V the covariance of
+the positions, s a judge's scores Σ (y_c − p_c) b_c. Then τ² is what Σ sᵀs − 2 Σ (y_c − p_c)², which pairs of different
+judgements alone contribute to, has beyond its mean without taste, over its growth by τ² (method of moments). The fit
+follows the answers, which the terms in V take out of both.
+
+The positions' error grows by τ² V (S − 2 ΣQ) V. They follow the order that these judges share with the slope ρ, the
+reliability, so that of this order 1/ρ as much is taste.
+
+All terms are traces, and traces are sums over the columns of a unit matrix, or over a few columns of random signs where
+there are many items (`model/sketch.py`). Judgements of the same pair are one here: how they repeat each other is
+another question (`dependence`).
 """
 
 from __future__ import annotations
@@ -18,11 +26,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.sparse import csr_array
 
+from eng5_runner.measure.model.sketch import signs
 from eng5_runner.measure.quality.misfit import chances
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import TypeAlias
 
     from numpy.typing import NDArray
@@ -34,10 +44,12 @@ if TYPE_CHECKING:
     _Places: TypeAlias = NDArray[np.int64]
 
 _FEWEST_JUDGES = 5
-_MOST_ITEMS = 1_500  # the covariance is a dense matrix
+_EXACT_UP_TO = 1_500  # items
+_DRAWS, _AT_ONCE = 64, 32  # columns
 # The standard error of τ² where there is no taste, in logits²; where it is larger, τ² could be anything.
 _MOST_ERROR = 0.5
 _CLEARLY = 1.6448536269514722  # standard errors above 0
+_LEAST_RELIABILITY = 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +58,7 @@ class Taste:
 
     Attributes:
         sd: τ, the standard deviation of one judge's taste for an item, in logits; 0 where chance explains it.
-        share: of the variance of the positions, what is taste of these judges, 0 to 1.
+        share: by how much it lowers the reliability, 0 to 1.
     """
 
     sd: float
@@ -54,103 +66,106 @@ class Taste:
 
 
 def taste(fitted: Fit, judges: Iterable[Comparisons]) -> Taste | None:
-    """Measure τ and what it adds to the positions.
+    """Measure τ and what it adds to the positions. With more than 1,500 items τ² is off by a fifth of its error.
 
     Args:
         fitted: the fit of all judgements.
         judges: the judgements of each judge, of the same items.
 
     Returns:
-        None where it cannot be measured: fewer than five judges, too few judges that met an item again, more than
-        1,500 items.
+        None where it cannot be measured: fewer than five judges, too few judges that met an item again.
     """
-    own = [_OwnPart.of(fitted, data) for data in judges if data.weight.size]
+    parts = [data for data in judges if data.weight.size]
     n = len(fitted.items)
-    if len(own) < _FEWEST_JUDGES or n > _MOST_ITEMS:
+    if len(parts) < _FEWEST_JUDGES:
         return None
-    covariance = fitted.covariance
-    squared = np.zeros((n, n))
-    beyond = weight = 0.0
-    for part in own:
-        here = covariance[np.ix_(part.items, part.items)]
-        square = part.information @ part.information
-        alone = np.square(part.surprise) + np.square(part.weight) * part.variances(here)
-        beyond += float(part.score @ part.score + (square * here).sum() - 2.0 * alone.sum())
-        weight += float(np.trace(square) - 2.0 * (square * (here @ part.information)).sum())
-        weight -= 4.0 * float(np.square(part.weight).sum())
-        squared[np.ix_(part.items, part.items)] += square
-    whole = squared @ covariance
-    weight += float((whole * whole.T).sum())
-    if weight <= 0.0 or (error := math.sqrt(2.0 / weight)) > _MOST_ERROR:
+    met = _Met.of(fitted, parts)
+    beyond, growth, added = met.moments(fitted)
+    if growth <= 0.0 or (error := math.sqrt(2.0 / growth)) > _MOST_ERROR:
         return None
-    variance = beyond / weight
+    variance = beyond / growth
     if variance < _CLEARLY * error:
         return Taste(sd=0.0, share=0.0)
-    for part in own:  # a pair alone is in the model's own errors
-        squared[np.ix_(part.items, part.items)] -= part.summed(2.0 * np.square(part.weight))
-    added = variance * float((covariance @ squared * covariance.T).sum())
-    share = added / ((n - 1) * fitted.prior_sd**2)
+    whole = (n - 1) * fitted.prior_sd**2
+    reliability = max(1.0 - n * fitted.mean_variance / whole, _LEAST_RELIABILITY)
+    share = variance * added / (whole * reliability)
     return Taste(sd=math.sqrt(variance), share=min(max(share, 0.0), 1.0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _OwnPart:
-    """One judge's judgements, as far as the m items that it met.
+class _Met:
+    """What each judge met: one row for each item that a judge met, one column for each pair that it judged.
 
     Attributes:
-        items: their places in the fit, shape (m,).
-        first: the place among them of one item of each pair, shape (pairs,); likewise `second`.
+        items: the item of each row, shape (rows,).
+        sides: 1 for one item of a pair, −1 for the other, shape (rows, pairs).
         weight: the sum of w over the pair's judgements, shape (pairs,).
         surprise: the sum of y − p for its first item, as they count in the fit, shape (pairs,).
     """
 
     items: _Places
-    first: _Places
-    second: _Places
+    sides: csr_array
     weight: _Floats
     surprise: _Floats
 
     @classmethod
-    def of(cls, fitted: Fit, data: Comparisons) -> _OwnPart:
-        chance = chances(fitted, data)
-        low, high = np.minimum(data.first, data.second), np.maximum(data.first, data.second)
-        pairs, pair = np.unique(low * len(data.items) + high, return_inverse=True)
-        surprise = data.weight * (data.outcome - chance) * np.where(data.first == low, 1.0, -1.0)
-        items, place = np.unique(np.divmod(pairs, len(data.items)), return_inverse=True)
-        first, second = place.reshape(2, pairs.size)
+    def of(cls, fitted: Fit, judges: Sequence[Comparisons]) -> _Met:
+        n, pairs, weights, surprises = len(fitted.items), [], [], []
+        for number, data in enumerate(judges):
+            chance = chances(fitted, data)
+            low, high = np.minimum(data.first, data.second), np.maximum(data.first, data.second)
+            own, pair = np.unique(low * n + high, return_inverse=True)
+            surprise = data.weight * (data.outcome - chance) * np.where(data.first == low, 1.0, -1.0)
+            pairs.append(np.stack(np.divmod(own, n)) + number * n)
+            weights.append(np.bincount(pair, data.weight * chance * (1.0 - chance)))
+            surprises.append(np.bincount(pair, surprise))
+        both = np.concatenate(pairs, axis=1)
+        met, row = np.unique(both, return_inverse=True)
+        many = both.shape[1]
         return cls(
-            items=items,
-            first=first,
-            second=second,
-            weight=np.asarray(np.bincount(pair, data.weight * chance * (1.0 - chance)), dtype=np.float64),
-            surprise=np.asarray(np.bincount(pair, surprise), dtype=np.float64),
+            items=met % n,
+            sides=csr_array(
+                (np.repeat([1.0, -1.0], many), (row.ravel(), np.tile(np.arange(many), 2))), shape=(met.size, many)
+            ),
+            weight=np.concatenate(weights),
+            surprise=np.concatenate(surprises),
         )
 
-    @property
-    def score(self) -> _Floats:
-        """Σ_c (y_c − p_c) b_c, shape (m,)."""
-        many = self.items.size
-        won, lost = (np.bincount(side, self.surprise, many) for side in (self.first, self.second))
-        return np.asarray(won - lost)
+    def moments(self, fitted: Fit) -> tuple[float, float, float]:
+        """What there is beyond chance, its growth by τ², and that of the trace of the positions' covariance."""
+        information, squares = self._summed(self.weight), self._summed(np.square(self.weight))
+        beyond = float(np.square(self.sides @ self.surprise).sum() - 2.0 * np.square(self.surprise).sum())
+        growth = float(information.multiply(information).sum() - 4.0 * np.square(self.weight).sum())
+        added = 0.0
+        of_item = csr_array(
+            (np.ones(self.items.size), (self.items, np.arange(self.items.size))),
+            shape=(len(fitted.items), self.items.size),
+        )
+        for columns in _columns(len(fitted.items)):
+            here = columns[self.items]
+            once, square = information @ here, squares @ here
+            twice = information @ once
+            varied = fitted.covariance_times(columns)[self.items]
+            seen = information @ varied
+            followed = fitted.covariance_times(of_item @ twice)[self.items]
+            beyond += _product(seen, once) - 2.0 * _product(varied, square)
+            growth += _product(seen, information @ followed) - 2.0 * _product(seen, twice)
+            growth += 4.0 * _product(seen, square) - 2.0 * _product(squares @ varied, followed)
+            added += _product(seen, seen) - 2.0 * _product(varied, squares @ varied)
+        return beyond, growth, added
 
-    @property
-    def information(self) -> _Floats:
-        """Σ_c w_c b_c b_cᵀ, shape (m, m)."""
-        return self.summed(self.weight)
+    def _summed(self, amounts: _Floats) -> csr_array:
+        """Σ_c a_c b_c b_cᵀ of each judge, shape (rows, rows)."""
+        return csr_array((self.sides * amounts) @ self.sides.T)
 
-    def summed(self, amounts: _Floats) -> _Floats:
-        """Σ_c a_c b_c b_cᵀ, shape (m, m)."""
-        total = np.zeros((self.items.size, self.items.size))
-        for one, other, sign in (
-            (self.first, self.first, 1.0),
-            (self.second, self.second, 1.0),
-            (self.first, self.second, -1.0),
-            (self.second, self.first, -1.0),
-        ):
-            np.add.at(total, (one, other), sign * amounts)
-        return total
 
-    def variances(self, covariance: _Floats) -> _Floats:
-        """b_cᵀ H⁻¹ b_c of each pair, shape (pairs,), from the covariance of the m items."""
-        own = np.diag(covariance)
-        return np.asarray(own[self.first] + own[self.second] - 2.0 * covariance[self.first, self.second])
+def _columns(n: int) -> Iterator[_Floats]:
+    """Some columns at a time of a matrix Z with Z Zᵀ = 1: exactly, or on average over random signs."""
+    many = n if n <= _EXACT_UP_TO else _DRAWS
+    for start in range(0, many, _AT_ONCE):
+        some = min(_AT_ONCE, many - start)
+        yield np.eye(n, some, -start) if n <= _EXACT_UP_TO else signs(n, draws=some, skip=start) / math.sqrt(_DRAWS)
+
+
+def _product(one: _Floats, other: _Floats) -> float:
+    return float(np.vdot(one, other))

@@ -5,25 +5,33 @@ from __future__ import annotations
 import csv
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import choix
 import numpy as np
+from scipy.special import expit
 
 from eng5_runner.app.fit import fit
 from eng5_runner.errors import RunnerError
+from eng5_runner.measure.model.bradley_terry import fit as fit_positions
+from eng5_runner.measure.model.comparisons import merged
+from eng5_runner.measure.quality.reliability import empirical_bayes
 from eng5_runner.measure.quality.split_half import split_half
+from eng5_runner.measure.quality.taste import taste
 from tests.validation.checks import Row, Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from eng5_runner.measure.model.bradley_terry import Fit
+    from eng5_runner.measure.model.comparisons import Comparisons
     from eng5_runner.results.fit import FitReliability, FitResult
 
 _SEED = 1
 _SPLITS = 20
+_SIMULATED = 8  # times each set
 _MANY, _ITEMS = 10, 30
 _UP_TO = 400  # items, for what takes many fits or another program
 # By so much the separation reliability is above the program's own where pairs were chosen by earlier outcomes.
@@ -31,6 +39,7 @@ _INFLATED = 0.03
 _BIAS, _RMSE, _SAME_ORDER = 0.01, 0.05, 0.9
 _COLUMNS = {"winner": "candidate_chosen", "loser": "candidate_not_chosen", "judge": "judge"}
 _SAME_RELIABILITY = 0.02
+_RIDGE = 1e-9  # in logits²: positions are known only against each other
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,7 @@ class Judged:
         published_separation: the same as published.
         halves: the reliability by Spearman-Brown from the published correlation of halves of the judges.
         own_halves: the same from the program's own halves; NaN for large sets.
+        of_halving: reliability − own halves where judges without tastes answer the same questions; NaN for large sets.
         order: correlation of the positions with a maximum-likelihood fit of another program (choix), likewise.
         seconds: that the fit took.
     """
@@ -58,6 +68,7 @@ class Judged:
     published_separation: float
     halves: float
     own_halves: float
+    of_halving: float
     order: float
     seconds: float
 
@@ -162,10 +173,10 @@ def forms_table(forms: Sequence[AsItIs]) -> Table:
 def _judged(result: FitResult, published: dict[str, str], *, seconds: float) -> Judged:
     items, data = len(result.items), result.table.comparisons
     half = _number(published.get("median_split_corr"))
-    own = math.nan
+    own = of_halving = math.nan
     if len(result.table.judges) > 1 and items <= _UP_TO:
-        split = split_half(result.model, seed=_SEED, judges=[*result.table.judges.values()], splits=_SPLITS)
-        own = math.nan if split is None else 2.0 * split.correlation / (1.0 + split.correlation)
+        own = _halves(result.model, [*result.table.judges.values()])
+        of_halving = _of_halving(result)
     return Judged(
         items=items,
         each=2.0 * float(data.weight.sum()) / items,
@@ -175,9 +186,34 @@ def _judged(result: FitResult, published: dict[str, str], *, seconds: float) -> 
         published_separation=_number(published.get("ssr")),
         halves=2.0 * half / (1.0 + half),
         own_halves=own,
+        of_halving=of_halving,
         order=_other_program(result),
         seconds=seconds,
     )
+
+
+def _halves(fitted: Fit, judges: Sequence[Comparisons]) -> float:
+    split = split_half(fitted, seed=_SEED, judges=judges, splits=_SPLITS)
+    return math.nan if split is None else 2.0 * split.correlation / (1.0 + split.correlation)
+
+
+def _of_halving(result: FitResult) -> float:
+    """The same judges are asked the same again, and all see the positions that the set leaves possible."""
+    model, found = result.model, []
+    root = np.linalg.cholesky(model.covariance + _RIDGE * np.eye(len(model.items)))
+    for number in range(_SIMULATED):
+        generator = np.random.default_rng([_SEED, number])
+        seen = np.append(model.posterior_mean + root @ generator.standard_normal(len(root)), model.position_effect)
+        judges = [
+            replace(data, outcome=generator.binomial(np.rint(data.weight).astype(int), chance) / data.weight)
+            for data in result.table.judges.values()
+            for chance in [expit(data.log_odds(seen))]
+        ]
+        fitted = fit_positions(merged(judges), position_effect=model.position_effect_se is not None)
+        tastes = taste(fitted, judges)
+        stated = empirical_bayes(fitted) - (0.0 if tastes is None else tastes.share)
+        found.append(stated - _halves(fitted, judges))
+    return float(np.nanmean(found))
 
 
 def _for_other_judges(stated: FitReliability) -> float:
@@ -216,6 +252,7 @@ def table(sets: Sequence[Judged]) -> Table:
         "RMSE",
         "reliability − own halves: bias",
         "RMSE",
+        "of this bias, by the halving itself",
         "SSR − published SSR: median",
         "θ with choix: median r",
         "lowest r",
@@ -245,6 +282,7 @@ def _row(case: str, sets: Sequence[Judged], *, claims: bool) -> Row:
                 (rmse, False),
                 (own_bias, True),
                 (own_rmse, False),
+                (float(np.nanmean([one.of_halving for one in sets])), True),
                 (separation, True),
             )
         ),
