@@ -17,6 +17,7 @@ from eng5_runner.stack import launch
 from eng5_runner.stack.cj.outcome import may_be_of
 from eng5_runner.stack.launch import StackAddresses, serve
 from eng5_runner.stack.llm.judge import Question, Verdict
+from eng5_runner.stack.llm.pace import Pace
 from eng5_runner.stack.llm.providers.entries import JudgeEntry, offline_baseline
 from eng5_runner.stack.platform.broker import embedded_broker
 from eng5_runner.stack.platform.group_commit import Closed, GroupCommit
@@ -26,6 +27,7 @@ from eng5_runner.stack.platform.store import Store, open_store
 from eng5_runner.stack.platform.tables import stack_schema
 from eng5_runner.stack.platform.transactions import Transaction, undisturbed
 from eng5_runner.transport.kafka import stop_client
+from tests.support.quick_loop import run_quickly
 from tests.support.stack.driver import client, embedded, request, running
 
 
@@ -177,6 +179,53 @@ async def test_a_group_commit_rests_as_long_as_a_write_took_and_writes_at_once_a
     writing.cancel()
 
     assert groups == [[1], [2, 3]]
+
+
+@pytest.mark.parametrize(("sharing", "written"), [(1, [[1], [2], [3]]), (3, [[1], [2, 3]])])
+def test_of_several_workers_each_rests_so_many_times_longer_between_groups(
+    sharing: int, written: list[list[int]]
+) -> None:
+    groups: list[object] = []
+
+    async def write(group: object) -> list[int]:
+        assert isinstance(group, list)
+        groups.append(group)
+        await asyncio.sleep(0.01)
+        return group
+
+    async def work() -> None:
+        commits: GroupCommit[int, int] = GroupCommit(write)
+        commits.sharing = sharing
+        writing = commits.start(asyncio.create_task)
+        await commits.add(1)
+        second = asyncio.create_task(commits.add(2))
+        await asyncio.sleep(0.025)
+        await asyncio.gather(second, commits.add(3))
+        writing.cancel()
+
+    run_quickly(work())
+
+    assert groups == written
+
+
+def test_of_several_workers_each_takes_so_many_times_less_often_and_what_it_will_ask_meanwhile() -> None:
+    now = 0.0
+    pace = Pace(lambda: now)
+    pace.took = 0.02
+    alone = pace.wait
+    for _ in range(100):
+        pace.answered()
+    now = 1.0
+    ahead_alone, pace.sharing = pace.ahead(), 4
+    now = 1.1  # too early to count again
+
+    assert (alone, ahead_alone) == (0.02, 0)
+    assert (pace.wait, pace.ahead()) == (pytest.approx(0.08), 10)
+
+    now = 2.0
+    pace.took = 1.0
+
+    assert (pace.wait, pace.ahead()) == (0.1, 0)  # no answer came lately
 
 
 async def test_a_store_of_another_schema_version_is_refused(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
+import time
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import replace
@@ -46,6 +47,7 @@ from eng5_runner.judges.compatibility import chosen_model, refusals
 from eng5_runner.stack.llm.batch_desk import BatchDesk
 from eng5_runner.stack.llm.batch_work import Ask
 from eng5_runner.stack.llm.judge import JudgeFailed, Question, Spent, Verdict
+from eng5_runner.stack.llm.pace import Pace
 from eng5_runner.stack.llm.provider_batches import ProviderBatches
 from eng5_runner.stack.llm.providers.entries import JudgeEntry, calls_under_way
 from eng5_runner.stack.llm.queue import UNANSWERABLE, AlreadyQueued, Entry, Full, QueueRepository, new_entry
@@ -81,9 +83,6 @@ log = structlog.get_logger(__name__)
 
 PATH = "/api/v1"
 _LARGEST_BODY = 20 * 1024 * 1024
-# A short wait for more comparisons to end, so that new ones are taken in groups: a transaction for each costs more. On
-# a busy machine, which is slow, it is as long as the last transaction took.
-_TAKE_TOGETHER_SECONDS, _LONGEST_WAIT_SECONDS = 0.01, 0.1
 _QUEUE_LENGTH = 1000
 # More than these wait until outcomes are stored and published.
 _LEASED_FOR_EACH_PLACE = 2
@@ -130,7 +129,7 @@ class LLMProvider:
         # What waits here for a place of its provider is kept from other workers, so the baseline's places do not count.
         asked = [count for provider, count in places.items() if provider != Provider.MOCK.value]
         self._workers = workers or sum(asked) or sum(places.values())
-        self._sharing = 1
+        self._pace = Pace(time.monotonic)
         # Of these the judge is asked; the other leased ones were refused for now, or their outcomes are being stored.
         self._asking: set[str] = set()
         self._leased: set[str] = set()
@@ -295,20 +294,20 @@ class LLMProvider:
     async def _take(self, judging: asyncio.TaskGroup) -> None:
         """Take waiting comparisons as workers become free; look regularly for those that other processes left."""
         clock, hold = asyncio.get_running_loop().time, partial(self._hold, judging)
-        took, looked, counted = 0.0, -math.inf, -math.inf
+        looked = counted = -math.inf
         while not self._closing:
             self._woken.clear()
             if self._leased:
-                await asyncio.sleep(min(max(took, _TAKE_TOGETHER_SECONDS), _LONGEST_WAIT_SECONDS))
+                await asyncio.sleep(self._pace.wait)
             # Comparisons are taken in groups. An answered one needs no place any more; its transaction may be slow. A
             # refused one needs none while it waits, and then waits in the provider's rate limiter for its turn.
-            most = max(self._workers // self._sharing, 1)
+            most = max(self._workers // self._pace.sharing, 1) + self._pace.ahead()
             places = max(min(most - len(self._asking), _LEASED_FOR_EACH_PLACE * most - len(self._leased)), 0)
             if places and (self._queue.may_wait or clock() - looked >= _LOOK_AT_MOST_EVERY_SECONDS):
                 self._queue.offer(0)
                 looked = clock()
                 taken = await self._queue.take(places, leased=self._leased)
-                took = clock() - looked
+                self._pace.took = clock() - looked
                 if taken and clock() - counted >= _COUNT_EVERY_SECONDS:
                     counted = clock()
                     await self._share()
@@ -334,6 +333,7 @@ class LLMProvider:
                 self._asking.add(entry.queue_id)
                 try:
                     raw = await self._outcome(entry, self._asked_now(entry))
+                    self._pace.answered()
                 finally:
                     self._give_way(entry.queue_id)
                 await self._keep(entry, raw)
@@ -397,9 +397,9 @@ class LLMProvider:
 
     async def _share(self) -> None:
         """Keep to an equal part of the providers' limits, if other workers judge too."""
-        self._sharing = await self._queue.workers()
+        sharing = self._pace.sharing = self._queue.finished.sharing = await self._queue.workers()
         for judge in self._judges:
-            judge.share(self._sharing)
+            judge.share(sharing)
 
     async def _let_go(self) -> None:
         """Release the leases, so that other processes need not wait for them to expire."""

@@ -1,6 +1,7 @@
 """Group commit: what arrives during a transaction, and for as long again after it, is written in the next one together.
 
-Who comes after a silence does not wait.
+Of several workers with one database each rests longer, so that together they write no more groups than one would. Who
+comes after a silence does not wait.
 """
 
 from __future__ import annotations
@@ -24,7 +25,11 @@ class Closed(Exception):
 
 
 class GroupCommit(Generic[ItemT, ResultT]):
-    """Collects items and writes them in groups; `add` returns when its item is stored."""
+    """Collects items and writes them in groups; `add` returns when its item is stored.
+
+    Attributes:
+        sharing: workers that write such groups to the same database.
+    """
 
     def __init__(self, write: Callable[[Sequence[ItemT]], Awaitable[Sequence[ResultT]]]) -> None:
         """Set it up with a function that writes a group and returns a result for each item, in order."""
@@ -33,6 +38,7 @@ class GroupCommit(Generic[ItemT, ResultT]):
         self._group: list[tuple[ItemT, asyncio.Future[ResultT]]] = []
         self._arrived = asyncio.Event()
         self._ended: Exception | None = None
+        self.sharing = 1
 
     async def add(self, item: ItemT) -> ResultT:
         """Write an item together with others; returns when it is committed.
@@ -65,7 +71,7 @@ class GroupCommit(Generic[ItemT, ResultT]):
             await self._write_group()
             # A group costs nearly the same whatever its size: on a busy machine, which is slow, fewer are written.
             if len(self._waiting) < _LARGEST_GROUP:
-                await asyncio.sleep(min(clock() - began, _LONGEST_REST_SECONDS))
+                await asyncio.sleep(min((clock() - began) * self.sharing, _LONGEST_REST_SECONDS))
 
     def _end(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
