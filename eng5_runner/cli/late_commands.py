@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -24,13 +25,8 @@ class LateCommands(Mapping[str, Any]):
     LateCommands()["status"]      loads `commands.inspect` and makes the command, the first time
     """
 
-    def __init__(self) -> None:
-        self._made: dict[str, Any] = {}
-
     def __getitem__(self, name: str) -> Any:
-        if name not in self._made:
-            self._made[name] = _make(name)
-        return self._made[name]
+        return _make(name)
 
     def __iter__(self) -> Iterator[str]:
         return iter(VERBS)
@@ -39,6 +35,7 @@ class LateCommands(Mapping[str, Any]):
         return len(VERBS)
 
 
+@cache
 def _make(name: str) -> Any:
     """Typer makes commands only for a whole app: the command is the only one of an app of its own."""
     verb = VERBS[name]
@@ -64,6 +61,16 @@ def _start(context: typer.Context, flags: Flags) -> int:
     from eng5_runner.cli.run import run
 
     return run(resolve(flags, environment=os.environ))
+
+
+@cache
+def _itself() -> Any:
+    """The program without a command, as a command of Typer with all options of the table and those of completion."""
+    from eng5_runner.cli.parameters import takes_settings
+
+    alone = typer.Typer(rich_markup_mode=None)
+    alone.command()(takes_settings(_start))
+    return get_command(alone)
 
 
 def _misfit(refused: Any) -> RunnerError:
@@ -103,12 +110,7 @@ class Program(TyperGroup):
         if args and args[0] in VERBS:
             self.params = []
         else:
-            from eng5_runner.cli.parameters import takes_settings
-
-            alone = typer.Typer(add_completion=False, rich_markup_mode=None)
-            alone.command()(takes_settings(_start))
-            itself = get_command(alone)
-            self.params, self.callback = [*itself.params, *self.params], itself.callback
+            self.params, self.callback = _itself().params, _itself().callback
         return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - of the class above

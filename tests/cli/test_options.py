@@ -365,6 +365,13 @@ def test_status_loads_no_statistics_and_no_services() -> None:
     assert not loaded & {"eng5_runner.contracts.callbacks", "eng5_runner.app.options.table"}
 
 
+def test_the_options_of_the_program_are_made_once_and_not_for_a_command() -> None:
+    plan, status = ("--mode", "plan"), ("status", "runs/latest")
+    made = [tuple(command().make_context("eng5-runner", [*words]).command.params) for words in (plan, status, plan)]
+    assert made[1] == () and made[0] == made[2]
+    assert len({option.name for option in made[0]}) == len(made[0]) > len(OPTIONS)
+
+
 def test_json_has_the_words_of_the_table_though_it_is_declared_without_loading_that() -> None:
     setting = next(setting for setting in SETTINGS if setting.name == "json_lines")
     (status,) = (option for option in command().commands["status"].params if option.name == "json")

@@ -90,5 +90,4 @@ def _show(contents: CacheContents) -> None:
         f"files: records of {contents.assets_folders} assets folders, {contents.file_bytes >> 10} KiB; "
         "`eng5-runner cache prune --files` removes them"
     )
-    size = contents.judgement_bytes >> 10
-    say(f"folder: {contents.folder} (ENG5_CACHE_DIR); judgements take {size} KiB")
+    say(f"folder: {contents.folder} (ENG5_CACHE_DIR); judgements take {contents.judgement_bytes >> 10} KiB")

@@ -35,8 +35,7 @@ def compare(
     opened = {directory: inspect.open_run(directory) for directory in runs}
     pairs = [(a, b, inspect.compare(opened[a], opened[b])) for a, b in combinations(runs, 2)]
     # Of three runs and more all stand in one table first.
-    several = opened if len(pairs) > 1 else {}
-    summaries = [summary_of(run.artefact, directory=str(path)) for path, run in several.items()]
+    summaries = [summary_of(run.artefact, directory=str(path)) for path, run in opened.items() if len(pairs) > 1]
     if summaries and json:
         write_json({"event": "RunsCompared", "runs": list(map(asdict, summaries))})
     elif summaries:
