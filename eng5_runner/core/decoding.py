@@ -40,6 +40,8 @@ def decode(data: bytes, *, given: str | None) -> tuple[str, str]:
     Raises:
         UnicodeError: no encoding fits; of a `UnicodeDecodeError`, `encoding` names the one that was tried last.
     """
+    if data.isascii() and 0 not in data:
+        return data.decode("ascii"), "utf-8"
     for mark, encoding, label in _MARKS:
         if data.startswith(mark):
             return data[len(mark) :].decode(encoding), label

@@ -97,12 +97,12 @@ class KnownFiles:
 
     def find(self, stamp: Stamp, file_format: FileFormat) -> FileRecord | None:
         """The record of a file that is as it was, if it was read in the same format."""
-        name = _name(stamp)
+        name = _name(stamp, file_format)
         kept = self._before.get(name)
-        if kept is None or kept[:4] != [*stamp[2:], file_format]:
+        if kept is None:
             return None
         self._now[name] = kept
-        return FileRecord(*kept[3:])  # type: ignore[arg-type] # - the checksum shows that we wrote it
+        return FileRecord._make(kept)  # the checksum shows that we wrote it
 
     def keep(self, stamp: Stamp, record: FileRecord, *, read_at: int) -> None:
         """Remember a file unless it was young.
@@ -113,7 +113,7 @@ class KnownFiles:
             read_at: when it was read, in nanoseconds since 1970.
         """
         if max(stamp.modified, stamp.changed) < read_at - YOUNG_NANOSECONDS:
-            self._now[_name(stamp)] = (*stamp[2:], *record)
+            self._now[_name(stamp, record.file_format)] = tuple(record)
             self._is_new = True
 
     def save(self) -> None:
@@ -134,8 +134,9 @@ class KnownFiles:
                 raise
 
 
-def _name(stamp: Stamp) -> str:
-    return f"{stamp.device}:{stamp.inode}"
+def _name(stamp: Stamp, file_format: FileFormat) -> str:
+    """All by which a file is known: one that has changed has another name."""
+    return f"{stamp.device}:{stamp.inode}:{stamp.size}:{stamp.modified}:{stamp.changed}:{file_format}"
 
 
 def _read(path: Path) -> dict[str, list[object]]:

@@ -279,8 +279,11 @@ def unusual_lengths(words: Mapping[str, int]) -> dict[str, Doubt]:
     """
     if len(words) < MIN_ESSAYS:
         return {}
+    ordered = [math.log(count + 1) for count in sorted(words.values())]
+    middle = statistics.median(ordered)
+    if max(ordered[-1] - middle, middle - ordered[0]) <= math.log(FAR_FACTOR):
+        return {}
     logarithms = {name: math.log(count + 1) for name, count in words.items()}
-    middle = statistics.median(logarithms.values())
     deviation = _TO_STANDARD_DEVIATION * statistics.median(abs(value - middle) for value in logarithms.values())
     limit = max(FAR_DEVIATIONS * deviation, math.log(FAR_FACTOR))
     median = round(statistics.median(words.values()))

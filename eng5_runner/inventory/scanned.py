@@ -101,7 +101,7 @@ class ScannedText(NamedTuple):
             text_sha256=record.text_sha256,
             word_count=record.word_count,
             words_sha256=record.words_sha256,
-            doubts=tuple([Doubt(kind, facts) for kind, facts in record.doubts]),
+            doubts=tuple([Doubt(kind, facts) for kind, facts in record.doubts]) if record.doubts else (),
         )
 
     def record(self, remarks: Iterable[Remark]) -> FileRecord:

@@ -28,6 +28,7 @@ _CONTENTS = (
     (b"\xff\xd8\xff", "", "a picture"),
     (b"{\\rtf", "txt", "RTF"),
 )
+_STARTS = tuple(start for start, _, _ in _CONTENTS)
 
 
 def text_of(
@@ -48,7 +49,7 @@ def text_of(
         Unreadable: it cannot be read.
     """
     is_plain = file_format in {"txt", "md"}
-    for start, at_home, content in _CONTENTS:
+    for start, at_home, content in _CONTENTS if data.startswith(_STARTS) else ():
         if data.startswith(start) and at_home != ("txt" if is_plain else file_format):
             raise Unreadable("other_format", content=content)
     if is_plain:
