@@ -34,8 +34,8 @@ def main() -> list[Measured]:
         time.sleep(YOUNG_NANOSECONDS / 1e9)
         bare, words = _seconds(folder, with_words=False), _seconds(folder, with_words=True)
         print(
-            f"  {FILES} files: a bare read and hash {bare:.2f} s CPU, with the least that the checks need of the words "
-            f"{words:.2f} s, {words / bare:.1f} times (load {os.getloadavg()[0]:.1f})"
+            f"  {FILES} files: a bare read and hash {bare:.2f} s CPU, with the least that checks one by one need of "
+            f"the words {words:.2f} s, {words / bare:.1f} times (load {os.getloadavg()[0]:.1f})"
         )
         for what, goal in GOALS.items():
             began = time.process_time()
