@@ -143,6 +143,15 @@ async def test_what_has_an_answer_on_record_is_not_asked_again():
     assert outcome.results == whole.results
 
 
+async def test_answers_to_the_last_wave_decide_nothing_though_they_are_on_record():
+    """While the study ran, they were still awaited when the next wave was chosen."""
+    plan = PLAN.model_copy(update={"study_options": StudyOptions(design="adaptive")})
+    _, whole, _ = await work(plan=plan)
+    for waves in range(3, 13):
+        _, rest, _ = await work([*map(answered, whole.asked[: waves * SIZE])], plan=plan)
+        assert rest.asked == whole.asked[waves * SIZE :]
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_the_same_plan_asks_the_same_questions(seed):
     plan = PLAN.model_copy(update={"seed": seed})

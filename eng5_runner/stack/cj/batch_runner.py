@@ -86,6 +86,8 @@ class BatchRun:
         self._prompts = PromptBuilder(batch, {}, model=model)
         self._asked: dict[tuple[int, int, int], PairAttempt] = {}
         self._results: dict[str, LLMComparisonResult] = {}
+        # By wave, and in it by place: the last attempt of each pair that has its answer.
+        self._answered: dict[int, list[PairAttempt | None]] = {}
         self._open: dict[str, PairAttempt] = {}
         # The attempts in the order of the stream from the first one on that was not yet looked at.
         self._stream: deque[PairAttempt] = deque()
@@ -150,7 +152,7 @@ class BatchRun:
                 if not await self._compare():
                     await self._end_early()
                 elif self._batch.plan.study_options.stop_decided:
-                    self._decided = decided_pairs(self._batch.plan, tuple(self._last().values()))
+                    self._decided = decided_pairs(self._batch.plan, self._last())
                     self._wanted = self._decided.comparisons
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
@@ -195,7 +197,7 @@ class BatchRun:
         if not await self._answers_to(waves):
             return False
         for wave in range(len(self._looks), waves) if plan.has_target else ():
-            results, asked = tuple(self._last(wave + 1).values()), sum(map(len, self._waves[: wave + 1]))
+            results, asked = self._last(wave + 1), sum(map(len, self._waves[: wave + 1]))
             self._looks.append(await asyncio.to_thread(look_at, plan, results, wave=wave, asked=asked))
         return True
 
@@ -217,6 +219,11 @@ class BatchRun:
 
     def _take(self, result: LLMComparisonResult, asked: PairAttempt) -> None:
         self._results[asked.correlation_id] = result
+        answered = self._answered.setdefault(asked.wave, [])
+        answered += [None] * (asked.place + 1 - len(answered))
+        before = answered[asked.place]
+        if before is None or before.attempt < asked.attempt:
+            answered[asked.place] = asked
         self._verdicts += result.winner is not None
         self._spend_limit.settle(asked.correlation_id, result, most=partial(self._prompts.most, asked))
 
@@ -226,7 +233,7 @@ class BatchRun:
         pairs: Sequence[Pair] = self._recorded.get(number, ())
         if not pairs or (plan.has_target and len(pairs) == AHEAD_OF_LOOK):  # perhaps the rest was not stored yet
             follows = depends_on_answers(plan, wave=number)
-            results = tuple(self._last(number - 1).values()) if follows else ()
+            results = self._last(number - 1) if follows else ()
             chosen = await asyncio.to_thread(next_wave, plan, self._waves, results=results)
             pairs = (*pairs, *chosen[len(pairs) :])
         for place, pair in enumerate(pairs):
@@ -433,16 +440,13 @@ class BatchRun:
             correlation_id=str(uuid5(UUID(self._batch.plan.batch_id), f"{wave}/{place}/{attempt}")),
         )
 
-    def _last(self, waves: float = math.inf) -> dict[tuple[int, int], LLMComparisonResult]:
+    def _last(self, waves: float = math.inf) -> tuple[LLMComparisonResult, ...]:
         """Each pair's last result, by wave and place, in the first waves, or in all."""
-        last: dict[tuple[int, int], LLMComparisonResult] = {}
-        for (wave, place, _), each in sorted(self._asked.items()):
-            if wave < waves and each.correlation_id in self._results:
-                last[wave, place] = self._results[each.correlation_id]
-        return last
+        answered = (self._answered[wave] for wave in sorted(self._answered) if wave < waves)
+        return tuple(self._results[each.correlation_id] for wave in answered for each in wave if each is not None)
 
     def _outcome(self) -> Outcome:
-        results, wanted = tuple(self._last().values()), self._wanted
+        results, wanted = self._last(), self._wanted
         refused, limit = self._spend_limit.refused, self._batch.plan.study_options.max_cost_usd
         stop = None
         if refused is not None and limit is not None:

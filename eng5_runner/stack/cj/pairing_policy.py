@@ -45,28 +45,34 @@ def fitted_to(plan: BatchPlan, results: Iterable[LLMComparisonResult]) -> Fit:
 
     Where the batch allows it, the judge's confidence and the probability of its answer count, too.
     """
-    said = [
-        Said(
-            result.request_metadata.essay_a_id,
-            result.request_metadata.essay_b_id,
-            1.0 if result.winner == "Essay A" else 0.0,
-            judge=f"{result.provider}/{result.model}",
-            confidence=result.confidence,
-            probability=result.request_metadata.probability_a,
-            is_bound=result.request_metadata.probability_is_bound or False,
-        )
-        for result in results
-        if result.winner is not None
-    ]
+    judged = [result for result in results if result.winner is not None]
     ids = [essay.essay_id for essay in plan.essays]
     rows: dict[str, list[tuple[str, str, float]]] = {}
-    for one in said:
-        rows.setdefault(one.judge, []).append((one.first, one.second, one.outcome))
+    for result in judged:
+        shown, outcome = result.request_metadata, 1.0 if result.winner == "Essay A" else 0.0
+        rows.setdefault(_judge_of(result), []).append((shown.essay_a_id, shown.essay_b_id, outcome))
     by_judge = [comparisons_from(ids, rows[judge]) for judge in sorted(rows)] or [comparisons_from(ids, [])]
     counted = weighed(by_judge, dependence(by_judge))
     if plan.study_options.soft_judgements == "off":
         return fit(counted)
-    return choose(counted, soft_from(counted, said)).fitted
+    return choose(counted, soft_from(counted, map(_said, judged))).fitted
+
+
+def _said(result: LLMComparisonResult) -> Said:
+    shown = result.request_metadata
+    return Said(
+        shown.essay_a_id,
+        shown.essay_b_id,
+        1.0 if result.winner == "Essay A" else 0.0,
+        judge=_judge_of(result),
+        confidence=result.confidence,
+        probability=shown.probability_a,
+        is_bound=shown.probability_is_bound or False,
+    )
+
+
+def _judge_of(result: LLMComparisonResult) -> str:
+    return f"{result.provider}/{result.model}"
 
 
 def depends_on_answers(plan: BatchPlan, *, wave: int) -> bool:
