@@ -9,7 +9,7 @@ from eng5_runner.core.events import OBJECTIONS, Outcome
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.needs import texts_to_store
 from eng5_runner.core.state import RunState
-from eng5_runner.core.study_size import SPREADS, asked_per_pair
+from eng5_runner.core.study_size import ASSUMED_SPREADS, asked_per_pair
 from eng5_runner.core.top_up import ended_short, hindrance, is_out_of_money
 from eng5_runner.measure.design.planning import expected_precision
 
@@ -155,12 +155,12 @@ def worth_of_a_part(state: RunState, *, essays: int) -> tuple[str, ...]:
         pairs, adaptive = comparisons / asked_per_pair(budget), budget.design == "adaptive"
         low, high = (
             expected_precision(essays=essays, comparisons=pairs, spread=spread, adaptive=adaptive).reliability
-            for spread in (SPREADS[0], SPREADS[-1])
+            for spread in (ASSUMED_SPREADS[0], ASSUMED_SPREADS[-1])
         )
         return f"{low:.2f} to {high:.2f}"
 
     part, whole = reliability(state.judged), reliability(state.asked)
-    spread = f"if the essays' spread is {SPREADS[0]:g} to {SPREADS[-1]:g} logits"
+    spread = f"if the essays' spread is {ASSUMED_SPREADS[0]:g} to {ASSUMED_SPREADS[-1]:g} logits"
     return (f"{state.judged} comparisons buy a reliability of {part}, {spread}; {state.asked} would buy {whole}",)
 
 

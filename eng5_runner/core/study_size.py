@@ -18,6 +18,8 @@ FIELD_CAP_VARIABLE = "CJ_ASSESSMENT_SERVICE_MAX_PAIRWISE_COMPARISONS"
 # σ of the essays' quality in logits: a homogeneous class, a typical one, a wide range. A target's upper limit covers
 # all three, because nobody knows σ before the study.
 SPREADS = (1.0, 1.8, 3.0)
+# σ in logits where no pilot has measured it: panels of people are near 1 to 2, decisive language models reach 6.
+ASSUMED_SPREADS = (1.0, 2.0, 4.0, 6.0)
 # Which share of the pairs is also compared in the other order.
 _SWAPPED: Mapping[SwapShare, float] = MappingProxyType({"none": 0.0, "audit": 0.1, "all": 1.0})
 

@@ -21,6 +21,8 @@ _SAVE_AGAIN = "Open it in a word processor and save it again, or save its text a
 _PUT_TEXT = "Put the essay's text into the file, or remove the file."
 _PUT_THERE = 'Put it at {usual} in the assets folder, or name its place in eng5.toml: [assets] {setting} = "…".'
 
+_FILL = 'Put them into {usual} in the assets folder, or name their folder in eng5.toml: [assets] {setting} = "…".'
+
 
 class _Words(NamedTuple):
     """What a finding of one kind says; the names in braces are its facts."""
@@ -42,8 +44,8 @@ WORDS: Mapping[FindingKind, _Words] = MappingProxyType({
         "[assets] {setting} in eng5.toml names a file or folder that does not exist.",
         "Correct the name, or put it there.",
     ),
-    "no_anchors": _Words("There are no anchors; a run needs at least one.", _PUT_THERE),
-    "no_students": _Words("There are no student essays; a run needs at least two.", _PUT_THERE),
+    "no_anchors": _Words("There are no anchors; a run needs at least one.", _FILL),
+    "no_students": _Words("There are no student essays; a run needs at least two.", _FILL),
     # the folder
     "invalid_settings": _Words("The settings cannot be used: {problem}.", "{correction}"),
     "outside_folder": _Words(

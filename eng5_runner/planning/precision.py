@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.spec import Budget
-from eng5_runner.core.study_size import asked_per_pair
+from eng5_runner.core.study_size import ASSUMED_SPREADS, asked_per_pair
 from eng5_runner.measure.design.enough import what_anchors_lack
 from eng5_runner.measure.design.grade_planning import (
     USUAL_AGREEMENT,
@@ -32,9 +32,6 @@ from eng5_runner.planning.measured import Pilot
 USUAL_RELIABILITIES = (0.8, 0.9)
 USUAL_WITHIN_ONE = 0.8
 _NINETY = 1.645  # standard errors of a 90% interval
-
-# σ in logits where no pilot has measured it: panels of people are near 1 to 2, decisive language models reach 6.
-ASSUMED_SPREADS = (1.0, 2.0, 4.0, 6.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

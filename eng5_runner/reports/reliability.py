@@ -90,12 +90,16 @@ def grade_warnings(artefact: Artefact) -> Iterator[str]:
             f"the projected grades are probably {high}, by {abs(check.shift):.1f} steps: so say the teachers' grades "
             f"of {few} students in {check.file_name}"
         )
+    never = sum(not entry.comparison_count and not entry.is_anchor for entry in artefact.bt_summary)
+    if never:
+        were = "essay was" if never == 1 else "essays were"
+        yield f"{never} student {were} never compared: the grade there is what any essay would get"
     yield from _unlike_the_anchors(artefact)
     support, teachers = model.anchor_support, model.agreement_with_teachers
     if support is not None and teachers and support.highest_label != "HIGH" and artefact.grade_projections:
         left_out = () if artefact.anchor_alignment is None else artefact.anchor_alignment.left_out
         refused = sum(anchor.refused is not None for anchor in left_out)
-        missed = f"; {refused} could not be graded so, and count as far off" if refused else ""
+        missed = f", and {refused} could not be graded so" if refused else ""
         yield (
             f"{support.within_one} of {support.anchors} anchors came within one step when the others graded them"
             f"{missed} (90% interval {span(support.interval_90)}), and r with the teachers is "

@@ -60,6 +60,17 @@ def widened(run: Artefact, students: int) -> Artefact:
     )
 
 
+async def test_no_table_is_wider_than_a_window_of_1000_pixels(browser, run, tmp_path):
+    file = written(run, tmp_path)
+    async with opened(browser, file, viewport={"width": 1000, "height": 900}) as (page, _):
+        assert (
+            await page.evaluate(
+                "Array.from(document.querySelectorAll('.wide')).filter((e) => e.scrollWidth > e.clientWidth).length"
+            )
+            == 0
+        )
+
+
 async def test_the_page_fits_a_desk_and_a_phone_by_day_and_by_night(browser, run, tmp_path):
     file = written(run, tmp_path)
     for width, scheme in ((1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")):

@@ -12,7 +12,6 @@ from eng5_runner.core.events import CallbackAccepted, DeadlineReached, Event, Ju
 from eng5_runner.core.next_step import ending, is_at_cost_limit, verdict, worth_of_a_part
 from eng5_runner.core.spec import Budget, RunSpec
 from eng5_runner.core.state import RunState, fold
-from eng5_runner.core.study_size import SPREADS
 from eng5_runner.core.top_up import ended_short, hindrance, is_due, is_out_of_money, request_spec, would_follow
 from eng5_runner.measure.design.planning import expected_precision
 from tests.support.run.events import AT, ONE_OF_EACH, VERSIONS, WAYS, place
@@ -250,14 +249,14 @@ def test_what_came_is_weighed_against_what_all_would_have_bought(swap: str, desi
         pairs = comparisons / (2 if swap == "all" else 1)
         both = [
             expected_precision(essays=6, comparisons=pairs, spread=spread, adaptive=design == "adaptive").reliability
-            for spread in (min(SPREADS), max(SPREADS))
+            for spread in (1.0, 6.0)
         ]
         return f"{both[0]:.2f} to {both[1]:.2f}"
 
     state = sent(*(judged(number) for number in range(60)), asked=100, budget=budget)
     (told,) = worth_of_a_part(state, essays=6)
     assert told == (
-        f"60 comparisons buy a reliability of {reliability(60)}, if the essays' spread is 1 to 3 logits; "
+        f"60 comparisons buy a reliability of {reliability(60)}, if the essays' spread is 1 to 6 logits; "
         f"100 would buy {reliability(100)}"
     )
 

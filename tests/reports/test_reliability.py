@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from eng5_runner.reports.reliability import dependence_of, grade_warnings, own_order, with_teachers
+from eng5_runner.results.artefact import parse_artefact
+from eng5_runner.results.artefact.judge import LeftOutAnchor
 from eng5_runner.results.artefact.measurement import (
     AnchorSupport,
     DoubtfulAnchorGrade,
@@ -14,7 +18,9 @@ from eng5_runner.results.artefact.measurement import (
     Reliability,
     TeacherAgreement,
 )
-from tests.support.artefacts import artefact, model, projection
+from tests.support.artefacts import artefact, entry, model, projection
+
+FIRST = Path(__file__).parents[1] / "results" / "data" / "first_version.execute.json"
 
 
 def reliability(**changes: object) -> Reliability:
@@ -92,6 +98,29 @@ def test_what_to_know_before_using_the_grades_is_said_and_nothing_else():
     assert labels == (
         "8 of 12 anchors came within one step when the others graded them (90% interval 0.43 to 0.84), "
         "and r with the teachers is 0.60 to 0.90: no grade is labelled above LOW"
+    )
+
+
+def test_a_student_who_was_never_compared_is_said_to_have_the_grade_of_any_essay():
+    rows = (entry("birk"), entry("cleo"), entry("anchor-1", grade="B"))
+    compared = run(graded(), bt_summary=rows)
+    never = run(graded(), bt_summary=tuple(row.model_copy(update={"comparison_count": 0}) for row in rows))
+    assert not any("never compared" in warning for warning in grade_warnings(compared))
+    assert "2 student essays were never compared" in next(iter(grade_warnings(never)))
+
+
+def test_anchors_that_the_others_could_not_grade_are_counted_too():
+    support = AnchorSupport(anchors=2, within_one=1, interval_90=(0.1, 0.9), highest_label="LOW")
+    left_out = (
+        LeftOutAnchor(anchor_id="anchor-1", grade="B", projected_grade="B"),
+        LeftOutAnchor(anchor_id="anchor-2", grade="C", refused="too few anchors: 2, and 3 are needed"),
+    )
+    aligned = parse_artefact(FIRST.read_bytes()).anchor_alignment
+    assert aligned is not None
+    alignment = aligned.model_copy(update={"left_out": left_out})
+    (labels,) = grade_warnings(run(graded(anchor_support=support), anchor_alignment=alignment))
+    assert labels.startswith(
+        "1 of 2 anchors came within one step when the others graded them, and 1 could not be graded so (90%"
     )
 
 

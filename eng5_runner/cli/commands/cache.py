@@ -21,7 +21,7 @@ ModelOption = Annotated[str | None, typer.Option("--model", help="Only this mode
 
 @cache_app.command("list")
 def list_cache(model: ModelOption = None, json: JsonOption = False) -> int:
-    """Tell what is kept: judgements by model and age, and uploads."""
+    """Show what is kept: judgements by model and age, and uploads."""
     from eng5_runner.app.cache import cache_contents
 
     contents = cache_contents(model=model)

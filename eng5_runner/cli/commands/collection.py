@@ -18,7 +18,7 @@ def runs(
     folder: Annotated[Path, typer.Argument(help="Folder of the runs.", metavar="[FOLDER]")] = Path("runs"),
     where: Annotated[
         list[str] | None,
-        typer.Option("--where", help="Only these, such as judge~gpt or 'cost_usd<5'; all that are given hold."),
+        typer.Option("--where", help="Such as judge~gpt or 'cost_usd<5'; all that are given hold.", metavar="TEST"),
     ] = None,
     sort: Annotated[
         str, typer.Option("--sort", help="Column; with a minus, the largest first.", metavar="COLUMN")

@@ -24,12 +24,12 @@ def fit(
         bool,
         typer.Option("--keep-repeats", help="Count each judgement in full, also if it repeats another."),
     ] = False,
-    anchors: Annotated[Path | None, typer.Option("--anchors", help="CSV of known grades: item, grade.")] = None,
+    anchors: Annotated[Path | None, typer.Option("--anchors", help="CSV: item, known grade.", metavar="FILE")] = None,
     check_grades: Annotated[
         Path | None,
         typer.Option("--check-grades", help="CSV of teachers' grades of some others, for checking: item, grade."),
     ] = None,
-    grade_scale: Annotated[str | None, typer.Option("--grade-scale", help="The anchors' grade scale.")] = None,
+    grade_scale: Annotated[str | None, typer.Option("--grade-scale", help="Of the anchors.", metavar="SCALE")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Write the items to this CSV.")] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> int:

@@ -76,7 +76,7 @@ th[aria-sort] button::after {{ content: " ▲"; font-size: .7em; }}
 th[aria-sort="descending"] button::after {{ content: " ▼"; }}
 .name small {{ display: block; color: var(--soft); font-weight: 400; }}
 td.name {{ min-width: 8rem; }} .name a {{ text-decoration: none; }} .name a:hover {{ text-decoration: underline; }}
-.grades td, .grades th {{ padding-left: .35rem; padding-right: .35rem; }} .grades th:first-child {{ padding-left: 0; }}
+.grades td, .grades th {{ padding-left: .3rem; padding-right: .3rem; }} .grades th:first-child {{ padding-left: 0; }}
 .grades .own {{ outline: 1.5px solid var(--ink); outline-offset: -2px; font-weight: 700; }}
 .judge td {{ min-width: 7rem; }} .judge td:last-child {{ min-width: 13rem; max-width: 22rem; }}
 .files td {{ font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: .8rem; overflow-wrap: anywhere; }}

@@ -55,7 +55,7 @@ class _Count:
         total = "" if self.total is None else f" of {self.total}"
         rate = self.rate()
         left = "" if self.total is None or not rate else f", about {max(self.total - self.done, 0) / rate:.0f} s left"
-        cost = f", {self.cost_usd:.4f} USD so far" if self.name == "comparisons" else ""
+        cost = f", {self.cost_usd:.4f} USD so far" if self.cost_usd else ""
         return f"{self.name}: {self.done}{total}{self.failures()} ({rate:.0f}/s{left}{cost})"
 
     def failures(self) -> str:
@@ -132,7 +132,7 @@ class SessionView:
         if self._progress is not None:
             if count.task is None:
                 count.task = self._progress.add_task(count.name, total=count.total, extra="")
-            cost = f", {count.cost_usd:.4f} USD" if count.name == "comparisons" else ""
+            cost = f", {count.cost_usd:.4f} USD" if count.cost_usd else ""
             extra = f"{count.rate():.0f}/s{cost}{count.failures()}"
             self._progress.update(count.task, completed=count.done, extra=extra)
         elif count.done == count.total or now - count.shown_at >= PLAIN_EVERY:
