@@ -38,7 +38,6 @@ class Schedule:
         wave: pairs of a wave, each essay in one of them at most.
         free_waves: the first waves, which follow from no answers; infinitely many if none does. A later one follows
             from all waves but the last one.
-        ahead: pairs of a wave that may start before the last wave is answered.
         every: time between two starts, in mean times of an answer, which the limits of a minute ask for.
         one_by_one: whether comparisons with the same first essay wait for each other.
         limit: what all calls may cost, in mean costs of one; a call that is not answered counts with its `most`.
@@ -49,7 +48,6 @@ class Schedule:
     concurrency: int
     wave: int = 1
     free_waves: float = math.inf
-    ahead: float = math.inf
     every: float = 0.0
     one_by_one: bool = False
     limit: float = math.inf
@@ -87,7 +85,7 @@ class _Simulation:
             wave, place = divmod(number, schedule.wave)
             if number and not place:
                 self._waves_over.append(last)
-            self._begin = max(self._begin, number * schedule.every, self._ready(wave, place))
+            self._begin = max(self._begin, number * schedule.every, self._ready(wave))
             if not self._is_admitted():
                 break
             # Either essay of a pair is shown first in every other wave.
@@ -98,12 +96,11 @@ class _Simulation:
             last = max(last, end)
         return last
 
-    def _ready(self, wave: int, place: int) -> float:
+    def _ready(self, wave: int) -> float:
         """When the answers are there that a comparison follows from."""
         if wave < max(self._schedule.free_waves, 1):
             return 0.0
-        waves = wave - 1 if place < self._schedule.ahead else wave
-        return self._waves_over[waves - 1] if waves else 0.0
+        return self._waves_over[wave - 2] if wave > 1 else 0.0
 
     def _is_admitted(self) -> bool:
         """Wait for a place and for what the cost limit holds back; false if no answer can make room."""

@@ -14,7 +14,7 @@ from eng5_runner.core.spec import Budget, RunSpec
 from eng5_runner.core.study_size import asked_per_pair, comparisons_under_cap, comparisons_wanted
 from eng5_runner.judges.prompts import EssayLength
 from eng5_runner.measure.design.deciding import fewest_to_decide
-from eng5_runner.measure.design.planning import AHEAD_OF_LOOK, BALANCED_ROUNDS, FEWEST_OF_AN_ITEM, expected_precision
+from eng5_runner.measure.design.planning import BALANCED_ROUNDS, FEWEST_OF_AN_ITEM, expected_precision
 from eng5_runner.planning.batches import BatchEstimate, batch_estimate, in_batches
 from eng5_runner.planning.candidates import Candidates
 from eng5_runner.planning.measured import Pilot, measured_estimate
@@ -321,7 +321,6 @@ def _work(spec: RunSpec, inputs: Inputs, *, comparisons: int, own_prompt: bool) 
         comparisons=comparisons,
         at_once=max(size, 1),
         free_waves=_free_waves(spec.budget) if own_prompt else None,
-        ahead=AHEAD_OF_LOOK if _has_target(spec.budget) else math.inf,
         pause=0.0 if own_prompt else MONITOR_ROUND,
         judge=judge_overrides(spec, inputs) or LLMConfigOverrides(),
         limit=spec.budget.max_cost_usd,

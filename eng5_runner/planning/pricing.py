@@ -206,7 +206,6 @@ class Workload:
         at_once: pairs of a wave.
         free_waves: the first waves on an embedded stack, which follow from no answers; infinitely many in a balanced
             design. None for a given service, whose next wave begins when the last one is answered.
-        ahead: pairs of a wave that an embedded stack asks before the last wave is answered.
         pause: seconds that the service may be silent between waves.
         judge: the judge's settings in the request.
         limit: the cost limit, USD.
@@ -217,7 +216,6 @@ class Workload:
     comparisons: int
     at_once: int
     free_waves: float | None = None
-    ahead: float = math.inf
     pause: float = 0.0
     judge: LLMConfigOverrides = field(default_factory=LLMConfigOverrides)
     limit: float | None = None
@@ -465,7 +463,6 @@ def _calls_seconds(
         concurrency=concurrency,
         wave=work.at_once,
         free_waves=work.free_waves,
-        ahead=work.ahead,
         every=every / answer,
         one_by_one=work.order is Order.ONE_BY_ONE,
     )

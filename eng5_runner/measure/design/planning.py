@@ -28,7 +28,6 @@ _LOGISTIC_SD = 1.596
 _SQUARED, _SQUARED_VARIANCE = 1.0 / 6.0, 1.29
 _VARIED = 0.5  # the share of the variance between essays that counts
 BALANCED_ROUNDS = 3.0  # at the beginning of an adaptive design, see `adaptive`; this module loads no numerical library
-AHEAD_OF_LOOK = 200  # pairs of a round that are asked before it is known whether the last round was precise enough
 FEWEST_OF_AN_ITEM = 10.0  # judgements that every item has before a study can end as precise enough, see `stopping`
 # σ, and the worth of an adaptive judgement there; straight lines in between.
 _WORTHS = ((0.5, 1.0), (1.0, 1.15), (1.8, 1.45), (2.7, 1.85), (4.0, 2.4), (6.0, 2.75))

@@ -2,7 +2,7 @@
 
 Where the choice of pairs or the end of the study depends on answers, it depends on those to all waves but the last one.
 So the next wave is asked while the last answers to a wave are still awaited. A study that is precise enough has asked
-one wave more then, at most `AHEAD_OF_LOOK` pairs of it.
+one wave more then.
 
 Each attempt has its place in the stream. A pair that failed is asked again a fixed number of attempts later, or at the
 end. So the answers alone decide what is asked in which order, and not the times at which they arrive.
@@ -31,7 +31,6 @@ from eng5_runner.contracts.services import COMPARISONS_AT_ONCE, ModelEntry
 from eng5_runner.contracts.stopping import PRECISE_ENOUGH, CostStop, DecidedPairs, Look
 from eng5_runner.judges.cost_bound import ATTEMPTS
 from eng5_runner.measure.design.pairing import Pair
-from eng5_runner.measure.design.planning import AHEAD_OF_LOOK
 from eng5_runner.stack.cj.clients import LLMProviderClient
 from eng5_runner.stack.cj.outcome import Outcome, beyond_hope, is_unusable, read_result
 from eng5_runner.stack.cj.pairing_policy import (
@@ -160,34 +159,24 @@ class BatchRun:
 
     async def _compare(self) -> bool:
         """Compare wave after wave; false if the cost limit, or too many failures, ended that."""
-        has_target = self._batch.plan.has_target
         while True:
             number = len(self._waves)
             if not await self._look_at(number - 1):
                 return False
-            if self._is_enough((number, 0, 0)) or not (pairs := await self._pairs()):
+            if self._is_enough(number) or not (pairs := await self._pairs()):
                 break
             self._waves.append(pairs)
-            first = AHEAD_OF_LOOK if has_target else len(pairs)
-            together = await self._together(pairs[:first])
+            together = await self._together(pairs)
             if together is None or not await self._ask(together):
                 return False
-            if len(pairs) > first:
-                if not await self._look_at(number):
-                    return False
-                if self._is_enough((number, first, 0)):
-                    self._waves[number] = pairs[:first]
-                    break
-                if not await self._ask({number: pairs[first:]}, after=first):
-                    return False
         if self._looks and self._looks[-1].verdict == PRECISE_ENOUGH:
             self._wanted = sum(map(len, self._waves))
             return await self._to_the_end()
         return await self._to_the_end() and await self._look_at(len(self._waves))
 
-    def _is_enough(self, following: tuple[int, int, int]) -> bool:
-        """Whether the study was precise enough at its last look, and the attempt that would follow is not stored."""
-        return bool(self._looks) and self._looks[-1].verdict == PRECISE_ENOUGH and following not in self._asked
+    def _is_enough(self, wave: int) -> bool:
+        """Whether the study was precise enough at its last look, and the wave that would follow is not stored."""
+        return bool(self._looks) and self._looks[-1].verdict == PRECISE_ENOUGH and wave not in self._recorded
 
     async def _look_at(self, waves: int) -> bool:
         """Wait for all answers to so many waves, and look at each; false if the cost limit, or failures, ended that."""
@@ -231,11 +220,10 @@ class BatchRun:
         """The next wave: the stored pairs, else newly chosen ones."""
         number, plan = len(self._waves), self._batch.plan
         pairs: Sequence[Pair] = self._recorded.get(number, ())
-        if not pairs or (plan.has_target and len(pairs) == AHEAD_OF_LOOK):  # perhaps the rest was not stored yet
+        if not pairs:
             follows = depends_on_answers(plan, wave=number)
             results = self._last(number - 1) if follows else ()
-            chosen = await asyncio.to_thread(next_wave, plan, self._waves, results=results)
-            pairs = (*pairs, *chosen[len(pairs) :])
+            pairs = await asyncio.to_thread(next_wave, plan, self._waves, results=results)
         for place, pair in enumerate(pairs):
             self._repeat[number, place] = self._times[pair]
             self._times[pair] += 1
@@ -276,9 +264,9 @@ class BatchRun:
         cost, answered = self._spend_limit.cost_of(calls), sum(map(len, self._waves[:known]))
         return lambda pairs: cost + (pairs - answered) * cost / answered * _MORE_THAN_THE_MEAN
 
-    async def _ask(self, waves: Mapping[int, Sequence[Pair]], *, after: int = 0) -> bool:
+    async def _ask(self, waves: Mapping[int, Sequence[Pair]]) -> bool:
         """Bring pairs of waves into the stream; false if the cost limit, or too many failures, ended that."""
-        pairs = {(wave, after + place, 0): waves[wave][place] for wave, place in by_first_essay(waves)}
+        pairs = {(wave, place, 0): waves[wave][place] for wave, place in by_first_essay(waves)}
         await self._store([self._new(key, pair) for key, pair in pairs.items() if key not in self._asked])
         for key in pairs:
             if not await self._make_room() or not await self._admit(self._asked[key]):
