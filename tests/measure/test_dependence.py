@@ -46,6 +46,19 @@ def test_the_correlation_of_two_answers_is_estimated(alike):
     assert again.repeats.value == pytest.approx(alike, abs=0.13)
 
 
+def test_fewer_that_agree_than_by_chance_leave_open_how_many_would():
+    """Of 80 pairs of like items, 20 in both orders with the same winner and 60 with the other one."""
+    rows = []
+    for number in range(2 * N):
+        first, second, won = number % N, (number + 1 + number // N) % N, float(number % 2)
+        rows.append((NAMES[first], NAMES[second], won))
+        rows.append((NAMES[second], NAMES[first], 1.0 - won if number % 4 == 0 else won))
+    found = dependence([comparisons_from(NAMES, rows)]).swaps
+    assert found is not None and found.pairs == 2 * N
+    assert (found.value, found.interval[0]) == (0.0, 0.0)
+    assert 0.03 < found.interval[1] < 0.2
+
+
 def test_one_answer_given_twice_is_one_judgement():
     once, twice = judged(alike=1.0, swaps=False), judged(alike=1.0, swaps=True)
     found = dependence([twice])

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, ndtr, ndtri
 
 from eng5_runner.measure.model.bradley_terry import fit
 from eng5_runner.measure.model.comparisons import Comparisons, distinct, merged, repeats_that_agree, summed_at
@@ -46,6 +46,7 @@ FEWEST_PAIRS = 10
 _MOST_ROUNDS = 4
 _SAME = 0.05  # a change of ρ that hardly changes what a judgement counts for
 _REACH = 1.6448536269514722  # of a 90% interval, in standard errors
+_LEAST_Z = -30.0  # standard errors; the normal distribution has a number there
 _LEAST_LEFT = 0.1  # of the information on a pair that is not from its own judgements
 
 
@@ -239,10 +240,13 @@ def _correlation(parts: Sequence[_Floats]) -> Correlation:
     surplus, most = agreed - expected, float(more.sum())
     value = float(surplus.sum()) / most
     # Never less than one pair that disagrees would add: where all agree, the pairs do not differ.
-    reach = _REACH * math.sqrt(max(float(np.square(surplus - value * more).sum()), 1.0)) / most
+    error = math.sqrt(max(float(np.square(surplus - value * more).sum()), 1.0)) / most
+    # Fewer that agree than by chance do not make ρ better known: below the upper end lies 90% of what can be, above 0.
+    z = max(value / error, _LEAST_Z)
+    upper = error * (z + max(_REACH, -float(ndtri(0.1 * ndtr(z)))))
     # Never below 0, so that the mean over many studies of independent judgements is above it: .02 with 10 pairs an
     # essay, .06 to .08 with 4 and 3. An oracle that knows each pair's chance and weighs the pairs best has .04, .06 and
     # .06. To shrink ρ, or to use it only where its interval lies above 0, is no cure: where ρ is .2, it is .18 to .21
     # now, and reliability would be too high.
-    low, middle, high = np.clip([value - reach, value, value + reach], 0.0, 1.0).tolist()
+    low, middle, high = np.clip([value - _REACH * error, value, upper], 0.0, 1.0).tolist()
     return Correlation(value=middle, interval=(low, high), pairs=int(np.count_nonzero(more)))
