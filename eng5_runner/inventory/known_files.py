@@ -1,8 +1,8 @@
 """What earlier readings found in files, so that an unchanged file is not read again.
 
     known = KnownFiles(Path("cache"), root=Path("/studies/may"), settings=("utf-8", "en"))
-    known.find(stamp, "txt")     # the record of a file that is as it was, or None
-    known.keep(stamp, record)
+    known.find(stamp_of(status, "txt"))     # the record of a file that is as it was, or None
+    known.keep(status, record, read_at=time.time_ns())
     known.save()
 
 A file is as it was if its device, inode, size and its times of modification and of change are the same. One that was
@@ -26,10 +26,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import orjson
 
 from eng5_runner.canonical import sha256_hex
 from eng5_runner.core.inputs import DoubtKind, FileFormat, FindingKind
+from eng5_runner.judges.prompts import EssayLength
 
 FILES = ".files"
 """What the name of such a file ends with."""
@@ -38,19 +40,9 @@ YOUNG_NANOSECONDS = 2_000_000_000
 _DIGEST_BYTES = 64
 
 
-class Stamp(NamedTuple):
-    """By what an unchanged file is known; times in nanoseconds since 1970."""
-
-    device: int
-    inode: int
-    size: int
-    modified: int
-    changed: int
-
-    @classmethod
-    def of(cls, status: os.stat_result) -> Stamp:
-        """The stamp of a file."""
-        return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+def stamp_of(status: os.stat_result, file_format: str = "") -> str:
+    """All by which an unchanged file is known. One that changed, or is of another format, has another stamp."""
+    return f"{status.st_dev}:{status.st_ino}:{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}:{file_format}"
 
 
 class FileRecord(NamedTuple):
@@ -62,6 +54,7 @@ class FileRecord(NamedTuple):
         encoding: how plain text was decoded.
         text_sha256: of the text; likewise `word_count`, `characters`, `length` and `words_sha256`.
         doubts: kinds and facts; likewise `remarks`.
+        size: of the file, in bytes.
     """
 
     file_format: FileFormat
@@ -70,10 +63,18 @@ class FileRecord(NamedTuple):
     text_sha256: str
     word_count: int
     characters: int
-    length: Sequence[int]
+    length: EssayLength
     words_sha256: str
-    doubts: Sequence[tuple[DoubtKind, dict[str, str | int]]]
-    remarks: Sequence[tuple[FindingKind, dict[str, str]]]
+    doubts: list[tuple[DoubtKind, dict[str, str | int]]]
+    remarks: list[tuple[FindingKind, dict[str, str]]]
+    size: int
+
+
+class _Stored(msgspec.Struct):
+    """What the file of an assets folder holds."""
+
+    version: str
+    files: dict[str, FileRecord]
 
 
 class KnownFiles:
@@ -87,40 +88,38 @@ class KnownFiles:
 
     def __init__(self, folder: Path | None, *, root: Path, settings: Sequence[str | None]) -> None:
         self._path: Path | None = None
-        self._before: dict[str, list[object]] = {}
-        self._now: dict[str, Sequence[object]] = {}
+        self._before: dict[str, FileRecord] = {}
+        self._now: dict[str, FileRecord] = {}
         self._is_new = False
         if folder is not None:
             key = orjson.dumps([os.fspath(root), *settings])
             self._path = folder / f"{sha256_hex(key)[:16]}{FILES}"
             self._before = _read(self._path)
 
-    def find(self, stamp: Stamp, file_format: FileFormat) -> FileRecord | None:
+    def find(self, stamp: str) -> FileRecord | None:
         """The record of a file that is as it was, if it was read in the same format."""
-        name = _name(stamp, file_format)
-        kept = self._before.get(name)
-        if kept is None:
-            return None
-        self._now[name] = kept
-        return FileRecord._make(kept)  # the checksum shows that we wrote it
+        kept = self._before.get(stamp)
+        if kept is not None:
+            self._now[stamp] = kept
+        return kept
 
-    def keep(self, stamp: Stamp, record: FileRecord, *, read_at: int) -> None:
+    def keep(self, status: os.stat_result, record: FileRecord, *, read_at: int) -> None:
         """Remember a file unless it was young.
 
         Args:
-            stamp: of the file before and after it was read.
+            status: of the file before and after it was read.
             record: what was found in it.
             read_at: when it was read, in nanoseconds since 1970.
         """
-        if max(stamp.modified, stamp.changed) < read_at - YOUNG_NANOSECONDS:
-            self._now[_name(stamp, record.file_format)] = tuple(record)
+        if max(status.st_mtime_ns, status.st_ctime_ns) < read_at - YOUNG_NANOSECONDS:
+            self._now[stamp_of(status, record.file_format)] = record
             self._is_new = True
 
     def save(self) -> None:
         """Write the records of the files that were looked for. A disk that refuses costs time later, and no more."""
         if self._path is None or not (self._is_new or len(self._now) < len(self._before)):
             return
-        data = orjson.dumps({"version": _version(), "files": self._now})
+        data = msgspec.json.encode(_Stored(_version(), self._now))
         with suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             # nobody but its owner can read such a file
@@ -134,22 +133,15 @@ class KnownFiles:
                 raise
 
 
-def _name(stamp: Stamp, file_format: FileFormat) -> str:
-    """All by which a file is known: one that has changed has another name."""
-    return f"{stamp.device}:{stamp.inode}:{stamp.size}:{stamp.modified}:{stamp.changed}:{file_format}"
-
-
-def _read(path: Path) -> dict[str, list[object]]:
+def _read(path: Path) -> dict[str, FileRecord]:
     """The records of a file; none if it is not as one of this version was written."""
-    with suppress(OSError, orjson.JSONDecodeError):
+    with suppress(OSError, msgspec.DecodeError):
         data = path.read_bytes()
         body = data[_DIGEST_BYTES:]
         if data[:_DIGEST_BYTES] == sha256_hex(body).encode():
-            stored = orjson.loads(body)
-            if isinstance(stored, dict) and stored.get("version") == _version():
-                files = stored["files"]
-                assert isinstance(files, dict)
-                return files
+            stored = msgspec.json.decode(body, type=_Stored)
+            if stored.version == _version():
+                return stored.files
     return {}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -22,11 +23,11 @@ from eng5_runner.inventory.assemble import assemble
 from eng5_runner.inventory.document_text import DocumentText, Remark
 from eng5_runner.inventory.extraction import Extraction
 from eng5_runner.inventory.findings import Unreadable, finding
-from eng5_runner.inventory.known_files import KnownFiles, Stamp
+from eng5_runner.inventory.known_files import FileRecord, KnownFiles
 from eng5_runner.inventory.locations import Locations, find_locations
 from eng5_runner.inventory.pseudonyms import FileNames, RealNames
 from eng5_runner.inventory.safe_files import AssetPath, read_bytes, read_stamped
-from eng5_runner.inventory.scanned import AnchorTable, ScannedAssets, ScannedFile, ScannedText
+from eng5_runner.inventory.scanned import AnchorTable, ScannedAssets, ScannedFile, ScannedText, known_texts
 from eng5_runner.inventory.table_file import table_of
 from eng5_runner.inventory.text_file import FORMATS, text_of
 from eng5_runner.judges.prompts import EssayLength
@@ -40,6 +41,9 @@ _PROGRESS_SECONDS = 0.05
 _PLAIN = frozenset(("txt", "md"))
 _TOGETHER = 16
 """Plain files that are read, and then examined together."""
+_ROOM = 16 * 1024 * 1024
+"""Bytes. A block of this size, taken and given back once, lets glibc keep what is freed later: without, each look at
+some texts gave a megabyte back to the system and took it again page by page, a quarter of all time."""
 _MANY = 500
 """Essays that are examined one by one. With more, quick looks at the rest save the time that loading numpy takes."""
 
@@ -110,6 +114,7 @@ def read_assets(
         raise UsageError(f"There is no grade scale {grade_scale}.", remedy=f"Use one of {', '.join(GRADE_SCALES)}.")
     names = names or RealNames()
     root = _root(folder)
+    bytes(_ROOM)
     with _collector_at_rest():
         locations = find_locations(root, encoding=reading.encoding, anchors_only=anchors_only, names=names)
         known = KnownFiles(reading.cache_folder, root=root, settings=(locations.encoding, reading.language))
@@ -193,8 +198,8 @@ class _Progress:
         self._reported_at = time.monotonic()
         on_progress(0, total)
 
-    def advance(self) -> None:
-        self._done += 1
+    def advance(self, by: int = 1) -> None:
+        self._done += by
         now = time.monotonic()
         if now - self._reported_at >= _PROGRESS_SECONDS or self._done == self._total:
             self._reported_at = now
@@ -208,14 +213,14 @@ class _Draft(NamedTuple):
         file: where it comes from.
         data: the file.
         document: its text.
-        stamp: by which the file is known.
+        status: of the file, by which it is known.
         read_at: when it was read, in nanoseconds since 1970.
     """
 
     file: SourceFile
     data: bytes
     document: DocumentText
-    stamp: Stamp
+    status: os.stat_result
     read_at: int
 
 
@@ -242,10 +247,11 @@ class _Scan:
         with Extraction() as extraction:
             table, table_findings = _anchor_table(locations, extraction, are_private=are_private)
             progress = _Progress(on_progress, len(self.places))
-            scanned = _each(
-                self.places.values(), partial(self._read, extraction), extraction=extraction, advance=progress.advance
-            )
-            by_path = {file.source_path: file for file in scanned}
+            by_path = self._known_files()
+            progress.advance(len(by_path))
+            unknown = [file for path, file in self.places.items() if path not in by_path]
+            scanned = _each(unknown, partial(self._read, extraction), extraction=extraction, advance=progress.advance)
+            by_path |= {file.source_path: file for file in scanned}
 
         def found(path: AssetPath | None) -> ScannedFile | None:
             return None if path is None else by_path[path.source_path]
@@ -261,43 +267,42 @@ class _Scan:
         )
 
     def _read(self, extraction: Extraction, files: Sequence[AssetPath]) -> list[ScannedFile]:
-        """Read some files, then examine those that are not known together."""
-        contents: dict[str, ScannedText] = {}
+        """Read some files, then examine them together."""
         drafts: dict[str, _Draft] = {}
         for file in files:
             if file.place is None:
                 continue
             try:
-                if (content := self._known_content(file)) is not None:
-                    contents[file.source_path] = content
-                else:
-                    drafts[file.source_path] = self._draft(file, file.place, extraction=extraction)
+                drafts[file.source_path] = self._draft(file, file.place, extraction=extraction)
             except Unreadable as refusal:
                 self._findings.append(refusal.finding(file.source_path))
-        if drafts:
-            contents |= self._contents(drafts)
+        contents = self._contents(drafts) if drafts else {}
         return [
             ScannedFile(source_path=file.source_path, own_name=file.name, content=contents.get(file.source_path))
             for file in files
         ]
 
-    def _known_content(self, file: AssetPath) -> ScannedText | None:
-        """The text of an essay that is as it was. The documents are always read: a run keeps their texts."""
-        if file.stamp is None or file.source_path not in self._essays:
-            return None
-        record = self._known.find(file.stamp, FORMATS[file.suffix])
-        if record is None:
-            return None
-        self._findings += [Remark(*remark).finding(file.source_path) for remark in record.remarks]
-        return ScannedText.known(record, source_path=file.source_path, size=file.stamp.size)
+    def _known_files(self) -> dict[str, ScannedFile]:
+        """The essays that are as they were. The documents are always read: a run keeps their texts."""
+        records: dict[str, FileRecord] = {}
+        for path, file in self.places.items():
+            if file.stamp is None or path not in self._essays:
+                continue
+            if (record := self._known.find(file.stamp)) is not None:
+                records[path] = record
+                self._findings += [Remark(*remark).finding(path) for remark in record.remarks]
+        return {
+            path: ScannedFile(path, self.places[path].name, content)
+            for path, content in zip(records, known_texts(records), strict=True)
+        }
 
     def _draft(self, file: AssetPath, place: str, *, extraction: Extraction) -> _Draft:
         file_format, read_at = FORMATS[file.suffix], time.time_ns()
-        data, stamp = read_stamped(place)
+        data, status = read_stamped(place)
         document, decoded = text_of(data, file_format, extraction=extraction, encoding=self._locations.encoding)
         self._findings += [remark.finding(file.source_path) for remark in document.remarks]
         source = SourceFile.of(data, source_path=file.source_path, encoding=decoded, file_format=file_format)
-        return _Draft(source, data, document, stamp, read_at)
+        return _Draft(source, data, document, status, read_at)
 
     def _contents(self, drafts: Mapping[str, _Draft]) -> dict[str, ScannedText]:
         """Examine texts, by source path, and keep what is found in essays."""
@@ -315,7 +320,7 @@ class _Scan:
             content = ScannedText.of(draft.file, text, language=language, data=draft.data, look=look)
             contents[path] = content
             if language is not None:
-                self._known.keep(draft.stamp, content.record(draft.document.remarks), read_at=draft.read_at)
+                self._known.keep(draft.status, content.record(draft.document.remarks), read_at=draft.read_at)
         return contents
 
 
@@ -327,19 +332,19 @@ class Texts(Mapping[str, bytes]):
     """
 
     def __init__(self, files: Iterable[ScannedFile], *, places: Mapping[str, AssetPath], encoding: str | None) -> None:
-        self._held: dict[str, bytes] = {}
+        self._held: dict[str, str] = {}
         self._unread: dict[str, AssetPath] = {}
         self._encoding = encoding
         for file in files:
             if file.content is not None and file.content.text is not None:
-                self._held[file.content.text_sha256] = file.content.text.encode()
+                self._held[file.content.text_sha256] = file.content.text
             elif file.content is not None:
                 self._unread[file.content.text_sha256] = places[file.source_path]
 
     def __getitem__(self, sha256: str) -> bytes:
         if sha256 in self._unread and sha256 not in self._held:
             self._read()
-        return self._held[sha256]
+        return self._held[sha256].encode()
 
     def __contains__(self, sha256: object) -> bool:
         return sha256 in self._held or sha256 in self._unread
@@ -356,7 +361,7 @@ class Texts(Mapping[str, bytes]):
             for place, text in _each(
                 self._unread.values(), partial(self._texts, extraction), extraction=extraction, advance=_no_progress
             ):
-                if text is None or sha256_hex(text) != unread[place.source_path]:
+                if text is None or sha256_hex(text.encode()) != unread[place.source_path]:
                     raise InputsInvalid(
                         f"{shown(place.source_path)} was changed while it was in use.",
                         remedy="Give the same command again; it reads the folder again.",
@@ -364,17 +369,17 @@ class Texts(Mapping[str, bytes]):
                 self._held[unread[place.source_path]] = text
         self._unread = {}
 
-    def _texts(self, extraction: Extraction, places: Sequence[AssetPath]) -> list[tuple[AssetPath, bytes | None]]:
+    def _texts(self, extraction: Extraction, places: Sequence[AssetPath]) -> list[tuple[AssetPath, str | None]]:
         return [self._text(extraction, place) for place in places]
 
-    def _text(self, extraction: Extraction, place: AssetPath) -> tuple[AssetPath, bytes | None]:
+    def _text(self, extraction: Extraction, place: AssetPath) -> tuple[AssetPath, str | None]:
         assert place.path is not None
         try:
             data = read_bytes(place.path)
             document, _ = text_of(data, FORMATS[place.suffix], extraction=extraction, encoding=self._encoding)
         except Unreadable:
             return place, None
-        return place, document.text.encode()
+        return place, document.text
 
 
 def _no_progress() -> None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from eng5_runner.core.inputs import Finding
 from eng5_runner.inventory.essay_ids import fold
 from eng5_runner.inventory.findings import Unreadable, finding
-from eng5_runner.inventory.known_files import Stamp
+from eng5_runner.inventory.known_files import stamp_of
 from eng5_runner.inventory.pseudonyms import FileNames
 from eng5_runner.systems import flags
 
@@ -33,13 +33,13 @@ class AssetPath(NamedTuple):
         name: the name that it has, without its folder.
         place: where it is on the disk, inside the assets folder too; None if it must not be opened, which a finding
             explains.
-        stamp: of it when it was found; None if it was not looked at.
+        stamp: by which it was known when it was found; None if it was not looked at.
     """
 
     source_path: str
     name: str
     place: str | None
-    stamp: Stamp | None = None
+    stamp: str | None = None
 
     @property
     def path(self) -> Path | None:
@@ -49,8 +49,7 @@ class AssetPath(NamedTuple):
     @property
     def suffix(self) -> str:
         """The lower-case suffix without its dot."""
-        stem, _, suffix = self.name.rpartition(".")
-        return suffix.lower() if stem else ""
+        return _suffix(self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,14 +84,15 @@ def list_essays(root: Path, folder: AssetPath, *, suffixes: Collection[str], nam
     for name in files:
         source_path = f"{folder.source_path}/{names.shown(name)}"
         try:
-            _check_name(name)
-            entry, is_folder = _entry(root, f"{folder.place}/{name}", shown=source_path)
+            if not name.isascii():
+                _check_name(name)
+            entry = _entry(root, f"{folder.place}/{name}", name=name, shown=source_path)
         except Unreadable as refusal:
             findings.append(refusal.finding(source_path))
             continue
-        if is_folder:
+        if entry is None:
             findings.append(finding("ignored_folder", source_path))
-        elif entry.suffix not in suffixes:
+        elif _suffix(name) not in suffixes:
             formats = suffixes_in_words(suffixes)
             findings.append(finding("unsupported_format", source_path, severity="warning", formats=formats))
         else:
@@ -100,8 +100,8 @@ def list_essays(root: Path, folder: AssetPath, *, suffixes: Collection[str], nam
     return EssayFolder(essays=tuple(essays), findings=tuple(findings), junk=len(entries) - len(files))
 
 
-def _entry(root: Path, place: str, *, shown: str) -> tuple[AssetPath, bool]:
-    """What `find_file` gives for an entry of a resolved folder, and whether it is a folder.
+def _entry(root: Path, place: str, *, name: str, shown: str) -> AssetPath | None:
+    """What `find_file` gives for an entry of a resolved folder; None for a folder.
 
     Only a link has to be resolved, which takes ten times as long as all else.
     """
@@ -110,10 +110,9 @@ def _entry(root: Path, place: str, *, shown: str) -> tuple[AssetPath, bool]:
     except (OSError, ValueError):
         status = None
     if status is not None and stat.S_ISREG(status.st_mode):
-        name = place.rpartition("/")[2]
-        return AssetPath(source_path=shown, name=name, place=place, stamp=Stamp.of(status)), False
+        return AssetPath(shown, name, place, stamp_of(status, _suffix(name)))
     entry = find_file(root, place, shown=shown)
-    return entry, entry.path is not None and entry.path.is_dir()
+    return None if entry.path is None or entry.path.is_dir() else entry
 
 
 def folder_names(folder: Path, *, source_path: str, findings: list[Finding]) -> list[str]:
@@ -177,7 +176,7 @@ def find_file(root: Path, place: str, *, shown: str) -> AssetPath:
     if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
         raise Unreadable("not_a_regular_file")
     name = PurePosixPath(place).name
-    return AssetPath(source_path=shown, name=name, place=os.fspath(path), stamp=Stamp.of(status))
+    return AssetPath(source_path=shown, name=name, place=os.fspath(path), stamp=stamp_of(status, _suffix(name)))
 
 
 def read_bytes(path: Path, *, limit: int = MAX_FILE_BYTES) -> bytes:
@@ -193,23 +192,24 @@ def read_bytes(path: Path, *, limit: int = MAX_FILE_BYTES) -> bytes:
     return read_stamped(path, limit=limit)[0]
 
 
-def read_stamped(path: str | Path, *, limit: int = MAX_FILE_BYTES) -> tuple[bytes, Stamp]:
-    """All bytes of a regular file as `read_bytes` gives them, and by what it is known while it does not change."""
+def read_stamped(path: str | Path, *, limit: int = MAX_FILE_BYTES) -> tuple[bytes, os.stat_result]:
+    """All bytes of a regular file as `read_bytes` gives them, and its status, the same before and after."""
     try:
         descriptor = os.open(path, _OPEN_FLAGS)
         try:
-            stamp = _stamp(descriptor, limit)
-            data = os.read(descriptor, stamp.size + 1)
-            while len(data) < stamp.size and (more := os.read(descriptor, stamp.size + 1 - len(data))):
+            status = _status(descriptor, limit)
+            size = status.st_size
+            data = os.read(descriptor, size + 1)
+            while len(data) < size and (more := os.read(descriptor, size + 1 - len(data))):
                 data += more
-            is_same = len(data) == stamp.size and stamp == Stamp.of(os.fstat(descriptor))
+            is_same = len(data) == size and stamp_of(status) == stamp_of(os.fstat(descriptor))
         finally:
             os.close(descriptor)
     except OSError as error:
         raise Unreadable("unreadable_file", reason=str(error.strerror)) from error
     if not is_same:
         raise Unreadable("unreadable_file", reason="it changed while it was read")
-    return data, stamp
+    return data, status
 
 
 def suffixes_in_words(suffixes: Collection[str]) -> str:
@@ -217,13 +217,13 @@ def suffixes_in_words(suffixes: Collection[str]) -> str:
     return ", ".join(f".{suffix}" for suffix in sorted(suffixes))
 
 
-def _stamp(descriptor: int, limit: int) -> Stamp:
+def _status(descriptor: int, limit: int) -> os.stat_result:
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         raise Unreadable("not_a_regular_file")
     if status.st_size > limit:
         raise Unreadable("too_large", size=f"it has {status.st_size:,} bytes, and at most {limit:,} are read")
-    return Stamp.of(status)
+    return status
 
 
 def _names(folder: AssetPath, findings: list[Finding]) -> list[str]:
@@ -240,6 +240,11 @@ def _alike(folder: Path, name: str) -> str | None:
     """The first name in the folder that differs only in case and Unicode form."""
     names = os.listdir(folder) if folder.is_dir() else ()  # noqa: PTH208 - names are needed, not a Path for each
     return min((each for each in names if fold(each) == fold(name)), default=None)
+
+
+def _suffix(name: str) -> str:
+    stem, _, suffix = name.rpartition(".")
+    return suffix.lower() if stem else ""
 
 
 def _is_junk(name: str) -> bool:

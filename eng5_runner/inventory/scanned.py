@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
+
+from pydantic import TypeAdapter
 
 from eng5_runner.canonical import sha256_hex
 from eng5_runner.core.inputs import Document, Finding, SourceFile
@@ -81,29 +84,6 @@ class ScannedText(NamedTuple):
             doubts=tuple(found),
         )
 
-    @classmethod
-    def known(cls, record: FileRecord, *, source_path: str, size: int) -> ScannedText:
-        """The text of a file that is as it was."""
-        path = unicodedata.normalize("NFC", source_path)
-        file = SourceFile(
-            source_path=path,
-            file_name=path.rpartition("/")[2],
-            sha256=record.sha256,
-            size=size,
-            encoding=record.encoding,
-            format=record.file_format,
-        )
-        return cls(
-            file=file,
-            text=None,
-            characters=record.characters,
-            length=EssayLength(*record.length),
-            text_sha256=record.text_sha256,
-            word_count=record.word_count,
-            words_sha256=record.words_sha256,
-            doubts=tuple([Doubt(kind, facts) for kind, facts in record.doubts]) if record.doubts else (),
-        )
-
     def record(self, remarks: Iterable[Remark]) -> FileRecord:
         """What to keep of the file for later readings."""
         return FileRecord(
@@ -113,16 +93,51 @@ class ScannedText(NamedTuple):
             text_sha256=self.text_sha256,
             word_count=self.word_count,
             characters=self.characters,
-            length=tuple(self.length),
+            length=self.length,
             words_sha256=self.words_sha256,
             doubts=[(doubt.kind, dict(doubt.facts)) for doubt in self.doubts],
             remarks=[(remark.kind, dict(remark.facts)) for remark in remarks],
+            size=self.file.size,
         )
 
     def document(self) -> Document:
         """The same as instructions or prompt, which keep their text and are always read."""
         assert self.text is not None
         return Document(file=self.file, text=self.text, text_sha256=self.text_sha256, word_count=self.word_count)
+
+
+@cache
+def _source_files() -> TypeAdapter[list[SourceFile]]:
+    return TypeAdapter(list[SourceFile])
+
+
+def known_texts(records: Mapping[str, FileRecord]) -> list[ScannedText]:
+    """The texts of files that are as they were, by source path. Made together they take half the time."""
+    paths = [unicodedata.normalize("NFC", path) for path in records]
+    files = _source_files().validate_python(
+        {
+            "source_path": path,
+            "file_name": path.rpartition("/")[2],
+            "sha256": record.sha256,
+            "size": record.size,
+            "encoding": record.encoding,
+            "format": record.file_format,
+        }
+        for path, record in zip(paths, records.values(), strict=True)
+    )
+    return [
+        ScannedText(
+            file,
+            None,
+            record.characters,
+            record.length,
+            record.text_sha256,
+            record.word_count,
+            record.words_sha256,
+            tuple([Doubt(kind, facts) for kind, facts in record.doubts]) if record.doubts else (),
+        )
+        for file, record in zip(files, records.values(), strict=True)
+    ]
 
 
 class ScannedFile(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,8 @@ import pytest
 from eng5_runner.canonical import sha256_hex
 from eng5_runner.core.inputs import SourceFile
 from eng5_runner.errors import InputsInvalid
-from eng5_runner.inventory.known_files import FileRecord, KnownFiles, Stamp
+from eng5_runner.inventory import known_files
+from eng5_runner.inventory.known_files import FileRecord, KnownFiles, stamp_of
 from eng5_runner.inventory.read import Assets, ReadingOptions, Texts, read_assets
 from eng5_runner.inventory.safe_files import AssetPath
 from eng5_runner.inventory.scanned import ScannedFile, ScannedText
@@ -23,7 +25,9 @@ from eng5_runner.planning.candidates import lengths_of
 
 # Its files are older than two seconds.
 DEMO = Path(__file__).parents[2] / "examples" / "eng5_demo"
-RECORD = FileRecord("txt", "a" * 64, "utf-8", "b" * 64, 3, 9, (9, 9, 62), "c" * 64, [("short_text", {"words": 3})], [])
+RECORD = FileRecord(
+    "txt", "a" * 64, "utf-8", "b" * 64, 3, 9, EssayLength(9, 9, 62), "c" * 64, [("short_text", {"words": 3})], [], 11
+)
 SCALE = "eng5_np_legacy_9_step"
 SETTINGS = ("utf-8", "en")
 _HOUR = 3_600_000_000_000
@@ -48,7 +52,7 @@ def essay(tmp_path: Path) -> Path:
     path = tmp_path / "essay.txt"
     path.write_text("I like cats")
     files = known(tmp_path / "cache")
-    files.keep(Stamp.of(path.stat()), RECORD, read_at=time.time_ns() + _HOUR)
+    files.keep(path.stat(), RECORD, read_at=time.time_ns() + _HOUR)
     files.save()
     return path
 
@@ -59,6 +63,21 @@ def test_a_second_reading_gives_the_same(tmp_path: Path) -> None:
     assert second.texts.keys() == first.texts.keys()
     assert dict(second.texts) == dict(first.texts)
     assert second.lengths == first.lengths == lengths_of(first.texts)
+
+
+def test_a_second_reading_says_the_same_of_odd_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A decomposed name, what a text shows and what its reader remarks; and an essay's file that is the prompt too."""
+    monkeypatch.setattr(known_files, "YOUNG_NANOSECONDS", -_HOUR)  # law: patches - two seconds of waiting prove no more
+    folder = shutil.copytree(DEMO, tmp_path / "assets")
+    essays = folder / "student_essays"
+    (essays / "A\u030asa.txt").write_text("I like \x01 cats.")
+    (folder / "prompt.md").unlink()
+    os.link(essays / "A\u030asa.txt", folder / "prompt.txt")
+    first, second = (
+        read_assets(folder, grade_scale=SCALE, reading=ReadingOptions(cache_folder=tmp_path / "cache")) for _ in "12"
+    )
+    assert {"control_characters", "short_text"} <= {finding.kind for finding in first.findings}
+    assert (second.inputs, second.findings, second.notes) == (first.inputs, first.findings, first.notes)
 
 
 def test_an_unchanged_file_is_not_read_again(tmp_path: Path) -> None:
@@ -86,11 +105,24 @@ def test_no_text_and_no_name_is_kept(tmp_path: Path) -> None:
 
 
 def test_the_record_of_an_unchanged_file_is_found(essay: Path, tmp_path: Path) -> None:
-    found = known(tmp_path / "cache").find(Stamp.of(essay.stat()), "txt")
+    found = known(tmp_path / "cache").find(stamp_of(essay.stat(), "txt"))
     assert found is not None
-    assert orjson.dumps([*found]) == orjson.dumps([*RECORD])
-    assert known(tmp_path / "cache").find(Stamp.of(essay.stat()), "md") is None
-    assert known(tmp_path / "cache", settings=("utf-8", "sv")).find(Stamp.of(essay.stat()), "txt") is None
+    assert found == RECORD
+    assert known(tmp_path / "cache").find(stamp_of(essay.stat(), "md")) is None
+    assert known(tmp_path / "cache", settings=("utf-8", "sv")).find(stamp_of(essay.stat(), "txt")) is None
+
+
+@pytest.mark.parametrize("place", [1, 2, 6])
+def test_another_inode_device_or_size_is_another_stamp(place: int) -> None:
+    before = [1] * 10
+    after = [*before[:place], 2, *before[place + 1 :]]
+    assert stamp_of(os.stat_result(before)) != stamp_of(os.stat_result(after))
+
+
+@pytest.mark.parametrize("time_of", ["st_mtime_ns", "st_ctime_ns"])
+def test_another_time_of_modification_or_change_is_another_stamp(time_of: str) -> None:
+    times = {"st_mtime_ns": 1, "st_ctime_ns": 1}
+    assert stamp_of(os.stat_result([1] * 10, times)) != stamp_of(os.stat_result([1] * 10, times | {time_of: 2}))
 
 
 def longer(path: Path) -> None:
@@ -116,7 +148,7 @@ def other_file(path: Path) -> None:
 def test_a_changed_file_is_read_again(essay: Path, tmp_path: Path, change: Callable[[Path], None]) -> None:
     time.sleep(0.02)  # the grain of this disk's time stamps
     change(essay)
-    assert known(tmp_path / "cache").find(Stamp.of(essay.stat()), "txt") is None
+    assert known(tmp_path / "cache").find(stamp_of(essay.stat(), "txt")) is None
 
 
 @pytest.mark.parametrize(("seconds", "is_kept"), [(0, False), (1.9, False), (2.1, True)])
@@ -125,10 +157,10 @@ def test_a_young_file_is_not_kept(tmp_path: Path, seconds: float, *, is_kept: bo
     essay = tmp_path / "essay.txt"
     essay.write_text("I like cats")
     files = known(tmp_path)
-    stamp = Stamp.of(essay.stat())
-    files.keep(stamp, RECORD, read_at=max(stamp.modified, stamp.changed) + int(seconds * 1e9))
+    status = essay.stat()
+    files.keep(status, RECORD, read_at=max(status.st_mtime_ns, status.st_ctime_ns) + int(seconds * 1e9))
     files.save()
-    assert (known(tmp_path).find(Stamp.of(essay.stat()), "txt") is not None) == is_kept
+    assert (known(tmp_path).find(stamp_of(essay.stat(), "txt")) is not None) == is_kept
 
 
 @pytest.mark.parametrize(
@@ -149,10 +181,10 @@ def test_a_torn_or_foreign_file_counts_as_none(essay: Path, tmp_path: Path, spoi
     path = kept_file(tmp_path / "cache")
     path.write_bytes(spoil(path.read_bytes()))
     files = known(tmp_path / "cache")
-    assert files.find(Stamp.of(essay.stat()), "txt") is None
-    files.keep(Stamp.of(essay.stat()), RECORD, read_at=time.time_ns() + _HOUR)
+    assert files.find(stamp_of(essay.stat(), "txt")) is None
+    files.keep(essay.stat(), RECORD, read_at=time.time_ns() + _HOUR)
     files.save()
-    assert known(tmp_path / "cache").find(Stamp.of(essay.stat()), "txt") is not None, "it was replaced"
+    assert known(tmp_path / "cache").find(stamp_of(essay.stat(), "txt")) is not None, "it was replaced"
 
 
 def signed(body: bytes) -> bytes:
@@ -167,7 +199,7 @@ def test_a_folder_that_cannot_be_written_costs_nothing_but_time(tmp_path: Path) 
 
 def test_files_that_are_gone_are_forgotten(essay: Path, tmp_path: Path) -> None:
     known(tmp_path / "cache").save()
-    assert known(tmp_path / "cache").find(Stamp.of(essay.stat()), "txt") is None
+    assert known(tmp_path / "cache").find(stamp_of(essay.stat(), "txt")) is None
 
 
 @pytest.mark.parametrize("later", ["I like dogs.", ""])
