@@ -237,6 +237,7 @@ class _Scan:
         self.places = {file.source_path: file for file in (*documents, *essays)}
         self._locations = locations
         self._known, self._language = known, language
+        self._documents = frozenset(file.source_path for file in documents)
         self._essays = frozenset(file.source_path for file in essays)
         self._findings: list[Finding] = []
         self._examined = 0
@@ -286,7 +287,7 @@ class _Scan:
         """The essays that are as they were. The documents are always read: a run keeps their texts."""
         records: dict[str, FileRecord] = {}
         for path, file in self.places.items():
-            if file.stamp is None or path not in self._essays:
+            if file.stamp is None or path in self._documents:
                 continue
             if (record := self._known.find(file.stamp)) is not None:
                 records[path] = record

@@ -65,17 +65,24 @@ def test_a_second_reading_gives_the_same(tmp_path: Path) -> None:
     assert second.lengths == first.lengths == lengths_of(first.texts)
 
 
-def test_a_second_reading_says_the_same_of_odd_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("is_linked", [True, False])
+def test_a_second_reading_says_the_same_of_odd_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_linked: bool
+) -> None:
     """A decomposed name, what a text shows and what its reader remarks; and an essay's file that is the prompt too."""
     monkeypatch.setattr(known_files, "YOUNG_NANOSECONDS", -_HOUR)  # law: patches - two seconds of waiting prove no more
     folder = shutil.copytree(DEMO, tmp_path / "assets")
     essays = folder / "student_essays"
     (essays / "A\u030asa.txt").write_text("I like \x01 cats.")
     (folder / "prompt.md").unlink()
-    os.link(essays / "A\u030asa.txt", folder / "prompt.txt")
+    if is_linked:
+        os.link(essays / "A\u030asa.txt", folder / "prompt.txt")
+    else:
+        (folder / "eng5.toml").write_text('[assets]\nprompt = "student_essays/A\u030asa.txt"', encoding="utf-8")
     first, second = (
         read_assets(folder, grade_scale=SCALE, reading=ReadingOptions(cache_folder=tmp_path / "cache")) for _ in "12"
     )
+    assert first.inputs is not None
     assert {"control_characters", "short_text"} <= {finding.kind for finding in first.findings}
     assert (second.inputs, second.findings, second.notes) == (first.inputs, first.findings, first.notes)
 
