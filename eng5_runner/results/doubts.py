@@ -69,14 +69,11 @@ def oddity(judge: JudgeFit | JudgeFigures, *, name: str, judges: int) -> str | N
     """
     others = "the other judge" if judges == _TWO else "the others"
     shares = ["–" if share is None else f"{share:.0%}" for share in (judge.agreed, judge.expected)]
-    agrees = f"{shares[0]}, {shares[1]} expected"
+    agreed = f"in {shares[0]}, {shares[1]} expected"
     number = judge.comparisons if isinstance(judge, JudgeFit) else judge.judgements
     if judge.first_won is not None and (place := _by_place(judge.first_won, number)) is not None:
-        agrees = f"it agrees with {others} in {shares[0]}, {shares[1]} expected"
-        return f"{name} goes by the place and not by the essay: {place}; {agrees}"
-    return (
-        f"{name} disagrees with {others}: it agrees in {shares[0]}, {shares[1]} expected" if judge.disagrees else None
-    )
+        return f"{name} goes by the place and not by the essay: {place}; it agrees with {others} {agreed}"
+    return f"{name} disagrees with {others}: it agrees {agreed}" if judge.disagrees else None
 
 
 def _odd_judges(artefact: Artefact) -> tuple[str | None, bool]:

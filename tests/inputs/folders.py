@@ -12,6 +12,17 @@ from eng5_runner.core.inputs import Finding, Inputs
 from eng5_runner.inventory.read import Assets, ReadingOptions, read_assets
 
 SCALE = "eng5_np_legacy_9_step"
+# As students write, without anything that a rule doubts.
+PLAIN = (
+    "Last summer I went to my grandmother in the north of Sweden. She has a small house by a lake, and every morning "
+    "we took the boat out to fish. I did not like it at first because it was cold, but after a week I could not think "
+    "of a better way to start the day. People who live in the city should try it."
+)
+SWEDISH = (
+    "Förra sommaren åkte jag till min mormor i norra Sverige. Hon har ett litet hus vid en sjö, och varje morgon tog "
+    "vi båten ut för att fiska. Jag tyckte inte om det först eftersom det var kallt, men efter en vecka kunde jag inte "
+    "tänka mig något bättre sätt att börja dagen."
+)
 
 
 def essay(topic: str) -> str:

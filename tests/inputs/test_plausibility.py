@@ -19,18 +19,8 @@ from eng5_runner.inventory.plausibility import (
     doubts,
     unusual_lengths,
 )
-from tests.inputs.folders import essay
+from tests.inputs.folders import PLAIN, SWEDISH, essay
 
-PLAIN = (
-    "Last summer I went to my grandmother in the north of Sweden. She has a small house by a lake, and every morning "
-    "we took the boat out to fish. I did not like it at first because it was cold, but after a week I could not think "
-    "of a better way to start the day. People who live in the city should try it."
-)
-SWEDISH = (
-    "Förra sommaren åkte jag till min mormor i norra Sverige. Hon har ett litet hus vid en sjö, och varje morgon tog "
-    "vi båten ut för att fiska. Jag tyckte inte om det först eftersom det var kallt, men efter en vecka kunde jag inte "
-    "tänka mig något bättre sätt att börja dagen."
-)
 GERMAN = (
     "Letzten Sommer fuhr ich zu meiner Großmutter in den Norden von Schweden. Sie hat ein kleines Haus an einem See, "
     "und jeden Morgen fuhren wir mit dem Boot hinaus, um zu fischen. Zuerst gefiel es mir nicht, weil es kalt war."
