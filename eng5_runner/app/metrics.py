@@ -61,6 +61,9 @@ class RunMetrics:
             "cached_tokens", "Tokens of the prompts that came from the provider's cache.", "provider", "model"
         )
         self._cost = self._counter("cost_usd", "USD spent on comparisons.", "provider", "model")
+        self._unpriced = self._counter(
+            "unpriced_calls", "Calls whose price is not known; cost_usd lacks them.", "provider", "model"
+        )
         self._lost = self._counter("offsets_lost", "Records that the broker dropped before they were read.")
         self._trouble = self._counter("broker_trouble", "Times that the broker was found away.")
         self._lag = Gauge(
@@ -114,6 +117,7 @@ class RunMetrics:
         result = plain_comparison(raw) or receive_comparison(raw)[0].data
         who = (result.provider, result.model)
         self._cost.labels(*who).inc(event.cost_usd)
+        self._unpriced.labels(*who).inc(event.is_unpriced)
         self._tokens.labels(*who, "prompt").inc(result.token_usage.prompt_tokens)
         self._cached.labels(*who).inc(result.request_metadata.cached_tokens or 0)
         self._tokens.labels(*who, "completion").inc(result.token_usage.completion_tokens)

@@ -47,7 +47,8 @@ class LeftToPay:
 
     Attributes:
         comparisons: that are still to come.
-        usd_each: what one has cost so far, failed ones included; None before the first one.
+        usd_each: what one has cost so far, failed ones included; None before the first one, or where the price of one
+            is not known.
         limit_usd: of the whole run; None without a cost limit.
     """
 
@@ -175,7 +176,7 @@ def left_to_pay(run_directory: Path, *, max_cost: float | None = None) -> LeftTo
         return None
     return LeftToPay(
         comparisons=_left(state, saved.inputs).comparisons,
-        usd_each=state.cost_usd / state.judged if state.judged else None,
+        usd_each=state.cost_usd / state.judged if state.judged and not state.unpriced else None,
         limit_usd=raised or state.spec.budget.max_cost_usd,
     )
 

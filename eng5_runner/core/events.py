@@ -8,6 +8,7 @@ ledger always gives the same bytes.
 from __future__ import annotations
 
 import base64
+import json
 import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -246,6 +247,14 @@ class CallbackAccepted(_Plain):
     def is_left_out(self) -> bool:
         """Whether it is a comparison that has no place in the design."""
         return self.objection in LEFT_OUT
+
+    @property
+    def is_unpriced(self) -> bool:
+        """Whether it is a call that counts as 0 USD because nobody knows its price; a replay costs nothing."""
+        if self.kind != "comparison" or self.cost_usd or '"cost_known"' not in self.raw:
+            return False
+        metadata = json.loads(self.raw)["data"]["request_metadata"]
+        return metadata.get("cost_known") is False and not metadata.get("cassette")
 
 
 class CallbackRepeated(LedgerEvent):

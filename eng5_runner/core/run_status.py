@@ -28,6 +28,7 @@ class RunStatus:
         comparisons_missing: how many of them have not come back; None before the request is sent, and in old runs.
         requests: the number of requests that were made.
         cost_usd: spent so far.
+        unpriced: the number of calls whose price is not known: `cost_usd` lacks them.
         max_cost_usd: the cost limit; None without one.
         duplicates: the number of callbacks that came more than once.
         rejected: the number of callbacks that could not be used.
@@ -69,6 +70,7 @@ class RunStatus:
     comparisons_per_second: float | None
     seconds_left: float | None
     silent_seconds: float
+    unpriced: int = 0
     flawed: int = 0
     doubtful: Mapping[str, int] = field(default_factory=dict)
 
@@ -102,6 +104,7 @@ def status_of(state: RunState, inputs: Inputs, *, rate: float | None, is_running
         comparisons_missing=state.missing,
         requests=len(state.requests),
         cost_usd=round(state.cost_usd, 6),
+        unpriced=state.unpriced,
         max_cost_usd=spec.budget.max_cost_usd,
         duplicates=state.repeated,
         rejected=state.rejected,

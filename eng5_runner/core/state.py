@@ -100,6 +100,7 @@ class RunState:
         left_in_silence: whether the last session ended at a timeout and no message of the present request had arrived.
         left_unawaited: whether an earlier session sent the request and was set not to wait for the answer.
         cost_usd: the sum over all accepted comparisons, and what the checks of the judge cost.
+        unpriced: number of accepted comparisons whose price is not known: `cost_usd` lacks them.
         dearest_usd: the highest cost of a comparison.
         judge_check: what those checks took, which the CJ service does not know of; None without one.
         human: file name → people's judgements that were added.
@@ -128,6 +129,7 @@ class RunState:
         self.left_unawaited = False
         self.left_in_silence = False
         self.cost_usd = 0.0
+        self.unpriced = 0
         self.dearest_usd = 0.0
         self.judge_check: JudgeCheck | None = None
         self.human: dict[str, HumanJudgementsAdded] = {}
@@ -345,6 +347,7 @@ class RunState:
         if event.kind == "comparison":
             self.judged += event.judged
             self.cost_usd += event.cost_usd
+            self.unpriced += event.is_unpriced
             self.dearest_usd = max(self.dearest_usd, event.cost_usd)
             self.flawed += bool(event.note)
             if event.objection is not None:

@@ -56,7 +56,7 @@ def read_pilot(artefact: Artefact) -> Pilot:
         measured=PilotMeasures(
             prompt_tokens=_mean([call.tokens_prompt for call in calls]).times(calls_per_judgement),
             completion_tokens=_mean([call.tokens_completion for call in calls]).times(calls_per_judgement),
-            usd=usd if usd.high > 0.0 or baseline else None,
+            usd=usd if (usd.high > 0.0 and not artefact.costs.unpriced) or baseline else None,
             seconds=_pace(calls, judged=len(paid)),
             answer_seconds=_answer_seconds(paid),
             cached=_cached(calls),

@@ -49,6 +49,7 @@ class Progress:
         outcome: how it ended; None while it is open.
         answered: comparisons with and without a winner.
         spent_usd: so far.
+        unpriced: calls whose price is not known: `spent_usd` lacks them.
         limit_usd: the most that it may spend; None without a limit.
     """
 
@@ -56,6 +57,7 @@ class Progress:
     outcome: str | None
     answered: int
     spent_usd: float
+    unpriced: int
     limit_usd: float | None
     at_limit: bool
 
@@ -67,6 +69,7 @@ class Progress:
             outcome=None if state.closed is None else state.closed.outcome,
             answered=state.judged + state.failed,
             spent_usd=state.cost_usd,
+            unpriced=state.unpriced,
             limit_usd=state.spec.budget.max_cost_usd,
             at_limit=state.closed is not None and is_at_cost_limit(state),
         )

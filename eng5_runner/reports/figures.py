@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from eng5_runner.results.artefact.record import ComparisonCounts, RunnerStatus
 
 ABSENT = "–"
+UNKNOWN = "unknown"  # a price
 _MINUTE, _HOUR = 60, 3600
 _DIME = 0.1
 
@@ -51,9 +52,9 @@ def percent(share: float | None) -> str:
     return ABSENT if share is None else f"{share:.0%}"
 
 
-def usd(amount: float | None) -> str:
+def usd(amount: float | None, *, absent: str = ABSENT) -> str:
     """An amount of money, without its unit."""
-    return number(amount, 4)
+    return absent if amount is None else number(amount, 4)
 
 
 def spent(amount: float, *, unpriced: int, decimals: int = 4) -> str:
@@ -66,7 +67,17 @@ def spent(amount: float, *, unpriced: int, decimals: int = 4) -> str:
     if not unpriced:
         return known
     why = f"({counted(unpriced, 'call')} {'has' if unpriced == 1 else 'have'} no known price)"
-    return f"at least {known} {why}" if amount else f"unknown {why}"
+    return f"at least {known} {why}" if amount else f"{UNKNOWN} {why}"
+
+
+def known_part(amount: float, *, unpriced: int) -> str:
+    """The same where there is no place for the reason.
+
+    >>> known_part(0.0, unpriced=40), known_part(0.054, unpriced=1), known_part(0.054, unpriced=0)
+    ('cost unknown', 'at least 0.0540 USD', '0.0540 USD')
+    """
+    told, _, _ = spent(amount, unpriced=unpriced).partition(" (")
+    return told if amount or not unpriced else f"cost {told}"
 
 
 def counted(many: int, name: str) -> str:

@@ -9,7 +9,19 @@ import math
 from collections.abc import Iterator, Sequence
 from xml.etree.ElementTree import Element
 
-from eng5_runner.reports.figures import ABSENT, count, in_time, number, percent, sentence, span, usd, words
+from eng5_runner.reports.figures import (
+    ABSENT,
+    UNKNOWN,
+    count,
+    in_time,
+    number,
+    percent,
+    sentence,
+    span,
+    spent,
+    usd,
+    words,
+)
 from eng5_runner.reports.html import Child, element, page, table
 from eng5_runner.reports.page.script import SCRIPT
 from eng5_runner.reports.page.style import STYLE
@@ -63,7 +75,7 @@ def _facts(board: Leaderboard) -> Element:
     facts = (
         ("compared", f"{board.anchors} anchors" + (f", {board.students} students" if board.students else " alone")),
         ("runs", f"{sum(row.complete for row in board.rows)} of {board.expected_runs} complete"),
-        ("USD", f"{usd(board.usd)}{limit}"),
+        ("spent", f"{spent(board.usd, unpriced=board.unpriced or 0)}{limit}"),
         ("comparisons", f"{sum(row.judged for row in board.rows)}, {sum(row.failed for row in board.rows)} failed"),
     )
     return element("dl", *(part for name, fact in facts for part in _fact(name, fact)), class_="facts")
@@ -139,7 +151,9 @@ def starred(bias: SweptFigure) -> str:
 
 def per_thousand(row: LeaderboardRow) -> str:
     """USD of a thousand judgements."""
-    return ABSENT if row.usd_a_judgement is None else f"{row.usd_a_judgement * THOUSAND:.2f}"
+    if row.usd_a_judgement is None:
+        return UNKNOWN if row.unpriced else ABSENT
+    return f"{row.usd_a_judgement * THOUSAND:.2f}"
 
 
 def _plot(rows: Sequence[LeaderboardRow]) -> Element:
@@ -218,8 +232,8 @@ def _runs(board: Leaderboard) -> Iterator[Child]:
         (
             *(run.judge, run.design, sentence(run.outcome)),
             element("a", run.directory, href=f"{run.directory}/{REPORT_NAME}"),
-            *(str(run.seed), str(run.judged), str(run.failed), number(run.tau_b.value), usd(run.usd)),
-            in_time(run.seconds),
+            *(str(run.seed), str(run.judged), str(run.failed), number(run.tau_b.value)),
+            *(UNKNOWN if run.unpriced else usd(run.usd), in_time(run.seconds)),
         )
         for run in board.runs
     ]

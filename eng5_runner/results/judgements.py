@@ -30,7 +30,7 @@ from eng5_runner.core.request import essay_names
 from eng5_runner.core.rounding import usable
 from eng5_runner.core.state import ImpossibleLedgerError, RunState
 from eng5_runner.results.artefact.part import ROWS_AT_ONCE
-from eng5_runner.results.artefact.plain_rows import cached_of, flagged_of, is_unpriced, plain_rows, stranger
+from eng5_runner.results.artefact.plain_rows import cached_of, flagged_of, plain_rows, stranger
 from eng5_runner.results.artefact.stored_rows import ByteStore, MemoryBytes, RowStore
 from eng5_runner.results.artefact.study import Comparison, FailedComparison, Replayed, ReplayedUnknown
 from eng5_runner.results.served import ServedVersions, Spending
@@ -159,6 +159,7 @@ class _Gathering:
         self._names: EssayNames | None = None
         self._plain: list[PlainComparison] = []
         self._plain_usd: list[float] = []
+        self._plain_unpriced: list[bool] = []
         self._result: AssessmentResult | None = None
         self._highest_limit = 0.0  # the result that counts is that without a cost limit, or with the highest
 
@@ -176,6 +177,7 @@ class _Gathering:
                 return
             self._plain.append(plain)
             self._plain_usd.append(event.cost_usd)
+            self._plain_unpriced.append(event.is_unpriced)
             if len(self._plain) == ROWS_AT_ONCE:
                 self._read_plain()
         elif event.kind == "result":
@@ -215,10 +217,8 @@ class _Gathering:
         )
         judge = row["provider"], row["model"]
         tokens = row["tokens_prompt"], row["tokens_completion"], row["tokens_cached"] or 0
-        unpriced = row["replayed"] is None and is_unpriced(result, row["cost_usd"])
-        self._spending.note(
-            judge, tokens=tokens, usd=[row["cost_usd"]], unpriced=int(unpriced), replayed=row["replayed"]
-        )
+        unpriced = int(event.is_unpriced)
+        self._spending.note(judge, tokens=tokens, usd=[row["cost_usd"]], unpriced=unpriced, replayed=row["replayed"])
         if event.is_left_out:
             return
         self._sources.note([result])
@@ -254,10 +254,10 @@ class _Gathering:
                 sum(cached_of(result) or 0 for result in same),
             )
             judge, served = (provider, model), (version[0], version[1])
-            unpriced = sum(is_unpriced(results[place], usd[place]) for place in places)
+            unpriced = sum(self._plain_unpriced[place] for place in places)
             self._spending.note(judge, tokens=tokens, usd=[usd[place] for place in places], unpriced=unpriced)
             self._versions.note(judge, served, started=[result.requested_at for result in same])
-        self._plain, self._plain_usd = [], []
+        self._plain, self._plain_usd, self._plain_unpriced = [], [], []
 
 
 class _Call(TypedDict):

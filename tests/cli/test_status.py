@@ -46,7 +46,7 @@ def said(**facts: object) -> str:
 
 def test_a_running_run_has_total_rate_and_time_left() -> None:
     line = "running, waiting for comparisons: 120 of 440 comparisons judged, 4 a second, about 1 min left"
-    assert said().splitlines() == [f"demo: execute, run {STATUS.run}", line, "0.5000 USD spent"]
+    assert said().splitlines() == [f"demo: execute, run {STATUS.run}", line, "spent: 0.5000 USD"]
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_running_run_has_total_rate_and_time_left() -> None:
         ({"comparisons_per_second": None, "seconds_left": None}, "120 of 440 comparisons judged\n"),
         ({"stage": "cleared", "uploads_left": 3}, "running, storing texts: "),
         ({"uploads_left": 3}, "17 texts stored, 3 to store"),
-        ({"max_cost_usd": 2.0}, "0.5000 USD spent of at most 2"),
+        ({"max_cost_usd": 2.0}, "spent: 0.5000 USD of at most 2"),
         ({"duplicates": 4}, "messages: 4 came more than once"),
         ({"flawed": 2}, "messages: 2 count although a value in them makes no sense"),
         ({"doubtful": {"surplus": 4, "time": 1}}, "messages: 5 cannot come from the requests"),

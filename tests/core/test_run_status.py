@@ -60,6 +60,7 @@ def test_a_run_that_gathers_is_told_by_its_figures() -> None:
         "comparisons_missing": 5,
         "requests": 1,
         "cost_usd": 0.493827,
+        "unpriced": 0,
         "max_cost_usd": 2.0,
         "duplicates": 1,
         "rejected": 1,

@@ -28,7 +28,7 @@ def _figures(
     design: str = "balanced",
     seed: int = 1,
     tau_b: float | None = 0.5,
-    price: float = 0.001,
+    price: float | None = 0.001,
     outcome: str = "complete",
     judged: int = 28,
 ) -> RunFigures:
@@ -153,6 +153,12 @@ def test_each_of_several_others_is_worse_and_several_equals_are_listed() -> None
     alike = [_figures(name, RIGHT, tau_b=tau) for name, tau in (("a", 1.0), ("b", 0.9), ("c", 0.8), ("d", 0.7))]
     told = make_leaderboard(alike, name="s", expected_runs=4).verdict
     assert told == "a agrees most with the experts' grades, but it cannot be told from b, c and d."
+
+
+@pytest.mark.parametrize(("price", "says"), [(0.002, "b. Of these, b costs least."), (None, "b.")])
+def test_the_cheapest_of_equals_is_named_where_all_their_prices_are_known(price: float | None, says: str) -> None:
+    alike = [_figures("a", RIGHT, tau_b=1.0, price=price), _figures("b", RIGHT, tau_b=0.9)]
+    assert make_leaderboard(alike, name="s", expected_runs=2).verdict.endswith(f"cannot be told from {says}")
 
 
 def test_the_best_judge_is_first_and_a_real_difference_is_named() -> None:

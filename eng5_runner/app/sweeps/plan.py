@@ -32,6 +32,7 @@ class PlannedSweep(SweepPlan):
         assets: the study.
         record: what has begun.
         other_usd: what runs cost that the file no longer names.
+        other_unpriced: how many of their calls have no known price.
     """
 
     file: SweepFile
@@ -41,6 +42,7 @@ class PlannedSweep(SweepPlan):
     environment: Mapping[str, str] = field(repr=False)
     record: SweepRecord
     other_usd: float
+    other_unpriced: int
 
     @property
     def stack_folder(self) -> Path:
@@ -115,6 +117,7 @@ def plan_sweep(
         cells=(),
         record=record,
         other_usd=0.0,
+        other_unpriced=0,
         warnings=(),
     )
     planned = [sweep.plan_run(cell, limit=None) for cell in file.cells]
@@ -125,11 +128,13 @@ def plan_sweep(
         for cell, key, run in zip(file.cells, keys, planned, strict=True)
     ]
     _check_different(cells, path=file.path)
+    others = [run for key, run in begun.items() if key not in keys]
     said = (warning for run in planned for warning in run.warnings)
     return replace(
         sweep,
         cells=tuple(cells),
-        other_usd=sum(run.spent_usd for key, run in begun.items() if key not in keys),
+        other_usd=sum(run.spent_usd for run in others),
+        other_unpriced=sum(run.unpriced for run in others),
         warnings=tuple(dict.fromkeys(said)),
     )
 

@@ -129,6 +129,7 @@ def _write_leaderboard(work: SweepWork) -> Leaderboard:
         expected_runs=len(sweep.cells),
         limit_usd=sweep.max_cost,
         other_usd=sweep.other_usd,
+        other_unpriced=sweep.other_unpriced,
     )
     write_atomically(sweep.folder / PAGE_NAME, leaderboard_page(board))
     write_atomically(sweep.folder / CSV_NAME, table_csv(leaderboard_table(board)))

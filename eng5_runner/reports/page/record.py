@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from eng5_runner.core.events import OBJECTIONS
-from eng5_runner.reports.figures import spent, usd
+from eng5_runner.reports.figures import UNKNOWN, spent, usd
 from eng5_runner.reports.html import Child, element, table
 from eng5_runner.reports.methods import citation, methods_paragraph
 from eng5_runner.results.artefact import Artefact
@@ -40,7 +40,7 @@ def costs(artefact: Artefact) -> Iterator[Child]:
             (
                 f"{row.provider} {row.model}",
                 *(f"{count:,}" for count in counts),
-                "unknown" if row.unpriced else usd(row.usd),
+                UNKNOWN if row.unpriced else usd(row.usd),
             )
         )
     whole = spent(given.total_usd, unpriced=given.unpriced)
@@ -57,7 +57,11 @@ def costs(artefact: Artefact) -> Iterator[Child]:
 
 
 def _and_test_answer(given: Costs) -> str:
-    return "" if given.test_answer is None else f", and {usd(given.test_answer.usd)} USD for the test answer beforehand"
+    if given.test_answer is None:
+        return ""
+    if given.unpriced and not given.test_answer.usd:
+        return "; the test answer beforehand has no known price either"
+    return f", and {usd(given.test_answer.usd)} USD for the test answer beforehand"
 
 
 def failures(artefact: Artefact) -> Iterator[Child]:

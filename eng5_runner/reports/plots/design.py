@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from eng5_runner.reports.figures import number, usd
+from eng5_runner.reports.figures import number, spent
 from eng5_runner.reports.html import element
 from eng5_runner.reports.plots.drawing import (
     Axis,
@@ -88,23 +88,23 @@ def course(artefact: Artefact) -> Picture | None:
     points = course_of(artefact) if artefact.bt_summary else ()
     if not points:
         return None
-    last = points[-1]
+    last, unpriced = points[-1], artefact.costs.unpriced
     across = Axis(0, last.judgements, _LEFT, _WIDTH - _RIGHT)
     up = Axis(0.0, 1.0, _HEIGHT - _BOTTOM, _TOP)
     dearest = max(last.usd, 1e-9)
     money = Axis(0.0, dearest, _HEIGHT - _BOTTOM, _TOP)
     known = [(across(point.judgements), up(point.reliability)) for point in points if point.reliability is not None]
-    spent = [(across(0), money(0.0)), *((across(point.judgements), money(point.usd)) for point in points)]
+    costs = [(across(0), money(0.0)), *((across(point.judgements), money(point.usd)) for point in points)]
     parts = [
         *_frame(last, across=across, up=up),
         *(
             (
                 group(
-                    band(spent, [(spent[0][0], money(0.0)), (spent[-1][0], money(0.0))]), curve(spent), class_="cost"
+                    band(costs, [(costs[0][0], money(0.0)), (costs[-1][0], money(0.0))]), curve(costs), class_="cost"
                 ),
                 text(f"{last.usd:.3g} $", (_WIDTH - _RIGHT + 6, money(last.usd) + 4), anchor="start", class_="soft"),
             )
-            if last.usd
+            if last.usd and not unpriced
             else ()
         ),
         *_reliability(artefact, known, up=up),
@@ -115,7 +115,7 @@ def course(artefact: Artefact) -> Picture | None:
         title="Reliability (line with points, at the left) and cost (at the right) over the judgements",
         description=f"After {last.judgements} judgements the reliability is "
         f"{'not defined' if last.reliability is None else number(last.reliability)} and the cost "
-        f"{usd(last.usd)} USD. {_when_reached(points)}",
+        f"{spent(last.usd, unpriced=unpriced)}. {_when_reached(points)}",
         size=(_WIDTH, _HEIGHT),
     )
 

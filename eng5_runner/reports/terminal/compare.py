@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from eng5_runner.reports.figures import ABSENT, count, number, span, usd, words
+from eng5_runner.reports.figures import ABSENT, UNKNOWN, count, number, span, usd, words
 from eng5_runner.reports.terminal.table import plain_table
 from eng5_runner.results.compare import Agreement, RunInComparison, RunsCompared
 from eng5_runner.results.paired_verdicts import PairedVerdicts
@@ -49,10 +49,11 @@ def overview_lines(runs: Iterable[RunSummary]) -> Iterator[tuple[str, ...]]:
     for run in runs:
         cost, tau = run.cost_usd, run.tau_b
         each = None if cost is None or not tau or tau < 0 else cost / tau
+        absent = ABSENT if run.comparisons is None else UNKNOWN
         figures = map(number, (run.reliability, run.agreement, tau))
         yield (
             *(run.label, words(run.judge), count(run.essays), count(run.comparisons), run.outcome, *figures),
-            *(ABSENT if amount is None else usd(amount) for amount in (cost, each)),
+            *(usd(cost, absent=absent), usd(each)),
         )
 
 
@@ -86,7 +87,7 @@ def run_lines(compared: RunsCompared) -> Iterator[tuple[str, list[str]]]:
         ("comparisons", [f"{cost.judged} judged, {cost.failed} failed" for cost in costs]),
         ("reliability of the judge's own order", [number(run.reliability) for run in runs]),
         ("agreement with the teachers' grades", [_with_teachers(run) for run in runs]),
-        ("USD", [usd(cost.usd) for cost in costs]),
+        ("USD", [usd(cost.usd, absent=UNKNOWN) for cost in costs]),
         ("USD a comparison", [number(cost.usd_per_comparison, 6) for cost in costs]),
         ("USD a unit of τ-b", [number(cost.usd_per_agreement, 6) for cost in costs]),
         ("tokens read, written", [f"{cost.prompt_tokens}, {cost.completion_tokens}" for cost in costs]),

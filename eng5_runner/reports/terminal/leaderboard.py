@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from eng5_runner.reports.figures import ABSENT, number, percent, span, usd
+from eng5_runner.reports.figures import ABSENT, number, percent, span, spent
 from eng5_runner.reports.html_leaderboard import MEANINGS, per_thousand, starred
 from eng5_runner.reports.terminal.table import show_named
 from eng5_runner.results.sweep.leaderboard import Leaderboard, LeaderboardRow
@@ -23,7 +23,8 @@ def show_leaderboard(console: Console, board: Leaderboard) -> None:
         console.print(meanings, style="dim", markup=False, soft_wrap=False)
     console.print(board.verdict, style="bold", markup=False)
     complete = sum(row.complete for row in board.rows)
-    console.print(f"{complete} of {board.expected_runs} runs are complete; {usd(board.usd)} USD were spent")
+    money = spent(board.usd, unpriced=board.unpriced or 0)
+    console.print(f"{complete} of {board.expected_runs} runs are complete; spent: {money}")
 
 
 def _cells(row: LeaderboardRow, *, p: float | None) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from eng5_runner.measure.quality.needed import judgements_needed
 from eng5_runner.planning.plan import Plan
 from eng5_runner.planning.precision import AssumedAgreement, PrecisionTarget, what_no_grades_follow_from
 from eng5_runner.planning.pricing import Estimate, Interval
-from eng5_runner.reports.figures import counted, in_range, in_time, in_usd
+from eng5_runner.reports.figures import UNKNOWN, counted, in_range, in_time, in_usd
 from eng5_runner.reports.terminal.table import plain_table
 
 _THOUSAND, _MILLION = 1_000, 1_000_000
@@ -257,8 +257,8 @@ def _price_cells(one: Estimate) -> tuple[str, ...]:
         escape(one.pricing.entry.model_id) + (" (pilot)" if one.measured else ""),
         in_range(one.prompt_tokens.times(one.comparisons), _count),
         in_range(one.completion_tokens.times(one.comparisons), _count),
-        "unknown" if one.usd is None else in_range(one.usd, in_usd),
-        "unknown" if one.usd_at_most is None else in_usd(one.usd_at_most),
+        UNKNOWN if one.usd is None else in_range(one.usd, in_usd),
+        UNKNOWN if one.usd_at_most is None else in_usd(one.usd_at_most),
         in_range(one.seconds, in_time),
     )
 

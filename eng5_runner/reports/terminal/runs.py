@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.markup import escape
 
-from eng5_runner.reports.figures import count, counted, number, usd, words
+from eng5_runner.reports.figures import ABSENT, UNKNOWN, count, counted, number, usd, words
 from eng5_runner.reports.terminal.table import plain_table
 from eng5_runner.results.run_summary import RunSummary
 
@@ -24,7 +24,8 @@ def show_listed(console: Console, runs: Sequence[RunSummary]) -> None:
         when = (run.started_at or "")[:_TO_THE_MINUTE].replace("T", " ")
         counts, figures = (run.essays, run.comparisons), (run.reliability, run.agreement, run.tau_b)
         cells = (run.label, when, words(run.judge), *map(count, counts), run.outcome, *map(number, figures))
-        table.add_row(*map(escape, cells), usd(run.cost_usd))
+        absent = ABSENT if run.comparisons is None else UNKNOWN
+        table.add_row(*map(escape, cells), usd(run.cost_usd, absent=absent))
     console.print(table)
     console.print(
         f"{counted(len(runs), 'run')}. Reliab.: of the judge's own order; r: agreement with the teachers' grades; "

@@ -25,6 +25,7 @@ from rich.progress import (
 )
 
 from eng5_runner.core.events import OBJECTIONS, CallbackAccepted, EssayUploaded, Event, Objection
+from eng5_runner.reports.figures import known_part
 from eng5_runner.reports.terminal.events import in_words
 
 # Without a terminal: at most one line in this time for things that come by the hundred (seconds).
@@ -42,6 +43,7 @@ class _Count:
     done: int = 0
     failed: int = 0
     cost_usd: float = 0.0
+    unpriced: int = 0
     task: TaskID | None = None
     shown_at: float = 0.0
     began_at: float = 0.0
@@ -55,8 +57,14 @@ class _Count:
         total = "" if self.total is None else f" of {self.total}"
         rate = self.rate()
         left = "" if self.total is None or not rate else f", about {max(self.total - self.done, 0) / rate:.0f} s left"
-        cost = f", {self.cost_usd:.4f} USD so far" if self.cost_usd else ""
+        cost = self.cost(" so far")
         return f"{self.name}: {self.done}{total}{self.failures()} ({rate:.0f}/s{left}{cost})"
+
+    def cost(self, until: str = "") -> str:
+        """What the calls cost; nothing where they are free."""
+        if not self.cost_usd and not self.unpriced:
+            return ""
+        return f", {known_part(self.cost_usd, unpriced=self.unpriced)}{until}"
 
     def failures(self) -> str:
         """The calls that failed, if there are any: each failed comparison takes up to three."""
@@ -111,6 +119,7 @@ class SessionView:
                 self._advance(self._uploads)
             case CallbackAccepted(kind="comparison"):
                 self._comparisons.cost_usd += event.cost_usd
+                self._comparisons.unpriced += event.is_unpriced
                 self._object(event.objection)
                 if not event.is_left_out:
                     self._advance(self._comparisons, failed=not event.judged)
@@ -132,8 +141,7 @@ class SessionView:
         if self._progress is not None:
             if count.task is None:
                 count.task = self._progress.add_task(count.name, total=count.total, extra="")
-            cost = f", {count.cost_usd:.4f} USD" if count.cost_usd else ""
-            extra = f"{count.rate():.0f}/s{cost}{count.failures()}"
+            extra = f"{count.rate():.0f}/s{count.cost()}{count.failures()}"
             self._progress.update(count.task, completed=count.done, extra=extra)
         elif count.done == count.total or now - count.shown_at >= PLAIN_EVERY:
             count.shown_at = now

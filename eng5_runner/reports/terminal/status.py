@@ -15,7 +15,7 @@ from eng5_runner.core.run_status import RunStatus
 from eng5_runner.core.state import RunState
 from eng5_runner.core.top_up import would_follow
 from eng5_runner.errors import command
-from eng5_runner.reports.figures import in_time
+from eng5_runner.reports.figures import in_time, spent
 
 # A run that is silent for longer says so (seconds).
 _SILENT_SECONDS = 10.0
@@ -40,7 +40,7 @@ def status_sentences(status: RunStatus) -> Iterator[str]:
     if status.uploads_left:
         yield f"{status.texts_stored} texts stored, {status.uploads_left} to store"
     limit = "" if status.max_cost_usd is None else f" of at most {status.max_cost_usd:g}"
-    yield f"{status.cost_usd:.4f} USD spent{limit}"
+    yield f"spent: {spent(status.cost_usd, unpriced=status.unpriced)}{limit}"
     odd = [
         (status.duplicates, "came more than once"),
         (status.rejected, "could not be used"),

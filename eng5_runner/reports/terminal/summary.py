@@ -12,7 +12,18 @@ from rich.table import Table
 from eng5_runner.core.choices import Mode
 from eng5_runner.errors import command
 from eng5_runner.reports.anchor_markdown import ANCHOR_REPORT_NAME
-from eng5_runner.reports.figures import ABSENT, counted, number, requests_made, sentence, span, spent, tally, usd
+from eng5_runner.reports.figures import (
+    ABSENT,
+    UNKNOWN,
+    counted,
+    number,
+    requests_made,
+    sentence,
+    span,
+    spent,
+    tally,
+    usd,
+)
 from eng5_runner.reports.html_report import REPORT_NAME
 from eng5_runner.reports.human_scale import disagreement_lines, human_scale_lines
 from eng5_runner.reports.judge_card import facts_of_judge, own_effects_lines
@@ -217,7 +228,7 @@ def _costs(costs: Costs) -> Table:
     for row in costs.token_counts:
         from_cache = (row.cached_tokens or 0,) if cached else ()
         counts = (str(count) for count in (row.comparisons, row.prompt_tokens, *from_cache, row.completion_tokens))
-        table.add_row(escape(row.provider), escape(row.model), *counts, "unknown" if row.unpriced else usd(row.usd))
+        table.add_row(escape(row.provider), escape(row.model), *counts, UNKNOWN if row.unpriced else usd(row.usd))
     return table
 
 

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from eng5_runner.core.events import CallbackAccepted, Event, RunClosed, RunResumed, RunStarted
 from eng5_runner.planning.pricing import Interval
 from eng5_runner.planning.sweep import PlannedCell, SweepPlan, most_of, price_of, seconds_of
-from eng5_runner.reports.figures import in_range, in_time, in_usd, number
+from eng5_runner.reports.figures import UNKNOWN, in_range, in_time, in_usd, number
 from eng5_runner.reports.terminal.table import show_named
 
 _HEADS = ("", "judge and design", "runs", "of", "left", "reliability", "likely USD", "at most", "time")
@@ -55,8 +55,8 @@ def _cells(cells: Sequence[PlannedCell]) -> tuple[str, ...]:
         str(first.plan.comparisons),
         str(sum(cell.comparisons_left for cell in cells)),
         f"{number(min(reliabilities))}–{number(max(reliabilities))}" if reliabilities else "–",
-        "unknown" if price is None else in_range(price, in_usd),
-        "unknown" if most is None else in_usd(most),
+        UNKNOWN if price is None else in_range(price, in_usd),
+        UNKNOWN if most is None else in_usd(most),
         _in_time(seconds_of(cells, at_once=1)),
     )
 

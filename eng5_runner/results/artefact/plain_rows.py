@@ -88,11 +88,6 @@ def cached_of(result: LLMComparisonResult | PlainComparison) -> int | None:
     return tokens if tokens and tokens <= result.token_usage.prompt_tokens else None
 
 
-def is_unpriced(result: LLMComparisonResult | PlainComparison, cost_usd: float) -> bool:
-    """Whether a call counts as 0 USD because nobody knows its price."""
-    return result.request_metadata.cost_known is False and not cost_usd
-
-
 def flagged_of(first: str, second: str, *, flagged: frozenset[str]) -> Literal["A", "B", "both"] | None:
     """Which of the two essays has flags."""
     if first in flagged:

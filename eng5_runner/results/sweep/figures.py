@@ -18,7 +18,7 @@ from eng5_runner.results.artefact.judge import (
     JudgeQuality,
     LengthBias,
 )
-from eng5_runner.results.artefact.part import Count, Interval90, Nullable, Part, Text
+from eng5_runner.results.artefact.part import AtLeastOne, Count, Interval90, Nullable, Part, Text
 from eng5_runner.results.artefact.study import Comparison, Costs
 from eng5_runner.results.paired_verdicts import grade_places
 
@@ -48,7 +48,8 @@ class SweptFigures(Part):
     reliability: Nullable[float]
     """Of the judge's own order, 0 to 1."""
     usd_a_judgement: Nullable[float]
-    """What a judgement costs where none is repeated from an earlier run, failed calls included."""
+    """What a judgement costs where none is repeated from an earlier run, failed calls included; None where the price
+    of one is not known."""
     seconds_an_answer: Nullable[float]
     """Median time of the model's answer; None where no service says."""
 
@@ -78,6 +79,8 @@ class SweptRun(SweptFigures):
     """What the run cost."""
     seconds: float
     """From the run's beginning to its last event."""
+    unpriced: AtLeastOne | None = None
+    """Calls whose price is not known: `usd` lacks them; absent where all prices are known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +137,7 @@ def figures_of(artefact: Artefact, *, judge: str, design: str, seed: int, direct
         swap=_swap(quality),
         reliability=None if artefact.bt_model is None else artefact.bt_model.reliability.empirical_bayes,
         usd=artefact.costs.total_usd,
+        unpriced=artefact.costs.unpriced or None,
         usd_a_judgement=_usd_a_judgement(artefact.costs, judged=counts.judged),
         seconds_an_answer=median(times) / 1000 if times else None,
         seconds=lasted.total_seconds(),
@@ -186,7 +190,7 @@ def _swap(quality: JudgeQuality | None) -> SweptFigure:
 
 
 def _usd_a_judgement(costs: Costs, *, judged: int) -> float | None:
-    if not judged:
+    if not judged or costs.unpriced:
         return None
     test_answer = 0.0 if costs.test_answer is None else costs.test_answer.usd
     saved = 0.0 if costs.replayed is None else costs.replayed.saved_usd

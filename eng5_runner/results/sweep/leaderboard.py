@@ -13,7 +13,7 @@ from eng5_runner.core.rounding import ends_if_any, rounded, usd
 from eng5_runner.measure.quality.exchange import exchange_p_value, holm
 from eng5_runner.measure.quality.paired import LEVEL
 from eng5_runner.measure.quality.resampling import bootstrap_interval, kendall_tau_b_of_each
-from eng5_runner.results.artefact.part import Count, Nullable, Part, Share, Text
+from eng5_runner.results.artefact.part import AtLeastOne, Count, Nullable, Part, Share, Text
 from eng5_runner.results.compare import DRAWS, SEED
 from eng5_runner.results.paired_verdicts import paired_verdicts
 from eng5_runner.results.sweep.figures import RunFigures, SweptFigure, SweptFigures, SweptRun
@@ -55,6 +55,8 @@ class LeaderboardRow(SweptFigures):
     """What all its runs cost."""
     seconds: float
     """Time of its runs, one after the other."""
+    unpriced: AtLeastOne | None = None
+    """Calls whose price is not known: `usd` lacks them; absent where all prices are known."""
 
 
 class JudgeDifference(Part):
@@ -101,6 +103,8 @@ class Leaderboard(Part):
     """Cost limit of all runs together; None without one."""
     usd: float
     """What all runs cost, those that the sweep's file no longer names included."""
+    unpriced: AtLeastOne | None = None
+    """Calls whose price is not known: `usd` lacks them; absent where all prices are known."""
     rows: tuple[LeaderboardRow, ...]
     """The judge that agrees most with the experts first."""
     differences: tuple[JudgeDifference, ...]
@@ -130,11 +134,10 @@ class Leaderboard(Part):
         if not equals:
             return f"{told}, surely more than {_all(len(placed) - 1)}."
         told = f"{told}, but it cannot be told from {_listed([row.name for row in equals])}"
-        priced = [row for row in (best, *equals) if row.usd_a_judgement is not None]
-        cheapest = min(priced, key=lambda row: row.usd_a_judgement or 0.0, default=best)
-        if cheapest is best:
-            return f"{told}."
-        return f"{told}. Of these, {cheapest.name} costs least."
+        prices = {row.name: row.usd_a_judgement for row in (best, *equals)}
+        known = {name: price for name, price in prices.items() if price is not None}
+        cheapest = min(known, key=known.__getitem__) if len(known) == len(prices) else best.name
+        return f"{told}." if cheapest == best.name else f"{told}. Of these, {cheapest} costs least."
 
 
 def make_leaderboard(
@@ -144,6 +147,7 @@ def make_leaderboard(
     expected_runs: int,
     limit_usd: float | None = None,
     other_usd: float = 0.0,
+    other_unpriced: int = 0,
 ) -> Leaderboard:
     """Put the runs of each judge and design together, in the order of their agreement with the experts.
 
@@ -153,6 +157,7 @@ def make_leaderboard(
         expected_runs: how many runs the sweep has.
         limit_usd: of all runs together.
         other_usd: what runs cost that are not shown.
+        other_unpriced: how many of their calls have no known price.
     """
     groups: dict[tuple[str, str], list[RunFigures]] = {}
     for each in figures:
@@ -173,6 +178,7 @@ def make_leaderboard(
         expected_runs=expected_runs,
         limit_usd=limit_usd,
         usd=usd(sum(each.run.usd for each in figures) + other_usd),
+        unpriced=sum(each.run.unpriced or 0 for each in figures) + other_unpriced or None,
         rows=tuple(row for row, _ in ranked),
         differences=tuple(differences),
         runs=tuple(each.run for each in figures),
@@ -182,9 +188,14 @@ def make_leaderboard(
 _Ranked = tuple[LeaderboardRow, list[RunFigures]]
 
 
-def _by_agreement(ranked: _Ranked) -> tuple[float, bool, float]:
+def _by_agreement(ranked: _Ranked) -> tuple[float, bool, bool, float]:
     row, _ = ranked
-    return -(row.tau_b.value if row.tau_b.value is not None else -_FALLBACK), not row.judged, row.usd
+    return (
+        -(row.tau_b.value if row.tau_b.value is not None else -_FALLBACK),
+        not row.judged,
+        bool(row.unpriced),
+        row.usd,
+    )
 
 
 def _row(runs: Sequence[SweptRun], *, name: str) -> LeaderboardRow:
@@ -205,6 +216,7 @@ def _row(runs: Sequence[SweptRun], *, name: str) -> LeaderboardRow:
         swap=_mean_of(runs, lambda run: run.swap),
         reliability=_mean(run.reliability for run in runs),
         usd=usd(sum(run.usd for run in runs)),
+        unpriced=sum(run.unpriced or 0 for run in runs) or None,
         usd_a_judgement=_mean((run.usd_a_judgement for run in runs), places=usd),
         seconds_an_answer=_mean(run.seconds_an_answer for run in runs),
         seconds=rounded(sum(run.seconds for run in runs)),

@@ -21,7 +21,8 @@ _MEASURED: Mapping[str, Callable[[LeaderboardRow], SweptFigure]] = MappingProxyT
 def leaderboard_table(board: Leaderboard) -> RunTable:
     """The table: ranks from 1, and for each measured figure its value and the ends of its 90% interval.
 
-    `p_below_best` is the corrected p-value of the difference to the first row.
+    `usd` is empty where the price of a call is not known. `p_below_best` is the corrected p-value of the difference to
+    the first row.
     """
     columns: dict[str, Kind] = {
         "rank": "whole", "judge": "text", "design": "text", "model": "text", "runs": "whole", "complete": "whole",
@@ -40,11 +41,12 @@ def leaderboard_table(board: Leaderboard) -> RunTable:
 
 def _cells(rank: int, row: LeaderboardRow, *, p_below_best: float | None) -> tuple[Cell, ...]:
     measured: list[Cell] = []
+    usd = None if row.unpriced else row.usd
     for figure in _MEASURED.values():
         value = figure(row)
         measured += [value.value, *(value.interval_90 or (None, None))]
     return (
         *(rank, row.judge, row.design, row.model, row.runs, row.complete, row.judged, row.failed),
         *measured,
-        *(row.reliability, row.usd, row.usd_a_judgement, row.seconds_an_answer, row.seconds, p_below_best),
+        *(row.reliability, usd, row.usd_a_judgement, row.seconds_an_answer, row.seconds, p_below_best),
     )
