@@ -16,7 +16,7 @@ from eng5_runner.contracts.grade_scales import GradeScale
 from eng5_runner.core.table import Table, column_key, number
 from eng5_runner.errors import InputsInvalid
 from eng5_runner.judges.catalogue import is_model_name
-from eng5_runner.measure.model.comparisons import Comparisons, comparisons_counted, merged
+from eng5_runner.measure.model.comparisons import TIE, Comparisons, comparisons_counted, merged
 from eng5_runner.measure.model.soft import Said
 from eng5_runner.measure.quality.places import CONFOUNDED, NEARLY_ALWAYS, confounding, share_of_first
 from eng5_runner.measure.quality.reliability import FEWEST_ITEMS
@@ -41,7 +41,6 @@ _ITEM_KEYS = (
     frozenset({"file", "filename", "student"}),
 )
 _IN_NO_COMPARISON = ("is in no comparison", "Write it as in the table of comparisons.")
-_TIE = 0.5
 # A winner that stands in one place this often is written there: no judge prefers a place so much.
 # A larger share of rows that compare an item with itself is no slip.
 _MOST_SLIPS = 0.01
@@ -182,7 +181,7 @@ def parse_comparisons(table: Table | Records, *, name: str) -> ComparisonTable:
         places=places,
         missing=missing,
         with_itself=len(every) - len(sound),
-        ties=sum(row.count for row, won in decided if won == _TIE),
+        ties=sum(row.count for row, won in decided if won == TIE),
         models=frozenset(_models(sound, columns)),
         said=said if columns.confidence or columns.probability or set(judges) != {""} else (),
     )
@@ -360,7 +359,7 @@ def _outcome(row: _Row, pair: tuple[str, str], *, column: str, named: bool) -> f
     if says_nothing(winner):
         return None
     place = place_of(winner, column=column)
-    if place is None or (named and place != _TIE):
+    if place is None or (named and place != TIE):
         raise row.wrong(
             column,
             f"{winner!r} is no outcome" if not named else f"{winner!r} is none of the two items",

@@ -29,7 +29,7 @@ from eng5_runner.measure.grading.grades import (
     project,
 )
 from eng5_runner.measure.model.bradley_terry import Fit
-from eng5_runner.measure.model.comparisons import Comparisons, repeats_that_agree
+from eng5_runner.measure.model.comparisons import TIE, Comparisons, repeats_that_agree
 from eng5_runner.measure.model.davidson import TiedFit, fit_ties
 from eng5_runner.measure.quality.clustered import errors_by_pair
 from eng5_runner.measure.quality.misfit import (
@@ -56,7 +56,6 @@ from eng5_runner.results.tables import inert
 _DECIMALS = 9
 # The number of triads grows with the cube of an item's comparisons.
 _CLOSE_LOOK_UP_TO = 1_500
-_TIE = 0.5
 _COLUMNS = ("item", "theta", "se", "comparisons", "wins", "infit", "outfit", "flags", "grade")
 
 
@@ -446,7 +445,7 @@ def _items(model: Fit, grades: _Grades, *, asked: Comparisons) -> Iterator[Fitte
 
 def _in_ties(comparisons: Comparisons) -> frozenset[str]:
     """The items that tied. A tie counts half a win for each, so their standard errors are those of no exact model."""
-    tied = comparisons.outcome == _TIE
+    tied = comparisons.outcome == TIE
     places = {*comparisons.first[tied].tolist(), *comparisons.second[tied].tolist()}
     return frozenset(comparisons.items[place] for place in places)
 

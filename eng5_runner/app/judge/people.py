@@ -23,6 +23,7 @@ from eng5_runner.effects.run_lock import held
 from eng5_runner.errors import InputsInvalid
 from eng5_runner.inventory.pseudonyms import FileNames
 from eng5_runner.inventory.table_file import read_table
+from eng5_runner.measure.model.comparisons import TIE
 from eng5_runner.results.comparison_table import (
     is_comparisons_heading,
     is_grades_heading,
@@ -33,7 +34,6 @@ from eng5_runner.run.hydrate import Hydrated
 from eng5_runner.run.pseudonyms import names_of
 from eng5_runner.run.run_directory import saved_run
 
-_TIE = 0.5
 _AS_WRITTEN = "Write an essay's id or its file's name, as in tables/essays.csv."
 
 
@@ -159,7 +159,7 @@ def _human_judgements(file: Path, essays: _Essays) -> HumanJudgementsAdded:
                 judge=judge,
                 first=known[items[first]],
                 second=known[items[second]],
-                winner="tie" if outcome == _TIE else "first" if outcome > _TIE else "second",
+                winner="tie" if outcome == TIE else "first" if outcome > TIE else "second",
                 count=round(weight),
             )
             for first, second, outcome, weight in zip(*columns, strict=True)

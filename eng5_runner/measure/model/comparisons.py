@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _Column: TypeAlias = "NDArray[np.integer | np.floating]"
 # One number per study: a float for one study, an array for a stack of studies.
 Values: TypeAlias = "float | NDArray[np.float64]"
+# The outcome of a comparison that neither won.
+TIE = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -34,7 +36,7 @@ class Comparisons:
         items: the identifiers of the n items; the other fields refer to them by index.
         first: shape (rows,), the item shown first.
         second: shape (rows,), the item shown second, never the same as `first`.
-        outcome: shape (rows,), 1 if the first won, 0 if the second won, .5 for a tie.
+        outcome: shape (rows,), 1 if the first won, 0 if the second won, `TIE` for a tie.
         weight: shape (rows,), how many judgements the row stands for.
         offset: shape (rows,), in logits, added to the log odds that the first wins; None for 0. Only the evidence of
             soft judgements has one (see `soft`).

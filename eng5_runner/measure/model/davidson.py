@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from scipy.optimize import minimize_scalar
 
+from eng5_runner.measure.model.comparisons import TIE
 from eng5_runner.measure.model.prior_scale import LOG_SD_SPREAD, TYPICAL_SD
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 _Floats: TypeAlias = "NDArray[np.float64]"
 
 MOST_ITEMS = 300
-_TIE = 0.5
 _FREE_PRECISION, _FIXED_PRECISION = 1e-6, 1e12
 _MOST_STEPS = 100
 _STEP_TOLERANCE = 1e-9
@@ -76,9 +76,9 @@ def fit_ties(
     Raises:
         ValueError: an outcome is not 1, .5 or 0.
     """
-    if not np.isin(comparisons.outcome, (0.0, _TIE, 1.0)).all():
+    if not np.isin(comparisons.outcome, (0.0, TIE, 1.0)).all():
         raise ValueError("an outcome is 1, .5 or 0")
-    ties = float(comparisons.weight[comparisons.outcome == _TIE].sum())
+    ties = float(comparisons.weight[comparisons.outcome == TIE].sum())
     if len(comparisons.items) > MOST_ITEMS or not 0.0 < ties < float(comparisons.weight.sum()):
         return None
     model = _Model.of(comparisons, position_effect=position_effect)
@@ -115,7 +115,7 @@ class _Model:
         rows = np.arange(data.first.size)
         design = np.zeros((rows.size, len(data.items) + 1))
         design[rows, data.first], design[rows, data.second], design[:, -1] = 1.0, -1.0, 1.0
-        weight, outcome = data.weight[data.outcome != _TIE], data.outcome[data.outcome != _TIE]
+        weight, outcome = data.weight[data.outcome != TIE], data.outcome[data.outcome != TIE]
         first_won = float((weight * outcome).sum())
         one_sided = not 0.0 < first_won < float(weight.sum())
         precision = 1.0 if one_sided else _FREE_PRECISION
@@ -131,7 +131,7 @@ class _Model:
         """The log likelihood, without the priors."""
         eta, log_ties = self.design @ x[:-1], float(x[-1])
         log_sum = np.logaddexp(np.logaddexp(eta / 2.0, -eta / 2.0), log_ties)
-        by_row = (self.outcome - _TIE) * eta + (self.outcome == _TIE) * log_ties - log_sum
+        by_row = (self.outcome - TIE) * eta + (self.outcome == TIE) * log_ties - log_sum
         return float((self.weight * by_row).sum())
 
     def prior(self, log_sd: float) -> _Floats:
@@ -175,12 +175,12 @@ class _Model:
         first, tie = np.exp(eta / 2.0 - log_sum), np.exp(log_ties - log_sum)
         mean = first + tie / 2.0
         on_eta = self.weight * (self.outcome - mean)
-        on_ties = float((self.weight * ((self.outcome == _TIE) - tie)).sum())
+        on_ties = float((self.weight * ((self.outcome == TIE) - tie)).sum())
         gradient = np.append(self.design.T @ on_eta, on_ties) - prior * x
         information = np.diag(prior)
         by_row = self.weight * (first + tie / 4.0 - mean**2)
         information[:-1, :-1] += self.design.T @ (by_row[:, None] * self.design)
-        across = self.design.T @ (self.weight * tie * (_TIE - mean))
+        across = self.design.T @ (self.weight * tie * (TIE - mean))
         information[:-1, -1] += across
         information[-1, :-1] += across
         information[-1, -1] += float((self.weight * tie * (1.0 - tie)).sum())

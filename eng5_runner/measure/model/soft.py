@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 from scipy.special import logit
 
-from eng5_runner.measure.model.comparisons import Comparisons
+from eng5_runner.measure.model.comparisons import TIE, Comparisons
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -109,7 +109,7 @@ class SoftJudgements:
     @property
     def sign(self) -> _Floats:
         """Shape (rows,): 1 if the first won, -1 if the second won, 0 for a tie."""
-        return np.sign(self.data.outcome - 0.5)
+        return np.sign(self.data.outcome - TIE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ def soft_from(comparisons: Comparisons, rows: Iterable[Said]) -> SoftJudgements:
     count = np.array([row.count for row in said], dtype=np.float64)
     outcome = np.array([row.outcome for row in said], dtype=np.float64)
     chances = np.array([np.nan if row.probability is None else row.probability for row in said], dtype=np.float64)
-    log_odds = np.sign(outcome - 0.5) * logit(np.clip(chances, _LEAST_CHANCE, 1.0))
+    log_odds = np.sign(outcome - TIE) * logit(np.clip(chances, _LEAST_CHANCE, 1.0))
     is_bound = np.array([row.is_bound for row in said], dtype=bool) | (log_odds > _MOST_LOG_ODDS)
     confidence = np.array([np.nan if row.confidence is None else row.confidence for row in said], dtype=np.float64)
     judge = np.array([index[row.judge] for row in said], dtype=np.int64)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from scipy.special import expit, ndtri
 
-from eng5_runner.measure.model.comparisons import Comparisons, summed_at
+from eng5_runner.measure.model.comparisons import TIE, Comparisons, summed_at
 from eng5_runner.measure.quality.surprise import expected_residuals
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from eng5_runner.measure.model.bradley_terry import Fit
 
 _Floats: TypeAlias = "NDArray[np.float64]"
-_TIE = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -194,8 +193,8 @@ def _decided(
     Ties are left out, and so are rows where `where` is false.
     """
     weight = data.weight if where is None else np.where(where, data.weight, 0.0)
-    won = summed_at(place, np.where(data.outcome > _TIE, weight, 0.0), size=size)
-    lost = summed_at(place, np.where(data.outcome < _TIE, weight, 0.0), size=size)
+    won = summed_at(place, np.where(data.outcome > TIE, weight, 0.0), size=size)
+    lost = summed_at(place, np.where(data.outcome < TIE, weight, 0.0), size=size)
     return won, lost
 
 

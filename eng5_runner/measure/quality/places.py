@@ -13,10 +13,11 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import lsqr
 
+from eng5_runner.measure.model.comparisons import TIE
+
 if TYPE_CHECKING:
     from eng5_runner.measure.model.comparisons import Comparisons
 
-_TIE = 0.5
 NEARLY_ALWAYS = 0.97
 """Where the winner stands in one place so often, the place says who won, or decides it."""
 CONFOUNDED = 0.25
@@ -30,7 +31,7 @@ def share_of_first(comparisons: Comparisons) -> float | None:
     >>> share_of_first(comparisons_from("xyz", [("x", "y", 1.0), ("y", "z", 1.0), ("x", "z", 0.5)]))
     1.0
     """
-    decided = np.where(comparisons.outcome == _TIE, 0.0, comparisons.weight)
+    decided = np.where(comparisons.outcome == TIE, 0.0, comparisons.weight)
     total = float(decided.sum())
     return float((decided * comparisons.outcome).sum()) / total if total else None
 

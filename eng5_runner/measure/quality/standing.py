@@ -17,7 +17,7 @@ import numpy as np
 from scipy.special import expit, ndtri
 
 from eng5_runner.measure.model.bradley_terry import fit
-from eng5_runner.measure.model.comparisons import merged
+from eng5_runner.measure.model.comparisons import TIE, merged
 from eng5_runner.measure.quality.needed import judgements_needed
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from eng5_runner.measure.model.bradley_terry import Fit
     from eng5_runner.measure.model.comparisons import Comparisons
 
-_TIE = 0.5
 _NINETY = float(ndtri(0.95))
 # Above so many judges they are held in groups against those of the other groups: a fit for each would take too long.
 _MOST_FITS = 12
@@ -95,7 +94,7 @@ def agreed_and_expected(fitted: Fit, data: Comparisons) -> tuple[float, float, f
     chance = expit(fitted.expected_log_odds(data))
     gap = data.contrasts(x) - x[-1]
     first_is_higher = gap > 0.0
-    can = data.weight * (data.outcome != _TIE) * (np.abs(gap) > _NO_DIFFERENCE)
+    can = data.weight * (data.outcome != TIE) * (np.abs(gap) > _NO_DIFFERENCE)
     agrees = np.where(first_is_higher, data.outcome, 1.0 - data.outcome)
     likely = np.where(first_is_higher, chance, 1.0 - chance)
     return (
@@ -168,7 +167,7 @@ def same_pair(data: Comparisons) -> tuple[float, float]:
     """How many pairs of judgements are of the same two items, and how many of these agree; ties are left out."""
     low, high = np.minimum(data.first, data.second), np.maximum(data.first, data.second)
     keys, place = np.unique(low * len(data.items) + high, return_inverse=True)
-    can = data.weight * (data.outcome != _TIE)
+    can = data.weight * (data.outcome != TIE)
     low_won = np.where(data.first == low, data.outcome, 1.0 - data.outcome) * can
     won, asked = np.bincount(place, low_won, keys.size), np.bincount(place, can, keys.size)
     lost = asked - won

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from eng5_runner.core.events import HumanJudgementsAdded
 from eng5_runner.core.rounding import ends, figure, rounded
 from eng5_runner.measure.model.bradley_terry import Fit, fit
-from eng5_runner.measure.model.comparisons import Comparisons, comparisons_counted, merged
+from eng5_runner.measure.model.comparisons import TIE, Comparisons, comparisons_counted, merged
 from eng5_runner.measure.model.dependence import dependence, weighed
 from eng5_runner.measure.model.two_kinds import TwoKinds, cannot_join, fit_two_kinds
 from eng5_runner.measure.quality.misfit import position_effect
@@ -35,8 +35,7 @@ from eng5_runner.results.artefact.human_scale import (
 )
 from eng5_runner.results.comparison_table import are_confounded
 
-_TIE = 0.5
-_OUTCOMES: Mapping[str, float] = MappingProxyType({"first": 1.0, "tie": _TIE, "second": 0.0})
+_OUTCOMES: Mapping[str, float] = MappingProxyType({"first": 1.0, "tie": TIE, "second": 0.0})
 
 
 def human_scale(
@@ -154,9 +153,9 @@ def _disagreements(people: Mapping[str, Comparisons], models: Fit) -> Iterator[D
         theta = models.posterior_mean
         columns = (data.first.tolist(), data.second.tolist(), data.outcome.tolist(), data.weight.tolist())
         for first, second, outcome, weight in zip(*columns, strict=True):
-            winner, loser = (first, second) if outcome > _TIE else (second, first)
+            winner, loser = (first, second) if outcome > TIE else (second, first)
             difference = float(theta[loser] - theta[winner])
-            if outcome != _TIE and difference > 0.0 and round(weight):
+            if outcome != TIE and difference > 0.0 and round(weight):
                 yield Disagreement(
                     judge=judge or None,
                     winner=models.items[winner],
