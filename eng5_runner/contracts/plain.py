@@ -10,13 +10,13 @@ messages with a flaw, numbers in quotes, other forms of time stamps. A test hold
 
 from __future__ import annotations
 
-from datetime import datetime
 from itertools import product
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
 
+from eng5_runner.contracts.base import instant_of
 from eng5_runner.contracts.flaws import MOST_MS, MOST_TOKENS, MOST_USD
 
 _Text: TypeAlias = Annotated[str, Meta(min_length=1)]
@@ -106,8 +106,8 @@ class PlainComparison(msgspec.Struct, frozen=True, gc=False):
         if f"{requested_at} {completed_at}".encode().translate(_NO_DIGITS) not in _TWO_INSTANTS:
             _check_form(requested_at)
             _check_form(completed_at)
-        datetime.fromisoformat(requested_at)  # there is none on 30 February
-        datetime.fromisoformat(completed_at)
+        instant_of(requested_at)  # there is none on 30 February
+        instant_of(completed_at)
 
     @property
     def requested_at(self) -> str:
@@ -137,7 +137,7 @@ class PlainArrival(msgspec.Struct, frozen=True, gc=False):
             ValueError: there is no such instant.
         """
         _check_form(self.event_timestamp)
-        datetime.fromisoformat(self.event_timestamp)
+        instant_of(self.event_timestamp)
 
 
 _DECODER = msgspec.json.Decoder(_Message)  # law: module_state - it cannot be changed

@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from eng5_runner.contracts.base import instant_of
 from eng5_runner.contracts.flaws import receive_comparison
 from eng5_runner.contracts.plain import PlainComparison, PlainMetadata, plain_arrival, plain_comparison
 from eng5_runner.core.arrival import arrived, of_result
@@ -133,3 +134,11 @@ def same(message: bytes, quick: PlainComparison) -> bool:
     return row == quickly and all(
         (getattr(metadata, name) or None) == (getattr(quick.request_metadata, name) or None) for name in texts
     )
+
+
+@pytest.mark.parametrize("written", ["2027-03-02T24:00:00Z", "2027-03-02 24:00:00", "20270302T240000Z"])
+def test_no_python_reads_the_hour_24(written: str) -> None:
+    """Python 3.14 takes it for the next day, so that a ledger would depend on who reads it."""
+    with pytest.raises(ValueError, match="no day has the hour 24"):
+        instant_of(written)
+    assert instant_of("2027-03-24T23:24:24Z") == datetime(2027, 3, 24, 23, 24, 24, tzinfo=UTC)

@@ -18,6 +18,7 @@ from eng5_runner.app.collection.made_run import write_made_run
 from eng5_runner.app.environment import versions
 from eng5_runner.app.inspect import Run, open_run
 from eng5_runner.canonical import canonical_json, sha256_hex
+from eng5_runner.contracts.base import instant_of
 from eng5_runner.contracts.flaws import NO_HASH
 from eng5_runner.contracts.grade_scales import DEFAULT_SCALE, GRADE_SCALES
 from eng5_runner.contracts.request import EssayRef, LLMConfigOverrides
@@ -323,7 +324,7 @@ def _time(message: JsonObject) -> datetime:
     data = inner(message, "data")
     given = text_of(data.get("completed_at")) or text_of(message.get("event_timestamp"))
     try:
-        when = datetime.fromisoformat(given)
+        when = instant_of(given)
     except ValueError:
         return datetime.fromtimestamp(0, UTC)
     return when if when.tzinfo else when.replace(tzinfo=UTC)
