@@ -45,6 +45,18 @@ def ends_if_any(interval: tuple[float, float] | None) -> tuple[float, float] | N
     return None if interval is None else ends(interval)
 
 
+def ranks_of(values: Sequence[float]) -> list[int]:
+    """The rank of each of falling values; equal ones share theirs.
+
+    >>> ranks_of([2.5, 1.0, 1.0, -3.0])
+    [1, 2, 2, 4]
+    """
+    ranks: list[int] = []
+    for place, value in enumerate(values):
+        ranks.append(ranks[-1] if place and value == values[place - 1] else place + 1)
+    return ranks
+
+
 def usd(amount: float) -> float:
     """An amount of money in USD, to nine decimals."""
     return round(amount, _USD_DECIMALS)

@@ -18,6 +18,7 @@ from eng5_runner.reports.words import (
     REFUSED,
     flagged_essays,
     grades_by_others,
+    same_texts,
     tested_projection,
     warnings_of_the_judge,
 )
@@ -76,7 +77,7 @@ def _head(artefact: Artefact) -> Iterator[str]:
         yield ""
     for headline, reason in warnings_of_the_judge(artefact):
         yield from (f"**{headline}** {sentence(reason)}", "")
-    for text in flagged_essays(artefact):
+    for text in (*flagged_essays(artefact), *same_texts(artefact)):
         yield from (inline(text), "")
 
 

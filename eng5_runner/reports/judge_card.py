@@ -288,7 +288,7 @@ def confidence_row(artefact: Artefact) -> CardRow | None:
     columns, counts, held = artefact.columns, Counter[int](), Counter[int]()
     rows = zip(columns.confidence, columns.first, columns.second, columns.first_won, strict=True)
     for given, first, second, first_won in rows:
-        if not isnan(given):
+        if not isnan(given) and ranks[first] != ranks[second]:
             confidence = round(given)
             counts[confidence] += 1
             held[confidence] += (ranks[first] < ranks[second]) == first_won

@@ -13,6 +13,7 @@ from eng5_runner.results.artefact.measurement import GradeProjection, GradesAvai
 from eng5_runner.results.doubts import doubts_about
 
 REFUSED = "refused"
+_MOST_TEXTS = 5  # in a sentence
 
 
 def warnings_of_the_judge(artefact: Artefact) -> Iterator[tuple[str, str]]:
@@ -56,6 +57,25 @@ def flagged_essays(artefact: Artefact) -> Iterator[str]:
             f"Flagged essays {sign} than the same texts without the passage: "
             f"{number(measured.advantage, sign=True)} {between(measured.interval_90)} logits."
         )
+
+
+def same_texts(artefact: Artefact) -> Iterator[str]:
+    """Which essays are the same text and have different ranks all the same; none in most runs."""
+    ranks = {entry.essay_id: entry.rank for entry in artefact.bt_summary}
+    copies = [[name for name in names if name in ranks] for names in artefact.inputs.by_text.values()]
+    apart = [names for names in copies if len({ranks[name] for name in names}) > 1]
+    if not apart:
+        return
+    files = artefact.inputs.file_names
+    named = "; ".join(
+        ", ".join(f"{files[name]} (rank {ranks[name]})" for name in sorted(names, key=ranks.__getitem__))
+        for names in apart[:_MOST_TEXTS]
+    )
+    more = f"; and {counted(len(apart) - _MOST_TEXTS, 'text')} more" if len(apart) > _MOST_TEXTS else ""
+    yield (
+        f"The same text under several names: {named}{more}. Each copy was compared by itself, so chance alone lies "
+        "between their ranks."
+    )
 
 
 def _flag(kind: str) -> str:

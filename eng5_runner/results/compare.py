@@ -239,9 +239,7 @@ def compare_artefacts(a: Artefact, b: Artefact) -> RunsCompared:
     return RunsCompared(
         runs=(_run(a), _run(b)),
         swapped_texts=tuple(swapped_texts(a.inputs, b.inputs)),
-        essays=EssayCounts(
-            shared=len(pairs), only_in_a=len(_named(a)) - len(pairs), only_in_b=len(_named(b)) - len(pairs)
-        ),
+        essays=EssayCounts(shared=len(pairs), only_in_a=_essays(a) - len(pairs), only_in_b=_essays(b) - len(pairs)),
         positions=_positions(a, b, pairs=pairs),
         grades=_grades(a, b, pairs=pairs),
         verdicts=_verdicts(a, b, pairs=pairs),
@@ -275,16 +273,19 @@ def _reliability(artefact: Artefact) -> float | None:
 
 
 def _same_essays(a: Artefact, b: Artefact) -> list[_Pair]:
-    in_b = dict(_named(b))
-    return [_Pair(a=name, b=in_b[sha256]) for sha256, name in _named(a) if sha256 in in_b]
+    """By their texts; of several essays with one text, those with the same id first."""
+    in_b, found = b.inputs.by_text, []
+    for text_sha256, names in a.inputs.by_text.items():
+        others = in_b.get(text_sha256, [])
+        same = [name for name in names if name in others]
+        found += [_Pair(a=name, b=name) for name in same]
+        left = ([name for name in side if name not in same] for side in (names, others))
+        found += [_Pair(a=one, b=other) for one, other in zip(*left, strict=False)]
+    return found
 
 
-def _named(artefact: Artefact) -> list[tuple[str, str]]:
-    """The text's checksum and the id."""
-    return [
-        *((anchor.text_sha256, anchor.anchor_id) for anchor in artefact.inputs.anchors),
-        *((student.text_sha256, student.essay_id) for student in artefact.inputs.students),
-    ]
+def _essays(run: Artefact) -> int:
+    return len(run.inputs.anchors) + len(run.inputs.students)
 
 
 def _by_essay(artefact: Artefact) -> dict[str, BTEntry]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from eng5_runner.core.events import CheckGradesAdded, HumanJudgementsAdded
 from eng5_runner.core.inputs import Inputs
-from eng5_runner.core.rounding import ends, figure, rounded
+from eng5_runner.core.rounding import ends, figure, ranks_of, rounded
 from eng5_runner.measure.grading.grades import Projection, Refusal, project
 from eng5_runner.measure.quality.clustered import errors_by_pair
 from eng5_runner.measure.quality.reliability import own_order
@@ -137,6 +137,7 @@ def _bt_summary(
     # Around the posterior mean: in simulation these hold the true position as often as they say (docs/validation.md).
     low, high = fitted.intervals(level=0.9)
     order = sorted(range(len(fitted.items)), key=lambda index: (-theta[index], fitted.items[index]))
+    ranks = ranks_of([theta[index] for index in order])
     return tuple(
         BTEntry(
             essay_id=item,
@@ -154,7 +155,7 @@ def _bt_summary(
             anchor_grade=study.scale.grades[study.grades[item]] if item in study.grades else None,
             grade_projection=study.scale.outcomes[projected[item].median] if item in projected else None,
         )
-        for rank, (index, item) in enumerate(((index, fitted.items[index]) for index in order), start=1)
+        for rank, (index, item) in zip(ranks, ((index, fitted.items[index]) for index in order), strict=True)
     )
 
 

@@ -23,7 +23,7 @@ class EssayPosition:
         standard_error: of `theta`, in logits.
         theta_low: the lower end of the 90% interval of `theta`; None in artefacts of old versions.
         theta_high: its upper end.
-        rank: 1 is the highest.
+        rank: 1 is the highest; equal positions share a rank, as in 1, 2, 2, 4.
         comparison_count: the number of comparisons that it took part in.
         wins: the number that it won.
         infit: mean squared surprise by its expected value, 1 where the model holds; None without comparisons.
@@ -72,7 +72,7 @@ class AnchorPosition:
         grade: its known grade.
         theta: its position in logits.
         standard_error: of `theta`, in logits.
-        rank: among all essays; 1 is the highest.
+        rank: among all essays; 1 is the highest, and equal positions share a rank.
         comparison_count: the number of comparisons that it took part in.
         wins: the number that it won.
         projected_grade: the grade that the other anchors give it; None where that is refused.

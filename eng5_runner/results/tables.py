@@ -350,6 +350,7 @@ def _judge_columns(artefact: Artefact) -> Sequence[Column[JudgeFigures]]:
         *_own("number", "infit", "outfit", "agreed", "expected"),
         *_own("truth", "disagrees"),
         *_own("number", "slope", "slope_se", "position_effect", "position_effect_se"),
+        *_own("whole", "first_won"),
     )
 
 

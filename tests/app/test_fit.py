@@ -109,6 +109,18 @@ def test_judges_who_differ_in_taste_say_less_of_other_judges(sd: float, words: s
     assert "other_judges" not in fit(judged_by(4, sd=sd)).to_json()["reliability"], "four judges are too few"
 
 
+def test_items_at_one_position_share_a_rank() -> None:
+    rows = [{"item_a": a, "item_b": b, "winner": "a"} for a in ("best", "one", "two") for b in ("one", "two", "worst")]
+    result = fit(
+        [row for row in rows if {row["item_a"], row["item_b"]} != {"one", "two"} and row["item_a"] != row["item_b"]]
+    )
+    shown = Console(file=io.StringIO(), width=200)
+    show_fit(shown, result)
+    lines = [line.split() for line in shown.file.getvalue().splitlines()]
+    ranks = {line[1]: line[0] for line in lines if len(line) > 1 and line[1] in ("best", "one", "two", "worst")}
+    assert ranks == {"best": "1", "one": "2", "two": "2", "worst": "4"}
+
+
 @pytest.mark.parametrize("guesses", [False, True], ids=["models that see", "models that guess"])
 def test_people_and_models_together_say_nothing_of_other_judges_like_these(guesses: bool) -> None:
     """Nobody is like both, whether the people's scale uses the models or not."""

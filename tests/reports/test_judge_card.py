@@ -144,6 +144,9 @@ def test_confidence_is_good_where_the_order_agrees_more_often_with_the_surer_ans
     same = confidence_row(with_confidences(3.0, 3.0))
     assert same is not None and same.level == "none"
     assert confidence_row(seen_as([0.0, 1.0, 2.0], anchors=3)) is None
+    run = with_confidences(5.0, 2.0)
+    level = run.model_copy(update={"bt_summary": tuple(one.model_copy(update={"rank": 1}) for one in run.bt_summary)})
+    assert confidence_row(level) is None, "an order without differences says nothing of any answer"
 
 
 def test_models_that_judge_together_are_compared_and_who_disagrees_is_named():

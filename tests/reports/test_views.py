@@ -165,6 +165,34 @@ def test_a_price_that_is_not_known_is_not_shown_as_0():
         assert compare_artefacts(run, run).costs[0].usd is None
 
 
+def test_copies_of_a_text_that_stand_apart_are_named_with_their_ranks():
+    run = seen_as(THETAS)
+    names = [entry.essay_id for entry in run.bt_summary][:2]
+
+    def with_copies(**ranks: int):
+        students, anchors = (
+            tuple(
+                one.model_copy(update={"text_sha256": "a" * 64}) if of(one) in names else one
+                for one in getattr(run.inputs, kind)
+            )
+            for kind, of in (("students", lambda one: one.essay_id), ("anchors", lambda one: one.anchor_id))
+        )
+        entries = tuple(
+            one.model_copy(update={"rank": ranks.get(one.essay_id, one.rank)}) if one.essay_id in names else one
+            for one in run.bt_summary
+        )
+        inputs = run.inputs.model_copy(update={"students": students, "anchors": anchors})
+        return run.model_copy(update={"inputs": inputs, "bt_summary": entries})
+
+    copies = with_copies()
+    files = copies.inputs.file_names
+    says = f"The same text under several names: {files[names[0]]} (rank 1), {files[names[1]]} (rank 2). Each copy"
+    for text in in_all_views(copies):
+        assert says in " ".join(text.replace("\\", "").split())
+    for other in (run, with_copies(**dict.fromkeys(names, 1))):
+        assert not any("The same text" in text for text in in_all_views(other))
+
+
 def test_an_order_that_may_be_noise_has_no_green_banner():
     noise, good = seen_as(THETAS, reliability=0.1), seen_as(THETAS, reliability=0.8)
     for text in in_all_views(noise):

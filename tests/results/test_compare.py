@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from eng5_runner.measure.model.bradley_terry import fit
+from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.measurement import GradesAvailable, TeacherAgreement
 from eng5_runner.results.artefact.study import InstructionsRecord, JudgeIdentity, PromptHashes
-from eng5_runner.results.compare import Flip, RankMove, RunInComparison, compare_artefacts
+from eng5_runner.results.compare import EssayCounts, Flip, RankMove, RunInComparison, compare_artefacts
 from eng5_runner.results.text_roles import INSTRUCTIONS, TASK
 from tests.support.artefacts import GRADES, metadata, projection, seen_as, sha256, status
 from tests.support.results import alignment_of, all_pairs, inputs_of
@@ -190,6 +191,19 @@ def test_essays_are_the_same_by_their_text_not_by_their_name():
     compared = compare_artefacts(seen_as(THETAS), seen_as(THETAS, label="b", name="uppsats-{:02}".format))
     assert compared.positions.pearson.estimate == 1.0
     assert compared.verdicts.agreement == 1.0
+
+
+def test_each_of_several_copies_of_a_text_has_one_partner_that_of_its_own_name_first():
+    def copied(names: str, **changes: object) -> Artefact:
+        run = seen_as(THETAS, name=lambda n: f"copy-{names[n]}" if n < len(names) else f"essay-{n:02}", **changes)
+        same = [one.model_copy(update={"text_sha256": sha256("0")}) for one in run.inputs.anchors[: len(names)]]
+        anchors = (*same, *run.inputs.anchors[len(names) :])
+        return run.model_copy(update={"inputs": run.inputs.model_copy(update={"anchors": anchors})})
+
+    compared = compare_artefacts(copied("xyz"), copied("zwv", label="b"))
+    assert compared.essays == EssayCounts(shared=len(THETAS), only_in_a=0, only_in_b=0)
+    partners = {move.essay_a: move.essay_b for move in compared.positions.moves if "copy" in move.essay_a}
+    assert partners == {"copy-z": "copy-z", "copy-x": "copy-w", "copy-y": "copy-v"}
 
 
 def test_runs_of_other_essays_have_nothing_in_common():

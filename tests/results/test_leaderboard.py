@@ -161,6 +161,13 @@ def test_the_cheapest_of_equals_is_named_where_all_their_prices_are_known(price:
     assert make_leaderboard(alike, name="s", expected_runs=2).verdict.endswith(f"cannot be told from {says}")
 
 
+def test_judges_of_equal_tau_b_share_a_rank_as_do_those_without() -> None:
+    taus = (("a", 1.0), ("b", 0.5), ("c", 0.5), ("d", None), ("e", None))
+    board = make_leaderboard([_figures(name, RIGHT, tau_b=tau) for name, tau in taus], name="s", expected_runs=5)
+    assert board.ranks == [1, 2, 2, 4, 4]
+    assert [row[0] for row in leaderboard_table(board).rows] == board.ranks
+
+
 def test_the_best_judge_is_first_and_a_real_difference_is_named() -> None:
     figures = [_figures("bad", CONFUSED, tau_b=0.0), _figures("good", RIGHT, tau_b=1.0)]
     board = make_leaderboard(figures, name="s", expected_runs=2)

@@ -268,23 +268,26 @@ def test_what_people_judged_and_graded_has_its_tables():
 
 def test_judges_have_a_table_where_several_judged():
     figures = [
-        JudgeFigures.model_construct(provider="p", model=name, judgements=4, infit=1.5, disagrees=True, slope=0.5)
-        for name in ("m1", "m2")
+        JudgeFigures.model_construct(
+            provider="p", model=name, judgements=4, infit=1.5, disagrees=True, slope=0.5, first_won=won
+        )
+        for name, won in (("m1", 3), ("m2", None))
     ]
     both = JudgeQuality.model_construct(judges=tuple(figures))
     run = whole_run().model_copy(update={"judge_quality": both})
     (table,) = [table for table in run_tables(run) if table.name == "judges"]
-    kinds = {"judgements": "whole", "disagrees": "truth"}
+    kinds = {"judgements": "whole", "disagrees": "truth", "first_won": "whole"}
     texts = ("run_id", "id", "provider", "model")
-    names = "infit outfit agreed expected disagrees slope slope_se position_effect position_effect_se".split()  # noqa: SIM905 - as a heading reads
+    names = "infit outfit agreed expected disagrees slope slope_se position_effect position_effect_se first_won".split()  # noqa: SIM905 - as a heading reads
     assert dict(table.columns) == {
         name: "text" if name in texts else kinds.get(name, "number") for name in (*texts, "judgements", *names)
     }
     first = {name: cell for name, cell in rows(whole(table))[0].items() if cell}
     assert first == {
         "run_id": RUN, "id": "p/m1", "provider": "p", "model": "m1", "judgements": "4", "infit": "1.5",
-        "disagrees": "true", "slope": "0.5",
+        "disagrees": "true", "slope": "0.5", "first_won": "3",
     }  # fmt: skip
+    assert rows(whole(table))[1]["first_won"] == "", "where it says nothing about the judge"
     alone = both.model_copy(update={"judges": tuple(figures[:1])})
     assert "judges" not in {table.name for table in run_tables(run.model_copy(update={"judge_quality": alone}))}
 

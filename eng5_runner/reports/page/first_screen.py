@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element
 from eng5_runner.reports.figures import number, requests_made, sentence, span, spent, tally
 from eng5_runner.reports.html import Child, element
 from eng5_runner.reports.verdict import Level, PlainAnswer, verdict_of
-from eng5_runner.reports.words import flagged_essays, words_of_origin
+from eng5_runner.reports.words import flagged_essays, same_texts, words_of_origin
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.judge import AnchorAlignment
 from eng5_runner.results.artefact.measurement import GradesAvailable
@@ -66,7 +66,7 @@ def _doubts(artefact: Artefact) -> Iterator[Element]:
         if judge.changed is not None:
             text = f"The judge changed: {judge.changed}. Comparisons of different versions may not be alike."
             yield element("p", text, class_="warn")
-    for text in flagged_essays(artefact):
+    for text in (*flagged_essays(artefact), *same_texts(artefact)):
         yield element("p", text, class_="warn")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
+from eng5_runner.core.rounding import ranks_of
 from eng5_runner.measure.model.davidson import MOST_ITEMS
 from eng5_runner.measure.quality.misfit import Consistency
 from eng5_runner.reports.figures import counted
@@ -32,7 +33,7 @@ def show_fit(console: Console, result: FitResult) -> None:
 
 
 def _rows(result: FitResult) -> Iterator[tuple[str, ...]]:
-    for rank, item in enumerate(result.items, start=1):
+    for rank, item in zip(ranks_of([item.theta for item in result.items]), result.items, strict=True):
         probability = None if item.grade_probabilities is None else item.grade_probabilities[item.grade or ""]
         yield (
             str(rank),

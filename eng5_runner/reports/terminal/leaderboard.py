@@ -16,7 +16,7 @@ _P = "p: of the difference to the first judge, corrected for all differences; re
 def show_leaderboard(console: Console, board: Leaderboard) -> None:
     """The judges in their order, what the figures mean, and the verdict."""
     below = {each.lower: each.p_corrected for each in board.against_best}
-    rows = [(str(rank), *_cells(row, p=below.get(row.name))) for rank, row in enumerate(board.rows, start=1)]
+    rows = [(str(rank), *_cells(row, p=below.get(row.name))) for rank, row in zip(board.ranks, board.rows, strict=True)]
     if rows:
         show_named(console, _HEADS, rows=rows, title="Judges")
         meanings = f"{MEANINGS.replace('Grade error', 'Error')} {_P}"

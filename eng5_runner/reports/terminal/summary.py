@@ -35,6 +35,7 @@ from eng5_runner.reports.words import (
     chance_of,
     flagged_essays,
     grades_by_others,
+    same_texts,
     target_missed,
     tested_projection,
     warnings_of_the_judge,
@@ -63,7 +64,7 @@ def show_summary(console: Console, artefact: Artefact, *, run_directory: Path) -
     outvoted = doubts_about(artefact).outvoted
     if outvoted is not None:
         console.print(outvoted, style="yellow", markup=False)
-    for text in flagged_essays(artefact):
+    for text in (*flagged_essays(artefact), *same_texts(artefact)):
         console.print(text, style="yellow", markup=False)
     _people(console, artefact)
     _service(console, artefact)

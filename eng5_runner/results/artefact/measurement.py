@@ -45,7 +45,7 @@ class BTEntry(Part):
     interval_90: Later[Interval90]
     """Around `theta`, in logits."""
     rank: AtLeastOne
-    """1 for the best."""
+    """1 for the best; equal positions share a rank, as in 1, 2, 2, 4."""
     comparison_count: Count
     """Judgements that the essay took part in, repeats included."""
     wins: Count

@@ -231,6 +231,18 @@ class InputsRecord(Part):
         )
         return {essay_id: flags for essay_id, flags in essays if flags}
 
+    @property
+    def by_text(self) -> dict[str, list[str]]:
+        """SHA-256 of a text → the ids of its essays, of which there can be several; anchors first."""
+        essays = (
+            *((anchor.text_sha256, anchor.anchor_id) for anchor in self.anchors),
+            *((student.text_sha256, student.essay_id) for student in self.students),
+        )
+        found: dict[str, list[str]] = {}
+        for text_sha256, essay_id in essays:
+            found.setdefault(text_sha256, []).append(essay_id)
+        return found
+
     @cached_property
     def file_names(self) -> dict[str, str]:
         """Essay id → name of its file, without the folder; anchors and students."""

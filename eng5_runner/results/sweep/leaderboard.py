@@ -9,7 +9,7 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
-from eng5_runner.core.rounding import ends_if_any, rounded, usd
+from eng5_runner.core.rounding import ends_if_any, ranks_of, rounded, usd
 from eng5_runner.measure.quality.exchange import exchange_p_value, holm
 from eng5_runner.measure.quality.paired import LEVEL
 from eng5_runner.measure.quality.resampling import bootstrap_interval, kendall_tau_b_of_each
@@ -120,6 +120,11 @@ class Leaderboard(Part):
         return tuple(each for each in self.differences if each.higher == self.rows[0].name)
 
     @property
+    def ranks(self) -> list[int]:
+        """The rank of each row by its τ-b; equal ones share theirs, and so do those without."""
+        return ranks_of([_or_below(row.tau_b.value) for row in self.rows])
+
+    @property
     def verdict(self) -> str:
         """Which judge is best, and how sure that is, in words."""
         placed = [row for row in self.rows if row.tau_b.value is not None]
@@ -191,11 +196,15 @@ _Ranked = tuple[LeaderboardRow, list[RunFigures]]
 def _by_agreement(ranked: _Ranked) -> tuple[float, bool, bool, float]:
     row, _ = ranked
     return (
-        -(row.tau_b.value if row.tau_b.value is not None else -_FALLBACK),
+        -_or_below(row.tau_b.value),
         not row.judged,
         bool(row.unpriced),
         row.usd,
     )
+
+
+def _or_below(tau_b: float | None) -> float:
+    return -_FALLBACK if tau_b is None else tau_b
 
 
 def _row(runs: Sequence[SweptRun], *, name: str) -> LeaderboardRow:

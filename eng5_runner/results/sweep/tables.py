@@ -19,7 +19,7 @@ _MEASURED: Mapping[str, Callable[[LeaderboardRow], SweptFigure]] = MappingProxyT
 
 
 def leaderboard_table(board: Leaderboard) -> RunTable:
-    """The table: ranks from 1, and for each measured figure its value and the ends of its 90% interval.
+    """The table: ranks, which equals share, and for each measured figure its value and the ends of its 90% interval.
 
     `usd` is empty where the price of a call is not known. `p_below_best` is the corrected p-value of the difference to
     the first row.
@@ -35,7 +35,8 @@ def leaderboard_table(board: Leaderboard) -> RunTable:
         "seconds": "number", "p_below_best": "number",
     }  # fmt: skip
     below = {each.lower: each.p_corrected for each in board.against_best}
-    rows = [_cells(rank, row, p_below_best=below.get(row.name)) for rank, row in enumerate(board.rows, start=1)]
+    ranked = zip(board.ranks, board.rows, strict=True)
+    rows = [_cells(rank, row, p_below_best=below.get(row.name)) for rank, row in ranked]
     return RunTable(name="leaderboard", columns=columns, rows=rows)
 
 
