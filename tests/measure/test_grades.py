@@ -463,6 +463,57 @@ def test_anchors_that_nothing_links_are_refused():
     assert all(isinstance(one.projected, Refusal) for one in leave_one_anchor_out(apart, anchors=anchors, scale=NINE))
 
 
+def two_classes(*, seed, low=(0, 1, 2, 3, 4), high=(4, 5, 6, 7, 8), students=12):
+    """A weak class with anchors of low grades and a strong one with high ones, which no comparison links."""
+    generator = np.random.default_rng(seed)
+    rows, truth, anchors = [], {}, {}
+    for name, grades in (("low", low), ("high", high)):
+        own = {f"{name}-{grade}-{copy}": grade for grade in grades for copy in "ab"}
+        middle = (min(grades) + max(grades)) / 2
+        class_of = {f"{name}-student-{n:02}": middle + step for n, step in enumerate(np.linspace(-1.5, 1.5, students))}
+        here = {item: 1.2 * (place + generator.normal(0.0, 0.2)) for item, place in {**own, **class_of}.items()}
+        pairs = [
+            (pair.first, pair.second) for round_ in balanced_rounds(list(here), rounds=12, seed=seed) for pair in round_
+        ]
+        rows += judged(pairs, truth=here, seed=seed)
+        truth, anchors = truth | class_of, anchors | own
+    return fit(comparisons_from([*anchors, *truth], rows)), anchors, truth
+
+
+def test_each_class_that_nothing_links_is_graded_by_its_own_anchors():
+    """All positions of a class lie around 0, so that the other's anchors would move each grade by two steps."""
+    fitted, anchors, truth = two_classes(seed=3)
+    found = project(fitted, anchors=anchors, scale=NINE)
+    off = {student.item: student.median - truth[student.item] for student in found.students}
+    for name in ("low", "high"):
+        assert abs(np.mean([error for item, error in off.items() if item.startswith(name)])) < 0.6
+    assert all(student.connected for student in found.students)
+    within = [abs(one.projected.median - one.expert) <= 1 for one in found.left_out]
+    assert sum(within) >= len(anchors) - 3
+    alone = {item: grade for item, grade in anchors.items() if item.startswith("low")}
+    by_own = {student.item: student for student in project(fitted, anchors=alone, scale=NINE).students}
+    for student in found.students:
+        if student.item.startswith("low"):
+            assert student.median == by_own[student.item].median
+
+
+@pytest.mark.parametrize("few", [(8,), (7, 8)], ids=["of one grade", "of two"])
+def test_anchors_of_a_part_that_has_too_few_move_no_grade_of_another(few):
+    fitted, anchors, truth = two_classes(seed=3, high=few)
+    enough = {item: grade for item, grade in anchors.items() if item.startswith("low")}
+    some = enough | {item: 8 for item in list(anchors) if item.endswith(f"{few[0]}-a")}
+    with_few, without = (project(fitted, anchors=these, scale=NINE) for these in (some, enough))
+    grades = {student.item: student.probabilities for student in without.students}
+    by_item = {student.item: student for student in with_few.students}
+    for item in truth:
+        if item.startswith("low"):
+            assert_allclose(by_item[item].probabilities, grades[item], atol=0.02)
+        else:
+            assert not by_item[item].connected and by_item[item].label == "LOW"
+    (unlinked,) = [one for one in with_few.left_out if one.item not in enough]
+    assert isinstance(unlinked.projected, Refusal)
+
+
 def test_three_anchors_are_enough_but_none_can_be_left_out():
     """Three in a line; with one degree of freedom, three that stray from it are refused."""
     fitted, _, _ = study(3, students=4)

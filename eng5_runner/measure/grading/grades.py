@@ -9,7 +9,6 @@ often that is right, and what is claimed, stands in docs/validation.md.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -214,8 +213,10 @@ def project(fitted: Fit, *, anchors: Mapping[str, int], scale: Scale) -> Project
         scale: the grades.
 
     Returns:
-        A refusal if there are fewer than 3 anchors or 2 grades, or so few wherever comparisons link them; or if the
-        positions of the anchors do not follow their grades: the least-squares slope is not positive, or its 90%
+        Where the anchors lie in several parts that no comparison links, the grades of each part come from its own
+        anchors, and those of a part with too few from the part with most, as of students that are not connected; so do
+        centres and agreement. A refusal if there are fewer than 3 anchors or 2 grades, or so few in each part; or if
+        the positions of the anchors do not follow their grades: the least-squares slope is not positive, or its 90%
         interval includes 0.
 
     Raises:
@@ -224,16 +225,24 @@ def project(fitted: Fit, *, anchors: Mapping[str, int], scale: Scale) -> Project
     places = _places(fitted, anchors, scale=scale)
     positions = Positions.of(fitted, places)
     students = [index for index in range(len(fitted.items)) if index not in places]
-    calibration = _calibrated(fitted, positions, anchors=places, students=students, scale=scale)
+    most, *others = parts = _by_part(fitted, places)
+    own = _students_of(fitted, most, students=students)
+    calibration = _apart(parts) or calibrate(positions, anchors=most, students=own, scale=scale)
     if isinstance(calibration, Refusal):
         return calibration
-    mean = calibration.weight
+    mean, misgraded = calibration.weight, dict(zip(most, calibration.misgraded.tolist(), strict=True))
+    graded = dict(zip(students, _graded(_Study(fitted, positions, most), calibration, essays=students), strict=True))
+    for part in others:
+        essays = _students_of(fitted, part, students=students)
+        by_part = calibrate(positions, anchors=part, students=essays, scale=scale)
+        if isinstance(by_part, Calibration):
+            misgraded |= zip(part, by_part.misgraded.tolist(), strict=True)
+            graded |= zip(essays, _graded(_Study(fitted, positions, part), by_part, essays=essays), strict=True)
     left_out = leave_one_anchor_out(fitted, anchors=anchors, scale=scale)
-    agreement, check = _agreement(calibration, students=len(students), scale=scale), anchor_check(left_out)
+    agreement, check = _agreement(calibration, students=len(own), scale=scale), anchor_check(left_out)
     highest = check.highest_label
-    graded = _graded(_Study(fitted, positions, places), calibration, essays=students)
     return Projection(
-        students=tuple(replace(one, label=min(one.label, highest, key=_LABELS.index)) for one in graded),
+        students=tuple(replace(one, label=min(one.label, highest, key=_LABELS.index)) for one in graded.values()),
         centres=tuple((mean @ calibration.centres).tolist()),
         centre_ses=tuple(calibration.centre_ses().tolist()),
         spread=float(mean @ (calibration.step * calibration.scatter)),
@@ -244,10 +253,10 @@ def project(fitted: Fit, *, anchors: Mapping[str, int], scale: Scale) -> Project
         highest_label=highest,
         doubtful=tuple(
             DoubtfulAnchor(
-                item=one.item, expert=one.expert, by_others=one.projected.median, probability=float(probability)
+                item=one.item, expert=one.expert, by_others=one.projected.median, probability=misgraded[place]
             )
-            for one, probability in zip(left_out, calibration.misgraded, strict=True)
-            if probability > _DOUBTFUL and isinstance(one.projected, StudentGrade)
+            for place, one in zip(places, left_out, strict=True)
+            if misgraded.get(place, 0.0) > _DOUBTFUL and isinstance(one.projected, StudentGrade)
         ),
     )
 
@@ -314,7 +323,8 @@ def _with_its_grade(calibration: Calibration, spread: NDArray[np.float64]) -> ND
 def leave_one_anchor_out(fitted: Fit, *, anchors: Mapping[str, int], scale: Scale) -> tuple[LeftOut, ...]:
     """Project each anchor's grade from the other anchors, to measure agreement with the experts out of sample.
 
-    With more than 60 anchors each twentieth of them, of all grades, is projected from the other nineteen.
+    With more than 60 anchors each twentieth of them, of all grades, is projected from the other nineteen. Anchors that
+    no comparison links say nothing of each other.
 
     Raises:
         ValueError: an anchor is not in the fit, or its grade not on the scale.
@@ -323,15 +333,18 @@ def leave_one_anchor_out(fitted: Fit, *, anchors: Mapping[str, int], scale: Scal
     positions = Positions.of(fitted, places)
     students = [index for index in range(len(fitted.items)) if index not in places]
     found: dict[int, StudentGrade | Refusal] = {}
-    for part in _parts(places):
-        others = {index: grade for index, grade in places.items() if index not in part}
-        calibration = _calibrated(fitted, positions, anchors=others, students=students, scale=scale)
-        if isinstance(calibration, Refusal):
-            found |= dict.fromkeys(part, calibration)
-        else:
-            study = _Study(fitted, positions, others)
-            graded = _graded(study, calibration, essays=list(part), group=calibration.of_anchors)
-            found |= dict(zip(part, graded, strict=True))
+    linked = _by_part(fitted, places)
+    for anchor_part in linked:
+        own = _students_of(fitted, anchor_part, students=students)
+        for part in _parts(anchor_part, of=len(places)):
+            others = {index: grade for index, grade in anchor_part.items() if index not in part}
+            calibration = _apart(linked) or calibrate(positions, anchors=others, students=own, scale=scale)
+            if isinstance(calibration, Refusal):
+                found |= dict.fromkeys(part, calibration)
+            else:
+                study = _Study(fitted, positions, others)
+                graded = _graded(study, calibration, essays=list(part), group=calibration.of_anchors)
+                found |= dict(zip(part, graded, strict=True))
     below = int(scale.has_below_lowest)
     return tuple(
         LeftOut(item=fitted.items[index], expert=grade + below, projected=found[index])
@@ -339,11 +352,16 @@ def leave_one_anchor_out(fitted: Fit, *, anchors: Mapping[str, int], scale: Scal
     )
 
 
-def _parts(places: Mapping[int, int]) -> list[dict[int, int]]:
+def _parts(places: Mapping[int, int], *, of: int) -> list[dict[int, int]]:
     """The anchors that are left out together: one at a time, or of many a twentieth, with its share of each grade."""
     ordered = sorted(places, key=lambda index: (places[index], index))
-    parts = _PARTS if len(places) > EACH_UP_TO else len(places)
+    parts = min(_PARTS if of > EACH_UP_TO else of, len(places))
     return [{index: places[index] for index in ordered[start::parts]} for start in range(parts)]
+
+
+def _students_of(fitted: Fit, part: Mapping[int, int], *, students: Sequence[int]) -> list[int]:
+    """The class that these anchors grade: the students whom comparisons link with them."""
+    return [index for index in students if part and fitted.component[index] == fitted.component[next(iter(part))]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -367,25 +385,23 @@ def _places(fitted: Fit, anchors: Mapping[str, int], *, scale: Scale) -> dict[in
     return {place: anchors[item] for place, item in enumerate(fitted.items) if item in anchors}
 
 
-def _apart(fitted: Fit, places: Mapping[int, int]) -> str | None:
+def _by_part(fitted: Fit, places: Mapping[int, int]) -> list[dict[int, int]]:
+    """The anchors that comparisons link with each other: those that are enough first, and of these the most."""
+    parts: dict[int, dict[int, int]] = {}
+    for index, grade in places.items():
+        parts.setdefault(int(fitted.component[index]), {})[index] = grade
+    return sorted(parts.values(), key=lambda part: (not _is_enough(part), -len(part))) or [{}]
+
+
+def _is_enough(part: Mapping[int, int]) -> bool:
+    return what_anchors_lack(len(part), kinds=len(set(part.values()))) is None
+
+
+def _apart(parts: Sequence[Mapping[int, int]]) -> Refusal | None:
     """That no part of the comparisons has enough anchors, as positions of two parts say nothing of each other."""
-    parts = Counter(fitted.component[list(places)].tolist())
-    if len(parts) <= 1:
+    if len(parts) == 1 or _is_enough(parts[0]):
         return None
-    (largest, most), *_ = parts.most_common(1)
-    kinds = len({grade for place, grade in places.items() if fitted.component[place] == largest})
-    if what_anchors_lack(most, kinds=kinds) is None:
-        return None
-    return f"the anchors lie in {len(parts)} parts that no comparison links, none with enough of them"
-
-
-def _calibrated(
-    fitted: Fit, positions: Positions, *, anchors: Mapping[int, int], students: Sequence[int], scale: Scale
-) -> Calibration | Refusal:
-    apart = _apart(fitted, anchors)
-    if apart is not None:
-        return Refusal(reason=apart)
-    return calibrate(positions, anchors=anchors, students=students, scale=scale)
+    return Refusal(reason=f"the anchors lie in {len(parts)} parts that no comparison links, none with enough of them")
 
 
 def _graded(
