@@ -15,21 +15,23 @@ from eng5_runner.effects.disk_space import free_bytes
 from eng5_runner.effects.identity.client import claims_of
 from eng5_runner.errors import DiskError, NotAllowed
 from eng5_runner.judges.credentials import PLACES, shown_address
-from eng5_runner.run.ports import Check, Findings
+from eng5_runner.run.ports import Check, Findings, WorkLeft
 
-# A run of ten thousand comparisons keeps about this much (bytes).
-SPACE_WANTED = 100 << 20
+# What a comparison adds to a run with embedded services, in ledger, outputs and their records, is 9 KB; a stored text
+# mostly less. The least is for logs and for files that are written anew beside the old ones (bytes).
+_SPACE_OF_EACH, _LEAST_SPACE = 10 << 10, 16 << 20
 _LOG_IN = "`eng5-runner admin login`, or set HULEEDU_ADMIN_TOKEN; `eng5-runner admin whoami` tells which token is used."
 
 
-def local_checks(spec: RunSpec, *, folder: Path) -> Iterator[tuple[str, Check]]:
+def local_checks(spec: RunSpec, *, folder: Path, left: WorkLeft) -> Iterator[tuple[str, Check]]:
     """The checks of what execute needs of this machine, each with its subject.
 
     Args:
         spec: of the run.
         folder: where it writes.
+        left: what it has before it.
     """
-    yield "output folder", partial(_check_space, folder)
+    yield "output folder", partial(_check_space, folder, left)
     if spec.send and spec.target.stack == "embedded":
         yield "keys", partial(_check_keys, spec, os.environ)
 
@@ -40,11 +42,11 @@ def login_check(spec: RunSpec, token: Token | None) -> Iterator[tuple[str, Check
         yield "login", partial(_check_login, token)
 
 
-async def _check_space(folder: Path) -> Findings:
-    free = free_bytes(folder)
-    if free < SPACE_WANTED:
+async def _check_space(folder: Path, left: WorkLeft) -> Findings:
+    free, wanted = free_bytes(folder), _LEAST_SPACE + _SPACE_OF_EACH * (left.comparisons + left.texts)
+    if free < wanted:
         raise DiskError(
-            f"{folder} has {free >> 20} MiB free; a large run keeps up to {SPACE_WANTED >> 20} MiB.",
+            f"{folder} has {free >> 20} MiB free; what is left of this run needs up to {(wanted >> 20) + 1} MiB.",
             remedy="Free some space, or name another folder with --output-dir.",
         )
     return Findings(checks=[f"the output folder has {free >> 20} MiB free"])

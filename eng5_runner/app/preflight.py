@@ -21,10 +21,11 @@ from eng5_runner.app.settings import Settings
 from eng5_runner.app.tokens import Token, admin_token
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.spec import RunSpec, Target
+from eng5_runner.core.study_size import comparisons_wanted
 from eng5_runner.effects.clock import new_run_id
 from eng5_runner.errors import RunnerError
 from eng5_runner.run.connect import open_ports
-from eng5_runner.run.ports import Check, Findings, Notice
+from eng5_runner.run.ports import Check, Findings, Notice, WorkLeft
 from eng5_runner.run.preflight.stage import CheckResult, examine
 from eng5_runner.transport.stack_secret import StackSecret
 
@@ -55,7 +56,9 @@ def check_all(settings: Settings, inputs: Inputs, *, texts: Mapping[str, bytes],
     spec = build_spec(settings, inputs, run_id=new_run_id(), label="preflight")
     fact = f"{len(inputs.students)} students, {len(inputs.anchors)} anchors"
     assumed = assumed_addresses(settings)
-    ours = tuple(local_checks(spec, folder=settings.output_dir))
+    comparisons, _ = comparisons_wanted(spec.budget, essays=len(inputs.students) + len(inputs.anchors))
+    left = WorkLeft(texts=len(inputs.students) + len(inputs.anchors), comparisons=comparisons)
+    ours = tuple(local_checks(spec, folder=settings.output_dir, left=left))
     study = _Study(spec=spec, inputs=inputs, texts=texts, local_checks=ours, secret=StackSecret.of(os.environ))
     with unlogged():
         about_addresses = [CheckResult(about="addresses", warnings=assumed)] if assumed else []

@@ -250,7 +250,7 @@ async def _drive(session: Session, *, work: SessionWork, shared: Child | None, s
             secret=child.secret if child else StackSecret.of(os.environ),
         )
         async with ports as opened:
-            ours = (*local_checks(spec, folder=work.run_directory), *login_check(spec, token))
+            ours = (*local_checks(spec, folder=work.run_directory, left=work.left), *login_check(spec, token))
             last = tuple(trial_checks(spec, work.inputs, texts=work.texts))
             driving = asyncio.create_task(drive(session, replace(opened, local_checks=ours, last_checks=last)))
             await _first_of(driving, child=child, stop=stop)

@@ -9,8 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from eng5_runner.app.local_checks import local_checks
+from eng5_runner.errors import DiskError
+from eng5_runner.run.ports import WorkLeft
 from tests.cli.site import LABELS, SCALE, Site, site, token
 from tests.support.effects import small_disk as small_disk  # noqa: PLC0414 - pytest finds fixtures by their name
+from tests.support.run.runs import make_spec
 from tests.support.runner import Ran, ledger_types, newest, run
 from tests.support.small_disk import SmallDisk
 
@@ -231,7 +235,17 @@ def test_a_disk_with_too_little_room_is_refused(command: str, study: Path, small
     mode = ("preflight",) if command == "preflight" else ("--mode", "execute")
     ran = run(*mode, "--assets", study, "--output-dir", small_disk.root / "runs", "--json", cwd=study.parent)
     assert ran.code == 74, ran.err
-    assert "MiB free; a large run" in ran.out and "--output-dir" in ran.out
+    assert "MiB free; what is left of this run needs up to " in ran.out and "--output-dir" in ran.out
+
+
+@pytest.mark.parametrize("left", [WorkLeft(texts=44, comparisons=10**10), WorkLeft(texts=10**10, comparisons=440)])
+def test_the_room_that_a_run_needs_follows_from_what_it_has_before_it(left: WorkLeft, tmp_path: Path) -> None:
+    """A study of 44 essays needs 21 MiB, and one of ten thousand million no disk of today has room for."""
+    (_, little), *_ = local_checks(make_spec(), folder=tmp_path, left=WorkLeft(texts=44, comparisons=440))
+    assert asyncio.run(little()).checks
+    (_, much), *_ = local_checks(make_spec(), folder=tmp_path, left=left)
+    with pytest.raises(DiskError, match=r"needs up to 97656\d{3} MiB"):
+        asyncio.run(much())
 
 
 KEYS = {"OPENAI_API_KEY": "sk-canary-0000000000000"}
