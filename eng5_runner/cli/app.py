@@ -82,7 +82,7 @@ def _show(error: RunnerError) -> None:
     from eng5_runner.core.harmless import harmless
 
     called = Called.now(_called_command())
-    remedy = called.text(error.remedy)
+    remedy = called.remedy(error.remedy)
     StandardError().write(harmless(f"{called.text(error.message)}\n{remedy}\n"))
     if "--json" in sys.argv or os.environ.get("ENG5_JSON", "").lower() in _TRUE:
         from eng5_runner.cli.output import write_json

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import nullcontext
 
 import typer
@@ -10,10 +11,10 @@ from rich.console import Console
 from eng5_runner.app.assemble import executes_remotely
 from eng5_runner.app.plan import PlannedRun, log_plan, plan_run, read_study, save_plan
 from eng5_runner.app.settings import Resolved, Settings
+from eng5_runner.app.studies.pilot_command import pilot_command
 from eng5_runner.cli.agreement import agrees
 from eng5_runner.cli.console import people
 from eng5_runner.cli.output import write_json
-from eng5_runner.cli.pilot_command import pilot_command
 from eng5_runner.core.spec import Mode
 from eng5_runner.inventory.read import Assets
 from eng5_runner.planning.candidates import ServiceModels
@@ -46,7 +47,7 @@ def run(resolved: Resolved) -> int:
     else:
         show_plan(console, planned.plan, inputs=planned.inputs, spec=planned.spec)
     if settings.mode is Mode.PLAN:
-        for line in () if settings.json_lines else pilot_in_words(planned.plan, pilot_command(planned)):
+        for line in () if settings.json_lines else pilot_in_words(planned.plan, pilot_command(planned, sys.argv[1:])):
             console.print(line, markup=False)
         log_plan(planned, directory)
         return 0

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Iterator, Sequence
 from types import MappingProxyType
 
 from eng5_runner.app.options.option import Setting
 from eng5_runner.app.options.table import SETTINGS
 from eng5_runner.app.plan import PlannedRun
+from eng5_runner.errors import PROGRAM
 
 # A pilot has its own mode and size, stops at no target, and a person reads it and agrees to its price.
 _LEFT_OUT = frozenset((
@@ -19,12 +19,12 @@ _LEFT_OUT = frozenset((
 _BY_FLAG = MappingProxyType({flag: setting for setting in SETTINGS for flag in setting.flags})
 
 
-def pilot_command(planned: PlannedRun, arguments: Sequence[str] | None = None) -> str:
+def pilot_command(planned: PlannedRun, arguments: Sequence[str]) -> str:
     """The command of the plan's pilot run, for a shell; empty where no pilot is worth it.
 
     Args:
         planned: the plan.
-        arguments: of the command line that planned it; None for this process's.
+        arguments: of the command line that planned it.
     """
     pilot, settings = planned.plan.pilot_run, planned.settings.settings
     if pilot is None:
@@ -32,8 +32,7 @@ def pilot_command(planned: PlannedRun, arguments: Sequence[str] | None = None) -
     size = ("--max-comparisons", str(pilot.comparisons))
     if settings.comparisons_per_essay is not None:  # perhaps from a variable or a file: only one of both may be given
         size = ("--comparisons-per-essay", f"{2 * pilot.comparisons / planned.plan.essays:g}")
-    kept = _kept(sys.argv[1:] if arguments is None else arguments)
-    return shlex.join(("eng5-runner", "--mode", "execute", *kept, *size))
+    return shlex.join((PROGRAM, "--mode", "execute", *_kept(arguments), *size))
 
 
 def _kept(arguments: Sequence[str]) -> Iterator[str]:
