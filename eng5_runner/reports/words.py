@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from eng5_runner.contracts.stopping import PRECISE_ENOUGH
 from eng5_runner.reports.figures import between, counted, number, percent
@@ -13,7 +13,7 @@ from eng5_runner.results.artefact.measurement import GradeProjection, GradesAvai
 from eng5_runner.results.doubts import doubts_about
 
 REFUSED = "refused"
-_MOST_TEXTS = 5  # in a sentence
+_MOST_NAMED = 5  # in a sentence
 
 
 def warnings_of_the_judge(artefact: Artefact) -> Iterator[tuple[str, str]]:
@@ -67,14 +67,19 @@ def same_texts(artefact: Artefact) -> Iterator[str]:
     if not apart:
         return
     files = artefact.inputs.file_names
-    named = "; ".join(
-        ", ".join(f"{files[name]} (rank {ranks[name]})" for name in sorted(names, key=ranks.__getitem__))
-        for names in apart[:_MOST_TEXTS]
+
+    def some(named: Iterable[str], *, separated: str) -> str:
+        listed = list(named)
+        more = [f"{len(listed) - _MOST_NAMED} more"] if len(listed) > _MOST_NAMED else []
+        return separated.join([*listed[:_MOST_NAMED], *more])
+
+    texts = (
+        some((f"{files[name]} (rank {ranks[name]})" for name in sorted(names, key=ranks.__getitem__)), separated=", ")
+        for names in apart
     )
-    more = f"; and {counted(len(apart) - _MOST_TEXTS, 'text')} more" if len(apart) > _MOST_TEXTS else ""
     yield (
-        f"The same text under several names: {named}{more}. Each copy was compared by itself, so chance alone lies "
-        "between their ranks."
+        f"The same text under several names: {some(texts, separated='; ')}. Each copy was compared by itself, so "
+        "chance alone lies between their ranks."
     )
 
 

@@ -12,7 +12,7 @@ from pypdf import PdfReader
 
 from eng5_runner.reports.html_report import report
 from eng5_runner.results.artefact import Artefact
-from tests.support.artefacts import with_files
+from tests.support.artefacts import sha256, with_files
 from tests.support.browser import HOSTILE, LOW_CONTRAST, opened
 from tests.support.judged_run import judged_run
 
@@ -46,7 +46,10 @@ def widened(run: Artefact, students: int) -> Artefact:
         (*run.bt_summary, *(entry.model_copy(update={"essay_id": name}) for name, entry in copies)),
         key=lambda entry: -entry.theta,
     )
-    more = tuple(sources[entry.essay_id].model_copy(update={"essay_id": name}) for name, entry in copies)
+    more = tuple(
+        sources[entry.essay_id].model_copy(update={"essay_id": name, "text_sha256": sha256(name)})
+        for name, entry in copies
+    )
     inputs = run.inputs.model_copy(update={"students": (*run.inputs.students, *more)})
     return run.model_copy(
         update={

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from io import StringIO
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -165,31 +167,34 @@ def test_a_price_that_is_not_known_is_not_shown_as_0():
         assert compare_artefacts(run, run).costs[0].usd is None
 
 
+def copied(run: Artefact, names: Sequence[str], *, rank: int | None = None) -> Artefact:
+    """The run with one text for these essays, at one rank if one is given."""
+    own = {"text_sha256": "a" * 64}
+    anchors, students = (
+        tuple(one.model_copy(update=own) if name_of(one) in names else one for one in essays)
+        for essays, name_of in (
+            (run.inputs.anchors, attrgetter("anchor_id")),
+            (run.inputs.students, attrgetter("essay_id")),
+        )
+    )
+    entries = tuple(
+        one.model_copy(update={"rank": rank}) if rank is not None and one.essay_id in names else one
+        for one in run.bt_summary
+    )
+    inputs = run.inputs.model_copy(update={"students": students, "anchors": anchors})
+    return run.model_copy(update={"inputs": inputs, "bt_summary": entries})
+
+
 def test_copies_of_a_text_that_stand_apart_are_named_with_their_ranks():
     run = seen_as(THETAS)
-    names = [entry.essay_id for entry in run.bt_summary][:2]
-
-    def with_copies(**ranks: int):
-        students, anchors = (
-            tuple(
-                one.model_copy(update={"text_sha256": "a" * 64}) if of(one) in names else one
-                for one in getattr(run.inputs, kind)
-            )
-            for kind, of in (("students", lambda one: one.essay_id), ("anchors", lambda one: one.anchor_id))
-        )
-        entries = tuple(
-            one.model_copy(update={"rank": ranks.get(one.essay_id, one.rank)}) if one.essay_id in names else one
-            for one in run.bt_summary
-        )
-        inputs = run.inputs.model_copy(update={"students": students, "anchors": anchors})
-        return run.model_copy(update={"inputs": inputs, "bt_summary": entries})
-
-    copies = with_copies()
-    files = copies.inputs.file_names
-    says = f"The same text under several names: {files[names[0]]} (rank 1), {files[names[1]]} (rank 2). Each copy"
-    for text in in_all_views(copies):
+    names, files = [entry.essay_id for entry in run.bt_summary], run.inputs.file_names
+    first, second, *_ = (f"{files[name]} (rank {rank})" for rank, name in enumerate(names, start=1))
+    for text in in_all_views(copied(run, names[:2])):
+        says = f"The same text under several names: {first}, {second}. Each copy was compared by itself"
         assert says in " ".join(text.replace("\\", "").split())
-    for other in (run, with_copies(**dict.fromkeys(names, 1))):
+    for text in in_all_views(copied(run, names[:7])):
+        assert "(rank 5), 2 more. Each copy" in " ".join(text.replace("\\", "").split())
+    for other in (run, copied(run, names[:2], rank=1)):
         assert not any("The same text" in text for text in in_all_views(other))
 
 
