@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
 from eng5_runner.contracts.grade_scales import GradeScale
-from eng5_runner.core.inputs import Anchor, Finding, Inputs, MissingKind, shown
+from eng5_runner.core.inputs import Finding, Inputs, MissingKind, shown
 from eng5_runner.inventory.anchor_grades import grade_anchors
 from eng5_runner.inventory.essay_ids import ANCHOR_PREFIX, anchor_id, stem_of, student_id
 from eng5_runner.inventory.findings import finding
 from eng5_runner.inventory.flags import essay_flags
+from eng5_runner.inventory.known_files import FileRecord
 from eng5_runner.inventory.plausibility import unusual_lengths
-from eng5_runner.inventory.scanned import ScannedAssets, ScannedFile, ScannedText
+from eng5_runner.inventory.scanned import ScannedAssets, ScannedFile
 
 MIN_ANCHOR_CHARACTERS = 100
 """The CJ service registers no shorter anchor."""
@@ -73,50 +75,46 @@ class _Ids(NamedTuple):
 
 def _inputs(scanned: ScannedAssets, *, ids: _Ids, scale: GradeScale, grades: Mapping[str, str]) -> Inputs:
     anchors = [
-        Anchor(
-            anchor_id=essay_id,
-            file=anchor.content.file,
-            grade=grades[anchor.source_path],
-            text_sha256=anchor.content.text_sha256,
-            word_count=anchor.content.word_count,
-            label=stem_of(anchor.content.file.file_name),
-        )
-        for essay_id, anchor in ids.anchors
-        if anchor.content is not None
+        {
+            "anchor_id": essay_id,
+            "grade": grades[anchor.source_path],
+            "label": stem_of(unicodedata.normalize("NFC", anchor.source_path)),
+            **_fields(anchor),
+        }
+        for essay_id, anchor in sorted(ids.anchors, key=itemgetter(0))
+        if anchor.record is not None
     ]
     students = (
-        {
-            "essay_id": essay_id,
-            "file": student.content.file,
-            "text_sha256": student.content.text_sha256,
-            "word_count": student.content.word_count,
-        }
+        {"essay_id": essay_id, **_fields(student)}
         for essay_id, student in sorted(ids.students, key=itemgetter(0))
-        if student.content is not None
+        if student.record is not None
     )
     # From dicts, all students are made in one call, in half the time.
     return Inputs.model_validate(
         {
             "grade_scale": scale.scale_id,
-            "instructions": None if scanned.instructions is None else _content(scanned.instructions).document(),
-            "prompt": _content(scanned.prompt).document(),
+            "instructions": None if scanned.instructions is None else _document(scanned.instructions),
+            "prompt": None if scanned.prompt is None else _document(scanned.prompt),
             "anchor_table": None if scanned.anchor_table is None else scanned.anchor_table.file,
-            "anchors": sorted(anchors, key=lambda anchor: anchor.anchor_id),
+            "anchors": anchors,
             "students": students,
             "notes": scanned.notes,
         }
     )
 
 
-def _content(document: ScannedFile | None) -> ScannedText:
-    # A file that is missing or unreadable has an error, and with an error no inputs are made.
-    assert document is not None
-    assert document.content is not None
-    return document.content
+def _fields(file: ScannedFile) -> dict[str, object]:
+    """The fields that students, anchors and documents share. With an error in one of them no inputs are made."""
+    assert file.record is not None
+    return {"file": file.source(), "text_sha256": file.record.text_sha256, "word_count": file.record.word_count}
 
 
-def _readable(files: Iterable[ScannedFile]) -> list[tuple[ScannedFile, ScannedText]]:
-    return [(file, file.content) for file in files if file.content is not None]
+def _document(document: ScannedFile) -> dict[str, object]:
+    return {**_fields(document), "text": document.text}
+
+
+def _readable(files: Iterable[ScannedFile]) -> list[tuple[ScannedFile, FileRecord]]:
+    return [(file, file.record) for file in files if file.record is not None]
 
 
 def _missing(scanned: ScannedAssets, *, anchors_only: bool) -> Iterator[Finding]:
@@ -147,31 +145,31 @@ def _id_collisions(ids: _Ids) -> Iterator[Finding]:
 
 
 def _texts(scanned: ScannedAssets) -> Iterator[Finding]:
-    for file, content in _readable(scanned.files):
-        if not content.characters:
+    for file, record in _readable(scanned.files):
+        if not record.characters:
             yield finding("empty_text", file.source_path)
-    for anchor, content in _readable(scanned.anchors):
-        if 0 < content.characters < MIN_ANCHOR_CHARACTERS:
-            length, least = content.characters, MIN_ANCHOR_CHARACTERS
+    for anchor, record in _readable(scanned.anchors):
+        if 0 < record.characters < MIN_ANCHOR_CHARACTERS:
+            length, least = record.characters, MIN_ANCHOR_CHARACTERS
             yield finding("short_anchor", anchor.source_path, characters=length, least=least)
 
 
 def _doubts(scanned: ScannedAssets) -> Iterator[Finding]:
     """What makes it doubtful that a text is an essay."""
     students = _readable(scanned.students)
-    for anchor, content in _readable(scanned.anchors):
+    for anchor in scanned.anchors:
         # of a short anchor, short_anchor tells more
-        yield from (doubt.finding(anchor.source_path) for doubt in content.doubts if doubt.kind != "short_text")
-    for student, content in students:
-        for doubt in content.doubts:
-            yield doubt.finding(student.source_path)
-    words = {student.source_path: content.word_count for student, content in students if content.characters}
+        yield from (doubt.finding(anchor.source_path) for doubt in anchor.doubts if doubt.kind != "short_text")
+    for student, record in students:
+        if record.doubts:
+            yield from (doubt.finding(student.source_path) for doubt in student.doubts)
+    words = {student.source_path: record.word_count for student, record in students if record.characters}
     for path, doubt in unusual_lengths(words).items():
         yield doubt.finding(path)
 
 
 def _identical(scanned: ScannedAssets) -> Iterator[Finding]:
-    words = [(content.words_sha256, file.source_path) for file, content in _readable(scanned.files)]
+    words = [(record.words_sha256, file.source_path) for file, record in _readable(scanned.files)]
     for _, paths in _shared([(sha256, path) for sha256, path in words if sha256]):
         yield finding("identical_text", min(paths), count=len(paths), files=_listed(paths))
 

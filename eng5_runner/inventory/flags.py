@@ -34,10 +34,10 @@ def essay_flags(
     flagged: dict[str, set[FlagKind]] = {}
     for essay_id_of, files in ((anchor_id, scanned.anchors), (student_id, scanned.students)):
         for file in files:
-            if file.content is None:
+            if file.record is None:
                 continue
             essay_id = essay_id_of(file.stem)
-            words[essay_id] = content_words(texts[file.content.text_sha256].decode())
+            words[essay_id] = content_words(texts[file.record.text_sha256].decode())
             if found_kinds := kinds.get(shown(file.source_path)):
                 flagged[essay_id] = found_kinds
     others = {essay_id: text for essay_id, text in sorted(words.items()) if essay_id not in flagged}

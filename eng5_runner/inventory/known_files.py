@@ -46,14 +46,19 @@ def stamp_of(status: os.stat_result, file_format: str = "") -> str:
 
 
 class FileRecord(NamedTuple):
-    """What a reading found in the file of an essay; see `scanned.ScannedText`.
+    """What a reading found in a file.
 
     Attributes:
         file_format: as which it was read.
-        sha256: of the file.
+        sha256: of the file, 64 hexadecimal digits.
         encoding: how plain text was decoded.
-        text_sha256: of the text; likewise `word_count`, `characters`, `length` and `words_sha256`.
-        doubts: kinds and facts; likewise `remarks`.
+        text_sha256: of the text's UTF-8 bytes, likewise.
+        word_count: words as separated by white space.
+        characters: of the text.
+        length: as it is stored, and shown to a judge.
+        words_sha256: of its `content_words`; "" if it has none.
+        doubts: kinds and facts of what the text shows that no essay has; of an essay only.
+        remarks: kinds and facts of what its reader noticed.
         size: of the file, in bytes.
     """
 

@@ -55,7 +55,7 @@ _GOLDEN = 0x9E3779B97F4A7C15
 
 
 class QuickLook(NamedTuple):
-    """What is seen of a text at once; the fields are those of `scanned.ScannedText`.
+    """What is seen of a text at once; the fields are those of `known_files.FileRecord`.
 
     Attributes:
         word_count: words as separated by white space.

@@ -23,11 +23,11 @@ from eng5_runner.inventory.assemble import assemble
 from eng5_runner.inventory.document_text import DocumentText, Remark
 from eng5_runner.inventory.extraction import Extraction
 from eng5_runner.inventory.findings import Unreadable, finding
-from eng5_runner.inventory.known_files import FileRecord, KnownFiles
+from eng5_runner.inventory.known_files import KnownFiles
 from eng5_runner.inventory.locations import Locations, find_locations
 from eng5_runner.inventory.pseudonyms import FileNames, RealNames
 from eng5_runner.inventory.safe_files import AssetPath, read_bytes, read_stamped
-from eng5_runner.inventory.scanned import AnchorTable, ScannedAssets, ScannedFile, ScannedText, known_texts
+from eng5_runner.inventory.scanned import AnchorTable, ScannedAssets, ScannedFile, record_of
 from eng5_runner.inventory.table_file import table_of
 from eng5_runner.inventory.text_file import FORMATS, text_of
 from eng5_runner.judges.prompts import EssayLength
@@ -123,8 +123,8 @@ def read_assets(
         texts = Texts(scanned.files, places=scan.places, encoding=locations.encoding)
         inputs, findings = assemble(scanned, scale, texts=texts, anchors_only=anchors_only)
         known.save()
-    contents = [file.content for file in scanned.files if file.content is not None]
-    lengths = {content.text_sha256: content.length for content in contents}
+    records = [file.record for file in scanned.files if file.record is not None]
+    lengths = {record.text_sha256: record.length for record in records}
     return Assets(inputs=inputs, texts=texts, lengths=lengths, findings=findings, notes=scanned.notes)
 
 
@@ -210,16 +210,16 @@ class _Draft(NamedTuple):
     """The text of a file that is not examined yet.
 
     Attributes:
-        file: where it comes from.
         data: the file.
         document: its text.
+        encoding: how plain text was decoded.
         status: of the file, by which it is known.
         read_at: when it was read, in nanoseconds since 1970.
     """
 
-    file: SourceFile
     data: bytes
     document: DocumentText
+    encoding: str | None
     status: os.stat_result
     read_at: int
 
@@ -269,60 +269,62 @@ class _Scan:
 
     def _read(self, extraction: Extraction, files: Sequence[AssetPath]) -> list[ScannedFile]:
         """Read some files, then examine them together."""
-        drafts: dict[str, _Draft] = {}
+        drafts: list[tuple[AssetPath, _Draft]] = []
+        scanned: list[ScannedFile] = []
         for file in files:
-            if file.place is None:
-                continue
-            try:
-                drafts[file.source_path] = self._draft(file, file.place, extraction=extraction)
-            except Unreadable as refusal:
-                self._findings.append(refusal.finding(file.source_path))
-        contents = self._contents(drafts) if drafts else {}
-        return [
-            ScannedFile(source_path=file.source_path, own_name=file.name, content=contents.get(file.source_path))
-            for file in files
-        ]
+            if file.place is not None:
+                try:
+                    drafts.append((file, self._draft(file, file.place, extraction=extraction)))
+                    continue
+                except Unreadable as refusal:
+                    self._findings.append(refusal.finding(file.source_path))
+            scanned.append(ScannedFile(file.source_path, file.name, None, None))
+        return [*scanned, *self._examined_together(drafts)] if drafts else scanned
 
     def _known_files(self) -> dict[str, ScannedFile]:
         """The essays that are as they were. The documents are always read: a run keeps their texts."""
-        records: dict[str, FileRecord] = {}
+        known: dict[str, ScannedFile] = {}
         for path, file in self.places.items():
             if file.stamp is None or path in self._documents:
                 continue
             if (record := self._known.find(file.stamp)) is not None:
-                records[path] = record
-                self._findings += [Remark(*remark).finding(path) for remark in record.remarks]
-        return {
-            path: ScannedFile(path, self.places[path].name, content)
-            for path, content in zip(records, known_texts(records), strict=True)
-        }
+                known[path] = ScannedFile(path, file.name, record, None)
+                if record.remarks:
+                    self._findings += [Remark(*remark).finding(path) for remark in record.remarks]
+        return known
 
     def _draft(self, file: AssetPath, place: str, *, extraction: Extraction) -> _Draft:
-        file_format, read_at = FORMATS[file.suffix], time.time_ns()
+        read_at = time.time_ns()
         data, status = read_stamped(place)
-        document, decoded = text_of(data, file_format, extraction=extraction, encoding=self._locations.encoding)
-        self._findings += [remark.finding(file.source_path) for remark in document.remarks]
-        source = SourceFile.of(data, source_path=file.source_path, encoding=decoded, file_format=file_format)
-        return _Draft(source, data, document, status, read_at)
+        document, decoded = text_of(
+            data, FORMATS[file.suffix], extraction=extraction, encoding=self._locations.encoding
+        )
+        if document.remarks:
+            self._findings += [remark.finding(file.source_path) for remark in document.remarks]
+        return _Draft(data, document, decoded, status, read_at)
 
-    def _contents(self, drafts: Mapping[str, _Draft]) -> dict[str, ScannedText]:
-        """Examine texts, by source path, and keep what is found in essays."""
+    def _examined_together(self, drafts: Sequence[tuple[AssetPath, _Draft]]) -> Iterator[ScannedFile]:
+        """Examine texts, and keep what is found in essays."""
         looks: list[QuickLook | None] = [None] * len(drafts)
         self._examined += len(drafts)
         if self._examined > _MANY:
             # It loads numpy, which takes as long as half a thousand essays.
             from eng5_runner.inventory.quick_look import quick_looks  # noqa: PLC0415 - as above  # law: inner_import - as above
 
-            looks = quick_looks([draft.document.text for draft in drafts.values()], language=self._language)
-        contents = {}
-        for (path, draft), look in zip(drafts.items(), looks, strict=True):
-            language = self._language if path in self._essays else None
-            text = draft.document.text
-            content = ScannedText.of(draft.file, text, language=language, data=draft.data, look=look)
-            contents[path] = content
-            if language is not None:
-                self._known.keep(draft.status, content.record(draft.document.remarks), read_at=draft.read_at)
-        return contents
+            looks = quick_looks([draft.document.text for _, draft in drafts], language=self._language)
+        for (file, draft), look in zip(drafts, looks, strict=True):
+            is_essay = file.source_path in self._essays
+            record = record_of(
+                draft.data,
+                draft.document,
+                file_format=FORMATS[file.suffix],
+                encoding=draft.encoding,
+                language=self._language if is_essay else None,
+                look=look,
+            )
+            if is_essay:
+                self._known.keep(draft.status, record, read_at=draft.read_at)
+            yield ScannedFile(file.source_path, file.name, record, draft.document.text)
 
 
 class Texts(Mapping[str, bytes]):
@@ -337,10 +339,12 @@ class Texts(Mapping[str, bytes]):
         self._unread: dict[str, AssetPath] = {}
         self._encoding = encoding
         for file in files:
-            if file.content is not None and file.content.text is not None:
-                self._held[file.content.text_sha256] = file.content.text
-            elif file.content is not None:
-                self._unread[file.content.text_sha256] = places[file.source_path]
+            if file.record is None:
+                continue
+            if file.text is not None:
+                self._held[file.record.text_sha256] = file.text
+            else:
+                self._unread[file.record.text_sha256] = places[file.source_path]
 
     def __getitem__(self, sha256: str) -> bytes:
         if sha256 in self._unread and sha256 not in self._held:

@@ -13,13 +13,13 @@ import orjson
 import pytest
 
 from eng5_runner.canonical import sha256_hex
-from eng5_runner.core.inputs import SourceFile
 from eng5_runner.errors import InputsInvalid
 from eng5_runner.inventory import known_files
+from eng5_runner.inventory.document_text import DocumentText
 from eng5_runner.inventory.known_files import FileRecord, KnownFiles, stamp_of
 from eng5_runner.inventory.read import Assets, ReadingOptions, Texts, read_assets
 from eng5_runner.inventory.safe_files import AssetPath
-from eng5_runner.inventory.scanned import ScannedFile, ScannedText
+from eng5_runner.inventory.scanned import ScannedFile, record_of
 from eng5_runner.judges.prompts import EssayLength
 from eng5_runner.planning.candidates import lengths_of
 
@@ -213,16 +213,17 @@ def test_files_that_are_gone_are_forgotten(essay: Path, tmp_path: Path) -> None:
 def test_a_text_that_changed_while_in_use_is_refused(tmp_path: Path, later: str) -> None:
     path = tmp_path / "essay.txt"
     path.write_text("I like cats.")
-    source = SourceFile.of(path.read_bytes(), source_path="essay.txt", encoding="utf-8", file_format="txt")
-    unread = ScannedText.of(source, "I like cats.", language="en")._replace(text=None)
-    file = ScannedFile(source_path="essay.txt", own_name="essay.txt", content=unread)
+    record = record_of(
+        path.read_bytes(), DocumentText("I like cats."), file_format="txt", encoding="utf-8", language="en"
+    )
+    file = ScannedFile(source_path="essay.txt", own_name="essay.txt", record=record, text=None)
     places = {"essay.txt": AssetPath(source_path="essay.txt", name="essay.txt", place=str(path))}
-    assert Texts([file], places=places, encoding=None)[unread.text_sha256] == b"I like cats."
+    assert Texts([file], places=places, encoding=None)[record.text_sha256] == b"I like cats."
     path.write_text(later)
     texts = Texts([file], places=places, encoding=None)
-    assert unread.text_sha256 in texts
+    assert record.text_sha256 in texts
     with pytest.raises(InputsInvalid, match=r"essay\.txt was changed while it was in use"):
-        texts[unread.text_sha256]
+        texts[record.text_sha256]
 
 
 def test_a_reading_leaves_garbage_collection_as_it_was(tmp_path: Path) -> None:
