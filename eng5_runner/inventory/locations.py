@@ -22,6 +22,7 @@ from eng5_runner.inventory.safe_files import (
     folder_names,
     list_essays,
     read_bytes,
+    suffix_of,
     suffixes_in_words,
 )
 from eng5_runner.inventory.text import is_text_encoding
@@ -236,7 +237,8 @@ class _Finder:
 
 
 def _not_to_open(shown: str, name: str) -> AssetPath:
-    return AssetPath(source_path=shown, name=PurePosixPath(name).name, place=None)
+    name = PurePosixPath(name).name
+    return AssetPath(source_path=shown, name=name, place=None, suffix=suffix_of(name))
 
 
 def _posix(name: str) -> str:

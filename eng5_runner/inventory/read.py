@@ -39,7 +39,7 @@ MAX_TABLE_BYTES = 1024 * 1024
 
 _PROGRESS_SECONDS = 0.05
 _PLAIN = frozenset(("txt", "md"))
-_TOGETHER = 16
+_TOGETHER = 32
 """Plain files that are read, and then examined together."""
 _ROOM = 16 * 1024 * 1024
 """Bytes. A block of this size, taken and given back once, lets glibc keep what is freed later: without, each look at

@@ -33,23 +33,20 @@ class AssetPath(NamedTuple):
         name: the name that it has, without its folder.
         place: where it is on the disk, inside the assets folder too; None if it must not be opened, which a finding
             explains.
+        suffix: the lower-case one of its name, without a dot.
         stamp: by which it was known when it was found; None if it was not looked at.
     """
 
     source_path: str
     name: str
     place: str | None
+    suffix: str
     stamp: str | None = None
 
     @property
     def path(self) -> Path | None:
         """The same place. It is made when it is asked for, since most files are not opened again."""
         return None if self.place is None else Path(self.place)
-
-    @property
-    def suffix(self) -> str:
-        """The lower-case suffix without its dot."""
-        return _suffix(self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,17 +79,17 @@ def list_essays(root: Path, folder: AssetPath, *, suffixes: Collection[str], nam
     files = [name for name in entries if not _is_junk(name)]
     names.prepare(files)
     for name in files:
-        source_path = f"{folder.source_path}/{names.shown(name)}"
+        source_path, suffix = f"{folder.source_path}/{names.shown(name)}", suffix_of(name)
         try:
             if not name.isascii():
                 _check_name(name)
-            entry = _entry(root, f"{folder.place}/{name}", name=name, shown=source_path)
+            entry = _entry(root, f"{folder.place}/{name}", name=name, suffix=suffix, shown=source_path)
         except Unreadable as refusal:
             findings.append(refusal.finding(source_path))
             continue
         if entry is None:
             findings.append(finding("ignored_folder", source_path))
-        elif _suffix(name) not in suffixes:
+        elif suffix not in suffixes:
             formats = suffixes_in_words(suffixes)
             findings.append(finding("unsupported_format", source_path, severity="warning", formats=formats))
         else:
@@ -100,7 +97,7 @@ def list_essays(root: Path, folder: AssetPath, *, suffixes: Collection[str], nam
     return EssayFolder(essays=tuple(essays), findings=tuple(findings), junk=len(entries) - len(files))
 
 
-def _entry(root: Path, place: str, *, name: str, shown: str) -> AssetPath | None:
+def _entry(root: Path, place: str, *, name: str, suffix: str, shown: str) -> AssetPath | None:
     """What `find_file` gives for an entry of a resolved folder; None for a folder.
 
     Only a link has to be resolved, which takes ten times as long as all else.
@@ -110,7 +107,7 @@ def _entry(root: Path, place: str, *, name: str, shown: str) -> AssetPath | None
     except (OSError, ValueError):
         status = None
     if status is not None and stat.S_ISREG(status.st_mode):
-        return AssetPath(shown, name, place, stamp_of(status, _suffix(name)))
+        return AssetPath(shown, name, place, suffix, stamp_of(status, suffix))
     entry = find_file(root, place, shown=shown)
     return None if entry.path is None or entry.path.is_dir() else entry
 
@@ -123,7 +120,7 @@ def folder_names(folder: Path, *, source_path: str, findings: list[Finding]) -> 
         source_path: what to call it in a finding.
         findings: gets an error if the folder cannot be read.
     """
-    names = _names(AssetPath(source_path=source_path, name=folder.name, place=os.fspath(folder)), findings)
+    names = _names(AssetPath(source_path, folder.name, os.fspath(folder), ""), findings)
     return [name for name in names if not _is_junk(name)]
 
 
@@ -176,7 +173,8 @@ def find_file(root: Path, place: str, *, shown: str) -> AssetPath:
     if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
         raise Unreadable("not_a_regular_file")
     name = PurePosixPath(place).name
-    return AssetPath(source_path=shown, name=name, place=os.fspath(path), stamp=stamp_of(status, _suffix(name)))
+    suffix = suffix_of(name)
+    return AssetPath(shown, name, os.fspath(path), suffix, stamp_of(status, suffix))
 
 
 def read_bytes(path: Path, *, limit: int = MAX_FILE_BYTES) -> bytes:
@@ -202,7 +200,7 @@ def read_stamped(path: str | Path, *, limit: int = MAX_FILE_BYTES) -> tuple[byte
             data = os.read(descriptor, size + 1)
             while len(data) < size and (more := os.read(descriptor, size + 1 - len(data))):
                 data += more
-            is_same = len(data) == size and stamp_of(status) == stamp_of(os.fstat(descriptor))
+            is_same = len(data) == size and _changes(status) == _changes(os.fstat(descriptor))
         finally:
             os.close(descriptor)
     except OSError as error:
@@ -217,6 +215,12 @@ def suffixes_in_words(suffixes: Collection[str]) -> str:
     return ", ".join(f".{suffix}" for suffix in sorted(suffixes))
 
 
+def suffix_of(name: str) -> str:
+    """The lower-case suffix of a name, without its dot."""
+    stem, _, suffix = name.rpartition(".")
+    return suffix.lower() if stem else ""
+
+
 def _status(descriptor: int, limit: int) -> os.stat_result:
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
@@ -224,6 +228,11 @@ def _status(descriptor: int, limit: int) -> os.stat_result:
     if status.st_size > limit:
         raise Unreadable("too_large", size=f"it has {status.st_size:,} bytes, and at most {limit:,} are read")
     return status
+
+
+def _changes(status: os.stat_result) -> tuple[int, int, int]:
+    """What differs when an open file was changed."""
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _names(folder: AssetPath, findings: list[Finding]) -> list[str]:
@@ -240,11 +249,6 @@ def _alike(folder: Path, name: str) -> str | None:
     """The first name in the folder that differs only in case and Unicode form."""
     names = os.listdir(folder) if folder.is_dir() else ()  # noqa: PTH208 - names are needed, not a Path for each
     return min((each for each in names if fold(each) == fold(name)), default=None)
-
-
-def _suffix(name: str) -> str:
-    stem, _, suffix = name.rpartition(".")
-    return suffix.lower() if stem else ""
 
 
 def _is_junk(name: str) -> bool:

@@ -217,7 +217,7 @@ def test_a_text_that_changed_while_in_use_is_refused(tmp_path: Path, later: str)
         path.read_bytes(), DocumentText("I like cats."), file_format="txt", encoding="utf-8", language="en"
     )
     file = ScannedFile(source_path="essay.txt", own_name="essay.txt", record=record, text=None)
-    places = {"essay.txt": AssetPath(source_path="essay.txt", name="essay.txt", place=str(path))}
+    places = {"essay.txt": AssetPath(source_path="essay.txt", name="essay.txt", place=str(path), suffix="txt")}
     assert Texts([file], places=places, encoding=None)[record.text_sha256] == b"I like cats."
     path.write_text(later)
     texts = Texts([file], places=places, encoding=None)
