@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+
+from msgspec.structs import asdict
 
 from eng5_runner.contracts.stopping import COST_LIMIT
 from eng5_runner.core.events import CallbackAccepted, CallbackRejected, DeadlineReached, Event

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
-from msgspec import structs
+from msgspec.structs import replace
 
 from eng5_runner.contracts.callbacks import LLMComparisonResult
 from eng5_runner.contracts.request import LLMConfigOverrides
@@ -77,7 +76,7 @@ def objection(
     batch: UUID | None = None,
 ) -> Objection | None:
     arrival, pair = message
-    arrival = structs.replace(arrival, stamped_at=stamped_at)
+    arrival = replace(arrival, stamped_at=stamped_at)
     return credibility.objection(arrival, pair=pair, about=f"{'|'.join(pair)}|{arrival.repeat or 0}", batch=batch)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import permutations
 
 import pytest
+from msgspec.structs import replace
 
 from eng5_runner.cli.exit_codes import exit_code
 from eng5_runner.core.events import CallbackAccepted, CallbackRepeated, DeadlineReached, Event, RunClosed

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from eng5_runner.core.events import CallbackAccepted, Event, RunResumed
 from eng5_runner.core.progress import comparisons_per_second

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from eng5_runner.contracts.callbacks import MAY_BE_CHARGED
 from eng5_runner.contracts.envelope import Envelope

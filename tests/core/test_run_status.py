@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from eng5_runner.core.events import RunClosed
 from eng5_runner.core.run_status import RunStatus, status_of

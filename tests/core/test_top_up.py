@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from eng5_runner.core.events import CallbackAccepted, DeadlineReached, Event, JudgeCheck, PreflightPassed, RunResumed
 from eng5_runner.core.next_step import ending, is_at_cost_limit, verdict, worth_of_a_part

@@ -6,6 +6,7 @@ from dataclasses import replace
 from io import StringIO
 
 import pytest
+from msgspec import structs
 from rich.console import Console
 
 from eng5_runner.app.metrics import RunMetrics
@@ -47,7 +48,7 @@ def call(number: int, **metadata: object) -> CallbackAccepted:
     message = messages.comparison_message(RUN_ID, number, PAIR, winner="Essay A")
     message["data"]["cost_estimate"] = 0.0
     message["data"]["request_metadata"] |= metadata
-    return replace(arrived("comparison", message), judged=True)
+    return structs.replace(arrived("comparison", message), judged=True)
 
 
 def run(*, usd: float = 0.0, unpriced: int | None = 8, test_answer: TrialAnswer | None = None) -> Artefact:
@@ -81,12 +82,12 @@ def shown(show: object, *things: object) -> str:
 def test_an_event_says_whether_its_price_is_known(changes: dict[str, object], *, unpriced: bool) -> None:
     event = call(1, **changes)
     assert event.is_unpriced is unpriced
-    assert not replace(event, cost_usd=0.25).is_unpriced, "the most that it can be counts"
-    assert not replace(event, kind="result").is_unpriced
+    assert not structs.replace(event, cost_usd=0.25).is_unpriced, "the most that it can be counts"
+    assert not structs.replace(event, kind="result").is_unpriced
 
 
 def test_a_study_that_goes_on_says_what_is_known_of_its_cost() -> None:
-    unknown, paid = call(1, cost_known=False), replace(call(2), cost_usd=0.25)
+    unknown, paid = call(1, cost_known=False), structs.replace(call(2), cost_usd=0.25)
     start = [ONE_OF_EACH[name] for name in WAYS["gathering"].split()]
     for events, says, line in (
         ([unknown], "unknown (1 call has no known price)", "cost unknown so far"),

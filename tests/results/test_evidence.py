@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
-from dataclasses import replace
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
 from eng5_runner.core.events import RequestPrepared
 from eng5_runner.core.inputs import EssayFlag

@@ -12,7 +12,6 @@ import subprocess
 import sys
 from collections import Counter
 from copy import deepcopy
-from dataclasses import replace
 from itertools import combinations, islice, product
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +21,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
+from msgspec.structs import replace
 
 from eng5_runner.canonical import canonical_json
 from eng5_runner.core.events import CallbackAccepted

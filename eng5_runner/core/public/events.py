@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import assert_never
 
+from msgspec.structs import replace
 from pydantic import JsonValue
 
 from eng5_runner.contracts.callbacks import LLMComparisonResult
