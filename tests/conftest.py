@@ -7,6 +7,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from tests.support.processes import MEASURES
@@ -24,6 +25,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # A machine that is busy for a quarter of a second is no finding.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+# A traceback with all local variables, which is structlog's own choice, takes a quarter of a second.
+structlog.dev.ConsoleRenderer.get_active().exception_formatter = structlog.dev.plain_traceback
 
 
 @pytest.hookimpl(wrapper=True)
