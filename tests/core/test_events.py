@@ -69,7 +69,7 @@ ACCEPTED = st.builds(
 
 @settings(deadline=None, derandomize=True)
 @given(ACCEPTED)
-def test_a_comparison_is_written_as_the_slower_writer_writes_it(event) -> None:
+def test_a_callback_is_written_as_the_slower_writer_writes_it(event) -> None:
     assert event_to_json(event) == TypeAdapter(CallbackAccepted).dump_json(event)
     lines = bytearray(b"before")
     add_json(event, lines)
@@ -83,6 +83,16 @@ def test_a_verdict_becomes_the_event_with_its_fields(event, limit_usd, counted) 
     event = replace(event, limit_usd=limit_usd, counted=counted)
     verdict = Accepted(**{name: getattr(event, name) for name in Accepted.__struct_fields__})
     assert accepted(verdict, at=event.at, position=event.position, raw=event.raw.encode()) == event
+
+
+def test_a_callback_has_each_field_in_its_line_but_those_that_older_ledgers_lack() -> None:
+    event = CallbackAccepted(
+        at=AT, position=Position(topic="t", partition=0, offset=7), raw="{}", kind="result", key="k", fingerprint="f"
+    )
+    assert event_to_json(event) == (
+        b'{"v":1,"at":"2027-03-02T00:00:00Z","type":"CallbackAccepted","position":{"topic":"t","partition":0,"offset":7},'
+        b'"raw":"{}","kind":"result","key":"k","fingerprint":"f","judged":false,"cost_usd":0.0,"note":"","limit_usd":null}'
+    )
 
 
 @pytest.mark.parametrize("event", ONE_OF_EACH.values(), ids=ONE_OF_EACH)
@@ -106,6 +116,12 @@ def test_an_event_of_another_version_is_refused() -> None:
     for line in (b'{"type":"Unheard","at":"2027-03-02T00:00:00Z"}', event_to_json(STARTED).replace(b'"v":1', b'"v":2')):
         with pytest.raises(ValidationError):
             event_from_json(line)
+
+
+def test_a_callback_with_a_cost_that_is_no_number_is_refused() -> None:
+    line = event_to_json(ONE_OF_EACH["CallbackAccepted"])
+    with pytest.raises(ValidationError, match="finite"):
+        event_from_json(line.replace(b'"cost_usd":0.0', b'"cost_usd":NaN'))
 
 
 def test_the_timeouts_keep_the_key_that_old_ledgers_have() -> None:
