@@ -45,6 +45,23 @@ class _RateLimited(logging.Filter):
 _STREAM: ContextVar[UnfailingStream] = ContextVar("eng5_runner.log")  # law: module_state - a value for each context
 
 
+def _unconfigured() -> dict[str, Any]:
+    """For a program that has set nothing.
+
+    structlog's own choice writes to standard output, which is for data, and an error with all local variables: essays
+    and keys too. A program can replace its standard error later and close the old one.
+    """
+    return {
+        "processors": [
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+        ],
+        "logger_factory": lambda *_: structlog.WriteLogger(sys.stderr),
+    }
+
+
 class _ToStructlog(logging.Handler):
     """Writes the standard log records of libraries as lines of our log."""
 
@@ -71,7 +88,7 @@ def logging_to(sink: Path | TextIO, *, identity: Mapping[str, str], verbose: boo
         verbose: debug lines as well.
     """
     stream = UnfailingStream(sink)
-    before = structlog.get_config() if structlog.is_configured() else None
+    before = {**structlog.get_config(), **({} if structlog.is_configured() else _unconfigured())}
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -99,9 +116,7 @@ def logging_to(sink: Path | TextIO, *, identity: Mapping[str, str], verbose: boo
         root.setLevel(level)
         structlog.contextvars.unbind_contextvars(*identity)
         _STREAM.reset(ours)
-        # structlog's own default writes to standard output, which is for data. A program can replace its standard
-        # error later and close the old one.
-        structlog.configure(**(before or {"logger_factory": lambda *_: structlog.WriteLogger(sys.stderr)}))
+        structlog.configure(**before)
         if isinstance(sink, Path):
             stream.close()
 

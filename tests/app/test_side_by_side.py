@@ -56,6 +56,23 @@ def test_after_a_run_the_log_goes_to_the_standard_error_of_that_time(tmp_path: P
     assert "after the run" in late.getvalue()
 
 
+def test_an_error_after_a_run_shows_no_value_of_a_variable(tmp_path: Path) -> None:
+    with logging_to(tmp_path / "log", identity={}, verbose=False):
+        pass
+    with redirect_stderr(io.StringIO()) as late:
+        fail_and_log(essay="My summer was wonderful.")
+    assert "ValueError: substring not found" in late.getvalue()
+    assert "wonderful" not in late.getvalue()
+
+
+def fail_and_log(essay: str) -> None:
+    """Log an error with a traceback, beside a variable that no log may show."""
+    try:
+        essay.index("winter")
+    except ValueError:
+        structlog.get_logger().exception("failed")
+
+
 async def test_what_outlives_the_log_of_its_run_does_not_fail_when_it_writes(tmp_path: Path) -> None:
     over = asyncio.Event()
 
