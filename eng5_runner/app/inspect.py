@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from eng5_runner import __version__
-from eng5_runner.effects.ledger import require_ledger
+from eng5_runner.effects.ledger import move_torn_tail, require_ledger
 from eng5_runner.effects.run_lock import held
 from eng5_runner.errors import InputsInvalid
 from eng5_runner.reports.figures import spent
@@ -202,6 +202,7 @@ def hydrate_run(run_directory: Path) -> Hydrated:
     """
     require_ledger(run_directory)
     with held(run_directory):
+        move_torn_tail(run_directory)
         hydrated = hydrate(run_directory)
         if hydrated.violations:
             raise AssertionError(f"the artefact breaks its schema: {'; '.join(hydrated.violations)}")

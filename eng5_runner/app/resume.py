@@ -25,7 +25,7 @@ from eng5_runner.core.spec import RunSpec
 from eng5_runner.core.state import RunState
 from eng5_runner.core.study_size import comparisons_wanted
 from eng5_runner.effects.clock import SystemClock
-from eng5_runner.effects.ledger import LedgerReading, require_ledger
+from eng5_runner.effects.ledger import LedgerReading, move_torn_tail, require_ledger
 from eng5_runner.effects.run_lock import held
 from eng5_runner.errors import InputsInvalid, InputsMissing, UsageError
 from eng5_runner.inventory.read import ReadingOptions, read_assets
@@ -236,6 +236,7 @@ def _new_limit(state: RunState, wanted: float | None) -> float | None:
 
 def _already_done(run_directory: Path) -> Finished:
     """Nothing is left to do. If a kill came before the outputs were whole, they are written now."""
+    move_torn_tail(run_directory)
     hydrated = hydrate(run_directory)
     if not is_written(run_directory, hydrated):
         write(run_directory, hydrated)

@@ -2,7 +2,8 @@
 
 An event counts once it is on the disk (fdatasync), not before. A crash can leave an incomplete last line, the torn
 tail. Its event never counted, so the tail is moved to a file of its own. A broken line before complete lines is
-damage: the ledger is refused and nothing is changed.
+damage, and so are several lines that end with a checksum which does not fit, as an editor leaves them: the ledger is
+refused and nothing is changed.
 
 A line looks like this:
 
@@ -12,6 +13,7 @@ A line looks like this:
 from __future__ import annotations
 
 import os
+import re
 import threading
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,7 +23,16 @@ from typing import Self
 
 from pydantic import ValidationError
 
-from eng5_runner.core.events import Event, add_json, event_from_json
+from eng5_runner.core.events import (
+    CallbackAccepted,
+    CallbackRejected,
+    CallbackRepeated,
+    Event,
+    ListeningFrom,
+    OffsetsLost,
+    add_json,
+    event_from_json,
+)
 from eng5_runner.effects import durable
 from eng5_runner.errors import DiskError, InputsInvalid, InputsMissing, command
 from eng5_runner.systems import open_private, sync_data
@@ -29,6 +40,7 @@ from eng5_runner.systems import open_private, sync_data
 LEDGER_NAME = "ledger.jsonl"
 _TAIL = b',"_crc":"%08x"}\n'
 _TAIL_BYTES = len(_TAIL % 0)
+_ENDED = re.compile(rb',"_crc":"[0-9a-f]{8}"}\s*\n')
 _BUFFER = 1 << 18  # bytes; the lines of a long ledger are read in half the time that the usual buffer takes
 
 
@@ -81,17 +93,30 @@ class LedgerReading:
         """The events of all complete lines, in order.
 
         Raises:
-            InputsInvalid: this version does not know one of the events.
+            InputsInvalid: this version does not know one of the events, or a message was read twice.
             DiskError: the ledger cannot be read any more.
         """
+        read_to: dict[tuple[str, int], int] = {}
         for number, line in enumerate(self._lines(), start=1):
             try:
-                yield event_from_json(line)
+                event = event_from_json(line)
             except ValidationError:
                 raise InputsInvalid(
                     f"{self._path}, line {number}: not an event that this version knows.",
                     remedy="Use the version of eng5-runner that the ledger's first line names.",
                 ) from None
+            if isinstance(event, CallbackAccepted | CallbackRepeated | CallbackRejected):
+                place = event.position
+                if place.offset < read_to.get((place.topic, place.partition), 0):
+                    raise InputsInvalid(
+                        f"{self._path}, line {number}: message {place.offset} of {place.topic} [{place.partition}] "
+                        "was read before.",
+                        remedy="A line was doubled or moved; restore the file from a copy.",
+                    )
+                read_to[place.topic, place.partition] = place.offset + 1
+            elif isinstance(event, ListeningFrom | OffsetsLost):
+                read_to.clear()  # topics that were made again begin at 0
+            yield event
 
     def _lines(self) -> Iterator[bytes]:
         end = 0
@@ -137,21 +162,45 @@ def _measured(lines: Iterable[bytes], path: Path) -> tuple[int, int]:
     """The size of the complete lines at the start, and of the rest.
 
     Raises:
-        InputsInvalid: a complete line follows a broken one.
+        InputsInvalid: the rest is more than an append that a crash cut off.
     """
-    whole, end, broken_line = 0, 0, 0
+    whole, end, broken_line, changed = 0, 0, 0, 0
     for number, line in enumerate(lines, start=1):
         end += len(line)
         if _is_whole(line):
             if broken_line:
-                raise InputsInvalid(
-                    f"{path}, line {broken_line}: the checksum does not fit, and whole lines follow it.",
-                    remedy="The file was changed or damaged; restore it from a copy. Nothing was altered.",
-                )
+                raise _damaged(path, broken_line, because="whole lines follow it")
             whole = end
-        elif not broken_line:
-            broken_line = number
+        else:
+            broken_line = broken_line or number
+            changed += _is_changed(line)
+    if changed > bool(whole):  # one flipped bit in the last line is no reason to refuse all lines before it
+        raise _damaged(path, broken_line, because="it is not the end of a file that was cut off")
     return whole, end - whole
+
+
+def _is_changed(line: bytes) -> bool:
+    """Whether a line whose checksum does not fit was written to its end: what a crash leaves is cut, or has zeros."""
+    return b"\0" not in line and _ENDED.search(line, max(len(line) - 2 * _TAIL_BYTES, 0)) is not None
+
+
+def _damaged(path: Path, line: int, *, because: str) -> InputsInvalid:
+    return InputsInvalid(
+        f"{path}, line {line}: the checksum does not fit, and {because}.",
+        remedy="The file was changed or damaged; restore it from a copy. Nothing was altered.",
+    )
+
+
+def move_torn_tail(run_directory: Path) -> None:
+    """Move a torn tail to a file of its own, so that a manifest lists whole lines only. The caller holds the lock.
+
+    Raises:
+        InputsInvalid: the ledger is damaged.
+        DiskError: the tail cannot be moved.
+    """
+    if LedgerReading(run_directory).torn_bytes:
+        with Ledger(run_directory):
+            pass
 
 
 class Ledger:

@@ -14,6 +14,7 @@ CONFIG_NAME = "config.resolved.toml"
 MANIFEST_NAME = "manifest.json"
 SUMS_NAME = "manifest.sha256"
 STACK_FOLDER = "stack"
+_PIECE = 1 << 20  # bytes
 
 
 def write_atomically(path: Path, data: bytes | Iterable[bytes], *, file: int | None = None) -> None:
@@ -77,14 +78,23 @@ def read_file(path: Path) -> bytes:
         raise DiskError(f"{path} cannot be read: {error.strerror}.", remedy="Check the run directory.") from None
 
 
-def file_digest(path: Path) -> tuple[str, int]:
+def file_digest(path: Path, *, first: int | None = None) -> tuple[str, int]:
     """A file's SHA-256 and its size in bytes. The file is not held in memory.
+
+    Args:
+        path: of the file.
+        first: only so many bytes of it, from its beginning.
 
     Raises:
         DiskError: the file cannot be read.
     """
     try:
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
+            if first is None:
+                return hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
+            digest = hashlib.sha256()
+            while part := file.read(min(first - file.tell(), _PIECE)):
+                digest.update(part)
+            return digest.hexdigest(), file.tell()
     except OSError as error:
         raise DiskError(f"{path} cannot be read: {error.strerror}.", remedy="Check the run directory.") from None

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from eng5_runner.canonical import canonical_json, sha256_hex
+from eng5_runner.canonical import canonical_json
 from eng5_runner.core.state import ImpossibleLedgerError, RunState
 from eng5_runner.effects.ledger import LEDGER_NAME
 from eng5_runner.effects.linear_algebra import one_thread
@@ -17,7 +17,6 @@ from eng5_runner.effects.outputs import (
     MANIFEST_NAME,
     STACK_FOLDER,
     SUMS_NAME,
-    file_digest,
     read_file,
     write_atomically,
 )
@@ -30,13 +29,14 @@ from eng5_runner.reports.html_report import REPORT_NAME, report
 from eng5_runner.reports.sharing.companions import SCHEMA_NAME, companion_files
 from eng5_runner.reports.sharing.crate import CRATE_NAME, crate
 from eng5_runner.results.artefact import Artefact, HashedFile, sealed
-from eng5_runner.results.artefact.part import Part, RowBatch, to_bytes
+from eng5_runner.results.artefact.part import RowBatch
 from eng5_runner.results.artefact.record import ManifestEntry
 from eng5_runner.results.judgements import gather_evidence
 from eng5_runner.results.projection import project_artefact
 from eng5_runner.results.runner_status import MessageRecord
 from eng5_runner.results.tables import call_tables, run_tables, table_csv
 from eng5_runner.run.artefact_file import artefact_name
+from eng5_runner.run.manifest import entry_of, manifest_files, read_manifest
 from eng5_runner.run.run_directory import impossible, opened_run
 
 # The services' own records, the lock and what a crash left are not the run's statement.
@@ -224,20 +224,6 @@ def is_written(run_directory: Path, hydrated: Hydrated) -> bool:
     return manifest and on_disk[1:] == ours and all(entry in entries for entry in on_disk)
 
 
-class _Manifest(Part):
-    """The content of `manifest.json`."""
-
-    files: tuple[ManifestEntry, ...]
-
-
-def manifest_files(entries: Sequence[ManifestEntry]) -> dict[str, bytes]:
-    """The manifest in both forms; `sha256sum -c manifest.sha256` checks the second with stock tools."""
-    document = to_bytes(_Manifest(files=tuple(entries)))
-    listed = [*((entry.sha256, entry.path) for entry in entries), (sha256_hex(document), MANIFEST_NAME)]
-    lines = "".join(f"{sha256}  {path}\n" for sha256, path in listed)
-    return {MANIFEST_NAME: document, SUMS_NAME: lines.encode()}
-
-
 def listed_files(run_directory: Path) -> list[str]:
     """The files that the manifest vouches for, relative to the run directory, sorted."""
     found = (
@@ -250,28 +236,8 @@ def _is_private(path: Path) -> bool:
     return path.parts[0] in _NOT_LISTED or path.parts[0].startswith(("ledger.torn.", "."))
 
 
-def entry_of(run_directory: Path, path: str) -> ManifestEntry:
-    """A manifest entry of a file on disk.
-
-    Raises:
-        DiskError: it cannot be read.
-    """
-    sha256, size = file_digest(run_directory / path)
-    return ManifestEntry(path=path, sha256=sha256, bytes=size)
-
-
 def _sources(run_directory: Path, requests: Outputs) -> Iterator[ManifestEntry]:
     """The files that the artefact is computed from: the requests as they were sent, byte for byte."""
     for name in (CONFIG_NAME, INPUTS_NAME, LEDGER_NAME):
         yield entry_of(run_directory, name)
     yield from map(requests.entry, requests)
-
-
-def read_manifest(run_directory: Path) -> tuple[ManifestEntry, ...]:
-    """The manifest's entries.
-
-    Raises:
-        ValueError: it is not a manifest.
-        DiskError: it cannot be read.
-    """
-    return _Manifest.model_validate_json(read_file(run_directory / MANIFEST_NAME)).files

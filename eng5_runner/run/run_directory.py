@@ -11,8 +11,9 @@ from eng5_runner.core.events import RunStarted
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.state import ImpossibleLedgerError, RunState, fold
 from eng5_runner.effects.ledger import LEDGER_NAME, LedgerReading
-from eng5_runner.effects.outputs import INPUTS_NAME, read_file
+from eng5_runner.effects.outputs import INPUTS_NAME, MANIFEST_NAME, read_file
 from eng5_runner.errors import InputsInvalid, InputsMissing, RunnerError
+from eng5_runner.run.manifest import is_still_there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +34,20 @@ class SavedRun:
 def opened_run(run_directory: Path) -> tuple[LedgerReading, Inputs]:
     """The ledger and the inputs of a run. Nothing is written, and of the ledger one event is read.
 
+    A ledger only ever grows, so it begins with what the manifest lists of it.
+
     Raises:
         InputsMissing: the directory is no run directory, or the run ended before its first event.
         InputsInvalid: the ledger or the inputs are damaged, or do not belong together.
         DiskError: a file cannot be read.
     """
     events = LedgerReading(run_directory)
+    if not is_still_there(run_directory, LEDGER_NAME):
+        raise InputsInvalid(
+            f"{run_directory / LEDGER_NAME} does not begin with the ledger that {MANIFEST_NAME} lists.",
+            remedy="It was changed, or belongs to another run: restore it from a copy. If it is right as it is, "
+            f"move {MANIFEST_NAME} away first.",
+        )
     first = next(iter(events), None)
     if first is None:
         raise InputsMissing(

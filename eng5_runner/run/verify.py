@@ -18,14 +18,8 @@ from eng5_runner.reports.sharing.companions import COMPANIONS
 from eng5_runner.reports.sharing.crate import CRATE_NAME
 from eng5_runner.results.artefact.record import ManifestEntry
 from eng5_runner.results.tables import EARLIER_NAMES, ONCE_EMPTY
-from eng5_runner.run.hydrate import (
-    Hydrated,
-    entry_of,
-    hydrate,
-    listed_files,
-    manifest_files,
-    read_manifest,
-)
+from eng5_runner.run.hydrate import Hydrated, hydrate, listed_files
+from eng5_runner.run.manifest import entry_of, manifest_files, read_manifest
 
 _REPORTS = frozenset({REPORT_NAME, ANCHOR_REPORT_NAME, *COMPANIONS, CRATE_NAME})
 # Estimates, which a later version may compute by a better method, and the checksum over them; all else is a record.
@@ -83,9 +77,9 @@ def verify(run_directory: Path, *, version: str | None = None) -> Verified:
     except InputsMissing as error:
         if not (run_directory / MANIFEST_NAME).exists():
             raise
-        raise _failed(run_directory, [*_manifest_doubts(run_directory), error.message]) from None
+        raise _unreadable(run_directory, error) from None
     except (InputsInvalid, DiskError) as error:
-        raise _failed(run_directory, [*_manifest_doubts(run_directory), error.message]) from None
+        raise _unreadable(run_directory, error) from None
     doubts = list(_manifest_doubts(run_directory, read=_read_already(again)))
     differing = list(_differing_outputs(run_directory, again))
     of_another_version = version not in {None, again.artefact.metadata.runner_version}
@@ -204,9 +198,15 @@ def _invalid_artefact(again: Hydrated) -> Iterator[str]:
     yield from (f"{again.artefact_name}{place} (reference validator)" for place in reference)
 
 
-def _failed(run_directory: Path, doubts: list[str]) -> VerificationFailed:
+def _unreadable(run_directory: Path, error: RunnerError) -> VerificationFailed:
+    """Nothing can be computed, so `hydrate` is no remedy."""
+    return _failed(run_directory, [*_manifest_doubts(run_directory), error.message], remedy="")
+
+
+def _failed(run_directory: Path, doubts: list[str], *, remedy: str | None = None) -> VerificationFailed:
+    if remedy is None:
+        remedy = " If the ledger is whole, this writes the outputs again: " + command("hydrate", run_directory)
     return VerificationFailed(
         f"{run_directory} does not verify:\n  " + "\n  ".join(doubts),
-        remedy="Compare with a copy of the run. If the ledger is whole, this writes the outputs again: "
-        + command("hydrate", run_directory),
+        remedy="Compare with a copy of the run." + remedy,
     )

@@ -189,6 +189,7 @@ def test_names_of_files_in_the_instructions_and_a_folder_in_use_are_refused(tmp_
     lines = (broken / "ledger.jsonl").read_text()
     (broken / "inputs.json").write_text(changed.model_dump_json())
     (broken / "ledger.jsonl").write_bytes(_with_digest(lines, inputs.digest(), changed.digest()))
+    (broken / "manifest.json").unlink()
     with pytest.raises(eng5.InputsInvalid, match="has the name of an essay's file"):
         eng5.export_public(broken, out=tmp_path / "copy")
     with pytest.raises(eng5.UsageError, match="is not empty"):

@@ -42,9 +42,42 @@ def lines(directory: Path, event: str) -> Iterator[int]:
 
 
 def cut(directory: Path, *, after: int) -> None:
-    """Leave the ledger's lines up to this one."""
+    """Leave the ledger's lines up to this one, and no manifest, as a kill there would."""
     ledger = directory / "ledger.jsonl"
     ledger.write_bytes(b"".join(ledger.read_bytes().splitlines(keepends=True)[: after + 1]))
+    for path in directory.glob("manifest*"):
+        path.unlink()
+
+
+@pytest.mark.parametrize("command", ["resume", "status", "hydrate", "report", "verify"])
+@pytest.mark.parametrize("left_out", [0, 5, -1])
+def test_a_ledger_that_lacks_a_line_of_the_manifests_is_refused(
+    left_out: int, command: str, copied: Path, tmp_path: Path
+) -> None:
+    written = (copied / "ledger.jsonl").read_bytes().splitlines(keepends=True)
+    written.pop(left_out)
+    (copied / "ledger.jsonl").write_bytes(b"".join(written))
+    before = files(copied)
+    refused = run(command, copied, cwd=tmp_path)
+    assert refused.code == (5 if command == "verify" else 65)
+    assert "does not begin with the ledger that manifest.json lists" in refused.err
+    found = files(copied)
+    found.pop("run.lock", None)
+    assert found == before
+    for path in copied.glob("manifest*"):
+        path.unlink()
+    if left_out == -1:  # the event that the run ended
+        assert run("hydrate", copied, cwd=tmp_path).code == 0
+
+
+def test_a_torn_tail_is_moved_away_before_a_manifest_lists_the_ledger(copied: Path, tmp_path: Path) -> None:
+    cut(copied, after=next(lines(copied, "CallbackAccepted")))
+    with (copied / "ledger.jsonl").open("ab") as ledger:
+        ledger.write(b'{"type":"Callb')
+    assert run("hydrate", copied, cwd=tmp_path).code == 0
+    assert list(copied.glob("ledger.torn.*"))
+    assert run("verify", copied, cwd=tmp_path).code == 0
+    assert run("status", copied, cwd=tmp_path).code == 0
 
 
 def test_a_kill_between_the_last_event_and_the_outputs_leaves_nothing_of_the_session_before(

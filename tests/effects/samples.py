@@ -39,9 +39,13 @@ def uploaded(number: int, *, at: datetime = AT) -> EssayUploaded:
     return EssayUploaded(at=at, text_sha256=f"{number:064x}", storage_id=f"{number:032x}")
 
 
+def rejected(offset: int) -> CallbackRejected:
+    return CallbackRejected(at=AT, position=Position(topic="t", partition=0, offset=offset), reason="r", raw="")
+
+
 def one_of_each() -> tuple[Event, ...]:
     """Each kind of event, with every field filled."""
-    place = Position(topic="t", partition=3, offset=41)
+    place, *later = (Position(topic="t", partition=3, offset=offset) for offset in (41, 42, 43))
     versions = Versions(runner="0.1.0", git_sha="f" * 40, python="3.11", os="Linux")
     run_id = UUID(int=7)
     spec = RunSpec(
@@ -72,8 +76,8 @@ def one_of_each() -> tuple[Event, ...]:
             cost_usd=0.1 + 0.2,
             note="n",
         ),
-        CallbackRepeated(at=AT, position=place, key="k", conflict=True, raw=AWKWARD),
-        CallbackRejected(at=AT, position=place, reason=AWKWARD, raw_base64="/w=="),
+        CallbackRepeated(at=AT, position=later[0], key="k", conflict=True, raw=AWKWARD),
+        CallbackRejected(at=AT, position=later[1], reason=AWKWARD, raw_base64="/w=="),
         OffsetsLost(at=AT, position=place, resumed_at=50),
         DeadlineReached(at=AT, kind="idle", waited=900.25),
         BudgetRaised(at=AT, max_cost_usd=0.1 + 0.7),

@@ -17,10 +17,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eng5_runner.core.events import Event
+from eng5_runner.core.events import Event, ListeningFrom, OffsetsLost, Position
 from eng5_runner.effects.ledger import LEDGER_NAME, Ledger, LedgerReading
 from eng5_runner.errors import DiskError, InputsInvalid, InputsMissing
-from tests.effects.samples import one_of_each, uploaded
+from tests.effects.samples import AT, one_of_each, rejected, uploaded
 from tests.support.processes import in_memory, line, python
 from tests.support.small_disk import SmallDisk
 
@@ -193,6 +193,33 @@ async def test_a_bad_line_in_the_middle_is_refused_and_nothing_is_altered(tmp_pa
     (tmp_path / LEDGER_NAME).write_bytes(b"".join(lines))  # restored from a copy
     with Ledger(tmp_path) as ledger:
         assert tuple(ledger.events) == (uploaded(0), uploaded(1))
+
+
+@pytest.mark.parametrize(("old", "new", "line"), [(b"\n", b"\r\n", 1), (b'"v":1', b'"v": 1', 1), (b'02"', b'03"', 3)])
+async def test_lines_that_an_editor_changed_are_no_torn_tail(tmp_path: Path, old: bytes, new: bytes, line: int) -> None:
+    data = await _written(tmp_path, *map(uploaded, (0, 1, 2, 2)))
+    changed = data.replace(old, new)
+    assert changed != data
+    (tmp_path / LEDGER_NAME).write_bytes(changed)
+    with pytest.raises(InputsInvalid, match=f"line {line}: the checksum"):
+        Ledger(tmp_path)
+    assert (tmp_path / LEDGER_NAME).read_bytes() == changed
+    assert _names(tmp_path) == {LEDGER_NAME}
+
+
+@pytest.mark.parametrize("order", [(5, 6, 6), (6, 5), (5, 6, 5)])
+async def test_a_line_that_was_doubled_or_moved_is_named(tmp_path: Path, order: tuple[int, ...]) -> None:
+    await _written(tmp_path, uploaded(0), *map(rejected, order))
+    with pytest.raises(InputsInvalid, match=rf"line {len(order) + 1}: message {order[-1]} of t \[0\] was read before"):
+        tuple(LedgerReading(tmp_path))
+
+
+async def test_messages_of_topics_that_were_made_again_are_new(tmp_path: Path) -> None:
+    again = ListeningFrom(at=AT, cluster_id="c", request_ends=(), callback_ends=())
+    lost = OffsetsLost(at=AT, position=Position(topic="t", partition=0, offset=7), resumed_at=2)
+    events = (rejected(5), rejected(6), again, rejected(5), rejected(6), lost, rejected(2))
+    await _written(tmp_path, *events)
+    assert tuple(LedgerReading(tmp_path)) == events
 
 
 @pytest.mark.parametrize("body", [b'{"type":"EssayBurnt","v":1', b'{"type":"EssayUploaded","v":2', b"{"])

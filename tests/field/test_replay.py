@@ -138,6 +138,7 @@ def test_what_is_paid_for_is_gathered_without_a_login(replayed, tmp_path: Path) 
     lines = (copy / "ledger.jsonl").read_bytes().splitlines(keepends=True)
     sent = next(number for number, line in enumerate(lines) if json.loads(line)["type"] == "RequestPublished")
     (copy / "ledger.jsonl").write_bytes(b"".join(lines[: sent + 1]))
+    (copy / "manifest.json").unlink()
     resumed = run("resume", copy, cwd=tmp_path, env=field.environment | {"HULEEDU_ADMIN_TOKEN": "Bearer x y"})
     assert resumed.code == 0, resumed.err
     assert len(artefact(copy)["llm_comparisons"]) == 24

@@ -144,7 +144,8 @@ def test_a_judges_formula_is_inert_in_the_table_and_verbatim_in_the_artefact(fin
 HYDRATE = """
 import sys
 from pathlib import Path
-from eng5_runner.run.hydrate import hydrate, manifest_files, entry_of, listed_files
+from eng5_runner.run.hydrate import hydrate, listed_files
+from eng5_runner.run.manifest import entry_of, manifest_files
 run = Path(sys.argv[1])
 files = dict(hydrate(run).files)
 files |= manifest_files([entry_of(run, path) for path in listed_files(run)])

@@ -12,8 +12,10 @@ import pytest
 
 from eng5_runner.effects.ledger import LEDGER_NAME
 from eng5_runner.effects.outputs import CONFIG_NAME, INPUTS_NAME, MANIFEST_NAME, SUMS_NAME
-from eng5_runner.errors import InputsMissing, VerificationFailed
-from eng5_runner.run.hydrate import Outputs, hydrate, listed_files, read_manifest, write
+from eng5_runner.errors import InputsInvalid, InputsMissing, VerificationFailed
+from eng5_runner.run.hydrate import Outputs, hydrate, listed_files, write
+from eng5_runner.run.manifest import read_manifest
+from eng5_runner.run.run_directory import saved_run
 from eng5_runner.run.verify import verify
 from tests.support.run import outcomes
 from tests.support.run.runs import Run
@@ -64,6 +66,15 @@ def told(run: Path) -> str:
 def test_the_files_that_are_spoilt_here_are_all_there_are(original):
     there = {place(original.directory, name).relative_to(original.directory).as_posix() for name in FILES}
     assert there == {*listed_files(original.directory), MANIFEST_NAME, SUMS_NAME}
+
+
+def test_a_ledger_that_was_emptied_is_not_a_run_that_ended_before_its_first_event(copied):
+    (copied / LEDGER_NAME).write_bytes(b"")
+    with pytest.raises(InputsInvalid, match=r"does not begin with the ledger that manifest\.json lists"):
+        saved_run(copied)
+    (copied / MANIFEST_NAME).unlink()
+    with pytest.raises(InputsMissing, match="the run ended before its first event"):
+        saved_run(copied)
 
 
 @pytest.mark.parametrize("outcome", outcomes.OUTCOMES)
