@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from eng5_runner.canonical import sha256_hex
 from eng5_runner.effects import durable
 from eng5_runner.errors import DiskError
 
@@ -98,3 +100,22 @@ def file_digest(path: Path, *, first: int | None = None) -> tuple[str, int]:
             return digest.hexdigest(), file.tell()
     except OSError as error:
         raise DiskError(f"{path} cannot be read: {error.strerror}.", remedy="Check the run directory.") from None
+
+
+def has_what_was_listed(run_directory: Path, path: str) -> bool:
+    """Whether a file that only ever grows begins with what the manifest lists of it.
+
+    True, too, where no manifest can be trusted: there is none, or it was altered.
+
+    Raises:
+        DiskError: the file cannot be read.
+    """
+    try:
+        document = (run_directory / MANIFEST_NAME).read_bytes()
+        if sha256_hex(document) not in (run_directory / SUMS_NAME).read_text():
+            return True
+        files = json.loads(document)["files"]
+        sha256, size = next((one["sha256"], one["bytes"]) for one in files if one["path"] == path)
+    except (OSError, ValueError, LookupError, TypeError, StopIteration):
+        return True
+    return file_digest(run_directory / path, first=size) == (sha256, size)

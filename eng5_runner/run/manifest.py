@@ -7,7 +7,6 @@ from pathlib import Path
 
 from eng5_runner.canonical import sha256_hex
 from eng5_runner.effects.outputs import MANIFEST_NAME, SUMS_NAME, file_digest, read_file
-from eng5_runner.errors import DiskError
 from eng5_runner.results.artefact.part import Part, to_bytes
 from eng5_runner.results.artefact.record import ManifestEntry
 
@@ -44,25 +43,3 @@ def read_manifest(run_directory: Path) -> tuple[ManifestEntry, ...]:
         DiskError: it cannot be read.
     """
     return _Manifest.model_validate_json(read_file(run_directory / MANIFEST_NAME)).files
-
-
-def is_still_there(run_directory: Path, path: str) -> bool:
-    """Whether a file that only ever grows begins with what the manifest lists of it.
-
-    True, too, where no manifest can be trusted: there is none, or it was altered.
-
-    Raises:
-        DiskError: a file cannot be read.
-    """
-    manifest = run_directory / MANIFEST_NAME
-    if not manifest.is_file():
-        return True
-    try:
-        entries = read_manifest(run_directory)
-        signed = all(read_file(run_directory / name) == data for name, data in manifest_files(entries).items())
-    except (ValueError, DiskError):
-        return True
-    listed = next((entry for entry in entries if entry.path == path), None)
-    if not signed or listed is None:
-        return True
-    return file_digest(run_directory / path, first=listed.bytes) == (listed.sha256, listed.bytes)

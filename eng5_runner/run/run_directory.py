@@ -11,9 +11,8 @@ from eng5_runner.core.events import RunStarted
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.state import ImpossibleLedgerError, RunState, fold
 from eng5_runner.effects.ledger import LEDGER_NAME, LedgerReading
-from eng5_runner.effects.outputs import INPUTS_NAME, MANIFEST_NAME, read_file
+from eng5_runner.effects.outputs import INPUTS_NAME, MANIFEST_NAME, has_what_was_listed, read_file
 from eng5_runner.errors import InputsInvalid, InputsMissing, RunnerError
-from eng5_runner.run.manifest import is_still_there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +41,7 @@ def opened_run(run_directory: Path) -> tuple[LedgerReading, Inputs]:
         DiskError: a file cannot be read.
     """
     events = LedgerReading(run_directory)
-    if not is_still_there(run_directory, LEDGER_NAME):
+    if not has_what_was_listed(run_directory, LEDGER_NAME):
         raise InputsInvalid(
             f"{run_directory / LEDGER_NAME} does not begin with the ledger that {MANIFEST_NAME} lists.",
             remedy="It was changed, or belongs to another run: restore it from a copy. If it is right as it is, "

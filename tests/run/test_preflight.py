@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from uuid import UUID
 
 import pytest
+from msgspec.structs import asdict
 
 from eng5_runner.cli.exit_codes import exit_code
 from eng5_runner.contracts.request import LLMConfigOverrides, Provider
