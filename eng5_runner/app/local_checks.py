@@ -18,7 +18,7 @@ from eng5_runner.judges.credentials import PLACES, shown_address
 from eng5_runner.run.ports import Check, Findings, WorkLeft
 
 # What a comparison adds to a run with embedded services, in ledger, outputs and their records, is 9 KB; a stored text
-# mostly less. The least is for logs and for files that are written anew beside the old ones (bytes).
+# mostly less. The least is for logs and for new files beside the old ones (bytes).
 _SPACE_OF_EACH, _LEAST_SPACE = 10 << 10, 16 << 20
 _LOG_IN = "`eng5-runner admin login`, or set HULEEDU_ADMIN_TOKEN; `eng5-runner admin whoami` tells which token is used."
 
