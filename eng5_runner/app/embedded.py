@@ -71,7 +71,8 @@ async def embedded_stack(
     """
     log = data_folder / "stack.log.jsonl"
     secret = StackSecret.new()
-    command = (sys.executable, "-m", "eng5_runner", "stack", "up", "--data-dir", str(data_folder))
+    # Without -P a file such as `random.py` in the present folder would be loaded in the place of Python's own.
+    command = (sys.executable, "-P", "-m", "eng5_runner", "stack", "up", "--data-dir", str(data_folder))
     with _appending(log) as sink:
         process = await asyncio.create_subprocess_exec(
             *command,

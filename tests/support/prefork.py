@@ -46,11 +46,11 @@ _WORD = re.compile("[a-z-]+")
 _LARGEST_ORDER = 200_000  # more than arguments and environment take
 _CONSOLE_SCRIPT = "eng5-runner"
 _PACKAGES = tuple(f"eng5_runner.{name}" for name in ("cli", "app", "reports", "stack"))
-# Put in the place of the interpreter: `-m eng5_runner` becomes a fork, anything else is for the interpreter.
+# Put in the place of the interpreter: `-P -m eng5_runner` becomes a fork, anything else is for the interpreter.
 _AS_INTERPRETER = """
-if sys.argv[1:3] != ["-m", "eng5_runner"]:
+if sys.argv[1:4] != ["-P", "-m", "eng5_runner"]:
     os.execv("{python}", ["{python}", *sys.argv[1:]])
-del sys.argv[1:3]
+del sys.argv[1:4]
 """
 _SCRIPT = """#!{python} -IS
 import os, sys
