@@ -129,8 +129,8 @@ class RunMetrics:
         if isinstance(event, RequestPrepared) and event.batch_id is not None:
             stage = "gather"  # of the request before
         if stage is not None and self._since is not None:
-            # A run of several requests has each stage several times.
-            self._stages.labels(stage).inc((event.at - self._since).total_seconds())
+            # A run of several requests has each stage several times. The clock may have been set back meanwhile.
+            self._stages.labels(stage).inc(max((event.at - self._since).total_seconds(), 0.0))
             self._since = event.at
 
     def count_retry(self, details: stamina.instrumentation.RetryDetails) -> None:

@@ -117,5 +117,5 @@ def status_of(state: RunState, inputs: Inputs, *, rate: float | None, is_running
         is_running=is_running,
         comparisons_per_second=rate and round(rate, 3),
         seconds_left=round(left / rate, 1) if is_running and rate else None,
-        silent_seconds=round((now - (state.last_at or now)).total_seconds(), 1),
+        silent_seconds=round(max((now - (state.last_at or now)).total_seconds(), 0.0), 1),
     )

@@ -112,3 +112,7 @@ def test_a_run_that_has_only_begun_has_nothing_yet() -> None:
 @pytest.mark.parametrize(("seconds", "told"), [(4.04, 4.0), (4.06, 4.1), (65.44, 65.4)])
 def test_silence_is_told_to_a_tenth_of_a_second(seconds: float, told: float) -> None:
     assert status(gathering(), seconds=seconds).silent_seconds == told
+
+
+def test_after_the_clock_was_set_back_nothing_has_been_silent_for_less_than_no_time() -> None:
+    assert status(gathering(), seconds=-86_400.0).silent_seconds == 0.0

@@ -57,3 +57,9 @@ async def test_the_clock_leaps_a_day_ahead_and_back(tmp_path: Path) -> None:
     ]
     steps = [later - earlier for earlier, later in pairwise(instants)]
     assert max(steps) > timedelta(hours=23) and min(steps) < -timedelta(hours=23)
+    times = [
+        float(line.split()[-1])
+        for line in (directory / "metrics.prom").read_text().splitlines()
+        if line.startswith("eng5_stage_seconds{")
+    ]
+    assert len(times) > 1 and min(times) >= 0.0

@@ -109,3 +109,7 @@ def test_without_a_replay_or_a_test_answer_a_judgement_costs_its_part() -> None:
     counts = status(comparisons=ComparisonCounts(judged=8, failed=0))
     found = of(runner_status=counts, costs=Costs(total_usd=1.0, token_counts=()))
     assert found.run.usd_a_judgement == pytest.approx(0.125)
+
+
+def test_a_run_that_ended_before_it_began_by_a_clock_that_was_set_back_took_no_time() -> None:
+    assert of(metadata=metadata(started_at=TIMES[1], generated_at=TIMES[0])).run.seconds == 0.0

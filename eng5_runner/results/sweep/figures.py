@@ -140,7 +140,7 @@ def figures_of(artefact: Artefact, *, judge: str, design: str, seed: int, direct
         unpriced=artefact.costs.unpriced or None,
         usd_a_judgement=_usd_a_judgement(artefact.costs, judged=counts.judged),
         seconds_an_answer=median(times) / 1000 if times else None,
-        seconds=lasted.total_seconds(),
+        seconds=max(lasted.total_seconds(), 0.0),
     )
     return RunFigures(
         run=run,
