@@ -27,7 +27,7 @@ from eng5_runner.effects.clock import new_run_id
 from eng5_runner.errors import ConfigurationError, InputsInvalid, InputsMissing, UsageError
 from eng5_runner.inventory.read import read_assets
 from eng5_runner.inventory.text_file import read_text
-from eng5_runner.reports.figures import counted
+from eng5_runner.phrases import counted
 from eng5_runner.run.anchor_registration import AnchorToRegister
 from eng5_runner.transport.http import Service, http_session
 from eng5_runner.transport.stack_secret import StackSecret

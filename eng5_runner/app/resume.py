@@ -28,10 +28,11 @@ from eng5_runner.effects.clock import SystemClock
 from eng5_runner.effects.ledger import LedgerReading, move_torn_tail, require_ledger
 from eng5_runner.effects.run_lock import held
 from eng5_runner.errors import InputsInvalid, InputsMissing, UsageError
-from eng5_runner.inventory.read import ReadingOptions, read_assets
+from eng5_runner.inventory.read import Assets, ReadingOptions, read_assets
 from eng5_runner.judges.catalogue import known_models
 from eng5_runner.judges.compatibility import chosen_model
 from eng5_runner.judges.cost_bound import call_at_most_usd
+from eng5_runner.phrases import listed
 from eng5_runner.reports.figures import usd
 from eng5_runner.run.hydrate import hydrate, is_written, write
 from eng5_runner.run.ports import Update, WorkLeft
@@ -39,6 +40,7 @@ from eng5_runner.run.pseudonyms import names_of
 from eng5_runner.run.run_directory import saved_run
 
 _ENDED = ("complete", "not-sent", "budget")
+_MOST_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,22 +276,23 @@ def _texts(state: RunState, inputs: Inputs) -> dict[str, bytes]:
         names=names_of(state.spec.pseudonyms),
     )
     if assets.inputs is None or assets.inputs.digest() != inputs.digest():
-        changed = _changed(inputs, assets.inputs)
         raise InputsInvalid(
-            f"The assets in {folder} are not those that the run began with: {changed}.",
+            f"The assets in {folder} are not those that the run began with: {_changed(inputs, assets)}.",
             remedy="Restore them, or start a new run.",
         )
     return dict(assets.texts)
 
 
-def _changed(before: Inputs, now: Inputs | None) -> str:
+def _changed(before: Inputs, assets: Assets) -> str:
+    now = assets.inputs
     if now is None:
-        return "they cannot be used any more"
+        errors = (finding for finding in assets.findings if finding.severity == "error")
+        return listed([f"{error.file} ({error.message.rstrip('.')})" for error in errors], at_most=_MOST_NAMED)
     if now.instructions and now.instructions.text_sha256 == before.prompt.text_sha256:
         return "an earlier version began it, which took the judge's rubric for the students' task"
     old, new = _checksums(before), _checksums(now)
     names = sorted({path for path in old.keys() | new.keys() if old.get(path) != new.get(path)})
-    return ", ".join(names[:5]) or "instructions, prompt or anchor table"
+    return listed(names, at_most=_MOST_NAMED) or "instructions, prompt or anchor table"
 
 
 def _checksums(inputs: Inputs) -> dict[str, str]:

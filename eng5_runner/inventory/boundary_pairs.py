@@ -15,6 +15,7 @@ from eng5_runner.core.table import column_key, has
 from eng5_runner.errors import InputsInvalid
 from eng5_runner.inventory.pseudonyms import FileNames, RealNames
 from eng5_runner.inventory.table_file import read_table
+from eng5_runner.phrases import listed
 
 _COLUMNS = ("essay_a", "essay_b")
 _KEYS = tuple(map(column_key, _COLUMNS))
@@ -85,9 +86,7 @@ def resolve_pairs(
         else:
             pairs[frozenset((a, b))] = (a, b)
     if problems or not pairs:
-        reasons = "; ".join(problems[:_MOST_LINES_NAMED]) if problems else "it has no pairs"
-        more = len(problems) - _MOST_LINES_NAMED
-        reasons += f"; and {more} more" if more > 0 else ""
+        reasons = listed(problems, at_most=_MOST_LINES_NAMED, separated="; ") or "it has no pairs"
         raise InputsInvalid(f"{table} cannot be used: {reasons}.", remedy="Correct the table; nothing was sent.")
     return tuple(pairs.values())
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from eng5_runner.phrases import counted
+
 if TYPE_CHECKING:
     # `status` needs no artefact and no plan, and must start quickly.
     from eng5_runner.planning.pricing import Interval
@@ -78,15 +80,6 @@ def known_part(amount: float, *, unpriced: int) -> str:
     """
     told, _, _ = spent(amount, unpriced=unpriced).partition(" (")
     return told if amount or not unpriced else f"cost {told}"
-
-
-def counted(many: int, name: str) -> str:
-    """So many of a thing.
-
-    >>> counted(1, "run"), counted(2, "run")
-    ('1 run', '2 runs')
-    """
-    return f"{many} {name}{'' if many == 1 else 's'}"
 
 
 def sentence(text: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
-from eng5_runner.reports.figures import counted, number, span
+from eng5_runner.phrases import counted
+from eng5_runner.reports.figures import number, span
 from eng5_runner.results.artefact.human_scale import AgreementShare, HumanScale
 
 _SHOWN = 10

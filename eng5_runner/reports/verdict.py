@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from eng5_runner.measure.quality.standing import FEWEST_OF_A_JUDGE
+from eng5_runner.phrases import listed
 from eng5_runner.reports.figures import number, percent, sentence, span, tally
 from eng5_runner.reports.targets import MET, MISSED, target_rows
 from eng5_runner.reports.words import target_missed, warnings_of_the_judge
@@ -155,14 +156,14 @@ def _together(artefact: Artefact) -> _Reply:
         return "fair", "not all", f"The order is mostly that of the others: {doubts.outvoted}."
     few = [judge for judge in judges if judge.agreed is None or judge.judgements < FEWEST_OF_A_JUDGE]
     if few:
-        names = ", ".join(f"{judge.provider} {judge.model}" for judge in few[:_MOST_NAMED])
+        names = listed([f"{judge.provider} {judge.model}" for judge in few], at_most=_MOST_NAMED)
         return "none", "not known", f"Too few judgements tell, or an earlier version wrote this run: {names}."
     shares = [
         f"{judge.provider} {judge.model} in {percent(judge.agreed)} ({percent(judge.expected)} expected)"
-        for judge in judges[:_MOST_NAMED]
+        for judge in judges
     ]
-    more = "" if len(judges) <= _MOST_NAMED else f", and {len(judges) - _MOST_NAMED} more"
-    return "good", "yes", f"Each agrees with the rest about as often as expected: {', '.join(shares)}{more}."
+    named = listed(shares, at_most=_MOST_NAMED)
+    return "good", "yes", f"Each agrees with the rest about as often as expected: {named}."
 
 
 def _teachers(artefact: Artefact) -> _Reply:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from eng5_runner.contracts.stopping import PRECISE_ENOUGH
-from eng5_runner.reports.figures import between, counted, number, percent
+from eng5_runner.phrases import counted, listed
+from eng5_runner.reports.figures import between, number, percent
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.judge import AnchorAlignment, FlaggedAdvantage
 from eng5_runner.results.artefact.measurement import GradeProjection, GradesAvailable
@@ -67,19 +68,13 @@ def same_texts(artefact: Artefact) -> Iterator[str]:
     if not apart:
         return
     files = artefact.inputs.file_names
-
-    def some(named: Iterable[str], *, separated: str) -> str:
-        listed = list(named)
-        more = [f"{len(listed) - _MOST_NAMED} more"] if len(listed) > _MOST_NAMED else []
-        return separated.join([*listed[:_MOST_NAMED], *more])
-
-    texts = (
-        some((f"{files[name]} (rank {ranks[name]})" for name in sorted(names, key=ranks.__getitem__)), separated=", ")
-        for names in apart
-    )
+    copies = [
+        [f"{files[name]} (rank {ranks[name]})" for name in sorted(names, key=ranks.__getitem__)] for names in apart
+    ]
+    texts = [listed(names, at_most=_MOST_NAMED) for names in copies]
     yield (
-        f"The same text under several names: {some(texts, separated='; ')}. Each copy was compared by itself, so "
-        "chance alone lies between their ranks."
+        f"The same text under several names: {listed(texts, at_most=_MOST_NAMED, separated='; ')}. Each copy was "
+        "compared by itself, so chance alone lies between their ranks."
     )
 
 

@@ -11,6 +11,7 @@ from operator import itemgetter
 
 from eng5_runner.core.events import JudgeCheck
 from eng5_runner.core.rounding import sum_of_usd
+from eng5_runner.phrases import counted, listed
 from eng5_runner.results.artefact.study import (
     Costs,
     Replayed,
@@ -73,14 +74,13 @@ def change_of(model: str, served: Sequence[ServedModel]) -> str | None:
     """
     if len(served) <= 1:
         return None
-    named = ", ".join(_version(each) for each in served[:_MOST_NAMED])
-    more = f" and {len(served) - _MOST_NAMED} more" if len(served) > _MOST_NAMED else ""
-    return f"the provider answered for {model} with {len(served)} versions: {named}{more}"
+    named = listed([_version(each) for each in served], at_most=_MOST_NAMED)
+    return f"the provider answered for {model} with {len(served)} versions: {named}"
 
 
 def _version(served: ServedModel) -> str:
     name = " ".join(part for part in (served.model, served.system_fingerprint) if part)
-    return f"{name} ({served.comparisons} comparisons)"
+    return f"{name} ({counted(served.comparisons, 'comparison')})"
 
 
 @dataclass(slots=True)

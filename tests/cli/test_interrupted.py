@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -125,6 +126,22 @@ def test_changed_assets_stop_a_resume_that_still_needs_them(study: Path, tmp_pat
     resumed = run("resume", newest(tmp_path), cwd=tmp_path)
     assert resumed.code == 65
     assert "essay_01.txt" in resumed.err
+    pipe, link, folder = (study / "student_essays" / f"essay_{number:02}.txt" for number in (2, 4, 5))
+    for essay in (pipe, link, folder):
+        essay.unlink()
+    os.mkfifo(pipe)
+    link.symlink_to(tmp_path / "nowhere")
+    folder.mkdir()
+    resumed = run("resume", newest(tmp_path), cwd=tmp_path)
+    said = " ".join(resumed.err.split())
+    assert resumed.code == 65
+    assert "student_essays/essay_02.txt (This is not a file but a folder, a pipe" in said
+    assert "student_essays/essay_04.txt (" in said
+    for anchor in (study / "anchor_essays").iterdir():
+        anchor.unlink()
+        anchor.symlink_to(tmp_path / "nowhere")
+    resumed = run("resume", newest(tmp_path), cwd=tmp_path)
+    assert " and 6 more. Restore them" in " ".join(resumed.err.split())
 
 
 def _outputs(directory: Path) -> dict[Path, bytes]:

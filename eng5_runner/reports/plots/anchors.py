@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from xml.etree.ElementTree import Element
 
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
+from eng5_runner.phrases import listed
 from eng5_runner.reports.figures import number
 from eng5_runner.reports.html import element
 from eng5_runner.reports.plots.drawing import (
@@ -111,7 +112,7 @@ def known_against_projected(artefact: Artefact) -> Picture | None:
         ),
         *(
             group(
-                element("title", f"{_named(anchors)}: known {known}, by the others {given}"),
+                element("title", f"{listed(anchors, at_most=_MOST_NAMED)}: known {known}, by the others {given}"),
                 circle((across(grades.index(known)), up(grades.index(given))), 11.0),
                 text(str(len(anchors)), (across(grades.index(known)), up(grades.index(given)) + 4)),
                 class_="anchor",
@@ -164,8 +165,3 @@ def _within(place: int, grades: int, *, across: Axis, up: Axis) -> Element:
         height=f"{up(low) - up(high):.1f}",
         class_="within",
     )
-
-
-def _named(anchors: Sequence[str]) -> str:
-    more = len(anchors) - _MOST_NAMED
-    return ", ".join(anchors[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -9,7 +9,7 @@ from rich.console import Console
 from eng5_runner.core.rounding import ranks_of
 from eng5_runner.measure.model.davidson import MOST_ITEMS
 from eng5_runner.measure.quality.misfit import Consistency
-from eng5_runner.reports.figures import counted
+from eng5_runner.phrases import counted
 from eng5_runner.reports.grade_check import grade_check_lines
 from eng5_runner.reports.human_scale import disagreement_lines, human_scale_lines
 from eng5_runner.reports.judge_card import effects_line, facts_of_judge

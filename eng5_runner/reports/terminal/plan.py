@@ -16,10 +16,11 @@ from eng5_runner.core.study_size import FIELD_CAP
 from eng5_runner.judges.cost_bound import ATTEMPTS
 from eng5_runner.measure.design.planning import FEWEST_OF_AN_ITEM
 from eng5_runner.measure.quality.needed import judgements_needed
+from eng5_runner.phrases import counted
 from eng5_runner.planning.plan import Plan
 from eng5_runner.planning.precision import AssumedAgreement, PrecisionTarget, what_no_grades_follow_from
 from eng5_runner.planning.pricing import Estimate, Interval
-from eng5_runner.reports.figures import UNKNOWN, counted, in_range, in_time, in_usd
+from eng5_runner.reports.figures import UNKNOWN, in_range, in_time, in_usd
 from eng5_runner.reports.terminal.table import plain_table
 
 _THOUSAND, _MILLION = 1_000, 1_000_000

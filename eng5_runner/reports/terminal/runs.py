@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.markup import escape
 
-from eng5_runner.reports.figures import ABSENT, UNKNOWN, count, counted, number, usd, words
+from eng5_runner.phrases import counted
+from eng5_runner.reports.figures import ABSENT, UNKNOWN, count, number, usd, words
 from eng5_runner.reports.terminal.table import plain_table
 from eng5_runner.results.run_summary import RunSummary
 

@@ -11,11 +11,11 @@ from rich.table import Table
 
 from eng5_runner.core.choices import Mode
 from eng5_runner.errors import command
+from eng5_runner.phrases import counted
 from eng5_runner.reports.anchor_markdown import ANCHOR_REPORT_NAME
 from eng5_runner.reports.figures import (
     ABSENT,
     UNKNOWN,
-    counted,
     number,
     requests_made,
     sentence,

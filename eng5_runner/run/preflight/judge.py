@@ -9,7 +9,7 @@ from eng5_runner.contracts.services import ModelEntry, ModelManifest
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.errors import ConfigurationError
 from eng5_runner.judges.compatibility import chosen_model, near_models, refusals
-from eng5_runner.reports.figures import counted
+from eng5_runner.phrases import counted
 from eng5_runner.run.ports import Clock, Findings, Models
 
 

@@ -27,6 +27,7 @@ from eng5_runner.contracts.request import (
 )
 from eng5_runner.contracts.services import AnchorOnRecord
 from eng5_runner.contracts.study_options import StudyOptions
+from eng5_runner.phrases import listed
 from eng5_runner.stack.cj.assignments import Assignments
 from eng5_runner.stack.cj.clients import ContentMissing, ContentReader, NeighbourFailed
 
@@ -325,14 +326,8 @@ async def fetch_texts(plan: BatchPlan, contents: ContentReader) -> dict[str, str
     except* NeighbourFailed as group:
         raise NeighbourFailed(str(group.exceptions[0])) from group
     if missing:
-        raise RequestRejected(f"unknown storage ids: {_listed(missing)}")
+        raise RequestRejected(f"unknown storage ids: {listed(sorted(missing), at_most=_NAMED_AT_MOST)}")
     empty = [essay_id for essay_id, text in texts.items() if not text.strip()]
     if empty:
-        raise RequestRejected(f"essays without text: {_listed(empty)}")
+        raise RequestRejected(f"essays without text: {listed(sorted(empty), at_most=_NAMED_AT_MOST)}")
     return texts
-
-
-def _listed(names: list[str]) -> str:
-    named = sorted(names)[:_NAMED_AT_MOST]
-    more = len(names) - len(named)
-    return ", ".join(named) + (f" and {more} more" if more else "")
