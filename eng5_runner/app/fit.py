@@ -42,13 +42,14 @@ def fit(
             the columns `count` and `judge` are optional. A column `confidence`, or `probability_a` (that the first item
             is better, 0 to 1), is used where it predicts better than wins alone; `.soft` says so.
             `.table.columns` says what the columns were taken for.
-        anchors: items whose grade is known: a CSV file or rows with the columns `item` and `grade`.
+        anchors: items whose grade is known: a CSV file or rows with the columns `item` (or `id`, `file`,
+            `essay`) and `grade`.
         grade_scale: the grade scale of the anchors, such as `eng5_np_legacy_9_step`; goes with `anchors`.
         prior_sd: standard deviation of the prior on positions, in logits; `"auto"` estimates it.
         position_effect: whether to estimate the advantage of being shown first. It is left out where the places cannot
             tell it, such as where the winner always stands first.
         check_grades: teachers' grades of a few items that are no anchors, for checking only: a CSV file or rows with
-            the columns `item` and `grade`. `.grade_check` says whether the projected grades are shifted.
+            the same columns. `.grade_check` says whether the projected grades are shifted.
         keep_repeats: whether each judgement counts in full, also where it repeats another of the same judge and pair.
             Otherwise it counts less, by how far such judgements depend on each other; `.dependence` says how far.
 

@@ -38,6 +38,12 @@ _JUDGE = (
     *("judge", "judge_id", "judge_name", "judges", "assessor", "assessor_id", "rater", "rater_id", "comparer"),
     *("evaluator", "annotator", "model"),
 )
+# `id` after names that say more: a table may number its rows so. A student's essay, or its text, may stand in a cell.
+ITEM_NAMES = (
+    *("item", "anchor_id", "essay_id", "id", "file", "file_name", "student"),
+    *("essay", "candidate", "object", "text", "option", "player"),
+)
+"""What a table of grades may call its items; the first that the heading has is taken."""
 _CONFIDENCE = ("confidence", "certainty", "confidence_rating")
 _PROBABILITY = ("probability_a", "probability_first", "prob_a", "p_a", "probability")
 _COUNT = ("count", "n_comparisons", "freq", "frequency")
@@ -157,6 +163,22 @@ def read_heading(heading: Sequence[str]) -> Columns:
         bound=has.named("probability_is_bound"),
         kind=kind,
     )
+
+
+def read_grades_heading(heading: Sequence[str]) -> tuple[str, str]:
+    """The columns of the items and of their grades, as the heading writes them.
+
+    >>> read_grades_heading(["Essay", "Grade"])
+    ('Essay', 'Grade')
+
+    Raises:
+        LookupError: a column is missing, or there twice; it holds the column's name.
+    """
+    has = _Heading.of(heading)
+    item, grade = has.named(*ITEM_NAMES), has.named("grade")
+    if item is None or grade is None:
+        raise LookupError("item" if item is None else "grade")
+    return item, grade
 
 
 def names_win(rows: Sequence[tuple[str, str, str]], *, column: str) -> bool:

@@ -2,8 +2,8 @@
 
 A table of comparisons has the columns `item_a` (shown first), `item_b` and `winner` (`a`, `b`, `tie`, or empty where
 there was no judgement), or `candidate_chosen` and `candidate_not_chosen`, or names that other programs use for them
-(`comparison_columns`); it may have `count` and `judge`. A table of anchors has `item` (or `anchor_id`, `id`,
-`essay_id`, `file`, `file_name`, `student`) and `grade`. Every error names the table, the row and the column.
+(`comparison_columns`); it may have `count` and `judge`. A table of anchors has `item` (or another name for it) and
+`grade`. Every error names the table, the row and the column.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from eng5_runner.contracts.grade_scales import GradeScale
-from eng5_runner.core.table import Table, column_key, number
+from eng5_runner.core.table import Table, number
 from eng5_runner.errors import InputsInvalid
 from eng5_runner.judges.catalogue import is_model_name
 from eng5_runner.measure.model.comparisons import TIE, Comparisons, comparisons_counted, merged
@@ -21,10 +21,12 @@ from eng5_runner.measure.model.soft import Said
 from eng5_runner.measure.quality.places import CONFOUNDED, NEARLY_ALWAYS, confounding, share_of_first
 from eng5_runner.measure.quality.reliability import FEWEST_ITEMS
 from eng5_runner.results.comparison_columns import (
+    ITEM_NAMES,
     Columns,
     is_kind_of_model,
     names_win,
     place_of,
+    read_grades_heading,
     read_heading,
     says_nothing,
 )
@@ -34,12 +36,6 @@ Records: TypeAlias = Iterable[Mapping[str, object]]
 
 Places: TypeAlias = Literal["known", "not stated", "winner first", "winner last", "confounded"]
 
-# `id` only where no other name is used: a table of another program may number its rows so.
-_ITEM_KEYS = (
-    frozenset({"item", "anchorid"}),
-    frozenset({"id", "essayid"}),
-    frozenset({"file", "filename", "student"}),
-)
 _IN_NO_COMPARISON = ("is in no comparison", "Write it as in the table of comparisons.")
 # A winner that stands in one place this often is written there: no judge prefers a place so much.
 # A larger share of rows that compare an item with itself is no slip.
@@ -122,19 +118,11 @@ def is_comparisons_heading(keys: Iterable[str]) -> bool:
 
 def is_grades_heading(keys: Iterable[str]) -> bool:
     """Whether a row with these keys (`column_key`) is the heading of a table of grades."""
-    have = set(keys)
-    return "grade" in have and any(have & named for named in _ITEM_KEYS)
-
-
-def _grade_columns(heading: _Heading) -> tuple[str, str]:
-    """The headings of the items and of their grades."""
-    keys = [column_key(name) for name in heading.names]
-    items = next((named for named in _ITEM_KEYS if named & {*keys}), frozenset[str]())
-    for name, known in (("item", items), ("grade", {"grade"})):
-        if sum(key in known for key in keys) != 1:
-            raise heading.lacks(name, needed="item, grade")
-    item = next(place for place, key in enumerate(keys) if key in items)
-    return heading.names[item], heading.names[keys.index("grade")]
+    try:
+        read_grades_heading([*keys])
+    except LookupError:
+        return False
+    return True
 
 
 def parse_comparisons(table: Table | Records, *, name: str) -> ComparisonTable:
@@ -337,17 +325,23 @@ def _parse_grades(
     grades = scale.grades if who == "an anchor" else scale.outcomes
     known = dict[str, str]()
     heading, rows = _rows(table, name=name)
-    columns = _grade_columns(heading)
+    try:
+        of_item, of_grade = read_grades_heading(heading.names)
+    except LookupError as error:
+        needed = f"item (or {', '.join(ITEM_NAMES[1:])}) and grade"
+        raise heading.lacks(str(error.args[0]), needed=needed) from None
     for row in rows:
-        written, grade = row.cell(columns[0]), row.cell(columns[1])
+        written, grade = row.cell(of_item), row.cell(of_grade)
         item, called = items(written), "this name" if private else repr(written)
         if item is None:
-            raise row.wrong("item", f"{called} {unknown[0]}", remedy=unknown[1])
+            raise row.wrong(of_item, f"{called} {unknown[0]}", remedy=unknown[1])
         if item in known:
-            raise row.wrong("item", f"{called} stands in an earlier row", remedy="Keep one row for each.")
+            raise row.wrong(of_item, f"{called} stands in an earlier row", remedy="Keep one row for each.")
         if grade not in grades:
             remedy = f"Use one of {' '.join(grades)}, or choose another --grade-scale."
-            raise row.wrong("grade", f"{grade!r} is not a grade that {who} can have on {scale.scale_id}", remedy=remedy)
+            raise row.wrong(
+                of_grade, f"{grade!r} is not a grade that {who} can have on {scale.scale_id}", remedy=remedy
+            )
         known[item] = grade
     return known
 

@@ -278,13 +278,13 @@ def test_known_grades_of_students_include_the_one_below_the_lowest():
 @pytest.mark.parametrize(
     ("lines", "how", "told"),
     [
-        (["z.txt,A"], {}, "known.csv, row 2, column item: 'z.txt' is in no comparison."),
-        (["z.txt,A"], {"private": True}, "known.csv, row 2, column item: this name is in no comparison."),
-        (["z.txt,A"], {"unknown": ("is nobody", "Do.")}, "known.csv, row 2, column item: 'z.txt' is nobody."),
+        (["z.txt,A"], {}, "known.csv, row 2, column file: 'z.txt' is in no comparison."),
+        (["z.txt,A"], {"private": True}, "known.csv, row 2, column file: this name is in no comparison."),
+        (["z.txt,A"], {"unknown": ("is nobody", "Do.")}, "known.csv, row 2, column file: 'z.txt' is nobody."),
         (
             ["x.txt,A", "x.txt,B"],
             {"private": True},
-            "known.csv, row 3, column item: this name stands in an earlier row.",
+            "known.csv, row 3, column file: this name stands in an earlier row.",
         ),
         (
             ["x.txt,Z"],
@@ -308,6 +308,14 @@ def anchors(*lines: str, head: str = "item,grade") -> dict[str, int]:
 
 def test_anchors_have_the_index_of_their_grade():
     assert anchors("x,F+", "y,A") == anchors("y,A", "x,F+", head="anchor_id,grade") == {"x": 0, "y": 8}
+
+
+@pytest.mark.parametrize(
+    "head",
+    ["Essay,grade", "File name,grade", "student,grade,essay", "essay_id,grade,id", "candidate,GRADE", "id,grade,text"],
+)
+def test_a_table_of_grades_may_call_its_items_what_a_table_of_comparisons_calls_them(head):
+    assert anchors("x,A,1", head=f"{head},note" if head.count(",") == 1 else head) == {"x": 8}
 
 
 @pytest.mark.parametrize(
@@ -345,4 +353,7 @@ def test_grades_of_a_program_need_an_item_and_a_grade_once_each(record, lacking)
         parse_anchors([record], name="rows", scale=LEGACY, items=("x", "y"))
     told = f"rows, row 1: the column {lacking} is needed once; the heading has {', '.join(record) or 'nothing'}."
     assert caught.value.message == told
-    assert caught.value.remedy == "Give the table a heading line with the columns item, grade."
+    assert caught.value.remedy.startswith(
+        "Give the table a heading line with the columns item (or anchor_id, essay_id, "
+    )
+    assert caught.value.remedy.endswith(" and grade.")

@@ -24,10 +24,12 @@ def fit(
         bool,
         typer.Option("--keep-repeats", help="Count each judgement in full, also if it repeats another."),
     ] = False,
-    anchors: Annotated[Path | None, typer.Option("--anchors", help="CSV: item, known grade.", metavar="FILE")] = None,
+    anchors: Annotated[
+        Path | None, typer.Option("--anchors", help="CSV: item (or id, file, essay), grade.", metavar="FILE")
+    ] = None,
     check_grades: Annotated[
         Path | None,
-        typer.Option("--check-grades", help="CSV of teachers' grades of some others, for checking: item, grade."),
+        typer.Option("--check-grades", help="The same of some others: teachers' grades, for checking."),
     ] = None,
     grade_scale: Annotated[str | None, typer.Option("--grade-scale", help="Of the anchors.", metavar="SCALE")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Write the items to this CSV.")] = None,

@@ -45,7 +45,7 @@ def hydrate(
         Path | None,
         typer.Option(
             "--check-grades",
-            help="Add teachers' grades of a few students, for checking: a CSV file (item, grade).",
+            help="Add teachers' grades of a few students, for checking: a CSV file (id, file or essay; grade).",
             metavar="FILE",
         ),
     ] = None,
