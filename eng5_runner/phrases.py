@@ -18,8 +18,8 @@ def counted(many: int, name: str, *, plural: str | None = None, form: str = "") 
         plural: of several, where that is not the name with an s.
         form: how the number is written, such as `,`.
 
-    >>> counted(1, "run"), counted(0, "run"), counted(2, "call has", plural="calls have"), counted(4000, "essay", form=",")
-    ('1 run', '0 runs', '2 calls have', '4,000 essays')
+    >>> counted(1, "run"), counted(2, "call has", plural="calls have"), counted(4000, "essay", form=",")
+    ('1 run', '2 calls have', '4,000 essays')
     """
     return f"{many:{form}} {name if many == 1 else plural or f'{name}s'}"
 

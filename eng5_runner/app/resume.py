@@ -17,6 +17,7 @@ from eng5_runner.app.logs import run_log
 from eng5_runner.app.session import Finished, SessionWork, Watch, work_on
 from eng5_runner.app.trust import require_trust
 from eng5_runner.contracts.request import LLMConfigOverrides, Provider
+from eng5_runner.contracts.services import ModelEntry
 from eng5_runner.core.events import BudgetRaised, RunResumed, RunStarted
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.needs import texts_to_store
@@ -51,16 +52,18 @@ class LeftToPay:
         comparisons: that are still to come.
         usd_each: what one has cost so far, failed ones included; None before the first one, or where the price of one
             is not known.
+        has_price: whether the price of each judge is known, so that a plan shows what they will cost.
         limit_usd: of the whole run; None without a cost limit.
     """
 
     comparisons: int
     usd_each: float | None
+    has_price: bool
     limit_usd: float | None
 
     def question(self) -> str:
         """The question before it is spent."""
-        price = "at a price that a plan shows"
+        price = "at a price that a plan shows" if self.has_price else "at a price that is not known"
         if self.usd_each is not None:
             price = f"for about {usd(self.usd_each * self.comparisons)} USD, as those so far"
         limit = "" if self.limit_usd is None else f", within the limit of {self.limit_usd:g} USD"
@@ -179,6 +182,7 @@ def left_to_pay(run_directory: Path, *, max_cost: float | None = None) -> LeftTo
     return LeftToPay(
         comparisons=_left(state, saved.inputs).comparisons,
         usd_each=state.cost_usd / state.judged if state.judged and not state.unpriced else None,
+        has_price=not state.unpriced and all(map(_has_price, state.spec.judges)),
         limit_usd=raised or state.spec.budget.max_cost_usd,
     )
 
@@ -193,10 +197,19 @@ def _is_free(spec: RunSpec) -> bool:
 
 
 def _costs_nothing(judge: LLMConfigOverrides) -> bool:
-    provider = judge.provider_override or Provider.MOCK
-    offered = (known.entry for known in known_models(os.environ) if known.entry.provider == provider)
-    model = chosen_model(offered, judge.model_override)
+    model = _known(judge, provider=judge.provider_override or Provider.MOCK)
     return model is not None and call_at_most_usd(model, prompt_bytes=1, overrides=judge) == 0
+
+
+def _has_price(judge: LLMConfigOverrides | None) -> bool:
+    """Whether it is known what the judge's tokens cost; not that of one that a service chooses."""
+    model = None if judge is None else _known(judge, provider=judge.provider_override)
+    return model is not None and None not in (model.cost_per_1k_input_tokens, model.cost_per_1k_output_tokens)
+
+
+def _known(judge: LLMConfigOverrides, *, provider: Provider | None) -> ModelEntry | None:
+    offered = (known.entry for known in known_models(os.environ) if known.entry.provider == provider)
+    return chosen_model(offered, judge.model_override)
 
 
 def _new_limit(state: RunState, wanted: float | None) -> float | None:

@@ -159,6 +159,20 @@ def test_an_unknown_price_is_not_0(study: Path, tmp_path: Path) -> None:
     assert ran.code == 2 and "unknown price" in ran.err
 
 
+@pytest.mark.parametrize(
+    ("stated", "says"), [("price", "at a price that a plan shows"), ("no price", "at a price that is not known")]
+)
+def test_a_resumed_run_says_whether_its_price_is_known_before_anything_was_paid(
+    stated: str, says: str, study: Path, tmp_path: Path, paid: dict[str, str]
+) -> None:
+    if stated == "no price":
+        models = tmp_path / "models.toml"
+        models.write_text(models.read_text().partition("[models.price]")[0])
+    assert run("--mode", "execute", "--assets", study, *JUDGE, "--yes", cwd=tmp_path, env=paid).code == 69
+    refused = run("resume", newest(tmp_path), cwd=tmp_path, env=paid)
+    assert refused.code == 2 and f"160 comparisons are left, {says}?" in " ".join(refused.err.split()), refused.err
+
+
 def test_what_costs_nothing_needs_no_agreement(study: Path, tmp_path: Path) -> None:
     """It is refused later, as nobody listens at the judge's address: the question was passed."""
     ran = run(

@@ -193,7 +193,7 @@ def test_copies_of_a_text_that_stand_apart_are_named_with_their_ranks():
         says = f"The same text under several names: {first}, {second}. Each copy was compared by itself"
         assert says in " ".join(text.replace("\\", "").split())
     for text in in_all_views(copied(run, names[:7])):
-        assert "(rank 5), 2 more. Each copy" in " ".join(text.replace("\\", "").split())
+        assert "(rank 5) and 2 more. Each copy" in " ".join(text.replace("\\", "").split())
     for other in (run, copied(run, names[:2], rank=1)):
         assert not any("The same text" in text for text in in_all_views(other))
 
