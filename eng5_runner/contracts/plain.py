@@ -10,8 +10,9 @@ messages with a flaw, numbers in quotes, other forms of time stamps. A test hold
 
 from __future__ import annotations
 
+from datetime import datetime
 from itertools import product
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, NamedTuple, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -28,7 +29,8 @@ _TO_SECONDS = len("2027-03-02T08:00:00")
 _NO_DIGITS = bytes.maketrans(b"123456789", b"000000000")  # law: module_state - it cannot be changed
 _TIMES = tuple(b"0000-00-00T00:00:00" + fraction for fraction in (b"", *(b"." + n * b"0" for n in range(1, 7))))
 _INSTANTS = frozenset(time + zone for time in _TIMES for zone in (b"Z", b"+00:00"))
-_TWO_INSTANTS = frozenset(b"%bZ %bZ" % both for both in product(_TIMES, repeat=2))  # as nearly all are written
+_ENDING_IN_Z = tuple(time + b"Z" for time in _TIMES)  # as nearly all are written
+_TOGETHER = frozenset(b" ".join(some) for count in (2, 3) for some in product(_ENDING_IN_Z, repeat=count))
 _WITH_MICROSECONDS = len("2027-03-02T08:00:00.000000Z")
 # A UUID and a SHA-256, likewise: together they take a third of the time that a pattern for one of them takes.
 _NO_HEX = bytes.maketrans(b"123456789abcdef", b"0" * 15)  # law: module_state - it cannot be changed
@@ -102,12 +104,6 @@ class PlainComparison(msgspec.Struct, frozen=True, gc=False):
             raise ValueError("not a judgement of two essays by a judge")
         if f"{self.correlation_id} {metadata.prompt_sha256}".encode().translate(_NO_HEX) != _UUID_AND_SHA256:
             raise ValueError("not a UUID and a SHA-256")
-        requested_at, completed_at = self.written_requested_at, self.written_completed_at
-        if f"{requested_at} {completed_at}".encode().translate(_NO_DIGITS) not in _TWO_INSTANTS:
-            _check_form(requested_at)
-            _check_form(completed_at)
-        instant_of(requested_at)  # there is none on 30 February
-        instant_of(completed_at)
 
     @property
     def requested_at(self) -> str:
@@ -124,41 +120,61 @@ class _Message(msgspec.Struct, frozen=True, gc=False):
     data: PlainComparison
 
 
-class PlainArrival(msgspec.Struct, frozen=True, gc=False):
-    """The message around a comparison: when it was made, RFC 3339 in UTC."""
-
+class _Arriving(msgspec.Struct, frozen=True, gc=False):
     data: PlainComparison
     event_timestamp: str
 
-    def __post_init__(self) -> None:
-        """Check what no single field shows.
 
-        Raises:
-            ValueError: there is no such instant.
-        """
-        _check_form(self.event_timestamp)
-        instant_of(self.event_timestamp)
+class PlainArrival(NamedTuple):
+    """The message around a comparison, with its instants (UTC).
+
+    Attributes:
+        stamped_at: when the message was made.
+    """
+
+    data: PlainComparison
+    stamped_at: datetime
+    requested_at: datetime
+    completed_at: datetime
 
 
 _DECODER = msgspec.json.Decoder(_Message)  # law: module_state - it cannot be changed
-_ARRIVALS = msgspec.json.Decoder(PlainArrival)  # law: module_state - it cannot be changed
+_ARRIVALS = msgspec.json.Decoder(_Arriving)  # law: module_state - it cannot be changed
 
 
 def plain_comparison(raw: bytes | str) -> PlainComparison | None:
     """Read a comparison result that a run has accepted; None if it has another form than the plain one."""
     try:
-        return _DECODER.decode(raw).data
+        result = _DECODER.decode(raw).data
+        _instants(result.written_requested_at, result.written_completed_at)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
+    return result
 
 
 def plain_arrival(raw: bytes) -> PlainArrival | None:
     """Read a comparison result that comes from a topic; None if it has another form than the plain one."""
     try:
         raw.decode()  # the decoder does not look into the fields that it skips
-        return _ARRIVALS.decode(raw)
+        message = _ARRIVALS.decode(raw)
+        data = message.data
+        return PlainArrival(
+            data, *_instants(message.event_timestamp, data.written_requested_at, data.written_completed_at)
+        )
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
+
+
+def _instants(*written: str) -> list[datetime]:
+    """Read instants of the plain form.
+
+    Raises:
+        ValueError: one has another form, or there is no such instant, as on 30 February.
+    """
+    if " ".join(written).encode().translate(_NO_DIGITS) not in _TOGETHER:
+        for each in written:
+            _check_form(each)
+    return [instant_of(each) for each in written]
 
 
 def _check_form(written: str) -> None:

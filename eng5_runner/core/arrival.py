@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from eng5_runner.contracts.callbacks import LLMComparisonResult
 from eng5_runner.contracts.flaws import hash_flaws, receive_comparison
-from eng5_runner.contracts.plain import PlainComparison, plain_arrival
+from eng5_runner.contracts.plain import PlainArrival, plain_arrival
 
 
 class Arrival(msgspec.Struct, frozen=True, gc=False):
@@ -73,7 +73,7 @@ def arrived(raw: bytes, *, at_most_usd: float | None = None) -> Arrival:
     """
     plain = plain_arrival(raw)
     if plain is not None and (plain.data.cost_estimate or not at_most_usd):
-        return of_plain(plain.data, stamped_at=datetime.fromisoformat(plain.event_timestamp))
+        return of_plain(plain)
     received, flaws = receive_comparison(raw, at_most_usd=at_most_usd)
     arrival = of_result(received.data, stamped_at=received.event_timestamp, flaws=flaws)
     is_unknown = received.data.request_metadata.cost_known is False and not arrival.cost_usd
@@ -102,8 +102,9 @@ def of_result(result: LLMComparisonResult, *, stamped_at: datetime | None, flaws
     )
 
 
-def of_plain(result: PlainComparison, *, stamped_at: datetime) -> Arrival:
+def of_plain(plain: PlainArrival) -> Arrival:
     """The arrival of a message in the plain form."""
+    result = plain.data
     metadata, usage = result.request_metadata, result.token_usage
     return Arrival(  # by place: names take as long again, and nearly every message of a run comes through here
         result.request_id,
@@ -117,9 +118,9 @@ def of_plain(result: PlainComparison, *, stamped_at: datetime) -> Arrival:
         metadata.repeat_index,
         _usage(usage.prompt_tokens, usage.completion_tokens, total=usage.total_tokens),
         result.cost_estimate,
-        datetime.fromisoformat(result.written_requested_at),
-        datetime.fromisoformat(result.written_completed_at),
-        stamped_at,
+        plain.requested_at,
+        plain.completed_at,
+        plain.stamped_at,
         hash_flaws(metadata.prompt_sha256),
     )
 

@@ -33,7 +33,7 @@ from eng5_runner.contracts.topics import LARGEST_MESSAGE_BYTES, Topic
 from eng5_runner.core.arrival import Arrival, arrived
 from eng5_runner.core.credibility import Credibility
 from eng5_runner.core.essay_names import EssayNames
-from eng5_runner.core.events import LEFT_OUT, CallbackKind, Objection
+from eng5_runner.core.events import LEFT_OUT, CallbackAccepted, CallbackKind, Objection, Position
 
 # Values are copied for one search of all. So large ones, which a compressed record can hold, are searched one by one.
 _TOGETHER_BYTES = 4 << 20
@@ -71,6 +71,32 @@ class Accepted(msgspec.Struct, frozen=True, gc=False):
     about: str | None = None
     objection: Objection | None = None
     happened_at: datetime | None = None
+
+    def event(self, *, at: datetime, position: Position, raw: bytes) -> CallbackAccepted:
+        """The event for it.
+
+        Args:
+            at: now (UTC).
+            position: of the message.
+            raw: the message as it arrived.
+        """
+        return CallbackAccepted(
+            at=at,
+            position=position,
+            raw=raw.decode(),
+            kind=self.kind,
+            key=self.key,
+            fingerprint=self.fingerprint,
+            judged=self.judged,
+            cost_usd=self.cost_usd,
+            note=self.note,
+            limit_usd=self.limit_usd,
+            batch_id=self.batch_id,
+            counted=self.counted,
+            about=self.about,
+            objection=self.objection,
+            happened_at=self.happened_at,
+        )
 
 
 class Repeated(NamedTuple):

@@ -464,18 +464,6 @@ def event_facts(event: Event) -> dict[str, JsonValue]:
     return {name: value for name, value in facts.items() if value is not None and name not in _BULKY}
 
 
-def accepted(verdict: msgspec.Struct, *, at: datetime, position: Position, raw: bytes) -> CallbackAccepted:
-    """The event for a message that arrived for the first time.
-
-    Args:
-        verdict: of `core.classify` on it.
-        at: now (UTC).
-        position: of the message.
-        raw: the message as it arrived.
-    """
-    return CallbackAccepted(at=at, position=position, raw=raw.decode(), **msgspec.structs.asdict(verdict))
-
-
 def rejected(raw: bytes, *, at: datetime, position: Position, reason: str) -> CallbackRejected:
     """The event for a message that cannot be used."""
     text, base64 = text_or_base64(raw[:_KEPT_BYTES])

@@ -22,7 +22,6 @@ from eng5_runner.core.events import (
     Event,
     OffsetsLost,
     Position,
-    accepted,
     rejected,
 )
 from eng5_runner.core.next_step import is_overspent
@@ -114,6 +113,10 @@ def _events(polled: Polled, *, state: LiveState, of: Batches, names: EssayNames,
         yield OffsetsLost(at=at, position=gap.position, resumed_at=gap.resumed_at)
     # Two records of one poll can repeat each other, and the state knows neither of them yet.
     fresh: dict[str, str] = {}
+
+    def known(key: str) -> str | None:
+        return state.fingerprints.get(key) or fresh.get(key)
+
     at_most = state.preflight.call_at_most_usd if state.preflight else None
     credibility = Credibility(state, at=at)
     for record in polled.records:
@@ -122,7 +125,7 @@ def _events(polled: Polled, *, state: LiveState, of: Batches, names: EssayNames,
             record,
             of=of,
             names=names,
-            known=lambda key: state.fingerprints.get(key) or fresh.get(key),
+            known=known,
             at_most_usd=at_most,
             credibility=credibility,
         )
@@ -131,7 +134,7 @@ def _events(polled: Polled, *, state: LiveState, of: Batches, names: EssayNames,
                 pass
             case Accepted():
                 fresh[meaning.key] = meaning.fingerprint
-                yield accepted(meaning, at=at, position=position, raw=record.value)
+                yield meaning.event(at=at, position=position, raw=record.value)
             case Repeated(key, conflict):
                 raw = record.value.decode() if conflict else None
                 yield CallbackRepeated(at=at, position=position, key=key, conflict=conflict, raw=raw)

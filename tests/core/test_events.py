@@ -19,7 +19,6 @@ from eng5_runner.core.events import (
     OffsetsLost,
     Position,
     RunStarted,
-    accepted,
     add_json,
     event_facts,
     event_from_json,
@@ -82,7 +81,7 @@ def test_a_callback_is_written_as_the_slower_writer_writes_it(event) -> None:
 def test_a_verdict_becomes_the_event_with_its_fields(event, limit_usd, counted) -> None:
     event = replace(event, limit_usd=limit_usd, counted=counted)
     verdict = Accepted(**{name: getattr(event, name) for name in Accepted.__struct_fields__})
-    assert accepted(verdict, at=event.at, position=event.position, raw=event.raw.encode()) == event
+    assert verdict.event(at=event.at, position=event.position, raw=event.raw.encode()) == event
 
 
 def test_a_callback_has_each_field_in_its_line_but_those_that_older_ledgers_lack() -> None:

@@ -36,7 +36,6 @@ from eng5_runner.core.events import (
     RequestPublished,
     RunClosed,
     RunStarted,
-    accepted,
     rejected,
 )
 from eng5_runner.core.inputs import Anchor, Document, Inputs, SourceFile, Student
@@ -254,7 +253,7 @@ def _events(found: ForeignStudy, inputs: Inputs, *, essays: Sequence[_Essay]) ->
         match classify(record, of=of, names=names, known=known.get):
             case Accepted() as new:
                 known[new.key] = new.fingerprint
-                yield accepted(new, at=at, position=position, raw=record.value)
+                yield new.event(at=at, position=position, raw=record.value)
             case Repeated(key=key, conflict=conflict):
                 yield CallbackRepeated(at=at, position=position, key=key, conflict=conflict)
             case Rejected(reason=reason):

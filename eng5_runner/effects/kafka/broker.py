@@ -96,17 +96,17 @@ class KafkaBroker:
         try:
             async with started(Admin(**self._settings.arguments()), doing="asking for the topics") as admin:
                 wanted = [self._prefix + topic for topic in topics]
-                there = await admin.list_topics()
+                # All of them: to ask for one that is missing could create it.
+                there = {one["topic"]: one for one in await admin.describe_topics()}
                 missing = [topic for topic in wanted if topic not in there]
                 if missing:
-                    raise _missing_topics(missing, there)
-                cluster = await admin.describe_cluster()
-                described = await admin.describe_topics(wanted)
-                if codes := [one["error_code"] for one in described if one["error_code"]]:
+                    raise _missing_topics(missing, list(there))
+                if codes := [code for topic in wanted if (code := there[topic]["error_code"])]:
                     raise for_code(codes[0])
+                cluster = await admin.describe_cluster()
         except KafkaError as error:
             raise explain(error, doing="asking for the topics") from None
-        counts = {one["topic"].removeprefix(self._prefix): len(one["partitions"]) for one in described}
+        counts = {topic: len(there[self._prefix + topic]["partitions"]) for topic in topics}
         return Topology(cluster_id=str(cluster["cluster_id"]), partitions=counts)
 
     async def ends(self, topology: Topology) -> tuple[Position, ...]:
