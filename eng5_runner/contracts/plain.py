@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from itertools import product
-from typing import Annotated, Literal, NamedTuple, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -125,7 +125,7 @@ class _Arriving(msgspec.Struct, frozen=True, gc=False):
     event_timestamp: str
 
 
-class PlainArrival(NamedTuple):
+class PlainArrival(msgspec.Struct, frozen=True, gc=False):
     """The message around a comparison, with its instants (UTC).
 
     Attributes:
@@ -171,10 +171,12 @@ def _instants(*written: str) -> list[datetime]:
     Raises:
         ValueError: one has another form, or there is no such instant, as on 30 February.
     """
-    if " ".join(written).encode().translate(_NO_DIGITS) not in _TOGETHER:
+    together = " ".join(written)
+    if together.encode().translate(_NO_DIGITS) not in _TOGETHER:
         for each in written:
             _check_form(each)
-    return [instant_of(each) for each in written]
+    # A look for the hour 24 in all of them: three calls of `instant_of` take twice as long.
+    return list(map(instant_of if "T24" in together else datetime.fromisoformat, written))
 
 
 def _check_form(written: str) -> None:
