@@ -10,6 +10,7 @@ from eng5_runner import __version__
 from eng5_runner.effects.ledger import move_torn_tail, require_ledger
 from eng5_runner.effects.run_lock import held
 from eng5_runner.errors import InputsInvalid
+from eng5_runner.phrases import counted
 from eng5_runner.reports.figures import spent
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.study import Comparison, FailedComparison
@@ -46,11 +47,11 @@ class Run:
         anchors = sum(entry.is_anchor for entry in essays)
         costs = self.artefact.costs
         price = spent(costs.total_usd, unpriced=costs.unpriced)
-        judged = f"{counts.judged} comparisons, {counts.failed} failed, {price}"
+        judged = f"{counted(counts.judged, 'comparison')}, {counts.failed} failed, {price}"
         lines = [
             f"Run {self.id} ({self.label}), {self.mode}, {self.outcome}",
             f"judge: {', '.join(self.judges) or 'none'}",
-            f"{len(essays)} essays ({anchors} anchors), {judged}",
+            f"{counted(len(essays), 'essay')} ({counted(anchors, 'anchor')}), {judged}",
         ]
         if self.reliability is not None:
             lines.append(f"reliability of the judge's order: {self.reliability:.2f}")

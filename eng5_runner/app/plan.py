@@ -27,6 +27,7 @@ from eng5_runner.inventory.findings import WORDS
 from eng5_runner.inventory.read import Assets, OnProgress, ReadingOptions, read_assets
 from eng5_runner.judges.catalogue import known_models
 from eng5_runner.judges.manifest import with_concurrency
+from eng5_runner.phrases import counted
 from eng5_runner.planning.candidates import ServiceModels, find_candidates
 from eng5_runner.planning.measured import Pilot
 from eng5_runner.planning.plan import Plan, make_plan
@@ -62,9 +63,9 @@ class PlannedRun:
     def __repr__(self) -> str:
         plan = self.plan
         return (
-            f"PlannedRun {self.spec.label}: {plan.students} students, {plan.anchors} anchors\n"
+            f"PlannedRun {self.spec.label}: {counted(plan.students, 'student')}, {counted(plan.anchors, 'anchor')}\n"
             f"  {price_in_words(plan)}\n"
-            f"  {len(self.findings)} findings, {len(self.warnings)} warnings"
+            f"  {counted(len(self.findings), 'finding')}, {counted(len(self.warnings), 'warning')}"
         )
 
 
@@ -104,7 +105,7 @@ def usable_inputs(assets: Assets, *, are_shown: bool = False) -> Inputs:
     errors = [finding for finding in assets.findings if finding.severity == "error"]
     if assets.inputs is not None and not errors:
         return assets.inputs
-    count = f"{len(errors)} error{'s'[: len(errors) != 1]}"
+    count = counted(len(errors), "error")
     listed = "".join(f"\n  {finding.file}: {finding.message} {finding.remedy}" for finding in errors)
     # With --strict a warning that something is missing is no missing input: the run could do without.
     missing = all(finding.is_missing and WORDS[finding.kind].severity == "error" for finding in errors)

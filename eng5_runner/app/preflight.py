@@ -24,6 +24,7 @@ from eng5_runner.core.spec import RunSpec, Target
 from eng5_runner.core.study_size import comparisons_wanted
 from eng5_runner.effects.clock import new_run_id
 from eng5_runner.errors import RunnerError
+from eng5_runner.phrases import counted
 from eng5_runner.run.connect import open_ports
 from eng5_runner.run.ports import Check, Findings, Notice, WorkLeft
 from eng5_runner.run.preflight.stage import CheckResult, examine
@@ -54,7 +55,7 @@ def check_all(settings: Settings, inputs: Inputs, *, texts: Mapping[str, bytes],
         RunnerError: the settings contradict each other.
     """
     spec = build_spec(settings, inputs, run_id=new_run_id(), label="preflight")
-    fact = f"{len(inputs.students)} students, {len(inputs.anchors)} anchors"
+    fact = f"{counted(len(inputs.students), 'student')}, {counted(len(inputs.anchors), 'anchor')}"
     assumed = assumed_addresses(settings)
     comparisons, _ = comparisons_wanted(spec.budget, essays=len(inputs.students) + len(inputs.anchors))
     left = WorkLeft(texts=len(inputs.students) + len(inputs.anchors), comparisons=comparisons)

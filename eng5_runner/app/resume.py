@@ -33,7 +33,7 @@ from eng5_runner.inventory.read import Assets, ReadingOptions, read_assets
 from eng5_runner.judges.catalogue import known_models
 from eng5_runner.judges.compatibility import chosen_model
 from eng5_runner.judges.cost_bound import call_at_most_usd
-from eng5_runner.phrases import listed
+from eng5_runner.phrases import counted, listed
 from eng5_runner.reports.figures import usd
 from eng5_runner.run.hydrate import hydrate, is_written, write
 from eng5_runner.run.ports import Update, WorkLeft
@@ -67,7 +67,8 @@ class LeftToPay:
         if self.usd_each is not None:
             price = f"for about {usd(self.usd_each * self.comparisons)} USD, as those so far"
         limit = "" if self.limit_usd is None else f", within the limit of {self.limit_usd:g} USD"
-        return f"Go on: {self.comparisons} comparisons are left, {price}{limit}?"
+        left = counted(self.comparisons, "comparison is", plural="comparisons are")
+        return f"Go on: {left} left, {price}{limit}?"
 
 
 def resume(

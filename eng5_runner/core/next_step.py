@@ -12,6 +12,7 @@ from eng5_runner.core.state import RunState
 from eng5_runner.core.study_size import ASSUMED_SPREADS, asked_per_pair
 from eng5_runner.core.top_up import ended_short, hindrance, is_out_of_money
 from eng5_runner.measure.design.planning import expected_precision
+from eng5_runner.phrases import counted
 
 Step = Literal["preflight", "upload", "prepare", "publish", "gather", "close"]
 COMPLETED_STATUS = "completed_successfully"
@@ -88,11 +89,15 @@ def _shortcomings(state: RunState) -> Iterable[str]:
         if count := state.objections[objection]:
             yield f"{what}: {count}"
     if state.rejected:
-        yield f"{state.rejected} messages of this run could not be used"
+        yield f"{counted(state.rejected, 'message')} of this run could not be used"
     if state.conflicts:
-        yield f"{state.conflicts} messages contradict an earlier one with the same id"
+        yield counted(
+            state.conflicts,
+            "message contradicts an earlier one with the same id",
+            plural="messages contradict an earlier one with the same id",
+        )
     if state.lost:
-        yield f"{state.lost} records were dropped by the broker before they were read"
+        yield f"{counted(state.lost, 'record was', plural='records were')} dropped by the broker before they were read"
 
 
 def _endings(state: RunState) -> Iterable[str]:
@@ -112,7 +117,10 @@ def _missing_comparisons(state: RunState) -> Iterable[str]:
     if request is None or not (state.missing and state.judged):
         return  # a run of which nothing came says why in other words
     how = "" if request.failure is not None or request.at_limit else f": {ending(state)}"
-    yield f"{state.missing} of the {state.asked} comparisons asked for are missing{how}"
+    yield (
+        f"{state.missing} of the {counted(state.asked or 0, 'comparison')} asked for "
+        f"{'is' if state.missing == 1 else 'are'} missing{how}"
+    )
     if ended_short(state) and (why := hindrance(state)) is not None:
         yield f"no further request was sent: {why}"
 
@@ -161,7 +169,8 @@ def worth_of_a_part(state: RunState, *, essays: int) -> tuple[str, ...]:
 
     part, whole = reliability(state.judged), reliability(state.asked)
     spread = f"if the essays' spread is {ASSUMED_SPREADS[0]:g} to {ASSUMED_SPREADS[-1]:g} logits"
-    return (f"{state.judged} comparisons buy a reliability of {part}, {spread}; {state.asked} would buy {whole}",)
+    buy = counted(state.judged, "comparison buys", plural="comparisons buy")
+    return (f"{buy} a reliability of {part}, {spread}; {state.asked} would buy {whole}",)
 
 
 def _cost_shortcomings(state: RunState) -> Iterable[str]:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from eng5_runner.contracts.choices import SwapShare
 from eng5_runner.core.spec import Budget
 from eng5_runner.measure.design.planning import comparisons_for_reliability, comparisons_for_se
+from eng5_runner.phrases import counted
 
 # Judgements per essay if the user gives no number: the embedded service's default and the method's recommendation.
 DEFAULT_PER_ESSAY = 20
@@ -54,7 +55,10 @@ def comparisons_wanted(budget: Budget, *, essays: int) -> tuple[int, str]:
         return budget.max_comparisons, f"--max-comparisons: {_in_rounds(budget.max_comparisons, pairs=essays // 2)}"
     if budget.design == "boundary":
         pairs = len(budget.pairs)
-        return pairs * 2 * budget.repeats, f"{pairs} named pairs, both orders, {budget.repeats} times"
+        return (
+            pairs * 2 * budget.repeats,
+            f"{counted(pairs, 'named pair')}, both orders, {counted(budget.repeats, 'time')}",
+        )
     if budget.comparisons_per_essay is not None:
         per_essay = budget.comparisons_per_essay
         return math.ceil(essays * per_essay / 2), f"--comparisons-per-essay: {per_essay:g} judgements per essay"
@@ -78,8 +82,8 @@ def comparisons_under_cap(budget: Budget, wanted: int) -> int:
 def _in_rounds(comparisons: int, *, pairs: int) -> str:
     """The comparisons as rounds, in each of which every essay is compared once."""
     rounds, rest = divmod(comparisons, pairs)
-    part = f"{rest} of the {pairs} pairs of {'another' if rounds else 'a'} round"
-    whole = f"{rounds} whole round{'s'[: rounds != 1]} of {pairs} pair{'s'[: pairs != 1]}"
+    part = f"{rest} of the {counted(pairs, 'pair')} of {'another' if rounds else 'a'} round"
+    whole = f"{counted(rounds, 'whole round')} of {counted(pairs, 'pair')}"
     if not rounds:
         return part
     return f"{whole} and {part}" if rest else whole

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from eng5_runner.core.inputs import Finding, FindingKind
 from eng5_runner.inventory.findings import finding
+from eng5_runner.phrases import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class HiddenPassages:
         if not self._words:
             return ()
         total, count = sum(self._words), len(self._words)
-        words = f"{total:,} word" + "s" * (total > 1)
+        words = counted(total, "word", form=",")
         what = f"a hidden passage of {words}" if count == 1 else f"{count:,} hidden passages of {words} in all"
         return (Remark("hidden_text", {"passages": f"{what} ({', '.join(self._reasons)})"}),)
 

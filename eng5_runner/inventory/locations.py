@@ -26,6 +26,7 @@ from eng5_runner.inventory.safe_files import (
     suffixes_in_words,
 )
 from eng5_runner.inventory.text import is_text_encoding
+from eng5_runner.phrases import counted
 
 SETTINGS_NAME = "eng5.toml"
 TEXT_SUFFIXES = frozenset(("txt", "md", "docx", "pdf"))
@@ -108,7 +109,8 @@ def find_locations(root: Path, *, encoding: str | None, names: FileNames, anchor
     if anchors_only:
         locations.notes.append("The students' essays, if there are any, are left out: the anchors are compared alone.")
     if junk := anchors.junk + students.junk:
-        locations.notes.append(f"{junk} lock files, hidden files and the like were passed over.")
+        one, several = "lock file, hidden file or the like was", "lock files, hidden files and the like were"
+        locations.notes.append(f"{counted(junk, one, plural=several)} passed over.")
     finder.name_the_rest()
     return locations
 
@@ -173,7 +175,9 @@ class _Finder:
                 called = _NOT_SHOWN if self._file_names.are_private else path
                 self._locations.findings.append(finding("unused_file", called, usual=like))
         if others and self._file_names.are_private:
-            self._locations.notes.append(f"Not used: {len(others)} other files and folders.")
+            self._locations.notes.append(
+                f"Not used: {counted(len(others), 'other file or folder', plural='other files and folders')}."
+            )
         elif others:
             self._locations.notes.append(f"Not used: {', '.join(map(shown, others))}.")
 

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from eng5_runner.errors import InputsInvalid
 from eng5_runner.measure.design.planning import spread_error
+from eng5_runner.phrases import counted
 from eng5_runner.planning.measured import Pilot, PilotMeasures
 from eng5_runner.planning.pricing import Interval
 from eng5_runner.results.artefact import Artefact
@@ -34,7 +35,10 @@ def read_pilot(artefact: Artefact) -> Pilot:
     judged, failed = artefact.llm_comparisons, artefact.failed_comparisons
     entries, model = artefact.bt_summary, artefact.bt_model
     if model is None or len(judged) < _FEWEST or len(entries) < _FEWEST:
-        raise _unusable(f"{len(judged)} judgements of {len(entries)} essays; it takes at least {_FEWEST} of both")
+        raise _unusable(
+            f"{counted(len(judged), 'judgement')} of {counted(len(entries), 'essay')}; it takes at least {_FEWEST} "
+            "of both"
+        )
     spread, interval = _spread(model, entries)
     models = sorted({(row.provider, row.model) for row in judged})
     asked = [row for row in judged if row.replayed is None]  # a replay takes nothing: it would make the next run cheap

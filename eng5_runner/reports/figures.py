@@ -68,7 +68,7 @@ def spent(amount: float, *, unpriced: int, decimals: int = 4) -> str:
     known = f"{number(amount, decimals)} USD"
     if not unpriced:
         return known
-    why = f"({counted(unpriced, 'call')} {'has' if unpriced == 1 else 'have'} no known price)"
+    why = f"({counted(unpriced, 'call has', plural='calls have')} no known price)"
     return f"at least {known} {why}" if amount else f"{UNKNOWN} {why}"
 
 
@@ -114,15 +114,17 @@ def log_loss(gain: float, *, error: float) -> str:
     return f"(log loss {abs(gain):.3f} {'lower' if gain >= 0.0 else 'higher'}, standard error {error:.3f})"
 
 
-def tally(counts: ComparisonCounts, *, of: str = "") -> str:
+def tally(counts: ComparisonCounts, *, of: str | None = None) -> str:
     """How many comparisons came, of how many.
 
-    >>> tally(ComparisonCounts(judged=119, failed=1, asked=440, missing=320), of=" comparisons")
+    >>> tally(ComparisonCounts(judged=119, failed=1, asked=440, missing=320), of="comparison")
     '119 of 440 comparisons judged, 1 failed, 320 missing'
     """
-    asked = "" if counts.asked is None else f" of {counts.asked}"
+    wanted = counts.judged if counts.asked is None else counts.asked
+    whole = str(wanted) if of is None else counted(wanted, of)
+    judged = whole if counts.asked is None else f"{counts.judged} of {whole}"
     missing = f", {counts.missing} missing" if counts.missing else ""
-    return f"{counts.judged}{asked}{of} judged, {counts.failed} failed{missing}"
+    return f"{judged} judged, {counts.failed} failed{missing}"
 
 
 def requests_made(status: RunnerStatus) -> Iterator[tuple[str, str]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from eng5_runner.phrases import counted
+
 _FEW = 10
 
 
@@ -12,7 +14,7 @@ def grade_check_lines(
 ) -> Iterator[str]:
     """What the check found; `shift` and `interval` in steps, as in `measure.grading.check`."""
     yield (
-        f"of {students} students whose teachers' grade is known, {within_one} "
+        f"of {counted(students, 'student')} whose teachers' grade is known, {within_one} "
         f"{'has' if within_one == 1 else 'have'} a projected grade within one step of it"
     )
     if interval is None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from eng5_runner.phrases import counted
 from eng5_runner.reports.figures import number, percent, span
 from eng5_runner.reports.html import Child, element, page, table
 from eng5_runner.reports.page.style import STYLE
@@ -47,7 +48,9 @@ def _pair(compared: RunsCompared) -> Iterator[Child]:
     a, b = compared.runs
     essays = compared.essays
     yield element("h2", f"A: {a.batch_label}; B: {b.batch_label}")
-    yield element("p", f"{essays.shared} essays in both, {essays.only_in_a} only in A, {essays.only_in_b} only in B.")
+    yield element(
+        "p", f"{counted(essays.shared, 'essay')} in both, {essays.only_in_a} only in A, {essays.only_in_b} only in B."
+    )
     for swapped in compared.swapped_texts:
         yield element("p", f"{swapped.file} is {swapped.role_a} in A and {swapped.role_b} in B.", class_="warn")
     if compared.verdicts.of_anchors is not None:
@@ -70,6 +73,7 @@ def _scatter(moves: Sequence[RankMove], *, r: float | None) -> Child:
     low, high = min(ends) - 0.3, max(ends) + 0.3
     across, up = Axis(low, high, _LEFT, _SIZE - _RIGHT), Axis(low, high, _SIZE - _BOTTOM, _TOP)
     ticks = [(f"{tick:+d}" if tick else "0", tick) for tick in whole_steps(low, high, most=_TICKS)]
+    essays = counted(len(moves), "essay")
     drawing = svg(
         *(
             group(
@@ -94,16 +98,19 @@ def _scatter(moves: Sequence[RankMove], *, r: float | None) -> Child:
         ),
         text("θ in A", ((_LEFT + _SIZE - _RIGHT) / 2, _SIZE - 8), class_="soft"),
         text("θ in B", (_LEFT, _TOP - 3), class_="soft"),
-        title=f"Positions in A (to the right) and B (upwards) of {len(moves)} essays; Pearson's r is {number(r)}",
+        title=f"Positions in A (to the right) and B (upwards) of {essays}; Pearson's r is {number(r)}",
         size=(_SIZE, _SIZE),
     )
-    note = f"Positions of {len(moves)} essays in logits; squares are anchors, and on the dashed line both runs agree."
+    note = f"Positions of {essays} in logits; squares are anchors, and on the dashed line both runs agree."
     return element("figure", drawing, element("figcaption", note))
 
 
 def _flips(compared: RunsCompared) -> Iterator[Child]:
     verdicts = compared.verdicts
-    share = f"{percent(verdicts.agreement)} of {verdicts.decided_by_both} pairs have the same verdict in both runs."
+    share = (
+        f"{percent(verdicts.agreement)} of {counted(verdicts.decided_by_both, 'pair')} have the same verdict in "
+        "both runs."
+    )
     yield element("h3", "Pairs with different verdicts")
     if not verdicts.flips:
         yield element("p", share)

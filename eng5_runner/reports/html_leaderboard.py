@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator, Sequence
 from xml.etree.ElementTree import Element
 
+from eng5_runner.phrases import counted
 from eng5_runner.reports.figures import (
     ABSENT,
     UNKNOWN,
@@ -59,7 +60,7 @@ def _verdict(board: Leaderboard) -> Element:
     told = (
         "All runs are complete."
         if not missing
-        else f"{missing} of {board.expected_runs} runs are not complete: the order may change."
+        else f"{missing} of {counted(board.expected_runs, 'run')} are not complete: the order may change."
     )
     return element(
         "section",
@@ -73,7 +74,11 @@ def _verdict(board: Leaderboard) -> Element:
 def _facts(board: Leaderboard) -> Element:
     limit = "" if board.limit_usd is None else f" of at most {board.limit_usd:g}"
     facts = (
-        ("compared", f"{board.anchors} anchors" + (f", {board.students} students" if board.students else " alone")),
+        (
+            "compared",
+            counted(board.anchors, "anchor")
+            + (f", {counted(board.students, 'student')}" if board.students else " alone"),
+        ),
         ("runs", f"{sum(row.complete for row in board.rows)} of {board.expected_runs} complete"),
         ("spent", f"{spent(board.usd, unpriced=board.unpriced or 0)}{limit}"),
         ("comparisons", f"{sum(row.judged for row in board.rows)}, {sum(row.failed for row in board.rows)} failed"),
@@ -124,7 +129,7 @@ MEANINGS = (
 
 
 def _named(row: LeaderboardRow) -> Element:
-    runs = f"{row.runs} run{'s'[: row.runs != 1]}"
+    runs = counted(row.runs, "run")
     return element("td", row.name, element("small", f"{words(row.model)}; {runs}"), class_="name")
 
 

@@ -14,16 +14,19 @@ _SHOWN = 10
 
 def human_scale_lines(scale: HumanScale) -> Iterator[str]:
     """How far people and models agree, and what that does to the scale."""
-    who = "1 person" if scale.people == 1 else f"{scale.people} people" if scale.people else "people"
+    who = counted(scale.people, "person", plural="people") if scale.people else "people"
     whose = "" if scale.undefined is not None else ": the scale is the humans'"
     yield f"{counted(scale.judgements, 'judgement')} of {who} and {scale.model_judgements} of models{whose}"
     if scale.agreement is not None:
-        yield f"the models' order agrees with {_share(scale.agreement)} human judgements"
+        yield f"the models' order agrees with {_share(scale.agreement, of='human judgement')}"
         needed = scale.agreement.judgements_needed
         more = needed - scale.agreement.judgements
-        yield f"about {needed} human judgements settle that to ±5 points" + (f": {more} more" if more > 0 else "")
+        yield f"about {counted(needed, 'human judgement')} settle that to ±5 points" + (
+            f": {more} more" if more > 0 else ""
+        )
     if scale.agreement_among_people is not None:
-        yield f"among people, each against the order of all others: {_share(scale.agreement_among_people)} judgements"
+        among = _share(scale.agreement_among_people, of="judgement")
+        yield f"among people, each against the order of all others: {among}"
     if scale.same_pair is not None:
         asked, agreed = scale.same_pair.asked, scale.same_pair.agreed
         yield f"where two people judged the same pair, {agreed / asked:.0%} of {asked} agree"
@@ -57,13 +60,16 @@ def disagreement_lines(scale: HumanScale) -> Iterator[str]:
     """The largest disagreements, for a person to read."""
     if not scale.disagreements:
         return
-    yield f"{len(scale.disagreements)} human choices go against the models' order; the largest, in logits:"
+    yield (
+        f"{counted(len(scale.disagreements), 'human choice goes', plural='human choices go')} against the models' "
+        "order; the largest, in logits:"
+    )
     for one in islice(scale.disagreements, _SHOWN):
         who = one.judge or "a person"
         times = "" if one.judgements == 1 else f", {one.judgements} times"
         yield f"  {who} chose {one.winner}; the models place {one.loser} {number(one.difference)} higher{times}"
 
 
-def _share(agreement: AgreementShare) -> str:
+def _share(agreement: AgreementShare, *, of: str) -> str:
     low, high = agreement.interval_90
-    return f"{agreement.share:.0%} ({low:.0%} to {high:.0%}) of {agreement.judgements}"
+    return f"{agreement.share:.0%} ({low:.0%} to {high:.0%}) of {counted(agreement.judgements, of)}"

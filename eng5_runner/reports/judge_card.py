@@ -15,6 +15,7 @@ from itertools import pairwise
 from math import isnan
 from typing import TypeVar
 
+from eng5_runner.phrases import counted
 from eng5_runner.reports.figures import between, log_loss, number, percent
 from eng5_runner.reports.verdict import Level
 from eng5_runner.results.artefact import Artefact
@@ -173,29 +174,29 @@ def _position(advantage: FirstPositionAdvantage) -> _Shown:
     return f"{effect}; {equals}; {won}", _NOTHING_EXPECTED, level, says
 
 
-def _repeats(counted: JudgeConsistency) -> _Shown:
-    of = f"{number(counted.compared, 0)} {between(counted.interval_90)}, {counted.pairs} pairs"
+def _repeats(measured: JudgeConsistency) -> _Shown:
+    of = f"{number(measured.compared, 0)} {between(measured.interval_90)}, {counted(measured.pairs, 'pair')}"
     level, says = _as_expected(
-        counted,
+        measured,
         good="Good: asked again it gives the same answer at least as often as its scale lets expect.",
         bad="Not good: asked again it changes its answer more often than its scale lets expect.",
     )
-    return f"{percent(counted.share)} of {of}", percent(counted.expected_share), level, says
+    return f"{percent(measured.share)} of {of}", percent(measured.expected_share), level, says
 
 
-def _flips(counted: JudgeConsistency) -> _Shown:
-    low, high = counted.interval_90
-    of = f"{number(counted.compared, 0)} {between((1.0 - high, 1.0 - low))}, {counted.pairs} pairs"
+def _flips(measured: JudgeConsistency) -> _Shown:
+    low, high = measured.interval_90
+    of = f"{number(measured.compared, 0)} {between((1.0 - high, 1.0 - low))}, {counted(measured.pairs, 'pair')}"
     level, says = _as_expected(
-        counted,
+        measured,
         good="Good: the order of showing decides no more than close pairs let expect.",
         bad="Not good: the order of showing decides more pairs than it should. Ask each pair in both orders.",
     )
-    return f"{percent(1.0 - counted.share)} of {of}", percent(1.0 - counted.expected_share), level, says
+    return f"{percent(1.0 - measured.share)} of {of}", percent(1.0 - measured.expected_share), level, says
 
 
-def _as_expected(counted: JudgeConsistency, *, good: str, bad: str) -> tuple[Level, str]:
-    return ("good", good) if counted.interval_90[1] >= counted.expected_share else ("bad", bad)
+def _as_expected(measured: JudgeConsistency, *, good: str, bad: str) -> tuple[Level, str]:
+    return ("good", good) if measured.interval_90[1] >= measured.expected_share else ("bad", bad)
 
 
 def _triads(triads: CircularTriads) -> _Shown:
@@ -238,7 +239,7 @@ def _longer(length: LengthBias) -> _Shown:
 
 def _flagged(measured: FlaggedAdvantage) -> _Shown:
     effect = f"{number(measured.advantage, sign=True)} {between(measured.interval_90)}, mean of {measured.pairs}"
-    won = f"won {measured.won} of {measured.judgements} judgements"
+    won = f"won {measured.won} of {counted(measured.judgements, 'judgement')}"
     found = f"{effect}; {won}, the same texts {measured.twins_won} of {measured.twins_judgements}"
     low, high = measured.interval_90
     if low > 0.0:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from types import MappingProxyType
 
+from eng5_runner.phrases import counted
 from eng5_runner.reports.figures import number, percent, span, spent
 from eng5_runner.reports.soft import soft_method
 from eng5_runner.results.artefact import Artefact
@@ -48,9 +49,10 @@ def citation(artefact: Artefact) -> str:
 
 def _what(artefact: Artefact) -> Iterator[str]:
     inputs, counts, stopping = artefact.inputs, artefact.runner_status.comparisons, artefact.stopping
-    students = f"{len(inputs.students)} student essays and " if inputs.students else ""
+    students = f"{counted(len(inputs.students), 'student essay')} and " if inputs.students else ""
     yield (
-        f"{students}{len(inputs.anchors)} anchor essays of known grade (scale {artefact.metadata.grade_scale}) were "
+        f"{students}{counted(len(inputs.anchors), 'anchor essay')} of known grade (scale "
+        f"{artefact.metadata.grade_scale}) were "
         "assessed by comparative judgement."
     )
     if stopping is not None:
@@ -62,10 +64,12 @@ def _what(artefact: Artefact) -> Iterator[str]:
             left, wanted = stopping.decided, stopping.decided.comparisons_wanted
             yield (
                 f"Pairs were left out as soon as they were decided: {left.pairs} of {stopping.named_pairs}. That saved "
-                f"{wanted - left.comparisons} of {wanted} comparisons."
+                f"{wanted - left.comparisons} of {counted(wanted, 'comparison')}."
             )
-    asked = "" if counts.asked is None else f" of {counts.asked} comparisons asked for"
-    yield f"{counts.judged} judgements were obtained{asked}; {counts.failed} failed."
+    asked = "" if counts.asked is None else f" of {counted(counts.asked, 'comparison')} asked for"
+    yield (
+        f"{counted(counts.judged, 'judgement was', plural='judgements were')} obtained{asked}; {counts.failed} failed."
+    )
 
 
 def _by_whom(artefact: Artefact) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from eng5_runner.measure.model.dependence import FEWEST_PAIRS
+from eng5_runner.phrases import counted
 from eng5_runner.reports.figures import ABSENT, number, percent, span
 from eng5_runner.reports.grade_check import grade_check_lines
 from eng5_runner.results.artefact import Artefact
@@ -49,7 +50,7 @@ def dependence_line(stated: JudgementDependence | None) -> str:
             "twice by the same judge"
         )
     parts = [
-        f"{number(one.correlation)} ({span(one.interval_90)}; {one.pairs} pairs) {name}"
+        f"{number(one.correlation)} ({span(one.interval_90)}; {counted(one.pairs, 'pair')}) {name}"
         for name, one in (("in the same order", stated.repeats), ("in the two orders", stated.swaps))
         if one is not None
     ]
@@ -88,12 +89,12 @@ def grade_warnings(artefact: Artefact) -> Iterator[str]:
         high, few = "too high" if check.shift > 0.0 else "too low", len(check.students)
         yield (
             f"the projected grades are probably {high}, by {abs(check.shift):.1f} steps: so say the teachers' grades "
-            f"of {few} students in {check.file_name}"
+            f"of {counted(few, 'student')} in {check.file_name}"
         )
     never = sum(not entry.comparison_count and not entry.is_anchor for entry in artefact.bt_summary)
     if never:
-        were = "essay was" if never == 1 else "essays were"
-        yield f"{never} student {were} never compared: the grade there is what any essay would get"
+        were = counted(never, "student essay was", plural="student essays were")
+        yield f"{were} never compared: the grade there is what any essay would get"
     yield from _unlike_the_anchors(artefact)
     support, teachers = model.anchor_support, model.agreement_with_teachers
     if support is not None and teachers and support.highest_label != "HIGH" and artefact.grade_projections:
@@ -101,7 +102,8 @@ def grade_warnings(artefact: Artefact) -> Iterator[str]:
         refused = sum(anchor.refused is not None for anchor in left_out)
         missed = f", and {refused} could not be graded so" if refused else ""
         yield (
-            f"{support.within_one} of {support.anchors} anchors came within one step when the others graded them"
+            f"{support.within_one} of {counted(support.anchors, 'anchor')} came within one step when the others "
+            "graded them"
             f"{missed} (90% interval {span(support.interval_90)}), and r with the teachers is "
             f"{span(teachers.interval_90)}: no grade is labelled above {support.highest_label}"
         )

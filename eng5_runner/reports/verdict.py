@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from eng5_runner.measure.quality.standing import FEWEST_OF_A_JUDGE
-from eng5_runner.phrases import listed
+from eng5_runner.phrases import counted, listed
 from eng5_runner.reports.figures import number, percent, sentence, span, tally
 from eng5_runner.reports.targets import MET, MISSED, target_rows
 from eng5_runner.reports.words import target_missed, warnings_of_the_judge
@@ -242,7 +242,7 @@ def _missing(artefact: Artefact) -> PlainAnswer:
     complete = status.outcome == "complete" and not status.partial_data
     level: Level = "bad" if failed else "good" if complete and not points else "fair"
     if not points:
-        points = [f"{tally(status.comparisons, of=' comparisons')}, outcome {status.outcome}"]
+        points = [f"{tally(status.comparisons, of='comparison')}, outcome {status.outcome}"]
     word = "nothing" if level == "good" else "see here"
     return PlainAnswer(question="What is missing?", level=level, word=word, reason=f"{sentence('; '.join(points))}.")
 
@@ -262,4 +262,4 @@ def _open_points(artefact: Artefact) -> Iterator[str]:
             yield f"check anchor {anchor.anchor_id}: {chance} probably misgraded, {anchor.by_the_others} by the others"
     counts = artefact.runner_status.comparisons
     if counts.failed:
-        yield f"{counts.failed} comparisons failed"
+        yield f"{counted(counts.failed, 'comparison')} failed"

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from eng5_runner.measure.quality.places import NEARLY_ALWAYS
 from eng5_runner.measure.quality.reliability import NO_DIFFERENCE
+from eng5_runner.phrases import counted
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.judge import FirstPositionAdvantage, JudgeFigures
 from eng5_runner.results.judges.judge_fits import JudgeFit
@@ -97,7 +98,7 @@ def _by_place(first_won: int, judgements: int) -> str | None:
     """That nearly every judgement was won in one place, as a sentence; None where it was not, or few can tell."""
     for place, count in {"first": first_won, "second": judgements - first_won}.items():
         if count >= NEARLY_ALWAYS * judgements and judgements >= _FEWEST_JUDGEMENTS:
-            return f"{count} of {judgements} judgements were won by the essay that was shown {place}"
+            return f"{count} of {counted(judgements, 'judgement')} were won by the essay that was shown {place}"
     return None
 
 

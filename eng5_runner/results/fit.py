@@ -42,6 +42,7 @@ from eng5_runner.measure.quality.misfit import (
 )
 from eng5_runner.measure.quality.reliability import own_order
 from eng5_runner.measure.quality.triads import Triads, circular_triads
+from eng5_runner.phrases import counted
 from eng5_runner.results.artefact.human_scale import HumanScale
 from eng5_runner.results.artefact.measurement import JudgementDependence, SoftUse
 from eng5_runner.results.artefact.part import to_json
@@ -168,7 +169,8 @@ class FitResult:
             "not defined" if low is None else f"{self.reliability.eb:.2f} (90% interval {low:.2f} to {high:.2f})"
         )
         return (
-            f"FitResult: {len(self.items)} items, {self.table.comparisons.weight.sum():.0f} comparisons, "
+            f"FitResult: {counted(len(self.items), 'item')}, "
+            f"{counted(round(self.table.comparisons.weight.sum()), 'comparison')}, "
             f"reliability {reliability}"
         )
 

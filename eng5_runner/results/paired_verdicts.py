@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
 from eng5_runner.core.rounding import rounded
 from eng5_runner.measure.quality.paired import LEVEL, mcnemar, pairs_to_tell
+from eng5_runner.phrases import counted
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.part import Count, Nullable, Part, Share
 
@@ -38,8 +39,8 @@ class PairedVerdicts(Part):
         better = "A" if self.only_a_right > self.only_b_right else "B"
         if self.p_value <= LEVEL:
             return f"{better} decides more pairs of anchors as the experts did"
-        more = f"about {self.more_pairs} more" if self.more_pairs else "a few more"
-        told = f"{more} comparisons of such pairs in each run would tell, if {better} is as much better as it looks"
+        more = f"about {counted(self.more_pairs, 'more comparison')}" if self.more_pairs else "a few more comparisons"
+        told = f"{more} of such pairs in each run would tell, if {better} is as much better as it looks"
         return f"cannot tell: {told}"
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar, overload
 from pydantic import BaseModel
 
 from eng5_runner.errors import ConfigurationError
+from eng5_runner.phrases import counted
 
 if TYPE_CHECKING:
     # Neither is a dependency: both are loaded when a frame is asked for.
@@ -78,7 +79,7 @@ class Rows(Sequence[RowT_co], Generic[RowT_co]):
     __hash__ = None  # type: ignore[assignment] # - equal by content, as a list is
 
     def __repr__(self) -> str:
-        return f"<{len(self)} rows: {', '.join(self.columns)}>"
+        return f"<{counted(len(self), 'row')}: {', '.join(self.columns)}>"
 
     def to_pandas(self) -> pd.DataFrame:
         """A pandas data frame of shape (rows, columns).

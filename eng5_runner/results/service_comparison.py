@@ -33,6 +33,7 @@ from eng5_runner.contracts.callbacks import AssessmentResult, BTStats, EssayResu
 from eng5_runner.core.essay_names import EssayNames
 from eng5_runner.core.rounding import figure, rounded, usable, without_excess
 from eng5_runner.measure.quality.alignment import spearman
+from eng5_runner.phrases import counted
 from eng5_runner.results.artefact.service import (
     ComparedFigures,
     EssayDifference,
@@ -269,7 +270,8 @@ def _on_thetas(differences: Sequence[Difference]) -> Iterable[str]:
     if beyond:
         most = ", ".join(f"{d.essay_id} ({d.theta:+.2f} logits, {d.in_se:+.1f} SE)" for d in beyond[:_NAMED])
         yield (
-            f"the service's θ of {len(beyond)} of {len(_in_se(differences))} essays lies more than a standard error "
+            f"the service's θ of {len(beyond)} of {counted(len(_in_se(differences)), 'essay')} lies more than a "
+            "standard error "
             f"from the runner's: {most}{' …' if len(beyond) > _NAMED else ''}"
         )
     whole = _root_mean_square(_in_se(differences))
@@ -290,7 +292,8 @@ def _on_grades(differences: Sequence[Difference]) -> Iterable[str]:
         named = ", ".join(f"{essay} ({theirs}, runner {ours})" for essay, theirs, ours in outside[:_NAMED])
         graded = sum(difference.grades is not None for difference in differences)
         yield (
-            f"the service's grade of {len(outside)} of {graded} students lies outside the middle 90% of the runner's "
+            f"the service's grade of {len(outside)} of {counted(graded, 'student')} lies outside the middle 90% of "
+            "the runner's "
             f"probabilities: {named}{' …' if len(outside) > _NAMED else ''}"
         )
 

@@ -20,6 +20,7 @@ from eng5_runner.contracts.base import describe
 from eng5_runner.contracts.services import AnchorBody, AnchorListing, AnchorOnRecord, AnchorRegistered
 from eng5_runner.effects.cj_admin import CHECK_LOG, AnchorRefused
 from eng5_runner.errors import ConfigurationError, InputsInvalid, NotAllowed, RunnerError, ServiceUnavailable
+from eng5_runner.phrases import counted
 from eng5_runner.run.ports import AnchorRegistry
 
 _Kind = Literal["refused", "not_stored", "not_allowed", "unreadable"]
@@ -144,7 +145,9 @@ def raise_findings(registration: Registration, *, sent: int) -> None:
     for kind, error, what in kinds:
         of_kind = [finding for finding in registration.findings if finding.kind == kind]
         if of_kind:
-            raise error(f"{len(of_kind)} of {sent} anchors {what}: {of_kind[0].message}", remedy=of_kind[0].remedy)
+            raise error(
+                f"{len(of_kind)} of {counted(sent, 'anchor')} {what}: {of_kind[0].message}", remedy=of_kind[0].remedy
+            )
 
 
 def _body(assignment_id: str, anchor: AnchorToRegister) -> AnchorBody:

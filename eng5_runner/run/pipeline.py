@@ -19,6 +19,7 @@ from eng5_runner.core.request import essay_names
 from eng5_runner.core.state import LiveState, RunState
 from eng5_runner.core.top_up import is_due, request_spec
 from eng5_runner.effects.ledger import Ledger
+from eng5_runner.phrases import counted
 from eng5_runner.run.gather import Wait, gather
 from eng5_runner.run.ports import Lag, Notice, Ports, Update, WorkLeft
 from eng5_runner.run.preflight.stage import preflight
@@ -150,7 +151,10 @@ async def _gathers(session: Session, ports: Ports, *, wait: Wait) -> AsyncIterat
 
 def _announced(state: RunState) -> str:
     """Why a further request follows, and what it asks for."""
-    number, came = len(state.requests) + 1, f"{state.judged + state.failed} of {state.asked} comparisons came"
+    number, came = (
+        len(state.requests) + 1,
+        f"{state.judged + state.failed} of {counted(state.asked or 0, 'comparison')} came",
+    )
     if not state.spec.further_models:
         return f"{ending(state)}; {came}; request {number} asks for the other {state.missing}"
     following = request_spec(state, number, asked=state.asked or 0)

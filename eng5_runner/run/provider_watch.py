@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 from eng5_runner.contracts.services import ProviderTrouble
 from eng5_runner.errors import RunnerError
+from eng5_runner.phrases import counted
 from eng5_runner.run.ports import Models, Notice
 
 _ASKED_EVERY_SECONDS = 15.0
@@ -100,6 +101,6 @@ async def calls_under_way(models: Models | None) -> list[Notice]:
     count = alive.health and alive.health.calls_under_way
     if not count:
         return []
-    calls = "1 call to the judge is" if count == 1 else f"{count} calls to the judge are"
+    calls = counted(count, "call to the judge is", plural="calls to the judge are")
     text = f"{calls} under way and may be charged. Answers of the next seconds are kept; resume counts the other calls."
     return [Notice(kind="trouble", text=text)]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from eng5_runner.canonical import sha256_hex
 from eng5_runner.core.events import EssayUploaded
 from eng5_runner.errors import InputsInvalid, RunnerError, ServiceUnavailable
+from eng5_runner.phrases import counted
 from eng5_runner.run.ports import Cache, Clock, ContentStore, Notice, Update
 
 # How many entries of the cache are compared with the service before the cache is trusted.
@@ -54,7 +55,7 @@ async def upload(
         yield [EssayUploaded(at=clock.now(), text_sha256=k, storage_id=v, cached=True) for k, v in known.items()]
     rest = [sha256 for sha256 in job.missing if sha256 not in known]
     if rest:
-        yield [Notice(kind="stage", text=f"uploading {len(rest)} texts")]
+        yield [Notice(kind="stage", text=f"uploading {counted(len(rest), 'text')}")]
     work = _Work(iter(rest), texts={storage_id: sha256 for sha256, storage_id in (dict(job.stored) | known).items()})
     first = True
     workers = [

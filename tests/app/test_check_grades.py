@@ -77,8 +77,8 @@ def test_a_shift_is_seen_and_said_and_no_estimate_uses_the_grades(tmp_path: Path
 @pytest.mark.parametrize(
     ("rows", "says"),
     [
-        (("nobody,B",), "row 2, column item: 'nobody' is no student of this run"),
-        (("{id},B", "{file},B"), "row 3, column item: '{file}' stands in an earlier row"),
+        (("nobody,B",), "row 2, column essay_id: 'nobody' is no student of this run"),
+        (("{id},B", "{file},B"), "row 3, column essay_id: '{file}' stands in an earlier row"),
         (("{id},G",), "row 2, column grade: 'G' is not a grade that a student can have on eng5_np_legacy_9_step"),
         (("{anchor},F+",), "has the anchor {anchor}"),
         ((), "has no grades"),

@@ -140,11 +140,11 @@ SHORTCOMINGS = [
     ("no winner", [accepted("completed", note="completed_successfully")], "no comparison with a winner"),
     ("total", [DeadlineReached(at=AT, kind="total", waited=120.4)], "total deadline after 120 s"),
     ("silence", [DeadlineReached(at=AT, kind="idle", waited=60.0)], SILENCE),
-    ("unusable", [ONE_OF_EACH["CallbackRejected"]], "1 messages of this run could not be used"),
+    ("unusable", [ONE_OF_EACH["CallbackRejected"]], "1 message of this run could not be used"),
     (
         "contradictions",
         [CallbackRepeated(at=AT, position=place(7), key="k", conflict=True, raw="{}")],
-        "1 messages contradict an earlier one",
+        "1 message contradicts an earlier one",
     ),
     ("losses", [ONE_OF_EACH["OffsetsLost"]], "4 records were dropped by the broker"),
 ]

@@ -79,7 +79,7 @@ def test_one_version_is_no_change_and_none_is_absent() -> None:
 def test_many_versions_are_counted_and_a_few_are_named() -> None:
     known = [comparison("a", "b", "a", sequence=number, system_fingerprint=f"fp_{number}") for number in range(1, 8)]
     told = change_of("m", served(known))
-    assert told is not None and "7 versions" in told and "fp_4 (1 comparisons) and 3 more" in told
+    assert told is not None and "7 versions" in told and "fp_4 (1 comparison) and 3 more" in told
 
 
 @pytest.mark.parametrize("name", [None, 7, "", "x" * 201, "a\x1b[31mb", "a\u202eb", ["m"]])

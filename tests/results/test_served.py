@@ -55,7 +55,7 @@ def test_a_change_in_mid_run_is_told_with_its_first_versions() -> None:
     )
     assert change_of("m", served[:1]) is None
     assert change_of("m", served[:2]) == (
-        "the provider answered for m with 2 versions: m-0 (1 comparisons), m-1 fp (2 comparisons)"
+        "the provider answered for m with 2 versions: m-0 (1 comparison), m-1 fp (2 comparisons)"
     )
     told = change_of("m", served)
     assert told is not None

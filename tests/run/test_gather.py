@@ -239,7 +239,7 @@ def test_a_conflicting_duplicate_is_kept_aside_and_makes_the_run_partial(tmp_pat
     (kept,) = [event for event in run.events if isinstance(event, CallbackRepeated)]
     assert (kept.conflict, kept.raw) == (True, other.value.decode())
     assert (state.closed.outcome, exit_code(state), state.judged) == ("partial", 3, 15)
-    assert state.closed.reasons == ("1 messages contradict an earlier one with the same id",)
+    assert state.closed.reasons == ("1 message contradicts an earlier one with the same id",)
 
 
 REJECTED = [

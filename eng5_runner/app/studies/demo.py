@@ -11,6 +11,7 @@ from pathlib import Path
 
 from eng5_runner.effects.outputs import STACK_FOLDER, write_atomically
 from eng5_runner.errors import DiskError
+from eng5_runner.phrases import counted
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.judge import FirstPositionAdvantage
 from eng5_runner.stack.faults import FAULTS_MARK, OBEYED
@@ -34,7 +35,7 @@ def defects_shown(artefact: Artefact) -> Iterator[tuple[str, str]]:
     effect = None if quality is None else quality.position_effect
     if isinstance(effect, FirstPositionAdvantage):
         low, high = effect.interval_90
-        won = f"it won {effect.first_won} of {effect.judgements} judgements"
+        won = f"it won {effect.first_won} of {counted(effect.judgements, 'judgement')}"
         figures = f"the judge's card: {won}, an advantage of {effect.estimate:.2f} logits ({low:.2f} to {high:.2f})"
         yield "the judge prefers the essay that it sees first", figures
     alignment = artefact.anchor_alignment

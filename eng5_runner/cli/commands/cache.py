@@ -10,6 +10,7 @@ import typer
 from eng5_runner.cli.commands.common import JsonOption
 from eng5_runner.cli.output import say, write_json
 from eng5_runner.errors import UsageError
+from eng5_runner.phrases import counted
 
 if TYPE_CHECKING:
     from eng5_runner.app.cache import CacheContents
@@ -59,14 +60,14 @@ def prune(
         if json:
             write_json({"event": "Pruned", "folders": folders})
         else:
-            say(f"the records of {folders} assets folders removed; their files are read again")
+            say(f"the records of {counted(folders, 'assets folder')} removed; the files are read again")
         return 0
     removed = prune_judgements(older_than=older_than, model=model, everything=everything)
     left = judgement_bytes()
     if json:
         write_json({"event": "Pruned", "judgements": removed, "bytes_left": left})
     else:
-        say(f"{removed} judgements removed; {left >> 10} KiB are left in {cache_folder()}")
+        say(f"{counted(removed, 'judgement')} removed; {left >> 10} KiB are left in {cache_folder()}")
     return 0
 
 
@@ -83,11 +84,12 @@ def _show(contents: CacheContents) -> None:
     people().print(table if contents.judgements else "judgements: none")
     say(", ".join(f"{count} older than {age}" for age, count in contents.older_than.items()))
     say(
-        f"uploads: records of {contents.upload_services} Content Services, {contents.upload_bytes >> 10} KiB; "
+        f"uploads: records of {counted(contents.upload_services, 'Content Service')}, {contents.upload_bytes >> 10} "
+        "KiB; "
         "`eng5-runner --mode execute --force-reupload` ignores them"
     )
     say(
-        f"files: records of {contents.assets_folders} assets folders, {contents.file_bytes >> 10} KiB; "
+        f"files: records of {counted(contents.assets_folders, 'assets folder')}, {contents.file_bytes >> 10} KiB; "
         "`eng5-runner cache prune --files` removes them"
     )
     say(f"folder: {contents.folder} (ENG5_CACHE_DIR); judgements take {contents.judgement_bytes >> 10} KiB")

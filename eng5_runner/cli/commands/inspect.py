@@ -10,6 +10,7 @@ import typer
 
 from eng5_runner.cli.commands.common import JsonOption, RunArgument
 from eng5_runner.cli.output import say, write_json
+from eng5_runner.phrases import counted
 
 
 def status(
@@ -91,8 +92,8 @@ def verify(run: RunArgument, json: JsonOption = False) -> int:
         write_json({"event": "Verified", "run_directory": str(run)} | facts)
         return 0
     say(
-        f"{run} verifies: {verified.files} files as listed, all outputs recomputed from the ledger byte "
-        f"for byte, {verified.comparisons} comparisons, {verified.outcome}"
+        f"{run} verifies: {counted(verified.files, 'file')} as listed, all outputs recomputed from the ledger byte "
+        f"for byte, {counted(verified.comparisons, 'comparison')}, {verified.outcome}"
     )
     if verified.missing:
         say("Not checked, because the record does not have it:")

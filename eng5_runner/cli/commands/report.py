@@ -10,6 +10,7 @@ import typer
 from eng5_runner.cli.commands.common import JsonOption, RunArgument
 from eng5_runner.cli.output import say, write_json
 from eng5_runner.errors import UsageError
+from eng5_runner.phrases import counted
 
 
 def report(
@@ -39,7 +40,7 @@ def report(
             write_json({"event": "Figures", "run_directory": str(run), "files": list(map(str, files))})
         else:
             names = ", ".join(file.name for file in files)
-            say(f"{len(files)} files in {figures.resolve()}: {names}")
+            say(f"{counted(len(files), 'file')} in {figures.resolve()}: {names}")
         return 0
     written = write_report(run, out=out, with_texts=with_texts)
     if json:

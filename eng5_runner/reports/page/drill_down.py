@@ -9,6 +9,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 from numpy.typing import NDArray
 
+from eng5_runner.phrases import counted
 from eng5_runner.reports.figures import number, percent, times
 from eng5_runner.reports.html import Child, element
 from eng5_runner.reports.inverted_pairs import inverted_pairs
@@ -201,7 +202,9 @@ def _essay(
         )
     ]
     if len(shown) < fold.judged:
-        lists.append(element("p", f"The {len(shown)} most surprising of {fold.judged} judgements.", class_="note"))
+        lists.append(
+            element("p", f"The {len(shown)} most surprising of {counted(fold.judged, 'judgement')}.", class_="note")
+        )
     title = element("h3", entry.essay_id)
     return element("details", element("summary", title, f" {facts}"), *lists, id=entry.essay_id)
 
@@ -234,7 +237,8 @@ def inversions(artefact: Artefact) -> Iterator[Child]:
         return
     shown = inverted_pairs(artefact, found)
     summary = (
-        f"Of {found.pairs} pairs of anchors with different grades that were judged, {times(found.inverted)} are in "
+        f"Of {counted(found.pairs, 'pair')} of anchors with different grades that were judged, "
+        f"{times(found.inverted)} are in "
         f"the wrong order; a judge of this scale would invert {number(found.expected, 1)}."
     )
     yield element(

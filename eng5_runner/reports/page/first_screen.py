@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from xml.etree.ElementTree import Element
 
+from eng5_runner.phrases import counted
 from eng5_runner.reports.figures import number, requests_made, sentence, span, spent, tally
 from eng5_runner.reports.html import Child, element
 from eng5_runner.reports.verdict import Level, PlainAnswer, verdict_of
@@ -148,7 +149,7 @@ def _facts(artefact: Artefact) -> Element:
     facts = (
         ("judge", ", ".join(f"{judge.provider} {judge.model}" for judge in metadata.judges) or "none was asked"),
         ("cost", spent(artefact.costs.total_usd, unpriced=artefact.costs.unpriced)),
-        ("essays", f"{len(inputs.students)} students, {len(inputs.anchors)} anchors"),
+        ("essays", f"{counted(len(inputs.students), 'student')}, {counted(len(inputs.anchors), 'anchor')}"),
         ("comparisons", tally(status.comparisons)),
         *requests_made(status),
         (
@@ -157,7 +158,7 @@ def _facts(artefact: Artefact) -> Element:
             if isinstance(grades, GradesAvailable)
             else f"none: {grades.reason}",
         ),
-        ("outcome", f"{status.outcome}, {status.sessions} session{'s' * (status.sessions > 1)}"),
+        ("outcome", f"{status.outcome}, {counted(status.sessions, 'session')}"),
         ("run", f"{metadata.batch_uuid}, {metadata.runner_mode}"),
         ("time", f"{moment(metadata.started_at)} to {moment(metadata.generated_at)} (UTC)"),
     )

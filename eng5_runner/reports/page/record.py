@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from eng5_runner.core.events import OBJECTIONS
+from eng5_runner.phrases import counted
 from eng5_runner.reports.figures import UNKNOWN, spent, usd
 from eng5_runner.reports.html import Child, element, table
 from eng5_runner.reports.methods import citation, methods_paragraph
@@ -52,8 +53,8 @@ def costs(artefact: Artefact) -> Iterator[Child]:
         figures=4 + len(cached),
     )
     if given.replayed is not None:
-        saved = f"{usd(given.replayed.saved_usd)} USD"
-        yield element("p", f"{given.replayed.comparisons} judgements were replayed, where they had cost {saved}.")
+        replayed = counted(given.replayed.comparisons, "judgement was", plural="judgements were")
+        yield element("p", f"{replayed} replayed, which had cost {usd(given.replayed.saved_usd)} USD.")
 
 
 def _and_test_answer(given: Costs) -> str:
@@ -101,7 +102,7 @@ def files(artefact: Artefact) -> Iterator[Child]:
     ]
     folded = element(
         "details",
-        element("summary", f"{len(listed)} files with words and checksums"),
+        element("summary", f"{counted(len(listed), 'file')} with words and checksums"),
         table(
             ("id", "file", "words", "SHA-256"),
             [

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from xml.etree.ElementTree import Element
 
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
-from eng5_runner.phrases import listed
+from eng5_runner.phrases import counted, listed
 from eng5_runner.reports.figures import number
 from eng5_runner.reports.html import element
 from eng5_runner.reports.plots.drawing import (
@@ -124,8 +124,8 @@ def known_against_projected(artefact: Artefact) -> Picture | None:
         *parts,
         name="anchors",
         title="Known grade of each anchor, and the grade that the other anchors give it (upwards)",
-        description=f"Of {tested} anchors that could be tested, {exact} get their own grade and {near} it or a "
-        "neighbour, which is the shaded band.",
+        description=f"Of {counted(tested, 'anchor')} that could be tested, {exact} get their own grade and {near} it "
+        "or a neighbour, which is the shaded band.",
         size=(_WIDTH, _HEIGHT),
     )
 

@@ -7,6 +7,7 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
+from eng5_runner.phrases import counted
 from eng5_runner.reports.figures import number, spent
 from eng5_runner.reports.html import element
 from eng5_runner.reports.plots.drawing import (
@@ -77,8 +78,9 @@ def coverage(artefact: Artefact) -> Picture | None:
         *parts,
         name="coverage",
         title="Which essays were compared with which, by rank",
-        description=f"{judged} judgements of {pairs} of {essays * (essays - 1) // 2} possible pairs; each essay "
-        f"was judged {fewest if fewest == largest else f'{fewest} to {largest}'} times.",
+        description=f"{counted(judged, 'judgement')} of {pairs} of "
+        f"{counted(essays * (essays - 1) // 2, 'possible pair')}; each essay "
+        f"was judged {counted(largest, 'time') if fewest == largest else f'{fewest} to {largest} times'}.",
         size=(_WIDTH, _HEIGHT),
     )
 
@@ -113,7 +115,7 @@ def course(artefact: Artefact) -> Picture | None:
         *parts,
         name="course",
         title="Reliability (line with points, at the left) and cost (at the right) over the judgements",
-        description=f"After {last.judgements} judgements the reliability is "
+        description=f"After {counted(last.judgements, 'judgement')} the reliability is "
         f"{'not defined' if last.reliability is None else number(last.reliability)} and the cost "
         f"{spent(last.usd, unpriced=unpriced)}. {_when_reached(points)}",
         size=(_WIDTH, _HEIGHT),
@@ -147,5 +149,5 @@ def _when_reached(points: Sequence[CoursePoint]) -> str:
     for wanted in (_GOOD, _GOOD_ENOUGH):
         reached = next((p.judgements for p in points if p.reliability is not None and p.reliability >= wanted), None)
         if reached is not None:
-            return f"{wanted} was reached by about {reached} judgements."
+            return f"{wanted} was reached by about {counted(reached, 'judgement')}."
     return f"{_GOOD_ENOUGH} was not reached."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from eng5_runner.phrases import counted
 from eng5_runner.reports.methods import citation, methods_paragraph
 from eng5_runner.results.artefact import Artefact
 from eng5_runner.results.artefact.study import RunOrigin
@@ -70,8 +71,9 @@ def _readme(artefact: Artefact) -> str:
     return f"""\
 # A comparative-judgement study: {artefact.metadata.batch_label}
 
-This is a public copy of a run of eng5-runner: {len(inputs.students)} student essays and {len(inputs.anchors)} anchor
-essays of known grade, compared in pairs by a judge. It holds no essay and no name.
+This is a public copy of a run of eng5-runner: {counted(len(inputs.students), "student essay")} and
+{counted(len(inputs.anchors), "anchor essay")} of known grade, compared in pairs by a judge. It holds no
+essay and no name.
 
 Open `report.html` in a browser for the results; `methods.md` has a paragraph to quote. `tables/*.csv` are for data
 frames, `assessment_run.*.json` has every figure (`{SCHEMA_NAME}` describes it), and `ledger.jsonl` is the

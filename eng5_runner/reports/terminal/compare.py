@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from eng5_runner.phrases import counted
 from eng5_runner.reports.figures import ABSENT, UNKNOWN, count, number, span, usd, words
 from eng5_runner.reports.terminal.table import plain_table
 from eng5_runner.results.compare import Agreement, RunInComparison, RunsCompared
@@ -22,7 +23,7 @@ def show_comparison(console: Console, compared: RunsCompared) -> None:
     """What the runs have in common, each measure of agreement, and where they differ most."""
     essays = compared.essays
     console.print(
-        f"{essays.shared} essays in both, {essays.only_in_a} only in A, {essays.only_in_b} only in B; "
+        f"{counted(essays.shared, 'essay')} in both, {essays.only_in_a} only in A, {essays.only_in_b} only in B; "
         "A is the first run, B the second"
     )
     console.print(_runs(compared))
@@ -137,7 +138,7 @@ def _grades(compared: RunsCompared) -> Iterator[_Line]:
 
 def _verdicts(compared: RunsCompared) -> Iterator[_Line]:
     verdicts = compared.verdicts
-    name = f"verdicts: the same, of {verdicts.decided_by_both} pairs"
+    name = f"verdicts: the same, of {counted(verdicts.decided_by_both, 'pair')}"
     yield name, number(verdicts.agreement), span(verdicts.interval_90)
 
 
@@ -152,7 +153,10 @@ def _anchors(compared: RunsCompared) -> Iterator[_Line]:
 def _same_prompts(compared: RunsCompared) -> Iterator[str]:
     same = compared.verdicts.same_prompts
     if same:
-        yield f"{same} comparisons of B asked the same prompt as one of A: by the same judge they are no new evidence"
+        yield (
+            f"{counted(same, 'comparison')} of B asked the same prompt as one of A: by the same judge that is no "
+            "new evidence"
+        )
 
 
 def in_words(paired: PairedVerdicts) -> str:
@@ -177,4 +181,4 @@ def _flips(compared: RunsCompared) -> Iterator[str]:
         yield escape(f"  A: {flip.why_a or 'no reason given'}")
         yield escape(f"  B: {flip.why_b or 'no reason given'}")
     if len(flips) > _SHOWN:
-        yield f"and {len(flips) - _SHOWN} more flips: --json has them all"
+        yield f"and {counted(len(flips) - _SHOWN, 'more flip')}: --json has them all"

@@ -24,6 +24,7 @@ from eng5_runner.core.events import (
     RunResumed,
     RunStarted,
 )
+from eng5_runner.phrases import counted
 
 
 def in_words(event: Event) -> Iterator[tuple[str, str]]:
@@ -34,7 +35,7 @@ def in_words(event: Event) -> Iterator[tuple[str, str]]:
         case CallbackRepeated(conflict=True):
             yield f"a message contradicts an earlier one: {event.key}", "yellow"
         case OffsetsLost():
-            yield f"{event.count} records were lost before they were read", "red"
+            yield f"{counted(event.count, 'record was', plural='records were')} lost before they were read", "red"
         case CallbackAccepted():
             if event.kind != "comparison":
                 yield _ending(event), ""
@@ -62,9 +63,11 @@ def _plain(event: Event) -> Iterator[str]:
         case BudgetRaised():
             yield f"the cost limit is now {event.max_cost_usd} USD"
         case HumanJudgementsAdded():
-            yield f"{sum(row.count for row in event.judgements)} human judgements from {event.file_name}"
+            yield f"{counted(sum(row.count for row in event.judgements), 'human judgement')} from {event.file_name}"
         case CheckGradesAdded():
-            yield f"teachers' grades of {len(event.grades)} students from {event.file_name}, for checking only"
+            yield (
+                f"teachers' grades of {counted(len(event.grades), 'student')} from {event.file_name}, for checking only"
+            )
         case PreflightPassed():
             yield from event.checks
             yield from (f"warning: {warning}" for warning in event.warnings)

@@ -50,10 +50,11 @@ def _rows(result: FitResult) -> Iterator[tuple[str, ...]]:
 
 def _whole(result: FitResult) -> Iterator[str]:
     table, model = result.table, result.model
+    comparisons = counted(round(table.comparisons.weight.sum()), "comparison")
     origin = "estimated" if model.prior_sd_estimated else "as given"
     yield f"read {table.columns}"
     yield (
-        f"{table.comparisons.weight.sum():.0f} comparisons of {len(result.items)} items, {table.missing} missing; "
+        f"{comparisons} of {counted(len(result.items), 'item')}, {table.missing} missing; "
         f"prior sd {model.prior_sd:.2f} logits ({origin})"
     )
     if model.components > 1:
@@ -67,7 +68,7 @@ def _whole(result: FitResult) -> Iterator[str]:
         yield f"left out: {counted(table.with_itself, 'row')} with the same item on both sides"
     if result.repeats_left_out:
         yield (
-            f"{result.repeats_left_out} of {table.comparisons.weight.sum():.0f} comparisons repeat a question and "
+            f"{result.repeats_left_out} of {comparisons} repeat a question and "
             "always agree: each question counts once (--keep-repeats counts all)"
         )
     if result.position_effect_left_out is not None:
@@ -151,7 +152,7 @@ def _judges(result: FitResult) -> Iterator[str]:
     for kind in result.kinds:
         judges = [judge for judge in result.judges if judge.judge in kind.judges]
         for judge in judges:
-            facts = facts_of_judge(judge, judgements=f"{judge.comparisons} comparisons", judges=len(judges))
+            facts = facts_of_judge(judge, judgements=counted(judge.comparisons, "comparison"), judges=len(judges))
             yield f"judge {judge.judge or '(not named)'}: {facts}"
         for judge in judges:
             if (text := oddity(judge, name=judge.judge or "(not named)", judges=len(judges))) is not None:
@@ -180,7 +181,8 @@ def _grades(result: FitResult) -> Iterator[str]:
     if check is not None:
         low, high = check.interval
         yield (
-            f"{check.within_one} of {check.anchors} anchors came within one step when the others graded them "
+            f"{check.within_one} of {counted(check.anchors, 'anchor')} came within one step when the others graded "
+            "them "
             f"(90% interval of the share {low:.2f} to {high:.2f})"
         )
 
@@ -190,7 +192,8 @@ def _ties(result: FitResult) -> Iterator[str]:
     if not result.table.ties:
         return
     yield (
-        f"{result.table.ties} ties count half a win for each side; the standard errors above are then "
+        f"{counted(result.table.ties, 'tie counts', plural='ties count')} half a win for each side; the standard "
+        "errors above are then "
         "quasi-likelihood, too large with many ties"
     )
     tied = result.ties_model

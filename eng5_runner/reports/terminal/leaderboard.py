@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
+from eng5_runner.phrases import counted
 from eng5_runner.reports.figures import ABSENT, number, percent, span, spent
 from eng5_runner.reports.html_leaderboard import MEANINGS, per_thousand, starred
 from eng5_runner.reports.terminal.table import show_named
@@ -24,7 +25,7 @@ def show_leaderboard(console: Console, board: Leaderboard) -> None:
     console.print(board.verdict, style="bold", markup=False)
     complete = sum(row.complete for row in board.rows)
     money = spent(board.usd, unpriced=board.unpriced or 0)
-    console.print(f"{complete} of {board.expected_runs} runs are complete; spent: {money}")
+    console.print(f"{complete} of {counted(board.expected_runs, 'run')} are complete; spent: {money}")
 
 
 def _cells(row: LeaderboardRow, *, p: float | None) -> tuple[str, ...]:

@@ -51,11 +51,11 @@ def _renamed(facts: dict[str, object], **keys: str) -> dict[str, object]:
 
 def show_plan(console: Console, plan: Plan, *, inputs: Inputs, spec: RunSpec) -> None:
     """What would be done, what it buys, what it takes."""
-    students = "" if spec.mode.anchors_only else f"{plan.students} students and "
+    students = "" if spec.mode.anchors_only else f"{counted(plan.students, 'student')} and "
     console.print(f"{students}{counted(plan.anchors, 'anchor')} on the scale {inputs.grade_scale}; {_kind(spec)}")
     cached = f"; {plan.cached} are there already" if plan.cached else ""
-    console.print(f"to upload: {plan.to_upload} texts, {plan.upload_bytes} bytes{cached}")
-    waves = f"{plan.waves} wave{'s'[: plan.waves != 1]}"
+    console.print(f"to upload: {counted(plan.to_upload, 'text')}, {counted(plan.upload_bytes, 'byte')}{cached}")
+    waves = counted(plan.waves, "wave")
     console.print(f"comparisons: {plan.comparisons} in {waves} ({plan.chosen_by})", style="bold")
     for line in _design(plan, spec):
         console.print(line)
@@ -120,7 +120,7 @@ def _judge(console: Console, plan: Plan, *, spec: RunSpec) -> None:
 
 def price_in_words(plan: Plan) -> str:
     """For the question before the money is spent."""
-    number = f"{plan.comparisons} comparisons"
+    number = counted(plan.comparisons, "comparison")
     if plan.under_cap is not None:
         number += f" ({plan.under_cap} if the service caps its requests)"
     usd, most = plan.usd, plan.usd_at_most
@@ -144,7 +144,8 @@ def pilot_in_words(plan: Plan, command: str) -> Iterator[str]:
     pilot = plan.pilot_run
     if pilot is not None:
         yield (
-            f"A pilot narrows this range: {pilot.comparisons} comparisons for {in_range(pilot.usd, in_usd)} USD; "
+            f"A pilot narrows this range: {counted(pilot.comparisons, 'comparison')} for "
+            f"{in_range(pilot.usd, in_usd)} USD; "
             "then plan again with --pilot runs/latest."
         )
         yield f"  {command}"
@@ -153,7 +154,7 @@ def pilot_in_words(plan: Plan, command: str) -> Iterator[str]:
 def _design(plan: Plan, spec: RunSpec) -> Iterator[str]:
     budget = spec.budget
     if plan.under_cap is not None:
-        most = f"{budget.max_requests} requests" if budget.top_up else "one request, as --no-top-up has it"
+        most = counted(budget.max_requests, "request") if budget.top_up else "one request, as --no-top-up has it"
         yield (
             f"a given service may make at most {FIELD_CAP} comparisons a request unless its operator raised that: "
             f"with {most}, {plan.under_cap} of the {plan.comparisons} come"
@@ -179,7 +180,11 @@ def _design(plan: Plan, spec: RunSpec) -> Iterator[str]:
 
 def _precision(plan: Plan, *, other: str) -> Table:
     heads = [f"σ {one.spread:.1f}{_ORIGINS[one.origin]}" for one in plan.precision]
-    table = plain_table("spread of the essays", *heads, title=f"What {plan.comparisons} comparisons buy")
+    table = plain_table(
+        "spread of the essays",
+        *heads,
+        title=f"What {counted(plan.comparisons, 'comparison buys', plural='comparisons buy')}",
+    )
     for column in table.columns[1:]:
         column.justify = "right"
     table.add_row("judgements an essay", *(f"{one.per_essay:.1f}" for one in plan.precision))
@@ -242,10 +247,10 @@ def _kind(spec: RunSpec) -> str:
 
 
 def _prices(plan: Plan, shown: list[Estimate]) -> Table:
-    would = "would take" if plan.candidates else "take"
+    takes = "would take" if plan.candidates else "takes" if plan.comparisons == 1 else "take"
     table = plain_table("judge", "tokens read", "written", "USD, likely", "at most", "time")
     table.pad_edge, table.collapse_padding = False, True
-    table.title = f"What {plan.comparisons} comparisons {would}"
+    table.title = f"What {counted(plan.comparisons, 'comparison')} {takes}"
     for column in table.columns[1:]:
         column.justify = "right"
     for one in shown:
@@ -303,13 +308,14 @@ def _cached_in_words(judge: Estimate, cached: Interval) -> str:
 
 def _time_in_words(shown: list[Estimate]) -> str:
     """What the times follow from."""
-    calls = " or ".join(str(number) for number in sorted({one.pricing.limits.concurrency for one in shown}))
+    *others, most = sorted({one.pricing.limits.concurrency for one in shown})
+    calls = " or ".join([*map(str, others), counted(most, "call")])
     if len(shown) > 1 or shown[0].answer_seconds is None:
-        return f"Time: with {calls} calls at the same time (--judge-concurrency), first token and pace as assumed."
+        return f"Time: with {calls} at the same time (--judge-concurrency), first token and pace as assumed."
     judge, answer = shown[0], in_range(shown[0].answer_seconds, lambda seconds: f"{seconds:.1f} s")
     stated = judge.pricing.answer_seconds is not None
     source = "as the pilot run measured" if judge.paced else "as the models file says" if stated else "as assumed"
-    return f"Time: with {calls} calls at the same time (--judge-concurrency), {answer} for an answer, {source}."
+    return f"Time: with {calls} at the same time (--judge-concurrency), {answer} for an answer, {source}."
 
 
 def _batches(plan: Plan) -> Iterator[str]:
@@ -336,7 +342,10 @@ def _limit(plan: Plan) -> Iterator[str]:
     low, high = bought.likely
     surely = "" if bought.surely is None else f"at least {bought.surely:,}, "
     many = f"{low:,} to {high:,}" if low < high else f"all {high:,}"
-    yield f"--max-cost {limit:g} is enough for {surely}likely {many} of the {plan.comparisons:,} comparisons"
+    yield (
+        f"--max-cost {limit:g} is enough for {surely}likely {many} of the "
+        f"{counted(plan.comparisons, 'comparison', form=',')}"
+    )
     if low < plan.comparisons and bought.reliability:
         each = zip(plan.precision, bought.reliability, strict=True)
         told = ", ".join(f"{least:.2f}–{most:.2f} at σ {one.spread:.1f}" for one, (least, most) in each)

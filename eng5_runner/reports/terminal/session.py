@@ -25,6 +25,7 @@ from rich.progress import (
 )
 
 from eng5_runner.core.events import OBJECTIONS, CallbackAccepted, EssayUploaded, Event, Objection
+from eng5_runner.phrases import counted
 from eng5_runner.reports.figures import known_part
 from eng5_runner.reports.terminal.events import in_words
 
@@ -68,7 +69,7 @@ class _Count:
 
     def failures(self) -> str:
         """The calls that failed, if there are any: each failed comparison takes up to three."""
-        return f", {self.failed} calls failed" if self.failed else ""
+        return f", {counted(self.failed, 'call')} failed" if self.failed else ""
 
 
 class SessionView:

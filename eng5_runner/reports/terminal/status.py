@@ -15,6 +15,7 @@ from eng5_runner.core.run_status import RunStatus
 from eng5_runner.core.state import RunState
 from eng5_runner.core.top_up import would_follow
 from eng5_runner.errors import command
+from eng5_runner.phrases import counted
 from eng5_runner.reports.figures import in_time, spent
 
 # A run that is silent for longer says so (seconds).
@@ -29,7 +30,7 @@ _STAGES: Mapping[str, str] = MappingProxyType({
 def status_sentences(status: RunStatus) -> Iterator[str]:
     """Where a run stands, in words."""
     yield f"{status.label}: {status.mode}, run {status.run}"
-    judged = f"{status.comparisons_judged} of {status.comparisons_asked} comparisons judged"
+    judged = f"{status.comparisons_judged} of {counted(status.comparisons_asked, 'comparison')} judged"
     failed = f", {status.comparisons_failed} failed" if status.comparisons_failed else ""
     is_open = status.outcome == "open"
     missing = "" if is_open or not status.comparisons_missing else f", {status.comparisons_missing} missing"
@@ -38,7 +39,7 @@ def status_sentences(status: RunStatus) -> Iterator[str]:
         yield f"{status.requests} requests were made"
     yield from (f"  {reason}" for reason in status.reasons)
     if status.uploads_left:
-        yield f"{status.texts_stored} texts stored, {status.uploads_left} to store"
+        yield f"{counted(status.texts_stored, 'text')} stored, {status.uploads_left} to store"
     limit = "" if status.max_cost_usd is None else f" of at most {status.max_cost_usd:g}"
     yield f"spent: {spent(status.cost_usd, unpriced=status.unpriced)}{limit}"
     odd = [
@@ -87,7 +88,8 @@ def next_steps(state: RunState, run_directory: Path) -> Iterator[str]:
     elif request is None or not (request.is_lost or request.is_over or request.failure):
         yield resume
     elif would_follow(state):
-        yield f"{resume} (asks for the {state.missing} comparisons that are missing)"
+        left = counted(state.missing or 0, "comparison that is", plural="comparisons that are")
+        yield f"{resume} (asks for the {left} missing)"
     elif request.is_over and not request.has_result:
         yield f"{resume} (waits for the service's result once more; the runner's own results are complete)"
     else:

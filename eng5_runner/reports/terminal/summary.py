@@ -99,7 +99,7 @@ def _judges(console: Console, artefact: Artefact) -> None:
     if quality is None:
         return
     for figures in quality.judges if len(quality.judges) > 1 else ():
-        facts = facts_of_judge(figures, judgements=f"{figures.judgements} judgements", judges=len(quality.judges))
+        facts = facts_of_judge(figures, judgements=counted(figures.judgements, "judgement"), judges=len(quality.judges))
         console.print(f"{figures.provider} {figures.model}: {facts}", markup=False)
     for line in own_effects_lines(quality):
         console.print(line, markup=False)
@@ -179,7 +179,7 @@ def _precision(console: Console, artefact: Artefact) -> None:
         intervals = alignment.intervals_90
         if intervals is not None and intervals.kendall_tau_b is not None:
             figure += f" (90% interval {span(intervals.kendall_tau_b)})"
-        console.print(f"agreement with the anchors' known grades: {figure} over {alignment.anchors} anchors")
+        console.print(f"agreement with the anchors' known grades: {figure} over {counted(alignment.anchors, 'anchor')}")
     for text in () if alignment is None else tested_projection(alignment):
         console.print(text, markup=False)
     if artefact.metadata.runner_mode.anchors_only:
@@ -206,8 +206,8 @@ def _money(console: Console, costs: Costs) -> None:
         with_it = f", with {usd(test_answer)} for the test answer beforehand" if test_answer else ""
         console.print(f"in all {spent(costs.total_usd, unpriced=costs.unpriced)}{with_it}")
     if costs.replayed is not None:
-        replayed = f"{costs.replayed.comparisons} judgements were replayed from earlier runs"
-        console.print(f"{replayed}, where they cost {usd(costs.replayed.saved_usd)} USD")
+        replayed = counted(costs.replayed.comparisons, "judgement was", plural="judgements were")
+        console.print(f"{replayed} replayed from earlier runs, which cost {usd(costs.replayed.saved_usd)} USD")
 
 
 def _service(console: Console, artefact: Artefact) -> None:
@@ -236,19 +236,20 @@ def _costs(costs: Costs) -> Table:
 def _status(console: Console, artefact: Artefact, *, charged: int) -> None:
     status, missed = artefact.runner_status, target_missed(artefact)
     if charged:
-        calls = "1 call has" if charged == 1 else f"{charged} calls have"
+        calls = counted(charged, "call has", plural="calls have")
         console.print(
             f"{calls} no recorded answer and may have been charged: each counts at the most that it can cost",
             style="yellow",
         )
     console.print(
-        f"{status.outcome}: {tally(status.comparisons, of=' comparisons')}, "
+        f"{status.outcome}: {tally(status.comparisons, of='comparison')}, "
         f"{counted(status.duplicates, 'duplicate')}, {len(status.rejected)} rejected, {status.offsets_lost} lost"
     )
     for name, fact in requests_made(status):
         console.print(f"{name}: {fact}")
     if status.flawed:
-        console.print(f"  {len(status.flawed)} comparisons count although their messages have a flaw", style="yellow")
+        one, several = "comparison counts although its message has", "comparisons count although their messages have"
+        console.print(f"  {counted(len(status.flawed), one, plural=several)} a flaw", style="yellow")
     for reason in status.reasons:
         console.print(f"  {escape(reason)}", style="yellow")
     if missed is not None:

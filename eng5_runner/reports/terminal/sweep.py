@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from eng5_runner.core.events import CallbackAccepted, Event, RunClosed, RunResumed, RunStarted
+from eng5_runner.phrases import counted
 from eng5_runner.planning.pricing import Interval
 from eng5_runner.planning.sweep import PlannedCell, SweepPlan, most_of, price_of, seconds_of
 from eng5_runner.reports.figures import UNKNOWN, in_range, in_time, in_usd, number
@@ -104,7 +105,10 @@ def sweep_in_words(planned: SweepPlan) -> str:
     told = "at an unknown price" if price is None else f"for {in_range(price, in_usd)} USD"
     bound = "" if most is None or planned.costs_nothing else f", at most {in_usd(most)}"
     limit = "" if planned.max_cost is None else f", within the limit of {planned.max_cost:g} USD"
-    return f"{len(left)} of {len(planned.cells)} runs are left: {comparisons} comparisons {told}{bound}{limit}"
+    return (
+        f"{len(left)} of {counted(len(planned.cells), 'run')} are left: {counted(comparisons, 'comparison')} "
+        f"{told}{bound}{limit}"
+    )
 
 
 def _in_time(seconds: Interval) -> str:

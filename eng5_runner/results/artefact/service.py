@@ -8,6 +8,7 @@ from pydantic import Field, JsonValue
 
 from eng5_runner.contracts.published import UNGRADED
 from eng5_runner.core.rounding import FIGURE_LIMIT
+from eng5_runner.phrases import counted
 from eng5_runner.results.artefact.part import (
     AtLeastOne,
     Correlation,
@@ -192,5 +193,6 @@ class ServiceComparison(Part):
         missing = f"; it gave no {' and no '.join(absent)} to compare" if absent else ""
         return (
             "the service's figures agree with the runner's within their precision "
-            f"({counts.theta} positions, {counts.standard_error} standard errors, {counts.grade} grades){missing}"
+            f"({counted(counts.theta, 'position')}, {counted(counts.standard_error, 'standard error')}, "
+            f"{counted(counts.grade, 'grade')}){missing}"
         )

@@ -23,6 +23,7 @@ import orjson
 from numpy.typing import NDArray
 
 from eng5_runner.canonical import Json
+from eng5_runner.phrases import counted
 from eng5_runner.results.artefact.columns import (
     COLUMN_FIELDS,
     ColumnBuilder,
@@ -226,7 +227,7 @@ class StoredRows(RowsWithColumns[RowT]):
     __hash__ = None  # type: ignore[assignment] # - equal by content, as a tuple is
 
     def __repr__(self) -> str:
-        return f"<{len(self)} rows of {self._kind.__name__}>"
+        return f"<{counted(len(self), 'row')} of {self._kind.__name__}>"
 
     def _row(self, values: Sequence[Json], *, sequence: int) -> RowT:
         fields_of_row: dict[str, object] = dict(zip(self._names, values, strict=True))

@@ -10,6 +10,7 @@ from eng5_runner.contracts.services import AnchorListing, AnchorOnRecord
 from eng5_runner.core.events import AnchorRow
 from eng5_runner.core.inputs import Anchor, Inputs
 from eng5_runner.errors import ConfigurationError, InputsInvalid
+from eng5_runner.phrases import counted
 from eng5_runner.run.anchor_registration import AnchorToRegister, raise_findings, register_anchors
 from eng5_runner.run.ports import AnchorRegistry, ContentStore
 
@@ -183,14 +184,14 @@ async def register_missing(
         if anchor.anchor_id not in kept
     ]
     if not missing:
-        return f"all {len(inputs.anchors)} anchors are registered already"
+        return f"{counted(len(inputs.anchors), 'anchor is', plural='anchors are')} registered already"
     registration = await register_anchors(registry, assignment, anchors=missing)
     raise_findings(registration, sent=len(missing))
     shown = {pair.row.anchor_label: pair.label for pair in recognised}
     rows = ", ".join(
         f"{shown.get(row.anchor_label, row.anchor_label)} ({row.grade}) is row {row.id}" for row in registration.rows
     )
-    return f"{len(missing)} anchors were registered and read back: {rows}"
+    return f"{counted(len(missing), 'anchor was', plural='anchors were')} registered and read back: {rows}"
 
 
 def _text(anchor: Anchor, texts: Mapping[str, bytes]) -> str:

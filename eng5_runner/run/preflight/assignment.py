@@ -10,6 +10,7 @@ from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.effects.cj_admin import same_text
 from eng5_runner.errors import ConfigurationError, ServiceUnavailable
+from eng5_runner.phrases import counted
 from eng5_runner.run.ports import AssignmentRegistry, ContentStore, Findings
 from eng5_runner.run.preflight.anchors import anchor_rows, anchor_warnings, recognise, register_missing, respaced
 
@@ -52,7 +53,9 @@ async def ask_assignment(
     for warning, remedy in anchor_warnings(recognised, inputs):
         findings.warn(warning, remedy=remedy)
     findings.checks += respaced(recognised)
-    findings.checks.append(f"assignment {assignment} is known with {len(findings.rows)} anchors, all among ours")
+    findings.checks.append(
+        f"assignment {assignment} is known with {counted(len(findings.rows), 'anchor')}, all among ours"
+    )
     stored = await _prompt_on_record(instructions, assignment=assignment, cj=cj, content=content)
     _compare_prompts(findings, stored=stored, inputs=inputs)
     if inputs.grade_scale == "eng5_np_national_9_step" and not await cj.supported_options():

@@ -17,6 +17,7 @@ from eng5_runner.core.study_size import FIELD_CAP, FIELD_CAP_VARIABLE, compariso
 from eng5_runner.errors import ConfigurationError
 from eng5_runner.judges.compatibility import chosen_model
 from eng5_runner.judges.cost_bound import call_at_most_usd
+from eng5_runner.phrases import counted
 from eng5_runner.planning.candidates import lengths_of, longest_study_prompt
 from eng5_runner.run.ports import AssignmentRegistry, Findings, Models
 
@@ -151,7 +152,7 @@ def _capped(spec: RunSpec, inputs: Inputs, *, at_most: float) -> str:
             remedy="Give a higher --max-cost, a smaller --llm-max-tokens, or another model.",
         )
     wanted, _ = comparisons_wanted(spec.budget, essays=len(inputs.students) + len(inputs.anchors))
-    fewer = "" if wanted <= number else f" of the {wanted} comparisons, and no more are requested"
+    fewer = "" if wanted <= number else f" of the {counted(wanted, 'comparison')}, and no more are requested"
     return (
         f"the CJ service does not support a cost limit: at up to {at_most:.4f} USD for a comparison without retries, "
         f"{limit:g} USD pay for {number}{fewer}"

@@ -24,6 +24,7 @@ from eng5_runner.contracts.published import (
 from eng5_runner.contracts.request import Provider
 from eng5_runner.contracts.stopping import COST_LIMIT, CostStop
 from eng5_runner.contracts.topics import Topic
+from eng5_runner.phrases import counted
 from eng5_runner.stack.cj.outcome import SUCCESS_RATE_THRESHOLD, Outcome, Scores
 from eng5_runner.stack.cj.plan import BatchPlan
 from eng5_runner.stack.cj.repository import Batch
@@ -165,7 +166,7 @@ def low_success_rate(outcome: Outcome) -> dict[str, JsonValue]:
     """Why a batch with too many failed comparisons has no result, with the last error."""
     last = outcome.failed[-1].error_detail if outcome.failed else None
     last_error = f"; the last error: {last.message or 'no message'} ({last.error_code})" if last else ""
-    hopeless = f"none of the judge's {outcome.callbacks} answers could be used, so it was asked no more"
+    hopeless = f"none of the judge's {counted(outcome.callbacks, 'answer')} could be used, so it was asked no more"
     what = hopeless if outcome.is_hopeless else "too many comparisons failed"
     return {
         "error_message": f"{what}{last_error}",

@@ -27,7 +27,7 @@ from eng5_runner.contracts.request import (
 )
 from eng5_runner.contracts.services import AnchorOnRecord
 from eng5_runner.contracts.study_options import StudyOptions
-from eng5_runner.phrases import listed
+from eng5_runner.phrases import counted, listed
 from eng5_runner.stack.cj.assignments import Assignments
 from eng5_runner.stack.cj.clients import ContentMissing, ContentReader, NeighbourFailed
 
@@ -203,7 +203,7 @@ def _checked_essays(
     if not ids:
         raise RequestRejected("the request holds no essays")
     if len(ids) + len(anchors) < _FEWEST_ESSAYS:
-        raise RequestRejected(f"{len(ids)} essay and {len(anchors)} anchors: nothing to compare")
+        raise RequestRejected(f"{counted(len(ids), 'essay')} and {counted(len(anchors), 'anchor')}: nothing to compare")
     twice = [essay_id for essay_id, times in Counter(ids).items() if times > 1]
     if twice:
         raise RequestRejected(f"essay ids that occur twice: {', '.join(twice)}")
