@@ -136,7 +136,7 @@ def test_people_read_on_standard_error_how_far_to_trust_the_order(tmp_path: Path
     for told in (
         "read item_a as the item shown first, item_b as the one shown second, winner as the winner, judge as the judge",
         "25 comparisons of 4 items, 1 missing",
-        "1 ties",
+        "1 tie counts",
         "reliability: not defined; it needs at least 6 items",
         "inflated where pairing was adaptive",
         "advantage of being shown first",
@@ -145,6 +145,22 @@ def test_people_read_on_standard_error_how_far_to_trust_the_order(tmp_path: Path
         "judge 1: 13 comparisons",
     ):
         assert told in ran.err
+
+
+def test_many_items_and_many_judges_do_not_scroll_by(tmp_path: Path) -> None:
+    """Of the items both ends are shown; of the judges those who are not like the others, and some of the others."""
+    chain = [f"i{n:03},i{m:03},a,{n % 2}" for n in range(260) for m in (n + 1, n + 2)]
+    ran = run("fit", table(tmp_path / "t.csv", chain, heading="item_a,item_b,winner,judge"), cwd=tmp_path)
+    assert ran.code == 0 and "62 more: --out FILE writes all" in ran.err and len(ran.err.splitlines()) < 230
+    assert all(f" i{n:03} " in ran.err for n in (0, 99, 162, 261)) and not any(f" i{n} " in ran.err for n in (100, 161))
+    pairs = [(a, b) for a in "pqrstuvwxyz" for b in "pqrstuvwxyz" if a < b]
+    rows = [f"{a},{b},{'b' if n % 5 == 0 else 'a'},j{n:03}" for n in range(130) for a, b in pairs]
+    rows += [f"{b},{a},{'a' if n % 5 == 0 else 'b'},j{n:03}" for n in range(130) for a, b in pairs]
+    ran = run("fit", table(tmp_path / "j.csv", rows, heading="item_a,item_b,winner,judge"), cwd=tmp_path)
+    assert ran.code == 0 and "and 84 more judges like the others: --json has all" in ran.err
+    assert "and 6 more judges who disagree or go by the place: --json has all" in ran.err
+    assert "judge j000: " in ran.err and "j000 disagrees with the others" in ran.err and "j125" not in ran.err
+    assert "judge j001: " in ran.err and "j129" not in ran.err
 
 
 def test_a_table_of_winners_and_losers_is_read_as_it_is(tmp_path: Path) -> None:

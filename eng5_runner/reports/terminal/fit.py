@@ -19,6 +19,8 @@ from eng5_runner.reports.terminal.table import show_named
 from eng5_runner.results.doubts import oddity
 from eng5_runner.results.fit import FitResult
 
+# A table may have a thousand; those who are not like the others go first.
+_MOST_JUDGES = 20
 # Independent judgements give about 1, two that always agree √2.
 _DEPENDENT = 1.2
 
@@ -26,7 +28,7 @@ _DEPENDENT = 1.2
 def show_fit(console: Console, result: FitResult) -> None:
     """Print the items, the highest first, and a few lines on the whole."""
     headings = ("rank", "item", "θ ± SE", "judged", "won", "infit", "grade", "P", "")
-    show_named(console, headings, rows=_rows(result), title="Items")
+    show_named(console, headings, rows=_rows(result), title="Items", whole="--out FILE writes all")
     for lines in (_whole, _reliability, _consistency, _judges, _grades, _ties):
         for line in lines(result):
             console.print(line, markup=False)
@@ -151,12 +153,21 @@ def _judges(result: FitResult) -> Iterator[str]:
         yield from disagreement_lines(result.human)
     for kind in result.kinds:
         judges = [judge for judge in result.judges if judge.judge in kind.judges]
+        odd = {
+            judge.judge: text
+            for judge in judges
+            if (text := oddity(judge, name=judge.judge or "(not named)", judges=len(judges))) is not None
+        }
+        usual = [judge.judge for judge in judges if judge.judge not in odd]
+        shown = {*[*odd][:_MOST_JUDGES], *usual[:_MOST_JUDGES]}
         for judge in judges:
-            facts = facts_of_judge(judge, judgements=counted(judge.comparisons, "comparison"), judges=len(judges))
-            yield f"judge {judge.judge or '(not named)'}: {facts}"
-        for judge in judges:
-            if (text := oddity(judge, name=judge.judge or "(not named)", judges=len(judges))) is not None:
-                yield text
+            if judge.judge in shown:
+                facts = facts_of_judge(judge, judgements=counted(judge.comparisons, "comparison"), judges=len(judges))
+                yield f"judge {judge.judge or '(not named)'}: {facts}"
+        yield from (text for judge, text in odd.items() if judge in shown)
+        for names, what in ((usual, "like the others"), (odd, "who disagree or go by the place")):
+            if (more := len(names) - _MOST_JUDGES) > 0:
+                yield f"and {counted(more, 'more judge')} {what}: --json has all"
         if kind.choice.own is not None:
             gain, error = kind.choice.own.gain
             yield effects_line(is_used=kind.choice.own.is_used, gain=gain, error=error)

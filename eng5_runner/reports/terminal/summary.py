@@ -49,6 +49,7 @@ from eng5_runner.results.run_cost import perhaps_charged
 
 # A folded name of fewer characters a line cannot be read.
 _NARROWEST = 12
+_ALL_ESSAYS = "tables/essays.csv has all"
 
 
 def show_summary(console: Console, artefact: Artefact, *, run_directory: Path) -> None:
@@ -133,7 +134,7 @@ def _students(console: Console, artefact: Artefact) -> None:
         for entry in artefact.bt_summary
         if not entry.is_anchor
     ]
-    show_named(console, headings, rows=rows, title="Students")
+    show_named(console, headings, rows=rows, title="Students", whole=_ALL_ESSAYS)
     if grades:
         beyond = any(projection.extrapolated for projection in artefact.grade_projections)
         mark = "; * lies beyond the anchors" if beyond else ""
@@ -162,7 +163,8 @@ def _anchors(console: Console, artefact: Artefact) -> None:
         for entry in artefact.bt_summary
         if entry.is_anchor
     ]
-    show_named(console, ("rank", "anchor", "θ ± SE", "judged", "known", "by the others"), rows=rows, title="Anchors")
+    headings = ("rank", "anchor", "θ ± SE", "judged", "known", "by the others")
+    show_named(console, headings, rows=rows, title="Anchors", whole=_ALL_ESSAYS)
 
 
 def _precision(console: Console, artefact: Artefact) -> None:

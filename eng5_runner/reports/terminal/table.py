@@ -17,6 +17,7 @@ from rich.table import Table
 
 # The name's place in a row, and what stands before the figures in the second line of a row.
 _NAME, _INDENT = 1, "      "
+_AT_EACH_END = 100
 _AS_WIDE_AS_NEEDED = 100_000
 
 
@@ -28,16 +29,26 @@ def plain_table(*headings: str, title: str | None = None) -> Table:
     return table
 
 
-def show_named(console: Console, headings: Sequence[str], *, rows: Iterable[Sequence[str]], title: str) -> None:
-    """Show essays with their figures.
+def show_named(
+    console: Console,
+    headings: Sequence[str],
+    *,
+    rows: Iterable[Sequence[str]],
+    title: str,
+    whole: str = "--json has all",
+) -> None:
+    """Show essays with their figures; of more than 200 the first and the last 100.
 
     Args:
         console: where.
         headings: of rank, name and figures.
         rows: one for each essay, with as many cells; a name may have several lines.
         title: of the table.
+        whole: where the others are.
     """
     cells = [tuple(row) for row in rows]
+    if (between := len(cells) - 2 * _AT_EACH_END) > 0:
+        cells[_AT_EACH_END:-_AT_EACH_END] = [("…", f"{between:,} more: {whole}", *[""] * (len(headings) - 2))]
     table = plain_table(*headings, title=title)
     for row in cells:
         table.add_row(*map(escape, row))
