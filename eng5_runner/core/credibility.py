@@ -23,6 +23,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from datetime import datetime, timedelta
+from functools import lru_cache
 from uuid import UUID
 
 from eng5_runner.contracts.choices import Provider
@@ -139,6 +140,7 @@ class Credibility:
         )
 
 
+@lru_cache(maxsize=8)  # a run has few models, and each of its messages names one
 def without_version(model: str) -> str:
     """The name of a model as providers differ in writing it: without vendor, tag and version.
 
