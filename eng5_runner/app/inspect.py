@@ -117,11 +117,11 @@ def open_run(path: str | Path) -> Run:
 
     Returns:
         The run: `.artefact`, and the row lists `.essays`, `.comparisons`, `.anchors` and `.failed`, each with
-        `.to_pandas()` and `.to_polars()`. What the file says is taken as it is; `eng5.verify` proves it.
+        `.to_pandas()` and `.to_polars()`. `eng5.verify` proves what the file says.
 
     Raises:
         InputsMissing: the directory has no artefact: it is no run, or a run that has not ended yet.
-        InputsInvalid: the artefact is damaged.
+        InputsInvalid: the artefact is damaged, or not the one that the run's manifest lists.
 
     Example:
         >>> import eng5_runner as eng5

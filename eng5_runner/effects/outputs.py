@@ -103,7 +103,7 @@ def file_digest(path: Path, *, first: int | None = None) -> tuple[str, int]:
 
 
 def has_what_was_listed(run_directory: Path, path: str) -> bool:
-    """Whether a file that only ever grows begins with what the manifest lists of it.
+    """Whether a file is what the manifest lists of it, or begins with it, as one that only ever grows does.
 
     True, too, where no manifest can be trusted: there is none, or it was altered.
 

@@ -19,7 +19,7 @@ class RunSummary:
         essays: compared, anchors included.
         comparisons: with a winner.
         outcome: how it ended; `open` where it has no results yet, `planned` after a plan, `unreadable` where its
-            artefact is damaged.
+            artefact is damaged, `changed` where it is not the one that the manifest lists.
         reliability: of the judge's own order, 0 to 1.
         agreement: r of the judge's true order with the teachers' grades, as the anchors show it.
         tau_b: Kendall's τ-b of the anchors with their grades.

@@ -2,7 +2,7 @@
 
     load_artefact(Path("runs/latest")).runner_status.outcome    "complete"
 
-The file is read as it stands on the disk; `verify` is what proves it.
+A file that is not the one that the manifest lists is refused; `verify` is what proves it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from eng5_runner.core.spec import Mode
 from eng5_runner.effects.ledger import require_ledger
-from eng5_runner.effects.outputs import read_file
+from eng5_runner.effects.outputs import MANIFEST_NAME, has_what_was_listed, read_file
 from eng5_runner.errors import InputsInvalid, InputsMissing, command
 from eng5_runner.results.artefact import Artefact, parse_artefact
 
@@ -26,10 +26,15 @@ def load_artefact(run_directory: Path) -> Artefact:
 
     Raises:
         InputsMissing: there is none; the message says why and what to do.
-        InputsInvalid: it is damaged, or there are several.
+        InputsInvalid: it is damaged, or not what the manifest lists, or there are several.
         DiskError: it cannot be read.
     """
     path = artefact_path(run_directory)
+    if not has_what_was_listed(run_directory, path.name):
+        raise InputsInvalid(
+            f"{path} is not the artefact that {MANIFEST_NAME} lists: it was changed, or belongs to another run.",
+            remedy=f"Write it again from the run's ledger: {command('hydrate', run_directory)}",
+        )
     try:
         return parse_artefact(read_file(path))
     except ValueError as error:

@@ -12,7 +12,7 @@ import openpyxl
 import polars as pl
 import pytest
 
-from tests.support.runner import Ran, run
+from tests.support.runner import DEMO, Ran, run
 
 RUNS = Path(__file__).parents[1] / "guard" / "runs"
 OLD = ("0.1.0-recorded", "0.1.0-execute", "0.1.0-resumed", "0.1.0-anchor-align")
@@ -132,9 +132,27 @@ def read(out: Path, form: str) -> list[dict[str, object]]:
     return frame.to_dicts()
 
 
+def test_an_artefact_that_was_changed_counts_nowhere(folder: Path) -> None:
+    """Each command that reads artefacts compares it with what the manifest lists; hydrate writes it again."""
+    path = folder / "runs" / "0.1.0-execute" / "assessment_run.execute.json"
+    path.write_text(path.read_text().replace('"rank": 1,', '"rank": 2,'))
+    for command in (
+        ("compare", path.parent, "runs/0.1.0-recorded"),
+        ("export", path.parent),
+        ("--mode", "plan", "--assets", DEMO, "--pilot", path.parent),
+    ):
+        ran = run(*command, cwd=folder)
+        assert ran.code == 65 and "is not the artefact that manifest.json lists" in ran.err, (command, ran.err)
+    outcomes = {Path(str(row["directory"])).name: row["outcome"] for row in listed(folder)}
+    assert (outcomes["0.1.0-execute"], outcomes["0.1.0-resumed"]) == ("changed", "complete")
+    assert run("hydrate", path.parent, cwd=folder).code == 0
+    assert run("compare", path.parent, "runs/0.1.0-resumed", cwd=folder).code == 0
+
+
 def test_a_formula_is_a_text_in_the_workbook_and_in_parquet(folder: Path) -> None:
     path = folder / "runs" / "0.1.0-execute" / "assessment_run.execute.json"
     path.write_text(path.read_text().replace("essay_01.txt", "=cmd|x.txt"))
+    (path.parent / "manifest.json").unlink()
     exported(folder, "xlsx")
     cells = list(openpyxl.load_workbook(folder / "export" / "tables.xlsx")["essays"].iter_rows())
     (cell,) = (cell for row in cells for cell in row if cell.value == "=cmd|x.txt")

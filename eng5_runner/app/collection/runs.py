@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from eng5_runner.effects.ledger import LEDGER_NAME
-from eng5_runner.effects.outputs import CONFIG_NAME
+from eng5_runner.effects.outputs import CONFIG_NAME, has_what_was_listed
 from eng5_runner.errors import InputsMissing, RunnerError, UsageError
 from eng5_runner.results.artefact import parse_artefact
 from eng5_runner.results.rows import Rows
@@ -83,7 +83,10 @@ def _summaries(parent: Path) -> Iterator[RunSummary]:
 
 def _summary(directory: Path) -> RunSummary:
     try:
-        data = artefact_path(directory).read_bytes()
+        path = artefact_path(directory)
+        if not has_what_was_listed(directory, path.name):
+            return RunSummary(label=directory.name, outcome="changed", directory=str(directory))
+        data = path.read_bytes()
     except (RunnerError, OSError):
         return _without_results(directory)
     try:
