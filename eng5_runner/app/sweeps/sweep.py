@@ -13,16 +13,19 @@ from eng5_runner.app.plan import read_study
 from eng5_runner.app.session import Interruption
 from eng5_runner.app.sweeps.file import read_sweep_file
 from eng5_runner.app.sweeps.plan import PlannedSweep, plan_sweep
+from eng5_runner.app.sweeps.record import read_record
 from eng5_runner.app.sweeps.work import OnUpdate, SweepWork
 from eng5_runner.effects.outputs import write_atomically
 from eng5_runner.effects.run_lock import held
-from eng5_runner.errors import DiskError, InputsMissing, RunnerError
+from eng5_runner.errors import DiskError, InputsMissing, RunnerError, TemporaryFailure
+from eng5_runner.planning.sweep import Progress
 from eng5_runner.reports.html_leaderboard import leaderboard_page
 from eng5_runner.results.sweep.figures import RunFigures, figures_of
 from eng5_runner.results.sweep.leaderboard import Leaderboard, make_leaderboard
 from eng5_runner.results.sweep.tables import leaderboard_table
 from eng5_runner.results.tables import table_csv
 from eng5_runner.run.artefact_file import load_artefact
+from eng5_runner.run.run_directory import saved_run
 
 PAGE_NAME, CSV_NAME, LOG_NAME = "leaderboard.html", "leaderboard.csv", "sweep.log.jsonl"
 
@@ -91,12 +94,14 @@ def run_sweep(planned: PlannedSweep, *, emit: OnUpdate, owns_process: bool = Fal
         owns_process: whether it runs in the main thread and takes signals, as on the command line.
 
     Raises:
-        RunnerError: the stack did not come up, another process works on the sweep, or the disk refused.
+        RunnerError: the stack did not come up, another process works on the sweep or has since it was planned, or the
+            disk refused.
         KeyboardInterrupt: it was interrupted in a process that is not ours.
     """
     folder = planned.folder
     _make(folder)
     with held(folder), logging_to(folder / LOG_NAME, identity={"sweep": planned.file.name}, verbose=False):
+        _require_as_planned(planned)
         work, interruption = SweepWork(sweep=planned, emit=emit), Interruption()
         try:
             if owns_process:
@@ -113,6 +118,23 @@ def run_sweep(planned: PlannedSweep, *, emit: OnUpdate, owns_process: bool = Fal
         outcomes={name: _outcome(work, key) for key, name in names.items()},
         signal_number=interruption.signal_number,
     )
+
+
+def _require_as_planned(planned: PlannedSweep) -> None:
+    """Check that nobody has worked on the sweep since it was planned, such as while its price was shown.
+
+    Raises:
+        TemporaryFailure: somebody has; runs would be paid for again, and missing in the leaderboard.
+    """
+    begun = [cell.progress for cell in planned.cells if cell.progress is not None]
+    is_as_planned = (read_record(planned.folder) or planned.record) == planned.record and all(
+        Progress.of(progress.directory, saved_run(progress.directory).state) == progress for progress in begun
+    )
+    if not is_as_planned:
+        raise TemporaryFailure(
+            f"Another process has worked on the sweep in {planned.folder} since this one was planned.",
+            remedy="Nothing was sent. Call it again: it goes on from there.",
+        )
 
 
 def _outcome(work: SweepWork, key: str) -> str | None:
