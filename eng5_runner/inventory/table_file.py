@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from eng5_runner.canonical import sha256_hex
 from eng5_runner.core.table import IsHeading, NotATable, Table, cell_name, table_from_csv, table_from_sheets
 from eng5_runner.errors import InputsInvalid, InputsMissing
 from eng5_runner.inventory.extraction import Extraction
@@ -43,7 +44,14 @@ def table_of(
 
 
 def read_table(path: Path, *, name: str, is_heading: IsHeading, encoding: str | None = None) -> Table:
-    """The table in a CSV or .xlsx file.
+    """The table in a CSV or .xlsx file; see `read_table_and_digest`."""
+    return read_table_and_digest(path, name=name, is_heading=is_heading, encoding=encoding)[0]
+
+
+def read_table_and_digest(
+    path: Path, *, name: str, is_heading: IsHeading, encoding: str | None = None
+) -> tuple[Table, str]:
+    """The table in a CSV or .xlsx file, and the SHA-256 of the file. It is read once: it may be a pipe.
 
     Args:
         path: of the file.
@@ -58,7 +66,8 @@ def read_table(path: Path, *, name: str, is_heading: IsHeading, encoding: str | 
     try:
         with Extraction() as extraction:
             suffix = path.suffix[1:].lower()
-            table = table_of(path.read_bytes(), extraction, suffix=suffix, is_heading=is_heading, encoding=encoding)
+            data = path.read_bytes()
+            table = table_of(data, extraction, suffix=suffix, is_heading=is_heading, encoding=encoding)
     except FileNotFoundError:
         raise InputsMissing(f"{name} does not exist.", remedy=_REMEDY) from None
     except OSError as error:
@@ -73,4 +82,4 @@ def read_table(path: Path, *, name: str, is_heading: IsHeading, encoding: str | 
             f"{name} has a formula without a stored value in {cell_name(*table.unvalued[0])}.",
             remedy="Open it in a spreadsheet program, which computes it, and save it again.",
         )
-    return table
+    return table, sha256_hex(data)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -103,14 +105,30 @@ def test_a_kill_between_the_outputs_and_the_manifest_is_mended(copied: Path, tmp
     assert run("verify", copied, cwd=tmp_path).code == 0
 
 
-@pytest.mark.parametrize("command", ["resume", "hydrate", "report"])
+@pytest.mark.parametrize("command", ["resume", "hydrate", "report", "verify"])
 def test_a_run_in_other_hands_is_left_as_it_is(command: str, copied: Path, tmp_path: Path) -> None:
     cut(copied, after=next(lines(copied, "CallbackAccepted")))
     with held(copied):
         before = files(copied)
         refused = run(command, copied, cwd=tmp_path)
-        assert refused.code == 75 and "is being worked on by" in refused.err
+        assert refused.code == 75 and "is being worked on" in refused.err
         assert files(copied) == before
+
+
+def test_a_run_that_is_complete_and_has_no_outputs_yet_says_how_to_write_them(copied: Path, tmp_path: Path) -> None:
+    """As after a kill or a signal while the outputs were computed, in the first session or in a later one."""
+    whole = (copied / "ledger.jsonl").read_bytes()
+    cut(copied, after=next(lines(copied, "CallbackAccepted")))
+    assert run("hydrate", copied, cwd=tmp_path).code == 0
+    (copied / "ledger.jsonl").write_bytes(whole)
+    for _ in range(2):
+        told = run("status", copied, cwd=tmp_path)
+        assert told.code == 0 and f"to go on: eng5-runner hydrate {copied} " in told.err
+        assert json.loads(run("status", copied, "--json", cwd=tmp_path).out)["is_written"] is False
+        for path in copied.glob("manifest*"):
+            path.unlink()
+    assert run("hydrate", copied, cwd=tmp_path).code == 0
+    assert "to go on" not in run("status", copied, cwd=tmp_path).err
 
 
 @pytest.mark.parametrize("torn", [b"", b'{"type":"RunStarted","v":1'])
@@ -215,3 +233,16 @@ def test_a_run_can_begin_with_peoples_judgements_and_grades(complete: Path, tmp_
     begun = newest(tmp_path)
     assert [*lines(begun, "HumanJudgementsAdded"), *lines(begun, "CheckGradesAdded")] == [1, 2]
     assert artefact(begun)["human_scale"]["people"] == 2
+
+
+def test_each_pipe_that_people_give_is_read_whole_and_known_by_what_it_held(copied: Path, tmp_path: Path) -> None:
+    """As with `--human-judgements <(…)`: the shell calls each of them `/dev/fd/63`, and none can be read twice."""
+    given = tmp_path / "63"
+    for winner, count in (("a", 1), ("b", 2), ("b", 2)):
+        given.unlink(missing_ok=True)
+        os.mkfifo(given)
+        table = f"judge,item_a,item_b,winner\nann,essay_01,essay_02,{winner}\n"
+        with ThreadPoolExecutor() as pool:
+            pool.submit(given.write_text, table)
+            assert run("hydrate", copied, "--human-judgements", given, cwd=tmp_path).code == 0
+        assert len(list(lines(copied, "HumanJudgementsAdded"))) == count

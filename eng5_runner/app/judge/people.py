@@ -12,7 +12,6 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from eng5_runner.app.inspect import hydrate_run
-from eng5_runner.canonical import sha256_hex
 from eng5_runner.contracts.grade_scales import GRADE_SCALES
 from eng5_runner.core.events import AddedByPeople, CheckGradesAdded, HumanJudgement, HumanJudgementsAdded, KnownGrade
 from eng5_runner.core.inputs import Inputs
@@ -22,7 +21,7 @@ from eng5_runner.effects.ledger import Ledger, require_ledger
 from eng5_runner.effects.run_lock import held
 from eng5_runner.errors import InputsInvalid
 from eng5_runner.inventory.pseudonyms import FileNames
-from eng5_runner.inventory.table_file import read_table
+from eng5_runner.inventory.table_file import read_table_and_digest
 from eng5_runner.measure.model.comparisons import TIE
 from eng5_runner.results.comparison_table import (
     is_comparisons_heading,
@@ -133,7 +132,8 @@ class _Essays:
 
 def _human_judgements(file: Path, essays: _Essays) -> HumanJudgementsAdded:
     name = str(file)
-    table = parse_comparisons(read_table(file, name=name, is_heading=is_comparisons_heading), name=name)
+    read, sha256 = read_table_and_digest(file, name=name, is_heading=is_comparisons_heading)
+    table = parse_comparisons(read, name=name)
     if table.models:
         raise InputsInvalid(
             f"{name} has judgements of {min(table.models)}, which is a model.",
@@ -167,7 +167,7 @@ def _human_judgements(file: Path, essays: _Essays) -> HumanJudgementsAdded:
     return HumanJudgementsAdded(
         at=SystemClock().now(),
         file_name=file.name,
-        sha256=sha256_hex(file.read_bytes()),
+        sha256=sha256,
         shown_in_order=table.places in {"known", "confounded"},
         judgements=tuple(rows),
     )
@@ -175,8 +175,9 @@ def _human_judgements(file: Path, essays: _Essays) -> HumanJudgementsAdded:
 
 def _check_grades(file: Path, essays: _Essays) -> CheckGradesAdded:
     name, inputs = str(file), essays.inputs
+    read, sha256 = read_table_and_digest(file, name=name, is_heading=is_grades_heading)
     grades = parse_check_grades(
-        read_table(file, name=name, is_heading=is_grades_heading),
+        read,
         name=name,
         scale=GRADE_SCALES[inputs.grade_scale],
         items=essays.find,
@@ -192,7 +193,7 @@ def _check_grades(file: Path, essays: _Essays) -> CheckGradesAdded:
     return CheckGradesAdded(
         at=SystemClock().now(),
         file_name=file.name,
-        sha256=sha256_hex(file.read_bytes()),
+        sha256=sha256,
         grades=tuple(KnownGrade(essay_id=essay_id, grade=grade) for essay_id, grade in sorted(grades.items())),
     )
 
