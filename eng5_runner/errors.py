@@ -28,8 +28,16 @@ from typing import ClassVar
 
 PROGRAM = "eng5-runner"
 
-_OF_THE_DISK = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS))
-_OF_DESCRIPTORS = frozenset((errno.EMFILE, errno.ENFILE))
+_NOT_ALLOWED = frozenset((errno.EACCES, errno.EPERM))
+_REMEDIES = (
+    (frozenset((errno.EMFILE, errno.ENFILE)), "Raise the limit of open files (ulimit -n)."),
+    (
+        frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)),
+        "Free disk space, or check the disk, its quota and `ulimit -f`.",
+    ),
+    (_NOT_ALLOWED, "Check its owner and permissions, and those of its folder."),
+    (frozenset((errno.ENAMETOOLONG,)), "Give a shorter name."),
+)
 
 
 class RunnerError(Exception):
@@ -106,8 +114,8 @@ class ConfigurationError(RunnerError):
 def of_the_machine(error: BaseException) -> RunnerError | None:
     """The error in words if a limit of the machine caused this one; None for any other cause, such as a bug.
 
-    The machine has a full or broken disk, a quota, a limit for the size of files, of open files or of memory, and each
-    of them can strike at any call. Where a file's purpose is known, the caller says more.
+    The machine has a full or broken disk, a quota, a limit for the size of files, of open files or of memory, files of
+    other users, and each of them can strike at any call. Where a file's purpose is known, the caller says more.
 
     >>> of_the_machine(OSError(errno.ENOSPC, "No space left on device", "runs/a/metrics.prom")).message
     'runs/a/metrics.prom cannot be used: No space left on device.'
@@ -118,14 +126,11 @@ def of_the_machine(error: BaseException) -> RunnerError | None:
         error = OSError(errno.EMFILE, os.strerror(errno.EMFILE), error.name)
     if not isinstance(error, OSError):
         return None
+    remedy = next((remedy for numbers, remedy in _REMEDIES if error.errno in numbers), None)
+    if remedy is None or (error.errno in _NOT_ALLOWED and error.filename is None):
+        return None
     what = f"{error.filename} cannot be used" if error.filename is not None else "A file cannot be used"
-    if error.errno in _OF_DESCRIPTORS:
-        return DiskError(f"{what}: {error.strerror}.", remedy="Raise the limit of open files (ulimit -n).")
-    if error.errno in _OF_THE_DISK:
-        return DiskError(
-            f"{what}: {error.strerror}.", remedy="Free disk space, or check the disk, its quota and `ulimit -f`."
-        )
-    return None
+    return DiskError(f"{what}: {error.strerror}.", remedy=remedy)
 
 
 def command(*words: object) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from inspect import Parameter, signature
@@ -143,7 +144,25 @@ def _checked(given: Mapping[str, _Given]) -> Settings:
     for key, value in given.items():
         if not _fits(_BY_KEY[key], str(value.value)):
             raise _misfit((_BY_KEY[key], value))
+    for setting in SETTINGS:
+        if not _is_utf8(getattr(settings, setting.name)):
+            name = given[setting.key].name if setting.key in given else setting.flag
+            raise UsageError(
+                f"{name} has letters that are not in UTF-8, perhaps in a folder above it.",
+                remedy="Rename the file or the folder: a run records its paths, which must be text.",
+            )
     return settings
+
+
+def _is_utf8(value: object) -> bool:
+    """Whether a text, or a path from the root on, can be written down."""
+    with suppress(OSError):  # the present folder may be gone
+        value = value.absolute() if isinstance(value, Path) else value
+    try:
+        str(value).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _fits(setting: Setting, text: str) -> bool:

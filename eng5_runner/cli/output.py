@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import os
 
-import orjson
-
-from eng5_runner.core.harmless import harmless, harmless_json
+from eng5_runner.core.harmless import harmless, json_line
 from eng5_runner.effects.standard_streams import StandardError, write_line
 
 
@@ -39,4 +37,4 @@ def write_json(value: object) -> None:
     Raises:
         DiskError: what is behind standard output, such as a full disk, takes nothing any more.
     """
-    write_line(harmless_json(orjson.dumps(value).decode()))
+    write_line(json_line(value))

@@ -8,8 +8,11 @@ model\x1b[2J
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
+
+import orjson
 
 _KEPT = frozenset("\n\t")
 # What JSON leaves as it is: DEL, the C1 controls, marks of direction, and the separators of lines and paragraphs.
@@ -32,6 +35,15 @@ def harmless(text: str) -> str:
 def harmless_json(line: str) -> str:
     """The same JSON, with those characters as escapes of JSON."""
     return _ACTIVE.sub(lambda match: f"\\u{ord(match[0]):04x}", line)
+
+
+def json_line(value: object) -> str:
+    """A value as one line of harmless JSON. A file name that is no UTF-8 has its bytes as escapes."""
+    try:
+        line = orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:
+        line = json.dumps(value)
+    return harmless_json(line)
 
 
 def _written_out(char: str) -> str:

@@ -207,6 +207,12 @@ def test_a_settings_file_that_cannot_be_used_is_named(text: object, error: type[
         settings_from(config=file)
 
 
+@pytest.mark.parametrize("key", ["assets", "output_dir", "batch_id"])
+def test_a_path_that_is_no_utf8_is_refused_by_its_name(key: str) -> None:
+    with pytest.raises(UsageError, match=f"{key} has letters that are not in UTF-8"):
+        settings_from(**{key: "na\udcefve"})
+
+
 def test_the_exit_code_says_where_the_value_came_from(tmp_path: Path) -> None:
     flag = run("--mode", "plan", "--assets", DEMO, "--design", "adaptve", cwd=tmp_path)
     assert flag.code == 2 and "--design must be" in flag.err and "Did you mean adaptive?" in flag.err

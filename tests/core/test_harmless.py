@@ -7,7 +7,7 @@ import json
 import orjson
 import pytest
 
-from eng5_runner.core.harmless import harmless, harmless_json
+from eng5_runner.core.harmless import harmless, harmless_json, json_line
 
 HOSTILE = "m\x1b]0;PWNED\x07\x1b[2J\x9b31m\u202ecba\u2066\u2028\r\x7f"
 
@@ -25,3 +25,8 @@ def test_json_says_the_same_and_has_no_such_character() -> None:
     line = harmless_json(orjson.dumps({"model": HOSTILE}).decode())
     assert line.isprintable()
     assert json.loads(line) == {"model": HOSTILE}
+
+
+def test_a_name_that_is_no_utf8_can_be_said_in_json() -> None:
+    assert json.loads(json_line({"run": "r\udcef"})) == {"run": "r\udcef"}
+    assert json_line({"run": "é\x7f"}) == '{"run":"é\\u007f"}'

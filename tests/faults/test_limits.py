@@ -31,7 +31,9 @@ FULL = Path("/dev/full")
 with_full_device = pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
 
 
-@pytest.mark.parametrize("name", ["ENOSPC", "EDQUOT", "EFBIG", "EIO", "EROFS", "EMFILE", "ENFILE"])
+@pytest.mark.parametrize(
+    "name", ["ENOSPC", "EDQUOT", "EFBIG", "EIO", "EROFS", "EMFILE", "ENFILE", "EACCES", "EPERM", "ENAMETOOLONG"]
+)
 def test_each_limit_is_a_disk_error_that_names_the_file(name: str) -> None:
     number = getattr(errno, name)
     found = of_the_machine(OSError(number, os.strerror(number), "runs/a"))
@@ -58,7 +60,9 @@ def test_a_database_that_stays_locked_is_a_disk_error(tmp_path: Path) -> None:
     assert str(of_the_disk(DBAPIError("", {}, locked.value), url=make_url(f"sqlite:///{file}"))) == str(found)
 
 
-@pytest.mark.parametrize("bug", [ImportError("no x"), ValueError("x"), OSError(errno.EBADF, "x"), OSError("x")])
+@pytest.mark.parametrize(
+    "bug", [ImportError("no x"), ValueError("x"), OSError(errno.EBADF, "x"), OSError(errno.EACCES, "x"), OSError("x")]
+)
 def test_other_errors_are_bugs(bug: Exception) -> None:
     assert of_the_machine(bug) is None
 
