@@ -8,8 +8,8 @@ from pathlib import Path
 
 from eng5_runner import __version__
 from eng5_runner.effects.ledger import move_torn_tail, require_ledger
-from eng5_runner.effects.run_lock import held
-from eng5_runner.errors import InputsInvalid
+from eng5_runner.effects.run_lock import held, is_held
+from eng5_runner.errors import InputsInvalid, TemporaryFailure, VerificationFailed
 from eng5_runner.phrases import counted
 from eng5_runner.reports.figures import spent
 from eng5_runner.results.artefact import Artefact
@@ -152,6 +152,7 @@ def verify(run: str | Path | Run) -> Verified:
 
     Raises:
         VerificationFailed: something does not hold; the message names each file.
+        TemporaryFailure: something does not hold because a process works on the run.
         InputsMissing: it is not a run's directory.
 
     Example:
@@ -159,7 +160,17 @@ def verify(run: str | Path | Run) -> Verified:
         >>> eng5.verify(demo).outcome
         'complete'
     """
-    return verification.verify(_directory(run), version=__version__)
+    directory = _directory(run)
+    was_held = is_held(directory)
+    try:
+        return verification.verify(directory, version=__version__)
+    except VerificationFailed:
+        if not (was_held or is_held(directory)):
+            raise
+        raise TemporaryFailure(
+            f"{directory} is being worked on, so its files do not belong together yet.",
+            remedy="Wait until that process ends, then verify it.",
+        ) from None
 
 
 def compare(a: str | Path | Run, b: str | Path | Run) -> RunsCompared:

@@ -176,11 +176,12 @@ def measured(*, port: int | None, host: str = LOOPBACK) -> Iterator[RunMetrics]:
 
 @contextmanager
 def kept(metrics: RunMetrics, run_directory: Path) -> Iterator[None]:
-    """Write the metrics into the run's directory at the end, also when the session fails."""
+    """Write the metrics into the run's directory at the end, if it is still there, also when the session fails."""
     try:
         yield
     finally:
         try:
-            write_atomically(run_directory / METRICS_NAME, metrics.to_text())
+            if run_directory.is_dir():
+                write_atomically(run_directory / METRICS_NAME, metrics.to_text())
         except DiskError as error:  # the session's own error matters more
             structlog.get_logger().warning("metrics_not_written", cause=error.message)

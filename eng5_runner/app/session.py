@@ -35,9 +35,10 @@ from eng5_runner.contracts.request import LLMConfigOverrides, Provider
 from eng5_runner.core.events import AddedByPeople, BudgetRaised, RunResumed, RunStarted
 from eng5_runner.core.inputs import Inputs
 from eng5_runner.core.state import LiveState, RunState, fold_into
-from eng5_runner.effects.ledger import Ledger
+from eng5_runner.effects.ledger import LEDGER_NAME, Ledger
 from eng5_runner.effects.outputs import STACK_FOLDER
-from eng5_runner.errors import ConfigurationError, RunnerError, UsageError, command
+from eng5_runner.effects.terminal import show_cursor
+from eng5_runner.errors import ConfigurationError, DiskError, RunnerError, UsageError, command
 from eng5_runner.judges.credentials import shown_address
 from eng5_runner.run.connect import open_ports
 from eng5_runner.run.hydrate import Hydrated, hydrate, write
@@ -131,13 +132,16 @@ class Interruption:
     def on_signal(self, number: int) -> None:
         """In the loop's thread. The ledger is durable, so the second signal may end the process."""
         if self.signal_number is not None:
+            show_cursor()
             os._exit(128 + number)
         self.signal_number = number
         self.stop.set()
 
     def from_outside(self) -> None:
         """In any other thread."""
-        if self.loop is not None and self.task is not None and not self.loop.is_closed():
+        if self.loop is None:
+            self.stop.set()  # the session has not begun yet, and ends as soon as it does
+        elif self.task is not None and not self.loop.is_closed():
             self.loop.call_soon_threadsafe(self.task.cancel if self.stop.is_set() else self.stop.set)
 
 
@@ -162,7 +166,12 @@ def work_on(work: SessionWork, *, watch: Watch, log: ExitStack) -> Finished:
     except KeyboardInterrupt:
         _finish_if_possible(directory, log=log)
         raise
-    hydrated = _finish(directory, log=log)
+    try:
+        hydrated = _finish(directory, log=log)
+    except KeyboardInterrupt:
+        text = f"all that came is recorded; to write the outputs: {command('hydrate', directory)}"
+        watch.emit(Notice(kind="trouble", text=text))
+        raise
     return Finished(run_directory=directory, hydrated=hydrated, signal_number=interruption.signal_number)
 
 
@@ -185,6 +194,7 @@ async def work_beside(work: SessionWork, *, watch: Watch, stop: asyncio.Event, l
     except RunnerError as error:
         _stopped(error, directory, log=log)
         raise
+    _require_there(directory)
     hydrated = await asyncio.to_thread(hydrate, directory)
     _end_log(hydrated, log)
     await asyncio.to_thread(write, directory, hydrated)
@@ -253,7 +263,7 @@ async def _drive(session: Session, *, work: SessionWork, shared: Child | None, s
             ours = (*local_checks(spec, folder=work.run_directory, left=work.left), *login_check(spec, token))
             last = tuple(trial_checks(spec, work.inputs, texts=work.texts))
             driving = asyncio.create_task(drive(session, replace(opened, local_checks=ours, last_checks=last)))
-            await _first_of(driving, child=child, stop=stop)
+            await _first_of(driving, child=child, stop=stop, emit=session.observe)
 
 
 async def _token(state: RunState, emit: Emit) -> Token | None:
@@ -266,13 +276,14 @@ async def _token(state: RunState, emit: Emit) -> Token | None:
     return await admin_token(os.environ, announce=lambda text: emit(Notice(kind="remark", text=text)))
 
 
-async def _first_of(driving: asyncio.Task[None], *, child: Child | None, stop: asyncio.Event) -> None:
+async def _first_of(driving: asyncio.Task[None], *, child: Child | None, stop: asyncio.Event, emit: Emit) -> None:
     """Wait for the run to end, or the stack to die, or an interruption."""
     death = child.death if child else None
     stopped = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({driving, stopped, *([death] if death else [])}, return_when=asyncio.FIRST_COMPLETED)
-        if stop.is_set():
+        if stop.is_set() and not driving.done():
+            emit(Notice(kind="stage", text="ending in order, which takes some seconds; a second time ends at once"))
             await asyncio.wait({driving}, timeout=DRAIN_SECONDS)
         if driving.done():
             driving.result()
@@ -323,10 +334,24 @@ def _finish(run_directory: Path, *, log: ExitStack) -> Hydrated:
         RunnerError: ledger or inputs are damaged, or the disk refused.
         AssertionError: the artefact breaks its schema, which is a bug.
     """
+    _require_there(run_directory)
     hydrated = hydrate(run_directory)
     _end_log(hydrated, log)
     write(run_directory, hydrated)
     return hydrated
+
+
+def _require_there(run_directory: Path) -> None:
+    """Check that a run's directory, in which it has worked until now, is where it was.
+
+    Raises:
+        DiskError: it was moved or deleted.
+    """
+    if not (run_directory / LEDGER_NAME).exists():
+        raise DiskError(
+            f"{run_directory} was moved or deleted while the run was under way, so its outputs cannot be written.",
+            remedy=f"All that came is recorded there. Go on at its new place: {command('resume', 'DIRECTORY')}",
+        )
 
 
 def _end_log(hydrated: Hydrated, log: ExitStack) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 from eng5_runner.core.progress import comparisons_per_second
 from eng5_runner.core.run_status import RunStatus, status_of
 from eng5_runner.effects.clock import SystemClock
+from eng5_runner.effects.ledger import LEDGER_NAME
+from eng5_runner.effects.outputs import is_listed_whole
 from eng5_runner.effects.run_lock import is_held
 from eng5_runner.run.run_directory import SavedRun
 
@@ -19,4 +21,5 @@ def describe_status(saved: SavedRun, run_directory: Path) -> RunStatus:
         rate=comparisons_per_second(saved.events),
         is_running=is_held(run_directory),
         now=SystemClock().now(),
+        is_written=is_listed_whole(run_directory, LEDGER_NAME),
     )

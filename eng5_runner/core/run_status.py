@@ -43,6 +43,7 @@ class RunStatus:
         seconds_left: until all comparisons are there, at this rate; None where no process works on it, or no rate is
             known.
         silent_seconds: since the last event.
+        is_written: whether the outputs on the disk are those of the whole ledger.
     """
 
     run: str
@@ -73,9 +74,12 @@ class RunStatus:
     unpriced: int = 0
     flawed: int = 0
     doubtful: Mapping[str, int] = field(default_factory=dict)
+    is_written: bool = True
 
 
-def status_of(state: RunState, inputs: Inputs, *, rate: float | None, is_running: bool, now: datetime) -> RunStatus:
+def status_of(
+    state: RunState, inputs: Inputs, *, rate: float | None, is_running: bool, now: datetime, is_written: bool = True
+) -> RunStatus:
     """Where a run stands.
 
     Args:
@@ -84,6 +88,7 @@ def status_of(state: RunState, inputs: Inputs, *, rate: float | None, is_running
         rate: comparisons a second in its last session; None where that is not known.
         is_running: whether a process works on it.
         now: this moment.
+        is_written: whether its outputs are those of the whole ledger.
     """
     spec, closed = state.spec, state.closed
     wanted, _ = comparisons_wanted(spec.budget, essays=len(inputs.students) + len(inputs.anchors))
@@ -118,4 +123,5 @@ def status_of(state: RunState, inputs: Inputs, *, rate: float | None, is_running
         comparisons_per_second=rate and round(rate, 3),
         seconds_left=round(left / rate, 1) if is_running and rate else None,
         silent_seconds=round(max((now - (state.last_at or now)).total_seconds(), 0.0), 1),
+        is_written=is_written,
     )

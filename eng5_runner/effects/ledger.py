@@ -271,13 +271,20 @@ class Ledger:
         """Append bytes and sync them.
 
         Raises:
-            DiskError: the disk is full, or the sync failed. A failed sync is never tried again: the kernel may have
-                dropped the data, and would then report success all the same.
+            DiskError: the disk is full, the file was deleted, or the sync failed. A failed sync is never tried again:
+                the kernel may have dropped the data, and would then report success all the same.
         """
         with self._lock:
             if self._refusal:
                 raise _cannot_write(self._path, self._refusal)
-            before = os.fstat(self._file).st_size
+            status = os.fstat(self._file)
+            if not status.st_nlink:
+                raise DiskError(
+                    f"{self._path} was deleted while the run was under way. Nothing can be recorded any more, so the "
+                    "run ends before it pays for more.",
+                    remedy="Start a new run. The embedded services take from the cache what their judges said before.",
+                )
+            before = status.st_size
             try:
                 durable.write_all(self._file, data)
             except OSError as error:

@@ -110,12 +110,26 @@ def has_what_was_listed(run_directory: Path, path: str) -> bool:
     Raises:
         DiskError: the file cannot be read.
     """
+    listed = _listed(run_directory, path)
+    return listed is None or file_digest(run_directory / path, first=listed[1]) == listed
+
+
+def is_listed_whole(run_directory: Path, path: str) -> bool:
+    """Whether the manifest lists a file that only ever grows with the size that it has now."""
+    listed = _listed(run_directory, path)
+    try:
+        return listed is not None and (run_directory / path).stat().st_size == listed[1]
+    except OSError:
+        return False
+
+
+def _listed(run_directory: Path, path: str) -> tuple[str, int] | None:
+    """A file's SHA-256 and size in the manifest; None where no manifest lists it, or it was altered."""
     try:
         document = (run_directory / MANIFEST_NAME).read_bytes()
         if sha256_hex(document) not in (run_directory / SUMS_NAME).read_text():
-            return True
+            return None
         files = json.loads(document)["files"]
-        sha256, size = next((one["sha256"], one["bytes"]) for one in files if one["path"] == path)
+        return next((one["sha256"], one["bytes"]) for one in files if one["path"] == path)
     except (OSError, ValueError, LookupError, TypeError, StopIteration):
-        return True
-    return file_digest(run_directory / path, first=size) == (sha256, size)
+        return None

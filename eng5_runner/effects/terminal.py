@@ -40,6 +40,14 @@ def answer_of(question: str) -> bool | None:
         return line.strip().lower() in _YES
 
 
+def show_cursor() -> None:
+    """Show the cursor again, which bars hide, where the process ends at once."""
+    stream = StandardError()
+    if stream.isatty():
+        stream.write("\x1b[?25h\n")
+        stream.flush()
+
+
 @contextmanager
 def _terminal() -> Iterator[tuple[TextIO, TextIO] | None]:
     """To read from and to write to; None if there is no terminal, or if it belongs to another job than this one."""

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 import pytest
 
 import eng5_runner as eng5
+from eng5_runner.app.session import Interruption
 from eng5_runner.run.ports import WorkLeft
 from tests.support.huleedu_run import write_run
 from tests.support.runner import artefact, clean_environment, newest, run, wait_for
@@ -196,6 +197,12 @@ def test_an_interrupted_script_gets_its_interruption_and_the_run_is_closed(
     assert status["outcome"] == "interrupted"
     assert eng5.verify(tmp_path / "runs" / "latest").outcome == "interrupted"
     assert json.loads((newest(tmp_path) / "ledger.jsonl").read_text().splitlines()[-1])["type"] == "RunClosed"
+
+
+def test_an_interruption_that_comes_before_the_session_has_begun_counts() -> None:
+    interruption = Interruption()
+    interruption.from_outside()
+    assert interruption.stop.is_set()
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

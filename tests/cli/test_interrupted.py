@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -180,3 +181,44 @@ def test_status_tells_where_an_open_run_stands(study: Path, tmp_path: Path) -> N
     assert "to go on" not in in_words.err and "None" not in in_words.err
     assert after.err.splitlines()[1].startswith("stopped without an end, nothing works on it: ")
     assert f"to go on: eng5-runner resume {newest(tmp_path)}" in after.err
+
+
+def test_a_run_whose_folder_is_deleted_ends_at_once(study: Path, tmp_path: Path) -> None:
+    """It would pay for thousands of comparisons, and all of them would be lost."""
+    process = start("--mode", "execute", "--assets", study, "--max-comparisons", 20_000, cwd=tmp_path)
+    wait_for(lambda: _reached(tmp_path, "CallbackAccepted", 10), what="the first comparisons")
+    shutil.rmtree(newest(tmp_path))
+    assert process.wait(60) == 74
+    said = (tmp_path / "err").read_text()
+    assert "ledger.jsonl was deleted while the run was under way" in said
+    assert "Start a new run" in said and "eng5-runner resume" not in said and "The ledger keeps" not in said
+    left = [path.name for path in (tmp_path / "runs").glob("*/*") if path.name != "stack"]
+    assert left == [], "nothing that looks like a run"
+
+
+def test_a_run_whose_folder_is_moved_is_recorded_whole_in_its_new_place(study: Path, tmp_path: Path) -> None:
+    process = start("--mode", "execute", "--assets", study, "--max-comparisons", 600, cwd=tmp_path)
+    wait_for(lambda: _reached(tmp_path, "CallbackAccepted", 10), what="the first comparisons")
+    moved = newest(tmp_path).rename(tmp_path / "elsewhere")
+    assert process.wait(60) == 74
+    said = (tmp_path / "err").read_text()
+    assert "was moved or deleted while the run was under way" in said and "Start a run" not in said
+    assert run("resume", moved, cwd=tmp_path).code == 0
+    assert len(artefact(moved)["llm_comparisons"]) == 600
+    assert run("verify", moved, cwd=tmp_path).code == 0
+
+
+def test_interrupted_while_it_writes_its_outputs_it_says_how_to_write_them(study: Path, tmp_path: Path) -> None:
+    process = start("--mode", "execute", "--assets", study, "--max-comparisons", 600, cwd=tmp_path)
+    wait_for(lambda: _reached(tmp_path, "CallbackAccepted", 10), what="the first comparisons")
+    inputs = newest(tmp_path) / "inputs.json"
+    kept = inputs.rename(tmp_path / "kept")
+    os.mkfifo(inputs)  # who reads it waits
+    with inputs.open("w"):  # now the outputs are computed
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+    kept.replace(inputs)
+    said = (tmp_path / "err").read_text()
+    assert f"to write the outputs: eng5-runner hydrate runs/{newest(tmp_path).name}" in said and "Traceback" not in said
+    assert run("hydrate", newest(tmp_path), cwd=tmp_path).code == 0
+    assert run("verify", newest(tmp_path), cwd=tmp_path).code == 0

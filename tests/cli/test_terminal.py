@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tests.support.judges.paid import JUDGE, PaidJudge, desk
 from tests.support.prefork import Process
 from tests.support.runner import artefact, clean_environment, ledger_types, newest, run, wait_for
 
@@ -23,11 +25,11 @@ def judged(folder: Path) -> int:
 
 
 @contextmanager
-def telling(error: int, *arguments: object, cwd: Path) -> Iterator[Process]:
+def telling(error: int, *arguments: object, cwd: Path, env: Mapping[str, str] | None = None) -> Iterator[Process]:
     """The tool with this end of something as its standard error, which is closed here."""
     with Path(os.devnull).open() as nothing, (cwd / "out").open("w") as out:
         streams = (nothing.fileno(), out.fileno(), error)
-        process = Process(list(map(str, arguments)), cwd=cwd, env=clean_environment(cwd), streams=streams)
+        process = Process(list(map(str, arguments)), cwd=cwd, env=clean_environment(cwd, env), streams=streams)
     os.close(error)
     try:
         yield process
@@ -79,3 +81,30 @@ def test_a_run_under_nohup_goes_on_without_its_terminal(study: Path, tmp_path: P
         process.kill()
         process.wait()
     assert artefact(newest(tmp_path))["runner_status"]["outcome"] == "complete"
+
+
+async def test_a_second_ctrl_c_ends_at_once_and_leaves_the_terminal_its_cursor(tmp_path: Path) -> None:
+    ours, theirs = os.openpty()
+    os.set_blocking(ours, False)
+    shown = b""
+
+    def reads_until(words: bytes) -> bool:
+        nonlocal shown
+        with suppress(BlockingIOError):
+            shown += os.read(ours, 1 << 16)
+        return words in shown
+
+    async with desk(tmp_path, PaidJudge(moody=False, after=60.0)) as at_desk:
+        command = (*SHORT, tmp_path / "study", *JUDGE, "--yes")
+        environ = {**at_desk.environ, "TERM": "xterm"}
+        with telling(theirs, *command, cwd=tmp_path, env=environ) as process:
+            asked = "waiting for comparisons"
+            await asyncio.to_thread(wait_for, lambda: reads_until(asked.encode()), what=asked)
+            process.send_signal(signal.SIGINT)
+            await asyncio.to_thread(wait_for, lambda: reads_until(b"a second time ends at once"), what="the answer")
+            process.send_signal(signal.SIGINT)
+            assert await asyncio.to_thread(process.wait, 60) == 128 + signal.SIGINT
+    with suppress(OSError):
+        shown += os.read(ours, 1 << 16)
+    os.close(ours)
+    assert b"\x1b[?25l" in shown and shown.rfind(b"\x1b[?25h") > shown.rfind(b"\x1b[?25l")

@@ -75,6 +75,7 @@ def test_a_run_that_gathers_is_told_by_its_figures() -> None:
         "comparisons_per_second": 0.333,
         "seconds_left": 15.0,
         "silent_seconds": 4.0,
+        "is_written": True,
     }
     assert list(status(gathering()).doubtful) == ["judge", "late"], "in a fixed order"
 

@@ -327,3 +327,12 @@ def test_after_a_failed_sync_nothing_more_is_written(tmp_path: Path) -> None:
         assert "a sync failed before (Input/output error)" in line(writer)
         assert writer.wait() == 0
     assert tuple(LedgerReading(tmp_path)) == (uploaded(0),)
+
+
+async def test_a_deleted_ledger_takes_nothing_more(tmp_path: Path) -> None:
+    """What is written into a file without a name is gone with the process, and a run pays for it."""
+    with Ledger(tmp_path) as ledger:
+        await ledger.append([uploaded(1)])
+        (tmp_path / LEDGER_NAME).unlink()
+        with pytest.raises(DiskError, match="was deleted while the run was under way"):
+            await ledger.append([uploaded(2)])

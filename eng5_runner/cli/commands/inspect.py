@@ -29,7 +29,7 @@ def status(
         return 0
     for line in status_sentences(described):
         say(line)
-    for line in () if described.is_running else next_steps(saved.state, run):
+    for line in () if described.is_running else next_steps(saved.state, run, is_written=described.is_written):
         say(f"to go on: {line}", style="bold")
     return 0
 

@@ -72,11 +72,13 @@ def _rate(per_second: float) -> str:
     return f"{per_second:.0f} a second" if per_second >= 1 else f"{per_second * 60:.1f} a minute"
 
 
-def next_steps(state: RunState, run_directory: Path) -> Iterator[str]:
-    """What a person does next about a run that is not complete."""
+def next_steps(state: RunState, run_directory: Path, *, is_written: bool = True) -> Iterator[str]:
+    """What a person does next about a run that is not complete, or whose outputs are not written."""
     outcome = state.closed.outcome if state.closed else "open"
     resume, request = command("resume", run_directory), state.request
     if outcome in ("complete", "not-sent"):
+        if not is_written:
+            yield f"{command('hydrate', run_directory)} (writes the outputs, before which the last session ended)"
         return
     if outcome == "failed":
         yield (
