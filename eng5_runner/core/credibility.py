@@ -23,7 +23,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import cache
 from uuid import UUID
 
 from eng5_runner.contracts.choices import Provider
@@ -62,6 +62,8 @@ class Credibility:
         # The state does not know the messages that are read together with this one.
         self._won: defaultdict[UUID | None, set[str]] = defaultdict(set)
         self._judged: defaultdict[UUID | None, int] = defaultdict(int)
+        # Nearly all of them name the same model. Kept no longer than they are: a message can name what it likes.
+        self._without_version = cache(without_version)
 
     def objection(
         self,
@@ -136,11 +138,10 @@ class Credibility:
             return True
         provider, model = named.provider_override, named.model_override
         return (provider is None or provider.value == arrival.provider.lower()) and (
-            model is None or without_version(model) == without_version(arrival.model)
+            model is None or self._without_version(model) == self._without_version(arrival.model)
         )
 
 
-@lru_cache(maxsize=8)  # a run has few models, and each of its messages names one
 def without_version(model: str) -> str:
     """The name of a model as providers differ in writing it: without vendor, tag and version.
 
