@@ -9,7 +9,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from eng5_runner.measure.grading.anchor_errors import EACH_UP_TO, ByGrade, EachPair, anchor_errors
-from eng5_runner.measure.grading.anchor_model import Calibration, Positions, calibrate
+from eng5_runner.measure.grading.anchor_model import Positions, calibrate
+from eng5_runner.measure.grading.calibration import Calibration
 from eng5_runner.measure.grading.grades import Projection, Scale, StudentGrade, leave_one_anchor_out, project
 from eng5_runner.measure.model.bradley_terry import Fit, fit
 from eng5_runner.measure.model.comparisons import comparisons_from

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.special import log_ndtr, ndtr, softmax, stdtrit
 
-from eng5_runner.measure.grading.anchor_model import Calibration, Positions, calibrate
+from eng5_runner.measure.grading.anchor_model import Positions, calibrate
+from eng5_runner.measure.grading.calibration import Calibration
 from eng5_runner.measure.grading.grades import (
     AnchorCheck,
     Projection,

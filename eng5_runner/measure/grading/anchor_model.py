@@ -24,6 +24,7 @@ from scipy.special import log_ndtr, logsumexp, ndtr, softmax, stdtrit
 
 from eng5_runner.measure.design.enough import what_anchors_lack
 from eng5_runner.measure.grading.anchor_errors import AnchorErrors, anchor_errors
+from eng5_runner.measure.grading.calibration import Calibration, Group
 from eng5_runner.measure.grading.isotonic import never_falling
 
 if TYPE_CHECKING:
@@ -65,7 +66,6 @@ _MISGRADED_BY = 4.0
 # Points that weigh less than this share of the heaviest are left out.
 _LEAST_WEIGHT = 1e-4
 _LEAST_CHANCE = -7.0  # the log chance to pass is not taken to be below this
-_STUDENTS_AT_ONCE = 200  # so that memory does not grow with students × points
 # An essay's judgements count as resolving at least this share of its prior variance. A smaller share would make the
 # position without shrinkage extremely large.
 _LEAST_RESOLVED = 0.3
@@ -125,118 +125,6 @@ class Positions:
         """The errors of some of the anchors, given by their indices."""
         row = {place: number for number, place in enumerate(self.known)}
         return self.errors.among([row[place] for place in places])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Group:
-    """Essays of which grades are asked: where they are on the logit scale as a group.
-
-    Attributes:
-        mean: at each of the q points, in logits.
-        mean_variance: of `mean`, shape (q,), in logits².
-        spread: S at each point, in steps.
-        noise: of the grades that are asked for, around the quality that they are for, in steps.
-    """
-
-    mean: _Vector
-    mean_variance: _Vector
-    spread: _Vector
-    noise: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Calibration:
-    """The posterior over the q points of the grid, for G outcomes.
-
-    Attributes:
-        weight: the posterior of each point, shape (q,); sums to 1.
-        step: β in logits, shape (q,).
-        scatter: τ/β in steps, shape (q,).
-        group: the students.
-        centres: α + βx + d_g of each outcome in logits, shape (q, G); they never fall from a grade to the next.
-        variances: of the centres, shape (q, G).
-        bounds: between the outcomes, in logits, shape (q, G − 1); they never fall either.
-        bound_variances: shape (q, G − 1).
-        inversions: the probability that a true centre is above the next one, shape (q, G − 1).
-        misgraded: the probability that each anchor is misgraded, shape (m,), in the order of the anchors.
-        of_anchors: the anchors as a group, which were chosen by grade.
-    """
-
-    weight: _Vector
-    step: _Vector
-    scatter: _Vector
-    group: Group
-    centres: _Vector
-    variances: _Vector
-    bounds: _Vector
-    bound_variances: _Vector
-    inversions: _Vector
-    misgraded: _Vector
-    of_anchors: Group
-
-    def probabilities(self, theta: _Vector, variance: _Vector, *, group: Group | None = None) -> _Vector:
-        """The probability of each outcome for essays, shape (essays, G).
-
-        Args:
-            theta: the positions on the likelihood scale, shape (essays,), in logits.
-            variance: their squared standard errors, shape (essays,).
-            group: what the essays belong to; None for the students.
-        """
-        parts = [
-            self._some(
-                theta[start : start + _STUDENTS_AT_ONCE], variance[start : start + _STUDENTS_AT_ONCE], group=group
-            )
-            for start in range(0, theta.size, _STUDENTS_AT_ONCE)
-        ]
-        return np.concatenate(parts) if parts else np.zeros((0, self.centres.shape[1]))
-
-    def _some(self, theta: _Vector, variance: _Vector, *, group: Group | None) -> _Vector:
-        mean = np.tensordot(self.weight, self._below(theta, variance, group=group), axes=1)
-        shares: _Vector = np.diff(mean, axis=1)
-        return np.maximum(shares, 0.0)
-
-    def within_one(
-        self, theta: _Vector, variance: _Vector, *, medians: NDArray[np.int64], shares: _Vector, group: Group | None
-    ) -> _Vector:
-        """Quantiles over the grid of each essay's probability to be within one step of an outcome, as `shares`.
-
-        Args:
-            theta: the positions, shape (essays,), in logits.
-            variance: their squared standard errors, shape (essays,).
-            medians: the outcomes, shape (essays,).
-            shares: of the posterior that are below the quantiles, shape (essays, k).
-            group: what the essays belong to; None for the students.
-        """
-        bounds = np.zeros(shares.shape)
-        for start in range(0, theta.size, _STUDENTS_AT_ONCE):
-            some = slice(start, start + _STUDENTS_AT_ONCE)
-            below = self._below(theta[some], variance[some], group=group)
-            last, own = below.shape[2] - 1, np.arange(below.shape[1])
-            upper, lower = np.minimum(medians[some] + 2, last), np.maximum(medians[some] - 1, 0)
-            within = below[:, own, upper] - below[:, own, lower]
-            order = np.argsort(within, axis=0, kind="stable")
-            weight = self.weight[order]
-            reached, values = np.cumsum(weight, axis=0) - weight / 2.0, np.take_along_axis(within, order, axis=0)
-            bounds[some] = [np.interp(*columns) for columns in zip(shares[some], reached.T, values.T, strict=True)]
-        return bounds
-
-    def _below(self, theta: _Vector, variance: _Vector, *, group: Group | None) -> _Vector:
-        """The probability at each point of an outcome below each, and below all and none, shape (q, essays, G + 1)."""
-        among = self.group if group is None else group
-        real = np.square(self.step * among.spread)[:, None]
-        kept = real / (real + np.square(self.step * self.scatter)[:, None] + variance)
-        middle = among.mean[:, None] + kept * (theta - among.mean[:, None])
-        doubt = real * (1.0 - kept) + np.square(1.0 - kept) * among.mean_variance[:, None]
-        doubt += np.square(self.step * among.noise)[:, None]
-        width = np.sqrt(doubt[:, :, None] + self.bound_variances[:, None, :])
-        below = np.maximum.accumulate(ndtr((self.bounds[:, None, :] - middle[:, :, None]) / width), axis=2)
-        edges = np.zeros((*below.shape[:2], 1))
-        return np.concatenate([edges, below, edges + 1.0], axis=2)
-
-    def centre_ses(self) -> _Vector:
-        """The standard deviation of each centre over the whole grid, shape (G,), in logits."""
-        mean = self.weight @ self.centres
-        return np.sqrt(self.weight @ (self.variances + np.square(self.centres - mean)))
 
 
 def calibrate(

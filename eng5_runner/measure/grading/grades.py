@@ -21,12 +21,11 @@ from eng5_runner.measure.grading.anchor_model import (
     CLASS_LOG_SD,
     FEWEST_STUDENTS,
     SPREAD_POWER,
-    Calibration,
-    Group,
     Positions,
     Refusal,
     calibrate,
 )
+from eng5_runner.measure.grading.calibration import Calibration, Group
 from eng5_runner.measure.grading.scale import Scale
 from eng5_runner.measure.quality.inversions import wilson
 
@@ -56,8 +55,8 @@ _NOISES = (0.0, 0.5, 1.0, 1.5)
 # Grades and the r that is stated are right on average over judges and classes. The lower end of the interval of r has
 # to hold for poor judges and narrow classes, too: its prior of τ/β is log-flat, and that of the class's spread so wide.
 _ANY_CLASS_LOG_SD = 0.6
-# Labels count what is within one step even where judge and teachers agree as little as the anchors leave possible: the
-# studies that look best owe much to luck with their anchors (docs/validation.md).
+# Labels count what is within one step even where judge and teachers agree as little as the anchors leave possible, and
+# the grades lie as far off: the studies that look best owe much to luck with their anchors (docs/validation.md).
 _LEFT_POSSIBLE = 0.05
 # Far from the middle of the class a claim is a quantile of what the anchors leave possible: half of it is below at one
 # standard deviation, a tenth at two. Studies give such grades more often the better their judge looks by luck, so that
