@@ -34,6 +34,7 @@ def main() -> int:
     tables = [
         human.forms_table(forms),
         human.table(sets),
+        human.one_by_one(sets),
         rave.table(folder / "rave_half.csv"),
         learners.table(folder / "ellipse_half.csv"),
         study.table(folder / "ellipse_half.csv"),

@@ -10,28 +10,28 @@ from typing import TYPE_CHECKING
 
 import choix
 import numpy as np
-from scipy.special import expit
 
 from eng5_runner.app.fit import fit
 from eng5_runner.errors import RunnerError
-from eng5_runner.measure.model.bradley_terry import fit as fit_positions
-from eng5_runner.measure.model.comparisons import merged
-from eng5_runner.measure.quality.reliability import empirical_bayes
-from eng5_runner.measure.quality.split_half import split_half
-from eng5_runner.measure.quality.taste import taste
 from tests.validation.checks import Row, Table
+from tests.validation.real.halves import (
+    Mean,
+    alike,
+    by_itself,
+    for_other_judges,
+    gain_by_weighing,
+    shrunk,
+    spearman_brown,
+    unshrunk,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from eng5_runner.measure.model.bradley_terry import Fit
-    from eng5_runner.measure.model.comparisons import Comparisons
     from eng5_runner.results.fit import FitReliability, FitResult
 
-_SEED = 1
-_SPLITS = 20
-_SIMULATED = 8  # times each set
+_SIMULATED, _OFTEN = 8, 64  # times each set, and each that the goals are about
 _MANY, _ITEMS = 10, 30
 _UP_TO = 400  # items, for what takes many fits or another program
 # By so much the separation reliability is above the program's own where pairs were chosen by earlier outcomes.
@@ -39,7 +39,6 @@ _INFLATED = 0.03
 _BIAS, _RMSE, _SAME_ORDER = 0.01, 0.05, 0.9
 _COLUMNS = {"winner": "candidate_chosen", "loser": "candidate_not_chosen", "judge": "judge"}
 _SAME_RELIABILITY = 0.02
-_RIDGE = 1e-9  # in logits²: positions are known only against each other
 
 
 @dataclass(frozen=True)
@@ -47,28 +46,38 @@ class Judged:
     """A set: its size, what the program says, and what halves of its judges say.
 
     Attributes:
+        name: of the set.
         items: in it.
         each: judgements an item.
         reliability: as the program states it for other judges like these, or where it cannot, for these.
         of_these: as it states it for these judges.
+        alike: as `reliability`, of a fit in which all judgements count alike, as they do in halves; NaN for large sets.
+        gain_by_weighing: by how much halves that weigh their own judges agree better; NaN where that is not done.
         separation: the field's SSR by the program.
         published_separation: the same as published.
         halves: the reliability by Spearman-Brown from the published correlation of halves of the judges.
-        own_halves: the same from the program's own halves; NaN for large sets.
-        of_halving: reliability − own halves where judges without tastes answer the same questions; NaN for large sets.
+        halves_again: the same computed here in the same way; NaN where that is not done.
+        of_halves: reliability − such halves where judges without tastes answer the same questions, likewise.
+        own_halves: the same as `halves` from the program's own halves; NaN for large sets.
+        of_own: the same as `of_halves` for these.
         order: correlation of the positions with a maximum-likelihood fit of another program (choix), likewise.
         seconds: that the fit took.
     """
 
+    name: str
     items: int
     each: float
     reliability: float
     of_these: float
+    alike: float
+    gain_by_weighing: float
     separation: float
     published_separation: float
     halves: float
+    halves_again: float
+    of_halves: Mean
     own_halves: float
-    of_halving: float
+    of_own: Mean
     order: float
     seconds: float
 
@@ -81,6 +90,26 @@ class Judged:
     def is_adaptive(self) -> bool:
         """Whether its pairs look chosen by earlier outcomes, which inflates SSR and published halves alike."""
         return self.separation - self.of_these > _INFLATED
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """What its differences from halves consist of, by the names of their columns."""
+        weighing = self.reliability - self.alike
+        left = self.reliability - self.halves - self.of_halves.value
+        own_left = self.reliability - self.own_halves - self.of_own.value
+        return {
+            "reliability − published halves": self.reliability - self.halves,
+            "of this, by the halving itself": self.of_halves.value,
+            "left": left,
+            "of this, by weighing judges": weighing,
+            "what weighing gives halves": self.gain_by_weighing,
+            "left after both": left - weighing,
+            "reliability − own halves": self.reliability - self.own_halves,
+            "of this, by this halving itself": self.of_own.value,
+            "left of own halves": own_left,
+            "left of own halves after both": own_left - weighing,
+            "published halves computed here − published": self.halves_again - self.halves,
+        }
 
 
 @dataclass(frozen=True)
@@ -120,7 +149,7 @@ def read(folder: Path) -> tuple[list[Judged], list[AsItIs]]:
         seconds = time.perf_counter() - began
         forms.append(_as_it_is(path, result))
         if result.reliability.eb is not None:
-            found.append(_judged(result, published.get(path.stem, {}), seconds=seconds))
+            found.append(_judged(result, published.get(path.stem, {}), name=path.stem, seconds=seconds))
     return found, forms
 
 
@@ -170,50 +199,42 @@ def forms_table(forms: Sequence[AsItIs]) -> Table:
     return Table(title="Files of other studies, given to `fit` as they are", columns=columns, rows=tuple(rows))
 
 
-def _judged(result: FitResult, published: dict[str, str], *, seconds: float) -> Judged:
+def _judged(result: FitResult, published: dict[str, str], *, name: str, seconds: float) -> Judged:
     items, data = len(result.items), result.table.comparisons
-    half = _number(published.get("median_split_corr"))
-    own = of_halving = math.nan
-    if len(result.table.judges) > 1 and items <= _UP_TO:
-        own = _halves(result.model, [*result.table.judges.values()])
-        of_halving = _of_halving(result)
-    return Judged(
+    found = Judged(
+        name=name,
         items=items,
         each=2.0 * float(data.weight.sum()) / items,
         reliability=_for_other_judges(result.reliability),
         of_these=result.reliability.eb or 0.0,
+        alike=math.nan,
+        gain_by_weighing=math.nan,
         separation=math.nan if result.reliability.ssr is None else result.reliability.ssr,
         published_separation=_number(published.get("ssr")),
-        halves=2.0 * half / (1.0 + half),
-        own_halves=own,
-        of_halving=of_halving,
+        halves=spearman_brown(_number(published.get("median_split_corr"))),
+        halves_again=math.nan,
+        of_halves=Mean.of([]),
+        own_halves=math.nan,
+        of_own=Mean.of([]),
         order=_other_program(result),
         seconds=seconds,
     )
-
-
-def _halves(fitted: Fit, judges: Sequence[Comparisons]) -> float:
-    split = split_half(fitted, seed=_SEED, judges=judges, splits=_SPLITS)
-    return math.nan if split is None else 2.0 * split.correlation / (1.0 + split.correlation)
-
-
-def _of_halving(result: FitResult) -> float:
-    """The same judges are asked the same again, and all see the positions that the set leaves possible."""
-    model, found = result.model, []
-    root = np.linalg.cholesky(model.covariance + _RIDGE * np.eye(len(model.items)))
-    for number in range(_SIMULATED):
-        generator = np.random.default_rng([_SEED, number])
-        seen = np.append(model.posterior_mean + root @ generator.standard_normal(len(root)), model.position_effect)
-        judges = [
-            replace(data, outcome=generator.binomial(np.rint(data.weight).astype(int), chance) / data.weight)
-            for data in result.table.judges.values()
-            for chance in [expit(data.log_odds(seen))]
-        ]
-        fitted = fit_positions(merged(judges), position_effect=model.position_effect_se is not None)
-        tastes = taste(fitted, judges)
-        stated = empirical_bayes(fitted) - (0.0 if tastes is None else tastes.share)
-        found.append(stated - _halves(fitted, judges))
-    return float(np.nanmean(found))
+    judges = [*result.table.judges.values()]
+    if len(judges) < 2 or items > _UP_TO:
+        return found
+    fitted = alike(judges, position_effect=result.model.position_effect_se is not None)
+    found = replace(found, alike=for_other_judges(fitted, judges), own_halves=shrunk(result.model, judges))
+    if not found.is_large or found.is_adaptive:
+        [of_own] = by_itself(fitted, judges, [shrunk], times=_SIMULATED)
+        return replace(found, of_own=of_own)
+    of_own, of_halves = by_itself(fitted, judges, [shrunk, unshrunk], times=_OFTEN)
+    return replace(
+        found,
+        of_own=of_own,
+        of_halves=of_halves,
+        halves_again=unshrunk(fitted, judges),
+        gain_by_weighing=gain_by_weighing(result.table),
+    )
 
 
 def _for_other_judges(stated: FitReliability) -> float:
@@ -249,10 +270,11 @@ def table(sets: Sequence[Judged]) -> Table:
     columns = (
         "sets",
         "reliability − published halves: bias",
+        "of this, by the halving itself",
         "RMSE",
         "reliability − own halves: bias",
+        "of this, by the halving itself",
         "RMSE",
-        "of this bias, by the halving itself",
         "SSR − published SSR: median",
         "θ with choix: median r",
         "lowest r",
@@ -275,17 +297,13 @@ def _row(case: str, sets: Sequence[Judged], *, claims: bool) -> Row:
     separation = float(np.nanmedian([one.separation - one.published_separation for one in sets]))
     figures = (
         str(len(sets)),
-        *(
-            f"{value:+.3f}" if is_signed else f"{value:.3f}"
-            for value, is_signed in (
-                (bias, True),
-                (rmse, False),
-                (own_bias, True),
-                (own_rmse, False),
-                (float(np.nanmean([one.of_halving for one in sets])), True),
-                (separation, True),
-            )
-        ),
+        f"{bias:+.3f}",
+        _over_sets([one.of_halves for one in sets]),
+        f"{rmse:.3f}",
+        f"{own_bias:+.3f}",
+        _over_sets([one.of_own for one in sets]),
+        f"{own_rmse:.3f}",
+        f"{separation:+.3f}",
         f"{np.median(orders):.3f}",
         f"{min(orders):.3f}",
         f"{np.median(seconds):.1f}",
@@ -297,6 +315,35 @@ def _row(case: str, sets: Sequence[Judged], *, claims: bool) -> Row:
         (f"positions as choix, median r ≥ {_SAME_ORDER}", float(np.median(orders)) >= _SAME_ORDER),
     )
     return Row(case=case, figures=figures, claims=held if claims else ())
+
+
+def _over_sets(means: Sequence[Mean]) -> str:
+    """The sets' mean with the simulations' standard error; – where most of the sets have none."""
+    known = [one for one in means if not math.isnan(one.value)]
+    if 2 * len(known) < len(means):
+        return "–"
+    error = float(np.linalg.norm([one.error for one in known])) / len(known)
+    return Mean(float(np.mean([one.value for one in known])), error).in_words
+
+
+def one_by_one(sets: Sequence[Judged]) -> Table:
+    """What the differences from halves consist of, for each set that the goals are about, the largest first."""
+    chosen = {
+        one.name: one.parts
+        for one in sets
+        if one.is_large and not one.is_adaptive and not math.isnan(one.of_halves.value)
+    }
+    names = list(next(iter(chosen.values()), {}))
+    means = {name: Mean.of([parts[name] for parts in chosen.values()]) for name in names}
+    rows = [
+        Row(case=name, figures=tuple(f"{value:+.3f}" for value in parts.values()), claims=())
+        for name, parts in sorted(chosen.items(), key=lambda one: -one[1]["left"])
+    ]
+    claims = [(f"{name}: within ± {_BIAS}", abs(mean.value) <= _BIAS) for name, mean in means.items() if "left" in name]
+    figures = tuple(mean.in_words for mean in means.values())
+    rows.append(Row(case=f"mean of the {len(chosen)} ± its standard error", figures=figures, claims=tuple(claims)))
+    title = f"These sets one by one: pairs not chosen by outcomes, up to {_UP_TO} items"
+    return Table(title=title, columns=tuple(names), rows=tuple(rows))
 
 
 def _error(differences: Sequence[float]) -> tuple[float, float]:
