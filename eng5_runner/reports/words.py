@@ -89,7 +89,11 @@ def grades_by_others(alignment: AnchorAlignment | None) -> Mapping[str, str]:
 
 
 def tested_projection(alignment: AnchorAlignment) -> Iterator[str]:
-    """How many anchors get their own grade from the others, of those that could be tested; and why others could not."""
+    """How many anchors get their own grade from the others, of those that could be tested; and what cannot be told."""
+    if alignment.unlinked is not None:
+        linked = counted(alignment.anchors - alignment.unlinked, "anchor")
+        why = f"nothing links the other {alignment.unlinked} with these, so their place in the order cannot be told"
+        yield f"The order of the anchors is that of {linked} alone: {why}."
     tested = sum(anchor.projected_grade is not None for anchor in alignment.left_out)
     if alignment.left_out_exact is not None and alignment.left_out_within_one is not None and tested:
         all_of_them = "" if tested == alignment.anchors else f" (of {alignment.anchors})"

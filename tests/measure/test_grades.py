@@ -20,6 +20,7 @@ from eng5_runner.measure.grading.grades import (
     Refusal,
     Scale,
     leave_one_anchor_out,
+    linked_anchors,
     project,
 )
 from eng5_runner.measure.model.bradley_terry import comparisons_from, fit
@@ -512,7 +513,9 @@ def test_anchors_of_a_part_that_has_too_few_move_no_grade_of_another(few):
         else:
             assert not by_item[item].connected and by_item[item].label == "LOW"
     (unlinked,) = [one for one in with_few.left_out if one.item not in enough]
-    assert isinstance(unlinked.projected, Refusal)
+    assert isinstance(unlinked.projected, Refusal) and not unlinked.is_linked
+    assert with_few.check == without.check, "that it cannot be told is no miss"
+    assert linked_anchors(fitted, anchors=some) == enough
 
 
 def test_three_anchors_are_enough_but_none_can_be_left_out():

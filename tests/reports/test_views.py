@@ -152,6 +152,17 @@ def test_the_anchors_that_could_be_tested_are_counted_and_the_others_explained()
         assert one.anchor_id in words
 
 
+def test_anchors_that_nothing_links_are_left_out_of_the_order_in_words():
+    assert FIRST.anchor_alignment is not None
+    apart = FIRST.anchor_alignment.model_copy(update={"unlinked": 2})
+    told = (
+        f"The order of the anchors is that of {apart.anchors - 2} anchors alone: nothing links the other 2 with these"
+    )
+    for text in in_all_views(FIRST.model_copy(update={"anchor_alignment": apart})):
+        assert told in " ".join(text.split())
+    assert not any("nothing links the other" in text for text in in_all_views(FIRST))
+
+
 def test_a_price_that_is_not_known_is_not_shown_as_0():
     free = TokenCounts(provider="openai", model="own", comparisons=3, prompt_tokens=9, completion_tokens=6, usd=0.0)
     unpriced = free.model_copy(update={"unpriced": 3})

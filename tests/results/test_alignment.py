@@ -145,6 +145,16 @@ def test_below_six_anchors_there_are_no_intervals_and_nobody_can_be_left_out_of_
     assert all("too few" in row["refused"] and row.get("projected_grade") is None for row in block["left_out"])
 
 
+def test_anchors_that_nothing_links_have_no_order():
+    """Three of low grades beat three of high ones only because each group's positions lie around 0."""
+    apart = [*all_pairs(("anchor-3", "anchor-2", "anchor-1")), *all_pairs(("anchor-5", "anchor-4", "anchor-6"))]
+    block = plain(alignment_of(INPUTS, apart))
+    assert (block["anchors"], block["unlinked"], block["kendall_tau_b"], block["spearman"]) == (6, 3, 1.0, 1.0)
+    assert block["targets"]["kendall_tau_b"]["beside_able_judges"]["judges_of_100"][1] == 1.0
+    alone = plain(alignment_of(INPUTS, calls("anchor-1>birk")))
+    assert (alone["unlinked"], alone["kendall_tau_b"]) == (5, None), "where none are linked, nothing can be told"
+
+
 def test_without_anchors_every_figure_is_absent():
     block = plain(alignment_of(inputs_of(students=("birk", "cleo")), calls("birk>cleo")))
     assert (block["anchors"], block["left_out"], block["left_out_claims"]) == (0, [], None)

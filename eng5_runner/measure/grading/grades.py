@@ -167,7 +167,7 @@ class AnchorCheck:
     """How many anchors came within one step when they were projected from the others.
 
     Attributes:
-        anchors: how many there are.
+        anchors: how many there are, without those that no comparison links with enough others to tell.
         within_one: how many came within one step; an anchor whose projection is refused did not.
         interval: of the share, 90% (Wilson 1927).
         parts: into how many parts the anchors were divided, each projected from all other parts; None where each anchor
@@ -196,11 +196,13 @@ class LeftOut:
         item: the anchor.
         expert: its own grade, as an outcome.
         projected: its grade as projected from the others, or why there is none.
+        is_linked: whether comparisons link it with anchors that are enough to tell; always so where all are linked.
     """
 
     item: str
     expert: int
     projected: StudentGrade | Refusal
+    is_linked: bool = True
 
 
 def project(fitted: Fit, *, anchors: Mapping[str, int], scale: Scale) -> Projection | Refusal:
@@ -262,13 +264,14 @@ def project(fitted: Fit, *, anchors: Mapping[str, int], scale: Scale) -> Project
 
 def anchor_check(left_out: Sequence[LeftOut]) -> AnchorCheck:
     """How many of the anchors came within one step of their own grade."""
+    linked = [one for one in left_out if one.is_linked]
     near = sum(
-        isinstance(one.projected, StudentGrade) and abs(one.projected.median - one.expert) <= 1 for one in left_out
+        isinstance(one.projected, StudentGrade) and abs(one.projected.median - one.expert) <= 1 for one in linked
     )
     return AnchorCheck(
-        anchors=len(left_out),
+        anchors=len(linked),
         within_one=near,
-        interval=wilson(near, len(left_out)),
+        interval=wilson(near, len(linked)),
         parts=_PARTS if len(left_out) > EACH_UP_TO else None,
     )
 
@@ -345,10 +348,24 @@ def leave_one_anchor_out(fitted: Fit, *, anchors: Mapping[str, int], scale: Scal
                 graded = _graded(study, calibration, essays=list(part), group=calibration.of_anchors)
                 found |= dict(zip(part, graded, strict=True))
     below = int(scale.has_below_lowest)
+    enough = places.keys() if len(linked) == 1 else {index for part in linked if _is_enough(part) for index in part}
     return tuple(
-        LeftOut(item=fitted.items[index], expert=grade + below, projected=found[index])
+        LeftOut(item=fitted.items[index], expert=grade + below, projected=found[index], is_linked=index in enough)
         for index, grade in places.items()
     )
+
+
+def linked_anchors(fitted: Fit, *, anchors: Mapping[str, int]) -> Mapping[str, int]:
+    """The anchors of the part of the comparisons that has most of them: positions of two parts have no order.
+
+    >>> from eng5_runner.measure.model.bradley_terry import fit
+    >>> from eng5_runner.measure.model.comparisons import comparisons_from
+    >>> apart = fit(comparisons_from([("a", "b", 1.0), ("b", "c", 1.0), ("x", "y", 1.0)]))
+    >>> linked_anchors(apart, anchors={"a": 2, "x": 3, "c": 0})
+    {'a': 2, 'c': 0}
+    """
+    places = {place: anchors[item] for place, item in enumerate(fitted.items) if item in anchors}
+    return {fitted.items[place]: grade for place, grade in _by_part(fitted, places)[0].items()}
 
 
 def _parts(places: Mapping[int, int], *, of: int) -> list[dict[int, int]]:

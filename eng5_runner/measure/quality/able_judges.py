@@ -20,7 +20,7 @@ from eng5_runner.measure.model.comparisons import Comparisons, chance_of, shared
 from eng5_runner.measure.quality.resampling import kendall_tau_b_of_each
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -49,7 +49,13 @@ class AbleJudges:
 
 
 def able_judges(
-    fitted: Fit, *, anchors: Mapping[str, int], rs: Sequence[float], seed: int, draws: int = DRAWS
+    fitted: Fit,
+    *,
+    anchors: Mapping[str, int],
+    rs: Sequence[float],
+    seed: int,
+    draws: int = DRAWS,
+    ordered: Collection[str] | None = None,
 ) -> list[AbleJudges]:
     """For each r, simulate judges whose positions of the anchors correlate with the experts' by it.
 
@@ -61,9 +67,11 @@ def able_judges(
         rs: each 0 to 1.
         seed: not negative.
         draws: number of judges for each r.
+        ordered: the anchors whose order counts, as comparisons link them; None for all.
     """
     places = np.array([place for place, item in enumerate(fitted.items) if item in anchors])
     grades = np.array([anchors[fitted.items[place]] for place in places], dtype=np.float64)
+    of_order = np.array([ordered is None or fitted.items[place] in ordered for place in places])
     error = fitted.errors_at_mean[places]
     mean = fitted.posterior_mean[places]
     sd = math.sqrt(float(np.var(mean) + np.square(error).mean()))
@@ -76,7 +84,7 @@ def able_judges(
         lost = [counted.of_judges(truth[at : at + size], generator) for at in range(0, draws, size)]
         found.append(
             AbleJudges(
-                kendall_tau_b=kendall_tau_b_of_each(seen, np.broadcast_to(grades, seen.shape)),
+                kendall_tau_b=kendall_tau_b_of_each(seen[:, of_order], np.tile(grades[of_order], (draws, 1))),
                 inversions=np.concatenate([inversions for inversions, _ in lost]),
                 without_win=np.concatenate([without for _, without in lost]),
             )

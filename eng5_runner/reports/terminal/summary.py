@@ -177,11 +177,12 @@ def _precision(console: Console, artefact: Artefact) -> None:
         _grade_checks(console, artefact)
     alignment = artefact.anchor_alignment
     if alignment is not None and alignment.kendall_tau_b is not None:
+        over = counted(alignment.anchors - (alignment.unlinked or 0), "anchor")
         figure = f"Kendall tau-b {number(alignment.kendall_tau_b)}"
         intervals = alignment.intervals_90
         if intervals is not None and intervals.kendall_tau_b is not None:
             figure += f" (90% interval {span(intervals.kendall_tau_b)})"
-        console.print(f"agreement with the anchors' known grades: {figure} over {counted(alignment.anchors, 'anchor')}")
+        console.print(f"agreement with the anchors' known grades: {figure} over {over}")
     for text in () if alignment is None else tested_projection(alignment):
         console.print(text, markup=False)
     if artefact.metadata.runner_mode.anchors_only:

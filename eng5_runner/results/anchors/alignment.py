@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 
 from eng5_runner.core.rounding import ends, ends_if_any, figure, rounded
 from eng5_runner.measure.grading.anchor_errors import ByGrade, anchor_errors
-from eng5_runner.measure.grading.grades import LeftOut, Projection, Refusal, StudentGrade, leave_one_anchor_out
+from eng5_runner.measure.grading.grades import (
+    LeftOut,
+    Projection,
+    Refusal,
+    StudentGrade,
+    leave_one_anchor_out,
+    linked_anchors,
+)
 from eng5_runner.measure.model.dependence import Dependence, weighed
 from eng5_runner.measure.quality.claims import brier, calibration, log_loss, ranked_probability_score
 from eng5_runner.measure.quality.inversions import Inversions, inversions, wilson, without_win
@@ -96,12 +103,14 @@ def anchor_alignment(study: JudgedStudy, *, projection: Projection | Refusal) ->
     unexpected = [anchor for anchor in winless if anchor.grade > min(study.grades.values())]
     inverted = sum(row.inverted for row in by_distance)
     judged = sum(row.judged for row in by_distance)
-    tau, spearman = _correlations(study, [kendall_tau_b_of_each, spearman_of_each])
+    linked = linked_anchors(study.fitted, anchors=study.grades)
+    tau, spearman = _correlations(study, [kendall_tau_b_of_each, spearman_of_each], anchors=linked)
     exact = _share(left_out, exact_agreement_of_each)
     within_one = _share(left_out, adjacent_agreement_of_each)
     kappa, bias, distance = _agreements(left_out, [weighted_kappa_of_each, bias_of_each, mean_absolute_error_of_each])
     return AnchorAlignment(
         anchors=len(study.grades),
+        unlinked=len(study.grades) - len(linked) or None,
         kendall_tau_b=tau.value,
         spearman=spearman.value,
         left_out_exact=exact.value,
@@ -137,7 +146,7 @@ def anchor_alignment(study: JudgedStudy, *, projection: Projection | Refusal) ->
             )
             for anchor in winless
         ),
-        targets=alignment_targets(study, tau=tau.value, inverted=inverted, unexpected=len(unexpected)),
+        targets=alignment_targets(study, tau=tau.value, inverted=inverted, unexpected=len(unexpected), ordered=linked),
     )
 
 
@@ -147,14 +156,14 @@ def _by_the_others(study: JudgedStudy, projection: Projection | Refusal) -> Sequ
     return projection.left_out
 
 
-def _correlations(study: JudgedStudy, measures: Sequence[Measure]) -> list[Measured]:
+def _correlations(study: JudgedStudy, measures: Sequence[Measure], *, anchors: Mapping[str, int]) -> list[Measured]:
     """Of the anchors' positions with their grades."""
-    anchors = {place: study.grades[item] for place, item in enumerate(study.fitted.items) if item in study.grades}
-    theta = [float(study.fitted.theta[place]) for place in anchors]
-    grades = [float(grade) for grade in anchors.values()]
-    if not anchors:
+    places = {place: anchors[item] for place, item in enumerate(study.fitted.items) if item in anchors}
+    theta = [float(study.fitted.theta[place]) for place in places]
+    grades = [float(grade) for grade in places.values()]
+    if not places:
         return measured(measures, (theta, grades))
-    errors = anchor_errors(study.fitted, anchors)
+    errors = anchor_errors(study.fitted, places)
     return measured(measures, (theta, grades), covariance=errors if isinstance(errors, ByGrade) else errors.covariance)
 
 

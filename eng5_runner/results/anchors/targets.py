@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,7 +31,9 @@ SELDOM = 0.05
 _FEWEST_GRADES = 2
 
 
-def alignment_targets(study: JudgedStudy, *, tau: float | None, inverted: float, unexpected: int) -> AlignmentTargets:
+def alignment_targets(
+    study: JudgedStudy, *, tau: float | None, inverted: float, unexpected: int, ordered: Collection[str]
+) -> AlignmentTargets:
     """The block of the artefact.
 
     Args:
@@ -37,10 +41,11 @@ def alignment_targets(study: JudgedStudy, *, tau: float | None, inverted: float,
         tau: Kendall's τ-b of the anchors' positions and grades; None where it is undefined.
         inverted: pairs of anchors that were judged against their grades.
         unexpected: anchors above the lowest grade that won nothing.
+        ordered: the anchors that τ-b is of.
     """
     beside_tau = beside_inversions = beside_winless = None
     if len(set(study.grades.values())) >= _FEWEST_GRADES:  # else no order agrees with the experts'
-        fair, perfect = able_judges(study.fitted, anchors=study.grades, rs=(FAIR_R, 1.0), seed=_SEED)
+        fair, perfect = able_judges(study.fitted, anchors=study.grades, rs=(FAIR_R, 1.0), seed=_SEED, ordered=ordered)
         beside_tau = _beside(tau, fair=fair.kendall_tau_b, perfect=perfect.kendall_tau_b, more_is_better=True)
         beside_inversions = _beside(inverted, fair=fair.inversions, perfect=perfect.inversions, more_is_better=False)
         beside_winless = _beside(unexpected, fair=fair.without_win, perfect=perfect.without_win, more_is_better=False)

@@ -216,6 +216,9 @@ class AnchorAlignment(Part):
 
     anchors: Count
     """How many anchors."""
+    unlinked: AtLeastOne | None = None
+    """How many of them no comparison links with the most: positions do not tell their order, so that τ-b and ρ leave
+    them out. Absent where all are linked."""
     kendall_tau_b: Nullable[Correlation]
     """Kendall's τ-b of positions and grades; null where it is undefined."""
     spearman: Nullable[Correlation]

@@ -234,7 +234,7 @@ class AnchorSupport(Part):
     """Each anchor's grade was projected from the other anchors: how often that came within one step."""
 
     anchors: AtLeastOne
-    """How many anchors."""
+    """How many anchors, without those that no comparison links with enough others to tell."""
     within_one: Count
     """How many of them came within one step of their own grade."""
     interval_90: tuple[Share, Share]
