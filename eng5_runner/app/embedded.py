@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -46,7 +47,8 @@ async def _died(process: asyncio.subprocess.Process, log: Path) -> RunnerError:
     said = _error_in(output)
     if code == DiskError.exit_code and said is not None:
         return DiskError(f"The embedded stack ended: {said['message']}", remedy=said["remedy"])
-    reason = _last_line(log) if said is None else said["message"]
+    by_a_signal = f"a signal ended it ({signal.Signals(-code).name})" if code < 0 else None
+    reason = by_a_signal or (_last_line(log) if said is None else said["message"])
     return ServiceUnavailable(
         f"The embedded stack ended by itself (exit {code}): {reason}",
         remedy=f"See {log}; `resume` starts a new one and goes on.",

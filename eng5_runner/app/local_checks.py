@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from eng5_runner.app.judge.check import check_judge
 from eng5_runner.app.tokens import SOURCES, Token, doubts, no_token
+from eng5_runner.contracts.choices import Provider
 from eng5_runner.core.spec import RunSpec
 from eng5_runner.effects.disk_space import free_bytes
 from eng5_runner.effects.identity.client import claims_of
@@ -65,6 +67,12 @@ async def _check_keys(spec: RunSpec, environ: Mapping[str, str]) -> Findings:
     if not (findings.checks or findings.warnings):
         findings.checks.append("no key of a judge is set: the offline baseline alone can judge")
     return findings
+
+
+def address_in(check: str, provider: Provider) -> str | None:
+    """The provider's address in a sentence of `_check_keys`; None in any other sentence."""
+    found = re.fullmatch(rf"{provider.value} at (\S+): .* set", check)
+    return found and found[1]
 
 
 async def _check_login(token: Token | None) -> Findings:

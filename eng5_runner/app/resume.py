@@ -90,7 +90,7 @@ def resume(
         metrics_port: serves live metrics on this port.
         metrics_host: the address of this machine that serves them.
         trust_addresses: use the services that the run names, also if somebody else began it or the environment names
-            others.
+            others, and the judge where the environment says, also if the run's was elsewhere.
         emit: called in the worker's thread with each event of the run and each notice.
 
     Returns:
@@ -99,7 +99,7 @@ def resume(
     Raises:
         InputsMissing: it is not a run's directory, or the assets are gone and uploads are left.
         InputsInvalid: the assets have changed.
-        UsageError: the cost limit is not higher, or the run's addresses are not known to be wanted.
+        UsageError: the cost limit is not higher, or the addresses of services or judge are not known to be wanted.
         RunnerError: what the run could not continue after.
         KeyboardInterrupt: it was interrupted. What was gathered is written.
 

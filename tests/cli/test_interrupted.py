@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -222,3 +223,16 @@ def test_interrupted_while_it_writes_its_outputs_it_says_how_to_write_them(study
     assert f"to write the outputs: eng5-runner hydrate runs/{newest(tmp_path).name}" in said and "Traceback" not in said
     assert run("hydrate", newest(tmp_path), cwd=tmp_path).code == 0
     assert run("verify", newest(tmp_path), cwd=tmp_path).code == 0
+
+
+def test_services_that_were_killed_are_said_to_be(study: Path, tmp_path: Path) -> None:
+    """As by a machine that has no memory left."""
+    process = start("--mode", "execute", "--assets", study, "--max-comparisons", 20_000, cwd=tmp_path)
+    wait_for(lambda: _reached(tmp_path, "CallbackAccepted", 10), what="the first comparisons")
+    folder = str(newest(tmp_path).relative_to(tmp_path) / "stack").encode()
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if folder in (entry / "cmdline").read_bytes() and int(entry.name) != process.pid:
+                os.kill(int(entry.name), signal.SIGKILL)
+    assert process.wait(60) == 69
+    assert "a signal ended it (SIGKILL)" in (tmp_path / "err").read_text()

@@ -27,7 +27,7 @@ def resume(
     yes: YesOption = False,
     trust_addresses: Annotated[
         bool,
-        typer.Option("--trust-addresses", help="Use the services that the run names, also if somebody else began it."),
+        typer.Option("--trust-addresses", help="Use the addresses of services and judge, also if they are not known."),
     ] = False,
 ) -> int:
     """Continue a run where its last session ended."""

@@ -1,0 +1,37 @@
+"""A run began with a server of one's own as its judge, and another shell knows nothing of that server."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+from tests.support.judges.paid import PaidJudge, desk, wait_until
+from tests.support.judges.servers import serving
+from tests.support.runner import artefact, ledger_types
+
+COMPARISONS = 24
+
+
+async def test_the_essays_go_to_no_other_address_before_somebody_agrees(tmp_path: Path) -> None:
+    """Without the variable, a server in the school would become a provider's cloud, and two judges one."""
+    other = PaidJudge(moody=False)
+    async with (
+        desk(tmp_path, PaidJudge(moody=False, after=0.3), limits="concurrency = 2") as here,
+        serving(other) as there,
+    ):
+        process = here.start("--max-comparisons", COMPARISONS)
+        latest = tmp_path / "runs" / "latest"
+        await wait_until(lambda: latest.exists() and ledger_types(here.directory).count("CallbackAccepted") > 1)
+        process.kill()
+        await asyncio.to_thread(process.wait)
+        address = f"{there.url}/v1"
+        moved = replace(here, environ={**here.environ, "ENG5_OPENAI_BASE_URL": address})
+        refused = await moved.run("resume", here.directory)
+        assert refused.code == 2
+        assert f"{address} (by ENG5_OPENAI_BASE_URL; until now {here.environ['ENG5_OPENAI_BASE_URL']})" in refused.err
+        assert "--trust-addresses" in refused.err and other.requests == 0
+        agreed = await moved.run("resume", here.directory, "--trust-addresses")
+        assert agreed.code == 0, agreed.err
+        assert other.requests > 0 and len(artefact(here.directory)["llm_comparisons"]) == COMPARISONS
+        assert (await moved.run("resume", here.directory)).code == 0, "nothing is left to ask"
