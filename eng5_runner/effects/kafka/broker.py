@@ -44,7 +44,8 @@ FOLLOWS_MS = 20  # a record that comes so soon after another one is read togethe
 # Partitions that somebody adds to a topic are noticed after so long.
 _METADATA_MS = 10_000
 POLL_RECORDS = 2_000
-_SEARCHED_TOGETHER = 512  # records
+# So many are unpacked, then searched while they are in the processor's cache; 2,000 take a tenth longer each.
+_AT_ONCE = 256
 # What is asked of a broker waits behind a fetch. The embedded broker answers an empty one only when its time is up,
 # also when something has come in meanwhile; others answer at once.
 _FETCH_MS, _FETCH_OF_STACK_MS = 500, 50
@@ -143,13 +144,13 @@ class KafkaBroker:
         found: list[RawRecord] = []
         until = asyncio.get_running_loop().time() + POLL_MS / 1000
         try:
-            batches = await self._poll.records(timeout_ms=POLL_MS, max_records=POLL_RECORDS)
+            batches = await self._poll.records(timeout_ms=POLL_MS, max_records=_AT_ONCE)
             while batches:
                 for partition, records in batches.items():
                     found += self._mentioning(mentioning, records, partition=partition)
                 if len(found) >= POLL_RECORDS or asyncio.get_running_loop().time() >= until:
                     break
-                batches = await self._consumer.getmany(timeout_ms=FOLLOWS_MS, max_records=POLL_RECORDS)
+                batches = await self._consumer.getmany(timeout_ms=FOLLOWS_MS, max_records=_AT_ONCE)
         except OffsetOutOfRangeError as error:
             return Polled(records=tuple(found), gaps=await self._skip_lost(error.args[0]))
         except KafkaError as error:
@@ -161,13 +162,11 @@ class KafkaBroker:
     ) -> Iterator[RawRecord]:
         topic, number = partition
         name, secret = topic.removeprefix(self._prefix), self._settings.secret
-        for start in range(0, len(records), _SEARCHED_TOGETHER):
-            group = records[start : start + _SEARCHED_TOGETHER]
-            values = [record.value or b"" for record in group]
-            for place in mentioning(values, texts):
-                record = group[place]
-                is_genuine = secret is None or secret.has_signed(topic, values[place], headers=record.headers)
-                yield RawRecord(name, number, record.offset, values[place], not is_genuine)
+        values = [record.value or b"" for record in records]
+        for place in mentioning(values, texts):
+            record, value = records[place], values[place]
+            is_genuine = secret is None or secret.has_signed(topic, value, headers=record.headers)
+            yield RawRecord(name, number, record.offset, value, not is_genuine)
 
     async def positions(self) -> tuple[Position, ...]:
         """The next offset to read of each assigned partition."""
