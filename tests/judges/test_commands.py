@@ -165,7 +165,7 @@ def test_cache_prune_wants_to_know_what(cache: Path, arguments: tuple[object, ..
 
 def test_records_of_files_are_told_and_removed(cache: Path) -> None:
     (cache / "cache" / "0123456789abcdef.files").write_bytes(b"x" * 2048)
-    assert "records of 1 assets folders, 2 KiB" in run("cache", "list", cwd=cache).err
+    assert "records of 1 assets folder, 2 KiB" in run("cache", "list", cwd=cache).err
     assert run("cache", "prune", "--files", "--all", cwd=cache).code == 2
     ran = run("cache", "prune", "--files", "--json", cwd=cache)
     assert (ran.code, ran.lines) == (0, [{"event": "Pruned", "folders": 1}])
