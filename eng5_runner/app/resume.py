@@ -13,6 +13,7 @@ from eng5_runner.app.addresses import LOOPBACK
 from eng5_runner.app.environment import cache_folder, versions
 from eng5_runner.app.execute import ignore
 from eng5_runner.app.inspect import Run, open_run
+from eng5_runner.app.judge.check import check_judge
 from eng5_runner.app.logs import run_log
 from eng5_runner.app.session import Finished, SessionWork, Watch, work_on
 from eng5_runner.app.trust import require_trust
@@ -133,7 +134,8 @@ def continued(
     """The next session of a run, under the run's lock, and the run's log; what there is if nothing is left to do.
 
     Raises:
-        RunnerError: it is no run, it is in use or damaged, or its cost limit cannot be raised so.
+        RunnerError: it is no run, it is in use or damaged, its cost limit cannot be raised so, or its judge cannot be
+            asked.
     """
     require_ledger(run_directory)
     with held(run_directory):
@@ -148,6 +150,9 @@ def continued(
         if raised is None and state.closed is not None and state.closed.outcome in _ENDED:
             yield _already_done(run_directory)
             return
+        if state.spec.send and state.spec.target.stack == "embedded":
+            # Services that do not know the judge would fail the run's batch for good.
+            check_judge(state.spec, os.environ, remote=False)
         now = SystemClock().now()
         work = SessionWork(
             run_directory=run_directory,

@@ -24,6 +24,7 @@ class SentRequest:
         completed: the status with which the service completed the batch, or None.
         completed_at: when it did, by its own clock; None if it does not say.
         failure_note: the reason in the failed event, or None.
+        failed_before: the reason of a failure before it was sent again, or None.
         at_limit: whether the service stopped at the present cost limit; it continues only with a higher one.
         target_reached: whether the service said that the study is precise enough, or that its pairs are decided.
         counted: how many comparisons with a winner the service counts.
@@ -46,6 +47,7 @@ class SentRequest:
     completed: str | None = None
     completed_at: datetime | None = None
     failure_note: str | None = None
+    failed_before: str | None = None
     at_limit: bool = False
     has_result: bool = False
     target_reached: bool = False
@@ -118,6 +120,20 @@ class SentRequest:
     def has_winner(self, about: str) -> bool:
         """Whether a comparison came with a winner, as `CallbackAccepted.about` names it."""
         return hash(about) in self.won
+
+    def lose(self) -> None:
+        """The broker has lost it: it is sent again, and the service there may do what failed before."""
+        self.is_repeated |= self.published is not None
+        self.published = None
+        self.failed_before, self.failure_note = self.failure_note or self.failed_before, None
+
+    def hear_again(self, key: str) -> None:
+        """A callback came that had come before: of a request that was sent again, perhaps that it has failed for good.
+
+        A person has resumed the run since it failed first, so a further request may follow.
+        """
+        if key == ("failed" if self.batch_id is None else f"failed:{self.batch_id}"):
+            self.failure_note = self.failure_note or self.failed_before
 
     def raise_limit(self) -> None:
         """Take back the stop at the limit: the request is prepared again with a higher one."""

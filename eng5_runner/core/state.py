@@ -307,8 +307,7 @@ class RunState:
         self.lost = 0  # the service answers the request again in full
         self.positions = {(p.topic, p.partition): p.offset for p in event.callback_ends}
         if self.request is not None:
-            self.request.is_repeated |= self.request.published is not None
-            self.request.published = None
+            self.request.lose()
             if is_new_cluster:
                 self.request.silences = 0  # the service there is asked for the first time
 
@@ -335,6 +334,8 @@ class RunState:
             case CallbackRepeated():
                 self.repeated += 1
                 self.conflicts += event.conflict
+                if self.request is not None:
+                    self.request.hear_again(event.key)
             case CallbackRejected():
                 self.rejected += 1
                 if self.request is not None:

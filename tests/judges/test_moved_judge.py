@@ -35,3 +35,21 @@ async def test_the_essays_go_to_no_other_address_before_somebody_agrees(tmp_path
         assert agreed.code == 0, agreed.err
         assert other.requests > 0 and len(artefact(here.directory)["llm_comparisons"]) == COMPARISONS
         assert (await moved.run("resume", here.directory)).code == 0, "nothing is left to ask"
+
+
+async def test_a_run_whose_judge_is_not_known_any_more_is_left_as_it_is(tmp_path: Path) -> None:
+    """As in a shell without ENG5_MODELS_FILE: the services would fail its batch, and the next session paid for more."""
+    judge = PaidJudge(moody=False, after=0.3)
+    async with desk(tmp_path, judge, limits="concurrency = 2") as here:
+        process = here.start("--max-comparisons", COMPARISONS)
+        latest = tmp_path / "runs" / "latest"
+        await wait_until(lambda: latest.exists() and ledger_types(here.directory).count("CallbackAccepted") > 1)
+        process.kill()
+        await asyncio.to_thread(process.wait)
+        before = (here.directory / "ledger.jsonl").read_bytes()
+        lacking = replace(here, environ={name: to for name, to in here.environ.items() if name != "ENG5_MODELS_FILE"})
+        refused = await lacking.run("resume", here.directory)
+        assert refused.code == 78 and "local-7b" in refused.err
+        assert (here.directory / "ledger.jsonl").read_bytes() == before
+        assert (await here.run("resume", here.directory)).code == 0
+        assert len(artefact(here.directory)["llm_comparisons"]) == COMPARISONS

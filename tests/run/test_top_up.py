@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -12,10 +13,13 @@ from eng5_runner.core.events import RequestPrepared, RequestPublished
 from eng5_runner.core.spec import Budget
 from eng5_runner.core.state import RunState
 from eng5_runner.run.verify import verify
+from tests.support.run import messages
 from tests.support.run.habits import Habits
 from tests.support.run.kills import Killed, dies_after
+from tests.support.run.memory_kafka import Cluster
+from tests.support.run.messages import Callback
 from tests.support.run.runs import RUN_ID, Run, claims, make_spec
-from tests.support.run.world import World
+from tests.support.run.world import World, whole_story
 
 ALL = 15
 """Pairs of the six essays; what the runs here ask for."""
@@ -198,6 +202,27 @@ def test_a_second_request_that_fails_leaves_what_the_first_brought(tmp_path):
     assert status["requests"][0]["failure"] is None
     assert exit_code(run.resume()) == 0
     assert totals(run) == [15, 9, 9, 3]
+
+
+@pytest.mark.parametrize("fails_again", [False, True])
+def test_a_failed_request_that_a_new_broker_gets_again_is_heard_before_a_further_one_follows(fails_again, tmp_path):
+    """The embedded services begin each session with a new broker. The old request and a new one would both be paid."""
+    world = World()
+
+    def failing(run_id: UUID, essays: list[str]) -> list[Callback]:
+        return [*whole_story(run_id, essays)[:6], messages.failed(run_id)]
+
+    world.cj.script = failing
+    run = Run(tmp_path / "run", world, make_spec(budget=Budget(max_comparisons=15, top_up=True)))
+    assert run.start().closed.outcome == "failed"
+    world.cluster = Cluster("cluster-2")
+    world.cj.script = lambda run_id, essays: (
+        failing(run_id, essays) if fails_again and run_id == RUN_ID else whole_story(run_id, essays)
+    )
+    state = run.resume()
+    assert len(world.cluster.requests) == (2 if fails_again else 1)
+    if not fails_again:
+        assert (state.judged, state.missing, exit_code(state)) == (15, 0, 0)
 
 
 def test_a_refusal_of_the_first_request_is_not_repeated(tmp_path):

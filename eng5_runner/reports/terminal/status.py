@@ -80,7 +80,9 @@ def next_steps(state: RunState, run_directory: Path, *, is_written: bool = True)
         if not is_written:
             yield f"{command('hydrate', run_directory)} (writes the outputs, before which the last session ended)"
         return
-    if outcome == "failed":
+    if outcome == "failed" and would_follow(state):
+        yield f"fix the problem that the CJ service reported, then {resume}"
+    elif outcome == "failed":
         yield (
             "fix the problem that the CJ service reported, then start a new run; "
             f"the results so far are kept in {run_directory}"
