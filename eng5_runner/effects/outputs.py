@@ -58,12 +58,14 @@ def create_run_directory(parent: Path, name: str) -> Path:
 
 
 def point_latest(parent: Path, name: str) -> None:
-    """Point the link `latest` at the newest run. A file system without links gets none."""
-    link = parent / ".latest.partial"
+    """Point the link `latest` at the newest run. A file system without links gets none; a file of that name stays."""
+    link, latest = parent / ".latest.partial", parent / "latest"
     try:
+        if latest.exists() and not latest.is_symlink():
+            return
         link.unlink(missing_ok=True)
         link.symlink_to(name, target_is_directory=True)
-        link.replace(parent / "latest")
+        link.replace(latest)
     except OSError:
         return
 

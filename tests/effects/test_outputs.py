@@ -113,6 +113,12 @@ def test_a_run_directory_is_new_and_latest_leads_to_it(tmp_path: Path) -> None:
     assert {path.name for path in (tmp_path / "runs").iterdir()} == {"first", "second", "latest"}
 
 
+def test_a_file_that_somebody_calls_latest_stays(tmp_path: Path) -> None:
+    (tmp_path / "latest").write_text("a list of runs")
+    point_latest(tmp_path, "run")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["a list of runs"]
+
+
 def test_where_no_link_can_be_made_latest_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "latest" / "full").mkdir(parents=True)
     point_latest(tmp_path, "run")

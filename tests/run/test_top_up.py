@@ -216,9 +216,13 @@ def test_a_failed_request_that_a_new_broker_gets_again_is_heard_before_a_further
     run = Run(tmp_path / "run", world, make_spec(budget=Budget(max_comparisons=15, top_up=True)))
     assert run.start().closed.outcome == "failed"
     world.cluster = Cluster("cluster-2")
-    world.cj.script = lambda run_id, essays: (
-        failing(run_id, essays) if fails_again and run_id == RUN_ID else whole_story(run_id, essays)
-    )
+
+    def slow(run_id: UUID, essays: list[str]) -> list[Callback]:
+        told = failing(run_id, essays) if fails_again and run_id == RUN_ID else whole_story(run_id, essays)
+        world.later([lambda one=one: world.say(one) for one in told])
+        return []
+
+    world.cj.script = slow
     state = run.resume()
     assert len(world.cluster.requests) == (2 if fails_again else 1)
     if not fails_again:
