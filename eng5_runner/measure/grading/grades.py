@@ -360,7 +360,7 @@ def linked_anchors(fitted: Fit, *, anchors: Mapping[str, int]) -> Mapping[str, i
 
     >>> from eng5_runner.measure.model.bradley_terry import fit
     >>> from eng5_runner.measure.model.comparisons import comparisons_from
-    >>> apart = fit(comparisons_from([("a", "b", 1.0), ("b", "c", 1.0), ("x", "y", 1.0)]))
+    >>> apart = fit(comparisons_from("abcxy", [("a", "b", 1.0), ("b", "c", 1.0), ("x", "y", 1.0)]))
     >>> linked_anchors(apart, anchors={"a": 2, "x": 3, "c": 0})
     {'a': 2, 'c': 0}
     """
