@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize
 from scipy.special import expit
 from statsmodels.tools.numdiff import approx_hess
 
-from eng5_runner.measure.model.bradley_terry import comparisons_from, fit
+from eng5_runner.measure.model.bradley_terry import Fit, comparisons_from, fit
 from eng5_runner.measure.model.own_effects import own_effects
 from eng5_runner.measure.model.soft import Reading, Said, SoftEvidence, soft_from
 from eng5_runner.measure.model.soft_choice import SoftChoice, choose
+from eng5_runner.measure.quality.reliability import empirical_bayes
 
 ITEMS = tuple(f"essay-{number:02}" for number in range(24))
 TRUTH = np.random.default_rng(3).normal(0.0, 1.5, len(ITEMS))
@@ -149,3 +153,71 @@ def test_errors_of_slopes_and_position_effects_are_those_of_the_regressions() ->
         at = np.array([judge.slope, judge.position_effect - judge.slope * fitted.position_effect])
         errors = np.sqrt(np.diag(np.linalg.inv(approx_hess(at, cost))))
         assert [judge.slope_se, judge.position_effect_se] == pytest.approx(errors, rel=1e-3)
+
+
+def of_unequal_judges(*errors: float, by_spread: float = 0.0, seed: int = 5) -> Fit:
+    """A fit of three judges whose slopes are known with these errors."""
+    slopes = (1.6, 0.9, 0.5)
+    said = judged({name: (slope, 0.0) for name, slope in zip(("ada", "bo", "cy"), slopes, strict=True)}, seed=seed)
+    data = comparisons_from(ITEMS, [(row.first, row.second, row.outcome) for row in said])
+    readings = tuple(Reading("wins", slope=one, slope_se=error) for one, error in zip(slopes, errors, strict=True))
+    evidence = SoftEvidence(judgements=soft_from(data, said), readings=readings, by_spread=by_spread)
+    return fit(data, prior_sd=None if by_spread else 1.5, soft=evidence)
+
+
+def test_small_errors_of_slopes_add_what_the_wrong_weights_add() -> None:
+    """A judge weighed by its slope + e adds e Σ (outcome − chance) b to the gradient; its variance is written out."""
+    errors = np.array([0.05, 0.08, 0.02])
+    known, estimated = of_unequal_judges(0.0, 0.0, 0.0), of_unequal_judges(*errors)
+    assert known.soft is not None
+    rows, judge = known.evidence, np.tile(known.soft.judgements.judge, 2)
+    chance = expit(rows.log_odds(known.mode))
+    added = np.zeros((len(ITEMS) + 1, len(ITEMS) + 1))
+    for row, amount in enumerate(rows.weight * chance * (1.0 - chance) * errors[judge] ** 2):
+        contrast = np.zeros(len(ITEMS) + 1)
+        contrast[rows.first[row]], contrast[rows.second[row]], contrast[-1] = 1.0, -1.0, 1.0
+        added += amount * np.outer(contrast, contrast)
+    more = known.covariance_with_position @ added @ known.covariance_with_position
+    assert estimated.theta == pytest.approx(known.theta)
+    assert estimated.covariance_with_position - known.covariance_with_position == pytest.approx(more, abs=2e-5)
+    assert np.trace(more) > 1e-2
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_estimated_slopes_never_make_anything_more_certain(seed: int) -> None:
+    errors = np.random.default_rng(seed).exponential(0.4, 3)
+    known, estimated = of_unequal_judges(0.0, 0.0, 0.0, seed=seed), of_unequal_judges(*errors, seed=seed)
+    more = estimated.covariance_with_position - known.covariance_with_position
+    assert np.linalg.eigvalsh(more).min() > -1e-12
+    assert (estimated.standard_errors > known.standard_errors).all()
+    assert (estimated.errors_at_mean > known.errors_at_mean).all()
+    assert empirical_bayes(estimated) < empirical_bayes(known)
+
+
+def test_the_spread_is_the_likeliest_with_the_slopes_integrated_out() -> None:
+    """σ is at the top of the log evidence of known slopes, with the prior of σ and the power of σ that slopes add."""
+    found = of_unequal_judges(0.0, 0.0, 0.0, by_spread=-3.0)
+    assert found.soft is not None
+
+    def log_evidence(sd: float) -> float:
+        there = fit(found.comparisons, soft=found.soft, prior_sd=sd).log_evidence
+        return there - math.log(sd / 1.5) ** 2 / 2.0 - 3.0 * math.log(sd)
+
+    here, less, more = (log_evidence(found.prior_sd * change) for change in (1.0, 0.99, 1.01))
+    assert here > max(less, more)
+    assert (more - less) / (2.0 * here - less - more) < 0.1
+
+
+def test_slopes_that_are_used_are_estimates_and_their_mean_is_known() -> None:
+    choice = chosen(judged({"ada": (1.6, 0.0), "bo": (0.4, 0.0)}))
+    assert choice.own is not None and choice.own.is_used and choice.fitted.soft is not None
+    evidence = choice.fitted.soft
+    ada, bo = evidence.readings
+    # They weigh the same, and one is above the mean by as much as the other is below.
+    assert ada.slope_se == pytest.approx(bo.slope_se)
+    assert 0.05 < ada.slope_se < min(judge.slope_se for judge in choice.own.judges)
+    assert evidence.by_spread < 0.0
+    same = tuple(replace(one, slope_se=0.0) for one in evidence.readings)
+    known = fit(choice.fitted.comparisons, soft=SoftEvidence(judgements=evidence.judgements, readings=same))
+    assert choice.fitted.prior_sd < known.prior_sd
+    assert empirical_bayes(choice.fitted) < empirical_bayes(known)

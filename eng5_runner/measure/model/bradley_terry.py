@@ -67,7 +67,7 @@ class Fit:
         log_likelihood: of the judgements at the mode, without the prior.
         links: the graph of the judgements.
         converged: whether no component of the gradient at the mode exceeds 1e-6.
-        curvature: the negative Hessian H of the log posterior at the mode.
+        curvature: the negative Hessian H of the log posterior at the mode, as `Posterior.curvature` has it.
     """
 
     comparisons: Comparisons
@@ -339,6 +339,7 @@ def fit(
         start, log_sd, shift = summit.x, float(summit.log_sd), summit.shift[:-1]
     peak = posterior.climb(start, log_sd, tolerance=_STEP_TOLERANCE)
     theta = peak.x[:-1]
+    curvature = peak.curvature if rows.certain is None else posterior.curvature(peak.x, peak.precision)
     return Fit(
         comparisons=comparisons,
         soft=soft,
@@ -347,11 +348,11 @@ def fit(
         prior_sd_estimated=prior_sd is None,
         spread_shift=shift,
         position_effect=float(peak.x[-1]),
-        position_effect_se=None if posterior.position_precision is None else peak.curvature.position_se(),
+        position_effect_se=None if posterior.position_precision is None else curvature.position_se(),
         log_likelihood=posterior.log_likelihood(peak.x),
         links=posterior.links,
         converged=bool(np.abs(posterior.gradient(peak.x, peak.precision)).max() < _GRADIENT_TOLERANCE),
-        curvature=peak.curvature,
+        curvature=curvature,
     )
 
 

@@ -42,6 +42,8 @@ class Comparisons:
             soft judgements has one (see `soft`).
         slope: shape (rows,), how strongly the row's judge tells items apart; None for 1. Only the evidence of judges
             that differ has one (see `own_effects`).
+        certain: shape (rows,), the share of the row's information that is left as its slope is an estimate; None for 1.
+        by_spread: the derivative by log σ of the log likelihood that the slopes' estimation adds (see `own_effects`).
     """
 
     items: tuple[str, ...]
@@ -51,6 +53,8 @@ class Comparisons:
     weight: NDArray[np.float64]
     offset: NDArray[np.float64] | None = None
     slope: NDArray[np.float64] | None = None
+    certain: NDArray[np.float64] | None = None
+    by_spread: float = 0.0
 
     def log_odds(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """The log odds that the item shown first wins, shape (…, rows), at x = (θ, δ) of shape (…, n + 1)."""
@@ -76,6 +80,7 @@ class Comparisons:
             weight=self.weight[rows],
             offset=None if self.offset is None else self.offset[rows],
             slope=None if self.slope is None else self.slope[rows],
+            certain=None if self.certain is None else self.certain[rows],
         )
 
     @property

@@ -7,6 +7,11 @@ turns the order around is a finding for a person, and no evidence.
 Slopes have the prior N(1, .5²) and shifts N(0, .5²), so that a judge of whom little is known is like the others. Both
 follow from the positions' posterior, and the positions from them, by turns. They are used where they predict judgements
 better that were not fitted.
+
+Slopes are estimates, which costs twice. Weighed by slopes with the error e, judgements tell less of the positions: to
+first order the information is lower by e² p (1 − p) a judgement, so that of a slope s the share s²/(s² + e²) is left.
+And slopes follow the chance in positions, so that these seem to differ more than they do. The likelihood of σ with the
+slopes integrated out (Laplace) has the factor Π e besides, less the error of the mean, which is 1 by definition.
 """
 
 from __future__ import annotations
@@ -36,6 +41,7 @@ _TURNS = 4
 _MOST_STEPS, _ENOUGH = 30, 1e-6
 _FOLDS = 5
 _SEED = 1
+_CHANGE = 0.05  # of log σ, for a derivative
 # In standard errors of the gain.
 _MARGIN = 0.5
 # Gauss and Hermite's nodes for the standard Normal distribution, and their shares.
@@ -99,13 +105,42 @@ def own_effects(alike: Fit, soft: SoftJudgements, *, prior_sd: float | None = No
         known = fitted.prior_sd if turn in range(1, _TURNS - 1) else prior_sd
         fitted = _fit(alike, soft, readings=readings, prior_sd=known)
     gain = _gain(alike, soft, readings=readings, own_sd=fitted.prior_sd)
-    return OwnEffects(fitted=fitted, judges=_stated(fitted, soft, readings=readings), gain=gain)
+    own = OwnEffects(fitted=fitted, judges=_stated(fitted, soft, readings=readings), gain=gain)
+    if not own.is_used:
+        return own
+    fitted = _estimated(fitted, soft, readings=readings, prior_sd=prior_sd)
+    return replace(own, fitted=fitted, judges=_stated(fitted, soft, readings=readings))
 
 
-def _fit(alike: Fit, soft: SoftJudgements, *, readings: tuple[Reading, ...], prior_sd: float | None) -> Fit:
-    evidence = SoftEvidence(judgements=soft, readings=readings)
+def _fit(
+    alike: Fit,
+    soft: SoftJudgements,
+    *,
+    readings: tuple[Reading, ...],
+    prior_sd: float | None,
+    by_spread: float = 0.0,
+) -> Fit:
+    evidence = SoftEvidence(judgements=soft, readings=readings, by_spread=by_spread)
     has_position = alike.position_effect_se is not None
     return fit(alike.comparisons, soft=evidence, prior_sd=prior_sd, position_effect=has_position)
+
+
+def _estimated(known: Fit, soft: SoftJudgements, *, readings: tuple[Reading, ...], prior_sd: float | None) -> Fit:
+    """The fit in which slopes are the estimates that they are, from the fit that takes them as known."""
+    weights = np.bincount(soft.judge, soft.data.weight, len(readings))
+
+    def log_errors(sd: float) -> float:
+        """Of all slopes together, for one σ."""
+        there = _fit(known, soft, readings=readings, prior_sd=sd)
+        variance = _Regression.of(there, soft, readings=readings, nodes=True).slope_variances(readings)
+        return float(np.log(variance).sum() - math.log((weights**2 * variance).sum())) / 2.0
+
+    less, more = (log_errors(known.prior_sd * math.exp(change)) for change in (-_CHANGE, _CHANGE))
+    variance = _Regression.of(known, soft, readings=readings, nodes=False).slope_variances(readings)
+    of_mean = weights**2 * variance
+    errors = np.sqrt(variance * (1.0 - of_mean / of_mean.sum()))
+    estimated = tuple(replace(one, slope_se=error) for one, error in zip(readings, errors.tolist(), strict=True))
+    return _fit(known, soft, readings=estimated, prior_sd=prior_sd, by_spread=(more - less) / (2.0 * _CHANGE))
 
 
 def _gain(alike: Fit, soft: SoftJudgements, *, readings: tuple[Reading, ...], own_sd: float) -> tuple[float, float]:
@@ -185,6 +220,12 @@ class _Regression:
         both = self._sum(amount * self.contrast) if self.has_position else np.zeros(self.judges)
         return by_slope, both, self._sum(amount) + _SHIFT_SD**-2
 
+    def slope_variances(self, readings: Sequence[Reading]) -> _Floats:
+        """Of each judge, shape (judges,)."""
+        by_slope, both, by_shift = self.information(*_of(readings))
+        variance: _Floats = by_shift / (by_slope * by_shift - both**2)
+        return variance
+
     def likeliest(self) -> tuple[_Floats, _Floats]:
         """The slope and the shift of each judge, both of shape (judges,), by Newton's method."""
         slope, shift = np.ones(self.judges), np.zeros(self.judges)
@@ -227,7 +268,7 @@ def _improved(fitted: Fit, soft: SoftJudgements, *, readings: tuple[Reading, ...
 
 
 def _stated(fitted: Fit, soft: SoftJudgements, *, readings: Sequence[Reading]) -> tuple[JudgeEffect, ...]:
-    slope, shift = (np.array([getattr(one, name) for one in readings]) for name in ("slope", "shift"))
+    slope, shift = _of(readings)
     regression = _Regression.of(fitted, soft, readings=tuple(readings), nodes=False)
     by_slope, both, by_shift = regression.information(slope, shift)
     left, effect = by_slope * by_shift - both**2, slope * fitted.position_effect + shift
@@ -243,3 +284,8 @@ def _stated(fitted: Fit, soft: SoftJudgements, *, readings: Sequence[Reading]) -
         )
         for judge, name in enumerate(soft.judges)
     )
+
+
+def _of(readings: Sequence[Reading]) -> tuple[_Floats, _Floats]:
+    """The slope and the shift of each judge, both of shape (judges,)."""
+    return np.array([one.slope for one in readings]), np.array([one.shift for one in readings])

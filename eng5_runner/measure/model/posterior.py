@@ -6,7 +6,7 @@ comparisons for many. The studies of a stack (see `Comparisons`) are solved toge
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -72,8 +72,11 @@ class Posterior:
         return self._gradient(x, chance_of(self.data.log_odds(x)), precision=precision)
 
     def curvature(self, x: _Vector, precision: Values) -> Curvature:
-        """The negative Hessian of the log posterior for one σ⁻²."""
-        return curvature_of(self._information(chance_of(self.data.log_odds(x)), precision))
+        """The negative Hessian of the log posterior for one σ⁻², less what rows lose whose slopes are estimates."""
+        information = self._information(chance_of(self.data.log_odds(x)), precision)
+        if self.data.certain is not None:
+            information = replace(information, by_row=information.by_row * self.data.certain)
+        return curvature_of(information)
 
     def climb(self, x: _Vector, log_sd: Values, *, tolerance: float) -> Peak:
         """Find the mode for one σ.

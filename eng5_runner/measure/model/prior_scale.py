@@ -231,7 +231,7 @@ def _look(posterior: Posterior, peak: Peak, *, hyperprior: bool, block: _Floats 
     else:
         inverse = _by_sketch(posterior, peak, curvature=peak.curvature, block=block)
     explained = precision * np.square(theta).sum(axis=-1)
-    slope = explained - (n - 1) + precision * inverse.trace - inverse.weighted / 2.0
+    slope = explained - (n - 1) + precision * inverse.trace - inverse.weighted / 2.0 + posterior.data.by_spread
     following = precision * (theta * inverse.ahead[..., :-1]).sum(axis=-1)
     bend = -2.0 * (explained - following + precision * inverse.trace - precision**2 * inverse.squares)
     if hyperprior:

@@ -121,12 +121,14 @@ class Reading:
         parameters: of the scale, in logits: thresholds, or the scale b.
         slope: how strongly the judge tells items apart; 1 for a usual judge, 0 for one that tosses a coin.
         shift: what it favours the item shown first by, in logits, beyond slope times the advantage that all have.
+        slope_se: the standard error of `slope`; 0 while it counts as known.
     """
 
     scale: Scale
     parameters: tuple[float, ...] = ()
     slope: float = 1.0
     shift: float = 0.0
+    slope_se: float = 0.0
 
 
 WINS = Reading("wins")
@@ -224,10 +226,12 @@ class SoftEvidence:
     Attributes:
         judgements: one by one.
         readings: of each judge.
+        by_spread: as in `Comparisons`.
     """
 
     judgements: SoftJudgements
     readings: tuple[Reading, ...]
+    by_spread: float = 0.0
 
     @cached_property
     def rows(self) -> Comparisons:
@@ -244,7 +248,12 @@ class SoftEvidence:
         if not has_own_effects(self.readings) or rows.offset is None:
             return rows
         slope, shift = (np.tile(one, 2) for one in slopes_and_shifts(self.readings, self.judgements.judge))
-        return replace(rows, slope=slope, offset=rows.offset + shift)
+        own = replace(rows, slope=slope, offset=rows.offset + shift, by_spread=self.by_spread)
+        errors = np.array([one.slope_se for one in self.readings])[np.tile(self.judgements.judge, 2)]
+        if not errors.any():
+            return own
+        squared = np.square(slope)
+        return replace(own, certain=squared / np.maximum(squared + np.square(errors), _LEAST_CHANCE))
 
 
 def _handicapped(data: Comparisons, *, sign: _Floats, lower: _Floats, upper: _Floats) -> Comparisons:

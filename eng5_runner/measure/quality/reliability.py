@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -148,7 +149,12 @@ def separation(fitted: Fit) -> float | None:
 def _by_evidence(fitted: Fit) -> Summit:
     """The most likely σ, without a prior on σ."""
     start, log_sd = fitted.beginning
-    return likeliest_prior(fitted.posterior, hyperprior=False, start=start, log_sd=log_sd, tolerance=_TOLERANCE)
+    summit = likeliest_prior(fitted.posterior, hyperprior=False, start=start, log_sd=log_sd, tolerance=_TOLERANCE)
+    if fitted.evidence.certain is None:
+        return summit
+    has_position, sd = fitted.position_effect_se is not None, math.exp(float(summit.log_sd))
+    there = fit(fitted.evidence, prior_sd=sd, position_effect=has_position, near=fitted)
+    return replace(summit, unexplained=len(fitted.items) * there.mean_variance / sd**2)
 
 
 def _share_real(summit: Summit, n: int) -> Values:
