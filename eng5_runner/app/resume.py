@@ -29,11 +29,12 @@ from eng5_runner.core.study_size import comparisons_wanted
 from eng5_runner.effects.clock import SystemClock
 from eng5_runner.effects.ledger import LedgerReading, move_torn_tail, require_ledger
 from eng5_runner.effects.run_lock import held
-from eng5_runner.errors import InputsInvalid, InputsMissing, UsageError
+from eng5_runner.errors import ConfigurationError, InputsInvalid, InputsMissing, UsageError
 from eng5_runner.inventory.read import Assets, ReadingOptions, read_assets
 from eng5_runner.judges.catalogue import known_models
 from eng5_runner.judges.compatibility import chosen_model
 from eng5_runner.judges.cost_bound import call_at_most_usd
+from eng5_runner.judges.manifest import USERS_FILE
 from eng5_runner.phrases import counted, listed
 from eng5_runner.reports.figures import usd
 from eng5_runner.run.hydrate import hydrate, is_written, write
@@ -151,8 +152,7 @@ def continued(
             yield _already_done(run_directory)
             return
         if state.spec.send and state.spec.target.stack == "embedded":
-            # Services that do not know the judge would fail the run's batch for good.
-            check_judge(state.spec, os.environ, remote=False)
+            _check_judges(state.spec)
         now = SystemClock().now()
         work = SessionWork(
             run_directory=run_directory,
@@ -164,6 +164,24 @@ def continued(
         )
         with run_log(run_directory, spec=state.spec, verbose=verbose) as log:
             yield work, log
+
+
+def _check_judges(spec: RunSpec) -> None:
+    """Refuse a run whose batch the services would fail, and whose comparisons that wait they would judge all the same.
+
+    Raises:
+        ConfigurationError: a judge cannot be asked, or the cost limit cannot be kept.
+    """
+    check_judge(spec, os.environ, remote=False)
+    for judge in spec.judges if spec.budget.max_cost_usd is not None else ():
+        overrides = judge or LLMConfigOverrides()
+        model = _known(overrides, provider=overrides.provider_override or Provider.MOCK)
+        if model is None or call_at_most_usd(model, prompt_bytes=0, overrides=overrides) is None:
+            name = model.model_id if model else overrides.model_override
+            raise ConfigurationError(
+                f"The price of {name} is not known any more, so the cost limit of this run cannot be kept.",
+                remedy=f"Set {USERS_FILE} as it was when the run began, or name the price in that file.",
+            )
 
 
 def left_to_pay(run_directory: Path, *, max_cost: float | None = None) -> LeftToPay | None:

@@ -14,6 +14,8 @@ COST_LIMIT = "cost_limit"
 PRECISE_ENOUGH = "precise enough"
 # What a result says of a boundary design all of whose pairs were asked to the end or decided.
 PAIRS_DECIDED = "pairs decided"
+# How the reason of a batch begins that could not be started or continued; ours goes on when it is requested again.
+PROCESSING_FAILED = "CJ assessment processing failed: "
 Usd = Annotated[float, Field(ge=0)]
 # JSON readers take numbers up to this for whole ones.
 Count = Annotated[int, Field(ge=0, le=2**53)]

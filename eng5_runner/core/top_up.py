@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from eng5_runner.contracts.stopping import PROCESSING_FAILED
 from eng5_runner.core.sent_request import SentRequest
 from eng5_runner.core.spec import Budget, RunSpec
 from eng5_runner.core.state import RunState
@@ -36,6 +37,17 @@ def ended_short(state: RunState) -> bool:
     return request.completed is not None or request.failure is not None or request.is_lost or is_at_its_share
 
 
+def goes_on(state: RunState) -> bool:
+    """Whether the failed batch goes on when a later session sends its request again, as embedded services get it.
+
+    They keep its comparisons that wait, and judge them: a further request would pay for these a second time.
+    """
+    request = state.request
+    if request is None or state.spec.target.stack != "embedded" or not request.answered:
+        return False
+    return (request.failure or "").startswith(PROCESSING_FAILED)
+
+
 def hindrance(state: RunState, *, session: int | None = None) -> str | None:
     """Why no further request follows although comparisons are missing, or None.
 
@@ -55,6 +67,7 @@ def hindrance(state: RunState, *, session: int | None = None) -> str | None:
         (not budget.top_up and not state.unasked_judges, "further requests are off (--no-top-up)"),
         (budget.design == "boundary", "a boundary design cannot be limited to the pairs that are missing"),
         (bool(state.objections), "messages came that the requests cannot have caused"),
+        (goes_on(state), "the services go on with the last one when the run is resumed"),
         (is_out_of_money(state), "what is left of the cost limit may not pay for one more comparison"),
         (request.failure is not None and (ended_now or not state.judged), "the service failed the last one"),
         (ended_now and not request.answered, "the last one brought no comparison"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,5 +52,24 @@ async def test_a_run_whose_judge_is_not_known_any_more_is_left_as_it_is(tmp_path
         refused = await lacking.run("resume", here.directory)
         assert refused.code == 78 and "local-7b" in refused.err
         assert (here.directory / "ledger.jsonl").read_bytes() == before
+        assert (await here.run("resume", here.directory)).code == 0
+        assert len(artefact(here.directory)["llm_comparisons"]) == COMPARISONS
+
+
+async def test_a_run_whose_cost_limit_cannot_be_kept_any_more_is_left_as_it_is(tmp_path: Path) -> None:
+    """As with another models file: the services failed the batch, and went on to pay for what waited in it."""
+    judge = PaidJudge(moody=False, after=0.3)
+    async with desk(tmp_path, judge, limits="concurrency = 2") as here:
+        process = here.start("--max-comparisons", COMPARISONS, "--max-cost", 5)
+        latest, models = tmp_path / "runs" / "latest", tmp_path / "models.toml"
+        await wait_until(lambda: latest.exists() and ledger_types(here.directory).count("CallbackAccepted") > 1)
+        process.kill()
+        await asyncio.to_thread(process.wait)
+        before, paid, priced = (here.directory / "ledger.jsonl").read_bytes(), judge.prompts.total(), models.read_text()
+        models.write_text(re.sub(r"\[models.price\].*?\n\n", "\n", priced, count=1, flags=re.DOTALL))
+        refused = await here.run("resume", here.directory)
+        assert refused.code == 78 and "The price of local-7b is not known any more" in refused.err
+        assert (here.directory / "ledger.jsonl").read_bytes() == before and judge.prompts.total() == paid
+        models.write_text(priced)
         assert (await here.run("resume", here.directory)).code == 0
         assert len(artefact(here.directory)["llm_comparisons"]) == COMPARISONS

@@ -9,16 +9,18 @@ from uuid import UUID
 import pytest
 
 from eng5_runner.cli.exit_codes import exit_code
+from eng5_runner.contracts.stopping import PROCESSING_FAILED
 from eng5_runner.core.events import RequestPrepared, RequestPublished
 from eng5_runner.core.spec import Budget
 from eng5_runner.core.state import RunState
+from eng5_runner.reports.terminal.status import next_steps
 from eng5_runner.run.verify import verify
 from tests.support.run import messages
 from tests.support.run.habits import Habits
 from tests.support.run.kills import Killed, dies_after
 from tests.support.run.memory_kafka import Cluster
 from tests.support.run.messages import Callback
-from tests.support.run.runs import RUN_ID, Run, claims, make_spec
+from tests.support.run.runs import EMBEDDED, RUN_ID, Run, claims, make_spec
 from tests.support.run.world import World, whole_story
 
 ALL = 15
@@ -227,6 +229,32 @@ def test_a_failed_request_that_a_new_broker_gets_again_is_heard_before_a_further
     assert len(world.cluster.requests) == (2 if fails_again else 1)
     if not fails_again:
         assert (state.judged, state.missing, exit_code(state)) == (15, 0, 0)
+
+
+def test_embedded_services_go_on_with_a_batch_that_failed_again_and_no_further_request_pays_for_it_twice(tmp_path):
+    """They judge its comparisons that wait, whatever the run asks for beside them."""
+    world = World()
+
+    def failing(run_id: UUID, essays: list[str]) -> list[Callback]:
+        reason = f"{PROCESSING_FAILED}a cost limit needs a model whose price is known"
+        return [*whole_story(run_id, essays)[:6], messages.failed(run_id, reason)]
+
+    world.cj.script = failing
+    spec = make_spec(target=EMBEDDED, budget=Budget(max_comparisons=15, top_up=True))
+    run = Run(tmp_path / "run", world, spec)
+    for session in range(1, 4):
+        world.cluster = Cluster(f"cluster-{session}")
+        state = run.start() if session == 1 else run.resume()
+        assert (state.closed.outcome, len(state.requests)) == ("failed", 1)
+        assert "no further request was sent: the services go on with the last one when the run is resumed" in (
+            state.closed.reasons
+        )
+        (advice,) = next_steps(state, tmp_path / "run")
+        assert advice.startswith("fix the problem that the CJ service reported, then eng5-runner resume")
+    world.cluster = Cluster("cluster-4")
+    world.cj.script = whole_story
+    state = run.resume()
+    assert (len(state.requests), state.judged, state.missing, exit_code(state)) == (1, 15, 0, 0)
 
 
 def test_a_refusal_of_the_first_request_is_not_repeated(tmp_path):

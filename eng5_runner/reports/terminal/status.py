@@ -13,7 +13,7 @@ from types import MappingProxyType
 from eng5_runner.core.next_step import is_at_cost_limit
 from eng5_runner.core.run_status import RunStatus
 from eng5_runner.core.state import RunState
-from eng5_runner.core.top_up import would_follow
+from eng5_runner.core.top_up import goes_on, would_follow
 from eng5_runner.errors import command
 from eng5_runner.phrases import counted
 from eng5_runner.reports.figures import in_time, spent
@@ -80,7 +80,7 @@ def next_steps(state: RunState, run_directory: Path, *, is_written: bool = True)
         if not is_written:
             yield f"{command('hydrate', run_directory)} (writes the outputs, before which the last session ended)"
         return
-    if outcome == "failed" and would_follow(state):
+    if goes_on(state) or (outcome == "failed" and would_follow(state)):
         yield f"fix the problem that the CJ service reported, then {resume}"
     elif outcome == "failed":
         yield (

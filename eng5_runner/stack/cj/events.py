@@ -22,7 +22,7 @@ from eng5_runner.contracts.published import (
     PublishedSystemMetadata,
 )
 from eng5_runner.contracts.request import Provider
-from eng5_runner.contracts.stopping import COST_LIMIT, CostStop
+from eng5_runner.contracts.stopping import COST_LIMIT, PROCESSING_FAILED, CostStop
 from eng5_runner.contracts.topics import Topic
 from eng5_runner.phrases import counted
 from eng5_runner.stack.cj.outcome import SUCCESS_RATE_THRESHOLD, Outcome, Scores
@@ -155,7 +155,7 @@ def processing_error(message: str, correlation_id: UUID) -> dict[str, JsonValue]
     """Why a batch could not be started or continued."""
     return {
         "error_code": "PROCESSING_ERROR",
-        "error_message": f"CJ assessment processing failed: {message}",
+        "error_message": f"{PROCESSING_FAILED}{message}",
         "correlation_id": str(correlation_id),
         "timestamp": datetime.now(UTC).isoformat(),
         "service": SERVICE,

@@ -28,6 +28,7 @@ from tests.support.run.world import World
 RUN_ID = UUID("c0ffee00-1111-4222-8333-444455556666")
 ASSIGNMENT = UUID("11111111-2222-4333-8444-555566667777")
 VERSIONS = Versions(runner="0.1.0", git_sha="0123456", python="3.11.0", os="some os")
+EMBEDDED = Target(stack="embedded", kafka_bootstrap="k:1", content_service_url="http://c", cj_service_url="http://j")
 REMOTE = Target(stack="remote", kafka_bootstrap="k:1", content_service_url="http://c", cj_service_url="http://j")
 GRADES = {"anchor-a1": "A", "anchor-b1": "C+", "anchor-e1": "E-"}
 STUDENTS = ("birk", "cleo", "dag")
