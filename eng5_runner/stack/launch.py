@@ -30,6 +30,7 @@ from eng5_runner.stack.identity.tokens import ADMIN_ROLE, TokenAuthority
 from eng5_runner.stack.llm import service as llm_provider
 from eng5_runner.stack.llm.providers.entries import JudgeEntry
 from eng5_runner.stack.llm.providers.registry import open_judges
+from eng5_runner.stack.llm.queue import forget_unasked
 from eng5_runner.stack.llm.service import LLMProvider, ResultPublisher
 from eng5_runner.stack.platform.broker import embedded_broker
 from eng5_runner.stack.platform.kafka import Cluster, Publisher, open_publisher, open_reader
@@ -142,6 +143,8 @@ async def serve(
                 [faulty_baseline()],
                 FaultyPublisher(publisher, lose=lambda raw: cj.take_results([raw])),
             )
+        if cluster.is_embedded:
+            await forget_unasked(store)
         provider = LLMProvider(store=store, publisher=results_to, judges=offered)
         content_url = await opened.enter_async_context(served(ContentService(store).application(), secret=secret))
         llm_url = await opened.enter_async_context(served(provider.application(), secret=secret))

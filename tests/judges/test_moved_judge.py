@@ -73,3 +73,21 @@ async def test_a_run_whose_cost_limit_cannot_be_kept_any_more_is_left_as_it_is(t
         models.write_text(priced)
         assert (await here.run("resume", here.directory)).code == 0
         assert len(artefact(here.directory)["llm_comparisons"]) == COMPARISONS
+
+
+async def test_what_waits_is_asked_under_the_new_price_only_if_the_limit_still_allows_it(tmp_path: Path) -> None:
+    """The services went on with it before the batch was looked at, and nobody counted what that cost."""
+    judge = PaidJudge(moody=False, after=0.3)
+    async with desk(tmp_path, judge, limits="concurrency = 2") as here:
+        process = here.start("--max-comparisons", COMPARISONS, "--max-cost", "0.3")
+        latest, models = tmp_path / "runs" / "latest", tmp_path / "models.toml"
+        await wait_until(lambda: latest.exists() and ledger_types(here.directory).count("CallbackAccepted") > 1)
+        process.kill()
+        await asyncio.to_thread(process.wait)
+        paid, price = judge.prompts.total(), models.read_text()
+        models.write_text(price.replace("output = 0.01", "output = 0.2"))
+        assert (await here.run("resume", here.directory)).code == 4
+        assert judge.prompts.total() == paid
+        models.write_text(price)
+        assert (await here.run("resume", here.directory, "--max-cost", "0.5")).code == 0
+        assert len(artefact(here.directory)["llm_comparisons"]) == COMPARISONS

@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import structlog
 from pydantic import ValidationError
-from sqlalchemy import Select, Update, and_, bindparam, func, not_, select, update
+from sqlalchemy import Select, Update, and_, bindparam, delete, func, not_, or_, select, update
 from sqlalchemy.engine import Row
 from sqlalchemy.sql import ColumnElement
 
@@ -25,7 +25,7 @@ from eng5_runner.contracts.services import ComparisonBody
 from eng5_runner.stack.platform.group_commit import GroupCommit
 from eng5_runner.stack.platform.leases import free, lease, padded, parameters, releasing, renewing, taking, worker_id
 from eng5_runner.stack.platform.store import Store
-from eng5_runner.stack.platform.tables import llm_comparisons
+from eng5_runner.stack.platform.tables import llm_comparisons, llm_provider_batches
 from eng5_runner.stack.platform.transactions import Transaction
 
 log = structlog.get_logger(__name__)
@@ -302,6 +302,24 @@ class QueueRepository:
         """End this worker's leases."""
         statement = releasing(llm_comparisons, where=_open(), worker=self.worker)
         await self._store.carry_out(lambda connection: connection.execute(statement))
+
+
+async def forget_unasked(store: Store) -> None:
+    """Delete the comparisons that no provider can know of, on a new broker, on which clients ask for theirs again.
+
+    Else they would be judged for money for a client that has given its batch up, or that would ask for fewer now.
+    """
+    table, batches = llm_comparisons, llm_provider_batches
+    is_unsent = and_(batches.c.sending_at.is_(None), batches.c.provider_id.is_(None), batches.c.done_at.is_(None))
+    in_none = or_(
+        table.c.provider_batch.is_(None), table.c.provider_batch.in_(select(batches.c.own_id).where(is_unsent))
+    )
+
+    async def forget(connection: Transaction) -> None:
+        await connection.execute(delete(table).where(_open(), table.c.taken == 0, in_none))
+        await connection.execute(delete(batches).where(is_unsent))
+
+    await store.carry_out(forget)
 
 
 def new_entry(body: ComparisonBody, prompt_sha256: str, *, is_batched: bool = False) -> Entry:
