@@ -136,11 +136,13 @@ async def _gathers(session: Session, ports: Ports, *, wait: Wait) -> AsyncIterat
     gathered = gather(state, names=names, broker=broker, wait=wait, stop=session.stop)
     async for updates in _watching(gathered, session=session, ports=ports):
         yield updates
-    if session.stop.is_set():
+    stops, follows = session.stop.is_set(), is_due(state)
+    if state.spec.target.stack == "embedded" and (stops or not (follows or verdict(state)[0] == "complete")):
         # Only the embedded services end with the run.
-        yield await calls_under_way(ports.models if state.spec.target.stack == "embedded" else None)
+        yield await calls_under_way(ports.models)
+    if stops:
         return
-    if is_due(state):
+    if follows:
         yield [Notice(kind="stage", text=_announced(state))]
         stage = prepare(state, inputs=session.inputs, clock=ports.clock)
     else:

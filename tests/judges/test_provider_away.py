@@ -69,6 +69,16 @@ async def test_who_stops_a_run_is_told_how_many_calls_are_under_way(number: sign
     assert "3 calls have no recorded answer and may have been charged" in " ".join(resumed.err.split())
 
 
+async def test_a_run_that_ends_at_its_deadline_says_how_many_calls_are_under_way(tmp_path: Path) -> None:
+    """They are paid as those are that were under way when a person stops a run."""
+    judge = Hanging(moody=False)
+    async with desk(tmp_path, judge, limits="concurrency = 3\npatience_seconds = 600") as at:
+        ended = await at.execute("--max-comparisons", 40, "--idle-timeout", 5)
+    said = " ".join(ended.err.split())
+    assert ended.code == 3 and "idle deadline after 5 s" in said
+    assert "3 calls to the judge are under way and may be charged." in said
+
+
 def test_calls_of_a_free_judge_are_not_said_to_be_charged() -> None:
     def entry(price: float | None, calls: int, provider: str = "openai") -> JudgeEntry:
         model = ModelEntry(
